@@ -1,0 +1,1 @@
+"""The library: data, models, objective, probes and tables. It reads no command line and prints nothing."""

@@ -1,0 +1,1 @@
+"""What a user may set: TOML files read into frozen, validated values."""

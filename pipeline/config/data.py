@@ -1,0 +1,91 @@
+"""Where the images come from, how they are cropped, and how patches are masked."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+
+Interval = tuple[Share, Share]
+
+
+class PhotoScenesConfig(Section):
+    """The embedded data set, drawn from photographs that installed packages ship."""
+
+    drawing: Literal["patches", "mosaics", "objects"] = "patches"
+    image_size: PositiveInt = 32  # pixels, square
+    num_train: PositiveInt = 4000
+    num_val: PositiveInt = 800
+    num_test: PositiveInt = 1600
+    colour: Literal["rgb", "grey"] = "rgb"
+    min_crop: Positive = 24  # pixels of the photograph: side of the smallest patch cut from it
+    max_crop: Positive = 96
+    seed: NonNegativeInt = 0
+
+
+class DataConfig(Section):
+    """One prepared data set."""
+
+    source: str = "photo-scenes"  # "photo-scenes", or a path, relative to the experiment's file
+    format: Literal["auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar"] = "auto"
+    val_share: Share = 0.1  # of the training part, held out where the source has no validation split
+    test_share: Share = 0.2  # of everything, held out where the source has neither test nor validation
+    split_seed: NonNegativeInt = 0
+    max_bad_share: Share = 0.01  # preparing fails above this share of undecodable images
+    max_pixels: PositiveInt = 64_000_000  # a larger image is refused as a decompression bomb
+    max_store_gib: NonNegative = 2.0  # decoded images are kept in one file while they fit into this
+    normalization: Literal["imagenet", "dataset"] = "imagenet"  # channel mean and standard deviation
+    photo_scenes: PhotoScenesConfig = PhotoScenesConfig()
+
+
+class CropConfig(Section):
+    """Multi-crop augmentation. Defaults: iBOT's, as in the published HSSL command."""
+
+    global_size: PositiveInt = 224  # pixels
+    global_scale: Interval = (0.14, 1.0)  # share of the image's area
+    num_global: int = Field(default=2, ge=2)
+    local_size: PositiveInt = 96
+    local_scale: Interval = (0.05, 0.4)
+    num_local: NonNegativeInt = 0
+    aspect_ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    flip_probability: Share = 0.5
+    jitter_probability: Share = 0.8
+    brightness: NonNegative = 0.4
+    contrast: NonNegative = 0.4
+    saturation: NonNegative = 0.2
+    hue: float = Field(default=0.1, ge=0, le=0.5)
+    grey_probability: Share = 0.2
+    # Per crop: first global, further globals, locals.
+    blur_probability: tuple[Share, Share, Share] = (1.0, 0.1, 0.5)
+    blur_sigma: tuple[Positive, Positive] = (0.1, 2.0)  # pixels of the crop
+    solarize_probability: tuple[Share, Share, Share] = (0.0, 0.2, 0.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "CropConfig":
+        for name in ("global_scale", "local_scale", "aspect_ratio", "blur_sigma"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be (low, high), got ({low}, {high})")
+        return self
+
+
+class MaskConfig(Section):
+    """Block masks over the patch grid, for the student's global crops only (iBOT)."""
+
+    # One ratio is chosen per crop with equal chance; a ratio r with variation v means U(r - v, r + v).
+    ratios: tuple[Share, ...] = (0.0, 0.3)
+    ratio_variations: tuple[Share, ...] = (0.0, 0.2)
+    min_aspect: Positive = 0.3
+    shape: Literal["block", "random"] = "block"
+
+    @model_validator(mode="after")
+    def _paired(self) -> "MaskConfig":
+        if len(self.ratios) != len(self.ratio_variations) or not self.ratios:
+            raise ValueError(
+                f"ratios and ratio_variations must be equally many and not empty, "
+                f"got {len(self.ratios)} and {len(self.ratio_variations)}"
+            )
+        for ratio, variation in zip(self.ratios, self.ratio_variations, strict=True):
+            if not 0 <= ratio - variation <= ratio + variation < 1:
+                raise ValueError(f"mask ratio {ratio} with variation {variation} leaves [0, 1)")
+        return self

@@ -1,0 +1,123 @@
+"""An experiment: the arms to compare, the seeds, and one section per stage."""
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.data import CropConfig, DataConfig, MaskConfig
+from pipeline.config.models import (
+    AuxiliaryHeadConfig,
+    BackboneConfig,
+    ObjectiveConfig,
+    ProjectionHeadConfig,
+    RegularisationConfig,
+)
+from pipeline.config.section import NonNegativeInt, Section
+from pipeline.config.stages import (
+    FeaturesConfig,
+    InitializeConfig,
+    KnnConfig,
+    LinearConfig,
+    LogisticConfig,
+    PretrainConfig,
+    RuntimeConfig,
+    ScheduleConfig,
+)
+
+
+class Arm(Section):
+    """One column of the comparison: how a backbone comes by its weights."""
+
+    pretrained: bool = True
+    auxiliary: bool = False
+    patch_loss: bool = True
+
+
+ARMS: dict[str, Arm] = {
+    "random": Arm(pretrained=False),
+    "dino": Arm(patch_loss=False),
+    "ibot": Arm(),
+    "hssl": Arm(auxiliary=True),
+    "hssl-dino": Arm(auxiliary=True, patch_loss=False),
+}
+
+
+class Experiment(Section):
+    """Everything that `doit run all` needs to know."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # names a folder in results/
+    arms: tuple[str, ...] = ("random", "ibot", "hssl")
+    baseline: str = "ibot"  # the arm that differences are taken to
+    seeds: tuple[NonNegativeInt, ...] = (0,)
+    data: DataConfig = DataConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    auxiliary_head: AuxiliaryHeadConfig = AuxiliaryHeadConfig()
+    projection_head: ProjectionHeadConfig = ProjectionHeadConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    regularisation: RegularisationConfig = RegularisationConfig()
+    crops: CropConfig = CropConfig()
+    masks: MaskConfig = MaskConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    knn: KnnConfig = KnnConfig()
+    linear: LinearConfig = LinearConfig()
+    logistic: LogisticConfig = LogisticConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @field_validator("arms", "seeds")
+    @classmethod
+    def _distinct(cls, values: tuple) -> tuple:
+        if not values or len(set(values)) != len(values):
+            raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
+        return values
+
+    @field_validator("arms")
+    @classmethod
+    def _known_arms(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [arm for arm in arms if arm not in ARMS]
+        if unknown:
+            raise ValueError(f"unknown arms {unknown}; choose from {list(ARMS)}")
+        return arms
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> "Experiment":
+        if self.backbone.image_size != self.crops.global_size:
+            raise ValueError(
+                f"backbone.image_size {self.backbone.image_size} must equal "
+                f"crops.global_size {self.crops.global_size}"
+            )
+        for section, size in (("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
+                              ("features.crop_size", self.features.crop_size)):
+            if size % self.backbone.patch_size:
+                raise ValueError(f"{section} {size} is not divisible by patch_size {self.backbone.patch_size}")
+        if max(self.features.num_blocks, self.linear.num_blocks) > self.backbone.depth:
+            raise ValueError(f"num_blocks exceeds the backbone's depth {self.backbone.depth}")
+        if self.linear.num_blocks > self.features.num_blocks:
+            raise ValueError(
+                f"linear.num_blocks {self.linear.num_blocks} exceeds features.num_blocks {self.features.num_blocks}"
+            )
+        if self.schedule.batch_size % self.schedule.accumulation_steps:
+            raise ValueError(
+                f"schedule.batch_size {self.schedule.batch_size} is not divisible by "
+                f"accumulation_steps {self.schedule.accumulation_steps}"
+            )
+        return self
+
+    def initialize_config(self, seed: int) -> InitializeConfig:
+        """The section of the stage that draws random weights."""
+        return InitializeConfig(backbone=self.backbone, normalization=self.data.normalization, seed=seed)
+
+    def pretrain_config(self, arm: str, seed: int) -> PretrainConfig:
+        """The section of one pretraining: the arms differ in nothing but what `ARMS` says."""
+        method = ARMS[arm]
+        objective = self.objective if method.patch_loss else self.objective.model_copy(update={"patch_weight": 0.0})
+        return PretrainConfig(
+            backbone=self.backbone,
+            auxiliary_head=self.auxiliary_head if method.auxiliary else None,
+            projection_head=self.projection_head,
+            objective=objective,
+            regularisation=self.regularisation,
+            crops=self.crops,
+            masks=self.masks,
+            schedule=self.schedule,
+            normalization=self.data.normalization,
+            seed=seed,
+        )

@@ -1,0 +1,103 @@
+"""TOML file or preset name -> Experiment, with every mistake reported at once."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config.experiment import Experiment
+
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+
+
+class ConfigError(ValueError):
+    """The experiment cannot be used; the message lists every mistake with its key."""
+
+
+def preset_names() -> list[str]:
+    """Names of the experiments that come with the project."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_experiment(name_or_path: str) -> Experiment:
+    """Read a preset by name or a user's TOML file by path.
+
+    A file may start from a preset with `extends = "smoke"` and state only what differs. A relative
+    `data.source` is taken from the file's own folder. Without `name`, the file's stem is the name.
+
+    Raises:
+        ConfigError: no such file or preset, not TOML, or any invalid, unknown or missing key.
+    """
+    path = _locate(name_or_path)
+    values = _merged(path, seen=())
+    values.setdefault("name", path.stem)
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(path, error)) from error
+
+
+def _locate(name_or_path: str) -> Path:
+    preset = PRESETS / f"{name_or_path}.toml"
+    if preset.is_file():
+        return preset
+    path = Path(name_or_path)
+    if path.is_file():
+        return path.resolve()
+    close = difflib.get_close_matches(name_or_path, preset_names(), n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError(f"{name_or_path!r} is neither a file nor a preset ({', '.join(preset_names())}){hint}")
+
+
+def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The file's values over those of the preset or file that it extends."""
+    if path in seen:
+        raise ConfigError(f"{path}: extends itself through {[str(p) for p in seen]}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    source = values.get("data", {}).get("source") if isinstance(values.get("data"), dict) else None
+    if isinstance(source, str) and source != "photo-scenes":
+        values["data"]["source"] = str((path.parent / Path(source).expanduser()).resolve())
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    local = path.parent / str(parent)
+    base = _merged(local.resolve() if local.is_file() else _locate(str(parent)), (*seen, path))
+    base.pop("name", None)
+    return _overlay(base, values)
+
+
+def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlay(merged[key], value) if both_tables else value
+    return merged
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = [f"{path}: {error.error_count()} mistake(s)"]
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"]) or "(experiment)"
+        if detail["type"] == "extra_forbidden":
+            lines.append(f"  {key}: unknown key{_suggestion(detail['loc'])}")
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+            found = "" if isinstance(detail["input"], dict | BaseModel) else f" (found {detail['input']!r})"
+            lines.append(f"  {key}: {message}{found}")
+    return "\n".join(lines)
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    """The known key of the same section that is spelled most like the unknown one."""
+    section: type[BaseModel] = Experiment
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        candidates = (field.annotation, *get_args(field.annotation)) if field else ()
+        section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), section)
+    close = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(section.model_fields)}"

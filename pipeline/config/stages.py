@@ -1,0 +1,118 @@
+"""One section per stage. Lengths are in epochs of the training part; rates are for the whole batch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config.data import CropConfig, MaskConfig
+from pipeline.config.models import (
+    AuxiliaryHeadConfig,
+    BackboneConfig,
+    ObjectiveConfig,
+    ProjectionHeadConfig,
+    RegularisationConfig,
+)
+from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+
+
+class RuntimeConfig(Section):
+    """How to run, not what to compute: none of this enters a fingerprint."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: NonNegativeInt = 0  # 0: every core that this process may use
+    kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
+    checkpoint_every_minutes: Positive = 10
+    log_every_steps: PositiveInt = 20
+
+
+class ScheduleConfig(Section):
+    """Optimiser and schedules of pretraining. Defaults: the published ViT-B command."""
+
+    epochs: Positive = 100
+    batch_size: PositiveInt = 256  # images per optimiser step
+    accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
+    base_lr: Positive = 7.5e-4  # peak learning rate for a batch of 256 images; scaled linearly
+    min_lr: NonNegative = 2e-6
+    warmup_epochs: NonNegative = 10
+    weight_decay: NonNegative = 0.04
+    weight_decay_end: NonNegative = 0.4
+    max_gradient_norm: NonNegative = 0.3  # per tensor; 0 clips nothing
+    freeze_last_layer_epochs: NonNegative = 3
+    ema_momentum: Share = 0.996
+    ema_momentum_end: Share = 1.0
+
+    @property
+    def peak_lr(self) -> float:
+        """Learning rate after warm-up (linear scaling rule)."""
+        return self.base_lr * self.batch_size / 256
+
+
+class PretrainConfig(Section):
+    """All that decides a pretrained backbone, given the prepared images."""
+
+    backbone: BackboneConfig
+    auxiliary_head: AuxiliaryHeadConfig | None  # None: the baseline, iBOT or DINO
+    projection_head: ProjectionHeadConfig
+    objective: ObjectiveConfig
+    regularisation: RegularisationConfig
+    crops: CropConfig
+    masks: MaskConfig
+    schedule: ScheduleConfig
+    normalization: Literal["imagenet", "dataset"]
+    seed: NonNegativeInt
+
+
+class InitializeConfig(Section):
+    """A backbone with random weights: the floor of every table."""
+
+    backbone: BackboneConfig
+    normalization: Literal["imagenet", "dataset"]
+    seed: NonNegativeInt
+
+
+class FeaturesConfig(Section):
+    """Frozen features: resize, centre crop, forward."""
+
+    resize: PositiveInt = 256  # pixels, short side, bicubic
+    crop_size: PositiveInt = 224
+    num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks are kept
+    weights: Literal["teacher", "student"] = "teacher"
+    batch_size: PositiveInt = 64
+
+
+class KnnConfig(Section):
+    """Weighted k-NN by the DINO/iBOT protocol."""
+
+    ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)
+    temperature: Positive = 0.07
+    num_bootstrap: PositiveInt = 1000
+
+
+class LinearConfig(Section):
+    """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
+
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 1024
+    # Learning rates for a batch of 256 images, all trained at once; the best is chosen on validation.
+    base_lrs: tuple[Positive, ...] = tuple(
+        round(digit * 10.0**power, 10) for power in range(-4, 1) for digit in range(1, 10)
+    )
+    momentum: Share = 0.9
+    num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks, concatenated (4: ViT-S; 1: ViT-B, L)
+    average_pool: bool = False  # append the mean patch token of the last block (iBOT: for ViT-B, L)
+    num_bootstrap: PositiveInt = 1000
+
+
+class LogisticConfig(Section):
+    """L2-regularised logistic regression by scikit-learn."""
+
+    inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
+    max_iterations: PositiveInt = 200
+    num_bootstrap: PositiveInt = 1000
+
+
+class TablesConfig(Section):
+    """What the result tables say."""
+
+    experiment: str
+    confidence: float = Field(default=0.95, gt=0, lt=1)

@@ -1,0 +1,74 @@
+"""C++ sources -> shared library, compiled once per source, compiler and processor.
+
+Independent of Jittor: the augmentation kernels are called through ctypes, without the interpreter lock.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from pipeline.cache import cache_root
+from pipeline.files import replacing
+
+_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared", "-fno-math-errno", "-Wall", "-Wextra")
+
+
+class BuildError(RuntimeError):
+    """The library could not be compiled; the message ends with what the compiler said."""
+
+
+def build_library(name: str, sources: list[Path], flags: tuple[str, ...] = (), depends: list[Path] = ()) -> Path:
+    """Compile `sources` into `lib<name>.so` unless the same library is there already.
+
+    Args:
+        name: what the library is called.
+        sources: C++ files, compiled together.
+        flags: further compiler and linker flags.
+        depends: headers that the sources include; a change in one compiles again.
+
+    Returns:
+        Path of the library; its folder's name is a digest of all that went into it.
+
+    Raises:
+        BuildError: no compiler, or it failed.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+    if compiler is None:
+        raise BuildError(f"{name}: no C++ compiler found; install g++ (Debian: apt-get install g++)")
+    digest = hashlib.sha256(repr((_compiler_version(compiler), _processor(), _FLAGS, flags)).encode())
+    for path in (*sources, *depends):
+        digest.update(path.read_bytes())
+    library = cache_root() / "native" / digest.hexdigest()[:16] / f"lib{name}.so"
+    if library.is_file():
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with open(library.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.is_file():
+            with replacing(library) as partial:
+                _compile(compiler, name, [*_FLAGS, *map(str, sources), *flags, "-o", str(partial)])
+    return library
+
+
+def _compile(compiler: str, name: str, arguments: list[str]) -> None:
+    done = subprocess.run([compiler, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise BuildError(f"{name}: {compiler} failed:\n{done.stderr[-4000:]}")
+
+
+def _compiler_version(compiler: str) -> str:
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True)
+    return done.stdout.splitlines()[0] if done.stdout else compiler
+
+
+def _processor() -> str:
+    """What -march=native depends on: a shared home folder may be mounted on unlike machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return " ".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))

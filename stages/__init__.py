@@ -1,0 +1,1 @@
+"""One runnable module per stage: `run(config, inputs..., output)` loads, calls the library, and writes."""
