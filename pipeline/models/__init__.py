@@ -1,0 +1,1 @@
+"""Networks in Jittor. Shapes: B images, N = h w patches, D embed_dim, K prototypes."""

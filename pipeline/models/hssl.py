@@ -1,0 +1,63 @@
+"""Student and teacher: backbone, auxiliary head and projection head in one network."""
+
+from dataclasses import dataclass
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.config.stages import PretrainConfig
+from pipeline.models.convnext import AuxiliaryHead
+from pipeline.models.initialization import initialize
+from pipeline.models.projection_head import ProjectionHead
+from pipeline.models.vit import VisionTransformer
+
+
+@dataclass(frozen=True)
+class PathScales:
+    """Stochastic depth of one forward pass, see `pipeline.models.drop_path`."""
+
+    base: jt.Var  # (depth, 2, B)
+    auxiliary: jt.Var | None  # (auxiliary depth, B)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Tokens of a batch before projection."""
+
+    base_cls: jt.Var  # (B, D)
+    base_patches: jt.Var  # (B, N, D)
+    auxiliary_cls: jt.Var | None  # (B, D); None without an auxiliary head
+
+
+class HSSLNetwork(nn.Module):
+    """A backbone that learns, and the heads that are thrown away. Without auxiliary head: iBOT."""
+
+    def __init__(self, config: PretrainConfig):
+        super().__init__()
+        dim = config.backbone.embed_dim
+        auxiliary = config.auxiliary_head
+        self.backbone = VisionTransformer(config.backbone)
+        self.auxiliary_head = AuxiliaryHead(auxiliary, dim) if auxiliary else None
+        self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary is not None)
+
+    def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:
+        """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
+
+        The head reads the patch tokens before the final norm and nothing is detached: its loss trains
+        the base as well.
+        """
+        tokens = self.backbone(images, mask, paths.base if paths else None)
+        auxiliary_cls = None
+        if self.auxiliary_head is not None:
+            auxiliary_cls = self.auxiliary_head(tokens.feature_map, paths.auxiliary if paths else None)
+        return Encoding(base_cls=tokens.cls, base_patches=tokens.patches, auxiliary_cls=auxiliary_cls)
+
+
+def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetwork]:
+    """Two networks with equal first values; the teacher's parameters take no gradient."""
+    student, teacher = HSSLNetwork(config), HSSLNetwork(config)
+    initialize(student, config.seed)
+    initialize(teacher, config.seed)
+    for parameter in teacher.parameters():
+        parameter.stop_grad()
+    return student, teacher

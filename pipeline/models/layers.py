@@ -1,0 +1,54 @@
+"""Linear layer and layer norm: parameters that go through the fused kernels.
+
+Parameters are created as zeros; `pipeline.models.initialization` draws their values, so that a
+tensor's first value depends on the seed and its name only, not on what was built before it.
+"""
+
+import jittor as jt
+from jittor import nn
+
+from pipeline import kernels
+
+
+class Linear(nn.Module):
+    """x (..., in_dim) -> (..., out_dim)."""
+
+    def __init__(self, in_dim: int, out_dim: int):
+        super().__init__()
+        self.weight = jt.zeros((out_dim, in_dim))
+        self.bias = jt.zeros((out_dim,))
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        return kernels.linear(x, self.weight, self.bias)
+
+
+class LinearGelu(Linear):
+    """x (..., in_dim) -> GELU(Linear(x)) (..., out_dim), exact (erf) GELU."""
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        return kernels.linear_gelu(x, self.weight, self.bias)
+
+
+class LayerNorm(nn.Module):
+    """Layer norm over the last dimension."""
+
+    def __init__(self, dim: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = jt.zeros((dim,))
+        self.bias = jt.zeros((dim,))
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        return kernels.layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class Mlp(nn.Module):
+    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer."""
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int):
+        super().__init__()
+        self.expand = LinearGelu(in_dim, hidden_dim)
+        self.contract = Linear(hidden_dim, out_dim)
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        return self.contract(self.expand(x))

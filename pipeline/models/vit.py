@@ -1,0 +1,137 @@
+"""Vision Transformer: image -> CLS token and patch tokens.
+
+Shapes: B images, H image side in pixels, p patch side in pixels, h = H / p, N = h w patches, D embed_dim.
+"""
+
+from dataclasses import dataclass
+
+import jittor as jt
+from jittor import nn
+
+from pipeline import kernels
+from pipeline.config.models import BackboneConfig
+from pipeline.models.layers import LayerNorm, Linear, Mlp
+from pipeline.models.position import grid_resampling
+
+_EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a backbone makes of a batch of images."""
+
+    cls: jt.Var  # (B, D), after the final norm
+    patches: jt.Var  # (B, N, D), after the final norm
+    feature_map: jt.Var  # (B, h, w, D), before the final norm: the input of the auxiliary head
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with biased q, k, v."""
+
+    def __init__(self, dim: int, num_heads: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = Linear(dim, 3 * dim)
+        self.out = Linear(dim, dim)
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        return self.out(kernels.attention(self.qkv(x), self.num_heads))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(self, dim: int, num_heads: int, mlp_ratio: float):
+        super().__init__()
+        self.norm_attention = LayerNorm(dim, _EPS)
+        self.attention = Attention(dim, num_heads)
+        self.norm_mlp = LayerNorm(dim, _EPS)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), dim)
+
+    def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
+        """x (B, N + 1, D); path_scales (2, B): what stochastic depth multiplies the two branches by."""
+        attended = self.attention(self.norm_attention(x))
+        x = x + (attended if path_scales is None else attended * path_scales[0].reshape(-1, 1, 1))
+        mixed = self.mlp(self.norm_mlp(x))
+        return x + (mixed if path_scales is None else mixed * path_scales[1].reshape(-1, 1, 1))
+
+
+class VisionTransformer(nn.Module):
+    """ViT with a learned position embedding and a mask token.
+
+    Source: Dosovitskiy et al. 2021 as in DINO/iBOT: pre-norm, qkv bias, layer norm eps 1e-6, exact GELU.
+    """
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.grid = (config.image_size // config.patch_size,) * 2
+        dim = config.embed_dim
+        self.patch_embed = Linear(3 * config.patch_size**2, dim)
+        self.cls_token = jt.zeros((1, dim))
+        self.mask_token = jt.zeros((1, dim))
+        self.pos_embed = jt.zeros((1 + self.grid[0] * self.grid[1], dim))  # CLS first
+        self.blocks = nn.ModuleList(
+            [Block(dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)]
+        )
+        self.norm = LayerNorm(dim, _EPS)
+
+    def execute(self, images: jt.Var, mask: jt.Var | None = None, path_scales: jt.Var | None = None) -> Tokens:
+        """One forward pass.
+
+        Args:
+            images: (B, 3, H, W) float32, normalised.
+            mask: (B, h, w) bool or None; True replaces the patch's embedding by the mask token.
+            path_scales: (depth, 2, B) float32 or None; stochastic depth, see `pipeline.models.drop_path`.
+
+        Raises:
+            ValueError: H or W is not a multiple of the patch size, or the mask's shape differs.
+        """
+        x, grid = self.embed(images, mask)
+        for index, block in enumerate(self.blocks):
+            x = block(x, None if path_scales is None else path_scales[index])
+        normed = self.norm(x)
+        feature_map = x[:, 1:].reshape(x.shape[0], *grid, x.shape[2])
+        return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=feature_map)
+
+    def embed(self, images: jt.Var, mask: jt.Var | None = None) -> tuple[jt.Var, tuple[int, int]]:
+        """images (B, 3, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""
+        batch, _, height, width = images.shape
+        p = self.patch_size
+        if height % p or width % p:
+            raise ValueError(f"image of {height} x {width} px is not divisible into patches of {p} px")
+        grid = (height // p, width // p)
+        pixels = images.reshape(batch, 3, grid[0], p, grid[1], p).permute(0, 2, 4, 1, 3, 5)
+        patches = self.patch_embed(pixels.reshape(batch, grid[0] * grid[1], 3 * p * p))
+        if mask is not None:
+            if tuple(mask.shape) != (batch, *grid):
+                raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {(batch, *grid)}")
+            # Not by assignment: in Jittor, writing into an expression changes a copy.
+            patches = jt.where(mask.reshape(batch, -1, 1), self.mask_token.reshape(1, 1, -1), patches)
+        cls_token = self.cls_token.reshape(1, 1, -1).broadcast((batch, 1, patches.shape[2]))
+        return jt.concat([cls_token, patches], dim=1) + self._positions(grid).unsqueeze(0), grid
+
+    def _positions(self, grid: tuple[int, int]) -> jt.Var:
+        if grid == self.grid:
+            return self.pos_embed
+        resampled = jt.matmul(jt.array(grid_resampling(self.grid, grid)), self.pos_embed[1:])
+        return jt.concat([self.pos_embed[:1], resampled], dim=0)
+
+    def features(self, images: jt.Var, num_blocks: int) -> tuple[jt.Var, jt.Var]:
+        """Frozen features for probes.
+
+        Returns:
+            CLS tokens of the last `num_blocks` blocks (B, num_blocks, D), the last block last, each
+            after the final norm; and the mean patch token of the last block (B, D), after the norm.
+
+        Source: iBOT eval_linear (the one final norm is applied to every block's tokens).
+        """
+        if not 1 <= num_blocks <= len(self.blocks):
+            raise ValueError(f"num_blocks must be in 1..{len(self.blocks)}, got {num_blocks}")
+        x, _ = self.embed(images)
+        cls_tokens = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index >= len(self.blocks) - num_blocks:
+                cls_tokens.append(self.norm(x[:, 0]))
+        return jt.stack(cls_tokens, dim=1), self.norm(x[:, 1:]).mean(dim=1)

@@ -1,0 +1,69 @@
+"""Named arrays <-> networks, strict in names, shapes and types; safetensors files, no pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pipeline.files import replacing
+
+
+class WeightsError(ValueError):
+    """A weights file cannot be read or does not fit the network."""
+
+
+def named_arrays(network: nn.Module) -> dict[str, np.ndarray]:
+    """A copy of every parameter of `network` by name."""
+    return {name: parameter.numpy().copy() for name, parameter in network.named_parameters()}
+
+
+def assign_arrays(network: nn.Module, arrays: Mapping[str, np.ndarray], origin: str) -> None:
+    """Give every parameter of `network` the array of its name.
+
+    Raises:
+        WeightsError: a name is missing or unexpected, or a shape or type differs; all are listed and
+            nothing is changed.
+    """
+    parameters = dict(network.named_parameters())
+    missing, unexpected = sorted(parameters.keys() - arrays.keys()), sorted(arrays.keys() - parameters.keys())
+    reshaped = {
+        name: f"expected {tuple(parameters[name].shape)} float32, found {arrays[name].shape} {arrays[name].dtype}"
+        for name in parameters.keys() & arrays.keys()
+        if tuple(parameters[name].shape) != arrays[name].shape or arrays[name].dtype != np.float32
+    }
+    if missing or unexpected or reshaped:
+        raise WeightsError(
+            f"{origin} does not fit this network: missing {missing}, unexpected {unexpected}, "
+            f"different {reshaped}"
+        )
+    for name, parameter in parameters.items():
+        trainable = parameter.requires_grad
+        parameter.assign(jt.array(arrays[name]))
+        # Assigning may carry the source's flag over; a frozen student would train to nothing in silence.
+        (parameter.start_grad if trainable else parameter.stop_grad)()
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> None:
+    """Write a safetensors file, whole or not at all; metadata values are stored as JSON."""
+    texts = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    with replacing(path) as partial:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata=texts)
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Read what `write_arrays` wrote.
+
+    Raises:
+        WeightsError: no such file, or not a whole safetensors file.
+    """
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            metadata = {key: json.loads(value) for key, value in (stream.metadata() or {}).items()}
+            return {name: stream.get_tensor(name) for name in stream.keys()}, metadata  # noqa: SIM118
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error

@@ -1,0 +1,81 @@
+"""Rates as functions of the optimiser step (NumPy only)."""
+
+import math
+from dataclasses import dataclass
+
+from pipeline.config.models import ObjectiveConfig
+from pipeline.config.stages import ScheduleConfig
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Everything that changes from step to step."""
+
+    lr: float
+    weight_decay: float
+    ema_momentum: float
+    teacher_temperature: float
+    patch_temperature: float
+    last_layer_frozen: bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The rates of a whole run.
+
+    Source: DINO/iBOT cosine scheduler (per step; linear warm-up from 0) and temperature schedule (per
+    epoch, the first epoch at the start value and the last warm-up epoch at the end value).
+    """
+
+    config: ScheduleConfig
+    objective: ObjectiveConfig
+    num_images: int  # in an epoch
+
+    def __post_init__(self):
+        if self.num_images < 1:
+            raise ValueError("no images to train on")
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps of the run."""
+        return max(1, round(self.config.epochs * self.num_images / self.config.batch_size))
+
+    def at(self, step: int) -> Rates:
+        """Rates of step 0, 1, ..., num_steps - 1."""
+        config, objective = self.config, self.objective
+        epoch = int(step * config.batch_size / self.num_images)
+        warmup_steps = min(self.num_steps, round(config.warmup_epochs * self.num_images / config.batch_size))
+        return Rates(
+            lr=warmup_cosine(step, self.num_steps, warmup_steps, config.peak_lr, config.min_lr),
+            weight_decay=cosine(step, self.num_steps, config.weight_decay, config.weight_decay_end),
+            ema_momentum=cosine(step, self.num_steps, config.ema_momentum, config.ema_momentum_end),
+            teacher_temperature=warm_temperature(
+                epoch, objective.teacher_temperature_warmup_epochs,
+                objective.teacher_temperature_start, objective.teacher_temperature,
+            ),
+            patch_temperature=warm_temperature(
+                epoch, objective.patch_temperature_warmup_epochs,
+                objective.patch_temperature_start, objective.patch_temperature,
+            ),
+            last_layer_frozen=epoch < config.freeze_last_layer_epochs,
+        )
+
+
+def cosine(step: int, num_steps: int, start: float, end: float) -> float:
+    """`start` at step 0, approaching `end` at `num_steps` along half a cosine."""
+    return end + 0.5 * (start - end) * (1 + math.cos(math.pi * step / num_steps))
+
+
+def warmup_cosine(step: int, num_steps: int, warmup_steps: int, peak: float, end: float) -> float:
+    """Linear from 0 to `peak` in `warmup_steps`, then half a cosine down to `end`."""
+    if step < warmup_steps:
+        return peak * step / max(1, warmup_steps - 1)
+    return cosine(step - warmup_steps, num_steps - warmup_steps, peak, end)
+
+
+def warm_temperature(epoch: int, warmup_epochs: float, start: float, end: float) -> float:
+    """Linear by whole epochs: `start` in epoch 0, `end` in epoch `warmup_epochs - 1` and after."""
+    last = round(warmup_epochs) - 1
+    if epoch > last:
+        return end
+    return start + (end - start) * epoch / max(1, last)

@@ -1,0 +1,1 @@
+"""The HSSL objective, its state, and the training loop."""

@@ -1,0 +1,72 @@
+"""Images -> the crops and masks of one optimiser step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config.stages import PretrainConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.pretrain.streams import Stream, generator
+from pipeline.transforms.block_mask import block_masks
+from pipeline.transforms.multi_crop import multi_crop
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees. V global views, L local views, B images; h x w patches of a global crop."""
+
+    global_crops: np.ndarray  # (V, B, 3, S, S) float32
+    local_crops: np.ndarray  # (L, B, 3, s, s) float32
+    masks: np.ndarray  # (V, B, h, w) bool, True = hidden from the student
+
+    def part(self, index: int, num_parts: int) -> "Batch":
+        """Part `index` of `num_parts` equal parts of the images."""
+        size = self.masks.shape[1] // num_parts
+        images = slice(index * size, (index + 1) * size)
+        return Batch(self.global_crops[:, images], self.local_crops[:, images], self.masks[:, images])
+
+
+@dataclass(frozen=True)
+class BatchMaker:
+    """Makes the batch of any step, from any thread."""
+
+    config: PretrainConfig
+    dataset: PreparedDataset
+
+    def __call__(self, step: int) -> Batch:
+        config, crops = self.config, self.config.crops
+        rows = self.image_rows(step)
+        images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows]
+        mean, std = input_statistics(config.normalization, self.dataset)
+        views = multi_crop(generator(config.seed, Stream.CROPS, step), images, crops, mean=mean, std=std)
+        side = config.backbone.image_size // config.backbone.patch_size
+        num_masks = crops.num_global * len(rows)
+        masks = block_masks(generator(config.seed, Stream.MASKS, step), num_masks, (side, side), config.masks)
+        return Batch(views.global_crops, views.local_crops, masks.reshape(crops.num_global, len(rows), side, side))
+
+    def image_rows(self, step: int) -> np.ndarray:
+        """Rows of the manifest for one step: (batch_size,) int64.
+
+        The run reads one endless stream, a fresh permutation an epoch, so that no image is dropped and a
+        set smaller than a batch works.
+        """
+        train = self.dataset.indices("train")
+        size = self.config.schedule.batch_size
+        positions = np.arange(step * size, (step + 1) * size)
+        epochs, offsets = np.divmod(positions, len(train))
+        rows = np.empty(size, np.int64)
+        for epoch in np.unique(epochs):
+            order = generator(self.config.seed, Stream.ORDER, int(epoch)).permutation(len(train))
+            chosen = epochs == epoch
+            rows[chosen] = train[order[offsets[chosen]]]
+        return rows
+
+
+def input_statistics(normalization: str, dataset: PreparedDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Channel mean and standard deviation of pixels in [0, 1], (3,) float32 each."""
+    if normalization == "imagenet":
+        return IMAGENET_MEAN, IMAGENET_STD
+    return dataset.mean, dataset.std

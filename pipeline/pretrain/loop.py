@@ -1,0 +1,120 @@
+"""Pretraining from data to backbone, resuming where an earlier run was stopped."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jittor as jt
+
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.optim.schedules import Rates, Schedule
+from pipeline.prefetch import prefetch
+from pipeline.pretrain.batches import BatchMaker
+from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.pretrain.metrics_log import append_metrics, rewind
+from pipeline.pretrain.monitor import check_finite, collapse, loss_values, teacher_statistics
+from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
+
+CHECKPOINT = "checkpoint.safetensors"
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a bar shows after a logged step."""
+
+    step: int  # done
+    num_steps: int
+    metrics: dict[str, float]
+    warning: str | None
+
+
+def pretrain(
+    config: PretrainConfig,
+    dataset: PreparedDataset,
+    output: Path,
+    *,
+    runtime: RuntimeConfig,
+    report: Callable[[Progress], None],
+) -> TrainState:
+    """Train to the end of the schedule, from `output/checkpoint.safetensors` if there is one.
+
+    The numbers depend on the configuration, the data and the thread count only: a run that was killed
+    and resumed ends bit for bit like one that was not.
+
+    Raises:
+        FloatingPointError: a loss term is not finite; the last checkpoint stays.
+    """
+    schedule = Schedule(config.schedule, config.objective, num_images=len(dataset.indices("train")))
+    state = initial_state(config)
+    if (output / CHECKPOINT).is_file():
+        state = load_checkpoint(output / CHECKPOINT, state, config)
+    rewind(output / METRICS, state.step)
+    clock = _Clock(state.step)
+    unread = []  # losses are read at logging steps only: reading waits for the device
+    batches = prefetch(BatchMaker(config, dataset), range(state.step, schedule.num_steps))
+    for batch in batches:
+        clock.batch_arrived()
+        rates = schedule.at(state.step)
+        state, outcome = train_step(state, batch, rates, config)
+        jt.sync_all()  # hands the step to the device; does not wait for it
+        unread.append((state.step, outcome.terms))
+        if state.step % runtime.log_every_steps == 0 or state.step in (1, schedule.num_steps):
+            for step, terms in unread:
+                losses = loss_values(terms)
+                check_finite(step, losses)
+            unread.clear()
+            metrics = {"step": state.step, **losses, **_measured(outcome, rates), **clock.read(state.step, config)}
+            append_metrics(output / METRICS, metrics)
+            warning = collapse(metrics, config.projection_head.num_prototypes)
+            report(Progress(state.step, schedule.num_steps, metrics, warning))
+            # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
+            if clock.checkpoint_due(runtime.checkpoint_every_minutes) and state.step < schedule.num_steps:
+                save_checkpoint(output / CHECKPOINT, state, config)
+        clock.batch_asked()
+    save_checkpoint(output / CHECKPOINT, state, config)
+    return state
+
+
+def _measured(outcome: StepOutcome, rates: Rates) -> dict[str, float]:
+    return {
+        **teacher_statistics(outcome.targets),
+        "lr": rates.lr,
+        "weight_decay": rates.weight_decay,
+        "ema_momentum": rates.ema_momentum,
+        "teacher_temperature": rates.teacher_temperature,
+    }
+
+
+class _Clock:
+    """Images per second, share of time spent waiting for data, and when to save."""
+
+    def __init__(self, step: int):
+        self._step, self._since = step, time.monotonic()
+        self._waited, self._idle_from = 0.0, self._since
+        self._saved = self._since
+
+    def batch_arrived(self) -> None:
+        self._waited += time.monotonic() - self._idle_from
+
+    def read(self, step: int, config: PretrainConfig) -> dict[str, float]:
+        now = time.monotonic()
+        elapsed = max(now - self._since, 1e-9)
+        measured = {
+            "images_per_second": (step - self._step) * config.schedule.batch_size / elapsed,
+            "data_wait_share": min(1.0, self._waited / elapsed),
+        }
+        self._step, self._since, self._waited = step, now, 0.0
+        return measured
+
+    def batch_asked(self) -> None:
+        self._idle_from = time.monotonic()
+
+    def checkpoint_due(self, minutes: float) -> bool:
+        now = time.monotonic()
+        if now - self._saved < 60 * minutes:
+            return False
+        self._saved = now
+        return True

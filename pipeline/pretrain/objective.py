@@ -1,0 +1,148 @@
+"""The HSSL objective of one batch.
+
+    L = 0.5 * cls_weight * (L_het + L_aux) + patch_weight * L_mim
+
+L_het: the head's teacher supervises the base; L_aux: it supervises the head; L_mim: the base's teacher
+supervises the base on hidden patches. Without auxiliary head the first two become the one CLS term of
+iBOT, with weight cls_weight (in the official code the halves sum to the same factor).
+
+Done with less work than the official code and the same result: prototype logits only for hidden patches
+and CLS vectors, and the patch centre from the mean bottleneck vector (the mean of a linear layer's
+outputs is its output for the mean).
+"""
+
+from dataclasses import dataclass
+
+import jittor as jt
+import numpy as np
+
+from pipeline import kernels
+from pipeline.config.models import ObjectiveConfig
+from pipeline.models.hssl import Encoding, HSSLNetwork, PathScales
+from pipeline.models.projection_head import ProjectionHead, logits
+from pipeline.optim.schedules import Rates
+from pipeline.pretrain.batches import Batch
+from pipeline.pretrain.centers import Centers
+from pipeline.pretrain.losses import Pairs, cls_pairs, cross_entropy, masked_patches
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Stochastic depth of the student's passes: global crops, and local crops if there are any."""
+
+    global_crops: PathScales
+    local_crops: PathScales | None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the teacher says about a batch; no gradient."""
+
+    cls_probs: jt.Var  # (V B, K)
+    patch_probs: jt.Var | None  # (P, K), of the hidden patches
+    mean_cls_logits: jt.Var  # (K,)
+    mean_patch_logits: jt.Var | None  # (K,)
+    features: jt.Var  # (V B, D) base CLS, for monitoring
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The loss and its parts, each (), in nats. Without auxiliary head `auxiliary_cls` is None."""
+
+    total: jt.Var
+    base_cls: jt.Var
+    auxiliary_cls: jt.Var | None
+    base_patch: jt.Var | None
+
+
+def teacher_targets(
+    teacher: HSSLNetwork, batch: Batch, centers: Centers, rates: Rates, *, patches: bool
+) -> Targets:
+    """Run the teacher on the global crops, unmasked: centred and sharpened distributions."""
+    with jt.no_grad():
+        head = teacher.projection_head
+        prototypes = head.unit_prototypes()
+        encoding = teacher.encode(jt.array(_flattened(batch.global_crops)))
+        cls_logits = logits(_cls_vectors(head, encoding), prototypes)
+        patch_probs = mean_patch_logits = None
+        if patches:
+            rows = masked_patches(batch.masks).rows
+            vectors = head.base(_rows(encoding.base_patches))
+            mean_patch_logits = logits(_mean(vectors).unsqueeze(0), prototypes)[0]
+            hidden = logits(kernels.gather_rows(vectors, jt.array(rows)), prototypes)
+            patch_probs = kernels.teacher_probabilities(hidden, centers.patch, rates.patch_temperature)
+        return Targets(
+            cls_probs=kernels.teacher_probabilities(cls_logits, centers.cls, rates.teacher_temperature),
+            patch_probs=patch_probs,
+            mean_cls_logits=_mean(cls_logits),
+            mean_patch_logits=mean_patch_logits,
+            features=encoding.base_cls,
+        )
+
+
+def hssl_terms(
+    student: HSSLNetwork, batch: Batch, targets: Targets, paths: Paths, config: ObjectiveConfig
+) -> Terms:
+    """The loss terms of the student on one batch.
+
+    Source: HSSL released code (PretrainLoss). L_het and L_aux: mean over pairs of different views; L_mim:
+    mean over crops of the mean over hidden patches of the same view.
+    """
+    head = student.projection_head
+    prototypes = head.unit_prototypes()
+    num_global, num_images = batch.masks.shape[:2]
+    seen = student.encode(
+        jt.array(_flattened(batch.global_crops)), jt.array(_flattened(batch.masks)), paths.global_crops
+    )
+    encodings = [seen]
+    if len(batch.local_crops):
+        encodings.append(student.encode(jt.array(_flattened(batch.local_crops)), None, paths.local_crops))
+    pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
+
+    base = head.base(_joined([encoding.base_cls for encoding in encodings]))
+    base_cls = cross_entropy(logits(base, prototypes), targets.cls_probs, pairs, config.student_temperature)
+    auxiliary_cls = base_patch = None
+    cls_total = base_cls
+    if head.auxiliary is not None:
+        auxiliary = head.auxiliary(_joined([encoding.auxiliary_cls for encoding in encodings]))
+        auxiliary_cls = cross_entropy(
+            logits(auxiliary, prototypes), targets.cls_probs, pairs, config.student_temperature
+        )
+        cls_total = 0.5 * (base_cls + auxiliary_cls)
+    total = config.cls_weight * cls_total
+    if targets.patch_probs is not None:
+        hidden = masked_patches(batch.masks)
+        vectors = head.base(kernels.gather_rows(_rows(seen.base_patches), jt.array(hidden.rows)))
+        own = np.arange(len(hidden.rows), dtype=np.int32)
+        base_patch = cross_entropy(
+            logits(vectors, prototypes), targets.patch_probs,
+            Pairs(own, own, hidden.weights), config.student_temperature,
+        )
+        total = total + config.patch_weight * base_patch
+    return Terms(total=total, base_cls=base_cls, auxiliary_cls=auxiliary_cls, base_patch=base_patch)
+
+
+def _cls_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:
+    """Unit vectors of the CLS that teaches: the auxiliary head's where there is one, else the base's."""
+    if head.auxiliary is None:
+        return head.base(encoding.base_cls)
+    return head.auxiliary(encoding.auxiliary_cls)
+
+
+def _flattened(views):
+    """(V, B, ...) -> (V B, ...)."""
+    return views.reshape(-1, *views.shape[2:])
+
+
+def _rows(tokens: jt.Var) -> jt.Var:
+    """(B, N, D) -> (B N, D)."""
+    return tokens.reshape(-1, tokens.shape[-1])
+
+
+def _joined(rows: list[jt.Var]) -> jt.Var:
+    return rows[0] if len(rows) == 1 else jt.concat(rows, dim=0)
+
+
+def _mean(rows: jt.Var) -> jt.Var:
+    """Mean over rows as sum / count: Jittor's own mean divides before it adds and drifts in float32."""
+    return rows.sum(dim=0) / rows.shape[0]

@@ -1,0 +1,23 @@
+"""One random generator for every purpose and step: nothing about random state has to be saved.
+
+A generator's numbers depend on (seed, purpose, step) only, so a resumed run draws what an
+uninterrupted one would, and two arms at one seed see the same images, crops and masks.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What randomness is used for."""
+
+    ORDER = 1
+    CROPS = 2
+    MASKS = 3
+    DROP_PATH = 4
+
+
+def generator(seed: int, stream: Stream, index: int) -> np.random.Generator:
+    """The generator of one purpose at one step (for ORDER: one epoch)."""
+    return np.random.default_rng((seed, int(stream), index))

@@ -1,0 +1,24 @@
+"""A backbone with random weights, the floor of every table."""
+
+from pathlib import Path
+
+from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.request import serve
+
+
+def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
+    """Write backbone.safetensors with the first values that pretraining would start from."""
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from pipeline.models.initialization import initialize
+    from pipeline.models.vit import VisionTransformer
+    from pipeline.pretrain.batches import input_statistics
+
+    network = VisionTransformer(config.backbone)
+    initialize(network, config.seed)
+    mean, std = input_statistics(config.normalization, PreparedDataset.open(data))
+    save_backbone(output / "backbone.safetensors", FrozenBackbone(network, config.backbone, "random", mean, std))
+
+
+if __name__ == "__main__":
+    serve(run, InitializeConfig, needs_jittor=True)

@@ -1,0 +1,55 @@
+"""Pretrain one arm at one seed: checkpoints while it runs, the backbone at the end."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from pipeline.request import serve
+
+
+def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
+    """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl and loss.png."""
+    from pipeline import kernels
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from pipeline.pretrain.batches import input_statistics
+    from pipeline.pretrain.curves import draw_curves
+    from pipeline.pretrain.loop import METRICS, Progress, pretrain
+    from pipeline.pretrain.metrics_log import read_metrics
+
+    kernels.use(runtime.kernels)
+    dataset = PreparedDataset.open(data)
+    said: set[str] = set()
+    with tqdm(desc="pretrain", unit="step", dynamic_ncols=True) as bar:
+
+        def report(progress: Progress) -> None:
+            bar.total = progress.num_steps
+            bar.set_postfix_str(_summary(progress.metrics), refresh=False)
+            bar.update(progress.step - bar.n)
+            if progress.warning and progress.warning not in said:
+                said.add(progress.warning)
+                bar.write(f"step {progress.step}: {progress.warning}")
+
+        state = pretrain(config, dataset, output, runtime=runtime, report=report)
+
+    mean, std = input_statistics(config.normalization, dataset)
+    for file, network, weights in (
+        ("backbone.safetensors", state.teacher, "teacher"),
+        ("student.safetensors", state.student, "student"),
+    ):
+        save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
+    draw_curves(output / "loss.png", read_metrics(output / METRICS), config.projection_head.num_prototypes)
+
+
+def _summary(metrics: dict[str, float]) -> str:
+    """The bar's right-hand side: loss terms, rate, teacher entropy, feature spread, speed."""
+    short = {
+        "loss": "loss", "loss_base_cls": "base", "loss_auxiliary_cls": "aux", "loss_base_patch": "patch",
+        "lr": "lr", "teacher_entropy": "H", "feature_spread": "spread", "images_per_second": "img/s",
+    }
+    return " ".join(f"{name} {metrics[key]:.3g}" for key, name in short.items() if key in metrics)
+
+
+if __name__ == "__main__":
+    serve(run, PretrainConfig, needs_jittor=True)
