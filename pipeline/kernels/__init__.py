@@ -1,0 +1,27 @@
+"""Operators of the pretraining step: compiled kernels on a CPU, each with a plain Jittor twin.
+
+Jittor must have been started (`pipeline.start_jittor`) before this package is imported.
+"""
+
+from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
+from pipeline.kernels.dense import linear, linear_gelu
+from pipeline.kernels.depthwise import depthwise_conv
+from pipeline.kernels.normalization import l2_normalize, layer_norm
+from pipeline.kernels.rows import gather_rows
+from pipeline.kernels.selection import current, note, use
+from pipeline.kernels.self_attention import attention
+
+__all__ = [
+    "attention",
+    "current",
+    "depthwise_conv",
+    "gather_rows",
+    "l2_normalize",
+    "layer_norm",
+    "linear",
+    "linear_gelu",
+    "note",
+    "soft_cross_entropy",
+    "teacher_probabilities",
+    "use",
+]

@@ -1,0 +1,190 @@
+"""AdamW over many tensors, and the teacher's moving average: one native call per step each."""
+
+import ctypes
+
+import jittor as jt
+import numpy as np
+
+from pipeline.kernels import library, selection
+
+
+class AdamW:
+    """Adam with decoupled weight decay and a limit on each tensor's gradient norm.
+
+    Parameters are updated in place; the moments are kept here. A frozen tensor's moments and its
+    count of steps stay as they are, as if the step had not been.
+
+    Source: Loshchilov & Hutter 2019; the limit per tensor as in DINO (Caron et al. 2021).
+    """
+
+    def __init__(
+        self,
+        parameters: list[jt.Var],
+        *,
+        decayed: list[bool],
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        max_gradient_norm: float,
+    ):
+        """
+        Args:
+            parameters: float32; no two may share memory.
+            decayed: for each parameter, whether weight decay applies.
+            betas: decay of the first and second moment.
+            eps: added to the root of the second moment.
+            max_gradient_norm: a tensor's gradient g becomes g min(1, max_gradient_norm / (|g| + 1e-6)); 0 = no limit.
+
+        Raises:
+            ValueError: the lists differ in length, or a parameter is not float32.
+        """
+        if len(decayed) != len(parameters):
+            raise ValueError(f"AdamW: {len(parameters)} parameters, {len(decayed)} flags of decay")
+        for index, parameter in enumerate(parameters):
+            if parameter.dtype != "float32":
+                raise ValueError(f"AdamW: parameter {index} is {parameter.dtype}; expected float32")
+        self._parameters = list(parameters)
+        self._decayed = np.array(decayed, dtype=np.uint8)
+        self._betas, self._eps, self._max_norm = betas, eps, max_gradient_norm
+        self._sizes = np.array([p.numel() for p in parameters], dtype=np.int64)
+        self._offsets = np.concatenate([[0], np.cumsum(self._sizes)]).astype(np.int64)
+        self._first = np.zeros(self._offsets[-1], dtype=np.float32)
+        self._second = np.zeros(self._offsets[-1], dtype=np.float32)
+        self._steps = np.zeros(len(parameters), dtype=np.int64)
+
+    def step(
+        self, gradients: list[jt.Var], *, lr: float, weight_decay: float, frozen: frozenset[int] = frozenset()
+    ) -> None:
+        """Update the parameters.
+
+        Args:
+            gradients: one for each parameter.
+            lr: learning rate of this step.
+            weight_decay: of this step, for the tensors that are decayed.
+            frozen: indices of parameters to leave alone in this step.
+
+        Raises:
+            ValueError: a gradient's shape or type differs from its parameter's, or an index does not exist.
+        """
+        self._check(gradients, frozen)
+        active = np.ones(len(self._parameters), dtype=np.uint8)
+        active[list(frozen)] = 0
+        self._steps += active
+        if selection.fused():
+            self._fused_step(gradients, active, lr, weight_decay)
+        else:
+            self._plain_step(gradients, active, lr, weight_decay)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of the moments, in the order of the parameters, and the counts of steps."""
+        return {
+            "first_moment": self._first.copy(),
+            "second_moment": self._second.copy(),
+            "sizes": self._sizes.copy(),
+            "steps": self._steps.copy(),
+        }
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what `state` returned; a run goes on bit for bit.
+
+        Raises:
+            ValueError: an entry is missing or unknown, or was saved for other parameters.
+        """
+        own = self.state()
+        if set(state) != set(own):
+            raise ValueError(f"optimiser state: entries {sorted(state)}; expected {sorted(own)}")
+        for name, value in own.items():
+            given = state[name]
+            if given.shape != value.shape or given.dtype != value.dtype:
+                found = f"{given.dtype} {given.shape}; expected {value.dtype} {value.shape}"
+                raise ValueError(f"optimiser state: {name} is {found}")
+        if not np.array_equal(state["sizes"], self._sizes):
+            raise ValueError("optimiser state: saved for tensors of other sizes")
+        self._first[:], self._second[:], self._steps[:] = state["first_moment"], state["second_moment"], state["steps"]
+
+    def _check(self, gradients: list[jt.Var], frozen: frozenset[int]) -> None:
+        if len(gradients) != len(self._parameters):
+            raise ValueError(f"AdamW: {len(gradients)} gradients for {len(self._parameters)} parameters")
+        for index, (parameter, gradient) in enumerate(zip(self._parameters, gradients, strict=True)):
+            if gradient.dtype != "float32" or gradient.shape != parameter.shape:
+                found = f"{gradient.dtype} {tuple(gradient.shape)}; expected float32 {tuple(parameter.shape)}"
+                raise ValueError(f"AdamW: gradient {index} is {found}")
+        if frozen and not 0 <= min(frozen) <= max(frozen) < len(self._parameters):
+            raise ValueError(f"AdamW: frozen {sorted(frozen)}; there are {len(self._parameters)} parameters")
+
+    def _fused_step(self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float) -> None:
+        # All that is still to be computed from the old values must be computed before they change.
+        jt.sync_all()
+        parameters, keep_parameters = _addresses(self._parameters)
+        slopes, keep_gradients = _addresses(gradients)
+        hyper = np.array([lr, weight_decay, *self._betas, self._eps, self._max_norm], dtype=np.float64)
+        library.load().handle.hssl_adamw(
+            ctypes.c_long(len(gradients)),
+            *map(_pointer, (self._sizes, self._offsets, active, self._decayed, self._steps, hyper)),
+            *map(_pointer, (parameters, slopes, self._first, self._second)),
+        )
+        del keep_parameters, keep_gradients
+
+    def _plain_step(self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float) -> None:
+        updated, beta1, beta2 = [], *self._betas
+        for index, (parameter, slope) in enumerate(zip(self._parameters, gradients, strict=True)):
+            if not active[index]:
+                continue
+            part, step = slice(self._offsets[index], self._offsets[index + 1]), float(self._steps[index])
+            first = jt.array(self._first[part].reshape(parameter.shape))
+            second = jt.array(self._second[part].reshape(parameter.shape))
+            if self._max_norm:
+                norm = jt.sqrt((slope * slope).sum())
+                slope = slope * jt.minimum(self._max_norm / (norm + 1e-6), jt.ones(1))
+            first = beta1 * first + (1 - beta1) * slope
+            second = beta2 * second + (1 - beta2) * slope * slope
+            root = jt.sqrt(second) * (1 - beta2**step) ** -0.5 + self._eps
+            kept = 1.0 - lr * weight_decay * float(self._decayed[index])
+            new = parameter * kept - (lr / (1 - beta1**step)) * first / root
+            updated.append((index, new.stop_grad(), first.stop_grad(), second.stop_grad()))
+        jt.sync([var for _, *new in updated for var in new])
+        for index, new, first, second in updated:
+            part = slice(self._offsets[index], self._offsets[index + 1])
+            self._first[part], self._second[part] = first.numpy().ravel(), second.numpy().ravel()
+            self._parameters[index].update(new)
+
+
+def ema_update(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:
+    """teacher = momentum teacher + (1 - momentum) student, in place, tensor by tensor.
+
+    Raises:
+        ValueError: the lists differ in length, a shape differs, or a tensor is its own teacher.
+    """
+    if len(teacher) != len(student):
+        raise ValueError(f"ema_update: {len(teacher)} teacher tensors, {len(student)} student tensors")
+    for index, (target, source) in enumerate(zip(teacher, student, strict=True)):
+        if target.shape != source.shape or target.dtype != "float32" or source.dtype != "float32":
+            found = f"{target.dtype} {tuple(target.shape)}, {source.dtype} {tuple(source.shape)}"
+            raise ValueError(f"ema_update: tensor {index}: {found}; expected float32 of one shape")
+    if selection.fused():
+        _fused_ema(teacher, student, momentum)
+    else:
+        for target, source in zip(teacher, student, strict=True):
+            target.update((momentum * target + (1.0 - momentum) * source).stop_grad())
+
+
+def _fused_ema(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:
+    jt.sync_all()
+    targets, keep_targets = _addresses(teacher)
+    sources, keep_sources = _addresses(student)
+    if np.intersect1d(targets, sources).size:
+        raise ValueError("ema_update: a teacher tensor shares its memory with a student tensor")
+    sizes = np.array([target.numel() for target in teacher], dtype=np.int64)
+    library.load().handle.hssl_ema(
+        ctypes.c_long(len(teacher)), *map(_pointer, (sizes, targets, sources)), ctypes.c_double(momentum)
+    )
+    del keep_targets, keep_sources
+
+
+def _addresses(variables: list[jt.Var]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Where the values are, and arrays to be kept while the addresses are in use."""
+    arrays = [variable.data for variable in variables]
+    return np.array([array.__array_interface__["data"][0] for array in arrays], dtype=np.uint64), arrays
+
+
+def _pointer(array: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.__array_interface__["data"][0])

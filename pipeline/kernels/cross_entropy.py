@@ -1,0 +1,132 @@
+"""Distributions over prototypes: the teacher's targets and the student's loss."""
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.kernels import selection
+from pipeline.kernels.operator import call
+
+
+def teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) -> jt.Var:
+    """logits (M, K), center (K,) -> softmax((logits - center) / temperature) (M, K), without gradient.
+
+    Raises:
+        ValueError: the shapes do not fit, or the temperature is not positive.
+    """
+    if logits.ndim != 2 or tuple(center.shape) != (logits.shape[1],) or logits.numel() == 0:
+        shapes = f"logits {tuple(logits.shape)}, center {tuple(center.shape)}"
+        raise ValueError(f"teacher_probabilities: {shapes}; expected (M, K), (K,)")
+    _check_temperature(temperature)
+    chosen = fused_teacher_probabilities if selection.fused() else plain_teacher_probabilities
+    return chosen(logits, center, temperature)
+
+
+def soft_cross_entropy(
+    student_logits: jt.Var,
+    teacher_probs: jt.Var,
+    student_rows: jt.Var,
+    teacher_rows: jt.Var,
+    weights: jt.Var,
+    temperature: float,
+) -> jt.Var:
+    """sum_p weights[p] H(teacher_probs[teacher_rows[p]], softmax(student_logits[student_rows[p]] / temperature)).
+
+    The gradient goes to `student_logits` only, and is zero for a row in no pair. Rows outside their
+    range are not looked for: that would read values back at each step.
+
+    Args:
+        student_logits: (M, K).
+        teacher_probs: (T, K), rows that sum to one.
+        student_rows: (P,) int32, ascending; a row may occur in several pairs.
+        teacher_rows: (P,) int32.
+        weights: (P,).
+        temperature: of the student.
+
+    Returns:
+        A scalar, shape (1,).
+
+    Raises:
+        ValueError: the shapes or types do not fit, or the temperature is not positive.
+    """
+    _check_pairs(student_logits, teacher_probs, student_rows, teacher_rows, weights)
+    _check_temperature(temperature)
+    chosen = fused_soft_cross_entropy if selection.fused() else plain_soft_cross_entropy
+    return chosen(student_logits, teacher_probs, student_rows, teacher_rows, weights, temperature)
+
+
+def plain_teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) -> jt.Var:
+    return nn.softmax((logits - center).stop_grad() * (1.0 / temperature), dim=1).stop_grad()
+
+
+def plain_soft_cross_entropy(
+    student_logits: jt.Var,
+    teacher_probs: jt.Var,
+    student_rows: jt.Var,
+    teacher_rows: jt.Var,
+    weights: jt.Var,
+    temperature: float,
+) -> jt.Var:
+    scaled = student_logits * (1.0 / temperature)
+    shifted = scaled - scaled.max(dim=1, keepdims=True).stop_grad()
+    log_probs = shifted - jt.log(jt.exp(shifted).sum(dim=1, keepdims=True))
+    targets = teacher_probs.stop_grad()[teacher_rows]
+    return -((targets * log_probs[student_rows]).sum(dim=1) * weights.stop_grad()).sum()
+
+
+def fused_teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) -> jt.Var:
+    arguments = 'in0_shape0, in0_shape1, data["temperature"], in0_p, in1_p, out0_p'
+    data = {"temperature": temperature}
+    return call("hssl_teacher_probabilities", arguments, [logits, center], logits.shape, data=data).stop_grad()
+
+
+def fused_soft_cross_entropy(
+    student_logits: jt.Var,
+    teacher_probs: jt.Var,
+    student_rows: jt.Var,
+    teacher_rows: jt.Var,
+    weights: jt.Var,
+    temperature: float,
+) -> jt.Var:
+    pairs = [v.stop_grad() for v in (teacher_probs, student_rows, teacher_rows, weights)]
+    return _SoftCrossEntropy()(student_logits, *pairs, temperature)
+
+
+_SIZES = 'in0_shape0, in0_shape1, in2_shape0, data["temperature"]'
+
+
+class _SoftCrossEntropy(jt.Function):
+    def execute(
+        self, logits: jt.Var, probs: jt.Var, rows: jt.Var, targets: jt.Var, weights: jt.Var, temperature: float
+    ) -> jt.Var:
+        inputs, self.data = [logits, probs, rows, targets, weights], {"temperature": temperature}
+        arguments = f"{_SIZES}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
+        loss, log_sums = call("hssl_soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data)
+        self.saved = [*inputs, log_sums]
+        return loss
+
+    def grad(self, loss_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        arguments = f"{_SIZES}, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, in6_p, out0_p"
+        inputs, shape = [*self.saved, loss_grad], self.saved[0].shape
+        logits_grad = call("hssl_soft_cross_entropy_gradient", arguments, inputs, shape, data=self.data)
+        return logits_grad, None, None, None, None, None
+
+
+def _check_temperature(temperature: float) -> None:
+    if not temperature > 0:
+        raise ValueError(f"temperature {temperature}; expected a positive number")
+
+
+def _check_pairs(
+    student_logits: jt.Var, teacher_probs: jt.Var, student_rows: jt.Var, teacher_rows: jt.Var, weights: jt.Var
+) -> None:
+    logits, probs = tuple(student_logits.shape), tuple(teacher_probs.shape)
+    if len(logits) != 2 or len(probs) != 2 or logits[1] != probs[1] or student_logits.numel() == 0:
+        raise ValueError(f"soft_cross_entropy: student_logits {logits}, teacher_probs {probs}; expected (M, K), (T, K)")
+    for name, dtype, var in (
+        ("student_rows", "int32", student_rows),
+        ("teacher_rows", "int32", teacher_rows),
+        ("weights", "float32", weights),
+    ):
+        if var.dtype != dtype or var.ndim != 1 or var.shape[0] != student_rows.shape[0] or var.shape[0] == 0:
+            found = f"{var.dtype} {tuple(var.shape)}"
+            raise ValueError(f"soft_cross_entropy: {name} is {found}; expected {dtype} (P,), P = {student_rows.shape[0]}")

@@ -1,0 +1,124 @@
+"""Linear layer, alone or followed by GELU."""
+
+import math
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.kernels import selection
+from pipeline.kernels.operator import call
+
+
+def linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
+    """x (..., K), weight (N, K), bias (N,) or None -> x weight^T + bias (..., N).
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    _check(x, weight, bias)
+    return (fused_linear if selection.fused_matmul() else plain_linear)(x, weight, bias)
+
+
+def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
+    """GELU(linear(x)), the exact one: z (1 + erf(z / sqrt 2)) / 2.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    _check(x, weight, bias)
+    return (fused_linear_gelu if selection.fused_matmul() else plain_linear_gelu)(x, weight, bias)
+
+
+def plain_linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
+    rows = nn.matmul_transpose(x.reshape(-1, x.shape[-1]), weight)
+    if bias is not None:
+        rows = rows + bias
+    return rows.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def plain_linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
+    z = plain_linear(x, weight, bias)
+    return z * (jt.erf(z * math.sqrt(0.5)) + 1.0) * 0.5
+
+
+def fused_linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
+    rows = x.reshape(-1, x.shape[-1])
+    rows = _LinearWithoutBias()(rows, weight) if bias is None else _Linear()(rows, weight, bias)
+    return rows.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def fused_linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
+    rows = _LinearGelu()(x.reshape(-1, x.shape[-1]), weight, bias)
+    return rows.reshape(*x.shape[:-1], weight.shape[0])
+
+
+_MNK = "in0_shape0, in1_shape0, in0_shape1"
+
+
+class _Linear(jt.Function):
+    def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
+        self.saved = x, weight
+        shape = (x.shape[0], weight.shape[0])
+        return call("hssl_linear", f"{_MNK}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], shape)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        x, weight = self.saved
+        # The images themselves need no gradient.
+        x_grad = None if x.is_stop_grad() else _input_gradient(out_grad, weight)
+        return x_grad, *_weight_gradients(out_grad, x)
+
+
+class _LinearWithoutBias(jt.Function):
+    def execute(self, x: jt.Var, weight: jt.Var) -> jt.Var:
+        self.saved = x, weight
+        shape = (x.shape[0], weight.shape[0])
+        return call("hssl_linear", f"{_MNK}, in0_p, in1_p, nullptr, out0_p", [x, weight], shape)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, jt.Var]:
+        x, weight = self.saved
+        x_grad = None if x.is_stop_grad() else _input_gradient(out_grad, weight)
+        sizes = "in0_shape0, in0_shape1, in1_shape1"
+        weight_grad = call(
+            "hssl_linear_weight_gradient", f"{sizes}, in0_p, in1_p, out0_p, nullptr", [out_grad, x], weight.shape
+        )
+        return x_grad, weight_grad
+
+
+class _LinearGelu(jt.Function):
+    def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
+        shape = (x.shape[0], weight.shape[0])
+        arguments = f"{_MNK}, in0_p, in1_p, in2_p, out0_p, out1_p"
+        z, y = call("hssl_linear_gelu", arguments, [x, weight, bias], shape, shape)
+        self.saved = x, weight, z
+        return y
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        x, weight, z = self.saved
+        arguments = "in0_shape0, in0_shape1, in0_p, in1_p, out0_p, out1_p"
+        z_grad, bias_grad = call("hssl_gelu_gradient", arguments, [out_grad, z], z.shape, (z.shape[1],))
+        sizes = "in0_shape0, in0_shape1, in1_shape1"
+        weight_grad = call(
+            "hssl_linear_weight_gradient", f"{sizes}, in0_p, in1_p, out0_p, nullptr", [z_grad, x], weight.shape
+        )
+        x_grad = None if x.is_stop_grad() else _input_gradient(z_grad, weight)
+        return x_grad, weight_grad, bias_grad
+
+
+def _input_gradient(out_grad: jt.Var, weight: jt.Var) -> jt.Var:
+    sizes = "in0_shape0, in0_shape1, in1_shape1"
+    shape = (out_grad.shape[0], weight.shape[1])
+    return call("hssl_linear_input_gradient", f"{sizes}, in0_p, in1_p, out0_p", [out_grad, weight], shape)
+
+
+def _weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
+    sizes = "in0_shape0, in0_shape1, in1_shape1"
+    shape = (out_grad.shape[1], x.shape[1])
+    arguments = f"{sizes}, in0_p, in1_p, out0_p, out1_p"
+    return call("hssl_linear_weight_gradient", arguments, [out_grad, x], shape, shape[:1])
+
+
+def _check(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> None:
+    if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1] or x.numel() == 0:
+        raise ValueError(f"linear: x {tuple(x.shape)}, weight {tuple(weight.shape)}; expected (..., K), (N, K)")
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise ValueError(f"linear: bias {tuple(bias.shape)}; expected ({weight.shape[0]},)")

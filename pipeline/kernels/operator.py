@@ -1,0 +1,35 @@
+"""Jittor operators whose whole body is a call of one function of the compiled library."""
+
+from collections.abc import Sequence
+
+import jittor as jt
+
+from pipeline.kernels import library
+
+Shape = tuple[int, ...]
+
+
+def call(
+    function: str,
+    arguments: str,
+    inputs: Sequence[jt.Var],
+    *shapes: Shape,
+    data: dict[str, float] | None = None,
+) -> jt.Var | list[jt.Var]:
+    """Call `function` of the library when the outputs are needed.
+
+    Args:
+        function: its name in kernels.h.
+        arguments: C++ text of its arguments: `in0_p`, `in0_shape1`, `out0_p`, `data["name"]`, ...
+        inputs: what in0, in1, ... are.
+        shapes: shapes of out0, out1, ... (float32).
+        data: numbers that change from call to call without compiling again.
+
+    Returns:
+        One Var for one shape, else a list.
+    """
+    header, source = library.declaration(function), f"{function}({arguments});"
+    if len(shapes) == 1:
+        return jt.code(shapes[0], "float32", inputs, cpu_header=header, cpu_src=source, data=data or {})
+    dtypes = ["float32"] * len(shapes)
+    return jt.code(list(shapes), dtypes, inputs, cpu_header=header, cpu_src=source, data=data or {})

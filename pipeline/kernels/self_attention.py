@@ -1,0 +1,57 @@
+"""Multi-head self-attention over packed queries, keys and values."""
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.kernels import selection
+from pipeline.kernels.operator import call
+
+
+def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
+    """softmax(q k^T / sqrt(d)) v for each of the heads.
+
+    Args:
+        qkv: (B, N, 3 C), the last dimension laid out as [q | k | v], each num_heads x d with d = C / num_heads.
+        num_heads: into how many heads C is divided.
+
+    Returns:
+        (B, N, C). Memory grows as B N C, not as B num_heads N N.
+
+    Raises:
+        ValueError: the shape does not fit.
+    """
+    if qkv.ndim != 3 or num_heads < 1 or qkv.shape[2] % (3 * num_heads) or qkv.numel() == 0:
+        raise ValueError(f"attention: qkv {tuple(qkv.shape)}, {num_heads} heads; expected (B, N, 3 heads d)")
+    return (fused_attention if selection.fused() else plain_attention)(qkv, num_heads)
+
+
+def plain_attention(qkv: jt.Var, num_heads: int) -> jt.Var:
+    batch, tokens, channels = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    depth = channels // num_heads
+    heads = qkv.reshape(batch, tokens, 3, num_heads, depth).permute(2, 0, 3, 1, 4)
+    query, key, value = heads[0], heads[1], heads[2]
+    weights = nn.softmax(jt.matmul(query, key.transpose(0, 1, 3, 2)) * depth**-0.5, dim=-1)
+    return jt.matmul(weights, value).permute(0, 2, 1, 3).reshape(batch, tokens, channels)
+
+
+def fused_attention(qkv: jt.Var, num_heads: int) -> jt.Var:
+    return _Attention()(qkv, num_heads)
+
+
+_SIZES = 'in0_shape0, in0_shape1, (long)data["heads"], in0_shape2 / 3 / (long)data["heads"]'
+
+
+class _Attention(jt.Function):
+    def execute(self, qkv: jt.Var, num_heads: int) -> jt.Var:
+        batch, tokens, channels = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        shapes = (batch, tokens, channels), (batch, num_heads, tokens)
+        data = {"heads": num_heads}
+        out, log_sums = call("hssl_attention", f"{_SIZES}, in0_p, out0_p, out1_p", [qkv], *shapes, data=data)
+        self.saved, self.data = (qkv, out, log_sums), data
+        return out
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var, None]:
+        qkv, out, log_sums = self.saved
+        inputs = [qkv, out, log_sums, out_grad]
+        arguments = f"{_SIZES}, in0_p, in1_p, in2_p, in3_p, out0_p"
+        return call("hssl_attention_gradient", arguments, inputs, qkv.shape, data=self.data), None
