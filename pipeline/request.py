@@ -1,0 +1,139 @@
+"""The stage side of the graph: read a request, run, and write the stamp last."""
+
+import ctypes
+import importlib.metadata
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import STAMP, output_records
+from pipeline.config.section import Section
+from pipeline.config.stages import RuntimeConfig
+from pipeline.files import read_json, write_json
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the graph asks of one stage."""
+
+    stage: str
+    name: str  # e.g. "hssl-seed0"; empty where a stage runs once
+    fingerprint: str
+    code: str  # digest of the code that the fingerprint was computed from
+    config: dict[str, Any]
+    inputs: dict[str, str]  # argument name -> artifact directory
+    identities: dict[str, str]  # what of the inputs entered the fingerprint
+    lineage: dict[str, str]  # input -> digest of the very outputs that are read
+    work: float
+    output: str
+    runtime: dict[str, Any]
+
+
+def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_jittor: bool = False) -> None:
+    """Run a stage as the request named on the command line asks, then write `stamp.json`.
+
+    Args:
+        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories. It may return
+            a digest of its content; of the stage `prepare` it is what later stages' fingerprints depend on.
+        config_class: section that the request's "config" must satisfy.
+        needs_jittor: start Jittor before `run`, whose imports may then use it.
+
+    Raises:
+        SystemExit: no request was named.
+        ValueError: the request is not one, or its config is invalid.
+    """
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: python -m stages.NAME REQUEST.json (written by `doit run`), got {sys.argv[1:]}")
+    _end_with_parent()
+    request = read_request(Path(sys.argv[1]))
+    config = config_class.model_validate(request.config)
+    runtime = RuntimeConfig.model_validate(request.runtime)
+    output = Path(request.output)
+    started, clock = datetime.now(UTC), time.monotonic()
+    if needs_jittor:
+        from pipeline.start_jittor import start
+
+        start(runtime.device)
+    content = run(config, output, runtime=runtime, **{name: Path(path) for name, path in request.inputs.items()})
+    stamp = {
+        "stage": request.stage,
+        "name": request.name,
+        "fingerprint": request.fingerprint,
+        "code": request.code,
+        "config": request.config,
+        "inputs": request.identities,
+        "lineage": request.lineage,
+        "outputs": output_records(output),
+        "content": content,
+        "work": request.work,
+        "seconds": round(time.monotonic() - clock, 3),
+        "started": started.isoformat(timespec="seconds"),
+        "environment": environment(runtime),
+    }
+    write_json(output / STAMP, stamp)
+
+
+def read_request(path: Path) -> Request:
+    """Read a request.
+
+    Raises:
+        ValueError: keys are missing or unknown; the message names the file and the keys.
+    """
+    values = read_json(path)
+    expected = set(Request.__dataclass_fields__)
+    if not isinstance(values, dict) or set(values) != expected:
+        found = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise ValueError(f"{path}: a request has the keys {sorted(expected)}, found {found}")
+    return Request(**values)
+
+
+def environment(runtime: RuntimeConfig) -> dict[str, Any]:
+    """What a number may depend on besides configuration and code; recorded, not fingerprinted."""
+    return {
+        "python": platform.python_version(),
+        **{package: _version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
+        "platform": platform.platform(),
+        "git_commit": _git_commit(),
+        "threads": runtime.threads or len(os.sched_getaffinity(0)),
+        "device": runtime.device,
+        "kernels": runtime.kernels,
+        # Linux counts in KiB.
+        "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
+def _version(package: str) -> str | None:
+    # By metadata, never by import: importing Jittor compiles.
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Commit of the project, with "+changes" where the tree differs; None outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
+            cwd=Path(__file__).resolve().parent, capture_output=True, text=True, timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when the one that started it is gone: no orphan keeps the device."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,32 @@
+"""What tests share: generators, the sample data where it is present, and a started Jittor."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture()
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed, fresh for each test."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """Folder of real sample data: $HSSL_SAMPLE_DATA, else shared/data beside the project."""
+    folder = Path(os.environ.get("HSSL_SAMPLE_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no sample data: {folder} is not a folder (set HSSL_SAMPLE_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def jt():
+    """Jittor on the processor."""
+    from pipeline.start_jittor import start
+
+    return start("cpu")
