@@ -17,10 +17,19 @@ class PhotoScenesConfig(Section):
     num_train: PositiveInt = 4000
     num_val: PositiveInt = 800
     num_test: PositiveInt = 1600
-    colour: Literal["rgb", "grey"] = "rgb"
-    min_crop: Positive = 24  # pixels of the photograph: side of the smallest patch cut from it
-    max_crop: Positive = 96
+    # In colour, colour alone tells most photographs apart, also to a random network.
+    colour: Literal["rgb", "grey"] = "grey"
+    # Every crop gets the same mean and contrast, so that neither tells the class, nor two images apart.
+    even_light: bool = True
+    min_crop: PositiveInt = 32  # pixels of the photograph: side of the smallest crop cut from it
+    max_crop: PositiveInt = 96
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "PhotoScenesConfig":
+        if self.min_crop > self.max_crop:
+            raise ValueError(f"min_crop {self.min_crop} is larger than max_crop {self.max_crop}")
+        return self
 
 
 class DataConfig(Section):
