@@ -1,29 +1,73 @@
 """Where compiled kernels are kept: one private folder per user, outside the project."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 
 def cache_root() -> Path:
-    """A writable folder for compiled code: `$XDG_CACHE_HOME/hssl`, `~/.cache/hssl`, or a temporary one.
+    """A private, writable folder for compiled code.
 
-    A home folder that is unset or read-only must not stop a run, so the last resort is a folder for
-    this user in the system's temporary folder.
+    `$HSSL_CACHE` if it is set. Else the first that can be used of `$XDG_CACHE_HOME/hssl`,
+    `~/.cache/hssl`, and a folder of this user in the system's temporary folder: a home folder that is
+    unset or read-only must not stop a run.
+
+    Raises:
+        OSError: `$HSSL_CACHE` cannot be used, or nothing else can; the message says why for each folder.
     """
-    candidates = []
-    if os.environ.get("HSSL_CACHE"):
-        candidates.append(Path(os.environ["HSSL_CACHE"]))
-    if os.environ.get("XDG_CACHE_HOME"):
-        candidates.append(Path(os.environ["XDG_CACHE_HOME"]) / "hssl")
-    if os.environ.get("HOME"):
-        candidates.append(Path(os.environ["HOME"]) / ".cache" / "hssl")
-    candidates.append(Path(tempfile.gettempdir()) / f"hssl-cache-{os.getuid()}")
-    for folder in candidates:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK | os.X_OK):
+    chosen = os.environ.get("HSSL_CACHE")
+    if chosen:
+        folder = Path(chosen).expanduser().absolute()
+        problem = _problem(folder)
+        if problem:
+            raise OSError(f"HSSL_CACHE is {folder}, which cannot hold compiled code: {problem}")
+        return folder.resolve()
+    problems = []
+    for folder in _usual_places():
+        problem = _problem(folder)
+        if problem is None:
             return folder.resolve()
-    raise OSError(f"no writable folder for compiled code among {[str(c) for c in candidates]}")
+        problems.append(f"{folder}: {problem}")
+    raise OSError("no folder can hold compiled code; set HSSL_CACHE to one that can\n  " + "\n  ".join(problems))
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes in all files below `folder`; symbolic links are not followed."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:  # another process works in here
+                continue
+    return total
+
+
+def _usual_places() -> list[Path]:
+    places = []
+    for variable, below in (("XDG_CACHE_HOME", "hssl"), ("HOME", ".cache/hssl")):
+        parent = Path(os.environ.get(variable, ""))
+        if parent.is_absolute():
+            places.append(parent / below)
+    return [*places, Path(tempfile.gettempdir()) / f"hssl-cache-{os.getuid()}"]
+
+
+def _problem(folder: Path) -> str | None:
+    """Why compiled code should not be kept in (and loaded from) `folder`, which is made if missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+        mounted = os.statvfs(folder)
+    except OSError as error:
+        return error.strerror or str(error)
+    # Whoever can write here can run code as this user; in a shared /tmp anybody may have made the folder.
+    if found.st_uid != os.getuid():
+        return f"owned by user {found.st_uid}, not by user {os.getuid()}"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write into it (mode {stat.S_IMODE(found.st_mode):o}); chmod go-w"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "not writable"
+    if mounted.f_flag & os.ST_NOEXEC:
+        return "mounted noexec, libraries cannot be loaded from it"
+    return None

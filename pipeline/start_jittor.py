@@ -1,0 +1,219 @@
+"""Starting Jittor: call `start` before anything imports it. Stages do so through `pipeline.request`.
+
+Jittor compiles itself on first import, reads a dozen environment variables, downloads what it misses,
+and takes over signals. All of that is settled here, once.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import ssl
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy
+
+from pipeline.cache import cache_root
+from pipeline.cuda_runtime import find_nvcc, num_cuda_devices
+from pipeline.jittor_cache import (
+    OneDnn,
+    Say,
+    build_once,
+    discard,
+    is_built,
+    jittor_folder,
+    load_globally,
+    prepare,
+    python_config,
+)
+from pipeline.onednn import onednn_paths
+
+__all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class JittorStartError(RuntimeError):
+    """Jittor cannot be used here; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """How Jittor runs in this process."""
+
+    device: Literal["cpu", "cuda"]
+    threads: int
+    onednn: Path | None  # the library in use
+    cache: Path  # what Jittor compiles is kept here
+    notes: tuple[str, ...]  # what is not as good as it could be, for the user
+
+
+_started: StartReport | None = None
+
+
+def start(device: Device = "auto", threads: int = 0, *, say: Say = lambda message: None) -> StartReport:
+    """Make `import jittor` work, then import it.
+
+    Takes half a second, or some minutes where Jittor's core has to be compiled first. A second call in
+    one process changes the number of threads only.
+
+    Args:
+        device: "auto" takes a GPU if one works, "cuda" insists on it.
+        threads: of the CPU kernels; 0 means every core that this process may use.
+        say: is told, in whole lines, what takes long and what is missing.
+
+    Raises:
+        JittorStartError: the wrong NumPy, no compiler, no GPU where one was asked for.
+        JittorBuildError: Jittor's core could not be compiled.
+        OSError: no folder can hold compiled code.
+    """
+    global _started
+    threads = threads or len(os.sched_getaffinity(0))
+    if _started is not None:
+        _started = _again(_started, device, threads)
+        return _started
+    _refuse_numpy_2()
+    if "jittor" in sys.modules:
+        raise JittorStartError("jittor was imported before pipeline.start_jittor.start() was called")
+    nvcc, notes = _choose_device(device)
+    onednn, onednn_notes = _choose_onednn()
+    compiler = _find_compiler()
+    os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
+    folder = jittor_folder(compiler, onednn=onednn, nvcc=nvcc)
+    _set_environment(folder, compiler, nvcc=nvcc, onednn=onednn, threads=threads)
+    if not is_built(folder):
+        build_once(folder, onednn, say)
+    prepare(folder, onednn)
+    _import_jittor(folder, use_cuda=nvcc is not None)
+    _set_threads(threads)
+    _started = StartReport(
+        device="cuda" if nvcc else "cpu",
+        threads=threads,
+        onednn=onednn[1] if onednn else None,
+        cache=folder,
+        notes=(*notes, *onednn_notes),
+    )
+    for note in _started.notes:
+        say(note)
+    return _started
+
+
+def _again(report: StartReport, device: Device, threads: int) -> StartReport:
+    if device not in ("auto", report.device):
+        raise JittorStartError(f"Jittor was started for {report.device!r} in this process, not for {device!r}")
+    if threads == report.threads:
+        return report
+    _set_threads(threads)
+    return StartReport(report.device, threads, report.onednn, report.cache, report.notes)
+
+
+def _refuse_numpy_2() -> None:
+    if int(numpy.__version__.split(".")[0]) >= 2:
+        raise JittorStartError(
+            f"NumPy {numpy.__version__} is installed, but Jittor 1.3 needs a version below 2: with NumPy 2 it "
+            "returns uninitialised memory without any error. Remedy: python -m pip install 'numpy>=1.26,<2'"
+        )
+
+
+def _choose_device(device: Device) -> tuple[Path | None, tuple[str, ...]]:
+    """(CUDA compiler to build with, or None for the CPU; notes)."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise JittorStartError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")
+    if device == "cpu":
+        return None, ()
+    problem = None
+    nvcc = find_nvcc()
+    num_devices = num_cuda_devices()
+    if num_devices == 0:
+        problem = "no working GPU was found (the CUDA driver, libcuda.so.1, is missing or reports none)"
+    elif nvcc is None:
+        problem = "a GPU was found, but no CUDA toolkit (nvcc with libcudart.so beside it)"
+    if problem is None:
+        return nvcc, ()
+    if device == "cuda":
+        raise JittorStartError(f"device = 'cuda', but {problem}; use device = 'cpu' or 'auto'")
+    return None, (f"{problem}; running on the CPU",) if num_devices else ()
+
+
+def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
+    slower = "running on without oneDNN, several times slower"
+    found = onednn_paths()
+    if found is None:
+        remedy = "python -m pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023'"
+        return None, (f"oneDNN 2 is not installed; {slower} (x86-64 Linux: {remedy})",)
+    try:
+        load_globally(found[1])
+    except OSError as error:
+        return None, (f"oneDNN cannot be loaded ({error}); {slower}",)
+    return found, ()
+
+
+def _find_compiler() -> str:
+    compiler = shutil.which(os.environ.get("cc_path") or "g++")
+    if compiler is None:
+        raise JittorStartError("no C++ compiler: g++ is not on PATH (Debian, Ubuntu: apt-get install g++)")
+    return compiler
+
+
+def _set_environment(folder: Path, compiler: str, *, nvcc: Path | None, onednn: OneDnn | None, threads: int) -> None:
+    """Jittor has no other interface than the environment; its child processes read it again."""
+    os.environ.pop("JITTOR_HOME", None)  # Jittor would write it into the user's home for every later run
+    os.environ.update(
+        HOME=str(folder),
+        cc_path=compiler,
+        nvcc_path=str(nvcc or ""),
+        python_config_path=str(python_config(folder)),
+        use_mkl="1" if onednn else "0",
+        cache_name="default",  # else the git branch that the virtual environment happens to lie in
+        gdb_path="",  # else a crash starts a debugger
+        use_cutlass="0",  # these two would be downloaded, and nothing here uses them
+        use_cutt="0",
+        FIX_TORCH_ERROR="0",  # else an installed PyTorch is imported too
+        OMP_NUM_THREADS=str(threads),
+    )
+    os.environ.setdefault("log_silent", "1")
+    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
+        os.environ.update(use_mpi="0", use_nccl="0")
+
+
+def _import_jittor(folder: Path, *, use_cuda: bool) -> None:
+    """Import Jittor and take back what it takes over."""
+    # Its handlers end the process on Ctrl-C, and when any child process is killed, without clean-up.
+    taken = (signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
+    handlers = {number: signal.getsignal(number) for number in taken}
+    https_context = ssl._create_default_https_context  # it turns off the checking of certificates
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import jittor
+    except SystemExit as leaving:
+        discard(folder)
+        raise JittorStartError(
+            "Jittor compiled a part of itself again and asks for a new start; the same command will work"
+        ) from leaving
+    finally:
+        ssl._create_default_https_context = https_context
+        _restore(handlers)
+    jittor.flags.use_cuda = int(use_cuda)
+
+
+def _restore(handlers: dict) -> None:
+    try:
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)
+    except ValueError:  # not the main thread, which alone may set handlers
+        pass
+
+
+def _set_threads(threads: int) -> None:
+    """For an OpenMP that was loaded, and read its environment, before `start` was called."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        ctypes.CDLL("libgomp.so.1").omp_set_num_threads(threads)
+    except (OSError, AttributeError):
+        pass
