@@ -137,7 +137,9 @@ def _same_file(descriptor: int, path: Path) -> bool:
         return False
 
 
-def record_experiment(results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path]) -> None:
+def record_experiment(
+    results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path]
+) -> None:
     """Note what an experiment refers to, and link it: `results/<name>/artifacts/<stage>-<node>`.
 
     Args:
@@ -182,6 +184,6 @@ def referenced(results: Path) -> set[Path]:
         try:
             artifacts = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
         except (ValueError, KeyError) as error:
-            raise ValueError(f"{path}: not an experiment's record ({error}); delete it, or run the experiment") from error
+            raise ValueError(f"{path}: not an experiment's record ({error}); run the experiment again") from error
         found.update(results / relative for relative in artifacts.values())
     return found

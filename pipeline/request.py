@@ -54,7 +54,7 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         ValueError: the request is not one, or its config is invalid.
     """
     if len(sys.argv) != 2:
-        raise SystemExit(f"usage: python -m stages.NAME REQUEST.json (written by `doit run`), got {sys.argv[1:]}")
+        raise SystemExit(f"usage: python -m stages.NAME REQUEST.json, got the arguments {sys.argv[1:]}")
     _end_with_parent()
     request = read_request(Path(sys.argv[1]))
     config = config_class.model_validate(request.config)
@@ -65,7 +65,8 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         from pipeline.start_jittor import start
 
         start(runtime.device)
-    content = run(config, output, runtime=runtime, **{name: Path(path) for name, path in request.inputs.items()})
+    inputs = {name: Path(path) for name, path in request.inputs.items()}
+    content = run(config, output, runtime=runtime, **inputs)
     stamp = {
         "stage": request.stage,
         "name": request.name,
