@@ -26,7 +26,10 @@ def sample_data() -> Path:
 
 @pytest.fixture(scope="session")
 def jt():
-    """Jittor on the processor."""
+    """The jittor module, started on the processor."""
     from pipeline.start_jittor import start
 
-    return start("cpu")
+    start("cpu")
+    import jittor
+
+    return jittor
