@@ -1,0 +1,1 @@
+"""Images from wherever they come to one prepared, checked, split data set."""

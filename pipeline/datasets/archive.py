@@ -1,0 +1,230 @@
+"""Image trees inside .zip and .tar files, read in place: nothing is ever extracted to disk.
+
+Members are found once in the archive's listing; from then on each is read by its position in the file, which
+needs neither the listing nor a lock. A compressed tar has no positions and can only be read front to back.
+"""
+
+import os
+import stat
+import struct
+import tarfile
+import weakref
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pipeline.datasets.hidden import is_hidden
+from pipeline.datasets.layout import Layout
+from pipeline.datasets.source import Entry, is_image_name, path_order
+from pipeline.images import UndecodableImage
+
+Kind = Literal["zip", "tar", "compressed-tar"]
+
+_COMPRESSION_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+_LOCAL_HEADER = struct.Struct("<4s2xHH4xLLL2H")  # magic, flags, method, crc, packed, unpacked, two lengths
+_STORED, _DEFLATED = 0, 8
+_ENCRYPTED, _CHECKSUM_FOLLOWS = 0x1, 0x8  # flag bits
+
+
+class Member(NamedTuple):
+    """An image file in an archive."""
+
+    path: str
+    start: int  # byte in the archive: of the local header (zip), of the data (tar)
+    size: int  # bytes in the archive
+    problem: str | None
+
+
+def archive_kind(path: Path) -> Kind | None:
+    """What kind of archive a file is, by its contents; None: no archive."""
+    with open(path, "rb") as stream:
+        start = stream.read(6)
+    if zipfile.is_zipfile(path):
+        return "zip"
+    if not tarfile.is_tarfile(path):
+        return None
+    return "compressed-tar" if start.startswith(_COMPRESSION_MAGIC) else "tar"
+
+
+class Archive:
+    """The images of one archive; folders mean what `pipeline.datasets.layout` says.
+
+    Members that are hidden or without an image's suffix are passed over. Names that are absolute or climb
+    with "..", links and encrypted members are refused with a reason.
+
+    Raises:
+        ValueError: the file is no archive, or is damaged.
+    """
+
+    class_names = None
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        kind = archive_kind(path)
+        if kind is None:
+            raise ValueError(f"{path}: expected a .zip or .tar archive, found neither")
+        self._path = path
+        self._kind = kind
+        self._max_bytes = max_bytes
+        self.access = "sequential" if kind == "compressed-tar" else "random"
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def __reduce__(self):
+        return _archive, (self._path, self._max_bytes)
+
+    @cached_property
+    def _members(self) -> list[Member]:
+        members = list(_zip_members(self._path) if self._kind == "zip" else _tar_members(self._path))
+        return (
+            members if self._kind == "compressed-tar" else sorted(members, key=lambda m: path_order(m.path))
+        )
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout.of({_folder(member.path) for member in self._members if member.problem is None})
+
+    def _place(self, member: Member) -> tuple[str | None, str | None] | None:
+        return (None, None) if member.problem else self._layout.place(_folder(member.path))
+
+    @cached_property
+    def num_outside(self) -> int:
+        """Images that lie beside the split folders."""
+        return sum(self._place(member) is None for member in self._members)
+
+    def __len__(self) -> int:
+        return len(self._members) - self.num_outside
+
+    def entries(self) -> Iterator[Entry]:
+        """Every image: in the order of `path_order`, or as they lie in the file for a compressed tar."""
+        contents = _tar_contents(self._path, self._max_bytes) if self.access == "sequential" else None
+        for member in self._members:
+            data, late_problem = next(contents) if contents else (None, None)
+            place = self._place(member)
+            if place is not None:
+                problem = member.problem or late_problem
+                yield Entry(member.path, *place, member.start, member.size, data=data, problem=problem)
+
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """The bytes of one member, by its position; `path` is not used.
+
+        Raises:
+            UndecodableImage: the member is damaged, encrypted, or too large for an image.
+        """
+        if size > self._max_bytes:
+            raise UndecodableImage(_too_large(size, self._max_bytes))
+        if self._kind == "zip":
+            return self._read_zip_member(start, size)
+        return self._read_exactly(start, size)
+
+    def _read_zip_member(self, start: int, size: int) -> bytes:
+        header = self._read_exactly(start, _LOCAL_HEADER.size)
+        magic, flags, method, crc, _, _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        if magic != b"PK\x03\x04":
+            raise UndecodableImage(f"no zip member at byte {start}: the archive is damaged or was changed")
+        packed = self._read_exactly(start + _LOCAL_HEADER.size + name_length + extra_length, size)
+        data = packed if method == _STORED else _inflated(packed, self._max_bytes)
+        if not flags & _CHECKSUM_FOLLOWS and zlib.crc32(data) != crc:
+            raise UndecodableImage("zip checksum does not match")
+        return data
+
+    def _read_exactly(self, start: int, size: int) -> bytes:
+        data = os.pread(self._descriptor, size, start)
+        if len(data) != size:
+            raise UndecodableImage(f"archive ends early: expected {size} bytes at {start}, found {len(data)}")
+        return data
+
+
+def _archive(path: Path, max_bytes: int) -> Archive:
+    return Archive(path, max_bytes=max_bytes)
+
+
+def _inflated(packed: bytes, max_bytes: int) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = inflater.decompress(packed, max_bytes + 1)
+    except zlib.error as error:
+        raise UndecodableImage(f"damaged zip member: {error}") from error
+    if len(data) > max_bytes:
+        raise UndecodableImage(f"decompression bomb: inflates to more than {max_bytes} bytes")
+    if not inflater.eof:
+        raise UndecodableImage("truncated zip member")
+    return data
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            listing = archive.infolist()
+    except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: damaged zip archive: {error}") from error
+    for info in listing:
+        name = _plain_name(info.filename)
+        if info.is_dir() or not _is_wanted(name):
+            continue
+        problem = _problem_with_name(name)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            problem = "a link, not a file"
+        elif info.flag_bits & _ENCRYPTED:
+            problem = "encrypted zip member"
+        elif info.compress_type not in (_STORED, _DEFLATED):
+            problem = f"zip compression method {info.compress_type} (not stored or deflated)"
+        yield Member(name, info.header_offset, info.compress_size, problem)
+
+
+def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, str]]:
+    try:
+        with tarfile.open(path, "r|*" if archive_kind(path) == "compressed-tar" else "r:") as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # or tarfile remembers every member that it ever saw
+                name = _plain_name(info.name)
+                if not info.isdir() and _is_wanted(name):
+                    yield archive, info, name
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged tar archive: {error}") from error
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
+    for _, info, name in _tar_files(path):
+        problem = _problem_with_name(name)
+        if not info.isreg() or info.issparse():
+            problem = "a link, a sparse or a special file"
+        yield Member(name, info.offset_data, info.size, problem)
+
+
+def _tar_contents(path: Path, max_bytes: int) -> Iterator[tuple[bytes | None, str | None]]:
+    """(bytes, problem) of the members that `_tar_members` lists, in its order."""
+    for archive, info, _ in _tar_files(path):
+        if info.size > max_bytes:
+            yield None, _too_large(info.size, max_bytes)
+            continue
+        stream = archive.extractfile(info) if info.isreg() and not info.issparse() else None
+        yield (None if stream is None else stream.read()), None
+
+
+def _plain_name(name: str) -> str:
+    name = name.replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:]
+    return name
+
+
+def _is_wanted(name: str) -> bool:
+    return is_image_name(name) and not any(is_hidden(part) for part in name.split("/") if part != "..")
+
+
+def _problem_with_name(name: str) -> str | None:
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
+        return "unsafe name: absolute, or climbing out of the archive"
+    return None
+
+
+def _too_large(size: int, max_bytes: int) -> str:
+    return f"{size} bytes, more than the {max_bytes} of the largest image allowed"
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]

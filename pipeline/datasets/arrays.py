@@ -1,0 +1,98 @@
+"""Data sets that come as arrays of pixels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.datasets.source import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPart:
+    """The images of one split.
+
+    Raises:
+        ValueError: shapes, dtypes or label values that cannot be right; the message starts with `origin`.
+    """
+
+    split: str
+    images: np.ndarray  # (n, H, W) grey, or (n, H, W, C) with C = 1, 3 or 4; uint8
+    labels: np.ndarray | None  # (n,) integers, -1 = none
+    origin: str  # file and key, for messages
+
+    def __post_init__(self) -> None:
+        shape = self.images.shape
+        if self.images.dtype != np.uint8:
+            raise ValueError(f"{self.origin}: expected images of dtype uint8, found {self.images.dtype}")
+        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3, 4)) or 0 in shape[1:]:
+            raise ValueError(
+                f"{self.origin}: expected images (n, H, W) or (n, H, W, 1, 3 or 4), found shape {shape}"
+            )
+        if self.labels is None:
+            return
+        if self.labels.shape != shape[:1] or not np.issubdtype(self.labels.dtype, np.integer):
+            raise ValueError(
+                f"{self.origin}: expected {shape[0]} integer labels, "
+                f"found shape {self.labels.shape}, dtype {self.labels.dtype}"
+            )
+        if self.labels.size and int(self.labels.min()) < -1:
+            raise ValueError(f"{self.origin}: expected labels >= -1 (none), found {int(self.labels.min())}")
+
+
+class ArraySource:
+    """Arrays in memory, one part per split; an image's path is `<split>/<number>`.
+
+    Args:
+        parts: one per split.
+        class_names: in label order; None: labels are named by their numbers.
+
+    Raises:
+        ValueError: a label without a name.
+    """
+
+    access = "memory"
+    num_outside = 0
+
+    def __init__(self, parts: list[ArrayPart], *, class_names: list[str] | None = None) -> None:
+        highest = max(
+            (int(p.labels.max()) for p in parts if p.labels is not None and p.labels.size), default=-1
+        )
+        if class_names is None:
+            class_names = [str(label) for label in range(highest + 1)]
+        if len(set(class_names)) != len(class_names):
+            raise ValueError(f"{parts[0].origin}: expected distinct class names, found {class_names}")
+        if highest >= len(class_names):
+            raise ValueError(
+                f"{parts[0].origin}: expected labels below {len(class_names)}, as many as class names, "
+                f"found {highest}"
+            )
+        self._parts = {part.split: part for part in parts}
+        self.class_names = tuple(class_names)
+
+    def __len__(self) -> int:
+        return sum(len(part.images) for part in self._parts.values())
+
+    def entries(self) -> Iterator[Entry]:
+        """Every image, part by part, in the order of its array."""
+        for split, part in self._parts.items():
+            digits = max(6, len(str(len(part.images))))
+            for row in range(len(part.images)):
+                label = -1 if part.labels is None else int(part.labels[row])
+                class_name = self.class_names[label] if label >= 0 else None
+                yield Entry(f"{split}/{row:0{digits}d}", split, class_name, start=row)
+
+    def read(self, path: str, start: int, size: int) -> np.ndarray:
+        """Row `start` of the split that `path` begins with: (H, W) or (H, W, C) uint8."""
+        return self._parts[path.rpartition("/")[0]].images[start]
+
+
+def labels_of_any_shape(labels: np.ndarray) -> np.ndarray:
+    """(n,) from (n,) or (n, 1), the two forms in which label columns are stored."""
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def origin(path: Path, key: str) -> str:
+    """How messages name an array in a file."""
+    return f"{path}: {key}"

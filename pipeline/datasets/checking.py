@@ -1,0 +1,161 @@
+"""Decoding every image once, in parallel, in order."""
+
+import hashlib
+import itertools
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.source import Entry, Source
+from pipeline.images import UndecodableImage, decode, rgb_from_array
+
+_SERIAL_BELOW = 256  # images; fewer are decoded before worker processes would have started
+_CHUNK_IMAGES = 64
+_CHUNK_BYTES = 2**21  # of files
+_RETURNED_BYTES = 2**25  # of pixels that one answer of a worker may hold, apart from a single larger image
+_LEVELS = np.arange(256, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of one image after decoding it."""
+
+    reason: str | None  # why it cannot be used; None: it can
+    width: int = 0
+    height: int = 0
+    digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
+    sums: tuple[int, ...] = (0,) * 6  # sum of R, G, B, then of their squares, over pixels in 0..255
+    pixels: bytes | None = None  # (H, W, 3) uint8 in C order, where asked for
+
+
+def check(source: Source, entry: Entry, *, max_pixels: int, keep_pixels: bool) -> Checked:
+    """Read and decode one image. What is wrong with it comes back as a reason, not as an exception."""
+    if entry.problem is not None:
+        return Checked(entry.problem)
+    try:
+        content = entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
+        if isinstance(content, bytes):
+            pixels, digest = decode(content, max_pixels=max_pixels), hashlib.sha256(content).digest()
+        else:
+            pixels = np.ascontiguousarray(rgb_from_array(content))
+            digest = hashlib.sha256(pixels).digest()
+    except UndecodableImage as error:
+        return Checked(str(error))
+    except OSError as error:
+        return Checked(f"cannot be read: {error.strerror or error}")
+    height, width, _ = pixels.shape
+    return Checked(
+        None, width, height, digest, channel_sums(pixels), pixels.tobytes() if keep_pixels else None
+    )
+
+
+def channel_sums(pixels: np.ndarray) -> tuple[int, ...]:
+    """Exact sums of R, G, B and of their squares; `pixels` is (H, W, 3) uint8."""
+    histogram = np.array(Image.fromarray(pixels).histogram(), dtype=np.int64).reshape(3, 256)
+    return (*(histogram @ _LEVELS).tolist(), *(histogram @ _LEVELS**2).tolist())
+
+
+def check_all(
+    source: Source, *, max_pixels: int, keep_pixels: Callable[[], bool], num_workers: int
+) -> Iterator[tuple[Entry, Checked]]:
+    """Check every entry of a source; results come in the order of its entries, for any number of workers.
+
+    Memory stays bounded: a few chunks of files and answers are under way at a time.
+
+    Args:
+        keep_pixels: asked again for every chunk; whether answers are to hold the pixels.
+        num_workers: processes; with 1, with few images and for arrays in memory, this process does the work.
+
+    Raises:
+        RuntimeError: a worker process died.
+    """
+    entries = source.entries()
+    first = list(itertools.islice(entries, _SERIAL_BELOW))
+    entries = itertools.chain(first, entries)
+    if num_workers == 1 or source.access == "memory" or len(first) < _SERIAL_BELOW:
+        for entry in entries:
+            yield entry, check(source, entry, max_pixels=max_pixels, keep_pixels=keep_pixels())
+        return
+    # Not forked: a fork of a process with threads (a progress bar's is enough) can lock up.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(source, max_pixels))
+    try:
+        yield from _in_order(pool, _chunks(entries), keep_pixels, max_under_way=2 * num_workers + 2)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor,
+    chunks: Iterator[list[Entry]],
+    keep_pixels: Callable[[], bool],
+    max_under_way: int,
+) -> Iterator[tuple[Entry, Checked]]:
+    under_way: deque[tuple[list[Entry], Future]] = deque()
+    chunk: list[Entry] = []
+    try:
+        while True:
+            for chunk in itertools.islice(chunks, max_under_way - len(under_way)):
+                under_way.append((chunk, pool.submit(_check_chunk, chunk, keep_pixels())))
+            if not under_way:
+                return
+            chunk, future = under_way.popleft()
+            answers = future.result()
+            # A worker stops early when its answer grows large; the rest goes back in at the front.
+            if rest := chunk[len(answers) :]:
+                under_way.appendleft((rest, pool.submit(_check_chunk, rest, keep_pixels())))
+            yield from zip(chunk, answers, strict=False)
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"a worker process died while decoding (killed, out of memory, or crashed by a file); "
+            f"it happened at or soon after {chunk[0].path!r}"
+        ) from error
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    chunk: list[Entry] = []
+    num_bytes = 0
+    for entry in entries:
+        chunk.append(entry)
+        num_bytes += max(entry.size, 0)
+        if len(chunk) == _CHUNK_IMAGES or num_bytes >= _CHUNK_BYTES:
+            yield chunk
+            chunk, num_bytes = [], 0
+    if chunk:
+        yield chunk
+
+
+# Set once in each worker process: a source is sent over when the worker starts, not with every chunk.
+_worker_source: Source
+_worker_max_pixels: int
+
+
+def _start_worker(source: Source, max_pixels: int) -> None:
+    global _worker_source, _worker_max_pixels
+    _worker_source, _worker_max_pixels = source, max_pixels
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot say goodbye; without this its workers would wait for work for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _check_chunk(entries: list[Entry], keep_pixels: bool) -> list[Checked]:
+    answers: list[Checked] = []
+    num_bytes = 0
+    for entry in entries:
+        answers.append(check(_worker_source, entry, max_pixels=_worker_max_pixels, keep_pixels=keep_pixels))
+        num_bytes += len(answers[-1].pixels or b"")
+        if num_bytes >= _RETURNED_BYTES:
+            break
+    return answers

@@ -1,0 +1,193 @@
+"""CIFAR-10 and CIFAR-100, "python version": a folder, or the .tar.gz as published.
+
+The batches are pickles, and a pickle can run any program. They are read by an unpickler that knows plain
+values and arrays of bytes and nothing else; NumPy's own reconstruction is not called either.
+
+Source: https://www.cs.toronto.edu/~kriz/cifar.html
+"""
+
+import io
+import pickle
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.arrays import ArrayPart, ArraySource
+
+_SIDE = 32  # pixels
+_MAX_BATCH_BYTES = 2**29
+# What unpickling lets out when the bytes are damaged or hostile.
+_UNREADABLE = (
+    pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
+)  # fmt: skip
+# Per variant: training files, test file, file of names, key of names, key of labels.
+_VARIANTS = {
+    "cifar-10": (
+        [f"data_batch_{n}" for n in range(1, 6)],
+        "test_batch",
+        "batches.meta",
+        "label_names",
+        "labels",
+    ),
+    "cifar-100": (["train"], "test", "meta", "fine_label_names", "fine_labels"),
+}
+
+
+def cifar_files(path: Path) -> dict[str, Callable[[], bytes]] | None:
+    """{file name: a way to read it} if a folder or archive holds CIFAR batches, else None.
+
+    One wrapping folder, as in the published archives, is looked into.
+    """
+    files = _in_folder(path) if path.is_dir() else _in_tar(path)
+    return files if _variant(files) else None
+
+
+def read_cifar(path: Path) -> ArraySource:
+    """Read CIFAR-10 (10 classes) or CIFAR-100 (its 100 fine classes).
+
+    Raises:
+        ValueError: not CIFAR, wrong sizes, or a pickle that asks for anything but plain values.
+    """
+    files = cifar_files(path)
+    if files is None:
+        raise ValueError(f"{path}: expected data_batch_1..5, test_batch, batches.meta, or train, test, meta")
+    training, test, meta, names_key, labels_key = _VARIANTS[_variant(files)]
+    parts = []
+    for split, names in (("train", training), ("test", [test])):
+        batches = [_batch(path, name, files[name](), labels_key) for name in names if name in files]
+        images, labels = (np.concatenate(column) for column in zip(*batches, strict=True))
+        parts.append(ArrayPart(split, images, labels, str(path)))
+    class_names = _field(path, meta, _plain_values(path, meta, files[meta]()), names_key)
+    return ArraySource(parts, class_names=[_text(name) for name in class_names])
+
+
+def _batch(path: Path, name: str, data: bytes, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
+    values = _plain_values(path, name, data)
+    pixels = _field(path, name, values, "data")
+    labels = np.asarray(_field(path, name, values, labels_key))
+    if not isinstance(pixels, _Array):
+        raise ValueError(f"{path}: {name}: expected an array under 'data', found {type(pixels).__name__}")
+    images = pixels.values
+    if images.ndim != 2 or images.shape[1] != 3 * _SIDE * _SIDE:
+        raise ValueError(f"{path}: {name}: expected data of (n, {3 * _SIDE * _SIDE}), found {images.shape}")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"{path}: {name}: expected {len(images)} labels, found shape {labels.shape}")
+    return images.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1), labels
+
+
+class _Dtype:
+    """Stands for a NumPy dtype in a pickle: its name, nothing more."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name = _text(name)
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and the like mean nothing for bytes."""
+
+
+class _Array:
+    """Stands for a NumPy array in a pickle; takes arrays of unsigned bytes only."""
+
+    values: np.ndarray
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, is_fortran, raw = state
+        if not isinstance(dtype, _Dtype) or dtype.name != "u1" or not isinstance(raw, bytes | str):
+            raise pickle.UnpicklingError("an array that does not hold unsigned bytes")
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw
+        self.values = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if is_fortran else "C")
+
+
+def _new_array(*_: Any) -> _Array:
+    return _Array()
+
+
+def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
+    if not isinstance(text, str) or encoding != "latin1":
+        raise pickle.UnpicklingError(f"text in encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+_STAND_INS = {
+    ("numpy.core.multiarray", "_reconstruct"): _new_array,
+    ("numpy._core.multiarray", "_reconstruct"): _new_array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _latin1,  # how Python 3 writes bytes in the old protocol
+}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Knows dict, list, tuple, text, bytes, numbers and byte arrays; refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The harmless stand-in for a known name.
+
+        Raises:
+            pickle.UnpicklingError: any other name.
+        """
+        if (module, name) not in _STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return _STAND_INS[module, name]
+
+    def persistent_load(self, pid: Any) -> Any:
+        """There are none in CIFAR."""
+        raise pickle.UnpicklingError("it asks for an outside object")
+
+
+def _plain_values(path: Path, name: str, data: bytes) -> dict:
+    try:
+        values = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
+    except _UNREADABLE as error:
+        raise ValueError(f"{path}: {name}: refused, not a plain CIFAR batch: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: {name}: expected a dictionary, found {type(values).__name__}")
+    return {_text(key): value for key, value in values.items()}
+
+
+def _field(path: Path, name: str, values: dict, key: str) -> Any:
+    if key not in values:
+        raise ValueError(f"{path}: {name}: expected the key {key!r}, found {sorted(values)}")
+    return values[key]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _variant(files: dict[str, Any]) -> str | None:
+    for variant, (training, test, meta, *_) in _VARIANTS.items():
+        if training[0] in files and test in files and meta in files:
+            return variant
+    return None
+
+
+def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
+    found: dict[str, Callable[[], bytes]] = {p.name: p.read_bytes for p in folder.iterdir() if p.is_file()}
+    if _variant(found):
+        return found
+    below = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return {p.name: p.read_bytes for p in below[0].iterdir() if p.is_file()} if len(below) == 1 else found
+
+
+def _in_tar(path: Path) -> dict[str, Callable[[], bytes]]:
+    """The batches in a tar. The name of the first file tells other archives apart without reading on."""
+    wanted = {name for training, test, meta, *_ in _VARIANTS.values() for name in (*training, test, meta)}
+    wanted |= {"readme.html", "file.txt~"}
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                if not member.isfile():
+                    continue
+                if name.name not in wanted or len(name.parts) > 2 or member.size > _MAX_BATCH_BYTES:
+                    return {}
+                found[name.name] = archive.extractfile(member).read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error):
+        return {}
+    return {name: (lambda data=data: data) for name, data in found.items()}

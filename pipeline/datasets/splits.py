@@ -1,0 +1,106 @@
+"""Which images train, validate and test.
+
+What the source calls its parts decides. A test part is the test part. Where there is only a validation part,
+it is the test part (as ImageNet's is used), and validation images are held out of training. Where there is
+only training data with labels, both are held out. Nothing is held out of unlabelled data.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets.layout import SPLIT_FOLDERS
+
+SPLITS = ("train", "val", "test", "unused")
+TRAIN, VAL, TEST, UNUSED = range(4)
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """A split for every image."""
+
+    codes: np.ndarray  # (n,) int8, index into SPLITS
+    names: dict[str, str]  # train, val, test -> what the source calls it; only splits that have images
+
+
+def plan_splits(
+    parts: np.ndarray,
+    labels: np.ndarray,
+    part_names: list[str | None],
+    *,
+    val_share: float,
+    test_share: float,
+    seed: int,
+) -> SplitPlan:
+    """Decide every image's split.
+
+    A test part without any label beside labelled training images cannot test anything: it stays unused. A
+    part of another name, or a lone part whatever its name, is training data. Every class keeps at least one
+    training image.
+
+    Args:
+        parts: (n,) integers, index into `part_names`.
+        labels: (n,) integers, -1 = none.
+        part_names: what the source calls its parts; None where it has none.
+        val_share: of the training part.
+        test_share: of everything.
+        seed: of the choice of held-out images.
+
+    Raises:
+        ValueError: validation and test parts, but no training part.
+    """
+    roles = np.array([_role(name) for name in part_names], dtype=np.int8)
+    if len(part_names) == 1:
+        roles[:] = TRAIN
+    codes = roles[parts]
+    if not np.any(codes == TRAIN):
+        raise ValueError(f"no training images: found only the parts {sorted(map(str, part_names))}")
+    is_labelled = bool(np.any(labels[codes == TRAIN] >= 0))
+    if is_labelled and not np.any(labels[codes == TEST] >= 0):
+        codes[codes == TEST] = UNUSED
+    held_out = {}
+    if is_labelled:
+        rng = np.random.default_rng(seed)
+        if not np.any(codes == TEST) and np.any(codes == VAL):
+            codes[codes == VAL] = TEST
+        if not np.any(codes == TEST):
+            held_out[TEST] = _hold_out(codes, labels, TEST, test_share, rng)
+        if not np.any(codes == VAL):
+            held_out[VAL] = _hold_out(codes, labels, VAL, val_share, rng)
+    return SplitPlan(codes, _split_names(codes, parts, part_names, held_out))
+
+
+def _role(name: str | None) -> int:
+    return TRAIN if name is None else SPLITS.index(SPLIT_FOLDERS.get(name.lower(), "train"))
+
+
+def _hold_out(
+    codes: np.ndarray, labels: np.ndarray, into: int, share: float, rng: np.random.Generator
+) -> bool:
+    """Move a stratified share of the labelled training images `into` a split, in place; whether any moved."""
+    rows = np.flatnonzero((codes == TRAIN) & (labels >= 0))
+    classes, counts = np.unique(labels[rows], return_counts=True)
+    # Shares of whole images by largest remainder, so that many small classes do not all round to nothing.
+    exact = share * counts
+    quota = np.floor(exact).astype(np.int64)
+    missing = round(float(exact.sum())) - int(quota.sum())
+    by_remainder = np.lexsort((rng.random(len(classes)), -(exact - quota)))
+    quota[by_remainder[:missing]] += 1
+    quota = np.minimum(quota, counts - 1)
+    # One sort by (class, chance), then the first `quota` of each class.
+    shuffled = rows[np.lexsort((rng.random(len(rows)), labels[rows]))]
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    codes[shuffled[rank < np.repeat(quota, counts)]] = into
+    return bool(quota.sum())
+
+
+def _split_names(
+    codes: np.ndarray, parts: np.ndarray, part_names: list[str | None], held_out: dict[int, bool]
+) -> dict[str, str]:
+    names = {}
+    for code in (TRAIN, VAL, TEST):
+        found = np.unique(parts[codes == code])
+        if len(found):
+            words = " + ".join(sorted(part_names[part] or "all images" for part in found))
+            names[SPLITS[code]] = f"{words} (held out)" if held_out.get(code) else words
+    return names
