@@ -1,0 +1,33 @@
+"""Which classes are taken for which."""
+
+import numpy as np
+
+
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts of (true class, predicted class).
+
+    Args:
+        labels: (n,) integers in 0..num_classes - 1.
+        predictions: (n,) the same.
+
+    Returns:
+        (num_classes, num_classes) int64, rows are the truth.
+
+    Raises:
+        ValueError: lengths differ, or a class is out of range.
+    """
+    if labels.shape != predictions.shape or labels.ndim != 1:
+        raise ValueError(f"labels {labels.shape} and predictions {predictions.shape} must be equal vectors")
+    for name, classes in (("labels", labels), ("predictions", predictions)):
+        if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
+            raise ValueError(f"{name} {classes.min()}..{classes.max()} leave 0..{num_classes - 1}")
+    cells = labels.astype(np.int64) * num_classes + predictions
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """(C,) float64: share of each true class that is predicted right; NaN where a class has no image."""
+    totals = confusion.sum(axis=1)
+    accuracy = np.full(len(confusion), np.nan)
+    np.divide(np.diagonal(confusion), totals, out=accuracy, where=totals > 0)
+    return accuracy

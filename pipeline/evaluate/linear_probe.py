@@ -1,0 +1,165 @@
+"""Linear classifiers on frozen features: one per learning rate, all trained at once.
+
+Shapes: N images, B images of a batch, D channels, C classes, L learning rates. The weights of all classifiers
+are one matrix (D, C * L), so a step is two large products. The rate is the fastest axis: sums over classes
+then run along whole rows of memory.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.config.stages import LinearConfig
+
+LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
+INIT_STD = 0.01
+EVALUATION_BYTES = 32 * 2**20  # logits that are held at once
+SOFTMAX_BYTES = 2**18  # logits that stay in a core's cache
+
+
+class Features(Protocol):
+    """An (N, D) float32 array, or what can be indexed like one by a vector of rows or a slice."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class LinearSweep:
+    """Trained classifiers, one per base learning rate."""
+
+    base_lrs: tuple[float, ...]
+    weights: np.ndarray  # (D, C, L) float32
+    biases: np.ndarray  # (C, L) float32
+
+    @property
+    def diverged(self) -> np.ndarray:
+        """(L,) bool: classifiers with a weight that is no longer finite."""
+        return ~(np.isfinite(self.weights).all(axis=(0, 1)) & np.isfinite(self.biases).all(axis=0))
+
+
+def train_sweep(
+    features: Features,
+    labels: np.ndarray,
+    config: LinearConfig,
+    *,
+    num_classes: int,
+    rng: np.random.Generator,
+    report: Callable[[int], None] = lambda epoch: None,
+) -> LinearSweep:
+    """Train a softmax classifier for every base learning rate, over the same batches.
+
+    All start from the same weights, so a rate's result does not depend on which others are in the sweep.
+    A rate that diverges ends in NaN, changes no other, and is marked in the result.
+
+    Args:
+        features: (N, D) float32, used as they are.
+        labels: (N,) int64 in 0..num_classes - 1.
+        report: called with the number of finished epochs.
+
+    Raises:
+        ValueError: no images, lengths that disagree, or a label out of range.
+
+    Source:
+        iBOT (Zhou et al. 2022), linear evaluation: weights N(0, 0.01), biases 0, SGD with momentum, no weight
+        decay, cosine to 0 in steps of an epoch, rate * batch / 256. Deviations: cached features of centre
+        crops, no augmentation; a training set smaller than the batch is one batch, and the rate is scaled by
+        that size. The last batch of an epoch may be smaller, at an unchanged rate.
+    """
+    num_images, num_channels = features.shape
+    _check_labels(labels, num_images, num_classes)
+    batch_size = min(config.batch_size, num_images)
+    base_lrs = np.array(config.base_lrs, np.float32)
+    peak_lrs = np.tile(base_lrs * (batch_size / LR_REFERENCE_BATCH), num_classes)
+    start = rng.normal(0, INIT_STD, (num_channels, num_classes)).astype(np.float32)
+    weights = np.repeat(start, len(base_lrs), axis=1)  # (D, C * L)
+    classifiers = _Optimiser(weights, num_classes, config.momentum)
+    with np.errstate(all="ignore"):  # overflow of a rate that is too high is an outcome of the sweep
+        for epoch in range(config.epochs):
+            lrs = peak_lrs * np.float32((1 + math.cos(math.pi * epoch / config.epochs)) / 2)
+            order = rng.permutation(num_images)
+            for first in range(0, num_images, batch_size):
+                rows = order[first : first + batch_size]
+                classifiers.step(features[rows], labels[rows], lrs)
+            report(epoch + 1)
+    shape = (num_classes, len(base_lrs))
+    return LinearSweep(
+        config.base_lrs, weights.reshape(num_channels, *shape), classifiers.biases.reshape(shape)
+    )
+
+
+def predict(sweep: LinearSweep, features: Features) -> np.ndarray:
+    """(N, L) int64: the class of highest logit for every image and rate, the lowest of equals."""
+    num_channels, num_classes, num_rates = sweep.weights.shape
+    weights = sweep.weights.reshape(num_channels, -1)
+    predictions = np.empty((features.shape[0], num_rates), np.int64)
+    block = max(1, EVALUATION_BYTES // (4 * weights.shape[1]))
+    with np.errstate(all="ignore"):
+        for first in range(0, len(predictions), block):
+            rows = slice(first, first + block)
+            logits = (features[rows] @ weights).reshape(-1, num_classes, num_rates) + sweep.biases
+            predictions[rows] = logits.argmax(axis=1)
+    return predictions
+
+
+def best_rate(accuracies: np.ndarray, diverged: np.ndarray) -> int:
+    """Index of the most accurate rate that did not diverge; of equals the first.
+
+    Raises:
+        FloatingPointError: every rate diverged.
+    """
+    if diverged.all():
+        raise FloatingPointError("the linear probe diverged at every learning rate; lower linear.base_lrs")
+    return int(np.where(diverged, -np.inf, accuracies).argmax())
+
+
+def _check_labels(labels: np.ndarray, num_images: int, num_classes: int) -> None:
+    if not num_images or labels.shape != (num_images,):
+        raise ValueError(f"a linear probe needs images and one label each, got {num_images}, {labels.shape}")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"labels {labels.min()}..{labels.max()} leave 0..{num_classes - 1}")
+
+
+class _Optimiser:
+    """Weights, velocities and buffers of all classifiers, updated in place."""
+
+    def __init__(self, weights: np.ndarray, num_classes: int, momentum: float) -> None:
+        self.weights = weights  # (D, C * L)
+        self.biases = np.zeros(weights.shape[1], np.float32)
+        self._weight_velocity = np.zeros_like(weights)
+        self._bias_velocity = np.zeros_like(self.biases)
+        self._gradient = np.empty_like(weights)
+        self._num_classes = num_classes
+        self._momentum = momentum
+
+    def step(self, images: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
+        """One step of SGD with momentum on (B, D) images; lrs (C * L,)."""
+        logits = images @ self.weights
+        logits += self.biases
+        _to_logit_gradient(logits, labels, self._num_classes)
+        np.matmul(images.T, logits, out=self._gradient)
+        self._weight_velocity *= self._momentum
+        self._weight_velocity += self._gradient
+        np.multiply(self._weight_velocity, lrs, out=self._gradient)
+        self.weights -= self._gradient
+        self._bias_velocity *= self._momentum
+        self._bias_velocity += logits.sum(axis=0)
+        self.biases -= lrs * self._bias_velocity
+
+
+def _to_logit_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+    """Turn logits (B, C * L) into the gradient of every classifier's mean cross-entropy, in place."""
+    logits = logits.reshape(len(logits), num_classes, -1)
+    block = max(1, SOFTMAX_BYTES // logits[0].nbytes)
+    for first in range(0, len(logits), block):
+        part = logits[first : first + block]
+        part -= part.max(axis=1, keepdims=True)
+        np.exp(part, out=part)
+        part /= part.sum(axis=1, keepdims=True)
+        part[np.arange(len(part)), labels[first : first + block]] -= 1
+    logits /= len(logits)

@@ -1,0 +1,87 @@
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.config.stages import LinearConfig
+from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
+
+
+def train_one_by_one(features, labels, config, num_classes):
+    """The same protocol in float64, one rate after the other, straight from its description."""
+    trained = []
+    for base_lr in config.base_lrs:
+        rng = np.random.default_rng(0)
+        weights = rng.normal(0, 0.01, (features.shape[1], num_classes)).astype(np.float32).astype(float)
+        biases, weight_velocity, bias_velocity = np.zeros(num_classes), 0.0, 0.0
+        size = min(config.batch_size, len(features))
+        for epoch in range(config.epochs):
+            lr = base_lr * size / 256 * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+            order = rng.permutation(len(features))
+            for rows in (order[i : i + size] for i in range(0, len(order), size)):
+                images = features[rows].astype(float)
+                logits = images @ weights + biases
+                shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+                error = (shares - np.eye(num_classes)[labels[rows]]) / len(rows)
+                weight_velocity = config.momentum * weight_velocity + images.T @ error
+                bias_velocity = config.momentum * bias_velocity + error.sum(axis=0)
+                weights = weights - lr * weight_velocity
+                biases = biases - lr * bias_velocity
+        trained.append((weights, biases))
+    return trained
+
+
+@pytest.mark.parametrize("batch_size", [64, 1024])
+def test_equals_a_loop_over_rates_in_float64(batch_size):
+    rng = np.random.default_rng(7)
+    features = rng.standard_normal((150, 12)).astype(np.float32)
+    labels = rng.integers(0, 4, 150)
+    config = LinearConfig(epochs=5, batch_size=batch_size, base_lrs=(0.003, 0.1, 1.0))
+    sweep = train_sweep(features, labels, config, num_classes=4, rng=np.random.default_rng(0))
+    for rate, (weights, biases) in enumerate(train_one_by_one(features, labels, config, 4)):
+        np.testing.assert_allclose(sweep.weights[:, :, rate], weights, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(sweep.biases[:, rate], biases, rtol=1e-4, atol=1e-6)
+        expected = (features @ weights + biases).argmax(axis=1)
+        np.testing.assert_array_equal(predict(sweep, features)[:, rate], expected)
+
+
+def test_a_separable_problem_is_solved():
+    rng = np.random.default_rng(0)
+    centres = 4 * rng.standard_normal((5, 20))
+    labels = rng.integers(0, 5, 600)
+    features = (centres[labels] + rng.standard_normal((600, 20))).astype(np.float32)
+    epochs = []
+    config = LinearConfig(epochs=20, base_lrs=(1e-6, 0.1))
+    sweep = train_sweep(features, labels, config, num_classes=5, rng=rng, report=epochs.append)
+    accuracies = (predict(sweep, features) == labels[:, None]).mean(axis=0)
+    assert accuracies[1] == 1
+    assert accuracies[0] < 0.9
+    assert best_rate(accuracies, sweep.diverged) == 1
+    assert epochs == list(range(1, 21))
+
+
+def test_a_rate_that_diverges_is_marked_and_changes_no_other():
+    rng = np.random.default_rng(0)
+    features = (1e4 * rng.standard_normal((200, 6))).astype(np.float32)
+    labels = rng.integers(0, 3, 200)
+    sweeps = [
+        train_sweep(
+            features, labels, LinearConfig(epochs=10, batch_size=50, base_lrs=rates),
+            num_classes=3, rng=np.random.default_rng(0),
+        )
+        for rates in ((1e-9, 1e-8), (1e-9, 1e36, 1e-8))
+    ]
+    assert sweeps[1].diverged.tolist() == [False, True, False]
+    np.testing.assert_allclose(sweeps[1].weights[:, :, [0, 2]], sweeps[0].weights, rtol=1e-5, atol=1e-9)
+    assert best_rate(np.array([0.2, 0.9, 0.3]), sweeps[1].diverged) == 2
+    with pytest.raises(FloatingPointError, match="every learning rate"):
+        best_rate(np.ones(2), np.array([True, True]))
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 3], [0, -1, 1]])
+def test_labels_that_do_not_fit_are_refused(labels):
+    with pytest.raises(ValueError, match="label"):
+        train_sweep(
+            np.ones((3, 2), np.float32), np.array(labels), LinearConfig(epochs=1),
+            num_classes=3, rng=np.random.default_rng(0),
+        )
