@@ -12,7 +12,7 @@ def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeC
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.models.initialization import initialize
     from pipeline.models.vit import VisionTransformer
-    from pipeline.pretrain.batches import input_statistics
+    from pipeline.pretrain.input_statistics import input_statistics
 
     network = VisionTransformer(config.backbone)
     initialize(network, config.seed)

@@ -13,7 +13,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
-    from pipeline.pretrain.batches import input_statistics
+    from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.curves import draw_curves
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
     from pipeline.pretrain.metrics_log import read_metrics

@@ -21,7 +21,7 @@ from pipeline.config.models import ObjectiveConfig
 from pipeline.models.hssl import Encoding, HSSLNetwork, PathScales
 from pipeline.models.projection_head import ProjectionHead, logits
 from pipeline.optim.schedules import Rates
-from pipeline.pretrain.batches import Batch
+from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
 from pipeline.pretrain.losses import Pairs, cls_pairs, cross_entropy, masked_patches
 

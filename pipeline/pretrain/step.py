@@ -11,7 +11,7 @@ from pipeline.models.drop_path import path_rates, path_scales
 from pipeline.models.hssl import HSSLNetwork, PathScales, build_student_teacher
 from pipeline.optim.param_groups import decays
 from pipeline.optim.schedules import Rates
-from pipeline.pretrain.batches import Batch
+from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
 from pipeline.pretrain.objective import Paths, Targets, Terms, hssl_terms, teacher_targets
 from pipeline.pretrain.streams import Stream, generator
@@ -106,10 +106,10 @@ def _paths_of_part(scales: dict[str, np.ndarray], index: int, num_parts: int) ->
         base, auxiliary = scales[f"{views} base"], scales[f"{views} auxiliary"]
         if not base.shape[2]:
             return None
-        size = base.shape[3] // num_parts
+        num_views, size = base.shape[2], base.shape[3] // num_parts
         images = slice(index * size, (index + 1) * size)
-        base = base[..., images].reshape(*base.shape[:2], -1)
-        auxiliary = auxiliary[..., images].reshape(len(auxiliary), -1)
+        base = base[..., images].reshape(*base.shape[:2], num_views * size)
+        auxiliary = auxiliary[:, 0, :, images].reshape(len(auxiliary), num_views * size)
         return PathScales(jt.array(base), jt.array(auxiliary) if len(auxiliary) else None)
 
     return Paths(global_crops=of("global"), local_crops=of("local"))

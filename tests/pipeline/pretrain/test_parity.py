@@ -30,7 +30,7 @@ def small_config(**changes) -> PretrainConfig:
 
 
 def a_batch(config, rng, num_images=4):
-    from pipeline.pretrain.batches import Batch
+    from pipeline.pretrain.batch import Batch
 
     side, small = config.crops.global_size, config.crops.local_size
     grid = side // config.backbone.patch_size

@@ -6,27 +6,11 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.pretrain.streams import Stream, generator
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.multi_crop import multi_crop
-
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one step sees. V global views, L local views, B images; h x w patches of a global crop."""
-
-    global_crops: np.ndarray  # (V, B, 3, S, S) float32
-    local_crops: np.ndarray  # (L, B, 3, s, s) float32
-    masks: np.ndarray  # (V, B, h, w) bool, True = hidden from the student
-
-    def part(self, index: int, num_parts: int) -> "Batch":
-        """Part `index` of `num_parts` equal parts of the images."""
-        size = self.masks.shape[1] // num_parts
-        images = slice(index * size, (index + 1) * size)
-        return Batch(self.global_crops[:, images], self.local_crops[:, images], self.masks[:, images])
 
 
 @dataclass(frozen=True)
@@ -63,10 +47,3 @@ class BatchMaker:
             chosen = epochs == epoch
             rows[chosen] = train[order[offsets[chosen]]]
         return rows
-
-
-def input_statistics(normalization: str, dataset: PreparedDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Channel mean and standard deviation of pixels in [0, 1], (3,) float32 each."""
-    if normalization == "imagenet":
-        return IMAGENET_MEAN, IMAGENET_STD
-    return dataset.mean, dataset.std
