@@ -29,7 +29,8 @@ def cache_root() -> Path:
         if problem is None:
             return folder.resolve()
         problems.append(f"{folder}: {problem}")
-    raise OSError("no folder can hold compiled code; set HSSL_CACHE to one that can\n  " + "\n  ".join(problems))
+    listing = "\n  ".join(problems)
+    raise OSError(f"no folder can hold compiled code; set HSSL_CACHE to one that can\n  {listing}")
 
 
 def folder_size(folder: Path) -> int:

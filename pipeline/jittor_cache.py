@@ -90,7 +90,7 @@ def prepare(folder: Path, onednn: OneDnn | None) -> None:
 
 
 def python_config(folder: Path) -> Path:
-    """The script that answers for `python3-config`, which many Pythons lack or have in a place of their own."""
+    """The script that answers for `python3-config`, which many Pythons lack or keep elsewhere."""
     return folder / "python-config"
 
 
@@ -114,7 +114,7 @@ def build_once(folder: Path, onednn: OneDnn | None, say: Say) -> None:
         folder.mkdir(mode=0o700)
         prepare(folder, onednn)
         started = time.monotonic()
-        say("compiling Jittor's core, once per machine and Python environment, about 2-3 minutes on 2 cores ...")
+        say("compiling Jittor's core, once per machine and Python environment, 2-3 minutes on 2 cores ...")
         _build(folder, onednn[1] if onednn else None, lock, say)
         say(f"Jittor's core compiled in {time.monotonic() - started:.0f} s, kept in {folder}")
 
@@ -125,7 +125,7 @@ def first_compile(folder: Path, library: Path | None) -> None:
     Raises:
         JittorBuildError: what was compiled computes a wrong product.
     """
-    started = time.time()
+    started = time.monotonic()
     load_globally(library)
     import jittor
     import numpy as np
@@ -134,10 +134,9 @@ def first_compile(folder: Path, library: Path | None) -> None:
     product = jittor.matmul(jittor.array(left), jittor.array(left)).numpy()
     if not np.array_equal(product, left @ left):
         raise JittorBuildError(f"Jittor's product of two 64 x 64 matrices is wrong; compiled in {folder}")
-    write_json(
-        _mark(folder),
-        {"jittor": metadata.version("jittor"), "onednn": str(library), "seconds": round(time.time() - started, 1)},
-    )
+    seconds = round(time.monotonic() - started, 1)
+    jittor_version = metadata.version("jittor")
+    write_json(_mark(folder), {"jittor": jittor_version, "onednn": str(library), "seconds": seconds})
 
 
 def load_globally(library: Path | None) -> None:
@@ -194,7 +193,9 @@ def _build(folder: Path, library: Path | None, lock: IO[str], say: Say) -> None:
             break
     if not is_built(folder):
         tail = log.read_text(errors="replace")[-4000:]
-        raise JittorBuildError(f"Jittor's core was not compiled (exit code {process.returncode}); {log} ends:\n{tail}")
+        raise JittorBuildError(
+            f"Jittor's core was not compiled (exit code {process.returncode}); {log} ends:\n{tail}"
+        )
 
 
 def _report_until_done(process: subprocess.Popen, folder: Path, say: Say) -> None:

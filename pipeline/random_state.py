@@ -21,5 +21,5 @@ def seed_everything(seed: int) -> None:
 
     # Jittor first: its function also seeds NumPy, to a value of its own when MPI is in use.
     jittor.set_global_seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  third-party code draws from it
     random.seed(seed)

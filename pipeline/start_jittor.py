@@ -4,6 +4,7 @@ Jittor compiles itself on first import, reads a dozen environment variables, dow
 and takes over signals. All of that is settled here, once.
 """
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -104,7 +105,7 @@ def start(device: Device = "auto", threads: int = 0, *, say: Say = lambda messag
 
 def _again(report: StartReport, device: Device, threads: int) -> StartReport:
     if device not in ("auto", report.device):
-        raise JittorStartError(f"Jittor was started for {report.device!r} in this process, not for {device!r}")
+        raise JittorStartError(f"Jittor was started for {report.device!r} here, not for {device!r}")
     if threads == report.threads:
         return report
     _set_threads(threads)
@@ -114,8 +115,8 @@ def _again(report: StartReport, device: Device, threads: int) -> StartReport:
 def _refuse_numpy_2() -> None:
     if int(numpy.__version__.split(".")[0]) >= 2:
         raise JittorStartError(
-            f"NumPy {numpy.__version__} is installed, but Jittor 1.3 needs a version below 2: with NumPy 2 it "
-            "returns uninitialised memory without any error. Remedy: python -m pip install 'numpy>=1.26,<2'"
+            f"NumPy {numpy.__version__} is installed, but Jittor 1.3 needs a version below 2: with NumPy "
+            "2 it returns uninitialised memory without any error. Remedy: pip install 'numpy>=1.26,<2'"
         )
 
 
@@ -153,13 +154,15 @@ def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
 
 
 def _find_compiler() -> str:
-    compiler = shutil.which(os.environ.get("cc_path") or "g++")
+    compiler = shutil.which(os.environ.get("cc_path") or "g++")  # noqa: SIM112  Jittor's own name
     if compiler is None:
         raise JittorStartError("no C++ compiler: g++ is not on PATH (Debian, Ubuntu: apt-get install g++)")
     return compiler
 
 
-def _set_environment(folder: Path, compiler: str, *, nvcc: Path | None, onednn: OneDnn | None, threads: int) -> None:
+def _set_environment(
+    folder: Path, compiler: str, *, nvcc: Path | None, onednn: OneDnn | None, threads: int
+) -> None:
     """Jittor has no other interface than the environment; its child processes read it again."""
     os.environ.pop("JITTOR_HOME", None)  # Jittor would write it into the user's home for every later run
     os.environ.update(
@@ -202,18 +205,14 @@ def _import_jittor(folder: Path, *, use_cuda: bool) -> None:
 
 
 def _restore(handlers: dict) -> None:
-    try:
+    with contextlib.suppress(ValueError):  # not the main thread, which alone may set handlers
         for number, handler in handlers.items():
             if handler is not None:
                 signal.signal(number, handler)
-    except ValueError:  # not the main thread, which alone may set handlers
-        pass
 
 
 def _set_threads(threads: int) -> None:
     """For an OpenMP that was loaded, and read its environment, before `start` was called."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libgomp.so.1").omp_set_num_threads(threads)
-    except (OSError, AttributeError):
-        pass
