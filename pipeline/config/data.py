@@ -22,7 +22,7 @@ class PhotoScenesConfig(Section):
     # Every crop gets the same mean and contrast, so that neither tells the class, nor two images apart.
     even_light: bool = True
     min_crop: PositiveInt = 32  # pixels of the photograph: side of the smallest crop cut from it
-    max_crop: PositiveInt = 96
+    max_crop: PositiveInt = 72  # at most the side of a region of one split, which is near 64
     seed: NonNegativeInt = 0
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 SPLITS = ("train", "val", "test")
-REGION_SIDE = 96  # pixels; what the sides of a region are near to
+REGION_SIDE = 64  # pixels; what the sides of a region are near to
 VAL_SHARE, TEST_SHARE = 0.15, 0.25  # of a photograph's regions
 NOT_STATED = "not stated"
 
