@@ -184,6 +184,8 @@ def referenced(results: Path) -> set[Path]:
         try:
             artifacts = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
         except (ValueError, KeyError) as error:
-            raise ValueError(f"{path}: not an experiment's record ({error}); run the experiment again") from error
+            raise ValueError(
+                f"{path}: not an experiment's record ({error}); run the experiment again"
+            ) from error
         found.update(results / relative for relative in artifacts.values())
     return found

@@ -56,9 +56,7 @@ def bring_up_to_date(
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
         write_json(directory / REQUEST, _request(graph, node, directory))
         on_start()
-        run_stage(
-            graph.module(node), directory, cwd=root, threads=node.runtime.threads, lock=lock, show=show
-        )
+        run_stage(graph.module(node), directory, cwd=root, threads=node.runtime.threads, lock=lock, show=show)
         reason = graph.fault(node)
         if reason:
             raise StageFailed(f"{node.label}: {reason}, just after it ran; see {directory / LOG}")

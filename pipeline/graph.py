@@ -109,9 +109,9 @@ def _pretrain_work(experiment: Experiment, auxiliary: bool) -> float:
 class Graph:
     """Nodes with their fingerprints and artifacts.
 
-    A fingerprint is a digest of stage, config, code and the identities of the inputs. A node's identity is its
-    fingerprint; that of `prepare` is the digest of what it made, so preparing equal data again changes nothing
-    after it. Until `prepare` has run, no fingerprint after it is known.
+    A fingerprint is a digest of stage, config, code and the identities of the inputs. A node's identity is
+    its fingerprint; that of `prepare` is the digest of what it made, so preparing equal data again changes
+    nothing after it. Until `prepare` has run, no fingerprint after it is known.
 
     Args:
         nodes: each after its inputs.
@@ -192,10 +192,12 @@ class Graph:
 
     def fault(self, node: Node) -> str | None:
         """Why a node has to run; None where its artifact is current."""
-        try:
-            directory = self.directory(node)
-        except (OSError, ValueError) as error:
-            return str(error) if node.stage == "prepare" else "waits for prepare"
+        if node.stage == "prepare":
+            try:
+                self.identities(node)
+            except (OSError, ValueError) as error:
+                return str(error)
+        directory = self.directory(node)
         if directory is None:
             return "waits for prepare"
         reason = fault(directory, self.fingerprint(node))
@@ -214,7 +216,7 @@ class Graph:
             try:
                 directory = self.directory(node)
             except (OSError, ValueError):
-                continue
+                continue  # the source cannot be listed now, so its artifact cannot be found
             if directory and directory.is_dir():
                 known[node.link] = directory
         record_experiment(self.results, name, config=config, artifacts=known)

@@ -61,10 +61,11 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
     runtime = RuntimeConfig.model_validate(request.runtime)
     output = Path(request.output)
     started, clock = datetime.now(UTC), time.monotonic()
+    device = "cpu"
     if needs_jittor:
         from pipeline.start_jittor import start
 
-        start(runtime.device)
+        device = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True)).device
     inputs = {name: Path(path) for name, path in request.inputs.items()}
     content = run(config, output, runtime=runtime, **inputs)
     stamp = {
@@ -80,7 +81,7 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         "work": request.work,
         "seconds": round(time.monotonic() - clock, 3),
         "started": started.isoformat(timespec="seconds"),
-        "environment": environment(runtime),
+        "environment": environment(runtime, device),
     }
     write_json(output / STAMP, stamp)
 
@@ -99,7 +100,7 @@ def read_request(path: Path) -> Request:
     return Request(**values)
 
 
-def environment(runtime: RuntimeConfig) -> dict[str, Any]:
+def environment(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
     """What a number may depend on besides configuration and code; recorded, not fingerprinted."""
     return {
         "python": platform.python_version(),
@@ -107,7 +108,7 @@ def environment(runtime: RuntimeConfig) -> dict[str, Any]:
         "platform": platform.platform(),
         "git_commit": _git_commit(),
         "threads": runtime.threads or len(os.sched_getaffinity(0)),
-        "device": runtime.device,
+        "device": device,
         "kernels": runtime.kernels,
         # Linux counts in KiB.
         "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
@@ -127,7 +128,10 @@ def _git_commit() -> str | None:
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
-            cwd=Path(__file__).resolve().parent, capture_output=True, text=True, timeout=20,
+            cwd=Path(__file__).resolve().parent,
+            capture_output=True,
+            text=True,
+            timeout=20,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

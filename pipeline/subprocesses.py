@@ -31,8 +31,8 @@ def run_stage(
 ) -> None:
     """Run `python -m module <output>/request.json` until its stamp is there.
 
-    Jittor may end a process with exit code 0 and the wish to be started again, so a stage that ends so without
-    a stamp is started once more.
+    Jittor may end a process with exit code 0 and the wish to be started again, so a stage that ends so
+    without a stamp is started once more.
 
     Args:
         module: such as "stages.knn".
@@ -60,11 +60,15 @@ def run_stage(
 
             code = run_in_group(command, cwd=cwd, environment=environment, keep_open=(lock,), show=pass_on)
         if code:
-            ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
+            ended = (
+                f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
+            )
             raise StageFailed(f"{module} {ended}; its output is in {output / LOG}")
         if (output / STAMP).is_file():
             return
-    raise StageFailed(f"{module} ended twice with exit code 0 but no {STAMP}; its output is in {output / LOG}")
+    raise StageFailed(
+        f"{module} ended twice with exit code 0 but no {STAMP}; its output is in {output / LOG}"
+    )
 
 
 def run_in_group(
@@ -83,8 +87,14 @@ def run_in_group(
     reading, writing = _channel()
     try:
         process = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing,
-            start_new_session=True, pass_fds=keep_open,
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            start_new_session=True,
+            pass_fds=keep_open,
         )
     except BaseException:
         os.close(reading)
@@ -151,7 +161,10 @@ def _copy(process: subprocess.Popen, reading: int, show: Callable[[bytes], None]
 @contextlib.contextmanager
 def _watched(group: int) -> Iterator[None]:
     watcher = subprocess.Popen(
-        ["/bin/sh", "-c", _WATCHER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ["/bin/sh", "-c", _WATCHER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:

@@ -1,0 +1,165 @@
+"""The graph as doit tasks: order and names. What is current is decided by stamps alone."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import doit
+from doit.action import CmdAction
+from doit.exceptions import TaskFailed
+
+ROOT = Path(__file__).resolve().parent
+RESULTS = ROOT / "results"
+sys.path.insert(0, str(ROOT))
+
+from pipeline.artifacts import artifacts_root  # noqa: E402
+from pipeline.code_digest import CodeDigests  # noqa: E402
+from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
+from pipeline.execution import bring_up_to_date  # noqa: E402
+from pipeline.files import sha256_of_json  # noqa: E402
+from pipeline.graph import STAGES, Graph, experiment_nodes  # noqa: E402
+from pipeline.publishing import is_published, link_pictures, publish_tables  # noqa: E402
+from pipeline.reporter import StageReporter  # noqa: E402
+from pipeline.subprocesses import StageFailed, end_on_signal  # noqa: E402
+
+
+def _experiment():
+    """What the command line names, and its experiment; a path is meant from where the user stands."""
+    name = doit.get_var("experiment", "quickstart")
+    path = Path(doit.get_initial_workdir() or ".") / Path(name).expanduser()
+    argument = str(path) if path.is_file() else name
+    try:
+        return argument, read_experiment(argument)
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _listing(config):
+    from pipeline.datasets.listing import listing_digest
+
+    return listing_digest(
+        config, artifacts_root(RESULTS) / f".listing-{sha256_of_json(config.source)[:16]}.json"
+    )
+
+
+RESULTS.mkdir(exist_ok=True)
+end_on_signal()
+ARGUMENT, EXPERIMENT = _experiment()
+FOLDER = RESULTS / EXPERIMENT.name
+CODE = CodeDigests(ROOT, artifacts_root(RESULTS) / ".code_digests.json")
+GRAPH = Graph(experiment_nodes(EXPERIMENT), RESULTS, code=CODE, listing=_listing)
+NODES = {node.label: node for node in GRAPH.nodes}
+CURRENT_WHEN_CHECKED = set()  # labels; a stage that runs all the same is forced, by `doit run -a`
+DOIT_CONFIG = {
+    "backend": "sqlite3",  # the only one that two processes at once do not spoil; nothing depends on it
+    "dep_file": str(RESULTS / ".doit.db"),
+    "default_tasks": ["all"],
+    "verbosity": 2,
+    "reporter": type(
+        "Reporter", (StageReporter,), {"experiment": EXPERIMENT.name, "stages": frozenset(NODES)}
+    ),
+}
+
+
+def _is_current(label):
+    node = NODES[label]
+    current = GRAPH.fault(node) is None
+    if node.stage == "tables":
+        current = current and is_published(GRAPH.directory(node), FOLDER)
+    CODE.save()
+    (CURRENT_WHEN_CHECKED.add if current else CURRENT_WHEN_CHECKED.discard)(label)
+    return current
+
+
+def _record():
+    GRAPH.record(EXPERIMENT.name, EXPERIMENT.model_dump(mode="json"))
+
+
+def _show(output):
+    sys.stdout.flush()
+    os.write(1, output)
+
+
+def _run(label):
+    node, force = NODES[label], label in CURRENT_WHEN_CHECKED
+    try:
+        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=_record, show=_show)
+        _record()
+        if node.stage == "tables":
+            publish_tables(GRAPH.directory(node), FOLDER)
+    except (StageFailed, OSError, ValueError) as error:
+        return TaskFailed(str(error))
+    return None
+
+
+def task_stages():
+    """One task per node of the graph, in groups by stage."""
+    for stage, title in STAGES.items():
+        nodes = [node for node in GRAPH.nodes if node.stage == stage]
+        if [node.name for node in nodes] != [""]:
+            current = [(_is_current, [node.label]) for node in nodes]
+            yield {"basename": stage, "name": None, "doc": title, "uptodate": current or [True]}
+        for node in nodes:
+            yield {
+                "basename": stage,
+                **({"name": node.name, "doc": f"  of {node.name}"} if node.name else {"doc": title}),
+                "actions": [(_run, [node.label])],
+                "uptodate": [(_is_current, [node.label])],
+                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.inputs.values())),
+            }
+
+
+def task_checks():
+    """Cheap checks of this machine and the data, before anything long"""
+
+    def check():
+        from pipeline.doctor import cheap_checks
+
+        failed = [c for c in cheap_checks(EXPERIMENT, RESULTS) if c.ok is False]
+        return TaskFailed("\n".join(f"{c.name}: {c.found}. {c.remedy}" for c in failed)) if failed else None
+
+    return {"actions": [check]}
+
+
+def task_all():
+    """The whole experiment; then its table, always, hence always R"""
+
+    def show():
+        _record()
+        link_pictures(GRAPH, [node for node in GRAPH.nodes if node.stage == "pretrain"], FOLDER / "pictures")
+        print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
+
+    return {"actions": [show], "task_dep": ["checks", *NODES]}
+
+
+def task_doctor():
+    """What this machine has, what is missing, and the remedy"""
+    return {"actions": [CmdAction([sys.executable, "-m", "stages.doctor", ARGUMENT], shell=False)]}
+
+
+def task_config():
+    """Show the resolved experiment"""
+    return {"actions": [lambda: print(json.dumps(EXPERIMENT.model_dump(mode="json"), indent=2))]}
+
+
+def task_plan():
+    """Show what `doit run all` would do, why, and about how long it would take"""
+
+    def show():
+        from pipeline.plan import plan, plan_lines
+
+        print("\n".join(plan_lines(plan(GRAPH), len(NODES))))
+
+    return {"actions": [show]}
+
+
+def task_gc():
+    """Show artifacts that no experiment refers to; `doit run gc delete=yes` deletes them"""
+
+    def collect():
+        from pipeline.collect import collect_lines
+
+        print("\n".join(collect_lines(RESULTS, delete_them=doit.get_var("delete") == "yes")))
+
+    return {"actions": [collect]}

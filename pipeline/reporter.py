@@ -1,0 +1,78 @@
+"""What a run says about its stages: number, name, seconds, and a closing line."""
+
+import time
+from typing import Any, ClassVar, TextIO
+
+
+class StageReporter:
+    """Follows doit's reporter protocol, without importing doit. A subclass names the experiment's stages."""
+
+    desc = "numbers the stages and says how long each took"
+    experiment: ClassVar[str] = ""
+    stages: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, outstream: TextIO, options: dict[str, Any]):
+        self.outstream = outstream
+        self._total = self._number = self._ran = self._failed = 0
+        self._run_started = self._task_started = time.monotonic()
+        self._errors: list[str] = []
+
+    def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
+        """Count the stages that the selected tasks lead to."""
+        chosen: set[str] = set()
+        waiting = list(selected_tasks)
+        while waiting:
+            name = waiting.pop()
+            if name not in chosen:
+                chosen.add(name)
+                waiting.extend(tasks[name].task_dep)
+        self._total = len(chosen & self.stages)
+
+    def get_status(self, task: Any) -> None:
+        """Nothing is said before it is known whether the stage has to run."""
+
+    def execute_task(self, task: Any) -> None:
+        self._task_started = time.monotonic()
+        if task.name in self.stages:
+            self._say(self._head(task))
+
+    def add_success(self, task: Any) -> None:
+        if task.name in self.stages:
+            self._ran += 1
+            self._say(f"      {task.name}: {time.monotonic() - self._task_started:.1f} s")
+
+    def add_failure(self, task: Any, fail: Any) -> None:
+        self._failed += 1
+        self._say(f"{fail.get_name()}: {task.name}\n{fail.get_msg()}")
+
+    def skip_uptodate(self, task: Any) -> None:
+        if task.name in self.stages:
+            self._say(f"{self._head(task)}: up to date")
+
+    def skip_ignore(self, task: Any) -> None:
+        self._say(f"{task.name}: ignored (doit forget {task.name} ends that)")
+
+    def teardown_task(self, task: Any) -> None:
+        """No task has a teardown."""
+
+    def cleanup_error(self, exception: Any) -> None:
+        self._say(exception.get_msg())
+
+    def runtime_error(self, message: str) -> None:
+        self._errors.append(message)
+
+    def complete_run(self) -> None:
+        for message in self._errors:
+            self._say(f"stopped: {message}")
+        if self._total:
+            seconds = time.monotonic() - self._run_started
+            failed = f", {self._failed} failed" if self._failed else ""
+            self._say(f"{self.experiment}: {self._ran} of {self._total} stages ran{failed}, {seconds:.1f} s")
+
+    def _head(self, task: Any) -> str:
+        self._number += 1
+        return f"[{self._number}/{self._total}] {task.name}"
+
+    def _say(self, text: str) -> None:
+        self.outstream.write(f"{text}\n")
+        self.outstream.flush()

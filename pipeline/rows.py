@@ -1,0 +1,91 @@
+"""Result rows: what a probe measured, and one number per image where it has one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import read_stamp
+from pipeline.files import read_json
+
+_REQUIRED = {
+    "task": str,
+    "metric": str,
+    "value": (int, float),
+    "ci_low": (int, float),
+    "ci_high": (int, float),
+    "num_images": int,
+    "dataset": str,
+    "split": str,
+    "protocol": str,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One metric of one probe of one backbone; values are fractions."""
+
+    arm: str
+    seed: int
+    task: str
+    metric: str
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    num_images: int
+    dataset: str
+    split: str
+    protocol: str
+    higher_is_better: bool
+    fingerprint: str  # of the probe's artifact
+    correct: np.ndarray | None  # (num_images,) bool; None where a metric is no mean over images
+
+
+def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
+    """Rows of one probe's artifact.
+
+    Raises:
+        FileNotFoundError: there is no rows.json or no stamp.
+        ValueError: a row lacks a key, has a wrong type, or per-image values of another length.
+    """
+    path = directory / "rows.json"
+    stamp = read_stamp(directory)
+    if stamp is None:
+        raise FileNotFoundError(f"{directory}: no readable stamp; run its stage again")
+    correct = _per_image(directory / "predictions.npz")
+    rows = []
+    for values in read_json(path):
+        _check(path, values)
+        row = Row(
+            arm=arm,
+            seed=seed,
+            fingerprint=stamp["fingerprint"],
+            correct=correct.get(values["metric"]),
+            higher_is_better=bool(values.get("higher_is_better", True)),
+            **{key: values[key] for key in _REQUIRED},
+        )
+        if row.correct is not None and row.correct.shape != (row.num_images,):
+            raise ValueError(
+                f"{directory / 'predictions.npz'}: correct_{row.metric} has shape {row.correct.shape}, "
+                f"rows.json says {row.num_images} images"
+            )
+        rows.append(row)
+    return rows
+
+
+def _check(path: Path, values: Any) -> None:
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected a list of objects, found {type(values).__name__}")
+    for key, kinds in _REQUIRED.items():
+        optional = key in ("ci_low", "ci_high") and values.get(key, 0) is None
+        if key not in values or not (optional or isinstance(values[key], kinds)):
+            raise ValueError(f"{path}: row key {key!r}: expected {kinds}, found {values.get(key)!r}")
+
+
+def _per_image(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        names = [name for name in arrays.files if name.startswith("correct_")]
+        return {name.removeprefix("correct_"): arrays[name].astype(bool) for name in names}

@@ -1,0 +1,161 @@
+"""Rows of several arms and seeds -> lines of a table, with intervals and differences to the baseline.
+
+With one seed a line's interval is the probe's own. With several, images are drawn again on the mean over
+seeds, so the interval speaks of the test images and the standard deviation of the seeds.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.tables import TablesConfig
+from pipeline.rows import Row
+
+Line = dict[str, Any]
+
+
+def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
+    """One line per task, metric and arm; values are fractions.
+
+    Args:
+        rows: of every arm and seed.
+        config: order of arms, baseline, confidence.
+
+    Returns:
+        Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, difference, difference_std,
+        difference_ci_low, difference_ci_high, baseline, seeds, dataset, split, num_images, protocol,
+        higher_is_better, fingerprint. What does not apply is None.
+
+    Raises:
+        ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
+    """
+    groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        groups[row.task, row.metric][row.arm].append(row)
+    lines = []
+    for (task, metric), arms in groups.items():
+        _comparable(task, metric, [row for group in arms.values() for row in group])
+        # A stream of its own for each metric: a probe more changes no interval of another.
+        seed = [*task.encode(), 0, *metric.encode()]
+        for arm in (arm for arm in config.arms if arm in arms):
+            group = sorted(arms[arm], key=lambda row: row.seed)
+            line = _line(group, config, np.random.default_rng(seed))
+            base = sorted(arms.get(config.baseline, []), key=lambda row: row.seed)
+            other = base if arm != config.baseline else []
+            lines.append(line | _difference(group, other, config, np.random.default_rng(seed)))
+    return lines
+
+
+def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
+    """A sentence per task: does the subject differ from the baseline in the headline metric?"""
+    sentences = []
+    headline: dict[str, str] = {}  # task -> its first metric without a variant in its name
+    for line in lines:
+        if "_" not in line["metric"]:
+            headline.setdefault(line["task"], line["metric"])
+    for line in lines:
+        chosen = headline.get(line["task"]) == line["metric"]
+        if line["arm"] != config.subject or not chosen or line["difference"] is None:
+            continue
+        low, high = line["difference_ci_low"], line["difference_ci_high"]
+        text = f"{line['arm']} - {config.baseline}, {line['task']} {line['metric']}: "
+        text += f"{points(line['difference'])} points"
+        if low is not None:
+            text += f" [{points(low)}, {points(high)}] ({100 * config.confidence:g} %): {_judged(line)}"
+        if line["difference_std"] is not None:
+            spread = points(line["difference_std"])[1:]
+            text += f"; standard deviation {spread} over {len(line['seeds'])} seeds"
+        sentences.append(text)
+    return sentences
+
+
+def points(fraction: float) -> str:
+    """A difference in percentage points, with its sign and one decimal."""
+    return f"{100 * fraction:+.1f}"
+
+
+def _judged(line: Line) -> str:
+    sign = 1 if line["higher_is_better"] else -1
+    worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
+    if worst > 0:
+        return f"{line['arm']} is better"
+    if best < 0:
+        return f"{line['arm']} is worse"
+    return "no difference shown"
+
+
+def _comparable(task: str, metric: str, rows: list[Row]) -> None:
+    for name in ("dataset", "split", "num_images"):
+        found = {getattr(row, name) for row in rows}
+        if len(found) > 1:
+            raise ValueError(f"{task} {metric}: rows cannot be compared, {name} differs: {sorted(found)}")
+    seeds = {arm: {row.seed for row in rows if row.arm == arm} for arm in {row.arm for row in rows}}
+    if len({frozenset(s) for s in seeds.values()}) > 1:
+        raise ValueError(f"{task} {metric}: arms have different seeds: {seeds}")
+
+
+def _line(group: list[Row], config: TablesConfig, rng: np.random.Generator) -> Line:
+    first, values = group[0], np.array([row.value for row in group])
+    low, high = first.ci_low, first.ci_high
+    if len(group) > 1:
+        low, high = _image_interval(_mean_correct(group), config, rng)
+    return {
+        "experiment": config.experiment,
+        "arm": first.arm,
+        "task": first.task,
+        "metric": first.metric,
+        "value": float(values.mean()),
+        "std": _std(values),
+        "ci_low": low,
+        "ci_high": high,
+        "seeds": [row.seed for row in group],
+        "dataset": first.dataset,
+        "split": first.split,
+        "num_images": first.num_images,
+        "protocol": first.protocol,
+        "higher_is_better": first.higher_is_better,
+        "fingerprint": " ".join(row.fingerprint for row in group),
+    }
+
+
+def _difference(group: list[Row], base: list[Row], config: TablesConfig, rng: np.random.Generator) -> Line:
+    """Paired twice: the same seeds, and the same images."""
+    names = ("difference", "difference_std", "difference_ci_low", "difference_ci_high")
+    if not base:
+        return dict.fromkeys(names) | {"baseline": config.baseline}
+    differences = np.array([row.value - other.value for row, other in zip(group, base, strict=True)])
+    mine, theirs = _mean_correct(group), _mean_correct(base)
+    paired = None if mine is None or theirs is None else mine - theirs
+    low, high = _image_interval(paired, config, rng)
+    values = (float(differences.mean()), _std(differences), low, high)
+    return dict(zip(names, values, strict=True)) | {"baseline": config.baseline}
+
+
+def _std(values: np.ndarray) -> float | None:
+    """Standard deviation of the population that the seeds are a sample of; None for one seed."""
+    return float(values.std(ddof=1)) if values.size > 1 else None
+
+
+def _mean_correct(group: list[Row]) -> np.ndarray | None:
+    """(n,) float: share of seeds that got each image right; None where a seed has no per-image values."""
+    if any(row.correct is None for row in group):
+        return None
+    return np.mean([row.correct for row in group], axis=0)
+
+
+def _image_interval(
+    values: np.ndarray | None, config: TablesConfig, rng: np.random.Generator
+) -> tuple[float | None, float | None]:
+    """Percentile interval of the mean of `values` over images drawn again with replacement.
+
+    The values take few levels, so counts per level are drawn (multinomial), which is the same distribution.
+    """
+    if values is None:
+        return None, None
+    # Rounding joins levels that differ in the last bit only.
+    levels, counts = np.unique(np.round(values, 9), return_counts=True)
+    drawn = rng.multinomial(values.size, counts / values.size, size=config.num_bootstrap)
+    tail = (1 - config.confidence) / 2
+    low, high = np.quantile(drawn @ levels / values.size, [tail, 1 - tail])
+    return float(low), float(high)
