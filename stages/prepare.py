@@ -9,8 +9,8 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.preparing import prepare
 
 
-def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> None:
-    """Write the prepared folder to `output` and print what is in it."""
+def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
+    """Write the prepared folder to `output`, print what is in it, and return the digest of its content."""
     with tqdm(desc="prepare", unit=" images") as bar:
 
         def progress(num_done: int, num_total: int) -> None:
@@ -20,6 +20,7 @@ def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> None:
         summary = prepare(config, output, num_workers=runtime.threads, progress=progress)
     for line in described(summary):
         print(line)
+    return summary["content_digest"]
 
 
 def described(summary: dict) -> list[str]:

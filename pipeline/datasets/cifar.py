@@ -7,6 +7,7 @@ Source: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 import io
+import os
 import pickle
 import tarfile
 import zlib
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.arrays import ArrayPart, ArraySource
+from pipeline.datasets.hidden import is_hidden
 
 _SIDE = 32  # pixels
 _MAX_BATCH_BYTES = 2**29
@@ -35,6 +37,8 @@ _VARIANTS = {
     ),
     "cifar-100": (["train"], "test", "meta", "fine_label_names", "fine_labels"),
 }
+_BATCH_NAMES = {name for training, test, meta, *_ in _VARIANTS.values() for name in (*training, test, meta)}
+_TAR_NAMES = _BATCH_NAMES | {"readme.html", "file.txt~"}  # all that the published archives hold
 
 
 def cifar_files(path: Path) -> dict[str, Callable[[], bytes]] | None:
@@ -167,17 +171,21 @@ def _variant(files: dict[str, Any]) -> str | None:
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    found: dict[str, Callable[[], bytes]] = {p.name: p.read_bytes for p in folder.iterdir() if p.is_file()}
-    if _variant(found):
+    """The batches in a folder or in its only subfolder. Others are not looked at: there may be millions."""
+    found = _batches_in(folder)
+    if found:
         return found
-    below = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    return {p.name: p.read_bytes for p in below[0].iterdir() if p.is_file()} if len(below) == 1 else found
+    with os.scandir(folder) as listing:
+        below = [entry.path for entry in listing if entry.is_dir() and not is_hidden(entry.name)]
+    return _batches_in(Path(below[0])) if len(below) == 1 else {}
+
+
+def _batches_in(folder: Path) -> dict[str, Callable[[], bytes]]:
+    return {name: (folder / name).read_bytes for name in _BATCH_NAMES if (folder / name).is_file()}
 
 
 def _in_tar(path: Path) -> dict[str, Callable[[], bytes]]:
     """The batches in a tar. The name of the first file tells other archives apart without reading on."""
-    wanted = {name for training, test, meta, *_ in _VARIANTS.values() for name in (*training, test, meta)}
-    wanted |= {"readme.html", "file.txt~"}
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r|*") as archive:
@@ -185,7 +193,7 @@ def _in_tar(path: Path) -> dict[str, Callable[[], bytes]]:
                 name = PurePosixPath(member.name)
                 if not member.isfile():
                     continue
-                if name.name not in wanted or len(name.parts) > 2 or member.size > _MAX_BATCH_BYTES:
+                if name.name not in _TAR_NAMES or len(name.parts) > 2 or member.size > _MAX_BATCH_BYTES:
                     return {}
                 found[name.name] = archive.extractfile(member).read()
     except (tarfile.TarError, OSError, EOFError, zlib.error):

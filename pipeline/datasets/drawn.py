@@ -24,16 +24,23 @@ class DrawnSource(ArraySource):
         ]
         super().__init__(parts, class_names=list(self._drawn.class_names))
 
-    def write_annotations(self, output: Path) -> None:
-        """Write `card.json`, and the drawing's `label_maps_{split}.npy` and `annotations_{split}.json`, if any.
+    def write_annotations(self, output: Path) -> list[Path]:
+        """Write `card.json`, and `label_maps_{split}.npy` and `annotations_{split}.json`, if there are any.
 
         `label_maps_{split}.npy` is (n, H, W) uint8. Rows follow the split's rows of the manifest, in order.
+
+        Returns:
+            The files of label maps and annotations.
         """
         write_json(output / "card.json", self._drawn.card)
-        for split, label_maps in (getattr(self._drawn, "label_maps", None) or {}).items():
+        written = []
+        for split, label_maps in self._drawn.label_maps.items():
             stream = io.BytesIO()
             np.save(stream, label_maps, allow_pickle=False)
-            with replacing(output / f"label_maps_{split}.npy") as partial:
+            written.append(output / f"label_maps_{split}.npy")
+            with replacing(written[-1]) as partial:
                 partial.write_bytes(stream.getbuffer())
-        for split, annotations in (getattr(self._drawn, "annotations", None) or {}).items():
-            write_json(output / f"annotations_{split}.json", annotations)
+        for split, annotations in self._drawn.annotations.items():
+            written.append(output / f"annotations_{split}.json")
+            write_json(written[-1], annotations)
+        return written

@@ -5,6 +5,7 @@ dimensions, one big-endian uint32 per dimension, then the values.
 """
 
 import gzip
+import os
 import re
 import struct
 import zlib
@@ -15,7 +16,7 @@ import numpy as np
 from pipeline.datasets.arrays import ArrayPart, ArraySource
 
 _IMAGES_NAME = re.compile(
-    r"(?P<start>.*?)(?P<split>train|t10k|test|valid|validation|val)[-_.]images[-_.]idx3[-_.]ubyte(?P<gz>\.gz)?",
+    r"(?!\.).*?(?P<split>train|t10k|test|valid|validation|val)[-_.]images[-_.]idx3[-_.]ubyte(?P<gz>\.gz)?",
     re.IGNORECASE,
 )
 _READ_BYTES = 2**24
@@ -28,10 +29,10 @@ def image_files(folder: Path) -> dict[str, Path]:
         ValueError: two files for one split (several data sets in one folder).
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        match = _IMAGES_NAME.fullmatch(path.name)
-        if match is None or path.name.startswith("."):
-            continue
+    with os.scandir(folder) as listing:
+        matches = [match for entry in listing if (match := _IMAGES_NAME.fullmatch(entry.name))]
+    for match in sorted(matches, key=lambda match: match.string):
+        path = folder / match.string
         split = "test" if match["split"].lower() == "t10k" else match["split"].lower()
         if split in found:
             raise ValueError(

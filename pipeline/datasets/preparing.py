@@ -30,7 +30,7 @@ def prepare(
     """Check every image of `config.source` and write the prepared folder.
 
     Written: manifest.csv, index.npz, summary.json, quarantine.csv, and pixels.bin while the decoded images
-    fit into `config.max_store_gib` (arrays always: they are decoded already and cannot be read again by piece).
+    fit into `config.max_store_gib` (arrays always: they are decoded, and cannot be read again one by one).
     For photo-scenes also the card and the annotations. The files are the same for any number of workers.
 
     Args:
@@ -64,8 +64,8 @@ def prepare(
         seed=config.split_seed,
     )
     _write_tables(output, columns, plan)
-    if isinstance(source, DrawnSource):
-        source.write_annotations(output)
+    annotations = source.write_annotations(output) if isinstance(source, DrawnSource) else []
+    digests = [sha256_of_file(path) for path in (output / "manifest.csv", *annotations)]
     summary = {
         "name": _name(config),
         "source": config.source if format_name == PHOTO_SCENES else str(Path(config.source).resolve()),
@@ -75,7 +75,7 @@ def prepare(
         "num_quarantined": quarantine.num_bad,
         "num_outside_splits": source.num_outside,
         **summarize(columns, plan, list(class_names)),
-        "content_digest": sha256_of_json([sha256_of_file(output / "manifest.csv"), list(class_names)]),
+        "content_digest": sha256_of_json([*digests, list(class_names)]),
     }
     write_json(output / "summary.json", summary)
     return summary
@@ -182,7 +182,7 @@ def _refuse_bad_share(config: DataConfig, quarantine: _Quarantine, num_good: int
     )
     raise ValueError(
         f"data.source: {config.source}: {quarantine.num_bad} of {num_seen} images ({share:.1%}) cannot be "
-        f"used, more than data.max_bad_share = {config.max_bad_share:.1%}; all are listed in quarantine.csv:{reasons}"
+        f"used, more than data.max_bad_share = {config.max_bad_share:.1%}; see quarantine.csv:{reasons}"
     )
 
 

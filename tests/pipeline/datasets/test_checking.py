@@ -1,0 +1,58 @@
+import hashlib
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from pipeline.datasets.checking import channel_sums, check_all
+from pipeline.datasets.image_folder import ImageFolder
+
+
+def checked(source, **options):
+    return list(
+        check_all(source, **{"max_pixels": 10**6, "keep_pixels": lambda: True, "num_workers": 1} | options)
+    )
+
+
+def test_sums_are_exact(rng):
+    pixels = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    wide = pixels.astype(object)
+    expected = (*wide.sum(axis=(0, 1)), *(wide**2).sum(axis=(0, 1)))
+    assert channel_sums(pixels) == expected
+
+
+def test_every_number_of_workers_gives_the_same(tmp_path, png, monkeypatch):
+    for i in range(300):
+        (tmp_path / f"{i:03d}.png").write_bytes(png(i) if i % 50 else b"broken")
+    source = ImageFolder(tmp_path, max_bytes=10**6)
+    alone, parallel = checked(source), checked(source, num_workers=2)
+    assert alone == parallel
+    assert [e.path for e, c in alone if c.reason] == [f"{i:03d}.png" for i in range(0, 300, 50)]
+    assert alone[7][1].digest == hashlib.sha256(png(7)).digest()
+    assert len(alone[7][1].pixels) == 3 * 5 * 4
+
+
+class DeadlySource(ImageFolder):
+    """Kills the worker that reads the image 123."""
+
+    def __reduce__(self):
+        return _deadly, (self._root,)
+
+    def read(self, path, start, size):
+        if path.startswith("123"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(path, start, size)
+
+
+def _deadly(root):
+    return DeadlySource(root, max_bytes=10**6)
+
+
+def test_a_killed_worker_is_a_clear_error(tmp_path, png):
+    for i in range(300):
+        (tmp_path / f"{i:03d}.png").write_bytes(png(i))
+    with pytest.raises(RuntimeError, match="a worker process died"):
+        checked(_deadly(tmp_path), num_workers=2)
+    assert not multiprocessing.active_children()

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from pipeline.datasets.npz import is_npz, read_npz
+
+
+@pytest.mark.parametrize(("images", "labels"), [("train_images", "train_labels"), ("x_train", "y_train")])
+def test_key_names(tmp_path, rng, images, labels):
+    pixels = rng.integers(0, 256, (4, 3, 2, 3), dtype=np.uint8)
+    np.savez_compressed(
+        tmp_path / "a.npz", **{images: pixels, labels: [[1], [0], [1], [-1]]}, class_names=["x", "y"]
+    )
+    source = read_npz(tmp_path / "a.npz")
+    assert is_npz(tmp_path / "a.npz")
+    assert [e.class_name for e in source.entries()] == ["y", "x", "y", None]
+    assert np.array_equal(source.read("train/000002", 2, -1), pixels[2])
+
+
+IMAGES = np.zeros((2, 3, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pictures": IMAGES}, "expected arrays such as train_images.*pictures"),
+        ({"train_images": IMAGES.astype(np.float32)}, "uint8, found float32"),
+        ({"train_images": np.zeros((2, 3, 8, 8), np.uint8)}, r"found shape \(2, 3, 8, 8\)"),
+        ({"train_images": IMAGES, "train_labels": [1, 2, 3]}, "expected 2 integer labels"),
+        ({"train_images": IMAGES, "train_labels": [0.5, 1]}, "dtype float64"),
+        ({"train_images": IMAGES, "train_labels": [0, -2]}, "found -2"),
+        (
+            {"train_images": IMAGES, "train_labels": [0, 2], "class_names": ["a", "b"]},
+            "below 2.*\n?.*found 2",
+        ),
+        ({"train_images": IMAGES, "class_names": ["a", "a"]}, "distinct class names"),
+        ({"train_images": np.array([{}, {}], dtype=object)}, "train_images: expected plain numbers"),
+    ],
+)
+def test_wrong_arrays_are_named(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        read_npz(tmp_path / "a.npz")

@@ -1,0 +1,174 @@
+import io
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.images import UndecodableImage, decode, rgb_from_array
+
+
+def encoded(image: Image.Image, form: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM"])
+def test_lossless_formats_come_back_exactly(pixels, form):
+    assert np.array_equal(decode(encoded(Image.fromarray(pixels), form)), pixels)
+
+
+# How an upright image must be stored, so that turning it by the orientation restores it (EXIF 2.3, 4.6.4).
+STORED = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_exif_orientation_is_applied_once(pixels, orientation, form):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](pixels)))
+    assert np.array_equal(decode(encoded(stored, form, exif=exif)), pixels)
+
+
+def test_senseless_orientation_is_ignored(pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    assert np.array_equal(decode(encoded(Image.fromarray(pixels), "PNG", exif=exif)), pixels)
+
+
+def test_palette():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    assert decode(encoded(image, "PNG")).tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    transparent = decode(encoded(image, "PNG", transparency=1))
+    assert transparent.tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_alpha_is_composited_on_white():
+    image = Image.fromarray(np.array([[[0, 0, 0, 255], [0, 0, 0, 0], [0, 100, 255, 51]]], dtype=np.uint8))
+    # 51 / 255 = 0.2: 0.2 * (0, 100, 255) + 0.8 * 255
+    assert decode(encoded(image, "PNG")).tolist() == [[[0, 0, 0], [255, 255, 255], [204, 224, 255]]]
+
+
+def test_grey_alpha_and_colour_key():
+    grey = Image.fromarray(np.array([[[40, 255], [40, 0]]], dtype=np.uint8))
+    assert grey.mode == "LA"
+    assert decode(encoded(grey, "PNG")).tolist() == [[[40] * 3, [255] * 3]]
+    keyed = Image.fromarray(np.array([[[1, 2, 3], [9, 9, 9]]], dtype=np.uint8))
+    assert decode(encoded(keyed, "PNG", transparency=(9, 9, 9))).tolist() == [[[1, 2, 3], [255] * 3]]
+
+
+def test_cmyk():
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    assert np.abs(decode(encoded(image, "JPEG", quality=95)).astype(int) - [255, 0, 0]).max() <= 8
+    assert np.array_equal(decode(encoded(image, "TIFF"))[0, 0], [255, 0, 0])
+
+
+def test_grey_and_bilevel():
+    assert decode(encoded(Image.fromarray(np.array([[7, 250]], dtype=np.uint8)), "PNG")).tolist() == [
+        [[7] * 3, [250] * 3]
+    ]
+    assert decode(encoded(Image.new("1", (1, 1), 1), "PNG")).tolist() == [[[255] * 3]]
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_not_clipped(form):
+    values = np.array([[0, 128, 129, 257, 32768, 65278, 65535]], dtype=np.uint16)
+    expected = np.rint(values / 257).astype(int)
+    assert decode(encoded(Image.fromarray(values), form))[..., 0].tolist() == expected.tolist()
+
+
+def test_pixels_without_a_known_range_are_refused():
+    with pytest.raises(UndecodableImage, match="floating-point"):
+        decode(encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"))
+    with pytest.raises(UndecodableImage, match="from -5 to 3"):
+        decode(encoded(Image.fromarray(np.array([[-5, 3]], dtype=np.int32)), "TIFF"))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_truncated_files_are_refused(rng, form):
+    data = encoded(Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)), form)
+    with pytest.raises(UndecodableImage):
+        decode(data[: len(data) * 2 // 3])
+
+
+def test_what_is_no_image_is_refused():
+    with pytest.raises(UndecodableImage, match="empty file"):
+        decode(b"")
+    with pytest.raises(UndecodableImage, match="not an image"):
+        decode(b"only some words in a file called .jpg")
+    with pytest.raises(UndecodableImage, match="not an image"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+
+
+@pytest.mark.parametrize("side", [8000, 12000, 60000])
+def test_bombs_are_refused_by_name_before_decoding(side):
+    # A header that promises side * side pixels, and no pixels behind it.
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    data += struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    with pytest.raises(UndecodableImage, match=r"decompression bomb.*max_pixels = 60000000"):
+        decode(data, max_pixels=60_000_000)
+
+
+def test_max_pixels_is_the_largest_number_allowed(pixels):
+    data = encoded(Image.fromarray(pixels), "PNG")
+    assert decode(data, max_pixels=54).shape == (6, 9, 3)
+    with pytest.raises(UndecodableImage, match="9 x 6"):
+        decode(data, max_pixels=53)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "expected"), [(None, 400), (300, 400), (200, 200), (150, 200), (50, 50), (1, 50)]
+)
+def test_a_jpeg_is_reduced_but_never_below_what_is_enough(at_least, expected):
+    data = encoded(Image.new("RGB", (800, 400), "red"), "JPEG")
+    assert decode(data, at_least=at_least).shape == (expected, 2 * expected, 3)
+    assert decode(encoded(Image.new("RGB", (80, 40)), "PNG"), at_least=10).shape == (40, 80, 3)
+
+
+def test_a_path_is_read(tmp_path, pixels):
+    path = tmp_path / "ein Bild mit Umlaut ä.png"
+    Image.fromarray(pixels).save(path)
+    assert np.array_equal(decode(path), pixels)
+    with pytest.raises(FileNotFoundError):
+        decode(tmp_path / "missing.png")
+
+
+def test_many_threads(rng):
+    images = [rng.integers(0, 256, (20, 30, 3), dtype=np.uint8) for _ in range(40)]
+    files = [encoded(Image.fromarray(image), "PNG") for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        for image, decoded in zip(images, pool.map(decode, files), strict=True):
+            assert np.array_equal(image, decoded)
+
+
+def test_arrays(rng):
+    grey = rng.integers(0, 256, (4, 5), dtype=np.uint8)
+    for array in (grey, grey[..., None]):
+        assert np.array_equal(rgb_from_array(array), np.stack([grey] * 3, axis=-1))
+    rgba = np.full((1, 1, 4), 0, np.uint8)
+    assert rgb_from_array(rgba).tolist() == [[[255, 255, 255]]]
+    with pytest.raises(ValueError, match=r"\(3, 4, 5\)"):
+        rgb_from_array(np.zeros((3, 4, 5), np.uint8))
+    with pytest.raises(ValueError, match="float64"):
+        rgb_from_array(np.zeros((3, 4)))
