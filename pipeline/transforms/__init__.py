@@ -1,0 +1,1 @@
+"""Images -> crops for pretraining and for the probes, and the masks over their patches."""

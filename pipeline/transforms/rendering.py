@@ -1,0 +1,71 @@
+"""Images and crop parameters -> normalised crops, by compiled kernels or, without a compiler, by Pillow."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+import numpy as np
+
+from pipeline.native.build import BuildError
+from pipeline.transforms import native
+from pipeline.transforms.crop_parameters import CropParameters
+from pipeline.transforms.plain import render_crops_plain
+
+
+@cache
+def implementation() -> Literal["native", "pillow"]:
+    """What renders here: the same crops, at different speed. A stage says so once."""
+    try:
+        native.load()
+    except (BuildError, OSError):
+        return "pillow"
+    return "native"
+
+
+def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, 2) int64, height and width of each image.
+
+    Raises:
+        ValueError: an image is not (H, W, 3) uint8 with at least one pixel.
+    """
+    for i, image in enumerate(images):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            found = f"{image.shape} {image.dtype}"
+            raise ValueError(f"image {i} of the batch: expected (H, W, 3) uint8, found {found}")
+    return np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
+
+
+def render_crops(
+    images: Sequence[np.ndarray], parameters: CropParameters, size: int, *, mean: np.ndarray, std: np.ndarray
+) -> np.ndarray:
+    """Cut, resize, augment and normalise.
+
+    Args:
+        images: (H, W, 3) uint8 each, of any sizes; read only.
+        parameters: of n crops.
+        size: side of the crops, pixels.
+        mean, std: (3,) of the channels in [0, 1].
+
+    Returns:
+        (n, 3, size, size) float32.
+    """
+    _check(image_sizes(images), parameters, size)
+    images = [np.ascontiguousarray(image) for image in images]
+    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    scale, bias = (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+    render = native.render_crops_native if implementation() == "native" else render_crops_plain
+    return render(images, parameters, size, scale=scale, bias=bias)
+
+
+def _check(sizes: np.ndarray, parameters: CropParameters, size: int) -> None:
+    """The kernels trust their arguments; nothing outside an image may be read."""
+    if size < 1 or (len(parameters) and not len(sizes)):
+        raise ValueError(f"cannot cut {len(parameters)} crops of {size} pixels from {len(sizes)} images")
+    if ((parameters.image < 0) | (parameters.image >= len(sizes))).any():
+        raise ValueError(f"crop parameters name images beyond the {len(sizes)} given")
+    corner, extent = parameters.box[:, :2], parameters.box[:, 2:]
+    limits = sizes[parameters.image][:, ::-1]
+    if (corner < 0).any() or (extent < 1).any() or (corner + extent > limits).any():
+        raise ValueError("a crop's box reaches outside its image")
+    if (parameters.window < 0).any() or (parameters.window + size > parameters.resized).any():
+        raise ValueError(f"a crop of {size} pixels reaches outside the resized box")
