@@ -198,6 +198,11 @@ def _import_jittor(folder: Path, *, use_cuda: bool) -> None:
         raise JittorStartError(
             "Jittor compiled a part of itself again and asks for a new start; the same command will work"
         ) from leaving
+    except ImportError as error:  # a library cut short by a full disk or a power failure
+        discard(folder)
+        raise JittorStartError(
+            f"Jittor's compiled core cannot be loaded and is built again at the next start: {error}"
+        ) from error
     finally:
         ssl._create_default_https_context = https_context
         _restore(handlers)
