@@ -145,7 +145,9 @@ class AdamW:
         for index, new, first, second in updated:
             part = slice(self._offsets[index], self._offsets[index + 1])
             self._first[part], self._second[part] = first.numpy().ravel(), second.numpy().ravel()
+            # `update` takes over that `new` asks for no gradient; a parameter must go on asking.
             self._parameters[index].update(new)
+            self._parameters[index].start_grad()
 
 
 def ema_update(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:

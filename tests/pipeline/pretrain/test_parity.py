@@ -116,6 +116,15 @@ def relative_error(found, expected) -> float:
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-12))
 
 
+def without_key_bias(name: str, value: np.ndarray) -> np.ndarray:
+    """Softmax ignores a shift of all keys, so the true gradient of the key bias is 0 and Adam makes
+    steps of full size out of the rounding noise: the one entry where two correct programs differ."""
+    if not name.endswith("qkv.bias"):
+        return value
+    query, _, values = value.reshape(3, -1)
+    return np.concatenate([query, values])
+
+
 @pytest.mark.parametrize("kernels", ["plain", "fused"])
 @pytest.mark.parametrize("arm", ["hssl", "ibot"])
 def test_three_steps_equal_torch_float64(jt, arm, kernels):
@@ -150,7 +159,8 @@ def test_three_steps_equal_torch_float64(jt, arm, kernels):
             assert relative_error(state.centers.patch.numpy(), centers["patch"]) < 1e-4
         for network, oracle in ((state.student, student), (state.teacher, teacher)):
             for name, value in named_arrays(network).items():
-                assert relative_error(value, oracle[name].detach().numpy()) < 1e-4, name
+                expected = without_key_bias(name, oracle[name].detach().numpy())
+                assert relative_error(without_key_bias(name, value), expected) < 1e-4, name
     finally:
         kernel_choice.use("fused")
 
@@ -178,5 +188,6 @@ def test_every_gradient_equals_torch_float64(jt):
     teacher = {name: torch.tensor(value).double() for name, value in weights.items()}
     _, gradients, _ = next(torch_run(config, student, teacher, [batch], [rate]))
     for (name, _), gradient in zip(named, found, strict=True):
-        assert relative_error(gradient.numpy(), gradients[name].numpy()) < 1e-4, name
+        expected = without_key_bias(name, gradients[name].numpy())
+        assert relative_error(without_key_bias(name, gradient.numpy()), expected) < 1e-4, name
         assert np.abs(gradient.numpy()).max() > 0, f"{name} got no gradient"
