@@ -19,7 +19,7 @@ from pipeline.artifacts import LOG, REQUEST, STAMP
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.2
 # Reads the group's number, then waits for the end of file: it comes when doit ends, whatever ended it.
-_WATCHER = 'read -r group || exit 0; read -r _; kill -KILL -- "-$group" 2>/dev/null'
+_WATCHER = 'read -r group || exit 0; read -r _; kill -s KILL -- "-$group" 2>/dev/null'
 
 
 class StageFailed(RuntimeError):

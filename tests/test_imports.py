@@ -1,0 +1,51 @@
+"""Imports go one way, and what every command loads is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"jittor", "sklearn", "matplotlib", "scipy", "skimage", "torch", "tqdm"}
+SOURCES = sorted(p for top in ("pipeline", "stages") for p in (ROOT / top).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_imports_upward(path):
+    above = {"doit", "dodo", "tests"} | ({"stages"} if path.is_relative_to(ROOT / "pipeline") else set())
+    names = imported(path)
+    assert not above & {name.split(".")[0] for name in names}
+    if path.is_relative_to(ROOT / "stages"):
+        assert not {name for name in names if name.startswith("stages")}, "a stage never imports another"
+
+
+def test_config_imports_nothing_of_the_pipeline_but_config():
+    for path in (ROOT / "pipeline" / "config").glob("*.py"):
+        inside = {name for name in imported(path) if name.startswith("pipeline.")}
+        assert all(name.startswith("pipeline.config") for name in inside), path
+
+
+@pytest.mark.parametrize("arguments", [("list", "--all", "--status"), ("run", "plan"), ("run", "config")])
+def test_commands_load_nothing_heavy(arguments):
+    program = (
+        "import sys; from doit.doit_cmd import DoitMain; code = DoitMain().run(sys.argv[1:]); "
+        f"heavy = {HEAVY!r} & set(sys.modules); print('heavy:', sorted(heavy)); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", program, *arguments, "experiment=smoke"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("heavy: []")

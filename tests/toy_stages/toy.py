@@ -1,0 +1,68 @@
+"""A stage in miniature, for tests of the graph; copied under every stage's name into a toy project.
+
+`$TOY_FAULT` is "<stage>:<what>": hang (a child process too), exit-0, or fail, once half an output is written.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import data, stages
+from pipeline.files import write_json, write_text
+from pipeline.request import read_request, serve
+
+CONFIGS = {
+    "prepare": data.DataConfig,
+    "initialize": stages.InitializeConfig,
+    "pretrain": stages.PretrainConfig,
+    "features": stages.FeaturesConfig,
+    "knn": stages.KnnConfig,
+    "linear": stages.LinearConfig,
+    "logistic": stages.LogisticConfig,
+}
+REQUEST = read_request(Path(sys.argv[1]))
+
+
+def run(config, output, *, runtime, **inputs):
+    with open(os.environ["TOY_RUNS"], "a") as stream:
+        stream.write(f"{REQUEST.stage}:{REQUEST.name}\n".replace("prepare:", "prepare"))
+    fault = os.environ.get("TOY_FAULT", "").partition(f"{REQUEST.stage}:")[2]
+    read = "".join((folder / "result.txt").read_text() for folder in inputs.values())
+    result = hashlib.sha256(f"{config.model_dump_json()} {read}".encode()).hexdigest()
+    if fault:
+        (output / "result.txt").write_text(result[:9])
+        print("half done", flush=True)
+    if fault == "hang":
+        child = subprocess.Popen(["sleep", "60"])
+        write_text(Path(os.environ["TOY_RUNS"] + ".pids"), f"{os.getpid()} {child.pid}")
+        time.sleep(60)
+    elif fault == "exit-0":
+        os._exit(0)
+    elif fault == "fail":
+        raise RuntimeError("toy failure")
+    if REQUEST.stage == "prepare":
+        # What is prepared depends on the bytes, whatever the file's time.
+        result = hashlib.sha256(Path(config.source).read_bytes()).hexdigest()
+    write_text(output / "result.txt", result)
+    if REQUEST.stage == "pretrain":
+        write_text(output / "loss.png", "a picture")
+    if REQUEST.stage in ("knn", "linear", "logistic"):
+        correct = np.random.default_rng(int(result[:8], 16)).random(200) < 0.5
+        np.savez(output / "predictions.npz", correct_top1=correct)
+        value = float(correct.mean())
+        row = {
+            "task": REQUEST.stage, "metric": "top1", "value": value, "ci_low": value - 0.07, "ci_high": value + 0.07,
+            "num_images": 200,
+            "dataset": "toy_set", "split": "test", "protocol": "a & b_c", "higher_is_better": True,
+        }  # fmt: skip
+        write_json(output / "rows.json", [row])
+    return json.dumps(result) if REQUEST.stage == "prepare" else None
+
+
+serve(run, CONFIGS[REQUEST.stage])
