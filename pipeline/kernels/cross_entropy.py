@@ -31,8 +31,8 @@ def soft_cross_entropy(
 ) -> jt.Var:
     """sum_p weights[p] H(teacher_probs[teacher_rows[p]], softmax(student_logits[student_rows[p]] / temperature)).
 
-    The gradient goes to `student_logits` only, and is zero for a row in no pair. Rows outside their
-    range are not looked for: that would read values back at each step.
+    The gradient goes to `student_logits` only, and is zero for a row in no pair. Rows that do not exist,
+    or descend, are found by the fused kernel when it runs (RuntimeError), not by the plain twin.
 
     Args:
         student_logits: (M, K).
@@ -91,7 +91,7 @@ def fused_soft_cross_entropy(
     return _SoftCrossEntropy()(student_logits, *pairs, temperature)
 
 
-_SIZES = 'in0_shape0, in0_shape1, in2_shape0, data["temperature"]'
+_TEMPERATURE = 'data["temperature"]'
 
 
 class _SoftCrossEntropy(jt.Function):
@@ -99,13 +99,15 @@ class _SoftCrossEntropy(jt.Function):
         self, logits: jt.Var, probs: jt.Var, rows: jt.Var, targets: jt.Var, weights: jt.Var, temperature: float
     ) -> jt.Var:
         inputs, self.data = [logits, probs, rows, targets, weights], {"temperature": temperature}
-        arguments = f"{_SIZES}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
+        sizes = f"in0_shape0, in0_shape1, in1_shape0, in2_shape0, {_TEMPERATURE}"
+        arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
         loss, log_sums = call("hssl_soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data)
         self.saved = [*inputs, log_sums]
         return loss
 
     def grad(self, loss_grad: jt.Var) -> tuple[jt.Var | None, ...]:
-        arguments = f"{_SIZES}, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, in6_p, out0_p"
+        sizes = f"in0_shape0, in0_shape1, in2_shape0, {_TEMPERATURE}"
+        arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, in6_p, out0_p"
         inputs, shape = [*self.saved, loss_grad], self.saved[0].shape
         logits_grad = call("hssl_soft_cross_entropy_gradient", arguments, inputs, shape, data=self.data)
         return logits_grad, None, None, None, None, None

@@ -10,7 +10,7 @@ from pipeline.native.build import BuildError, build_library
 from pipeline.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
-_HEADERS = ("kernels.h", "matrix_multiply.h", "row_sums.h", "vector_math.h")
+_HEADERS = ("column_sums.h", "kernels.h", "tiles.h", "vector_math.h")
 _SOURCES = (
     "attention.cpp",
     "cross_entropy.cpp",
@@ -20,7 +20,7 @@ _SOURCES = (
     "rows.cpp",
 )
 # These need oneDNN.
-_MATMUL_SOURCES = ("linear.cpp", "matrix_multiply.cpp")
+_MATMUL_SOURCES = ("linear.cpp",)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+// What the library of training kernels offers. Arrays are dense, row-major float32 unless said otherwise.
+//
+// The operators that Jittor compiles take each declaration from this text: one statement for each
+// function, `void` first.
+#pragma once
+
+extern "C" {
+
+// y (rows, out) = x (rows, in) weight^T + bias; weight (out, in); bias (out) or null.
+void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
+                 float* y);
+
+// z = linear(x), y = GELU(z).
+void hssl_linear_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
+                      float* z, float* y);
+
+// z_grad = y_grad GELU'(z); bias_grad (out) = column sums of z_grad.
+void hssl_gelu_gradient(long rows, long out_dim, const float* y_grad, const float* z, float* z_grad,
+                        float* bias_grad);
+
+// x_grad (rows, in) = y_grad (rows, out) weight (out, in).
+void hssl_linear_input_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* weight,
+                                float* x_grad);
+
+// weight_grad (out, in) = y_grad^T x; bias_grad (out) = column sums of y_grad, unless null.
+void hssl_linear_weight_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
+                                 float* weight_grad, float* bias_grad);
+
+// qkv (batch, tokens, 3 heads depth) -> out (batch, tokens, heads depth), log_sums (batch, heads, tokens):
+// the logarithm of each softmax's denominator.
+void hssl_attention(long batch, long tokens, long heads, long depth, const float* qkv, float* out, float* log_sums);
+
+void hssl_attention_gradient(long batch, long tokens, long heads, long depth, const float* qkv, const float* out,
+                             const float* log_sums, const float* out_grad, float* qkv_grad);
+
+// moments (rows, 2): mean and 1 / standard deviation of each row.
+void hssl_layer_norm(long rows, long channels, double eps, const float* x, const float* weight, const float* bias,
+                     float* y, float* moments);
+
+void hssl_layer_norm_gradient(long rows, long channels, const float* y_grad, const float* x, const float* weight,
+                              const float* moments, float* x_grad, float* weight_grad, float* bias_grad);
+
+// y = x / max(norm of the row, eps); scales (rows): what a row was multiplied by, negative where eps ruled.
+void hssl_l2_normalize(long rows, long channels, double eps, const float* x, float* y, float* scales);
+
+void hssl_l2_normalize_gradient(long rows, long channels, const float* y_grad, const float* y, const float* scales,
+                                float* x_grad);
+
+// x (batch, height, width, channels), weight (side, side, channels), bias (channels), zeros around the image.
+void hssl_depthwise_conv(long batch, long height, long width, long channels, long side, const float* x,
+                         const float* weight, const float* bias, float* y);
+
+void hssl_depthwise_conv_gradient(long batch, long height, long width, long channels, long side, const float* x,
+                                  const float* weight, const float* y_grad, float* x_grad, float* weight_grad,
+                                  float* bias_grad);
+
+// probs = softmax((logits - center) / temperature) along each row.
+void hssl_teacher_probabilities(long rows, long prototypes, double temperature, const float* logits,
+                                const float* center, float* probs);
+
+// loss (1) = sum over pairs of weight H(probs[probs_row], softmax(logits[logits_row] / temperature));
+// log_sums (rows): the logarithm of the softmax's denominator, for rows that are in a pair.
+void hssl_soft_cross_entropy(long rows, long prototypes, long probs_rows, long pairs, double temperature,
+                             const float* logits, const float* probs, const int* logits_row, const int* probs_row,
+                             const float* weights, float* loss, float* log_sums);
+
+void hssl_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, double temperature, const float* logits,
+                                      const float* probs, const int* logits_row, const int* probs_row,
+                                      const float* weights, const float* log_sums, const float* loss_grad,
+                                      float* logits_grad);
+
+// y (picked, channels) = x[rows].
+void hssl_gather_rows(long num_rows, long channels, long picked, const float* x, const int* rows, float* y);
+
+void hssl_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
+                               float* x_grad);
+
+// One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, steps: one
+// entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).
+void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,
+                const unsigned char* decayed, const long* steps, const double* hyper, float* const* parameters,
+                const float* const* gradients, float* first, float* second);
+
+// teacher = momentum teacher + (1 - momentum) student, tensor by tensor.
+void hssl_ema(long tensors, const long* sizes, float* const* teacher, const float* const* student, double momentum);
+}

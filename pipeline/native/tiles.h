@@ -1,0 +1,88 @@
+// Products of small matrices held in cache, computed tile by tile in registers.
+#pragma once
+
+#include <algorithm>
+
+namespace hssl {
+
+#ifdef __AVX512F__
+constexpr long kLanes = 16, kTileVectors = 4;
+#else
+constexpr long kLanes = 8, kTileVectors = 2;
+#endif
+constexpr long kTileRows = 6;
+
+// Floats that need no alignment beyond a float's own.
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+inline long padded(long length) { return (length + kLanes - 1) / kLanes * kLanes; }
+
+inline Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
+inline void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
+
+// Element (row, inner) of the left factor is data[row * row_stride + inner * inner_stride].
+struct Left {
+    const float* data;
+    long row_stride, inner_stride;
+};
+
+template <int Rows, int Vectors>
+void multiply_tile(long inner, Left left, const float* right, long right_stride, float* out, long out_stride,
+                   bool add) {
+    Vector sums[Rows][Vectors];
+    for (int r = 0; r < Rows; r++)
+        for (int v = 0; v < Vectors; v++) sums[r][v] = add ? load(out + r * out_stride + v * kLanes) : Vector{};
+    for (long k = 0; k < inner; k++) {
+        Vector factors[Vectors];
+        for (int v = 0; v < Vectors; v++) factors[v] = load(right + k * right_stride + v * kLanes);
+        for (int r = 0; r < Rows; r++) {
+            const float scalar = left.data[r * left.row_stride + k * left.inner_stride];
+            for (int v = 0; v < Vectors; v++) sums[r][v] += scalar * factors[v];
+        }
+    }
+    for (int r = 0; r < Rows; r++)
+        for (int v = 0; v < Vectors; v++) store(out + r * out_stride + v * kLanes, sums[r][v]);
+}
+
+template <int Vectors>
+void multiply_column(long rows, long inner, Left left, const float* right, long right_stride, float* out,
+                     long out_stride, bool add) {
+    long row = 0;
+    for (; row + kTileRows <= rows; row += kTileRows) {
+        const Left part{left.data + row * left.row_stride, left.row_stride, left.inner_stride};
+        multiply_tile<kTileRows, Vectors>(inner, part, right, right_stride, out + row * out_stride, out_stride, add);
+    }
+    const Left part{left.data + row * left.row_stride, left.row_stride, left.inner_stride};
+    out += row * out_stride;
+    switch (rows - row) {
+        case 5: return multiply_tile<5, Vectors>(inner, part, right, right_stride, out, out_stride, add);
+        case 4: return multiply_tile<4, Vectors>(inner, part, right, right_stride, out, out_stride, add);
+        case 3: return multiply_tile<3, Vectors>(inner, part, right, right_stride, out, out_stride, add);
+        case 2: return multiply_tile<2, Vectors>(inner, part, right, right_stride, out, out_stride, add);
+        case 1: return multiply_tile<1, Vectors>(inner, part, right, right_stride, out, out_stride, add);
+        default: return;
+    }
+}
+
+// out (rows, columns) = left (rows, inner) right (inner, columns), added to `out` if `add`.
+// `columns` is a multiple of kLanes.
+inline void multiply(long rows, long columns, long inner, Left left, const float* right, long right_stride,
+                     float* out, long out_stride, bool add) {
+    const long vectors = columns / kLanes, strips = (vectors + kTileVectors - 1) / kTileVectors;
+    for (long strip = 0; strip < strips; strip++) {
+        // As even as can be: a strip of one vector would wait for its own sums.
+        const long first = vectors * strip / strips, count = vectors * (strip + 1) / strips - first;
+        const float* from = right + first * kLanes;
+        float* to = out + first * kLanes;
+        switch (count) {
+            case 1: multiply_column<1>(rows, inner, left, from, right_stride, to, out_stride, add); break;
+            case 2: multiply_column<2>(rows, inner, left, from, right_stride, to, out_stride, add); break;
+#ifdef __AVX512F__
+            case 3: multiply_column<3>(rows, inner, left, from, right_stride, to, out_stride, add); break;
+            case 4: multiply_column<4>(rows, inner, left, from, right_stride, to, out_stride, add); break;
+#endif
+        }
+    }
+}
+
+}  // namespace hssl
