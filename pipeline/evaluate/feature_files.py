@@ -1,0 +1,191 @@
+"""Cached features of a frozen backbone, as files.
+
+Shapes: n images of a split, B blocks, D channels. Per split: `<split>_cls.npy` (n, B, D) float32, normed CLS
+tokens of the last blocks, the last block last; `<split>_patch_mean.npy` (n, D) float32;
+`<split>_labels.npy` (n,) int64, -1 = none; `<split>_index.npy` (n,) int64, rows of the manifest. And
+`features.json`.
+"""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.files import read_json, replacing
+
+SUMMARY = "features.json"
+CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finite
+
+
+@dataclass(frozen=True)
+class JoinedFeatures:
+    """(n, sum of D) features whose channels lie in several arrays; rows are joined as they are read."""
+
+    parts: tuple[np.ndarray, ...]  # each (n, D), maybe memory-mapped
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.parts[0]), sum(part.shape[1] for part in self.parts)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        if len(self.parts) == 1:
+            return self.parts[0][rows]
+        return np.concatenate([part[rows] for part in self.parts], axis=1)
+
+
+@dataclass(frozen=True)
+class SplitFeatures:
+    """The labelled images of one split; feature arrays are memory-mapped."""
+
+    cls: np.ndarray  # (n, B, D) float32
+    patch_mean: np.ndarray  # (n, D) float32
+    labels: np.ndarray  # (n,) int64, from 0
+    index: np.ndarray  # (n,) int64
+    source_name: str  # what the data set calls this split
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def last_cls(self) -> np.ndarray:
+        """(n, D): CLS token of the last block."""
+        return self.cls[:, -1]
+
+    def joined(self, num_blocks: int, *, average_pool: bool) -> JoinedFeatures:
+        """CLS tokens of the last blocks, then the mean patch token if asked for.
+
+        Raises:
+            ValueError: fewer blocks were kept.
+        """
+        num_images, num_kept, num_channels = self.cls.shape
+        if num_blocks > num_kept:
+            raise ValueError(
+                f"linear.num_blocks = {num_blocks}, but only {num_kept} were kept (features.num_blocks)"
+            )
+        flat = self.cls.reshape(num_images, num_kept * num_channels)[:, -num_blocks * num_channels :]
+        return JoinedFeatures((flat, self.patch_mean) if average_pool else (flat,))
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of one backbone on one data set. A split without labelled images is None."""
+
+    dataset: str
+    class_names: list[str]
+    train: SplitFeatures | None
+    val: SplitFeatures | None
+    test: SplitFeatures | None
+
+
+def read_features(directory: Path) -> FeatureSet:
+    """Read and check what the stage `features` wrote.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: shapes, types or labels do not fit, or a value is not finite; the message names the file.
+    """
+    summary_path = directory / SUMMARY
+    if not summary_path.is_file():
+        raise FileNotFoundError(f"{summary_path}: no features here; run the task features")
+    summary = read_json(summary_path)
+    splits = {
+        split: _read_split(directory, split, summary) if split in summary["num_images"] else None
+        for split in ("train", "val", "test")
+    }
+    return FeatureSet(summary["dataset"], summary["class_names"], **splits)
+
+
+def write_split(
+    directory: Path,
+    split: str,
+    features: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    labels: np.ndarray,
+    index: np.ndarray,
+) -> None:
+    """Write one split, batch by batch, in bounded memory.
+
+    Args:
+        features: CLS tokens (b, B, D) and mean patch tokens (b, D) of consecutive images, n in all.
+        labels: (n,).
+        index: (n,).
+
+    Raises:
+        ValueError: other than n images came.
+        FloatingPointError: a feature is not finite.
+    """
+    for name, values in (("labels", labels), ("index", index)):
+        with replacing(directory / f"{split}_{name}.npy") as partial, open(partial, "wb") as stream:
+            np.save(stream, np.asarray(values, np.int64))
+    targets = [directory / f"{split}_{name}.npy" for name in ("cls", "patch_mean")]
+    with ExitStack() as files:
+        partials = [files.enter_context(replacing(target)) for target in targets]
+        try:
+            _fill(partials, features, len(labels))
+        except (FloatingPointError, ValueError) as error:
+            raise type(error)(f"{targets[0]}: {error}") from error
+
+
+def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int) -> None:
+    """Write batches of arrays one after the other into files for `num_images`."""
+    done, stored = 0, []
+    for batch in features:
+        stored = stored or [
+            np.lib.format.open_memmap(path, "w+", np.float32, (num_images, *part.shape[1:]))
+            for path, part in zip(paths, batch, strict=True)
+        ]
+        end = done + len(batch[0])
+        if end > num_images:
+            raise ValueError(f"features of more than the {num_images} images came")
+        for target, part in zip(stored, batch, strict=True):
+            if not np.isfinite(part).all():
+                raise FloatingPointError(f"features of the images {done}..{end - 1} are not all finite")
+            target[done:end] = part
+        done = end
+    if done != num_images:
+        raise ValueError(f"features of {done} images came, expected {num_images}")
+    for target in stored:
+        target.flush()
+
+
+def _read_split(directory: Path, split: str, summary: dict) -> SplitFeatures | None:
+    num_images = summary["num_images"][split]
+    num_blocks, num_channels = summary["num_blocks"], summary["embed_dim"]
+    class_names = summary["class_names"]
+    shapes = {
+        "cls": (num_images, num_blocks, num_channels), "patch_mean": (num_images, num_channels),
+        "labels": (num_images,), "index": (num_images,),
+    }
+    arrays = {name: _read_array(directory / f"{split}_{name}.npy", shape) for name, shape in shapes.items()}
+    labels = arrays["labels"]
+    if labels.min() < -1 or labels.max() >= len(class_names):
+        raise ValueError(
+            f"{directory / f'{split}_labels.npy'}: expected labels in -1..{len(class_names) - 1}, "
+            f"found {labels.min()}..{labels.max()}"
+        )
+    labelled = np.flatnonzero(labels >= 0)
+    if not labelled.size:
+        return None
+    if labelled.size < num_images:
+        arrays = {name: array[labelled] for name, array in arrays.items()}
+    return SplitFeatures(**arrays, source_name=summary["split_names"][split])
+
+
+def _read_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    expected = np.dtype(np.float32 if len(shape) > 1 else np.int64)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing; run the task features again")
+    try:
+        array = np.load(path, mmap_mode="r" if len(shape) > 1 else None, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a whole .npy file ({error})") from error
+    if array.shape != shape or array.dtype != expected:
+        raise ValueError(f"{path}: expected {expected} {shape}, found {array.dtype} {array.shape}")
+    if expected.kind == "f":
+        block = max(1, CHECKED_BYTES // max(1, array[0].nbytes))
+        for start in range(0, len(array), block):
+            if not np.isfinite(array[start : start + block]).all():
+                raise ValueError(f"{path}: holds values that are not finite")
+    return array

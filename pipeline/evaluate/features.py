@@ -1,0 +1,57 @@
+"""Features of a frozen backbone for every image of a split.
+
+Shapes: b images of a batch, S pixels, B blocks, D channels.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from pipeline.datasets.prepared import PreparedDataset
+
+
+def batch_rows(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Consecutive parts of `rows`, each of `batch_size`, the last one maybe smaller."""
+    return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
+
+def load_crops(
+    dataset: PreparedDataset, rows: np.ndarray, *, resize: int,
+    crop: Callable[[list[np.ndarray]], np.ndarray], batch_size: int,
+) -> np.ndarray:
+    """Evaluation crops of some images, filled up with black to a whole batch.
+
+    Every batch has one shape: a network that compiles per shape compiles once.
+
+    Args:
+        rows: (b,) rows of the data set, b <= batch_size.
+        resize: pixels of the short side below which a JPEG must not be reduced while decoding.
+        crop: images (H, W, 3) uint8 -> (b, 3, S, S) float32.
+
+    Returns:
+        (batch_size, 3, S, S) float32.
+    """
+    crops = crop([dataset.image(int(row), at_least=resize) for row in rows])
+    padded = np.zeros((batch_size, *crops.shape[1:]), np.float32)
+    padded[: len(rows)] = crops
+    return padded
+
+
+def extract(
+    batches: Iterable[np.ndarray],
+    sizes: Iterable[int],
+    forward: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Features of padded batches, the padding cut off.
+
+    Args:
+        batches: (batch_size, 3, S, S) float32 each.
+        sizes: how many images of each batch are real.
+        forward: batch -> CLS tokens (batch_size, B, D) and mean patch tokens (batch_size, D).
+
+    Yields:
+        CLS tokens (b, B, D) and mean patch tokens (b, D).
+    """
+    for batch, size in zip(batches, sizes, strict=True):
+        cls, patch_mean = forward(batch)
+        yield cls[:size], patch_mean[:size]

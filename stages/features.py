@@ -1,0 +1,75 @@
+"""Features of every image by one frozen backbone, shared by the probes."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.config.stages import FeaturesConfig, RuntimeConfig
+from pipeline.request import serve
+
+
+def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
+    """Write the feature arrays of every split that has images, and features.json last."""
+    import jittor as jt
+
+    from pipeline import kernels
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.evaluate.feature_files import SUMMARY, write_split
+    from pipeline.evaluate.features import batch_rows, extract, load_crops
+    from pipeline.files import sha256_of_file, write_json
+    from pipeline.models.backbone_file import load_backbone
+    from pipeline.prefetch import prefetch
+    from pipeline.transforms.evaluation import center_crops
+
+    kernels.use(runtime.kernels)
+    dataset = PreparedDataset.open(data)
+    path = backbone_path(backbone, config.weights)
+    frozen = load_backbone(path)
+
+    def crop(images: list[np.ndarray]) -> np.ndarray:
+        return center_crops(images, config.resize, config.crop_size, mean=frozen.mean, std=frozen.std)
+
+    def forward(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cls, patch_mean = frozen.features(jt.array(images), config.num_blocks)
+        return cls.numpy(), patch_mean.numpy()
+
+    load = partial(load_crops, dataset, resize=config.resize, crop=crop, batch_size=config.batch_size)
+    num_images = {}
+    for split in ("train", "val", "test"):
+        rows = dataset.indices(split)
+        if not len(rows):
+            continue
+        parts = batch_rows(rows, config.batch_size)
+        batches = prefetch(lambda step, parts=parts: load(parts[step]), range(len(parts)),
+                           num_threads=runtime.threads or len(os.sched_getaffinity(0)), depth=4)
+        shown = tqdm(batches, desc=f"features {split}", unit="batch", total=len(parts), dynamic_ncols=True)
+        features = extract(shown, map(len, parts), forward)
+        write_split(output, split, features, labels=dataset.labels[rows], index=rows)
+        num_images[split] = len(rows)
+    write_json(output / SUMMARY, {
+        "dataset": dataset.name, "class_names": dataset.class_names, "split_names": dataset.split_names,
+        "content_digest": dataset.content_digest, "num_images": num_images,
+        "num_blocks": config.num_blocks, "embed_dim": frozen.config.embed_dim,
+        "backbone_sha256": sha256_of_file(path), "weights": frozen.weights,
+        "resize": config.resize, "crop_size": config.crop_size,
+    })
+
+
+def backbone_path(artifact: Path, weights: str) -> Path:
+    """File of the weights that are asked for; a random backbone has only the one.
+
+    Raises:
+        FileNotFoundError: the artifact has no such file.
+    """
+    student = artifact / "student.safetensors"
+    path = student if weights == "student" and student.is_file() else artifact / "backbone.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no backbone; run the task pretrain or initialize")
+    return path
+
+
+if __name__ == "__main__":
+    serve(run, FeaturesConfig, needs_jittor=True)

@@ -1,0 +1,54 @@
+"""Weighted k-NN on cached features."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.stages import KnnConfig, RuntimeConfig
+from pipeline.request import serve
+
+DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
+
+
+def run(config: KnnConfig, output: Path, *, features: Path, runtime: RuntimeConfig) -> None:
+    """Write a row for the k chosen on validation, and one for every k."""
+    from pipeline.evaluate.feature_files import read_features
+    from pipeline.evaluate.knn import classify
+    from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
+
+    stored = read_features(features)
+    reason = why_not(stored, needs_validation=False)
+    if reason:
+        print(reason)
+        write_no_outcome(output, reason)
+        return
+    train, val, test = stored.train, stored.val, stored.test
+
+    def vote(queries: np.ndarray) -> list:
+        return classify(
+            queries, train.last_cls, train.labels, ks=config.ks, temperature=config.temperature,
+            num_threads=runtime.threads or len(os.sched_getaffinity(0)),
+        )
+
+    voted = vote(test.last_cls)
+    if val is None:
+        best = int(np.argmin([abs(prediction.k - DEFAULT_K) for prediction in voted]))
+        chosen = "no validation images to choose it on"
+    else:
+        best = int(np.argmax([np.mean(of_k.classes == val.labels) for of_k in vote(val.last_cls)]))
+        chosen = "chosen on validation"
+    common = f"k-NN, cosine, T={config.temperature:g}"
+    headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"
+    metrics = [Metric("top1", headline.classes == test.labels, protocol)]
+    if len(stored.class_names) > 5:
+        within_five = (headline.ranking == test.labels[:, None]).any(axis=1)
+        metrics.append(Metric("top5", within_five, protocol))
+    metrics += [
+        Metric(f"top1_k{of_k.k}", of_k.classes == test.labels, f"{common}, k={of_k.k}") for of_k in voted
+    ]
+    write_outcome(output, "knn", metrics, headline.classes, stored, num_bootstrap=config.num_bootstrap)
+
+
+if __name__ == "__main__":
+    serve(run, KnnConfig)
