@@ -27,7 +27,7 @@ from pipeline.subprocesses import StageFailed, end_on_signal  # noqa: E402
 def _experiment():
     """What the command line names, and its experiment; a path is meant from where the user stands."""
     name = doit.get_var("experiment", "quickstart")
-    path = Path(doit.get_initial_workdir() or ".") / Path(name).expanduser()
+    path = Path(doit.get_initial_workdir() or ".", Path(name).expanduser())
     argument = str(path) if path.is_file() else name
     try:
         return argument, read_experiment(argument)
@@ -117,7 +117,8 @@ def task_checks():
         from pipeline.doctor import cheap_checks
 
         failed = [c for c in cheap_checks(EXPERIMENT, RESULTS) if c.ok is False]
-        return TaskFailed("\n".join(f"{c.name}: {c.found}. {c.remedy}" for c in failed)) if failed else None
+        said = "\n".join(f"{check.name}: {check.found}. Remedy: {check.remedy}" for check in failed)
+        return TaskFailed(said) if failed else None
 
     return {"actions": [check]}
 
@@ -145,21 +146,14 @@ def task_config():
 
 def task_plan():
     """Show what `doit run all` would do, why, and about how long it would take"""
+    from pipeline.plan import plan, plan_lines
 
-    def show():
-        from pipeline.plan import plan, plan_lines
-
-        print("\n".join(plan_lines(plan(GRAPH), len(NODES))))
-
-    return {"actions": [show]}
+    return {"actions": [lambda: print("\n".join(plan_lines(plan(GRAPH), len(NODES))))]}
 
 
 def task_gc():
     """Show artifacts that no experiment refers to; `doit run gc delete=yes` deletes them"""
+    from pipeline.collect import collect_lines
 
-    def collect():
-        from pipeline.collect import collect_lines
-
-        print("\n".join(collect_lines(RESULTS, delete_them=doit.get_var("delete") == "yes")))
-
-    return {"actions": [collect]}
+    delete_them = doit.get_var("delete") == "yes"
+    return {"actions": [lambda: print("\n".join(collect_lines(RESULTS, delete_them=delete_them)))]}

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOY = Path(__file__).resolve().parent / "toy_stages" / "toy.py"
-NUM_STAGES = 1 + 3 * 5 + 1
+NUM_STAGES = 1 + 2 * 5 + 1
 
 
 class Project:
@@ -32,6 +32,7 @@ class Project:
         self.configure()
 
     def configure(self, epochs: int = 3, name: str = "my", **top) -> None:
+        top = {"arms": ["random", "hssl"], "baseline": "random"} | top
         lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
         sections = ["[data]", 'source = "images.bin"', "[schedule]", f"epochs = {epochs}"]
         (self.folder / f"{name}.toml").write_text("\n".join([*lines, *sections]))
@@ -117,8 +118,8 @@ def test_nothing_to_do_is_quick_and_shows_the_table(project):
     started = time.monotonic()
     done = project.doit("run", "all")
     seconds = time.monotonic() - started
-    assert "17/17] tables: up to date" in done.stdout
-    assert "hssl - ibot, knn top1:" in done.stdout
+    assert "12/12] tables: up to date" in done.stdout
+    assert "hssl - random, knn top1:" in done.stdout
     assert seconds < 2, "1 s on an idle machine"
 
 
@@ -126,7 +127,7 @@ def test_tables_pictures_links_and_record(project):
     project.ran()
     folder = project.folder / "results" / "my"
     table = json.loads((folder / "table.json").read_text())
-    assert len(table) == 9
+    assert len(table) == 6
     assert all((folder / f"table.{end}").read_text() for end in ("md", "csv", "tex", "txt"))
     assert (folder / "pictures" / "hssl-seed0-loss.png").read_text() == "a picture"
     link = folder / "artifacts" / "knn-hssl-seed0"
@@ -151,7 +152,7 @@ def test_an_option_reruns_what_depends_on_it_and_going_back_is_instant(project):
     plan = project.doit("run", "plan").stdout
     assert "schedule.epochs 3" in plan
     ran = project.ran()
-    assert len(ran) == 2 * 5
+    assert len(ran) == 5
     assert not any("random" in label for label in ran)
     assert (project.folder / "results/my/table.json").read_bytes() != table
     project.configure(epochs=3)
@@ -166,7 +167,7 @@ def test_an_interrupted_other_configuration_leaves_the_first_as_it_was(project):
     project.configure(epochs=3)
     assert project.ran() == []
     project.configure(epochs=5)
-    assert len(project.ran()) == 2 * 5  # half an output never counts as one
+    assert len(project.ran()) == 5  # half an output never counts as one
 
 
 def test_sigkill_keeps_what_was_done_and_leaves_no_orphan(project):
@@ -179,7 +180,7 @@ def test_sigkill_keeps_what_was_done_and_leaves_no_orphan(project):
     wait_for(lambda: not any(map(is_alive, pids)))
     ran = project.ran()
     assert not {"prepare", "pretrain:hssl-seed0", "features:hssl-seed0"} & set(ran)
-    assert len(ran) == 9
+    assert len(ran) == 6
     assert (project.folder / "results/my/table.json").read_bytes() == table
 
 
@@ -199,24 +200,24 @@ def test_a_killed_stage_fails_and_runs_again(project):
     os.kill(pids[0], signal.SIGKILL)
     assert process.wait(timeout=20) != 0
     assert not is_alive(pids[1])
-    assert "pretrain:ibot-seed0" not in project.ran()
+    assert "pretrain:hssl-seed0" not in project.ran()
 
 
 def test_a_truncated_output_reruns_its_stage_only(project):
     project.ran()
-    (project.artifact("features-ibot-seed0") / "result.txt").write_text("half")
-    assert "R" in project.statuses()["features:ibot-seed0"]
+    (project.artifact("features-hssl-seed0") / "result.txt").write_text("half")
+    assert "R" in project.statuses()["features:hssl-seed0"]
     assert "has 4 bytes, its stamp says 64" in project.doit("run", "plan").stdout
-    assert project.ran() == ["features:ibot-seed0"]
+    assert project.ran() == ["features:hssl-seed0"]
 
 
 def test_an_input_made_again_with_another_content_is_noticed(project):
     project.ran()
-    stamp = project.artifact("features-ibot-seed0") / "stamp.json"
+    stamp = project.artifact("features-hssl-seed0") / "stamp.json"
     values = json.loads(stamp.read_text())
     values["content"] = "as another device would make it"
     stamp.write_text(json.dumps(values))
-    assert sorted(project.ran()) == ["knn:ibot-seed0", "linear:ibot-seed0", "logistic:ibot-seed0"]
+    assert sorted(project.ran()) == ["knn:hssl-seed0", "linear:hssl-seed0", "logistic:hssl-seed0"]
 
 
 def test_the_data_base_is_worth_nothing(project):
@@ -249,7 +250,7 @@ def test_code_reruns_and_a_comment_does_not(project):
     assert project.ran() == []
     module.write_text(module.read_text() + "\nUNUSED = 1\n")
     assert "its code changed" in project.doit("run", "plan").stdout
-    assert sorted(project.ran()) == ["knn:hssl-seed0", "knn:ibot-seed0", "knn:random-seed0"]
+    assert sorted(project.ran()) == ["knn:hssl-seed0", "knn:random-seed0"]
 
 
 def test_exit_0_without_a_stamp_is_tried_twice_and_fails(project):
@@ -258,7 +259,7 @@ def test_exit_0_without_a_stamp_is_tried_twice_and_fails(project):
     done = project.doit("run", "all", fault="pretrain:exit-0")
     assert done.returncode != 0
     assert "ended twice with exit code 0" in done.stdout
-    assert project.runs.read_text().split().count("pretrain:ibot-seed0") == 2
+    assert project.runs.read_text().split().count("pretrain:hssl-seed0") == 2
     log = next(word for word in done.stdout.split() if word.endswith("stage.log"))
     assert "half done" in Path(log).read_text()
 
@@ -268,7 +269,6 @@ def test_a_stage_can_be_forced(project):
     assert sorted(project.ran("run", "-s", "-a", "knn:hssl-seed0")) == ["knn:hssl-seed0"]
     assert sorted(project.ran("run", "-s", "-a", "knn")) == [
         "knn:hssl-seed0",
-        "knn:ibot-seed0",
         "knn:random-seed0",
     ]
     assert project.ran() == []
@@ -285,7 +285,7 @@ def test_two_runs_at_once_share_the_work(project):
     said = b"".join(process.communicate(timeout=100)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0], said.decode()
     ran = project.runs.read_text().split()
-    assert len(ran) == len(set(ran)) == 11
+    assert len(ran) == len(set(ran)) == 5
 
 
 def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
@@ -296,9 +296,7 @@ def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
     project.configure(epochs=4)
     project.ran()
     listed = project.doit("run", "gc").stdout
-    assert (
-        listed.count("unreferenced") == 2 * 5 + 2
-    )  # two old arms, tables, what the copied project had prepared
+    assert listed.count("unreferenced") == 5 + 2  # two old arms, tables, what the copied project had prepared
     project.doit("run", "gc", "delete=yes")
     assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
     assert project.ran() == []
@@ -332,10 +330,6 @@ def test_mistakes_in_the_experiment_are_listed_without_a_traceback(project):
 
 def test_doit_works_from_another_folder(project, tmp_path):
     project.ran()
-    done = project.doit(
-        "-f", str(project.folder / "dodo.py"), "list", experiment="copy/my.toml", cwd=tmp_path
-    )
-    assert done.returncode != 0 or "prepare" in done.stdout
     done = project.doit(
         "list", "-f", str(project.folder / "dodo.py"), experiment="copy/my.toml", cwd=tmp_path
     )

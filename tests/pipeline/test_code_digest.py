@@ -4,17 +4,19 @@ import pytest
 
 from pipeline.code_digest import CodeDigests
 
+INNER = "def run():\n    import pipeline.inner\n"
+
 
 @pytest.fixture
 def root(tmp_path) -> Path:
     files = {
         "stages/__init__.py": "",
-        "stages/knn.py": '"""Doc."""\nfrom pipeline.evaluate import knn\n\n\ndef run():\n    import pipeline.inner\n',
+        "stages/knn.py": '"""Doc."""\nfrom pipeline.evaluate import knn\n' + INNER,
         "pipeline/__init__.py": "",
         "pipeline/inner.py": "VALUE = 1\n",
         "pipeline/unrelated.py": "VALUE = 1\n",
         "pipeline/evaluate/__init__.py": "",
-        "pipeline/evaluate/knn.py": "import numpy\nfrom . import distances\nfrom pipeline.files import write\n",
+        "pipeline/evaluate/knn.py": "from . import distances\nfrom pipeline.files import write\n",
         "pipeline/evaluate/distances.py": "from pipeline.native.build import build_library\n",
         "pipeline/files.py": "import pipeline.unrelated\n",
         "pipeline/native/__init__.py": "",
@@ -28,11 +30,11 @@ def root(tmp_path) -> Path:
     return tmp_path
 
 
-def test_the_closure_follows_inner_and_relative_imports_and_leaves_out_neutral_modules(root):
+def test_the_closure_follows_every_import_but_of_neutral_modules(root):
     assert sorted(CodeDigests(root).parts("stages.knn")) == [
         "pipeline/__init__.py", "pipeline/evaluate/__init__.py", "pipeline/evaluate/distances.py",
-        "pipeline/evaluate/knn.py", "pipeline/inner.py", "pipeline/native/__init__.py", "pipeline/native/a.cpp",
-        "pipeline/native/a.h", "pipeline/native/build.py", "stages/__init__.py", "stages/knn.py",
+        "pipeline/evaluate/knn.py", "pipeline/inner.py", "pipeline/native/__init__.py",
+        "pipeline/native/a.cpp", "pipeline/native/a.h", "pipeline/native/build.py", "stages/knn.py",
     ]  # fmt: skip
 
 

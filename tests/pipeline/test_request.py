@@ -1,0 +1,68 @@
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.stages import KnnConfig
+from pipeline.request import Request, read_request
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STAGE = """
+from pathlib import Path
+from pipeline.config.stages import KnnConfig
+from pipeline.request import serve
+def run(config, output, *, features, runtime):
+    (output / "result.txt").write_text(f"{config.temperature} {(features / 'f.txt').read_text()} {runtime.threads}")
+    return "digest"
+serve(run, KnnConfig)
+"""
+
+
+def request(folder: Path, **changes) -> Path:
+    config = KnnConfig(temperature=0.5).model_dump(mode="json")
+    (folder / "features").mkdir()
+    (folder / "features" / "f.txt").write_text("read")
+    values = Request(
+        stage="knn", name="a-seed0", fingerprint="f", code="c", config=config, work=2.0, output=str(folder),
+        inputs={"features": str(folder / "features")}, identities={"features": "i"}, lineage={"features": "l"},
+        runtime={"threads": 2},
+    )  # fmt: skip
+    path = folder / "request.json"
+    path.write_text(json.dumps(asdict(values) | changes))
+    return path
+
+
+def serve(folder: Path, *arguments: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", STAGE, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
+    done = serve(tmp_path, request(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result.txt").read_text() == "0.5 read 2"
+    stamp = json.loads((tmp_path / "stamp.json").read_text())
+    assert stamp["outputs"]["result.txt"]["size"] == len("0.5 read 2")
+    assert (stamp["fingerprint"], stamp["content"], stamp["work"]) == ("f", "digest", 2.0)
+    assert stamp["inputs"] == {"features": "i"}
+    assert stamp["environment"]["threads"] == 2
+    assert stamp["environment"]["peak_memory_bytes"] > 2**20
+
+
+def test_an_invalid_config_leaves_no_stamp(tmp_path):
+    done = serve(tmp_path, request(tmp_path, config={"temperature": -1}))
+    assert done.returncode == 1
+    assert "temperature" in done.stderr
+    assert not (tmp_path / "stamp.json").exists()
+
+
+def test_without_a_request_the_usage_is_said(tmp_path):
+    assert "usage: python -m stages.NAME REQUEST.json" in serve(tmp_path).stderr
+
+
+def test_a_request_with_other_keys_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"request\.json: a request has the keys .*found .*'more'"):
+        read_request(request(tmp_path, more=1))
