@@ -78,7 +78,8 @@ def test_resize_weights_by_hand(render):
 
 def test_flip_is_the_mirror_image(rng, render):
     image = noise(rng, 20, 33)
-    np.testing.assert_array_equal(one_crop(render, image, 24, flip=True), one_crop(render, image, 24)[:, ::-1])
+    flipped = one_crop(render, image, 24, flip=True)
+    np.testing.assert_array_equal(flipped, one_crop(render, image, 24)[:, ::-1])
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.6, 1.0, 1.37])
@@ -104,8 +105,8 @@ def test_hue_turns_every_colour(render):
     levels = np.arange(2, 256, 4, dtype=np.uint8)
     image = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(512, 512, 3)
     found = one_crop(render, image, 512, jitter=True, hue_shift=np.int32(85)).astype(int)
-    # A third of a turn moves red to green, green to blue, blue to red. Hue in 1/255 of a turn costs 6 levels per
-    # unit: one is lost to truncation, one more where it wraps (at 256); saturation and rounding cost 1.5.
+    # A third of a turn moves red to green, green to blue, blue to red. A unit of hue, 1/255 of a turn, is 6
+    # levels: one is lost to truncation, one more where it wraps (at 256); saturation and rounding cost 1.5.
     assert np.abs(found - image[..., [2, 0, 1]]).max() <= 13
     assert np.abs(found - image[..., [2, 0, 1]]).mean() < 2.5
 
