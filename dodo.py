@@ -65,8 +65,7 @@ DOIT_CONFIG = {
 def _is_current(label):
     node = NODES[label]
     current = GRAPH.fault(node) is None
-    if node.stage == "tables":
-        current = current and is_published(GRAPH.directory(node), FOLDER)
+    current = current and (node.stage != "tables" or is_published(GRAPH.directory(node), FOLDER))
     CODE.save()
     (CURRENT_WHEN_CHECKED.add if current else CURRENT_WHEN_CHECKED.discard)(label)
     return current
@@ -76,15 +75,12 @@ def _record():
     GRAPH.record(EXPERIMENT.name, EXPERIMENT.model_dump(mode="json"))
 
 
-def _show(output):
-    sys.stdout.flush()
-    os.write(1, output)
-
-
 def _run(label):
     node, force = NODES[label], label in CURRENT_WHEN_CHECKED
     try:
-        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=_record, show=_show)
+        bring_up_to_date(
+            GRAPH, node, root=ROOT, force=force, on_start=_record, show=lambda output: os.write(1, output)
+        )
         _record()
         if node.stage == "tables":
             publish_tables(GRAPH.directory(node), FOLDER)

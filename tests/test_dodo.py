@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOY = Path(__file__).resolve().parent / "toy_stages" / "toy.py"
+PROBES = ("knn", "linear", "logistic")
 NUM_STAGES = 1 + 2 * 5 + 1
 
 
@@ -94,7 +95,10 @@ def is_alive(pid: int) -> bool:
 def finished(tmp_path_factory) -> Path:
     """A toy project whose experiment has run."""
     project = Project(tmp_path_factory.mktemp("finished"))
-    assert len(project.ran()) == NUM_STAGES - 1  # the tables stage is the real one
+    backbones = ["initialize:random-seed0", "pretrain:hssl-seed0"]
+    rest = [f"{stage}:{arm}-seed0" for stage in ("features", *PROBES) for arm in ("random", "hssl")]
+    # In this order in every run, and without the tables stage, which is the real one.
+    assert project.ran() == ["prepare", *backbones, *rest]
     return project.folder
 
 
@@ -285,7 +289,7 @@ def test_two_runs_at_once_share_the_work(project):
     said = b"".join(process.communicate(timeout=100)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0], said.decode()
     ran = project.runs.read_text().split()
-    assert len(ran) == len(set(ran)) == 5
+    assert len(ran) == len(set(ran)) == 1 + 5
 
 
 def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):

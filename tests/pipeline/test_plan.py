@@ -32,9 +32,10 @@ def finish(graph, seconds=10.0):
     for node in graph.nodes:
         directory = graph.directory(node)
         directory.mkdir(parents=True, exist_ok=True)
+        code = graph.code.digest(graph.module(node))
         stamp = {
             "stage": node.stage, "name": node.name, "fingerprint": graph.fingerprint(node), "work": node.work,
-            "config": node.config.model_dump(mode="json"), "code": graph.code.digest(f"stages.{node.stage}"),
+            "config": node.config.model_dump(mode="json"), "code": code,
             "inputs": graph.identities(node), "lineage": graph.lineage(node), "outputs": {}, "content": "same",
             "seconds": seconds, "started": "2024-01-01",
         }  # fmt: skip

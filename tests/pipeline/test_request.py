@@ -15,7 +15,8 @@ from pathlib import Path
 from pipeline.config.stages import KnnConfig
 from pipeline.request import serve
 def run(config, output, *, features, runtime):
-    (output / "result.txt").write_text(f"{config.temperature} {(features / 'f.txt').read_text()} {runtime.threads}")
+    read = (features / "f.txt").read_text()
+    (output / "result.txt").write_text(f"{config.temperature} {read} {runtime.threads}")
     return "digest"
 serve(run, KnnConfig)
 """
@@ -27,8 +28,8 @@ def request(folder: Path, **changes) -> Path:
     (folder / "features" / "f.txt").write_text("read")
     values = Request(
         stage="knn", name="a-seed0", fingerprint="f", code="c", config=config, work=2.0, output=str(folder),
-        inputs={"features": str(folder / "features")}, identities={"features": "i"}, lineage={"features": "l"},
-        runtime={"threads": 2},
+        inputs={"features": str(folder / "features")}, identities={"features": "i"},
+        lineage={"features": "l"}, runtime={"threads": 2},
     )  # fmt: skip
     path = folder / "request.json"
     path.write_text(json.dumps(asdict(values) | changes))
