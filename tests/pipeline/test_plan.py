@@ -34,10 +34,11 @@ def finish(graph, seconds=10.0):
         directory.mkdir(parents=True, exist_ok=True)
         code = graph.code.digest(graph.module(node))
         stamp = {
-            "stage": node.stage, "name": node.name, "fingerprint": graph.fingerprint(node), "work": node.work,
+            "stage": node.stage, "name": node.name, "fingerprint": graph.fingerprint(node),
             "config": node.config.model_dump(mode="json"), "code": code,
-            "inputs": graph.identities(node), "lineage": graph.lineage(node), "outputs": {}, "content": "same",
-            "seconds": seconds, "started": "2024-01-01",
+            "inputs": graph.identities(node), "lineage": graph.lineage(node), "outputs": {},
+            "content": "same",
+            "work": node.work, "seconds": seconds, "started": "2024-01-01",
         }  # fmt: skip
         (directory / "stamp.json").write_text(json.dumps(stamp))
 
