@@ -4,7 +4,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import call
+from pipeline.kernels.operator import Operator, call
 
 
 def teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) -> jt.Var:
@@ -94,7 +94,7 @@ def fused_soft_cross_entropy(
 _TEMPERATURE = 'data["temperature"]'
 
 
-class _SoftCrossEntropy(jt.Function):
+class _SoftCrossEntropy(Operator):
     def execute(
         self, logits: jt.Var, probs: jt.Var, rows: jt.Var, targets: jt.Var, weights: jt.Var, temperature: float
     ) -> jt.Var:

@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import call
+from pipeline.kernels.operator import Operator, call
 
 
 def linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
@@ -55,7 +55,7 @@ def fused_linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
 _MNK = "in0_shape0, in1_shape0, in0_shape1"
 
 
-class _Linear(jt.Function):
+class _Linear(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         self.saved = x, weight
         shape = (x.shape[0], weight.shape[0])
@@ -68,7 +68,7 @@ class _Linear(jt.Function):
         return x_grad, *_weight_gradients(out_grad, x)
 
 
-class _LinearWithoutBias(jt.Function):
+class _LinearWithoutBias(Operator):
     def execute(self, x: jt.Var, weight: jt.Var) -> jt.Var:
         self.saved = x, weight
         shape = (x.shape[0], weight.shape[0])
@@ -84,7 +84,7 @@ class _LinearWithoutBias(jt.Function):
         return x_grad, weight_grad
 
 
-class _LinearGelu(jt.Function):
+class _LinearGelu(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         shape = (x.shape[0], weight.shape[0])
         arguments = f"{_MNK}, in0_p, in1_p, in2_p, out0_p, out1_p"

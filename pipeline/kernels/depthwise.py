@@ -4,7 +4,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import call
+from pipeline.kernels.operator import Operator, call
 
 
 def depthwise_conv(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
@@ -45,7 +45,7 @@ def fused_depthwise_conv(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
 _SIZES = "in0_shape0, in0_shape1, in0_shape2, in0_shape3, in1_shape0"
 
 
-class _DepthwiseConv(jt.Function):
+class _DepthwiseConv(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         self.saved = x, weight
         return call("hssl_depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape)

@@ -3,7 +3,7 @@
 import jittor as jt
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import call
+from pipeline.kernels.operator import Operator, call
 
 
 def layer_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
@@ -53,7 +53,7 @@ def fused_l2_normalize(x: jt.Var, eps: float = 1e-12) -> jt.Var:
     return _L2Normalize()(x, eps)
 
 
-class _LayerNorm(jt.Function):
+class _LayerNorm(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
         arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, in1_p, in2_p, out0_p, out1_p'
         moments_shape = (x.shape[0], 2)
@@ -68,7 +68,7 @@ class _LayerNorm(jt.Function):
         return *call("hssl_layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes), None
 
 
-class _L2Normalize(jt.Function):
+class _L2Normalize(Operator):
     def execute(self, x: jt.Var, eps: float) -> jt.Var:
         arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, out0_p, out1_p'
         y, scales = call("hssl_l2_normalize", arguments, [x], x.shape, (x.shape[0],), data={"eps": eps})

@@ -9,6 +9,23 @@ from pipeline.kernels import library
 Shape = tuple[int, ...]
 
 
+class Operator(jt.Function):
+    """A forward pass with a gradient of its own; `grad` is not asked where no gradient arrives.
+
+    Jittor walks through an operator that lies on no path to the variables it differentiates for, and
+    hands it None.
+    """
+
+    def _grad(self, *output_grads):
+        if all(self._missing(output_grads, index) for index in self.output_mask):
+            return [None for index in self.input_mask if index >= 0]
+        return super()._grad(*output_grads)
+
+    @staticmethod
+    def _missing(output_grads, index: int) -> bool:
+        return index < 0 or output_grads[index] is None
+
+
 def call(
     function: str,
     arguments: str,

@@ -3,7 +3,7 @@
 import jittor as jt
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import call
+from pipeline.kernels.operator import Operator, call
 
 
 def gather_rows(x: jt.Var, rows: jt.Var) -> jt.Var:
@@ -28,7 +28,7 @@ def fused_gather_rows(x: jt.Var, rows: jt.Var) -> jt.Var:
     return _GatherRows()(x, rows.stop_grad())
 
 
-class _GatherRows(jt.Function):
+class _GatherRows(Operator):
     def execute(self, x: jt.Var, rows: jt.Var) -> jt.Var:
         self.rows, self.shape = rows, x.shape
         arguments = "in0_shape0, in0_shape1, in1_shape0, in0_p, in1_p, out0_p"

@@ -4,7 +4,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import call
+from pipeline.kernels.operator import Operator, call
 
 
 def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
@@ -41,7 +41,7 @@ def fused_attention(qkv: jt.Var, num_heads: int) -> jt.Var:
 _SIZES = 'in0_shape0, in0_shape1, (long)data["heads"], in0_shape2 / 3 / (long)data["heads"]'
 
 
-class _Attention(jt.Function):
+class _Attention(Operator):
     def execute(self, qkv: jt.Var, num_heads: int) -> jt.Var:
         batch, tokens, channels = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
         shapes = (batch, tokens, channels), (batch, num_heads, tokens)
