@@ -6,6 +6,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.kernels import library, selection
+from pipeline.kernels.plain_adamw import Hyper, replace_value, updated
 
 
 class AdamW:
@@ -50,6 +51,8 @@ class AdamW:
         self._first = np.zeros(self._offsets[-1], dtype=np.float32)
         self._second = np.zeros(self._offsets[-1], dtype=np.float32)
         self._steps = np.zeros(len(parameters), dtype=np.int64)
+        # The moments while plain operators run; the flat arrays are out of date then.
+        self._plain_moments: list[tuple[jt.Var, jt.Var]] | None = None
 
     def step(
         self, gradients: list[jt.Var], *, lr: float, weight_decay: float, frozen: frozenset[int] = frozenset()
@@ -76,6 +79,7 @@ class AdamW:
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the moments, in the order of the parameters, and the counts of steps."""
+        self._settle()
         return {
             "first_moment": self._first.copy(),
             "second_moment": self._second.copy(),
@@ -99,6 +103,7 @@ class AdamW:
                 raise ValueError(f"optimiser state: {name} is {found}")
         if not np.array_equal(state["sizes"], self._sizes):
             raise ValueError("optimiser state: saved for tensors of other sizes")
+        self._plain_moments = None
         self._first[:], self._second[:], self._steps[:] = state["first_moment"], state["second_moment"], state["steps"]
 
     def _check(self, gradients: list[jt.Var], frozen: frozenset[int]) -> None:
@@ -112,6 +117,7 @@ class AdamW:
             raise ValueError(f"AdamW: frozen {sorted(frozen)}; there are {len(self._parameters)} parameters")
 
     def _fused_step(self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float) -> None:
+        self._settle()
         # All that is still to be computed from the old values must be computed before they change.
         jt.sync_all()
         parameters, keep_parameters = _addresses(self._parameters)
@@ -125,29 +131,31 @@ class AdamW:
         del keep_parameters, keep_gradients
 
     def _plain_step(self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float) -> None:
-        updated, beta1, beta2 = [], *self._betas
-        for index, (parameter, slope) in enumerate(zip(self._parameters, gradients, strict=True)):
-            if not active[index]:
-                continue
-            part, step = slice(self._offsets[index], self._offsets[index + 1]), float(self._steps[index])
-            first = jt.array(self._first[part].reshape(parameter.shape))
-            second = jt.array(self._second[part].reshape(parameter.shape))
-            if self._max_norm:
-                norm = jt.sqrt((slope * slope).sum())
-                slope = slope * jt.minimum(self._max_norm / (norm + 1e-6), jt.ones(1))
-            first = beta1 * first + (1 - beta1) * slope
-            second = beta2 * second + (1 - beta2) * slope * slope
-            root = jt.sqrt(second) * (1 - beta2**step) ** -0.5 + self._eps
-            kept = 1.0 - lr * weight_decay * float(self._decayed[index])
-            new = parameter * kept - (lr / (1 - beta1**step)) * first / root
-            updated.append((index, new.stop_grad(), first.stop_grad(), second.stop_grad()))
-        jt.sync([var for _, *new in updated for var in new])
-        for index, new, first, second in updated:
-            part = slice(self._offsets[index], self._offsets[index + 1])
-            self._first[part], self._second[part] = first.numpy().ravel(), second.numpy().ravel()
-            # `update` takes over that `new` asks for no gradient; a parameter must go on asking.
-            self._parameters[index].update(new)
-            self._parameters[index].start_grad()
+        if self._plain_moments is None:
+            self._plain_moments = [
+                (jt.array(first).stop_grad(), jt.array(second).stop_grad())
+                for first, second in zip(*map(self._split, (self._first, self._second)), strict=True)
+            ]
+        for index in np.flatnonzero(active):
+            decay = weight_decay * float(self._decayed[index])
+            hyper = Hyper(lr, decay, *self._betas, self._eps, self._max_norm)
+            parameter, moments, steps = self._parameters[index], self._plain_moments[index], int(self._steps[index])
+            value, self._plain_moments[index] = updated(parameter, gradients[index], moments, steps, hyper)
+            replace_value(parameter, value)
+        # Run what is queued now, without waiting for a device: gradients and activations can be freed.
+        jt.sync([*self._parameters, *(moment for pair in self._plain_moments for moment in pair)])
+
+    def _split(self, flat: np.ndarray) -> list[np.ndarray]:
+        parts = np.split(flat, self._offsets[1:-1])
+        return [part.reshape(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
+
+    def _settle(self) -> None:
+        """Bring moments that live in Jittor's variables back to the flat arrays."""
+        if self._plain_moments is None:
+            return
+        for flat, which in ((self._first, 0), (self._second, 1)):
+            flat[:] = np.concatenate([pair[which].numpy().ravel() for pair in self._plain_moments])
+        self._plain_moments = None
 
 
 def ema_update(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:
@@ -166,7 +174,7 @@ def ema_update(teacher: list[jt.Var], student: list[jt.Var], momentum: float) ->
         _fused_ema(teacher, student, momentum)
     else:
         for target, source in zip(teacher, student, strict=True):
-            target.update((momentum * target + (1.0 - momentum) * source).stop_grad())
+            replace_value(target, (momentum * target + (1.0 - momentum) * source).stop_grad())
 
 
 def _fused_ema(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:

@@ -63,8 +63,8 @@ class _Linear(Operator):
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         x, weight = self.saved
-        # The images themselves need no gradient.
-        x_grad = None if x.is_stop_grad() else _input_gradient(out_grad, weight)
+        # Negative: x takes no gradient, as the images themselves.
+        x_grad = None if self.input_mask[0] < 0 else _input_gradient(out_grad, weight)
         return x_grad, *_weight_gradients(out_grad, x)
 
 
@@ -76,7 +76,7 @@ class _LinearWithoutBias(Operator):
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, jt.Var]:
         x, weight = self.saved
-        x_grad = None if x.is_stop_grad() else _input_gradient(out_grad, weight)
+        x_grad = None if self.input_mask[0] < 0 else _input_gradient(out_grad, weight)
         sizes = "in0_shape0, in0_shape1, in1_shape1"
         weight_grad = call(
             "hssl_linear_weight_gradient", f"{sizes}, in0_p, in1_p, out0_p, nullptr", [out_grad, x], weight.shape
@@ -100,7 +100,7 @@ class _LinearGelu(Operator):
         weight_grad = call(
             "hssl_linear_weight_gradient", f"{sizes}, in0_p, in1_p, out0_p, nullptr", [z_grad, x], weight.shape
         )
-        x_grad = None if x.is_stop_grad() else _input_gradient(z_grad, weight)
+        x_grad = None if self.input_mask[0] < 0 else _input_gradient(z_grad, weight)
         return x_grad, weight_grad, bias_grad
 
 

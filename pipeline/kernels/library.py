@@ -63,15 +63,18 @@ def load() -> Library | None:
 
 @cache
 def declaration(function: str) -> str:
-    """The C declaration of one of the library's functions, as kernels.h has it.
+    """The C declaration of one of the library's functions, as kernels.h has it, without its parameters' names.
+
+    Jittor defines macros such as `out_dim` in the source that the declaration goes into.
 
     Raises:
         KeyError: kernels.h declares no such function.
     """
-    found = re.search(rf"^void {function}\([^;]*;", (_FOLDER / "kernels.h").read_text(), re.MULTILINE)
+    found = re.search(rf"^void {function}\(([^;]*)\);", (_FOLDER / "kernels.h").read_text(), re.MULTILINE)
     if found is None:
         raise KeyError(f"{_FOLDER / 'kernels.h'} declares no function {function}")
-    return 'extern "C" ' + " ".join(found.group().split())
+    types = (re.sub(r"\w+$", "", parameter.strip()).strip() for parameter in found.group(1).split(","))
+    return f'extern "C" void {function}({", ".join(types)});'
 
 
 def _load(onednn: tuple[Path, Path] | None) -> Library:

@@ -68,14 +68,13 @@ class _LayerNorm(Operator):
         return *call("hssl_layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes), None
 
 
-class _L2Normalize(Operator):
+class _L2Normalize(jt.Function):
     def execute(self, x: jt.Var, eps: float) -> jt.Var:
         arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, out0_p, out1_p'
         y, scales = call("hssl_l2_normalize", arguments, [x], x.shape, (x.shape[0],), data={"eps": eps})
-        self.saved, self.eps = (y, scales), eps
+        self.saved = y, scales
         return y
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, None]:
-        arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, in1_p, in2_p, out0_p'
-        shape = out_grad.shape
-        return call("hssl_l2_normalize_gradient", arguments, [out_grad, *self.saved], shape, data={"eps": self.eps}), None
+        arguments = "in0_shape0, in0_shape1, in0_p, in1_p, in2_p, out0_p"
+        return call("hssl_l2_normalize_gradient", arguments, [out_grad, *self.saved], out_grad.shape), None

@@ -7,7 +7,7 @@ def layer_norm(x, weight, bias):
     return centered / np.sqrt((centered**2).mean(-1, keepdims=True) + 1e-6) * weight + bias
 
 
-@pytest.mark.parametrize("shape", [(1, 2), (13, 17), (3, 5, 64), (67, 33)])
+@pytest.mark.parametrize("shape", [(1, 5), (13, 17), (3, 5, 64), (67, 33)])
 def test_layer_norm(kernels, check, rng, shape):
     arrays = [rng.normal(size=shape), rng.normal(size=shape[-1]), rng.normal(size=shape[-1])]
     check(lambda *args: kernels.layer_norm(*args, 1e-6), layer_norm, arrays, 1e-5)
@@ -19,7 +19,7 @@ def test_layer_norm_of_rows_far_from_zero(kernels, jt, rng):
     assert np.abs(found - layer_norm(x.astype(np.float64), 1.0, 0.0)).max() < 5e-4
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (13, 17), (67, 256)])
+@pytest.mark.parametrize("shape", [(1, 2), (13, 17), (67, 256)])
 def test_l2_normalize(kernels, check, rng, shape):
     check(kernels.l2_normalize, lambda x: x / np.linalg.norm(x, axis=1, keepdims=True), [rng.normal(size=shape) + 0.1])
 
