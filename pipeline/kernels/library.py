@@ -1,6 +1,7 @@
 """The compiled library behind the fused kernels: built on first use, loaded once per process."""
 
 import ctypes
+import platform
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -79,6 +80,9 @@ def declaration(function: str) -> str:
 
 def _load(onednn: tuple[Path, Path] | None) -> Library:
     sources, flags = list(_SOURCES), ["-fopenmp"]
+    if platform.machine() == "x86_64":
+        # GCC takes half-length vectors of its own accord; the loops here are long enough for whole ones.
+        flags.append("-mprefer-vector-width=512")
     if onednn is not None:
         include, shared = onednn
         sources += _MATMUL_SOURCES

@@ -68,7 +68,7 @@ class _LayerNorm(Operator):
         return *call("hssl_layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes), None
 
 
-class _L2Normalize(jt.Function):
+class _L2Normalize(Operator):
     def execute(self, x: jt.Var, eps: float) -> jt.Var:
         arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, out0_p, out1_p'
         y, scales = call("hssl_l2_normalize", arguments, [x], x.shape, (x.shape[0],), data={"eps": eps})
