@@ -104,7 +104,11 @@ class AdamW:
         if not np.array_equal(state["sizes"], self._sizes):
             raise ValueError("optimiser state: saved for tensors of other sizes")
         self._plain_moments = None
-        self._first[:], self._second[:], self._steps[:] = state["first_moment"], state["second_moment"], state["steps"]
+        self._first[:], self._second[:], self._steps[:] = (
+            state["first_moment"],
+            state["second_moment"],
+            state["steps"],
+        )
 
     def _check(self, gradients: list[jt.Var], frozen: frozenset[int]) -> None:
         if len(gradients) != len(self._parameters):
@@ -116,7 +120,9 @@ class AdamW:
         if frozen and not 0 <= min(frozen) <= max(frozen) < len(self._parameters):
             raise ValueError(f"AdamW: frozen {sorted(frozen)}; there are {len(self._parameters)} parameters")
 
-    def _fused_step(self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float) -> None:
+    def _fused_step(
+        self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float
+    ) -> None:
         self._settle()
         # All that is still to be computed from the old values must be computed before they change.
         jt.sync_all()
@@ -130,7 +136,9 @@ class AdamW:
         )
         del keep_parameters, keep_gradients
 
-    def _plain_step(self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float) -> None:
+    def _plain_step(
+        self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float
+    ) -> None:
         if self._plain_moments is None:
             self._plain_moments = [
                 (jt.array(first).stop_grad(), jt.array(second).stop_grad())
@@ -139,7 +147,11 @@ class AdamW:
         for index in np.flatnonzero(active):
             decay = weight_decay * float(self._decayed[index])
             hyper = Hyper(lr, decay, *self._betas, self._eps, self._max_norm)
-            parameter, moments, steps = self._parameters[index], self._plain_moments[index], int(self._steps[index])
+            parameter, moments, steps = (
+                self._parameters[index],
+                self._plain_moments[index],
+                int(self._steps[index]),
+            )
             value, self._plain_moments[index] = updated(parameter, gradients[index], moments, steps, hyper)
             replace_value(parameter, value)
         # Run what is queued now, without waiting for a device: gradients and activations can be freed.

@@ -76,7 +76,9 @@ def plain_soft_cross_entropy(
 def fused_teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) -> jt.Var:
     arguments = 'in0_shape0, in0_shape1, data["temperature"], in0_p, in1_p, out0_p'
     data = {"temperature": temperature}
-    return call("hssl_teacher_probabilities", arguments, [logits, center], logits.shape, data=data).stop_grad()
+    return call(
+        "hssl_teacher_probabilities", arguments, [logits, center], logits.shape, data=data
+    ).stop_grad()
 
 
 def fused_soft_cross_entropy(
@@ -96,12 +98,20 @@ _TEMPERATURE = 'data["temperature"]'
 
 class _SoftCrossEntropy(Operator):
     def execute(
-        self, logits: jt.Var, probs: jt.Var, rows: jt.Var, targets: jt.Var, weights: jt.Var, temperature: float
+        self,
+        logits: jt.Var,
+        probs: jt.Var,
+        rows: jt.Var,
+        targets: jt.Var,
+        weights: jt.Var,
+        temperature: float,
     ) -> jt.Var:
         inputs, self.data = [logits, probs, rows, targets, weights], {"temperature": temperature}
         sizes = f"in0_shape0, in0_shape1, in1_shape0, in2_shape0, {_TEMPERATURE}"
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
-        loss, log_sums = call("hssl_soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data)
+        loss, log_sums = call(
+            "hssl_soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data
+        )
         self.saved = [*inputs, log_sums]
         return loss
 
@@ -123,7 +133,9 @@ def _check_pairs(
 ) -> None:
     logits, probs = tuple(student_logits.shape), tuple(teacher_probs.shape)
     if len(logits) != 2 or len(probs) != 2 or logits[1] != probs[1] or student_logits.numel() == 0:
-        raise ValueError(f"soft_cross_entropy: student_logits {logits}, teacher_probs {probs}; expected (M, K), (T, K)")
+        raise ValueError(
+            f"soft_cross_entropy: student_logits {logits}, teacher_probs {probs}; expected (M, K), (T, K)"
+        )
     for name, dtype, var in (
         ("student_rows", "int32", student_rows),
         ("teacher_rows", "int32", teacher_rows),
@@ -131,4 +143,6 @@ def _check_pairs(
     ):
         if var.dtype != dtype or var.ndim != 1 or var.shape[0] != student_rows.shape[0] or var.shape[0] == 0:
             found = f"{var.dtype} {tuple(var.shape)}"
-            raise ValueError(f"soft_cross_entropy: {name} is {found}; expected {dtype} (P,), P = {student_rows.shape[0]}")
+            raise ValueError(
+                f"soft_cross_entropy: {name} is {found}; expected {dtype} (P,), P = {student_rows.shape[0]}"
+            )

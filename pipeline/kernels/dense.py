@@ -79,7 +79,10 @@ class _LinearWithoutBias(Operator):
         x_grad = None if self.input_mask[0] < 0 else _input_gradient(out_grad, weight)
         sizes = "in0_shape0, in0_shape1, in1_shape1"
         weight_grad = call(
-            "hssl_linear_weight_gradient", f"{sizes}, in0_p, in1_p, out0_p, nullptr", [out_grad, x], weight.shape
+            "hssl_linear_weight_gradient",
+            f"{sizes}, in0_p, in1_p, out0_p, nullptr",
+            [out_grad, x],
+            weight.shape,
         )
         return x_grad, weight_grad
 
@@ -98,7 +101,10 @@ class _LinearGelu(Operator):
         z_grad, bias_grad = call("hssl_gelu_gradient", arguments, [out_grad, z], z.shape, (z.shape[1],))
         sizes = "in0_shape0, in0_shape1, in1_shape1"
         weight_grad = call(
-            "hssl_linear_weight_gradient", f"{sizes}, in0_p, in1_p, out0_p, nullptr", [z_grad, x], weight.shape
+            "hssl_linear_weight_gradient",
+            f"{sizes}, in0_p, in1_p, out0_p, nullptr",
+            [z_grad, x],
+            weight.shape,
         )
         x_grad = None if self.input_mask[0] < 0 else _input_gradient(z_grad, weight)
         return x_grad, weight_grad, bias_grad
@@ -119,6 +125,8 @@ def _weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
 
 def _check(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> None:
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1] or x.numel() == 0:
-        raise ValueError(f"linear: x {tuple(x.shape)}, weight {tuple(weight.shape)}; expected (..., K), (N, K)")
+        raise ValueError(
+            f"linear: x {tuple(x.shape)}, weight {tuple(weight.shape)}; expected (..., K), (N, K)"
+        )
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
         raise ValueError(f"linear: bias {tuple(bias.shape)}; expected ({weight.shape[0]},)")

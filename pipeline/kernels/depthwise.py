@@ -21,7 +21,9 @@ def depthwise_conv(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
     Raises:
         ValueError: the shapes do not fit.
     """
-    fits = x.ndim == 4 and weight.ndim == 3 and weight.shape[0] == weight.shape[1] and weight.shape[0] % 2 == 1
+    fits = (
+        x.ndim == 4 and weight.ndim == 3 and weight.shape[0] == weight.shape[1] and weight.shape[0] % 2 == 1
+    )
     if not fits or weight.shape[2] != x.shape[3] or tuple(bias.shape) != (x.shape[3],) or x.numel() == 0:
         shapes = tuple(x.shape), tuple(weight.shape), tuple(bias.shape)
         raise ValueError(
@@ -48,7 +50,9 @@ _SIZES = "in0_shape0, in0_shape1, in0_shape2, in0_shape3, in1_shape0"
 class _DepthwiseConv(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         self.saved = x, weight
-        return call("hssl_depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape)
+        return call(
+            "hssl_depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape
+        )
 
     def grad(self, out_grad: jt.Var) -> list[jt.Var]:
         x, weight = self.saved

@@ -1,7 +1,6 @@
 """The compiled library behind the fused kernels: built on first use, loaded once per process."""
 
 import ctypes
-import platform
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -58,7 +57,9 @@ def load() -> Library | None:
         try:
             _State.library = _load(onednn)
         except (BuildError, OSError) as error:
-            _State.problem = f"the fused kernels are not available, plain Jittor operators run instead: {error}"
+            _State.problem = (
+                f"the fused kernels are not available, plain Jittor operators run instead: {error}"
+            )
     return _State.library
 
 
@@ -80,9 +81,6 @@ def declaration(function: str) -> str:
 
 def _load(onednn: tuple[Path, Path] | None) -> Library:
     sources, flags = list(_SOURCES), ["-fopenmp"]
-    if platform.machine() == "x86_64":
-        # GCC takes half-length vectors of its own accord; the loops here are long enough for whole ones.
-        flags.append("-mprefer-vector-width=512")
     if onednn is not None:
         include, shared = onednn
         sources += _MATMUL_SOURCES

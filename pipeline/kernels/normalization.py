@@ -17,7 +17,9 @@ def layer_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
     channels = x.shape[-1]
     if tuple(weight.shape) != (channels,) or tuple(bias.shape) != (channels,) or x.numel() == 0:
         shapes = tuple(x.shape), tuple(weight.shape), tuple(bias.shape)
-        raise ValueError(f"layer_norm: x {shapes[0]}, weight {shapes[1]}, bias {shapes[2]}; expected (..., C), (C,), (C,)")
+        raise ValueError(
+            f"layer_norm: x {shapes[0]}, weight {shapes[1]}, bias {shapes[2]}; expected (..., C), (C,), (C,)"
+        )
     return (fused_layer_norm if selection.fused() else plain_layer_norm)(x, weight, bias, eps)
 
 
@@ -57,7 +59,9 @@ class _LayerNorm(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
         arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, in1_p, in2_p, out0_p, out1_p'
         moments_shape = (x.shape[0], 2)
-        y, moments = call("hssl_layer_norm", arguments, [x, weight, bias], x.shape, moments_shape, data={"eps": eps})
+        y, moments = call(
+            "hssl_layer_norm", arguments, [x, weight, bias], x.shape, moments_shape, data={"eps": eps}
+        )
         self.saved = x, weight, moments
         return y
 

@@ -27,7 +27,7 @@ def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> N
     assert np.abs(found - expected).max() / scale < tolerance
 
 
-@pytest.fixture()
+@pytest.fixture
 def check(jt, rng):
     """check(operator, oracle, arrays, tolerance): the operator on float32 against the oracle on float64.
 

@@ -71,7 +71,10 @@ def test_torch_agrees(kernels, jt, rng):
     adamw, parameters = optimizer(jt, start)
     theirs = [torch.nn.Parameter(torch.tensor(a)) for a in start]
     groups = [
-        {"params": [p for p, d in zip(theirs, DECAYED, strict=True) if d is flag], "weight_decay": 0.05 * flag}
+        {
+            "params": [p for p, d in zip(theirs, DECAYED, strict=True) if d is flag],
+            "weight_decay": 0.05 * flag,
+        }
         for flag in (True, False)
     ]
     reference = torch.optim.AdamW(groups, lr=0.02, betas=BETAS, eps=EPS)
@@ -144,7 +147,10 @@ def test_ema_update(kernels, jt, rng):
     targets = [jt.array(a).stop_grad() for a in teacher]
     for momentum in (0.9, 0.99):
         ema_update(targets, [jt.array(a) for a in student], momentum)
-        teacher = [momentum * t + (1 - momentum) * s.astype(np.float64) for t, s in zip(teacher, student, strict=True)]
+        teacher = [
+            momentum * t + (1 - momentum) * s.astype(np.float64)
+            for t, s in zip(teacher, student, strict=True)
+        ]
     assert_same(targets, teacher)
     assert all(target.is_stop_grad() for target in targets)
 

@@ -43,14 +43,19 @@ def test_soft_cross_entropy(kernels, jt, rng, check, rows, targets, prototypes, 
     pairs = [jt.array(np.array(r, dtype=np.int32)) for r in (student_rows, teacher_rows)]
     check(
         lambda x: kernels.soft_cross_entropy(x, jt.array(probs), *pairs, jt.array(weights), 0.1),
-        soft_cross_entropy(probs.astype(np.float64), student_rows, teacher_rows, weights.astype(np.float64), 0.1),
+        soft_cross_entropy(
+            probs.astype(np.float64), student_rows, teacher_rows, weights.astype(np.float64), 0.1
+        ),
         [rng.uniform(-1, 1, (rows, prototypes))],
         1e-5,
     )
 
 
 def test_no_gradient_reaches_rows_without_pair_or_the_teacher(kernels, jt, rng):
-    x, probs = jt.array(rng.normal(size=(4, 6)).astype(np.float32)), jt.array(np.full((2, 6), 1 / 6, np.float32))
+    x, probs = (
+        jt.array(rng.normal(size=(4, 6)).astype(np.float32)),
+        jt.array(np.full((2, 6), 1 / 6, np.float32)),
+    )
     rows = jt.array(np.array([1, 3], np.int32)), jt.array(np.array([1, 0], np.int32))
     loss = kernels.soft_cross_entropy(x, probs, *rows, jt.ones(2), 0.1)
     gradient = jt.grad(loss, x).numpy()
@@ -62,7 +67,9 @@ def test_no_gradient_reaches_rows_without_pair_or_the_teacher(kernels, jt, rng):
 def test_logits_far_apart_do_not_overflow(kernels, jt):
     x = jt.array(np.array([[1000.0, -1000.0, 0.0]], np.float32))
     rows = jt.zeros(1, dtype="int32")
-    loss = kernels.soft_cross_entropy(x, jt.array(np.array([[1, 0, 0]], np.float32)), rows, rows, jt.ones(1), 0.1)
+    loss = kernels.soft_cross_entropy(
+        x, jt.array(np.array([[1, 0, 0]], np.float32)), rows, rows, jt.ones(1), 0.1
+    )
     assert loss.item() == 0
     assert np.abs(jt.grad(loss, x).numpy()).max() < 1e-30
 
@@ -72,8 +79,10 @@ def test_rows_that_do_not_exist_or_descend_are_refused(jt):
 
     if kernels.current() != "fused":
         pytest.skip("the plain twin cannot tell")
-    for rows, message in ((np.array([0, 2], np.int32), "expected ascending rows below 2"),
-                          (np.array([1, 0], np.int32), "expected ascending rows below 2")):
+    for rows, message in (
+        (np.array([0, 2], np.int32), "expected ascending rows below 2"),
+        (np.array([1, 0], np.int32), "expected ascending rows below 2"),
+    ):
         inputs = [jt.ones((2, 3)), jt.ones((2, 3)), jt.array(rows), jt.zeros(2, dtype="int32"), jt.ones(2)]
         with pytest.raises(RuntimeError, match=message):
             kernels.soft_cross_entropy(*inputs, 0.1).sync()

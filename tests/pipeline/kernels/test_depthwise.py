@@ -14,7 +14,14 @@ def depthwise_conv(x, weight, bias):
     return out
 
 
-SHAPES = [(1, 1, 1, 1, 3), (2, 5, 9, 17, 7), (3, 14, 14, 33, 7), (9, 4, 4, 16, 5), (2, 3, 11, 5, 9), (1, 8, 8, 20, 1)]
+SHAPES = [
+    (1, 1, 1, 1, 3),
+    (2, 5, 9, 17, 7),
+    (3, 14, 14, 33, 7),
+    (9, 4, 4, 16, 5),
+    (2, 3, 11, 5, 9),
+    (1, 8, 8, 20, 1),
+]
 
 
 @pytest.mark.parametrize(("batch", "height", "width", "channels", "side"), SHAPES)

@@ -21,7 +21,11 @@ def test_layer_norm_of_rows_far_from_zero(kernels, jt, rng):
 
 @pytest.mark.parametrize("shape", [(1, 2), (13, 17), (67, 256)])
 def test_l2_normalize(kernels, check, rng, shape):
-    check(kernels.l2_normalize, lambda x: x / np.linalg.norm(x, axis=1, keepdims=True), [rng.normal(size=shape) + 0.1])
+    check(
+        kernels.l2_normalize,
+        lambda x: x / np.linalg.norm(x, axis=1, keepdims=True),
+        [rng.normal(size=shape) + 0.1],
+    )
 
 
 def test_l2_normalize_of_a_row_of_zeros(kernels, jt):

@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 
 
-@pytest.mark.parametrize(("num_rows", "channels", "rows"), [(1, 1, [0]), (7, 17, [3, 3, 0, 6, 3]), (100, 48, range(99, 0, -7))])
+@pytest.mark.parametrize(
+    ("num_rows", "channels", "rows"), [(1, 1, [0]), (7, 17, [3, 3, 0, 6, 3]), (100, 48, range(99, 0, -7))]
+)
 def test_gather_rows(kernels, check, jt, rng, num_rows, channels, rows):
     rows = np.array(rows, dtype=np.int32)
-    check(lambda x: kernels.gather_rows(x, jt.array(rows)), lambda x: x[rows], [rng.normal(size=(num_rows, channels))])
+    check(
+        lambda x: kernels.gather_rows(x, jt.array(rows)),
+        lambda x: x[rows],
+        [rng.normal(size=(num_rows, channels))],
+    )
 
 
 def test_a_row_that_does_not_exist(jt):

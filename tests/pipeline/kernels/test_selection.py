@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture()
+@pytest.fixture
 def without_library(jt, monkeypatch):
     """The kernels' state as in a process where nothing has been built."""
     from pipeline.kernels import library, selection

@@ -16,7 +16,15 @@ def oracle(num_heads):
 
 
 # One token; token counts around multiples of the vector length and of the block of queries; odd depths.
-SHAPES = [(1, 1, 1, 1), (2, 17, 3, 32), (1, 65, 2, 64), (3, 5, 2, 7), (1, 48, 1, 16), (1, 97, 1, 33), (1, 200, 1, 20)]
+SHAPES = [
+    (1, 1, 1, 1),
+    (2, 17, 3, 32),
+    (1, 65, 2, 64),
+    (3, 5, 2, 7),
+    (1, 48, 1, 16),
+    (1, 97, 1, 33),
+    (1, 200, 1, 20),
+]
 
 
 @pytest.mark.parametrize(("batch", "tokens", "heads", "depth"), SHAPES)
