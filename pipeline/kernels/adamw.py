@@ -33,7 +33,7 @@ class AdamW:
             decayed: for each parameter, whether weight decay applies.
             betas: decay of the first and second moment.
             eps: added to the root of the second moment.
-            max_gradient_norm: a tensor's gradient g becomes g min(1, max_gradient_norm / (|g| + 1e-6)); 0 = no limit.
+            max_gradient_norm: a tensor's gradient g becomes g min(1, this / (|g| + 1e-6)); 0 = no limit.
 
         Raises:
             ValueError: the lists differ in length, or a parameter is not float32.

@@ -29,7 +29,7 @@ def soft_cross_entropy(
     weights: jt.Var,
     temperature: float,
 ) -> jt.Var:
-    """sum_p weights[p] H(teacher_probs[teacher_rows[p]], softmax(student_logits[student_rows[p]] / temperature)).
+    """Sum over pairs: weight x H(teacher_probs[teacher_row], softmax(student_logits[student_row] / temperature)).
 
     The gradient goes to `student_logits` only, and is zero for a row in no pair. Rows that do not exist,
     or descend, are found by the fused kernel when it runs (RuntimeError), not by the plain twin.

@@ -65,7 +65,7 @@ def load() -> Library | None:
 
 @cache
 def declaration(function: str) -> str:
-    """The C declaration of one of the library's functions, as kernels.h has it, without its parameters' names.
+    """The C declaration of one of the library's functions, from kernels.h, without its parameters' names.
 
     Jittor defines macros such as `out_dim` in the source that the declaration goes into.
 

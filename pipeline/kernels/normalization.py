@@ -7,7 +7,7 @@ from pipeline.kernels.operator import Operator, call
 
 
 def layer_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
-    """x (..., C), weight (C,), bias (C,) -> (x - mean) / sqrt(variance + eps) weight + bias, over the last dimension.
+    """(x - mean) / sqrt(variance + eps) weight + bias over the last dimension; x (..., C), weight, bias (C,).
 
     The variance is taken from differences to the mean: rows far from zero lose no digits.
 

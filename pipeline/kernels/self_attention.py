@@ -11,7 +11,7 @@ def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
     """softmax(q k^T / sqrt(d)) v for each of the heads.
 
     Args:
-        qkv: (B, N, 3 C), the last dimension laid out as [q | k | v], each num_heads x d with d = C / num_heads.
+        qkv: (B, N, 3 C), the last dimension laid out as [q | k | v], each num_heads x d, d = C / num_heads.
         num_heads: into how many heads C is divided.
 
     Returns:
