@@ -29,7 +29,7 @@ def soft_cross_entropy(
     weights: jt.Var,
     temperature: float,
 ) -> jt.Var:
-    """Sum over pairs: weight x H(teacher_probs[teacher_row], softmax(student_logits[student_row] / temperature)).
+    """Sum over pairs of weight x H(teacher_probs[row], softmax(student_logits[row] / temperature)).
 
     The gradient goes to `student_logits` only, and is zero for a row in no pair. Rows that do not exist,
     or descend, are found by the fused kernel when it runs (RuntimeError), not by the plain twin.
