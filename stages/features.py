@@ -59,13 +59,13 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
 
 def backbone_path(artifact: Path, weights: str) -> Path:
-    """File of the weights that are asked for; a random backbone has only the one.
+    """File of the weights that are asked for; a random backbone, without metrics of a training, has only one.
 
     Raises:
         FileNotFoundError: the artifact has no such file.
     """
-    student = artifact / "student.safetensors"
-    path = student if weights == "student" and student.is_file() else artifact / "backbone.safetensors"
+    trained = (artifact / "metrics.jsonl").is_file()
+    path = artifact / ("student.safetensors" if weights == "student" and trained else "backbone.safetensors")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no backbone; run the task pretrain or initialize")
     return path

@@ -8,17 +8,24 @@ from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.request import serve
 
 
-def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl and loss.png."""
+def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
+    """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl and loss.png.
+
+    Returns the digest of the teacher: what later stages depend on, unlike the speeds in the log.
+    """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.files import sha256_of_file
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.curves import draw_curves
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
     from pipeline.pretrain.metrics_log import read_metrics
+    from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
+    if implementation() != "native":
+        print("augmentation runs on Pillow, several times slower: the compiled one could not be built")
     dataset = PreparedDataset.open(data)
     said: set[str] = set()
     with tqdm(desc="pretrain", unit="step", dynamic_ncols=True) as bar:
@@ -27,9 +34,10 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
             bar.total = progress.num_steps
             bar.set_postfix_str(_summary(progress.metrics), refresh=False)
             bar.update(progress.step - bar.n)
-            if progress.warning and progress.warning not in said:
-                said.add(progress.warning)
-                bar.write(f"step {progress.step}: {progress.warning}")
+            for note in (progress.warning, kernels.note()):
+                if note and note not in said:
+                    said.add(note)
+                    bar.write(f"step {progress.step}: {note}")
 
         state = pretrain(config, dataset, output, runtime=runtime, report=report)
 
@@ -40,6 +48,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     ):
         save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
     draw_curves(output / "loss.png", read_metrics(output / METRICS), config.projection_head.num_prototypes)
+    return sha256_of_file(output / "backbone.safetensors")
 
 
 def _summary(metrics: dict[str, float]) -> str:

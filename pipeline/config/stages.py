@@ -109,10 +109,3 @@ class LogisticConfig(Section):
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
     max_iterations: PositiveInt = 200
     num_bootstrap: PositiveInt = 1000
-
-
-class TablesConfig(Section):
-    """What the result tables say."""
-
-    experiment: str
-    confidence: float = Field(default=0.95, gt=0, lt=1)
