@@ -1,4 +1,7 @@
-"""Lines of a table -> Markdown, CSV, LaTeX, plain text and JSON."""
+"""Lines of a table -> Markdown, CSV, LaTeX, plain text and JSON.
+
+People first see one metric per task; every metric is below it in Markdown, and in CSV, LaTeX and JSON.
+"""
 
 import csv
 import io
@@ -8,40 +11,39 @@ from tabulate import tabulate
 
 from pipeline.config.tables import TablesConfig
 from pipeline.files import write_json, write_text
-from pipeline.tables import Line, points, verdicts
+from pipeline.tables import Line, headlines, points, verdicts
+
+_RIGHT = frozenset({3, 4, 5, 6, 7})  # columns of numbers
+_SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
 
 
 def write_tables(directory: Path, lines: list[Line], config: TablesConfig) -> None:
     """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent."""
-    headers = _headers(config)
-    cells = [_cells(line) for line in lines]
+    headers, short = _headers(config), _headers(config)[:_SHORT]
+    every = [_cells(line) for line in lines]
+    first = [_cells(line)[:_SHORT] for line in headlines(lines)]
     sentences = verdicts(lines, config)
-    right = ("left", "left", "left", "right", "right", "right", "right", "right")
-    align = (*right, *["left"] * (len(headers) - len(right)))
-
-    def rendered(form: str) -> str:
-        return _table(cells, headers, form, align)
-
     under = "\n".join(sentences)
+    write_text(directory / "table.txt", f"{_table(first, short, 'simple')}\n\n{under}\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
-    write_text(directory / "table.md", f"{rendered('github')}\n\n{listed}\n")
-    # A terminal has no room for the protocol and where the images come from.
-    text = _table([row[: len(right)] for row in cells], headers[: len(right)], "simple", right)
-    write_text(directory / "table.txt", f"{text}\n\n{under}\n")
+    parts = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
+    write_text(directory / "table.md", "\n\n".join(part for part in parts if part) + "\n")
     comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in sentences)
-    write_text(directory / "table.tex", f"{rendered('latex_booktabs')}\n{comments}")
+    write_text(directory / "table.tex", f"{_table(every, headers, 'latex_booktabs')}\n{comments}")
     write_text(directory / "table.csv", _csv(lines))
     write_json(directory / "table.json", lines)
 
 
-def _table(cells: list[list[str]], headers: list[str], form: str, align: tuple[str, ...]) -> str:
+def _table(cells: list[list[str]], headers: list[str], form: str) -> str:
+    align = ["right" if column in _RIGHT else "left" for column in range(len(headers))]
     return tabulate(cells, headers, tablefmt=form, disable_numparse=True, colalign=align if cells else None)
 
 
 def _headers(config: TablesConfig) -> list[str]:
+    interval = f"{100 * config.confidence:g} % interval"
     return [
-        "task", "metric", "arm", "%", f"{100 * config.confidence:g} % interval", f"- {config.baseline}",
-        "interval of difference", "images", "seeds", "data set", "split", "protocol",
+        "task", "metric", "arm", "%", interval, f"vs {config.baseline}", interval, "images", "seeds",
+        "data set", "split", "protocol",
     ]  # fmt: skip
 
 

@@ -50,13 +50,8 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
 def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
     """A sentence per task: does the subject differ from the baseline in the headline metric?"""
     sentences = []
-    headline: dict[str, str] = {}  # task -> its first metric without a variant in its name
-    for line in lines:
-        if "_" not in line["metric"]:
-            headline.setdefault(line["task"], line["metric"])
-    for line in lines:
-        chosen = headline.get(line["task"]) == line["metric"]
-        if line["arm"] != config.subject or not chosen or line["difference"] is None:
+    for line in headlines(lines):
+        if line["arm"] != config.subject or line["difference"] is None:
             continue
         low, high = line["difference_ci_low"], line["difference_ci_high"]
         text = f"{line['arm']} - {config.baseline}, {line['task']} {line['metric']}: "
@@ -68,6 +63,15 @@ def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
             text += f"; standard deviation {spread} over {len(line['seeds'])} seeds"
         sentences.append(text)
     return sentences
+
+
+def headlines(lines: list[Line]) -> list[Line]:
+    """The lines of each task's headline metric: its first one without a variant ("_k20") in its name."""
+    chosen: dict[str, str] = {}
+    for line in lines:
+        if "_" not in line["metric"]:
+            chosen.setdefault(line["task"], line["metric"])
+    return [line for line in lines if chosen.get(line["task"]) == line["metric"]]
 
 
 def points(fraction: float) -> str:

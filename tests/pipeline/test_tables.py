@@ -106,6 +106,24 @@ def test_files(tmp_path):
     assert "no difference shown" in (tmp_path / "table.txt").read_text()
 
 
+def test_people_first_see_the_headline_metric_of_each_task(tmp_path):
+    correct = np.arange(8) < 4
+    rows = [row(arm, correct, task=task, metric=metric, protocol=f"{task} protocol")
+            for task, metric in (("knn", "top1"), ("knn", "top5"), ("knn", "top1_k20"), ("linear", "top1"))
+            for arm in CONFIG.arms]  # fmt: skip
+    write_tables(tmp_path, table_lines(rows, CONFIG), CONFIG)
+    text = (tmp_path / "table.txt").read_text().splitlines()
+    assert [line.split()[:3] for line in text[2:8]] == [
+        [task, "top1", arm] for task in ("knn", "linear") for arm in CONFIG.arms
+    ]
+    assert text[8] == ""
+    markdown, every = (tmp_path / "table.md").read_text().split("Every metric:")
+    assert "top5" not in markdown
+    assert "protocol" not in markdown
+    for everything in (every, *((tmp_path / f"table.{end}").read_text() for end in ("csv", "json", "tex"))):
+        assert all(name in everything for name in ("top5", "k20", "knn protocol"))
+
+
 def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "stamp.json").write_text('{"fingerprint": "f", "outputs": {}}')
     good = {
