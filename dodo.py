@@ -2,11 +2,11 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import doit
-from doit.action import CmdAction
 from doit.exceptions import TaskFailed
 
 ROOT = Path(__file__).resolve().parent
@@ -55,10 +55,9 @@ DOIT_CONFIG = {
     "backend": "sqlite3",  # the only one that two processes at once do not spoil; nothing depends on it
     "dep_file": str(RESULTS / ".doit.db"),
     "default_tasks": ["all"],
+    "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
-    "reporter": type(
-        "Reporter", (StageReporter,), {"experiment": EXPERIMENT.name, "stages": frozenset(NODES)}
-    ),
+    "reporter": type("Reporter", (StageReporter,), {"experiment": EXPERIMENT.name, "stages": {*NODES}}),
 }
 
 
@@ -89,6 +88,18 @@ def _run(label):
     return None
 
 
+def task_all():
+    """Run the whole experiment, or what is missing of it, and show its table"""
+
+    def show():
+        _record()
+        link_pictures(GRAPH, [node for node in GRAPH.nodes if node.stage == "pretrain"], FOLDER / "pictures")
+        print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
+        print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
+
+    return {"actions": [show], "task_dep": ["_checks", *NODES]}
+
+
 def task_stages():
     """One task per node of the graph, in groups by stage."""
     for stage, title in STAGES.items():
@@ -97,16 +108,47 @@ def task_stages():
             current = [(_is_current, [node.label]) for node in nodes]
             yield {"basename": stage, "name": None, "doc": title, "uptodate": current or [True]}
         for node in nodes:
+            words = f"  {node.name.replace('-seed', ', seed ')}"
             yield {
                 "basename": stage,
-                **({"name": node.name, "doc": f"  of {node.name}"} if node.name else {"doc": title}),
+                **({"name": node.name, "doc": words} if node.name else {"doc": title}),
                 "actions": [(_run, [node.label])],
                 "uptodate": [(_is_current, [node.label])],
                 "task_dep": list(dict.fromkeys(upstream.label for upstream in node.inputs.values())),
             }
 
 
-def task_checks():
+def task_plan():
+    """Show what `doit run all` would do, why, and about how long it would take"""
+    from pipeline.plan import plan, plan_lines
+
+    return {"actions": [lambda: print("\n".join(plan_lines(plan(GRAPH), len(NODES))))]}
+
+
+def task_config():
+    """Show the resolved experiment: every option with its value"""
+    return {"actions": [lambda: print(json.dumps(EXPERIMENT.model_dump(mode="json"), indent=2))]}
+
+
+def task_doctor():
+    """Show what this machine has, what is missing, and the remedy"""
+
+    def examine():
+        code = subprocess.call([sys.executable, "-m", "stages.doctor", ARGUMENT], cwd=ROOT)
+        return TaskFailed("what is marked FAILED would stop a run") if code else None
+
+    return {"actions": [examine]}
+
+
+def task_gc():
+    """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
+    from pipeline.collect import collect_lines
+
+    delete_them = doit.get_var("delete") == "yes"
+    return {"actions": [lambda: print("\n".join(collect_lines(RESULTS, delete_them=delete_them)))]}
+
+
+def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
 
     def check():
@@ -117,39 +159,3 @@ def task_checks():
         return TaskFailed(said) if failed else None
 
     return {"actions": [check]}
-
-
-def task_all():
-    """The whole experiment; then its table, always, hence always R"""
-
-    def show():
-        _record()
-        link_pictures(GRAPH, [node for node in GRAPH.nodes if node.stage == "pretrain"], FOLDER / "pictures")
-        print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
-
-    return {"actions": [show], "task_dep": ["checks", *NODES]}
-
-
-def task_doctor():
-    """What this machine has, what is missing, and the remedy"""
-    return {"actions": [CmdAction([sys.executable, "-m", "stages.doctor", ARGUMENT], shell=False)]}
-
-
-def task_config():
-    """Show the resolved experiment"""
-    return {"actions": [lambda: print(json.dumps(EXPERIMENT.model_dump(mode="json"), indent=2))]}
-
-
-def task_plan():
-    """Show what `doit run all` would do, why, and about how long it would take"""
-    from pipeline.plan import plan, plan_lines
-
-    return {"actions": [lambda: print("\n".join(plan_lines(plan(GRAPH), len(NODES))))]}
-
-
-def task_gc():
-    """Show artifacts that no experiment refers to; `doit run gc delete=yes` deletes them"""
-    from pipeline.collect import collect_lines
-
-    delete_them = doit.get_var("delete") == "yes"
-    return {"actions": [lambda: print("\n".join(collect_lines(RESULTS, delete_them=delete_them)))]}

@@ -68,10 +68,9 @@ def collect_lines(results: Path, *, delete_them: bool) -> list[str]:
         state = "deleted" if gone else "kept, it is in use" if delete_them else "unreferenced"
         days = artifact.age_seconds / 86400
         path = artifact.directory.relative_to(results)
-        lines.append(
-            f"{artifact.num_bytes / 2**20:10.1f} MiB  {days:6.1f} days  {path}  {artifact.name}: {state}"
-        )
+        size = f"{artifact.num_bytes / 2**20:9.1f} MiB {days:6.1f} days old"
+        lines.append(f"{size}  {state}  {path}  {artifact.name}")
     if not lines:
         return ["every artifact belongs to an experiment"]
-    hint = "freed" if delete_them else "could be freed: doit run gc delete=yes"
+    hint = "freed" if delete_them else "could be freed; to delete them: doit run gc delete=yes"
     return [*lines, f"{freed / 2**20:.1f} MiB {hint}"]

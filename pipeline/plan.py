@@ -52,6 +52,8 @@ def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
 
 def in_words(seconds: float) -> str:
     """A duration as people say it: 0.4 s, 12 s, 3 min, 2.5 h."""
+    if seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

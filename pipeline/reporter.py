@@ -43,7 +43,7 @@ class StageReporter:
 
     def add_failure(self, task: Any, fail: Any) -> None:
         self._failed += 1
-        self._say(f"{fail.get_name()}: {task.name}\n{fail.get_msg()}")
+        self._say(f"{task.name} failed:\n{fail.get_msg().rstrip()}")
 
     def skip_uptodate(self, task: Any) -> None:
         if task.name in self.stages:

@@ -100,7 +100,7 @@ def test_a_further_seed_adds_its_own_nodes(make):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.44, "0.4 s"), (61, "61 s"), (600, "10 min"), (9000, "2.5 h")]
+    ("seconds", "words"), [(0.01, "< 0.1 s"), (0.44, "0.4 s"), (61, "61 s"), (600, "10 min"), (9000, "2.5 h")]
 )
 def test_durations(seconds, words):
     assert in_words(seconds) == words
