@@ -200,7 +200,7 @@ def _data(experiment: Experiment) -> Check:
         return Check(name, not absent, found, "pip install scikit-image scikit-learn")
     present = Path(source).exists()
     found = source if present else f"{source} does not exist"
-    remedy = "correct data.source (a relative path counts from the experiment's file)"
+    remedy = "put the data there, or correct data.source (a relative path counts from the experiment's file)"
     return Check(name, present, found, remedy)
 
 

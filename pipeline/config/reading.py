@@ -25,7 +25,8 @@ def read_experiment(name_or_path: str) -> Experiment:
     """Read a preset by name or a user's TOML file by path.
 
     A file may start from a preset with `extends = "smoke"` and state only what differs. A relative
-    `data.source` is taken from the file's own folder. Without `name`, the file's stem is the name.
+    `data.source` counts from the file's own folder, that of a preset from the project's. Without `name`,
+    the file's stem is the name.
 
     Raises:
         ConfigError: no such file or preset, not TOML, or any invalid, unknown or missing key.
@@ -61,7 +62,8 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     source = values.get("data", {}).get("source") if isinstance(values.get("data"), dict) else None
     if isinstance(source, str) and source != "photo-scenes":
-        values["data"]["source"] = str((path.parent / Path(source).expanduser()).resolve())
+        start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
+        values["data"]["source"] = str((start / Path(source).expanduser()).resolve())
     parent = values.pop("extends", None)
     if parent is None:
         return values
@@ -80,7 +82,8 @@ def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(path: Path, error: ValidationError) -> str:
-    lines = [f"{path}: {error.error_count()} mistake(s)"]
+    num_mistakes = error.error_count()
+    lines = [f"{path}: {num_mistakes} mistake{'s' if num_mistakes > 1 else ''}"]
     for detail in error.errors():
         key = ".".join(str(part) for part in detail["loc"]) or "(experiment)"
         if detail["type"] == "extra_forbidden":

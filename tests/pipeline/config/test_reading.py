@@ -1,0 +1,82 @@
+"""Presets, files that extend them, and the messages for mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.reading import PRESETS, ConfigError, preset_names, read_experiment
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def written(folder: Path, text: str, name: str = "my") -> str:
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_valid_and_named_after_its_file(name):
+    assert read_experiment(name).name == name
+
+
+def test_the_published_command_to_the_digit():
+    # Official README: ViT-B/16, 100 epochs, 10 of warm-up, 256 images in all, lr 7.5e-4 for 256 images.
+    experiment = read_experiment("imagenet-vit-base")
+    backbone, schedule, objective = experiment.backbone, experiment.schedule, experiment.objective
+    assert (backbone.embed_dim, backbone.depth, backbone.num_heads, backbone.patch_size) == (768, 12, 12, 16)
+    assert (schedule.epochs, schedule.warmup_epochs, schedule.batch_size) == (100, 10, 256)
+    assert (schedule.peak_lr, schedule.min_lr) == (7.5e-4, 2e-6)
+    assert (schedule.weight_decay, schedule.weight_decay_end) == (0.04, 0.4)
+    assert (schedule.max_gradient_norm, schedule.freeze_last_layer_epochs) == (0.3, 3)
+    assert (schedule.ema_momentum, schedule.ema_momentum_end) == (0.996, 1.0)
+    assert objective.student_temperature == 0.1
+    assert (objective.teacher_temperature_start, objective.teacher_temperature) == (0.04, 0.07)
+    assert (objective.patch_temperature_start, objective.patch_temperature) == (0.04, 0.07)
+    assert objective.teacher_temperature_warmup_epochs == objective.patch_temperature_warmup_epochs == 50
+    assert (experiment.crops.global_scale, experiment.crops.num_local) == ((0.14, 1.0), 0)
+    assert (experiment.masks.ratios, experiment.masks.ratio_variations) == ((0, 0.3), (0, 0.2))
+    assert experiment.projection_head.num_prototypes == 8192
+    assert (experiment.auxiliary_head.depth, experiment.auxiliary_head.kernel_size) == (3, 7)
+    assert experiment.regularisation.drop_path_rate == 0.1
+
+
+def test_a_file_extends_a_preset_and_keeps_the_rest(tmp_path):
+    experiment = read_experiment(written(tmp_path, 'extends = "smoke"\n[schedule]\nepochs = 2\n'))
+    assert (experiment.name, experiment.schedule.epochs) == ("my", 2)
+    assert experiment.schedule.warmup_epochs == read_experiment("smoke").schedule.warmup_epochs
+
+
+def test_a_relative_source_counts_from_the_file_and_that_of_a_preset_from_the_project(tmp_path):
+    experiment = read_experiment(written(tmp_path, '[data]\nsource = "images"\n'))
+    assert experiment.data.source == str(tmp_path / "images")
+    assert PRESETS.is_relative_to(PROJECT)
+    assert read_experiment("cifar10").data.source == str(PROJECT / "data" / "cifar10")
+    extended = read_experiment(written(tmp_path, 'extends = "cifar10"\n'))
+    assert extended.data.source == str(PROJECT / "data" / "cifar10")
+
+
+def test_every_mistake_is_listed_with_its_key(tmp_path):
+    text = 'extends = "smoke"\n[data]\nsorce = "x"\n[schedule]\nbatch_size = 0\n[backbone]\nsize = "huge"\n'
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as error:
+        read_experiment(path)
+    head, *mistakes = str(error.value).splitlines()
+    assert head == f"{path}: 3 mistakes"
+    assert sorted(mistake.split(":")[0].strip() for mistake in mistakes) == [
+        "backbone.size", "data.sorce", "schedule.batch_size",
+    ]  # fmt: skip
+    assert "did you mean 'source'?" in str(error.value)
+    assert "(found 'huge')" in str(error.value)
+
+
+def test_an_unknown_name_lists_the_presets_and_the_closest():
+    with pytest.raises(ConfigError, match=r"nor a preset \(.*smoke.*\); did you mean 'smoke'\?"):
+        read_experiment("smok")
+
+
+def test_a_file_that_extends_itself_is_refused(tmp_path):
+    written(tmp_path, 'extends = "b.toml"\n', "a")
+    written(tmp_path, 'extends = "a.toml"\n', "b")
+    with pytest.raises(ConfigError, match="extends itself"):
+        read_experiment(str(tmp_path / "a.toml"))
