@@ -43,7 +43,8 @@ class Schedule:
     def at(self, step: int) -> Rates:
         """Rates of step 0, 1, ..., num_steps - 1."""
         config, objective = self.config, self.objective
-        epoch = int(step * config.batch_size / self.num_images)
+        epochs_done = step * config.batch_size / self.num_images
+        epoch = int(epochs_done)
         warmup_steps = min(self.num_steps, round(config.warmup_epochs * self.num_images / config.batch_size))
         return Rates(
             lr=warmup_cosine(step, self.num_steps, warmup_steps, config.peak_lr, config.min_lr),
@@ -57,7 +58,7 @@ class Schedule:
                 epoch, objective.patch_temperature_warmup_epochs,
                 objective.patch_temperature_start, objective.patch_temperature,
             ),
-            last_layer_frozen=epoch < config.freeze_last_layer_epochs,
+            last_layer_frozen=epochs_done < config.freeze_last_layer_epochs,
         )
 
 
