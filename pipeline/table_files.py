@@ -14,6 +14,7 @@ from pipeline.files import write_json, write_text
 from pipeline.tables import Line, headlines, points, verdicts
 
 _RIGHT = frozenset({3, 4, 5, 6, 7})  # columns of numbers
+_NOTHING = "No probe had labelled images to test on: there is nothing to compare. The backbones are made."
 _SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
 
 
@@ -23,11 +24,12 @@ def write_tables(directory: Path, lines: list[Line], config: TablesConfig) -> No
     every = [_cells(line) for line in lines]
     first = [_cells(line)[:_SHORT] for line in headlines(lines)]
     sentences = verdicts(lines, config)
-    under = "\n".join(sentences)
-    write_text(directory / "table.txt", f"{_table(first, short, 'simple')}\n\n{under}\n")
+    parts = [_table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences)]
+    write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     parts = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
-    write_text(directory / "table.md", "\n\n".join(part for part in parts if part) + "\n")
+    markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
+    write_text(directory / "table.md", f"{markdown}\n")
     comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in sentences)
     write_text(directory / "table.tex", f"{_table(every, headers, 'latex_booktabs')}\n{comments}")
     write_text(directory / "table.csv", _csv(lines))

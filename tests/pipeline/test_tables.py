@@ -124,6 +124,13 @@ def test_people_first_see_the_headline_metric_of_each_task(tmp_path):
         assert all(name in everything for name in ("top5", "k20", "knn protocol"))
 
 
+def test_without_labelled_images_the_tables_say_so(tmp_path):
+    write_tables(tmp_path, [], CONFIG)
+    assert "nothing to compare" in (tmp_path / "table.txt").read_text()
+    assert (tmp_path / "table.txt").read_text() == (tmp_path / "table.md").read_text()
+    assert json.loads((tmp_path / "table.json").read_text()) == []
+
+
 def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "stamp.json").write_text('{"fingerprint": "f", "outputs": {}}')
     good = {
