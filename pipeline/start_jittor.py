@@ -189,6 +189,9 @@ def _import_jittor(folder: Path, *, use_cuda: bool) -> None:
     taken = (signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
     handlers = {number: signal.getsignal(number) for number in taken}
     https_context = ssl._create_default_https_context  # it turns off the checking of certificates
+    # Its libraries make the processor flush subnormal numbers to zero; NumPy measures and remembers them now.
+    for kind in (numpy.float16, numpy.float32, numpy.float64):
+        numpy.finfo(kind)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

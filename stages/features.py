@@ -43,19 +43,32 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
         if not len(rows):
             continue
         parts = batch_rows(rows, config.batch_size)
-        batches = prefetch(lambda step, parts=parts: load(parts[step]), range(len(parts)),
-                           num_threads=runtime.threads or len(os.sched_getaffinity(0)), depth=4)
+        batches = prefetch(
+            lambda step, parts=parts: load(parts[step]),
+            range(len(parts)),
+            num_threads=runtime.threads or len(os.sched_getaffinity(0)),
+            depth=4,
+        )
         shown = tqdm(batches, desc=f"features {split}", unit="batch", total=len(parts), dynamic_ncols=True)
         features = extract(shown, map(len, parts), forward)
         write_split(output, split, features, labels=dataset.labels[rows], index=rows)
         num_images[split] = len(rows)
-    write_json(output / SUMMARY, {
-        "dataset": dataset.name, "class_names": dataset.class_names, "split_names": dataset.split_names,
-        "content_digest": dataset.content_digest, "num_images": num_images,
-        "num_blocks": config.num_blocks, "embed_dim": frozen.config.embed_dim,
-        "backbone_sha256": sha256_of_file(path), "weights": frozen.weights,
-        "resize": config.resize, "crop_size": config.crop_size,
-    })
+    write_json(
+        output / SUMMARY,
+        {
+            "dataset": dataset.name,
+            "class_names": dataset.class_names,
+            "split_names": dataset.split_names,
+            "content_digest": dataset.content_digest,
+            "num_images": num_images,
+            "num_blocks": config.num_blocks,
+            "embed_dim": frozen.config.embed_dim,
+            "backbone_sha256": sha256_of_file(path),
+            "weights": frozen.weights,
+            "resize": config.resize,
+            "crop_size": config.crop_size,
+        },
+    )
 
 
 def backbone_path(artifact: Path, weights: str) -> Path:

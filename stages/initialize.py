@@ -17,7 +17,9 @@ def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeC
     network = VisionTransformer(config.backbone)
     initialize(network, config.seed)
     mean, std = input_statistics(config.normalization, PreparedDataset.open(data))
-    save_backbone(output / "backbone.safetensors", FrozenBackbone(network, config.backbone, "random", mean, std))
+    save_backbone(
+        output / "backbone.safetensors", FrozenBackbone(network, config.backbone, "random", mean, std)
+    )
 
 
 if __name__ == "__main__":

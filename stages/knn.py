@@ -27,7 +27,11 @@ def run(config: KnnConfig, output: Path, *, features: Path, runtime: RuntimeConf
 
     def vote(queries: np.ndarray) -> list:
         return classify(
-            queries, train.last_cls, train.labels, ks=config.ks, temperature=config.temperature,
+            queries,
+            train.last_cls,
+            train.labels,
+            ks=config.ks,
+            temperature=config.temperature,
             num_threads=runtime.threads or len(os.sched_getaffinity(0)),
         )
 

@@ -30,8 +30,12 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
     }
     with tqdm(desc="linear", unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
         sweep = train_sweep(
-            inputs["train"], stored.train.labels, config, num_classes=len(stored.class_names),
-            rng=np.random.default_rng(SEED), report=lambda epoch: bar.update(epoch - bar.n),
+            inputs["train"],
+            stored.train.labels,
+            config,
+            num_classes=len(stored.class_names),
+            rng=np.random.default_rng(SEED),
+            report=lambda epoch: bar.update(epoch - bar.n),
         )
     predictions = predict(sweep, inputs["test"])
     correct = predictions == stored.test.labels[:, None]

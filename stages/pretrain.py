@@ -17,8 +17,8 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.files import sha256_of_file
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
-    from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.curves import draw_curves
+    from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
     from pipeline.pretrain.metrics_log import read_metrics
     from pipeline.transforms.rendering import implementation
@@ -54,8 +54,14 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
 def _summary(metrics: dict[str, float]) -> str:
     """The bar's right-hand side: loss terms, rate, teacher entropy, feature spread, speed."""
     short = {
-        "loss": "loss", "loss_base_cls": "base", "loss_auxiliary_cls": "aux", "loss_base_patch": "patch",
-        "lr": "lr", "teacher_entropy": "H", "feature_spread": "spread", "images_per_second": "img/s",
+        "loss": "loss",
+        "loss_base_cls": "base",
+        "loss_auxiliary_cls": "aux",
+        "loss_base_patch": "patch",
+        "lr": "lr",
+        "teacher_entropy": "H",
+        "feature_spread": "spread",
+        "images_per_second": "img/s",
     }
     return " ".join(f"{name} {metrics[key]:.3g}" for key, name in short.items() if key in metrics)
 

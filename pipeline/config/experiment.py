@@ -84,15 +84,20 @@ class Experiment(Section):
                 f"backbone.image_size {self.backbone.image_size} must equal "
                 f"crops.global_size {self.crops.global_size}"
             )
-        for section, size in (("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
-                              ("features.crop_size", self.features.crop_size)):
+        for section, size in (
+            ("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
+            ("features.crop_size", self.features.crop_size),
+        ):
             if size % self.backbone.patch_size:
-                raise ValueError(f"{section} {size} is not divisible by patch_size {self.backbone.patch_size}")
+                raise ValueError(
+                    f"{section} {size} is not divisible by patch_size {self.backbone.patch_size}"
+                )
         if max(self.features.num_blocks, self.linear.num_blocks) > self.backbone.depth:
             raise ValueError(f"num_blocks exceeds the backbone's depth {self.backbone.depth}")
         if self.linear.num_blocks > self.features.num_blocks:
             raise ValueError(
-                f"linear.num_blocks {self.linear.num_blocks} exceeds features.num_blocks {self.features.num_blocks}"
+                f"linear.num_blocks {self.linear.num_blocks} exceeds "
+                f"features.num_blocks {self.features.num_blocks}"
             )
         if self.schedule.batch_size % self.schedule.accumulation_steps:
             raise ValueError(
@@ -108,7 +113,9 @@ class Experiment(Section):
     def pretrain_config(self, arm: str, seed: int) -> PretrainConfig:
         """The section of one pretraining: the arms differ in nothing but what `ARMS` says."""
         method = ARMS[arm]
-        objective = self.objective if method.patch_loss else self.objective.model_copy(update={"patch_weight": 0.0})
+        objective = (
+            self.objective if method.patch_loss else self.objective.model_copy(update={"patch_weight": 0.0})
+        )
         return PretrainConfig(
             backbone=self.backbone,
             auxiliary_head=self.auxiliary_head if method.auxiliary else None,

@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from pipeline.config.data import CropConfig, MaskConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -107,5 +105,5 @@ class LogisticConfig(Section):
     """L2-regularised logistic regression by scikit-learn."""
 
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
-    max_iterations: PositiveInt = 200
+    max_iterations: PositiveInt = 1000
     num_bootstrap: PositiveInt = 1000

@@ -155,8 +155,10 @@ def _read_split(directory: Path, split: str, summary: dict) -> SplitFeatures | N
     num_blocks, num_channels = summary["num_blocks"], summary["embed_dim"]
     class_names = summary["class_names"]
     shapes = {
-        "cls": (num_images, num_blocks, num_channels), "patch_mean": (num_images, num_channels),
-        "labels": (num_images,), "index": (num_images,),
+        "cls": (num_images, num_blocks, num_channels),
+        "patch_mean": (num_images, num_channels),
+        "labels": (num_images,),
+        "index": (num_images,),
     }
     arrays = {name: _read_array(directory / f"{split}_{name}.npy", shape) for name, shape in shapes.items()}
     labels = arrays["labels"]

@@ -16,8 +16,12 @@ def batch_rows(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 def load_crops(
-    dataset: PreparedDataset, rows: np.ndarray, *, resize: int,
-    crop: Callable[[list[np.ndarray]], np.ndarray], batch_size: int,
+    dataset: PreparedDataset,
+    rows: np.ndarray,
+    *,
+    resize: int,
+    crop: Callable[[list[np.ndarray]], np.ndarray],
+    batch_size: int,
 ) -> np.ndarray:
     """Evaluation crops of some images, filled up with black to a whole batch.
 

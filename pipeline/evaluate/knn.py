@@ -79,9 +79,7 @@ def _rankings(
     votes = np.zeros((len(labels), num_classes))
     rankings = []
     for first, last in zip((0, *ks), ks, strict=False):
-        new = np.bincount(
-            cells[:, first:last].ravel(), weights[:, first:last].ravel(), minlength=votes.size
-        )
+        new = np.bincount(cells[:, first:last].ravel(), weights[:, first:last].ravel(), minlength=votes.size)
         votes += new.reshape(votes.shape)
         rankings.append(_best_classes(votes, min(5, num_classes)))
     return rankings

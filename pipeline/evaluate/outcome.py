@@ -25,8 +25,13 @@ class Metric:
 
 
 def write_outcome(
-    output: Path, task: str, metrics: list[Metric], predictions: np.ndarray, features: FeatureSet,
-    *, num_bootstrap: int,
+    output: Path,
+    task: str,
+    metrics: list[Metric],
+    predictions: np.ndarray,
+    features: FeatureSet,
+    *,
+    num_bootstrap: int,
 ) -> None:
     """Write rows.json, predictions.npz, confusion.csv and per_class.csv.
 
@@ -43,8 +48,10 @@ def write_outcome(
     confusion = confusion_matrix(test.labels, predictions, len(features.class_names))
     _write_csv(
         output / "confusion.csv",
-        [["true class \\ predicted class", *features.class_names],
-         *([name, *counts] for name, counts in zip(features.class_names, confusion.tolist(), strict=True))],
+        [
+            ["true class \\ predicted class", *features.class_names],
+            *([name, *counts] for name, counts in zip(features.class_names, confusion.tolist(), strict=True)),
+        ],
     )
     accuracies = ["" if np.isnan(share) else f"{share:.6f}" for share in per_class_accuracy(confusion)]
     counts_and_accuracies = zip(features.class_names, confusion.sum(axis=1), accuracies, strict=True)
@@ -72,10 +79,16 @@ def _row(task: str, metric: Metric, features: FeatureSet, num_bootstrap: int) ->
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     low, high = bootstrap_interval(metric.correct, rng, num_bootstrap=num_bootstrap)
     return {
-        "task": task, "metric": metric.name, "value": float(metric.correct.mean()),
-        "ci_low": low, "ci_high": high, "num_images": len(metric.correct),
-        "dataset": features.dataset, "split": features.test.source_name,
-        "protocol": metric.protocol, "higher_is_better": True,
+        "task": task,
+        "metric": metric.name,
+        "value": float(metric.correct.mean()),
+        "ci_low": low,
+        "ci_high": high,
+        "num_images": len(metric.correct),
+        "dataset": features.dataset,
+        "split": features.test.source_name,
+        "protocol": metric.protocol,
+        "higher_is_better": True,
     }
 
 

@@ -56,6 +56,9 @@ def load_backbone(path: Path) -> FrozenBackbone:
     for parameter in network.parameters():
         parameter.stop_grad()
     return FrozenBackbone(
-        network=network, config=config, weights=str(weights),
-        mean=np.asarray(mean, np.float32), std=np.asarray(std, np.float32),
+        network=network,
+        config=config,
+        weights=str(weights),
+        mean=np.asarray(mean, np.float32),
+        std=np.asarray(std, np.float32),
     )

@@ -48,10 +48,12 @@ class AuxiliaryHead(nn.Module):
 
     def __init__(self, config: AuxiliaryHeadConfig, dim: int):
         super().__init__()
-        self.blocks = nn.ModuleList([
-            ConvNeXtBlock(dim, config.kernel_size, shortcut=config.first_shortcut or index > 0)
-            for index in range(config.depth)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                ConvNeXtBlock(dim, config.kernel_size, shortcut=config.first_shortcut or index > 0)
+                for index in range(config.depth)
+            ]
+        )
         self.norm = LayerNorm(dim, 1e-6)
 
     def execute(self, feature_map: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:

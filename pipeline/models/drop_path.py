@@ -12,7 +12,9 @@ def path_rates(drop_path_rate: float, base_depth: int, auxiliary_depth: int) -> 
     return np.linspace(0.0, drop_path_rate, base_depth + auxiliary_depth)
 
 
-def path_scales(rng: np.random.Generator, rates: np.ndarray, num_branches: int, num_images: int) -> np.ndarray:
+def path_scales(
+    rng: np.random.Generator, rates: np.ndarray, num_branches: int, num_images: int
+) -> np.ndarray:
     """What each block's branches are multiplied by: 0 (dropped) or 1 / (1 - rate).
 
     Returns:

@@ -1,5 +1,7 @@
 """Projection to prototypes: an MLP each for base and auxiliary tokens, one shared prototype layer."""
 
+from itertools import pairwise
+
 import jittor as jt
 from jittor import nn
 
@@ -14,7 +16,7 @@ class ProjectionMlp(nn.Module):
     def __init__(self, config: ProjectionHeadConfig, dim: int):
         super().__init__()
         widths = [dim] + [config.hidden_dim] * (config.num_layers - 1)
-        self.hidden = nn.ModuleList([LinearGelu(a, b) for a, b in zip(widths, widths[1:], strict=False)])
+        self.hidden = nn.ModuleList([LinearGelu(a, b) for a, b in pairwise(widths)])
         self.bottleneck = Linear(widths[-1], config.bottleneck_dim)
 
     def execute(self, x: jt.Var) -> jt.Var:

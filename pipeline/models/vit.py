@@ -76,7 +76,9 @@ class VisionTransformer(nn.Module):
         )
         self.norm = LayerNorm(dim, _EPS)
 
-    def execute(self, images: jt.Var, mask: jt.Var | None = None, path_scales: jt.Var | None = None) -> Tokens:
+    def execute(
+        self, images: jt.Var, mask: jt.Var | None = None, path_scales: jt.Var | None = None
+    ) -> Tokens:
         """One forward pass.
 
         Args:

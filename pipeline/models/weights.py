@@ -32,7 +32,8 @@ def assign_arrays(network: nn.Module, arrays: Mapping[str, np.ndarray], origin: 
     parameters = dict(network.named_parameters())
     missing, unexpected = sorted(parameters.keys() - arrays.keys()), sorted(arrays.keys() - parameters.keys())
     reshaped = {
-        name: f"expected {tuple(parameters[name].shape)} float32, found {arrays[name].shape} {arrays[name].dtype}"
+        name: f"expected {tuple(parameters[name].shape)} float32, "
+        f"found {arrays[name].shape} {arrays[name].dtype}"
         for name in parameters.keys() & arrays.keys()
         if tuple(parameters[name].shape) != arrays[name].shape or arrays[name].dtype != np.float32
     }
@@ -52,7 +53,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     """Write a safetensors file, whole or not at all; metadata values are stored as JSON."""
     texts = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
     with replacing(path) as partial:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata=texts)
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata=texts
+        )
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:

@@ -21,7 +21,9 @@ class BuildError(RuntimeError):
     """The library could not be compiled; the message ends with what the compiler said."""
 
 
-def build_library(name: str, sources: list[Path], flags: tuple[str, ...] = (), depends: list[Path] = ()) -> Path:
+def build_library(
+    name: str, sources: list[Path], flags: tuple[str, ...] = (), depends: list[Path] = ()
+) -> Path:
     """Compile `sources` into `lib<name>.so` unless the same library is there already.
 
     Args:

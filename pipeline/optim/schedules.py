@@ -51,12 +51,16 @@ class Schedule:
             weight_decay=cosine(step, self.num_steps, config.weight_decay, config.weight_decay_end),
             ema_momentum=cosine(step, self.num_steps, config.ema_momentum, config.ema_momentum_end),
             teacher_temperature=warm_temperature(
-                epoch, objective.teacher_temperature_warmup_epochs,
-                objective.teacher_temperature_start, objective.teacher_temperature,
+                epoch,
+                objective.teacher_temperature_warmup_epochs,
+                objective.teacher_temperature_start,
+                objective.teacher_temperature,
             ),
             patch_temperature=warm_temperature(
-                epoch, objective.patch_temperature_warmup_epochs,
-                objective.patch_temperature_start, objective.patch_temperature,
+                epoch,
+                objective.patch_temperature_warmup_epochs,
+                objective.patch_temperature_start,
+                objective.patch_temperature,
             ),
             last_layer_frozen=epochs_done < config.freeze_last_layer_epochs,
         )

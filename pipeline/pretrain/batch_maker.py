@@ -29,7 +29,9 @@ class BatchMaker:
         side = config.backbone.image_size // config.backbone.patch_size
         num_masks = crops.num_global * len(rows)
         masks = block_masks(generator(config.seed, Stream.MASKS, step), num_masks, (side, side), config.masks)
-        return Batch(views.global_crops, views.local_crops, masks.reshape(crops.num_global, len(rows), side, side))
+        return Batch(
+            views.global_crops, views.local_crops, masks.reshape(crops.num_global, len(rows), side, side)
+        )
 
     def image_rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64.

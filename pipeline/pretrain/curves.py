@@ -6,9 +6,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib.figure import Figure  # noqa: E402 (the backend must be chosen before)
+from matplotlib.figure import Figure
 
-from pipeline.files import replacing  # noqa: E402
+from pipeline.files import replacing
 
 _TERMS = {
     "loss": "total",

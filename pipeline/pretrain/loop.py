@@ -66,7 +66,12 @@ def pretrain(
                 losses = loss_values(terms)
                 check_finite(step, losses)
             unread.clear()
-            metrics = {"step": state.step, **losses, **_measured(outcome, rates), **clock.read(state.step, config)}
+            metrics = {
+                "step": state.step,
+                **losses,
+                **_measured(outcome, rates),
+                **clock.read(state.step, config),
+            }
             append_metrics(output / METRICS, metrics)
             warning = collapse(metrics, config.projection_head.num_prototypes)
             report(Progress(state.step, schedule.num_steps, metrics, warning))

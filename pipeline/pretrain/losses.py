@@ -75,6 +75,10 @@ def cross_entropy(student_logits: jt.Var, teacher_probs: jt.Var, pairs: Pairs, t
         pairs: rows of both and weights.
     """
     return kernels.soft_cross_entropy(
-        student_logits, teacher_probs,
-        jt.array(pairs.student_rows), jt.array(pairs.teacher_rows), jt.array(pairs.weights), temperature,
+        student_logits,
+        teacher_probs,
+        jt.array(pairs.student_rows),
+        jt.array(pairs.teacher_rows),
+        jt.array(pairs.weights),
+        temperature,
     )

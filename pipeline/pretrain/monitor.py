@@ -43,7 +43,10 @@ def teacher_statistics(targets: Targets) -> dict[str, float]:
             that all images have one vector, 1 that they fill the sphere evenly.
     """
     with jt.no_grad():
-        probs, features = targets.cls_probs.numpy().astype(np.float64), targets.features.numpy().astype(np.float64)
+        probs, features = (
+            targets.cls_probs.numpy().astype(np.float64),
+            targets.features.numpy().astype(np.float64),
+        )
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     return {
         "teacher_entropy": float(_entropy(probs).mean()),
@@ -60,7 +63,7 @@ def collapse(statistics: dict[str, float], num_prototypes: int) -> str | None:
     if statistics["prototype_entropy"] < _EDGE * most:
         return "collapsed: every image falls to one prototype (prototype entropy 0)"
     if statistics["teacher_entropy"] > (1 - _EDGE) * most:
-        return "flat: the teacher prefers no prototype (teacher entropy at ln K = %.2f)" % most
+        return f"flat: the teacher prefers no prototype (teacher entropy at ln K = {most:.2f})"
     return None
 
 

@@ -115,8 +115,10 @@ def hssl_terms(
         vectors = head.base(kernels.gather_rows(_rows(seen.base_patches), jt.array(hidden.rows)))
         own = np.arange(len(hidden.rows), dtype=np.int32)
         base_patch = cross_entropy(
-            logits(vectors, prototypes), targets.patch_probs,
-            Pairs(own, own, hidden.weights), config.student_temperature,
+            logits(vectors, prototypes),
+            targets.patch_probs,
+            Pairs(own, own, hidden.weights),
+            config.student_temperature,
         )
         total = total + config.patch_weight * base_patch
     return Terms(total=total, base_cls=base_cls, auxiliary_cls=auxiliary_cls, base_patch=base_patch)

@@ -49,7 +49,9 @@ def initial_state(config: PretrainConfig) -> TrainState:
     return TrainState(student=student, teacher=teacher, optimizer=optimizer, centers=centers, step=0)
 
 
-def train_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig) -> tuple[TrainState, StepOutcome]:
+def train_step(
+    state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig
+) -> tuple[TrainState, StepOutcome]:
     """One step on a batch, computed in `accumulation_steps` equal parts.
 
     Every loss term is a mean over images, so the mean of the parts' gradients is the gradient of the
@@ -62,19 +64,24 @@ def train_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainCo
     for index in range(num_parts):
         part = batch.part(index, num_parts)
         targets.append(
-            teacher_targets(state.teacher, part, state.centers, rates, patches=config.objective.patch_weight > 0)
+            teacher_targets(
+                state.teacher, part, state.centers, rates, patches=config.objective.patch_weight > 0
+            )
         )
         paths = _paths_of_part(scales, index, num_parts)
         terms.append(hssl_terms(state.student, part, targets[-1], paths, config.objective))
         part_gradients = jt.grad(terms[-1].total / num_parts, parameters)
-        gradients = part_gradients if gradients is None else [
-            a + b for a, b in zip(gradients, part_gradients, strict=True)
-        ]
+        gradients = (
+            part_gradients
+            if gradients is None
+            else [a + b for a, b in zip(gradients, part_gradients, strict=True)]
+        )
         if num_parts > 1:
             # Run what is queued now: left lazy, every part's activations would live at once.
             jt.sync(gradients)
     frozen = frozenset(
-        index for index, (name, _) in enumerate(state.student.named_parameters())
+        index
+        for index, (name, _) in enumerate(state.student.named_parameters())
         if rates.last_layer_frozen and name == "projection_head.prototypes"
     )
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
@@ -117,13 +124,15 @@ def _paths_of_part(scales: dict[str, np.ndarray], index: int, num_parts: int) ->
 
 def _updated_centers(centers: Centers, targets: list[Targets], config: PretrainConfig) -> Centers:
     cls = updated_center(
-        centers.cls, sum(target.mean_cls_logits for target in targets) / len(targets),
+        centers.cls,
+        sum(target.mean_cls_logits for target in targets) / len(targets),
         config.objective.center_momentum,
     )
     patch = centers.patch
     if targets[0].mean_patch_logits is not None:
         patch = updated_center(
-            patch, sum(target.mean_patch_logits for target in targets) / len(targets),
+            patch,
+            sum(target.mean_patch_logits for target in targets) / len(targets),
             config.objective.patch_center_momentum,
         )
     return Centers(cls=cls, patch=patch)

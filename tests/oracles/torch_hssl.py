@@ -22,7 +22,9 @@ def mlp(p, name, x):
 
 def attention(p, name, x, heads):
     batch, tokens, dim = x.shape
-    q, k, v = linear(p, f"{name}.qkv", x).reshape(batch, tokens, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
+    q, k, v = (
+        linear(p, f"{name}.qkv", x).reshape(batch, tokens, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
+    )
     weights = torch.softmax(q @ k.transpose(-1, -2) / (dim // heads) ** 0.5, dim=-1)
     return linear(p, f"{name}.out", (weights @ v).transpose(1, 2).reshape(batch, tokens, dim))
 
@@ -50,7 +52,10 @@ def encode(p, config, images, mask=None, base_paths=None, head_paths=None):
         name = f"backbone.blocks.{index}"
         scale = (1.0, 1.0) if base_paths is None else base_paths[index][:, :, None, None]
         x = x + scale[0] * attention(
-            p, f"{name}.attention", layer_norm(p, f"{name}.norm_attention", x, 1e-6), config.backbone.num_heads
+            p,
+            f"{name}.attention",
+            layer_norm(p, f"{name}.norm_attention", x, 1e-6),
+            config.backbone.num_heads,
         )
         x = x + scale[1] * mlp(p, f"{name}.mlp", layer_norm(p, f"{name}.norm_mlp", x, 1e-6))
     out = layer_norm(p, "backbone.norm", x, 1e-6)
@@ -61,7 +66,9 @@ def encode(p, config, images, mask=None, base_paths=None, head_paths=None):
             name = f"auxiliary_head.blocks.{index}"
             kernel = p[f"{name}.conv.weight"].permute(2, 0, 1).unsqueeze(1)
             z = F.conv2d(y, kernel, p[f"{name}.conv.bias"], padding=kernel.shape[-1] // 2, groups=y.shape[1])
-            z = mlp(p, f"{name}.mlp", layer_norm(p, f"{name}.norm", z.permute(0, 2, 3, 1), 1e-5)).permute(0, 3, 1, 2)
+            z = mlp(p, f"{name}.mlp", layer_norm(p, f"{name}.norm", z.permute(0, 2, 3, 1), 1e-5)).permute(
+                0, 3, 1, 2
+            )
             if index > 0 or config.auxiliary_head.first_shortcut:
                 z = y + (z if head_paths is None else head_paths[index][:, None, None, None] * z)
             y = z
@@ -89,13 +96,21 @@ def losses(student, teacher, config, batch, centers, temperatures, paths):
     objective, teaching = config.objective, "auxiliary" if config.auxiliary_head else "base"
     seen, taught = [], []
     for view, crops in enumerate(batch.global_crops):
-        scales = {key: value[:, :, view] if key == "base" else value[:, view] for key, value in paths["global"].items()}
+        scales = {
+            key: value[:, :, view] if key == "base" else value[:, view]
+            for key, value in paths["global"].items()
+        }
         seen.append(encode(student, config, crops, batch.masks[view], scales["base"], scales["auxiliary"]))
         taught.append(encode(teacher, config, crops))
     for view, crops in enumerate(batch.local_crops):
-        scales = {key: value[:, :, view] if key == "base" else value[:, view] for key, value in paths["local"].items()}
+        scales = {
+            key: value[:, :, view] if key == "base" else value[:, view]
+            for key, value in paths["local"].items()
+        }
         seen.append(encode(student, config, crops, None, scales["base"], scales["auxiliary"]))
-    teacher_cls = [project(teacher, config, teaching, t[2] if teaching == "auxiliary" else t[0]) for t in taught]
+    teacher_cls = [
+        project(teacher, config, teaching, t[2] if teaching == "auxiliary" else t[0]) for t in taught
+    ]
     teacher_patches = [project(teacher, config, "base", t[1]) for t in taught]
     terms = {"base_cls": [], "auxiliary_cls": [], "base_patch": []}
     for q, logits in enumerate(teacher_cls):
@@ -112,7 +127,9 @@ def losses(student, teacher, config, batch, centers, temperatures, paths):
                 terms["auxiliary_cls"].append(cross_entropy(target, own, student_temperature).mean())
     for q, logits in enumerate(teacher_patches):
         target = torch.softmax((logits - centers["patch"]) / temperatures[1], dim=-1)
-        each = cross_entropy(target, project(student, config, "base", seen[q][1]), objective.student_temperature)
+        each = cross_entropy(
+            target, project(student, config, "base", seen[q][1]), objective.student_temperature
+        )
         mask = batch.masks[q].flatten(1).to(each.dtype)
         terms["base_patch"].append(((each * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)).mean())
     mean = {name: sum(values) / len(values) for name, values in terms.items() if values}

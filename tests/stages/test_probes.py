@@ -34,7 +34,11 @@ def features(tmp_path):
         np.save(directory / f"{split}_labels.npy", labels)
         np.save(directory / f"{split}_index.npy", np.arange(size))
     summary = {
-        "dataset": "made up", "class_names": CLASSES, "num_images": SIZES, "num_blocks": 2, "embed_dim": 8,
+        "dataset": "made up",
+        "class_names": CLASSES,
+        "num_images": SIZES,
+        "num_blocks": 2,
+        "embed_dim": 8,
         "split_names": {"train": "train", "val": "train (held out)", "test": "val"},
     }
     (directory / "features.json").write_text(json.dumps(summary))

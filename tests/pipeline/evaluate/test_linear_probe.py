@@ -66,8 +66,11 @@ def test_a_rate_that_diverges_is_marked_and_changes_no_other():
     labels = rng.integers(0, 3, 200)
     sweeps = [
         train_sweep(
-            features, labels, LinearConfig(epochs=10, batch_size=50, base_lrs=rates),
-            num_classes=3, rng=np.random.default_rng(0),
+            features,
+            labels,
+            LinearConfig(epochs=10, batch_size=50, base_lrs=rates),
+            num_classes=3,
+            rng=np.random.default_rng(0),
         )
         for rates in ((1e-9, 1e-8), (1e-9, 1e36, 1e-8))
     ]
@@ -82,6 +85,9 @@ def test_a_rate_that_diverges_is_marked_and_changes_no_other():
 def test_labels_that_do_not_fit_are_refused(labels):
     with pytest.raises(ValueError, match="label"):
         train_sweep(
-            np.ones((3, 2), np.float32), np.array(labels), LinearConfig(epochs=1),
-            num_classes=3, rng=np.random.default_rng(0),
+            np.ones((3, 2), np.float32),
+            np.array(labels),
+            LinearConfig(epochs=1),
+            num_classes=3,
+            rng=np.random.default_rng(0),
         )

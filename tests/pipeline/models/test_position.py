@@ -12,7 +12,9 @@ def test_a_constant_stays_constant():
     assert grid_resampling((14, 14), (6, 9)).sum(axis=1) == pytest.approx(np.ones(54), abs=1e-6)
 
 
-@pytest.mark.parametrize(("old", "new"), [((14, 14), (32, 32)), ((14, 14), (6, 6)), ((4, 7), (9, 3)), ((2, 2), (5, 5))])
+@pytest.mark.parametrize(
+    ("old", "new"), [((14, 14), (32, 32)), ((14, 14), (6, 6)), ((4, 7), (9, 3)), ((2, 2), (5, 5))]
+)
 def test_equals_bicubic_interpolation_in_torch(old, new):
     torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
     table = np.random.default_rng(0).normal(size=(old[0] * old[1], 8))

@@ -59,9 +59,11 @@ def test_grid_keeps_rows_and_columns_apart(jt, network, rng):
     plain = images(rng, num=1, height=12, width=30)
     striped = plain.copy()
     striped[..., 6:12] += 3.0
-    difference = np.abs(
-        network.embed(jt.array(plain))[0].numpy() - network.embed(jt.array(striped))[0].numpy()
-    ).max(axis=(0, 2))[1:].reshape(2, 5)
+    difference = (
+        np.abs(network.embed(jt.array(plain))[0].numpy() - network.embed(jt.array(striped))[0].numpy())
+        .max(axis=(0, 2))[1:]
+        .reshape(2, 5)
+    )
     assert (difference[:, 1] > 1e-3).all()
     assert (np.delete(difference, 1, axis=1) == 0).all()
 

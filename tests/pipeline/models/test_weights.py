@@ -13,7 +13,9 @@ def a_backbone(seed=0):
 
     network = VisionTransformer(CONFIG)
     initialize(network, seed)
-    return FrozenBackbone(network, CONFIG, "teacher", np.full(3, 0.5, np.float32), np.full(3, 0.25, np.float32))
+    return FrozenBackbone(
+        network, CONFIG, "teacher", np.full(3, 0.5, np.float32), np.full(3, 0.25, np.float32)
+    )
 
 
 def test_backbone_file_round_trip(jt, tmp_path, rng):
@@ -40,7 +42,13 @@ def test_every_misfit_is_listed_and_nothing_changes(jt):
     arrays["norm.weight"] = np.zeros(8, np.float64)
     with pytest.raises(WeightsError) as error:
         assign_arrays(network, arrays, "there.safetensors")
-    for part in ("there.safetensors", "missing ['cls_token']", "unexpected ['clz_token']", "(9,) float32", "float64"):
+    for part in (
+        "there.safetensors",
+        "missing ['cls_token']",
+        "unexpected ['clz_token']",
+        "(9,) float32",
+        "float64",
+    ):
         assert part in str(error.value)
     assert all(np.array_equal(before[name], value) for name, value in named_arrays(network).items())
 

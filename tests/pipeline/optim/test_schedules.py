@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def test_warmup_is_linear_and_meets_the_cosine():
     rates = [warmup_cosine(step, 20, 5, 1.0, 0.0) for step in range(20)]
     assert rates[:5] == pytest.approx(np.linspace(0, 1, 5))
     assert rates[5] == pytest.approx(1.0)
-    assert all(a > b for a, b in zip(rates[5:], rates[6:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[5:]))
 
 
 def test_temperature_follows_whole_epochs():
@@ -43,8 +45,13 @@ def test_temperature_follows_whole_epochs():
 
 @pytest.mark.parametrize(
     ("name", "shape", "expected"),
-    [("blocks.0.mlp.expand.weight", (4, 4), True), ("norm.weight", (4,), False), ("cls_token", (1, 4), True),
-     ("blocks.0.mlp.expand.bias", (4,), False), ("pos_embed", (5, 4), True)],
+    [
+        ("blocks.0.mlp.expand.weight", (4, 4), True),
+        ("norm.weight", (4,), False),
+        ("cls_token", (1, 4), True),
+        ("blocks.0.mlp.expand.bias", (4,), False),
+        ("pos_embed", (5, 4), True),
+    ],
 )
 def test_what_decays(name, shape, expected):
     assert decays(name, shape) is expected

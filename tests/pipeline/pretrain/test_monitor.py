@@ -8,8 +8,11 @@ def targets(jt, probs, features):
     from pipeline.pretrain.objective import Targets
 
     return Targets(
-        cls_probs=jt.array(probs.astype(np.float32)), patch_probs=None, mean_cls_logits=None,
-        mean_patch_logits=None, features=jt.array(features.astype(np.float32)),
+        cls_probs=jt.array(probs.astype(np.float32)),
+        patch_probs=None,
+        mean_cls_logits=None,
+        mean_patch_logits=None,
+        features=jt.array(features.astype(np.float32)),
     )
 
 

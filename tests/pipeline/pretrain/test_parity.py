@@ -14,7 +14,12 @@ torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorc
 def small_config(**changes) -> PretrainConfig:
     values = {
         "backbone": {
-            "size": "custom", "image_size": 24, "patch_size": 6, "embed_dim": 24, "depth": 2, "num_heads": 3,
+            "size": "custom",
+            "image_size": 24,
+            "patch_size": 6,
+            "embed_dim": 24,
+            "depth": 2,
+            "num_heads": 3,
         },
         "auxiliary_head": {"depth": 3, "kernel_size": 3},
         "projection_head": {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 19},
@@ -22,7 +27,13 @@ def small_config(**changes) -> PretrainConfig:
         "regularisation": {"drop_path_rate": 0.3},
         "crops": {"global_size": 24, "local_size": 12, "num_local": 2},
         "masks": {},
-        "schedule": {"epochs": 5, "batch_size": 4, "base_lr": 0.3, "warmup_epochs": 0, "freeze_last_layer_epochs": 0},
+        "schedule": {
+            "epochs": 5,
+            "batch_size": 4,
+            "base_lr": 0.3,
+            "warmup_epochs": 0,
+            "freeze_last_layer_epochs": 0,
+        },
         "normalization": "imagenet",
         "seed": 3,
     }
@@ -52,7 +63,9 @@ class TorchBatch:
 
 def to_torch(batch) -> TorchBatch:
     return TorchBatch(
-        torch.tensor(batch.global_crops).double(), torch.tensor(batch.local_crops).double(), torch.tensor(batch.masks)
+        torch.tensor(batch.global_crops).double(),
+        torch.tensor(batch.local_crops).double(),
+        torch.tensor(batch.masks),
     )
 
 
@@ -67,7 +80,9 @@ def torch_paths(config, batch, step):
         # An empty tensor stands where there is no head, indexed by view and never read.
         paths[views] = {
             "base": torch.tensor(drawn[f"{views} base"]).double(),
-            "auxiliary": auxiliary[:, 0] if depth else torch.zeros(0, batch.masks.shape[0] + len(batch.local_crops)),
+            "auxiliary": auxiliary[:, 0]
+            if depth
+            else torch.zeros(0, batch.masks.shape[0] + len(batch.local_crops)),
         }
     return paths
 
@@ -83,8 +98,13 @@ def torch_run(config, student, teacher, batches, rates):
     moments = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in student.items()}
     for step, (batch, rate) in enumerate(zip(batches, rates, strict=True)):
         terms, means = losses(
-            student, teacher, config, to_torch(batch), centers,
-            (rate.teacher_temperature, rate.patch_temperature), torch_paths(config, batch, step),
+            student,
+            teacher,
+            config,
+            to_torch(batch),
+            centers,
+            (rate.teacher_temperature, rate.patch_temperature),
+            torch_paths(config, batch, step),
         )
         gradients = torch.autograd.grad(terms["total"], list(student.values()), allow_unused=True)
         gradients = {
@@ -106,7 +126,8 @@ def torch_run(config, student, teacher, batches, rates):
             for name, parameter in teacher.items():
                 parameter.mul_(rate.ema_momentum).add_((1 - rate.ema_momentum) * student[name])
         centers = {
-            "cls": 0.9 * centers["cls"] + 0.1 * means["cls"], "patch": 0.9 * centers["patch"] + 0.1 * means["patch"],
+            "cls": 0.9 * centers["cls"] + 0.1 * means["cls"],
+            "patch": 0.9 * centers["patch"] + 0.1 * means["patch"],
         }
         yield {name: float(value.detach()) for name, value in terms.items()}, gradients, centers
 
@@ -141,10 +162,14 @@ def test_three_steps_equal_torch_float64(jt, arm, kernels):
         rng = np.random.default_rng(0)
         state = initial_state(config)
         # Larger weights than at the start of training, so that every gradient is far from zero.
-        weights = {name: (value * 4 + 0.1 * rng.normal(size=value.shape)).astype(np.float32)
-                   for name, value in named_arrays(state.student).items()}
-        other = {name: (value + 0.05 * rng.normal(size=value.shape)).astype(np.float32)
-                 for name, value in weights.items()}
+        weights = {
+            name: (value * 4 + 0.1 * rng.normal(size=value.shape)).astype(np.float32)
+            for name, value in named_arrays(state.student).items()
+        }
+        other = {
+            name: (value + 0.05 * rng.normal(size=value.shape)).astype(np.float32)
+            for name, value in weights.items()
+        }
         assign_arrays(state.student, weights, "test")
         assign_arrays(state.teacher, other, "test")
         student = {name: torch.tensor(value).double() for name, value in weights.items()}
@@ -176,8 +201,10 @@ def test_every_gradient_equals_torch_float64(jt):
     config = small_config()
     rng = np.random.default_rng(1)
     state = initial_state(config)
-    weights = {name: (value * 4 + 0.1 * rng.normal(size=value.shape)).astype(np.float32)
-               for name, value in named_arrays(state.student).items()}
+    weights = {
+        name: (value * 4 + 0.1 * rng.normal(size=value.shape)).astype(np.float32)
+        for name, value in named_arrays(state.student).items()
+    }
     assign_arrays(state.student, weights, "test")
     assign_arrays(state.teacher, weights, "test")
     batch, rate = a_batch(config, rng), Schedule(config.schedule, config.objective, num_images=4).at(0)

@@ -1,0 +1,36 @@
+import numpy as np
+
+from pipeline.pretrain.batch_maker import BatchMaker
+from tests.pipeline.pretrain.test_parity import small_config
+
+
+def test_arms_see_the_same_batches_at_one_seed(tiny_dataset):
+    hssl = BatchMaker(small_config(), tiny_dataset)(5)
+    ibot = BatchMaker(small_config(auxiliary_head=None), tiny_dataset)(5)
+    for name in ("global_crops", "local_crops", "masks"):
+        assert np.array_equal(getattr(hssl, name), getattr(ibot, name)), name
+    other = BatchMaker(small_config(seed=4), tiny_dataset)(5)
+    assert not np.array_equal(hssl.global_crops, other.global_crops)
+
+
+def test_every_image_comes_once_an_epoch_and_no_epoch_is_like_another(tiny_dataset):
+    maker = BatchMaker(small_config(), tiny_dataset)  # 4 images a step, 10 in an epoch
+    rows = np.concatenate([maker.image_rows(step) for step in range(5)])
+    assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
+    assert not np.array_equal(rows[:10], rows[10:])
+
+
+def test_a_set_smaller_than_a_batch_is_repeated(tiny_dataset):
+    config = small_config()
+    large = config.model_copy(update={"schedule": config.schedule.model_copy(update={"batch_size": 24})})
+    rows = BatchMaker(large, tiny_dataset).image_rows(0)
+    assert sorted(np.bincount(rows)) == [2] * 6 + [3] * 4
+
+
+def test_shapes(tiny_dataset):
+    batch = BatchMaker(small_config(), tiny_dataset)(0)
+    assert batch.global_crops.shape == (2, 4, 3, 24, 24)
+    assert batch.local_crops.shape == (2, 4, 3, 12, 12)
+    assert batch.masks.shape == (2, 4, 4, 4)
+    half = batch.part(1, 2)
+    assert np.array_equal(half.global_crops, batch.global_crops[:, 2:])

@@ -1,0 +1,120 @@
+"""Whole runs of a few steps: resuming, broken checkpoints, broken losses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.config.stages import RuntimeConfig
+from tests.pipeline.pretrain.test_parity import small_config
+
+# Save and log at every step.
+EAGER = RuntimeConfig(checkpoint_every_minutes=1e-9, log_every_steps=1)
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+def config_of_six_steps(**changes):
+    config = small_config(**changes)
+    return config.model_copy(update={"schedule": config.schedule.model_copy(update={"epochs": 2.4})})
+
+
+def run(dataset, output, config, stop_after=None):
+    from pipeline.pretrain.loop import pretrain
+
+    def report(progress):
+        if progress.step == stop_after:
+            raise Stopped
+
+    output.mkdir(exist_ok=True)
+    return pretrain(config, dataset, output, runtime=EAGER, report=report)
+
+
+def weights_of(state):
+    from pipeline.models.weights import named_arrays
+
+    return {
+        **named_arrays(state.student),
+        **{f"teacher/{k}": v for k, v in named_arrays(state.teacher).items()},
+    }
+
+
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path):
+    config = config_of_six_steps()
+    whole = run(tiny_dataset, tmp_path / "whole", config)
+    with pytest.raises(Stopped):
+        run(tiny_dataset, tmp_path / "parts", config, stop_after=4)
+    # Stopped between logging step 4 and saving it: the checkpoint is that of step 3.
+    resumed = run(tiny_dataset, tmp_path / "parts", config)
+    assert whole.step == resumed.step == 6
+    expected, found = weights_of(whole), weights_of(resumed)
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    lines = (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_every_parameter_still_learns_after_a_resume(jt, tiny_dataset, tmp_path):
+    """The official code resumes into a frozen network without a word."""
+    config = config_of_six_steps()
+    with pytest.raises(Stopped):
+        run(tiny_dataset, tmp_path / "run", config, stop_after=4)
+    from pipeline.models.weights import read_arrays
+
+    saved, metadata = read_arrays(tmp_path / "run" / "checkpoint.safetensors")
+    assert metadata["step"] == 3
+    resumed = run(tiny_dataset, tmp_path / "run", config)
+    from pipeline.models.weights import named_arrays
+
+    unchanged = [
+        name
+        for name, value in named_arrays(resumed.student).items()
+        if np.array_equal(value, saved[f"student/{name}"])
+    ]
+    assert unchanged == []
+
+
+def test_a_finished_run_is_not_trained_further(jt, tiny_dataset, tmp_path):
+    config = config_of_six_steps()
+    first = run(tiny_dataset, tmp_path / "run", config)
+    again = run(tiny_dataset, tmp_path / "run", config)
+    assert all(np.array_equal(value, weights_of(again)[name]) for name, value in weights_of(first).items())
+
+
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dataset, tmp_path, monkeypatch):
+    from pipeline.pretrain import loop
+    from pipeline.pretrain.step import train_step
+
+    def broken(state, batch, rates, config):
+        if state.step == 3:
+            batch.global_crops[:] = np.nan
+        return train_step(state, batch, rates, config)
+
+    monkeypatch.setattr(loop, "train_step", broken)
+    with pytest.raises(FloatingPointError, match=r"step 4: non-finite loss terms .*all terms"):
+        run(tiny_dataset, tmp_path / "run", config_of_six_steps())
+    from pipeline.models.weights import read_arrays
+
+    saved, metadata = read_arrays(tmp_path / "run" / "checkpoint.safetensors")
+    assert metadata["step"] == 3
+    assert all(np.isfinite(value).all() for value in saved.values())
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(jt, tiny_dataset, tmp_path):
+    from pipeline.models.weights import WeightsError
+
+    run(tiny_dataset, tmp_path / "run", config_of_six_steps())
+    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: belongs to another configuration"):
+        run(tiny_dataset, tmp_path / "run", config_of_six_steps(seed=4))
+
+
+def test_a_truncated_checkpoint_is_refused_by_name(jt, tiny_dataset, tmp_path):
+    from pipeline.models.weights import WeightsError
+
+    config = config_of_six_steps()
+    run(tiny_dataset, tmp_path / "run", config)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: not a readable safetensors file"):
+        run(tiny_dataset, tmp_path / "run", config)

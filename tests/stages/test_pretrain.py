@@ -1,0 +1,65 @@
+"""The stage in this process: its files, and what it returns."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.files import sha256_of_file
+from stages import initialize, pretrain
+
+RUNTIME = RuntimeConfig(log_every_steps=1)
+
+
+@pytest.fixture
+def pretrained(jt, tiny_prepared, tiny_config, tmp_path):
+    output = tmp_path / "pretrain"
+    output.mkdir()
+    return output, pretrain.run(tiny_config, output, data=tiny_prepared, runtime=RUNTIME)
+
+
+def test_files_and_content(pretrained, tiny_prepared, tiny_config):
+    from pipeline.models.backbone_file import load_backbone
+
+    output, content = pretrained
+    names = {path.name for path in output.iterdir()}
+    weights = {"backbone.safetensors", "student.safetensors", "checkpoint.safetensors"}
+    assert names == weights | {"metrics.jsonl", "loss.png"}
+    assert content == sha256_of_file(output / "backbone.safetensors")
+    lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    terms = {"loss", "loss_base_cls", "loss_auxiliary_cls", "loss_base_patch"}
+    assert all(terms <= line.keys() for line in lines)
+    with Image.open(output / "loss.png") as picture:
+        assert picture.size == (1200, 400)
+    teacher = load_backbone(output / "backbone.safetensors")
+    assert (teacher.weights, teacher.config) == ("teacher", tiny_config.backbone)
+    np.testing.assert_array_equal(teacher.mean, PreparedDataset.open(tiny_prepared).mean)
+    assert load_backbone(output / "student.safetensors").weights == "student"
+
+
+def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
+    pretrained, tiny_prepared, tiny_config, tmp_path
+):
+    from pipeline.models.weights import read_arrays
+
+    random = tmp_path / "initialize"
+    random.mkdir()
+    config = InitializeConfig(backbone=tiny_config.backbone, normalization="dataset", seed=tiny_config.seed)
+    initialize.run(config, random, data=tiny_prepared, runtime=RUNTIME)
+    first, teacher, student = (
+        read_arrays(path / file)[0]
+        for path, file in (
+            (random, "backbone.safetensors"),
+            (pretrained[0], "backbone.safetensors"),
+            (pretrained[0], "student.safetensors"),
+        )
+    )
+    assert first.keys() == teacher.keys() == student.keys()
+    for name, value in first.items():
+        moved = np.linalg.norm(student[name] - value)
+        # Three steps of a moving average near 1 take the teacher a small part of the student's way.
+        assert 0 < np.linalg.norm(teacher[name] - value) < 0.1 * moved, name
