@@ -35,7 +35,8 @@ def tiny_config() -> PretrainConfig:
     return PretrainConfig.model_validate(
         {
             "backbone": {
-                "size": "custom", "image_size": 24, "patch_size": 6, "embed_dim": 24, "depth": 2, "num_heads": 3,
+                "size": "custom", "image_size": 24, "patch_size": 6,
+                "embed_dim": 24, "depth": 2, "num_heads": 3,
             },
             "auxiliary_head": {"depth": 2, "kernel_size": 3},
             "projection_head": {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 19},

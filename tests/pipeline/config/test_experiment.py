@@ -11,11 +11,11 @@ from pipeline.config.models import BackboneConfig
     ("sections", "words"),
     [
         ({"crops": {"global_size": 192}}, "backbone.image_size 224 must equal crops.global_size 192"),
-        ({"crops": {"num_local": 2, "local_size": 90}}, "crops.local_size 90 is not divisible by patch_size 16"),
+        ({"crops": {"num_local": 2, "local_size": 90}}, "crops.local_size 90 is not divisible by"),
         ({"features": {"crop_size": 100}}, "features.crop_size 100 is not divisible by patch_size 16"),
         ({"features": {"num_blocks": 13}}, "num_blocks exceeds the backbone's depth 12"),
         ({"features": {"num_blocks": 2}}, "linear.num_blocks 4 exceeds features.num_blocks 2"),
-        ({"schedule": {"accumulation_steps": 3}}, "schedule.batch_size 256 is not divisible by accumulation_steps 3"),
+        ({"schedule": {"accumulation_steps": 3}}, "256 is not divisible by accumulation_steps 3"),
         ({"seeds": [1, 1]}, "no entry twice"),
         ({"arms": []}, "at least one entry"),
         ({"arms": ["ibot", "simclr"]}, r"unknown arms \['simclr'\]"),
@@ -52,7 +52,7 @@ def test_a_named_size_fills_in_its_numbers(size, numbers):
     [
         ({"size": "small", "depth": 3}, 'depth = 3 needs size = "custom"; \'small\' has 12'),
         ({"size": "custom", "embed_dim": 96}, 'size = "custom" needs depth, num_heads'),
-        ({"size": "custom", "embed_dim": 96, "depth": 3, "num_heads": 5}, "96 is not divisible by num_heads 5"),
+        ({"size": "custom", "embed_dim": 96, "depth": 3, "num_heads": 5}, "not divisible by num_heads 5"),
         ({"image_size": 225}, "image_size 225 is not divisible by patch_size 16"),
     ],
 )  # fmt: skip
@@ -63,14 +63,13 @@ def test_a_backbone_that_cannot_be_built_is_refused(values, words):
 
 def test_arms_differ_in_head_and_patch_loss_only():
     experiment = Experiment(name="my", seeds=(5,))
-    configs = {
-        arm: experiment.pretrain_config(arm, 5).model_dump() for arm, method in ARMS.items() if method.pretrained
-    }  # fmt: skip
+    arms = [arm for arm, method in ARMS.items() if method.pretrained]
+    configs = {arm: experiment.pretrain_config(arm, 5).model_dump() for arm in arms}
     assert sorted(configs) == ["dino", "hssl", "hssl-dino", "ibot"]
-    assert {arm for arm, config in configs.items() if config["auxiliary_head"]} == {"hssl", "hssl-dino"}
+    heads = {arm: config.pop("auxiliary_head") for arm, config in configs.items()}
+    assert {arm for arm, head in heads.items() if head} == {"hssl", "hssl-dino"}
     patch_weights = {arm: config["objective"].pop("patch_weight") for arm, config in configs.items()}
     assert patch_weights == {"dino": 0, "hssl-dino": 0, "ibot": 1, "hssl": 1}
     for config in configs.values():
-        del config["auxiliary_head"]
         assert config == configs["ibot"]
         assert config["seed"] == 5
