@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import doit
@@ -13,11 +14,10 @@ ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from pipeline.artifacts import artifacts_root  # noqa: E402
+from pipeline.artifacts import artifacts_root, listing_memo  # noqa: E402
 from pipeline.code_digest import CodeDigests  # noqa: E402
 from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
 from pipeline.execution import bring_up_to_date  # noqa: E402
-from pipeline.files import sha256_of_json  # noqa: E402
 from pipeline.graph import STAGES, Graph, experiment_nodes  # noqa: E402
 from pipeline.publishing import is_published, link_pictures, publish_tables  # noqa: E402
 from pipeline.reporter import StageReporter  # noqa: E402
@@ -38,9 +38,7 @@ def _experiment():
 def _listing(config):
     from pipeline.datasets.listing import listing_digest
 
-    return listing_digest(
-        config, artifacts_root(RESULTS) / f".listing-{sha256_of_json(config.source)[:16]}.json"
-    )
+    return listing_digest(config, listing_memo(RESULTS, config.source))
 
 
 RESULTS.mkdir(exist_ok=True)
@@ -77,9 +75,7 @@ def _record():
 def _run(label):
     node, force = NODES[label], label in CURRENT_WHEN_CHECKED
     try:
-        bring_up_to_date(
-            GRAPH, node, root=ROOT, force=force, on_start=_record, show=lambda output: os.write(1, output)
-        )
+        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=_record, show=partial(os.write, 1))
         _record()
         if node.stage == "tables":
             publish_tables(GRAPH.directory(node), FOLDER)
@@ -104,8 +100,8 @@ def task_stages():
     """One task per node of the graph, in groups by stage."""
     for stage, title in STAGES.items():
         nodes = [node for node in GRAPH.nodes if node.stage == stage]
+        current = [(_is_current, [node.label]) for node in nodes]
         if [node.name for node in nodes] != [""]:
-            current = [(_is_current, [node.label]) for node in nodes]
             yield {"basename": stage, "name": None, "doc": title, "uptodate": current or [True]}
         for node in nodes:
             words = f"  {node.name.replace('-seed', ', seed ')}"
@@ -152,10 +148,9 @@ def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
 
     def check():
-        from pipeline.doctor import cheap_checks
+        from pipeline.doctor import cheap_checks, failures
 
-        failed = [c for c in cheap_checks(EXPERIMENT, RESULTS) if c.ok is False]
-        said = "\n".join(f"{check.name}: {check.found}. Remedy: {check.remedy}" for check in failed)
-        return TaskFailed(said) if failed else None
+        said = failures(cheap_checks(EXPERIMENT, RESULTS))
+        return TaskFailed("\n".join(said)) if said else None
 
     return {"actions": [check]}

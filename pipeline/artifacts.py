@@ -23,6 +23,11 @@ def artifacts_root(results: Path) -> Path:
     return results / "artifacts"
 
 
+def listing_memo(results: Path, source: str) -> Path:
+    """Where the listing of one data source is remembered."""
+    return artifacts_root(results) / f".listing-{sha256_of_json(source)[:16]}.json"
+
+
 def artifact_directory(results: Path, stage: str, fingerprint: str) -> Path:
     """Directory of the artifact of one stage with one fingerprint."""
     return artifacts_root(results) / stage / fingerprint[:16]

@@ -66,6 +66,11 @@ def full_checks(experiment: Experiment, results: Path, *, say=lambda message: No
     return checks
 
 
+def failures(checks: list[Check]) -> list[str]:
+    """One line for every failed check: what was found, and the remedy."""
+    return [f"{check.name}: {check.found}. Remedy: {check.remedy}" for check in checks if check.ok is False]
+
+
 def stops(checks: list[Check]) -> bool:
     """Whether one of the checks found what would stop a run."""
     return any(check.ok is False for check in checks)

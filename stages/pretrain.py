@@ -7,6 +7,8 @@ from tqdm import tqdm
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.request import serve
 
+FEW_STEPS = 300  # below, the teacher's weights are still close to the first ones (this project's experience)
+
 
 def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
     """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl and loss.png.
@@ -32,9 +34,12 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
 
         def report(progress: Progress) -> None:
             bar.total = progress.num_steps
+            few = None
+            if progress.num_steps < FEW_STEPS:
+                few = f"only {progress.num_steps} steps in all: arms will hardly differ; raise schedule.epochs"
             bar.set_postfix_str(_summary(progress.metrics), refresh=False)
             bar.update(progress.step - bar.n)
-            for note in (progress.warning, kernels.note()):
+            for note in (few, progress.warning, kernels.note()):
                 if note and note not in said:
                     said.add(note)
                     bar.write(f"step {progress.step}: {note}")
