@@ -36,7 +36,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
             bar.total = progress.num_steps
             few = None
             if progress.num_steps < FEW_STEPS:
-                few = f"only {progress.num_steps} steps in all: arms will hardly differ; raise schedule.epochs"
+                few = f"only {progress.num_steps} steps: arms will hardly differ; raise schedule.epochs"
             bar.set_postfix_str(_summary(progress.metrics), refresh=False)
             bar.update(progress.step - bar.n)
             for note in (few, progress.warning, kernels.note()):
