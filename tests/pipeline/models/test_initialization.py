@@ -1,7 +1,7 @@
 import numpy as np
 
 from pipeline.config.models import BackboneConfig
-from tests.pipeline.pretrain.test_parity import small_config
+from tests.pipeline.pretrain.small_run import small_config
 
 
 def test_first_values_follow_the_rules(jt):

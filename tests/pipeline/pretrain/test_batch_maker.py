@@ -1,7 +1,7 @@
 import numpy as np
 
 from pipeline.pretrain.batch_maker import BatchMaker
-from tests.pipeline.pretrain.test_parity import small_config
+from tests.pipeline.pretrain.small_run import small_config
 
 
 def test_arms_see_the_same_batches_at_one_seed(tiny_dataset):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.stages import RuntimeConfig
-from tests.pipeline.pretrain.test_parity import small_config
+from tests.pipeline.pretrain.small_run import small_config
 
 # Save and log at every step.
 EAGER = RuntimeConfig(checkpoint_every_minutes=1e-9, log_every_steps=1)

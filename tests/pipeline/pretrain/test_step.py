@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.pipeline.pretrain.test_parity import a_batch, relative_error, small_config, without_key_bias
+from tests.pipeline.pretrain.small_run import a_batch, relative_error, small_config, without_key_bias
 
 
 def with_schedule(config, **changes):
