@@ -1,0 +1,74 @@
+"""What runs again after a change, and what does not: real doit, real processes, toy stages."""
+
+import json
+import os
+
+from tests.toy_stages.project import NUM_STAGES
+
+
+def test_a_copied_project_prepares_again_but_repeats_nothing_else(project):
+    # The copy's data have another absolute path, so preparing is asked for; what it makes is equal.
+    assert project.ran() == ["prepare"]
+    assert project.ran() == []
+
+
+def test_an_option_reruns_what_depends_on_it_and_going_back_is_instant(project):
+    project.ran()
+    table = (project.folder / "results/my/table.json").read_bytes()
+    project.configure(epochs=4)
+    statuses = project.statuses()
+    assert statuses["pretrain:hssl-seed0"] == statuses["knn:hssl-seed0"] == statuses["tables"] == "R"
+    assert statuses["knn:random-seed0"] == statuses["prepare"] == "U"
+    assert statuses["pretrain"] == statuses["knn"] == "R"
+    assert statuses["initialize"] == "U"
+    plan = project.doit("run", "plan").stdout
+    assert "schedule.epochs 3" in plan
+    ran = project.ran()
+    assert len(ran) == 5
+    assert not any("random" in label for label in ran)
+    assert (project.folder / "results/my/table.json").read_bytes() != table
+    project.configure(epochs=3)
+    assert project.ran("run", "tables") == []
+    assert (project.folder / "results/my/table.json").read_bytes() == table
+
+
+def test_a_truncated_output_reruns_its_stage_only(project):
+    project.ran()
+    (project.artifact("features-hssl-seed0") / "result.txt").write_text("half")
+    assert "R" in project.statuses()["features:hssl-seed0"]
+    assert "has 4 bytes, its stamp says 64" in project.doit("run", "plan").stdout
+    assert project.ran() == ["features:hssl-seed0"]
+
+
+def test_an_input_made_again_with_another_content_is_noticed(project):
+    project.ran()
+    stamp = project.artifact("features-hssl-seed0") / "stamp.json"
+    values = json.loads(stamp.read_text())
+    values["content"] = "as another device would make it"
+    stamp.write_text(json.dumps(values))
+    assert sorted(project.ran()) == ["knn:hssl-seed0", "linear:hssl-seed0", "logistic:hssl-seed0"]
+
+
+def test_the_data_base_is_worth_nothing(project):
+    project.ran()
+    (project.folder / "results" / ".doit.db").unlink()
+    assert project.ran() == []
+
+
+def test_touched_data_are_prepared_again_and_changed_data_rerun_everything(project):
+    project.ran()
+    os.utime(project.folder / "images.bin", (1, 1))
+    assert "waits for prepare" in project.doit("run", "plan").stdout
+    assert project.ran() == ["prepare"]
+    (project.folder / "images.bin").write_text("other pixels")
+    assert len(project.ran()) == NUM_STAGES - 1
+
+
+def test_code_reruns_and_a_comment_does_not(project):
+    project.ran()
+    module = project.folder / "stages" / "knn.py"
+    module.write_text(module.read_text() + "\n# a comment\n")
+    assert project.ran() == []
+    module.write_text(module.read_text() + "\nUNUSED = 1\n")
+    assert "its code changed" in project.doit("run", "plan").stdout
+    assert sorted(project.ran()) == ["knn:hssl-seed0", "knn:random-seed0"]

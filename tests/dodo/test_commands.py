@@ -1,0 +1,82 @@
+"""The commands of a user, and what they leave behind."""
+
+import json
+import os
+import time
+
+from tests.toy_stages.project import NUM_STAGES
+
+
+def test_nothing_to_do_is_quick_and_shows_the_table(project):
+    project.ran()
+    started = time.monotonic()
+    done = project.doit("run", "all")
+    seconds = time.monotonic() - started
+    assert "12/12] tables: up to date" in done.stdout
+    assert "hssl - random, knn top1:" in done.stdout
+    assert seconds < 2, "1 s on an idle machine"
+
+
+def test_tables_pictures_links_and_record(project):
+    project.ran()
+    folder = project.folder / "results" / "my"
+    table = json.loads((folder / "table.json").read_text())
+    assert len(table) == 6
+    assert all((folder / f"table.{end}").read_text() for end in ("md", "csv", "tex", "txt"))
+    assert (folder / "pictures" / "hssl-seed0-loss.png").read_text() == "a picture"
+    link = folder / "artifacts" / "knn-hssl-seed0"
+    assert not os.path.isabs(os.readlink(link))
+    stamp = json.loads((link / "stamp.json").read_text())
+    row = next(row for row in table if (row["task"], row["arm"]) == ("knn", "hssl"))
+    assert row["fingerprint"] == stamp["fingerprint"]
+    assert stamp["environment"]["numpy"]
+    record = json.loads((folder / "experiment.json").read_text())
+    assert len(record["artifacts"]) == NUM_STAGES
+
+
+def test_a_stage_can_be_forced(project):
+    project.ran()
+    assert sorted(project.ran("run", "-s", "-a", "knn:hssl-seed0")) == ["knn:hssl-seed0"]
+    assert sorted(project.ran("run", "-s", "-a", "knn")) == [
+        "knn:hssl-seed0",
+        "knn:random-seed0",
+    ]
+    assert project.ran() == []
+
+
+def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
+    project.ran()
+    project.configure(epochs=2, name="other", arms=["random", "ibot"])
+    ran = project.ran(experiment="other.toml")
+    assert sorted({label.partition("-")[0].partition(":")[2] for label in ran}) == ["ibot"]
+    project.configure(epochs=4)
+    project.ran()
+    listed = project.doit("run", "gc").stdout
+    assert listed.count("unreferenced") == 5 + 2  # two old arms, tables, what the copied project had prepared
+    project.doit("run", "gc", "delete=yes")
+    assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
+    assert project.ran() == []
+    assert project.ran(experiment="other.toml") == []
+
+
+def test_mistakes_in_the_experiment_are_listed_without_a_traceback(project):
+    (project.folder / "my.toml").write_text("sedes = [1]\n[schedule]\nepochs = -1\n")
+    done = project.doit("list")
+    assert done.returncode != 0
+    assert "did you mean 'seeds'" in done.stderr
+    assert "schedule.epochs" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doit_works_from_another_folder(project, tmp_path):
+    project.ran()
+    done = project.doit(
+        "list", "-f", str(project.folder / "dodo.py"), experiment="copy/my.toml", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pretrain" in done.stdout
+
+
+def test_config_is_printed(project):
+    done = project.doit("run", "config")
+    assert json.loads(done.stdout)["schedule"]["epochs"] == 3

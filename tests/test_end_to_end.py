@@ -1,0 +1,131 @@
+"""The project as a user runs it: the real stages, from images to a table."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TASKS = ("knn", "linear", "logistic")
+EVERY_ROW = {(arm, task) for arm in ("random", "hssl") for task in TASKS}
+TWO_ARMS = 'extends = "smoke"\narms = ["random", "hssl"]\nbaseline = "random"\n'
+# Saved as often as logged: a kill finds a checkpoint, with most of the run to come.
+MANY_STEPS = "[schedule]\nepochs = 16\n[runtime]\nlog_every_steps = 4\ncheckpoint_every_minutes = 1e-9\n"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """The project's files, without results."""
+    for folder in ("pipeline", "stages"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dodo.py", tmp_path)
+    return tmp_path
+
+
+def command(experiment: str) -> list[str]:
+    return [sys.executable, "-m", "doit", "run", "all", f"experiment={experiment}"]
+
+
+def run(project: Path, experiment: str) -> str:
+    done = subprocess.run(
+        command(experiment),
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+def table(project: Path, name: str) -> list[dict]:
+    return json.loads((project / "results" / name / "table.json").read_text())
+
+
+def stage_group(request_folder: Path) -> int | None:
+    """Process group of the stage whose request lies below `request_folder`."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+            if any(word.startswith(bytes(request_folder) + b"/") for word in arguments):
+                return os.getpgid(int(process.name))
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
+    return None
+
+
+def kill_at_first_checkpoint(process: subprocess.Popen, artifacts: Path) -> Path:
+    """SIGKILL the pretraining once it has saved; its artifact's folder."""
+    end = time.monotonic() + 600
+    while not (saved := list(artifacts.glob("*/checkpoint.safetensors"))):
+        assert process.poll() is None, "doit ended before pretraining had saved"
+        assert time.monotonic() < end, "no checkpoint within 10 minutes"
+        time.sleep(0.01)
+    group = stage_group(artifacts.resolve())
+    assert group not in (None, os.getpgrp())
+    os.killpg(group, signal.SIGKILL)
+    return saved[0].parent
+
+
+def test_a_killed_pretraining_ends_in_the_table_of_an_uninterrupted_run(project):
+    (project / "my.toml").write_text(TWO_ARMS + MANY_STEPS)
+    run(project, "my.toml")
+    expected = table(project, "my")
+    assert {(row["arm"], row["task"]) for row in expected} == EVERY_ROW
+    results = project / "results"
+    shutil.rmtree(results / "my")
+    for stage in ("pretrain", "features", *TASKS, "tables"):
+        shutil.rmtree(results / "artifacts" / stage)
+
+    process = subprocess.Popen(
+        command("my.toml"),
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    artifact = kill_at_first_checkpoint(process, results / "artifacts" / "pretrain")
+    said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode != 0
+    assert "was ended by SIGKILL" in said
+    assert not (artifact / "stamp.json").exists()
+    killed_at = len((artifact / "metrics.jsonl").read_text().splitlines())
+    run(project, "my.toml")
+
+    assert table(project, "my") == expected
+    steps = [json.loads(line)["step"] for line in (artifact / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, *range(4, 65, 4)]
+    assert 0 < killed_at < len(steps), "the kill came when nothing was left to do"
+
+
+def test_a_second_run_does_nothing_and_is_quick(project):
+    (project / "my.toml").write_text(TWO_ARMS)
+    run(project, "my.toml")
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        said = run(project, "my.toml")
+        seconds.append(time.monotonic() - started)
+    assert "my: 0 of 12 stages ran" in said
+    assert min(seconds) < 2, "1 s on an idle machine"
+
+
+def test_a_folder_of_real_images(project, sample_data):
+    images = sample_data / "classification" / "cifar10" / "imagefolder-mini"
+    if not images.is_dir():
+        pytest.skip(f"no sample images: {images} is not a folder")
+    (project / "my.toml").write_text(f"{TWO_ARMS}[data]\nsource = {json.dumps(str(images))}\n")
+    run(project, "my.toml")
+    rows = table(project, "my")
+    assert {(row["arm"], row["task"]) for row in rows} == EVERY_ROW
+    assert {(row["dataset"], row["split"]) for row in rows} == {("imagefolder-mini", "test")}
+    assert all(0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1 for row in rows)

@@ -1,0 +1,88 @@
+"""A project of toy stages under the real dodo.py."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = ROOT / "tests" / "toy_stages" / "toy.py"
+PROBES = ("knn", "linear", "logistic")
+NUM_STAGES = 1 + 2 * 5 + 1
+
+
+class Project:
+    """A copy of dodo.py with toy stages, and an experiment in my.toml."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.runs = folder, folder / "runs.txt"
+        shutil.copy(ROOT / "dodo.py", folder)
+        shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "stages").mkdir()
+        (folder / "stages" / "__init__.py").touch()
+        for stage in ("prepare", "initialize", "pretrain", "features", "knn", "linear", "logistic"):
+            shutil.copy(TOY, folder / "stages" / f"{stage}.py")
+        shutil.copy(ROOT / "stages" / "tables.py", folder / "stages")
+        (folder / "images.bin").write_text("pixels")
+        self.configure()
+
+    def configure(self, epochs: int = 3, name: str = "my", **top) -> None:
+        top = {"arms": ["random", "hssl"], "baseline": "random"} | top
+        lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
+        sections = ["[data]", 'source = "images.bin"', "[schedule]", f"epochs = {epochs}"]
+        (self.folder / f"{name}.toml").write_text("\n".join([*lines, *sections]))
+
+    def environment(self, fault: str = "") -> dict[str, str]:
+        return os.environ | {"TOY_RUNS": str(self.runs), "TOY_FAULT": fault, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "doit", *arguments]
+
+    def doit(self, *arguments: str, fault: str = "", cwd: Path | None = None, experiment: str = "my.toml"):
+        command = self.command(*arguments, f"experiment={experiment}")
+        environment = self.environment(fault)
+        return subprocess.run(
+            command, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=100
+        )
+
+    def ran(self, *arguments: str, **options) -> list[str]:
+        """Run doit, require success, and return the stages that ran."""
+        self.runs.write_text("")
+        done = self.doit(*(arguments or ("run", "all")), **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self.runs.read_text().split()
+
+    def start_and_hang(self, stage: str) -> tuple[subprocess.Popen, list[int]]:
+        """Start doit, wait until `stage` hangs, and return doit and the pids of the stage and its child."""
+        pids = Path(f"{self.runs}.pids")
+        pids.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            self.command("run", "all", "experiment=my.toml"), cwd=self.folder,
+            env=self.environment(f"{stage}:hang"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(pids.is_file)
+        return process, [int(pid) for pid in pids.read_text().split()]
+
+    def artifact(self, link: str) -> Path:
+        return (self.folder / "results" / "my" / "artifacts" / link).resolve()
+
+    def statuses(self, **options) -> dict[str, str]:
+        lines = self.doit("list", "--all", "--status", **options).stdout.splitlines()
+        return {line.split()[1]: line.split()[0] for line in lines}
+
+
+def wait_for(condition, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
