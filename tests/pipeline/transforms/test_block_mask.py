@@ -7,8 +7,12 @@ from pipeline.config.data import MaskConfig
 from pipeline.transforms.block_mask import _rectangle, block_masks
 
 
+# Jittor's operators are compiled with -Ofast: once one is loaded, the processor takes subnormals for zero.
+RATIOS = st.floats(0.0, 0.9, allow_subnormal=False)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 20), st.integers(1, 20), st.floats(0.0, 0.9), st.sampled_from(["block", "random"]))
+@given(st.integers(1, 20), st.integers(1, 20), RATIOS, st.sampled_from(["block", "random"]))
 def test_never_more_hidden_than_asked(h, w, ratio, shape):
     config = MaskConfig(ratios=(ratio,), ratio_variations=(0.0,), shape=shape)
     masks = block_masks(np.random.default_rng(0), 20, (h, w), config)
