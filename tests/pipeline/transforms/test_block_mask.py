@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from pipeline.config.data import MaskConfig
 from pipeline.transforms.block_mask import _rectangle, block_masks
 
-
 # Jittor's operators are compiled with -Ofast: once one is loaded, the processor takes subnormals for zero.
 RATIOS = st.floats(0.0, 0.9, allow_subnormal=False)
 
