@@ -4,6 +4,8 @@ import json
 import os
 import time
 
+import pytest
+
 from tests.toy_stages.project import NUM_STAGES
 
 
@@ -44,6 +46,7 @@ def test_a_stage_can_be_forced(project):
     assert project.ran() == []
 
 
+@pytest.mark.slow
 def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
     project.ran()
     project.configure(epochs=2, name="other", arms=["random", "ibot"])

@@ -11,6 +11,7 @@ import pytest
 from tests.toy_stages.project import is_alive, wait_for
 
 
+@pytest.mark.slow
 def test_an_interrupted_other_configuration_leaves_the_first_as_it_was(project):
     project.ran()
     project.configure(epochs=5)
