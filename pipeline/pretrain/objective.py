@@ -23,7 +23,7 @@ from pipeline.models.projection_head import ProjectionHead, logits
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
-from pipeline.pretrain.losses import Pairs, cls_pairs, cross_entropy, masked_patches
+from pipeline.pretrain.losses import MaskedPatches, Pairs, cls_pairs, cross_entropy, masked_patches
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Targets:
     """What the teacher says about a batch; no gradient."""
 
     cls_probs: jt.Var  # (V B, K)
+    hidden: MaskedPatches | None  # the patches that the masked-image loss is taken on
     patch_probs: jt.Var | None  # (P, K), of the hidden patches
     mean_cls_logits: jt.Var  # (K,)
     mean_patch_logits: jt.Var | None  # (K,)
@@ -64,15 +65,16 @@ def teacher_targets(
         prototypes = head.unit_prototypes()
         encoding = teacher.encode(jt.array(_flattened(batch.global_crops)))
         cls_logits = logits(_cls_vectors(head, encoding), prototypes)
-        patch_probs = mean_patch_logits = None
+        hidden = patch_probs = mean_patch_logits = None
         if patches:
-            rows = masked_patches(batch.masks).rows
+            hidden = masked_patches(batch.masks)
             vectors = head.base(_rows(encoding.base_patches))
             mean_patch_logits = logits(_mean(vectors).unsqueeze(0), prototypes)[0]
-            hidden = logits(kernels.gather_rows(vectors, jt.array(rows)), prototypes)
-            patch_probs = kernels.teacher_probabilities(hidden, centers.patch, rates.patch_temperature)
+            patch_logits = logits(kernels.gather_rows(vectors, jt.array(hidden.rows)), prototypes)
+            patch_probs = kernels.teacher_probabilities(patch_logits, centers.patch, rates.patch_temperature)
         return Targets(
             cls_probs=kernels.teacher_probabilities(cls_logits, centers.cls, rates.teacher_temperature),
+            hidden=hidden,
             patch_probs=patch_probs,
             mean_cls_logits=_mean(cls_logits),
             mean_patch_logits=mean_patch_logits,
@@ -110,8 +112,8 @@ def hssl_terms(
         )
         cls_total = 0.5 * (base_cls + auxiliary_cls)
     total = config.cls_weight * cls_total
-    if targets.patch_probs is not None:
-        hidden = masked_patches(batch.masks)
+    hidden = targets.hidden
+    if hidden is not None:
         vectors = head.base(kernels.gather_rows(_rows(seen.base_patches), jt.array(hidden.rows)))
         own = np.arange(len(hidden.rows), dtype=np.int32)
         base_patch = cross_entropy(

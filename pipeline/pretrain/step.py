@@ -59,7 +59,7 @@ def train_step(
     """
     num_parts = config.schedule.accumulation_steps
     scales = _draw_paths(config, batch, state.step)
-    parameters = [parameter for _, parameter in state.student.named_parameters()]
+    names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
     gradients, terms, targets = None, [], []
     for index in range(num_parts):
         part = batch.part(index, num_parts)
@@ -79,11 +79,7 @@ def train_step(
         if num_parts > 1:
             # Run what is queued now: left lazy, every part's activations would live at once.
             jt.sync(gradients)
-    frozen = frozenset(
-        index
-        for index, (name, _) in enumerate(state.student.named_parameters())
-        if rates.last_layer_frozen and name == "projection_head.prototypes"
-    )
+    frozen = frozenset([names.index("projection_head.prototypes")] if rates.last_layer_frozen else [])
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
     ema_update(
         [parameter for _, parameter in state.teacher.named_parameters()], parameters, rates.ema_momentum

@@ -9,6 +9,7 @@ def targets(jt, probs, features):
 
     return Targets(
         cls_probs=jt.array(probs.astype(np.float32)),
+        hidden=None,
         patch_probs=None,
         mean_cls_logits=None,
         mean_patch_logits=None,
