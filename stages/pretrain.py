@@ -22,7 +22,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.pretrain.curves import draw_curves
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
-    from pipeline.pretrain.metrics_log import read_metrics
+    from pipeline.metrics_log import read_metrics
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)

@@ -8,7 +8,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.input_statistics import input_statistics
-from pipeline.pretrain.streams import Stream, generator
+from pipeline.streams import Stream, generator
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.multi_crop import multi_crop
 

@@ -1,6 +1,6 @@
 """The state of a run in one safetensors file: complete, strict, whole or not at all.
 
-Random state is not in it: every draw is a function of (seed, purpose, step), see `pretrain.streams`.
+Random state is not in it: every draw is a function of (seed, purpose, step), see `pipeline.streams`.
 """
 
 from dataclasses import replace

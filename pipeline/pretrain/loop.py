@@ -9,11 +9,11 @@ import jittor as jt
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.metrics_log import append_metrics, rewind
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
-from pipeline.pretrain.metrics_log import append_metrics, rewind
 from pipeline.pretrain.monitor import check_finite, collapse, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 

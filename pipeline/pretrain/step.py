@@ -14,7 +14,7 @@ from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
 from pipeline.pretrain.objective import Paths, Targets, Terms, hssl_terms, teacher_targets
-from pipeline.pretrain.streams import Stream, generator
+from pipeline.streams import Stream, generator
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-from pipeline.pretrain.metrics_log import append_metrics, read_metrics, rewind
+from pipeline.metrics_log import append_metrics, read_metrics, rewind
 
 
 def test_rewind_drops_later_and_broken_lines(tmp_path):

@@ -16,8 +16,12 @@ class Stream(IntEnum):
     CROPS = 2
     MASKS = 3
     DROP_PATH = 4
+    DENSE_ORDER = 5
+    DENSE_VIEWS = 6
+    DENSE_DROP_PATH = 7
+    DENSE_SAMPLES = 8
 
 
 def generator(seed: int, stream: Stream, index: int) -> np.random.Generator:
-    """The generator of one purpose at one step (for ORDER: one epoch)."""
+    """The generator of one purpose at one step (for the orders: one epoch)."""
     return np.random.default_rng((seed, int(stream), index))

@@ -1,0 +1,183 @@
+"""Dense tasks: segmentation, detection, and probes of patch features. Defaults: iBOT's protocols."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config.data import DataConfig, PhotoScenesConfig
+from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+
+
+class FinetuneSchedule(Section):
+    """Optimiser and length of a fine-tuning; the same number of steps for every arm."""
+
+    num_steps: PositiveInt = 160_000
+    batch_size: PositiveInt = 16
+    lr: Positive = 3e-5  # peak, for this batch size
+    frozen_lr: Positive | None = None  # peak with a frozen backbone; None: lr
+    warmup_steps: NonNegativeInt = 1500
+    decay: Literal["poly", "step"] = "poly"  # linear to 0; or to a tenth at each of `decay_at`
+    decay_at: tuple[Share, ...] = (8 / 12, 11 / 12)  # shares of the steps
+    weight_decay: NonNegative = 0.05
+    layer_decay: float = Field(default=0.9, gt=0, le=1)  # of the rate, from each block to the one below it
+    drop_path_rate: Share = 0.1
+    max_gradient_norm: NonNegative = 0.0  # per tensor; 0 clips nothing
+
+
+class SegmentViewConfig(Section):
+    """What segmentation trains on and tests on, in pixels."""
+
+    crop_size: PositiveInt = 512
+    resize: tuple[PositiveInt, PositiveInt] = (
+        512,
+        2048,
+    )  # short side, and the longest that the long side gets
+    scale: tuple[Positive, Positive] = (0.5, 2.0)  # the resize is multiplied by a number drawn from here
+    max_class_share: Share = 0.75  # a crop with more of one class is drawn again
+    flip_probability: Share = 0.5
+    photometric: bool = True
+    inference: Literal["whole", "slide"] = "slide"
+    stride: PositiveInt = 341  # of the sliding window
+
+
+class SegmentHeadConfig(Section):
+    """Decoders over four taps of the backbone."""
+
+    tap_norm: bool = True  # the backbone's final norm on every tap
+    width: PositiveInt = 384  # channels of UPerNet
+    auxiliary_width: PositiveInt = 256  # channels of the auxiliary FCN head
+    auxiliary_weight: NonNegative = 0.4
+    dropout: Share = 0.1
+
+
+class SegmentConfig(Section):
+    """All that decides one segmentation, given backbone and data."""
+
+    head: Literal["linear", "uper"]
+    frozen: bool
+    heads: SegmentHeadConfig
+    view: SegmentViewConfig
+    schedule: FinetuneSchedule
+    seed: NonNegativeInt
+    num_bootstrap: PositiveInt
+    num_pictures: NonNegativeInt
+
+
+class DetectViewConfig(Section):
+    """What detection trains on and tests on, in pixels."""
+
+    short_sides: tuple[PositiveInt, ...] = tuple(range(480, 801, 32))
+    max_long_side: PositiveInt = 1333
+    test_short_side: PositiveInt = 800
+    flip_probability: Share = 0.5
+    crop_probability: Share = 0.5  # of DETR's resize, crop, resize
+    crop_short_sides: tuple[PositiveInt, ...] = (400, 500, 600)
+    crop_sizes: tuple[PositiveInt, PositiveInt] = (384, 600)
+    skip_empty: bool = False  # leave training images without objects out
+
+
+class DetectHeadConfig(Section):
+    """Pyramid, RPN and cascade."""
+
+    stages: int = Field(default=3, ge=1, le=3)  # 1: Mask R-CNN
+    tap_norm: bool = False
+    width: PositiveInt = 256  # channels of the pyramid
+    num_levels: int = Field(default=5, ge=4, le=5)
+    anchor_scale: Positive = 8.0  # anchor side, in strides
+    anchor_ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
+    finest_scale: Positive = 56.0  # pixels: objects below twice this are pooled from the finest level
+    rpn_samples: PositiveInt = 256
+    num_proposals_per_level: PositiveInt = 2000
+    num_proposals: PositiveInt = 2000
+    num_test_proposals: PositiveInt = 1000
+    roi_samples: PositiveInt = 512
+    box_convs: NonNegativeInt = 4
+    box_hidden_dim: PositiveInt = 1024
+    box_fcs: PositiveInt = 1
+    class_agnostic: bool = False
+    mask_convs: NonNegativeInt = 4
+    mask_heads: Literal["each", "last"] = "each"  # a mask head per stage, or one
+    score_threshold: Share = 0.05
+    nms_iou: Share = 0.5
+    max_detections: PositiveInt = 100
+
+
+class DetectConfig(Section):
+    """All that decides one detection, given backbone and data."""
+
+    frozen: bool
+    heads: DetectHeadConfig
+    view: DetectViewConfig
+    schedule: FinetuneSchedule
+    seed: NonNegativeInt
+    num_bootstrap: PositiveInt
+    num_pictures: NonNegativeInt
+
+
+class DenseProbeConfig(Section):
+    """Probes of frozen patch features, without training a network."""
+
+    image_size: PositiveInt = 224  # pixels, square
+    ks: tuple[PositiveInt, ...] = (20,)
+    temperature: Positive = 0.07
+    attention_mass: Share = 0.6  # of the CLS attention that makes the foreground
+    lost_share: Share = 0.15  # of the patches that LOST's seed may grow by
+    tokencut_threshold: float = Field(default=0.2, ge=-1, le=1)  # cosine
+    max_train_images: PositiveInt = 2000  # labelled images that the probes learn from
+    num_bootstrap: PositiveInt = 1000
+    num_pictures: NonNegativeInt = 8
+    batch_size: PositiveInt = 32
+
+
+class SegmentationSection(Section):
+    """Segmentation of an experiment: its data, its runs, and how they are trained."""
+
+    data: DataConfig = DataConfig(photo_scenes=PhotoScenesConfig(drawing="mosaics"))
+    runs: tuple[Literal["linear-frozen", "linear-finetuned", "uper-frozen", "uper-finetuned"], ...] = (
+        "linear-frozen",
+        "uper-finetuned",
+    )
+    heads: SegmentHeadConfig = SegmentHeadConfig()
+    view: SegmentViewConfig = SegmentViewConfig()
+    schedule: FinetuneSchedule = FinetuneSchedule()
+    num_bootstrap: PositiveInt = 1000
+    num_pictures: NonNegativeInt = 8
+
+    def stage_config(self, run: str, seed: int) -> SegmentConfig:
+        """The section of one run of the stage `segment`."""
+        head, _, kind = run.partition("-")
+        return SegmentConfig(
+            head=head,
+            frozen=kind == "frozen",
+            seed=seed,
+            **{
+                name: getattr(self, name)
+                for name in ("heads", "view", "schedule", "num_bootstrap", "num_pictures")
+            },
+        )
+
+
+class DetectionSection(Section):
+    """Detection and instance masks of an experiment."""
+
+    data: DataConfig = DataConfig(photo_scenes=PhotoScenesConfig(drawing="objects"))
+    runs: tuple[Literal["frozen", "finetuned"], ...] = ("frozen", "finetuned")
+    heads: DetectHeadConfig = DetectHeadConfig()
+    view: DetectViewConfig = DetectViewConfig()
+    # iBOT's 12 epochs of COCO's 117,266 images with objects.
+    schedule: FinetuneSchedule = FinetuneSchedule(
+        num_steps=87_950, lr=1e-4, warmup_steps=500, decay="step", layer_decay=0.8
+    )
+    num_bootstrap: PositiveInt = 1000
+    num_pictures: NonNegativeInt = 8
+
+    def stage_config(self, run: str, seed: int) -> DetectConfig:
+        """The section of one run of the stage `detect`."""
+        return DetectConfig(
+            frozen=run == "frozen",
+            seed=seed,
+            **{
+                name: getattr(self, name)
+                for name in ("heads", "view", "schedule", "num_bootstrap", "num_pictures")
+            },
+        )
