@@ -4,6 +4,7 @@ Two networks that share a part start from the same values there: the baseline's 
 the random arm's are equal at one seed.
 """
 
+import math
 import zlib
 
 import jittor as jt
@@ -11,6 +12,7 @@ import numpy as np
 from jittor import nn
 from scipy.special import ndtr, ndtri
 
+PREDICTION_STD = 0.01
 STD = 0.02  # truncated normal of ViT, ConvNeXt and the DINO head, cut at two standard deviations
 
 
@@ -32,8 +34,40 @@ def first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         return np.zeros(shape, np.float32)
     if "norm" in name.split(".")[-2:][0]:
         return np.ones(shape, np.float32)
+    return truncated_normal(name, shape, seed, STD)
+
+
+def initialize_head(head: nn.Module, seed: int) -> None:
+    """Draw every parameter of a dense head.
+
+    Norms start at 1 and 0, running statistics at 0 and 1, biases at 0, layers named `predict_...` with
+    standard deviation PREDICTION_STD, everything else with He et al.'s sqrt(2 / inputs).
+
+    Source: He et al. 2015; 0.01 for predictions as in Faster R-CNN and FCN. Deviation: truncated at two
+    standard deviations, as everywhere in this project.
+    """
+    for name, parameter in head.named_parameters():
+        value = _head_value(name, tuple(parameter.shape), seed)
+        taking_gradients = parameter.requires_grad
+        parameter.assign(jt.array(value))
+        (parameter.start_grad if taking_gradients else parameter.stop_grad)()
+
+
+def truncated_normal(name: str, shape: tuple[int, ...], seed: int, std: float) -> np.ndarray:
+    """Normal numbers, cut at two standard deviations, float32; a function of seed and name."""
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
     # By the inverse distribution function: one uniform number an entry, no rejection loop.
     low, high = ndtr(-2.0), ndtr(2.0)
     uniform = low + (high - low) * rng.random(shape)
-    return (STD * ndtri(uniform)).astype(np.float32)
+    return (std * ndtri(uniform)).astype(np.float32)
+
+
+def _head_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    *modules, last = name.split(".")
+    if last in ("bias", "running_mean"):
+        return np.zeros(shape, np.float32)
+    if last == "running_var" or (modules and "norm" in modules[-1]):
+        return np.ones(shape, np.float32)
+    if any(module.startswith("predict") for module in modules):
+        return truncated_normal(name, shape, seed, PREDICTION_STD)
+    return truncated_normal(name, shape, seed, math.sqrt(2 / np.prod(shape[1:])))

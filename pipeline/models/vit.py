@@ -137,3 +137,29 @@ class VisionTransformer(nn.Module):
             if index >= len(self.blocks) - num_blocks:
                 cls_tokens.append(self.norm(x[:, 0]))
         return jt.stack(cls_tokens, dim=1), self.norm(x[:, 1:]).mean(dim=1)
+
+    def taps(
+        self,
+        images: jt.Var,
+        blocks: tuple[int, ...],
+        *,
+        normed: bool,
+        path_scales: jt.Var | None = None,
+    ) -> list[jt.Var]:
+        """Patch tokens after some of the blocks, as maps (B, D, h, w) in the order of `blocks`.
+
+        Args:
+            blocks: indices from 0, ascending; one may come twice.
+            normed: apply the one final norm to every map.
+            path_scales: (depth, 2, B) float32 or None.
+
+        Source: iBOT's segmentation and detection backbones (`out_with_norm`); CLS is left out.
+        """
+        x, grid = self.embed(images)
+        maps = {}
+        for index, block in enumerate(self.blocks[: max(blocks) + 1]):
+            x = block(x, None if path_scales is None else path_scales[index])
+            if index in blocks:
+                patches = self.norm(x[:, 1:]) if normed else x[:, 1:]
+                maps[index] = patches.permute(0, 2, 1).reshape(x.shape[0], x.shape[2], *grid)
+        return [maps[index] for index in blocks]

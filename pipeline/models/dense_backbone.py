@@ -1,0 +1,84 @@
+"""A backbone as dense tasks see it: four feature maps of an image of any size."""
+
+from pathlib import Path
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.models.backbone_file import FrozenBackbone, load_backbone
+from pipeline.models.vit import VisionTransformer
+
+
+class DenseBackbone(nn.Module):
+    """Four taps of a backbone, shallow to deep, all on one grid.
+
+    Args:
+        network: the backbone; its parameters are shared, not copied.
+        tap_norm: apply the backbone's final norm to every tap, not to none.
+        frozen: nothing in it takes a gradient or changes.
+    """
+
+    def __init__(self, network: VisionTransformer, *, tap_norm: bool, frozen: bool):
+        super().__init__()
+        self.network = network
+        self.tap_norm = tap_norm
+        self.frozen = frozen
+        self.blocks = tap_blocks(len(network.blocks))
+        # A parameter that no tap reads would be decayed all the same, and ask for a gradient in vain.
+        unused = {"mask_token"} | (set() if tap_norm else {"norm.weight", "norm.bias"})
+        for name, parameter in network.named_parameters():
+            (parameter.stop_grad if frozen or name in unused else parameter.start_grad)()
+
+    @property
+    def dim(self) -> int:
+        """Channels of every map."""
+        return int(self.network.patch_embed.bias.shape[0])
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one place of the maps to the next."""
+        return self.network.patch_size
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.network.blocks)
+
+    def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
+        """images (B, 3, H, W) of any size -> four maps (B, dim, ceil(H / stride), ceil(W / stride)).
+
+        Images are padded with 0, the mean colour, to the right and below: no pixel is left out.
+        """
+        images = padded_to_multiple(images, self.stride)
+        if self.frozen:
+            with jt.no_grad():
+                return self.network.taps(images, self.blocks, normed=self.tap_norm)
+        return self.network.taps(images, self.blocks, normed=self.tap_norm, path_scales=path_scales)
+
+
+def tap_blocks(depth: int) -> tuple[int, int, int, int]:
+    """Indices of the blocks at a third, half, two thirds and the end: 3, 5, 7, 11 of 12.
+
+    Source: iBOT's configurations for 12 and for 24 blocks; the rule for other depths is this project's own.
+    """
+    return (max(depth // 3 - 1, 0), max(depth // 2 - 1, 0), max(2 * depth // 3 - 1, 0), depth - 1)
+
+
+def padded_to_multiple(images: jt.Var, multiple: int) -> jt.Var:
+    """(B, C, H, W) with zeros to the right and below, so that `multiple` divides both sides."""
+    height, width = images.shape[2:]
+    below, right = -height % multiple, -width % multiple
+    return nn.pad(images, (0, right, 0, below)) if below or right else images
+
+
+def open_dense_backbone(path: Path, *, tap_norm: bool, frozen: bool) -> tuple[DenseBackbone, FrozenBackbone]:
+    """Read a backbone file for a dense task.
+
+    Returns:
+        The backbone with taps, and what the file says of it: input statistics, architecture, kind of weights.
+
+    Raises:
+        WeightsError: no backbone of this project, or arrays that do not fit it.
+    """
+    stored = load_backbone(path)
+    return DenseBackbone(stored.network, tap_norm=tap_norm, frozen=frozen), stored
