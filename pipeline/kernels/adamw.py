@@ -23,6 +23,7 @@ class AdamW:
         parameters: list[jt.Var],
         *,
         decayed: list[bool],
+        lr_scales: list[float] | None = None,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         max_gradient_norm: float,
@@ -31,6 +32,7 @@ class AdamW:
         Args:
             parameters: float32; no two may share memory.
             decayed: for each parameter, whether weight decay applies.
+            lr_scales: for each parameter, what its learning rate is multiplied by; None: 1.
             betas: decay of the first and second moment.
             eps: added to the root of the second moment.
             max_gradient_norm: a tensor's gradient g becomes g min(1, this / (|g| + 1e-6)); 0 = no limit.
@@ -38,13 +40,16 @@ class AdamW:
         Raises:
             ValueError: the lists differ in length, or a parameter is not float32.
         """
-        if len(decayed) != len(parameters):
-            raise ValueError(f"AdamW: {len(parameters)} parameters, {len(decayed)} flags of decay")
+        lr_scales = [1.0] * len(parameters) if lr_scales is None else lr_scales
+        if not len(parameters) == len(decayed) == len(lr_scales):
+            found = f"{len(decayed)} flags of decay, {len(lr_scales)} scales of the rate"
+            raise ValueError(f"AdamW: {len(parameters)} parameters, {found}")
         for index, parameter in enumerate(parameters):
             if parameter.dtype != "float32":
                 raise ValueError(f"AdamW: parameter {index} is {parameter.dtype}; expected float32")
         self._parameters = list(parameters)
         self._decayed = np.array(decayed, dtype=np.uint8)
+        self._lr_scales = np.array(lr_scales, dtype=np.float64)
         self._betas, self._eps, self._max_norm = betas, eps, max_gradient_norm
         self._sizes = np.array([p.numel() for p in parameters], dtype=np.int64)
         self._offsets = np.concatenate([[0], np.cumsum(self._sizes)]).astype(np.int64)
@@ -131,7 +136,8 @@ class AdamW:
         hyper = np.array([lr, weight_decay, *self._betas, self._eps, self._max_norm], dtype=np.float64)
         library.load().handle.hssl_adamw(
             ctypes.c_long(len(gradients)),
-            *map(_pointer, (self._sizes, self._offsets, active, self._decayed, self._steps, hyper)),
+            *map(_pointer, (self._sizes, self._offsets, active, self._decayed)),
+            *map(_pointer, (self._lr_scales, self._steps, hyper)),
             *map(_pointer, (parameters, slopes, self._first, self._second)),
         )
         del keep_parameters, keep_gradients
@@ -146,7 +152,8 @@ class AdamW:
             ]
         for index in np.flatnonzero(active):
             decay = weight_decay * float(self._decayed[index])
-            hyper = Hyper(lr, decay, *self._betas, self._eps, self._max_norm)
+            rate = lr * float(self._lr_scales[index])
+            hyper = Hyper(rate, decay, *self._betas, self._eps, self._max_norm)
             parameter, moments, steps = (
                 self._parameters[index],
                 self._plain_moments[index],

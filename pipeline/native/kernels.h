@@ -75,11 +75,11 @@ void hssl_gather_rows(long num_rows, long channels, long picked, const float* x,
 void hssl_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
                                float* x_grad);
 
-// One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, steps: one
-// entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).
+// One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, lr_scales (of the
+// rate), steps: one entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).
 void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,
-                const unsigned char* decayed, const long* steps, const double* hyper, float* const* parameters,
-                const float* const* gradients, float* first, float* second);
+                const unsigned char* decayed, const double* lr_scales, const long* steps, const double* hyper,
+                float* const* parameters, const float* const* gradients, float* first, float* second);
 
 // teacher = momentum teacher + (1 - momentum) student, tensor by tensor.
 void hssl_ema(long tensors, const long* sizes, float* const* teacher, const float* const* student, double momentum);

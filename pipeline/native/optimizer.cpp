@@ -46,9 +46,9 @@ std::vector<float> clipping(long tensors, const std::vector<Piece>& pieces, cons
 }  // namespace
 
 void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,
-                const unsigned char* decayed, const long* steps, const double* hyper, float* const* parameters,
-                const float* const* gradients, float* first, float* second) {
-    const double lr = hyper[0], weight_decay = hyper[1], beta1 = hyper[2], beta2 = hyper[3];
+                const unsigned char* decayed, const double* lr_scales, const long* steps, const double* hyper,
+                float* const* parameters, const float* const* gradients, float* first, float* second) {
+    const double weight_decay = hyper[1], beta1 = hyper[2], beta2 = hyper[3];
     const float eps = static_cast<float>(hyper[4]), keep1 = static_cast<float>(beta1),
                 keep2 = static_cast<float>(beta2), take1 = static_cast<float>(1. - beta1),
                 take2 = static_cast<float>(1. - beta2);
@@ -58,7 +58,7 @@ void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsi
     for (size_t i = 0; i < pieces.size(); i++) {
         const long t = pieces[i].tensor;
         if (!active[t]) continue;
-        const double count = static_cast<double>(steps[t]);
+        const double count = static_cast<double>(steps[t]), lr = hyper[0] * lr_scales[t];
         const float rate = static_cast<float>(lr / (1. - std::pow(beta1, count))),
                     root = static_cast<float>(1. / std::sqrt(1. - std::pow(beta2, count))),
                     kept = static_cast<float>(1. - (decayed[t] ? lr * weight_decay : 0.)), scale = clip[t];

@@ -3,14 +3,17 @@ import pytest
 
 SHAPES = [(3, 5), (17,), (1,), (2, 3, 4), (9001,)]
 DECAYED = [True, False, False, True, True]
+LR_SCALES = [1.0, 0.5, 1.0, 0.81, 0.1]
 BETAS, EPS = (0.9, 0.999), 1e-8
 
 
 def oracle_step(values, gradients, moments, counts, *, lr, weight_decay, max_norm, frozen=()):
     """AdamW in float64, in place."""
+    top = lr
     for i, gradient in enumerate(gradients):
         if i in frozen:
             continue
+        lr = top * LR_SCALES[i]
         if max_norm:
             gradient = gradient * min(1.0, max_norm / (np.linalg.norm(gradient) + 1e-6))
         counts[i] += 1
@@ -31,7 +34,10 @@ def optimizer(jt, arrays, max_norm=0.0):
     from pipeline.kernels.adamw import AdamW
 
     parameters = [jt.array(array) for array in arrays]
-    return AdamW(parameters, decayed=DECAYED, betas=BETAS, eps=EPS, max_gradient_norm=max_norm), parameters
+    adamw = AdamW(
+        parameters, decayed=DECAYED, lr_scales=LR_SCALES, betas=BETAS, eps=EPS, max_gradient_norm=max_norm
+    )
+    return adamw, parameters
 
 
 def assert_same(parameters, expected, tolerance=2e-6):
@@ -71,13 +77,10 @@ def test_torch_agrees(kernels, jt, rng):
     adamw, parameters = optimizer(jt, start)
     theirs = [torch.nn.Parameter(torch.tensor(a)) for a in start]
     groups = [
-        {
-            "params": [p for p, d in zip(theirs, DECAYED, strict=True) if d is flag],
-            "weight_decay": 0.05 * flag,
-        }
-        for flag in (True, False)
+        {"params": [parameter], "weight_decay": 0.05 * decayed, "lr": 0.02 * scale}
+        for parameter, decayed, scale in zip(theirs, DECAYED, LR_SCALES, strict=True)
     ]
-    reference = torch.optim.AdamW(groups, lr=0.02, betas=BETAS, eps=EPS)
+    reference = torch.optim.AdamW(groups, betas=BETAS, eps=EPS)
     for _ in range(4):
         gradients = drawn(rng)
         adamw.step([jt.array(g) for g in gradients], lr=0.02, weight_decay=0.05)
