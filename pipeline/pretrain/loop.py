@@ -1,12 +1,12 @@
 """Pretraining from data to backbone, resuming where an earlier run was stopped."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import jittor as jt
 
+from pipeline.clock import StepClock
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.metrics_log import append_metrics, rewind
@@ -52,7 +52,7 @@ def pretrain(
     if (output / CHECKPOINT).is_file():
         state = load_checkpoint(output / CHECKPOINT, state, config)
     rewind(output / METRICS, state.step)
-    clock = _Clock(state.step)
+    clock = StepClock(state.step, config.schedule.batch_size)
     unread = []  # losses are read at logging steps only: reading waits for the device
     batches = prefetch(BatchMaker(config, dataset), range(state.step, schedule.num_steps))
     for batch in batches:
@@ -70,7 +70,7 @@ def pretrain(
                 "step": state.step,
                 **losses,
                 **_measured(outcome, rates),
-                **clock.read(state.step, config),
+                **clock.read(state.step),
             }
             append_metrics(output / METRICS, metrics)
             warning = collapse(metrics, config.projection_head.num_prototypes)
@@ -91,35 +91,3 @@ def _measured(outcome: StepOutcome, rates: Rates) -> dict[str, float]:
         "ema_momentum": rates.ema_momentum,
         "teacher_temperature": rates.teacher_temperature,
     }
-
-
-class _Clock:
-    """Images per second, share of time spent waiting for data, and when to save."""
-
-    def __init__(self, step: int):
-        self._step, self._since = step, time.monotonic()
-        self._waited, self._idle_from = 0.0, self._since
-        self._saved = self._since
-
-    def batch_arrived(self) -> None:
-        self._waited += time.monotonic() - self._idle_from
-
-    def read(self, step: int, config: PretrainConfig) -> dict[str, float]:
-        now = time.monotonic()
-        elapsed = max(now - self._since, 1e-9)
-        measured = {
-            "images_per_second": (step - self._step) * config.schedule.batch_size / elapsed,
-            "data_wait_share": min(1.0, self._waited / elapsed),
-        }
-        self._step, self._since, self._waited = step, now, 0.0
-        return measured
-
-    def batch_asked(self) -> None:
-        self._idle_from = time.monotonic()
-
-    def checkpoint_due(self, minutes: float) -> bool:
-        now = time.monotonic()
-        if now - self._saved < 60 * minutes:
-            return False
-        self._saved = now
-        return True

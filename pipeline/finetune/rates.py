@@ -1,0 +1,47 @@
+"""The learning rate: of a step, and of a layer."""
+
+from collections.abc import Iterable
+
+from pipeline.config.dense import FinetuneSchedule
+
+_WARMUP_START = 1e-6  # share of the peak that the warm-up starts from (mmseg)
+_STEP_FACTOR = 0.1
+
+
+def learning_rate(schedule: FinetuneSchedule, step: int, *, frozen: bool) -> float:
+    """Rate of step 0, 1, ..., num_steps - 1.
+
+    Source: iBOT's segmentation (linear warm-up, then linear decay to 0 over all steps) and detection
+    (linear warm-up, then a tenth at each of two epochs) configurations.
+    """
+    peak = schedule.frozen_lr if frozen and schedule.frozen_lr is not None else schedule.lr
+    done = step / schedule.num_steps
+    if schedule.decay == "poly":
+        rate = peak * (1 - done)
+    else:
+        rate = peak * _STEP_FACTOR ** sum(done >= share for share in schedule.decay_at)
+    if step < schedule.warmup_steps:
+        rate *= _WARMUP_START + (1 - _WARMUP_START) * step / schedule.warmup_steps
+    return rate
+
+
+def layer_of(name: str, depth: int) -> int:
+    """Layer of a parameter, for layer-wise decay: 0 the embeddings, i + 1 block i, depth + 1 all the rest.
+
+    Args:
+        name: in the fine-tuned network; the backbone's parameters start with "backbone.network.".
+        depth: blocks of the backbone.
+
+    Source: iBOT's layer decay of segmentation and detection: the final norm belongs to the rest.
+    """
+    inside = name.removeprefix("backbone.network.")
+    if inside == name or inside.startswith("norm."):
+        return depth + 1
+    if inside.startswith("blocks."):
+        return int(inside.split(".")[1]) + 1
+    return 0
+
+
+def layer_scales(names: Iterable[str], depth: int, decay: float) -> dict[str, float]:
+    """What each parameter's rate is multiplied by: decay ^ (depth + 1 - layer)."""
+    return {name: decay ** (depth + 1 - layer_of(name, depth)) for name in names}
