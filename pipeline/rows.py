@@ -1,4 +1,4 @@
-"""Result rows: what a probe measured, and one number per image where it has one."""
+"""Result rows: what a probe measured, with what the intervals of differences are made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts import read_stamp
+from pipeline.evaluate.measures import REPLICATES, replicates_key
 from pipeline.files import read_json
 
 _REQUIRED = {
@@ -39,7 +40,9 @@ class Row:
     protocol: str
     higher_is_better: bool
     fingerprint: str  # of the probe's artifact
-    correct: np.ndarray | None  # (num_images,) bool; None where a metric is no mean over images
+    # At most one of the two: a mean over images keeps its images, any other metric its bootstrap replicates.
+    correct: np.ndarray | None  # (num_images,) bool
+    replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
 
 
 def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
@@ -53,7 +56,8 @@ def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
     stamp = read_stamp(directory)
     if stamp is None:
         raise FileNotFoundError(f"{directory}: no readable stamp; run its stage again")
-    correct = _per_image(directory / "predictions.npz")
+    correct = _arrays(directory / "predictions.npz", prefix="correct_")
+    replicates = _arrays(directory / REPLICATES)
     rows = []
     for values in read_json(path):
         _check(path, values)
@@ -62,6 +66,7 @@ def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
             seed=seed,
             fingerprint=stamp["fingerprint"],
             correct=correct.get(values["metric"]),
+            replicates=replicates.get(replicates_key(values["task"], values["metric"])),
             higher_is_better=bool(values.get("higher_is_better", True)),
             **{key: values[key] for key in _REQUIRED},
         )
@@ -83,9 +88,9 @@ def _check(path: Path, values: Any) -> None:
             raise ValueError(f"{path}: row key {key!r}: expected {kinds}, found {values.get(key)!r}")
 
 
-def _per_image(path: Path) -> dict[str, np.ndarray]:
+def _arrays(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
+    """The arrays of a file whose names start with `prefix`, without it; none where there is no file."""
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as arrays:
-        names = [name for name in arrays.files if name.startswith("correct_")]
-        return {name.removeprefix("correct_"): arrays[name].astype(bool) for name in names}
+        return {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}

@@ -5,6 +5,7 @@ seeds, so the interval speaks of the test images and the standard deviation of t
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def _line(group: list[Row], config: TablesConfig, rng: np.random.Generator) -> L
     first, values = group[0], np.array([row.value for row in group])
     low, high = first.ci_low, first.ci_high
     if len(group) > 1:
-        low, high = _image_interval(_mean_correct(group), config, rng)
+        low, high = _interval(_Answers.of(group), config, rng)
     return {
         "experiment": config.experiment,
         "arm": first.arm,
@@ -129,9 +130,7 @@ def _difference(group: list[Row], base: list[Row], config: TablesConfig, rng: np
     if not base:
         return dict.fromkeys(names) | {"baseline": config.baseline}
     differences = np.array([row.value - other.value for row, other in zip(group, base, strict=True)])
-    mine, theirs = _mean_correct(group), _mean_correct(base)
-    paired = None if mine is None or theirs is None else mine - theirs
-    low, high = _image_interval(paired, config, rng)
+    low, high = _interval(_Answers.of(group).minus(_Answers.of(base)), config, rng)
     values = (float(differences.mean()), _std(differences), low, high)
     return dict(zip(names, values, strict=True)) | {"baseline": config.baseline}
 
@@ -141,25 +140,53 @@ def _std(values: np.ndarray) -> float | None:
     return float(values.std(ddof=1)) if values.size > 1 else None
 
 
-def _mean_correct(group: list[Row]) -> np.ndarray | None:
-    """(n,) float: share of seeds that got each image right; None where a seed has no per-image values."""
-    if any(row.correct is None for row in group):
-        return None
-    return np.mean([row.correct for row in group], axis=0)
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What an interval is made of: values per image, or per resample of the images; neither where unknown."""
+
+    images: np.ndarray | None  # (n,) whose mean is the metric
+    replicates: np.ndarray | None  # (R,) the metric itself
+
+    @classmethod
+    def of(cls, group: list[Row]) -> "_Answers":
+        """Means over seeds."""
+        return cls(_mean([row.correct for row in group]), _mean([row.replicates for row in group]))
+
+    def minus(self, other: "_Answers") -> "_Answers":
+        """Of a difference, paired image by image or resample by resample."""
+        return _Answers(_minus(self.images, other.images), _minus(self.replicates, other.replicates))
 
 
-def _image_interval(
-    values: np.ndarray | None, config: TablesConfig, rng: np.random.Generator
+def _mean(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+    return None if any(array is None for array in arrays) else np.mean(arrays, axis=0)
+
+
+def _minus(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    return None if first is None or second is None or first.shape != second.shape else first - second
+
+
+def _interval(
+    answers: _Answers, config: TablesConfig, rng: np.random.Generator
 ) -> tuple[float | None, float | None]:
-    """Percentile interval of the mean of `values` over images drawn again with replacement.
+    """Percentile interval over images drawn again with replacement."""
+    if answers.images is not None:
+        replicates = _resampled_means(answers.images, config.num_bootstrap, rng)
+    elif answers.replicates is not None:
+        replicates = answers.replicates[np.isfinite(answers.replicates)]
+    else:
+        return None, None
+    if not replicates.size:
+        return None, None
+    tail = (1 - config.confidence) / 2
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _resampled_means(values: np.ndarray, num_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+    """Means of `values` over resamples of the images.
 
     The values take few levels, so counts per level are drawn (multinomial), which is the same distribution.
     """
-    if values is None:
-        return None, None
     # Rounding joins levels that differ in the last bit only.
     levels, counts = np.unique(np.round(values, 9), return_counts=True)
-    drawn = rng.multinomial(values.size, counts / values.size, size=config.num_bootstrap)
-    tail = (1 - config.confidence) / 2
-    low, high = np.quantile(drawn @ levels / values.size, [tail, 1 - tail])
-    return float(low), float(high)
+    return rng.multinomial(values.size, counts / values.size, size=num_bootstrap) @ levels / values.size

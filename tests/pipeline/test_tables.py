@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -147,3 +148,32 @@ def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "rows.json").write_text(json.dumps([good | {"value": "half"}]))
     with pytest.raises(ValueError, match=r"'value'.*'half'"):
         read_rows(tmp_path, arm="a", seed=1)
+
+
+def dense_row(arm, value, replicates, seed=0) -> Row:
+    changes = {"task": "segment", "metric": "miou", "ci_low": 0.1, "ci_high": 0.9}
+    made = row(arm, [True, False], seed, **changes)
+    return dataclasses.replace(made, value=value, correct=None, replicates=np.asarray(replicates))
+
+
+def test_differences_of_any_metric_are_paired_by_resample(rng):
+    shared = rng.normal(0.5, 0.2, 2000)  # what is hard for both
+    gain = rng.normal(0.03, 0.01, 2000)
+    lines = table_lines([dense_row("ibot", 0.5, shared), dense_row("hssl", 0.53, shared + gain)], CONFIG)
+    hssl = line_of(lines, "hssl")
+    assert (hssl["ci_low"], hssl["ci_high"]) == (0.1, 0.9)  # the stage's own
+    expected = np.quantile(gain, [0.025, 0.975])
+    assert [hssl["difference_ci_low"], hssl["difference_ci_high"]] == pytest.approx(list(expected))
+    assert verdicts(lines, CONFIG)[0].endswith("hssl is better")
+
+
+def test_several_seeds_of_any_metric_average_their_replicates(rng):
+    replicates = {(arm, seed): rng.random(500) for arm in ("ibot", "hssl") for seed in (0, 1)}
+    replicates["hssl", 0][3] = np.nan  # a resample on which the metric does not exist
+    rows = [dense_row(arm, values[0], values, seed) for (arm, seed), values in replicates.items()]
+    hssl = line_of(table_lines(rows, CONFIG), "hssl")
+    mean = (replicates["hssl", 0] + replicates["hssl", 1]) / 2
+    expected = np.nanquantile(mean, [0.025, 0.975])
+    assert [hssl["ci_low"], hssl["ci_high"]] == pytest.approx(list(expected))
+    difference = mean - (replicates["ibot", 0] + replicates["ibot", 1]) / 2
+    assert hssl["difference_ci_low"] == pytest.approx(np.nanquantile(difference, 0.025))
