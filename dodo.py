@@ -18,7 +18,8 @@ from pipeline.artifacts import artifacts_root, listing_memo  # noqa: E402
 from pipeline.code_digest import CodeDigests  # noqa: E402
 from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
 from pipeline.execution import bring_up_to_date  # noqa: E402
-from pipeline.graph import STAGES, Graph, experiment_nodes  # noqa: E402
+from pipeline.graph import Graph  # noqa: E402
+from pipeline.nodes import STAGES, experiment_nodes  # noqa: E402
 from pipeline.publishing import is_published, link_pictures, publish_tables  # noqa: E402
 from pipeline.reporter import StageReporter  # noqa: E402
 from pipeline.subprocesses import StageFailed, end_on_signal  # noqa: E402
@@ -89,7 +90,7 @@ def task_all():
 
     def show():
         _record()
-        link_pictures(GRAPH, [node for node in GRAPH.nodes if node.stage == "pretrain"], FOLDER / "pictures")
+        link_pictures(GRAPH, GRAPH.nodes, FOLDER / "pictures")
         print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
         print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
 

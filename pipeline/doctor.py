@@ -50,7 +50,7 @@ def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
         _memory(),
         _disk(results),
         _cache(),
-        _data(experiment),
+        *_data(experiment),
     ]
 
 
@@ -196,17 +196,27 @@ def _cache_size() -> Check:
     return Check("cache size", True if size < 10 * GIB else None, f"{size / GIB:.2f} GiB", remedy)
 
 
-def _data(experiment: Experiment) -> Check:
-    source = experiment.data.source
-    name = f"data of {experiment.name}"
+def _data(experiment: Experiment) -> list[Check]:
+    """One check per data set, in the order of their use."""
+    sections = {
+        "data": experiment,
+        "segmentation.data": experiment.segmentation,
+        "detection.data": experiment.detection,
+    }
+    return [_source(key, section.data.source) for key, section in sections.items() if section is not None]
+
+
+def _source(key: str, source: str) -> Check:
     if source == "photo-scenes":
         absent = [package for package in ("skimage", "sklearn") if util.find_spec(package) is None]
         found = f"photo-scenes; not installed: {', '.join(absent)}" if absent else "photo-scenes, embedded"
-        return Check(name, not absent, found, "pip install scikit-image scikit-learn")
+        return Check(key, not absent, found, "pip install scikit-image scikit-learn")
     present = Path(source).exists()
     found = source if present else f"{source} does not exist"
-    remedy = "put the data there, or correct data.source (a relative path counts from the experiment's file)"
-    return Check(name, present, found, remedy)
+    remedy = (
+        f"put the data there, or correct {key}.source (a relative path counts from the experiment's file)"
+    )
+    return Check(key, present, found, remedy)
 
 
 def _jittor_runs(experiment: Experiment, say) -> list[Check]:

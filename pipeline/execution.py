@@ -7,7 +7,8 @@ from pathlib import Path
 from pipeline.artifacts import LOG, REQUEST, STAMP, locked
 from pipeline.code_digest import CodeDigests
 from pipeline.files import write_json
-from pipeline.graph import Graph, Node
+from pipeline.graph import Graph
+from pipeline.nodes import Node
 from pipeline.subprocesses import StageFailed, run_stage
 
 

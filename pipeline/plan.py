@@ -6,7 +6,8 @@ from statistics import median
 from typing import Any
 
 from pipeline.artifacts import artifacts_root, read_stamp
-from pipeline.graph import Graph, Node
+from pipeline.graph import Graph
+from pipeline.nodes import Node
 
 
 @dataclass(frozen=True)

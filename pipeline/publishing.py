@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pipeline.artifacts import place_link
 from pipeline.files import replacing
-from pipeline.graph import Graph, Node
+from pipeline.graph import Graph
+from pipeline.nodes import Node
 
 
 def publish_tables(artifact: Path, folder: Path) -> None:
@@ -23,9 +24,9 @@ def is_published(artifact: Path, folder: Path) -> bool:
 
 
 def link_pictures(graph: Graph, nodes: list[Node], folder: Path) -> None:
-    """Link the pictures of `nodes` as `folder/<node>-<picture>`; links to others are removed."""
+    """Link the pictures of `nodes` as `folder/<stage>-<node>-<picture>`; links to others are removed."""
     wanted = {
-        f"{node.name}-{picture.name}": picture
+        f"{node.link}-{picture.name}": picture
         for node in nodes
         if (directory := graph.directory(node))
         for picture in sorted(directory.glob("*.png"))

@@ -1,11 +1,22 @@
 """Dense tasks: segmentation, detection, and probes of patch features. Defaults: iBOT's protocols."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+
+
+def drawn_as(drawing: str) -> BeforeValidator:
+    """Of a data section: photo-scenes are drawn like this where the section does not say how."""
+
+    def filled_in(data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("photo_scenes", {}), dict):
+            return data
+        return data | {"photo_scenes": {"drawing": drawing} | data.get("photo_scenes", {})}
+
+    return BeforeValidator(filled_in)
 
 
 class FinetuneSchedule(Section):
@@ -132,7 +143,9 @@ class DenseProbeConfig(Section):
 class SegmentationSection(Section):
     """Segmentation of an experiment: its data, its runs, and how they are trained."""
 
-    data: DataConfig = DataConfig(photo_scenes=PhotoScenesConfig(drawing="mosaics"))
+    data: Annotated[DataConfig, drawn_as("mosaics")] = DataConfig(
+        photo_scenes=PhotoScenesConfig(drawing="mosaics")
+    )
     runs: tuple[Literal["linear-frozen", "linear-finetuned", "uper-frozen", "uper-finetuned"], ...] = (
         "linear-frozen",
         "uper-finetuned",
@@ -160,7 +173,9 @@ class SegmentationSection(Section):
 class DetectionSection(Section):
     """Detection and instance masks of an experiment."""
 
-    data: DataConfig = DataConfig(photo_scenes=PhotoScenesConfig(drawing="objects"))
+    data: Annotated[DataConfig, drawn_as("objects")] = DataConfig(
+        photo_scenes=PhotoScenesConfig(drawing="objects")
+    )
     runs: tuple[Literal["frozen", "finetuned"], ...] = ("frozen", "finetuned")
     heads: DetectHeadConfig = DetectHeadConfig()
     view: DetectViewConfig = DetectViewConfig()

@@ -1,8 +1,11 @@
 """An experiment: the arms to compare, the seeds, and one section per stage."""
 
+from typing import Any
+
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
+from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     BackboneConfig,
@@ -60,6 +63,11 @@ class Experiment(Section):
     knn: KnnConfig = KnnConfig()
     linear: LinearConfig = LinearConfig()
     logistic: LogisticConfig = LogisticConfig()
+    # Each runs where its section is there, on data of its own; `segmentation = false` takes out what an
+    # extended experiment has.
+    segmentation: SegmentationSection | None = None
+    detection: DetectionSection | None = None
+    dense_probe: DenseProbeConfig | None = None
     runtime: RuntimeConfig = RuntimeConfig()
 
     @field_validator("arms", "seeds")
@@ -68,6 +76,11 @@ class Experiment(Section):
         if not values or len(set(values)) != len(values):
             raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
         return values
+
+    @field_validator("segmentation", "detection", "dense_probe", mode="before")
+    @classmethod
+    def _left_out(cls, section: Any) -> Any:
+        return None if section is False else section
 
     @field_validator("arms")
     @classmethod
@@ -104,6 +117,12 @@ class Experiment(Section):
                 f"schedule.batch_size {self.schedule.batch_size} is not divisible by "
                 f"accumulation_steps {self.schedule.accumulation_steps}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _dense_probe_has_data(self) -> "Experiment":
+        if self.dense_probe is not None and self.segmentation is None and self.detection is None:
+            raise ValueError("dense_probe needs the data of segmentation or detection, and there is neither")
         return self
 
     def initialize_config(self, seed: int) -> InitializeConfig:

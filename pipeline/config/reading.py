@@ -25,7 +25,7 @@ def read_experiment(name_or_path: str) -> Experiment:
     """Read a preset by name or a user's TOML file by path.
 
     A file may start from a preset with `extends = "smoke"` and state only what differs. A relative
-    `data.source` counts from the file's own folder, that of a preset from the project's. Without `name`,
+    `source` of images counts from the file's own folder, that of a preset from the project's. Without `name`,
     the file's stem is the name.
 
     Raises:
@@ -60,10 +60,9 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
-    source = values.get("data", {}).get("source") if isinstance(values.get("data"), dict) else None
-    if isinstance(source, str) and source != "photo-scenes":
-        start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
-        values["data"]["source"] = str((start / Path(source).expanduser()).resolve())
+    start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
+    for section in (values, values.get("segmentation"), values.get("detection")):
+        _place_source(section, start)
     parent = values.pop("extends", None)
     if parent is None:
         return values
@@ -71,6 +70,14 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = _merged(local.resolve() if local.is_file() else _locate(str(parent)), (*seen, path))
     base.pop("name", None)
     return _overlay(base, values)
+
+
+def _place_source(section: Any, start: Path) -> None:
+    """Make the relative `data.source` of a section absolute, in place."""
+    data = section.get("data") if isinstance(section, dict) else None
+    source = data.get("source") if isinstance(data, dict) else None
+    if isinstance(source, str) and source != "photo-scenes":
+        data["source"] = str((start / Path(source).expanduser()).resolve())
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

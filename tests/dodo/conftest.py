@@ -15,7 +15,7 @@ def finished(tmp_path_factory) -> Path:
     backbones = ["initialize:random-seed0", "pretrain:hssl-seed0"]
     rest = [f"{stage}:{arm}-seed0" for stage in ("features", *PROBES) for arm in ("random", "hssl")]
     # In this order in every run, and without the tables stage, which is the real one.
-    assert project.ran() == ["prepare", *backbones, *rest]
+    assert project.ran() == ["prepare:images", *backbones, *rest]
     return project.folder
 
 

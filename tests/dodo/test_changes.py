@@ -8,7 +8,7 @@ from tests.toy_stages.project import NUM_STAGES
 
 def test_a_copied_project_prepares_again_but_repeats_nothing_else(project):
     # The copy's data have another absolute path, so preparing is asked for; what it makes is equal.
-    assert project.ran() == ["prepare"]
+    assert project.ran() == ["prepare:images"]
     assert project.ran() == []
 
 
@@ -59,7 +59,7 @@ def test_touched_data_are_prepared_again_and_changed_data_rerun_everything(proje
     project.ran()
     os.utime(project.folder / "images.bin", (1, 1))
     assert "waits for prepare" in project.doit("run", "plan").stdout
-    assert project.ran() == ["prepare"]
+    assert project.ran() == ["prepare:images"]
     (project.folder / "images.bin").write_text("other pixels")
     assert len(project.ran()) == NUM_STAGES - 1
 

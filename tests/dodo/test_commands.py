@@ -25,7 +25,7 @@ def test_tables_pictures_links_and_record(project):
     table = json.loads((folder / "table.json").read_text())
     assert len(table) == 6
     assert all((folder / f"table.{end}").read_text() for end in ("md", "csv", "tex", "txt"))
-    assert (folder / "pictures" / "hssl-seed0-loss.png").read_text() == "a picture"
+    assert (folder / "pictures" / "pretrain-hssl-seed0-loss.png").read_text() == "a picture"
     link = folder / "artifacts" / "knn-hssl-seed0"
     assert not os.path.isabs(os.readlink(link))
     stamp = json.loads((link / "stamp.json").read_text())

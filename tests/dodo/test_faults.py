@@ -31,7 +31,7 @@ def test_sigkill_keeps_what_was_done_and_leaves_no_orphan(project):
     process.wait()
     wait_for(lambda: not any(map(is_alive, pids)))
     ran = project.ran()
-    assert not {"prepare", "pretrain:hssl-seed0", "features:hssl-seed0"} & set(ran)
+    assert not {"prepare:images", "pretrain:hssl-seed0", "features:hssl-seed0"} & set(ran)
     assert len(ran) == 6
     assert (project.folder / "results/my/table.json").read_bytes() == table
 

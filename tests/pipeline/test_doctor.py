@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import doctor
 from pipeline.config.data import DataConfig
+from pipeline.config.dense import DetectionSection, SegmentationSection
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import RuntimeConfig
 from pipeline.doctor import Check, cheap_checks, stops, table_rows
@@ -47,7 +48,7 @@ def test_cheap_checks_are_cheap(experiment, tmp_path):
 
 def test_absent_data_stops_with_a_remedy(experiment, tmp_path):
     absent = experiment.model_copy(update={"data": DataConfig(source=str(tmp_path / "absent"))})
-    check = named(cheap_checks(absent, tmp_path), "data of small")
+    check = named(cheap_checks(absent, tmp_path), "data")
     assert check.ok is False
     assert str(tmp_path / "absent") in check.found
     assert "data.source" in check.remedy
@@ -115,3 +116,17 @@ def test_an_experiment_that_does_not_exist_leaves_with_1():
     done = run_doctor("absent.toml")
     assert done.returncode == 1
     assert "absent.toml" in done.stderr
+
+
+def test_every_data_set_of_the_experiment_is_looked_for(experiment, tmp_path):
+    dense = experiment.model_copy(
+        update={
+            "segmentation": SegmentationSection(),
+            "detection": DetectionSection(data=DataConfig(source=str(tmp_path / "coco"))),
+        }
+    )
+    checks = cheap_checks(dense, tmp_path)
+    assert named(checks, "segmentation.data").ok is True
+    absent = named(checks, "detection.data")
+    assert absent.ok is False
+    assert "detection.data.source" in absent.remedy

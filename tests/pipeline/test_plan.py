@@ -5,7 +5,8 @@ import pytest
 from pipeline.artifacts import artifacts_root
 from pipeline.code_digest import CodeDigests
 from pipeline.config.experiment import Experiment
-from pipeline.graph import Graph, experiment_nodes
+from pipeline.graph import Graph
+from pipeline.nodes import experiment_nodes
 from pipeline.plan import in_words, plan, plan_lines
 
 STAGES = ("prepare", "initialize", "pretrain", "features", "knn", "linear", "logistic", "tables")

@@ -29,7 +29,7 @@ REQUEST = read_request(Path(sys.argv[1]))
 
 def run(config, output, *, runtime, **inputs):
     with open(os.environ["TOY_RUNS"], "a") as stream:
-        stream.write(f"{REQUEST.stage}:{REQUEST.name}\n".replace("prepare:", "prepare"))
+        stream.write(f"{REQUEST.stage}:{REQUEST.name}\n")
     fault = os.environ.get("TOY_FAULT", "").partition(f"{REQUEST.stage}:")[2]
     read = "".join((folder / "result.txt").read_text() for folder in inputs.values())
     result = hashlib.sha256(f"{config.model_dump_json()} {read}".encode()).hexdigest()

@@ -80,3 +80,33 @@ def test_a_file_that_extends_itself_is_refused(tmp_path):
     written(tmp_path, 'extends = "a.toml"\n', "b")
     with pytest.raises(ConfigError, match="extends itself"):
         read_experiment(str(tmp_path / "a.toml"))
+
+
+def test_dense_tasks_have_data_of_their_own(tmp_path):
+    text = (
+        '[segmentation.data]\nsource = "masks"\n[detection.data.photo_scenes]\nimage_size = 48\n[dense_probe]'
+    )
+    experiment = read_experiment(written(tmp_path, text))
+    assert experiment.segmentation.data.source == str(tmp_path / "masks")
+    assert experiment.detection.data.photo_scenes.drawing == "objects"
+    assert experiment.detection.data.photo_scenes.image_size == 48
+    assert experiment.dense_probe is not None
+
+
+def test_a_dense_task_that_is_extended_can_be_taken_out(tmp_path):
+    written(tmp_path, "[segmentation]\n[detection]\n[dense_probe]\n", name="whole")
+    experiment = read_experiment(written(tmp_path, 'extends = "whole.toml"\nsegmentation = false\n'))
+    assert experiment.segmentation is None
+    assert experiment.detection is not None
+
+
+def test_dense_probes_need_data(tmp_path):
+    with pytest.raises(ConfigError, match="dense_probe needs the data of segmentation or detection"):
+        read_experiment(written(tmp_path, "[dense_probe]\n"))
+
+
+def test_a_misspelled_key_of_a_dense_task_is_named(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"segmentation.schedule.num_step: unknown key; did you mean 'num_steps'"
+    ):
+        read_experiment(written(tmp_path, "[segmentation.schedule]\nnum_step = 3\n"))

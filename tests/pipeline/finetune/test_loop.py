@@ -90,7 +90,8 @@ def test_t31_a_stopped_run_ends_like_an_uninterrupted_one(jt, tmp_path):
     found = trained(jt, parts)
     assert found.keys() == expected.keys()
     assert [name for name in found if not np.array_equal(found[name], expected[name])] == []
-    logs = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (whole, parts)]
+    texts = [(folder / "metrics.jsonl").read_text() for folder in (whole, parts)]
+    logs = [[json.loads(line) for line in text.splitlines()] for text in texts]
     assert [[entry["step"] for entry in log] for log in logs] == [[1, 2, 3, 4, 5, 6]] * 2
     assert [entry["error"] for entry in logs[0]] == [entry["error"] for entry in logs[1]]
 
