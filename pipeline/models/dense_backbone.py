@@ -25,9 +25,9 @@ class DenseBackbone(nn.Module):
         self.frozen = frozen
         self.blocks = tap_blocks(len(network.blocks))
         # A parameter that no tap reads would be decayed all the same, and ask for a gradient in vain.
-        unused = {"mask_token"} | (set() if tap_norm else {"norm.weight", "norm.bias"})
+        self.unused = ("mask_token",) if tap_norm else ("mask_token", "norm.weight", "norm.bias")
         for name, parameter in network.named_parameters():
-            (parameter.stop_grad if frozen or name in unused else parameter.start_grad)()
+            (parameter.stop_grad if frozen or name in self.unused else parameter.start_grad)()
 
     @property
     def dim(self) -> int:
@@ -43,6 +43,15 @@ class DenseBackbone(nn.Module):
     def depth(self) -> int:
         """Number of blocks."""
         return len(self.network.blocks)
+
+    def described(self) -> str:
+        """What became of the arrays that were loaded; loading is strict, so none is missing or left over."""
+        count = len(self.network.named_parameters())
+        state = "frozen" if self.frozen else "fine-tuned"
+        return (
+            f"backbone: {count - len(self.unused)} of {count} arrays used, {state}; "
+            f"not used: {', '.join(self.unused)}; missing: none; unexpected: none"
+        )
 
     def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
         """images (B, 3, H, W) of any size -> four maps (B, dim, ceil(H / stride), ceil(W / stride)).

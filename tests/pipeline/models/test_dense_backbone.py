@@ -146,3 +146,24 @@ def test_every_parameter_of_the_taps_gets_a_gradient(jt, rng, network):
     named = [(name, p) for name, p in backbone.named_parameters() if p.requires_grad]
     for (name, _), gradient in zip(named, jt.grad(loss, [p for _, p in named]), strict=True):
         assert np.abs(gradient.numpy()).max() > 0, name
+
+
+def test_t28_what_was_loaded_is_said_and_a_foreign_file_fails(jt, tmp_path, network):
+    """T28: the list of used, unused, missing and unexpected arrays; a file of other arrays does not load."""
+    from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from pipeline.models.dense_backbone import open_dense_backbone
+    from pipeline.models.weights import WeightsError, write_arrays
+
+    path, mean, std = tmp_path / "b.safetensors", np.zeros(3, np.float32), np.ones(3, np.float32)
+    save_backbone(path, FrozenBackbone(network, CONFIG, "teacher", mean, std))
+    backbone, stored = open_dense_backbone(path, tap_norm=False, frozen=True)
+    assert stored.weights == "teacher"
+    count = len(network.named_parameters())
+    assert backbone.described() == (
+        f"backbone: {count - 3} of {count} arrays used, frozen; "
+        "not used: mask_token, norm.weight, norm.bias; missing: none; unexpected: none"
+    )
+    metadata = {"architecture": CONFIG.model_dump(mode="json"), "weights": "teacher", "mean": [0], "std": [1]}
+    write_arrays(path, {"encoder.weight": np.zeros(3, np.float32)}, metadata)
+    with pytest.raises(WeightsError, match=r"missing \['blocks.*unexpected \['encoder.weight'\]"):
+        open_dense_backbone(path, tap_norm=True, frozen=False)
