@@ -99,7 +99,7 @@ def crop_shares(labels, share, count=200):
             "resize": (100, 100),
             "scale": (1.0, 1.0),
             "crop_size": 50,
-            "max_class_share": max_class_share,
+            "max_class_share": share,
         }
     )
     rng = np.random.default_rng(1)

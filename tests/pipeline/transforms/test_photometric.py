@@ -66,7 +66,7 @@ def test_each_change_has_chance_half_and_its_range():
     rng = np.random.default_rng(3)
     changes = [drawn(rng) for _ in range(2000)]
     neutral = Distortion()
-    expected = {
+    ranges = {
         "brightness": (-32, 32),
         "contrast": (0.5, 1.5),
         "saturation": (0.5, 1.5),
