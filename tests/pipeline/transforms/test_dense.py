@@ -198,6 +198,18 @@ def test_detection_without_objects():
         assert view.crowd.all()
 
 
+def test_objects_that_are_degenerate_in_the_view_are_dropped():
+    """T18: 1.5 pixels wide in an image that is reduced to less than half."""
+    thin = Scene(
+        np.zeros((250, 250, 3), np.uint8),
+        boxes=np.float32([[10, 10, 11.5, 200], [10, 10, 100, 200]]),
+        classes=np.array([0, 1]),
+        crowd=np.zeros(2, bool),
+    )
+    config = DETECT.model_copy(update={"crop_probability": 0.0})
+    np.testing.assert_array_equal(detection_view(np.random.default_rng(0), thin, config).classes, [1])
+
+
 def test_boxes_without_masks_go_through_detection_views():
     scene = painted_scene(100, 120, masks=False)
     view = detection_view(np.random.default_rng(3), scene, DETECT)

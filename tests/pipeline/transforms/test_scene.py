@@ -136,6 +136,10 @@ def test_objects_without_pixels_are_dropped_after_shrinking():
     small = without_degenerate(resized(scene, 10, 12))
     np.testing.assert_array_equal(small.classes, [0, 1])  # the third is 0.8 pixels wide now
     assert small.masks.shape == (2, 10, 12)
+    # Two specks, far from the centres of the new pixels: their box is wide, their mask is empty.
+    specks = np.zeros((1, 20, 30), bool)
+    specks[0, [5, 14], [5, 24]] = True
+    assert len(without_degenerate(resized(objects_scene([[5, 5, 25, 15]], specks), 4, 6)).boxes) == 0
 
 
 @pytest.mark.parametrize("masks", [np.zeros((0, 20, 30), bool), None])
