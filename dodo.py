@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 from pipeline.artifacts import artifacts_root, listing_memo  # noqa: E402
 from pipeline.code_digest import CodeDigests  # noqa: E402
 from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
+from pipeline.datasets.listing import listing_digest  # noqa: E402
 from pipeline.execution import bring_up_to_date  # noqa: E402
 from pipeline.graph import Graph  # noqa: E402
 from pipeline.nodes import STAGES, experiment_nodes  # noqa: E402
@@ -37,8 +38,6 @@ def _experiment():
 
 
 def _listing(config):
-    from pipeline.datasets.listing import listing_digest
-
     return listing_digest(config, listing_memo(RESULTS, config.source))
 
 
@@ -49,7 +48,8 @@ FOLDER = RESULTS / EXPERIMENT.name
 CODE = CodeDigests(ROOT, artifacts_root(RESULTS) / ".code_digests.json")
 GRAPH = Graph(experiment_nodes(EXPERIMENT), RESULTS, code=CODE, listing=_listing)
 NODES = {node.label: node for node in GRAPH.nodes}
-CURRENT_WHEN_CHECKED = set()  # labels; a stage that runs all the same is forced, by `doit run -a`
+RECORD = partial(GRAPH.record, EXPERIMENT.name, EXPERIMENT.model_dump(mode="json"))
+CURRENT_WHEN_CHECKED = set()  # labels; what runs all the same is forced, by `doit run -a`
 DOIT_CONFIG = {
     "backend": "sqlite3",  # the only one that two processes at once do not spoil; nothing depends on it
     "dep_file": str(RESULTS / ".doit.db"),
@@ -69,15 +69,11 @@ def _is_current(label):
     return current
 
 
-def _record():
-    GRAPH.record(EXPERIMENT.name, EXPERIMENT.model_dump(mode="json"))
-
-
 def _run(label):
     node, force = NODES[label], label in CURRENT_WHEN_CHECKED
     try:
-        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=_record, show=partial(os.write, 1))
-        _record()
+        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=RECORD, show=partial(os.write, 1))
+        RECORD()
         if node.stage == "tables":
             publish_tables(GRAPH.directory(node), FOLDER)
     except (StageFailed, OSError, ValueError) as error:
@@ -89,7 +85,7 @@ def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
 
     def show():
-        _record()
+        RECORD()
         link_pictures(GRAPH, GRAPH.nodes, FOLDER / "pictures")
         print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
         print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
@@ -103,7 +99,8 @@ def task_stages():
         nodes = [node for node in GRAPH.nodes if node.stage == stage]
         current = [(_is_current, [node.label]) for node in nodes]
         if [node.name for node in nodes] != [""]:
-            yield {"basename": stage, "name": None, "doc": title, "uptodate": current or [True]}
+            doc = title if nodes else f"(no part of this experiment) {title}"
+            yield {"basename": stage, "name": None, "doc": doc, "uptodate": current or [True]}
         for node in nodes:
             words = f"  {node.name.replace('-seed', ', seed ')}"
             yield {
@@ -147,10 +144,9 @@ def task_gc():
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
+    from pipeline.doctor import cheap_checks, failures
 
     def check():
-        from pipeline.doctor import cheap_checks, failures
-
         said = failures(cheap_checks(EXPERIMENT, RESULTS))
         return TaskFailed("\n".join(said)) if said else None
 
