@@ -135,6 +135,9 @@ class DenseProbeConfig(Section):
     lost_share: Share = 0.15  # of the patches that LOST's seed may grow by
     tokencut_threshold: float = Field(default=0.2, ge=-1, le=1)  # cosine
     max_train_images: PositiveInt = 2000  # labelled images that the probes learn from
+    max_train_patches: PositiveInt = 50_000  # of all these images together
+    inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0)  # C of the linear probe; chosen on validation
+    max_iterations: PositiveInt = 1000  # of the linear probe
     num_bootstrap: PositiveInt = 1000
     num_pictures: NonNegativeInt = 8
     batch_size: PositiveInt = 32
