@@ -1,0 +1,77 @@
+"""Bilinear resize and adaptive average pooling of feature maps, as products with small matrices.
+
+Both are linear along each axis, so two matrix products do them and their gradient is two more. Jittor's own
+adaptive pooling has other bins than PyTorch's, and fails where the result is larger than the map.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import jittor as jt
+import numpy as np
+
+
+def resize(x: jt.Var, size: tuple[int, int]) -> jt.Var:
+    """Bilinear resize by half-pixel centres, edges repeated, without antialiasing.
+
+    Args:
+        x: (B, C, H, W).
+        size: (h, w) of the result.
+
+    Returns:
+        (B, C, h, w); x itself where the size is right already.
+
+    Source: PyTorch's `interpolate(mode="bilinear", align_corners=False)`, as mmseg's heads call it.
+    """
+    return _along_both(x, size, resize_matrix)
+
+
+def adaptive_pool(x: jt.Var, size: tuple[int, int]) -> jt.Var:
+    """Averages over a grid of bins; bins overlap where the size does not divide, also if it is larger.
+
+    Args:
+        x: (B, C, H, W).
+        size: (h, w) of the result; bin i of h covers rows floor(i H / h) to ceil((i + 1) H / h).
+
+    Returns:
+        (B, C, h, w).
+
+    Source: PyTorch's `adaptive_avg_pool2d`.
+    """
+    return _along_both(x, size, pool_matrix)
+
+
+@lru_cache(maxsize=256)
+def resize_matrix(old: int, new: int) -> np.ndarray:
+    """(new, old) float32, read-only: bilinear weights of one axis."""
+    centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    distances = np.abs(centers[:, None] - np.arange(old))
+    return _frozen(np.maximum(1 - distances, 0))
+
+
+@lru_cache(maxsize=256)
+def pool_matrix(old: int, new: int) -> np.ndarray:
+    """(new, old) float32, read-only: weights of the averages over `new` bins of one axis."""
+    bins, places = np.arange(new)[:, None], np.arange(old)
+    inside = (places >= bins * old // new) & (places < -(-(bins + 1) * old // new))
+    return _frozen(inside / inside.sum(axis=1, keepdims=True))
+
+
+def _frozen(matrix: np.ndarray) -> np.ndarray:
+    matrix = matrix.astype(np.float32)
+    matrix.setflags(write=False)
+    return matrix
+
+
+def _along_both(x: jt.Var, size: tuple[int, int], matrix: Callable[[int, int], np.ndarray]) -> jt.Var:
+    batch, channels, height, width = x.shape
+    if width != size[1]:
+        across = jt.array(matrix(width, size[1])).stop_grad()
+        x = jt.matmul(x.reshape(-1, width), across.transpose(1, 0)).reshape(batch, channels, height, size[1])
+    if height != size[0]:
+        # As one product of two matrices: many small ones, one a channel, are slower than the transposes.
+        down = jt.array(matrix(height, size[0])).stop_grad()
+        columns = x.permute(0, 1, 3, 2).reshape(-1, height)
+        x = jt.matmul(columns, down.transpose(1, 0)).reshape(batch, channels, size[1], size[0])
+        x = x.permute(0, 1, 3, 2)
+    return x
