@@ -1,0 +1,1 @@
+"""Detection and instance masks: boxes, proposals, targets, losses and heads."""

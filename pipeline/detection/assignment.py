@@ -1,0 +1,106 @@
+"""Which boxes (anchors or proposals) are trained towards which truth, and which of them are used."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.detection.boxes import areas
+
+_CROWD_COVERAGE = 0.5  # a box that lies in a crowd by this share is not taught to be background
+
+POSITIVE, NEGATIVE, NEITHER = 1, 0, -1
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """What each of n boxes is trained to be."""
+
+    truth: np.ndarray  # (n,) int64: index of the truth of a positive box, else -1
+    label: np.ndarray  # (n,) int8: 1 positive, 0 negative, -1 neither
+
+
+def assign(
+    boxes: np.ndarray,
+    truths: np.ndarray,
+    *,
+    positive_iou: float,
+    negative_iou: float,
+    min_positive_iou: float | None = None,
+    crowds: np.ndarray | None = None,
+) -> Matches:
+    """Match each box with the truth that it overlaps most.
+
+    Args:
+        boxes: (n, 4); costs about 0.5 ms for each truth at n = 270,000.
+        truths: (m, 4) without crowds; m may be 0: then nothing is positive.
+        positive_iou: a box is positive from this overlap on; of equal overlaps the first truth counts.
+        negative_iou: a box is negative below this overlap; between the two it is neither.
+        min_positive_iou: None, or: each truth also takes the boxes that overlap it most, all that do so
+            equally, if by this much; from a better match of theirs too, and a later truth from an earlier.
+        crowds: (c, 4) or None: boxes covered by one by half or more are never negative.
+
+    Source:
+        Faster R-CNN (Ren et al. 2015), section 3.1.2; ties as in mmdetection's MaxIoUAssigner.
+    """
+    columns = _columns(boxes)
+    best, truth = np.zeros(len(boxes)), np.full(len(boxes), -1, np.int64)
+    favourites = []
+    for index, target in enumerate(np.asarray(truths, np.float64).reshape(-1, 4)):
+        touching, common, own = _overlaps(columns, target)
+        iou = common / (own + areas(target[None])[0] - common)
+        better = iou > best[touching]
+        best[touching[better]], truth[touching[better]] = iou[better], index
+        if min_positive_iou is not None and len(iou) and iou.max() >= min_positive_iou:
+            favourites.append((index, touching[iou == iou.max()]))
+    label = np.where(best >= positive_iou, POSITIVE, np.where(best < negative_iou, NEGATIVE, NEITHER))
+    label = label.astype(np.int8)
+    if not len(truths):
+        label[:] = NEGATIVE
+    for index, chosen in favourites:
+        truth[chosen], label[chosen] = index, POSITIVE
+    truth[label != POSITIVE] = -1
+    for crowd in np.zeros((0, 4)) if crowds is None else np.asarray(crowds, np.float64):
+        touching, common, own = _overlaps(columns, crowd)
+        inside = touching[common >= _CROWD_COVERAGE * own]
+        label[inside[label[inside] == NEGATIVE]] = NEITHER
+    return Matches(truth, label)
+
+
+def _columns(boxes: np.ndarray) -> np.ndarray:
+    """(n, 4) -> (4, n) contiguous: comparing one column at a time is what costs."""
+    return np.ascontiguousarray(np.asarray(boxes).reshape(-1, 4).T)
+
+
+def _overlaps(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which boxes have area in common with the target, the areas in common, and their own areas, float64."""
+    x1, y1, x2, y2 = columns
+    limits = target.astype(columns.dtype)
+    near = (x1 < limits[2]) & (x2 > limits[0]) & (y1 < limits[3]) & (y2 > limits[1])
+    touching = np.flatnonzero(near)
+    left, top, right, bottom = columns[:, touching].astype(np.float64)
+    width = np.minimum(right, target[2]) - np.maximum(left, target[0])
+    height = np.minimum(bottom, target[3]) - np.maximum(top, target[1])
+    common = np.clip(width, 0, None) * np.clip(height, 0, None)
+    solid = common > 0
+    own = (right - left) * (bottom - top)
+    return touching[solid], common[solid], own[solid]
+
+
+def sampled(
+    rng: np.random.Generator, matches: Matches, num_samples: int, positive_share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the boxes that a step trains on.
+
+    Returns:
+        Ascending indices of positive boxes, at most positive_share x num_samples, and of negative ones, as
+        many as are missing to num_samples; fewer where there are no more.
+    """
+    positives = _drawn(rng, np.flatnonzero(matches.label == POSITIVE), int(num_samples * positive_share))
+    negatives = _drawn(rng, np.flatnonzero(matches.label == NEGATIVE), num_samples - len(positives))
+    return positives, negatives
+
+
+def _drawn(rng: np.random.Generator, candidates: np.ndarray, most: int) -> np.ndarray:
+    if len(candidates) <= most:
+        return candidates
+    return np.sort(rng.choice(candidates, most, replace=False))

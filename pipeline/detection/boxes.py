@@ -1,0 +1,99 @@
+"""Boxes: overlap, and the differences by which a network moves them.
+
+A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. NumPy throughout; only `decode_jt` uses
+Jittor, so that targets are made where Jittor is not.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import jittor as jt
+
+MAX_LOG_SCALE = float(np.log(1000 / 16))  # a box grows or shrinks by no more in one step
+_MIN_SIDE = 1e-3  # pixels: a box without extent is encoded as if it had this
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """(n, 4) -> (n,) pixels; a box that is inside out has 0."""
+    return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
+
+
+def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Areas that boxes have in common: (n, 4), (m, 4) -> (n, m)."""
+    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    return np.clip(width, 0, None) * np.clip(height, 0, None)
+
+
+def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union: (n, 4), (m, 4) -> (n, m) in [0, 1]; 0 between boxes without area."""
+    common = intersections(a, b)
+    return _share(common, areas(a)[:, None] + areas(b)[None, :] - common)
+
+
+def coverage(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
+    """Share of each box that lies inside each crowd: (n, 4), (m, 4) -> (n, m) in [0, 1]."""
+    common = intersections(boxes, crowds)
+    return _share(common, np.broadcast_to(areas(boxes)[:, None], common.shape))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def encode(boxes: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:
+    """What moves the proposals onto the boxes.
+
+    Args:
+        boxes: (n, 4) targets.
+        proposals: (n, 4).
+        stds: of dx, dy, dw, dh; the differences are divided by them.
+
+    Returns:
+        (n, 4): shift of the centre in proposal sides (x, y), and logarithm of the ratio of the sides (w, h).
+
+    Source:
+        R-CNN (Girshick et al. 2014), appendix C.
+    """
+    box_centers, box_sides = _centers_and_sides(boxes)
+    centers, sides = _centers_and_sides(proposals)
+    sides, box_sides = np.maximum(sides, _MIN_SIDE), np.maximum(box_sides, _MIN_SIDE)
+    deltas = np.concatenate([(box_centers - centers) / sides, np.log(box_sides / sides)], axis=1)
+    return (deltas / np.asarray(stds)).astype(_float_type(boxes, proposals))
+
+
+def decode(deltas: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:
+    """Boxes (n, 4) that `encode` turns into `deltas`; sides change by a factor of 62.5 at most."""
+    centers, sides = _centers_and_sides(proposals)
+    scaled = deltas.astype(np.float64) * np.asarray(stds)
+    centers = centers + scaled[:, :2] * sides
+    half = 0.5 * sides * np.exp(np.clip(scaled[:, 2:], -MAX_LOG_SCALE, MAX_LOG_SCALE))
+    return np.concatenate([centers - half, centers + half], axis=1).astype(_float_type(deltas, proposals))
+
+
+def decode_jt(deltas: "jt.Var", proposals: np.ndarray, stds: tuple[float, ...]) -> "jt.Var":
+    """`decode` for a Var of deltas (n, 4) float32, with a gradient to them."""
+    import jittor as jt
+
+    centers, sides = (jt.array(part.astype(np.float32)) for part in _centers_and_sides(proposals))
+    scaled = deltas * jt.array(np.array([stds], np.float32))
+    moved = centers + scaled[:, :2] * sides
+    half = 0.5 * sides * jt.exp(jt.clamp(scaled[:, 2:], -MAX_LOG_SCALE, MAX_LOG_SCALE))
+    return jt.concat([moved - half, moved + half], dim=1)
+
+
+def clipped(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
+    """(n, 4) boxes cut at the borders of an image of height x width pixels."""
+    return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
+
+
+def _centers_and_sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two (n, 2) float64: centre x, y and width, height."""
+    corners = boxes.astype(np.float64).reshape(-1, 2, 2)
+    return corners.mean(axis=1), corners[:, 1] - corners[:, 0]
+
+
+def _float_type(*arrays: np.ndarray) -> np.dtype:
+    return np.result_type(np.float32, *arrays)

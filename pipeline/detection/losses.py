@@ -1,0 +1,58 @@
+"""Losses of boxes and masks in plain Jittor, finite for every finite input, empty ones included."""
+
+import jittor as jt
+import numpy as np
+
+_MIN_AREA = 1e-6  # square pixels: what an area is divided by at least
+
+
+def giou_loss(boxes: jt.Var, targets: jt.Var) -> jt.Var:
+    """1 - generalised IoU of pairs of boxes.
+
+    Args:
+        boxes: (n, 4) float32.
+        targets: (n, 4) float32.
+
+    Returns:
+        (n,) float32 in [0, 2]: 0 for equal boxes, towards 2 the further they are apart.
+
+    Source:
+        Generalized Intersection over Union (Rezatofighi et al. 2019), algorithm 1.
+    """
+    common = _area(jt.minimum(boxes[:, 2:], targets[:, 2:]) - jt.maximum(boxes[:, :2], targets[:, :2]))
+    union = _area(boxes[:, 2:] - boxes[:, :2]) + _area(targets[:, 2:] - targets[:, :2]) - common
+    hull = _area(jt.maximum(boxes[:, 2:], targets[:, 2:]) - jt.minimum(boxes[:, :2], targets[:, :2]))
+    union, hull = jt.maximum(union, _MIN_AREA), jt.maximum(hull, _MIN_AREA)
+    return 1 - common / union + (hull - union) / hull
+
+
+def _area(sides: jt.Var) -> jt.Var:
+    """(n, 2) -> (n,); 0 where a side is negative."""
+    sides = jt.maximum(sides, 0.0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def smooth_l1(x: jt.Var, target: jt.Var, beta: float) -> jt.Var:
+    """Elementwise d - beta / 2 with d = |x - target|, and d^2 / (2 beta) where d is below beta."""
+    distance = jt.abs(x - target)
+    return jt.where(distance < beta, 0.5 / beta * distance * distance, distance - 0.5 * beta)
+
+
+def binary_cross_entropy(logits: jt.Var, targets: jt.Var) -> jt.Var:
+    """Elementwise cross-entropy of sigmoid(logits) with targets in [0, 1], in nats."""
+    return jt.maximum(logits, 0.0) - logits * targets + jt.log(1 + jt.exp(-jt.abs(logits)))
+
+
+def cross_entropy(logits: jt.Var, labels: np.ndarray) -> jt.Var:
+    """Mean over the n rows of -log softmax(logits)[label], in nats; 0 for n = 0.
+
+    Args:
+        logits: (n, K) float32.
+        labels: (n,) integers in 0..K-1.
+    """
+    num_rows, num_classes = logits.shape
+    chosen = jt.array(np.asarray(labels)[:, None] == np.arange(num_classes)[None]).float32()
+    # The largest logit cancels out of the loss; so its gradient would.
+    shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()
+    rows = jt.log(jt.exp(shifted).sum(dim=1)) - (shifted * chosen).sum(dim=1)
+    return rows.sum() / max(num_rows, 1)

@@ -1,0 +1,75 @@
+"""Instance masks within boxes: what a mask head is trained to, and its output laid back into the image."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_THRESHOLD = 0.5
+
+
+def mask_targets(masks: Sequence[np.ndarray], boxes: np.ndarray, size: int) -> np.ndarray:
+    """Each mask within its box, in size x size cells.
+
+    Args:
+        masks: n of (H, W) bool, an array or a list of views.
+        boxes: (n, 4) in pixels of the mask; what lies outside the mask counts as 0.
+        size: cells per side.
+
+    Returns:
+        (n, size, size) float32: 1 where at least half of a cell's area is mask, else 0.
+    """
+    targets = np.zeros((len(boxes), size, size), np.float32)
+    for target, mask, (x1, y1, x2, y2) in zip(targets, masks, boxes.astype(np.float64), strict=True):
+        rows, row_shares = _cell_shares(y1, y2, size, mask.shape[0])
+        columns, column_shares = _cell_shares(x1, x2, size, mask.shape[1])
+        # Shares are float32: a cell that is exactly half mask must not fall below by rounding.
+        shares = row_shares @ mask[rows, columns].astype(np.float32) @ column_shares.T
+        target[:] = shares >= _THRESHOLD - 1e-5
+    return targets
+
+
+def _cell_shares(low: float, high: float, size: int, length: int) -> tuple[slice, np.ndarray]:
+    """Pixels that the cells between low and high touch, and which share of each cell each pixel is.
+
+    Returns:
+        The p pixels, and (size, p) float32. Rows sum to 1, or less at the border of the image.
+    """
+    first = min(max(int(np.floor(low)), 0), length)
+    last = min(max(int(np.ceil(high)), first), length)
+    edges = np.linspace(low, high, size + 1)
+    pixels = np.arange(first, last)
+    common = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    cell = max((high - low) / size, np.finfo(np.float32).tiny)
+    return slice(first, last), (np.clip(common, 0, None) / cell).astype(np.float32)
+
+
+def pasted(masks: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The inverse of `mask_targets`: probabilities within boxes become masks of the image.
+
+    Args:
+        masks: (n, s, s) float, probabilities of the cells.
+        boxes: (n, 4) pixels.
+
+    Returns:
+        (n, height, width) bool: where the bilinearly interpolated probability is at least one half.
+    """
+    pasted_masks = np.zeros((len(boxes), height, width), bool)
+    for image, mask, (x1, y1, x2, y2) in zip(pasted_masks, masks, boxes.astype(np.float64), strict=True):
+        rows, row_weights = _pixel_weights(y1, y2, len(mask), height)
+        columns, column_weights = _pixel_weights(x1, x2, len(mask), width)
+        image[rows, columns] = row_weights @ mask @ column_weights.T >= _THRESHOLD
+    return pasted_masks
+
+
+def _pixel_weights(low: float, high: float, size: int, length: int) -> tuple[slice, np.ndarray]:
+    """Pixels with their centre between low and high, and how much of each cell each of them takes.
+
+    Returns:
+        The p pixels, and (p, size) float64: linear between the centres of cells, constant beyond the outer
+        ones.
+    """
+    first = min(max(int(np.ceil(low - 0.5)), 0), length)
+    last = min(max(int(np.floor(high - 0.5)) + 1, first), length)
+    cell = max((high - low) / size, np.finfo(np.float32).tiny)
+    position = np.clip((np.arange(first, last) + 0.5 - low) / cell - 0.5, 0, size - 1)
+    return slice(first, last), np.clip(1 - np.abs(position[:, None] - np.arange(size)), 0, None)

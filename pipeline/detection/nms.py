@@ -1,0 +1,60 @@
+"""Non-maximum suppression, exact and vectorised."""
+
+import numpy as np
+
+from pipeline.detection.boxes import box_iou
+
+_BLOCK = 128  # boxes whose overlaps with all the others are computed at once
+
+
+def nms(
+    boxes: np.ndarray, scores: np.ndarray, iou_threshold: float, classes: np.ndarray | None = None
+) -> np.ndarray:
+    """Which boxes stay when each removes those of a lower score that it overlaps by more than the threshold.
+
+    Args:
+        boxes: (n, 4).
+        scores: (n,).
+        iou_threshold: in [0, 1]; a box that overlaps by exactly as much stays.
+        classes: (n,) integers or None; boxes of different classes do not touch each other.
+
+    Returns:
+        (k,) int64 indices by descending score; of equal scores the lower index comes first, and wins.
+
+    Raises:
+        ValueError: the lengths differ.
+    """
+    lengths = {len(boxes), len(scores), len(boxes if classes is None else classes)}
+    if len(lengths) != 1:
+        raise ValueError(f"nms: {len(boxes)} boxes, {len(scores)} scores and classes of lengths {lengths}")
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    ranked = np.asarray(boxes, np.float64)[order]
+    if classes is None:
+        return order[_survivors(ranked, iou_threshold)]
+    ranked_classes = np.asarray(classes)[order]
+    ranks = [np.flatnonzero(ranked_classes == name) for name in np.unique(ranked_classes)]
+    kept = [rank[_survivors(ranked[rank], iou_threshold)] for rank in ranks]
+    return order[np.sort(np.concatenate(kept))] if kept else order
+
+
+def _survivors(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Ascending ranks that stay, of boxes in the order of their scores.
+
+    Blocks of the best that are left are resolved among themselves; then all below loses what they overlap.
+    """
+    kept, left = [], np.arange(len(ranked))
+    while len(left):
+        block, left = left[:_BLOCK], left[_BLOCK:]
+        block = block[_greedy(box_iou(ranked[block], ranked[block]) > iou_threshold)]
+        kept.append(block)
+        left = left[~(box_iou(ranked[block], ranked[left]) > iou_threshold).any(axis=0)]
+    return np.concatenate(kept) if kept else left
+
+
+def _greedy(overlapping: np.ndarray) -> np.ndarray:
+    """(b, b) bool, best first -> (b,) bool: not overlapped by any better one that stays."""
+    stays = np.ones(len(overlapping), bool)
+    for rank, removed in enumerate(overlapping):
+        if stays[rank]:
+            stays[rank + 1 :] &= ~removed[rank + 1 :]
+    return stays

@@ -1,0 +1,103 @@
+"""RoIAlign: features within boxes, resampled to a fixed grid, from the pyramid level of each box's size.
+
+Shapes: n boxes (RoIs), C channels, s bins per side, maps (B, C, h, w).
+"""
+
+import jittor as jt
+import numpy as np
+
+
+def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.ndarray:
+    """Level of each box: floor(log2(sqrt(area) / finest_scale)), cut to 0..num_levels-1; (n, 4) -> (n,) int64.
+
+    Source: FPN (Lin et al. 2017), equation 1, with mmdetection's constant.
+    """
+    sides = np.clip(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 0, None)
+    limits = (finest_scale * 2.0 ** np.arange(1, num_levels)) ** 2
+    return np.searchsorted(limits, sides.prod(axis=1), side="right")
+
+
+def roi_align(
+    maps: list[jt.Var],
+    strides: list[float],
+    boxes: np.ndarray,
+    image_index: np.ndarray,
+    output_size: int,
+    finest_scale: float,
+    sampling: int = 2,
+) -> jt.Var:
+    """Average of sampling x sampling bilinear samples in each bin of each box.
+
+    Args:
+        maps: (B, C, h, w) float32, fine to coarse.
+        strides: of each map, image pixels between neighbours.
+        boxes: (n, 4) in image pixels, n may be 0; boxes without extent or outside of the image may be among
+            them: a sample more than one cell outside of the map is 0.
+        image_index: (n,) integers in 0..B-1.
+        output_size: s.
+        finest_scale: pixels; boxes below twice this side are taken from the first map, and so on.
+
+    Returns:
+        (n, C, s, s) float32, with a gradient to the maps.
+
+    Source:
+        Mask R-CNN (He et al. 2017), section 3; aligned: cell (0, 0) is centred at half a stride. The number
+        of samples is fixed, where iBOT's configuration adapts it to the box.
+    """
+    batch, channels = maps[0].shape[:2]
+    shape = (len(boxes), channels, output_size, output_size)
+    if not len(boxes):
+        return jt.zeros(shape)
+    levels = roi_levels(boxes, finest_scale, len(maps))
+    sizes = np.array([feature_map.shape[2:] for feature_map in maps])  # (L, 2): h, w
+    starts = np.cumsum([0, *(batch * sizes.prod(axis=1))])[:-1]
+    corners = boxes.astype(np.float64) / np.asarray(strides, np.float64)[levels, None] - 0.5
+    rows, row_weights = _axis(corners[:, 1::2], sizes[levels, 0], output_size, sampling)
+    columns, column_weights = _axis(corners[:, 0::2], sizes[levels, 1], output_size, sampling)
+    height, width = sizes[levels].T
+    rows = (
+        starts[levels, None, None]
+        + (np.asarray(image_index) * height)[:, None, None] * width[:, None, None]
+        + rows * width[:, None, None]
+    )
+    table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, channels) for m in maps], dim=0)
+    return _gathered(table, rows, row_weights, columns, column_weights).permute(0, 3, 1, 2)
+
+
+def _axis(
+    ends: np.ndarray, lengths: np.ndarray, output_size: int, sampling: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells that the samples of each bin read along one axis, and their weights.
+
+    Args:
+        ends: (n, 2) where the box begins and ends, in cells, the centre of cell 0 being 0.
+        lengths: (n,) cells of the map.
+
+    Returns:
+        cells (n, s, 2 sampling) int64 and weights (n, s, 2 sampling) float64; weights sum to 1 within the map.
+    """
+    num_samples = output_size * sampling
+    offsets = (np.arange(num_samples) + 0.5) / num_samples
+    samples = ends[:, :1] + offsets * (ends[:, 1:] - ends[:, :1])
+    lengths = lengths[:, None]
+    inside = (samples >= -1) & (samples <= lengths)  # False for what is not a number
+    samples = np.clip(np.where(inside, samples, 0), 0, lengths - 1)
+    lower = np.floor(samples)
+    upper = np.minimum(lower + 1, lengths - 1)
+    share = samples - lower
+    cells = np.stack([lower, upper], axis=-1).astype(np.int64)
+    weights = np.stack([1 - share, share], axis=-1) * inside[..., None] / sampling
+    shape = (len(ends), output_size, 2 * sampling)
+    return cells.reshape(shape), weights.reshape(shape)
+
+
+def _gathered(
+    table: jt.Var, rows: np.ndarray, row_weights: np.ndarray, columns: np.ndarray, column_weights: np.ndarray
+) -> jt.Var:
+    """Weighted sums of rows of the table (M, C): (n, s, t) of both axes -> (n, s, s, C)."""
+    num_boxes, size, taps = rows.shape
+    first, second = (jt.array(index.astype(np.int32)) for index in (rows, columns))
+    shape = [num_boxes, size, size, taps, taps, table.shape[1]]
+    picked = table.reindex(shape, ["@e0(i0,i1,i3)+@e1(i0,i2,i4)", "i5"], extras=[first, second])
+    weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
+    return (picked * jt.array(weights.astype(np.float32)).unsqueeze(-1)).sum(dims=(3, 4))
