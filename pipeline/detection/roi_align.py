@@ -8,7 +8,7 @@ import numpy as np
 
 
 def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.ndarray:
-    """Level of each box: floor(log2(sqrt(area) / finest_scale)), cut to 0..num_levels-1; (n, 4) -> (n,) int64.
+    """Level of each box, floor(log2(sqrt(area) / finest_scale)) cut to 0..num_levels-1: (n, 4) -> (n,) int64.
 
     Source: FPN (Lin et al. 2017), equation 1, with mmdetection's constant.
     """
@@ -54,12 +54,9 @@ def roi_align(
     corners = boxes.astype(np.float64) / np.asarray(strides, np.float64)[levels, None] - 0.5
     rows, row_weights = _axis(corners[:, 1::2], sizes[levels, 0], output_size, sampling)
     columns, column_weights = _axis(corners[:, 0::2], sizes[levels, 1], output_size, sampling)
-    height, width = sizes[levels].T
-    rows = (
-        starts[levels, None, None]
-        + (np.asarray(image_index) * height)[:, None, None] * width[:, None, None]
-        + rows * width[:, None, None]
-    )
+    # Rows become positions in one table of all cells: levels, images, rows and columns one after the other.
+    first = starts[levels] + np.asarray(image_index) * sizes[levels].prod(axis=1)
+    rows = first[:, None, None] + rows * sizes[levels, 1][:, None, None]
     table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, channels) for m in maps], dim=0)
     return _gathered(table, rows, row_weights, columns, column_weights).permute(0, 3, 1, 2)
 
@@ -74,7 +71,7 @@ def _axis(
         lengths: (n,) cells of the map.
 
     Returns:
-        cells (n, s, 2 sampling) int64 and weights (n, s, 2 sampling) float64; weights sum to 1 within the map.
+        cells (n, s, 2 sampling) int64, and weights float64 of the same shape; they sum to 1 within the map.
     """
     num_samples = output_size * sampling
     offsets = (np.arange(num_samples) + 0.5) / num_samples
