@@ -1,0 +1,102 @@
+"""Four maps of one stride -> a pyramid with strides 4, 8, 16 and 32.
+
+Shapes: B images, D channels, h x w places of the taps.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jittor as jt
+from jittor import nn
+
+from pipeline import kernels
+
+_FINEST_STRIDE = 4  # pixels
+_NUM_LEVELS = 4
+
+
+class TapPyramid(nn.Module):
+    """Taps of a plain backbone, shallow to deep, as levels from fine to coarse.
+
+    Patches of 16 pixels: the first tap is enlarged four times, the second twice, the third stays and the
+    fourth is halved by max pooling. Patches of 8: the first twice, then as they are, halved and quartered;
+    patches of 4 likewise. Other patches: powers of two that bring the finest level nearest to stride 4.
+
+    Args:
+        dim: D of the taps, and of the levels.
+        stride: pixels from one place of the taps to the next.
+
+    Source: iBOT's segmentation and detection backbones (`fpn1` to `fpn4`), with patches of 16 and 8. Other
+        patches, and an odd last row that is pooled alone instead of dropped, are this project's own.
+    """
+
+    def __init__(self, dim: int, stride: int):
+        super().__init__()
+        # 2 doublings for 16 px, 1 for 8; every level below has one fewer, down to halvings.
+        doublings = max(0, round(math.log2(stride / _FINEST_STRIDE)))
+        self.doublings = [doublings - level for level in range(_NUM_LEVELS)]
+        self.strides = tuple(stride / 2**doubled for doubled in self.doublings)  # pixels
+        self.enlarge = nn.ModuleList(
+            [
+                nn.ModuleList([Doubling(dim, after_another=index > 0) for index in range(doubled)])
+                for doubled in self.doublings
+                if doubled > 0
+            ]
+        )
+
+    def execute(self, taps: Sequence[jt.Var]) -> list[jt.Var]:
+        """Four taps (B, D, h, w) -> four maps (B, D, ., .), of `strides`; a halved size is rounded up."""
+        levels = []
+        for level, (tap, doubled) in enumerate(zip(taps, self.doublings, strict=True)):
+            for doubling in self.enlarge[level] if doubled > 0 else ():
+                tap = doubling(tap)
+            for _ in range(-doubled):
+                tap = halved(tap)
+            levels.append(tap)
+        return levels
+
+
+class Doubling(nn.Module):
+    """2 x 2 deconvolution, and before it batch norm and GELU if another one came before."""
+
+    def __init__(self, dim: int, *, after_another: bool):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(dim) if after_another else None
+        self.deconv = Deconv(dim)
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, D, h, w) -> (B, D, 2 h, 2 w)."""
+        return self.deconv(x if self.norm is None else nn.gelu(self.norm(x)))
+
+
+class Deconv(nn.Module):
+    """Transposed 2 x 2 convolution at stride 2: its windows do not overlap, so it is one matrix product."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.weight = jt.zeros((4 * dim, dim))  # rows: row of the window, column, output channel
+        self.bias = jt.zeros((dim,))
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, D, h, w) -> (B, D, 2 h, 2 w)."""
+        batch, dim, height, width = x.shape
+        windows = kernels.linear(x.permute(0, 2, 3, 1), self.weight, jt.concat([self.bias] * 4))
+        windows = windows.reshape(batch, height, width, 2, 2, dim).permute(0, 5, 1, 3, 2, 4)
+        return windows.reshape(batch, dim, 2 * height, 2 * width)
+
+
+def halved(x: jt.Var) -> jt.Var:
+    """Max pooling of 2 x 2 places: (B, D, h, w) -> (B, D, ceil(h / 2), ceil(w / 2)).
+
+    Jittor's own pooling refuses maps of 2 x 2 and drops a last odd row.
+    """
+    batch, dim, height, width = x.shape
+    if height % 2:
+        x = jt.concat([x, x[:, :, -1:]], dim=2)
+    if width % 2:
+        x = jt.concat([x, x[:, :, :, -1:]], dim=3)
+    pairs = x.reshape(batch, dim, (height + 1) // 2, 2, (width + 1) // 2, 2)
+    return jt.maximum(
+        jt.maximum(pairs[:, :, :, 0, :, 0], pairs[:, :, :, 0, :, 1]),
+        jt.maximum(pairs[:, :, :, 1, :, 0], pairs[:, :, :, 1, :, 1]),
+    )
