@@ -27,9 +27,12 @@ class FinetuneSchedule(Section):
     lr: Positive = 3e-5  # peak, for this batch size
     frozen_lr: Positive | None = None  # peak with a frozen backbone; None: lr
     warmup_steps: NonNegativeInt = 1500
-    decay: Literal["poly", "step"] = "poly"  # linear to 0; or to a tenth at each of `decay_at`
+    # Linear to 0; or to a tenth at each of `decay_at`; or half a cosine to `min_lr`, from the warm-up on.
+    decay: Literal["poly", "step", "cosine"] = "poly"
     decay_at: tuple[Share, ...] = (8 / 12, 11 / 12)  # shares of the steps
+    min_lr: NonNegative = 0.0  # of "cosine"
     weight_decay: NonNegative = 0.05
+    embeddings_decay: bool = True  # weight decay also of position embedding and CLS token
     layer_decay: float = Field(default=0.9, gt=0, le=1)  # of the rate, from each block to the one below it
     drop_path_rate: Share = 0.1
     max_gradient_norm: NonNegative = 0.0  # per tensor; 0 clips nothing

@@ -1,7 +1,7 @@
 """Fine-tuning from a backbone and a fresh head to the end of the schedule, resuming where it was stopped."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,11 +14,10 @@ from pipeline.clock import StepClock
 from pipeline.config.dense import FinetuneSchedule
 from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.checkpoint import load_checkpoint, save_checkpoint
-from pipeline.finetune.rates import layer_scales, learning_rate
+from pipeline.finetune.rates import decayed, layer_scales, learning_rate
 from pipeline.kernels.adamw import AdamW
 from pipeline.metrics_log import append_metrics, rewind
 from pipeline.models.drop_path import path_rates, path_scales
-from pipeline.optim.param_groups import decays
 from pipeline.prefetch import prefetch
 from pipeline.streams import Stream, generator
 
@@ -53,16 +52,19 @@ def finetune(
     output: Path,
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
+    num_parts: int = 1,
 ) -> None:
     """Train `network` in place, from `output/checkpoint.safetensors` if there is one.
 
     Args:
-        network: with a `DenseBackbone` as `.backbone`. What takes no gradient stays bit for bit, but for
-            running statistics.
+        network: with a `DenseBackbone`, or what has its `depth`, `frozen` and `network`, as `.backbone`. What
+            takes no gradient stays bit for bit, but for running statistics.
         make_batch: the batch of a step, a function of the step alone; called in several threads at once.
         losses: weighted loss terms (), their sum is minimised; given the batch and the stochastic depth of
             the backbone, (depth, 2, B) or None.
         run: digest of all that decides the result; a checkpoint of another one is refused.
+        num_parts: of equal size, in which a batch is computed to save memory; above 1, terms must be means
+            over images and batches have a method `part(index, num_parts)`.
 
     Raises:
         FloatingPointError: a term is not finite; the message names the step and the images, and the last
@@ -78,11 +80,11 @@ def finetune(
     batches = prefetch(make_batch, range(start, schedule.num_steps))
     for done, batch in enumerate(batches, start=start + 1):
         clock.batch_arrived()
-        terms = losses(batch, _drawn_paths(network.backbone, schedule, seed, done - 1, len(batch.images)))
+        paths = _drawn_paths(network.backbone, schedule, seed, done - 1, len(batch.images))
+        terms, gradients = _gradients(losses, batch, paths, [p for _, p in named], num_parts)
         lr = learning_rate(schedule, done - 1, frozen=network.backbone.frozen)
-        gradients = jt.grad(sum(terms.values()), [parameter for _, parameter in named])
         optimizer.step(gradients, lr=lr, weight_decay=schedule.weight_decay)
-        unread.append((done, batch.names, {name: term.stop_grad() for name, term in terms.items()}))
+        unread.append((done, batch.names, terms))
         jt.sync_all()
         if done % runtime.log_every_steps == 0 or done in (1, schedule.num_steps):
             values = [_finite(*entry) for entry in unread][-1]
@@ -97,11 +99,42 @@ def finetune(
     network.eval()
 
 
+def _gradients(
+    losses: Callable[[DenseBatch, jt.Var | None], dict[str, jt.Var]],
+    batch: DenseBatch,
+    paths: np.ndarray | None,
+    parameters: list[jt.Var],
+    num_parts: int,
+) -> tuple[dict[str, jt.Var], list[jt.Var]]:
+    """Terms of a batch, and the gradients of their sum: means over its parts."""
+    means, gradients = {}, []
+    for part, scales in _parts(batch, paths, num_parts):
+        terms = losses(part, scales)
+        of_part = jt.grad(sum(terms.values()) / num_parts, parameters)
+        gradients = [a + b for a, b in zip(gradients, of_part, strict=True)] if gradients else of_part
+        # A term that still asks for a gradient would keep its whole graph, activations included, alive.
+        shares = {name: (term / num_parts).stop_grad() for name, term in terms.items()}
+        means = {name: means[name] + share if means else share for name, share in shares.items()}
+        if num_parts > 1:
+            # Run what is queued now: left lazy, every part's activations would live at once.
+            jt.sync(gradients)
+    return means, gradients
+
+
+def _parts(
+    batch: DenseBatch, paths: np.ndarray | None, num_parts: int
+) -> Iterator[tuple[DenseBatch, jt.Var | None]]:
+    scales = [None] * num_parts if paths is None else np.split(paths, num_parts, axis=2)
+    for index, of_part in enumerate(scales):
+        part = batch if num_parts == 1 else batch.part(index, num_parts)
+        yield part, None if of_part is None else jt.array(of_part)
+
+
 def _optimizer(named: list[tuple[str, jt.Var]], depth: int, schedule: FinetuneSchedule) -> AdamW:
     scales = layer_scales([name for name, _ in named], depth, schedule.layer_decay)
     return AdamW(
         [parameter for _, parameter in named],
-        decayed=[decays(name, parameter.shape) for name, parameter in named],
+        decayed=[decayed(name, p.shape, embeddings=schedule.embeddings_decay) for name, p in named],
         lr_scales=[scales[name] for name, _ in named],
         max_gradient_norm=schedule.max_gradient_norm,
     )
@@ -109,12 +142,12 @@ def _optimizer(named: list[tuple[str, jt.Var]], depth: int, schedule: FinetuneSc
 
 def _drawn_paths(
     backbone, schedule: FinetuneSchedule, seed: int, step: int, num_images: int
-) -> jt.Var | None:
-    """Stochastic depth of the backbone's blocks, linear from 0 to `drop_path_rate`."""
+) -> np.ndarray | None:
+    """Stochastic depth of the backbone's blocks, linear from 0 to `drop_path_rate`: (depth, 2, B)."""
     if backbone.frozen or not schedule.drop_path_rate:
         return None
     rates = path_rates(schedule.drop_path_rate, backbone.depth, 0)
-    return jt.array(path_scales(generator(seed, Stream.DENSE_DROP_PATH, step), rates, 2, num_images))
+    return path_scales(generator(seed, Stream.DENSE_DROP_PATH, step), rates, 2, num_images)
 
 
 def _finite(step: int, names: Sequence[str], terms: dict[str, jt.Var]) -> dict[str, float]:

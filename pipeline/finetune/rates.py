@@ -1,8 +1,10 @@
-"""The learning rate: of a step, and of a layer."""
+"""The learning rate of a step and of a layer, and what decays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline.config.dense import FinetuneSchedule
+from pipeline.optim.param_groups import decays
+from pipeline.optim.schedules import cosine
 
 _WARMUP_START = 1e-6  # share of the peak that the warm-up starts from (mmseg)
 _STEP_FACTOR = 0.1
@@ -12,9 +14,12 @@ def learning_rate(schedule: FinetuneSchedule, step: int, *, frozen: bool) -> flo
     """Rate of step 0, 1, ..., num_steps - 1.
 
     Source: iBOT's segmentation (linear warm-up, then linear decay to 0 over all steps) and detection
-    (linear warm-up, then a tenth at each of two epochs) configurations.
+    (linear warm-up, then a tenth at each of two epochs) configurations; MAE's fine-tuning (linear warm-up
+    from 0, then half a cosine over the steps that are left).
     """
     peak = schedule.frozen_lr if frozen and schedule.frozen_lr is not None else schedule.lr
+    if schedule.decay == "cosine":
+        return _warmed_cosine(schedule, step, peak)
     done = step / schedule.num_steps
     if schedule.decay == "poly":
         rate = peak * (1 - done)
@@ -23,6 +28,13 @@ def learning_rate(schedule: FinetuneSchedule, step: int, *, frozen: bool) -> flo
     if step < schedule.warmup_steps:
         rate *= _WARMUP_START + (1 - _WARMUP_START) * step / schedule.warmup_steps
     return rate
+
+
+def _warmed_cosine(schedule: FinetuneSchedule, step: int, peak: float) -> float:
+    warmup = schedule.warmup_steps
+    if step < warmup:
+        return peak * step / warmup
+    return cosine(step - warmup, schedule.num_steps - warmup, peak, schedule.min_lr)
 
 
 def layer_of(name: str, depth: int) -> int:
@@ -45,3 +57,13 @@ def layer_of(name: str, depth: int) -> int:
 def layer_scales(names: Iterable[str], depth: int, decay: float) -> dict[str, float]:
     """What each parameter's rate is multiplied by: decay ^ (depth + 1 - layer)."""
     return {name: decay ** (depth + 1 - layer_of(name, depth)) for name in names}
+
+
+def decayed(name: str, shape: Sequence[int], *, embeddings: bool) -> bool:
+    """Whether weight decay applies to a parameter; to position embedding and CLS token only if asked for.
+
+    Source: iBOT's dense tasks decay the two, MAE's fine-tuning does not.
+    """
+    if name.rpartition(".")[2] in ("pos_embed", "cls_token") and not embeddings:
+        return False
+    return decays(name, shape)

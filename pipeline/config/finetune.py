@@ -1,0 +1,142 @@
+"""Fine-tuning for classification, and subsets of the labels. Defaults: MAE's protocol for ViT-B."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.data import DataConfig, Interval
+from pipeline.config.dense import FinetuneSchedule
+from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+
+LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
+
+
+def checked_label_shares(shares: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """The shares themselves.
+
+    Raises:
+        ValueError: none, one twice, or one outside 0 < share <= 1.
+    """
+    if shares is None:
+        return None
+    if not shares or len(set(shares)) != len(shares) or not all(0 < share <= 1 for share in shares):
+        raise ValueError(f"needs different numbers above 0, at most 1, and at least one, got {list(shares)}")
+    return shares
+
+
+class SubsetConfig(Section):
+    """A share of the training labels, the same for every arm."""
+
+    share: float = Field(gt=0, lt=1)  # of each class; at least one image
+    seed: NonNegativeInt
+
+
+class ClassificationViewConfig(Section):
+    """What a classifier trains on and is tested on, in pixels."""
+
+    image_size: PositiveInt = 224
+    resize: PositiveInt = 256  # short side, then the central square of `image_size`: for testing
+    scale: Interval = (0.08, 1.0)  # share of the image's area that a training crop shows
+    aspect_ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    flip_probability: Share = 0.5
+    # RandAugment in increasing severity, "m9-mstd0.5-inc1".
+    num_operations: NonNegativeInt = 2
+    operation_probability: Share = 0.5  # that an operation which was chosen is made
+    magnitude: float = Field(default=9.0, ge=0, le=10)
+    magnitude_std: NonNegative = 0.5
+    erase_probability: Share = 0.25
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ClassificationViewConfig":
+        for name in ("scale", "aspect_ratio"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be (low, high), got ({low}, {high})")
+        if self.resize < self.image_size:
+            raise ValueError(f"resize {self.resize} must be at least image_size {self.image_size}")
+        return self
+
+
+class MixingConfig(Section):
+    """Each image of a batch mixed with another one, and the labels alike."""
+
+    probability: Share = 1.0  # that a batch is mixed
+    mixup_alpha: NonNegative = 0.8  # weights are Beta(alpha, alpha); 0: no mixup
+    cutmix_alpha: NonNegative = 1.0
+    cutmix_probability: Share = 0.5  # that cutmix is chosen, where there are both
+    label_smoothing: Share = 0.1
+
+
+class ClassificationSchedule(Section):
+    """Optimiser and length; lengths in epochs of the labelled training images in use."""
+
+    epochs: Positive = 100
+    min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for so many steps at least
+    batch_size: PositiveInt = 1024
+    accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
+    base_lr: Positive = 5e-4  # peak learning rate for a batch of 256 images; scaled linearly
+    min_lr: NonNegative = 1e-6
+    warmup_epochs: NonNegative = 5
+    weight_decay: NonNegative = 0.05
+    layer_decay: float = Field(default=0.65, gt=0, le=1)  # of the rate, from each block to the one below it
+    drop_path_rate: Share = 0.1
+    max_gradient_norm: NonNegative = 0.0  # per tensor; 0 clips nothing
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ClassificationSchedule":
+        if self.batch_size % self.accumulation_steps:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not divisible by "
+                f"accumulation_steps {self.accumulation_steps}"
+            )
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} exceeds epochs {self.epochs}")
+        return self
+
+    def steps(self, num_images: int) -> FinetuneSchedule:
+        """The same in optimiser steps, for so many training images; the warm-up keeps its share."""
+        num_steps = max(1, self.min_steps, round(self.epochs * num_images / self.batch_size))
+        return FinetuneSchedule(
+            num_steps=num_steps,
+            batch_size=self.batch_size,
+            lr=self.base_lr * self.batch_size / LR_REFERENCE_BATCH,
+            min_lr=self.min_lr,
+            warmup_steps=round(num_steps * self.warmup_epochs / self.epochs),
+            decay="cosine",
+            weight_decay=self.weight_decay,
+            embeddings_decay=False,
+            layer_decay=self.layer_decay,
+            drop_path_rate=self.drop_path_rate,
+            max_gradient_norm=self.max_gradient_norm,
+        )
+
+
+class FinetuneRecipe(Section):
+    """How a classifier is made of a backbone, trained and tested."""
+
+    pooling: Literal["patches", "cls"] = "patches"  # mean patch token and a norm of its own (MAE); CLS (iBOT)
+    view: ClassificationViewConfig = ClassificationViewConfig()
+    mixing: MixingConfig = MixingConfig()
+    schedule: ClassificationSchedule = ClassificationSchedule()
+    num_bootstrap: PositiveInt = 1000
+    test_batch_size: PositiveInt = 64
+
+
+class FinetuneConfig(FinetuneRecipe):
+    """All that decides one fine-tuning, given backbone, data and labels."""
+
+    seed: NonNegativeInt
+
+
+class FinetuneSection(FinetuneRecipe):
+    """Fine-tuning of every backbone of an experiment; `random` is the supervised network from scratch."""
+
+    data: DataConfig | None = None  # other images to transfer to; None: those of the experiment
+    label_shares: tuple[float, ...] | None = None  # None: those of the experiment
+
+    _checked_shares = field_validator("label_shares")(checked_label_shares)
+
+    def stage_config(self, seed: int) -> FinetuneConfig:
+        """The section of one run of the stage `finetune`."""
+        recipe = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
+        return FinetuneConfig(seed=seed, **recipe)
