@@ -1,0 +1,1 @@
+"""Probes of frozen patch features: nothing is trained but a linear classifier."""

@@ -1,0 +1,53 @@
+"""The foreground as the last block's CLS attention sees it.
+
+Shapes: h x w patches, H x W pixels.
+"""
+
+import numpy as np
+
+from pipeline.dense_probes.patch_grid import patch_of_pixels
+
+
+def attended(attention: np.ndarray, mass: float) -> np.ndarray:
+    """The fewest patches that together hold more than the share `mass` of a head's attention to patches.
+
+    Args:
+        attention: (heads, h, w), not negative.
+
+    Returns:
+        (heads, h, w) bool.
+
+    Source: DINO (Caron et al. 2021), attention masks: 60 % of the mass is kept. Of equal patches the later
+    one is kept first.
+    """
+    flat = attention.reshape(len(attention), -1).astype(np.float64)
+    order = np.argsort(flat, axis=1, kind="stable")  # rising
+    rising = np.take_along_axis(flat, order, axis=1)
+    share = np.cumsum(rising, axis=1) / np.maximum(rising.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    kept = np.empty(flat.shape, bool)
+    np.put_along_axis(kept, order, share > 1 - mass, axis=1)
+    return kept.reshape(attention.shape)
+
+
+def best_jaccard(kept: np.ndarray, foreground: np.ndarray) -> tuple[float, int]:
+    """Intersection over union with the foreground, in pixels, of the head that fits best.
+
+    Args:
+        kept: (heads, h, w) bool.
+        foreground: (H, W) bool.
+
+    Returns:
+        IoU in [0, 1], and the head.
+
+    Source: DINO's Jaccard index on VOC, best head per image. A pixel has its patch's value.
+    """
+    patches = patch_of_pixels(*foreground.shape, kept.shape[1:]).ravel()
+    num_patches = kept[0].size
+    pixels = np.bincount(patches, minlength=num_patches)
+    inside = np.bincount(patches[foreground.ravel()], minlength=num_patches)
+    flat = kept.reshape(len(kept), -1).astype(np.int64)
+    intersection = flat @ inside
+    union = flat @ pixels + inside.sum() - intersection
+    iou = intersection / np.maximum(union, 1)
+    head = int(iou.argmax())
+    return float(iou[head]), head

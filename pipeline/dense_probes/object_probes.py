@@ -1,0 +1,121 @@
+"""What attention and keys say about objects, on the test images of a detection data set.
+
+Shapes: n images with objects, h x w patches.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from pipeline.config.dense import DenseProbeConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.datasets.targets import Objects
+from pipeline.dense_probes.attention_masks import attended, best_jaccard
+from pipeline.dense_probes.foreground import foreground, truth_boxes
+from pipeline.dense_probes.lost import lost_object
+from pipeline.dense_probes.patch_boxes import box_around, centered_box
+from pipeline.dense_probes.patch_features import PatchFeatures
+from pipeline.dense_probes.patch_reader import PatchReader
+from pipeline.dense_probes.token_cut import token_cut_object
+from pipeline.detection.boxes import box_iou
+from pipeline.evaluate.measures import Measure, TestImages, resample_counts
+
+CORLOC_IOU = 0.5
+CENTRE_SIDES = tuple(side / 10 for side in range(1, 11))  # of the centred box, shares of the image's sides
+
+
+@dataclass(frozen=True, eq=False)
+class FoundObjects:
+    """What was found in one image, as patches (h, w) bool."""
+
+    attended: np.ndarray  # by the head that fits the objects best
+    jaccard: float  # its IoU with them
+    lost: np.ndarray
+    token_cut: np.ndarray
+
+
+def object_probes(
+    dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig, say: Callable[[str], None]
+) -> list[Measure]:
+    """Attention Jaccard, and the CorLoc of LOST, of TokenCut and of a box in the centre."""
+    rows = rows_with_objects(dataset, "test")
+    if not len(rows):
+        say(f"no probe of objects in {dataset.name}: no test image shows one")
+        return []
+    scores = []
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(reader.num_threads) as pool:
+        for of_batch, features in reader.read(dataset, rows, "objects"):
+
+            def score(i: int, of_batch: np.ndarray = of_batch, features: PatchFeatures = features) -> tuple:
+                row = int(of_batch[i])
+                return image_scores(features[i : i + 1], dataset.objects(row), *dataset.size(row), config)
+
+            scores += pool.map(score, range(len(of_batch)))
+    images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
+    return _measures(np.array(scores), images, config)
+
+
+def rows_with_objects(dataset: PreparedDataset, split: str) -> np.ndarray:
+    """Images of a split with at least one object that is no crowd."""
+    rows = dataset.indices(split)
+    return np.array([row for row in rows if len(truth_boxes(dataset.objects(int(row))))], np.int64)
+
+
+def find_objects(
+    features: PatchFeatures, objects: Objects, width: int, height: int, config: DenseProbeConfig
+) -> FoundObjects:
+    """All that is found in one image of width x height pixels; the truth only chooses the best head."""
+    keys, attention, grid = features.keys[0], features.attention[0], features.grid
+    kept = attended(attention, config.attention_mass)
+    jaccard, head = best_jaccard(kept, foreground(objects, height, width))
+    return FoundObjects(
+        attended=kept[head],
+        jaccard=jaccard,
+        lost=lost_object(keys, grid, config.lost_share),
+        token_cut=token_cut_object(keys, grid, config.tokencut_threshold),
+    )
+
+
+def image_scores(
+    features: PatchFeatures, objects: Objects, width: int, height: int, config: DenseProbeConfig
+) -> tuple[float, ...]:
+    """Jaccard; then whether the box of LOST, of TokenCut, and each of the centred boxes hits an object."""
+    found = find_objects(features, objects, width, height, config)
+    boxes = [box_around(marked, height, width) for marked in (found.lost, found.token_cut)]
+    boxes += [centered_box(side, height, width) for side in CENTRE_SIDES]
+    overlap = box_iou(np.stack(boxes), truth_boxes(objects)).max(axis=1)
+    return (found.jaccard, *(overlap >= CORLOC_IOU).astype(float).tolist())
+
+
+def _measures(scores: np.ndarray, images: TestImages, config: DenseProbeConfig) -> list[Measure]:
+    """scores (n, 3 + centred boxes), as `image_scores` gives them."""
+    counts = resample_counts(len(scores), config.num_bootstrap)
+
+    def mean(task: str, metric: str, values: np.ndarray, protocol: str) -> Measure:
+        return Measure(task, metric, float(values.mean()), protocol, images, counts @ values / len(values))
+
+    jaccard, lost, token_cut, *centred = scores.T
+    best = int(np.argmax([hits.mean() for hits in centred]))
+    size = f"images resized to {config.image_size} x {config.image_size} px, this project's own choice"
+    corloc = "share of images with objects whose one box has IoU >= 0.5 with an object"
+    keys = "keys of the last block, all heads"
+    of_attention = (
+        f"CLS attention of the last block, {config.attention_mass:.0%} of the mass, best head of each image, "
+        f"IoU with the union of the objects, mean over images with objects; {size}"
+    )
+    of_lost = f"LOST, {keys}, seed grown by {config.lost_share:.0%} of the patches; {corloc}; {size}"
+    of_cut = f"TokenCut, {keys}, edges at cosine > {config.tokencut_threshold:g}; {corloc}; {size}"
+    of_centre = (
+        f"no features: a box in the centre, its sides {CENTRE_SIDES[best]:g} of the image's, the best of "
+        f"0.1, 0.2, ..., 1 on these very images; {corloc}"
+    )
+    return [
+        mean("attention", "jaccard", jaccard, of_attention),
+        mean("lost", "corloc", lost, of_lost),
+        mean("lost", "corloc_centre_box", centred[best], of_centre),
+        mean("tokencut", "corloc", token_cut, of_cut),
+        mean("tokencut", "corloc_centre_box", centred[best], of_centre),
+    ]

@@ -1,0 +1,77 @@
+"""Patches grouped without labels; the groups are named by the labels afterwards.
+
+Shapes: M training patches, Q patches, D channels, K classes and as many clusters.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+SEED = 20  # of the first centres; not an option, so that arms differ in their features only
+NUM_STARTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PatchClusters:
+    """k-means centres of tokens of length one."""
+
+    centers: np.ndarray  # (K, D) float32
+
+    @property
+    def classes(self) -> np.ndarray:
+        """(K,) int64: number of each cluster, before it has a name."""
+        return np.arange(len(self.centers))
+
+    @property
+    def protocol(self) -> str:
+        """What a reader must know of it."""
+        return (
+            f"k-means of last tokens of length 1, {len(self.centers)} clusters, matched to classes by IoU on "
+            "the test images, one match for all resamples"
+        )
+
+    def scores(self, tokens: np.ndarray) -> np.ndarray:
+        """(Q, D) -> (Q, K) float32, highest for the nearest centre.
+
+        Linear in the tokens of length one, so that interpolated scores are those of interpolated tokens.
+        """
+        return 2 * unit_rows(tokens) @ self.centers.T - (self.centers**2).sum(axis=1)
+
+
+def fit_clusters(tokens: np.ndarray, num_clusters: int) -> PatchClusters:
+    """k-means of (M, D) tokens, the best of three starts; at most M clusters."""
+    means = KMeans(min(num_clusters, len(tokens)), n_init=NUM_STARTS, random_state=SEED)
+    # One thread: with more, the sums' order and so the last bits depend on which thread is first.
+    with threadpool_limits(1), warnings.catch_warnings():
+        # A collapsed backbone has fewer different tokens than clusters; then some clusters stay empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means.fit(unit_rows(tokens))
+    return PatchClusters(means.cluster_centers_.astype(np.float32))
+
+
+def match_clusters(confusion: np.ndarray) -> np.ndarray:
+    """One class for each cluster, no class twice, with the greatest sum of IoU.
+
+    Args:
+        confusion: (K, C) pixels of each class and cluster, C <= K.
+
+    Returns:
+        (C,) int64: class of each cluster.
+
+    Source: the Hungarian match of unsupervised segmentation; matched by IoU, which the score averages.
+    """
+    union = confusion.sum(axis=1, keepdims=True) + confusion.sum(axis=0, keepdims=True) - confusion
+    iou = confusion / np.maximum(union, 1)
+    classes, clusters = linear_sum_assignment(-iou)
+    return classes[np.argsort(clusters)]
+
+
+def unit_rows(tokens: np.ndarray) -> np.ndarray:
+    """Rows of length one; a zero row stays zero."""
+    norms = np.linalg.norm(tokens, axis=1, keepdims=True)
+    return tokens / np.maximum(norms, np.finfo(np.float32).tiny)

@@ -1,0 +1,88 @@
+"""What a frozen backbone makes of the patches of images.
+
+Shapes: B images, S pixels, h = w = S / p patches, N = h w, D embed_dim.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pipeline.models.vit import VisionTransformer
+
+
+@dataclass(frozen=True, eq=False)
+class PatchFeatures:
+    """Of a batch of images; all float32."""
+
+    tokens: np.ndarray  # (B, h, w, D): patches after the last block and the final norm
+    keys: np.ndarray  # (B, N, D): keys of the last block, its heads side by side, CLS left out
+    attention: np.ndarray  # (B, heads, h, w): what the last block's CLS gives to each patch
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w)."""
+        return self.tokens.shape[1], self.tokens.shape[2]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, images: slice) -> "PatchFeatures":
+        return PatchFeatures(self.tokens[images], self.keys[images], self.attention[images])
+
+    @staticmethod
+    def joined(parts: list["PatchFeatures"]) -> "PatchFeatures":
+        """Batches, one after the other."""
+        return PatchFeatures(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("tokens", "keys", "attention")
+            )
+        )
+
+
+def patch_features(network: "VisionTransformer", images: np.ndarray) -> PatchFeatures:
+    """One forward pass; of the attention only the CLS row is computed, never N x N.
+
+    Args:
+        images: (B, 3, S, S) float32, normalised; S a multiple of the patch size. The position embedding is
+            resampled where S is not the side that the backbone was trained at.
+    """
+    import jittor as jt  # here, so that what only reads features loads without it
+
+    with jt.no_grad():
+        x, (height, width) = network.embed(jt.array(images))
+        for block in network.blocks[:-1]:
+            x = block(x)
+        last = network.blocks[-1]
+        qkv = last.attention.qkv(last.norm_attention(x))  # (B, 1 + N, 3 D)
+        dim = qkv.shape[2] // 3
+        cls_query, keys = qkv[:, 0, :dim].numpy(), qkv[:, :, dim : 2 * dim].numpy()
+        tokens = network.norm(last(x)[:, 1:]).numpy()
+    return PatchFeatures(
+        tokens=tokens.reshape(-1, height, width, dim),
+        keys=keys[:, 1:],
+        attention=cls_attention(cls_query, keys, last.attention.num_heads)[:, :, 1:].reshape(
+            len(keys), -1, height, width
+        ),
+    )
+
+
+def cls_attention(cls_query: np.ndarray, keys: np.ndarray, num_heads: int) -> np.ndarray:
+    """softmax(q k^T / sqrt(d)) of one query per image and head.
+
+    Args:
+        cls_query: (B, D), the heads side by side, d = D / num_heads channels each.
+        keys: (B, 1 + N, D) likewise.
+
+    Returns:
+        (B, num_heads, 1 + N) float32; each row sums to 1, its first number is the CLS token's own.
+    """
+    batch, tokens, dim = keys.shape
+    depth = dim // num_heads
+    query = cls_query.reshape(batch, num_heads, depth, 1)
+    logits = (keys.reshape(batch, tokens, num_heads, depth).transpose(0, 2, 1, 3) @ query)[..., 0]
+    logits *= depth**-0.5
+    weights = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return weights / weights.sum(axis=2, keepdims=True)

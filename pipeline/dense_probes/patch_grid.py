@@ -1,0 +1,65 @@
+"""Between a map of pixels and the grid of patches that covers it.
+
+Shapes: H x W pixels, h x w patches, K classes. A pixel belongs to the patch that its centre lies in, whatever
+the two sizes are.
+"""
+
+import numpy as np
+
+from pipeline.datasets.targets import IGNORED
+
+BLOCK_BYTES = 4 * 2**20  # upsampled scores that are held at once
+
+
+def patch_of_pixels(height: int, width: int, grid: tuple[int, int]) -> np.ndarray:
+    """(H, W) int64: index of each pixel's patch, in 0..h w - 1, row by row."""
+    rows, columns = _cells(height, grid[0]), _cells(width, grid[1])
+    return rows[:, None] * grid[1] + columns
+
+
+def patch_labels(label_map: np.ndarray, grid: tuple[int, int], num_classes: int) -> np.ndarray:
+    """The most frequent class in each patch, the lowest of equals.
+
+    Args:
+        label_map: (H, W) integers, 0..num_classes - 1 or IGNORED.
+
+    Returns:
+        (h, w) int64; IGNORED where more than half of the patch is, or where it has no pixel at all.
+    """
+    patches = patch_of_pixels(*label_map.shape, grid)
+    num_patches = grid[0] * grid[1]
+    known = label_map != IGNORED
+    cells = patches[known] * num_classes + label_map[known]
+    counts = np.bincount(cells, minlength=num_patches * num_classes).reshape(num_patches, num_classes)
+    num_known, num_pixels = counts.sum(axis=1), np.bincount(patches.ravel(), minlength=num_patches)
+    labels = np.where((2 * num_known >= num_pixels) & (num_known > 0), counts.argmax(axis=1), IGNORED)
+    return labels.reshape(grid)
+
+
+def pixel_classes(scores: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The class of highest score at every pixel, scores between patch centres interpolated bilinearly.
+
+    Args:
+        scores: (h, w, K) float32, finite.
+
+    Returns:
+        (height, width) int64, the lowest of equals. Memory is bounded whatever K is.
+    """
+    rows, columns = bilinear_weights(scores.shape[0], height), bilinear_weights(scores.shape[1], width)
+    classes = np.empty((height, width), np.int64)
+    block = max(1, BLOCK_BYTES // (4 * width * scores.shape[2]))
+    for first in range(0, height, block):
+        part = np.tensordot(rows[first : first + block], scores, axes=1)  # (block, w, K)
+        classes[first : first + block] = (columns @ part).argmax(axis=2)
+    return classes
+
+
+def bilinear_weights(old: int, new: int) -> np.ndarray:
+    """(new, old) float32: linear interpolation of one axis, half-pixel centres, edges repeated."""
+    centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.maximum(0, 1 - np.abs(centers[:, None] - np.arange(old))).astype(np.float32)
+
+
+def _cells(size: int, parts: int) -> np.ndarray:
+    """(size,) int64: in which of `parts` equal parts each pixel's centre lies."""
+    return (2 * np.arange(size) + 1) * parts // (2 * size)

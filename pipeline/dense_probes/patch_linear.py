@@ -1,0 +1,80 @@
+"""A linear classifier of patch tokens: a 1 x 1 convolution on the frozen feature map.
+
+Shapes: M training patches, Q patches, D channels, C classes that the training patches show.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from pipeline.dense_probes.patch_sample import PatchSample
+from pipeline.evaluate.logistic import fit_logistic
+
+# M D C below which one thread is faster: scikit-learn's and BLAS's threads wait for one another.
+ONE_THREAD_WORK = 10**9
+
+
+@dataclass(frozen=True, eq=False)
+class PatchLinear:
+    """Logits of every class that was trained."""
+
+    weights: np.ndarray  # (D, C) float32
+    biases: np.ndarray  # (C,) float32
+    classes: np.ndarray  # (C,) int64, ascending: class of each column
+    inverse_strength: float  # scikit-learn's C
+    chosen_on_validation: bool
+    iterations: int  # of the fit
+    converged: bool
+
+    @property
+    def protocol(self) -> str:
+        """What a reader must know of it."""
+        how = "chosen on validation patches" if self.chosen_on_validation else "no validation to choose it on"
+        end = "" if self.converged else f", not converged in {self.iterations} iterations"
+        return f"logistic regression on standardised last tokens, C={self.inverse_strength:g} {how}{end}"
+
+    def scores(self, tokens: np.ndarray) -> np.ndarray:
+        """(Q, D) -> logits (Q, C) float32."""
+        return tokens @ self.weights + self.biases
+
+
+def fit_patch_linear(
+    train: PatchSample,
+    validation: PatchSample | None,
+    *,
+    inverse_strengths: tuple[float, ...],
+    max_iterations: int,
+    num_threads: int,
+) -> PatchLinear:
+    """Multinomial logistic regression on standardised tokens; C by accuracy on validation patches.
+
+    Raises:
+        ValueError: the training patches are of one class.
+    """
+    shown = np.unique(train.labels)
+    work = train.tokens.size * len(shown)
+    with threadpool_limits(1 if work < ONE_THREAD_WORK else num_threads):
+        fitted = fit_logistic(
+            (train.tokens, train.labels),
+            None if validation is None else (validation.tokens, validation.labels),
+            inverse_strengths=inverse_strengths,
+            max_iterations=max_iterations,
+        )
+    scaler, regression = fitted.classifier.named_steps.values()
+    coefficients, intercepts = regression.coef_, regression.intercept_  # (C, D), (C,)
+    if len(shown) == 2:  # scikit-learn keeps the second class's logit alone
+        coefficients, intercepts = (
+            np.stack([0 * coefficients[0], coefficients[0]]),
+            np.array([0, intercepts[0]]),
+        )
+    weights = (coefficients / scaler.scale_).T
+    return PatchLinear(
+        weights=weights.astype(np.float32),
+        biases=(intercepts - scaler.mean_ @ weights).astype(np.float32),
+        classes=regression.classes_.astype(np.int64),
+        inverse_strength=fitted.inverse_strength,
+        chosen_on_validation=validation is not None,
+        iterations=int(regression.n_iter_.max()),
+        converged=fitted.converged,
+    )

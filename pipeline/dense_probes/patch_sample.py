@@ -1,0 +1,63 @@
+"""Labelled patches of some images: what the probes learn from.
+
+Shapes: M patches, D channels, h x w patches of an image, K classes.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets.targets import IGNORED
+from pipeline.dense_probes.patch_features import PatchFeatures
+from pipeline.dense_probes.patch_grid import patch_labels
+
+
+@dataclass(frozen=True, eq=False)
+class PatchSample:
+    """Patches with their labels, none ignored."""
+
+    tokens: np.ndarray  # (M, D) float32
+    labels: np.ndarray  # (M,) int64
+    num_images: int  # that were looked at
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def choose_images(rng: np.random.Generator, rows: np.ndarray, max_images: int) -> np.ndarray:
+    """All rows, or as many as are allowed, drawn without replacement; ascending as they were."""
+    if len(rows) <= max_images:
+        return rows
+    return np.sort(rng.choice(rows, max_images, replace=False))
+
+
+def sample_patches(
+    rng: np.random.Generator,
+    batches: Iterable[tuple[np.ndarray, PatchFeatures]],
+    label_map: Callable[[int], np.ndarray],
+    *,
+    num_images: int,
+    num_classes: int,
+    max_patches: int,
+) -> PatchSample:
+    """The same number of labelled patches of each image, drawn without replacement.
+
+    Memory grows with `max_patches`, not with the number of images.
+
+    Args:
+        batches: rows of the data set and their features; `num_images` rows in all.
+        label_map: row -> (H, W) integers, 0..num_classes - 1 or IGNORED.
+        max_patches: of all images together; an image gives at least one, if it has one with a label.
+    """
+    per_image = max(1, max_patches // max(1, num_images))
+    tokens, labels = [], []
+    for rows, features in batches:
+        for row, of_image in zip(rows, features.tokens, strict=True):
+            of_patches = patch_labels(label_map(int(row)), features.grid, num_classes).ravel()
+            chosen = np.sort(rng.permutation(np.flatnonzero(of_patches != IGNORED))[:per_image])
+            tokens.append(of_image.reshape(len(of_patches), -1)[chosen])
+            labels.append(of_patches[chosen])
+    if not tokens:
+        return PatchSample(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), num_images)
+    return PatchSample(np.concatenate(tokens), np.concatenate(labels), num_images)
