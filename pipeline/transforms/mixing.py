@@ -1,0 +1,65 @@
+"""Mixup and cutmix: the images of a batch mixed in pairs, and their targets alike.
+
+Shapes: B images of H x W pixels, K classes. Image i is mixed with image B - 1 - i.
+"""
+
+import numpy as np
+
+from pipeline.config.finetune import MixingConfig
+
+
+def soft_targets(labels: np.ndarray, num_classes: int, smoothing: float) -> np.ndarray:
+    """labels (B,) in 0..K-1 -> (B, K) float32: smoothing / K everywhere, the rest on the label."""
+    targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
+    targets[np.arange(len(labels)), labels] += 1 - smoothing
+    return targets
+
+
+def mixed(
+    rng: np.random.Generator, images: np.ndarray, targets: np.ndarray, config: MixingConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """One weight for the whole batch, by mixup or by cutmix; or the batch as it is.
+
+    Args:
+        images: (B, 3, H, W) float32.
+        targets: (B, K) float32, rows that sum to 1.
+
+    Returns:
+        Images and targets, of the same shapes.
+
+    Source: Zhang et al., "mixup" (2018); Yun et al., "CutMix" (2019); the choice between them and the pairing
+    by reversal as in timm's batch mode, which MAE's fine-tuning uses.
+    """
+    chance, choice = rng.random(2).tolist()
+    alphas = (config.mixup_alpha, config.cutmix_alpha)
+    if chance >= config.probability or not any(alphas):
+        return images, targets
+    cut = choice < config.cutmix_probability if all(alphas) else bool(config.cutmix_alpha)
+    weight = float(rng.beta(alphas[cut], alphas[cut]))
+    if cut:
+        images, weight = cut_and_pasted(images, cutmix_box(rng, images.shape[2], images.shape[3], weight))
+    else:
+        images = np.float32(weight) * images + np.float32(1 - weight) * images[::-1]
+    return images, np.float32(weight) * targets + np.float32(1 - weight) * targets[::-1]
+
+
+def cutmix_box(rng: np.random.Generator, height: int, width: int, weight: float) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right of a box of the share 1 - weight, before it is cut off at the borders.
+
+    Its centre lies anywhere in the image.
+    """
+    side = (1 - weight) ** 0.5
+    box_height, box_width = int(height * side), int(width * side)
+    top, left = (
+        int(rng.integers(length)) - part // 2 for length, part in ((height, box_height), (width, box_width))
+    )
+    bottom, right = min(top + box_height, height), min(left + box_width, width)
+    return max(top, 0), bottom, max(left, 0), right
+
+
+def cut_and_pasted(images: np.ndarray, box: tuple[int, int, int, int]) -> tuple[np.ndarray, float]:
+    """Every image with the box of its partner, and the share of its own pixels that is left."""
+    top, bottom, left, right = box
+    pasted = images.copy()
+    pasted[:, :, top:bottom, left:right] = images[::-1, :, top:bottom, left:right]
+    return pasted, 1 - (bottom - top) * (right - left) / (images.shape[2] * images.shape[3])
