@@ -1,0 +1,107 @@
+"""Intersection over union of classes over a whole set of label maps.
+
+Shapes: K classes, n images, R resamples. Areas (..., 3, K) are numbers of pixels: rightly predicted as the
+class, predicted as it, truly of it. They are all that the scores need, so they add up over images.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from pipeline.datasets.targets import IGNORED
+from pipeline.evaluate.confusion import confusion_matrix
+
+_BLOCK = 64  # resamples that are computed at once
+
+
+class SegmentationCounts:
+    """Pixels of (true class, predicted class) summed over images, and the areas of each image.
+
+    Of an image only the classes that occur in it are kept, a few hundred bytes.
+    """
+
+    def __init__(self, num_classes: int):
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows are the truth
+        self._places: list[np.ndarray] = []  # per image: where its flattened areas (3 K,) are not zero,
+        self._values: list[np.ndarray] = []  # and what they are there
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, truth: np.ndarray, prediction: np.ndarray) -> None:
+        """Count one image.
+
+        Args:
+            truth: (H, W) integers in 0..K-1, or IGNORED: such pixels count for nothing.
+            prediction: (H, W) integers in 0..K-1.
+
+        Raises:
+            ValueError: sizes differ, or a class is out of range.
+        """
+        if truth.shape != prediction.shape:
+            raise ValueError(f"expected a prediction of {truth.shape} pixels, found {prediction.shape}")
+        counted = truth != IGNORED
+        confusion = confusion_matrix(truth[counted], prediction[counted], len(self.confusion))
+        self.confusion += confusion
+        areas = class_areas(confusion).ravel()
+        self._places.append(np.flatnonzero(areas).astype(np.int32))
+        self._values.append(areas[self._places[-1]])
+
+    def resampled(self, draws: np.ndarray) -> dict[str, np.ndarray]:
+        """The scores of `set_scores`, (R,) each, on resamples of the images.
+
+        Args:
+            draws: (R, n) int: how often each image is drawn; see `measures.resample_counts`.
+        """
+        ends = np.cumsum([0, *map(len, self._places)])
+        values = np.concatenate([np.empty(0), *self._values])  # float64 holds counts below 2^53 exactly
+        places = np.concatenate([np.empty(0, np.int32), *self._places])
+        images = csr_array((values, places, ends), shape=(len(self), 3 * len(self.confusion)))
+        blocks = [
+            set_scores((draws[start : start + _BLOCK] @ images).reshape(-1, 3, len(self.confusion)))
+            for start in range(0, len(draws), _BLOCK)
+        ]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def class_areas(confusion: np.ndarray) -> np.ndarray:
+    """(K, K) pixels of (true, predicted) class -> (3, K)."""
+    return np.stack([np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)])
+
+
+def class_iou(areas: np.ndarray) -> np.ndarray:
+    """(..., 3, K) -> (..., K) shares: right of all pixels that are of the class or predicted as it.
+
+    NaN where there is no such pixel; 0 where the class is predicted but absent from the truth.
+    """
+    right, predicted, true = np.moveaxis(areas, -2, 0)
+    return _shares(right, predicted + true - right)
+
+
+def class_accuracy(areas: np.ndarray) -> np.ndarray:
+    """(..., 3, K) -> (..., K) shares: right of all pixels of the class; NaN where there are none."""
+    right, _, true = np.moveaxis(areas, -2, 0)
+    return _shares(right, true)
+
+
+def set_scores(areas: np.ndarray) -> dict[str, np.ndarray]:
+    """(..., 3, K) -> miou, macc and aacc, (...) shares; NaN where no pixel is labelled.
+
+    Means leave out the classes whose score is NaN.
+
+    Source: mmsegmentation's mIoU, mAcc and aAcc, with its NaN for an absent class.
+    """
+    right, _, true = np.moveaxis(areas, -2, 0).sum(axis=-1)
+    return {
+        "miou": _mean_of_defined(class_iou(areas)),
+        "macc": _mean_of_defined(class_accuracy(areas)),
+        "aacc": _shares(right, true),
+    }
+
+
+def _shares(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    return np.divide(parts, wholes, out=np.full(wholes.shape, np.nan), where=wholes > 0)
+
+
+def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+    defined = ~np.isnan(values)
+    return _shares(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
