@@ -1,4 +1,4 @@
-"""File bytes or raw arrays -> RGB pixels, (H, W, 3) uint8. Safe to call from many threads."""
+"""File bytes or raw arrays -> RGB pixels, (H, W, 3) uint8, or label values. Safe from many threads."""
 
 import io
 import struct
@@ -24,6 +24,14 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SWAPS_SIDES = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+# WebP and JPEG 2000 can be, but do not say so.
+_LOSSLESS = ("PNG", "GIF", "BMP", "PPM", "TIFF")
 # Pillow's readers let all of these out when a file is damaged.
 _DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, AttributeError,
@@ -36,18 +44,25 @@ class UndecodableImage(ValueError):
 
 
 def decode(
-    source: bytes | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, at_least: int | None = None
+    source: bytes | Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    at_least: int | None = None,
+    annotated_size: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Decode an image to upright RGB.
 
-    EXIF orientation is applied. Transparency is composited on white. 16-bit grey is scaled from its full
-    range to 0..255. CMYK is converted without colour profile. Of several frames or pages the first is taken.
+    EXIF orientation is applied, unless pixels of the image are annotated. Transparency is composited on
+    white. 16-bit grey is scaled from its full range to 0..255. CMYK is converted without colour profile. Of
+    several frames or pages the first is taken.
 
     Args:
         source: the file's bytes, or its path.
         max_pixels: larger images are refused from their header, before anything is decoded.
         at_least: short side in pixels that is enough. A JPEG may then be decoded at 1/2, 1/4 or 1/8 of
             its size, never to a short side below this. None: full size.
+        annotated_size: (width, height) in pixels of what annotations were made on: the image as it is
+            stored, or turned, whichever has this size; as it is stored if neither or both have.
 
     Returns:
         (H, W, 3) uint8, possibly read-only.
@@ -61,14 +76,47 @@ def decode(
         raise UndecodableImage("empty file")
     image = _open(data, max_pixels)
     try:
+        full_size = image.size
         if at_least is not None and image.format in ("JPEG", "MPO"):
             image.draft(None, (at_least, at_least))
         image.load()
-        return _rgb(_upright(image))
+        # Asked only now: Pillow itself turns TIFF while it loads.
+        turn = _turn(image)
+        if annotated_size is not None and not _is_made_by(turn, full_size, annotated_size):
+            turn = None
+        return _rgb(image if turn is None else image.transpose(turn))
     except UndecodableImage:
         raise
     except _DAMAGED as error:
         raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
+
+
+def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
+    """Decode an image whose pixels are numbers, such as a label map: nothing is converted.
+
+    Returns:
+        (H, W) integers: palette indices, or grey values as they are stored; or (H, W, 3) uint8: R, G, B.
+
+    Raises:
+        UndecodableImage: as `decode`; compressed with losses; or pixels that are no plain numbers.
+    """
+    if not data:
+        raise UndecodableImage("empty file")
+    image = _open(data, max_pixels)
+    if image.format not in _LOSSLESS:
+        raise UndecodableImage(f"{image.format} changes values: expected PNG or another lossless format")
+    try:
+        image.load()
+        values = np.asarray(image)
+    except _DAMAGED as error:
+        raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
+    if image.mode == "L":
+        return values // _grey_scale(data)
+    if image.mode == "1" or image.mode == "P" or image.mode.startswith("I"):
+        return values.astype(np.uint8) if values.dtype == bool else values
+    if image.mode == "RGB":
+        return values
+    raise UndecodableImage(f"expected grey, palette or RGB pixels, found mode {image.mode}")
 
 
 def rgb_from_array(array: np.ndarray) -> np.ndarray:
@@ -116,15 +164,25 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF data asks; unreadable EXIF data asks for nothing."""
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How the image has to be turned by its EXIF data; unreadable EXIF data asks for nothing."""
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG)
     except _DAMAGED:
-        return image
+        return None
     # The value is the file's own, of any type.
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+
+
+def _is_made_by(turn: Image.Transpose | None, size: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    """Whether turning, and nothing less, gives an image of `size` the `wanted` size."""
+    return turn in _SWAPS_SIDES and size != wanted and size[::-1] == wanted
+
+
+def _grey_scale(data: bytes) -> int:
+    """By what Pillow multiplies the values of a grey image: it spreads PNG's 2 and 4 bits over 0..255."""
+    bits, colour = data[24:26] if data.startswith(b"\x89PNG") else (8, 0)
+    return {2: 85, 4: 17}.get(bits, 1) if colour == 0 else 1
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

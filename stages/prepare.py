@@ -8,6 +8,8 @@ from pipeline.config.data import DataConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.preparing import prepare
 
+_CLASSES_SHOWN = 5
+
 
 def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
     """Write the prepared folder to `output`, print what is in it, and return the digest of its content."""
@@ -29,6 +31,10 @@ def described(summary: dict) -> list[str]:
         f"{summary['counts'][split]} {split} ({words})" for split, words in summary["split_names"].items()
     )
     lines = [f"{summary['name']} ({summary['format']}): {counts}; {len(summary['class_names'])} classes"]
+    if summary["annotation"] == "label-map":
+        lines.append(_pixels_line(summary))
+    elif summary["annotation"] == "objects":
+        lines.append(_objects_line(summary))
     if summary["num_quarantined"]:
         lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see quarantine.csv")
     if summary["num_unused"]:
@@ -38,6 +44,35 @@ def described(summary: dict) -> list[str]:
     if leaked := summary["duplicates"]["test_in_train"]:
         lines.append(f"caution: {leaked} test images are also training images (equal contents)")
     return lines
+
+
+def _pixels_line(summary: dict) -> str:
+    ignored = sum(summary["num_ignored_pixels"].values())
+    totals = _class_totals(summary)
+    everything = max(ignored + sum(totals.values()), 1)
+    shown = [f"{name} {total / everything:.1%}" for name, total in list(totals.items())[:_CLASSES_SHOWN]]
+    shares = f"{', '.join(shown)}{', ...' * (len(totals) > len(shown))}"
+    return f"pixels: {shares}; ignored {ignored / everything:.1%}"
+
+
+def _objects_line(summary: dict) -> str:
+    totals = {name: total for name, total in _class_totals(summary).items() if total}
+    shown = [f"{name} {total}" for name, total in list(totals.items())[:_CLASSES_SHOWN]]
+    words = ", ".join(f"{summary['num_objects'][split]} {split}" for split in summary["split_names"])
+    line = f"objects: {words}; {', '.join(shown)}{', ...' * (len(totals) > len(shown))}"
+    for key, what in (("num_crowds", "crowds"), ("num_without_objects", "images without objects")):
+        if total := sum(summary[key].values()):
+            line += f"; {what}: {total}"
+    if summary["num_dropped_boxes"]:
+        line += f"; dropped boxes without area: {summary['num_dropped_boxes']}"
+    return line
+
+
+def _class_totals(summary: dict) -> dict[str, int]:
+    """Pixels or objects of every class over all splits, the most frequent class first."""
+    totals = [sum(counts) for counts in zip(*summary["class_counts"].values(), strict=True)]
+    named = zip(summary["class_names"], totals, strict=True)
+    return dict(sorted(named, key=lambda item: -item[1]))
 
 
 if __name__ == "__main__":

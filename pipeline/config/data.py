@@ -1,12 +1,13 @@
 """Where the images come from, how they are cropped, and how patches are masked."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
 
 Interval = tuple[Share, Share]
+LabelValue = Annotated[int, Field(ge=0, le=65535)]  # what a pixel of a label map holds
 
 
 class PhotoScenesConfig(Section):
@@ -36,15 +37,42 @@ class DataConfig(Section):
     """One prepared data set."""
 
     source: str = "photo-scenes"  # "photo-scenes", or a path, relative to the experiment's file
-    format: Literal["auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar"] = "auto"
+    # From "coco" on: folders of images that are annotated with objects, or with a class for every pixel.
+    format: Literal[
+        "auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar",
+        "coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
+    ] = "auto"  # fmt: skip
+    # In label order; empty: as the source names them, else by number. Not for formats that always name them.
+    class_names: tuple[str, ...] = ()
+    # Label maps only: the pixel value of each class, e.g. [0, 255]. Empty: the format's own, counted from 0
+    # (ADE20K: from 1).
+    label_values: tuple[LabelValue, ...] = ()
+    # Label maps only: pixel values that count for nothing. None: the format's own (ADE20K 0, ImageNet-S 1000,
+    # CamVid 11 and 255, else 255). Any other value that is no class is an error.
+    ignored_labels: tuple[LabelValue, ...] | None = None
     val_share: Share = 0.1  # of the training part, held out where the source has no validation split
     test_share: Share = 0.2  # of everything, held out where the source has neither test nor validation
     split_seed: NonNegativeInt = 0
-    max_bad_share: Share = 0.01  # preparing fails above this share of undecodable images
+    max_bad_share: Share = 0.01  # preparing fails above this share of images that cannot be used
     max_pixels: PositiveInt = 64_000_000  # a larger image is refused as a decompression bomb
     max_store_gib: NonNegative = 2.0  # decoded images are kept in one file while they fit into this
     normalization: Literal["imagenet", "dataset"] = "imagenet"  # channel mean and standard deviation
     photo_scenes: PhotoScenesConfig = PhotoScenesConfig()
+
+    @model_validator(mode="after")
+    def _labels_agree(self) -> "DataConfig":
+        for name in ("class_names", "label_values"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} must be distinct, got {list(values)}")
+        if self.class_names and self.label_values and len(self.class_names) != len(self.label_values):
+            raise ValueError(
+                f"class_names and label_values must be equally many, "
+                f"got {len(self.class_names)} and {len(self.label_values)}"
+            )
+        if both := sorted(set(self.label_values) & set(self.ignored_labels or ())):
+            raise ValueError(f"label_values and ignored_labels both hold {both}")
+        return self
 
 
 class CropConfig(Section):

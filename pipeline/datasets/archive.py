@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pipeline.datasets.hidden import is_hidden
+from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
-from pipeline.datasets.source import Entry, is_image_name, path_order
+from pipeline.datasets.source import Entry, path_order
 from pipeline.images import UndecodableImage
 
 Kind = Literal["zip", "tar", "compressed-tar"]
@@ -59,6 +60,7 @@ class Archive:
         ValueError: the file is no archive, or is damaged.
     """
 
+    annotation = "class"
     class_names = None
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:

@@ -53,6 +53,7 @@ class ArraySource:
     """
 
     access = "memory"
+    annotation = "class"
     num_outside = 0
 
     def __init__(self, parts: list[ArrayPart], *, class_names: list[str] | None = None) -> None:

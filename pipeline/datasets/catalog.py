@@ -1,6 +1,7 @@
 """From a data section to the reader for its source."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pipeline.config.data import DataConfig
@@ -9,12 +10,29 @@ from pipeline.datasets.cifar import cifar_files, read_cifar
 from pipeline.datasets.drawn import DrawnSource
 from pipeline.datasets.idx import image_files, read_idx_folder
 from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.label_maps.ade20k import ADE20K
+from pipeline.datasets.label_maps.camvid import CAMVID
+from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
+from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
+from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
+from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
+from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
 from pipeline.datasets.source import Source, max_file_bytes
+from pipeline.datasets.wrappers import below_wrappers
 
 PHOTO_SCENES = "photo-scenes"
 
-# Format -> reader. A new format is one reader, one line here, and one word in `DataConfig.format`.
+# Of two that a folder could be, the first is the narrower one.
+LABEL_MAPS: dict[str, LabelMapFormat] = {
+    "voc-masks": VOC_MASKS,
+    "ade20k": ADE20K,
+    "camvid": CAMVID,
+    "imagenet-s": IMAGENET_S,
+    "image-masks": IMAGE_MASKS,
+}
+# Format -> reader. A new format is one reader, one line here (or above), and one word in `DataConfig.format`.
 READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
     "image-folder": lambda config, path: ImageFolder(path, max_bytes=max_file_bytes(config.max_pixels)),
@@ -22,9 +40,12 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     "idx": lambda config, path: read_idx_folder(path),
     "npz": lambda config, path: read_npz(path),
     "cifar": lambda config, path: read_cifar(path),
+    "coco": read_coco,
+    "voc-boxes": read_voc_boxes,
+    **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
 }
-_FOLDER_FORMATS = ("image-folder", "idx", "cifar")
 _FILE_FORMATS = ("archive", "npz", "cifar")
+_FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz"))
 
 
 def open_source(config: DataConfig) -> tuple[str, Source]:
@@ -32,17 +53,19 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
-        ValueError: it is in none of the formats, not in the one that is asked for, or damaged.
+        ValueError: it is in none of the formats, in several, not in the one that is asked for, or damaged; or
+            the section says of classes and labels what the format has no use for.
     """
     name = detect(config)
     path = Path(config.source)
-    if name in READERS and name != PHOTO_SCENES:
+    if name != PHOTO_SCENES:
         allowed = _FOLDER_FORMATS if path.is_dir() else _FILE_FORMATS
         if name not in allowed:
             kind = "folder" if path.is_dir() else "file"
             raise ValueError(
                 f"{path} is a {kind}: expected data.format in {', '.join(allowed)}, found {name}"
             )
+    _refuse_unused(config, name)
     return name, READERS[name](config, path)
 
 
@@ -51,7 +74,7 @@ def detect(config: DataConfig) -> str:
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
-        ValueError: a file in none of the formats.
+        ValueError: a file in none of the formats, or a folder that is annotated in several ways.
     """
     if config.source == PHOTO_SCENES:
         return PHOTO_SCENES
@@ -64,10 +87,30 @@ def detect(config: DataConfig) -> str:
         raise FileNotFoundError(f"data.source: {path} does not exist")
     if config.format != "auto":
         return config.format
-    if path.is_dir():
-        if cifar_files(path):
-            return "cifar"
-        return "idx" if image_files(path) else "image-folder"
+    return _folder_format(path) if path.is_dir() else _file_format(path)
+
+
+def _folder_format(path: Path) -> str:
+    if cifar_files(path):
+        return "cifar"
+    if image_files(path):
+        return "idx"
+    inner = below_wrappers(path)
+    label_maps = next((name for name, layout in LABEL_MAPS.items() if layout.is_present(inner)), None)
+    found = [
+        *(["coco"] if coco_files(inner) else []),
+        *(["voc-boxes"] if is_voc_boxes(inner) else []),
+        *([label_maps] if label_maps else []),
+    ]
+    if len(found) > 1:
+        raise ValueError(
+            f"data.source: {path} is annotated in several ways: set data.format to {', '.join(found)}, or to "
+            "image-folder for the images alone"
+        )
+    return found[0] if found else "image-folder"
+
+
+def _file_format(path: Path) -> str:
     kind = archive_kind(path)
     if kind is None:
         raise ValueError(
@@ -77,3 +120,12 @@ def detect(config: DataConfig) -> str:
     if kind == "zip":
         return "npz" if is_npz(path) else "archive"
     return "cifar" if cifar_files(path) else "archive"
+
+
+def _refuse_unused(config: DataConfig, name: str) -> None:
+    """What a format has no use for would seem to have been obeyed."""
+    if config.class_names and name not in (*LABEL_MAPS, "voc-boxes"):
+        raise ValueError(f"data.class_names: data in the format {name} names its classes itself")
+    for key in ("label_values", "ignored_labels"):
+        if getattr(config, key) and name not in LABEL_MAPS:
+            raise ValueError(f"data.{key}: data in the format {name} has no label maps")

@@ -1,4 +1,4 @@
-"""Decoding every image once, in parallel, in order."""
+"""Decoding every image once and checking what it is labelled with, in parallel, in order."""
 
 import hashlib
 import itertools
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.source import Entry, Source
+from pipeline.datasets.source import BadAnnotation, Entry, Packed, Source
 from pipeline.images import UndecodableImage, decode, rgb_from_array
 
 _SERIAL_BELOW = 256  # images; fewer are decoded before worker processes would have started
@@ -34,27 +34,35 @@ class Checked:
     digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
     sums: tuple[int, ...] = (0,) * 6  # sum of R, G, B, then of their squares, over pixels in 0..255
     pixels: bytes | None = None  # (H, W, 3) uint8 in C order, where asked for
+    target: Packed | None = None  # of annotated sources
 
 
 def check(source: Source, entry: Entry, *, max_pixels: int, keep_pixels: bool) -> Checked:
-    """Read and decode one image. What is wrong with it comes back as a reason, not as an exception."""
+    """Read and decode one image and its label map or objects.
+
+    What is wrong with them comes back as a reason, not as an exception.
+    """
     if entry.problem is not None:
         return Checked(entry.problem)
     try:
+        target = None if source.annotation == "class" else source.target(entry)
         content = entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
         if isinstance(content, bytes):
-            pixels, digest = decode(content, max_pixels=max_pixels), hashlib.sha256(content).digest()
+            # Annotations of an unknown size are taken to be made on the image as it is stored.
+            annotated_size = None if target is None else target.size or (0, 0)
+            pixels = decode(content, max_pixels=max_pixels, annotated_size=annotated_size)
+            digest = hashlib.sha256(content).digest()
         else:
             pixels = np.ascontiguousarray(rgb_from_array(content))
             digest = hashlib.sha256(pixels).digest()
-    except UndecodableImage as error:
+        height, width, _ = pixels.shape
+        packed = None if target is None else target.packed(width, height)
+    except (UndecodableImage, BadAnnotation) as error:
         return Checked(str(error))
     except OSError as error:
         return Checked(f"cannot be read: {error.strerror or error}")
-    height, width, _ = pixels.shape
-    return Checked(
-        None, width, height, digest, channel_sums(pixels), pixels.tobytes() if keep_pixels else None
-    )
+    kept = pixels.tobytes() if keep_pixels else None
+    return Checked(None, width, height, digest, channel_sums(pixels), kept, packed)
 
 
 def channel_sums(pixels: np.ndarray) -> tuple[int, ...]:

@@ -1,13 +1,22 @@
-"""The embedded photo-scenes data set as a source, with the annotations that its drawings carry."""
+"""The embedded photo-scenes data set as a source, with the labels that its drawings carry."""
 
-import io
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.config.data import PhotoScenesConfig
 from pipeline.datasets.arrays import ArrayPart, ArraySource
-from pipeline.files import replacing, write_json
+from pipeline.datasets.label_maps.store import LabelMap
+from pipeline.datasets.objects.annotated import AnnotatedImage
+from pipeline.datasets.objects.coco import coco_object
+from pipeline.datasets.source import Entry, Target
+from pipeline.files import write_json
+
+_ANNOTATIONS = {"patches": "class", "mosaics": "label-map", "objects": "objects"}
 
 
 class DrawnSource(ArraySource):
@@ -17,30 +26,43 @@ class DrawnSource(ArraySource):
         # Imported here: drawing loads scikit-image, which readers of files do not need.
         from pipeline.datasets.photo_scenes import draw
 
-        self._drawn = draw(config)
+        drawn = draw(config)
         parts = [
-            ArrayPart(split, images, self._drawn.labels[split], f"photo-scenes: {split}")
-            for split, images in self._drawn.images.items()
+            ArrayPart(split, images, drawn.labels[split], f"photo-scenes: {split}")
+            for split, images in drawn.images.items()
         ]
-        super().__init__(parts, class_names=list(self._drawn.class_names))
+        super().__init__(parts, class_names=list(drawn.class_names))
+        self.annotation = _ANNOTATIONS[config.drawing]
+        # Class k has the category id k + 1, as COCO counts.
+        self.category_ids = tuple(range(1, len(drawn.class_names) + 1)) if drawn.annotations else ()
+        self._card = drawn.card
+        self._label_maps = drawn.label_maps
+        self._objects = {split: _by_image(found) for split, found in drawn.annotations.items()}
 
-    def write_annotations(self, output: Path) -> list[Path]:
-        """Write `card.json`, and `label_maps_{split}.npy` and `annotations_{split}.json`, if there are any.
+    def entries(self) -> Iterator[Entry]:
+        """Every image, split by split, with what is drawn on it."""
+        for entry in super().entries():
+            yield entry if self.annotation == "class" else replace(entry, target=self._target(entry))
 
-        `label_maps_{split}.npy` is (n, H, W) uint8. Rows follow the split's rows of the manifest, in order.
+    def target(self, entry: Entry) -> Target:
+        """The label map or the objects of an entry."""
+        return entry.target
 
-        Returns:
-            The files of label maps and annotations.
-        """
-        write_json(output / "card.json", self._drawn.card)
-        written = []
-        for split, label_maps in self._drawn.label_maps.items():
-            stream = io.BytesIO()
-            np.save(stream, label_maps, allow_pickle=False)
-            written.append(output / f"label_maps_{split}.npy")
-            with replacing(written[-1]) as partial:
-                partial.write_bytes(stream.getbuffer())
-        for split, annotations in self._drawn.annotations.items():
-            written.append(output / f"annotations_{split}.json")
-            write_json(written[-1], annotations)
-        return written
+    def write_card(self, output: Path) -> None:
+        """Write `card.json`: where the pixels come from, under which licences."""
+        write_json(output / "card.json", self._card)
+
+    def _target(self, entry: Entry) -> Target:
+        if self.annotation == "label-map":
+            return LabelMap(self._label_maps[entry.split][entry.start].astype(np.int16))
+        height, width = self.read(entry.path, entry.start, -1).shape[:2]
+        found = self._objects[entry.split][entry.start]
+        objects = tuple(coco_object(drawn, drawn["category_id"] - 1) for drawn in found)
+        return AnnotatedImage(objects, (width, height), "photo-scenes")
+
+
+def _by_image(annotations: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    grouped = defaultdict(list)
+    for found in annotations["annotations"]:
+        grouped[found["image_id"]].append(found)
+    return grouped

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
-from pipeline.datasets.source import Entry, is_image_name
+from pipeline.datasets.source import Entry
 from pipeline.datasets.tree import walk
 from pipeline.images import UndecodableImage
 
@@ -18,6 +19,7 @@ class ImageFolder:
     """
 
     access = "random"
+    annotation = "class"
     class_names = None
 
     def __init__(self, root: Path, *, max_bytes: int) -> None:

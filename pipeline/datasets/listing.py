@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.tree import walk
 from pipeline.files import read_json, write_json
 
@@ -23,12 +24,12 @@ def listing_digest(config: "DataConfig", memo: Path) -> str:
     For a file: its own. For a folder: those of every file below it that is not hidden. For photo-scenes: the
     versions of the packages that ship the photographs.
 
-    In a folder of more than 20,000 files a second call looks at the folders only: a folder's modification
-    time changes when a file in it is added, removed, renamed or replaced, but **not** when a file is
-    overwritten in place. Delete `memo` after doing that.
+    In a folder of more than 20,000 files a second call looks at the folders, and at files that are no images,
+    such as annotations: a folder's modification time changes when a file in it is added, removed, renamed
+    or replaced, but **not** when an image is overwritten in place. Delete `memo` after doing that.
 
     Args:
-        memo: JSON file that keeps the times of a large source's folders between calls.
+        memo: JSON file that keeps the times of a large source's folders and annotations between calls.
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
@@ -45,7 +46,7 @@ def listing_digest(config: "DataConfig", memo: Path) -> str:
 
 
 def _remembered(root: Path, memo: Path) -> str | None:
-    """The digest of the last full listing, if no folder changed since."""
+    """The digest of the last full listing, if no folder and no file but images changed since."""
     if not memo.is_file():
         return None
     try:
@@ -54,9 +55,9 @@ def _remembered(root: Path, memo: Path) -> str | None:
         return None
     if known.get("root") != str(root.resolve()):
         return None
-    for folder, mtime_ns in known["folders"].items():
+    for path, mtime_ns in (known["folders"] | known.get("files", {})).items():
         try:
-            if os.stat(folder).st_mtime_ns != mtime_ns:
+            if os.stat(path).st_mtime_ns != mtime_ns:
                 return None
         except OSError:
             return None
@@ -67,6 +68,7 @@ def _listed(root: Path, memo: Path) -> str:
     hasher = hashlib.sha256()
     num_files = 0
     folders: dict[str, int] = {}
+    others: dict[str, int] = {}  # files that are no images
     for folder, path, files in walk(root):
         folders[path] = os.stat(path).st_mtime_ns
         hasher.update(b"%b\0" % os.fsencode(folder))
@@ -74,15 +76,17 @@ def _listed(root: Path, memo: Path) -> str:
             try:
                 status = file.stat()
                 facts = f"{status.st_size} {status.st_mtime_ns}"
+                if not is_image_name(file.name):
+                    others[file.path] = status.st_mtime_ns
             except OSError:
                 facts = "unreadable"
             hasher.update(b"%b\0%b\0" % (os.fsencode(file.name), facts.encode()))
             num_files += 1
     digest = hasher.hexdigest()
     memo.unlink(missing_ok=True)
-    is_settled = max(folders.values()) < time.time_ns() - _SETTLED_NS
+    is_settled = max([*folders.values(), *others.values()]) < time.time_ns() - _SETTLED_NS
     if num_files > TRUSTED_ABOVE and is_settled:
-        write_json(memo, {"root": str(root.resolve()), "folders": folders, "digest": digest})
+        write_json(memo, {"root": str(root.resolve()), "folders": folders, "files": others, "digest": digest})
     return digest
 
 

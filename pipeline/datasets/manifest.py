@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.array_files import write_arrays
 from pipeline.datasets.checking import Checked
 from pipeline.datasets.source import Entry
 from pipeline.datasets.splits import SPLITS
@@ -106,13 +107,12 @@ def write_manifest(path: Path, columns: Columns, splits: np.ndarray) -> None:
 
 def write_index(path: Path, columns: Columns, splits: np.ndarray) -> None:
     """Write `index.npz`: what is needed to find an image, as arrays that load at once."""
-    with replacing(path) as partial, open(partial, "wb") as stream:
-        np.savez(
-            stream,
-            path_bytes=columns.path_bytes,
-            path_ends=columns.path_ends,
-            splits=splits,
-            labels=columns.labels.astype(np.int32),
-            sizes=columns.sizes.astype(np.int32),
-            positions=columns.positions,
-        )
+    write_arrays(
+        path,
+        path_bytes=columns.path_bytes,
+        path_ends=columns.path_ends,
+        splits=splits,
+        labels=columns.labels.astype(np.int32),
+        sizes=columns.sizes.astype(np.int32),
+        positions=columns.positions,
+    )

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.archive import Archive
+from pipeline.datasets.array_files import read_arrays
 from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.label_maps.store import StoredLabelMaps
 from pipeline.datasets.manifest import path_at
-from pipeline.datasets.source import max_file_bytes
+from pipeline.datasets.mapped import mapped_bytes
+from pipeline.datasets.objects.store import StoredObjects
+from pipeline.datasets.source import Annotation, max_file_bytes
 from pipeline.datasets.splits import SPLITS
+from pipeline.datasets.stored_targets import StoredTargets, open_targets
+from pipeline.datasets.targets import Objects
 from pipeline.files import read_json
 from pipeline.images import UndecodableImage, decode
-
-# Formats whose images can be read again after preparing.
-_REREADABLE: dict[str, type[ImageFolder] | type[Archive]] = {"image-folder": ImageFolder, "archive": Archive}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,8 @@ class PreparedDataset:
     split_names: dict[str, str]  # train, val, test -> what the source calls it; only splits with images
     mean: np.ndarray  # (3,) float32: R, G, B of the training pixels, in [0, 1]
     std: np.ndarray  # (3,) float32
+    annotation: Annotation  # what images are labelled with: a class at most, a label map each, or objects
+    category_ids: list[int]  # of each class, as the source numbers it; empty where it does not
     content_digest: str  # equal for equal images, labels and splits
     directory: Path
     summary: dict
@@ -35,6 +40,7 @@ class PreparedDataset:
     _sizes: np.ndarray  # (N, 2) int32: width, height
     _read: Callable[[int, int | None], np.ndarray]
     _path: Callable[[int], str]
+    _targets: StoredTargets | None
 
     @classmethod
     def open(cls, directory: Path) -> "PreparedDataset":
@@ -50,8 +56,7 @@ class PreparedDataset:
                 f"{directory}: no prepared data set (no summary.json); run the task prepare"
             )
         summary = read_json(directory / "summary.json")
-        with np.load(directory / "index.npz", allow_pickle=False) as stored:
-            index = {key: stored[key] for key in stored.files}
+        index = read_arrays(directory / "index.npz")
 
         def path(i: int) -> str:
             return path_at(index["path_bytes"], index["path_ends"], i)
@@ -68,6 +73,8 @@ class PreparedDataset:
             split_names=summary["split_names"],
             mean=np.array(summary["mean"], dtype=np.float32),
             std=np.array(summary["std"], dtype=np.float32),
+            annotation=summary["annotation"],
+            category_ids=summary["category_ids"],
             content_digest=summary["content_digest"],
             directory=directory,
             summary=summary,
@@ -75,6 +82,7 @@ class PreparedDataset:
             _sizes=index["sizes"],
             _read=read,
             _path=path,
+            _targets=open_targets(summary["annotation"], directory, index["sizes"]),
         )
 
     def __len__(self) -> int:
@@ -114,17 +122,48 @@ class PreparedDataset:
         width, height = self._sizes[i].tolist()
         return width, height
 
+    def label_map(self, i: int) -> np.ndarray:
+        """The class of every pixel of image `i`: (H, W) int16, IGNORED where a pixel counts for nothing.
+
+        Raises:
+            IndexError: no such image.
+            ValueError: this data set has no label maps.
+        """
+        return self._stored(i, StoredLabelMaps, "label maps").read(i)
+
+    def objects(self, i: int) -> Objects:
+        """The objects of image `i`, possibly none.
+
+        Raises:
+            IndexError: no such image.
+            ValueError: this data set has no objects.
+        """
+        return self._stored(i, StoredObjects, "objects").read(i)
+
+    def image_id(self, i: int) -> int:
+        """The number that the source gives image `i`; where it gives none, `i`.
+
+        No two images of a split share it. Two files of annotations may give the same number to images of
+        different splits.
+
+        Raises:
+            IndexError: no such image.
+            ValueError: this data set has no objects.
+        """
+        return int(self._stored(i, StoredObjects, "objects").image_ids[i])
+
+    def _stored(self, i: int, kind: type, words: str) -> StoredTargets:
+        if not isinstance(self._targets, kind):
+            raise ValueError(f"{self.name}: expected a data set with {words}, found {self.annotation}")
+        if not 0 <= i < len(self):
+            raise IndexError(f"image {i} of a data set of {len(self)}")
+        return self._targets
+
 
 def _from_store(directory: Path, sizes: np.ndarray) -> Callable[[int, int | None], np.ndarray]:
     """Views into the file of decoded pixels, mapped once for all threads."""
     ends = np.cumsum(3 * sizes.astype(np.int64).prod(axis=1))
-    path = directory / "pixels.bin"
-    expected, found = int(ends[-1]), path.stat().st_size
-    if found != expected:
-        raise ValueError(
-            f"{path}: expected {expected} bytes, found {found}; delete the folder and prepare again"
-        )
-    pixels = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    pixels = mapped_bytes(directory / "pixels.bin", int(ends[-1]))
 
     def read(i: int, at_least: int | None) -> np.ndarray:
         width, height = sizes[i].tolist()
@@ -142,18 +181,23 @@ def _from_source(
     if not location.exists():
         raise FileNotFoundError(f"{location}: the images that were prepared from here are needed again")
     max_pixels = summary["max_pixels"]
-    source = _REREADABLE[summary["format"]](location, max_bytes=max_file_bytes(max_pixels))
+    # All other formats that are not always stored are folders of images, whatever lies beside them.
+    kind = Archive if summary["format"] == "archive" else ImageFolder
+    source = kind(location, max_bytes=max_file_bytes(max_pixels))
     sizes, positions = index["sizes"], index["positions"]
+    is_annotated = summary["annotation"] != "class"
 
     def read(i: int, at_least: int | None) -> np.ndarray:
         start, size = positions[i].tolist()
+        width, height = sizes[i].tolist()
+        annotated_size = (width, height) if is_annotated else None
         try:
-            image = decode(source.read(path(i), start, size), max_pixels=max_pixels, at_least=at_least)
+            content = source.read(path(i), start, size)
+            image = decode(content, max_pixels=max_pixels, at_least=at_least, annotated_size=annotated_size)
         except (UndecodableImage, OSError) as error:
             raise type(error)(
                 f"{location}: {path(i)}: could be read when it was prepared, now: {error}"
             ) from error
-        width, height = sizes[i].tolist()
         if at_least is None and image.shape[:2] != (height, width):
             raise ValueError(
                 f"{location}: {path(i)}: expected {width} x {height} pixels as when it was prepared, "

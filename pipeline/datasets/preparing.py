@@ -1,22 +1,24 @@
 """A source of images -> a prepared folder: checked, split, counted, and decoded once where that fits."""
 
-import csv
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import PHOTO_SCENES, open_source
 from pipeline.datasets.checking import Checked, check_all
 from pipeline.datasets.drawn import DrawnSource
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
+from pipeline.datasets.pixel_store import PixelStore, pixels_file
+from pipeline.datasets.quarantine import Quarantine, quarantine_file
 from pipeline.datasets.source import Source
 from pipeline.datasets.splits import SplitPlan, plan_splits
+from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
-from pipeline.files import replacing, sha256_of_file, sha256_of_json, write_json
+from pipeline.files import sha256_of_file, sha256_of_json, write_json
 
-_REASONS_SHOWN = 5
 _GIB = 2**30
 
 
@@ -31,7 +33,8 @@ def prepare(
 
     Written: manifest.csv, index.npz, summary.json, quarantine.csv, and pixels.bin while the decoded images
     fit into `config.max_store_gib` (arrays always: they are decoded, and cannot be read again one by one).
-    For photo-scenes also the card and the annotations. The files are the same for any number of workers.
+    Label maps go to label_maps.bin and .npz, objects to objects.npz and segments.bin. For photo-scenes also
+    the card. The files are the same for any number of workers.
 
     Args:
         num_workers: decoding processes; 0: one for each core that this process may use.
@@ -42,7 +45,7 @@ def prepare(
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
-        ValueError: no usable image, more undecodable ones than `max_bad_share` (quarantine.csv is written
+        ValueError: no usable image, more unusable ones than `max_bad_share` (quarantine.csv is written
             first), a damaged or unknown source, or a compressed tar that does not fit into `max_store_gib`.
         RuntimeError: a worker process died.
     """
@@ -51,80 +54,50 @@ def prepare(
         raise ValueError(f"data.source: {config.source}: no images found (format {format_name})")
     output.mkdir(parents=True, exist_ok=True)
     num_workers = num_workers or len(os.sched_getaffinity(0))
-    rows, quarantine, is_stored = _check_and_store(config, source, output, num_workers, progress)
-    _refuse_bad_share(config, quarantine, len(rows))
-    class_names = source.class_names or tuple(sorted(rows.class_codes))
+    rows, targets, is_stored, num_bad = _check_and_store(config, source, output, num_workers, progress)
+    class_names = _class_names(source, rows, targets)
     columns = rows.columns(class_names)
     plan = plan_splits(
         columns.parts,
-        columns.labels,
+        columns.labels if targets is None else np.zeros(len(columns), np.int64),
         list(rows.part_names),
         val_share=config.val_share,
         test_share=config.test_share,
         seed=config.split_seed,
     )
     _write_tables(output, columns, plan)
-    annotations = source.write_annotations(output) if isinstance(source, DrawnSource) else []
-    digests = [sha256_of_file(path) for path in (output / "manifest.csv", *annotations)]
+    if isinstance(source, DrawnSource):
+        source.write_card(output)
+    category_ids = [] if targets is None else list(source.category_ids)
     summary = {
         "name": _name(config),
         "source": config.source if format_name == PHOTO_SCENES else str(Path(config.source).resolve()),
         "format": format_name,
+        "annotation": source.annotation,
         "max_pixels": config.max_pixels,
         "stored": is_stored,
-        "num_quarantined": quarantine.num_bad,
+        "num_quarantined": num_bad,
         "num_outside_splits": source.num_outside,
         **summarize(columns, plan, list(class_names)),
-        "content_digest": sha256_of_json([*digests, list(class_names)]),
+        "category_ids": category_ids,
+        **({} if targets is None else targets.summary(plan.codes, len(class_names))),
+        "content_digest": _content_digest(output, targets, class_names, category_ids),
     }
     write_json(output / "summary.json", summary)
     return summary
 
 
-class _Quarantine:
-    """The images that are left out: all in a file, the first few reasons in memory."""
-
-    def __init__(self, stream) -> None:
-        self._writer = csv.writer(stream, lineterminator="\n")
-        self._writer.writerow(("path", "reason"))
-        self.num_bad = 0
-        self.first: list[str] = []
-
-    def add(self, path: str, reason: str) -> None:
-        self._writer.writerow((path, reason))
-        self.num_bad += 1
-        if len(self.first) < _REASONS_SHOWN:
-            self.first.append(f"{path}: {reason}")
-
-
-class _PixelStore:
-    """Decoded images one after another in one file, until they exceed a limit; then the file goes."""
-
-    def __init__(self, path: Path, max_bytes: float) -> None:
-        self._path = path
-        self._stream = open(path, "wb")  # noqa: SIM115 - closed by close()
-        self._max_bytes = max_bytes
-        self._num_bytes = 0
-        self.is_kept = max_bytes > 0
-
-    def add(self, pixels: bytes) -> None:
-        self._num_bytes += len(pixels)
-        if self._num_bytes > self._max_bytes:
-            self.is_kept = False
-            self._stream.truncate(0)
-        else:
-            self._stream.write(pixels)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
 def _check_and_store(
     config: DataConfig, source: Source, output: Path, num_workers: int, progress: Callable[[int, int], None]
-) -> tuple[Rows, _Quarantine, bool]:
+) -> tuple[Rows, TargetWriter | None, bool, int]:
+    """(usable images, their label maps or objects, whether pixels are stored, how many cannot be used)."""
     rows = Rows()
     max_bytes = float("inf") if source.access == "memory" else config.max_store_gib * _GIB
-    with _quarantine_file(output) as quarantine, _pixels_file(output, max_bytes) as store:
+    with (
+        quarantine_file(output / "quarantine.csv") as quarantine,
+        pixels_file(output / "pixels.bin", max_bytes) as store,
+        target_writer(source.annotation, output) as targets,
+    ):
         results = check_all(
             source, max_pixels=config.max_pixels, keep_pixels=lambda: store.is_kept, num_workers=num_workers
         )
@@ -133,12 +106,15 @@ def _check_and_store(
                 quarantine.add(entry.path, checked.reason)
             else:
                 rows.add(entry, checked)
-                _keep(config, source, store, checked)
+                _keep_pixels(config, source, store, checked)
+                if targets is not None:
+                    targets.add(checked.target)
             progress(num_done, len(source))
-    return rows, quarantine, store.is_kept
+    _refuse_bad_share(config, quarantine, len(rows))
+    return rows, targets, store.is_kept, quarantine.num_bad
 
 
-def _keep(config: DataConfig, source: Source, store: _PixelStore, checked: Checked) -> None:
+def _keep_pixels(config: DataConfig, source: Source, store: PixelStore, checked: Checked) -> None:
     if store.is_kept and checked.pixels is not None:
         store.add(checked.pixels)
     if not store.is_kept and source.access == "sequential":
@@ -149,46 +125,37 @@ def _keep(config: DataConfig, source: Source, store: _PixelStore, checked: Check
         )
 
 
-@contextmanager
-def _quarantine_file(output: Path) -> Iterator[_Quarantine]:
-    with (
-        replacing(output / "quarantine.csv") as partial,
-        open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
-    ):
-        yield _Quarantine(stream)
-
-
-@contextmanager
-def _pixels_file(output: Path, max_bytes: float) -> Iterator[_PixelStore]:
-    target = output / "pixels.bin"
-    with replacing(target) as partial:
-        store = _PixelStore(partial, max_bytes)
-        try:
-            yield store
-        finally:
-            store.close()
-    if not store.is_kept:
-        target.unlink()
-
-
-def _refuse_bad_share(config: DataConfig, quarantine: _Quarantine, num_good: int) -> None:
+def _refuse_bad_share(config: DataConfig, quarantine: Quarantine, num_good: int) -> None:
     num_seen = quarantine.num_bad + num_good
     share = quarantine.num_bad / num_seen
     if num_good and share <= config.max_bad_share:
         return
-    more = quarantine.num_bad - len(quarantine.first)
-    reasons = "".join(f"\n  {reason}" for reason in quarantine.first) + (
-        f"\n  and {more} more" if more else ""
-    )
     raise ValueError(
         f"data.source: {config.source}: {quarantine.num_bad} of {num_seen} images ({share:.1%}) cannot be "
-        f"used, more than data.max_bad_share = {config.max_bad_share:.1%}; see quarantine.csv:{reasons}"
+        f"used, more than data.max_bad_share = {config.max_bad_share:.1%}; see quarantine.csv:"
+        f"{quarantine.described()}"
     )
+
+
+def _class_names(source: Source, rows: Rows, targets: TargetWriter | None) -> tuple[str, ...]:
+    if source.class_names is not None:
+        return source.class_names
+    return tuple(sorted(rows.class_codes)) if targets is None else targets.numbered_classes()
 
 
 def _write_tables(output: Path, columns: Columns, plan: SplitPlan) -> None:
     write_manifest(output / "manifest.csv", columns, plan.codes)
     write_index(output / "index.npz", columns, plan.codes)
+
+
+def _content_digest(
+    output: Path, targets: TargetWriter | None, class_names: tuple[str, ...], category_ids: list[int]
+) -> str:
+    """Digest of images, splits, labels, and of label maps or objects; not of where they lie or how."""
+    digests = [sha256_of_file(output / "manifest.csv")]
+    if targets is not None:
+        digests += [targets.digest, category_ids]
+    return sha256_of_json([*digests, list(class_names)])
 
 
 def _name(config: DataConfig) -> str:

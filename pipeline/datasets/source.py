@@ -1,31 +1,12 @@
-"""What every reader gives: the entries of a source, and a way to read one."""
+"""What every reader gives: the entries of a source, a way to read one, and what it is labelled with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-IMAGE_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-    )
-)
+Annotation = Literal["class", "label-map", "objects"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +20,30 @@ class Entry:
     size: int = -1  # bytes in the file or archive, where known
     data: bytes | None = None  # only where the source can be read from front to back and in no other way
     problem: str | None = None  # why the listing alone already refuses it
+    target: Any = None  # what `Source.target` needs
+
+
+class BadAnnotation(ValueError):
+    """What an image is labelled with cannot be used; the message is the reason, without the image's name."""
+
+
+class Packed(Protocol):
+    """A checked target, ready to be stored."""
+
+    digest: bytes  # SHA-256 of its content
+
+
+class Target(Protocol):
+    """What one image is labelled with besides a class, not yet held against the image."""
+
+    size: tuple[int, int] | None  # (width, height) in pixels of the image that it was made for, where known
+
+    def packed(self, width: int, height: int) -> Packed:
+        """The target of an image of this size.
+
+        Raises:
+            BadAnnotation: it does not fit the image, or is wrong in itself.
+        """
 
 
 class Source(Protocol):
@@ -47,7 +52,9 @@ class Source(Protocol):
     # "random": read() at any time, also after preparing. "sequential": only entries() hands out data.
     # "memory": decoded arrays, read() while preparing.
     access: Literal["random", "sequential", "memory"]
-    # In label order, where the source says so; None: the sorted names of the classes found.
+    annotation: Annotation  # "class": an entry's class name, or nothing
+    # In label order, where the source says so; None: the sorted names of the classes found, or the numbers up
+    # to the highest label found.
     class_names: tuple[str, ...] | None
     num_outside: int  # images that lie beside the split folders and belong to no split
 
@@ -61,9 +68,17 @@ class Source(Protocol):
         """File bytes, or (H, W) or (H, W, C) uint8. Safe to call from many threads."""
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file of this name is taken for an image (suffix in any case)."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+class AnnotatedSource(Source, Protocol):
+    """A source of label maps or objects."""
+
+    category_ids: Sequence[int]  # of each class, as the source numbers it; empty where it has no numbers
+
+    def target(self, entry: Entry) -> Target:
+        """What an entry is labelled with.
+
+        Raises:
+            BadAnnotation: it is missing, cannot be read or is wrong in itself.
+        """
 
 
 def path_order(path: str) -> tuple[list[str], str]:

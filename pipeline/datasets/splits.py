@@ -2,7 +2,8 @@
 
 What the source calls its parts decides. A test part is the test part. Where there is only a validation part,
 it is the test part (as ImageNet's is used), and validation images are held out of training. Where there is
-only training data with labels, both are held out. Nothing is held out of unlabelled data.
+only training data with labels, both are held out: a share of each class, or of all images where images have
+label maps or objects. Nothing is held out of unlabelled data.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def plan_splits(
 
     Args:
         parts: (n,) integers, index into `part_names`.
-        labels: (n,) integers, -1 = none.
+        labels: (n,) integers, -1 = none; 0 for every image that has a label map or objects, even no object.
         part_names: what the source calls its parts; None where it has none.
         val_share: of the training part.
         test_share: of everything.

@@ -3,6 +3,8 @@ import pytest
 
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.stages import RuntimeConfig
+from pipeline.datasets.photo_scenes import draw
+from pipeline.datasets.photo_scenes.rle import decode_mask
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.files import read_json
 from stages.prepare import described, run
@@ -19,20 +21,59 @@ def test_photo_scenes(tmp_path, capsys, drawing):
     assert [len(dataset.indices(split)) for split in ("train", "val", "test")] == [6, 3, 4]
     assert "6 train (train), 3 val (val), 4 test (test)" in capsys.readouterr().out
     assert read_json(tmp_path / "card.json")
-    if drawing == "mosaics":
-        label_maps = np.load(tmp_path / "label_maps_val.npy", allow_pickle=False)
-        assert label_maps.shape == (3, 32, 32)
-        assert label_maps.dtype == np.uint8
-    if drawing == "objects":
-        assert len(read_json(tmp_path / "annotations_test.json")["images"]) == 4
+    assert dataset.annotation == {"patches": "class", "mosaics": "label-map", "objects": "objects"}[drawing]
+
+
+def test_photo_scenes_hold_what_is_drawn(tmp_path):
+    counts = PhotoScenesConfig(drawing="mosaics", **COUNTS)
+    run(DataConfig(photo_scenes=counts), tmp_path / "mosaics", runtime=RuntimeConfig())
+    dataset, drawn = PreparedDataset.open(tmp_path / "mosaics"), draw(counts)
+    expected = np.concatenate(list(drawn.label_maps.values()))
+    for i in range(len(dataset)):
+        assert np.array_equal(dataset.label_map(i), expected[i])
+    counts = counts.model_copy(update={"drawing": "objects"})
+    run(DataConfig(photo_scenes=counts), tmp_path / "objects", runtime=RuntimeConfig())
+    dataset, drawn = PreparedDataset.open(tmp_path / "objects"), draw(counts)
+    assert dataset.category_ids == list(range(1, len(dataset.class_names) + 1))
+    i = 0
+    for split, found in drawn.annotations.items():
+        assert np.array_equal(dataset.indices(split), i + np.arange(len(found["images"])))
+        for image in found["images"]:
+            wanted = [one for one in found["annotations"] if one["image_id"] == image["id"]]
+            objects = dataset.objects(i)
+            assert objects.classes.tolist() == [one["category_id"] - 1 for one in wanted]
+            assert objects.areas.tolist() == [one["area"] for one in wanted]
+            masks = [decode_mask(one["segmentation"]) for one in wanted]
+            assert np.array_equal(objects.masks(32, 32), np.array(masks).reshape(-1, 32, 32))
+            i += 1
+    assert i == len(dataset) == 13
 
 
 def test_what_was_left_out_is_said():
     summary = {
         "name": "x", "format": "archive", "counts": {"train": 2}, "split_names": {"train": "all images"},
         "class_names": [], "num_quarantined": 3, "num_unused": 4, "num_outside_splits": 5,
-        "duplicates": {"test_in_train": 6},
+        "duplicates": {"test_in_train": 6}, "annotation": "class",
     }  # fmt: skip
     lines = described(summary)
     assert lines[0] == "x (archive): 2 train (all images); 0 classes"
     assert [int("".join(filter(str.isdigit, line))) for line in lines[1:]] == [3, 4, 5, 6]
+
+
+def test_one_line_on_pixels_or_objects():
+    summary = {
+        "name": "x", "format": "camvid", "counts": {"train": 2, "val": 1}, "class_names": list("abcdef"),
+        "split_names": {"train": "train", "val": "val"}, "num_quarantined": 0, "num_unused": 0,
+        "num_outside_splits": 0, "duplicates": {"test_in_train": 0}, "annotation": "label-map",
+        "class_counts": {"train": [0, 5, 30, 0, 0, 1], "val": [0, 0, 40, 4, 0, 0], "test": [0] * 6},
+        "num_ignored_pixels": {"train": 10, "val": 10, "test": 0},
+    }  # fmt: skip
+    assert described(summary)[1] == "pixels: c 70.0%, b 5.0%, d 4.0%, f 1.0%, a 0.0%, ...; ignored 20.0%"
+    summary |= {
+        "annotation": "objects", "num_objects": {"train": 36, "val": 44, "test": 0}, "num_dropped_boxes": 2,
+        "num_crowds": {"train": 1, "val": 0}, "num_without_objects": {"train": 0, "val": 3},
+    }  # fmt: skip
+    assert described(summary)[1:] == [
+        "objects: 36 train, 44 val; c 70, b 5, d 4, f 1; crowds: 1; images without objects: 3; "
+        "dropped boxes without area: 2"
+    ]

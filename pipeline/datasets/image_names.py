@@ -1,0 +1,28 @@
+"""Which files are taken for images. Standard library only: the task graph uses it too."""
+
+from pathlib import PurePosixPath
+
+IMAGE_SUFFIXES = frozenset(
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
+    )
+)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for an image (suffix in any case)."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES

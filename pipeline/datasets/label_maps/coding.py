@@ -1,0 +1,117 @@
+"""From the values that a label map's pixels hold to classes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.source import BadAnnotation
+from pipeline.datasets.targets import IGNORED
+
+MAX_CLASSES = 2**15 - 1  # in memory a label is an int16
+_UNKNOWN = -2
+_NUM_VALUES = 2**16
+_SHOWN = 8  # values that a message lists one by one
+
+
+@dataclass(frozen=True)
+class LabelCoding:
+    """What the values of one data set's label maps mean."""
+
+    values: tuple[int, ...] | None  # of each class; None: not known, a value is the number of its class
+    ignored: tuple[int, ...]  # values that count for nothing
+    two_channels: bool = False  # a pixel's value is R + 256 G
+
+    @cached_property
+    def _labels(self) -> np.ndarray:
+        """(65536,) int16: the label of every value."""
+        labels = np.full(_NUM_VALUES, _UNKNOWN, np.int16)
+        if self.values is None:
+            labels[:MAX_CLASSES] = np.arange(MAX_CLASSES)
+        else:
+            labels[list(self.values)] = np.arange(len(self.values))
+        labels[list(self.ignored)] = IGNORED
+        return labels
+
+    def labels(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels of a label image -> (H, W) int16 labels, IGNORED where they count for nothing.
+
+        Args:
+            pixels: (H, W) integers; (H, W, 3) uint8 where the value is R + 256 G.
+
+        Raises:
+            BadAnnotation: colours where numbers are expected or the other way round, or a value that is
+                neither a class nor ignored.
+        """
+        values = self._values(pixels)
+        if values.dtype.itemsize > 2 and values.size and not 0 <= values.min() <= values.max() < _NUM_VALUES:
+            raise self._unexpected(values, (values < 0) | (values >= _NUM_VALUES))
+        labels = self._labels[values]
+        unknown = labels == _UNKNOWN
+        if unknown.any():
+            raise self._unexpected(values, unknown)
+        return labels
+
+    def _values(self, pixels: np.ndarray) -> np.ndarray:
+        if self.two_channels != (pixels.ndim == 3):
+            found = "colours" if pixels.ndim == 3 else "one number"
+            expected = "R + 256 G" if self.two_channels else "a palette index or grey value"
+            raise BadAnnotation(f"expected {expected} in each pixel, found {found}")
+        if not self.two_channels:
+            return pixels
+        if pixels[..., 2].any():
+            raise BadAnnotation("expected R + 256 G in each pixel and B = 0, found other colours")
+        return pixels[..., 0] + 256 * pixels[..., 1].astype(np.uint16)
+
+    def _unexpected(self, values: np.ndarray, where: np.ndarray) -> BadAnnotation:
+        found, counts = np.unique(values[where], return_counts=True)
+        worst = counts.argmax()
+        ignored = f" or {_listed(self.ignored)} (ignored)" if self.ignored else ""
+        classes = range(MAX_CLASSES) if self.values is None else self.values
+        return BadAnnotation(
+            f"{counts[worst]} pixels of value {found[worst]}, expected {_listed(classes)}{ignored}"
+        )
+
+
+def coding(
+    config: DataConfig,
+    *,
+    class_names: tuple[str, ...] | None,
+    ignored: tuple[int, ...],
+    first: int = 0,
+    two_channels: bool = False,
+) -> LabelCoding:
+    """The coding that a data section asks for; where it asks for nothing, that of the format.
+
+    Args:
+        class_names: of the data set, where they are known.
+        ignored: the format's ignored values.
+        first: the format's value of class 0.
+
+    Raises:
+        ValueError: too many classes, or as many names as values are expected.
+    """
+    values = config.label_values or None
+    if class_names is not None:
+        if len(class_names) > MAX_CLASSES:
+            raise ValueError(f"expected at most {MAX_CLASSES} classes, found {len(class_names)}")
+        values = values or tuple(range(first, first + len(class_names)))
+        if len(values) != len(class_names):
+            raise ValueError(
+                f"data.label_values: expected {len(class_names)} values, one for each class, "
+                f"found {len(values)}"
+            )
+    if config.ignored_labels is not None:
+        ignored = config.ignored_labels
+    # A format's own ignored value gives way to a class that is asked for, e.g. 255 in masks of 0 and 255.
+    ignored = tuple(value for value in ignored if value not in (config.label_values or ()))
+    return LabelCoding(values, ignored, two_channels)
+
+
+def _listed(values: tuple[int, ...] | range) -> str:
+    """Values for a message; a run of them by its ends."""
+    if len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values))):
+        return f"{values[0]} to {values[-1]}"
+    shown = ", ".join(str(value) for value in values[:_SHOWN])
+    return f"{shown}, ..." if len(values) > _SHOWN else shown

@@ -1,0 +1,63 @@
+"""Lists of an image and its label map on each line: train.txt, val.txt and test.txt."""
+
+from pathlib import Path, PurePosixPath
+
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.label_maps.source import Pair
+
+_NAMES = ("train.txt", "val.txt", "valid.txt", "test.txt")
+
+
+def lists_in(root: Path) -> list[Path]:
+    """The lists of pairs in a folder: those whose first line names two images."""
+    return [path for name in _NAMES if (path := root / name).is_file() and _is_pair(_first_words(path))]
+
+
+def listed_pairs(root: Path) -> list[Pair]:
+    """The pairs of every list; the list's name is the split.
+
+    Lists of other people's machines hold absolute paths: of each path, as many leading folders are left out
+    as it takes until the first image of the list is found below `root`.
+
+    Raises:
+        ValueError: a line that is no pair, or a path that climbs out of the folder.
+    """
+    return [pair for path in lists_in(root) for pair in _pairs_of(root, path)]
+
+
+def _pairs_of(root: Path, path: Path) -> list[Pair]:
+    pairs: list[Pair] = []
+    num_dropped = None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2 or any(".." in PurePosixPath(word).parts for word in words):
+            raise ValueError(f'{path}: line {number}: expected "image label" in the folder, found {line!r}')
+        if num_dropped is None:
+            num_dropped = _num_leading(root, words[0])
+        image, label_map = ("/".join(_parts(word)[num_dropped:]) for word in words)
+        pairs.append(Pair(path.stem, image, label_map))
+    return pairs
+
+
+def _num_leading(root: Path, path: str) -> int:
+    """How many leading folders of `path` to leave out for a file below `root`; 0 where none will do."""
+    parts = _parts(path)
+    return next((n for n in range(len(parts)) if root.joinpath(*parts[n:]).is_file()), 0)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The folders and the name of a path, without a leading "/"."""
+    parts = PurePosixPath(path).parts
+    return parts[1:] if parts and parts[0] == "/" else parts
+
+
+def _is_pair(words: list[str]) -> bool:
+    # Lists of "image label number" lines come with data for classification.
+    return len(words) == 2 and all(is_image_name(word) for word in words)
+
+
+def _first_words(path: Path) -> list[str]:
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return next((line.split() for line in stream if line.strip()), [])

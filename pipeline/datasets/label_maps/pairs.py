@@ -1,0 +1,45 @@
+"""Finding the label map of each image."""
+
+from pathlib import Path, PurePosixPath
+
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.label_maps.source import Pair
+from pipeline.datasets.source import path_order
+from pipeline.datasets.tree import walk
+
+
+def image_files(root: Path, folder: str) -> list[str]:
+    """Every image file below `root / folder`, relative to `root`, in the order of `path_order`."""
+    if not (root / folder).is_dir():
+        return []
+    found = []
+    for below, _, files in walk(root / folder):
+        start = f"{folder}/{below}" if below else folder
+        found += [f"{start}/{file.name}" for file in files if is_image_name(file.name)]
+    return sorted(found, key=path_order)
+
+
+def holds_images(root: Path, folder: str) -> bool:
+    """Whether there is an image file anywhere below `root / folder`."""
+    if not (root / folder).is_dir():
+        return False
+    return any(is_image_name(file.name) for _, _, files in walk(root / folder) for file in files)
+
+
+def paired_folders(root: Path, images: str, label_maps: str, split: str | None) -> list[Pair]:
+    """Pair the images of a folder with the files of the same name, apart from the suffix, in another.
+
+    An image without such a file is a pair with a problem. A label map without an image is passed over.
+    """
+    by_stem = {_stem(path, label_maps): path for path in image_files(root, label_maps)}
+    pairs = []
+    for image in image_files(root, images):
+        stem = _stem(image, images)
+        label_map = by_stem.get(stem)
+        problem = None if label_map else f"no label map: expected {label_maps}/{stem}.png"
+        pairs.append(Pair(split, image, label_map or "", problem))
+    return pairs
+
+
+def _stem(path: str, folder: str) -> str:
+    return str(PurePosixPath(path[len(folder) + 1 :]).with_suffix(""))

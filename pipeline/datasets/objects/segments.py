@@ -1,0 +1,72 @@
+"""COCO's three ways to write a mask, turned into one: compressed run lengths down the columns."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+from faster_coco_eval.core import mask as run_lengths
+from faster_coco_eval.mask_api_new_cpp import toUncompressedRLE
+
+from pipeline.datasets.source import BadAnnotation
+
+_FEWEST = 6  # numbers of a polygon: three corners
+
+
+def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, height: int) -> bytes:
+    """The run lengths of a mask of `width` x `height` pixels; b"" where there is no mask.
+
+    Args:
+        segmentation: polygons, each x, y, x, y, ... in pixels, of which the mask is the union; or
+            {"size": [height, width], "counts": ...} with run lengths as numbers or compressed.
+
+    Raises:
+        BadAnnotation: another size than the image's, run lengths that do not add up to it, or no polygon.
+    """
+    if not segmentation:
+        return b""
+    if isinstance(segmentation, dict):
+        return _checked_runs(segmentation, width, height)
+    corners = [_corners(polygon, width, height) for polygon in segmentation]
+    areas = [polygon for polygon in corners if len(polygon) >= _FEWEST]
+    # Points and lines: an object is there, but covers no pixel.
+    empty = {"size": [height, width], "counts": [height * width]}
+    return run_lengths.segmToRle(areas or empty, width, height)["counts"]
+
+
+def _checked_runs(segmentation: dict[str, Any], width: int, height: int) -> bytes:
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if list(size or ()) != [height, width]:
+        raise BadAnnotation(f"image of {width} x {height} pixels, run lengths of size {size} (height, width)")
+    if isinstance(counts, str):
+        counts = counts.encode("ascii", "replace")
+    if isinstance(counts, bytes):
+        found = toUncompressedRLE([{"size": size, "counts": counts}])[0]["counts"]
+    elif isinstance(counts, list) and all(isinstance(run, int) and run >= 0 for run in counts):
+        found = counts
+    else:
+        raise BadAnnotation("expected run lengths as whole numbers from 0, or compressed as text")
+    if sum(found) != width * height:
+        raise BadAnnotation(
+            f"run lengths add up to {sum(found)} pixels, expected {width} x {height} = {width * height}"
+        )
+    if isinstance(counts, bytes):
+        return counts
+    return run_lengths.segmToRle({"size": [height, width], "counts": counts}, width, height)["counts"]
+
+
+def _corners(polygon: Any, width: int, height: int) -> list[float]:
+    """One polygon, checked; corners may lie outside the image, but not so far that nobody can mean it."""
+    try:
+        numbers = array("d", polygon)
+    except TypeError as error:
+        raise BadAnnotation(f"expected polygons as lists of x, y, x, y, ...: {error}") from error
+    if len(numbers) % 2:
+        raise BadAnnotation(f"expected polygons as lists of x, y, x, y, ..., found {len(numbers)} numbers")
+    for values, side in ((numbers[::2], width), (numbers[1::2], height)):
+        # Outlines are drawn pixel by pixel, so that such a corner would cost memory, too.
+        outside = [value for value in values if not -side <= value <= 2 * side]
+        if outside:
+            raise BadAnnotation(
+                f"a polygon's corner at {outside[0]:g} is far outside the image of {width} x {height} pixels"
+            )
+    return numbers.tolist()

@@ -1,0 +1,118 @@
+"""Objects in a prepared folder: columns that load at once, and the masks' run lengths one after another."""
+
+import hashlib
+from array import array
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from pipeline.datasets.array_files import read_arrays
+from pipeline.datasets.mapped import mapped_bytes
+from pipeline.datasets.objects.annotated import PackedObjects
+from pipeline.datasets.splits import SPLITS
+from pipeline.datasets.targets import Objects
+
+
+class ObjectWriter:
+    """Objects under construction."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hasher = hashlib.sha256()
+        self._ends = array("q")
+        self._image_ids = array("q")
+        self._boxes, self._classes = bytearray(), bytearray()
+        self._crowd, self._areas = bytearray(), bytearray()
+        self._segment_ends = array("q")
+        self._num_dropped = 0
+
+    def add(self, packed: PackedObjects) -> None:
+        """Append the objects of the next image."""
+        row = len(self._ends)
+        self._image_ids.append(packed.image_id if packed.image_id >= 0 else row)
+        self._boxes += packed.boxes
+        self._classes += packed.classes
+        self._crowd += packed.crowd
+        self._areas += packed.areas
+        self._ends.append(len(self._crowd))
+        end = self._segment_ends[-1] if self._segment_ends else 0
+        for segment in packed.segments:
+            end += len(segment)
+            self._segment_ends.append(end)
+            self._stream.write(segment)
+        self._num_dropped += packed.num_dropped
+        self._hasher.update(packed.digest)
+
+    @property
+    def digest(self) -> str:
+        """Digest of all objects and image ids."""
+        return self._hasher.hexdigest()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Columns over the n objects, and where those of an image end."""
+        return {
+            "image_ids": np.frombuffer(self._image_ids, np.int64),
+            "ends": np.frombuffer(self._ends, np.int64),
+            "boxes": np.frombuffer(self._boxes, "<f4").reshape(-1, 4),
+            "classes": np.frombuffer(self._classes, "<i4"),
+            "crowd": np.frombuffer(self._crowd, bool),
+            "areas": np.frombuffer(self._areas, "<f4"),
+            "segment_ends": np.frombuffer(self._segment_ends, np.int64),
+        }
+
+    def summary(self, codes: np.ndarray, num_classes: int) -> dict[str, Any]:
+        """Counts of objects by split.
+
+        Args:
+            codes: (N,) index into SPLITS of every image.
+        """
+        ends = np.frombuffer(self._ends, np.int64)
+        per_image = np.diff(ends, prepend=0)
+        split_of = np.repeat(codes, per_image)
+        classes = np.frombuffer(self._classes, "<i4")
+        crowd = np.frombuffer(self._crowd, bool)
+        splits = [(name, code) for code, name in enumerate(SPLITS[:3])]
+        return {
+            "class_counts": {
+                name: np.bincount(classes[split_of == code], minlength=num_classes).tolist()
+                for name, code in splits
+            },
+            "num_objects": {name: int(np.sum(split_of == code)) for name, code in splits},
+            "num_crowds": {name: int(np.sum(crowd[split_of == code])) for name, code in splits},
+            "num_without_objects": {
+                name: int(np.sum(per_image[codes == code] == 0)) for name, code in splits
+            },
+            "num_dropped_boxes": self._num_dropped,
+        }
+
+
+class StoredObjects:
+    """The objects of a prepared folder; may be read from many threads."""
+
+    def __init__(self, data_path: Path, index_path: Path, sizes: np.ndarray) -> None:
+        columns = read_arrays(index_path)
+        self.image_ids = columns["image_ids"]
+        self._ends = np.concatenate([[0], columns["ends"]])
+        self._segment_ends = np.concatenate([[0], columns["segment_ends"]])
+        self._boxes, self._areas = columns["boxes"], columns["areas"]
+        self._classes, self._crowd = columns["classes"].astype(np.int64), columns["crowd"]
+        self._segments = mapped_bytes(data_path, int(self._segment_ends[-1]))
+        self._sizes = sizes
+
+    def read(self, i: int) -> Objects:
+        """The objects of one image; arrays of their own."""
+        start, end = self._ends[i : i + 2].tolist()
+        width, height = self._sizes[i].tolist()
+        bounds = self._segment_ends[start : end + 1].tolist()
+        segments = (self._segments[first:last].tobytes() for first, last in pairwise(bounds))
+        return Objects(
+            boxes=self._boxes[start:end].copy(),
+            classes=self._classes[start:end].copy(),
+            crowd=self._crowd[start:end].copy(),
+            areas=self._areas[start:end].copy(),
+            segments=tuple(
+                {"size": [height, width], "counts": counts} if counts else None for counts in segments
+            ),
+        )

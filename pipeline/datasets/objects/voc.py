@@ -1,0 +1,157 @@
+"""Boxes in Pascal VOC's xml files: in Annotations/ beside JPEGImages/, or each beside its image."""
+
+import xml.etree.ElementTree as xml
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.hidden import is_hidden
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.layout import Layout
+from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject, Box
+from pipeline.datasets.objects.source import ObjectImage, ObjectSource
+from pipeline.datasets.tree import walk
+from pipeline.datasets.voc_layout import IMAGES, images_by_name, listed_names
+from pipeline.datasets.wrappers import below, below_wrappers
+
+ANNOTATIONS = "Annotations"
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def is_voc_boxes(root: Path) -> bool:
+    """Whether a folder without wrappers has xml files where this reader looks for them."""
+    if (root / IMAGES).is_dir():
+        return (root / ANNOTATIONS).is_dir() and any((root / ANNOTATIONS).glob("*.xml"))
+    folders = [root, *(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))]
+    return any(_has_xml_beside_images(folder) for folder in folders)
+
+
+def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
+    """Read images and boxes by the lists in ImageSets/Main/, or else all, in split folders or not.
+
+    A corner is given by its pixel, counted from 1; both corners are inside, as VOC defines it. Objects marked
+    as difficult are kept as crowds, which are neither targets nor mistakes. Classes are the sorted names
+    found, unless the data section names them.
+
+    Raises:
+        ValueError: another layout, a name that `data.class_names` does not have, no object at all, or lists
+            that disagree.
+    """
+    inner = below_wrappers(root)
+    if not is_voc_boxes(inner):
+        raise ValueError(
+            f"{root}: expected xml files in {ANNOTATIONS}/ beside {IMAGES}/, or one beside each image"
+        )
+    files = list(_listed_files(inner) if (inner / IMAGES).is_dir() else _files_beside(inner))
+    contents = [_read(inner / file.annotation) if file.annotation else _Content() for file in files]
+    class_names = config.class_names or _names_in(contents)
+    if not class_names:
+        raise ValueError(f"{root}: no object in any of {len(files)} files; state data.class_names")
+    label_of = {name: label for label, name in enumerate(class_names)}
+    prefix = below(root, inner)
+    images = [
+        ObjectImage(
+            file.split,
+            prefix + file.image,
+            _annotated(content, prefix + file.annotation, label_of),
+            file.problem or content.problem,
+        )
+        for file, content in zip(files, contents, strict=True)
+    ]
+    return ObjectSource(root, images, class_names=class_names, category_ids=(), max_pixels=config.max_pixels)
+
+
+class _File(NamedTuple):
+    """An image and its xml file, relative to the folder without wrappers."""
+
+    split: str | None
+    image: str
+    annotation: str  # "": there is none
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What one xml file says."""
+
+    size: tuple[int, int] | None = None
+    objects: tuple[tuple[str, Box, bool], ...] = ()  # class name, box, difficult
+    problem: str | None = None
+
+
+def _listed_files(root: Path) -> Iterator[_File]:
+    images = images_by_name(root)
+    annotated = {path.stem for path in (root / ANNOTATIONS).glob("*.xml")}
+    listed = listed_names(root, "Main")
+    for split, name in [(None, name) for name in sorted(annotated)] if listed is None else listed:
+        annotation = f"{ANNOTATIONS}/{name}.xml"
+        problem = None if name in annotated else f"no annotations: expected {annotation}"
+        if name not in images:
+            problem = "no such image, though it is listed or annotated"
+        yield _File(
+            split, images.get(name, f"{IMAGES}/{name}.jpg"), annotation if name in annotated else "", problem
+        )
+
+
+def _files_beside(root: Path) -> Iterator[_File]:
+    folders = [(folder, {file.name for file in files}) for folder, _, files in walk(root)]
+    layout = Layout.of(folder for folder, names in folders if any(map(is_image_name, names)))
+    for folder, names in folders:
+        place = layout.place(folder)
+        for name in sorted(filter(is_image_name, names)) if place else ():
+            image = f"{folder}/{name}" if folder else name
+            annotation = str(PurePosixPath(image).with_suffix(".xml"))
+            if PurePosixPath(annotation).name in names:
+                yield _File(place[0], image, annotation)
+            else:
+                yield _File(place[0], image, "", f"no annotations: expected {annotation}")
+
+
+def _has_xml_beside_images(folder: Path) -> bool:
+    images = {path.stem for path in folder.iterdir() if is_image_name(path.name)}
+    return bool(images) and any(path.stem in images for path in folder.glob("*.xml"))
+
+
+def _read(path: Path) -> _Content:
+    try:
+        root = xml.parse(path).getroot()
+        size = tuple(int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
+        objects = tuple(
+            (
+                (found.findtext("name") or "").strip(),
+                _box(*(float(found.findtext(f"bndbox/{corner}") or "nan") for corner in _CORNERS)),
+                (found.findtext("difficult") or "0").strip() == "1",
+            )
+            for found in root.findall("object")
+        )
+    except (xml.ParseError, ValueError, OSError) as error:
+        return _Content(problem=f"annotations cannot be read: {error}")
+    if not all(name for name, _, _ in objects):
+        return _Content(problem="annotations: an object without a name")
+    # Some programs write 0 where they do not know the size.
+    return _Content(size if all(size) else None, objects)
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> Box:
+    # Corners that coincide are a click without a box, not a pixel that was meant.
+    return (
+        right if left == right else left - 1,
+        bottom if top == bottom else top - 1,
+        right,
+        bottom,
+    )
+
+
+def _names_in(contents: list[_Content]) -> tuple[str, ...]:
+    return tuple(sorted({name for content in contents for name, _, _ in content.objects}))
+
+
+def _annotated(content: _Content, path: str, label_of: dict[str, int]) -> AnnotatedImage:
+    objects = []
+    for number, (name, box, is_difficult) in enumerate(content.objects, start=1):
+        if name not in label_of:
+            raise ValueError(f"{path}: object {number}: expected one of {list(label_of)}, found {name!r}")
+        objects.append(AnnotatedObject(f"object {number}", label_of[name], box, crowd=is_difficult))
+    return AnnotatedImage(tuple(objects), content.size, path)

@@ -1,0 +1,43 @@
+"""Decoded images in a prepared folder: pixels.bin, while they fit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.files import replacing
+
+
+class PixelStore:
+    """Decoded images one after another in one file, until they exceed a limit; then the file goes."""
+
+    def __init__(self, path: Path, max_bytes: float) -> None:
+        self._stream = open(path, "wb")  # noqa: SIM115 - closed by close()
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self.is_kept = max_bytes > 0
+
+    def add(self, pixels: bytes) -> None:
+        """Append an image."""
+        self._num_bytes += len(pixels)
+        if self._num_bytes > self._max_bytes:
+            self.is_kept = False
+            self._stream.truncate(0)
+        else:
+            self._stream.write(pixels)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+@contextmanager
+def pixels_file(target: Path, max_bytes: float) -> Iterator[PixelStore]:
+    """Write `target`, unless the images exceed `max_bytes`."""
+    with replacing(target) as partial:
+        store = PixelStore(partial, max_bytes)
+        try:
+            yield store
+        finally:
+            store.close()
+    if not store.is_kept:
+        target.unlink()

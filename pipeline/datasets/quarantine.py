@@ -1,0 +1,43 @@
+"""The images that are left out of a prepared data set, and why."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from pipeline.files import replacing
+
+_REASONS_SHOWN = 5
+
+
+class Quarantine:
+    """All in a file, the first few reasons in memory."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._writer = csv.writer(stream, lineterminator="\n")
+        self._writer.writerow(("path", "reason"))
+        self.num_bad = 0
+        self._first: list[str] = []
+
+    def add(self, path: str, reason: str) -> None:
+        """Leave an image out."""
+        self._writer.writerow((path, reason))
+        self.num_bad += 1
+        if len(self._first) < _REASONS_SHOWN:
+            self._first.append(f"{path}: {reason}")
+
+    def described(self) -> str:
+        """The first reasons, one a line, each line started by a newline."""
+        more = self.num_bad - len(self._first)
+        return "".join(f"\n  {reason}" for reason in self._first) + (f"\n  and {more} more" if more else "")
+
+
+@contextmanager
+def quarantine_file(path: Path) -> Iterator[Quarantine]:
+    """Write quarantine.csv: path and reason of every image that is added."""
+    with (
+        replacing(path) as partial,
+        open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
+        yield Quarantine(stream)
