@@ -1,10 +1,12 @@
 """Panels in rows and columns, as one picture."""
 
+from colorsys import hsv_to_rgb
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipeline.datasets.targets import IGNORED
 from pipeline.files import replacing
 
 PANEL = 160  # pixels, side
@@ -12,6 +14,8 @@ GAP = 4
 HEADER = 18  # pixels, of the titles
 BLEND = 0.55  # strength of the tint on marked patches
 TINT = (255, 160, 0)
+HUE_STEP = 0.618  # of a turn, from one class to the next: neighbours in number differ in colour
+VALUES = (0.95, 0.7, 0.45)
 LINE = 2  # pixels, of boxes
 
 
@@ -39,6 +43,16 @@ def blocks(values: np.ndarray) -> np.ndarray:
     if shades.ndim == 2:
         shades = np.repeat(shades[..., None], 3, axis=2)
     return np.asarray(Image.fromarray(shades).resize((PANEL, PANEL), Image.Resampling.NEAREST))
+
+
+def labels(label_map: np.ndarray, num_classes: int) -> np.ndarray:
+    """A panel of classes (H, W), each in a colour of its own; ignored pixels are white."""
+    palette = [
+        [round(255 * part) for part in hsv_to_rgb(label * HUE_STEP % 1, 0.75, VALUES[label % len(VALUES)])]
+        for label in range(num_classes)
+    ]
+    shown = np.array([*palette, [255, 255, 255]], np.uint8)[np.where(label_map == IGNORED, -1, label_map)]
+    return np.asarray(Image.fromarray(shown).resize((PANEL, PANEL), Image.Resampling.NEAREST))
 
 
 def tinted(shown: np.ndarray, marked: np.ndarray) -> np.ndarray:

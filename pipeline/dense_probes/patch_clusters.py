@@ -4,7 +4,7 @@ Shapes: M training patches, Q patches, D channels, K classes and as many cluster
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -21,11 +21,7 @@ class PatchClusters:
     """k-means centres of tokens of length one."""
 
     centers: np.ndarray  # (K, D) float32
-
-    @property
-    def classes(self) -> np.ndarray:
-        """(K,) int64: number of each cluster, before it has a name."""
-        return np.arange(len(self.centers))
+    classes: np.ndarray  # (K,) int64: what each cluster is taken for; before a match, its number
 
     @property
     def protocol(self) -> str:
@@ -34,6 +30,10 @@ class PatchClusters:
             f"k-means of last tokens of length 1, {len(self.centers)} clusters, matched to classes by IoU on "
             "the test images, one match for all resamples"
         )
+
+    def renamed(self, classes: np.ndarray) -> "PatchClusters":
+        """The same clusters, taken for other classes."""
+        return replace(self, classes=classes)
 
     def scores(self, tokens: np.ndarray) -> np.ndarray:
         """(Q, D) -> (Q, K) float32, highest for the nearest centre.
@@ -51,7 +51,7 @@ def fit_clusters(tokens: np.ndarray, num_clusters: int) -> PatchClusters:
         # A collapsed backbone has fewer different tokens than clusters; then some clusters stay empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
         means.fit(unit_rows(tokens))
-    return PatchClusters(means.cluster_centers_.astype(np.float32))
+    return PatchClusters(means.cluster_centers_.astype(np.float32), np.arange(means.n_clusters))
 
 
 def match_clusters(confusion: np.ndarray) -> np.ndarray:

@@ -1,7 +1,17 @@
 import numpy as np
 from PIL import Image
 
-from pipeline.dense_probes.contact_sheet import GAP, HEADER, PANEL, blocks, boxed, panel, tinted, write_sheet
+from pipeline.dense_probes.contact_sheet import (
+    GAP,
+    HEADER,
+    PANEL,
+    blocks,
+    boxed,
+    labels,
+    panel,
+    tinted,
+    write_sheet,
+)
 
 
 def test_panels_stand_where_their_row_and_column_say(tmp_path):
@@ -36,3 +46,12 @@ def test_a_box_is_drawn_in_the_image_s_own_pixels():
     rows, columns = np.nonzero(drawn[..., 0])
     assert (rows.min(), rows.max()) == (PANEL // 4, 3 * PANEL // 4)
     assert (columns.min(), columns.max()) == (PANEL // 4, 3 * PANEL // 4)
+
+
+def test_classes_differ_in_colour_and_ignored_pixels_are_white():
+    shown = labels(np.arange(-1, 15, dtype=np.int16).reshape(4, 4), 15)
+    step = PANEL // 4
+    colours = shown[step // 2 :: step, step // 2 :: step].reshape(16, 3).astype(int)
+    assert colours[0].tolist() == [255, 255, 255]
+    distances = np.abs(colours[:, None] - colours).sum(axis=2)[~np.eye(16, dtype=bool)]
+    assert distances.min() > 20

@@ -11,7 +11,7 @@ def test_the_hand_case_of_one_image():
     predicted = np.array([[0, 1, 1, 3], [0, 2, 1, 2]])
     pairs = pairs_of_image(truth, predicted, 5)
     assert pairs.tolist() == [[0, 0, 2], [0, 1, 1], [1, 1, 1], [2, 1, 1], [2, 2, 1]]
-    right, of_prediction, of_truth = joined_pairs([pairs]).counts(1, 5)
+    right, of_prediction, of_truth = np.moveaxis(joined_pairs([pairs]).areas(1, 5), 1, 0)
     assert right.tolist() == [[2, 1, 1, 0, 0]]
     assert of_prediction.tolist() == [[2, 3, 1, 0, 0]]
     assert of_truth.tolist() == [[3, 1, 2, 0, 0]]
@@ -28,7 +28,7 @@ def test_many_images_equal_scikit_learn(rng, num_classes):
     known = truths >= 0
     oracle = confusion_matrix(truths[known], predictions[known], labels=np.arange(num_classes))
     np.testing.assert_array_equal(pairs.confusion(num_classes), oracle)
-    right, of_prediction, of_truth = pairs.counts(4, num_classes)
+    right, of_prediction, of_truth = np.moveaxis(pairs.areas(4, num_classes), 1, 0)
     assert right.shape == (4, num_classes)
     assert not of_truth[2].any()
     np.testing.assert_array_equal(right.sum(axis=0), np.diagonal(oracle))
@@ -42,5 +42,4 @@ def test_renamed_predictions():
 
 
 def test_no_image_at_all():
-    right, of_prediction, of_truth = joined_pairs([]).counts(0, 3)
-    assert right.shape == of_prediction.shape == of_truth.shape == (0, 3)
+    assert joined_pairs([]).areas(0, 3).shape == (0, 3, 3)

@@ -1,0 +1,77 @@
+"""The ways of naming a patch by its token, learned from labelled training patches.
+
+Shapes: Q patches, D channels, C classes that a classifier knows.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.config.dense import DenseProbeConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.dense_probes.patch_clusters import fit_clusters
+from pipeline.dense_probes.patch_knn import PatchNeighbours, choose_k
+from pipeline.dense_probes.patch_linear import fit_patch_linear
+from pipeline.dense_probes.patch_reader import PatchReader
+from pipeline.dense_probes.patch_sample import PatchSample, choose_images, sample_patches
+
+SEED = 20  # of the sampled patches; not an option, so that arms differ in their features only
+
+
+class PatchClassifier(Protocol):
+    """Names patches by their tokens."""
+
+    @property
+    def classes(self) -> np.ndarray: ...  # (C,) int64: class of each column of the scores
+
+    @property
+    def protocol(self) -> str: ...  # what a reader must know of it
+
+    def scores(self, tokens: np.ndarray) -> np.ndarray: ...  # (Q, D) -> (Q, C) float32, the highest wins
+
+
+def fit_classifiers(
+    dataset: PreparedDataset,
+    train: PatchSample,
+    validation: PatchSample | None,
+    config: DenseProbeConfig,
+    num_threads: int,
+) -> dict[str, PatchClassifier]:
+    """By task: a linear classifier, neighbours, and clusters, which know no labels.
+
+    Raises:
+        ValueError: the training patches are of one class.
+    """
+    num_classes = len(dataset.class_names)
+    linear = fit_patch_linear(
+        train,
+        validation,
+        inverse_strengths=config.inverse_strengths,
+        max_iterations=config.max_iterations,
+        num_threads=num_threads,
+    )
+    k = choose_k(train, validation, ks=config.ks, temperature=config.temperature, num_threads=num_threads)
+    return {
+        "patch-linear": linear,
+        "patch-knn": PatchNeighbours(train, num_classes, k, config.temperature, num_threads),
+        "clusters": fit_clusters(train.tokens, num_classes),
+    }
+
+
+def labelled_patches(
+    dataset: PreparedDataset, split: str, reader: PatchReader, config: DenseProbeConfig
+) -> PatchSample | None:
+    """Patches of a split, at most as many images and patches as the configuration allows; None if none."""
+    rng = np.random.default_rng(SEED)
+    rows = choose_images(rng, dataset.indices(split), config.max_train_images)
+    if not len(rows):
+        return None
+    sample = sample_patches(
+        rng,
+        reader.read(dataset, rows, f"{split} patches"),
+        dataset.label_map,
+        num_images=len(rows),
+        num_classes=len(dataset.class_names),
+        max_patches=config.max_train_patches,
+    )
+    return sample if len(sample) else None

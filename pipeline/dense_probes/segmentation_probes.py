@@ -1,0 +1,98 @@
+"""Patches named by a linear classifier, by their neighbours and by clusters; scored pixel by pixel.
+
+Shapes: n test images, K classes.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from pipeline.config.dense import DenseProbeConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.dense_probes.label_pairs import LabelPairs, joined_pairs, pairs_of_image
+from pipeline.dense_probes.patch_classifiers import PatchClassifier, fit_classifiers, labelled_patches
+from pipeline.dense_probes.patch_clusters import match_clusters
+from pipeline.dense_probes.patch_grid import pixel_classes
+from pipeline.dense_probes.patch_reader import PatchReader
+from pipeline.dense_probes.patch_sample import PatchSample
+from pipeline.evaluate.mean_iou import set_scores
+from pipeline.evaluate.measures import Measure, TestImages, resample_counts
+
+
+def segmentation_probes(
+    dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig, say: Callable[[str], None]
+) -> tuple[list[Measure], dict[str, PatchClassifier]]:
+    """mIoU of the linear patch probe, of patch k-NN and of clusters on the test images.
+
+    Returns:
+        The measures and, by task, what they are of. Both are empty where the data do not allow a probe; the
+        reason is said.
+    """
+    train, validation = (labelled_patches(dataset, split, reader, config) for split in ("train", "val"))
+    rows = dataset.indices("test")
+    reason = _why_not(train, rows)
+    if reason:
+        say(f"no probe of the label maps of {dataset.name}: {reason}")
+        return [], {}
+    classifiers = fit_classifiers(dataset, train, validation, config, reader.num_threads)
+    pairs = predict(dataset, rows, reader, classifiers)
+    num_classes, clusters = len(dataset.class_names), classifiers["clusters"]
+    names = match_clusters(pairs["clusters"].confusion(num_classes)[:, : len(clusters.classes)])
+    pairs["clusters"] = pairs["clusters"].renamed(names)
+    classifiers["clusters"] = clusters.renamed(names)
+    images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
+    draws = resample_counts(len(rows), config.num_bootstrap).astype(float)
+    how = _how(train, config)
+    measures = []
+    for task, classifier in classifiers.items():
+        areas = pairs[task].areas(len(rows), num_classes)
+        # float64 holds counts below 2^53 exactly, and its product is many times faster than that of integers.
+        resampled = draws @ areas.reshape(len(rows), -1).astype(float)
+        value = float(set_scores(areas.sum(axis=0))["miou"])
+        replicates = set_scores(resampled.reshape(-1, *areas.shape[1:]))["miou"]
+        protocol = f"{classifier.protocol}; {how}"
+        measures.append(Measure(task, "miou", value, protocol, images, replicates))
+    return measures, classifiers
+
+
+def predict(
+    dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, classifiers: dict[str, PatchClassifier]
+) -> dict[str, LabelPairs]:
+    """Pixel classes of some images by every classifier, as pairs with the truth; one pass over the images."""
+    num_classes = len(dataset.class_names)
+    found: dict[str, list[np.ndarray]] = {task: [] for task in classifiers}
+    with ThreadPoolExecutor(reader.num_threads) as pool:
+        for of_batch, features in reader.read(dataset, rows, "test patches"):
+            flat = features.tokens.reshape(-1, features.tokens.shape[-1])
+            truths = list(pool.map(dataset.label_map, of_batch.tolist()))
+            for task, classifier in classifiers.items():
+                scores = classifier.scores(flat).reshape(len(of_batch), *features.grid, -1)
+
+                def compare(
+                    truth: np.ndarray, of_image: np.ndarray, names: np.ndarray = classifier.classes
+                ) -> np.ndarray:
+                    return pairs_of_image(truth, names[pixel_classes(of_image, *truth.shape)], num_classes)
+
+                with threadpool_limits(1, user_api="blas"):
+                    found[task] += pool.map(compare, truths, scores)
+    return {task: joined_pairs(of_images) for task, of_images in found.items()}
+
+
+def _why_not(train: PatchSample | None, rows: np.ndarray) -> str | None:
+    if train is None:
+        return "no labelled training patches"
+    if not len(rows):
+        return "no test images"
+    if len(np.unique(train.labels)) < 2:
+        return "its training patches are of one class"
+    return None
+
+
+def _how(train: PatchSample, config: DenseProbeConfig) -> str:
+    return (
+        f"learned from {len(train)} patches of {train.num_images} training images, resized to "
+        f"{config.image_size} x {config.image_size} px; scores bilinear to the label map's size; "
+        "protocol of this project's own"
+    )

@@ -1,0 +1,58 @@
+"""Probes of one backbone's frozen patch features: label maps, objects, pictures."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.config.dense import DenseProbeConfig
+from pipeline.config.stages import RuntimeConfig
+from pipeline.request import serve
+
+
+def run(
+    config: DenseProbeConfig,
+    output: Path,
+    *,
+    backbone: Path,
+    runtime: RuntimeConfig,
+    segmentation: Path | None = None,
+    detection: Path | None = None,
+) -> None:
+    """Write the rows of every probe that the data allow, and the pictures. Floors: the arm `random`."""
+    from pipeline import kernels
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.dense_probes.object_probes import object_probes
+    from pipeline.dense_probes.patch_reader import PatchReader
+    from pipeline.dense_probes.pictures import draw_label_maps, draw_objects
+    from pipeline.dense_probes.segmentation_probes import segmentation_probes
+    from pipeline.evaluate.measures import write_measures
+    from pipeline.models.backbone_file import load_backbone
+
+    kernels.use(runtime.kernels)
+    reader = PatchReader(
+        backbone=load_backbone(backbone / "backbone.safetensors"),
+        image_size=config.image_size,
+        batch_size=config.batch_size,
+        num_threads=runtime.threads or len(os.sched_getaffinity(0)),
+        show=_with_bar,
+    )
+    measures = []
+    if segmentation is not None:
+        dataset = PreparedDataset.open(segmentation)
+        measures, classifiers = segmentation_probes(dataset, reader, config, print)
+        draw_label_maps(output, dataset, reader, classifiers, config.num_pictures)
+    if detection is not None:
+        dataset = PreparedDataset.open(detection)
+        measures += object_probes(dataset, reader, config, print)
+        draw_objects(output, dataset, reader, config)
+    write_measures(output, measures)
+
+
+def _with_bar(batches: Iterable, purpose: str, total: int) -> Iterable:
+    return tqdm(batches, desc=f"dense {purpose}", unit="batch", total=total, dynamic_ncols=True)
+
+
+if __name__ == "__main__":
+    serve(run, DenseProbeConfig, needs_jittor=True)
