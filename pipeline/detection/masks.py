@@ -52,6 +52,10 @@ def pasted(masks: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.
 
     Returns:
         (n, height, width) bool: where the bilinearly interpolated probability is at least one half.
+
+    Source:
+        Mask R-CNN (He et al. 2017), section 3.1. Deviation: the outer cells reach to the border of the box;
+        mmdetection lets them fade to 0 there, which rounds off the corners of what fills its box.
     """
     pasted_masks = np.zeros((len(boxes), height, width), bool)
     for image, mask, (x1, y1, x2, y2) in zip(pasted_masks, masks, boxes.astype(np.float64), strict=True):

@@ -24,9 +24,9 @@ def nms(
     Raises:
         ValueError: the lengths differ.
     """
-    lengths = {len(boxes), len(scores), len(boxes if classes is None else classes)}
-    if len(lengths) != 1:
-        raise ValueError(f"nms: {len(boxes)} boxes, {len(scores)} scores and classes of lengths {lengths}")
+    num_classes = len(boxes) if classes is None else len(classes)
+    if not len(boxes) == len(scores) == num_classes:
+        raise ValueError(f"nms: {len(boxes)} boxes, {len(scores)} scores, {num_classes} classes")
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     ranked = np.asarray(boxes, np.float64)[order]
     if classes is None:

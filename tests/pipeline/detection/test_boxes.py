@@ -1,0 +1,119 @@
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.detection.boxes import areas, box_iou, clipped, coverage, decode, decode_jt, encode
+
+STDS = (0.1, 0.1, 0.2, 0.2)
+
+
+def common_area(a, b):
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def area(a):
+    return (a[2] - a[0]) * (a[3] - a[1])
+
+
+def test_overlaps_pair_by_pair(random_boxes):
+    first, second = random_boxes(12, 100), random_boxes(9, 100)
+    iou, covered = box_iou(first, second), coverage(first, second)
+    assert iou.shape == covered.shape == (12, 9)
+    for i, a in enumerate(first.tolist()):
+        for j, b in enumerate(second.tolist()):
+            common = common_area(a, b)
+            assert iou[i, j] == pytest.approx(common / (area(a) + area(b) - common), abs=1e-6)
+            assert covered[i, j] == pytest.approx(common / area(a), abs=1e-6)
+
+
+def test_sides_count_without_an_extra_pixel():
+    boxes = np.array([[0, 0, 2, 1], [1, 0, 3, 1], [2, 0, 4, 1]], np.float32)
+    assert areas(boxes).tolist() == [2, 2, 2]
+    assert box_iou(boxes, boxes)[0].tolist() == pytest.approx([1, 1 / 3, 0])
+
+
+def test_boxes_without_area_overlap_nothing():
+    boxes = np.array([[3, 3, 3, 3], [5, 1, 5, 9], [9, 9, 1, 1]], np.float32)
+    assert areas(boxes).tolist() == [0, 0, 0]
+    whole = np.array([[0, 0, 10, 10]], np.float32)
+    for overlap in (box_iou(boxes, boxes), box_iou(boxes, whole), coverage(boxes, whole)):
+        assert (overlap == 0).all()
+
+
+def test_no_boxes(jt, random_boxes):
+    none, some = np.zeros((0, 4), np.float32), random_boxes(3, 10)
+    assert box_iou(none, some).shape == (0, 3)
+    assert coverage(some, none).shape == (3, 0)
+    assert encode(none, none, STDS).shape == decode(none, none, STDS).shape == (0, 4)
+    assert clipped(none, 5, 5).shape == (0, 4)
+    assert list(decode_jt(jt.zeros((0, 4)), none, STDS).shape) == [0, 4]
+
+
+def test_a_known_step():
+    proposal = np.array([[10, 20, 30, 60]], np.float32)  # centre 20, 40; 20 x 40
+    moved = np.array([[20, 20, 40, 60]], np.float32)
+    grown = np.array([[0, 20, 40, 60]], np.float32)
+    assert encode(moved, proposal, STDS)[0] == pytest.approx([0.5 / 0.1, 0, 0, 0])
+    assert encode(grown, proposal, STDS)[0] == pytest.approx([0, 0, math.log(2) / 0.2, 0])
+
+
+@pytest.mark.parametrize("extent", [1, 8, 100, 1000])
+def test_decode_is_the_inverse_of_encode(jt, random_boxes, extent):
+    """T21: encode and decode are inverse to 4e-6 of the image's extent, in NumPy and in Jittor."""
+    boxes, proposals = random_boxes(500, extent), random_boxes(500, extent)
+    deltas = encode(boxes, proposals, STDS)
+    assert deltas.dtype == np.float32
+    assert np.abs(decode(deltas, proposals, STDS) - boxes).max() <= 4e-6 * extent
+    assert np.abs(decode_jt(jt.array(deltas), proposals, STDS).numpy() - boxes).max() <= 4e-6 * extent
+
+
+def test_deltas_of_any_size_stay_finite(jt, random_boxes):
+    """T21: deltas of 1e4 give finite boxes; sides change by a factor of 62.5 at most."""
+    proposals = random_boxes(2, 100)
+    for sign in (1, -1):
+        deltas = np.full((2, 4), sign * 1e4, np.float32)
+        boxes, twin = decode(deltas, proposals, STDS), decode_jt(jt.array(deltas), proposals, STDS).numpy()
+        assert np.isfinite(boxes).all()
+        assert np.allclose(twin, boxes, rtol=1e-5)
+        ratio = (boxes[:, 2:] - boxes[:, :2]) / (proposals[:, 2:] - proposals[:, :2])
+        assert ratio == pytest.approx(62.5**sign, rel=0.1)
+
+
+def test_degenerate_boxes_encode_to_finite_numbers():
+    point, box = np.array([[5, 5, 5, 5]], np.float32), np.array([[0, 0, 10, 10]], np.float32)
+    for deltas in (encode(point, box, STDS), encode(box, point, STDS), encode(point, point, STDS)):
+        assert np.isfinite(deltas).all()
+    assert decode(np.ones((1, 4), np.float32), point, STDS)[0].tolist() == [5, 5, 5, 5]
+
+
+def test_gradient_of_decoding(jt, random_boxes, rng):
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    proposals = random_boxes(20, 100)
+    deltas = rng.normal(size=(20, 4)).astype(np.float32)
+    weights = rng.normal(size=(20, 4)).astype(np.float32)
+
+    exact = torch.tensor(deltas, dtype=torch.float64, requires_grad=True)
+    x1, y1, x2, y2 = torch.tensor(proposals, dtype=torch.float64).T
+    dx, dy, dw, dh = (exact * torch.tensor(STDS, dtype=torch.float64)).T
+    x, y = (x1 + x2) / 2 + dx * (x2 - x1), (y1 + y2) / 2 + dy * (y2 - y1)
+    w, h = (x2 - x1) * dw.exp(), (y2 - y1) * dh.exp()
+    expected = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], dim=1)
+    (expected * torch.tensor(weights)).sum().backward()
+
+    var = jt.array(deltas)
+    boxes = decode_jt(var, proposals, STDS)
+    gradient = jt.grad((boxes * jt.array(weights)).sum(), var).numpy()
+    assert np.allclose(boxes.numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-4)
+    assert np.allclose(gradient, exact.grad.numpy(), rtol=1e-5, atol=1e-4)
+
+
+def test_clipping():
+    boxes = np.array([[-5, -5, 4, 4], [3, 2, 30, 20], [40, 40, 50, 50]], np.float32)
+    assert clipped(boxes, height=10, width=20).tolist() == [
+        [0, 0, 4, 4],
+        [3, 2, 20, 10],
+        [20, 10, 20, 10],
+    ]
+    assert clipped(boxes, 10, 20).dtype == np.float32
