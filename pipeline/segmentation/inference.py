@@ -1,0 +1,99 @@
+"""Class of every pixel of an image: in one pass, or by a sliding window.
+
+Shapes: B images of one size H x W, K classes. `LogitsOf` maps normalised images (B, 3, H, W) float32 of any
+size to logits of every pixel (B, K, H, W) float32.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+LogitsOf = Callable[[np.ndarray], np.ndarray]
+
+_STRIP_BYTES = 2**24  # of logits at the resolution of the class map, held at once
+
+
+def slide(
+    logits_of: LogitsOf, images: np.ndarray, *, window: int, stride: int, batch_size: int
+) -> np.ndarray:
+    """Logits of every pixel, averaged over the windows that see it.
+
+    Windows are `stride` pixels apart; the last of each axis ends at the image's edge, so all have one size.
+    A side that is shorter than the window is seen as it is.
+
+    Args:
+        images: (B, 3, H, W).
+        window: pixels, square.
+        batch_size: windows that go through the network at once.
+
+    Returns:
+        (B, K, H, W) float32.
+
+    Source: mmsegmentation's `slide_inference`.
+    """
+    height, width = images.shape[2:]
+    places = [
+        (image, slice(None), slice(top, top + window), slice(left, left + window))
+        for image in range(len(images))
+        for top in window_starts(height, window, stride)
+        for left in window_starts(width, window, stride)
+    ]
+    total, seen = None, np.zeros((height, width), np.float32)
+    for first in range(0, len(places), batch_size):
+        part = places[first : first + batch_size]
+        logits = logits_of(np.stack([images[place] for place in part]))
+        if total is None:
+            total = np.zeros((len(images), logits.shape[1], height, width), np.float32)
+        for place, of_window in zip(part, logits, strict=True):
+            total[place] += of_window
+    for _, _, rows, columns in places[: len(places) // len(images)]:
+        seen[rows, columns] += 1
+    total /= seen
+    return total
+
+
+def window_starts(length: int, window: int, stride: int) -> list[int]:
+    """First pixels of the windows along an axis of `length` pixels: all of it is covered.
+
+    Raises:
+        ValueError: the stride leaves gaps.
+    """
+    if not 0 < stride <= window:
+        raise ValueError(f"expected a stride in 1..{window}, the window, got {stride}")
+    last = max(length - window, 0)
+    return [*range(0, last, stride), last]
+
+
+def class_map(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The class with the largest logit, at another resolution.
+
+    Args:
+        logits: (K, H, W) float32.
+        size: (h, w) of the result; logits are resized to it bilinearly, a strip of rows at a time.
+
+    Returns:
+        (h, w) int16.
+    """
+    height, width = size
+    if logits.shape[1:] == size:
+        return logits.argmax(axis=0).astype(np.int16)
+    found = np.empty(size, np.int16)
+    low, high, share = _neighbours(logits.shape[1], height)
+    left, right, across = _neighbours(logits.shape[2], width)
+    step = max(1, _STRIP_BYTES // (4 * len(logits) * max(width, logits.shape[2])))
+    for first in range(0, height, step):
+        rows = slice(first, first + step)
+        strip = _mixed(logits[:, low[rows]], logits[:, high[rows]], share[rows, None])
+        found[rows] = _mixed(strip[..., left], strip[..., right], across).argmax(axis=0)
+    return found
+
+
+def _neighbours(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each of `new` places: the two of `old` around its centre, and the share of the second."""
+    centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    low = np.floor(centers).astype(int)
+    return low, np.minimum(low + 1, old - 1), (centers - low).astype(np.float32)
+
+
+def _mixed(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return low + share * (high - low)
