@@ -39,10 +39,24 @@ def training_views(
         plain_parameters(np.arange(len(images)), boxes, size=size),
         flip=rng.random(len(images)) < config.flip_probability,
     )
-    crops = np.rint(render_crops(images, parameters, size, **_AS_LEVELS)).astype(np.uint8)
-    crops = rand_augment(rng, np.ascontiguousarray(crops.transpose(0, 2, 3, 1)), config, mean=mean)
-    mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
-    views = crops.transpose(0, 3, 1, 2) * (1 / (255 * std))[:, None, None]
-    views -= (mean / std)[:, None, None]
+    crops = _levels(render_crops(images, parameters, size, **_AS_LEVELS))
+    views = _normalised(rand_augment(rng, crops, config, mean=mean), mean, std)
     erase(rng, views, config.erase_probability)
+    return views
+
+
+def _levels(crops: np.ndarray) -> np.ndarray:
+    """(B, 3, S, S) float32, whole numbers from 0 to 255 -> (B, S, S, 3) uint8."""
+    levels = np.empty((len(crops), *crops.shape[2:], 3), np.uint8)
+    for channel in range(3):
+        np.copyto(levels[..., channel], np.rint(crops[:, channel]), casting="unsafe")
+    return levels
+
+
+def _normalised(levels: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32, through a table of each channel's levels."""
+    views = np.empty((len(levels), 3, *levels.shape[1:3]), np.float32)
+    for channel in range(3):
+        table = ((np.arange(256) / 255 - mean[channel]) / std[channel]).astype(np.float32)
+        np.take(table, levels[..., channel], out=views[:, channel], mode="clip")  # "raise" makes a copy
     return views

@@ -1,0 +1,1 @@
+"""Classifiers made of whole backbones: network, batches, loss, predictions."""

@@ -1,0 +1,50 @@
+"""Labelled images -> the mixed views and soft targets of one step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config.finetune import FinetuneConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.finetune.order import training_rows
+from pipeline.streams import Stream, generator
+from pipeline.transforms.classification import training_views
+from pipeline.transforms.mixing import mixed, soft_targets
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationBatch:
+    """B images; each shows what is left of two, and its target says how much of whose class."""
+
+    names: Sequence[str]
+    images: np.ndarray  # (B, 3, S, S) float32
+    targets: np.ndarray  # (B, K) float32, rows that sum to 1
+
+    def part(self, index: int, num_parts: int) -> "ClassificationBatch":
+        """One of so many equal parts."""
+        size = len(self.images) // num_parts
+        images = slice(index * size, (index + 1) * size)
+        return ClassificationBatch(self.names[images], self.images[images], self.targets[images])
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMaker:
+    """Makes the batch of any step, from any thread."""
+
+    config: FinetuneConfig
+    dataset: PreparedDataset
+    rows: np.ndarray  # (n,) of the labelled training images
+    mean: np.ndarray  # (3,) of the channels in [0, 1]
+    std: np.ndarray
+
+    def __call__(self, step: int) -> ClassificationBatch:
+        config, dataset = self.config, self.dataset
+        rows = training_rows(self.rows, config.seed, step, config.schedule.batch_size)
+        images = [dataset.image(int(row), at_least=2 * config.view.image_size) for row in rows]
+        rng = generator(config.seed, Stream.DENSE_VIEWS, step)
+        views = training_views(rng, images, config.view, mean=self.mean, std=self.std)
+        targets = soft_targets(dataset.labels[rows], len(dataset.class_names), config.mixing.label_smoothing)
+        return ClassificationBatch(
+            [dataset.path(int(row)) for row in rows], *mixed(rng, views, targets, config.mixing)
+        )

@@ -1,0 +1,27 @@
+"""The loss of a classifier whose targets are distributions."""
+
+import jittor as jt
+import numpy as np
+
+from pipeline import kernels
+
+
+def soft_target_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
+    """Cross-entropy with soft targets, in nats, averaged over images.
+
+    Args:
+        logits: (B, K) float32.
+        targets: (B, K) float32, rows that sum to 1; carries no gradient.
+
+    Returns:
+        (1,) float32.
+
+    Raises:
+        ValueError: the shapes disagree.
+    """
+    if tuple(logits.shape) != tuple(targets.shape):
+        raise ValueError(f"logits {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected one shape")
+    num_images = logits.shape[0]
+    rows = jt.array(np.arange(num_images, dtype=np.int32))
+    weights = jt.array(np.full(num_images, 1 / num_images, np.float32))
+    return kernels.soft_cross_entropy(logits, targets, rows, rows, weights, 1.0)

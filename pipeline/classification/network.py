@@ -1,0 +1,93 @@
+"""A backbone with a linear classifier on top, trained end to end.
+
+Shapes: B images of H x W pixels, D channels, K classes.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.models.backbone_file import FrozenBackbone, load_backbone
+from pipeline.models.initialization import truncated_normal
+from pipeline.models.layers import LayerNorm, Linear
+from pipeline.models.vit import VisionTransformer
+
+Pooling = Literal["patches", "cls"]
+
+_NORM_EPS = 1e-6
+_CLASSIFIER_STD = 2e-5
+_UNUSED = {"patches": {"mask_token", "norm.weight", "norm.bias"}, "cls": {"mask_token"}}
+
+
+class PooledBackbone(nn.Module):
+    """The vector of an image that is classified.
+
+    Args:
+        network: the backbone; its parameters are shared, not copied.
+        pooling: "patches": the mean patch token of the last block, before the final norm; "cls": the CLS
+            token, after it.
+    """
+
+    frozen = False
+
+    def __init__(self, network: VisionTransformer, pooling: Pooling):
+        super().__init__()
+        self.network = network
+        self.pooling = pooling
+        # A parameter that is never read would be decayed all the same, and ask for a gradient in vain.
+        for name, parameter in network.named_parameters():
+            (parameter.stop_grad if name in _UNUSED[pooling] else parameter.start_grad)()
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.network.blocks)
+
+    def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
+        """images (B, 3, H, W) -> (B, D); path_scales (depth, 2, B): stochastic depth."""
+        tokens = self.network(images, path_scales=path_scales)
+        if self.pooling == "cls":
+            return tokens.cls
+        height, width = tokens.feature_map.shape[1:3]
+        return tokens.feature_map.sum(dims=(1, 2)) / (height * width)
+
+
+class Classifier(nn.Module):
+    """images (B, 3, H, W) -> logits (B, K).
+
+    Source: MAE's fine-tuning (He et al. 2022): the mean patch token through a norm of its own; with "cls"
+    iBOT's, the CLS token through the backbone's norm. Then one linear layer, whose weights start next to 0.
+    """
+
+    def __init__(self, network: VisionTransformer, num_classes: int, *, pooling: Pooling, seed: int):
+        super().__init__()
+        dim = int(network.patch_embed.bias.shape[0])
+        self.backbone = PooledBackbone(network, pooling)
+        self.predict_classes = Linear(dim, num_classes)
+        weights = truncated_normal("predict_classes.weight", (num_classes, dim), seed, _CLASSIFIER_STD)
+        self.predict_classes.weight = jt.array(weights)
+        self.pool_norm = None
+        if pooling == "patches":
+            self.pool_norm = LayerNorm(dim, _NORM_EPS)
+            self.pool_norm.weight = jt.ones((dim,))
+
+    def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
+        pooled = self.backbone(images, path_scales)
+        return self.predict_classes(pooled if self.pool_norm is None else self.pool_norm(pooled))
+
+
+def open_classifier(
+    path: Path, num_classes: int, *, pooling: Pooling, seed: int
+) -> tuple[Classifier, FrozenBackbone]:
+    """A classifier on top of a backbone file.
+
+    Returns:
+        The classifier, and what the file says of the backbone: input statistics, kind of weights.
+
+    Raises:
+        WeightsError: no backbone of this project, or arrays that do not fit it.
+    """
+    stored = load_backbone(path)
+    return Classifier(stored.network, num_classes, pooling=pooling, seed=seed), stored

@@ -1,0 +1,50 @@
+"""What a classifier says of the images of a split."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from pipeline.config.finetune import FinetuneConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.features import batch_rows, load_crops
+from pipeline.prefetch import prefetch
+from pipeline.transforms.evaluation import center_crops
+
+
+def ranked_classes(
+    logits_of: Callable[[np.ndarray], np.ndarray],
+    dataset: PreparedDataset,
+    rows: np.ndarray,
+    config: FinetuneConfig,
+    *,
+    mean: np.ndarray,
+    std: np.ndarray,
+) -> np.ndarray:
+    """The likeliest classes of the central crops, likeliest first, the lowest of equals first.
+
+    Args:
+        logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
+        rows: (n,) of the data set.
+        mean, std: (3,) of the channels in [0, 1].
+
+    Returns:
+        (n, min(5, K)) int64.
+
+    Raises:
+        FloatingPointError: a logit is not finite.
+    """
+    view, size = config.view, config.test_batch_size
+
+    def crop(images: list[np.ndarray]) -> np.ndarray:
+        return center_crops(images, view.resize, view.image_size, mean=mean, std=std)
+
+    load = partial(load_crops, dataset, resize=view.resize, crop=crop, batch_size=size)
+    parts = batch_rows(rows, size)
+    rankings = []
+    for part, images in zip(parts, prefetch(lambda i: load(parts[i]), range(len(parts))), strict=True):
+        logits = logits_of(images)[: len(part)]
+        if not np.isfinite(logits).all():
+            raise FloatingPointError(f"logits of the images {part[0]}..{part[-1]} are not all finite")
+        rankings.append(np.argsort(-logits, axis=1, kind="stable")[:, :5])
+    return np.concatenate(rankings)
