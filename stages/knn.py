@@ -11,19 +11,27 @@ from pipeline.request import serve
 DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
 
 
-def run(config: KnnConfig, output: Path, *, features: Path, runtime: RuntimeConfig) -> None:
-    """Write a row for the k chosen on validation, and one for every k."""
+def run(
+    config: KnnConfig, output: Path, *, features: Path, runtime: RuntimeConfig, labels: Path | None = None
+) -> None:
+    """Write a row for the k chosen on validation, and one for every k.
+
+    Args:
+        labels: a subset of the training images to learn from; None: all.
+    """
+    from pipeline.datasets.label_subset import read_subset
     from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.knn import classify
     from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
 
     stored = read_features(features)
-    reason = why_not(stored, needs_validation=False)
+    reason = why_not(stored.dataset, stored.labels("train", "test"))
     if reason:
         print(reason)
         write_no_outcome(output, reason)
         return
-    train, val, test = stored.train, stored.val, stored.test
+    subset, val, test = read_subset(labels), stored.val, stored.test
+    train = stored.train.only(subset.chosen(stored.train.index))
 
     def vote(queries: np.ndarray) -> list:
         return classify(
@@ -42,7 +50,7 @@ def run(config: KnnConfig, output: Path, *, features: Path, runtime: RuntimeConf
     else:
         best = int(np.argmax([np.mean(of_k.classes == val.labels) for of_k in vote(val.last_cls)]))
         chosen = "chosen on validation"
-    common = f"k-NN, cosine, T={config.temperature:g}"
+    common = f"k-NN{subset.words}, cosine, T={config.temperature:g}"
     headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"
     metrics = [Metric("top1", headline.classes == test.labels, protocol)]
     if len(stored.class_names) > 5:
@@ -51,7 +59,14 @@ def run(config: KnnConfig, output: Path, *, features: Path, runtime: RuntimeConf
     metrics += [
         Metric(f"top1_k{of_k.k}", of_k.classes == test.labels, f"{common}, k={of_k.k}") for of_k in voted
     ]
-    write_outcome(output, "knn", metrics, headline.classes, stored, num_bootstrap=config.num_bootstrap)
+    write_outcome(
+        output,
+        subset.task("knn"),
+        metrics,
+        headline.classes,
+        stored.test_images(),
+        num_bootstrap=config.num_bootstrap,
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
     from pipeline.files import write_json
 
     stored = read_features(features)
-    reason = why_not(stored, needs_validation=True)
+    reason = why_not(stored.dataset, stored.labels("train", "val", "test"))
     if reason:
         print(reason)
         write_no_outcome(output, reason)
@@ -53,7 +53,12 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
     ]
     write_json(output / "sweep.json", _sweep_table(lrs, {"val": on_val, "test": on_test}, sweep.diverged))
     write_outcome(
-        output, "linear", metrics, predictions[:, chosen], stored, num_bootstrap=config.num_bootstrap
+        output,
+        "linear",
+        metrics,
+        predictions[:, chosen],
+        stored.test_images(),
+        num_bootstrap=config.num_bootstrap,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.labelled_images import LabelledImages
 from pipeline.finetune.order import training_rows
 from pipeline.streams import Stream, generator
 from pipeline.transforms.classification import training_views
@@ -48,3 +49,12 @@ class BatchMaker:
         return ClassificationBatch(
             [dataset.path(int(row)) for row in rows], *mixed(rng, views, targets, config.mixing)
         )
+
+
+def labelled_images(dataset: PreparedDataset, split: str) -> LabelledImages:
+    """The labelled images of a split, none where it has none."""
+    rows = dataset.indices(split)
+    rows = rows[dataset.labels[rows] >= 0]
+    return LabelledImages(
+        dataset.name, dataset.split_names.get(split, split), dataset.class_names, dataset.labels[rows], rows
+    )

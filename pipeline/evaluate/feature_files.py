@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.evaluate.labelled_images import LabelledImages
 from pipeline.files import read_json, replacing
 
 SUMMARY = "features.json"
@@ -53,6 +54,23 @@ class SplitFeatures:
         """(n, D): CLS token of the last block."""
         return self.cls[:, -1]
 
+    def only(self, rows: np.ndarray) -> "SplitFeatures":
+        """Those of some images, in memory; these themselves where it is all of them.
+
+        Args:
+            rows: of the manifest, each one of these images.
+
+        Raises:
+            ValueError: an image is not among these.
+        """
+        if len(rows) == len(self) and np.array_equal(rows, self.index):
+            return self
+        kept = np.flatnonzero(np.isin(self.index, rows))
+        if len(kept) != len(rows):
+            raise ValueError(f"features of {len(kept)} of the {len(rows)} images of the subset, expected all")
+        parts = {name: getattr(self, name)[kept] for name in ("cls", "patch_mean", "labels", "index")}
+        return SplitFeatures(**parts, source_name=self.source_name)
+
     def joined(self, num_blocks: int, *, average_pool: bool) -> JoinedFeatures:
         """CLS tokens of the last blocks, then the mean patch token if asked for.
 
@@ -77,6 +95,18 @@ class FeatureSet:
     train: SplitFeatures | None
     val: SplitFeatures | None
     test: SplitFeatures | None
+
+    def labels(self, *splits: str) -> dict[str, np.ndarray]:
+        """(n,) labels of each split, n = 0 where it has no labelled images."""
+        found = {split: getattr(self, split) for split in splits}
+        return {
+            split: np.empty(0, np.int64) if part is None else part.labels for split, part in found.items()
+        }
+
+    def test_images(self) -> LabelledImages:
+        """What a probe is held against; there must be labelled test images."""
+        test = self.test
+        return LabelledImages(self.dataset, test.source_name, self.class_names, test.labels, test.index)
 
 
 def read_features(directory: Path) -> FeatureSet:

@@ -1,7 +1,7 @@
 """What a probe leaves behind: rows for the tables, predictions, and who is taken for whom."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evaluate.bootstrap import bootstrap_interval
 from pipeline.evaluate.confusion import confusion_matrix, per_class_accuracy
-from pipeline.evaluate.feature_files import FeatureSet
+from pipeline.evaluate.labelled_images import LabelledImages
 from pipeline.files import replacing, write_json, write_text
 
 BOOTSTRAP_SEED = 95  # one stream for every row: equal answers get equal intervals
@@ -29,7 +29,7 @@ def write_outcome(
     task: str,
     metrics: list[Metric],
     predictions: np.ndarray,
-    features: FeatureSet,
+    test: LabelledImages,
     *,
     num_bootstrap: int,
 ) -> None:
@@ -38,23 +38,22 @@ def write_outcome(
     Args:
         metrics: the headline first; each becomes a row with a 95 % bootstrap interval.
         predictions: (n,) int64, the classes behind the headline.
+        test: the n images.
     """
-    test = features.test
-    assert test is not None, "a probe without test images has no outcome"
-    write_json(output / "rows.json", [_row(task, metric, features, num_bootstrap) for metric in metrics])
+    write_json(output / "rows.json", [_row(task, metric, test, num_bootstrap) for metric in metrics])
     arrays = {f"correct_{metric.name}": metric.correct for metric in metrics}
     with replacing(output / "predictions.npz") as partial, open(partial, "wb") as stream:
         np.savez(stream, labels=test.labels, predictions=predictions, index=test.index, **arrays)
-    confusion = confusion_matrix(test.labels, predictions, len(features.class_names))
+    confusion = confusion_matrix(test.labels, predictions, len(test.class_names))
     _write_csv(
         output / "confusion.csv",
         [
-            ["true class \\ predicted class", *features.class_names],
-            *([name, *counts] for name, counts in zip(features.class_names, confusion.tolist(), strict=True)),
+            ["true class \\ predicted class", *test.class_names],
+            *([name, *counts] for name, counts in zip(test.class_names, confusion.tolist(), strict=True)),
         ],
     )
     accuracies = ["" if np.isnan(share) else f"{share:.6f}" for share in per_class_accuracy(confusion)]
-    counts_and_accuracies = zip(features.class_names, confusion.sum(axis=1), accuracies, strict=True)
+    counts_and_accuracies = zip(test.class_names, confusion.sum(axis=1), accuracies, strict=True)
     _write_csv(output / "per_class.csv", [["class", "num_images", "accuracy"], *counts_and_accuracies])
 
 
@@ -64,18 +63,21 @@ def write_no_outcome(output: Path, reason: str) -> None:
     write_text(output / "no_rows.txt", reason + "\n")
 
 
-def why_not(features: FeatureSet, *, needs_validation: bool) -> str | None:
-    """Why no probe can be made of these features; None where one can."""
-    needed = ("train", "val", "test") if needs_validation else ("train", "test")
-    missing = [split for split in needed if getattr(features, split) is None]
+def why_not(dataset: str, labels: Mapping[str, np.ndarray]) -> str | None:
+    """Why nothing can be learnt and tested on a data set; None where it can.
+
+    Args:
+        labels: of each part that is needed, none where it has no labelled images; "train" among them.
+    """
+    missing = [split for split, of_split in labels.items() if not len(of_split)]
     if missing:
-        return f"no probe of {features.dataset}: no labelled images in the parts {', '.join(missing)}"
-    if len(np.unique(features.train.labels)) < 2:
-        return f"no probe of {features.dataset}: its training images are of one class"
+        return f"no probe of {dataset}: no labelled images in the parts {', '.join(missing)}"
+    if len(np.unique(labels["train"])) < 2:
+        return f"no probe of {dataset}: its training images are of one class"
     return None
 
 
-def _row(task: str, metric: Metric, features: FeatureSet, num_bootstrap: int) -> dict:
+def _row(task: str, metric: Metric, test: LabelledImages, num_bootstrap: int) -> dict:
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     low, high = bootstrap_interval(metric.correct, rng, num_bootstrap=num_bootstrap)
     return {
@@ -85,8 +87,8 @@ def _row(task: str, metric: Metric, features: FeatureSet, num_bootstrap: int) ->
         "ci_low": low,
         "ci_high": high,
         "num_images": len(metric.correct),
-        "dataset": features.dataset,
-        "split": features.test.source_name,
+        "dataset": test.dataset,
+        "split": test.split,
         "protocol": metric.protocol,
         "higher_is_better": True,
     }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.stages import KnnConfig, LinearConfig, LogisticConfig, RuntimeConfig
+from pipeline.datasets.label_subset import LabelSubset, write_subset
 from stages import knn, linear, logistic
 
 CLASSES = [f"class {i}" for i in range(7)]
@@ -50,10 +51,10 @@ def change_summary(features, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def probe(name, features, **changes):
+def probe(name, features, inputs=None, **changes):
     run, config = STAGES[name]
     output = features.parent / name
-    run(config.model_copy(update=changes), output, features=features, runtime=RUNTIME)
+    run(config.model_copy(update=changes), output, features=features, runtime=RUNTIME, **(inputs or {}))
     return output, {row["metric"]: row for row in json.loads((output / "rows.json").read_text())}
 
 
@@ -145,6 +146,34 @@ def test_images_without_a_label_are_left_out(features):
     assert rows["top1"]["num_images"] == 60
     with np.load(output / "predictions.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["index"], np.arange(1, 120, 2))
+
+
+@pytest.mark.parametrize("name", ["knn", "logistic"])
+def test_a_probe_learns_from_a_subset_of_the_labels_and_says_so(name, features):
+    labels = np.load(features / "train_labels.npy")
+    rows = np.array([np.flatnonzero(labels == label)[0] for label in range(7)])
+    # Whatever the others are called: they are not learnt from.
+    wrong = (labels + 1) % 7
+    wrong[rows] = labels[rows]
+    np.save(features / "train_labels.npy", wrong)
+    subset = features.parent / "subset"
+    subset.mkdir()
+    write_subset(subset, LabelSubset(0.02, np.sort(rows)))
+    _, found = probe(name, features, {"labels": subset})
+    assert found["top1"]["task"] == f"{name}-2%"
+    assert ", 2 % of the training labels (7 images), " in found["top1"]["protocol"]
+    assert found["top1"]["value"] > 0.9
+    _, found = probe(name, features)
+    assert found["top1"]["task"] == name
+    assert found["top1"]["value"] < 0.1
+
+
+def test_a_subset_of_other_images_is_refused(features):
+    subset = features.parent / "subset"
+    subset.mkdir()
+    write_subset(subset, LabelSubset(0.02, np.array([5, 300])))
+    with pytest.raises(ValueError, match="features of 1 of the 2 images of the subset"):
+        probe("knn", features, {"labels": subset})
 
 
 def with_nan(features):
