@@ -100,11 +100,13 @@ class DetectHeadConfig(Section):
     anchor_scale: Positive = 8.0  # anchor side, in strides
     anchor_ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
     finest_scale: Positive = 56.0  # pixels: objects below twice this are pooled from the finest level
-    rpn_samples: PositiveInt = 256
+    inner_anchors_only: bool = True  # do not train on anchors that leave the image
+    rpn_samples: PositiveInt = 256  # anchors of each image that a step trains on
     num_proposals_per_level: PositiveInt = 2000
     num_proposals: PositiveInt = 2000
+    num_test_proposals_per_level: PositiveInt = 1000
     num_test_proposals: PositiveInt = 1000
-    roi_samples: PositiveInt = 512
+    roi_samples: PositiveInt = 512  # boxes of each image that a stage trains on
     box_convs: NonNegativeInt = 4
     box_hidden_dim: PositiveInt = 1024
     box_fcs: PositiveInt = 1

@@ -1,0 +1,137 @@
+"""The stages of the cascade: what each is trained to, how it moves boxes, what is kept in the end.
+
+Shapes: n boxes (RoIs), K classes; the class K is the background.
+"""
+
+from dataclasses import dataclass
+
+import jittor as jt
+import numpy as np
+
+from pipeline import kernels
+from pipeline.detection.boxes import clipped, decode, decode_jt
+from pipeline.detection.losses import binary_cross_entropy, cross_entropy, giou_loss
+from pipeline.detection.masks import mask_targets
+from pipeline.detection.nms import nms
+from pipeline.detection.roi_heads import MASK_SIZE, BoxHead
+from pipeline.detection.targets import RoiSamples, Truth
+
+_GIOU_WEIGHT = 10.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's settings."""
+
+    iou: float  # overlap with a truth from which on a box is positive
+    weight: float  # of its losses
+    stds: tuple[float, float, float, float]  # of its deltas
+
+
+# Source: Cascade R-CNN (Cai, Vasconcelos 2018) as configured in iBOT's detection.
+STAGES = (
+    Stage(0.5, 1.0, (0.1, 0.1, 0.2, 0.2)),
+    Stage(0.6, 0.5, (0.05, 0.05, 0.1, 0.1)),
+    Stage(0.7, 0.25, (0.033, 0.033, 0.067, 0.067)),
+)
+
+
+def box_losses(
+    head: BoxHead, logits: jt.Var, deltas: jt.Var, rois: RoiSamples, stage: Stage
+) -> tuple[jt.Var, jt.Var]:
+    """Cross-entropy of the classes, and GIoU loss of the positive boxes; both over all boxes drawn.
+
+    Args:
+        logits: (n, K + 1), deltas: (n, K or 1, 4) of `head`, n > 0.
+
+    Source: iBOT's detection: GIoU of decoded boxes, weight 10, averaged over positive and negative boxes.
+    """
+    rows = jt.array(head.box_rows(rois.labels).astype(np.int32))
+    moved = decode_jt(kernels.gather_rows(deltas.reshape(-1, 4), rows), rois.boxes, stage.stds)
+    # Of negative boxes too, but with weight 0: shapes stay the same, and without any positive box all is 0.
+    distances = giou_loss(moved, jt.array(rois.targets)) * jt.array((rois.truth >= 0).astype(np.float32))
+    return cross_entropy(logits, rois.labels), _GIOU_WEIGHT * distances.sum() / len(rois.boxes)
+
+
+def mask_rows(rois: RoiSamples, truths: list[Truth]) -> np.ndarray:
+    """Rows of the positive boxes whose truth has a mask."""
+    known = np.array([truth.masks is not None for truth in truths])
+    return np.flatnonzero((rois.truth >= 0) & known[rois.image_index])
+
+
+def mask_loss(logits: jt.Var, boxes: np.ndarray, masks: list[np.ndarray]) -> jt.Var:
+    """Cross-entropy of predicted masks with the true ones: the mean over boxes and cells, in nats.
+
+    Args:
+        logits: (n, 28, 28) of the true class; n > 0.
+        boxes: (n, 4).
+        masks: n of (H, W) bool.
+    """
+    wanted = jt.array(mask_targets(masks, boxes, MASK_SIZE))
+    return binary_cross_entropy(logits, wanted).sum() / (len(boxes) * MASK_SIZE**2)
+
+
+def moved_boxes(
+    head: BoxHead,
+    deltas: np.ndarray,
+    boxes: np.ndarray,
+    classes: np.ndarray,
+    stage: Stage,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Boxes (n, 4) of one image as a stage moves them, each as of its class, clipped to the image.
+
+    Args:
+        deltas: (n, K or 1, 4).
+        classes: (n,) in 0..K-1.
+        size: (height, width).
+    """
+    rows = deltas.reshape(-1, 4)[head.box_rows(classes)]
+    return clipped(decode(rows, boxes, stage.stds), *size)
+
+
+def moved_classes(logits: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    """As of which class a stage moves each box: its label, or where that is background the likeliest class.
+
+    Args:
+        logits: (n, K + 1).
+        labels: (n,) in 0..K; None while testing.
+
+    Returns:
+        (n,) int64 in 0..K-1.
+    """
+    likeliest = logits[:, :-1].argmax(axis=1)
+    return likeliest if labels is None else np.where(labels < logits.shape[1] - 1, labels, likeliest)
+
+
+def best_boxes(
+    head: BoxHead,
+    scores: np.ndarray,
+    deltas: np.ndarray,
+    boxes: np.ndarray,
+    size: tuple[int, int],
+    *,
+    stage: Stage,
+    score_threshold: float,
+    nms_iou: float,
+    most: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is found in one image.
+
+    Args:
+        scores: (n, K + 1) in [0, 1].
+        deltas: (n, K or 1, 4) of the last stage.
+        boxes: (n, 4) that they move.
+
+    Returns:
+        boxes (k, 4), scores (k,) and classes (k,) int64, by descending score, k <= most. A box may come for
+        several classes; of each class, boxes overlap by `nms_iou` at most.
+    """
+    rows, classes = np.nonzero(scores[:, :-1] > score_threshold)
+    kept_scores = scores[rows, classes]
+    chosen = deltas[rows, classes % head.num_boxes]
+    moved = clipped(decode(chosen, boxes[rows], stage.stds), *size)
+    solid = (moved[:, 2:] > moved[:, :2]).all(axis=1)
+    moved, kept_scores, classes = moved[solid], kept_scores[solid], classes[solid]
+    kept = nms(moved, kept_scores, nms_iou, classes=classes)[:most]
+    return moved[kept], kept_scores[kept], classes[kept]

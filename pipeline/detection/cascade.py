@@ -1,0 +1,97 @@
+"""Cascade Mask R-CNN: a backbone, a pyramid, proposals, and a head of boxes and of masks for each stage.
+
+Shapes: B images, C channels of the pyramid, N anchors of an image, K classes.
+"""
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from pipeline.config.dense import DetectHeadConfig
+from pipeline.detection.box_stages import STAGES
+from pipeline.detection.fpn import Fpn
+from pipeline.detection.proposals import proposals
+from pipeline.detection.roi_align import roi_align
+from pipeline.detection.roi_heads import BoxHead, MaskHead
+from pipeline.detection.rpn import Rpn
+from pipeline.models.dense_backbone import DenseBackbone
+from pipeline.models.initialization import initialize_head
+from pipeline.models.pyramid import TapPyramid
+
+_NUM_ROI_LEVELS = 4  # boxes are pooled from these; a fifth level is for proposals only
+
+
+class CascadeHeads(nn.Module):
+    """Everything after the backbone's taps."""
+
+    def __init__(self, config: DetectHeadConfig, dim: int, stride: int, num_classes: int, *, masks: bool):
+        super().__init__()
+        self.pyramid = TapPyramid(dim, stride)
+        strides = list(self.pyramid.strides)
+        self.fpn = Fpn(dim, len(strides), config.width, config.num_levels)
+        strides += [2 * strides[-1]] * (config.num_levels - len(strides))
+        self.rpn = Rpn(config, strides)
+        self.boxes = nn.ModuleList([BoxHead(config, num_classes) for _ in range(config.stages)])
+        num_masks = 0 if not masks else config.stages if config.mask_heads == "each" else 1
+        self.masks = nn.ModuleList([MaskHead(config, num_classes) for _ in range(num_masks)])
+
+
+class CascadeMaskRcnn(nn.Module):
+    """A backbone with the heads of Cascade Mask R-CNN; with one stage, Mask R-CNN.
+
+    `pipeline.detection.training` takes losses of it, `pipeline.detection.inference` finds objects with it.
+
+    Args:
+        num_classes: K, without the background.
+        masks: predict masks; without, mask heads are left out.
+        seed: of the heads' first values.
+
+    Source: Cascade R-CNN (Cai, Vasconcelos 2018) and Mask R-CNN (He et al. 2017), as configured in iBOT's
+        detection. Deviation: RoIAlign takes a fixed number of samples.
+    """
+
+    def __init__(
+        self, backbone: DenseBackbone, config: DetectHeadConfig, num_classes: int, *, masks: bool, seed: int
+    ):
+        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        self.stages = STAGES[: config.stages]
+        self.backbone = backbone
+        self.heads = CascadeHeads(config, backbone.dim, backbone.stride, num_classes, masks=masks)
+        initialize_head(self.heads, seed)
+
+    def levels(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
+        """images (B, 3, H, W) -> levels (B, C, h, w), fine to coarse."""
+        return self.heads.fpn(self.heads.pyramid(self.backbone(images, path_scales)))
+
+    def proposals(
+        self, outputs: jt.Var, levels: list[jt.Var], sizes: np.ndarray, *, training: bool
+    ) -> list[np.ndarray]:
+        """Proposals (n, 4) of each image.
+
+        Args:
+            outputs: (B, N, 5) of the proposal network.
+            sizes: (B, 2): height and width of each image without padding.
+        """
+        config, anchors = self.config, self.heads.rpn.anchors(levels)
+        num_per_level, num_proposals = (
+            (config.num_proposals_per_level, config.num_proposals)
+            if training
+            else (config.num_test_proposals_per_level, config.num_test_proposals)
+        )
+        return [
+            proposals(of_image, anchors, size, num_per_level=num_per_level, num_proposals=num_proposals)
+            for of_image, size in zip(outputs.numpy(), sizes.tolist(), strict=True)
+        ]
+
+    def pooled(self, levels: list[jt.Var], boxes: np.ndarray, image_index: np.ndarray, bins: int) -> jt.Var:
+        """Features of boxes (n, 4) in their images (n,): (n, C, bins, bins)."""
+        maps, strides = levels[:_NUM_ROI_LEVELS], self.heads.rpn.strides[:_NUM_ROI_LEVELS]
+        return roi_align(maps, strides, boxes, image_index, bins, self.config.finest_scale)
+
+    def mask_heads(self, stage: int) -> list[MaskHead]:
+        """The mask heads that a stage trains: its own, none, or the only one, which the last stage trains."""
+        if self.config.mask_heads == "each" or not len(self.heads.masks):
+            return list(self.heads.masks)[stage : stage + 1]
+        return list(self.heads.masks) if stage + 1 == len(self.stages) else []

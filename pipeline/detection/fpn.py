@@ -1,0 +1,60 @@
+"""Feature pyramid network: levels of different depth become levels of one width that know of each other.
+
+Shapes: B images, D channels of the taps, C = width, h x w places of a level.
+"""
+
+from collections.abc import Sequence
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.models.layers import Linear
+
+
+class Fpn(nn.Module):
+    """1 x 1 convolutions to one width, sums from coarse to fine, then 3 x 3 convolutions.
+
+    Args:
+        dim: D of every map that comes in.
+        num_maps: how many come in.
+        width: C of every level that goes out.
+        num_levels: how many go out; those beyond `num_maps` are every second place of the one before.
+
+    Source: Feature Pyramid Networks (Lin et al. 2017), section 3; iBOT's detection: no norm, and a fifth
+        level by subsampling.
+    """
+
+    def __init__(self, dim: int, num_maps: int, width: int, num_levels: int):
+        super().__init__()
+        self.num_levels = num_levels
+        self.lateral = nn.ModuleList([Linear(dim, width) for _ in range(num_maps)])
+        self.smooth = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(num_maps)])
+
+    def execute(self, maps: Sequence[jt.Var]) -> list[jt.Var]:
+        """Maps (B, D, h, w), fine to coarse -> levels (B, C, h, w), fine to coarse."""
+        sums = [pointwise(lateral, x) for lateral, x in zip(self.lateral, maps, strict=True)]
+        for finer in reversed(range(len(sums) - 1)):
+            sums[finer] = sums[finer] + doubled(sums[finer + 1], tuple(sums[finer].shape[2:]))
+        levels = [smooth(x) for smooth, x in zip(self.smooth, sums, strict=True)]
+        while len(levels) < self.num_levels:
+            levels.append(levels[-1][:, :, ::2, ::2])
+        return levels
+
+
+def pointwise(linear: Linear, x: jt.Var) -> jt.Var:
+    """A linear layer at every place: (B, D, h, w) -> (B, C, h, w)."""
+    return linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def doubled(x: jt.Var, size: tuple[int, int]) -> jt.Var:
+    """Each place twice in both directions, cut to `size`: (B, C, h, w) -> (B, C, *size).
+
+    Raises:
+        ValueError: `size` is not twice the size, or one less.
+    """
+    batch, channels, height, width = x.shape
+    if any((wanted + 1) // 2 != found for wanted, found in zip(size, (height, width), strict=True)):
+        raise ValueError(f"expected a map of half of {size[0]} x {size[1]}, found {height} x {width}")
+    pairs = x.reshape(batch, channels, height, 1, width, 1)
+    pairs = pairs.broadcast([batch, channels, height, 2, width, 2])
+    return pairs.reshape(batch, channels, 2 * height, 2 * width)[:, :, : size[0], : size[1]]

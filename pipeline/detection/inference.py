@@ -1,0 +1,94 @@
+"""What Cascade Mask R-CNN finds in images."""
+
+from dataclasses import dataclass
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from pipeline.detection.box_stages import best_boxes, moved_boxes, moved_classes
+from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, MASK_SIZE
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a network finds in one image, at most `max_detections`, by descending score."""
+
+    boxes: np.ndarray  # (k, 4) float32, pixels of the image that the network saw
+    scores: np.ndarray  # (k,) float32 in [0, 1]
+    classes: np.ndarray  # (k,) int64, 0..K-1
+    masks: np.ndarray | None  # (k, 28, 28) float32, probabilities within each box; None: boxes only
+
+
+def find(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> list[Found]:
+    """Objects of each image.
+
+    Class probabilities are averaged over the stages, boxes are those of the last stage, mask probabilities
+    are averaged over the mask heads. Boxes lie in their image, never in its padding.
+
+    Args:
+        network: in evaluation mode.
+        images: (B, 3, H, W) float32, padded to the right and below.
+        sizes: (B, 2): height and width of each image without padding.
+
+    Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4.3. Deviation from mmdetection, which averages
+        logits: the paper's average of probabilities.
+    """
+    with jt.no_grad():
+        levels = network.levels(jt.array(images))
+        outputs = network.heads.rpn(levels)
+        proposals = network.proposals(outputs, levels, sizes, training=False)
+        found = _found_boxes(network, levels, proposals, sizes)
+        masks = _found_masks(network, levels, found) if len(network.heads.masks) else [None] * len(found)
+    return [Found(*parts, of_image) for parts, of_image in zip(found, masks, strict=True)]
+
+
+def _found_boxes(
+    network: CascadeMaskRcnn, levels: list[jt.Var], proposals: list[np.ndarray], sizes: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Boxes, scores and classes of each image."""
+    counts = [len(boxes) for boxes in proposals]
+    if not sum(counts):
+        empty = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        return [empty] * len(counts)
+    ends, image_index = np.cumsum(counts)[:-1], np.repeat(np.arange(len(counts)), counts)
+    scores = 0
+    for index, (head, stage) in enumerate(zip(network.heads.boxes, network.stages, strict=True)):
+        pooled = network.pooled(levels, np.concatenate(proposals), image_index, BOX_BINS)
+        logits, deltas = head(pooled)
+        scores = scores + nn.softmax(logits, dim=1).numpy() / len(network.stages)
+        parts = [np.split(array.numpy(), ends) for array in (logits, deltas)]
+        if index + 1 < len(network.stages):
+            proposals = [
+                moved_boxes(head, of_image[1], boxes, moved_classes(of_image[0]), stage, size)
+                for *of_image, boxes, size in zip(*parts, proposals, sizes.tolist(), strict=True)
+            ]
+    config = network.config
+    return [
+        best_boxes(
+            head,
+            *arrays,
+            stage=stage,
+            score_threshold=config.score_threshold,
+            nms_iou=config.nms_iou,
+            most=config.max_detections,
+        )
+        for arrays in zip(np.split(scores, ends), parts[1], proposals, sizes.tolist(), strict=True)
+    ]
+
+
+def _found_masks(
+    network: CascadeMaskRcnn,
+    levels: list[jt.Var],
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> list[np.ndarray]:
+    """Mask probabilities (k, 28, 28) of each image's boxes."""
+    counts = [len(boxes) for boxes, _, _ in found]
+    if not sum(counts):
+        return [np.zeros((0, MASK_SIZE, MASK_SIZE), np.float32)] * len(counts)
+    boxes, classes = (np.concatenate([parts[i] for parts in found]) for i in (0, 2))
+    pooled = network.pooled(levels, boxes, np.repeat(np.arange(len(counts)), counts), MASK_BINS)
+    heads = list(network.heads.masks)
+    masks = sum(jt.sigmoid(head(pooled, classes)) for head in heads) / len(heads)
+    return np.split(masks.numpy(), np.cumsum(counts)[:-1])

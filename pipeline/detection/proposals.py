@@ -1,0 +1,76 @@
+"""Boxes that the region proposal network finds likeliest, in NumPy.
+
+Shapes: N anchors of an image, in the order level, row, column, ratio.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.detection.boxes import clipped, decode
+from pipeline.detection.nms import nms
+
+RPN_STDS = (1.0, 1.0, 1.0, 1.0)
+_NMS_IOU = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Anchors:
+    """The anchors of images of one size."""
+
+    boxes: np.ndarray  # (N, 4) float32, pixels
+    ends: np.ndarray  # (levels + 1,): level i is ends[i] .. ends[i + 1] - 1
+
+    def centered_inside(self, height: float, width: float) -> np.ndarray:
+        """(N,) bool: the centre lies in the image, not in what pads it."""
+        x, y = (self.boxes[:, :2] + self.boxes[:, 2:]).T / 2
+        return (x < width) & (y < height)
+
+    def inside(self, height: float, width: float) -> np.ndarray:
+        """(N,) bool: all of the anchor lies in the image."""
+        x1, y1, x2, y2 = self.boxes.T
+        return (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height)
+
+
+def proposals(
+    outputs: np.ndarray,
+    anchors: Anchors,
+    size: tuple[int, int],
+    *,
+    num_per_level: int,
+    num_proposals: int,
+) -> np.ndarray:
+    """Of one image: the best of each level, without near copies, then the best of all levels.
+
+    Args:
+        outputs: (N, 5) float32: logit of an object, and deltas.
+        size: (height, width) of the image without padding; boxes are clipped to it.
+
+    Returns:
+        (n, 4) float32, at most `num_proposals`, by descending score.
+
+    Source: mmdetection's RPN; copies are those of one level that overlap by more than 0.7.
+    """
+    scores = outputs[:, 0]
+    best = [
+        start + _highest(scores[start:end], num_per_level)
+        for start, end in zip(anchors.ends[:-1], anchors.ends[1:], strict=True)
+    ]
+    levels = np.repeat(np.arange(len(best)), [len(rows) for rows in best])
+    rows = np.concatenate(best)
+    boxes = clipped(decode(outputs[rows, 1:], anchors.boxes[rows], RPN_STDS), *size)
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    boxes, rows, levels = boxes[solid], rows[solid], levels[solid]
+    kept = nms(boxes, scores[rows], _NMS_IOU, classes=levels)[:num_proposals]
+    return boxes[kept]
+
+
+def _highest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the highest scores, descending; of equal ones the first."""
+    if len(scores) > count:
+        # Everything that could be among them; a full sort would cost most of the time.
+        threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
+        candidates = np.flatnonzero(scores >= threshold)
+    else:
+        candidates = np.arange(len(scores))
+    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]

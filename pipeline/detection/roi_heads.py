@@ -1,0 +1,71 @@
+"""Heads that look at one box at a time: its class, a better box, its mask.
+
+Shapes: n boxes (RoIs), C channels of the pyramid, K classes without the background.
+"""
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from pipeline import kernels
+from pipeline.config.dense import DetectHeadConfig
+from pipeline.models.conv import ConvNorm
+from pipeline.models.layers import Linear
+from pipeline.models.pyramid import Deconv
+
+BOX_BINS, MASK_BINS = 7, 14  # per side, of what is pooled from a box
+MASK_SIZE = 2 * MASK_BINS  # cells per side of a predicted mask
+
+
+class BoxHead(nn.Module):
+    """Class and box of pooled features.
+
+    Source: iBOT's detection (convolutions with batch norm, one hidden layer); without convolutions and with
+        two hidden layers, Faster R-CNN's with FPN (Lin et al. 2017).
+    """
+
+    def __init__(self, config: DetectHeadConfig, num_classes: int):
+        super().__init__()
+        self.convs = nn.ModuleList([ConvNorm(config.width, config.width, 3) for _ in range(config.box_convs)])
+        dims = [config.width * BOX_BINS**2] + [config.box_hidden_dim] * config.box_fcs
+        self.hidden = nn.ModuleList([Linear(*pair) for pair in zip(dims[:-1], dims[1:], strict=True)])
+        self.predict_classes = Linear(dims[-1], num_classes + 1)
+        self.num_boxes = 1 if config.class_agnostic else num_classes
+        self.predict_deltas = Linear(dims[-1], 4 * self.num_boxes)
+
+    def execute(self, pooled: jt.Var) -> tuple[jt.Var, jt.Var]:
+        """pooled (n, C, 7, 7), n > 0 -> logits (n, K + 1), the background last; deltas (n, K or 1, 4)."""
+        for conv in self.convs:
+            pooled = conv(pooled)
+        x = pooled.reshape(pooled.shape[0], -1)
+        for layer in self.hidden:
+            x = nn.relu(layer(x))
+        return self.predict_classes(x), self.predict_deltas(x).reshape(-1, self.num_boxes, 4)
+
+    def box_rows(self, classes: np.ndarray) -> np.ndarray:
+        """Which of the n K (or n) rows of the deltas belong to each box's class; background: any."""
+        rows = np.arange(len(classes))
+        return rows if self.num_boxes == 1 else rows * self.num_boxes + classes % self.num_boxes
+
+
+class MaskHead(nn.Module):
+    """A mask per class; only the one that is asked for is computed.
+
+    Source: Mask R-CNN (He et al. 2017), figure 4 right; no norm, as in iBOT's detection.
+    """
+
+    def __init__(self, config: DetectHeadConfig, num_classes: int):
+        super().__init__()
+        width = config.width
+        self.convs = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(config.mask_convs)])
+        self.enlarge = Deconv(width)
+        self.predict = Linear(width, num_classes)
+
+    def execute(self, pooled: jt.Var, classes: np.ndarray) -> jt.Var:
+        """pooled (n, C, 14, 14), n > 0, classes (n,) in 0..K-1 -> logits (n, 28, 28)."""
+        for conv in self.convs:
+            pooled = nn.relu(conv(pooled))
+        features = nn.relu(self.enlarge(pooled))
+        rows = jt.array(classes.astype(np.int32))
+        weights = kernels.gather_rows(self.predict.weight, rows).unsqueeze(2).unsqueeze(3)
+        return (features * weights).sum(dim=1) + self.predict.bias[rows].reshape(-1, 1, 1)

@@ -1,0 +1,83 @@
+"""Region proposal network: where something may be, whatever it is.
+
+Shapes: B images, C channels, A anchors at each place, N anchors of an image over all levels, in the order
+level, row, column, ratio.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from pipeline import kernels
+from pipeline.config.dense import DetectHeadConfig
+from pipeline.detection.anchors import grid_anchors
+from pipeline.detection.losses import binary_cross_entropy, smooth_l1
+from pipeline.detection.proposals import Anchors
+from pipeline.detection.targets import AnchorSamples
+from pipeline.models.layers import Linear
+
+_BETA = 1 / 9  # of the smooth L1 loss: where it turns from square to straight
+_OUTPUTS = 5  # of each anchor: objectness, dx, dy, dw, dh
+
+
+class Rpn(nn.Module):
+    """One 3 x 3 convolution and two predictions, shared by all levels.
+
+    Source: Faster R-CNN (Ren et al. 2015), section 3.1; iBOT's detection for the sizes.
+    """
+
+    def __init__(self, config: DetectHeadConfig, strides: Sequence[float]):
+        super().__init__()
+        self.strides = tuple(strides)
+        self.scale = config.anchor_scale
+        self.ratios = config.anchor_ratios
+        self.conv = nn.Conv2d(config.width, config.width, 3, padding=1)
+        self.predict = Linear(config.width, _OUTPUTS * len(config.anchor_ratios))
+
+    def execute(self, levels: Sequence[jt.Var]) -> jt.Var:
+        """Levels (B, C, h, w) -> (B, N, 5): logit of an object, and deltas."""
+        batch, channels = levels[0].shape[:2]
+        places = [nn.relu(self.conv(x)).permute(0, 2, 3, 1).reshape(batch, -1, channels) for x in levels]
+        return self.predict(jt.concat(places, dim=1)).reshape(batch, -1, _OUTPUTS)
+
+    def anchors(self, levels: Sequence[jt.Var]) -> Anchors:
+        """The anchors of levels of these sizes."""
+        sizes = tuple(tuple(x.shape[2:]) for x in levels)
+        return _anchors(sizes, self.strides, self.scale, self.ratios)
+
+
+@lru_cache(maxsize=32)  # sizes of images come again and again
+def _anchors(
+    sizes: tuple[tuple[int, int], ...], strides: tuple[float, ...], scale: float, ratios: tuple[float, ...]
+) -> Anchors:
+    levels = [grid_anchors(size, stride, scale, ratios) for size, stride in zip(sizes, strides, strict=True)]
+    ends = np.cumsum([0, *map(len, levels)])
+    return Anchors(np.concatenate(levels), ends)
+
+
+def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
+    """Cross-entropy of the objectness, and smooth L1 of the deltas of positive anchors.
+
+    Both are divided by the number of anchors drawn, in all images together.
+
+    Args:
+        outputs: (B, N, 5) of `Rpn`.
+        samples: of each image.
+
+    Source: Faster R-CNN (Ren et al. 2015), equation 1, with the weights of mmdetection.
+    """
+    num_anchors = outputs.shape[1]
+    rows = np.concatenate([index * num_anchors + sample.rows for index, sample in enumerate(samples)])
+    positive = np.concatenate([sample.positive for sample in samples]).astype(np.float32)
+    deltas = np.concatenate([sample.deltas for sample in samples])
+    if not len(rows):  # crowds cover everything
+        nothing = 0 * outputs.sum()
+        return nothing, nothing
+    picked = kernels.gather_rows(outputs.reshape(-1, _OUTPUTS), jt.array(rows.astype(np.int32)))
+    wanted = jt.array(positive)
+    objectness = binary_cross_entropy(picked[:, 0], wanted)
+    distances = smooth_l1(picked[:, 1:], jt.array(deltas), _BETA).sum(dim=1) * wanted
+    return objectness.sum() / len(rows), distances.sum() / len(rows)

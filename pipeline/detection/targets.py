@@ -1,0 +1,126 @@
+"""What a training step draws, and towards what: anchors for the proposal network, boxes for the heads.
+
+All in NumPy, without gradient; random numbers come from a generator of each image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.detection.assignment import POSITIVE, assign, sampled
+from pipeline.detection.boxes import encode
+from pipeline.detection.proposals import RPN_STDS, Anchors
+
+_RPN_POSITIVE_IOU, _RPN_NEGATIVE_IOU, _RPN_MIN_POSITIVE_IOU = 0.7, 0.3, 0.3
+_RPN_POSITIVE_SHARE = 0.5
+_ROI_POSITIVE_SHARE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is in one image."""
+
+    boxes: np.ndarray  # (m, 4) float32, pixels of the batch, without crowds
+    classes: np.ndarray  # (m,) int64, 0..K-1
+    crowds: np.ndarray  # (c, 4) float32
+    masks: np.ndarray | None  # (m, H, W) bool; None: not known
+
+
+@dataclass(frozen=True, eq=False)
+class AnchorSamples:
+    """Anchors of one image that a step trains on."""
+
+    rows: np.ndarray  # (n,) int64 among the image's anchors
+    positive: np.ndarray  # (n,) bool
+    deltas: np.ndarray  # (n, 4) float32, onto the truth; 0 for negatives
+
+
+@dataclass(frozen=True, eq=False)
+class RoiSamples:
+    """Boxes that a step trains the heads on; of one image, or of several one after another."""
+
+    boxes: np.ndarray  # (n, 4) float32
+    labels: np.ndarray  # (n,) int64; K: background
+    truth: np.ndarray  # (n,) int64 among the image's truths; -1: background
+    targets: np.ndarray  # (n, 4) float32: box of the truth; background: the box itself
+    is_truth: np.ndarray  # (n,) bool: a true box that was put among the proposals
+    image_index: np.ndarray  # (n,) int64
+
+
+def sampled_anchors(
+    rng: np.random.Generator,
+    anchors: Anchors,
+    truth: Truth,
+    size: tuple[int, int],
+    *,
+    num_samples: int,
+    inner_only: bool,
+) -> AnchorSamples:
+    """Draw anchors of one image; half of them positive where there are so many.
+
+    Args:
+        size: (height, width) of the image without padding; anchors centred outside are not drawn.
+        inner_only: nor are anchors that leave the image.
+
+    Source: Faster R-CNN (Ren et al. 2015), section 3.1.2, with the thresholds of iBOT's detection.
+    """
+    usable = np.flatnonzero(anchors.inside(*size) if inner_only else anchors.centered_inside(*size))
+    matches = assign(
+        anchors.boxes[usable],
+        truth.boxes,
+        positive_iou=_RPN_POSITIVE_IOU,
+        negative_iou=_RPN_NEGATIVE_IOU,
+        min_positive_iou=_RPN_MIN_POSITIVE_IOU,
+        crowds=truth.crowds,
+    )
+    positives, negatives = sampled(rng, matches, num_samples, _RPN_POSITIVE_SHARE)
+    rows = np.concatenate([positives, negatives])
+    positive = matches.label[rows] == POSITIVE
+    deltas = np.zeros((len(rows), 4), np.float32)
+    if positive.any():
+        found = truth.boxes[matches.truth[rows[positive]]]
+        deltas[positive] = encode(found, anchors.boxes[usable[rows[positive]]], RPN_STDS)
+    return AnchorSamples(usable[rows], positive, deltas)
+
+
+def sampled_rois(
+    rng: np.random.Generator,
+    proposals: np.ndarray,
+    truth: Truth,
+    *,
+    image_index: int,
+    iou: float,
+    num_samples: int,
+    num_classes: int,
+) -> RoiSamples:
+    """Draw boxes of one image from proposals and true boxes; a quarter positive where there are so many.
+
+    Args:
+        proposals: (n, 4) float32.
+        iou: overlap with a truth from which on a box is positive; below, it is background.
+
+    Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4; mmdetection for adding the true boxes.
+    """
+    num_truths = len(truth.boxes)
+    boxes = np.concatenate([truth.boxes, proposals]).astype(np.float32)
+    matches = assign(boxes, truth.boxes, positive_iou=iou, negative_iou=iou, crowds=truth.crowds)
+    rows = np.concatenate(sampled(rng, matches, num_samples, _ROI_POSITIVE_SHARE))
+    boxes, found = boxes[rows], matches.truth[rows]
+    positive = found >= 0
+    labels, targets = np.full(len(rows), num_classes), boxes.copy()
+    labels[positive] = truth.classes[found[positive]]
+    targets[positive] = truth.boxes[found[positive]]
+    return RoiSamples(
+        boxes=boxes,
+        labels=labels,
+        truth=found,
+        targets=targets,
+        is_truth=rows < num_truths,
+        image_index=np.full(len(rows), image_index),
+    )
+
+
+def joined(samples: list[RoiSamples]) -> RoiSamples:
+    """The samples of several images, one after another."""
+    names = RoiSamples.__dataclass_fields__
+    return RoiSamples(**{name: np.concatenate([getattr(s, name) for s in samples]) for name in names})

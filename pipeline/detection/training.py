@@ -1,0 +1,124 @@
+"""The losses of Cascade Mask R-CNN for one batch."""
+
+from collections.abc import Iterator
+
+import jittor as jt
+import numpy as np
+
+from pipeline.detection.batches import DetectBatch
+from pipeline.detection.box_stages import Stage, box_losses, mask_loss, mask_rows, moved_boxes, moved_classes
+from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, BoxHead, MaskHead
+from pipeline.detection.rpn import rpn_losses
+from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
+
+
+def detection_losses(
+    network: CascadeMaskRcnn, batch: DetectBatch, path_scales: jt.Var | None = None
+) -> dict[str, jt.Var]:
+    """Weighted loss terms, each () and finite, whatever the images hold; those of the stages are added up.
+
+    Args:
+        path_scales: (depth, 2, B) stochastic depth of the backbone, or None.
+
+    Returns:
+        "objectness" and "anchors" of the proposal network; "classes", "boxes" and, where the network has
+        masks, "masks" of the stages.
+    """
+    config = network.config
+    rngs = [np.random.default_rng(seed) for seed in batch.sample_seeds.tolist()]
+    levels = network.levels(jt.array(batch.images), path_scales)
+    outputs, anchors = network.heads.rpn(levels), network.heads.rpn.anchors(levels)
+    found = network.proposals(outputs, levels, batch.sizes, training=True)
+    samples = [
+        sampled_anchors(
+            rng,
+            anchors,
+            truth,
+            size,
+            num_samples=config.rpn_samples,
+            inner_only=config.inner_anchors_only,
+        )
+        for rng, truth, size in zip(rngs, batch.truths, batch.sizes.tolist(), strict=True)
+    ]
+    terms = dict(zip(("objectness", "anchors"), rpn_losses(outputs, samples), strict=True))
+    for name, term in _stage_losses(network, batch, rngs, levels, found):
+        terms[name] = terms[name] + term if name in terms else term
+    return terms
+
+
+def _stage_losses(
+    network: CascadeMaskRcnn,
+    batch: DetectBatch,
+    rngs: list[np.random.Generator],
+    levels: list[jt.Var],
+    found: list[np.ndarray],
+) -> Iterator[tuple[str, jt.Var]]:
+    """Name and weighted term of every loss of every stage; `found`: the proposals of each image."""
+    for index, stage in enumerate(network.stages):
+        rois = _drawn(network, batch, rngs, found, stage)
+        head = network.heads.boxes[index]
+        logits, deltas = head(network.pooled(levels, rois.boxes, rois.image_index, BOX_BINS))
+        classes, boxes = box_losses(head, logits, deltas, rois, stage)
+        yield "classes", stage.weight * classes
+        yield "boxes", stage.weight * boxes
+        for mask_head in network.mask_heads(index):
+            weight = stage.weight if network.config.mask_heads == "each" else 1.0
+            yield "masks", weight * _mask_loss(network, mask_head, levels, rois, batch)
+        if index + 1 < len(network.stages):
+            found = _refined(head, logits.numpy(), deltas.numpy(), rois, stage, batch.sizes)
+
+
+def _drawn(
+    network: CascadeMaskRcnn,
+    batch: DetectBatch,
+    rngs: list[np.random.Generator],
+    found: list[np.ndarray],
+    stage: Stage,
+) -> RoiSamples:
+    """What one stage trains on."""
+    return joined(
+        [
+            sampled_rois(
+                rng,
+                boxes,
+                truth,
+                image_index=image,
+                iou=stage.iou,
+                num_samples=network.config.roi_samples,
+                num_classes=network.num_classes,
+            )
+            for image, (rng, boxes, truth) in enumerate(zip(rngs, found, batch.truths, strict=True))
+        ]
+    )
+
+
+def _mask_loss(
+    network: CascadeMaskRcnn, head: MaskHead, levels: list[jt.Var], rois: RoiSamples, batch: DetectBatch
+) -> jt.Var:
+    rows = mask_rows(rois, batch.truths)
+    if not len(rows):
+        # One box that counts nothing keeps the head in the graph.
+        pooled = network.pooled(levels, rois.boxes[:1], rois.image_index[:1], MASK_BINS)
+        return 0 * head(pooled, np.zeros(1, np.int64)).sum()
+    boxes, images, truth = rois.boxes[rows], rois.image_index[rows], rois.truth[rows]
+    logits = head(network.pooled(levels, boxes, images, MASK_BINS), rois.labels[rows])
+    masks = [batch.truths[image].masks[index] for image, index in zip(images, truth, strict=True)]
+    return mask_loss(logits, boxes, masks)
+
+
+def _refined(
+    head: BoxHead,
+    logits: np.ndarray,
+    deltas: np.ndarray,
+    rois: RoiSamples,
+    stage: Stage,
+    sizes: np.ndarray,
+) -> list[np.ndarray]:
+    """Proposals of the next stage: this one's boxes as it moved them, without the true ones among them."""
+    classes = moved_classes(logits, rois.labels)
+    found = []
+    for image, size in enumerate(sizes.tolist()):
+        rows = np.flatnonzero((rois.image_index == image) & ~rois.is_truth)
+        found.append(moved_boxes(head, deltas[rows], rois.boxes[rows], classes[rows], stage, size))
+    return found
