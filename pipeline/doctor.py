@@ -200,10 +200,12 @@ def _data(experiment: Experiment) -> list[Check]:
     """One check per data set, in the order of their use."""
     sections = {
         "data": experiment,
+        "finetune.data": experiment.finetune,
         "segmentation.data": experiment.segmentation,
         "detection.data": experiment.detection,
     }
-    return [_source(key, section.data.source) for key, section in sections.items() if section is not None]
+    given = {key: section.data for key, section in sections.items() if section is not None}
+    return [_source(key, data.source) for key, data in given.items() if data is not None]
 
 
 def _source(key: str, source: str) -> Check:

@@ -3,24 +3,31 @@
 from dataclasses import dataclass, field
 
 from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.finetune import SubsetConfig
 from pipeline.config.section import Section
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
 
 STAGES: dict[str, str] = {  # in the order in which they run
     "prepare": "Read, check and index the images",
+    "subset": "Choose shares of the training labels",
     "initialize": "Draw the random backbone, the floor of the table",
     "pretrain": "Pretrain a backbone (seconds to days; goes on where it was stopped)",
     "features": "Compute frozen features of every image",
     "knn": "Weighted k-NN on the features",
     "linear": "Linear probe on the features",
     "logistic": "Logistic regression on the features",
+    "finetune": "Fine-tune whole backbones for classification",
     "dense_probe": "Probe patch features: clusters, k-NN, objects found (no network is trained)",
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
     "tables": "Collect the rows into result tables",
 }
 PROBES = ("knn", "linear", "logistic")
+OF_LABEL_SHARES = ("knn", "logistic")  # probes that also learn from a share of the labels
+
+# Name of the data's node, share below 1, seed -> the chosen labels.
+Subsets = dict[tuple[str, float, int], "Node"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +67,9 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
         )
         for name, backbone in backbones.items()
     }
-    probes = {
-        f"{stage}/{name}": Node(stage, name, getattr(experiment, stage), {"features": of}, experiment.runtime)
-        for stage in PROBES
-        for name, of in features.items()
-    }
+    classified = _classified(experiment, images)
+    subsets = _subsets(experiment, images, classified)
+    probes = _probes(experiment, features, subsets) | _classifiers(experiment, backbones, classified, subsets)
     annotated = {
         task: Node("prepare", task, section.data, runtime=experiment.runtime)
         for task, section in (("segmentation", experiment.segmentation), ("detection", experiment.detection))
@@ -75,7 +80,10 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
         if task in annotated:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
     tables = Node("tables", "", _tables_config(experiment), probes, experiment.runtime)
-    return [images, *annotated.values(), *backbones.values(), *features.values(), *probes.values(), tables]
+    prepared = dict.fromkeys([images, classified, *annotated.values()])
+    return [
+        *prepared, *subsets.values(), *backbones.values(), *features.values(), *probes.values(), tables
+    ]  # fmt: skip
 
 
 def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
@@ -91,6 +99,79 @@ def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
         name = f"{arm}-seed{seed}"
         nodes[name] = Node(stage, name, config, {"data": images}, experiment.runtime, work)
     return nodes
+
+
+def _classified(experiment: Experiment, images: Node) -> Node:
+    """The images that classifiers are fine-tuned on."""
+    data = experiment.finetune and experiment.finetune.data
+    return Node("prepare", "finetune", data, runtime=experiment.runtime) if data else images
+
+
+def _subsets(experiment: Experiment, images: Node, classified: Node) -> Subsets:
+    wanted = [(images, share) for share in experiment.label_shares]
+    if experiment.finetune is not None:
+        wanted += [(classified, share) for share in _finetune_shares(experiment)]
+    return {
+        (data.name, share, seed): Node(
+            "subset",
+            f"{data.name}-{_percent(share)}-seed{seed}",
+            SubsetConfig(share=share, seed=seed),
+            {"data": data},
+            experiment.runtime,
+        )
+        for data, share in dict.fromkeys(wanted)
+        if share < 1
+        for seed in experiment.seeds
+    }
+
+
+def _probes(experiment: Experiment, features: dict[str, Node], subsets: Subsets) -> dict[str, Node]:
+    """Every probe of every backbone, with each share of the labels that it learns from."""
+    nodes = {}
+    for stage in PROBES:
+        for share in experiment.label_shares if stage in OF_LABEL_SHARES else (1.0,):
+            for name, of in features.items():
+                labels = subsets.get(("images", share, _seed(name)))
+                inputs = {"features": of} | ({"labels": labels} if labels else {})
+                run = f"{_percent(share)}-{name}" if labels else name
+                key = f"{stage}-{_percent(share)}/{name}" if labels else f"{stage}/{name}"
+                nodes[key] = Node(stage, run, getattr(experiment, stage), inputs, experiment.runtime)
+    return nodes
+
+
+def _classifiers(
+    experiment: Experiment, backbones: dict[str, Node], data: Node, subsets: Subsets
+) -> dict[str, Node]:
+    """Every backbone fine-tuned with each share of the labels, under that backbone's seed."""
+    section = experiment.finetune
+    if section is None:
+        return {}
+    # How many images there are is not known yet; a floor of steps is left out of the estimate.
+    epoch = _encoder_work(experiment, section.view.image_size)
+    nodes = {}
+    for share in _finetune_shares(experiment):
+        for name, backbone in backbones.items():
+            labels = subsets.get((data.name, share, _seed(name)))
+            inputs = {"backbone": backbone, "data": data} | ({"labels": labels} if labels else {})
+            work = section.schedule.epochs * share * epoch
+            config = section.stage_config(_seed(name))
+            run = f"{_percent(share)}-{name}" if labels else name
+            key = f"finetune-{_percent(share)}/{name}" if labels else f"finetune/{name}"
+            nodes[key] = Node("finetune", run, config, inputs, experiment.runtime, work)
+    return nodes
+
+
+def _finetune_shares(experiment: Experiment) -> tuple[float, ...]:
+    return experiment.finetune.label_shares or experiment.label_shares
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g}pct"
+
+
+def _seed(name: str) -> int:
+    """Seed of the backbone "<arm>-seed<s>"."""
+    return int(name.rpartition("-seed")[2])
 
 
 def _dense_probes(
@@ -119,7 +200,7 @@ def _finetunings(
     nodes = {}
     for run in section.runs:
         for name, backbone in backbones.items():
-            config = section.stage_config(run, seed=int(name.rpartition("-seed")[2]))
+            config = section.stage_config(run, seed=_seed(name))
             inputs = {"backbone": backbone, "data": data}
             node = Node(stage, f"{run}-{name}", config, inputs, experiment.runtime, work)
             nodes[f"{stage}-{run}/{name}"] = node

@@ -70,13 +70,13 @@ class MixingConfig(Section):
 class ClassificationSchedule(Section):
     """Optimiser and length; lengths in epochs of the labelled training images in use."""
 
-    epochs: Positive = 100
+    epochs: Positive = 100.0
     min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for so many steps at least
     batch_size: PositiveInt = 1024
     accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
     base_lr: Positive = 5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 1e-6
-    warmup_epochs: NonNegative = 5
+    warmup_epochs: NonNegative = 5.0
     weight_decay: NonNegative = 0.05
     layer_decay: float = Field(default=0.65, gt=0, le=1)  # of the rate, from each block to the one below it
     drop_path_rate: Share = 0.1

@@ -61,7 +61,7 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
-    for section in (values, values.get("segmentation"), values.get("detection")):
+    for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
         _place_source(section, start)
     parent = values.pop("extends", None)
     if parent is None:

@@ -93,6 +93,11 @@ def test_dense_tasks_have_data_of_their_own(tmp_path):
     assert experiment.dense_probe is not None
 
 
+def test_images_to_transfer_to_count_from_the_file(tmp_path):
+    experiment = read_experiment(written(tmp_path, '[finetune.data]\nsource = "flowers"\n'))
+    assert experiment.finetune.data.source == str(tmp_path / "flowers")
+
+
 def test_a_dense_task_that_is_extended_can_be_taken_out(tmp_path):
     written(tmp_path, "[segmentation]\n[detection]\n[dense_probe]\n", name="whole")
     experiment = read_experiment(written(tmp_path, 'extends = "whole.toml"\nsegmentation = false\n'))
