@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
+from pipeline.config.finetune import FinetuneSection, checked_label_shares
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     BackboneConfig,
@@ -50,6 +51,8 @@ class Experiment(Section):
     arms: tuple[str, ...] = ("random", "ibot", "hssl")
     baseline: str = "ibot"  # the arm that differences are taken to
     seeds: tuple[NonNegativeInt, ...] = (0,)
+    # Shares of the training labels that k-NN, logistic regression and fine-tuning learn from: a run for each.
+    label_shares: tuple[float, ...] = (1.0,)
     data: DataConfig = DataConfig()
     backbone: BackboneConfig = BackboneConfig()
     auxiliary_head: AuxiliaryHeadConfig = AuxiliaryHeadConfig()
@@ -63,8 +66,9 @@ class Experiment(Section):
     knn: KnnConfig = KnnConfig()
     linear: LinearConfig = LinearConfig()
     logistic: LogisticConfig = LogisticConfig()
-    # Each runs where its section is there, on data of its own; `segmentation = false` takes out what an
-    # extended experiment has.
+    # Each runs where its section is there; `finetune = false` takes out what an extended experiment has. The
+    # dense tasks are on data of their own.
+    finetune: FinetuneSection | None = None
     segmentation: SegmentationSection | None = None
     detection: DetectionSection | None = None
     dense_probe: DenseProbeConfig | None = None
@@ -77,7 +81,9 @@ class Experiment(Section):
             raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
         return values
 
-    @field_validator("segmentation", "detection", "dense_probe", mode="before")
+    _checked_shares = field_validator("label_shares")(checked_label_shares)
+
+    @field_validator("finetune", "segmentation", "detection", "dense_probe", mode="before")
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section
@@ -100,6 +106,7 @@ class Experiment(Section):
         for section, size in (
             ("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
             ("features.crop_size", self.features.crop_size),
+            ("finetune.view.image_size", self.finetune.view.image_size if self.finetune else 0),
         ):
             if size % self.backbone.patch_size:
                 raise ValueError(
