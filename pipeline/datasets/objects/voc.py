@@ -7,9 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
-from pipeline.datasets.layout import Layout
+from pipeline.datasets.layout import SPLIT_FOLDERS, Layout
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject, Box
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.tree import walk
@@ -24,8 +23,8 @@ def is_voc_boxes(root: Path) -> bool:
     """Whether a folder without wrappers has xml files where this reader looks for them."""
     if (root / IMAGES).is_dir():
         return (root / ANNOTATIONS).is_dir() and any((root / ANNOTATIONS).glob("*.xml"))
-    folders = [root, *(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))]
-    return any(_has_xml_beside_images(folder) for folder in folders)
+    splits = [path for path in root.iterdir() if path.name.lower() in SPLIT_FOLDERS and path.is_dir()]
+    return any(_has_xml_beside_images(folder) for folder in (root, *splits))
 
 
 def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
@@ -110,8 +109,10 @@ def _files_beside(root: Path) -> Iterator[_File]:
 
 
 def _has_xml_beside_images(folder: Path) -> bool:
-    images = {path.stem for path in folder.iterdir() if is_image_name(path.name)}
-    return bool(images) and any(path.stem in images for path in folder.glob("*.xml"))
+    annotated = {path.stem for path in folder.glob("*.xml")}
+    return bool(annotated) and any(
+        is_image_name(path.name) and path.stem in annotated for path in folder.iterdir()
+    )
 
 
 def _read(path: Path) -> _Content:

@@ -1,12 +1,17 @@
-"""Small generated images and trees of them."""
+"""Small generated images, trees of them, and label maps."""
 
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.datasets.preparing import prepare
 
 
 @pytest.fixture
@@ -34,3 +39,44 @@ def tree(png) -> Callable[[Path, list[str]], Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+def label_png() -> Callable[..., bytes]:
+    """label_png(values, mode): a PNG file whose pixels hold these numbers; mode as Pillow calls it."""
+
+    def encode(values, mode: str = "L") -> bytes:
+        values = np.asarray(values)
+        image = Image.fromarray(values.astype(np.uint16 if mode == "I;16" else np.uint8))
+        if mode == "P":
+            image = Image.fromarray(values.astype(np.uint8), "L")
+            image.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        return stream.getvalue()
+
+    return encode
+
+
+@pytest.fixture
+def write() -> Callable[[Path, bytes | str], None]:
+    """write(path, content): a file, and the folders that it needs."""
+
+    def put(path: Path, content: bytes | str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return put
+
+
+@pytest.fixture
+def prepared(tmp_path) -> Callable[..., PreparedDataset]:
+    """prepared(source, **section): what one process prepares from a folder."""
+    numbers = itertools.count()
+
+    def run(source: Path, **section) -> PreparedDataset:
+        output = tmp_path / f"prepared-{next(numbers)}"
+        prepare(DataConfig(source=str(source), **section), output, num_workers=1)
+        return PreparedDataset.open(output)
+
+    return run

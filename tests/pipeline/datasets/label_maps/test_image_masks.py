@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def put(root, write, png, label_png, pairs, values=(0, 1, 2, 255, 1)):
+    for number, (image, mask) in enumerate(pairs):
+        write(root / image, png(number))
+        write(root / mask, label_png([values] * 4))
+    return root
+
+
+SPLIT_BELOW = [
+    (f"images/{split}/x/{i}.png", f"masks/{split}/x/{i}.png") for split in ("train", "test") for i in "ab"
+]
+SPLIT_ABOVE = [
+    (f"{split}/images/{i}.png", f"{split}/masks/{i}.png") for split in ("train", "test") for i in "ab"
+]
+MMSEG = [
+    (f"img_dir/{split}/{i}.png", f"ann_dir/{split}/{i}.png") for split in ("train", "test") for i in "ab"
+]
+
+
+@pytest.mark.parametrize("pairs", [SPLIT_BELOW, SPLIT_ABOVE, MMSEG])
+def test_split_folders(tmp_path, write, png, label_png, prepared, pairs):
+    dataset = prepared(put(tmp_path / "data", write, png, label_png, pairs), val_share=0.5)
+    assert (dataset.summary["format"], dataset.annotation) == ("image-masks", "label-map")
+    assert dataset.summary["counts"] == {"train": 1, "val": 1, "test": 2}
+    assert dataset.class_names == ["0", "1", "2"]
+    assert {dataset.path(i) for i in range(4)} == {image for image, _ in pairs}
+    assert dataset.label_map(0).tolist() == [[0, 1, 2, -1, 1]] * 4
+
+
+def test_no_split_folders(tmp_path, write, png, label_png, prepared):
+    pairs = [(f"images/{i}.jpg", f"labels/{i}.png") for i in range(10)]
+    dataset = prepared(put(tmp_path / "data", write, png, label_png, pairs), class_names=["a", "b", "c"])
+    assert dataset.summary["counts"] == {"train": 7, "val": 1, "test": 2}
+    assert dataset.class_names == ["a", "b", "c"]
+
+
+def test_lists(tmp_path, write, png, label_png, prepared):
+    root = put(tmp_path / "data", write, png, label_png, [("a/1.png", "b/1.png"), ("a/2.png", "b/2.png")])
+    write(root / "train.txt", "a/1.png b/1.png\n")
+    write(root / "test.txt", "a/2.png b/2.png\n")
+    dataset = prepared(root)
+    assert dataset.summary["format"] == "image-masks"
+    assert dataset.summary["counts"] == {"train": 1, "val": 0, "test": 1}
+
+
+def test_binary_masks(tmp_path, write, png, label_png, prepared):
+    pairs = [(f"images/{i}.png", f"masks/{i}.png") for i in range(4)]
+    root = put(tmp_path / "data", write, png, label_png, pairs, (0, 255, 255, 0, 0))
+    with pytest.raises(
+        ValueError, match=r"only class 0 and ignored pixels; .*data\.label_values = \[0, 255\]"
+    ):
+        prepared(root)
+    dataset = prepared(root, label_values=[0, 255])
+    assert dataset.class_names == ["0", "1"]
+    assert dataset.label_map(0).tolist() == [[0, 1, 1, 0, 0]] * 4
+
+
+def test_one_bit_masks(tmp_path, write, png, prepared):
+    write(tmp_path / "data/images/1.png", png(0))
+    (tmp_path / "data/masks").mkdir()
+    Image.fromarray(np.array([[True, False, True, True, False]] * 4)).save(tmp_path / "data/masks/1.png")
+    assert prepared(tmp_path / "data").label_map(0).tolist() == [[1, 0, 1, 1, 0]] * 4
+
+
+def test_what_does_not_fit_is_quarantined(tmp_path, write, png, label_png, prepared):
+    pairs = [(f"images/{i}.png", f"masks/{i}.png") for i in range(6)]
+    root = put(tmp_path / "data", write, png, label_png, pairs)
+    (root / "masks/0.png").unlink()
+    write(root / "masks/1.png", label_png([[0, 1]] * 4))
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(root / "masks/2.jpg")
+    (root / "masks/2.png").unlink()
+    write(root / "masks/3.png", b"no image")
+    dataset = prepared(root, max_bad_share=0.7)
+    assert dataset.summary["num_quarantined"] == 4
+    reasons = (dataset.directory / "quarantine.csv").read_text().splitlines()[1:]
+    assert reasons[0] == "images/0.png,no label map: expected masks/0.png"
+    assert reasons[1] == '"images/1.png","image of 5 x 4 pixels, label map of 2 x 4"'.replace(
+        '"images/1.png"', "images/1.png"
+    )
+    assert "label map masks/2.jpg: JPEG changes values" in reasons[2]
+    assert "label map masks/3.png: not an image" in reasons[3]
+
+
+def test_an_all_ignored_mask_is_a_valid_one(tmp_path, write, png, label_png, prepared):
+    pairs = [(f"images/{i}.png", f"masks/{i}.png") for i in range(4)]
+    root = put(tmp_path / "data", write, png, label_png, pairs)
+    write(root / "masks/0.png", label_png(np.full((4, 5), 255)))
+    dataset = prepared(root)
+    assert len(dataset) == 4
+    assert set(dataset.label_map(0).ravel()) == {-1}
+
+
+def test_the_image_turns_with_its_label_map(tmp_path, write, label_png, prepared, rng):
+    """T17: EXIF orientation is applied only where that gives the image the size of its label map."""
+    pixels = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned by a quarter
+    for name, shape in (("turned", (6, 4)), ("as-stored", (4, 6)), ("neither", (5, 5))):
+        path = tmp_path / f"data/images/{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, exif=exif)
+        write(tmp_path / f"data/masks/{name}.png", label_png(np.ones(shape)))
+    for store in (1, 0):
+        dataset = prepared(tmp_path / "data", max_bad_share=0.5, max_store_gib=store, test_share=0)
+        images = {dataset.path(i): dataset.image(i) for i in range(2)}
+        assert np.array_equal(images["images/as-stored.png"], pixels)
+        assert np.array_equal(images["images/turned.png"], np.rot90(pixels, -1))
+    assert "image of 6 x 4 pixels, label map of 5 x 5" in (dataset.directory / "quarantine.csv").read_text()

@@ -1,0 +1,32 @@
+import pytest
+
+from pipeline.datasets.label_maps.pair_lists import listed_pairs, lists_in
+from pipeline.datasets.label_maps.source import Pair
+
+
+def test_lists_of_other_machines(tmp_path, tree):
+    root = tree(tmp_path / "data", ["train/1.png", "trainannot/1.png"])
+    (root / "train.txt").write_text(
+        "/SegNet/data/train/1.png /SegNet/data/trainannot/1.png\n\n/SegNet/data/train/2.png "
+        "/SegNet/data/trainannot/2.png\n"
+    )
+    (root / "val.txt").write_text("/elsewhere/3.png /elsewhere/4.png\n")
+    assert listed_pairs(root) == [
+        Pair("train", "train/1.png", "trainannot/1.png"),
+        Pair("train", "train/2.png", "trainannot/2.png"),
+        Pair("val", "elsewhere/3.png", "elsewhere/4.png"),
+    ]
+
+
+def test_lists_of_something_else_are_no_lists_of_pairs(tmp_path):
+    (tmp_path / "train.txt").write_text("n01440764/1.JPEG 0\nn01440764/2.JPEG 1\n")
+    (tmp_path / "val.txt").write_text("000001\n")
+    (tmp_path / "test.txt").write_text("")
+    assert lists_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("line", ["a.png", "a.png b.png c.png", "../a.png b.png", "a.png x/../../b.png"])
+def test_mistakes_name_the_line(tmp_path, line):
+    (tmp_path / "train.txt").write_text(f"1.png 2.png\n{line}\n")
+    with pytest.raises(ValueError, match=r"train\.txt: line 2: expected"):
+        listed_pairs(tmp_path)

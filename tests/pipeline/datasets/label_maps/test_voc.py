@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.datasets.label_maps.voc import CLASSES
+from pipeline.datasets.voc_layout import listed_names
+from pipeline.files import read_json
+
+
+@pytest.fixture
+def voc(tmp_path, png, label_png, write):
+    root = tmp_path / "VOCdevkit/VOC2012"
+    for number in range(4):
+        write(root / f"JPEGImages/{number}.png", png(number))
+        write(root / f"SegmentationClass/{number}.png", label_png([[0, 20, 255, number, 1]] * 4, "P"))
+    write(root / "JPEGImages/not-segmented.png", png(9))
+    write(root / "ImageSets/Segmentation/train.txt", "0\n1\n")
+    write(root / "ImageSets/Segmentation/val.txt", "2\n3\n")
+    write(root / "ImageSets/Segmentation/trainval.txt", "0\n1\n2\n3\n")
+    return root
+
+
+def test_palette_masks_are_read_as_indices(voc, tmp_path, prepared):
+    """T12: a palette PNG is read as indices, not as colours."""
+    dataset = prepared(tmp_path / "VOCdevkit", val_share=0)
+    assert dataset.summary["format"] == "voc-masks"
+    assert tuple(dataset.class_names) == CLASSES
+    assert [dataset.path(i) for i in range(4)] == [f"VOC2012/JPEGImages/{i}.png" for i in range(4)]
+    for i in range(4):
+        assert dataset.label_map(i).tolist() == [[0, 20, -1, i, 1]] * 4
+    assert dataset.split_names == {"train": "train", "test": "val"}
+
+
+def test_masks_saved_in_colour_are_refused(voc, prepared, write, png):
+    write(voc / "SegmentationClass/0.png", png(1))
+    with pytest.raises(
+        ValueError, match=r"SegmentationClass/0\.png: expected a palette index.*found colours"
+    ):
+        prepared(voc)
+
+
+def test_without_lists_every_mask_counts(voc, prepared):
+    for path in (voc / "ImageSets/Segmentation").iterdir():
+        path.unlink()
+    dataset = prepared(voc, val_share=0.25, test_share=0.25)
+    assert dataset.summary["counts"] == {"train": 2, "val": 1, "test": 1}
+
+
+def test_a_listed_image_that_is_missing_is_quarantined(voc, prepared):
+    (voc / "JPEGImages/1.png").unlink()
+    (voc / "SegmentationClass/2.png").unlink()
+    with pytest.raises(ValueError, match=r"JPEGImages/1\.jpg: no such image.*\n.*/2\.png: No such file"):
+        prepared(voc)
+
+
+def test_lists(voc, write):
+    assert listed_names(voc, "Main") is None
+    write(voc / "ImageSets/Main/trainval.txt", "1  1\n2 -1\n\n")
+    write(voc / "ImageSets/Main/test.txt", "3\n")
+    assert listed_names(voc, "Main") == [("trainval", "1"), ("trainval", "2"), ("test", "3")]
+    write(voc / "ImageSets/Main/test.txt", "2\n")
+    with pytest.raises(ValueError, match=r"2 is listed in trainval\.txt and in test\.txt"):
+        listed_names(voc, "Main")
+
+
+def test_sample_data(sample_data, prepared):
+    root = sample_data / "segmentation/voc-mini"
+    dataset = prepared(root, val_share=0)
+    assert dataset.summary["format"] == "voc-masks"
+    assert dataset.summary["counts"] == {"train": 55, "val": 0, "test": 23}
+    assert dataset.class_names == read_json(root / "classes.json")["classes"] == list(CLASSES)
+    for i in range(0, len(dataset), 7):
+        name = dataset.path(i).replace("JPEGImages", "SegmentationClass").replace(".jpg", ".png")
+        indices = np.asarray(Image.open(root / name)).astype(int)
+        assert np.array_equal(dataset.label_map(i), np.where(indices == 255, -1, indices))
