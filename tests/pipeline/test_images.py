@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.images import UndecodableImage, decode, rgb_from_array
+from pipeline.images import UndecodableImage, decode, decode_values, rgb_from_array
 
 
 def encoded(image: Image.Image, form: str, **options) -> bytes:
@@ -172,3 +172,68 @@ def test_arrays(rng):
         rgb_from_array(np.zeros((3, 4, 5), np.uint8))
     with pytest.raises(ValueError, match="float64"):
         rgb_from_array(np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_annotated_images_turn_only_to_the_annotated_size(pixels, orientation, form):
+    """T17: EXIF orientation is applied only if that makes the size match what the annotations say."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(pixels), form, exif=exif, quality=95)
+    height, width = pixels.shape[:2]
+    upright, stored = decode(data), decode(data, annotated_size=(width, height))
+    plain = decode(encoded(Image.fromarray(pixels), form, quality=95))
+    assert np.array_equal(stored, plain)
+    assert np.array_equal(decode(data, annotated_size=(3, 3)), plain)
+    turned = decode(data, annotated_size=(height, width))
+    assert np.array_equal(turned, upright if orientation >= 5 else plain)
+
+
+def test_values_are_not_converted(rng):
+    grey = rng.integers(0, 256, (5, 7), dtype=np.uint8)
+    palette = Image.fromarray(grey)
+    palette.putpalette(rng.integers(0, 256, 768, dtype=np.uint8).tobytes())
+    for form, options in (("PNG", {}), ("PNG", {"transparency": 3}), ("BMP", {}), ("TIFF", {})):
+        assert np.array_equal(decode_values(encoded(palette, form, **options)), grey)
+        assert np.array_equal(decode_values(encoded(Image.fromarray(grey), form)), grey)
+    wide = rng.integers(0, 2**16, (5, 7)).astype(np.uint16)
+    for form in ("PNG", "TIFF"):
+        assert np.array_equal(decode_values(encoded(Image.fromarray(wide), form)), wide)
+    colours = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    assert np.array_equal(decode_values(encoded(Image.fromarray(colours), "PNG")), colours)
+    assert (
+        decode_values(encoded(Image.fromarray(grey > 99), "PNG")).tolist() == (grey > 99).astype(int).tolist()
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_values_of_few_bits_are_not_spread(bits):
+    """Pillow multiplies grey values of 2 and 4 bits, so that the largest becomes white."""
+    row = {1: b"\xa0", 2: b"\x1b", 4: b"\x01\x2f"}[bits]
+    expected = {1: [1, 0, 1, 0], 2: [0, 1, 2, 3], 4: [0, 1, 2, 15]}[bits]
+
+    def chunk(kind, data):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    header = struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    data += chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+    assert decode_values(data).tolist() == [expected]
+
+
+def test_what_holds_no_values(rng):
+    grey = Image.fromarray(rng.integers(0, 256, (5, 7), dtype=np.uint8))
+    for data, words in (
+        (encoded(grey, "JPEG"), "JPEG changes values: expected PNG"),
+        (encoded(grey, "WEBP"), "WEBP changes values"),
+        (encoded(grey.convert("RGBA"), "PNG"), "found mode RGBA"),
+        (encoded(grey, "PNG")[:60], "damaged PNG"),
+        (b"", "empty file"),
+        (b"words", "not an image"),
+    ):
+        with pytest.raises(UndecodableImage, match=words):
+            decode_values(data)
+    with pytest.raises(UndecodableImage, match="decompression bomb"):
+        decode_values(encoded(grey, "PNG"), max_pixels=30)

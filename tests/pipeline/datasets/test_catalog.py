@@ -44,3 +44,53 @@ def test_mistakes_name_the_source(tmp_path):
         open_source(DataConfig(source=str(tmp_path), format="npz"))
     with pytest.raises(ValueError, match=r"expected the same of data\.source"):
         detect(DataConfig(source=str(tmp_path), format="photo-scenes"))
+
+
+def test_annotated_folders_are_told_by_looking(tmp_path, tree, write):
+    layouts = {
+        "voc-masks": (["JPEGImages/1.png", "SegmentationClass/1.png"], []),
+        "voc-boxes": (["JPEGImages/1.png"], ["Annotations/1.xml"]),
+        "ade20k": (["images/training/1.png", "annotations/training/1.png"], []),
+        "imagenet-s": (["train-semi/n1/1.png", "train-semi-segmentation/n1/1.png"], []),
+        "image-masks": (["images/1.png", "masks/1.png"], []),
+        "coco": (["images/1.png"], ["annotations/instances_train.json"]),
+        "image-folder": (["images/1.png"], ["labels/1.txt"]),
+    }
+    for name, (images, others) in layouts.items():
+        tree(tmp_path / name / "wrapper", images)
+        for path in others:
+            write(tmp_path / name / "wrapper" / path, "<annotation/>")
+        assert detect(DataConfig(source=str(tmp_path / name))) == name
+
+
+def test_several_annotations_need_the_word(tmp_path, tree, write):
+    root = tree(tmp_path / "VOC2012", ["JPEGImages/1.png", "SegmentationClass/1.png"])
+    write(root / "Annotations/1.xml", "<annotation/>")
+    words = r"annotated in several ways: set data\.format to voc-boxes, voc-masks, or to image-folder"
+    with pytest.raises(ValueError, match=words):
+        detect(DataConfig(source=str(root)))
+    for name in ("voc-masks", "voc-boxes", "image-folder"):
+        assert detect(DataConfig(source=str(root), format=name)) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks"]
+)
+def test_a_word_for_another_layout_says_what_it_expects(tmp_path, tree, name):
+    root = tree(tmp_path / "photos", ["a/1.png"])
+    with pytest.raises(ValueError, match="photos: expected "):
+        open_source(DataConfig(source=str(root), format=name))
+    (tmp_path / "words.zip").write_bytes(b"x")
+    with pytest.raises(ValueError, match=f"is a file: expected data.format in .*found {name}"):
+        open_source(DataConfig(source=str(tmp_path / "words.zip"), format=name))
+
+
+def test_settings_that_a_format_has_no_use_for_are_refused(tmp_path, tree):
+    root = tree(tmp_path / "photos", ["a/1.png"])
+    for section, words in (
+        ({"class_names": ["a"]}, r"data\.class_names: data in the format image-folder names its classes"),
+        ({"label_values": [1]}, r"data\.label_values: data in the format image-folder has no label maps"),
+        ({"ignored_labels": [1]}, r"data\.ignored_labels: data in the format image-folder has no label maps"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            open_source(DataConfig(source=str(root), **section))

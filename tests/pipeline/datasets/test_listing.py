@@ -57,6 +57,34 @@ def test_a_large_tree_is_looked_at_by_folder(tmp_path, tree, monkeypatch):
     assert listing_digest(config, memo) != first
 
 
+@pytest.mark.parametrize("name", ["a/1.xml", "annotations/all.json", "masks/1.png", "train.txt"])
+def test_annotations_are_part_of_a_source(tmp_path, tree, write, name):
+    root, memo = tree(tmp_path / "data", ["a/1.png"]), tmp_path / "memo.json"
+    config = DataConfig(source=str(root))
+    seen = [listing_digest(config, memo)]
+    write(root / name, "one")
+    seen.append(listing_digest(config, memo))
+    write(root / name, "another")
+    seen.append(listing_digest(config, memo))
+    os.utime(root / name, ns=(1, 1))
+    seen.append(listing_digest(config, memo))
+    assert len(set(seen)) == 4
+
+
+def test_annotations_of_a_large_tree_are_looked_at_each_time(tmp_path, tree, write, monkeypatch):
+    """An image that is overwritten in place is not seen there, but a list of annotations is."""
+    monkeypatch.setattr(listing, "TRUSTED_ABOVE", 2)
+    root, memo = tree(tmp_path / "data", ["a/1.png", "a/2.png", "a/3.png"]), tmp_path / "memo.json"
+    write(root / "annotations/all.json", "one")
+    os.utime(root / "annotations/all.json", (10**9, 10**9))
+    settle(root)
+    config = DataConfig(source=str(root))
+    first = listing_digest(config, memo)
+    assert memo.exists()
+    (root / "annotations/all.json").write_text("two")
+    assert listing_digest(config, memo) != first
+
+
 def test_photo_scenes_and_missing_sources(tmp_path):
     assert len(listing_digest(DataConfig(), tmp_path / "memo")) == 64
     with pytest.raises(FileNotFoundError, match=r"data\.source: .*missing"):

@@ -96,3 +96,27 @@ def test_wrong_use(source, tmp_path):
         stream.write(b"x")
     with pytest.raises(ValueError, match=r"pixels\.bin: expected 2160 bytes, found 2161"):
         PreparedDataset.open(tmp_path / "out")
+
+
+def test_accessors_of_another_annotation_say_what_there_is(source, tmp_path):
+    dataset = open_prepared(source, tmp_path / "out")
+    assert (dataset.annotation, dataset.category_ids) == ("class", [])
+    for accessor in (dataset.label_map, dataset.objects, dataset.image_id):
+        with pytest.raises(ValueError, match=r"photos: expected a data set with .*, found class"):
+            accessor(0)
+    config = {"drawing": "mosaics", "num_train": 3, "num_val": 1, "num_test": 1}
+    mosaics = open_prepared("photo-scenes", tmp_path / "mosaics", photo_scenes=config)
+    with pytest.raises(ValueError, match="expected a data set with objects, found label-map"):
+        mosaics.objects(0)
+    for i in (-1, 5):
+        with pytest.raises(IndexError, match=f"image {i} of a data set of 5"):
+            mosaics.label_map(i)
+
+
+def test_targets_from_many_threads(tmp_path):
+    config = {"drawing": "objects", "num_train": 20, "num_val": 1, "num_test": 1}
+    dataset = open_prepared("photo-scenes", tmp_path / "out", photo_scenes=config)
+    alone = [dataset.objects(i).masks(32, 32) for i in range(22)]
+    with ThreadPoolExecutor(6) as pool:
+        for i, objects in enumerate(pool.map(dataset.objects, range(22))):
+            assert np.array_equal(objects.masks(32, 32), alone[i])

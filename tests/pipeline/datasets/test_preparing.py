@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import io
+import json
 import tarfile
 import zipfile
 
@@ -73,8 +74,60 @@ def test_the_same_files_for_any_number_of_workers(tmp_path, png):
         prepare(DataConfig(source=str(tmp_path / "a.zip")), tmp_path / str(workers), num_workers=workers)
     names = sorted(p.name for p in (tmp_path / "1").iterdir())
     assert names == ["index.npz", "manifest.csv", "pixels.bin", "quarantine.csv", "summary.json"]
-    for name in set(names) - {"index.npz"}:
+    for name in names:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_the_same_label_maps_for_any_number_of_workers(tmp_path, png, label_png, write, rng):
+    for i in range(300):
+        write(tmp_path / f"data/images/{i:03d}.png", png(i))
+        write(tmp_path / f"data/masks/{i:03d}.png", label_png(rng.integers(0, 9 if i % 50 else 99, (4, 5))))
+    config = DataConfig(source=str(tmp_path / "data"), max_bad_share=0.1, class_names=tuple("abcdefghi"))
+    check_any_number_of_workers(config, tmp_path, {"label_maps.bin", "label_maps.npz"})
+
+
+def test_the_same_objects_for_any_number_of_workers(tmp_path, png, write, rng):
+    images, annotations = [], []
+    for i in range(300):
+        write(tmp_path / f"data/images/{i}.png", png(i))
+        images.append({"id": i, "file_name": f"{i}.png", "width": 5, "height": 4})
+        for left, top in rng.integers(0, 6 if i % 50 == 0 else 3, (i % 4, 2)).tolist():
+            corners = [left, top, left + 2, top, left + 2, top + 1.5]
+            annotations.append(
+                {"id": len(annotations), "image_id": i, "category_id": 3, "bbox": [left, top, 2, 1]}
+            )
+            annotations[-1]["segmentation"] = [corners]
+    found = {"images": images, "annotations": annotations, "categories": [{"id": 3, "name": "x"}]}
+    write(tmp_path / "data/annotations/all.json", json.dumps(found))
+    config = DataConfig(source=str(tmp_path / "data"), max_bad_share=0.1)
+    check_any_number_of_workers(config, tmp_path, {"objects.npz", "segments.bin"})
+
+
+def check_any_number_of_workers(config, tmp_path, files):
+    for workers in (1, 3):
+        summary = prepare(config, tmp_path / str(workers), num_workers=workers)
+    assert summary["num_quarantined"] > 0
+    names = {path.name for path in (tmp_path / "1").iterdir()}
+    assert names == files | {"index.npz", "manifest.csv", "pixels.bin", "quarantine.csv", "summary.json"}
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_the_content_digest_covers_annotations(tmp_path, png, label_png, write):
+    write(tmp_path / "data/images/1.png", png(1))
+    digests = set()
+    for value, names in ((1, "ab"), (0, "ab"), (0, "ac"), (1, "ab")):
+        write(tmp_path / "data/masks/1.png", label_png([[0, 1, 1, 0, value]] * 4))
+        config = DataConfig(source=str(tmp_path / "data"), class_names=tuple(names))
+        digests.add(prepare(config, tmp_path / "out")["content_digest"])
+    assert len(digests) == 3
+
+
+def test_nothing_but_unusable_label_maps(tmp_path, png, write):
+    write(tmp_path / "data/images/1.png", png(1))
+    write(tmp_path / "data/masks/1.png", b"no image")
+    with pytest.raises(ValueError, match="1 of 1 images"):
+        prepare(DataConfig(source=str(tmp_path / "data"), max_bad_share=1), tmp_path / "out")
 
 
 def test_progress_ends_at_the_total(tmp_path, tree):

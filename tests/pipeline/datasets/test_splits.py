@@ -52,6 +52,16 @@ def test_unlabelled_images_all_train():
     assert num(result, TRAIN, labels, -1) == 50
 
 
+def test_shares_of_annotated_images_are_held_out():
+    """Images with a label map or objects have no class: all of them count as one."""
+    _, _, result = plan([{0: 100}], [None])
+    assert [num(result, code) for code in (TRAIN, VAL, TEST)] == [72, 8, 20]
+    _, _, result = plan([{0: 50}, {0: 20}], ["train", "val"])
+    assert [num(result, code) for code in (TRAIN, VAL, TEST)] == [45, 5, 20]
+    _, _, result = plan([{0: 1}], [None], val_share=0.9, test_share=0.9)
+    assert num(result, TRAIN) == 1
+
+
 def test_an_unlabelled_test_part_is_not_used():
     parts, _, result = plan([{0: 50}, {0: 10}, {-1: 20}], ["train", "val", "test"])
     assert set(result.codes[parts == 1]) == {TEST}

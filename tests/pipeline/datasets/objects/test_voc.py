@@ -77,9 +77,7 @@ def test_names_of_the_data_section_are_the_labels(voc, prepared):
 def test_what_cannot_be_used_is_quarantined(voc, prepared, write):
     write(voc / "Annotations/1.xml", "<annotation><size>")
     write(voc / "Annotations/2.xml", described(("cat", (9, 1, 12, 4))))
-    with pytest.raises(
-        ValueError, match=r"2 of 3 .*\n.*/1\.png: annotations cannot.*\n.*lies outside"
-    ):
+    with pytest.raises(ValueError, match=r"2 of 3 .*\n.*/1\.png: annotations cannot.*\n.*lies outside"):
         prepared(voc)
     write(voc / "Annotations/2.xml", described(("cat", (1, 1, 2, 2)), width=6))
     (voc / "Annotations/1.xml").unlink()
