@@ -1,0 +1,204 @@
+"""Average precision of detections by COCO's rules, and detections in COCO's result format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from faster_coco_eval import COCO
+from faster_coco_eval.core.faster_eval_api import COCOeval_faster
+
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.precision_resampling import ImagePairs, matched, resampled_precision
+
+# Of the evaluator's numbers, in its order. "_": not for the short table.
+METRICS = (
+    "ap",
+    "ap50",
+    "ap75",
+    "ap_small",
+    "ap_medium",
+    "ap_large",
+    "ar_1",
+    "ar_10",
+    "ar_100",
+    "ar_small",
+    "ar_medium",
+    "ar_large",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What was found in one image, at most 100 objects."""
+
+    boxes: np.ndarray  # (n, 4) float32: x1, y1, x2, y2, pixels of the original image
+    scores: np.ndarray  # (n,) float32 in [0, 1]
+    classes: np.ndarray  # (n,) int64 in 0..K-1
+    masks: list[dict[str, Any]] | None  # COCO's compressed run lengths, of the original image; None: no masks
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePrecision:
+    """How well objects were found, by boxes or by masks; fractions, NaN where there is no such truth."""
+
+    metrics: dict[str, float]  # METRICS
+    per_class: np.ndarray  # (K,) float64: AP of each class
+    replicates: dict[str, np.ndarray] = field(default_factory=dict)  # ap, ap50, ap75: (R,) float64
+
+
+def coco_results(
+    detections: Sequence[Detections], dataset: PreparedDataset, rows: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Entries of a COCO result file: the source's own ids, boxes as x, y, width, height.
+
+    Args:
+        detections: of the images `rows` of the data set, in their order.
+
+    Raises:
+        ValueError: not one Detections for each row.
+    """
+    ids = category_ids(dataset)
+    results = []
+    for found, row in zip(detections, rows, strict=True):
+        boxes = found.boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        for index, box in enumerate(boxes.tolist()):
+            result = {
+                "image_id": dataset.image_id(row),
+                "category_id": ids[int(found.classes[index])],
+                "bbox": box,
+                "score": float(found.scores[index]),
+            }
+            if found.masks is not None:
+                result["segmentation"] = _as_text(found.masks[index])
+            results.append(result)
+    return results
+
+
+def category_ids(dataset: PreparedDataset) -> list[int]:
+    """Of each class, as the source numbers it; 1, 2, ... where it does not."""
+    return dataset.category_ids or list(range(1, len(dataset.class_names) + 1))
+
+
+def _as_text(segment: dict[str, Any]) -> dict[str, Any]:
+    """Run lengths as JSON can hold them."""
+    counts = segment["counts"]
+    return {
+        "size": [int(length) for length in segment["size"]],
+        "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts,
+    }
+
+
+def ground_truth(dataset: PreparedDataset, rows: Sequence[int]) -> dict[str, Any]:
+    """The images `rows` with their objects, in the layout of a COCO annotation file."""
+    ids = category_ids(dataset)
+    images, annotations = [], []
+    for row in rows:
+        width, height = dataset.size(row)
+        image_id, objects = dataset.image_id(row), dataset.objects(row)
+        images.append({"id": image_id, "width": width, "height": height})
+        boxes = objects.boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        for index, box in enumerate(boxes.tolist()):
+            annotation = {
+                "id": len(annotations) + 1,  # not from 0: the evaluator takes 0 for "no match"
+                "image_id": image_id,
+                "category_id": ids[int(objects.classes[index])],
+                "bbox": box,
+                "area": float(objects.areas[index]),
+                "iscrowd": int(objects.crowd[index]),
+            }
+            if objects.segments[index] is not None:
+                annotation["segmentation"] = _as_text(objects.segments[index])
+            annotations.append(annotation)
+    categories = [{"id": number, "name": name} for number, name in zip(ids, dataset.class_names, strict=True)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def evaluate_ap(
+    results: list[dict[str, Any]],
+    dataset: PreparedDataset,
+    rows: Sequence[int],
+    kind: Literal["bbox", "segm"],
+    counts: np.ndarray | None = None,
+) -> AveragePrecision:
+    """Score results against the objects of some images.
+
+    Args:
+        results: as of `coco_results`, of these images.
+        rows: the images, those without objects and those without results among them.
+        kind: overlap of boxes, or of masks.
+        counts: (R, len(rows)) integers, how often each resample holds each image, or None: no replicates.
+
+    Raises:
+        ValueError: masks are asked for, and a result or an object has none.
+
+    Source:
+        Lin et al. 2014 (COCO) and its pycocotools: AP over IoU 0.50:0.05:0.95 and 101 recalls, at most 100
+        detections per image and class, results on crowds ignored, sizes by the annotated area.
+    """
+    truth = ground_truth(dataset, rows)
+    evaluator = _evaluated(truth, results, kind)
+    precision = evaluator.eval["precision"][:, :, :, 0, -1].mean(axis=(0, 1))  # (K,) in the order of ids
+    order = np.argsort(np.argsort(category_ids(dataset)))
+    return AveragePrecision(
+        metrics={name: _or_nan(value) for name, value in zip(METRICS, evaluator.stats, strict=True)},
+        per_class=np.where(precision > -1, precision, np.nan)[order],
+        replicates={} if counts is None else _replicates(evaluator, truth, results, counts),
+    )
+
+
+def _or_nan(value: float) -> float:
+    return float(value) if value > -1 else float("nan")
+
+
+def _evaluated(truth: dict[str, Any], results: list[dict[str, Any]], kind: str) -> COCOeval_faster:
+    """The evaluator after its work."""
+    if kind == "segm":
+        for name, entries in (("result", results), ("object", truth["annotations"])):
+            if any("segmentation" not in entry for entry in entries):
+                raise ValueError(f"masks are to be scored, and a {name} has none")
+    expected = COCO(truth, print_function=_silent)
+    # Sizes of results are those of their masks then, as long as no box comes with them.
+    left_out = "bbox" if kind == "segm" else "segmentation"
+    found = [{key: value for key, value in result.items() if key != left_out} for result in results]
+    evaluator = COCOeval_faster(expected, expected.loadRes(found), kind, print_function=_silent)
+    evaluator.run()
+    return evaluator
+
+
+def _silent(*_: object) -> None:
+    pass
+
+
+def _replicates(
+    evaluator: COCOeval_faster, truth: dict[str, Any], results: list[dict[str, Any]], counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Of ap, ap50, ap75: (R,), from the overlaps that the evaluator has computed."""
+    thresholds, most = evaluator.params.iouThrs, evaluator.params.maxDets[-1]
+    # The evaluator takes images by ascending ids, and of equal scores keeps that order.
+    columns = {image["id"]: column for column, image in enumerate(truth["images"])}
+    crowds, scores = _grouped(truth["annotations"], "iscrowd"), _grouped(results, "score")
+    pairs: dict[int, list[ImagePairs]] = {category["id"]: [] for category in truth["categories"]}
+    for image, category in sorted(crowds.keys() | scores.keys()):
+        key = (image, category)
+        ranked = -np.sort(-np.array(scores.get(key, ()), np.float64))[:most]
+        crowd = np.array(crowds.get(key, ()), bool)
+        ious = np.asarray(evaluator.ious[key], np.float64).reshape(len(ranked), len(crowd))
+        pairs[category].append(ImagePairs(columns[image], ranked, crowd, ious))
+    classes = [matched(of_class, len(columns), thresholds) for of_class in pairs.values()]
+    precision = resampled_precision(classes, counts, evaluator.params.recThrs)  # (R, T), a mean over classes
+    return {
+        "ap": precision.mean(axis=1),
+        "ap50": precision[:, np.argmin(np.abs(thresholds - 0.5))],
+        "ap75": precision[:, np.argmin(np.abs(thresholds - 0.75))],
+    }
+
+
+def _grouped(entries: list[dict[str, Any]], key: str) -> dict[tuple[int, int], list[float]]:
+    """Values of the key by image and category, in the order of the entries."""
+    groups: dict[tuple[int, int], list[float]] = {}
+    for entry in entries:
+        groups.setdefault((entry["image_id"], entry["category_id"]), []).append(entry[key])
+    return groups

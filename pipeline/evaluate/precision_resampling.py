@@ -1,0 +1,145 @@
+"""Average precision on resamples of the images, without matching anything again.
+
+Which detection finds which object is decided within an image, so it is the same in every resample. A resample
+only says how often each image is there: detections are sorted by their scores once, and each resample adds
+them up with weights. Shapes: n images, R resamples, T IoU thresholds, N detections of one class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_BLOCK_ELEMENTS = 4_000_000  # numbers in one intermediate array
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePairs:
+    """Detections and objects of one class in one image."""
+
+    image: int  # 0..n-1
+    scores: np.ndarray  # (d,) descending
+    crowd: np.ndarray  # (g,) bool
+    ious: np.ndarray  # (d, g) float64
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMatches:
+    """Detections of one class in all images, by descending score."""
+
+    image: np.ndarray  # (N,) int64: where each was found
+    hit: np.ndarray  # (T, N) bool: finds an object
+    ignored: np.ndarray  # (T, N) bool: finds a crowd, and counts for nothing
+    num_truths: np.ndarray  # (n,) int64: objects of each image, without crowds
+
+
+def matched(pairs: Sequence[ImagePairs], num_images: int, thresholds: np.ndarray) -> ClassMatches:
+    """Match within each image, and sort; of equal scores those in earlier `pairs` come first.
+
+    Args:
+        pairs: of one class; images without detections and objects may be left out.
+        thresholds: (T,) IoU.
+    """
+    num_truths = np.zeros(num_images, np.int64)
+    scores, images = [np.zeros(0)], [np.zeros(0, np.int64)]
+    hits, ignored = [np.zeros((len(thresholds), 0), bool)], [np.zeros((len(thresholds), 0), bool)]
+    for pair in pairs:
+        num_truths[pair.image] = np.count_nonzero(~pair.crowd)
+        hit, on_crowd = greedy_matches(pair.ious, pair.crowd, thresholds)
+        scores.append(pair.scores)
+        images.append(np.full(len(pair.scores), pair.image))
+        hits.append(hit)
+        ignored.append(on_crowd)
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    return ClassMatches(
+        np.concatenate(images)[order],
+        np.concatenate(hits, axis=1)[:, order],
+        np.concatenate(ignored, axis=1)[:, order],
+        num_truths,
+    )
+
+
+def greedy_matches(
+    ious: np.ndarray, crowd: np.ndarray, thresholds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each detection takes the object that is left and that it overlaps most, else any crowd.
+
+    Args:
+        ious: (d, g), detections by descending score; with crowds, the share of the detection inside.
+        crowd: (g,) bool.
+        thresholds: (T,) IoU that a match needs at least.
+
+    Returns:
+        (T, d) bool: took an object; (T, d) bool: lies on a crowd.
+
+    Source: pycocotools' evaluateImg; of equal overlaps the last object is taken.
+    """
+    shape = (len(thresholds), len(ious))
+    hit, on_crowd = np.zeros(shape, bool), np.zeros(shape, bool)
+    if not len(crowd):
+        return hit, on_crowd
+    limits = np.minimum(thresholds, 1 - 1e-10)[:, None]
+    left = np.broadcast_to(~crowd, (len(thresholds), len(crowd))).copy()
+    for index, row in enumerate(ious):
+        reached = row >= limits
+        candidates = reached & left
+        found = np.flatnonzero(candidates.any(axis=1))
+        best = np.where(candidates[found], row, -1)[:, ::-1].argmax(axis=1)
+        left[found, len(crowd) - 1 - best] = False
+        hit[found, index] = True
+        on_crowd[:, index] = (reached & crowd).any(axis=1)
+    return hit, on_crowd & ~hit
+
+
+def resampled_precision(
+    classes: Sequence[ClassMatches], counts: np.ndarray, recalls: np.ndarray
+) -> np.ndarray:
+    """Mean over classes of the average precision on each resample.
+
+    Args:
+        counts: (R, n) integers, how often each resample holds each image.
+        recalls: ascending; precision is averaged over these.
+
+    Returns:
+        (R, T) float64; a class without objects in a resample is left out of its mean, NaN if all are.
+    """
+    num_thresholds = len(classes[0].hit)
+    total, num_classes = np.zeros((len(counts), num_thresholds)), np.zeros((len(counts), 1))
+    for matches in classes:
+        block = max(_BLOCK_ELEMENTS // max(len(matches.image), 1), 1)
+        for start in range(0, len(counts), block):
+            rows = slice(start, start + block)
+            num_truths = counts[rows] @ matches.num_truths
+            present = num_truths > 0
+            num_classes[rows, 0] += present
+            total[rows][present] += _average_precision(
+                matches, counts[rows][present], num_truths[present], recalls
+            )
+    return np.divide(total, num_classes, out=np.full_like(total, np.nan), where=num_classes > 0)
+
+
+def _average_precision(
+    matches: ClassMatches, counts: np.ndarray, num_truths: np.ndarray, recalls: np.ndarray
+) -> np.ndarray:
+    """(R, T) of one class that has objects in each resample.
+
+    Precision rises with each hit and falls in between: the best precision from some rank on is that of a hit,
+    and nothing has to be looked at elsewhere.
+    """
+    weights = counts[:, matches.image]  # (R, N)
+    seen = np.cumsum(weights, axis=1)
+    result = np.zeros((len(counts), len(matches.hit)))
+    for index, (hit, ignored) in enumerate(zip(matches.hit, matches.ignored, strict=True)):
+        hits, ignored = np.flatnonzero(hit), np.flatnonzero(ignored)
+        if not len(hits):
+            continue
+        num_hits = np.cumsum(weights[:, hits], axis=1)
+        num_ignored = np.cumsum(np.pad(weights[:, ignored], ((0, 0), (1, 0))), axis=1)
+        num_counted = seen[:, hits] - num_ignored[:, np.searchsorted(ignored, hits)]
+        precision = num_hits / np.maximum(num_counted, 1)  # a resample may hold nothing up to here
+        best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        # How many of the recalls are reached by each hit, that were not by the one before.
+        reached = np.searchsorted(recalls, num_hits / num_truths[:, None], side="right")
+        gained = np.diff(reached, axis=1, prepend=0)
+        result[:, index] = (best_from_here * gained).sum(axis=1) / len(recalls)
+    return result
