@@ -6,6 +6,8 @@ Shapes: n boxes (RoIs), C channels, s bins per side, maps (B, C, h, w).
 import jittor as jt
 import numpy as np
 
+from pipeline import kernels
+
 
 def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.ndarray:
     """Level of each box, floor(log2(sqrt(area) / finest_scale)) cut to 0..num_levels-1: (n, 4) -> (n,) int64.
@@ -58,7 +60,8 @@ def roi_align(
     first = starts[levels] + np.asarray(image_index) * sizes[levels].prod(axis=1)
     rows = first[:, None, None] + rows * sizes[levels, 1][:, None, None]
     table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, channels) for m in maps], dim=0)
-    return _gathered(table, rows, row_weights, columns, column_weights).permute(0, 3, 1, 2)
+    taps = (rows.astype(np.int32), row_weights, columns.astype(np.int32), column_weights)
+    return kernels.pool_cells(table, *map(jt.array, taps)).permute(0, 3, 1, 2)
 
 
 def _axis(
@@ -71,7 +74,7 @@ def _axis(
         lengths: (n,) cells of the map.
 
     Returns:
-        cells (n, s, 2 sampling) int64, and weights float64 of the same shape; they sum to 1 within the map.
+        cells (n, s, 2 sampling) int64, and weights float32 of the same shape; they sum to 1 within the map.
     """
     num_samples = output_size * sampling
     offsets = (np.arange(num_samples) + 0.5) / num_samples
@@ -85,16 +88,4 @@ def _axis(
     cells = np.stack([lower, upper], axis=-1).astype(np.int64)
     weights = np.stack([1 - share, share], axis=-1) * inside[..., None] / sampling
     shape = (len(ends), output_size, 2 * sampling)
-    return cells.reshape(shape), weights.reshape(shape)
-
-
-def _gathered(
-    table: jt.Var, rows: np.ndarray, row_weights: np.ndarray, columns: np.ndarray, column_weights: np.ndarray
-) -> jt.Var:
-    """Weighted sums of rows of the table (M, C): (n, s, t) of both axes -> (n, s, s, C)."""
-    num_boxes, size, taps = rows.shape
-    first, second = (jt.array(index.astype(np.int32)) for index in (rows, columns))
-    shape = [num_boxes, size, size, taps, taps, table.shape[1]]
-    picked = table.reindex(shape, ["@e0(i0,i1,i3)+@e1(i0,i2,i4)", "i5"], extras=[first, second])
-    weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
-    return (picked * jt.array(weights.astype(np.float32)).unsqueeze(-1)).sum(dims=(3, 4))
+    return cells.reshape(shape), weights.reshape(shape).astype(np.float32)

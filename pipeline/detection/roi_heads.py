@@ -3,6 +3,8 @@
 Shapes: n boxes (RoIs), C channels of the pyramid, K classes without the background.
 """
 
+from itertools import pairwise
+
 import jittor as jt
 import numpy as np
 from jittor import nn
@@ -28,7 +30,7 @@ class BoxHead(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList([ConvNorm(config.width, config.width, 3) for _ in range(config.box_convs)])
         dims = [config.width * BOX_BINS**2] + [config.box_hidden_dim] * config.box_fcs
-        self.hidden = nn.ModuleList([Linear(*pair) for pair in zip(dims[:-1], dims[1:], strict=True)])
+        self.hidden = nn.ModuleList([Linear(*pair) for pair in pairwise(dims)])
         self.predict_classes = Linear(dims[-1], num_classes + 1)
         self.num_boxes = 1 if config.class_agnostic else num_classes
         self.predict_deltas = Linear(dims[-1], 4 * self.num_boxes)

@@ -7,6 +7,7 @@ from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabili
 from pipeline.kernels.dense import linear, linear_gelu
 from pipeline.kernels.depthwise import depthwise_conv
 from pipeline.kernels.normalization import l2_normalize, layer_norm
+from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, use
 from pipeline.kernels.self_attention import attention
@@ -21,6 +22,7 @@ __all__ = [
     "linear",
     "linear_gelu",
     "note",
+    "pool_cells",
     "soft_cross_entropy",
     "teacher_probabilities",
     "use",

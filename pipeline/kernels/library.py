@@ -17,6 +17,7 @@ _SOURCES = (
     "depthwise_conv.cpp",
     "layer_norm.cpp",
     "optimizer.cpp",
+    "pooling.cpp",
     "rows.cpp",
 )
 # These need oneDNN.

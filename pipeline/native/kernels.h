@@ -75,6 +75,15 @@ void hssl_gather_rows(long num_rows, long channels, long picked, const float* x,
 void hssl_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
                                float* x_grad);
 
+// y (boxes, bins, bins, channels): bin (i, j) of box n is the sum over a, b < taps of the cells
+// rows[n, i, a] + columns[n, j, b] of table (cells, channels), times row_weights[n, i, a] column_weights[n, j, b].
+void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps, const float* table, const int* rows,
+                     const float* row_weights, const int* columns, const float* column_weights, float* y);
+
+void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, const float* y_grad,
+                              const int* rows, const float* row_weights, const int* columns,
+                              const float* column_weights, float* table_grad);
+
 // One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, lr_scales (of the
 // rate), steps: one entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).
 void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,

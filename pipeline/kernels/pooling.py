@@ -1,0 +1,66 @@
+"""Bins of boxes as weighted sums of cells of feature maps.
+
+Shapes: n boxes with s x s bins, C channels, M cells; t cells that a bin reads along each axis.
+"""
+
+import jittor as jt
+
+from pipeline.kernels import selection
+from pipeline.kernels.operator import Operator, call
+
+
+def pool_cells(
+    table: jt.Var, rows: jt.Var, row_weights: jt.Var, columns: jt.Var, column_weights: jt.Var
+) -> jt.Var:
+    """Weighted sums of rows of the table.
+
+    Args:
+        table: (M, C) float32; takes a gradient.
+        rows, columns: (n, s, t) int32, n > 0; bin (i, j) of box k reads the cells rows[k, i] + columns[k, j].
+        row_weights, column_weights: (n, s, t) float32; the weight of a cell is their product.
+
+    Returns:
+        (n, s, s, C) float32.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    shapes = {tuple(x.shape) for x in (rows, row_weights, columns, column_weights)}
+    if table.ndim != 2 or len(shapes) != 1 or rows.ndim != 3 or table.numel() == 0 or rows.numel() == 0:
+        raise ValueError(f"pool_cells: table {tuple(table.shape)}, taps {shapes}; expected (M, C), (n, s, t)")
+    constants = [x.stop_grad() for x in (rows, row_weights, columns, column_weights)]
+    return (fused_pool_cells if selection.fused() else plain_pool_cells)(table, *constants)
+
+
+def plain_pool_cells(
+    table: jt.Var, rows: jt.Var, row_weights: jt.Var, columns: jt.Var, column_weights: jt.Var
+) -> jt.Var:
+    num_boxes, bins, taps = rows.shape
+    shape = [num_boxes, bins, bins, taps, taps, table.shape[1]]
+    picked = table.reindex(shape, ["@e0(i0,i1,i3)+@e1(i0,i2,i4)", "i5"], extras=[rows, columns])
+    weights = row_weights.reshape(num_boxes, bins, 1, taps, 1) * column_weights.reshape(
+        num_boxes, 1, bins, 1, taps
+    )
+    return (picked * weights.unsqueeze(-1)).sum(dims=(3, 4))
+
+
+def fused_pool_cells(table: jt.Var, *taps: jt.Var) -> jt.Var:
+    return _PoolCells()(table, *taps)
+
+
+_TAPS = "in1_p, in2_p, in3_p, in4_p"
+
+
+class _PoolCells(Operator):
+    def execute(self, table: jt.Var, *taps: jt.Var) -> jt.Var:
+        self.table_shape, self.taps = table.shape, taps
+        num_boxes, bins, _ = taps[0].shape
+        sizes = "in0_shape0, in0_shape1, in1_shape0, in1_shape1, in1_shape2"
+        shape = (num_boxes, bins, bins, table.shape[1])
+        return call("hssl_pool_cells", f"{sizes}, in0_p, {_TAPS}, out0_p", [table, *taps], shape)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        sizes = "out0_shape0, out0_shape1, in1_shape0, in1_shape1, in1_shape2"
+        arguments = f"{sizes}, in0_p, {_TAPS}, out0_p"
+        inputs = [out_grad, *self.taps]
+        return call("hssl_pool_cells_gradient", arguments, inputs, self.table_shape), *[None] * len(self.taps)
