@@ -103,6 +103,7 @@ class Experiment(Section):
                 f"backbone.image_size {self.backbone.image_size} must equal "
                 f"crops.global_size {self.crops.global_size}"
             )
+        self.auxiliary_head.check_width(self.backbone.embed_dim)
         for section, size in (
             ("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
             ("features.crop_size", self.features.crop_size),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
 
@@ -12,6 +12,22 @@ VIT_SIZES: dict[str, tuple[int, int, int]] = {  # embed_dim, depth, num_heads
     "base": (768, 12, 12),
     "large": (1024, 24, 16),
 }
+
+
+# The kinds of auxiliary heads and the numbers that each takes, with defaults; None: see the comment. The
+# blocks are in pipeline/models/auxiliary_heads. HSSL publishes convnext only; which others its authors tried
+# is not in what was released: these are this project's own, after the papers that their files name.
+AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {
+    "convnext": {"kernel_size": 7},
+    "mixer": {"token_dim": None},  # None: half the backbone's width
+    "poolformer": {"kernel_size": 3},
+    "resmlp": {},
+    "resnet": {"kernel_size": 3},
+    "separable": {"kernel_size": 3},
+    "swin": {"window_size": 7, "num_heads": None},  # None: as many as the backbone's
+    "vit": {"num_heads": None},  # the homogeneous control: the architecture of the base itself
+}
+_HEAD_NUMBERS = {name for numbers in AUXILIARY_HEADS.values() for name in numbers}
 
 
 class BackboneConfig(Section):
@@ -53,18 +69,66 @@ class BackboneConfig(Section):
 
 
 class AuxiliaryHeadConfig(Section):
-    """ConvNeXt blocks at the backbone's width; thrown away after pretraining."""
+    """Blocks of another architecture at the backbone's width; thrown away after pretraining.
 
-    kind: Literal["convnext"] = "convnext"
-    depth: PositiveInt = 3
-    kernel_size: PositiveInt = 7
-    first_shortcut: bool = False  # the published head has none: no identity path from base to head
+    Of the numbers below, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None,
+    whatever was given, so that changing `kind` needs no other change.
+    """
+
+    kind: str = "convnext"
+    depth: PositiveInt = 3  # blocks
+    kernel_size: PositiveInt | None = None  # patches, odd
+    window_size: PositiveInt | None = None  # patches, clipped to the map
+    num_heads: PositiveInt | None = None  # of attention
+    token_dim: PositiveInt | None = None  # width of the MLP across patches
+    # The published head has none: no identity path from base to head. In a block with two branches, as
+    # of a transformer, neither has a shortcut then: this project's choice.
+    first_shortcut: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolved(cls, values):
+        """Fill in the numbers of the kind and leave out all others."""
+        if not isinstance(values, dict):
+            return values
+        defaults = AUXILIARY_HEADS.get(str(values.get("kind", "convnext")))
+        if defaults is None:
+            return values
+        given = {name: values[name] for name in defaults if values.get(name) is not None}
+        kept = {name: value for name, value in values.items() if name not in _HEAD_NUMBERS}
+        return {**kept, **defaults, **given}
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in AUXILIARY_HEADS:
+            raise ValueError(f"unknown kind of head; choose from {list(AUXILIARY_HEADS)}")
+        return kind
 
     @model_validator(mode="after")
-    def _odd_kernel(self) -> "AuxiliaryHeadConfig":
-        if self.kernel_size % 2 == 0:
+    def _mixes_patches(self) -> "AuxiliaryHeadConfig":
+        if self.kernel_size is not None and self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
+        if self.kind == "poolformer" and self.kernel_size == 1:
+            raise ValueError("kernel_size 1 leaves nothing of a poolformer head: a patch has no neighbours")
+        if self.window_size == 1:
+            raise ValueError("window_size must be 2 or more: in windows of 1 no patch sees another")
         return self
+
+    def has_shortcut(self, index: int) -> bool:
+        """Whether block `index`, from 0, has its shortcuts."""
+        return self.first_shortcut or index > 0
+
+    def check_width(self, dim: int) -> None:
+        """Refuse what does not fit a backbone's feature map.
+
+        Raises:
+            ValueError: the attention heads do not divide its width `dim`.
+        """
+        if self.num_heads is not None and dim % self.num_heads:
+            raise ValueError(
+                f"auxiliary_head.num_heads {self.num_heads} does not divide the backbone's width {dim}"
+            )
 
 
 class ProjectionHeadConfig(Section):

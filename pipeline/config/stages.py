@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from pipeline.config.data import CropConfig, MaskConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -58,6 +60,12 @@ class PretrainConfig(Section):
     schedule: ScheduleConfig
     normalization: Literal["imagenet", "dataset"]
     seed: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _head_fits(self) -> "PretrainConfig":
+        if self.auxiliary_head is not None:
+            self.auxiliary_head.check_width(self.backbone.embed_dim)
+        return self
 
 
 class InitializeConfig(Section):

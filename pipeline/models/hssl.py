@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.models.convnext import AuxiliaryHead
+from pipeline.models.auxiliary_heads import FeatureMap, auxiliary_head
 from pipeline.models.initialization import initialize
 from pipeline.models.projection_head import ProjectionHead
 from pipeline.models.vit import VisionTransformer
@@ -37,7 +37,8 @@ class HSSLNetwork(nn.Module):
         dim = config.backbone.embed_dim
         auxiliary = config.auxiliary_head
         self.backbone = VisionTransformer(config.backbone)
-        self.auxiliary_head = AuxiliaryHead(auxiliary, dim) if auxiliary else None
+        feature_map = FeatureMap(dim=dim, grid=self.backbone.grid, num_heads=config.backbone.num_heads)
+        self.auxiliary_head = auxiliary_head(auxiliary, feature_map) if auxiliary else None
         self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary is not None)
 
     def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:

@@ -4,10 +4,11 @@ from pipeline.config.models import AuxiliaryHeadConfig
 
 
 def build(first_shortcut):
-    from pipeline.models.convnext import AuxiliaryHead
+    from pipeline.models.auxiliary_heads import FeatureMap, auxiliary_head
     from pipeline.models.initialization import initialize
 
-    head = AuxiliaryHead(AuxiliaryHeadConfig(depth=2, kernel_size=3, first_shortcut=first_shortcut), dim=8)
+    config = AuxiliaryHeadConfig(depth=2, kernel_size=3, first_shortcut=first_shortcut)
+    head = auxiliary_head(config, FeatureMap(dim=8, grid=(5, 4), num_heads=1))
     initialize(head, seed=0)
     return head
 

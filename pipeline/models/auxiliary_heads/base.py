@@ -1,0 +1,68 @@
+"""What all auxiliary heads share: blocks over the backbone's feature map, pooled into a CLS vector.
+
+Shapes: B images, (h, w) grid of patches, D width of the backbone, channels last.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.models.layers import LayerNorm
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """The map that a head stands on."""
+
+    dim: int  # D
+    grid: tuple[int, int]  # (h, w) of a global crop; local crops may bring another
+    num_heads: int  # of the backbone's attention; what attention in the head uses where nothing else is said
+
+
+class BlockClass(Protocol):
+    """How a block is made and called: `Block(config, feature_map, index)(x, path_scale)`."""
+
+    def __call__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int) -> nn.Module: ...
+
+
+class AuxiliaryHead(nn.Module):
+    """Feature map (B, h, w, D) of the backbone -> auxiliary CLS vector (B, D).
+
+    Blocks at the backbone's width and resolution, global average pool first and layer norm after it.
+
+    Source: HSSL released code (vision_transformer_hssl), there with ConvNeXt blocks. Its patch outputs get
+    no loss there, so they are not projected here. Other kinds of blocks: this project's own choice.
+    """
+
+    def __init__(self, block: BlockClass, config: AuxiliaryHeadConfig, feature_map: FeatureMap):
+        super().__init__()
+        self.blocks = nn.ModuleList([block(config, feature_map, index) for index in range(config.depth)])
+        self.norm = LayerNorm(feature_map.dim, 1e-6)
+
+    def execute(self, feature_map: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
+        """path_scales: (depth, B) float32 or None."""
+        x = self.mixed(feature_map, path_scales)
+        tokens = x.reshape(x.shape[0], -1, x.shape[-1])
+        return self.norm(tokens.sum(dim=1) / tokens.shape[1])
+
+    def mixed(self, feature_map: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
+        """The head's own map (B, h, w, D), before pool and norm."""
+        x = feature_map
+        for index, block in enumerate(self.blocks):
+            x = block(x, None if path_scales is None else path_scales[index])
+        return x
+
+
+def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | None) -> jt.Var:
+    """x + path_scale branch where there is a shortcut, else the branch alone, which is never dropped.
+
+    Args:
+        x, branch: (B, h, w, D).
+        path_scale: (B,) or None, see `pipeline.models.drop_path`.
+    """
+    if not shortcut:
+        return branch
+    return x + (branch if path_scale is None else branch * path_scale.reshape(-1, 1, 1, 1))

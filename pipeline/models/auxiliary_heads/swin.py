@@ -1,0 +1,79 @@
+"""Swin blocks: self-attention within windows, every second block's windows shifted by half a window."""
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from pipeline import kernels
+from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.models.auxiliary_heads.base import FeatureMap
+from pipeline.models.auxiliary_heads.two_branch import TwoBranchBlock
+from pipeline.models.auxiliary_heads.windows import Windows, windows
+from pipeline.models.layers import LayerNorm, Linear, Mlp
+
+_EPS = 1e-5
+_BLOCKED = -1e9  # added to a score; finite, so that a place beyond the edge, which sees nobody, is no NaN
+
+
+class SwinBlock(TwoBranchBlock):
+    """Pre-norm window attention, then a 4x MLP.
+
+    Source: Liu et al. 2021. As an auxiliary head: this project's own.
+    """
+
+    def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
+        dim, size = feature_map.dim, min(config.window_size, max(feature_map.grid))
+        super().__init__(
+            norm_mixing=LayerNorm(dim, _EPS),
+            mixing=WindowAttention(
+                dim, config.num_heads or feature_map.num_heads, size, shift=size // 2 if index % 2 else 0
+            ),
+            norm_mlp=LayerNorm(dim, _EPS),
+            mlp=Mlp(dim, 4 * dim, dim),
+            shortcut=config.has_shortcut(index),
+        )
+
+
+class WindowAttention(nn.Module):
+    """Multi-head self-attention within the windows of a map, with a learned bias for each relative position.
+
+    Deviation from Liu et al.: the bias starts at 0, as every bias here, not at random numbers of size 0.02.
+    """
+
+    def __init__(self, dim: int, num_heads: int, size: int, shift: int):
+        super().__init__()
+        self.num_heads, self.size, self.shift = num_heads, size, shift
+        self.qkv = Linear(dim, 3 * dim)
+        self.out = Linear(dim, dim)
+        self.relative_position_bias = jt.zeros(((2 * size - 1) ** 2, num_heads))
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, h, w, D) -> same shape."""
+        batch, height, width, dim = x.shape
+        parts = windows((height, width), self.size, self.shift)
+        num_windows, num_places = parts.patches.shape
+        qkv = _picked(self.qkv(x).reshape(-1, 3 * dim), parts.patches.ravel(), batch)
+        qkv = qkv.reshape(batch * num_windows, num_places, 3, self.num_heads, dim // self.num_heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B W, heads, m, d)
+        scores = jt.matmul(query, key.transpose(0, 1, 3, 2)) * query.shape[-1] ** -0.5
+        scores = scores.reshape(batch, num_windows, *scores.shape[1:]) + self._score_bias(parts)
+        weights = nn.softmax(scores.reshape(-1, *scores.shape[2:]), dim=-1)
+        mixed = jt.matmul(weights, value).permute(0, 2, 1, 3).reshape(-1, dim)
+        return self.out(_picked(mixed, parts.places, batch)).reshape(x.shape)
+
+    def _score_bias(self, parts: Windows) -> jt.Var:
+        """What is added to the scores: (1, W or 1, heads, m, m)."""
+        num_places = parts.rows.shape[0]
+        relative = (parts.rows + self.size - 1) * (2 * self.size - 1) + parts.columns + self.size - 1
+        bias = kernels.gather_rows(self.relative_position_bias, jt.array(relative.ravel().astype(np.int32)))
+        bias = bias.permute(1, 0).reshape(1, 1, self.num_heads, num_places, num_places)
+        if parts.allowed.all():
+            return bias
+        blocked = np.where(parts.allowed, 0, _BLOCKED).astype(np.float32)
+        return bias + jt.array(blocked[None, :, None])
+
+
+def _picked(rows: jt.Var, index: np.ndarray, batch: int) -> jt.Var:
+    """Of each image's n rows in (B n, C), those of `index` (P,) in 0..n-1 -> (B P, C)."""
+    starts = np.arange(batch) * (rows.shape[0] // batch)
+    return kernels.gather_rows(rows, jt.array((starts[:, None] + index).astype(np.int32).ravel()))
