@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
+from pipeline.config.finetune import FinetuneConfig
 from pipeline.models.backbone_file import FrozenBackbone, load_backbone
 from pipeline.models.initialization import truncated_normal
 from pipeline.models.layers import LayerNorm, Linear
 from pipeline.models.vit import VisionTransformer
+from pipeline.models.weights import named_arrays, write_arrays
 
 Pooling = Literal["patches", "cls"]
 
@@ -77,6 +80,11 @@ class Classifier(nn.Module):
         pooled = self.backbone(images, path_scales)
         return self.predict_classes(pooled if self.pool_norm is None else self.pool_norm(pooled))
 
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """images (B, 3, H, W) float32 -> (B, K) float32, of a network that is not trained any more."""
+        with jt.no_grad():
+            return self(jt.array(images)).numpy()
+
 
 def open_classifier(
     path: Path, num_classes: int, *, pooling: Pooling, seed: int
@@ -91,3 +99,23 @@ def open_classifier(
     """
     stored = load_backbone(path)
     return Classifier(stored.network, num_classes, pooling=pooling, seed=seed), stored
+
+
+def save_classifier(
+    path: Path,
+    network: Classifier,
+    stored: FrozenBackbone,
+    config: FinetuneConfig,
+    class_names: list[str],
+) -> None:
+    """Write all weights, with what is needed to use them as metadata."""
+    metadata = {
+        "architecture": stored.config.model_dump(mode="json"),
+        "pooling": config.pooling,
+        "class_names": class_names,
+        "mean": [float(value) for value in stored.mean],
+        "std": [float(value) for value in stored.std],
+        "resize": config.view.resize,
+        "crop_size": config.view.image_size,
+    }
+    write_arrays(path, named_arrays(network), metadata)

@@ -1,0 +1,38 @@
+"""How a classifier came about, in the words of a table."""
+
+from pipeline.config.finetune import FinetuneConfig
+
+_TOKENS = {"patches": "mean patch token", "cls": "CLS token"}
+
+
+def protocol(config: FinetuneConfig, *, weights: str, num_images: int, labels: str) -> str:
+    """One sentence that tells two recipes apart, and a supervised network from one that was pretrained.
+
+    Args:
+        weights: kind of the backbone's weights, see `FrozenBackbone`.
+        num_images: that it was trained on.
+        labels: what is said of them, with a comma in front; empty where all were used.
+    """
+    schedule, view, mixing = config.schedule, config.view, config.mixing
+    steps = schedule.steps(num_images).num_steps
+    start = (
+        "from random initialisation: supervised"
+        if weights == "random"
+        else f"{weights} fine-tuned end to end"
+    )
+    parts = [
+        f"{start}{labels}",
+        _TOKENS[config.pooling],
+        f"{steps * schedule.batch_size / num_images:.3g} epochs ({steps} steps of {schedule.batch_size})",
+        f"AdamW, base lr {schedule.base_lr:g}, layer decay {schedule.layer_decay:g}",
+        f"drop path {schedule.drop_path_rate:g}",
+        f"RandAugment {view.num_operations} x m{view.magnitude:g}"
+        if view.num_operations
+        else "no RandAugment",
+        f"mixup {mixing.mixup_alpha:g}, cutmix {mixing.cutmix_alpha:g}"
+        if mixing.probability
+        else "no mixing of images",
+        f"erasing {view.erase_probability:g}, label smoothing {mixing.label_smoothing:g}",
+        "weights of the last step",
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,53 @@
+"""Training a classifier end to end."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jittor as jt
+
+from pipeline.classification.batches import BatchMaker, ClassificationBatch
+from pipeline.classification.loss import soft_target_loss
+from pipeline.classification.network import Classifier
+from pipeline.config.stages import RuntimeConfig
+from pipeline.files import sha256_of_json
+from pipeline.finetune.loop import Progress, finetune
+
+
+def train_classifier(
+    network: Classifier,
+    batches: BatchMaker,
+    *,
+    backbone_digest: str,
+    output: Path,
+    runtime: RuntimeConfig,
+    report: Callable[[Progress], None],
+) -> None:
+    """Train `network` in place, resuming from `output`; see `pipeline.finetune.loop.finetune`.
+
+    Args:
+        backbone_digest: of the file that the network was made of; a checkpoint of another one is refused.
+    """
+    config, rows = batches.config, batches.rows
+
+    def losses(batch: ClassificationBatch, path_scales: jt.Var | None) -> dict[str, jt.Var]:
+        logits = network(jt.array(batch.images), path_scales)
+        return {"cross_entropy": soft_target_loss(logits, jt.array(batch.targets))}
+
+    decisive = [
+        config.model_dump(mode="json"),
+        backbone_digest,
+        batches.dataset.content_digest,
+        rows.tolist(),
+    ]
+    finetune(
+        network,
+        make_batch=batches,
+        losses=losses,
+        schedule=config.schedule.steps(len(rows)),
+        seed=config.seed,
+        run=sha256_of_json(decisive),
+        output=output,
+        runtime=runtime,
+        report=report,
+        num_parts=config.schedule.accumulation_steps,
+    )

@@ -1,0 +1,71 @@
+"""Fine-tune one whole backbone for classification; a random one is a network trained with labels only."""
+
+from pathlib import Path
+
+from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.stages import RuntimeConfig
+from pipeline.request import serve
+
+
+def run(
+    config: FinetuneConfig,
+    output: Path,
+    *,
+    backbone: Path,
+    data: Path,
+    runtime: RuntimeConfig,
+    labels: Path | None = None,
+) -> None:
+    """Write classifier.safetensors, metrics.jsonl, validation.json, and rows of the test images.
+
+    The weights are those of the last step: nothing is chosen, on validation or test images.
+
+    Args:
+        labels: a subset of the training images to learn from; None: all.
+    """
+    from pipeline import kernels
+    from pipeline.classification.batches import BatchMaker, labelled_images
+    from pipeline.classification.network import open_classifier, save_classifier
+    from pipeline.classification.predicting import ranked_classes
+    from pipeline.classification.protocol import protocol
+    from pipeline.classification.training import train_classifier
+    from pipeline.datasets.label_subset import read_subset
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.files import sha256_of_file, write_json
+    from pipeline.finetune.progress_bar import step_bar
+
+    kernels.use(runtime.kernels)
+    dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"
+    train, val, test = (labelled_images(dataset, split) for split in ("train", "val", "test"))
+    reason = why_not(dataset.name, {"train": train.labels, "test": test.labels})
+    if reason:
+        print(reason)
+        write_no_outcome(output, reason)
+        return
+    rows, names = subset.chosen(train.index), dataset.class_names
+    network, stored = open_classifier(path, len(names), pooling=config.pooling, seed=config.seed)
+    statistics = {"mean": stored.mean, "std": stored.std}
+    batches = BatchMaker(config, dataset, rows, **statistics)
+    digest = sha256_of_file(path)
+    with step_bar("finetune", kernels.note) as report:
+        train_classifier(
+            network, batches, backbone_digest=digest, output=output, runtime=runtime, report=report
+        )
+    save_classifier(output / "classifier.safetensors", network, stored, config, names)
+    if len(val.index):  # for people who compare recipes
+        best = ranked_classes(network.logits, dataset, val.index, config, **statistics)[:, 0]
+        accuracy = float((best == val.labels).mean())
+        write_json(output / "validation.json", {"top1": accuracy, "num_images": len(best)})
+    ranking = ranked_classes(network.logits, dataset, test.index, config, **statistics)
+    hits = ranking == test.labels[:, None]
+    how = protocol(config, weights=stored.weights, num_images=len(rows), labels=subset.words)
+    metrics = [Metric("top1", hits[:, 0], how)]
+    if len(names) > 5:
+        metrics.append(Metric("top5", hits.any(axis=1), how))
+    best, task = ranking[:, 0], subset.task("finetune")
+    write_outcome(output, task, metrics, best, test, num_bootstrap=config.num_bootstrap)
+
+
+if __name__ == "__main__":
+    serve(run, FinetuneConfig, needs_jittor=True)
