@@ -53,8 +53,9 @@ def _survivors(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
 
 def _greedy(overlapping: np.ndarray) -> np.ndarray:
     """(b, b) bool, best first -> (b,) bool: not overlapped by any better one that stays."""
+    lower = np.triu(overlapping, 1)  # [i, j]: j is worse than i, and overlapped by it
     stays = np.ones(len(overlapping), bool)
-    for rank, removed in enumerate(overlapping):
+    for rank in np.flatnonzero(lower.any(axis=1)):
         if stays[rank]:
-            stays[rank + 1 :] &= ~removed[rank + 1 :]
+            stays &= ~lower[rank]
     return stays

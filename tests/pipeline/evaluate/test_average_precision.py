@@ -178,6 +178,22 @@ def test_a_worked_example():
     }
 
 
+def test_detections_on_a_crowd_count_for_nothing():
+    """T14: the evaluator is told of crowds: two detections inside one are no mistakes, one beside it is."""
+    boxes = np.array([[0, 0, 20, 20], [40, 0, 100, 60]], np.float32)
+    areas = np.array([400, 3600], np.float32)
+    objects = Objects(boxes, np.zeros(2, int), np.array([False, True]), areas, (None, None))
+    dataset = Dataset([objects], [(100, 100)], [1], [5], ["thing"])
+    inside = [[50, 10, 60, 20], [70, 30, 90, 60], [0, 0, 20, 20]]
+    beside = [[0, 70, 20, 90], *inside]
+    for found, expected in ((inside, 1), (beside, 0.5)):
+        scores = np.linspace(0.9, 0.1, len(found)).astype(np.float32)
+        detections = Detections(np.array(found, np.float32), scores, np.zeros(len(found), int), None)
+        results = coco_results([detections], dataset, [0])
+        found_ap = evaluate_ap(results, dataset, [0], "bbox", np.ones((1, 1), int))
+        assert found_ap.metrics["ap50"] == found_ap.replicates["ap50"][0] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_perfect_shuffled_and_empty_results(mixed, rng, kind):
     """T22: the truth itself scores 1, with images exchanged about 0, and nothing at all 0."""
