@@ -1,5 +1,6 @@
 """Training batches: views of images with what is in them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,6 @@ from pipeline.streams import Stream, generator
 from pipeline.transforms.dense import detection_view
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene, scene_of
-
-PAD_MULTIPLE = 32  # pixels: stride of the coarsest level that boxes are pooled from
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +28,20 @@ class DetectBatch:
 
 @dataclass(frozen=True, eq=False)
 class BatchMaker:
-    """Makes the batch of a step, in any thread."""
+    """Makes the batch of a step; may be called from several threads at once.
+
+    Args:
+        rows: (n,) of the training images.
+        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
+        multiple: pixels; what sides of the images are multiples of.
+    """
 
     dataset: PreparedDataset
-    rows: np.ndarray  # of the training images
+    rows: np.ndarray
     config: DetectConfig
-    mean: np.ndarray  # (3,)
-    std: np.ndarray  # (3,)
+    mean: np.ndarray
+    std: np.ndarray
+    multiple: int
 
     def __call__(self, step: int) -> DetectBatch:
         seed, batch_size = self.config.seed, self.config.schedule.batch_size
@@ -47,16 +53,22 @@ class BatchMaker:
         ]
         names = [self.dataset.path(int(row)) for row in rows]
         seeds = generator(seed, Stream.DENSE_SAMPLES, step).integers(2**62, size=batch_size)
-        return batch_of(views, names, seeds, mean=self.mean, std=self.std)
+        return batch_of(views, names, seeds, mean=self.mean, std=self.std, multiple=self.multiple)
 
 
 def batch_of(
-    views: list[Scene], names: list[str], sample_seeds: np.ndarray, *, mean: np.ndarray, std: np.ndarray
+    views: list[Scene],
+    names: list[str],
+    sample_seeds: np.ndarray,
+    *,
+    mean: np.ndarray,
+    std: np.ndarray,
+    multiple: int,
 ) -> DetectBatch:
     """Put scenes with objects side by side, padded to one size."""
     return DetectBatch(
         names=names,
-        images=padded_images([view.image for view in views], mean=mean, std=std, multiple=PAD_MULTIPLE),
+        images=padded_images([view.image for view in views], mean=mean, std=std, multiple=multiple),
         sizes=np.array([view.size for view in views]),
         truths=[truth_of(view) for view in views],
         sample_seeds=sample_seeds,
@@ -74,6 +86,20 @@ def truth_of(scene: Scene) -> Truth:
     )
 
 
-def rows_with_objects(dataset: PreparedDataset, rows: np.ndarray) -> np.ndarray:
-    """Those of the images in which there is at least one object that is no crowd."""
-    return np.array([row for row in rows if not dataset.objects(int(row)).crowd.all()], np.int64)
+def rows_to_train_on(dataset: PreparedDataset, *, skip_empty: bool, say: Callable[[str], None]) -> np.ndarray:
+    """The training images; with `skip_empty` those in which there is an object that is no crowd.
+
+    Args:
+        say: is told how many are left out.
+
+    Raises:
+        ValueError: all of them would be.
+    """
+    rows = dataset.indices("train")
+    if not skip_empty:
+        return rows
+    kept = np.array([row for row in rows.tolist() if not dataset.objects(row).crowd.all()], np.int64)
+    say(f"view.skip_empty: {len(rows) - len(kept)} of {len(rows)} training images show no object: left out")
+    if not len(kept):
+        raise ValueError(f"{dataset.name}: no training image shows an object")
+    return kept

@@ -61,6 +61,11 @@ class CascadeMaskRcnn(nn.Module):
         self.heads = CascadeHeads(config, backbone.dim, backbone.stride, num_classes, masks=masks)
         initialize_head(self.heads, seed)
 
+    @property
+    def multiple(self) -> int:
+        """Pixels; sides of images are multiples of it, so that all levels cover the same ones."""
+        return round(self.heads.pyramid.strides[-1])
+
     def levels(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
         """images (B, 3, H, W) -> levels (B, C, h, w), fine to coarse."""
         return self.heads.fpn(self.heads.pyramid(self.backbone(images, path_scales)))

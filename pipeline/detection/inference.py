@@ -10,6 +10,8 @@ from pipeline.detection.box_stages import best_boxes, moved_boxes, moved_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, MASK_SIZE
 
+_MASKS_AT_ONCE = 256  # boxes; a map of 28 x 28 places of each is held several times
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -88,7 +90,9 @@ def _found_masks(
     if not sum(counts):
         return [np.zeros((0, MASK_SIZE, MASK_SIZE), np.float32)] * len(counts)
     boxes, classes = (np.concatenate([parts[i] for parts in found]) for i in (0, 2))
-    pooled = network.pooled(levels, boxes, np.repeat(np.arange(len(counts)), counts), MASK_BINS)
-    heads = list(network.heads.masks)
-    masks = sum(jt.sigmoid(head(pooled, classes)) for head in heads) / len(heads)
-    return np.split(masks.numpy(), np.cumsum(counts)[:-1])
+    images, heads, masks = np.repeat(np.arange(len(counts)), counts), list(network.heads.masks), []
+    for start in range(0, len(boxes), _MASKS_AT_ONCE):
+        part = slice(start, start + _MASKS_AT_ONCE)
+        pooled = network.pooled(levels, boxes[part], images[part], MASK_BINS)
+        masks.append(sum(jt.sigmoid(head(pooled, classes[part])) for head in heads).numpy() / len(heads))
+    return np.split(np.concatenate(masks), np.cumsum(counts)[:-1])

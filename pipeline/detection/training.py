@@ -22,8 +22,8 @@ def detection_losses(
         path_scales: (depth, 2, B) stochastic depth of the backbone, or None.
 
     Returns:
-        "objectness" and "anchors" of the proposal network; "classes", "boxes" and, where the network has
-        masks, "masks" of the stages.
+        "loss_objectness" and "loss_anchors" of the proposal network; "loss_classes", "loss_boxes" and, where
+        the network has masks, "loss_masks" of the stages.
     """
     config = network.config
     rngs = [np.random.default_rng(seed) for seed in batch.sample_seeds.tolist()]
@@ -41,7 +41,7 @@ def detection_losses(
         )
         for rng, truth, size in zip(rngs, batch.truths, batch.sizes.tolist(), strict=True)
     ]
-    terms = dict(zip(("objectness", "anchors"), rpn_losses(outputs, samples), strict=True))
+    terms = dict(zip(("loss_objectness", "loss_anchors"), rpn_losses(outputs, samples), strict=True))
     for name, term in _stage_losses(network, batch, rngs, levels, found):
         terms[name] = terms[name] + term if name in terms else term
     return terms
@@ -60,11 +60,11 @@ def _stage_losses(
         head = network.heads.boxes[index]
         logits, deltas = head(network.pooled(levels, rois.boxes, rois.image_index, BOX_BINS))
         classes, boxes = box_losses(head, logits, deltas, rois, stage)
-        yield "classes", stage.weight * classes
-        yield "boxes", stage.weight * boxes
+        yield "loss_classes", stage.weight * classes
+        yield "loss_boxes", stage.weight * boxes
         for mask_head in network.mask_heads(index):
             weight = stage.weight if network.config.mask_heads == "each" else 1.0
-            yield "masks", weight * _mask_loss(network, mask_head, levels, rois, batch)
+            yield "loss_masks", weight * _mask_loss(network, mask_head, levels, rois, batch)
         if index + 1 < len(network.stages):
             found = _refined(head, logits.numpy(), deltas.numpy(), rois, stage, batch.sizes)
 

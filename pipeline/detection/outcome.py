@@ -1,0 +1,120 @@
+"""What a detection leaves behind: rows, scores of each class, results in COCO's format, and a picture."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.dense import DetectConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.detection.pictures import Drawn, Sample, draw_samples
+from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
+from pipeline.evaluate.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.evaluate.overlays import samples
+from pipeline.files import replacing, write_text
+
+_KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours
+
+
+def why_not(dataset: PreparedDataset) -> str | None:
+    """Why nothing can be detected in this data set; None where it can."""
+    if dataset.annotation != "objects":
+        return f"no detection in {dataset.name}: expected objects, found {dataset.annotation}"
+    missing = [split for split in ("train", "test") if not len(dataset.indices(split))]
+    if missing:
+        return f"no detection in {dataset.name}: no labelled images in the parts {', '.join(missing)}"
+    return None
+
+
+def why_no_masks(dataset: PreparedDataset) -> str | None:
+    """Why only boxes are trained and scored; None where masks are too."""
+    for split in ("train", "test"):
+        known = [
+            segment is not None
+            for row in dataset.indices(split).tolist()
+            for segment in dataset.objects(row).segments
+        ]
+        if not all(known):
+            return f"no masks: {known.count(False)} of {len(known)} objects in {split} have none; boxes only"
+    return None
+
+
+def write_outcome(
+    output: Path,
+    config: DetectConfig,
+    dataset: PreparedDataset,
+    detections: Iterable[Detections],
+    *,
+    masks: bool,
+) -> None:
+    """Score the detections of the test images, and write all that can be said of them.
+
+    Files: rows.json and replicates.npz, coco_results.json, per_class.csv, overlay.png.
+    """
+    rows = dataset.indices("test")
+    kept = list(detections)
+    results = coco_results(kept, dataset, rows.tolist())
+    write_text(output / "coco_results.json", json.dumps(results))
+    counts = resample_counts(len(rows), config.num_bootstrap)
+    scored = {
+        name: evaluate_ap(results, dataset, rows.tolist(), kind, counts)
+        for kind, name in _KINDS.items()
+        if masks or kind == "bbox"
+    }
+    _write_per_class(output / "per_class.csv", dataset, rows, scored)
+    shown = samples(np.arange(len(rows)), config.num_pictures)
+    if len(shown):
+        pictures = [_sample(dataset, int(rows[place]), kept[place]) for place in shown]
+        draw_samples(output / "overlay.png", pictures, dataset.class_names)
+    images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
+    state = "frozen" if config.frozen else "finetuned"
+    words = protocol(config)
+    measures = [
+        Measure(f"detect-{name}-{state}", metric, value, words, images, score.replicates.get(metric))
+        for name, score in scored.items()
+        for metric, value in score.metrics.items()
+    ]
+    write_measures(output, measures)
+
+
+def protocol(config: DetectConfig) -> str:
+    """How the numbers came about, in a line."""
+    schedule, view, stages = config.schedule, config.view, config.heads.stages
+    lr = schedule.frozen_lr if config.frozen and schedule.frozen_lr is not None else schedule.lr
+    state = "frozen backbone" if config.frozen else f"fine-tuned, layer decay {schedule.layer_decay:g}"
+    network = "Mask R-CNN" if stages == 1 else f"Cascade Mask R-CNN, {stages} stages"
+    return (
+        f"{network}, {state}, AdamW, lr {lr:g}, {schedule.num_steps} steps of {schedule.batch_size} images; "
+        f"short side {view.test_short_side} px, at most {config.heads.max_detections} detections"
+    )
+
+
+def _write_per_class(
+    path: Path, dataset: PreparedDataset, rows: np.ndarray, scored: dict[str, AveragePrecision]
+) -> None:
+    """AP of each class (an empty cell: no such objects), and how many objects there are, without crowds."""
+    num_objects = np.zeros(len(dataset.class_names), np.int64)
+    for row in rows.tolist():
+        objects = dataset.objects(row)
+        num_objects += np.bincount(objects.classes[~objects.crowd], minlength=len(num_objects))
+    columns = [
+        ["" if math.isnan(value) else f"{value:.6f}" for value in score.per_class.tolist()]
+        for score in scored.values()
+    ]
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["class", "num_objects", *(f"{name}_ap" for name in scored)])
+        writer.writerows(zip(dataset.class_names, num_objects.tolist(), *columns, strict=True))
+
+
+def _sample(dataset: PreparedDataset, row: int, found: Detections) -> Sample:
+    truth = dataset.objects(row)
+    segments = found.masks or (None,) * len(found.boxes)
+    return Sample(
+        dataset.image(row),
+        Drawn(truth.boxes, truth.classes, truth.segments, crowd=truth.crowd),
+        Drawn(found.boxes, found.classes, tuple(segments), found.scores),
+    )

@@ -1,0 +1,105 @@
+"""A trained network on labelled images: detections of each, in the image's own coordinates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from faster_coco_eval.core import mask as run_lengths
+
+from pipeline.config.dense import DetectViewConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.detection.boxes import clipped
+from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.inference import Found, find
+from pipeline.detection.masks import pasted
+from pipeline.evaluate.average_precision import Detections
+from pipeline.prefetch import prefetch
+from pipeline.transforms.dense import fitted
+from pipeline.transforms.padding import padded_images
+from pipeline.transforms.scene import Scene
+
+_BATCH_PIXELS = 2**17  # of one pass through the network; 8 images of 128 px, one of 800 x 1333
+_MAX_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """How a network is asked.
+
+    Args:
+        network: in evaluation mode.
+        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
+    """
+
+    network: CascadeMaskRcnn
+    view: DetectViewConfig
+    mean: np.ndarray
+    std: np.ndarray
+
+    def predictions(
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int
+    ) -> Iterator[Detections]:
+        """Detections of each row, in order.
+
+        Only images of one size share a batch: what is found in one does not depend on the others.
+        """
+        groups = list(self._groups(dataset, rows.tolist()))
+        loaded = prefetch(
+            lambda step: self._load(dataset, groups[step]),
+            range(len(groups)),
+            num_threads=num_threads,
+            depth=2 * num_threads,
+        )
+        for group, (images, sizes) in zip(groups, loaded, strict=True):
+            found = find(self.network, images, sizes)
+            for row, of_image, size in zip(group, found, sizes.tolist(), strict=True):
+                width, height = dataset.size(row)
+                yield detections_of(of_image, tuple(size), (height, width))
+
+    def _groups(self, dataset: PreparedDataset, rows: list[int]) -> Iterator[list[int]]:
+        """Neighbours of one size, as many as one pass takes."""
+        group: list[int] = []
+        for row in rows:
+            if group and (
+                dataset.size(row) != dataset.size(group[0]) or len(group) == self._batch_of(dataset, row)
+            ):
+                yield group
+                group = []
+            group.append(row)
+        if group:
+            yield group
+
+    def _batch_of(self, dataset: PreparedDataset, row: int) -> int:
+        short, long = sorted(dataset.size(row))
+        factor = min(self.view.test_short_side / short, self.view.max_long_side / long)
+        return int(np.clip(_BATCH_PIXELS / (short * long * factor**2), 1, _MAX_BATCH))
+
+    def _load(self, dataset: PreparedDataset, group: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Images (B, 3, H, W), padded, and their sizes without padding (B, 2)."""
+        limits = self.view.test_short_side, self.view.max_long_side
+        images = [fitted(Scene(dataset.image(row)), *limits).image for row in group]
+        batch = padded_images(images, mean=self.mean, std=self.std, multiple=self.network.multiple)
+        return batch, np.array([image.shape[:2] for image in images])
+
+
+def detections_of(found: Found, seen: tuple[int, int], original: tuple[int, int]) -> Detections:
+    """What was found, in the coordinates of the original image; masks as run lengths.
+
+    Args:
+        seen: (height, width) of the image that the network saw, without padding.
+        original: (height, width) of the image as it is stored.
+    """
+    height, width = original
+    factors = np.array([width / seen[1], height / seen[0]] * 2, np.float32)
+    boxes = clipped(found.boxes * factors, height, width)
+    masks = None
+    if found.masks is not None:
+        # One by one: a hundred masks of a large photograph would fill the memory.
+        parts = [slice(i, i + 1) for i in range(len(boxes))]
+        masks = [_encoded(pasted(found.masks[part], boxes[part], height, width)) for part in parts]
+    return Detections(boxes, found.scores.astype(np.float32), found.classes, masks)
+
+
+def _encoded(mask: np.ndarray) -> dict:
+    """(1, H, W) bool -> COCO's compressed run lengths, which go down the columns."""
+    return run_lengths.encode(np.asfortranarray(mask[0].astype(np.uint8)))

@@ -1,0 +1,76 @@
+"""Detection: Cascade Mask R-CNN trained on a backbone, frozen or fine-tuned, and measured on test images."""
+
+import os
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.config.dense import DetectConfig
+from pipeline.config.stages import RuntimeConfig
+from pipeline.request import serve
+
+
+def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
+    """Write the trained model, rows with replicates, COCO results, scores of each class, and a picture."""
+    from functools import partial
+
+    from pipeline import kernels
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.detection.batches import BatchMaker, rows_to_train_on
+    from pipeline.detection.cascade import CascadeMaskRcnn
+    from pipeline.detection.outcome import why_no_masks, why_not, write_outcome
+    from pipeline.detection.predictions import Predictor
+    from pipeline.detection.training import detection_losses
+    from pipeline.evaluate.outcome import write_no_outcome
+    from pipeline.files import sha256_of_file, sha256_of_json
+    from pipeline.finetune.loop import finetune
+    from pipeline.finetune.progress_bar import step_bar
+    from pipeline.models.dense_backbone import open_dense_backbone
+    from pipeline.models.weights import named_arrays, write_arrays
+
+    kernels.use(runtime.kernels)
+    dataset = PreparedDataset.open(data)
+    reason = why_not(dataset)
+    if reason:
+        print(reason)
+        write_no_outcome(output, reason)
+        return
+    boxes_only = why_no_masks(dataset)
+    if boxes_only:
+        print(boxes_only)
+    path = backbone / "backbone.safetensors"
+    taps, stored = open_dense_backbone(path, tap_norm=config.heads.tap_norm, frozen=config.frozen)
+    print(taps.described())
+    num_classes = len(dataset.class_names)
+    network = CascadeMaskRcnn(taps, config.heads, num_classes, masks=not boxes_only, seed=config.seed)
+    rows = rows_to_train_on(dataset, skip_empty=config.view.skip_empty, say=print)
+    settings = config.model_dump(mode="json")
+    with step_bar("detect", kernels.note) as report:
+        finetune(
+            network,
+            make_batch=BatchMaker(dataset, rows, config, stored.mean, stored.std, network.multiple),
+            losses=partial(detection_losses, network),
+            schedule=config.schedule,
+            seed=config.seed,
+            run=sha256_of_json([settings, sha256_of_file(path), dataset.content_digest]),
+            output=output,
+            runtime=runtime,
+            report=report,
+        )
+    metadata = {
+        "config": settings,
+        "class_names": dataset.class_names,
+        "architecture": stored.config.model_dump(mode="json"),
+        "mean": stored.mean.tolist(),
+        "std": stored.std.tolist(),
+    }
+    write_arrays(output / "model.safetensors", named_arrays(network), metadata)
+    rows = dataset.indices("test")
+    predictor = Predictor(network, config.view, stored.mean, stored.std)
+    detections = predictor.predictions(dataset, rows, runtime.threads or len(os.sched_getaffinity(0)))
+    shown = tqdm(detections, desc="detect test", unit="image", total=len(rows), dynamic_ncols=True)
+    write_outcome(output, config, dataset, shown, masks=not boxes_only)
+
+
+if __name__ == "__main__":
+    serve(run, DetectConfig, needs_jittor=True)
