@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.section import Section
-from pipeline.config.stages import RuntimeConfig
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
 
 STAGES: dict[str, str] = {  # in the order in which they run
@@ -76,14 +76,14 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
         if section is not None
     }
     probes |= _dense_probes(experiment, backbones, annotated)
+    probes |= {f"discrepancy/{name}": backbone for name, backbone in backbones.items() if _has_head(backbone)}
     for stage, task in (("segment", "segmentation"), ("detect", "detection")):
         if task in annotated:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
     tables = Node("tables", "", _tables_config(experiment), probes, experiment.runtime)
     prepared = dict.fromkeys([images, classified, *annotated.values()])
-    return [
-        *prepared, *subsets.values(), *backbones.values(), *features.values(), *probes.values(), tables
-    ]  # fmt: skip
+    nodes = [*prepared, *subsets.values(), *backbones.values(), *features.values(), *probes.values(), tables]
+    return list(dict.fromkeys(nodes))
 
 
 def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
@@ -172,6 +172,11 @@ def _percent(share: float) -> str:
 def _seed(name: str) -> int:
     """Seed of the backbone "<arm>-seed<s>"."""
     return int(name.rpartition("-seed")[2])
+
+
+def _has_head(backbone: Node) -> bool:
+    """Whether a backbone's pretraining measures a discrepancy."""
+    return isinstance(backbone.config, PretrainConfig) and backbone.config.auxiliary_head is not None
 
 
 def _dense_probes(

@@ -11,18 +11,20 @@ FEW_STEPS = 300  # below, the teacher's weights are still close to the first one
 
 
 def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
-    """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl and loss.png.
+    """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl, loss.png and rows.json.
 
     Returns the digest of the teacher: what later stages depend on, unlike the speeds in the log.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.evaluate.measures import write_measures
     from pipeline.files import sha256_of_file
+    from pipeline.metrics_log import read_metrics
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.pretrain.curves import draw_curves
+    from pipeline.pretrain.discrepancy import discrepancy_measures, held_out_images
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
-    from pipeline.metrics_log import read_metrics
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
@@ -52,7 +54,10 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
         ("student.safetensors", state.student, "student"),
     ):
         save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
-    draw_curves(output / "loss.png", read_metrics(output / METRICS), config.projection_head.num_prototypes)
+    metrics = read_metrics(output / METRICS)
+    draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)
+    held_out = held_out_images(dataset, config)
+    write_measures(output, discrepancy_measures(metrics[-1], held_out.source))
     return sha256_of_file(output / "backbone.safetensors")
 
 

@@ -1,32 +1,11 @@
-"""Which images a step sees."""
+"""Which images a step of fine-tuning sees."""
 
 import numpy as np
 
-from pipeline.streams import Stream, generator
+from pipeline.image_order import rows_of_step
+from pipeline.streams import Stream
 
 
 def training_rows(rows: np.ndarray, seed: int, step: int, batch_size: int) -> np.ndarray:
-    """The rows of one step: epochs are permutations laid end to end, so every image comes equally often.
-
-    A function of (seed, step): nothing has to be remembered over a resume. A set smaller than a batch comes
-    several times in one.
-
-    Args:
-        rows: (n,) of the training images, n >= 1.
-
-    Returns:
-        (batch_size,).
-
-    Raises:
-        ValueError: no rows.
-    """
-    if not len(rows):
-        raise ValueError("no images to train on")
-    places = np.arange(step * batch_size, (step + 1) * batch_size)
-    epochs = places // len(rows)
-    orders = {
-        epoch: generator(seed, Stream.DENSE_ORDER, int(epoch)).permutation(len(rows))
-        for epoch in np.unique(epochs)
-    }
-    chosen = [orders[epoch][place] for epoch, place in zip(epochs, places % len(rows), strict=True)]
-    return rows[np.array(chosen)]
+    """(batch_size,) of the training images `rows` (n,); see `rows_of_step`."""
+    return rows_of_step(rows, step, batch_size, seed=seed, stream=Stream.DENSE_ORDER)

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.image_order import rows_of_step
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.streams import Stream, generator
@@ -34,18 +35,6 @@ class BatchMaker:
         )
 
     def image_rows(self, step: int) -> np.ndarray:
-        """Rows of the manifest for one step: (batch_size,) int64.
-
-        The run reads one endless stream, a fresh permutation an epoch, so that no image is dropped and a
-        set smaller than a batch works.
-        """
-        train = self.dataset.indices("train")
-        size = self.config.schedule.batch_size
-        positions = np.arange(step * size, (step + 1) * size)
-        epochs, offsets = np.divmod(positions, len(train))
-        rows = np.empty(size, np.int64)
-        for epoch in np.unique(epochs):
-            order = generator(self.config.seed, Stream.ORDER, int(epoch)).permutation(len(train))
-            chosen = epochs == epoch
-            rows[chosen] = train[order[offsets[chosen]]]
-        return rows
+        """Rows of the manifest for one step: (batch_size,) int64."""
+        train, size = self.dataset.indices("train"), self.config.schedule.batch_size
+        return rows_of_step(train, step, size, seed=self.config.seed)

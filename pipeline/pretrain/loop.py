@@ -10,10 +10,12 @@ from pipeline.clock import StepClock
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.metrics_log import append_metrics, rewind
+from pipeline.models.hssl import HSSLNetwork
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.pretrain.discrepancy import held_out_images, measured_discrepancy
 from pipeline.pretrain.monitor import check_finite, collapse, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 
@@ -53,6 +55,7 @@ def pretrain(
         state = load_checkpoint(output / CHECKPOINT, state, config)
     rewind(output / METRICS, state.step)
     clock = StepClock(state.step, config.schedule.batch_size)
+    discrepancy = _discrepancy_of(dataset, config)
     unread = []  # losses are read at logging steps only: reading waits for the device
     batches = prefetch(BatchMaker(config, dataset), range(state.step, schedule.num_steps))
     for batch in batches:
@@ -70,6 +73,7 @@ def pretrain(
                 "step": state.step,
                 **losses,
                 **_measured(outcome, rates),
+                **discrepancy(state.teacher),
                 **clock.read(state.step),
             }
             append_metrics(output / METRICS, metrics)
@@ -81,6 +85,16 @@ def pretrain(
         clock.batch_asked()
     save_checkpoint(output / CHECKPOINT, state, config)
     return state
+
+
+def _discrepancy_of(
+    dataset: PreparedDataset, config: PretrainConfig
+) -> Callable[[HSSLNetwork], dict[str, float]]:
+    """Measures on images that are fixed for the run; nothing without an auxiliary head."""
+    if config.auxiliary_head is None:
+        return lambda network: {}
+    crops = held_out_images(dataset, config).crops
+    return lambda network: measured_discrepancy(network, crops, config.objective.student_temperature)
 
 
 def _measured(outcome: StepOutcome, rates: Rates) -> dict[str, float]:

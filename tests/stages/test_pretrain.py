@@ -27,7 +27,7 @@ def test_files_and_content(pretrained, tiny_prepared, tiny_config):
     output, content = pretrained
     names = {path.name for path in output.iterdir()}
     weights = {"backbone.safetensors", "student.safetensors", "checkpoint.safetensors"}
-    assert names == weights | {"metrics.jsonl", "loss.png"}
+    assert names == weights | {"metrics.jsonl", "loss.png", "rows.json", "replicates.npz"}
     assert content == sha256_of_file(output / "backbone.safetensors")
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]

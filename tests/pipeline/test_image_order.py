@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.finetune.order import training_rows
+from pipeline.image_order import rows_of_step
 
 ROWS = np.array([3, 5, 8, 13, 21, 34, 55])
 
@@ -34,3 +35,7 @@ def test_a_set_smaller_than_a_batch_fills_it():
 def test_no_images_are_refused():
     with pytest.raises(ValueError, match="no images"):
         training_rows(np.array([], int), 0, 0, 4)
+
+
+def test_pretraining_and_fine_tuning_draw_their_own_orders():
+    assert rows_of_step(ROWS, 0, 7, seed=1).tolist() != training_rows(ROWS, 1, 0, 7).tolist()
