@@ -32,7 +32,7 @@ class PreparedDataset:
     mean: np.ndarray  # (3,) float32: R, G, B of the training pixels, in [0, 1]
     std: np.ndarray  # (3,) float32
     annotation: Annotation  # what images are labelled with: a class at most, a label map each, or objects
-    category_ids: list[int]  # of each class, as the source numbers it; empty where it does not
+    category_ids: list[int]  # of each class, as the source numbers it, else from 1; objects only
     content_digest: str  # equal for equal images, labels and splits
     directory: Path
     summary: dict

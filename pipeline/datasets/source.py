@@ -71,7 +71,7 @@ class Source(Protocol):
 class AnnotatedSource(Source, Protocol):
     """A source of label maps or objects."""
 
-    category_ids: Sequence[int]  # of each class, as the source numbers it; empty where it has no numbers
+    category_ids: Sequence[int]  # of each class, as the source numbers it, else from 1; empty for label maps
 
     def target(self, entry: Entry) -> Target:
         """What an entry is labelled with.

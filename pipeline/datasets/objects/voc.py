@@ -59,7 +59,13 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         )
         for file, content in zip(files, contents, strict=True)
     ]
-    return ObjectSource(root, images, class_names=class_names, category_ids=(), max_pixels=config.max_pixels)
+    return ObjectSource(
+        root,
+        images,
+        class_names=class_names,
+        category_ids=tuple(range(1, len(class_names) + 1)),  # VOC has names only; COCO counts from 1
+        max_pixels=config.max_pixels,
+    )
 
 
 class _File(NamedTuple):

@@ -41,7 +41,7 @@ def test_corners_are_pixels_from_one_both_inside(voc, prepared):
     dataset = prepared(voc, val_share=0)
     assert (dataset.summary["format"], dataset.annotation) == ("voc-boxes", "objects")
     assert dataset.class_names == ["cat", "dog"]
-    assert dataset.category_ids == []
+    assert dataset.category_ids == [1, 2]
     first = dataset.objects(0)
     assert first.boxes.tolist() == [[0, 0, 5, 4], [1, 1, 3, 4]]
     assert first.classes.tolist() == [1, 0]
