@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
@@ -52,6 +52,16 @@ class SegmentViewConfig(Section):
     photometric: bool = True
     inference: Literal["whole", "slide"] = "slide"
     stride: PositiveInt = 341  # of the sliding window
+
+    @model_validator(mode="after")
+    def _possible(self) -> "SegmentViewConfig":
+        for name in ("resize", "scale"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be (low, high), got ({low}, {high})")
+        if self.inference == "slide" and self.stride > self.crop_size:
+            raise ValueError(f"stride {self.stride} leaves gaps: a window has crop_size {self.crop_size}")
+        return self
 
 
 class SegmentHeadConfig(Section):

@@ -1,0 +1,75 @@
+"""Training batches of segmentation, each a function of (seed, step)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config.dense import SegmentConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.finetune.order import training_rows
+from pipeline.streams import Stream, generator
+from pipeline.transforms.dense import segmentation_view
+from pipeline.transforms.padding import padded_images, padded_label_maps
+from pipeline.transforms.scene import scene_of
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentBatch:
+    """What a step learns from."""
+
+    names: list[str]  # of the images
+    images: np.ndarray  # (B, 3, H, W) float32, normalised
+    label_maps: np.ndarray  # (B, H, W) int16, IGNORED where there is no label
+    channel_scales: list[np.ndarray]  # dropout of each head, (B, its width) float32
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMaker:
+    """Makes the batch of a step; may be called from several threads at once.
+
+    Args:
+        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
+        multiple: pixels; what sides of the images are multiples of.
+        dropout_widths: hidden channels of each head that drops some.
+    """
+
+    dataset: PreparedDataset
+    config: SegmentConfig
+    mean: np.ndarray
+    std: np.ndarray
+    multiple: int
+    dropout_widths: tuple[int, ...]
+
+    def __call__(self, step: int) -> SegmentBatch:
+        config, size = self.config, self.config.schedule.batch_size
+        rows = training_rows(self.dataset.indices("train"), config.seed, step, size).tolist()
+        scenes = [
+            segmentation_view(
+                generator(config.seed, Stream.DENSE_VIEWS, step * size + place),
+                scene_of(self.dataset, row),
+                config.view,
+            )
+            for place, row in enumerate(rows)
+        ]
+        images = padded_images(
+            [scene.image for scene in scenes],
+            mean=self.mean,
+            std=self.std,
+            multiple=self.multiple,
+            square=config.view.crop_size,
+        )
+        return SegmentBatch(
+            names=[self.dataset.path(row) for row in rows],
+            images=images,
+            label_maps=padded_label_maps([scene.label_map for scene in scenes], *images.shape[2:]),
+            channel_scales=self._channel_scales(step, size),
+        )
+
+    def _channel_scales(self, step: int, size: int) -> list[np.ndarray]:
+        """Whole channels are dropped, and the others enlarged to the same mean."""
+        kept = 1 - self.config.heads.dropout
+        rng = generator(self.config.seed, Stream.DENSE_SAMPLES, step)
+        return [
+            ((rng.random((size, width)) < kept) / np.float32(max(kept, 1e-6))).astype(np.float32)
+            for width in self.dropout_widths
+        ]

@@ -1,0 +1,95 @@
+"""A trained network on labelled images: a class map for each, at its label map's own resolution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config.dense import SegmentViewConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.prefetch import prefetch
+from pipeline.segmentation.inference import LogitsOf, class_map, slide
+from pipeline.transforms.dense import fitted
+from pipeline.transforms.padding import padded_images
+from pipeline.transforms.scene import Scene
+
+_LOGIT_BYTES = 2**27  # of one pass through the network, at the image's resolution
+_MAX_BATCH = 64  # images or windows in one pass
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One image, named by the network."""
+
+    row: int  # of the data set
+    truth: np.ndarray  # (H, W) int16
+    class_map: np.ndarray  # (H, W) int16
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """How a network is asked.
+
+    Args:
+        logits_of: see `pipeline.segmentation.inference`.
+        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
+        num_classes: K; with it, the size of a batch is chosen.
+    """
+
+    logits_of: LogitsOf
+    view: SegmentViewConfig
+    mean: np.ndarray
+    std: np.ndarray
+    num_classes: int
+
+    def predictions(
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int
+    ) -> Iterator[Prediction]:
+        """A prediction of each row, in order.
+
+        Only images of one size share a batch: none is padded because of another.
+        """
+        groups = list(self._groups(dataset, rows.tolist()))
+        loaded = prefetch(
+            lambda step: self._load(dataset, groups[step]),
+            range(len(groups)),
+            num_threads=num_threads,
+            depth=2 * num_threads,
+        )
+        for group, (images, truths) in zip(groups, loaded, strict=True):
+            for row, truth, logits in zip(group, truths, self._logits(images), strict=True):
+                yield Prediction(row, truth, class_map(logits, truth.shape))
+
+    def _groups(self, dataset: PreparedDataset, rows: list[int]) -> Iterator[list[int]]:
+        """Neighbours of one size, as many as one pass takes."""
+        group: list[int] = []
+        for row in rows:
+            if group and (
+                dataset.size(row) != dataset.size(group[0]) or len(group) == self._batch_of(dataset, row)
+            ):
+                yield group
+                group = []
+            group.append(row)
+        if group:
+            yield group
+
+    def _batch_of(self, dataset: PreparedDataset, row: int) -> int:
+        width, height = dataset.size(row)
+        short_side, max_long_side = self.view.resize
+        factor = min(short_side / min(height, width), max_long_side / max(height, width))
+        return self._batch_size(height * width * factor**2)
+
+    def _batch_size(self, num_pixels: float) -> int:
+        return int(np.clip(_LOGIT_BYTES / (4 * self.num_classes * num_pixels), 1, _MAX_BATCH))
+
+    def _load(self, dataset: PreparedDataset, group: list[int]) -> tuple[np.ndarray, list[np.ndarray]]:
+        images = [fitted(Scene(dataset.image(row)), *self.view.resize).image for row in group]
+        batch = padded_images(images, mean=self.mean, std=self.std, multiple=1)
+        return batch, [dataset.label_map(row) for row in group]
+
+    def _logits(self, images: np.ndarray) -> np.ndarray:
+        if self.view.inference == "whole":
+            return self.logits_of(images)
+        window = self.view.crop_size
+        batch_size = self._batch_size(window**2)
+        return slide(self.logits_of, images, window=window, stride=self.view.stride, batch_size=batch_size)

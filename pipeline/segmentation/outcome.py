@@ -1,0 +1,101 @@
+"""What a segmentation leaves behind: rows, scores of each class, and who is taken for whom."""
+
+import csv
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.dense import SegmentConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.mean_iou import (
+    SegmentationCounts,
+    class_accuracy,
+    class_areas,
+    class_iou,
+    set_scores,
+)
+from pipeline.evaluate.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
+from pipeline.files import replacing
+from pipeline.segmentation.evaluation import Prediction
+
+_HEADS = {"linear": "1x1 convolution on 4 taps", "uper": "UPerNet on 4 taps"}
+
+
+def why_not(dataset: PreparedDataset) -> str | None:
+    """Why nothing can be segmented in this data set; None where it can."""
+    if dataset.annotation != "label-map":
+        return f"no segmentation of {dataset.name}: expected label maps, found {dataset.annotation}"
+    missing = [split for split in ("train", "test") if not len(dataset.indices(split))]
+    if missing:
+        return f"no segmentation of {dataset.name}: no labelled images in the parts {', '.join(missing)}"
+    return None
+
+
+def write_outcome(
+    output: Path, config: SegmentConfig, dataset: PreparedDataset, predictions: Iterable[Prediction]
+) -> None:
+    """Count the predictions of the test images one by one, and write all that can be said of them.
+
+    Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv, confusion.csv, overlay.png.
+    """
+    rows = dataset.indices("test")
+    shown, overlays = set(samples(rows, config.num_pictures).tolist()), []
+    counts = SegmentationCounts(len(dataset.class_names))
+    for prediction in predictions:
+        counts.add(prediction.truth, prediction.class_map)
+        if prediction.row in shown:
+            image = dataset.image(prediction.row)
+            overlays.append(Overlay(image, prediction.truth, prediction.class_map))
+    images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
+    replicates = counts.resampled(resample_counts(len(rows), config.num_bootstrap))
+    task = f"segment-{config.head}-{'frozen' if config.frozen else 'finetuned'}"
+    values = set_scores(class_areas(counts.confusion))
+    write_tables(output, counts.confusion, dataset.class_names)
+    if overlays:
+        draw_overlays(output / "overlay.png", overlays, dataset.class_names)
+    write_measures(
+        output,
+        [
+            Measure(task, name, float(value), protocol(config), images, replicates[name])
+            for name, value in values.items()
+        ],
+    )
+
+
+def protocol(config: SegmentConfig) -> str:
+    """How the numbers came about, in a line."""
+    schedule, view = config.schedule, config.view
+    lr = schedule.frozen_lr if config.frozen and schedule.frozen_lr is not None else schedule.lr
+    state = "frozen backbone" if config.frozen else f"fine-tuned, layer decay {schedule.layer_decay:g}"
+    inference = (
+        "whole image" if view.inference == "whole" else f"window {view.crop_size}, stride {view.stride}"
+    )
+    return (
+        f"{_HEADS[config.head]}, {state}, AdamW, lr {lr:g}, {schedule.num_steps} steps of "
+        f"{schedule.batch_size} crops of {view.crop_size} px; short side {view.resize[0]} px, {inference}, "
+        "scored at the label map's resolution"
+    )
+
+
+def write_tables(output: Path, confusion: np.ndarray, class_names: list[str]) -> None:
+    """Write per_class.csv (empty cells: not defined) and confusion.csv (pixels, rows are the truth)."""
+    areas = class_areas(confusion)
+    ious, accuracies = (
+        ["" if math.isnan(share) else f"{share:.6f}" for share in shares]
+        for shares in (class_iou(areas), class_accuracy(areas))
+    )
+    pixels = zip(class_names, ious, accuracies, *areas[::-1].tolist()[:2], strict=True)
+    _write_csv(
+        output / "per_class.csv", [["class", "iou", "accuracy", "pixels", "predicted_pixels"], *pixels]
+    )
+    header = ["true class \\ predicted class", *class_names]
+    lines = [[name, *counts] for name, counts in zip(class_names, confusion.tolist(), strict=True)]
+    _write_csv(output / "confusion.csv", [header, *lines])
+
+
+def _write_csv(path: Path, rows: list[list]) -> None:
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)

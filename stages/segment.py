@@ -1,0 +1,70 @@
+"""Segmentation: a decoder trained on one backbone, frozen or fine-tuned, and measured on the test images."""
+
+import os
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.config.dense import SegmentConfig
+from pipeline.config.stages import RuntimeConfig
+from pipeline.request import serve
+
+
+def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
+    """Write the trained model, rows with replicates, scores of each class, and pictures."""
+    from pipeline import kernels
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.evaluate.outcome import write_no_outcome
+    from pipeline.files import sha256_of_file, sha256_of_json
+    from pipeline.finetune.loop import finetune
+    from pipeline.finetune.progress_bar import step_bar
+    from pipeline.models.weights import named_arrays, write_arrays
+    from pipeline.segmentation.batches import BatchMaker
+    from pipeline.segmentation.evaluation import Predictor
+    from pipeline.segmentation.network import open_network
+    from pipeline.segmentation.outcome import why_not, write_outcome
+
+    kernels.use(runtime.kernels)
+    dataset = PreparedDataset.open(data)
+    reason = why_not(dataset)
+    if reason:
+        print(reason)
+        write_no_outcome(output, reason)
+        return
+    path = backbone / "backbone.safetensors"
+    network, stored = open_network(path, config, len(dataset.class_names))
+    print(network.backbone.described())
+    settings = config.model_dump(mode="json")
+    make_batch = BatchMaker(
+        dataset, config, stored.mean, stored.std, network.multiple, network.dropout_widths
+    )
+    with step_bar("segment", kernels.note) as report:
+        finetune(
+            network,
+            make_batch=make_batch,
+            losses=network.losses,
+            schedule=config.schedule,
+            seed=config.seed,
+            run=sha256_of_json([settings, sha256_of_file(path), dataset.content_digest]),
+            output=output,
+            runtime=runtime,
+            report=report,
+        )
+    metadata = {
+        "config": settings,
+        "class_names": dataset.class_names,
+        "architecture": stored.config.model_dump(mode="json"),
+        "mean": stored.mean.tolist(),
+        "std": stored.std.tolist(),
+    }
+    write_arrays(output / "model.safetensors", named_arrays(network), metadata)
+    rows = dataset.indices("test")
+    predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, len(dataset.class_names))
+    num_threads = runtime.threads or len(os.sched_getaffinity(0))
+    predictions = predictor.predictions(dataset, rows, num_threads)
+    shown = tqdm(predictions, desc="segment test", unit="image", total=len(rows), dynamic_ncols=True)
+    write_outcome(output, config, dataset, shown)
+
+
+if __name__ == "__main__":
+    serve(run, SegmentConfig, needs_jittor=True)
