@@ -5,10 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.finetune import FinetuneSection
 from pipeline.config.reading import preset_names
 
 ROOT = Path(__file__).resolve().parent.parent
+EVERY_SECTION = Experiment(
+    name="e",
+    segmentation=SegmentationSection(),
+    detection=DetectionSection(),
+    dense_probe=DenseProbeConfig(),
+    finetune=FinetuneSection(),
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -41,8 +50,9 @@ def test_the_reference_names_real_keys_and_their_defaults():
     current = ""
     for where, keys, default, _ in rows:
         current = where.strip("`") or current
-        config = Experiment(name="e")
-        config = config if current == "(top)" else getattr(config, current)
+        config = EVERY_SECTION
+        for part in current.split(".") if current != "(top)" else ():
+            config = getattr(config, part)
         names = [name for name in re.findall(r"`(\w+)`", keys) if name != "name"]
         assert names or current == "(top)"
         for name in names:
