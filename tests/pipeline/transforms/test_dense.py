@@ -9,7 +9,9 @@ from pipeline.transforms.dense import detection_view, fitted, segmentation_view
 from pipeline.transforms.scene import Scene
 from tests.pipeline.transforms.painted import check, origins, painted_scene
 
-SEGMENT = SegmentViewConfig(crop_size=60, resize=(100, 400), photometric=False, max_class_share=1.0)
+SEGMENT = SegmentViewConfig(
+    inference="whole", crop_size=60, resize=(100, 400), photometric=False, max_class_share=1.0
+)
 DETECT = DetectViewConfig(
     short_sides=(64, 80, 96),
     max_long_side=110,
