@@ -1,10 +1,10 @@
 """Multi-head self-attention over packed queries, keys and values."""
 
 import jittor as jt
-from jittor import nn
 
 from pipeline.kernels import selection
 from pipeline.kernels.operator import Operator, call
+from pipeline.kernels.plain_attention import plain_attention
 
 
 def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
@@ -15,7 +15,7 @@ def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
         num_heads: into how many heads C is divided.
 
     Returns:
-        (B, N, C). Memory grows as B N C, not as B num_heads N N.
+        (B, N, C). Memory grows as B N C, not as B num_heads N N, forward and backward.
 
     Raises:
         ValueError: the shape does not fit.
@@ -23,15 +23,6 @@ def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
     if qkv.ndim != 3 or num_heads < 1 or qkv.shape[2] % (3 * num_heads) or qkv.numel() == 0:
         raise ValueError(f"attention: qkv {tuple(qkv.shape)}, {num_heads} heads; expected (B, N, 3 heads d)")
     return (fused_attention if selection.fused() else plain_attention)(qkv, num_heads)
-
-
-def plain_attention(qkv: jt.Var, num_heads: int) -> jt.Var:
-    batch, tokens, channels = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    depth = channels // num_heads
-    heads = qkv.reshape(batch, tokens, 3, num_heads, depth).permute(2, 0, 3, 1, 4)
-    query, key, value = heads[0], heads[1], heads[2]
-    weights = nn.softmax(jt.matmul(query, key.transpose(0, 1, 3, 2)) * depth**-0.5, dim=-1)
-    return jt.matmul(weights, value).permute(0, 2, 1, 3).reshape(batch, tokens, channels)
 
 
 def fused_attention(qkv: jt.Var, num_heads: int) -> jt.Var:
