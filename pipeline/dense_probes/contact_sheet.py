@@ -1,12 +1,11 @@
 """Panels in rows and columns, as one picture."""
 
-from colorsys import hsv_to_rgb
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipeline.datasets.targets import IGNORED
+from pipeline.evaluate.overlays import class_colours
 from pipeline.files import replacing
 
 PANEL = 160  # pixels, side
@@ -14,8 +13,6 @@ GAP = 4
 HEADER = 18  # pixels, of the titles
 BLEND = 0.55  # strength of the tint on marked patches
 TINT = (255, 160, 0)
-HUE_STEP = 0.618  # of a turn, from one class to the next: neighbours in number differ in colour
-VALUES = (0.95, 0.7, 0.45)
 LINE = 2  # pixels, of boxes
 
 
@@ -47,11 +44,8 @@ def blocks(values: np.ndarray) -> np.ndarray:
 
 def labels(label_map: np.ndarray, num_classes: int) -> np.ndarray:
     """A panel of classes (H, W), each in a colour of its own; ignored pixels are white."""
-    palette = [
-        [round(255 * part) for part in hsv_to_rgb(label * HUE_STEP % 1, 0.75, VALUES[label % len(VALUES)])]
-        for label in range(num_classes)
-    ]
-    shown = np.array([*palette, [255, 255, 255]], np.uint8)[np.where(label_map == IGNORED, -1, label_map)]
+    palette = np.concatenate([class_colours(num_classes), np.full((1, 3), 255, np.uint8)])
+    shown = palette[label_map]  # IGNORED is the last colour
     return np.asarray(Image.fromarray(shown).resize((PANEL, PANEL), Image.Resampling.NEAREST))
 
 

@@ -18,6 +18,7 @@ from pipeline.dense_probes.patch_features import PatchFeatures
 from pipeline.dense_probes.patch_grid import pixel_classes
 from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.pca import colours, foreground_gate, principal_components
+from pipeline.evaluate.overlays import samples
 
 
 def draw_label_maps(
@@ -88,12 +89,6 @@ def draw_pca(path: Path, images: list[np.ndarray], tokens: np.ndarray) -> None:
         for image, colour, inside in zip(images, shown, gate, strict=True)
     ]
     write_sheet(path, ["image", "PCA of last tokens", "side of 1st component"], rows)
-
-
-def samples(rows: np.ndarray, count: int) -> np.ndarray:
-    """As many rows as are wanted or there are, evenly spread; the same for every backbone."""
-    count = min(count, len(rows))
-    return rows[np.linspace(0, len(rows) - 1, count).astype(int)] if count else rows[:0]
 
 
 def _features(dataset: PreparedDataset, reader: PatchReader, rows: np.ndarray) -> PatchFeatures:

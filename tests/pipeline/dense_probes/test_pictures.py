@@ -2,14 +2,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.dense_probes.contact_sheet import GAP, HEADER, PANEL
-from pipeline.dense_probes.pictures import draw_pca, samples
-
-
-def test_samples_are_spread_evenly_and_never_more_than_there_are():
-    assert samples(np.arange(100, 200), 3).tolist() == [100, 149, 199]
-    assert samples(np.array([4, 7]), 8).tolist() == [4, 7]
-    assert samples(np.array([4, 7]), 0).tolist() == []
-    assert samples(np.array([], np.int64), 8).tolist() == []
+from pipeline.dense_probes.pictures import draw_pca
 
 
 def test_patches_of_one_kind_have_one_colour_and_the_inner_ones_pass_the_gate(rng, tmp_path):
