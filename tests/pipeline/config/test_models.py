@@ -1,7 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
+from pipeline.config.experiment import Experiment
 from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
+from tests.pipeline.pretrain.small_run import small_config
 
 
 def test_the_default_is_the_published_head():
@@ -46,3 +48,11 @@ def test_attention_heads_divide_the_width():
     AuxiliaryHeadConfig(kind="vit", num_heads=6).check_width(384)
     with pytest.raises(ValueError, match=r"auxiliary_head\.num_heads 5 does not divide .* width 384"):
         AuxiliaryHeadConfig(kind="vit", num_heads=5).check_width(384)
+
+
+def test_heads_that_do_not_fit_are_refused_before_anything_runs():
+    head, words = {"kind": "swin", "num_heads": 5}, r"auxiliary_head\.num_heads 5 does not divide"
+    with pytest.raises(ValidationError, match=words):
+        Experiment.model_validate({"name": "my", "auxiliary_head": head})
+    with pytest.raises(ValidationError, match=words):
+        small_config(auxiliary_head=head)
