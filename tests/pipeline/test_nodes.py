@@ -74,3 +74,24 @@ def test_work_grows_with_share_and_length():
     longer = nodes_of(finetune={"schedule": {"epochs": 20}})["finetune:hssl-seed0"].work
     assert nodes["finetune:hssl-seed0"].work == longer / 2
     assert nodes["finetune:10pct-hssl-seed0"].work < nodes["finetune:hssl-seed0"].work
+
+
+def test_t29_dense_tasks_start_from_every_backbone_the_random_one_too():
+    """T29: every dense stage runs from random initialisation as well, for the same number of steps."""
+    nodes = nodes_of(segmentation={}, detection={}, dense_probe={}, seeds=[0, 2])
+    for stage, runs in (
+        ("segment", ("linear-frozen", "uper-finetuned")),
+        ("detect", ("frozen", "finetuned")),
+    ):
+        for run in runs:
+            of_arms = [nodes[f"{stage}:{run}-{arm}-seed2"] for arm in ("random", "hssl")]
+            assert of_arms[0].config == of_arms[1].config
+            assert of_arms[0].config.seed == 2
+            assert inputs_of(of_arms[0])["backbone"] == "initialize:random-seed2"
+            assert inputs_of(of_arms[1])["backbone"] == "pretrain:hssl-seed2"
+    probe = inputs_of(nodes["dense_probe:random-seed0"])
+    assert probe["segmentation"] == "prepare:segmentation"
+    assert probe["detection"] == "prepare:detection"
+    rows = inputs_of(nodes["tables"])
+    assert rows["segment-uper-finetuned/random-seed0"] == "segment:uper-finetuned-random-seed0"
+    assert rows["discrepancy/hssl-seed0"] == "pretrain:hssl-seed0"

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +23,9 @@ class ToyBatch:
     targets: np.ndarray
 
 
-def make_batch(step):
+def make_batch(step, width=24):
     rng = np.random.default_rng(step)
-    images = rng.normal(size=(3, 3, 16, 24)).astype(np.float32)
+    images = rng.normal(size=(3, 3, 16, width)).astype(np.float32)
     return ToyBatch([f"{step}-{i}.png" for i in range(3)], images, images.mean(axis=(1, 2, 3)))
 
 
@@ -53,7 +55,7 @@ def toy_network(jt, *, frozen=False):
     return Toy()
 
 
-def trained(jt, output, *, until=None, frozen=False, schedule=SCHEDULE, spoiled=None):
+def trained(jt, output, *, until=None, frozen=False, schedule=SCHEDULE, spoiled=None, width=24):
     """Weights after a run; `until` stops it like a kill, after as many logged and saved steps."""
     from pipeline.finetune.loop import finetune
     from pipeline.models.weights import named_arrays
@@ -73,7 +75,13 @@ def trained(jt, output, *, until=None, frozen=False, schedule=SCHEDULE, spoiled=
             raise Killed
 
     runtime = RuntimeConfig(log_every_steps=1, checkpoint_every_minutes=1e-9)
-    arguments = {"make_batch": make_batch, "losses": losses, "schedule": schedule, "seed": 4, "run": "r"}
+    arguments = {
+        "make_batch": partial(make_batch, width=width),
+        "losses": losses,
+        "schedule": schedule,
+        "seed": 4,
+        "run": "r",
+    }
     try:
         finetune(network, **arguments, output=output, runtime=runtime, report=report)
     except Killed:
@@ -142,3 +150,19 @@ def test_the_checkpoint_of_another_run_is_refused(jt, tmp_path):
     trained(jt, tmp_path)
     with pytest.raises(WeightsError, match="another run"):
         load_checkpoint(tmp_path / "checkpoint.safetensors", toy_network(jt), None, run="other")
+
+
+def test_t30_a_second_run_compiles_nothing_nor_does_another_size(jt, tmp_path):
+    """T30: operators are compiled once, whatever the images' size."""
+
+    def num_compiled() -> int:
+        return len(list(Path(jt.flags.cache_path).rglob("*.so")))
+
+    for name in ("first", "second", "wider"):
+        (tmp_path / name).mkdir()
+    trained(jt, tmp_path / "first")
+    before = num_compiled()
+    assert before > 20
+    trained(jt, tmp_path / "second")
+    trained(jt, tmp_path / "wider", width=40)
+    assert num_compiled() == before
