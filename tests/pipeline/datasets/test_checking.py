@@ -53,6 +53,7 @@ def _deadly(root):
 def test_a_killed_worker_is_a_clear_error(tmp_path, png):
     for i in range(300):
         (tmp_path / f"{i:03d}.png").write_bytes(png(i))
+    before = set(multiprocessing.active_children())  # Jittor keeps a pool of its own, where a test started it
     with pytest.raises(RuntimeError, match="a worker process died"):
         checked(_deadly(tmp_path), num_workers=2)
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before
