@@ -127,7 +127,7 @@ def _attended(query: jt.Var, keys: jt.Var, values: jt.Var) -> tuple[jt.Var, jt.V
     """
     scores = jt.matmul(query, keys)
     top = scores.max(dim=-1, keepdims=True)
-    weights = jt.exp(scores - top)
+    weights = jt.exp(scores - top).stop_fuse()
     total = weights.sum(dim=-1, keepdims=True)
     return jt.matmul(weights, values) / total, top + jt.log(total)
 
@@ -147,7 +147,8 @@ def _part_gradient(
     Returns:
         Of the undivided query (p, n, d); of keys and values, (p, d, N) each.
     """
-    weights = jt.exp(jt.matmul(query, key.transpose(0, 2, 1)) - log_sum)
+    # Fused with its uses, it is compiled in several ways, which depend on the number of parts.
+    weights = jt.exp(jt.matmul(query, key.transpose(0, 2, 1)) - log_sum).stop_fuse()
     score_slope = weights * (jt.matmul(slope, values) - mean)
     # Queries and slopes are turned, not the much larger weights.
     key_grad = jt.matmul(query.transpose(0, 2, 1), score_slope)
