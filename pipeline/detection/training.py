@@ -57,6 +57,11 @@ def _stage_losses(
     """Name and weighted term of every loss of every stage; `found`: the proposals of each image."""
     for index, stage in enumerate(network.stages):
         rois = _drawn(network, batch, rngs, found, stage)
+        if not len(rois.boxes):
+            # Crowds cover everything; later stages would have nothing either.
+            terms = ["loss_classes", "loss_boxes"] + ["loss_masks"] * bool(len(network.heads.masks))
+            yield from ((name, 0 * levels[0].sum()) for name in terms)
+            return
         head = network.heads.boxes[index]
         logits, deltas = head(network.pooled(levels, rois.boxes, rois.image_index, BOX_BINS))
         classes, boxes = box_losses(head, logits, deltas, rois, stage)
