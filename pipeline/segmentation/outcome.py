@@ -17,6 +17,7 @@ from pipeline.evaluate.mean_iou import (
     set_scores,
 )
 from pipeline.evaluate.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.evaluate.outcome import write_no_outcome
 from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
 from pipeline.files import replacing
 from pipeline.segmentation.evaluation import Prediction
@@ -56,6 +57,9 @@ def write_outcome(
     write_tables(output, counts.confusion, dataset.class_names)
     if overlays:
         draw_overlays(output / "overlay.png", overlays, dataset.class_names)
+    if not counts.confusion.any():
+        write_no_outcome(output, f"no score of {dataset.name}: no test image has a labelled pixel")
+        return
     write_measures(
         output,
         [

@@ -160,6 +160,7 @@ def test_t8_test_images_without_a_labelled_pixel(backbone, prepared, tmp_path):
     """T8: no score is no row."""
     data = prepared({"train": 3, "test": 2}, ignored="test")
     assert run(configured("linear"), tmp_path / "out", backbone, data) == {}
+    assert "no test image has a labelled pixel" in (tmp_path / "out" / "no_rows.txt").read_text()
 
 
 def test_one_image_of_one_size(backbone, prepared, tmp_path):
