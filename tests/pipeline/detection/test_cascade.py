@@ -64,7 +64,7 @@ def test_t32_the_paper_sizes_build_and_run(jt, rng):
     network.eval()
     levels = network.levels(jt.array(rng.normal(size=(1, 3, 160, 224)).astype(np.float32)))
     assert [tuple(level.shape) for level in levels] == [
-        (1, 256, 160 // stride, -(-224 // stride)) for stride in (4, 8, 16, 32, 64)
+        (1, 256, -(-160 // stride), -(-224 // stride)) for stride in (4, 8, 16, 32, 64)
     ]
     assert network.heads.rpn(levels).shape == [1, 3 * sum(x.shape[2] * x.shape[3] for x in levels), 5]
     found = find(network, rng.normal(size=(1, 3, 160, 224)).astype(np.float32), np.array([[150, 200]]))[0]
