@@ -12,6 +12,8 @@ from safetensors.numpy import save_file
 
 from pipeline.files import replacing
 
+_METADATA = "metadata"
+
 
 class WeightsError(ValueError):
     """A weights file cannot be read or does not fit the network."""
@@ -50,8 +52,11 @@ def assign_arrays(network: nn.Module, arrays: Mapping[str, np.ndarray], origin: 
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> None:
-    """Write a safetensors file, whole or not at all; metadata values are stored as JSON."""
-    texts = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    """Write a safetensors file, whole or not at all; equal contents give equal bytes.
+
+    All metadata go into one JSON text: safetensors writes several in no fixed order.
+    """
+    texts = {_METADATA: json.dumps(dict(metadata), sort_keys=True)}
     with replacing(path) as partial:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata=texts
@@ -66,7 +71,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """
     try:
         with safe_open(path, framework="numpy") as stream:
-            metadata = {key: json.loads(value) for key, value in (stream.metadata() or {}).items()}
+            metadata = json.loads((stream.metadata() or {}).get(_METADATA, "{}"))
             return {name: stream.get_tensor(name) for name in stream.keys()}, metadata  # noqa: SIM118
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error

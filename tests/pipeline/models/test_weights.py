@@ -74,3 +74,14 @@ def test_a_truncated_or_foreign_file_is_refused(jt, tmp_path):
     write_arrays(path, {"a": np.zeros(1, np.float32)}, {})
     with pytest.raises(WeightsError, match="no backbone of this project"):
         load_backbone(path)
+
+
+def test_equal_contents_give_equal_bytes(tmp_path):
+    from pipeline.models.weights import read_arrays, write_arrays
+
+    arrays = {name: np.arange(3, dtype=np.float32) for name in "bca"}
+    metadata = {name: [name] for name in "zyxwvu"}
+    for index in range(8):
+        write_arrays(tmp_path / f"{index}.safetensors", arrays, metadata)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    assert read_arrays(tmp_path / "0.safetensors")[1] == metadata
