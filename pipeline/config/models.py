@@ -84,6 +84,9 @@ class AuxiliaryHeadConfig(Section):
     # The published head has none: no identity path from base to head. In a block with two branches, as
     # of a transformer, neither has a shortcut then: this project's choice.
     first_shortcut: bool = False
+    # Stop the gradient between base and head: the head's loss then trains the head alone, and the base learns
+    # from the head's teacher only (L_het). The published head is not detached.
+    detached: bool = False
 
     @model_validator(mode="before")
     @classmethod

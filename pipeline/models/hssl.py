@@ -39,18 +39,20 @@ class HSSLNetwork(nn.Module):
         self.backbone = VisionTransformer(config.backbone)
         feature_map = FeatureMap(dim=dim, grid=self.backbone.grid, num_heads=config.backbone.num_heads)
         self.auxiliary_head = auxiliary_head(auxiliary, feature_map) if auxiliary else None
+        self.detached = auxiliary is not None and auxiliary.detached
         self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary is not None)
 
     def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:
         """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
 
-        The head reads the patch tokens before the final norm and nothing is detached: its loss trains
-        the base as well.
+        The head reads the patch tokens before the final norm. Unless it is detached, its loss trains the
+        base as well.
         """
         tokens = self.backbone(images, mask, paths.base if paths else None)
         auxiliary_cls = None
         if self.auxiliary_head is not None:
-            auxiliary_cls = self.auxiliary_head(tokens.feature_map, paths.auxiliary if paths else None)
+            feature_map = tokens.feature_map.detach() if self.detached else tokens.feature_map
+            auxiliary_cls = self.auxiliary_head(feature_map, paths.auxiliary if paths else None)
         return Encoding(base_cls=tokens.cls, base_patches=tokens.patches, auxiliary_cls=auxiliary_cls)
 
 
