@@ -2,7 +2,6 @@
 
 import ctypes
 import importlib.metadata
-import os
 import platform
 import resource
 import signal
@@ -107,7 +106,7 @@ def environment(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
         **{package: _version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
         "platform": platform.platform(),
         "git_commit": _git_commit(),
-        "threads": runtime.threads or len(os.sched_getaffinity(0)),
+        "threads": runtime.num_threads,
         "device": device,
         "kernels": runtime.kernels,
         # Linux counts in KiB.

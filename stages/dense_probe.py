@@ -1,6 +1,5 @@
 """Probes of one backbone's frozen patch features: label maps, objects, pictures."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def run(
         backbone=load_backbone(backbone / "backbone.safetensors"),
         image_size=config.image_size,
         batch_size=config.batch_size,
-        num_threads=runtime.threads or len(os.sched_getaffinity(0)),
+        num_threads=runtime.num_threads,
         show=_with_bar,
     )
     measures = []

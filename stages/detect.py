@@ -1,6 +1,5 @@
 """Detection: Cascade Mask R-CNN trained on a backbone, frozen or fine-tuned, and measured on test images."""
 
-import os
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,9 +23,9 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.evaluate.outcome import write_no_outcome
     from pipeline.files import sha256_of_file, sha256_of_json
     from pipeline.finetune.loop import finetune
+    from pipeline.finetune.model_file import save_model
     from pipeline.finetune.progress_bar import step_bar
     from pipeline.models.dense_backbone import open_dense_backbone
-    from pipeline.models.weights import named_arrays, write_arrays
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
@@ -57,17 +56,10 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
             runtime=runtime,
             report=report,
         )
-    metadata = {
-        "config": settings,
-        "class_names": dataset.class_names,
-        "architecture": stored.config.model_dump(mode="json"),
-        "mean": stored.mean.tolist(),
-        "std": stored.std.tolist(),
-    }
-    write_arrays(output / "model.safetensors", named_arrays(network), metadata)
+    save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
     rows = dataset.indices("test")
     predictor = Predictor(network, config.view, stored.mean, stored.std)
-    detections = predictor.predictions(dataset, rows, runtime.threads or len(os.sched_getaffinity(0)))
+    detections = predictor.predictions(dataset, rows, runtime.num_threads)
     shown = tqdm(detections, desc="detect test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown, masks=not boxes_only)
 

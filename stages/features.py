@@ -1,6 +1,5 @@
 """Features of every image by one frozen backbone, shared by the probes."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
         batches = prefetch(
             lambda step, parts=parts: load(parts[step]),
             range(len(parts)),
-            num_threads=runtime.threads or len(os.sched_getaffinity(0)),
+            num_threads=runtime.num_threads,
             depth=4,
         )
         shown = tqdm(batches, desc=f"features {split}", unit="batch", total=len(parts), dynamic_ncols=True)

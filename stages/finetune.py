@@ -25,7 +25,7 @@ def run(
     """
     from pipeline import kernels
     from pipeline.classification.batches import BatchMaker, labelled_images
-    from pipeline.classification.network import open_classifier, save_classifier
+    from pipeline.classification.network import open_classifier
     from pipeline.classification.predicting import ranked_classes
     from pipeline.classification.protocol import protocol
     from pipeline.classification.training import train_classifier
@@ -33,6 +33,7 @@ def run(
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
     from pipeline.files import sha256_of_file, write_json
+    from pipeline.finetune.model_file import save_model
     from pipeline.finetune.progress_bar import step_bar
 
     kernels.use(runtime.kernels)
@@ -52,7 +53,8 @@ def run(
         train_classifier(
             network, batches, backbone_digest=digest, output=output, runtime=runtime, report=report
         )
-    save_classifier(output / "classifier.safetensors", network, stored, config, names)
+    settings = config.model_dump(mode="json")
+    save_model(output / "classifier.safetensors", network, settings, names, stored)
     if len(val.index):  # for people who compare recipes
         best = ranked_classes(network.logits, dataset, val.index, config, **statistics)[:, 0]
         accuracy = float((best == val.labels).mean())

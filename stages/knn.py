@@ -1,6 +1,5 @@
 """Weighted k-NN on cached features."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,7 @@ def run(
             train.labels,
             ks=config.ks,
             temperature=config.temperature,
-            num_threads=runtime.threads or len(os.sched_getaffinity(0)),
+            num_threads=runtime.num_threads,
         )
 
     voted = vote(test.last_cls)

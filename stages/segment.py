@@ -1,6 +1,5 @@
 """Segmentation: a decoder trained on one backbone, frozen or fine-tuned, and measured on the test images."""
 
-import os
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,8 +16,8 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     from pipeline.evaluate.outcome import write_no_outcome
     from pipeline.files import sha256_of_file, sha256_of_json
     from pipeline.finetune.loop import finetune
+    from pipeline.finetune.model_file import save_model
     from pipeline.finetune.progress_bar import step_bar
-    from pipeline.models.weights import named_arrays, write_arrays
     from pipeline.segmentation.batches import BatchMaker
     from pipeline.segmentation.evaluation import Predictor
     from pipeline.segmentation.network import open_network
@@ -50,18 +49,10 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
             runtime=runtime,
             report=report,
         )
-    metadata = {
-        "config": settings,
-        "class_names": dataset.class_names,
-        "architecture": stored.config.model_dump(mode="json"),
-        "mean": stored.mean.tolist(),
-        "std": stored.std.tolist(),
-    }
-    write_arrays(output / "model.safetensors", named_arrays(network), metadata)
+    save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
     rows = dataset.indices("test")
     predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, len(dataset.class_names))
-    num_threads = runtime.threads or len(os.sched_getaffinity(0))
-    predictions = predictor.predictions(dataset, rows, num_threads)
+    predictions = predictor.predictions(dataset, rows, runtime.num_threads)
     shown = tqdm(predictions, desc="segment test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown)
 

@@ -10,12 +10,10 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
-from pipeline.config.finetune import FinetuneConfig
 from pipeline.models.backbone_file import FrozenBackbone, load_backbone
 from pipeline.models.initialization import truncated_normal
 from pipeline.models.layers import LayerNorm, Linear
 from pipeline.models.vit import VisionTransformer
-from pipeline.models.weights import named_arrays, write_arrays
 
 Pooling = Literal["patches", "cls"]
 
@@ -99,23 +97,3 @@ def open_classifier(
     """
     stored = load_backbone(path)
     return Classifier(stored.network, num_classes, pooling=pooling, seed=seed), stored
-
-
-def save_classifier(
-    path: Path,
-    network: Classifier,
-    stored: FrozenBackbone,
-    config: FinetuneConfig,
-    class_names: list[str],
-) -> None:
-    """Write all weights, with what is needed to use them as metadata."""
-    metadata = {
-        "architecture": stored.config.model_dump(mode="json"),
-        "pooling": config.pooling,
-        "class_names": class_names,
-        "mean": [float(value) for value in stored.mean],
-        "std": [float(value) for value in stored.std],
-        "resize": config.view.resize,
-        "crop_size": config.view.image_size,
-    }
-    write_arrays(path, named_arrays(network), metadata)

@@ -99,6 +99,16 @@ class DetectViewConfig(Section):
     crop_sizes: tuple[PositiveInt, PositiveInt] = (384, 600)
     skip_empty: bool = False  # leave training images without objects out
 
+    @model_validator(mode="after")
+    def _possible(self) -> "DetectViewConfig":
+        low, high = self.crop_sizes
+        if low > high:
+            raise ValueError(f"crop_sizes must be (low, high), got ({low}, {high})")
+        for name in ("short_sides", "crop_short_sides"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must not be empty")
+        return self
+
 
 class DetectHeadConfig(Section):
     """Pyramid, RPN and cascade."""

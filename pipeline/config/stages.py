@@ -1,5 +1,6 @@
 """One section per stage. Lengths are in epochs of the training part; rates are for the whole batch."""
 
+import os
 from typing import Literal
 
 from pydantic import model_validator
@@ -23,6 +24,11 @@ class RuntimeConfig(Section):
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that compute or load: `threads`, or one for each core that this process may use."""
+        return self.threads or len(os.sched_getaffinity(0))
 
 
 class ScheduleConfig(Section):

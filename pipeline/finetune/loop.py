@@ -70,12 +70,13 @@ def finetune(
         FloatingPointError: a term is not finite; the message names the step and the images, and the last
             checkpoint stays.
     """
+    # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
+    network.train()
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     optimizer = _optimizer(named, network.backbone.depth, schedule)
     checkpoint = output / CHECKPOINT
     start = load_checkpoint(checkpoint, network, optimizer, run=run) if checkpoint.is_file() else 0
     rewind(output / METRICS, start)
-    network.train()
     clock, unread = StepClock(start, schedule.batch_size), []
     batches = prefetch(make_batch, range(start, schedule.num_steps))
     for done, batch in enumerate(batches, start=start + 1):

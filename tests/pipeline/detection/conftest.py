@@ -32,7 +32,7 @@ def small_heads():
 
 @pytest.fixture
 def small_detector(jt, small_heads):
-    """small_detector(masks=True, frozen=False, **heads): three classes, patches of 8 px, 4 blocks."""
+    """small_detector(masks=True, frozen=False, num_classes=3, **heads): patches of 8 px, 4 blocks."""
     from pipeline.config.models import BackboneConfig
     from pipeline.detection.cascade import CascadeMaskRcnn
     from pipeline.models.dense_backbone import DenseBackbone
@@ -41,11 +41,11 @@ def small_detector(jt, small_heads):
 
     sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 4, "num_heads": 3}
 
-    def build(*, masks: bool = True, frozen: bool = False, seed: int = 0, **heads):
+    def build(*, masks: bool = True, frozen: bool = False, num_classes: int = 3, seed: int = 0, **heads):
         network = VisionTransformer(BackboneConfig(size="custom", **sizes))
         initialize(network, seed=0)
         backbone = DenseBackbone(network, tap_norm=True, frozen=frozen)
-        return CascadeMaskRcnn(backbone, small_heads(**heads), 3, masks=masks, seed=seed)
+        return CascadeMaskRcnn(backbone, small_heads(**heads), num_classes, masks=masks, seed=seed)
 
     return build
 

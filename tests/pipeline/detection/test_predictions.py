@@ -117,3 +117,30 @@ def test_t22_the_truth_found_again_is_perfect(jt, tmp_path):
     assert masks["ap"] > 0.9, "28 x 28 cells do not hold every pixel of an outline"
     shuffled = coco_results(detections[1:] + detections[:1], dataset, rows)
     assert evaluate_ap(shuffled, dataset, rows, "bbox").metrics["ap"] < 0.1
+
+
+def test_t1_sides_that_no_patch_divides(jt, small_detector, monkeypatch):
+    """T1: 75 x 100 px are padded right and below, the last pixels count, and no box leaves the image."""
+    from pipeline.detection import predictions
+    from pipeline.detection.predictions import Predictor
+
+    view = DetectViewConfig(short_sides=(75,), max_long_side=100, test_short_side=75)
+    network = small_detector(score_threshold=0.0)
+    network.eval()
+    predictor = Predictor(network, view, np.full(3, 0.5, "f4"), np.full(3, 0.5, "f4"))
+    seen, whole = [], predictions.find
+    monkeypatch.setattr(
+        predictions, "find", lambda n, images, sizes: seen.append(images) or whole(n, images, sizes)
+    )
+    (found,) = predictor.predictions(Images([(100, 75)]), np.array([0]), 1)
+    assert seen[0].shape == (1, 3, 96, 128)
+    assert not seen[0][:, :, 75:].any()
+    assert not seen[0][..., 100:].any()
+    assert len(found.boxes) == network.config.max_detections
+    assert found.boxes.min() >= 0
+    assert (found.boxes[:, 2:].max(axis=0) <= (100, 75)).all()
+    levels = [level.numpy() for level in network.levels(jt.array(seen[0]))]
+    for row, column in ((74, 0), (0, 99)):
+        changed = seen[0].copy()
+        changed[:, :, row, column] += 1
+        assert (network.levels(jt.array(changed))[0].numpy() != levels[0]).any()
