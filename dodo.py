@@ -134,6 +134,18 @@ def task_doctor():
     return {"actions": [examine]}
 
 
+def task_benchmark():
+    """Measure this machine's speed beside other programs; options rows=step,knn repeats=3"""
+
+    def measure():
+        names = ("rows", "repeats", "size")
+        options = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
+        code = subprocess.call([sys.executable, "-m", "stages.benchmark", *options], cwd=ROOT)
+        return TaskFailed("a row of the benchmark failed") if code else None
+
+    return {"actions": [measure]}
+
+
 def task_gc():
     """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
     from pipeline.collect import collect_lines

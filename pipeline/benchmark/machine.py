@@ -1,0 +1,54 @@
+"""The machine that was measured, in words."""
+
+import os
+import platform
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = (
+    "jittor",
+    "numpy",
+    "onednn-cpu-gomp",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "faiss-cpu",
+    "pillow",
+)
+
+
+def describe_machine(threads: int, peak_gflops: float | None) -> dict[str, str]:
+    """What was used, for the head of the report."""
+    cores = len(os.sched_getaffinity(0))
+    installed = {name: version(name) for name in PACKAGES}
+    return {
+        "processor": f"{processor_name()}, {cores} core(s) for this process of {os.cpu_count()}",
+        "threads": str(threads),
+        "memory": f"{_total_gib():.1f} GiB",
+        "fp32 matmul peak": "not measured" if peak_gflops is None else f"{peak_gflops:.0f} GFLOP/s",
+        "Python": platform.python_version(),
+        "packages": ", ".join(f"{name} {found or '(not installed)'}" for name, found in installed.items()),
+        "date": datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+    }
+
+
+def processor_name() -> str:
+    """As /proc/cpuinfo has it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def version(package: str) -> str | None:
+    """Of an installed package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _total_gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,0 +1,60 @@
+"""The project's own pretraining step, to be measured."""
+
+import time
+from pathlib import Path
+
+import jittor as jt
+import numpy as np
+
+from pipeline import kernels
+from pipeline.benchmark.step_inputs import WEIGHTS, step_batches, step_rates
+from pipeline.benchmark.step_sizes import step_config
+from pipeline.models.weights import named_arrays, write_arrays
+from pipeline.pretrain.step import TrainState, initial_state, train_step
+
+
+class OurStep:
+    """Steps of `pipeline.pretrain.step`.
+
+    Args:
+        parameters: `size`, a key of STEP_SIZES; `changes`, options that differ; `checked`, first steps that
+            are compared with another program; `steps`, in one repeat; `kernels`, "fused" or "plain".
+        folder: the first weights are written here for the other side.
+    """
+
+    def __init__(self, parameters: dict, folder: Path):
+        kernels.use(parameters.get("kernels", "fused"))
+        self.config = step_config(parameters["size"], parameters.get("changes"))
+        self.batches, self.rates = step_batches(self.config), step_rates(self.config)
+        self.steps = parameters.get("steps", 1)
+        self.state = initial_state(self.config)
+        first = named_arrays(self.state.student)
+        write_arrays(folder / WEIGHTS, first, {})
+        self.check = {}
+        for step in range(parameters.get("checked", 2)):
+            self.check[f"loss of step {step + 1}"] = self._step().item()
+        for name, network in (("student", self.state.student), ("teacher", self.state.teacher)):
+            self.check[f"{name}'s way"] = distance(first, named_arrays(network))
+
+    def repeat(self) -> float:
+        """Seconds of `steps` steps."""
+        jt.sync_all(True)
+        started = time.perf_counter()
+        for _ in range(self.steps):
+            self._step()
+        jt.sync_all(True)
+        return time.perf_counter() - started
+
+    def _step(self) -> jt.Var:
+        batch = self.batches[self.state.step % len(self.batches)]
+        self.state: TrainState
+        self.state, outcome = train_step(self.state, batch, self.rates, self.config)
+        jt.sync_all()
+        return outcome.terms.total
+
+
+def distance(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> float:
+    """Euclidean distance of all parameters together."""
+    return float(
+        np.sqrt(sum(np.square(after[name] - before[name], dtype=np.float64).sum() for name in before))
+    )

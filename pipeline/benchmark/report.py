@@ -1,0 +1,75 @@
+"""benchmark.json, for programs, and benchmark.md, for people."""
+
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from pipeline.files import write_json, write_text
+
+JSON_NAME, TEXT_NAME = "benchmark.json", "benchmark.md"
+_HEADERS = (
+    "name", "unit", "ours", "quartiles", "other", "quartiles of other", "ratio", "target", "met",
+    "share of peak", "MiB", "MiB of other", "repeats",
+)  # fmt: skip
+
+
+def write_report(
+    folder: Path, entries: list[dict[str, Any]], machine: dict[str, str], profiles: dict[str, str]
+) -> None:
+    """Write both files, whole or not at all.
+
+    Args:
+        entries: see `measuring.measure_row`.
+        machine: what was measured on, in words.
+        profiles: row's name -> its top operations as text.
+    """
+    write_json(folder / JSON_NAME, entries)
+    write_text(folder / TEXT_NAME, "\n".join(_lines(entries, machine, profiles)) + "\n")
+
+
+def _lines(entries: list[dict[str, Any]], machine: dict[str, str], profiles: dict[str, str]) -> list[str]:
+    table = tabulate(
+        [_cells(entry) for entry in entries], headers=_HEADERS, tablefmt="github", disable_numparse=True
+    )
+    lines = ["# Benchmark", "", *[f"- {name}: {words}" for name, words in machine.items()], "", table, ""]
+    lines += [
+        "`ours` and `other` are medians. Each row ran in processes of its own, ours and the other's asked in",
+        "turn. `ratio` above 1: ours is better. `share of peak`: operations, counted by arithmetic as in",
+        "`pipeline/benchmark/flops.py`, over seconds and the matmul peak above. MiB: the most memory that",
+        "the process held.",
+        "",
+        *[f"- {entry['name']}: {entry['title']}{_against(entry)}" for entry in entries],
+    ]
+    for name, text in profiles.items():
+        lines += ["", f"## Top operations of {name}", "", text]
+    return lines
+
+
+def _against(entry: dict[str, Any]) -> str:
+    words = f"; other: {entry['other_name']}" if entry["other_name"] else ""
+    return f"{words}; {entry['note']}" if entry["note"] else words
+
+
+def _cells(entry: dict[str, Any]) -> list[str]:
+    def number(value: float | None, form: str = ".4g") -> str:
+        return "" if value is None else format(value, form)
+
+    def pair(values: list[float] | None) -> str:
+        return "" if values is None else " - ".join(number(value) for value in values)
+
+    return [
+        entry["name"],
+        entry["unit"],
+        number(entry["ours"]),
+        pair(entry["spread"]),
+        number(entry["other"]),
+        pair(entry["other_spread"]),
+        number(entry["ratio"], ".2f"),
+        entry["target"] or "",
+        {True: "yes", False: "no", None: ""}[entry["met"]],
+        number(entry["peak_share"], ".0%"),
+        number(entry["peak_rss_mib"], ".0f"),
+        number(entry["other_peak_rss_mib"], ".0f"),
+        str(entry["repeats"]),
+    ]

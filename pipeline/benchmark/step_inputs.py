@@ -1,0 +1,54 @@
+"""What every side of a measured step is given: the same batches, rates and stochastic depth (NumPy only)."""
+
+import numpy as np
+
+from pipeline.config.stages import PretrainConfig
+from pipeline.models.drop_path import path_rates, path_scales
+from pipeline.optim.schedules import Rates, Schedule
+from pipeline.pretrain.batch import Batch
+from pipeline.streams import Stream, generator
+from pipeline.transforms.block_mask import block_masks
+
+NUM_BATCHES = 4  # taken in turn: masks, and with them the number of hidden patches, differ
+WEIGHTS = "weights.safetensors"  # written by the project's side, read by the others
+_IMAGES_PER_EPOCH = 100_000
+
+
+def step_batches(config: PretrainConfig) -> list[Batch]:
+    """Batches of noise with block masks; the pixels do not matter to how long a step takes."""
+    size, images = config.crops.global_size, config.schedule.batch_size
+    side = size // config.backbone.patch_size
+    batches = []
+    for index in range(NUM_BATCHES):
+        pixels = generator(config.seed, Stream.CROPS, index)
+        shape = (config.crops.num_global, images, 3, size, size)
+        masks = block_masks(
+            generator(config.seed, Stream.MASKS, index), shape[0] * images, (side, side), config.masks
+        )
+        batches.append(
+            Batch(
+                global_crops=pixels.standard_normal(shape, np.float32),
+                local_crops=np.zeros((0, images, 3, size, size), np.float32),
+                masks=masks.reshape(shape[0], images, side, side),
+            )
+        )
+    return batches
+
+
+def step_rates(config: PretrainConfig) -> Rates:
+    """The rates of every measured step: those of the first one."""
+    return Schedule(config.schedule, config.objective, num_images=_IMAGES_PER_EPOCH).at(0)
+
+
+def drawn_paths(config: PretrainConfig, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stochastic depth of the student at one step, as `pipeline.pretrain.step` draws it.
+
+    Returns:
+        (depth, 2, V B) for the backbone and (head's depth, V B) for the head.
+    """
+    rng = generator(config.seed, Stream.DROP_PATH, step)
+    depth = config.backbone.depth
+    rates = path_rates(config.regularisation.drop_path_rate, depth, config.auxiliary_head.depth)
+    num_crops = batch.masks.shape[0] * batch.masks.shape[1]
+    base = path_scales(rng, rates[:depth], 2, num_crops)
+    return base, path_scales(rng, rates[depth:], 1, num_crops)[:, 0]

@@ -1,0 +1,121 @@
+"""HSSL's network in PyTorch, written for speed on a CPU: fused attention, channels last, no logit too many.
+
+Weights are a dict with the project's names and shapes, but convolution weights are (D, 1, k, k).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pipeline.config.stages import PretrainConfig
+
+Weights = dict[str, torch.Tensor]
+
+
+def torch_weights(arrays: dict[str, np.ndarray], *, trained: bool) -> Weights:
+    """Tensors of the project's arrays; with gradients where `trained`."""
+    weights = {}
+    for name, array in arrays.items():
+        tensor = torch.from_numpy(array.copy())
+        if name.endswith("conv.weight"):
+            tensor = tensor.permute(2, 0, 1).unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        weights[name] = tensor.requires_grad_(trained)
+    return weights
+
+
+def to_arrays(weights: Weights) -> dict[str, np.ndarray]:
+    """Inverse of `torch_weights`."""
+    return {
+        name: (w.detach()[:, 0].permute(1, 2, 0) if name.endswith("conv.weight") else w.detach()).numpy()
+        for name, w in weights.items()
+    }
+
+
+def encode(
+    weights: Weights,
+    config: PretrainConfig,
+    images: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    paths: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """images (C, 3, S, S) -> base tokens after the norm (C, 1 + N, D), CLS of the head (C, D).
+
+    Args:
+        mask: (C, N, 1) bool, True = hidden.
+        paths: scales of stochastic depth, (depth, 2, C, 1, 1) and (head's depth, C, 1, 1, 1).
+    """
+    crops, _, side, _ = images.shape
+    patch = config.backbone.patch_size
+    grid = side // patch
+    pixels = images.view(crops, 3, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
+    x = _linear(weights, "backbone.patch_embed", pixels.reshape(crops, grid * grid, -1))
+    if mask is not None:
+        x = torch.where(mask, weights["backbone.mask_token"], x)
+    cls_token = weights["backbone.cls_token"].expand(crops, 1, -1)
+    x = torch.cat([cls_token, x], dim=1) + weights["backbone.pos_embed"]
+    for index in range(config.backbone.depth):
+        x = _block(weights, index, x, config.backbone.num_heads, paths[0][index] if paths else None)
+    y = x[:, 1:].reshape(crops, grid, grid, -1)
+    for index in range(config.auxiliary_head.depth):
+        scale = paths[1][index] if paths else None
+        y = _head_block(weights, index, y, scale, config.auxiliary_head.has_shortcut(index))
+    pooled = _norm(weights, "auxiliary_head.norm", y.mean(dim=(1, 2)), 1e-6)
+    return _norm(weights, "backbone.norm", x, 1e-6), pooled
+
+
+def project(weights: Weights, config: PretrainConfig, part: str, rows: torch.Tensor) -> torch.Tensor:
+    """Rows (M, D) -> unit vectors (M, bottleneck) by the MLP of "base" or "auxiliary"."""
+    for index in range(config.projection_head.num_layers - 1):
+        rows = F.gelu(_linear(weights, f"projection_head.{part}.hidden.{index}", rows))
+    return F.normalize(_linear(weights, f"projection_head.{part}.bottleneck", rows), dim=-1)
+
+
+def prototypes(weights: Weights) -> torch.Tensor:
+    """(K, bottleneck), rows of length 1."""
+    return F.normalize(weights["projection_head.prototypes"], dim=-1)
+
+
+def _block(
+    weights: Weights, index: int, x: torch.Tensor, num_heads: int, scales: torch.Tensor | None
+) -> torch.Tensor:
+    name = f"backbone.blocks.{index}"
+    crops, tokens, width = x.shape
+    normed = _norm(weights, f"{name}.norm_attention", x, 1e-6)
+    qkv = _linear(weights, f"{name}.attention.qkv", normed)
+    query, key, value = qkv.view(crops, tokens, 3, num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(crops, tokens, width)
+    attended = _linear(weights, f"{name}.attention.out", mixed)
+    x = x + attended if scales is None else torch.addcmul(x, attended, scales[0])
+    branch = _mlp(weights, f"{name}.mlp", _norm(weights, f"{name}.norm_mlp", x, 1e-6))
+    return x + branch if scales is None else torch.addcmul(x, branch, scales[1])
+
+
+def _head_block(
+    weights: Weights, index: int, y: torch.Tensor, scale: torch.Tensor | None, shortcut: bool
+) -> torch.Tensor:
+    """y (C, h, w, D); its permuted view is what PyTorch calls channels last."""
+    name = f"auxiliary_head.blocks.{index}"
+    kernel = weights[f"{name}.conv.weight"]
+    conv = F.conv2d(
+        y.permute(0, 3, 1, 2),
+        kernel,
+        weights[f"{name}.conv.bias"],
+        padding=kernel.shape[-1] // 2,
+        groups=y.shape[-1],
+    )
+    branch = _mlp(weights, f"{name}.mlp", _norm(weights, f"{name}.norm", conv.permute(0, 2, 3, 1), 1e-5))
+    if not shortcut:
+        return branch
+    return y + branch if scale is None else torch.addcmul(y, branch, scale)
+
+
+def _mlp(weights: Weights, name: str, x: torch.Tensor) -> torch.Tensor:
+    return _linear(weights, f"{name}.contract", F.gelu(_linear(weights, f"{name}.expand", x)))
+
+
+def _linear(weights: Weights, name: str, x: torch.Tensor) -> torch.Tensor:
+    return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def _norm(weights: Weights, name: str, x: torch.Tensor, eps: float) -> torch.Tensor:
+    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps)

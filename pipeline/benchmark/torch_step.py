@@ -1,0 +1,129 @@
+"""The same pretraining step in eager PyTorch, with the same savings: what the project has to beat."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+
+from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates
+from pipeline.benchmark.step_sizes import step_config
+from pipeline.benchmark.torch_network import encode, project, prototypes, to_arrays, torch_weights
+from pipeline.optim.param_groups import decays
+from pipeline.pretrain.batch import Batch
+
+
+class TorchStep:
+    """Lean HSSL: hidden patches and CLS rows only go to the prototypes, the centre comes from mean vectors.
+
+    Fused AdamW, fused attention, lists of tensors instead of loops, no value read back.
+
+    Args:
+        parameters: as of `our_step.OurStep`.
+        folder: holds the first weights.
+    """
+
+    def __init__(self, parameters: dict, folder: Path):
+        self.config = step_config(parameters["size"], parameters.get("changes"))
+        self.batches, self.rates = step_batches(self.config), step_rates(self.config)
+        self.steps = parameters.get("steps", 1)
+        self.number = 0
+        arrays = load_file(folder / WEIGHTS)
+        self.student = torch_weights(arrays, trained=True)
+        self.teacher = torch_weights(arrays, trained=False)
+        self.parameters = list(self.student.values())
+        self.optimizer = self._optimizer()
+        num_prototypes = self.config.projection_head.num_prototypes
+        self.cls_center, self.patch_center = torch.zeros(num_prototypes), torch.zeros(num_prototypes)
+        self.check = {}
+        for step in range(parameters.get("checked", 2)):
+            self.check[f"loss of step {step + 1}"] = self._step().item()
+        for name, weights in (("student", self.student), ("teacher", self.teacher)):
+            changed = to_arrays(weights)
+            squares = (np.square(changed[key] - arrays[key], dtype=np.float64).sum() for key in arrays)
+            self.check[f"{name}'s way"] = float(np.sqrt(sum(squares)))
+
+    def repeat(self) -> float:
+        """Seconds of `steps` steps."""
+        started = time.perf_counter()
+        for _ in range(self.steps):
+            self._step()
+        return time.perf_counter() - started
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        groups = {True: [], False: []}
+        for name, parameter in self.student.items():
+            shape = parameter.shape[1:] if name.endswith("conv.weight") else parameter.shape
+            groups[decays(name, shape)].append(parameter)
+        return torch.optim.AdamW(
+            [
+                {"params": groups[True], "weight_decay": self.rates.weight_decay},
+                {"params": groups[False], "weight_decay": 0.0},
+            ],
+            lr=self.rates.lr,
+            fused=True,
+        )
+
+    def _step(self) -> torch.Tensor:
+        batch = self.batches[self.number % len(self.batches)]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        loss.backward()
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        limit = self.config.schedule.max_gradient_norm
+        factors = (limit / (torch.stack(torch._foreach_norm(gradients)) + 1e-6)).clamp_(max=1)
+        torch._foreach_mul_(gradients, list(factors.unbind()))
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.teacher.values()), self.parameters, weight=1 - self.rates.ema_momentum
+            )
+        self.number += 1
+        return loss.detach()
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        config, objective = self.config, self.config.objective
+        images = torch.from_numpy(batch.global_crops).flatten(0, 1)
+        mask = torch.from_numpy(batch.masks).flatten(0, 1).flatten(1)
+        hidden = mask.flatten().nonzero()[:, 0]
+        per_crop = mask.sum(dim=1).clamp(min=1)
+        patch_weights = 1.0 / (per_crop[hidden // mask.shape[1]] * len(mask))
+        cls_probs, patch_probs = self._targets(images, hidden)
+        base, auxiliary = drawn_paths(config, batch, self.number)
+        paths = (
+            torch.from_numpy(base)[..., None, None],
+            torch.from_numpy(auxiliary)[..., None, None, None],
+        )
+        tokens, head_cls = encode(self.student, config, images, mask.unsqueeze(-1), paths)
+        unit = prototypes(self.student)
+        # Base CLS and hidden patches go through one MLP together.
+        rows = torch.cat([tokens[:, 0], tokens[:, 1:].flatten(0, 1)[hidden]])
+        base_logits = project(self.student, config, "base", rows) @ unit.T
+        head_logits = project(self.student, config, "auxiliary", head_cls) @ unit.T
+        crops = len(images)
+        swapped = cls_probs.roll(crops // 2, 0)  # the other view of the same image
+        cls = _cross_entropy(base_logits[:crops], swapped, objective.student_temperature).mean()
+        head = _cross_entropy(head_logits, swapped, objective.student_temperature).mean()
+        patch = _cross_entropy(base_logits[crops:], patch_probs, objective.student_temperature)
+        return 0.5 * objective.cls_weight * (cls + head) + objective.patch_weight * (patch @ patch_weights)
+
+    @torch.no_grad()
+    def _targets(self, images: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        config, objective, rates = self.config, self.config.objective, self.rates
+        tokens, head_cls = encode(self.teacher, config, images)
+        unit = prototypes(self.teacher)
+        cls_logits = project(self.teacher, config, "auxiliary", head_cls) @ unit.T
+        vectors = project(self.teacher, config, "base", tokens[:, 1:].flatten(0, 1))
+        patch_logits = vectors[hidden] @ unit.T
+        cls_probs = torch.softmax((cls_logits - self.cls_center) / rates.teacher_temperature, dim=-1)
+        patch_probs = torch.softmax((patch_logits - self.patch_center) / rates.patch_temperature, dim=-1)
+        self.cls_center.lerp_(cls_logits.mean(dim=0), 1 - objective.center_momentum)
+        self.patch_center.lerp_(vectors.mean(dim=0) @ unit.T, 1 - objective.patch_center_momentum)
+        return cls_probs, patch_probs
+
+
+def _cross_entropy(logits: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:
+    """H(target, softmax(logits / temperature)) of every row, in nats."""
+    scaled = logits / temperature
+    return torch.logsumexp(scaled, dim=-1) - (target * scaled).sum(dim=-1)

@@ -1,0 +1,49 @@
+"""The benchmark's command at toy size."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "  # as if it were not installed
+
+
+def benchmark(folder: Path, *options: str, code: str = "") -> list[dict]:
+    program = f"{code}from stages.benchmark import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {program}", *options, "size=toy", f"results={folder}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "benchmark.md").is_file()
+    return json.loads((folder / "benchmark.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_row_beside_torch(tmp_path):
+    pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    (entry,) = benchmark(tmp_path, "rows=step-small", "repeats=2")
+    assert entry["ours"] > 0
+    assert entry["ratio"] == pytest.approx(entry["ours"] / entry["other"])
+    assert 0 < entry["peak_share"] < 1
+    assert entry["repeats"] == 2
+    assert entry["peak_rss_mib"] > 20
+
+
+@pytest.mark.slow
+def test_a_row_without_torch(tmp_path):
+    (entry,) = benchmark(tmp_path, "rows=step-small", "repeats=2", code=WITHOUT_TORCH)
+    assert entry["ours"] > 0
+    assert (entry["other"], entry["note"]) == (None, "not installed: torch")
+
+
+@pytest.mark.parametrize("option", ["rows=nothing", "wrong=1", "repeats=many"])
+def test_mistakes_are_said(option):
+    command = [sys.executable, "-m", "stages.benchmark", option]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "Traceback" not in done.stderr
