@@ -61,7 +61,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
             "content_digest": dataset.content_digest,
             "num_images": num_images,
             "num_blocks": config.num_blocks,
-            "embed_dim": frozen.config.embed_dim,
+            "embed_dim": frozen.config.dim,
             "backbone_sha256": sha256_of_file(path),
             "weights": frozen.weights,
             "resize": config.resize,

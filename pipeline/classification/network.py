@@ -11,9 +11,9 @@ import numpy as np
 from jittor import nn
 
 from pipeline.models.backbone_file import FrozenBackbone, load_backbone
+from pipeline.models.encoder import Encoder
 from pipeline.models.initialization import truncated_normal
 from pipeline.models.layers import LayerNorm, Linear
-from pipeline.models.vit import VisionTransformer
 
 Pooling = Literal["patches", "cls"]
 
@@ -33,7 +33,7 @@ class PooledBackbone(nn.Module):
 
     frozen = False
 
-    def __init__(self, network: VisionTransformer, pooling: Pooling):
+    def __init__(self, network: Encoder, pooling: Pooling):
         super().__init__()
         self.network = network
         self.pooling = pooling
@@ -44,7 +44,7 @@ class PooledBackbone(nn.Module):
     @property
     def depth(self) -> int:
         """Number of blocks."""
-        return len(self.network.blocks)
+        return self.network.depth
 
     def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
         """images (B, 3, H, W) -> (B, D); path_scales (depth, 2, B): stochastic depth."""
@@ -62,9 +62,9 @@ class Classifier(nn.Module):
     iBOT's, the CLS token through the backbone's norm. Then one linear layer, whose weights start next to 0.
     """
 
-    def __init__(self, network: VisionTransformer, num_classes: int, *, pooling: Pooling, seed: int):
+    def __init__(self, network: Encoder, num_classes: int, *, pooling: Pooling, seed: int):
         super().__init__()
-        dim = int(network.patch_embed.bias.shape[0])
+        dim = network.dim
         self.backbone = PooledBackbone(network, pooling)
         self.predict_classes = Linear(dim, num_classes)
         weights = truncated_normal("predict_classes.weight", (num_classes, dim), seed, _CLASSIFIER_STD)

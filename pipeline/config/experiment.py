@@ -103,18 +103,19 @@ class Experiment(Section):
                 f"backbone.image_size {self.backbone.image_size} must equal "
                 f"crops.global_size {self.crops.global_size}"
             )
-        self.auxiliary_head.check_width(self.backbone.embed_dim)
+        self.auxiliary_head.check_width(self.backbone.dim)
         for section, size in (
             ("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
             ("features.crop_size", self.features.crop_size),
             ("finetune.view.image_size", self.finetune.view.image_size if self.finetune else 0),
         ):
-            if size % self.backbone.patch_size:
+            if size % self.backbone.stride:
                 raise ValueError(
-                    f"{section} {size} is not divisible by patch_size {self.backbone.patch_size}"
+                    f"{section} {size} is not divisible by {self.backbone.stride}, the pixels that a place "
+                    "of the backbone's last map stands for"
                 )
-        if max(self.features.num_blocks, self.linear.num_blocks) > self.backbone.depth:
-            raise ValueError(f"num_blocks exceeds the backbone's depth {self.backbone.depth}")
+        if max(self.features.num_blocks, self.linear.num_blocks) > self.backbone.num_blocks:
+            raise ValueError(f"num_blocks exceeds the backbone's depth {self.backbone.num_blocks}")
         if self.linear.num_blocks > self.features.num_blocks:
             raise ValueError(
                 f"linear.num_blocks {self.linear.num_blocks} exceeds "

@@ -67,6 +67,26 @@ class BackboneConfig(Section):
             raise ValueError(f"image_size {self.image_size} is not divisible by patch_size {self.patch_size}")
         return self
 
+    @property
+    def stride(self) -> int:
+        """Pixels from one place of the last map to the next: masks, crops and grids go by it."""
+        return self.patch_size
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Places of the last map of a global crop, (h, w)."""
+        return (self.image_size // self.stride,) * 2
+
+    @property
+    def dim(self) -> int:
+        """Channels of the last map."""
+        return self.embed_dim
+
+    @property
+    def num_blocks(self) -> int:
+        """Residual blocks."""
+        return self.depth
+
 
 class AuxiliaryHeadConfig(Section):
     """Blocks of another architecture at the backbone's width; thrown away after pretraining.

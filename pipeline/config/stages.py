@@ -70,7 +70,7 @@ class PretrainConfig(Section):
     @model_validator(mode="after")
     def _head_fits(self) -> "PretrainConfig":
         if self.auxiliary_head is not None:
-            self.auxiliary_head.check_width(self.backbone.embed_dim)
+            self.auxiliary_head.check_width(self.backbone.dim)
         return self
 
 

@@ -16,7 +16,7 @@ from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import Rpn
 from pipeline.models.dense_backbone import DenseBackbone
 from pipeline.models.initialization import initialize_head
-from pipeline.models.pyramid import TapPyramid
+from pipeline.models.pyramid import tap_pyramid
 
 _NUM_ROI_LEVELS = 4  # boxes are pooled from these; a fifth level is for proposals only
 
@@ -24,11 +24,11 @@ _NUM_ROI_LEVELS = 4  # boxes are pooled from these; a fifth level is for proposa
 class CascadeHeads(nn.Module):
     """Everything after the backbone's taps."""
 
-    def __init__(self, config: DetectHeadConfig, dim: int, stride: int, num_classes: int, *, masks: bool):
+    def __init__(self, config: DetectHeadConfig, backbone: DenseBackbone, num_classes: int, *, masks: bool):
         super().__init__()
-        self.pyramid = TapPyramid(dim, stride)
+        self.pyramid = tap_pyramid(backbone.dims, backbone.strides)
         strides = list(self.pyramid.strides)
-        self.fpn = Fpn(dim, len(strides), config.width, config.num_levels)
+        self.fpn = Fpn(backbone.dims, config.width, config.num_levels)
         strides += [2 * strides[-1]] * (config.num_levels - len(strides))
         self.rpn = Rpn(config, strides)
         self.boxes = nn.ModuleList([BoxHead(config, num_classes) for _ in range(config.stages)])
@@ -58,7 +58,7 @@ class CascadeMaskRcnn(nn.Module):
         self.num_classes = num_classes
         self.stages = STAGES[: config.stages]
         self.backbone = backbone
-        self.heads = CascadeHeads(config, backbone.dim, backbone.stride, num_classes, masks=masks)
+        self.heads = CascadeHeads(config, backbone, num_classes, masks=masks)
         initialize_head(self.heads, seed)
 
     @property

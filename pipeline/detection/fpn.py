@@ -15,20 +15,19 @@ class Fpn(nn.Module):
     """1 x 1 convolutions to one width, sums from coarse to fine, then 3 x 3 convolutions.
 
     Args:
-        dim: D of every map that comes in.
-        num_maps: how many come in.
+        dims: D of each map that comes in.
         width: C of every level that goes out.
-        num_levels: how many go out; those beyond `num_maps` are every second place of the one before.
+        num_levels: how many go out; those beyond the maps are every second place of the one before.
 
     Source: Feature Pyramid Networks (Lin et al. 2017), section 3; iBOT's detection: no norm, and a fifth
         level by subsampling.
     """
 
-    def __init__(self, dim: int, num_maps: int, width: int, num_levels: int):
+    def __init__(self, dims: Sequence[int], width: int, num_levels: int):
         super().__init__()
         self.num_levels = num_levels
-        self.lateral = nn.ModuleList([Linear(dim, width) for _ in range(num_maps)])
-        self.smooth = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(num_maps)])
+        self.lateral = nn.ModuleList([Linear(dim, width) for dim in dims])
+        self.smooth = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in dims])
 
     def execute(self, maps: Sequence[jt.Var]) -> list[jt.Var]:
         """Maps (B, D, h, w), fine to coarse -> levels (B, C, h, w), fine to coarse."""

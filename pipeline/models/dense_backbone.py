@@ -6,43 +6,32 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.models.backbone_file import FrozenBackbone, load_backbone
-from pipeline.models.vit import VisionTransformer
+from pipeline.models.encoder import Encoder
 
 
 class DenseBackbone(nn.Module):
-    """Four taps of a backbone, shallow to deep, all on one grid.
+    """Four taps of a backbone, shallow to deep: of one size, or each of its own.
 
     Args:
         network: the backbone; its parameters are shared, not copied.
-        tap_norm: apply the backbone's final norm to every tap, not to none.
+        tap_norm: taps with a norm, see `taps` of the backbone.
         frozen: nothing in it takes a gradient or changes.
     """
 
-    def __init__(self, network: VisionTransformer, *, tap_norm: bool, frozen: bool):
+    def __init__(self, network: Encoder, *, tap_norm: bool, frozen: bool):
         super().__init__()
         self.network = network
         self.tap_norm = tap_norm
         self.frozen = frozen
-        self.blocks = tap_blocks(len(network.blocks))
+        self.dims, self.strides = network.tap_dims, network.tap_strides  # channels, pixels; of each tap
+        self.stride = network.stride  # pixels; sides of images are padded to multiples of it
+        self.depth = network.depth  # blocks
         # A parameter that no tap reads would be decayed all the same, and ask for a gradient in vain.
-        self.unused = ("mask_token",) if tap_norm else ("mask_token", "norm.weight", "norm.bias")
+        names = [name for name, _ in network.named_parameters()]
+        unused = ("mask_token",) if tap_norm else ("mask_token", "norm.weight", "norm.bias")
+        self.unused = tuple(name for name in unused if name in names)
         for name, parameter in network.named_parameters():
             (parameter.stop_grad if frozen or name in self.unused else parameter.start_grad)()
-
-    @property
-    def dim(self) -> int:
-        """Channels of every map."""
-        return int(self.network.patch_embed.bias.shape[0])
-
-    @property
-    def stride(self) -> int:
-        """Pixels from one place of the maps to the next."""
-        return self.network.patch_size
-
-    @property
-    def depth(self) -> int:
-        """Number of blocks."""
-        return len(self.network.blocks)
 
     def described(self) -> str:
         """What became of the arrays that were loaded; loading is strict, so none is missing or left over."""
@@ -54,23 +43,16 @@ class DenseBackbone(nn.Module):
         )
 
     def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
-        """images (B, 3, H, W) of any size -> four maps (B, dim, ceil(H / stride), ceil(W / stride)).
+        """images (B, 3, H, W) of any size -> four maps (B, dims[i], h_i, w_i).
 
-        Images are padded with 0, the mean colour, to the right and below: no pixel is left out.
+        Images are padded with 0, the mean colour, to the right and below, to multiples of `stride`: no pixel
+        is left out. h_i is the padded height divided by strides[i].
         """
         images = padded_to_multiple(images, self.stride)
         if self.frozen:
             with jt.no_grad():
-                return self.network.taps(images, self.blocks, normed=self.tap_norm)
-        return self.network.taps(images, self.blocks, normed=self.tap_norm, path_scales=path_scales)
-
-
-def tap_blocks(depth: int) -> tuple[int, int, int, int]:
-    """Indices of the blocks at a third, half, two thirds and the end: 3, 5, 7, 11 of 12.
-
-    Source: iBOT's configurations for 12 and for 24 blocks; the rule for other depths is this project's own.
-    """
-    return (max(depth // 3 - 1, 0), max(depth // 2 - 1, 0), max(2 * depth // 3 - 1, 0), depth - 1)
+                return self.network.taps(images, normed=self.tap_norm)
+        return self.network.taps(images, normed=self.tap_norm, path_scales=path_scales)
 
 
 def padded_to_multiple(images: jt.Var, multiple: int) -> jt.Var:

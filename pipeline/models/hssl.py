@@ -34,7 +34,7 @@ class HSSLNetwork(nn.Module):
 
     def __init__(self, config: PretrainConfig):
         super().__init__()
-        dim = config.backbone.embed_dim
+        dim = config.backbone.dim
         auxiliary = config.auxiliary_head
         self.backbone = VisionTransformer(config.backbone)
         feature_map = FeatureMap(dim=dim, grid=self.backbone.grid, num_heads=config.backbone.num_heads)

@@ -1,4 +1,4 @@
-"""Four maps of one stride -> a pyramid with strides 4, 8, 16 and 32.
+"""Four taps of a backbone -> a pyramid, with strides 4, 8, 16 and 32 where there is a choice.
 
 Shapes: B images, D channels, h x w places of the taps.
 """
@@ -13,6 +13,28 @@ from pipeline import kernels
 
 _FINEST_STRIDE = 4  # pixels
 _NUM_LEVELS = 4
+
+
+def tap_pyramid(dims: Sequence[int], strides: Sequence[int]) -> nn.Module:
+    """The pyramid of four taps of these channels and pixels a place: `pyramid(taps)`, `pyramid.strides`.
+
+    Taps that are a pyramid already, each of half the size of the one before, stay as they are.
+    """
+    if len(set(strides)) == 1:
+        return TapPyramid(dims[0], strides[0])
+    return StagePyramid(strides)
+
+
+class StagePyramid(nn.Module):
+    """Taps of a hierarchical backbone are the levels."""
+
+    def __init__(self, strides: Sequence[int]):
+        super().__init__()
+        self.strides = tuple(strides)  # pixels
+
+    def execute(self, taps: Sequence[jt.Var]) -> list[jt.Var]:
+        """Four taps (B, D_i, h_i, w_i), as they came."""
+        return list(taps)
 
 
 class TapPyramid(nn.Module):

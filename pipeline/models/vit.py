@@ -3,26 +3,16 @@
 Shapes: B images, H image side in pixels, p patch side in pixels, h = H / p, N = h w patches, D embed_dim.
 """
 
-from dataclasses import dataclass
-
 import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.models import BackboneConfig
+from pipeline.models.encoder import Tokens
 from pipeline.models.layers import LayerNorm, Linear, Mlp
 from pipeline.models.position import grid_resampling
 
 _EPS = 1e-6
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """What a backbone makes of a batch of images."""
-
-    cls: jt.Var  # (B, D), after the final norm
-    patches: jt.Var  # (B, N, D), after the final norm
-    feature_map: jt.Var  # (B, h, w, D), before the final norm: the input of the auxiliary head
 
 
 class Attention(nn.Module):
@@ -57,15 +47,18 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """ViT with a learned position embedding and a mask token.
+    """ViT with a learned position embedding and a mask token; an `Encoder`.
 
     Source: Dosovitskiy et al. 2021 as in DINO/iBOT: pre-norm, qkv bias, layer norm eps 1e-6, exact GELU.
     """
 
+    attends_with_cls = True
+
     def __init__(self, config: BackboneConfig):
         super().__init__()
-        self.patch_size = config.patch_size
-        self.grid = (config.image_size // config.patch_size,) * 2
+        self.dim, self.stride, self.grid = config.dim, config.stride, config.grid
+        self.depth = config.num_blocks
+        self.tap_dims, self.tap_strides = (self.dim,) * 4, (self.stride,) * 4
         dim = config.embed_dim
         self.patch_embed = Linear(3 * config.patch_size**2, dim)
         self.cls_token = jt.zeros((1, dim))
@@ -99,7 +92,7 @@ class VisionTransformer(nn.Module):
     def embed(self, images: jt.Var, mask: jt.Var | None = None) -> tuple[jt.Var, tuple[int, int]]:
         """images (B, 3, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""
         batch, _, height, width = images.shape
-        p = self.patch_size
+        p = self.stride
         if height % p or width % p:
             raise ValueError(f"image of {height} x {width} px is not divisible into patches of {p} px")
         grid = (height // p, width // p)
@@ -138,28 +131,28 @@ class VisionTransformer(nn.Module):
                 cls_tokens.append(self.norm(x[:, 0]))
         return jt.stack(cls_tokens, dim=1), self.norm(x[:, 1:]).mean(dim=1)
 
-    def taps(
-        self,
-        images: jt.Var,
-        blocks: tuple[int, ...],
-        *,
-        normed: bool,
-        path_scales: jt.Var | None = None,
-    ) -> list[jt.Var]:
-        """Patch tokens after some of the blocks, as maps (B, D, h, w) in the order of `blocks`.
+    def taps(self, images: jt.Var, *, normed: bool, path_scales: jt.Var | None = None) -> list[jt.Var]:
+        """Patch tokens after the blocks of `tap_blocks`, as maps (B, D, h, w), shallow to deep.
 
         Args:
-            blocks: indices from 0, ascending; one may come twice.
             normed: apply the one final norm to every map.
             path_scales: (depth, 2, B) float32 or None.
 
         Source: iBOT's segmentation and detection backbones (`out_with_norm`); CLS is left out.
         """
         x, grid = self.embed(images)
-        maps = {}
-        for index, block in enumerate(self.blocks[: max(blocks) + 1]):
+        maps, blocks = {}, tap_blocks(self.depth)
+        for index, block in enumerate(self.blocks):
             x = block(x, None if path_scales is None else path_scales[index])
             if index in blocks:
                 patches = self.norm(x[:, 1:]) if normed else x[:, 1:]
                 maps[index] = patches.permute(0, 2, 1).reshape(x.shape[0], x.shape[2], *grid)
         return [maps[index] for index in blocks]
+
+
+def tap_blocks(depth: int) -> tuple[int, int, int, int]:
+    """Indices of the blocks at a third, half, two thirds and the end: 3, 5, 7, 11 of 12.
+
+    Source: iBOT's configurations for 12 and for 24 blocks; the rule for other depths is this project's own.
+    """
+    return (max(depth // 3 - 1, 0), max(depth // 2 - 1, 0), max(2 * depth // 3 - 1, 0), depth - 1)

@@ -27,12 +27,10 @@ class BatchMaker:
         images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows]
         mean, std = input_statistics(config.normalization, self.dataset)
         views = multi_crop(generator(config.seed, Stream.CROPS, step), images, crops, mean=mean, std=std)
-        side = config.backbone.image_size // config.backbone.patch_size
+        grid = config.backbone.grid
         num_masks = crops.num_global * len(rows)
-        masks = block_masks(generator(config.seed, Stream.MASKS, step), num_masks, (side, side), config.masks)
-        return Batch(
-            views.global_crops, views.local_crops, masks.reshape(crops.num_global, len(rows), side, side)
-        )
+        masks = block_masks(generator(config.seed, Stream.MASKS, step), num_masks, grid, config.masks)
+        return Batch(views.global_crops, views.local_crops, masks.reshape(crops.num_global, len(rows), *grid))
 
     def image_rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64."""

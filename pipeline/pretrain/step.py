@@ -92,7 +92,7 @@ def _draw_paths(config: PretrainConfig, batch: Batch, step: int) -> dict[str, np
     """Stochastic depth of the whole batch: (blocks, branches, V, B) for global and local crops."""
     rng = generator(config.seed, Stream.DROP_PATH, step)
     auxiliary_depth = config.auxiliary_head.depth if config.auxiliary_head else 0
-    depth = config.backbone.depth
+    depth = config.backbone.num_blocks
     rates = path_rates(config.regularisation.drop_path_rate, depth, auxiliary_depth)
     drawn = {}
     for views, crops in (("global", batch.global_crops), ("local", batch.local_crops)):

@@ -10,13 +10,13 @@ from pipeline.config.dense import SegmentConfig
 from pipeline.models.backbone_file import FrozenBackbone
 from pipeline.models.dense_backbone import DenseBackbone, open_dense_backbone, padded_to_multiple
 from pipeline.models.initialization import initialize_head
-from pipeline.models.pyramid import TapPyramid
+from pipeline.models.pyramid import tap_pyramid
 from pipeline.models.resize import resize
 from pipeline.models.segmentation_heads import AuxiliaryHead, LinearHead, UperHead
 from pipeline.segmentation.batches import SegmentBatch
 from pipeline.segmentation.losses import pixel_cross_entropy
 
-_AUXILIARY_LEVEL = 2  # of the pyramid: stride 16
+_AUXILIARY_LEVEL = 2  # of the pyramid: stride 16, with the usual strides
 
 
 class SegmentationNetwork(nn.Module):
@@ -33,18 +33,18 @@ class SegmentationNetwork(nn.Module):
         self.dropout_widths: tuple[int, ...] = ()  # of the heads that take channel scales
         self.multiple = backbone.stride  # pixels: sides of training images are multiples of it
         self.pyramid = self.auxiliary = None
-        channels = [backbone.dim] * 4
+        channels = backbone.dims
         if config.head == "linear":
             self.head = LinearHead(channels, num_classes)
         else:
             heads = config.heads
-            self.pyramid = TapPyramid(backbone.dim, backbone.stride)
+            self.pyramid = tap_pyramid(backbone.dims, backbone.strides)
             self.multiple = round(self.pyramid.strides[-1])  # only so do all levels cover the same pixels
             self.head = UperHead(channels, heads.width, num_classes)
             self.dropout_widths = (heads.width,)
             if heads.auxiliary_weight:
                 self.auxiliary_weight = heads.auxiliary_weight
-                self.auxiliary = AuxiliaryHead(backbone.dim, heads.auxiliary_width, num_classes)
+                self.auxiliary = AuxiliaryHead(channels[_AUXILIARY_LEVEL], heads.auxiliary_width, num_classes)
                 self.dropout_widths = (heads.width, heads.auxiliary_width)
         for part in (self.pyramid, self.head, self.auxiliary):
             if part is not None:

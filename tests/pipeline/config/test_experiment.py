@@ -12,7 +12,7 @@ from pipeline.config.models import BackboneConfig
     [
         ({"crops": {"global_size": 192}}, "backbone.image_size 224 must equal crops.global_size 192"),
         ({"crops": {"num_local": 2, "local_size": 90}}, "crops.local_size 90 is not divisible by"),
-        ({"features": {"crop_size": 100}}, "features.crop_size 100 is not divisible by patch_size 16"),
+        ({"features": {"crop_size": 100}}, "features.crop_size 100 is not divisible by 16"),
         ({"features": {"num_blocks": 13}}, "num_blocks exceeds the backbone's depth 12"),
         ({"features": {"num_blocks": 2}}, "linear.num_blocks 4 exceeds features.num_blocks 2"),
         ({"schedule": {"accumulation_steps": 3}}, "256 is not divisible by accumulation_steps 3"),

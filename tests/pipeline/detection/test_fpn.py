@@ -10,7 +10,7 @@ def test_levels_against_pytorch(jt, rng):
 
     sizes = [(10, 13), (5, 7), (3, 4), (2, 2)]
     arrays = [rng.normal(size=(2, 6, *size)).astype(np.float32) for size in sizes]
-    network = Fpn(6, 4, 5, 5)
+    network = Fpn([6] * 4, 5, 5)
     initialize_head(network, seed=0)
     inputs = [jt.array(array) for array in arrays]
     levels = network(inputs)

@@ -97,7 +97,7 @@ def test_t3_a_wrong_position_embedding_is_refused(jt, tmp_path, network):
 )
 def test_t5_taps_at_any_depth(jt, depth, blocks):
     """T5: a third, half, two thirds, last."""
-    from pipeline.models.dense_backbone import tap_blocks
+    from pipeline.models.vit import tap_blocks
 
     assert tap_blocks(depth) == blocks
 

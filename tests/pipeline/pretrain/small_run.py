@@ -38,8 +38,7 @@ def a_batch(config, rng, num_images=4):
     from pipeline.pretrain.batch import Batch
 
     side, small = config.crops.global_size, config.crops.local_size
-    grid = side // config.backbone.patch_size
-    masks = rng.random((2, num_images, grid, grid)) < 0.4
+    masks = rng.random((2, num_images, *config.backbone.grid)) < 0.4
     masks[0, 0] = False  # a crop without hidden patches counts as 0
     return Batch(
         global_crops=rng.normal(size=(2, num_images, 3, side, side)).astype(np.float32),
