@@ -213,12 +213,14 @@ def _finetunings(
 
 
 def _tables_config(experiment: Experiment) -> TablesConfig:
-    subjects = [arm for arm in experiment.arms if ARMS[arm].auxiliary and arm != experiment.baseline]
+    arms = experiment.arms
+    alone = {arm: ARMS[arm].alone for arm in arms if ARMS[arm].alone in arms and arm != experiment.baseline}
     return TablesConfig(
         experiment=experiment.name,
         arms=experiment.arms,
         baseline=experiment.baseline,
-        subject=subjects[0] if subjects else None,
+        alone=alone,
+        subjects=tuple(arm for arm in arms if ARMS[arm].auxiliary and arm != experiment.baseline),
     )
 
 

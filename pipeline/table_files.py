@@ -21,8 +21,8 @@ _SHORT = 9  # leading columns that a terminal has room for; then where the image
 def write_tables(directory: Path, lines: list[Line], config: TablesConfig) -> None:
     """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent."""
     headers, short = _headers(config), _headers(config)[:_SHORT]
-    every = [_cells(line) for line in lines]
-    first = [_cells(line)[:_SHORT] for line in headlines(lines)]
+    every = [_cells(line, config) for line in lines]
+    first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
     sentences = verdicts(lines, config)
     parts = [_table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences)]
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
@@ -43,13 +43,19 @@ def _table(cells: list[list[str]], headers: list[str], form: str) -> str:
 
 def _headers(config: TablesConfig) -> list[str]:
     interval = f"{100 * config.confidence:g} % interval"
+    baselines = _baselines(config)
+    difference = f"vs {min(baselines)}" if len(baselines) == 1 else "difference"
     return [
-        "task", "metric", "arm", "%", interval, f"vs {config.baseline}", interval, "images", "seeds",
+        "task", "metric", "arm", "%", interval, difference, interval, "images", "seeds",
         "data set", "split", "protocol",
     ]  # fmt: skip
 
 
-def _cells(line: Line) -> list[str]:
+def _baselines(config: TablesConfig) -> set[str]:
+    return {config.compared_with(arm) for arm in config.arms}
+
+
+def _cells(line: Line, config: TablesConfig) -> list[str]:
     value, difference = f"{100 * line['value']:.1f}", ""
     if line["std"] is not None:
         value += f" ± {100 * line['std']:.1f}"
@@ -57,6 +63,8 @@ def _cells(line: Line) -> list[str]:
         difference = points(line["difference"])
         if line["difference_std"] is not None:
             difference += f" ± {100 * line['difference_std']:.1f}"
+        if len(_baselines(config)) > 1:
+            difference += f" vs {line['baseline']}"
     interval = "" if line["ci_low"] is None else f"[{100 * line['ci_low']:.1f}, {100 * line['ci_high']:.1f}]"
     low, high = line["difference_ci_low"], line["difference_ci_high"]
     return [

@@ -42,20 +42,21 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
         for arm in (arm for arm in config.arms if arm in arms):
             group = sorted(arms[arm], key=lambda row: row.seed)
             line = _line(group, config, np.random.default_rng(seed))
-            base = sorted(arms.get(config.baseline, []), key=lambda row: row.seed)
-            other = base if arm != config.baseline else []
-            lines.append(line | _difference(group, other, config, np.random.default_rng(seed)))
+            name = config.compared_with(arm)
+            other = sorted(arms.get(name, []), key=lambda row: row.seed) if arm != name else []
+            difference = _difference(group, other, config, np.random.default_rng(seed))
+            lines.append(line | difference | {"baseline": name})
     return lines
 
 
 def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
-    """A sentence per task: does the subject differ from the baseline in the headline metric?"""
+    """A sentence per task and subject: does it differ from its baseline in the headline metric?"""
     sentences = []
     for line in headlines(lines):
-        if line["arm"] != config.subject or line["difference"] is None:
+        if line["arm"] not in config.subjects or line["difference"] is None:
             continue
         low, high = line["difference_ci_low"], line["difference_ci_high"]
-        text = f"{line['arm']} - {config.baseline}, {line['task']} {line['metric']}: "
+        text = f"{line['arm']} - {line['baseline']}, {line['task']} {line['metric']}: "
         text += f"{points(line['difference'])} points"
         if low is not None:
             text += f" [{points(low)}, {points(high)}] ({100 * config.confidence:g} %): {_judged(line)}"
@@ -128,11 +129,11 @@ def _difference(group: list[Row], base: list[Row], config: TablesConfig, rng: np
     """Paired twice: the same seeds, and the same images."""
     names = ("difference", "difference_std", "difference_ci_low", "difference_ci_high")
     if not base:
-        return dict.fromkeys(names) | {"baseline": config.baseline}
+        return dict.fromkeys(names)
     differences = np.array([row.value - other.value for row, other in zip(group, base, strict=True)])
     low, high = _interval(_Answers.of(group).minus(_Answers.of(base)), config, rng)
     values = (float(differences.mean()), _std(differences), low, high)
-    return dict(zip(names, values, strict=True)) | {"baseline": config.baseline}
+    return dict(zip(names, values, strict=True))
 
 
 def _std(values: np.ndarray) -> float | None:

@@ -11,9 +11,10 @@ FEW_STEPS = 300  # below, the teacher's weights are still close to the first one
 
 
 def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
-    """Write backbone.safetensors (teacher), student.safetensors, metrics.jsonl, loss.png and rows.json.
+    """Write backbone.safetensors, student.safetensors, metrics.jsonl, loss.png and rows.json.
 
-    Returns the digest of the teacher: what later stages depend on, unlike the speeds in the log.
+    The backbone is what the method's authors evaluate: iBOT's teacher, the student of the others. Returns its
+    digest: what later stages depend on, unlike the speeds in the log.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
@@ -25,6 +26,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.pretrain.discrepancy import discrepancy_measures, held_out_images
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
+    from pipeline.pretrain.methods import method_of
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
@@ -49,10 +51,11 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
         state = pretrain(config, dataset, output, runtime=runtime, report=report)
 
     mean, std = input_statistics(config.normalization, dataset)
-    for file, network, weights in (
-        ("backbone.safetensors", state.teacher, "teacher"),
-        ("student.safetensors", state.student, "student"),
+    for file, weights in (
+        ("backbone.safetensors", method_of(config).published),
+        ("student.safetensors", "student"),
     ):
+        network = getattr(state, weights)
         save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
     metrics = read_metrics(output / METRICS)
     draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)
@@ -62,14 +65,17 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
 
 
 def _summary(metrics: dict[str, float]) -> str:
-    """The bar's right-hand side: loss terms, rate, teacher entropy, feature spread, speed."""
+    """The bar's right-hand side: loss terms, rate, what is watched, feature spread, speed."""
     short = {
         "loss": "loss",
         "loss_base_cls": "base",
         "loss_auxiliary_cls": "aux",
         "loss_base_patch": "patch",
+        "loss_pixels": "pixels",
+        "loss_features": "features",
         "lr": "lr",
         "teacher_entropy": "H",
+        "retrieval": "found",
         "feature_spread": "spread",
         "images_per_second": "img/s",
     }

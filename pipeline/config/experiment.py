@@ -1,12 +1,13 @@
 """An experiment: the arms to compare, the seeds, and one section per stage."""
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
+from pipeline.config.methods import ByolConfig, IbotConfig, MaeConfig, MocoV3Config, SimclrConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     BackboneConfig,
@@ -31,16 +32,18 @@ class Arm(Section):
     """One column of the comparison: how a backbone comes by its weights."""
 
     pretrained: bool = True
+    method: Literal["ibot", "mocov3", "simclr", "byol", "mae"] = "ibot"  # also its section in the experiment
     auxiliary: bool = False
-    patch_loss: bool = True
+    patch_loss: bool = True  # of iBOT
+    alone: str | None = None  # of an arm with auxiliary head: the same method without
 
 
 ARMS: dict[str, Arm] = {
     "random": Arm(pretrained=False),
     "dino": Arm(patch_loss=False),
     "ibot": Arm(),
-    "hssl": Arm(auxiliary=True),
-    "hssl-dino": Arm(auxiliary=True, patch_loss=False),
+    "hssl": Arm(auxiliary=True, alone="ibot"),
+    "hssl-dino": Arm(auxiliary=True, patch_loss=False, alone="dino"),
 }
 
 
@@ -49,7 +52,9 @@ class Experiment(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # names a folder in results/
     arms: tuple[str, ...] = ("random", "ibot", "hssl")
-    baseline: str = "ibot"  # the arm that differences are taken to
+    # The arm that differences are taken to. An arm with auxiliary head is compared with its method alone
+    # instead where that is among the arms, so that one table holds several methods.
+    baseline: str = "ibot"
     seeds: tuple[NonNegativeInt, ...] = (0,)
     # Shares of the training labels that k-NN, logistic regression and fine-tuning learn from: a run for each.
     label_shares: tuple[float, ...] = (1.0,)
@@ -57,7 +62,13 @@ class Experiment(Section):
     backbone: BackboneConfig = BackboneConfig()
     auxiliary_head: AuxiliaryHeadConfig = AuxiliaryHeadConfig()
     projection_head: ProjectionHeadConfig = ProjectionHeadConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()  # of iBOT and DINO
+    # The other methods' own numbers, in place of those in [schedule] and [regularisation].
+    ibot: IbotConfig = IbotConfig()
+    mocov3: MocoV3Config = MocoV3Config()
+    simclr: SimclrConfig = SimclrConfig()
+    byol: ByolConfig = ByolConfig()
+    mae: MaeConfig = MaeConfig()
     regularisation: RegularisationConfig = RegularisationConfig()
     crops: CropConfig = CropConfig()
     masks: MaskConfig = MaskConfig()
@@ -129,6 +140,17 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _arms_can_be_trained(self) -> "Experiment":
+        for arm in self.arms:
+            if ARMS[arm].pretrained:
+                try:
+                    self.pretrain_config(arm, self.seeds[0])
+                except ValidationError as error:
+                    message = error.errors()[0]["msg"].removeprefix("Value error, ")
+                    raise ValueError(f"arm {arm!r}: {message}") from error
+        return self
+
+    @model_validator(mode="after")
     def _dense_probe_has_data(self) -> "Experiment":
         if self.dense_probe is not None and self.segmentation is None and self.detection is None:
             raise ValueError("dense_probe needs the data of segmentation or detection, and there is neither")
@@ -140,19 +162,21 @@ class Experiment(Section):
 
     def pretrain_config(self, arm: str, seed: int) -> PretrainConfig:
         """The section of one pretraining: the arms differ in nothing but what `ARMS` says."""
-        method = ARMS[arm]
+        chosen = ARMS[arm]
+        method = getattr(self, chosen.method)
         objective = (
-            self.objective if method.patch_loss else self.objective.model_copy(update={"patch_weight": 0.0})
+            self.objective if chosen.patch_loss else self.objective.model_copy(update={"patch_weight": 0.0})
         )
         return PretrainConfig(
+            method=method,
             backbone=self.backbone,
-            auxiliary_head=self.auxiliary_head if method.auxiliary else None,
+            auxiliary_head=self.auxiliary_head if chosen.auxiliary else None,
             projection_head=self.projection_head,
             objective=objective,
-            regularisation=self.regularisation,
-            crops=self.crops,
-            masks=self.masks,
-            schedule=self.schedule,
+            regularisation=method.put_into(self.regularisation),
+            crops=method.crops(self.crops),
+            masks=method.masks(self.masks),
+            schedule=method.put_into(self.schedule),
             normalization=self.data.normalization,
             seed=seed,
         )

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from pipeline.config.data import CropConfig, MaskConfig
+from pipeline.config.methods import IbotConfig, MethodConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     BackboneConfig,
@@ -42,6 +43,7 @@ class ScheduleConfig(Section):
     warmup_epochs: NonNegative = 10
     weight_decay: NonNegative = 0.04
     weight_decay_end: NonNegative = 0.4
+    betas: tuple[Share, Share] = (0.9, 0.999)  # AdamW's, of the first and second moment
     max_gradient_norm: NonNegative = 0.3  # per tensor; 0 clips nothing
     freeze_last_layer_epochs: NonNegative = 3
     ema_momentum: Share = 0.996
@@ -54,10 +56,15 @@ class ScheduleConfig(Section):
 
 
 class PretrainConfig(Section):
-    """All that decides a pretrained backbone, given the prepared images."""
+    """All that decides a pretrained backbone, given the prepared images.
 
+    `schedule`, `regularisation`, `crops` and `masks` are the method's: `Experiment.pretrain_config` has put
+    the method's own numbers into them.
+    """
+
+    method: MethodConfig = IbotConfig()
     backbone: BackboneConfig
-    auxiliary_head: AuxiliaryHeadConfig | None  # None: the baseline, iBOT or DINO
+    auxiliary_head: AuxiliaryHeadConfig | None  # None: the method alone, the baseline
     projection_head: ProjectionHeadConfig
     objective: ObjectiveConfig
     regularisation: RegularisationConfig
@@ -71,6 +78,22 @@ class PretrainConfig(Section):
     def _head_fits(self) -> "PretrainConfig":
         if self.auxiliary_head is not None:
             self.auxiliary_head.check_width(self.backbone.dim)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_are_allowed(self) -> "PretrainConfig":
+        method, schedule = self.method, self.schedule
+        if method.whole_batch and schedule.accumulation_steps > 1:
+            raise ValueError(
+                f"schedule.accumulation_steps {schedule.accumulation_steps}: the loss of {method.name} sees "
+                "all images of a batch at once, in parts it would be another; needs accumulation_steps = 1"
+            )
+        if method.whole_batch and schedule.batch_size < 2:
+            raise ValueError(
+                f"{method.name} compares images of one batch: schedule.batch_size must be 2 or more"
+            )
+        if self.crops.num_local and not method.local_crops:
+            raise ValueError(f"{method.name} takes no local crops; needs crops.num_local = 0")
         return self
 
 

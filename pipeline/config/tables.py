@@ -10,7 +10,13 @@ class TablesConfig(Section):
 
     experiment: str
     arms: tuple[str, ...]  # order of the rows
-    baseline: str  # arm that differences are taken to
-    subject: str | None  # arm that the sentence under the table is about
+    baseline: str  # arm that differences are taken to, where `alone` names no other
+    # Arm with auxiliary head -> its method alone, of those that are both there.
+    alone: dict[str, str] = Field(default_factory=dict)
+    subjects: tuple[str, ...]  # arms that the sentences under the table are about
     confidence: float = Field(default=0.95, gt=0, lt=1)
     num_bootstrap: int = Field(default=2000, gt=0)
+
+    def compared_with(self, arm: str) -> str:
+        """The arm that `arm`'s difference is taken to."""
+        return self.alone.get(arm, self.baseline)

@@ -1,4 +1,4 @@
-"""Student and teacher: backbone, auxiliary head and projection head in one network."""
+"""Student and teacher: backbone, auxiliary head and, for prototypes, projection head in one network."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.auxiliary_heads import FeatureMap, auxiliary_head
+from pipeline.models.encoder import Tokens
 from pipeline.models.initialization import initialize
 from pipeline.models.projection_head import ProjectionHead
 from pipeline.models.vit import VisionTransformer
@@ -29,8 +30,8 @@ class Encoding:
     auxiliary_cls: jt.Var | None  # (B, D); None without an auxiliary head
 
 
-class HSSLNetwork(nn.Module):
-    """A backbone that learns, and the heads that are thrown away. Without auxiliary head: iBOT."""
+class EncodingNetwork(nn.Module):
+    """A backbone that learns, and the auxiliary head that is thrown away, if there is one."""
 
     def __init__(self, config: PretrainConfig):
         super().__init__()
@@ -40,7 +41,6 @@ class HSSLNetwork(nn.Module):
         feature_map = FeatureMap(dim=dim, grid=self.backbone.grid, num_heads=config.backbone.num_heads)
         self.auxiliary_head = auxiliary_head(auxiliary, feature_map) if auxiliary else None
         self.detached = auxiliary is not None and auxiliary.detached
-        self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary is not None)
 
     def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:
         """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
@@ -55,12 +55,41 @@ class HSSLNetwork(nn.Module):
             auxiliary_cls = self.auxiliary_head(feature_map, paths.auxiliary if paths else None)
         return Encoding(base_cls=tokens.cls, base_patches=tokens.patches, auxiliary_cls=auxiliary_cls)
 
+    def comparable_vectors(self, tokens: Tokens) -> tuple[jt.Var, jt.Var] | None:
+        """Base's and head's vectors in one space, (B, C) each; None where the method has no such space."""
+        return None
+
+    def unit_prototypes(self) -> jt.Var | None:
+        """(K, C), what such vectors are compared with; None of a method without prototypes."""
+        return None
+
+
+class HSSLNetwork(EncodingNetwork):
+    """With projection to prototypes: the network of iBOT and DINO, and of HSSL upon them."""
+
+    def __init__(self, config: PretrainConfig):
+        super().__init__(config)
+        dim, auxiliary = config.backbone.dim, config.auxiliary_head is not None
+        self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary)
+
+    def comparable_vectors(self, tokens: Tokens) -> tuple[jt.Var, jt.Var]:
+        head = self.projection_head
+        return head.base(tokens.cls), head.auxiliary(self.auxiliary_head(tokens.feature_map))
+
+    def unit_prototypes(self) -> jt.Var:
+        return self.projection_head.unit_prototypes()
+
 
 def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetwork]:
     """Two networks with equal first values; the teacher's parameters take no gradient."""
     student, teacher = HSSLNetwork(config), HSSLNetwork(config)
     initialize(student, config.seed)
-    initialize(teacher, config.seed)
+    initialize_teacher(teacher, config.seed)
+    return student, teacher
+
+
+def initialize_teacher(teacher: EncodingNetwork, seed: int) -> None:
+    """First values, equal to the student's wherever names are; no parameter takes a gradient."""
+    initialize(teacher, seed)
     for parameter in teacher.parameters():
         parameter.stop_grad()
-    return student, teacher

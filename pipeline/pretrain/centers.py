@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import jittor as jt
-import numpy as np
 
 
 @dataclass(frozen=True)
@@ -22,13 +21,3 @@ def initial_centers(num_prototypes: int) -> Centers:
 def updated_center(center: jt.Var, mean_logits: jt.Var, momentum: float) -> jt.Var:
     """(K,) -> (K,): moving average of the teacher's mean logits over one optimiser step's rows."""
     return (center * momentum + mean_logits * (1 - momentum)).stop_grad()
-
-
-def centers_to_arrays(centers: Centers) -> dict[str, np.ndarray]:
-    """For a checkpoint."""
-    return {"cls": centers.cls.numpy().copy(), "patch": centers.patch.numpy().copy()}
-
-
-def centers_from_arrays(arrays: dict[str, np.ndarray]) -> Centers:
-    """Inverse of `centers_to_arrays`."""
-    return Centers(cls=jt.array(arrays["cls"]).stop_grad(), patch=jt.array(arrays["patch"]).stop_grad())

@@ -6,22 +6,22 @@ Random state is not in it: every draw is a function of (seed, purpose, step), se
 from dataclasses import replace
 from pathlib import Path
 
+import jittor as jt
 import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.files import sha256_of_json
 from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, read_arrays, write_arrays
-from pipeline.pretrain.centers import centers_from_arrays, centers_to_arrays
 from pipeline.pretrain.step import TrainState
 
 
 def save_checkpoint(path: Path, state: TrainState, config: PretrainConfig) -> None:
-    """Write student, teacher, optimiser moments, centres and step."""
+    """Write student, teacher if there is one, optimiser moments, the method's own state and the step."""
     groups = {
         "student": named_arrays(state.student),
-        "teacher": named_arrays(state.teacher),
+        "teacher": named_arrays(state.teacher) if state.teacher is not None else {},
         "optimizer": state.optimizer.state(),
-        "centers": centers_to_arrays(state.centers),
+        "memory": {name: value.numpy().copy() for name, value in state.memory.items()},
     }
     arrays = {f"{group}/{name}": array for group, named in groups.items() for name, array in named.items()}
     write_arrays(path, arrays, {"step": state.step, "config": _digest(config)})
@@ -36,19 +36,31 @@ def load_checkpoint(path: Path, state: TrainState, config: PretrainConfig) -> Tr
     arrays, metadata = read_arrays(path)
     if metadata.get("config") != _digest(config):
         raise WeightsError(f"{path}: belongs to another configuration; delete it to start afresh")
-    groups: dict[str, dict[str, np.ndarray]] = {"student": {}, "teacher": {}, "optimizer": {}, "centers": {}}
+    groups: dict[str, dict[str, np.ndarray]] = {"student": {}, "teacher": {}, "optimizer": {}, "memory": {}}
     for name, array in arrays.items():
         group, _, rest = name.partition("/")
         if group not in groups:
             raise WeightsError(f"{path}: unexpected array {name!r}")
         groups[group][rest] = array
     assign_arrays(state.student, groups["student"], origin=f"{path} (student)")
-    assign_arrays(state.teacher, groups["teacher"], origin=f"{path} (teacher)")
+    if state.teacher is not None:
+        assign_arrays(state.teacher, groups["teacher"], origin=f"{path} (teacher)")
+    elif groups["teacher"]:
+        raise WeightsError(f"{path}: holds a teacher; this method has none")
     state.optimizer.load_state(groups["optimizer"])
     step = metadata["step"]
     if not isinstance(step, int):
         raise WeightsError(f"{path}: step is {step!r}, expected a whole number")
-    return replace(state, centers=centers_from_arrays(groups["centers"]), step=step)
+    return replace(state, memory=_memory(groups["memory"], state.memory, path), step=step)
+
+
+def _memory(arrays: dict[str, np.ndarray], fresh: dict[str, jt.Var], path: Path) -> dict[str, jt.Var]:
+    """Arrays of the file in place of a fresh state of the same names and shapes."""
+    expected = {name: tuple(value.shape) for name, value in fresh.items()}
+    found = {name: array.shape for name, array in arrays.items()}
+    if found != expected:
+        raise WeightsError(f"{path}: the method's own state is {found}, expected {expected}")
+    return {name: jt.array(arrays[name]).stop_grad() for name in expected}
 
 
 def _digest(config: PretrainConfig) -> str:

@@ -10,7 +10,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.discrepancy import cka_distance, cosine_distance, kl_divergence
 from pipeline.evaluate.measures import Measure, TestImages
-from pipeline.models.hssl import HSSLNetwork
+from pipeline.models.hssl import EncodingNetwork
 from pipeline.models.projection_head import logits
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.transforms.evaluation import center_crops
@@ -43,8 +43,8 @@ def held_out_images(dataset: PreparedDataset, config: PretrainConfig) -> HeldOut
     return HeldOutImages(crops, TestImages(dataset.name, dataset.split_names[split], len(rows)))
 
 
-def measured_discrepancy(network: HSSLNetwork, crops: np.ndarray, temperature: float) -> dict[str, float]:
-    """Three measures between base and head, of a network with an auxiliary head.
+def measured_discrepancy(network: EncodingNetwork, crops: np.ndarray, temperature: float) -> dict[str, float]:
+    """Up to three measures between base and head, of a network with an auxiliary head.
 
     Args:
         crops: (B, 3, S, S) float32, B >= 2.
@@ -52,20 +52,21 @@ def measured_discrepancy(network: HSSLNetwork, crops: np.ndarray, temperature: f
 
     Returns:
         "discrepancy_cka" and "discrepancy_cosine" in 0..1, "discrepancy_kl" (from the head's to the base's
-        distribution) in nats. A network that collapsed, all its vectors equal, has no CKA: it is left out.
+        distribution) in nats. A network that collapsed, all its vectors equal, has no CKA: it is left out. So
+        is the cosine of a method that never compares the vectors of base and head in one space, and the
+        divergence of one without prototypes.
     """
-    head = network.projection_head
+    values = {}
     with jt.no_grad():
         tokens = network.backbone(jt.array(crops))
         maps = [tokens.feature_map, network.auxiliary_head.mixed(tokens.feature_map)]
-        vectors = [head.base(tokens.cls), head.auxiliary(network.auxiliary_head(tokens.feature_map))]
-        prototypes = head.unit_prototypes()
-        base_logits, auxiliary_logits = (logits(x, prototypes).numpy() for x in vectors)
-    base_map, auxiliary_map = (x.numpy().reshape(-1, x.shape[-1]) for x in maps)
-    values = {
-        "discrepancy_cosine": cosine_distance(*(x.numpy() for x in vectors)),
-        "discrepancy_kl": kl_divergence(auxiliary_logits, base_logits, temperature),
-    }
+        base_map, auxiliary_map = (x.numpy().reshape(-1, x.shape[-1]) for x in maps)
+        vectors, prototypes = network.comparable_vectors(tokens), network.unit_prototypes()
+        if vectors is not None:
+            values["discrepancy_cosine"] = cosine_distance(*(x.numpy() for x in vectors))
+        if vectors is not None and prototypes is not None:
+            base_logits, auxiliary_logits = (logits(x, prototypes).numpy() for x in vectors)
+            values["discrepancy_kl"] = kl_divergence(auxiliary_logits, base_logits, temperature)
     with suppress(ValueError):
         values["discrepancy_cka"] = cka_distance(base_map, auxiliary_map)
     return values

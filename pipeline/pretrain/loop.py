@@ -10,13 +10,13 @@ from pipeline.clock import StepClock
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.metrics_log import append_metrics, rewind
-from pipeline.models.hssl import HSSLNetwork
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.pretrain.discrepancy import held_out_images, measured_discrepancy
-from pipeline.pretrain.monitor import check_finite, collapse, loss_values, teacher_statistics
+from pipeline.pretrain.methods import method_of
+from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -50,7 +50,7 @@ def pretrain(
         FloatingPointError: a loss term is not finite; the last checkpoint stays.
     """
     schedule = Schedule(config.schedule, config.objective, num_images=len(dataset.indices("train")))
-    state = initial_state(config)
+    method, state = method_of(config), initial_state(config)
     if (output / CHECKPOINT).is_file():
         state = load_checkpoint(output / CHECKPOINT, state, config)
     rewind(output / METRICS, state.step)
@@ -72,13 +72,12 @@ def pretrain(
             metrics = {
                 "step": state.step,
                 **losses,
-                **_measured(outcome, rates),
-                **discrepancy(state.teacher),
+                **_measured(outcome, rates, state),
+                **discrepancy(state),
                 **clock.read(state.step),
             }
             append_metrics(output / METRICS, metrics)
-            warning = collapse(metrics, config.projection_head.num_prototypes)
-            report(Progress(state.step, schedule.num_steps, metrics, warning))
+            report(Progress(state.step, schedule.num_steps, metrics, method.warning(metrics)))
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             if clock.checkpoint_due(runtime.checkpoint_every_minutes) and state.step < schedule.num_steps:
                 save_checkpoint(output / CHECKPOINT, state, config)
@@ -89,19 +88,28 @@ def pretrain(
 
 def _discrepancy_of(
     dataset: PreparedDataset, config: PretrainConfig
-) -> Callable[[HSSLNetwork], dict[str, float]]:
+) -> Callable[[TrainState], dict[str, float]]:
     """Measures on images that are fixed for the run; nothing without an auxiliary head."""
     if config.auxiliary_head is None:
-        return lambda network: {}
+        return lambda state: {}
     crops = held_out_images(dataset, config).crops
-    return lambda network: measured_discrepancy(network, crops, config.objective.student_temperature)
+
+    def measured(state: TrainState) -> dict[str, float]:
+        network = state.student if state.teacher is None else state.teacher
+        return measured_discrepancy(network, crops, config.objective.student_temperature)
+
+    return measured
 
 
-def _measured(outcome: StepOutcome, rates: Rates) -> dict[str, float]:
-    return {
-        **teacher_statistics(outcome.targets),
+def _measured(outcome: StepOutcome, rates: Rates, state: TrainState) -> dict[str, float]:
+    measured = {
+        **teacher_statistics(outcome.answers),
+        **{name: float(value.item()) for name, value in outcome.watched.items()},
         "lr": rates.lr,
         "weight_decay": rates.weight_decay,
-        "ema_momentum": rates.ema_momentum,
-        "teacher_temperature": rates.teacher_temperature,
     }
+    if state.teacher is not None:
+        measured["ema_momentum"] = rates.ema_momentum
+    if outcome.answers.cls_probs is not None:
+        measured["teacher_temperature"] = rates.teacher_temperature
+    return measured

@@ -2,23 +2,17 @@
 
 import math
 
-import jittor as jt
 import numpy as np
 
-from pipeline.pretrain.objective import Targets, Terms
+from pipeline.pretrain.terms import Answers, Terms
 
 _EDGE = 0.01  # share of ln K within which an entropy counts as 0 or as ln K
 
 
 def loss_values(terms: Terms) -> dict[str, float]:
-    """Loss terms as numbers, those that exist."""
-    named = {
-        "loss": terms.total,
-        "loss_base_cls": terms.base_cls,
-        "loss_auxiliary_cls": terms.auxiliary_cls,
-        "loss_base_patch": terms.base_patch,
-    }
-    return {name: float(value.item()) for name, value in named.items() if value is not None}
+    """The loss and its terms as numbers."""
+    named = {"loss": terms.total, **{f"loss_{name}": value for name, value in terms.parts.items()}}
+    return {name: float(value.item()) for name, value in named.items()}
 
 
 def check_finite(step: int, losses: dict[str, float]) -> None:
@@ -32,34 +26,40 @@ def check_finite(step: int, losses: dict[str, float]) -> None:
         raise FloatingPointError(f"step {step}: non-finite loss terms {bad}; all terms: {losses}")
 
 
-def teacher_statistics(targets: Targets) -> dict[str, float]:
+def teacher_statistics(answers: Answers) -> dict[str, float]:
     """How varied the teacher's answers are.
 
-    Returns:
+    Returns, the entropies for methods with prototypes only:
         teacher_entropy: mean entropy of one image's distribution, in nats, 0..ln K.
         prototype_entropy: entropy of the mean distribution over the batch, 0..ln K; 0 means that every
             image falls to one prototype.
         feature_spread: standard deviation over the batch of the unit CLS vectors, times sqrt(D): 0 means
             that all images have one vector, 1 that they fill the sphere evenly.
     """
-    with jt.no_grad():
-        probs, features = (
-            targets.cls_probs.numpy().astype(np.float64),
-            targets.features.numpy().astype(np.float64),
-        )
+    entropies = {}
+    if answers.cls_probs is not None:
+        probs = answers.cls_probs.numpy().astype(np.float64)
+        entropies = {
+            "teacher_entropy": float(_entropy(probs).mean()),
+            "prototype_entropy": float(_entropy(probs.mean(axis=0))),
+        }
+    features = answers.features.numpy().astype(np.float64)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    return {
-        "teacher_entropy": float(_entropy(probs).mean()),
-        "prototype_entropy": float(_entropy(probs.mean(axis=0))),
-        "feature_spread": float(np.sqrt(units.var(axis=0).sum())),
-    }
+    return {**entropies, "feature_spread": float(np.sqrt(units.var(axis=0).sum()))}
+
+
+def same_features(statistics: dict[str, float]) -> str | None:
+    """Collapse of any method, in words: all images have one feature vector."""
+    if statistics["feature_spread"] < 1e-3:
+        return "collapsed: every image has the same feature vector (feature spread 0)"
+    return None
 
 
 def collapse(statistics: dict[str, float], num_prototypes: int) -> str | None:
-    """What went wrong, in words, or None while the teacher's answers vary."""
+    """What went wrong over prototypes, in words, or None while the teacher's answers vary."""
     most = math.log(num_prototypes)
-    if statistics["feature_spread"] < 1e-3:
-        return "collapsed: every image has the same feature vector (feature spread 0)"
+    if same := same_features(statistics):
+        return same
     if statistics["prototype_entropy"] < _EDGE * most:
         return "collapsed: every image falls to one prototype (prototype entropy 0)"
     if statistics["teacher_entropy"] > (1 - _EDGE) * most:

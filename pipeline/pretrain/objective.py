@@ -18,20 +18,14 @@ import numpy as np
 
 from pipeline import kernels
 from pipeline.config.models import ObjectiveConfig
-from pipeline.models.hssl import Encoding, HSSLNetwork, PathScales
+from pipeline.models.hssl import Encoding, HSSLNetwork
 from pipeline.models.projection_head import ProjectionHead, logits
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
 from pipeline.pretrain.losses import MaskedPatches, Pairs, cls_pairs, cross_entropy, masked_patches
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Stochastic depth of the student's passes: global crops, and local crops if there are any."""
-
-    global_crops: PathScales
-    local_crops: PathScales | None
+from pipeline.pretrain.paths import Paths
+from pipeline.pretrain.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -44,16 +38,6 @@ class Targets:
     mean_cls_logits: jt.Var  # (K,)
     mean_patch_logits: jt.Var | None  # (K,)
     features: jt.Var  # (V B, D) base CLS, for monitoring
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The loss and its parts, each (), in nats. Without auxiliary head `auxiliary_cls` is None."""
-
-    total: jt.Var
-    base_cls: jt.Var
-    auxiliary_cls: jt.Var | None
-    base_patch: jt.Var | None
 
 
 def teacher_targets(
@@ -85,7 +69,7 @@ def teacher_targets(
 def hssl_terms(
     student: HSSLNetwork, batch: Batch, targets: Targets, paths: Paths, config: ObjectiveConfig
 ) -> Terms:
-    """The loss terms of the student on one batch.
+    """The loss terms of the student on one batch, in nats: base_cls, auxiliary_cls, base_patch.
 
     Source: HSSL released code (PretrainLoss). L_het and L_aux: mean over pairs of different views; L_mim:
     mean over crops of the mean over hidden patches of the same view.
@@ -103,13 +87,13 @@ def hssl_terms(
 
     base = head.base(_joined([encoding.base_cls for encoding in encodings]))
     base_cls = cross_entropy(logits(base, prototypes), targets.cls_probs, pairs, config.student_temperature)
-    auxiliary_cls = base_patch = None
-    cls_total = base_cls
+    parts, cls_total = {"base_cls": base_cls}, base_cls
     if head.auxiliary is not None:
         auxiliary = head.auxiliary(_joined([encoding.auxiliary_cls for encoding in encodings]))
         auxiliary_cls = cross_entropy(
             logits(auxiliary, prototypes), targets.cls_probs, pairs, config.student_temperature
         )
+        parts["auxiliary_cls"] = auxiliary_cls
         cls_total = 0.5 * (base_cls + auxiliary_cls)
     total = config.cls_weight * cls_total
     hidden = targets.hidden
@@ -122,8 +106,9 @@ def hssl_terms(
             Pairs(own, own, hidden.weights),
             config.student_temperature,
         )
+        parts["base_patch"] = base_patch
         total = total + config.patch_weight * base_patch
-    return Terms(total=total, base_cls=base_cls, auxiliary_cls=auxiliary_cls, base_patch=base_patch)
+    return Terms(total, parts)
 
 
 def _cls_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:

@@ -10,7 +10,7 @@ from pipeline.rows import Row, read_rows
 from pipeline.table_files import write_tables
 from pipeline.tables import table_lines, verdicts
 
-CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subject="hssl")
+CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",))
 
 
 def row(arm, correct, seed=0, task="knn", metric="top1", **changes) -> Row:
@@ -21,6 +21,32 @@ def row(arm, correct, seed=0, task="knn", metric="top1", **changes) -> Row:
         "split": "val", "protocol": "k & l", "higher_is_better": True, "fingerprint": f"{arm}{seed}",
     }  # fmt: skip
     return Row(arm=arm, seed=seed, task=task, metric=metric, value=value, correct=correct, **values | changes)
+
+
+def test_each_method_with_its_head_is_compared_with_the_method_alone(tmp_path):
+    arms = ("random", "ibot", "mocov3", "hssl-mocov3")
+    config = TablesConfig(
+        experiment="e",
+        arms=arms,
+        baseline="ibot",
+        alone={"hssl-mocov3": "mocov3"},
+        subjects=("hssl-mocov3",),
+    )
+    gained = dict(zip(arms, (0, 4, 2, 5), strict=True))
+    lines = table_lines([row(arm, np.arange(8) < gained[arm]) for arm in arms], config)
+    differences = {line["arm"]: (line["baseline"], line["difference"]) for line in lines}
+    assert differences == {
+        "random": ("ibot", -0.5),
+        "ibot": ("ibot", None),
+        "mocov3": ("ibot", -0.25),
+        "hssl-mocov3": ("mocov3", 0.375),
+    }
+    (sentence,) = verdicts(lines, config)
+    assert sentence.startswith("hssl-mocov3 - mocov3, knn top1: +37.5 points")
+    write_tables(tmp_path, lines, config)
+    text = (tmp_path / "table.txt").read_text()
+    assert "vs mocov3" in text
+    assert "-50.0 vs ibot" in text
 
 
 def line_of(lines, arm):

@@ -10,15 +10,17 @@ def gradients(config, batch, term: str) -> dict[str, np.ndarray]:
     import jittor as jt
 
     from pipeline.optim.schedules import Schedule
-    from pipeline.pretrain.objective import Paths, hssl_terms, teacher_targets
+    from pipeline.pretrain.centers import Centers
+    from pipeline.pretrain.objective import hssl_terms, teacher_targets
+    from pipeline.pretrain.paths import Paths
     from pipeline.pretrain.step import initial_state
 
     state = initial_state(config)
     rates = Schedule(config.schedule, config.objective, num_images=4).at(0)
-    targets = teacher_targets(state.teacher, batch, state.centers, rates, patches=True)
+    targets = teacher_targets(state.teacher, batch, Centers(**state.memory), rates, patches=True)
     terms = hssl_terms(state.student, batch, targets, Paths(None, None), config.objective)
     names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
-    found = jt.grad(getattr(terms, term), parameters)
+    found = jt.grad(terms.parts[term], parameters)
     return {name: gradient.numpy() for name, gradient in zip(names, found, strict=True)}
 
 

@@ -22,14 +22,16 @@ def config_of(kind, *, first_shortcut=False, **schedule):
 def test_every_tensor_gets_a_gradient(jt, rng, kind, first_shortcut):
     """From first values, with drop path, masks and local crops of another grid."""
     from pipeline.optim.schedules import Schedule
+    from pipeline.pretrain.centers import Centers
     from pipeline.pretrain.objective import hssl_terms, teacher_targets
-    from pipeline.pretrain.step import _draw_paths, _paths_of_part, initial_state
+    from pipeline.pretrain.paths import draw_paths, paths_of_part
+    from pipeline.pretrain.step import initial_state
 
     config = config_of(kind, first_shortcut=first_shortcut)
     state = initial_state(config)
     batch, rates = a_batch(config, rng), Schedule(config.schedule, config.objective, num_images=4).at(0)
-    targets = teacher_targets(state.teacher, batch, state.centers, rates, patches=True)
-    paths = _paths_of_part(_draw_paths(config, batch, 0), 0, 1)
+    targets = teacher_targets(state.teacher, batch, Centers(**state.memory), rates, patches=True)
+    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
     terms = hssl_terms(state.student, batch, targets, paths, config.objective)
     named = state.student.named_parameters()
     found = jt.grad(terms.total, [parameter for _, parameter in named])

@@ -4,23 +4,17 @@ import numpy as np
 import pytest
 
 
-def targets(jt, probs, features):
-    from pipeline.pretrain.objective import Targets
+def answers(jt, probs, features):
+    from pipeline.pretrain.terms import Answers
 
-    return Targets(
-        cls_probs=jt.array(probs.astype(np.float32)),
-        hidden=None,
-        patch_probs=None,
-        mean_cls_logits=None,
-        mean_patch_logits=None,
-        features=jt.array(features.astype(np.float32)),
-    )
+    probs = None if probs is None else jt.array(probs.astype(np.float32))
+    return Answers(features=jt.array(features.astype(np.float32)), cls_probs=probs)
 
 
 def test_statistics_of_even_answers(jt):
     from pipeline.pretrain.monitor import collapse, teacher_statistics
 
-    found = teacher_statistics(targets(jt, np.eye(8), np.concatenate([np.eye(4), -np.eye(4)])))
+    found = teacher_statistics(answers(jt, np.eye(8), np.concatenate([np.eye(4), -np.eye(4)])))
     assert found["teacher_entropy"] == pytest.approx(0, abs=1e-9)
     assert found["prototype_entropy"] == pytest.approx(math.log(8))
     assert found["feature_spread"] == pytest.approx(1)
@@ -38,7 +32,7 @@ def test_statistics_of_even_answers(jt):
 def test_collapse_is_said_in_words(jt, probs, features, word):
     from pipeline.pretrain.monitor import collapse, teacher_statistics
 
-    assert word in collapse(teacher_statistics(targets(jt, probs, features)), 8)
+    assert word in collapse(teacher_statistics(answers(jt, probs, features)), 8)
 
 
 def test_a_non_finite_loss_names_step_and_all_terms(jt):
@@ -46,3 +40,11 @@ def test_a_non_finite_loss_names_step_and_all_terms(jt):
 
     with pytest.raises(FloatingPointError, match=r"step 7: .*'loss_base_cls': nan.*'loss_base_patch': 2\.0"):
         check_finite(7, {"loss_base_cls": math.nan, "loss_base_patch": 2.0})
+
+
+def test_a_method_without_prototypes_is_watched_by_its_features_alone(jt):
+    from pipeline.pretrain.monitor import same_features, teacher_statistics
+
+    assert list(teacher_statistics(answers(jt, None, np.eye(4)))) == ["feature_spread"]
+    assert same_features(teacher_statistics(answers(jt, None, np.eye(4)))) is None
+    assert "same feature vector" in same_features(teacher_statistics(answers(jt, None, np.ones((8, 4)))))

@@ -27,9 +27,9 @@ def to_torch(batch) -> TorchBatch:
 
 
 def torch_paths(config, batch, step):
-    from pipeline.pretrain.step import _draw_paths
+    from pipeline.pretrain.paths import draw_paths
 
-    drawn = _draw_paths(config, batch, step)
+    drawn = draw_paths(config, batch, step)
     depth = config.auxiliary_head.depth if config.auxiliary_head else 0
     paths = {}
     for views in ("global", "local"):
@@ -121,10 +121,12 @@ def test_three_steps_equal_torch_float64(jt, arm, kernels):
         expected = torch_run(config, student, teacher, batches, rates)
         for batch, rate, (terms, _, centers) in zip(batches, rates, expected, strict=True):
             state, outcome = train_step(state, batch, rate, config)
+            found = {"total": outcome.terms.total, **outcome.terms.parts}
+            assert found.keys() == terms.keys()
             for name, value in terms.items():
-                assert getattr(outcome.terms, name).item() == pytest.approx(value, rel=1e-4), name
-            assert relative_error(state.centers.cls.numpy(), centers["cls"]) < 1e-4
-            assert relative_error(state.centers.patch.numpy(), centers["patch"]) < 1e-4
+                assert found[name].item() == pytest.approx(value, rel=1e-4), name
+            assert relative_error(state.memory["cls"].numpy(), centers["cls"]) < 1e-4
+            assert relative_error(state.memory["patch"].numpy(), centers["patch"]) < 1e-4
         for network, oracle in ((state.student, student), (state.teacher, teacher)):
             for name, value in named_arrays(network).items():
                 expected = without_key_bias(name, oracle[name].detach().numpy())
@@ -136,8 +138,10 @@ def test_three_steps_equal_torch_float64(jt, arm, kernels):
 def test_every_gradient_equals_torch_float64(jt):
     from pipeline.models.weights import assign_arrays, named_arrays
     from pipeline.optim.schedules import Schedule
+    from pipeline.pretrain.centers import Centers
     from pipeline.pretrain.objective import hssl_terms, teacher_targets
-    from pipeline.pretrain.step import _draw_paths, _paths_of_part, initial_state
+    from pipeline.pretrain.paths import draw_paths, paths_of_part
+    from pipeline.pretrain.step import initial_state
 
     config = small_config()
     rng = np.random.default_rng(1)
@@ -149,8 +153,8 @@ def test_every_gradient_equals_torch_float64(jt):
     assign_arrays(state.student, weights, "test")
     assign_arrays(state.teacher, weights, "test")
     batch, rate = a_batch(config, rng), Schedule(config.schedule, config.objective, num_images=4).at(0)
-    targets = teacher_targets(state.teacher, batch, state.centers, rate, patches=True)
-    paths = _paths_of_part(_draw_paths(config, batch, 0), 0, 1)
+    targets = teacher_targets(state.teacher, batch, Centers(**state.memory), rate, patches=True)
+    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
     terms = hssl_terms(state.student, batch, targets, paths, config.objective)
     named = state.student.named_parameters()
     found = jt.grad(terms.total, [parameter for _, parameter in named])

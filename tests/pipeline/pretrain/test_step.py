@@ -28,7 +28,7 @@ def test_gradients_in_parts_equal_the_whole_batch(jt, rng):
     whole, losses = steps(config, batches)
     parts, losses_of_parts = steps(with_schedule(config, accumulation_steps=2), batches)
     assert losses_of_parts == pytest.approx(losses, rel=1e-5)
-    assert relative_error(parts.centers.cls.numpy(), whole.centers.cls.numpy()) < 1e-5
+    assert relative_error(parts.memory["cls"].numpy(), whole.memory["cls"].numpy()) < 1e-5
     expected, found = named_arrays(whole.student), named_arrays(parts.student)
     together = [
         np.concatenate([without_key_bias(name, named[name]).ravel() for name in expected])
@@ -58,5 +58,5 @@ def test_a_frozen_last_layer_stays_and_the_rest_moves(jt, rng):
 def test_dino_has_no_patch_loss_and_leaves_its_centre(jt, rng):
     config = small_config(objective={"patch_weight": 0.0})
     state, _ = steps(config, [a_batch(config, rng)])
-    assert (state.centers.patch.numpy() == 0).all()
-    assert (state.centers.cls.numpy() != 0).any()
+    assert (state.memory["patch"].numpy() == 0).all()
+    assert (state.memory["cls"].numpy() != 0).any()

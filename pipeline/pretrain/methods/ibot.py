@@ -1,0 +1,50 @@
+"""iBOT, DINO (iBOT without patch loss), and HSSL upon them. The loss is in `pipeline.pretrain.objective`."""
+
+import jittor as jt
+
+from pipeline.models.hssl import build_student_teacher
+from pipeline.optim.schedules import Rates
+from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.centers import Centers, initial_centers, updated_center
+from pipeline.pretrain.methods.method import Memory, Method, Networks
+from pipeline.pretrain.monitor import collapse
+from pipeline.pretrain.objective import hssl_terms, teacher_targets
+from pipeline.pretrain.paths import Paths
+from pipeline.pretrain.terms import Answers, PartOutcome
+
+
+class Ibot(Method):
+    """Student and teacher over shared prototypes; its own state are the centres of the teacher's logits."""
+
+    published = "teacher"
+
+    def networks(self) -> Networks:
+        return Networks(*build_student_teacher(self.config))
+
+    def memory(self) -> Memory:
+        return vars(initial_centers(self.config.projection_head.num_prototypes)).copy()
+
+    def part(
+        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
+    ) -> PartOutcome:
+        objective = self.config.objective
+        centers, patches = Centers(**memory), objective.patch_weight > 0
+        targets = teacher_targets(networks.teacher, batch, centers, rates, patches=patches)
+        terms = hssl_terms(networks.student, batch, targets, paths, objective)
+        heard = {"cls": targets.mean_cls_logits}
+        if targets.mean_patch_logits is not None:
+            heard["patch"] = targets.mean_patch_logits
+        return PartOutcome(terms, Answers(targets.features, targets.cls_probs), heard)
+
+    def updated_memory(self, memory: Memory, heard: dict[str, jt.Var]) -> Memory:
+        objective = self.config.objective
+        momentum = {"cls": objective.center_momentum, "patch": objective.patch_center_momentum}
+        return memory | {
+            name: updated_center(memory[name], mean, momentum[name]) for name, mean in heard.items()
+        }
+
+    def frozen(self, name: str, rates: Rates) -> bool:
+        return name == "projection_head.prototypes" and rates.last_layer_frozen
+
+    def warning(self, metrics: dict[str, float]) -> str | None:
+        return collapse(metrics, self.config.projection_head.num_prototypes)

@@ -1,0 +1,52 @@
+"""Stochastic depth of one step, drawn for the whole batch and cut into parts."""
+
+from dataclasses import dataclass
+
+import jittor as jt
+import numpy as np
+
+from pipeline.config.stages import PretrainConfig
+from pipeline.models.drop_path import path_rates, path_scales
+from pipeline.models.hssl import PathScales
+from pipeline.pretrain.batch import Batch
+from pipeline.streams import Stream, generator
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Stochastic depth of the student's passes: global crops, and local crops if there are any."""
+
+    global_crops: PathScales
+    local_crops: PathScales | None
+
+
+def draw_paths(config: PretrainConfig, batch: Batch, step: int) -> dict[str, np.ndarray]:
+    """Stochastic depth of the whole batch: (blocks, branches, V, B) for global and local crops."""
+    rng = generator(config.seed, Stream.DROP_PATH, step)
+    auxiliary_depth = config.auxiliary_head.depth if config.auxiliary_head else 0
+    depth = config.backbone.num_blocks
+    rates = path_rates(config.regularisation.drop_path_rate, depth, auxiliary_depth)
+    drawn = {}
+    for views, crops in (("global", batch.global_crops), ("local", batch.local_crops)):
+        num_views, num_images = crops.shape[:2]
+        base = path_scales(rng, rates[:depth], 2, num_views * num_images)
+        auxiliary = path_scales(rng, rates[depth:], 1, num_views * num_images)
+        drawn[f"{views} base"] = base.reshape(*base.shape[:2], num_views, num_images)
+        drawn[f"{views} auxiliary"] = auxiliary.reshape(*auxiliary.shape[:2], num_views, num_images)
+    return drawn
+
+
+def paths_of_part(scales: dict[str, np.ndarray], index: int, num_parts: int) -> Paths:
+    """Part `index` of `num_parts` of what `draw_paths` drew."""
+
+    def of(views: str) -> PathScales | None:
+        base, auxiliary = scales[f"{views} base"], scales[f"{views} auxiliary"]
+        if not base.shape[2]:
+            return None
+        num_views, size = base.shape[2], base.shape[3] // num_parts
+        images = slice(index * size, (index + 1) * size)
+        base = base[..., images].reshape(*base.shape[:2], num_views * size)
+        auxiliary = auxiliary[:, 0, :, images].reshape(len(auxiliary), num_views * size)
+        return PathScales(jt.array(base), jt.array(auxiliary) if len(auxiliary) else None)
+
+    return Paths(global_crops=of("global"), local_crops=of("local"))
