@@ -10,11 +10,11 @@ def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeC
     """Write backbone.safetensors with the first values that pretraining would start from."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from pipeline.models.backbones import build_backbone
     from pipeline.models.initialization import initialize
-    from pipeline.models.vit import VisionTransformer
     from pipeline.pretrain.input_statistics import input_statistics
 
-    network = VisionTransformer(config.backbone)
+    network = build_backbone(config.backbone)
     initialize(network, config.seed)
     mean, std = input_statistics(config.normalization, PreparedDataset.open(data))
     save_backbone(

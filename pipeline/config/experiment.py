@@ -125,8 +125,14 @@ class Experiment(Section):
                     f"{section} {size} is not divisible by {self.backbone.stride}, the pixels that a place "
                     "of the backbone's last map stands for"
                 )
-        if max(self.features.num_blocks, self.linear.num_blocks) > self.backbone.num_blocks:
-            raise ValueError(f"num_blocks exceeds the backbone's depth {self.backbone.num_blocks}")
+        most = self.backbone.num_feature_blocks
+        if max(self.features.num_blocks, self.linear.num_blocks) > most:
+            raise ValueError(
+                f"num_blocks exceeds the backbone's depth {most}"
+                if not self.backbone.hierarchical
+                else f"features.num_blocks and linear.num_blocks must be at most {most}: so many blocks has "
+                f"the last stage of this {self.backbone.kind}, and other stages have another width"
+            )
         if self.linear.num_blocks > self.features.num_blocks:
             raise ValueError(
                 f"linear.num_blocks {self.linear.num_blocks} exceeds "

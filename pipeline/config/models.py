@@ -1,18 +1,9 @@
-"""Backbone, auxiliary head and projection head."""
-
-from typing import Literal
+"""Auxiliary head, projection head and objective."""
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.backbone import BackboneConfig  # noqa: F401
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
-
-VIT_SIZES: dict[str, tuple[int, int, int]] = {  # embed_dim, depth, num_heads
-    "tiny": (192, 12, 3),
-    "small": (384, 12, 6),
-    "base": (768, 12, 12),
-    "large": (1024, 24, 16),
-}
-
 
 # The kinds of auxiliary heads and the numbers that each takes, with defaults; None: see the comment. The
 # blocks are in pipeline/models/auxiliary_heads. HSSL publishes convnext only; which others its authors tried
@@ -28,64 +19,6 @@ AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {
     "vit": {"num_heads": None},  # the homogeneous control: the architecture of the base itself
 }
 _HEAD_NUMBERS = {name for numbers in AUXILIARY_HEADS.values() for name in numbers}
-
-
-class BackboneConfig(Section):
-    """A Vision Transformer: a named size, or any width and depth."""
-
-    size: Literal["tiny", "small", "base", "large", "custom"] = "small"
-    image_size: PositiveInt = 224  # pixels, of a global crop: fixes the grid of the position embedding
-    patch_size: PositiveInt = 16  # pixels
-    embed_dim: PositiveInt | None = None  # given for size = "custom" only, as depth and num_heads
-    depth: PositiveInt | None = None
-    num_heads: PositiveInt | None = None
-    mlp_ratio: float = Field(default=4.0, gt=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolved(cls, values):
-        """Fill in the numbers of a named size, so that a resolved config says everything."""
-        if not isinstance(values, dict):
-            return values
-        size = values.get("size", "small")
-        if size in VIT_SIZES:
-            names = ("embed_dim", "depth", "num_heads")
-            for name, number in zip(names, VIT_SIZES[size], strict=True):
-                if values.get(name) not in (None, number):
-                    raise ValueError(f'{name} = {values[name]} needs size = "custom"; {size!r} has {number}')
-                values = {**values, name: number}
-        return values
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "BackboneConfig":
-        missing = [name for name in ("embed_dim", "depth", "num_heads") if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f'size = "custom" needs {", ".join(missing)}')
-        if self.embed_dim % self.num_heads:
-            raise ValueError(f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}")
-        if self.image_size % self.patch_size:
-            raise ValueError(f"image_size {self.image_size} is not divisible by patch_size {self.patch_size}")
-        return self
-
-    @property
-    def stride(self) -> int:
-        """Pixels from one place of the last map to the next: masks, crops and grids go by it."""
-        return self.patch_size
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Places of the last map of a global crop, (h, w)."""
-        return (self.image_size // self.stride,) * 2
-
-    @property
-    def dim(self) -> int:
-        """Channels of the last map."""
-        return self.embed_dim
-
-    @property
-    def num_blocks(self) -> int:
-        """Residual blocks."""
-        return self.depth
 
 
 class AuxiliaryHeadConfig(Section):

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from pipeline.config.models import BackboneConfig
-from pipeline.models.vit import VisionTransformer
+from pipeline.models.backbones import build_backbone
+from pipeline.models.encoder import Encoder
 from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, read_arrays, write_arrays
 
 
@@ -16,14 +17,14 @@ from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, r
 class FrozenBackbone:
     """A backbone for evaluation, with the input statistics that it was trained on."""
 
-    network: VisionTransformer
+    network: Encoder
     config: BackboneConfig
     weights: str  # "teacher", "student" or "random"
     mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
     std: np.ndarray  # (3,) float32
 
     def features(self, images: jt.Var, num_blocks: int) -> tuple[jt.Var, jt.Var]:
-        """images (B, 3, H, W) -> CLS of the last blocks (B, num_blocks, D), mean patch token (B, D)."""
+        """images (B, 3, H, W) -> see `Encoder.features`; no gradient."""
         with jt.no_grad():
             return self.network.features(images, num_blocks)
 
@@ -51,7 +52,7 @@ def load_backbone(path: Path) -> FrozenBackbone:
         weights, mean, std = (metadata[key] for key in ("weights", "mean", "std"))
     except (KeyError, ValidationError) as error:
         raise WeightsError(f"{path}: no backbone of this project; its metadata lack {error}") from error
-    network = VisionTransformer(config)
+    network = build_backbone(config)
     assign_arrays(network, arrays, origin=str(path))
     for parameter in network.parameters():
         parameter.stop_grad()

@@ -7,10 +7,10 @@ from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.auxiliary_heads import FeatureMap, auxiliary_head
+from pipeline.models.backbones import build_backbone
 from pipeline.models.encoder import Tokens
 from pipeline.models.initialization import initialize
 from pipeline.models.projection_head import ProjectionHead
-from pipeline.models.vit import VisionTransformer
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class EncodingNetwork(nn.Module):
         super().__init__()
         dim = config.backbone.dim
         auxiliary = config.auxiliary_head
-        self.backbone = VisionTransformer(config.backbone)
-        feature_map = FeatureMap(dim=dim, grid=self.backbone.grid, num_heads=config.backbone.num_heads)
+        self.backbone = build_backbone(config.backbone)
+        feature_map = FeatureMap(dim=dim, grid=self.backbone.grid, num_heads=config.backbone.map_heads)
         self.auxiliary_head = auxiliary_head(auxiliary, feature_map) if auxiliary else None
         self.detached = auxiliary is not None and auxiliary.detached
 

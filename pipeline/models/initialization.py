@@ -13,11 +13,14 @@ from jittor import nn
 from scipy.special import ndtr, ndtri
 
 PREDICTION_STD = 0.01
+LAYER_SCALE = 1e-6  # of ConvNeXt
 STD = 0.02  # truncated normal of ViT, ConvNeXt and the DINO head, cut at two standard deviations
 
 
 def initialize(network: nn.Module, seed: int) -> None:
     """Draw every parameter of `network`: norms 1 and 0, biases 0, all else truncated normal.
+
+    Layer scales are small numbers, and filters of a ResNet base have He et al.'s sqrt(2 / inputs).
 
     Source: DINO/iBOT ViT and head initialisation. Deviation from the official HSSL code, which leaves
     the head's depthwise convolution at its framework's default: here as in ConvNeXt (the layer norm
@@ -32,8 +35,12 @@ def first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     name = name.removeprefix("backbone.")
     if name.endswith("bias"):
         return np.zeros(shape, np.float32)
-    if "norm" in name.split(".")[-2:][0]:
+    if "norm" in name.split(".")[-2:][0] or ".norms." in name:
         return np.ones(shape, np.float32)
+    if name.endswith("layer_scale"):
+        return np.full(shape, LAYER_SCALE, np.float32)
+    if name.endswith("filters"):
+        return truncated_normal(name, shape, seed, math.sqrt(2 / np.prod(shape[1:])))
     return truncated_normal(name, shape, seed, STD)
 
 
