@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pipeline.config.costs import backbone_multiplications, head_multiplications
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.section import Section
@@ -226,16 +227,14 @@ def _tables_config(experiment: Experiment) -> TablesConfig:
 
 def _encoder_work(experiment: Experiment, crop_size: int) -> float:
     """Multiplications of one forward pass of one image, in units of 1e6."""
-    backbone = experiment.backbone
-    tokens = (crop_size // backbone.patch_size) ** 2 + 1
-    width = backbone.embed_dim
-    return backbone.depth * (12 * tokens * width**2 + 2 * tokens**2 * width) / 1e6
+    return backbone_multiplications(experiment.backbone, crop_size) / 1e6
 
 
 def _pretrain_work(experiment: Experiment, auxiliary: bool) -> float:
-    crops = experiment.crops
-    per_image = crops.num_global * _encoder_work(experiment, crops.global_size)
-    per_image += crops.num_local * _encoder_work(experiment, crops.local_size)
-    depth = experiment.backbone.depth
-    share = 1 + experiment.auxiliary_head.depth / depth if auxiliary else 1
-    return experiment.schedule.epochs * per_image * share
+    """Multiplications of the forward passes of base and head for one image in all epochs, in units of 1e6."""
+    crops, per_image = experiment.crops, 0.0
+    for num, size in ((crops.num_global, crops.global_size), (crops.num_local, crops.local_size)):
+        per_image += num * backbone_multiplications(experiment.backbone, size)
+        if auxiliary:
+            per_image += num * head_multiplications(experiment.auxiliary_head, experiment.backbone, size)
+    return experiment.schedule.epochs * per_image / 1e6

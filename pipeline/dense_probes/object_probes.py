@@ -31,8 +31,8 @@ CENTRE_SIDES = tuple(side / 10 for side in range(1, 11))  # of the centred box, 
 class FoundObjects:
     """What was found in one image, as patches (h, w) bool."""
 
-    attended: np.ndarray  # by the head that fits the objects best
-    jaccard: float  # its IoU with them
+    attended: np.ndarray | None  # by the head that fits the objects best; None without CLS attention
+    jaccard: float  # its IoU with them; without attention not a number
     lost: np.ndarray
     token_cut: np.ndarray
 
@@ -40,12 +40,16 @@ class FoundObjects:
 def object_probes(
     dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig, say: Callable[[str], None]
 ) -> list[Measure]:
-    """Attention Jaccard, and the CorLoc of LOST, of TokenCut and of a box in the centre."""
+    """Attention Jaccard, and the CorLoc of LOST, of TokenCut and of a box in the centre.
+
+    Of a base without CLS attention there is no Jaccard, which is said, and LOST and TokenCut take its patch
+    tokens for keys; both this project's own choice.
+    """
     rows = rows_with_objects(dataset, "test")
     if not len(rows):
         say(f"no probe of objects in {dataset.name}: no test image shows one")
         return []
-    scores = []
+    scores, attends = [], True
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(reader.num_threads) as pool:
         for of_batch, features in reader.read(dataset, rows, "objects"):
 
@@ -53,9 +57,12 @@ def object_probes(
                 row = int(of_batch[i])
                 return image_scores(features[i : i + 1], dataset.objects(row), *dataset.size(row), config)
 
+            attends = features.attention is not None
             scores += pool.map(score, range(len(of_batch)))
+    if not attends:
+        say("no probe of attention: this base has no CLS token that attends to patches")
     images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
-    return _measures(np.array(scores), images, config)
+    return _measures(np.array(scores), images, config, attends=attends)
 
 
 def rows_with_objects(dataset: PreparedDataset, split: str) -> np.ndarray:
@@ -68,11 +75,14 @@ def find_objects(
     features: PatchFeatures, objects: Objects, width: int, height: int, config: DenseProbeConfig
 ) -> FoundObjects:
     """All that is found in one image of width x height pixels; the truth only chooses the best head."""
-    keys, attention, grid = features.keys[0], features.attention[0], features.grid
-    kept = attended(attention, config.attention_mass)
-    jaccard, head = best_jaccard(kept, foreground(objects, height, width))
+    keys, grid = features.keys[0], features.grid
+    kept, jaccard = None, float("nan")
+    if features.attention is not None:
+        of_heads = attended(features.attention[0], config.attention_mass)
+        jaccard, head = best_jaccard(of_heads, foreground(objects, height, width))
+        kept = of_heads[head]
     return FoundObjects(
-        attended=kept[head],
+        attended=kept,
         jaccard=jaccard,
         lost=lost_object(keys, grid, config.lost_share),
         token_cut=token_cut_object(keys, grid, config.tokencut_threshold),
@@ -90,7 +100,9 @@ def image_scores(
     return (found.jaccard, *(overlap >= CORLOC_IOU).astype(float).tolist())
 
 
-def _measures(scores: np.ndarray, images: TestImages, config: DenseProbeConfig) -> list[Measure]:
+def _measures(
+    scores: np.ndarray, images: TestImages, config: DenseProbeConfig, *, attends: bool
+) -> list[Measure]:
     """scores (n, 3 + centred boxes), as `image_scores` gives them."""
     counts = resample_counts(len(scores), config.num_bootstrap)
 
@@ -101,7 +113,11 @@ def _measures(scores: np.ndarray, images: TestImages, config: DenseProbeConfig) 
     best = int(np.argmax([hits.mean() for hits in centred]))
     size = f"images resized to {config.image_size} x {config.image_size} px, this project's own choice"
     corloc = "share of images with objects whose one box has IoU >= 0.5 with an object"
-    keys = "keys of the last block, all heads"
+    keys = (
+        "keys of the last block, all heads"
+        if attends
+        else "patch tokens in place of keys, which this base does not have for whole images"
+    )
     of_attention = (
         f"CLS attention of the last block, {config.attention_mass:.0%} of the mass, best head of each image, "
         f"IoU with the union of the objects, mean over images with objects; {size}"
@@ -112,8 +128,9 @@ def _measures(scores: np.ndarray, images: TestImages, config: DenseProbeConfig) 
         f"no features: a box in the centre, its sides {CENTRE_SIDES[best]:g} of the image's, the best of "
         f"0.1, 0.2, ..., 1 on these very images; {corloc}"
     )
+    measures = [mean("attention", "jaccard", jaccard, of_attention)] if attends else []
     return [
-        mean("attention", "jaccard", jaccard, of_attention),
+        *measures,
         mean("lost", "corloc", lost, of_lost),
         mean("lost", "corloc_centre_box", centred[best], of_centre),
         mean("tokencut", "corloc", token_cut, of_cut),

@@ -1,6 +1,7 @@
 """What a frozen backbone makes of the patches of images.
 
-Shapes: B images, S pixels, h = w = S / p patches, N = h w, D embed_dim.
+Shapes: B images, S pixels, h = w = S / s patches, places of the last map with s its stride; N = h w, D its
+channels.
 """
 
 from dataclasses import dataclass
@@ -9,16 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from pipeline.models.vit import VisionTransformer
+    from pipeline.models.encoder import Encoder
 
 
 @dataclass(frozen=True, eq=False)
 class PatchFeatures:
-    """Of a batch of images; all float32."""
+    """Of a batch of images; all float32.
+
+    A base without a CLS token that attends to patches has no attention, and its keys are the tokens.
+    """
 
     tokens: np.ndarray  # (B, h, w, D): patches after the last block and the final norm
     keys: np.ndarray  # (B, N, D): keys of the last block, its heads side by side, CLS left out
-    attention: np.ndarray  # (B, heads, h, w): what the last block's CLS gives to each patch
+    attention: np.ndarray | None  # (B, heads, h, w): what the last block's CLS gives to each patch
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -29,27 +33,35 @@ class PatchFeatures:
         return len(self.tokens)
 
     def __getitem__(self, images: slice) -> "PatchFeatures":
-        return PatchFeatures(self.tokens[images], self.keys[images], self.attention[images])
+        attention = None if self.attention is None else self.attention[images]
+        return PatchFeatures(self.tokens[images], self.keys[images], attention)
 
     @staticmethod
     def joined(parts: list["PatchFeatures"]) -> "PatchFeatures":
         """Batches, one after the other."""
-        return PatchFeatures(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("tokens", "keys", "attention")
-            )
-        )
+
+        def joined(name: str) -> np.ndarray | None:
+            arrays = [getattr(part, name) for part in parts]
+            return None if arrays[0] is None else np.concatenate(arrays)
+
+        return PatchFeatures(*map(joined, ("tokens", "keys", "attention")))
 
 
-def patch_features(network: "VisionTransformer", images: np.ndarray) -> PatchFeatures:
+def patch_features(network: "Encoder", images: np.ndarray) -> PatchFeatures:
     """One forward pass; of the attention only the CLS row is computed, never N x N.
 
     Args:
-        images: (B, 3, S, S) float32, normalised; S a multiple of the patch size. The position embedding is
+        images: (B, 3, S, S) float32, normalised; S a multiple of the stride. A position embedding is
             resampled where S is not the side that the backbone was trained at.
     """
     import jittor as jt  # here, so that what only reads features loads without it
+
+    if not network.attends_with_cls:
+        with jt.no_grad():
+            found = network(jt.array(images))
+            patches, (height, width) = found.patches.numpy(), found.feature_map.shape[1:3]
+        tokens = patches.reshape(len(images), height, width, -1)
+        return PatchFeatures(tokens=tokens, keys=patches, attention=None)
 
     with jt.no_grad():
         x, (height, width) = network.embed(jt.array(images))

@@ -51,7 +51,7 @@ def draw_label_maps(
 def draw_objects(
     output: Path, dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig
 ) -> None:
-    """Write attention.png, discovery.png and pca.png of images with objects."""
+    """Write discovery.png, pca.png and, where the base has CLS attention, attention.png."""
     rows = samples(rows_with_objects(dataset, "test"), config.num_pictures)
     if not len(rows):
         return
@@ -63,15 +63,17 @@ def draw_objects(
         objects = dataset.objects(row)
         found = find_objects(features[i : i + 1], objects, width, height, config)
         image = panel(dataset.image(row))
-        mean = features.attention[i].mean(axis=0)
-        shown = tinted(image, foreground(objects, height, width))
-        attention.append([image, shown, blocks(mean / mean.max()), tinted(image, found.attended)])
+        if features.attention is not None:
+            mean = features.attention[i].mean(axis=0)
+            shown = tinted(image, foreground(objects, height, width))
+            attention.append([image, shown, blocks(mean / mean.max()), tinted(image, found.attended)])
         discovery.append([boxed(image, truth_boxes(objects), width, height, "lime")])
         for marked, colour in ((found.lost, "red"), (found.token_cut, "cyan")):
             box = box_around(marked, height, width)
             discovery[-1].append(boxed(tinted(image, marked), box[None], width, height, colour))
     titles = ["image", "objects", "CLS attention, all heads", "best head, kept mass"]
-    write_sheet(output / "attention.png", titles, attention)
+    if attention:
+        write_sheet(output / "attention.png", titles, attention)
     write_sheet(output / "discovery.png", ["objects", "LOST", "TokenCut"], discovery)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.dense import DenseProbeConfig
-from pipeline.config.models import BackboneConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.preparing import prepare
 from pipeline.evaluate.measures import REPLICATES, replicates_key
@@ -87,6 +87,22 @@ def test_every_probe_that_the_data_allow(tmp_path, backbone, data, given, measur
     for path in tmp_path.glob("*.png"):
         with Image.open(path) as picture:
             assert picture.size[1] > 3 * 160  # a row of panels for each of three images
+
+
+@pytest.mark.parametrize("kind", ["swin", "resnet"])
+def test_a_base_without_cls_attention_has_every_other_probe(jt, tmp_path, data, capsys, kind):
+    from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from tests.pipeline.models.backbones.small_base import base_config, build
+
+    config, half = base_config(kind, image_size=16, patch_size=1), np.full(3, 0.5, np.float32)
+    stored = FrozenBackbone(build(config), config, "random", half, half)
+    save_backbone(tmp_path / "backbone.safetensors", stored)
+    rows, _ = probe(tmp_path, tmp_path, data)  # at 24 pixels: maps of 3 x 3
+    assert list(rows) == SEGMENTATION + DETECTION[1:]
+    assert "in place of keys" in rows["lost", "corloc"]["protocol"]
+    assert "no CLS token that attends" in capsys.readouterr().out
+    assert not (tmp_path / "attention.png").exists()
+    assert (tmp_path / "discovery.png").exists()
 
 
 def test_twice_the_same_to_the_last_bit(tmp_path, backbone, data):

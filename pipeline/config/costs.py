@@ -1,0 +1,124 @@
+"""Multiplications of forward passes, from the configuration alone: what progress and plans are estimated by.
+
+Shapes: n places of a map, D channels. A product with an (a, b) matrix counts a b for each row; norms,
+activations, softmax and sums count nothing.
+"""
+
+from collections.abc import Callable
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.models import AuxiliaryHeadConfig
+
+
+def backbone_multiplications(config: BackboneConfig, size: int) -> float:
+    """Of one image of size x size pixels."""
+    return _BACKBONES[config.kind](config, size)
+
+
+def head_multiplications(head: AuxiliaryHeadConfig, backbone: BackboneConfig, size: int) -> float:
+    """Of one image of size x size pixels, whose last map is there."""
+    side = size / backbone.stride
+    return head.depth * _HEADS[head.kind](head, side, backbone)
+
+
+def _vit(config: BackboneConfig, size: int) -> float:
+    dim, patches = config.embed_dim, (size / config.patch_size) ** 2
+    tokens = patches + 1
+    block = tokens * (4 + 2 * config.mlp_ratio) * dim**2 + 2 * tokens**2 * dim
+    return patches * 3 * config.patch_size**2 * dim + config.depth * block
+
+
+def _swin(config: BackboneConfig, size: int) -> float:
+    def block(n: float, dim: int, side: float) -> float:
+        seen = min(config.window_size, side) ** 2
+        return n * ((4 + 2 * config.mlp_ratio) * dim**2 + 2 * seen * dim)
+
+    return _patch_stem(config, size) + _of_stages(config, size, block)
+
+
+def _convnext(config: BackboneConfig, size: int) -> float:
+    def block(n: float, dim: int, side: float) -> float:
+        return n * (config.kernel_size**2 * dim + 2 * config.mlp_ratio * dim**2)
+
+    return _patch_stem(config, size) + _of_stages(config, size, block)
+
+
+def _patch_stem(config: BackboneConfig, size: int) -> float:
+    return 3 * size**2 * config.embed_dim
+
+
+def _of_stages(config: BackboneConfig, size: int, block: Callable[[float, int, float], float]) -> float:
+    """Blocks of all stages; before the last three, maps from 4 places of half the channels to one."""
+    total = 0.0
+    for stage, (depth, dim, stride) in enumerate(
+        zip(config.depths, config.stage_dims, config.stage_strides, strict=True)
+    ):
+        n = (size / stride) ** 2
+        total += depth * block(n, dim, size / stride) + (2 * n * dim**2 if stage else 0)
+    return total
+
+
+def _resnet(config: BackboneConfig, size: int) -> float:
+    kernel, stride = (3, 1) if config.patch_size == 1 else (7, 2)
+    total = (size / stride) ** 2 * kernel**2 * 3 * config.embed_dim
+    in_dim = config.embed_dim
+    for stage, (depth, dim) in enumerate(zip(config.depths, config.stage_dims, strict=True)):
+        n = (size / config.stage_strides[stage]) ** 2
+        before = 4 * n if stage else n  # places that the stage's first block reads
+        inner = dim // 4
+        if config.bottleneck:
+            first = before * in_dim * inner + n * (9 * inner**2 + inner * dim)
+            later = n * (2 * dim * inner + 9 * inner**2)
+        else:
+            first, later = n * 9 * (in_dim * dim + dim**2), n * 18 * dim**2
+        shortcut = n * in_dim * dim if stage or in_dim != dim else 0
+        total += first + shortcut + (depth - 1) * later
+        in_dim = dim
+    return total
+
+
+_BACKBONES: dict[str, Callable[[BackboneConfig, int], float]] = {
+    "vit": _vit,
+    "swin": _swin,
+    "convnext": _convnext,
+    "resnet": _resnet,
+}
+
+
+def _mlp(dim: int) -> float:
+    return 8 * dim**2
+
+
+def _head_attention(n: float, seen: float, dim: int) -> float:
+    return n * (4 * dim**2 + 2 * seen * dim)
+
+
+def _head_resnet(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -> float:
+    inner = max(base.dim // 4, 1)
+    return side**2 * (2 * base.dim * inner + head.kernel_size**2 * inner**2)
+
+
+def _head_mixer(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -> float:
+    # Over the patches of a global crop, whatever the crop.
+    patches, hidden = base.grid[0] * base.grid[1], head.token_dim or max(base.dim // 2, 1)
+    return base.dim * 2 * patches * hidden + side**2 * _mlp(base.dim)
+
+
+def _head_resmlp(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -> float:
+    patches = base.grid[0] * base.grid[1]
+    return base.dim * patches**2 + side**2 * _mlp(base.dim)
+
+
+# One block over side x side places at the base's width.
+_HEADS: dict[str, Callable[[AuxiliaryHeadConfig, float, BackboneConfig], float]] = {
+    "convnext": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + _mlp(base.dim)),
+    "mixer": _head_mixer,
+    "poolformer": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + _mlp(base.dim)),
+    "resmlp": _head_resmlp,
+    "resnet": _head_resnet,
+    "separable": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + base.dim**2),
+    "swin": lambda head, side, base: (
+        _head_attention(side**2, min(head.window_size, side) ** 2, base.dim) + side**2 * _mlp(base.dim)
+    ),
+    "vit": lambda head, side, base: _head_attention(side**2, side**2, base.dim) + side**2 * _mlp(base.dim),
+}
