@@ -30,6 +30,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
+    kernels.use_precision(config.schedule.precision)
     if implementation() != "native":
         print("augmentation runs on Pillow, several times slower: the compiled one could not be built")
     dataset = PreparedDataset.open(data)

@@ -38,6 +38,9 @@ class ScheduleConfig(Section):
     epochs: Positive = 100
     batch_size: PositiveInt = 256  # images per optimiser step
     accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
+    # "bfloat16": linear layers round what they multiply to it, about twice as fast where the processor has
+    # instructions for it; sums, weights, optimiser, norms, attention and losses stay float32.
+    precision: Literal["float32", "bfloat16"] = "float32"
     base_lr: Positive = 7.5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 2e-6
     warmup_epochs: NonNegative = 10

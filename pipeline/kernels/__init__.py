@@ -8,6 +8,7 @@ from pipeline.kernels.dense import linear, linear_gelu
 from pipeline.kernels.depthwise import depthwise_conv
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.pooling import pool_cells
+from pipeline.kernels.precision import use_precision
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, use
 from pipeline.kernels.self_attention import attention
@@ -26,4 +27,5 @@ __all__ = [
     "soft_cross_entropy",
     "teacher_probabilities",
     "use",
+    "use_precision",
 ]

@@ -10,7 +10,7 @@ from pipeline.native.build import BuildError, build_library
 from pipeline.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
-_HEADERS = ("column_sums.h", "kernels.h", "tiles.h", "vector_math.h")
+_HEADERS = ("column_sums.h", "kernels.h", "products.h", "tiles.h", "vector_math.h")
 _SOURCES = (
     "attention.cpp",
     "cross_entropy.cpp",
@@ -21,7 +21,7 @@ _SOURCES = (
     "rows.cpp",
 )
 # These need oneDNN.
-_MATMUL_SOURCES = ("linear.cpp",)
+_MATMUL_SOURCES = ("linear.cpp", "products.cpp")
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,10 @@
 // Linear layer and GELU. Products are oneDNN's.
-#include <dnnl.h>
-
-#include <stdexcept>
-
 #include "column_sums.h"
 #include "kernels.h"
+#include "products.h"
 #include "vector_math.h"
 
-namespace {
-
-// c (rows, columns) = op(a) op(b), where op transposes what is 'T'.
-void multiply(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a, const float* b,
-              float* c) {
-    const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
-    const dnnl_status_t status = dnnl_sgemm(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b,
-                                            stride_b, 0.f, c, columns);
-    if (status != dnnl_success) throw std::runtime_error("oneDNN's matrix product failed");
-}
-
-}  // namespace
+using hssl::multiply;
 
 void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                  float* y) {
