@@ -135,10 +135,10 @@ def task_doctor():
 
 
 def task_benchmark():
-    """Measure this machine's speed beside other programs; options rows=step,knn repeats=3"""
+    """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes"""
 
     def measure():
-        names = ("rows", "repeats", "size")
+        names = ("rows", "repeats", "profile", "size")
         options = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
         code = subprocess.call([sys.executable, "-m", "stages.benchmark", *options], cwd=ROOT)
         return TaskFailed("a row of the benchmark failed") if code else None

@@ -1,11 +1,14 @@
 """What a run would do, why, and about how long it would take."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from pipeline.artifacts import artifacts_root, read_stamp
+from pipeline.benchmark.forecast import pretrain_seconds
+from pipeline.config.stages import PretrainConfig
 from pipeline.graph import Graph
 from pipeline.nodes import Node
 
@@ -16,7 +19,8 @@ class Step:
 
     label: str
     reasons: tuple[str, ...]
-    seconds: float | None  # None: the stage never ran here
+    seconds: float | None  # None: the stage never ran here, and the benchmark does not tell
+    benchmarked: bool = False  # seconds come from the benchmark's rates, not from earlier runs
 
 
 def plan(graph: Graph) -> list[Step]:
@@ -32,7 +36,11 @@ def plan(graph: Graph) -> list[Step]:
         reasons = _reasons(graph, node, fault, stamps[node.stage])
         if upstream and fault != "waits for prepare":
             reasons = [*reasons, f"reads {', '.join(upstream[:3])}{', ...' if len(upstream) > 3 else ''}"]
-        steps.append(Step(node.label, tuple(reasons), _estimate(node, stamps[node.stage])))
+        seconds = _estimate(node, stamps[node.stage])
+        benchmarked = seconds is None
+        if benchmarked:
+            seconds = _forecast(graph, node)
+        steps.append(Step(node.label, tuple(reasons), seconds, benchmarked and seconds is not None))
     return steps
 
 
@@ -41,7 +49,8 @@ def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
     lines = []
     for step in steps:
         duration = "?" if step.seconds is None else in_words(step.seconds)
-        lines.append(f"{step.label:<28} {duration:>8}  {'; '.join(step.reasons)}")
+        said = "; ".join([*step.reasons, *(["time by the benchmark's rate"] if step.benchmarked else [])])
+        lines.append(f"{step.label:<28} {duration:>8}  {said}")
     known = [step.seconds for step in steps if step.seconds is not None]
     total = f"about {in_words(sum(known))}" if known else "of unknown duration"
     unknown = len(steps) - len(known)
@@ -125,3 +134,22 @@ def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
     """Median pace of the latest five runs of the stage, for this node's work."""
     paces = [stamp["seconds"] / stamp["work"] for stamp in stamps[:5] if stamp.get("work")]
     return median(paces) * node.work if paces else None
+
+
+def _forecast(graph: Graph, node: Node) -> float | None:
+    """Of a pretraining that never ran here: its operations, at the rate that `doit run benchmark` measured."""
+    if not isinstance(node.config, PretrainConfig):
+        return None
+    num_images = _training_images(graph, node.inputs["data"])
+    return num_images and pretrain_seconds(node.config, num_images, graph.results)
+
+
+def _training_images(graph: Graph, data: Node) -> int | None:
+    """As prepared, or as the embedded set will be drawn; None: not known yet."""
+    try:
+        directory = graph.directory(data)
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8")) if directory else {}
+    except (OSError, ValueError):
+        summary = {}
+    drawn = data.config.photo_scenes.num_train if data.config.source == "photo-scenes" else None
+    return summary.get("counts", {}).get("train", drawn)

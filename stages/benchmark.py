@@ -1,40 +1,51 @@
 """`doit run benchmark`: how fast the project is here, beside others; exit code 1 if a row failed.
 
-`python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [size=toy] [results=FOLDER]`
+`python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy] [results=FOLDER]`
 """
 
 import sys
 from pathlib import Path
 
 from pipeline.benchmark.rows import chosen_rows
-from pipeline.benchmark.running import run_benchmark
+from pipeline.benchmark.running import Plan, run_benchmark
 from pipeline.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
-OPTIONS = ("rows", "repeats", "size", "results")
+OPTIONS = ("rows", "repeats", "profile", "size", "results")
+GROWTH = "scaling"  # may stand among the rows
 
 
 def main(arguments: list[str]) -> int:
     """Measure and write; return the exit code."""
     given = dict(argument.partition("=")[::2] for argument in arguments)
-    if set(given) - set(OPTIONS) or given.get("size", "toy") != "toy":
-        print(f"usage: python -m stages.benchmark [{'=... '.join(OPTIONS)}=...]", file=sys.stderr)
-        return 2
     try:
-        rows = chosen_rows(given.get("rows"), toy=given.get("size") == "toy")
-        repeats = int(given["repeats"]) if given.get("repeats") else None
+        plan = _plan(given)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     end_on_signal()
     folder = Path(given.get("results") or ROOT / "results")
-    failures = run_benchmark(
-        rows, folder, root=ROOT, repeats=repeats, say=lambda message: print(message, flush=True)
-    )
-    print(f"\n{folder / 'benchmark.md'}, {folder / 'benchmark.json'}")
+    folder.mkdir(parents=True, exist_ok=True)
+    failures = run_benchmark(plan, folder, root=ROOT, say=lambda message: print(message, flush=True))
+    print(f"\nin {folder}: benchmark.md, benchmark.json{', scaling.md' if plan.growth else ''}")
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def _plan(given: dict[str, str]) -> Plan:
+    unknown = sorted(set(given) - set(OPTIONS))
+    if unknown:
+        raise ValueError(f"no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}")
+    for option, value in (("size", "toy"), ("profile", "yes")):
+        if given.get(option, value) != value:
+            raise ValueError(f"{option} can only be {value!r}, got {given[option]!r}")
+    names = [name for name in given.get("rows", "").split(",") if name.strip()]
+    growth = not names or GROWTH in names
+    others = [name for name in names if name != GROWTH]
+    toy, profile = "size" in given, "profile" in given
+    rows = () if names and not others else chosen_rows(",".join(others), toy=toy, profile=profile)
+    return Plan(rows, growth=growth, repeats=int(given["repeats"]) if given.get("repeats") else None, toy=toy)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ class AskedSide:
             self.close()
             raise
         self.check: dict[str, float] = answer["check"]
+        self.extra: dict[str, float] = answer["extra"]
         self.peak_rss_mib: float = answer["peak_rss_mib"]
 
     def repeat(self) -> float:

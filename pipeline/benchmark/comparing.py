@@ -4,7 +4,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 MIN_REPEATS = 2
@@ -107,10 +106,3 @@ def compare(
         order=tuple(order),
         idle_share=idle_seconds / waited_seconds if waited_seconds else 0.0,
     )
-
-
-def make_folder(parent: Path, name: str) -> Path:
-    """A folder for what the sides of one comparison share."""
-    folder = parent / name.replace("/", "-")
-    folder.mkdir()
-    return folder

@@ -1,6 +1,6 @@
 """How many floating-point operations a pretraining step needs, by arithmetic.
 
-Shapes: C crops, N patches of a crop, T = N + 1 tokens, D width, p patch side, M hidden patches.
+Shapes: N patches of a crop, T = N + 1 tokens, D width, p patch side, M hidden patches, K prototypes.
 
 A product of an (a, b) with a (b, c) matrix counts as 2abc operations. Norms, GELU, softmax, the
 cross-entropy, the optimiser and the moving average count as none. A forward pass of one crop is
@@ -10,9 +10,10 @@ cross-entropy, the optimiser and the moving average count as none. A forward pas
     ConvNeXt block      16 N D^2 + 2 N k^2 D   (the MLP of 4 D; the depthwise convolution)
 
 and a projection of a row to K prototypes is 2 (D h + (layers - 2) h^2 + h b + b K). A backward pass costs
-twice its forward pass; the patch embedding, whose input takes no gradient, once. The student projects the
-CLS rows of base and head and the hidden patches; the teacher the CLS rows of the head, the hidden patches,
-and all its patches up to the bottleneck, for their mean. Padding is not counted: nobody needs that work.
+twice its forward pass; the patch embedding, whose input takes no gradient, once. The student sees all crops
+and projects the CLS rows of base and head and the hidden patches; the teacher sees the global crops, and
+projects the CLS rows of the head, the hidden patches, and all its patches up to the bottleneck, for their
+mean. Padding is not counted: nobody needs that work.
 """
 
 from itertools import pairwise
@@ -21,52 +22,75 @@ from pipeline.config.stages import PretrainConfig
 
 
 def step_flops(config: PretrainConfig, num_images: int, num_hidden: float) -> float:
-    """Operations of one optimiser step.
+    """Operations of one optimiser step of iBOT, DINO, or HSSL upon them with a ConvNeXt head.
 
     Args:
-        num_images: of the batch; each is seen as `crops.num_global` global crops, and no local ones.
+        num_images: of the batch.
         num_hidden: hidden patches of the whole batch, M.
+
+    Raises:
+        ValueError: another method, base or head: what they need was not counted.
     """
-    crops = config.crops.num_global * num_images
-    embedding = crops * _embedding_flops(config)
-    rest = crops * (_blocks_flops(config) + _head_flops(config))
+    _check(config)
+    crops, auxiliary = config.crops, config.auxiliary_head is not None
     to_bottleneck, to_prototypes = _projection_flops(config)
-    auxiliary = config.auxiliary_head is not None
-    student_rows = crops * (2 if auxiliary else 1) + num_hidden
-    student = 3 * (rest + student_rows * (to_bottleneck + to_prototypes)) + 2 * embedding
-    teacher = embedding + rest + crops * (to_bottleneck + to_prototypes)
-    teacher += crops * num_patches(config) * to_bottleneck + (num_hidden + 1) * to_prototypes
-    return student + teacher
+    student = 0.0
+    for views, size in ((crops.num_global, crops.global_size), (crops.num_local, crops.local_size)):
+        patches = num_patches(config, size)
+        rows = 2 if auxiliary else 1
+        passed = _blocks_flops(config, patches) + _head_flops(config, patches)
+        each = 3 * (passed + rows * (to_bottleneck + to_prototypes)) + 2 * _embedding_flops(config, patches)
+        student += views * num_images * each
+    seen = crops.num_global * num_images
+    patches = num_patches(config, crops.global_size)
+    teacher = (
+        _embedding_flops(config, patches) + _blocks_flops(config, patches) + _head_flops(config, patches)
+    )
+    teacher = seen * (teacher + to_bottleneck + to_prototypes)
+    if not config.objective.patch_weight:
+        return student + teacher
+    student += 3 * num_hidden * (to_bottleneck + to_prototypes)
+    return student + teacher + seen * patches * to_bottleneck + (num_hidden + 1) * to_prototypes
 
 
-def num_patches(config: PretrainConfig) -> int:
-    """Patches of a global crop."""
-    return (config.crops.global_size // config.backbone.patch_size) ** 2
+def expected_hidden(config: PretrainConfig, num_images: int) -> float:
+    """Hidden patches of a batch that masks hide on average: at most, for a block may not fit."""
+    share = sum(config.masks.ratios) / len(config.masks.ratios)
+    return share * config.crops.num_global * num_images * num_patches(config, config.crops.global_size)
 
 
-def _embedding_flops(config: PretrainConfig) -> float:
-    return 2.0 * num_patches(config) * 3 * config.backbone.patch_size**2 * config.backbone.embed_dim
+def num_patches(config: PretrainConfig, size: int) -> int:
+    """Patches of a crop of `size` pixels."""
+    return (size // config.backbone.patch_size) ** 2
 
 
-def _blocks_flops(config: PretrainConfig) -> float:
+def _check(config: PretrainConfig) -> None:
+    head = config.auxiliary_head
+    kinds = {
+        "method": config.method.name == "ibot",
+        "base": getattr(config.backbone, "kind", "vit") == "vit",
+        "auxiliary head": head is None or head.kind == "convnext",
+    }
+    unknown = [name for name, counted in kinds.items() if not counted]
+    if unknown:
+        raise ValueError(f"operations of this {' and '.join(unknown)} are not counted")
+
+
+def _embedding_flops(config: PretrainConfig, patches: int) -> float:
+    return 2.0 * patches * 3 * config.backbone.patch_size**2 * config.backbone.embed_dim
+
+
+def _blocks_flops(config: PretrainConfig, patches: int) -> float:
     backbone = config.backbone
-    tokens, width = num_patches(config) + 1, backbone.embed_dim
+    tokens, width = patches + 1, backbone.embed_dim
     linear = 2 * tokens * width**2 * (4 + 2 * backbone.mlp_ratio)
     return backbone.depth * (linear + 4 * tokens**2 * width)
 
 
-def _head_flops(config: PretrainConfig) -> float:
-    """Of the ConvNeXt head; 0 without a head.
-
-    Raises:
-        ValueError: a head of another kind.
-    """
-    head = config.auxiliary_head
+def _head_flops(config: PretrainConfig, patches: int) -> float:
+    head, width = config.auxiliary_head, config.backbone.embed_dim
     if head is None:
         return 0.0
-    if head.kind != "convnext":
-        raise ValueError(f"operations are counted for convnext heads only, got {head.kind!r}")
-    patches, width = num_patches(config), config.backbone.embed_dim
     return head.depth * (16.0 * patches * width**2 + 2 * patches * head.kernel_size**2 * width)
 
 

@@ -3,23 +3,35 @@
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmark.asking import AskedSide
+from pipeline.benchmark.asking import AskedSide, SideFailed
 from pipeline.benchmark.comparing import (
     MAX_IDLE_SHARE,
     Compared,
     Measured,
     check_agreement,
     compare,
-    make_folder,
 )
 from pipeline.benchmark.rows import Row
 
 PATIENCE_SECONDS = 900.0  # for one answer; the first one may have to wait for a compiler
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a row's sides did."""
+
+    compared: Compared
+    our_peak_mib: float
+    extra: dict[str, float]  # of our side
+    other_peak_mib: float | None
+    why_no_other: str = ""  # empty where there is one, or none is meant to be
+    profile: list[dict[str, Any]] | None = None  # of our side
 
 
 def measure_row(
@@ -39,15 +51,15 @@ def measure_row(
         repeats: at most, instead of the row's own number.
 
     Raises:
-        SideFailed: our side failed. The other side's failure is noted in the object instead.
+        SideFailed: our side failed. What kept the other side from starting is noted in the object.
         Disagreement: the sides do not compute the same.
     """
     started = time.monotonic()
     say(f"{row.name}: {row.title} ...")
-    with tempfile.TemporaryDirectory(prefix="hssl-benchmark-") as temporary:
-        folder = make_folder(Path(temporary), row.name)
-        found = _measured(row, folder, root, threads, repeats)
-    entry = _entry(row, *found, peak_gflops)
+    row = replace(row, parameters=row.parameters | {"threads": threads})
+    with tempfile.TemporaryDirectory(prefix="hssl-benchmark-") as folder:
+        found = _measured(row, Path(folder), root, threads, repeats, peak_gflops)
+    entry = row_entry(row, found, peak_gflops)
     say(f"{row.name}: {_in_one_line(entry)} [{time.monotonic() - started:.0f} s]")
     return entry
 
@@ -59,45 +71,50 @@ def absent(row: Row) -> str:
 
 
 def _measured(
-    row: Row, folder: Path, root: Path, threads: int, repeats: int | None
-) -> tuple[Compared, float, float | None, str]:
-    """The repeats, peak memory of ours and theirs, and why there are none of theirs."""
-
+    row: Row, folder: Path, root: Path, threads: int, repeats: int | None, peak_gflops: float | None
+) -> Found:
     def side(name: str) -> AskedSide:
         return AskedSide(name, row.parameters, folder, root=root, threads=threads, patience=PATIENCE_SECONDS)
 
     limits = {"repeats": repeats or row.repeats, "seconds": row.seconds}
     why_not = absent(row)
     with side(row.ours) as ours:
-        if row.other is None or why_not:
-            return compare(ours, None, **limits), ours.peak_rss_mib, None, why_not
-        with side(row.other) as other:
-            check_agreement(ours.check, other.check, row.tolerance)
-            compared = compare(ours, other, **limits)
-            return compared, ours.peak_rss_mib, other.peak_rss_mib, ""
+        other = None
+        if row.other is not None and not why_not:
+            try:
+                other = side(row.other)
+            except SideFailed as error:
+                why_not = f"did not start: {str(error).splitlines()[0]}"
+        if other is None:
+            compared = compare(ours, None, **limits)
+            found = Found(compared, ours.peak_rss_mib, ours.extra, None, why_not)
+        else:
+            with other:
+                check_agreement(ours.check, other.check, row.tolerance)
+                compared = compare(ours, other, **limits)
+                found = Found(compared, ours.peak_rss_mib, ours.extra, other.peak_rss_mib)
+        missed = any(verdict["met"] is False for verdict in row_entry(row, found, peak_gflops)["targets"])
+        if row.profile == "always" or (row.profile == "if a target is missed" and missed):
+            found = replace(found, profile=ours.report())
+        return found
 
 
-def _entry(
-    row: Row,
-    compared: Compared,
-    our_memory: float,
-    their_memory: float | None,
-    why_not: str,
-    peak_gflops: float | None,
-) -> dict[str, Any]:
+def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, Any]:
+    """The object of benchmark.json."""
+    compared = found.compared
     ours = _in_unit(row, compared.ours)
     other = _in_unit(row, compared.other) if compared.other else None
-    ratio = None
+    ratio = share = flops = gflops = None
     if other is not None:
         ratio = ours.median / other.median if row.higher_is_better else other.median / ours.median
-    share = None
-    if row.flops is not None and peak_gflops:
-        share = row.flops(row.parameters) / compared.ours.median / 1e9 / peak_gflops
-    judged = ratio if row.other is not None else ours.median
-    notes = [why_not] if why_not else []
+    if row.flops is not None:
+        flops = row.flops(row.parameters)
+        gflops = flops / compared.ours.median / 1e9
+        share = gflops / peak_gflops if peak_gflops else None
+    notes = [found.why_no_other] if found.why_no_other else []
     if compared.idle_share > MAX_IDLE_SHARE:
         notes.append(f"the waiting side used {100 * compared.idle_share:.0f} % of a core")
-    return {
+    entry = {
         "name": row.name,
         "title": row.title,
         "unit": row.unit,
@@ -106,24 +123,20 @@ def _entry(
         "other_name": row.other_name,
         "ratio": ratio,
         "peak_share": share,
-        "peak_rss_mib": our_memory,
-        "other_peak_rss_mib": their_memory,
+        "flops": flops,
+        "gflops": gflops,
+        "peak_rss_mib": found.our_peak_mib,
+        "other_peak_rss_mib": found.other_peak_mib,
+        "memory_ratio": found.our_peak_mib / found.other_peak_mib if found.other_peak_mib else None,
         "repeats": len(compared.ours.values),
         "spread": list(ours.spread),
         "other_spread": list(other.spread) if other else None,
-        "target": row.target_words or None,
-        "met": met(row, judged),
+        **found.extra,
         "note": "; ".join(notes) or None,
+        **({"profile": found.profile} if found.profile else {}),
     }
-
-
-def met(row: Row, value: float | None) -> bool | None:
-    """Whether a ratio, or of a row without other side a value, reaches the target; None: not known."""
-    if row.target is None or value is None:
-        return None
-    if row.other is not None or row.higher_is_better:
-        return value >= row.target
-    return value <= row.target
+    verdicts = [{"target": t.words, "met": t.met(entry.get(t.quantity))} for t in row.targets]
+    return entry | {"targets": verdicts}
 
 
 def _in_unit(row: Row, measured: Measured) -> Measured:

@@ -7,7 +7,9 @@ import jittor as jt
 import numpy as np
 
 from pipeline import kernels
+from pipeline.benchmark.resident import resident_mib
 from pipeline.benchmark.step_inputs import WEIGHTS, step_batches, step_rates
+from pipeline.benchmark.step_profile import profiled
 from pipeline.benchmark.step_sizes import step_config
 from pipeline.models.weights import named_arrays, write_arrays
 from pipeline.pretrain.step import TrainState, initial_state, train_step
@@ -23,6 +25,7 @@ class OurStep:
     """
 
     def __init__(self, parameters: dict, folder: Path):
+        self.extra = {"start_mib": resident_mib()}
         kernels.use(parameters.get("kernels", "fused"))
         self.config = step_config(parameters["size"], parameters.get("changes"))
         self.batches, self.rates = step_batches(self.config), step_rates(self.config)
@@ -44,6 +47,10 @@ class OurStep:
             self._step()
         jt.sync_all(True)
         return time.perf_counter() - started
+
+    def report(self) -> list[dict]:
+        """The operators that take most of a step."""
+        return profiled(self._step, count=12)
 
     def _step(self) -> jt.Var:
         batch = self.batches[self.state.step % len(self.batches)]

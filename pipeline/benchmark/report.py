@@ -14,21 +14,18 @@ _HEADERS = (
 )  # fmt: skip
 
 
-def write_report(
-    folder: Path, entries: list[dict[str, Any]], machine: dict[str, str], profiles: dict[str, str]
-) -> None:
+def write_report(folder: Path, entries: list[dict[str, Any]], machine: dict[str, str]) -> None:
     """Write both files, whole or not at all.
 
     Args:
         entries: see `measuring.measure_row`.
         machine: what was measured on, in words.
-        profiles: row's name -> its top operations as text.
     """
     write_json(folder / JSON_NAME, entries)
-    write_text(folder / TEXT_NAME, "\n".join(_lines(entries, machine, profiles)) + "\n")
+    write_text(folder / TEXT_NAME, "\n".join(_lines(entries, machine)) + "\n")
 
 
-def _lines(entries: list[dict[str, Any]], machine: dict[str, str], profiles: dict[str, str]) -> list[str]:
+def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
     table = tabulate(
         [_cells(entry) for entry in entries], headers=_HEADERS, tablefmt="github", disable_numparse=True
     )
@@ -41,9 +38,16 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str], profiles: dic
         "",
         *[f"- {entry['name']}: {entry['title']}{_against(entry)}" for entry in entries],
     ]
-    for name, text in profiles.items():
-        lines += ["", f"## Top operations of {name}", "", text]
+    for entry in entries:
+        if entry.get("profile"):
+            lines += ["", f"## Top operations of {entry['name']}", "", *_profile_lines(entry["profile"])]
     return lines
+
+
+def _profile_lines(profile: list[dict[str, Any]]) -> list[str]:
+    rows = [[line["operation"], f"{line['share']:.1%}", f"{line['milliseconds']:.1f}"] for line in profile]
+    headers = ("operation", "share of the time in operations", "ms of a step")
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True).splitlines()
 
 
 def _against(entry: dict[str, Any]) -> str:
@@ -66,8 +70,8 @@ def _cells(entry: dict[str, Any]) -> list[str]:
         number(entry["other"]),
         pair(entry["other_spread"]),
         number(entry["ratio"], ".2f"),
-        entry["target"] or "",
-        {True: "yes", False: "no", None: ""}[entry["met"]],
+        "; ".join(verdict["target"] for verdict in entry["targets"]),
+        "; ".join({True: "yes", False: "no", None: "?"}[verdict["met"]] for verdict in entry["targets"]),
         number(entry["peak_share"], ".0%"),
         number(entry["peak_rss_mib"], ".0f"),
         number(entry["other_peak_rss_mib"], ".0f"),

@@ -1,25 +1,41 @@
-"""The whole benchmark: the machine's peak first, then row by row, written as it grows."""
+"""The whole benchmark: the machine's peak first, then row by row, written as it grows; then growth."""
 
+import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.benchmark.asking import AskedSide, SideFailed
 from pipeline.benchmark.comparing import Disagreement
+from pipeline.benchmark.growth import AXES, measure_axis
+from pipeline.benchmark.growth_report import write_growth
 from pipeline.benchmark.machine import describe_machine
 from pipeline.benchmark.measuring import PATIENCE_SECONDS, measure_row
-from pipeline.benchmark.report import write_report
+from pipeline.benchmark.report import JSON_NAME, write_report
 from pipeline.benchmark.rows import Row
 
 Say = Callable[[str], None]
 
 
-def run_benchmark(
-    rows: tuple[Row, ...], folder: Path, *, root: Path, repeats: int | None, say: Say
-) -> list[str]:
-    """Measure the rows and write benchmark.json and benchmark.md into `folder` after each.
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for."""
+
+    rows: tuple[Row, ...]
+    growth: bool  # measure how time and memory grow
+    repeats: int | None = None  # of every row, at most; None: each row's own number
+    toy: bool = False
+
+
+def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str]:
+    """Measure, and write benchmark.json, benchmark.md and scaling.md into `folder`.
+
+    Args:
+        root: folder that holds the project.
+        say: is told a line before and after each row.
 
     Returns:
         What failed, a line each; the other rows are measured all the same.
@@ -31,16 +47,45 @@ def run_benchmark(
     machine = describe_machine(threads, peak)
     entries: list[dict[str, Any]] = []
     failures = []
-    for row in rows:
+    for row in plan.rows:
         try:
             entries.append(
-                measure_row(row, root=root, threads=threads, peak_gflops=peak, repeats=repeats, say=say)
+                measure_row(row, root=root, threads=threads, peak_gflops=peak, repeats=plan.repeats, say=say)
             )
         except (SideFailed, Disagreement) as error:
             failures.append(f"{row.name}: {error}")
             say(f"{row.name} FAILED: {error}")
-        write_report(folder, entries, machine, {})
+        write_report(folder, entries, machine)
+    if plan.growth:
+        failures += _measure_growth(folder, machine, root=root, threads=threads, toy=plan.toy, say=say)
     return failures
+
+
+def _measure_growth(
+    folder: Path, machine: dict[str, str], *, root: Path, threads: int, toy: bool, say: Say
+) -> list[str]:
+    found, failures = [], []
+    for axis in AXES:
+        say(f"growth with {axis.quantity} ...")
+        try:
+            points = measure_axis(axis, root=root, threads=threads, patience=PATIENCE_SECONDS, toy=toy)
+        except SideFailed as error:
+            failures.append(f"growth with {axis.quantity}: {error}")
+            say(f"growth with {axis.quantity} FAILED: {error}")
+            continue
+        found.append((axis, points))
+        seconds = ", ".join(f"{point.value}: {point.seconds:.3g} s" for point in points)
+        say(f"growth with {axis.quantity}: {seconds}")
+    write_growth(folder, found, machine, _step_rate(folder / JSON_NAME))
+    return failures
+
+
+def _step_rate(path: Path) -> float | None:
+    """GFLOP/s of the ViT-S/16 step in a benchmark.json, of this run or an earlier one; None without it."""
+    if not path.is_file():
+        return None
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return next((entry["gflops"] for entry in entries if entry["name"] == "step-vit-small"), None)
 
 
 def measured_peak(root: Path, threads: int) -> float:

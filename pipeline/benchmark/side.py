@@ -11,11 +11,12 @@ import traceback
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.benchmark.resident import resident_mib
 from pipeline.benchmark.sides import SIDES
 
 
 class Side(Protocol):
-    """What is measured."""
+    """What is measured. A side may also have `extra`, further numbers for the report, and `report`."""
 
     check: dict[str, float]  # numbers that the other side must find too
 
@@ -39,25 +40,13 @@ def serve(name: str, parameters: dict, folder: Path) -> None:
 
     try:
         side = SIDES[name](parameters, folder)
-        answer(check=side.check, peak_rss_mib=peak_rss_mib())
+        extra = getattr(side, "extra", {})
+        answer(check=side.check, extra=extra, peak_rss_mib=resident_mib("VmHWM"))
         for request in sys.stdin:
             if request.strip() == "report":
                 answer(report=side.report())
             else:
-                answer(value=side.repeat(), peak_rss_mib=peak_rss_mib())
+                answer(value=side.repeat(), peak_rss_mib=resident_mib("VmHWM"))
     except Exception as error:
         traceback.print_exc()
         answer(error=f"{type(error).__name__}: {error}")
-
-
-def peak_rss_mib() -> float:
-    """The most memory that this process held so far, MiB."""
-    return status_kib("VmHWM") / 1024
-
-
-def status_kib(field: str) -> int:
-    """A field of /proc/self/status that is in KiB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1])
-    raise OSError(f"/proc/self/status has no {field}")

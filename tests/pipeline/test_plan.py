@@ -105,3 +105,20 @@ def test_a_further_seed_adds_its_own_nodes(make):
 )
 def test_durations(seconds, words):
     assert in_words(seconds) == words
+
+
+def test_a_pretraining_that_never_ran_is_estimated_by_the_benchmark(make):
+    graph = make()
+    graph.results.mkdir(exist_ok=True)
+    entries = [{"name": "step-vit-small", "flops": 1e12, "gflops": 100.0}]
+    (graph.results / "benchmark.json").write_text(json.dumps(entries))
+    steps = {step.label: step for step in plan(graph)}
+    hssl, ibot = steps["pretrain:hssl-seed0"], steps["pretrain:ibot-seed0"]
+    assert hssl.benchmarked
+    assert hssl.seconds > ibot.seconds > 3600  # 100 epochs of 4000 images at 224 pixels
+    assert steps["knn:hssl-seed0"].seconds is None
+    (line,) = [line for line in plan_lines([hssl], 1) if line.startswith("pretrain")]
+    assert "waits for prepare; time by the benchmark's rate" in line
+    finish(make())
+    again = {step.label: step for step in plan(make(schedule={"epochs": 200}))}
+    assert not again["pretrain:hssl-seed0"].benchmarked  # an earlier run knows better

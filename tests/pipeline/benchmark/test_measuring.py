@@ -1,40 +1,35 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
-from pipeline.benchmark import measuring
 from pipeline.benchmark.comparing import Compared, Measured
+from pipeline.benchmark.measuring import Found, absent, row_entry
 from pipeline.benchmark.report import write_report
-from pipeline.benchmark.rows import ROWS, Row, chosen_rows
+from pipeline.benchmark.rows import ROWS, Row, Target, chosen_rows
 from pipeline.benchmark.sides import SIDES
 
-KEYS = {
-    "name",
-    "unit",
-    "ours",
-    "other",
-    "other_name",
-    "ratio",
-    "peak_share",
-    "peak_rss_mib",
-    "repeats",
-    "spread",
-}
+KEYS = set("name unit ours other other_name ratio peak_share peak_rss_mib repeats spread".split())
 
 
 def row(**changes) -> Row:
-    return replace(
-        Row(name="r", title="a row", unit="s", ours="a", other="b", other_name="B", target=2.0,
-            target_words=">= 2 x"),
-        **changes,
-    )  # fmt: skip
+    given = Row(
+        "r", "a row", "s", ours="a", other="b", other_name="B", targets=(Target("ratio", at_least=2),)
+    )
+    return replace(given, **changes)
 
 
-def entry(of: Row, ours=(1.0, 1.0), other=(3.0, 3.0), peak_gflops=10.0, why_not=""):
+def entry(of: Row, ours=(1.0, 1.0), other=(3.0, 3.0), peak_gflops=10.0, **more):
     theirs = None if other is None else Measured(other)
-    found = Compared(Measured(ours), theirs, (), 0.0)
-    return measuring._entry(of, found, 100.0, None if other is None else 200.0, why_not, peak_gflops)
+    compared = Compared(Measured(ours), theirs, (), more.pop("idle_share", 0.0))
+    memory = None if other is None else 200.0
+    found = Found(compared, 100.0, more.pop("extra", {}), memory, **more)
+    return row_entry(of, found, peak_gflops)
+
+
+def verdicts(found):
+    return [verdict["met"] for verdict in found["targets"]]
 
 
 def test_a_ratio_above_one_means_that_ours_is_better():
@@ -44,34 +39,50 @@ def test_a_ratio_above_one_means_that_ours_is_better():
     assert (found["ours"], found["other"], found["ratio"]) == (12.0, 4.0, 3.0)
     slower = entry(of_rate, ours=(6.0,), other=(3.0,))
     assert slower["ratio"] == 0.5
-    assert (found["met"], slower["met"]) == (True, False)
+    assert (verdicts(found), verdicts(slower)) == ([True], [False])
 
 
-def test_share_of_peak_and_targets_without_another_side():
-    assert entry(row(flops=lambda parameters: 5e9))["peak_share"] == 0.5
+def test_share_of_peak():
+    found = entry(row(flops=lambda parameters: 5e9))
+    assert (found["peak_share"], found["gflops"], found["flops"]) == (0.5, 5.0, 5e9)
     assert entry(row(flops=lambda parameters: 5e9), peak_gflops=None)["peak_share"] is None
-    alone = row(other=None, other_name=None, target=2.0)
-    assert entry(alone, other=None)["met"] is True
-    assert entry(alone, ours=(3.0,), other=None)["met"] is False
-    assert entry(row(target=None))["met"] is None
+
+
+def test_targets_of_any_number():
+    alone = row(other=None, other_name=None, targets=(Target("ours", at_most=2),))
+    assert verdicts(entry(alone, other=None)) == [True]
+    assert verdicts(entry(alone, ours=(3.0,), other=None)) == [False]
+    of_memory = row(targets=(Target("memory_ratio", at_most=0.8), Target("peak_rss_mib", at_most=99)))
+    assert verdicts(entry(of_memory)) == [True, False]
+    of_extra = row(targets=(Target("beside_bank_mib", at_most=256),))
+    assert verdicts(entry(of_extra, extra={"beside_bank_mib": 300.0})) == [False]
+    assert of_extra.targets[0].words == "beside_bank_mib <= 256"
 
 
 def test_what_is_absent_is_null_and_said():
-    found = entry(row(needs=("no_such_package",)), other=None, why_not="not installed: no_such_package")
-    assert (found["other"], found["ratio"], found["met"]) == (None, None, None)
+    found = entry(row(needs=("no_such_package",)), other=None, why_no_other="not installed: no_such_package")
+    assert (found["other"], found["ratio"], verdicts(found)) == (None, None, [None])
     assert found["note"] == "not installed: no_such_package"
-    assert measuring.absent(row(needs=("no_such_package", "json"))) == "not installed: no_such_package"
+    assert absent(row(needs=("no_such_package", "json"))) == "not installed: no_such_package"
+
+
+def test_a_side_that_does_not_wait_quietly_is_noted():
+    assert entry(row(), idle_share=0.02)["note"] is None
+    assert entry(row(), idle_share=0.5)["note"] == "the waiting side used 50 % of a core"
 
 
 def test_both_files(tmp_path):
-    write_report(tmp_path, [entry(row()), entry(row(name="alone"), other=None)], {"processor": "P"}, {})
+    profile = [{"operation": "linear", "milliseconds": 3.0, "share": 0.75}]
+    entries = [entry(row(), profile=profile), entry(row(name="alone"), other=None)]
+    write_report(tmp_path, entries, {"processor": "P"})
     entries = json.loads((tmp_path / "benchmark.json").read_text())
     assert [KEYS - set(found) for found in entries] == [set(), set()]
     assert entries[0]["spread"] == [1.0, 1.0]
     text = (tmp_path / "benchmark.md").read_text()
     assert "- processor: P" in text
-    assert "| r      |" in text or "| r " in text
-    assert " 3.00 " in text
+    assert re.search(r"\| r +\| s +\| 1 .* 3.00 +\| ratio >= 2 +\| yes ", text)
+    assert "## Top operations of r" in text
+    assert "75.0%" in text
 
 
 def test_rows_name_known_sides_and_are_chosen_by_prefix():
@@ -83,3 +94,5 @@ def test_rows_name_known_sides_and_are_chosen_by_prefix():
     with pytest.raises(ValueError, match="no row 'stop'"):
         chosen_rows("stop")
     assert chosen_rows("step-small", toy=True)[0].parameters["size"] == "toy"
+    assert {found.profile for found in chosen_rows("step", profile=True)} == {"always"}
+    assert {found.profile for found in chosen_rows("knn", profile=True)} == {"never"}
