@@ -137,7 +137,7 @@ def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
 
 
 def _forecast(graph: Graph, node: Node) -> float | None:
-    """Of a pretraining that never ran here: its operations, at the rate that `doit run benchmark` measured."""
+    """Of a pretraining that never ran here: its operations, at the rate that the benchmark measured."""
     if not isinstance(node.config, PretrainConfig):
         return None
     num_images = _training_images(graph, node.inputs["data"])

@@ -10,7 +10,8 @@ from pipeline.benchmark.report import write_report
 from pipeline.benchmark.rows import ROWS, Row, Target, chosen_rows
 from pipeline.benchmark.sides import SIDES
 
-KEYS = set("name unit ours other other_name ratio peak_share peak_rss_mib repeats spread".split())
+KEYS = {"name", "unit", "ours", "other", "other_name", "ratio"}
+KEYS |= {"peak_share", "peak_rss_mib", "repeats", "spread"}
 
 
 def row(**changes) -> Row:
