@@ -17,9 +17,9 @@ from pipeline.detection.targets import Truth
 from pipeline.detection.training import detection_losses
 from pipeline.finetune.rates import decayed
 from pipeline.kernels.adamw import AdamW
+from pipeline.models.backbones import build_backbone
 from pipeline.models.dense_backbone import DenseBackbone
 from pipeline.models.initialization import initialize
-from pipeline.models.vit import VisionTransformer
 from pipeline.segmentation.batches import SegmentBatch
 from pipeline.segmentation.network import SegmentationNetwork
 
@@ -52,7 +52,7 @@ class DenseStep:
 
 
 def _backbone(experiment, *, tap_norm: bool) -> DenseBackbone:
-    network = VisionTransformer(experiment.backbone)
+    network = build_backbone(experiment.backbone)
     initialize(network, seed=0)
     return DenseBackbone(network, tap_norm=tap_norm, frozen=False)
 

@@ -68,7 +68,7 @@ def _check(config: PretrainConfig) -> None:
     head = config.auxiliary_head
     kinds = {
         "method": config.method.name == "ibot",
-        "base": getattr(config.backbone, "kind", "vit") == "vit",
+        "base": config.backbone.kind == "vit",
         "auxiliary head": head is None or head.kind == "convnext",
     }
     unknown = [name for name, counted in kinds.items() if not counted]

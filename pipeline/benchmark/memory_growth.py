@@ -18,6 +18,6 @@ class MemoryGrowth:
         for _ in range(self.early - self.run.state.step):
             self.run.repeat()
         before = resident_mib()
-        for _ in range(self.late - self.run.state.step):
+        for _ in range(self.late - self.early):
             self.run.repeat()
         return 100 * (resident_mib() / before - 1)
