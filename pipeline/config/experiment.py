@@ -42,8 +42,16 @@ ARMS: dict[str, Arm] = {
     "random": Arm(pretrained=False),
     "dino": Arm(patch_loss=False),
     "ibot": Arm(),
+    "mocov3": Arm(method="mocov3"),
+    "simclr": Arm(method="simclr"),
+    "byol": Arm(method="byol"),
+    "mae": Arm(method="mae"),
     "hssl": Arm(auxiliary=True, alone="ibot"),
     "hssl-dino": Arm(auxiliary=True, patch_loss=False, alone="dino"),
+    "hssl-mocov3": Arm(method="mocov3", auxiliary=True, alone="mocov3"),
+    "hssl-simclr": Arm(method="simclr", auxiliary=True, alone="simclr"),
+    "hssl-byol": Arm(method="byol", auxiliary=True, alone="byol"),
+    "hssl-mae": Arm(method="mae", auxiliary=True, alone="mae"),
 }
 
 

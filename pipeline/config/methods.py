@@ -51,6 +51,13 @@ class MethodSection(Section):
         """The experiment's masks as the method takes them."""
         return masks
 
+    def check_grid(self, grid: tuple[int, int]) -> None:
+        """Refuse a map of (h, w) places that the method cannot be trained on.
+
+        Raises:
+            ValueError: says what does not fit.
+        """
+
 
 class IbotConfig(MethodSection):
     """iBOT, and DINO as iBOT without its patch loss."""
@@ -177,6 +184,12 @@ class MaeConfig(MethodSection):
     def masks(self, masks: MaskConfig) -> MaskConfig:
         """Random places, equally many in every crop."""
         return MaskConfig(shape="random", ratios=(self.mask_ratio,), ratio_variations=(0.0,))
+
+    def check_grid(self, grid: tuple[int, int]) -> None:
+        """At least one place must be hidden, and one seen."""
+        num_places = grid[0] * grid[1]
+        if not 0 < int(self.mask_ratio * num_places) < num_places:
+            raise ValueError(f"mae.mask_ratio {self.mask_ratio} hides none or all of {num_places} places")
 
 
 MethodConfig = Annotated[

@@ -95,6 +95,7 @@ class PretrainConfig(Section):
             raise ValueError(
                 f"{method.name} compares images of one batch: schedule.batch_size must be 2 or more"
             )
+        method.check_grid(self.backbone.grid)
         if self.crops.num_local and not method.local_crops:
             raise ValueError(f"{method.name} takes no local crops; needs crops.num_local = 0")
         return self

@@ -4,6 +4,7 @@ Shapes: B images, H image side in pixels, p patch side in pixels, h = H / p, N =
 """
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from pipeline import kernels
@@ -88,6 +89,27 @@ class VisionTransformer(nn.Module):
         normed = self.norm(x)
         feature_map = x[:, 1:].reshape(x.shape[0], *grid, x.shape[2])
         return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=feature_map)
+
+    def visible_tokens(self, images: jt.Var, seen: np.ndarray, path_scales: jt.Var | None = None) -> Tokens:
+        """One forward pass of some patches: the others are left out before the first block, as in MAE.
+
+        Args:
+            images: (B, 3, H, W) float32, normalised.
+            seen: (B, n) int32, indices of each image's patches.
+            path_scales: (depth, 2, B) float32 or None.
+
+        Returns:
+            Tokens with patches (B, n, D) and feature_map (B, 1, n, D), in the order of `seen`.
+        """
+        x, _ = self.embed(images)
+        batch, num_tokens, dim = x.shape
+        first = np.arange(batch)[:, None] * num_tokens  # the image's CLS
+        rows = np.concatenate([first, first + 1 + seen], axis=1).astype(np.int32)
+        x = kernels.gather_rows(x.reshape(-1, dim), jt.array(rows.ravel())).reshape(batch, -1, dim)
+        for index, block in enumerate(self.blocks):
+            x = block(x, None if path_scales is None else path_scales[index])
+        normed = self.norm(x)
+        return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=x[:, 1:].unsqueeze(1))
 
     def embed(self, images: jt.Var, mask: jt.Var | None = None) -> tuple[jt.Var, tuple[int, int]]:
         """images (B, 3, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""

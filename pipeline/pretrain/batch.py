@@ -13,6 +13,11 @@ class Batch:
     local_crops: np.ndarray  # (L, B, 3, s, s) float32
     masks: np.ndarray  # (V, B, h, w) bool, True = hidden from the student
 
+    @property
+    def flat_global_crops(self) -> np.ndarray:
+        """(V B, 3, S, S): row v B + b is view v of image b."""
+        return self.global_crops.reshape(-1, *self.global_crops.shape[2:])
+
     def part(self, index: int, num_parts: int) -> "Batch":
         """Part `index` of `num_parts` equal parts of the images."""
         size = self.masks.shape[1] // num_parts

@@ -80,7 +80,7 @@ def train_step(
         if num_parts > 1:
             # Run what is queued now: left lazy, every part's activations would live at once.
             jt.sync(gradients)
-    frozen = frozenset(index for index, name in enumerate(names) if method.frozen(name, rates))
+    frozen = frozenset(index for index, name in enumerate(names) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
     if state.teacher is not None:
         _follow(state.teacher, dict(zip(names, parameters, strict=True)), rates.ema_momentum)

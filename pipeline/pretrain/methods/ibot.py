@@ -2,7 +2,7 @@
 
 import jittor as jt
 
-from pipeline.models.hssl import build_student_teacher
+from pipeline.models.hssl import EncodingNetwork, build_student_teacher
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
@@ -43,7 +43,7 @@ class Ibot(Method):
             name: updated_center(memory[name], mean, momentum[name]) for name, mean in heard.items()
         }
 
-    def frozen(self, name: str, rates: Rates) -> bool:
+    def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
         return name == "projection_head.prototypes" and rates.last_layer_frozen
 
     def warning(self, metrics: dict[str, float]) -> str | None:

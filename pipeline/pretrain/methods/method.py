@@ -59,7 +59,7 @@ class Method(ABC):
         """That state after a step; `heard` is the mean over the batch's parts."""
         return memory
 
-    def frozen(self, name: str, rates: Rates) -> bool:
+    def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
         """Whether a parameter of the student stays as it is in this step.
 
         Without masked input, a mask token has nothing to learn.

@@ -18,7 +18,7 @@ from pipeline.config.models import BackboneConfig
         ({"schedule": {"accumulation_steps": 3}}, "256 is not divisible by accumulation_steps 3"),
         ({"seeds": [1, 1]}, "no entry twice"),
         ({"arms": []}, "at least one entry"),
-        ({"arms": ["ibot", "simclr"]}, r"unknown arms \['simclr'\]"),
+        ({"arms": ["ibot", "swav"]}, r"unknown arms \['swav'\]"),
         ({"auxiliary_head": {"kernel_size": 4}}, "kernel_size must be odd, got 4"),
         ({"masks": {"ratios": [0.9], "ratio_variations": [0.2]}}, r"leaves \[0, 1\)"),
         ({"masks": {"ratios": [0.3]}}, "equally many"),
@@ -63,7 +63,7 @@ def test_a_backbone_that_cannot_be_built_is_refused(values, words):
 
 def test_arms_differ_in_head_and_patch_loss_only():
     experiment = Experiment(name="my", seeds=(5,))
-    arms = [arm for arm, method in ARMS.items() if method.pretrained]
+    arms = [arm for arm, method in ARMS.items() if method.pretrained and method.method == "ibot"]
     configs = {arm: experiment.pretrain_config(arm, 5).model_dump() for arm in arms}
     assert sorted(configs) == ["dino", "hssl", "hssl-dino", "ibot"]
     heads = {arm: config.pop("auxiliary_head") for arm, config in configs.items()}

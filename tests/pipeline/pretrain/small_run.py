@@ -1,8 +1,19 @@
 """A small configuration, a batch and a measure of error, for tests with and without PyTorch."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from pipeline.config.data import MaskConfig
+from pipeline.config.methods import ByolConfig, MaeConfig, MethodSection, MocoV3Config, SimclrConfig
 from pipeline.config.stages import PretrainConfig
+
+SMALL_METHODS: dict[str, MethodSection] = {
+    "mocov3": MocoV3Config(hidden_dim=20, out_dim=12),
+    "simclr": SimclrConfig(hidden_dim=20, out_dim=12),
+    "byol": ByolConfig(hidden_dim=20, out_dim=12),
+    "mae": MaeConfig(decoder_dim=16, decoder_depth=1, decoder_heads=2, auxiliary_weight=0.7),
+}
 
 
 def small_config(**changes) -> PretrainConfig:
@@ -45,6 +56,28 @@ def a_batch(config, rng, num_images=4):
         local_crops=rng.normal(size=(config.crops.num_local, num_images, 3, small, small)).astype(np.float32),
         masks=masks,
     )
+
+
+def config_of_method(name: str, *, head: bool, **changes) -> PretrainConfig:
+    """A method other than iBOT, at toy size, with the mask of its own."""
+    method = SMALL_METHODS[name]
+    own = {
+        "method": method,
+        "auxiliary_head": {"depth": 3, "kernel_size": 3} if head else None,
+        "crops": {"global_size": 24, "num_local": 0},
+        "masks": method.masks(MaskConfig()),
+    }
+    return small_config(**own | changes)
+
+
+def a_batch_of_method(config, rng, num_images=4):
+    """Crops, and masks as the configuration asks for."""
+    from pipeline.transforms.block_mask import block_masks
+
+    batch = a_batch(config, rng, num_images)
+    grid = config.backbone.grid
+    masks = block_masks(rng, 2 * num_images, grid, config.masks).reshape(2, num_images, *grid)
+    return replace(batch, masks=masks)
 
 
 def relative_error(found, expected) -> float:

@@ -1,0 +1,65 @@
+"""Projectors and predictors of joint-embedding methods: linear layers with batch norm between them."""
+
+from itertools import pairwise
+
+import jittor as jt
+from jittor import nn
+
+from pipeline import kernels
+
+_EPS = 1e-5
+
+
+class BatchNorm(nn.Module):
+    """Batch norm by the statistics of the batch, each view's own.
+
+    There are no running statistics: the layers that it stands in train only, and are thrown away.
+    """
+
+    def __init__(self, dim: int, affine: bool):
+        super().__init__()
+        self.weight = jt.zeros((dim,)) if affine else None
+        self.bias = jt.zeros((dim,)) if affine else None
+
+    def execute(self, x: jt.Var, num_views: int) -> jt.Var:
+        """x (V B, C), row v B + b being view v of image b -> (V B, C)."""
+        views = x.reshape(num_views, -1, x.shape[-1])
+        size = views.shape[1]
+        # Sums over counts: Jittor's own mean divides before it adds and drifts in float32.
+        centred = views - views.sum(dim=1, keepdims=True) / size
+        variance = (centred * centred).sum(dim=1, keepdims=True) / size
+        normed = (centred / jt.sqrt(variance + _EPS)).reshape(x.shape)
+        return normed if self.weight is None else normed * self.weight + self.bias
+
+
+class Layer(nn.Module):
+    """Linear without bias, which a batch norm behind it would cancel, and that norm."""
+
+    def __init__(self, in_dim: int, out_dim: int, *, norm: bool, affine: bool = True):
+        super().__init__()
+        self.weight = jt.zeros((out_dim, in_dim))
+        self.norm = BatchNorm(out_dim, affine) if norm else None
+
+    def execute(self, x: jt.Var, num_views: int) -> jt.Var:
+        x = kernels.linear(x, self.weight, None)
+        return x if self.norm is None else self.norm(x, num_views)
+
+
+class BatchNormMlp(nn.Module):
+    """x (V B, in_dim) -> (V B, out_dim): hidden layers with batch norm and ReLU, then a linear layer.
+
+    Args:
+        num_layers: linear layers in all.
+        last_norm: a batch norm without gain and shift behind the last layer, as in MoCo v3.
+    """
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int, *, last_norm: bool):
+        super().__init__()
+        dims = [in_dim] + [hidden_dim] * (num_layers - 1)
+        self.hidden = nn.ModuleList([Layer(a, b, norm=True) for a, b in pairwise(dims)])
+        self.last = Layer(dims[-1], out_dim, norm=last_norm, affine=False)
+
+    def execute(self, x: jt.Var, num_views: int) -> jt.Var:
+        for layer in self.hidden:
+            x = nn.relu(layer(x, num_views))
+        return self.last(x, num_views)

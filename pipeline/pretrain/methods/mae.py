@@ -1,0 +1,111 @@
+"""MAE, alone and with HSSL.
+
+Alone: the base sees some places of a crop, a decoder says the pixels of the others, each patch's normalised:
+
+    L = L_pixels = mean over hidden places and their pixels of (decoder - pixels)^2
+
+MAE has neither CLS loss nor teacher. With HSSL (this project's choice, the paper shows no such recipe) there
+is a moving average of base and head that sees whole crops. Its head's map of hidden places, each normalised
+over channels, is a second target of the base's decoder, and the head learns as MAE does, by saying pixels:
+
+    L_het = mean over hidden places and channels of (decoder's features - norm(head^t))^2
+    L_aux = mean over hidden places and their pixels of (head's pixels - pixels)^2
+    L = L_pixels + 0.5 auxiliary_weight (L_het + L_aux)
+
+L_pixels keeps its weight, as iBOT's patch loss does beside L_het and L_aux. What the head learns cannot
+collapse: its target are pixels. The result is the student's base, as MAE's is.
+
+On every global crop; there are no local ones. On a base that cannot leave places out, hidden ones are
+replaced by its mask token (`pipeline.models.mae`).
+
+Source: He et al. 2022.
+"""
+
+import jittor as jt
+import numpy as np
+
+from pipeline import kernels
+from pipeline.models.hssl import EncodingNetwork, initialize_teacher
+from pipeline.models.initialization import initialize
+from pipeline.models.mae import MaeNetwork, Places, hidden_rows
+from pipeline.optim.schedules import Rates
+from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.methods.method import Memory, Method, Networks
+from pipeline.pretrain.paths import Paths
+from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+
+_EPS = 1e-6
+
+
+class Mae(Method):
+    """Pixels of hidden places and, with an auxiliary head, features of its moving average."""
+
+    def networks(self) -> Networks:
+        student = MaeNetwork(self.config)
+        initialize(student, self.config.seed)
+        if self.config.auxiliary_head is None:
+            return Networks(student, None)
+        teacher = EncodingNetwork(self.config)
+        initialize_teacher(teacher, self.config.seed)
+        return Networks(student, teacher)
+
+    def part(
+        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
+    ) -> PartOutcome:
+        method, student = self.config.method, networks.student
+        places = Places.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
+        images = jt.array(batch.flat_global_crops)
+        pixels = jt.array(
+            hidden_pixels(batch.flat_global_crops, places, student.backbone.stride, method.normalize_pixels)
+        )
+        guesses = student.guesses(images, places, paths.global_crops)
+        total = mean_square(guesses.pixels, pixels)
+        parts = {"pixels": total}
+        if networks.teacher is not None:
+            target = head_features(networks.teacher, images, places)
+            parts["features"] = mean_square(guesses.features, target)
+            parts["auxiliary_pixels"] = mean_square(guesses.auxiliary_pixels, pixels)
+            both = parts["features"] + parts["auxiliary_pixels"]
+            total = total + 0.5 * method.auxiliary_weight * both
+        return PartOutcome(Terms(total, parts), Answers(guesses.cls))
+
+    def frozen(self, name: str, student: MaeNetwork, rates: Rates) -> bool:
+        # The mask token of a base that leaves places out is not used; that of any other is trained.
+        return name == "backbone.mask_token" and student.hides
+
+
+def hidden_pixels(crops: np.ndarray, places: Places, stride: int, normalize: bool) -> np.ndarray:
+    """Pixels of the hidden places, a row for each.
+
+    Args:
+        crops: (B, 3, H, W) float32.
+        stride: s, pixels of a place's side.
+        normalize: to mean 0 and variance 1 within a row (variance over 3 s s - 1, eps 1e-6, as in MAE).
+
+    Returns:
+        (B (N - n), 3 s s) float32, channels first.
+    """
+    batch, _, height, width = crops.shape
+    grid = (height // stride, width // stride)
+    patches = crops.reshape(batch, 3, grid[0], stride, grid[1], stride).transpose(0, 2, 4, 1, 3, 5)
+    rows = patches.reshape(batch * grid[0] * grid[1], -1)[places.hidden_rows]
+    if normalize:
+        rows = rows - rows.mean(axis=1, keepdims=True)
+        rows = rows / np.sqrt(rows.var(axis=1, ddof=1, keepdims=True) + _EPS)
+    return np.ascontiguousarray(rows, np.float32)
+
+
+def head_features(teacher: EncodingNetwork, images: jt.Var, places: Places) -> jt.Var:
+    """The teacher's head's map of whole crops at hidden places, each normalised, (B (N - n), D)."""
+    with jt.no_grad():
+        mixed = teacher.auxiliary_head.mixed(teacher.backbone(images).feature_map)
+        rows = hidden_rows(mixed, places)
+        width = rows.shape[1]
+        return kernels.layer_norm(rows, jt.ones((width,)), jt.zeros((width,)), _EPS).stop_grad()
+
+
+def mean_square(guess: jt.Var, target: jt.Var) -> jt.Var:
+    """() mean over rows and columns of the squared difference."""
+    difference = guess - target
+    # Sum over count: Jittor's own mean divides before it adds and drifts in float32.
+    return (difference * difference).sum() / difference.numel()
