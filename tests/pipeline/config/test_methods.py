@@ -78,7 +78,7 @@ def test_a_loss_over_the_whole_batch_is_not_computed_in_parts(arm):
         ({"mae": {"decoder_heads": 7}}, "decoder_dim 512 is not divisible by decoder_heads 7"),
         ({"mocov3": {"temperature": 0}}, "greater than 0"),
         ({"byol": {"temperature": 0.1}}, "Extra inputs"),
-        ({"arms": ["simclr"], "schedule": {"batch_size": 1}}, "batch_size must be > 1"),
+        ({"arms": ["simclr"], "schedule": {"batch_size": 1}}, "batch_size must be 2 or more"),
     ],
 )
 def test_what_a_method_cannot_do_is_refused(sections, words):
