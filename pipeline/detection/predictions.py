@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
@@ -13,7 +14,7 @@ from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.inference import Found, find
 from pipeline.detection.masks import pasted
 from pipeline.evaluate.average_precision import Detections
-from pipeline.prefetch import prefetch
+from pipeline.finetune.size_groups import loaded_groups
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene
@@ -43,34 +44,16 @@ class Predictor:
 
         Only images of one size share a batch: what is found in one does not depend on the others.
         """
-        groups = list(self._groups(dataset, rows.tolist()))
-        loaded = prefetch(
-            lambda step: self._load(dataset, groups[step]),
-            range(len(groups)),
-            num_threads=num_threads,
-            depth=2 * num_threads,
-        )
-        for group, (images, sizes) in zip(groups, loaded, strict=True):
+        load = partial(self._load, dataset)
+        groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads)
+        for group, (images, sizes) in groups:
             found = find(self.network, images, sizes)
             for row, of_image, size in zip(group, found, sizes.tolist(), strict=True):
                 width, height = dataset.size(row)
                 yield detections_of(of_image, tuple(size), (height, width))
 
-    def _groups(self, dataset: PreparedDataset, rows: list[int]) -> Iterator[list[int]]:
-        """Neighbours of one size, as many as one pass takes."""
-        group: list[int] = []
-        for row in rows:
-            if group and (
-                dataset.size(row) != dataset.size(group[0]) or len(group) == self._batch_of(dataset, row)
-            ):
-                yield group
-                group = []
-            group.append(row)
-        if group:
-            yield group
-
-    def _batch_of(self, dataset: PreparedDataset, row: int) -> int:
-        short, long = sorted(dataset.size(row))
+    def _batch_of(self, size: tuple[int, int]) -> int:
+        short, long = sorted(size)
         factor = min(self.view.test_short_side / short, self.view.max_long_side / long)
         return int(np.clip(_BATCH_PIXELS / (short * long * factor**2), 1, _MAX_BATCH))
 

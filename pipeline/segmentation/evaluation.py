@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pipeline.config.dense import SegmentViewConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.prefetch import prefetch
+from pipeline.finetune.size_groups import loaded_groups
 from pipeline.segmentation.inference import LogitsOf, class_map, slide
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
@@ -49,35 +50,16 @@ class Predictor:
 
         Only images of one size share a batch: none is padded because of another.
         """
-        groups = list(self._groups(dataset, rows.tolist()))
-        loaded = prefetch(
-            lambda step: self._load(dataset, groups[step]),
-            range(len(groups)),
-            num_threads=num_threads,
-            depth=2 * num_threads,
-        )
-        for group, (images, truths) in zip(groups, loaded, strict=True):
+        load = partial(self._load, dataset)
+        groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads)
+        for group, (images, truths) in groups:
             for row, truth, logits in zip(group, truths, self._logits(images), strict=True):
                 yield Prediction(row, truth, class_map(logits, truth.shape))
 
-    def _groups(self, dataset: PreparedDataset, rows: list[int]) -> Iterator[list[int]]:
-        """Neighbours of one size, as many as one pass takes."""
-        group: list[int] = []
-        for row in rows:
-            if group and (
-                dataset.size(row) != dataset.size(group[0]) or len(group) == self._batch_of(dataset, row)
-            ):
-                yield group
-                group = []
-            group.append(row)
-        if group:
-            yield group
-
-    def _batch_of(self, dataset: PreparedDataset, row: int) -> int:
-        width, height = dataset.size(row)
+    def _batch_of(self, size: tuple[int, int]) -> int:
         short_side, max_long_side = self.view.resize
-        factor = min(short_side / min(height, width), max_long_side / max(height, width))
-        return self._batch_size(height * width * factor**2)
+        factor = min(short_side / min(size), max_long_side / max(size))
+        return self._batch_size(size[0] * size[1] * factor**2)
 
     def _batch_size(self, num_pixels: float) -> int:
         return int(np.clip(_LOGIT_BYTES / (4 * self.num_classes * num_pixels), 1, _MAX_BATCH))

@@ -85,10 +85,8 @@ def test_t4_only_images_of_one_size_share_a_batch(jt, predictor, monkeypatch):
 def test_large_images_come_one_by_one(jt, predictor):
     from dataclasses import replace
 
-    large = replace(predictor, view=DetectViewConfig())
-    assert [len(group) for group in large._groups(Images([(640, 480)] * 3), [0, 1, 2])] == [1, 1, 1]
-    small = list(predictor._groups(Images([(64, 64)] * 70), list(range(70))))
-    assert [len(group) for group in small] == [32, 32, 6]
+    assert replace(predictor, view=DetectViewConfig())._batch_of((640, 480)) == 1
+    assert predictor._batch_of((64, 64)) == 32
 
 
 def test_t22_the_truth_found_again_is_perfect(jt, tmp_path):
