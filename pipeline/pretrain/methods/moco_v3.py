@@ -21,5 +21,6 @@ class MocoV3(MomentumMethod):
         return info_nce(queries, keys, num_views, self.config.method.temperature)
 
     def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
-        frozen_too = self.config.method.freeze_patch_embedding and name.startswith("backbone.patch_embed.")
+        embedding = "backbone.patch_embed.", "backbone.stem.patch_embed."  # a ResNet has none
+        frozen_too = self.config.method.freeze_patch_embedding and name.startswith(embedding)
         return frozen_too or super().frozen(name, student, rates)

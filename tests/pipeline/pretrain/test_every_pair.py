@@ -11,7 +11,7 @@ from pipeline.config.stages import PretrainConfig
 from tests.pipeline.models.backbones.small_base import SMALL, base_config
 from tests.pipeline.pretrain import small_run
 
-METHODS: dict[str, MethodSection] = {"ibot": IbotConfig()} | getattr(small_run, "SMALL_METHODS", {})
+METHODS: dict[str, MethodSection] = {"ibot": IbotConfig()} | small_run.SMALL_METHODS
 PRODUCT = list(itertools.product(SMALL, AUXILIARY_HEADS, METHODS))
 # Each base, each head and each method at least once, and with different partners.
 _BASES, _METHODS = itertools.cycle(SMALL), itertools.cycle(METHODS)
@@ -60,7 +60,7 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     sizes = {name: np.abs(g.numpy()).max() for (name, _), g in zip(named, found, strict=True)}
     assert np.isfinite(outcome.terms.total.item())
     assert {name for name, size in sizes.items() if not np.isfinite(size)} == set()
-    frozen = {name for name in sizes if method_of(config).frozen(name, rates)}
+    frozen = {name for name in sizes if method_of(config).frozen(name, state.student, rates)}
     assert {name for name, size in sizes.items() if size < 1e-8} - frozen == set()
 
     before = named_arrays(state.student)
