@@ -88,7 +88,7 @@ class MocoV3Config(MethodSection):
     temperature: Positive = 0.2
     hidden_dim: PositiveInt = 4096  # of projector and predictor
     out_dim: PositiveInt = 256
-    projector_layers: int = Field(default=3, ge=1)
+    projector_layers: int = Field(default=3, ge=2)
     predictor_layers: int = Field(default=2, ge=1)
     freeze_patch_embedding: bool = True  # at its random first values, for stable training
 
@@ -113,7 +113,7 @@ class SimclrConfig(MethodSection):
     temperature: Positive = 0.1
     hidden_dim: PositiveInt = 2048
     out_dim: PositiveInt = 128
-    projector_layers: int = Field(default=2, ge=1)
+    projector_layers: int = Field(default=2, ge=2)
 
 
 class ByolConfig(MethodSection):
@@ -136,7 +136,7 @@ class ByolConfig(MethodSection):
     drop_path_rate: Share | None = 0.0
     hidden_dim: PositiveInt = 4096
     out_dim: PositiveInt = 256
-    projector_layers: int = Field(default=2, ge=1)
+    projector_layers: int = Field(default=2, ge=2)
     predictor_layers: int = Field(default=2, ge=1)
 
 

@@ -13,6 +13,10 @@ from pipeline.models.batch_norm_mlp import BatchNormMlp
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import EncodingNetwork, PathScales
 
+# Shifts of what goes into a projector: the batch norm in it cancels them, so that their gradient is zero and
+# Adam would make steps of full size out of its rounding noise. They are to stay at their first value, 0.
+CANCELLED = frozenset({"backbone.norm.bias", "auxiliary_head.norm.bias"})
+
 
 @dataclass(frozen=True)
 class Vectors:

@@ -22,7 +22,7 @@ import jittor as jt
 
 from pipeline.models.hssl import initialize_teacher
 from pipeline.models.initialization import initialize
-from pipeline.models.joint_embedding import JointEmbeddingNetwork
+from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.agreement import Agreement
 from pipeline.pretrain.batch import Batch
@@ -50,6 +50,9 @@ class MomentumMethod(Method):
         initialize(student, self.config.seed)
         initialize_teacher(teacher, self.config.seed)
         return Networks(student, teacher)
+
+    def frozen(self, name: str, student: JointEmbeddingNetwork, rates: Rates) -> bool:
+        return name in CANCELLED or super().frozen(name, student, rates)
 
     def part(
         self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates

@@ -22,7 +22,7 @@ Source: Chen et al. 2020.
 import jittor as jt
 
 from pipeline.models.initialization import initialize
-from pipeline.models.joint_embedding import JointEmbeddingNetwork
+from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.agreement import nt_xent
 from pipeline.pretrain.batch import Batch
@@ -38,6 +38,9 @@ class Simclr(Method):
         student = JointEmbeddingNetwork(self.config, predictors=False, last_norm=False)
         initialize(student, self.config.seed)
         return Networks(student, None)
+
+    def frozen(self, name: str, student: JointEmbeddingNetwork, rates: Rates) -> bool:
+        return name in CANCELLED or super().frozen(name, student, rates)
 
     def part(
         self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
