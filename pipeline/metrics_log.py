@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pipeline.files import replacing
 
+METRICS = "metrics.jsonl"  # the log of a pretraining, in its artifact
+
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """Every whole line of the log; a line cut short by a kill is left out."""

@@ -10,6 +10,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.discrepancy import cka_distance, cosine_distance, kl_divergence
 from pipeline.evaluate.measures import Measure, TestImages
+from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.models.projection_head import logits
 from pipeline.pretrain.input_statistics import input_statistics
@@ -43,12 +44,51 @@ def held_out_images(dataset: PreparedDataset, config: PretrainConfig) -> HeldOut
     return HeldOutImages(crops, TestImages(dataset.name, dataset.split_names[split], len(rows)))
 
 
+@dataclass(frozen=True)
+class BothSides:
+    """What base and head make of B images, base first."""
+
+    maps: tuple[np.ndarray, np.ndarray]  # (B, N, D) each: patch tokens
+    vectors: tuple[np.ndarray, np.ndarray] | None  # (B, C) each: in one space, where the method has one
+    logits: tuple[np.ndarray, np.ndarray] | None  # (B, K) each: over prototypes, of methods that have any
+
+    def of(self, rows: np.ndarray) -> "BothSides":
+        """Some of the images."""
+
+        def some(sides: tuple[np.ndarray, np.ndarray] | None):
+            return None if sides is None else (sides[0][rows], sides[1][rows])
+
+        return BothSides(some(self.maps), some(self.vectors), some(self.logits))
+
+
 def measured_discrepancy(network: EncodingNetwork, crops: np.ndarray, temperature: float) -> dict[str, float]:
-    """Up to three measures between base and head, of a network with an auxiliary head.
+    """Measures between base and head of a network with an auxiliary head: see `discrepancies`.
 
     Args:
         crops: (B, 3, S, S) float32, B >= 2.
         temperature: of the prototype distributions.
+    """
+    with jt.no_grad():
+        return discrepancies(both_sides(network, network.backbone(jt.array(crops))), temperature)
+
+
+def both_sides(network: EncodingNetwork, tokens: Tokens) -> BothSides:
+    """What the network's base made of the images, and what its head makes of that."""
+    with jt.no_grad():
+        maps = (tokens.feature_map, network.auxiliary_head.mixed(tokens.feature_map))
+        base_map, head_map = (x.numpy().reshape(x.shape[0], -1, x.shape[-1]) for x in maps)
+        vectors, prototypes = network.comparable_vectors(tokens), network.unit_prototypes()
+        if vectors is None:
+            return BothSides((base_map, head_map), None, None)
+        base, head = (x.numpy() for x in vectors)
+        if prototypes is None:
+            return BothSides((base_map, head_map), (base, head), None)
+        base_logits, head_logits = (logits(x, prototypes).numpy() for x in vectors)
+        return BothSides((base_map, head_map), (base, head), (base_logits, head_logits))
+
+
+def discrepancies(sides: BothSides, temperature: float) -> dict[str, float]:
+    """Up to three measures.
 
     Returns:
         "discrepancy_cka" and "discrepancy_cosine" in 0..1, "discrepancy_kl" (from the head's to the base's
@@ -57,18 +97,13 @@ def measured_discrepancy(network: EncodingNetwork, crops: np.ndarray, temperatur
         divergence of one without prototypes.
     """
     values = {}
-    with jt.no_grad():
-        tokens = network.backbone(jt.array(crops))
-        maps = [tokens.feature_map, network.auxiliary_head.mixed(tokens.feature_map)]
-        base_map, auxiliary_map = (x.numpy().reshape(-1, x.shape[-1]) for x in maps)
-        vectors, prototypes = network.comparable_vectors(tokens), network.unit_prototypes()
-        if vectors is not None:
-            values["discrepancy_cosine"] = cosine_distance(*(x.numpy() for x in vectors))
-        if vectors is not None and prototypes is not None:
-            base_logits, auxiliary_logits = (logits(x, prototypes).numpy() for x in vectors)
-            values["discrepancy_kl"] = kl_divergence(auxiliary_logits, base_logits, temperature)
+    if sides.vectors is not None:
+        values["discrepancy_cosine"] = cosine_distance(*sides.vectors)
+    if sides.logits is not None:
+        base_logits, head_logits = sides.logits
+        values["discrepancy_kl"] = kl_divergence(head_logits, base_logits, temperature)
     with suppress(ValueError):
-        values["discrepancy_cka"] = cka_distance(base_map, auxiliary_map)
+        values["discrepancy_cka"] = cka_distance(*(x.reshape(-1, x.shape[-1]) for x in sides.maps))
     return values
 
 

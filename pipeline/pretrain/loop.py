@@ -9,7 +9,7 @@ import jittor as jt
 from pipeline.clock import StepClock
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.metrics_log import append_metrics, rewind
+from pipeline.metrics_log import METRICS, append_metrics, rewind
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
@@ -20,7 +20,6 @@ from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statist
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 
 CHECKPOINT = "checkpoint.safetensors"
-METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)

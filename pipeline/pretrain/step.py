@@ -83,20 +83,21 @@ def train_step(
     frozen = frozenset(index for index, name in enumerate(names) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
     if state.teacher is not None:
-        _follow(state.teacher, dict(zip(names, parameters, strict=True)), rates.ema_momentum)
-    memory = method.updated_memory(state.memory, _mean_heard(outcomes))
+        follow(state.teacher, dict(zip(names, parameters, strict=True)), rates.ema_momentum)
+    memory = method.updated_memory(state.memory, mean_heard(outcomes))
     terms = mean_terms([outcome.terms for outcome in outcomes])
     outcome = StepOutcome(terms, outcomes[-1].answers, outcomes[-1].watched)
     return replace(state, memory=memory, step=state.step + 1), outcome
 
 
-def _follow(teacher: EncodingNetwork, student: dict[str, jt.Var], momentum: float) -> None:
+def follow(teacher: EncodingNetwork, student: dict[str, jt.Var], momentum: float) -> None:
     """Move every parameter of the teacher towards the student's of its name."""
     names, targets = map(list, zip(*teacher.named_parameters(), strict=True))
     ema_update(targets, [student[name] for name in names], momentum)
 
 
-def _mean_heard(outcomes: list[PartOutcome]) -> dict[str, jt.Var]:
+def mean_heard(outcomes: list[PartOutcome]) -> dict[str, jt.Var]:
+    """What a method's own state moves by, of the whole batch."""
     return {
         name: sum(outcome.heard[name] for outcome in outcomes) / len(outcomes) for name in outcomes[0].heard
     }
