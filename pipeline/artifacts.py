@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import sha256_of_file, sha256_of_json, write_json
+from pipeline.files import sha256_of_file, sha256_of_json, write_json, writer
 
 STAMP = "stamp.json"
 REQUEST = "request.json"
@@ -176,7 +176,7 @@ def place_link(link: Path, target: Path) -> None:
     if link.is_symlink() and os.readlink(link) == wanted:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
-    partial = link.with_name(f"{link.name}.{os.getpid()}.partial")
+    partial = link.with_name(f"{link.name}.{writer()}.partial")
     partial.unlink(missing_ok=True)
     partial.symlink_to(wanted)
     os.replace(partial, link)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ def replacing(target: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part, also after SIGKILL or a full disk.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f"{target.name}.{writer()}.partial")
     try:
         yield partial
         with open(partial, "rb") as stream:
@@ -24,6 +25,11 @@ def replacing(target: Path) -> Iterator[Path]:
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def writer() -> str:
+    """A name for this thread of this process: two that write one file at once do not meet."""
+    return f"{os.getpid()}-{threading.get_ident()}"
 
 
 def write_text(target: Path, text: str) -> None:
