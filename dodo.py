@@ -20,10 +20,12 @@ from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
 from pipeline.datasets.listing import listing_digest  # noqa: E402
 from pipeline.execution import bring_up_to_date  # noqa: E402
 from pipeline.graph import Graph  # noqa: E402
-from pipeline.nodes import STAGES, experiment_nodes  # noqa: E402
-from pipeline.publishing import is_published, link_pictures, publish_tables  # noqa: E402
+from pipeline.nodes import experiment_nodes  # noqa: E402
+from pipeline.publishing import is_published, link_pictures, publish, tables_of_studies  # noqa: E402
 from pipeline.reporter import StageReporter  # noqa: E402
+from pipeline.study_nodes import needed, study_nodes  # noqa: E402
 from pipeline.subprocesses import StageFailed, end_on_signal  # noqa: E402
+from pipeline.task_groups import stage_tasks  # noqa: E402
 
 
 def _experiment():
@@ -46,7 +48,8 @@ end_on_signal()
 ARGUMENT, EXPERIMENT = _experiment()
 FOLDER = RESULTS / EXPERIMENT.name
 CODE = CodeDigests(ROOT, artifacts_root(RESULTS) / ".code_digests.json")
-GRAPH = Graph(experiment_nodes(EXPERIMENT), RESULTS, code=CODE, listing=_listing)
+MAIN = experiment_nodes(EXPERIMENT)
+GRAPH = Graph(MAIN + study_nodes(EXPERIMENT, MAIN), RESULTS, code=CODE, listing=_listing)
 NODES = {node.label: node for node in GRAPH.nodes}
 RECORD = partial(GRAPH.record, EXPERIMENT.name, EXPERIMENT.model_dump(mode="json"))
 CURRENT_WHEN_CHECKED = set()  # labels; what runs all the same is forced, by `doit run -a`
@@ -56,14 +59,14 @@ DOIT_CONFIG = {
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
-    "reporter": type("Reporter", (StageReporter,), {"experiment": EXPERIMENT.name, "stages": {*NODES}}),
+    "reporter": StageReporter.of(EXPERIMENT.name, {*NODES}, tables_of_studies(FOLDER)),
 }
 
 
 def _is_current(label):
     node = NODES[label]
     current = GRAPH.fault(node) is None
-    current = current and (node.stage != "tables" or is_published(GRAPH.directory(node), FOLDER))
+    current = current and is_published(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT)
     CODE.save()
     (CURRENT_WHEN_CHECKED.add if current else CURRENT_WHEN_CHECKED.discard)(label)
     return current
@@ -74,8 +77,7 @@ def _run(label):
     try:
         bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=RECORD, show=partial(os.write, 1))
         RECORD()
-        if node.stage == "tables":
-            publish_tables(GRAPH.directory(node), FOLDER)
+        publish(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT)
     except (StageFailed, OSError, ValueError) as error:
         return TaskFailed(str(error))
     return None
@@ -86,37 +88,30 @@ def task_all():
 
     def show():
         RECORD()
-        link_pictures(GRAPH, GRAPH.nodes, FOLDER / "pictures")
+        link_pictures(GRAPH, MAIN, FOLDER / "pictures")
         print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
         print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
 
-    return {"actions": [show], "task_dep": ["_checks", *NODES]}
+    return {"actions": [show], "task_dep": ["_checks", *(node.label for node in MAIN)]}
 
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
-    for stage, title in STAGES.items():
-        nodes = [node for node in GRAPH.nodes if node.stage == stage]
-        current = [(_is_current, [node.label]) for node in nodes]
-        if [node.name for node in nodes] != [""]:
-            doc = title if nodes else f"(no part of this experiment) {title}"
-            yield {"basename": stage, "name": None, "doc": doc, "uptodate": current or [True]}
-        for node in nodes:
-            words = f"  {node.name.replace('-seed', ', seed ')}"
-            yield {
-                "basename": stage,
-                **({"name": node.name, "doc": words} if node.name else {"doc": title}),
-                "actions": [(_run, [node.label])],
-                "uptodate": [(_is_current, [node.label])],
-                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.inputs.values())),
-            }
+    yield from stage_tasks(GRAPH.nodes, EXPERIMENT.name, run=_run, is_current=_is_current)
 
 
 def task_plan():
-    """Show what `doit run all` would do, why, and about how long it would take"""
-    from pipeline.plan import plan, plan_lines
+    """Show what `doit run all` would do, why, and about how long it would take; also `plan of=search`"""
+    from pipeline.plan import planned
 
-    return {"actions": [lambda: print("\n".join(plan_lines(plan(GRAPH), len(NODES))))]}
+    def show():
+        of = doit.get_var("of", "all")
+        if of not in ("all", *NODES):
+            return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
+        print("\n".join(planned(GRAPH, needed(MAIN if of == "all" else [NODES[of]]))))
+        return None
+
+    return {"actions": [show]}
 
 
 def task_config():

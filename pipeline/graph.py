@@ -44,7 +44,7 @@ class Graph:
 
     def module(self, node: Node) -> str:
         """Module that runs the node."""
-        return f"{self.package}.{node.stage}"
+        return f"{self.package}.{node.stage}".replace("-", "_")
 
     def identities(self, node: Node) -> dict[str, str] | None:
         """What of the inputs enters the fingerprint; None while it is not known.

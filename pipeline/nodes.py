@@ -23,7 +23,14 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
     "tables": "Collect the rows into result tables",
+    # No part of `all`:
+    "ablate": "Compare variants of the auxiliary head: discrepancy beside gain",
+    "search-train": "Train all candidate heads together on one base, without labels",
+    "search": "Choose an auxiliary head: rank the candidates, write the chosen one",
+    "search-validate": "Train every candidate alone: does the search's ranking hold?",
 }
+STUDIES = "studies"
+GROUPS = STAGES | {STUDIES: "Train and probe what only `ablate` or `search-validate` compares"}
 PROBES = ("knn", "linear", "logistic")
 OF_LABEL_SHARES = ("knn", "logistic")  # probes that also learn from a share of the labels
 
@@ -41,11 +48,22 @@ class Node:
     inputs: dict[str, "Node"] = field(default_factory=dict)  # argument name -> node whose artifact it reads
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)  # no part of the fingerprint
     work: float = 1.0  # expected time in units of the stage's own
+    for_study: bool = False  # no part of `all`, so no part of what `doit run <stage>` runs
+
+    @property
+    def group(self) -> str:
+        """The task that stands for this node and its like."""
+        return STUDIES if self.for_study else self.stage
+
+    @property
+    def task(self) -> str:
+        """Name within the group; empty where the node is alone in it."""
+        return self.link if self.for_study else self.name
 
     @property
     def label(self) -> str:
         """Name of its task."""
-        return f"{self.stage}:{self.name}" if self.name else self.stage
+        return f"{self.group}:{self.task}" if self.task else self.group
 
     @property
     def link(self) -> str:
@@ -64,7 +82,7 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
             experiment.features,
             {"data": images, "backbone": backbone},
             experiment.runtime,
-            _encoder_work(experiment, experiment.features.crop_size),
+            encoder_work(experiment, experiment.features.crop_size),
         )
         for name, backbone in backbones.items()
     }
@@ -94,7 +112,7 @@ def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
     for arm, seed in sorted(runs, key=lambda run: ARMS[run[0]].pretrained):
         if ARMS[arm].pretrained:
             stage, config = "pretrain", experiment.pretrain_config(arm, seed)
-            work = _pretrain_work(experiment, ARMS[arm].auxiliary)
+            work = pretrain_work(experiment, ARMS[arm].auxiliary)
         else:
             stage, config, work = "initialize", experiment.initialize_config(seed), 1.0
         name = f"{arm}-seed{seed}"
@@ -148,7 +166,7 @@ def _classifiers(
     if section is None:
         return {}
     # How many images there are is not known yet; a floor of steps is left out of the estimate.
-    epoch = _encoder_work(experiment, section.view.image_size)
+    epoch = encoder_work(experiment, section.view.image_size)
     nodes = {}
     for share in _finetune_shares(experiment):
         for name, backbone in backbones.items():
@@ -225,12 +243,12 @@ def _tables_config(experiment: Experiment) -> TablesConfig:
     )
 
 
-def _encoder_work(experiment: Experiment, crop_size: int) -> float:
+def encoder_work(experiment: Experiment, crop_size: int) -> float:
     """Multiplications of one forward pass of one image, in units of 1e6."""
     return backbone_multiplications(experiment.backbone, crop_size) / 1e6
 
 
-def _pretrain_work(experiment: Experiment, auxiliary: bool) -> float:
+def pretrain_work(experiment: Experiment, auxiliary: bool) -> float:
     """Multiplications of the forward passes of base and head for one image in all epochs, in units of 1e6."""
     crops, per_image = experiment.crops, 0.0
     for num, size in ((crops.num_global, crops.global_size), (crops.num_local, crops.local_size)):

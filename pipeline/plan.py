@@ -23,11 +23,12 @@ class Step:
     benchmarked: bool = False  # seconds come from the benchmark's rates, not from earlier runs
 
 
-def plan(graph: Graph) -> list[Step]:
-    """The stages that are not current, in order, each with its reasons."""
-    stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in graph.nodes}}
+def plan(graph: Graph, nodes: list[Node] | None = None) -> list[Step]:
+    """Those of `nodes`, by default all, that are not current, in order, each with its reasons."""
+    nodes = graph.nodes if nodes is None else nodes
+    stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in nodes}}
     steps, pending = [], set()
-    for node in graph.nodes:
+    for node in nodes:
         upstream = [other.label for other in node.inputs.values() if other in pending]
         fault = graph.fault(node)
         if fault is None:
@@ -42,6 +43,12 @@ def plan(graph: Graph) -> list[Step]:
             seconds = _forecast(graph, node)
         steps.append(Step(node.label, tuple(reasons), seconds, benchmarked and seconds is not None))
     return steps
+
+
+def planned(graph: Graph, chosen: set[Node]) -> list[str]:
+    """The plan of some nodes of the graph, in its order, as lines for a person."""
+    nodes = [node for node in graph.nodes if node in chosen]
+    return plan_lines(plan(graph, nodes), len(nodes))
 
 
 def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:

@@ -3,24 +3,54 @@
 from pathlib import Path
 
 from pipeline.artifacts import place_link
+from pipeline.chosen_head import CHOSEN_HEAD, experiment_of_head
 from pipeline.files import replacing
 from pipeline.graph import Graph
 from pipeline.nodes import Node
 
+# Stages whose artifacts people read -> the files.
+PUBLISHED: dict[str, str] = {
+    "tables": "table.*",
+    "ablate": "ablate.*",
+    "search": "search.*",
+    "search-validate": "search-validate.*",
+}
 
-def publish_tables(artifact: Path, folder: Path) -> None:
-    """Copy an artifact's tables whole into `folder`; files that are equal already are left alone."""
-    for table in sorted(artifact.glob("table.*")):
-        content, target = table.read_bytes(), folder / table.name
+
+def publish(stage: str, artifact: Path, folder: Path, argument: str) -> None:
+    """Copy what people read whole into `folder`; files that are equal already are left alone.
+
+    Args:
+        stage: of the artifact.
+        argument: what names the experiment: a preset or a file.
+    """
+    for name, content in _for_people(stage, artifact, folder, argument).items():
+        target = folder / name
         if not target.is_file() or target.read_bytes() != content:
             with replacing(target) as partial:
                 partial.write_bytes(content)
 
 
-def is_published(artifact: Path, folder: Path) -> bool:
-    """Whether `folder` holds the artifact's tables."""
-    pairs = [(table, folder / table.name) for table in artifact.glob("table.*")]
-    return all(copy.is_file() and copy.read_bytes() == table.read_bytes() for table, copy in pairs)
+def is_published(stage: str, artifact: Path, folder: Path, argument: str) -> bool:
+    """Whether `folder` holds what people read of the artifact; true of stages that nobody reads."""
+    return all(
+        (folder / name).is_file() and (folder / name).read_bytes() == content
+        for name, content in _for_people(stage, artifact, folder, argument).items()
+    )
+
+
+def tables_of_studies(folder: Path) -> dict[str, Path]:
+    """Stage -> the text that is shown when it was asked for; the experiment's own table is `all`'s."""
+    return {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
+
+
+def _for_people(stage: str, artifact: Path, folder: Path, argument: str) -> dict[str, bytes]:
+    files = sorted(artifact.glob(PUBLISHED[stage])) if stage in PUBLISHED else []
+    found = {path.name: path.read_bytes() for path in files}
+    if stage == "search":
+        section = (artifact / CHOSEN_HEAD).read_text(encoding="utf-8")
+        found[CHOSEN_HEAD] = experiment_of_head(section, folder, argument).encode()
+    return found
 
 
 def link_pictures(graph: Graph, nodes: list[Node], folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What a run says about its stages: number, name, seconds, and a closing line."""
 
 import time
+from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 
@@ -10,15 +11,23 @@ class StageReporter:
     desc = "numbers the stages and says how long each took"
     experiment: ClassVar[str] = ""
     stages: ClassVar[frozenset[str]] = frozenset()
+    tables: ClassVar[dict[str, Path]] = {}  # task -> the table to show when it was asked for
+
+    @classmethod
+    def of(cls, experiment: str, stages: set[str], tables: dict[str, Path]) -> type["StageReporter"]:
+        """The reporter of one experiment."""
+        return type("Reporter", (cls,), {"experiment": experiment, "stages": stages, "tables": tables})
 
     def __init__(self, outstream: TextIO, options: dict[str, Any]):
         self.outstream = outstream
         self._total = self._number = self._ran = self._failed = 0
         self._run_started = self._task_started = time.monotonic()
         self._errors: list[str] = []
+        self._asked: set[str] = set()
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Count the stages that the selected tasks lead to."""
+        self._asked = set(selected_tasks)
         chosen: set[str] = set()
         waiting = list(selected_tasks)
         while waiting:
@@ -40,6 +49,7 @@ class StageReporter:
         if task.name in self.stages:
             self._ran += 1
             self._say(f"      {task.name}: {time.monotonic() - self._task_started:.1f} s")
+        self._show(task)
 
     def add_failure(self, task: Any, fail: Any) -> None:
         self._failed += 1
@@ -48,6 +58,7 @@ class StageReporter:
     def skip_uptodate(self, task: Any) -> None:
         if task.name in self.stages:
             self._say(f"{self._head(task)}: up to date")
+        self._show(task)
 
     def skip_ignore(self, task: Any) -> None:
         self._say(f"{task.name}: ignored (doit forget {task.name} ends that)")
@@ -68,6 +79,11 @@ class StageReporter:
             seconds = time.monotonic() - self._run_started
             failed = f", {self._failed} failed" if self._failed else ""
             self._say(f"{self.experiment}: {self._ran} of {self._total} stages ran{failed}, {seconds:.1f} s")
+
+    def _show(self, task: Any) -> None:
+        if task.name in self._asked & self.stages and task.name in self.tables:
+            path = self.tables[task.name]
+            self._say(f"\n{path.read_text(encoding='utf-8')}\nwith what it is made of: {path.parent}")
 
     def _head(self, task: Any) -> str:
         self._number += 1

@@ -26,6 +26,7 @@ from pipeline.config.stages import (
     RuntimeConfig,
     ScheduleConfig,
 )
+from pipeline.config.studies import AblateSection, SearchSection
 
 
 class Arm(Section):
@@ -91,6 +92,9 @@ class Experiment(Section):
     segmentation: SegmentationSection | None = None
     detection: DetectionSection | None = None
     dense_probe: DenseProbeConfig | None = None
+    # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
+    ablate: AblateSection | None = None
+    search: SearchSection = SearchSection()
     runtime: RuntimeConfig = RuntimeConfig()
 
     @field_validator("arms", "seeds")
@@ -102,7 +106,7 @@ class Experiment(Section):
 
     _checked_shares = field_validator("label_shares")(checked_label_shares)
 
-    @field_validator("finetune", "segmentation", "detection", "dense_probe", mode="before")
+    @field_validator("finetune", "segmentation", "detection", "dense_probe", "ablate", mode="before")
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section
@@ -169,6 +173,27 @@ class Experiment(Section):
         if self.dense_probe is not None and self.segmentation is None and self.detection is None:
             raise ValueError("dense_probe needs the data of segmentation or detection, and there is neither")
         return self
+
+    @model_validator(mode="after")
+    def _studied_heads_fit(self) -> "Experiment":
+        for section in filter(None, (self.ablate, self.search)):
+            if section.arm is not None and not (section.arm in ARMS and ARMS[section.arm].auxiliary):
+                heads = [arm for arm, method in ARMS.items() if method.auxiliary]
+                raise ValueError(f"arm {section.arm!r} has no auxiliary head to study; choose from {heads}")
+            for name, head in section.heads(self.auxiliary_head).items():
+                if name in ARMS:
+                    raise ValueError(f"{name!r} is the name of an arm; give the head another")
+                head.check_width(self.backbone.dim)
+        return self
+
+    def studied_arm(self, section: AblateSection | SearchSection) -> str:
+        """The arm whose head a study changes."""
+        arms = (arm for arm in (*self.arms, *ARMS) if ARMS[arm].auxiliary and arm != self.baseline)
+        return section.arm or next(arms)
+
+    def gain_over(self, arm: str) -> str:
+        """The arm that a studied arm's gain is taken to: as in the table, its method alone if it is there."""
+        return ARMS[arm].alone if ARMS[arm].alone in self.arms else self.baseline
 
     def initialize_config(self, seed: int) -> InitializeConfig:
         """The section of the stage that draws random weights."""

@@ -23,9 +23,10 @@ class Project:
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()
-        for stage in ("prepare", "initialize", "pretrain", "features", "knn", "linear", "logistic"):
+        for stage in ("prepare", "initialize", "pretrain", "features", *PROBES, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
-        shutil.copy(ROOT / "stages" / "tables.py", folder / "stages")
+        for stage in ("tables", "ablate", "search", "search_validate"):
+            shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")
         (folder / "images.bin").write_text("pixels")
         self.configure()
 

@@ -1,0 +1,159 @@
+"""Studies of the auxiliary head: `ablate` compares variants of it, `search` chooses among candidates."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
+from pipeline.config.section import Positive, PositiveInt, Section
+from pipeline.config.stages import PretrainConfig
+
+# Part of task names and of links: no "." there, which joins the parts.
+StudyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Proxy = Literal["cka", "cosine", "kl", "auxiliary_loss"]
+
+
+class HeadChanges(Section):
+    """What differs from the experiment's `auxiliary_head`; what is not given stays."""
+
+    kind: str | None = None
+    depth: PositiveInt | None = None
+    kernel_size: PositiveInt | None = None
+    window_size: PositiveInt | None = None
+    num_heads: PositiveInt | None = None
+    token_dim: PositiveInt | None = None
+    first_shortcut: bool | None = None
+    detached: bool | None = None
+
+    def of(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
+        """The changed head. Another kind starts from its own sizes of kernel and window.
+
+        Raises:
+            ValueError: there is no such head.
+        """
+        kept, changes = head.model_dump(), self.model_dump(exclude_none=True)
+        if changes.get("kind", head.kind) != head.kind:
+            kept = {name: value for name, value in kept.items() if name not in ("kernel_size", "window_size")}
+        return AuxiliaryHeadConfig.model_validate(kept | changes)
+
+
+class AblateSection(Section):
+    """Variants of the auxiliary head, each pretrained and probed like an arm."""
+
+    arm: str | None = None  # whose head is changed; null: the experiment's first arm with a head
+    variants: dict[StudyName, HeadChanges] = Field(default={})
+    # Every combination is a variant too, named like "depth-6_detached-true".
+    product: dict[str, tuple[bool | int | str, ...]] = Field(default={})
+    probes: tuple[Literal["knn", "linear"], ...] = Field(default=("knn", "linear"), min_length=1)
+
+    @model_validator(mode="after")
+    def _has_variants(self) -> "AblateSection":
+        if not self.named_changes():
+            raise ValueError("no variant: give [ablate.variants.<name>] or [ablate.product]")
+        return self
+
+    def named_changes(self) -> dict[str, HeadChanges]:
+        """Variants by name, those of the product last."""
+        return self.variants | dict(self._products())
+
+    def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
+        """The variants of `head`."""
+        return {name: changes.of(head) for name, changes in self.named_changes().items()}
+
+    def _products(self) -> Iterator[tuple[str, HeadChanges]]:
+        for values in product(*self.product.values()) if self.product else ():
+            changes = dict(zip(self.product, values, strict=True))
+            name = "_".join(f"{key}-{str(value).lower()}" for key, value in changes.items())
+            yield name, HeadChanges.model_validate(changes)
+
+
+class SearchSection(Section):
+    """Candidates that are trained together on one base for a short schedule, without labels.
+
+    How the paper searches is not in what was released: all of this is this project's own.
+    """
+
+    arm: str | None = None  # whose head is searched for; null: the experiment's first arm with a head
+    candidates: dict[StudyName, HeadChanges] = Field(
+        default={kind: HeadChanges(kind=kind, depth=3) for kind in AUXILIARY_HEADS}, min_length=2
+    )
+    # Of the joint training; null: a tenth of the experiment's. Every other length in epochs shrinks alike.
+    epochs: Positive | None = None
+    # Of the trainings that `search-validate` compares with; null: as the search's, the same budget.
+    validate_epochs: Positive | None = None
+    # The largest value wins: 1 - CKA of patch tokens, cosine distance of projected CLS vectors, KL between
+    # prototype distributions (all at the end), or the head's own loss (mean over the last tenth of steps).
+    ranking: Proxy = "cka"
+
+    def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
+        """The candidates, each with what it does not say taken from `head`."""
+        return {name: changes.of(head) for name, changes in self.candidates.items()}
+
+
+def in_name_order(heads: Mapping[str, AuxiliaryHeadConfig]) -> dict[str, AuxiliaryHeadConfig]:
+    """Sorted: a fingerprint does not see the order of keys, so no number may depend on it."""
+    return dict(sorted(heads.items()))
+
+
+def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
+    """The same training in `epochs` epochs: warm-ups and all other lengths in epochs shrink in proportion."""
+    share = epochs / config.schedule.epochs
+    sections = {name: getattr(config, name) for name in ("schedule", "objective")}
+    lengths = {
+        name: {key: value * share for key, value in dict(section).items() if key.endswith("_epochs")}
+        for name, section in sections.items()
+    }
+    lengths["schedule"]["epochs"] = epochs
+    return config.model_copy(
+        update={name: section.model_copy(update=lengths[name]) for name, section in sections.items()}
+    )
+
+
+class JointTrainingConfig(Section):
+    """All that decides one joint training, given the prepared images."""
+
+    pretrain: PretrainConfig  # of any one candidate alone; its head counts for nothing
+    candidates: dict[str, AuxiliaryHeadConfig]
+
+    _in_name_order = field_validator("candidates")(in_name_order)
+
+    @model_validator(mode="after")
+    def _one_base(self) -> "JointTrainingConfig":
+        for head in self.candidates.values():
+            PretrainConfig.model_validate({**dict(self.pretrain), "auxiliary_head": head})
+        return self
+
+    def alone(self, name: str) -> PretrainConfig:
+        """The training of one candidate by itself."""
+        return self.pretrain.model_copy(update={"auxiliary_head": self.candidates[name]})
+
+
+class StudyConfig(Section):
+    """What the tables of all studies need."""
+
+    experiment: str
+    arm: str
+    baseline: str
+    heads: dict[str, AuxiliaryHeadConfig]
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    num_bootstrap: PositiveInt = 2000
+
+    _in_name_order = field_validator("heads")(in_name_order)
+
+
+class AblateConfig(StudyConfig):
+    """The table of `ablate`."""
+
+
+class SearchConfig(StudyConfig):
+    """The table of `search`."""
+
+    ranking: Proxy
+
+
+class SearchValidateConfig(StudyConfig):
+    """The table of `search-validate`."""
+
+    ranking: Proxy

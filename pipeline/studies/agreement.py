@@ -1,0 +1,51 @@
+"""How the order of heads by one column agrees with that by another."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.studies import StudyConfig
+from pipeline.evaluate.rank_correlation import FEWEST, RankCorrelation, rank_correlation
+from pipeline.studies.comparison import Line
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Kendall's tau between two columns, over the heads that have both."""
+
+    score: str
+    gain: str
+    count: int
+    correlation: RankCorrelation | None  # None: too few heads, or a column of equal values
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        values = self.correlation.as_dict() if self.correlation else {"tau": None}
+        return {"score": self.score, "gain": self.gain, "count": self.count} | values
+
+    def sentence(self, confidence: float) -> str:
+        """For people."""
+        start = f"Kendall's tau, {self.score} against {self.gain}, {self.count} heads: "
+        if self.correlation is None:
+            return f"{start}none (fewer than {FEWEST} heads, or all of them equal in one)"
+        tau, low, high = self.correlation.tau, self.correlation.ci_low, self.correlation.ci_high
+        judged = "the orders agree" if low > 0 else "the orders are opposite" if high < 0 else "nothing shown"
+        interval = f"[{low:+.2f}, {high:+.2f}] ({100 * confidence:g} %)"
+        return f"{start}{tau:+.2f} {interval}, p = {self.correlation.p_value:.2g}: {judged}"
+
+
+def agreement(lines: list[Line], score: str, gain: str, config: StudyConfig) -> Agreement:
+    """Over the lines that have both columns."""
+    pairs = [(line[score], line[gain]) for line in lines
+             if line.get(score) is not None and line.get(gain) is not None]  # fmt: skip
+    # A stream of its own for each pair of columns: one column more changes no interval of another.
+    rng = np.random.default_rng([*score.encode(), 0, *gain.encode()])
+    correlation = rank_correlation(
+        [first for first, _ in pairs],
+        [second for _, second in pairs],
+        rng,
+        num_bootstrap=config.num_bootstrap,
+        confidence=config.confidence,
+    )
+    return Agreement(score, gain, len(pairs), correlation)

@@ -1,0 +1,113 @@
+"""Heads that were each trained alone: discrepancy beside gain, one line per head."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.studies import StudyConfig
+from pipeline.config.tables import TablesConfig
+from pipeline.metrics_log import METRICS, read_metrics
+from pipeline.rows import Row, read_rows
+from pipeline.tables import headlines, table_lines
+
+Line = dict[str, Any]
+MEASURES = ("cka", "cosine", "kl")
+_PREFIX = "discrepancy_"
+
+
+def compared_lines(config: StudyConfig, trained: Mapping[str, Path]) -> list[Line]:
+    """A line for the baseline and for every head.
+
+    Args:
+        trained: artifacts by "<stage>/<name>-seed<s>": `pretrain` of every head, and probes of all.
+
+    Returns:
+        Lines with name, head, seeds; for each measure of discrepancy at the end of training its mean over
+        seeds and standard deviation, "cka" and "cka_std"; for each probe's headline metric "knn", "knn_std",
+        "knn_gain", "knn_gain_std", "knn_gain_ci_low", "knn_gain_ci_high", fractions, gain over the baseline.
+        What does not exist is None.
+    """
+    rows: list[Row] = []
+    discrepancies: dict[str, list[dict[str, float]]] = {}
+    for key, directory in trained.items():
+        stage, _, run = key.partition("/")
+        name, _, seed = run.rpartition("-seed")
+        if stage == "pretrain":
+            discrepancies.setdefault(name, []).append(last_discrepancy(directory))
+        else:
+            rows += read_rows(directory, arm=name, seed=int(seed))
+    names = table_order(config)
+    tables = TablesConfig(
+        experiment=config.experiment,
+        arms=(config.baseline, *names),
+        baseline=config.baseline,
+        subjects=(),
+        confidence=config.confidence,
+        num_bootstrap=config.num_bootstrap,
+    )
+    lines = {name: _head_line(config, name, discrepancies.get(name, [])) for name in tables.arms}
+    for line in headlines(table_lines(rows, tables)):
+        lines[line["arm"]] |= _probe_columns(line)
+    return list(lines.values())
+
+
+def table_order(config: StudyConfig) -> list[str]:
+    """Names of the heads, the arm's own first."""
+    return sorted(config.heads, key=lambda name: (name != config.arm, name))
+
+
+def in_words(head: AuxiliaryHeadConfig) -> str:
+    """A head as people say it: "convnext x3, kernel 7, detached"."""
+    words = [f"{head.kind} x{head.depth}"]
+    for name, word in (("kernel_size", "kernel"), ("window_size", "window"), ("num_heads", "heads")):
+        if getattr(head, name) is not None:
+            words.append(f"{word} {getattr(head, name)}")
+    if head.token_dim is not None:
+        words.append(f"token MLP {head.token_dim}")
+    words += [word for name, word in (("first_shortcut", "first shortcut"), ("detached", "detached"))
+              if getattr(head, name)]  # fmt: skip
+    return ", ".join(words)
+
+
+def last_discrepancy(directory: Path) -> dict[str, float]:
+    """The measures at the end of a training, by name; one that does not exist is left out.
+
+    Raises:
+        ValueError: nothing was logged.
+    """
+    metrics = read_metrics(directory / METRICS)
+    if not metrics:
+        raise ValueError(f"{directory / METRICS}: no line; run its stage again")
+    return {key.removeprefix(_PREFIX): value for key, value in metrics[-1].items() if key.startswith(_PREFIX)}
+
+
+def mean_and_std(values: list[float | None]) -> tuple[float | None, float | None]:
+    """Over seeds; None where a value is missing, and for the deviation of a single one."""
+    if not values or any(value is None for value in values):
+        return None, None
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _head_line(config: StudyConfig, name: str, measured: list[dict[str, float]]) -> Line:
+    head = config.heads.get(name)
+    line: Line = {"name": name, "head": in_words(head) if head else ""}
+    for measure in MEASURES:
+        mean, std = mean_and_std([values.get(measure) for values in measured])
+        line |= {measure: mean, f"{measure}_std": std}
+    return line
+
+
+def _probe_columns(line: Line) -> Line:
+    task = line["task"]
+    return {
+        "seeds": line["seeds"],
+        task: line["value"],
+        f"{task}_std": line["std"],
+        f"{task}_gain": line["difference"],
+        f"{task}_gain_std": line["difference_std"],
+        f"{task}_gain_ci_low": line["difference_ci_low"],
+        f"{task}_gain_ci_high": line["difference_ci_high"],
+    }

@@ -1,0 +1,105 @@
+"""The table of `search`: candidates by score, what each costs, and which one is chosen."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.chosen_head import CHOSEN_HEAD, head_section
+from pipeline.config.studies import SearchConfig
+from pipeline.files import read_json, write_text
+from pipeline.studies.comparison import MEASURES, Line, in_words, mean_and_std
+from pipeline.studies.files import Column, number, text, write_study
+
+SCORES = "scores.json"  # of one joint training: candidate -> proxy -> value, and "<proxy>_se"
+COST = "cost.json"  # of one joint training: what was measured of time and size
+PROXIES = (*MEASURES, "auxiliary_loss")
+WORDS = {"cka": "1 - CKA", "cosine": "cosine dist.", "kl": "KL (nats)", "auxiliary_loss": "own loss (nats)"}
+
+
+def write_search(directory: Path, config: SearchConfig, trainings: Mapping[str, Path]) -> None:
+    """Write search.{md,csv,tex,json,txt} and the chosen head.
+
+    Args:
+        trainings: artifacts of the joint trainings by "seed<s>".
+
+    Raises:
+        ValueError: no candidate has the score that the ranking is by.
+    """
+    scores = [read_json(path / SCORES) for path in trainings.values()]
+    costs = [read_json(path / COST) for path in trainings.values()]
+    lines = ranked([_candidate(config, name, scores, costs) for name in config.heads], config.ranking)
+    chosen = lines[0]
+    if chosen[config.ranking] is None:
+        raise ValueError(f"no candidate has a score {config.ranking!r}: every network collapsed")
+    total = _total_cost(costs)
+    columns = [
+        number("rank", "rank", digits=0),
+        text("candidate", "name"),
+        text("head", "head"),
+        *(number(WORDS[proxy], proxy) for proxy in PROXIES),
+        Column("error", lambda line: _error(line, config.ranking)),
+        Column("parameters", lambda line: f"{line['parameters']:,}"),
+        number("s/step alone", "seconds_alone"),
+    ]
+    write_study(
+        directory,
+        "search",
+        lines,
+        columns,
+        _sentences(config, lines, total, list(trainings)),
+        extra={"ranking": config.ranking, "chosen": chosen["name"], "cost": total},
+    )
+    write_text(directory / CHOSEN_HEAD, head_section(config.heads[chosen["name"]]))
+
+
+def ranked(lines: list[Line], ranking: str) -> list[Line]:
+    """The largest score first; one without a score last."""
+    ordered = sorted(lines, key=lambda line: (line[ranking] is None, -(line[ranking] or 0.0), line["name"]))
+    return [{"rank": index, **line} for index, line in enumerate(ordered, start=1)]
+
+
+def _candidate(
+    config: SearchConfig, name: str, scores: list[dict[str, Any]], costs: list[dict[str, Any]]
+) -> Line:
+    line: Line = {"name": name, "head": in_words(config.heads[name])}
+    for proxy in PROXIES:
+        mean, std = mean_and_std([of_seed[name].get(proxy) for of_seed in scores])
+        error, _ = mean_and_std([of_seed[name].get(f"{proxy}_se") for of_seed in scores])
+        line |= {proxy: mean, f"{proxy}_std": std, f"{proxy}_se": error}
+    seconds, _ = mean_and_std([cost["candidates"][name]["seconds_alone"] for cost in costs])
+    return line | {"parameters": costs[0]["candidates"][name]["parameters"], "seconds_alone": seconds}
+
+
+def _total_cost(costs: list[dict[str, Any]]) -> dict[str, float]:
+    joint, _ = mean_and_std([cost["seconds_joint"] for cost in costs])
+    alone, _ = mean_and_std(
+        [sum(of_one["seconds_alone"] for of_one in cost["candidates"].values()) for cost in costs]
+    )
+    return {
+        "num_steps": costs[0]["num_steps"],
+        "seconds_joint_step": joint,
+        "seconds_alone_steps": alone,
+        "share": joint / alone,
+    }
+
+
+def _sentences(
+    config: SearchConfig, lines: list[Line], total: dict[str, float], seeds: list[str]
+) -> list[str]:
+    chosen = lines[0]
+    return [
+        f"chosen: {chosen['name']} ({chosen['head']}), the largest {WORDS[config.ranking]} of "
+        f"{len(lines)} candidates",
+        f"cost: a joint step takes {total['seconds_joint_step']:.3g} s, a step of every candidate alone "
+        f"{total['seconds_alone_steps']:.3g} s in all: the search costs {100 * total['share']:.0f} % of "
+        f"training each alone for as long ({total['num_steps']:.0f} steps; medians of a few steps here)",
+        f"seeds {' '.join(seeds).replace('seed', '')}; ± is the standard deviation over seeds, `error` the "
+        "jackknife standard error of the score over held-out images",
+        "no labels were used; whether to trust the ranking says `doit run search-validate`; the proxies and "
+        "the joint training are this project's own",
+    ]
+
+
+def _error(line: Line, proxy: str) -> str:
+    error = line[f"{proxy}_se"]
+    return "" if error is None else f"{error:.3f}"

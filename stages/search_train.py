@@ -1,0 +1,44 @@
+"""Train all candidate heads together on one base: checkpoints while it runs, scores at the end."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.config.studies import JointTrainingConfig
+from pipeline.request import serve
+
+
+def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
+    """Write scores.json, cost.json and metrics.jsonl. No labels are read.
+
+    Returns the digest of the scores: what the ranking depends on, unlike the seconds in cost.json.
+    """
+    from pipeline import kernels
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.files import sha256_of_file, write_json
+    from pipeline.search.loop import JointProgress, train_jointly
+    from pipeline.studies.search import COST, SCORES
+
+    kernels.use(runtime.kernels)
+    dataset = PreparedDataset.open(data)
+    said: set[str] = set()
+    with tqdm(desc=f"{len(config.candidates)} heads", unit="step", dynamic_ncols=True) as bar:
+
+        def report(progress: JointProgress) -> None:
+            bar.total = progress.num_steps
+            bar.set_postfix_str(f"loss {progress.metrics['loss']:.3g}", refresh=False)
+            bar.update(progress.step - bar.n)
+            for note in (progress.warning, kernels.note()):
+                if note and note not in said:
+                    said.add(note)
+                    bar.write(f"step {progress.step}: {note}")
+
+        outcome = train_jointly(config, dataset, output, runtime=runtime, report=report)
+    write_json(output / COST, outcome.cost)
+    write_json(output / SCORES, outcome.scores)
+    return sha256_of_file(output / SCORES)
+
+
+if __name__ == "__main__":
+    serve(run, JointTrainingConfig, needs_jittor=True)

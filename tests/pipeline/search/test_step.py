@@ -1,0 +1,139 @@
+"""The joint step against the training step of each head alone, at the same weights."""
+
+import numpy as np
+import pytest
+
+from tests.pipeline.pretrain.small_run import a_batch, relative_error
+from tests.pipeline.search.small_search import CANDIDATES, small_search
+
+# With heads of several depths, a base alone would drop its blocks at other rates.
+NO_DROP = {"regularisation": {"drop_path_rate": 0.0}}
+
+
+def rates_of(config, step=0):
+    from pipeline.optim.schedules import Schedule
+
+    return Schedule(config.pretrain.schedule, config.pretrain.objective, num_images=4).at(step)
+
+
+def alone(config, name, batch):
+    """Loss terms and gradients of one candidate by itself, by parameter name."""
+    import jittor as jt
+
+    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.paths import draw_paths, paths_of_part
+    from pipeline.pretrain.step import initial_state
+
+    own = config.alone(name)
+    state = initial_state(own)
+    paths = paths_of_part(draw_paths(own, batch, 0), 0, 1)
+    outcome = method_of(own).part(state.networks, state.memory, batch, paths, rates_of(config))
+    named = dict(state.student.named_parameters())
+    gradients = jt.grad(outcome.terms.total, list(named.values()))
+    return outcome.terms, {name: g.numpy() for name, g in zip(named, gradients, strict=True)}
+
+
+def joint(config, batch):
+    """Loss terms of every candidate, and the gradients that the optimiser is given."""
+    from pipeline.search.step import joint_state, joint_step
+
+    state, given = joint_state(config), {}
+
+    def noted(gradients, **rates):
+        given.update({key: g.numpy() for key, g in zip(state.students, gradients, strict=True)})
+
+    state.optimizer.step = noted
+    _, outcome = joint_step(state, batch, rates_of(config), config)
+    return outcome.terms, given
+
+
+@pytest.mark.parametrize("accumulation_steps", [1, 2])
+def test_each_loss_is_the_candidates_own_and_gradients_are_its_own_and_the_mean(jt, rng, accumulation_steps):
+    config = small_search(**NO_DROP)
+    batch = a_batch(config.pretrain, rng)
+    expected = {name: alone(config, name, batch) for name in config.candidates}
+    schedule = config.pretrain.schedule.model_copy(update={"accumulation_steps": accumulation_steps})
+    parts = config.model_copy(
+        update={"pretrain": config.pretrain.model_copy(update={"schedule": schedule})}
+    )
+    terms, gradients = joint(parts, batch)
+    shared = {}
+    for name, (own_terms, own_gradients) in expected.items():
+        assert terms[name].total.item() == pytest.approx(own_terms.total.item(), rel=1e-5)
+        assert {*terms[name].parts} == {*own_terms.parts} == {"base_cls", "auxiliary_cls", "base_patch"}
+        for part, value in own_terms.parts.items():
+            assert terms[name].parts[part].item() == pytest.approx(value.item(), rel=1e-5), part
+        for key, gradient in own_gradients.items():
+            if f"{name}/{key}" in gradients:
+                found = gradients.pop(f"{name}/{key}")
+                assert relative_error(found, gradient) < 1e-4, key
+                assert np.abs(gradient).max() > 0 or key.endswith("bias"), key
+            else:
+                shared.setdefault(key, []).append(gradient)
+    assert all(len(of_all) == len(CANDIDATES) for of_all in shared.values())
+    assert {f"(shared)/{key}" for key in shared} == gradients.keys()
+    together = [np.concatenate([gradients[f"(shared)/{key}"].ravel() for key in shared]),
+                np.concatenate([np.mean(of_all, axis=0).ravel() for of_all in shared.values()])]  # fmt: skip
+    assert relative_error(*together) < 1e-4
+    assert any(key.startswith("backbone.") for key in shared)
+
+
+def test_the_base_runs_once_for_all_candidates(jt, rng, monkeypatch):
+    from pipeline.models.vit import VisionTransformer
+    from pipeline.search.step import joint_state, joint_step
+
+    calls, forward = [], VisionTransformer.execute
+
+    def counted(self, *arguments):
+        calls.append(self)
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(VisionTransformer, "execute", counted)
+    config = small_search()
+    joint_step(joint_state(config), a_batch(config.pretrain, rng), rates_of(config), config)
+    assert len(calls) == 3  # the teacher on global crops, the student on global and on local crops
+
+
+def test_a_single_candidate_trains_as_it_does_alone(jt, rng):
+    from pipeline.models.weights import named_arrays
+    from pipeline.pretrain.step import initial_state, train_step
+    from pipeline.search.step import joint_state, joint_step
+
+    config = small_search({"convnext": CANDIDATES["convnext"]})
+    batches = [a_batch(config.pretrain, rng) for _ in range(3)]
+    together, by_itself = joint_state(config), initial_state(config.alone("convnext"))
+    for index, batch in enumerate(batches):
+        rates = rates_of(config, index)
+        together, _ = joint_step(together, batch, rates, config)
+        by_itself, _ = train_step(by_itself, batch, rates, config.alone("convnext"))
+    for side in ("student", "teacher"):
+        found = named_arrays(getattr(together.networks["convnext"], side))
+        for name, value in named_arrays(getattr(by_itself, side)).items():
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
+    for name, value in by_itself.memory.items():
+        np.testing.assert_array_equal(together.memories["convnext"][name].numpy(), value.numpy())
+
+
+def test_shared_tensors_stay_one_and_every_tensor_moves(jt, rng):
+    from pipeline.models.weights import named_arrays
+    from pipeline.search.step import joint_state, joint_step
+
+    config = small_search()
+    before = {key: value.numpy().copy() for key, value in joint_state(config).students.items()}
+    state, _ = joint_step(joint_state(config), a_batch(config.pretrain, rng), rates_of(config), config)
+    after = {key: value.numpy() for key, value in state.students.items()}
+    assert [key for key in before if np.array_equal(before[key], after[key])] == []
+    for side in ("student", "teacher"):
+        arrays = [named_arrays(getattr(networks, side)) for networks in state.networks.values()]
+        assert all(np.array_equal(arrays[0][name], other[name]) for other in arrays for name in state.shared)
+    assert len(state.students) == len(state.teachers) == len(before)
+
+
+def test_every_candidate_keeps_a_centre_of_its_own(jt, rng):
+    from pipeline.search.step import joint_state, joint_step
+
+    config = small_search()
+    state, _ = joint_step(joint_state(config), a_batch(config.pretrain, rng), rates_of(config), config)
+    centres = [memory["cls"].numpy() for memory in state.memories.values()]
+    assert all(np.abs(centre).max() > 0 for centre in centres)
+    assert not np.allclose(centres[0], centres[1])
