@@ -15,7 +15,7 @@ import numpy as np
 from jittor import nn
 from safetensors.numpy import load_file
 
-from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates
+from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
 from pipeline.benchmark.step_sizes import step_config
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
@@ -34,17 +34,15 @@ class OfficialStep:
         self.student = {name: jt.array(_laid_out(name, array)) for name, array in arrays.items()}
         self.teacher = {name: jt.array(_laid_out(name, array)).stop_grad() for name, array in arrays.items()}
         self.optimizer = self._optimizer(arrays)
+        del arrays
         num_prototypes = self.config.projection_head.num_prototypes
         self.centers = (jt.zeros((1, num_prototypes)), jt.zeros((1, 1, num_prototypes)))
         self.check = {}
         for step in range(parameters.get("checked", 2)):
             self.check[f"loss of step {step + 1}"] = self._step()
         for name, weights in (("student", self.student), ("teacher", self.teacher)):
-            squares = (
-                np.square(weights[key].numpy() - _laid_out(key, arrays[key]), dtype=np.float64).sum()
-                for key in arrays
-            )
-            self.check[f"{name}'s way"] = float(np.sqrt(sum(squares)))
+            arrays = ((key, _laid_back(key, weight.numpy())) for key, weight in weights.items())
+            self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, arrays)
 
     def repeat(self) -> float:
         """Seconds of `steps` steps."""
@@ -193,6 +191,10 @@ class OfficialStep:
 def _laid_out(name: str, array: np.ndarray) -> np.ndarray:
     """Depthwise kernels (k, k, D) become (D, 1, k, k)."""
     return array.transpose(2, 0, 1)[:, None].copy() if name.endswith("conv.weight") else array
+
+
+def _laid_back(name: str, array: np.ndarray) -> np.ndarray:
+    return array[:, 0].transpose(1, 2, 0) if name.endswith("conv.weight") else array
 
 
 def _linear(weights: Weights, name: str, x: jt.Var) -> jt.Var:

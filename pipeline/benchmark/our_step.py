@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 
 import jittor as jt
-import numpy as np
 
 from pipeline import kernels
 from pipeline.benchmark.resident import resident_mib
-from pipeline.benchmark.step_inputs import WEIGHTS, step_batches, step_rates
+from pipeline.benchmark.step_inputs import WEIGHTS, step_batches, step_rates, way_from
 from pipeline.benchmark.step_profile import profiled
 from pipeline.benchmark.step_sizes import step_config
 from pipeline.models.weights import named_arrays, write_arrays
@@ -31,13 +30,13 @@ class OurStep:
         self.batches, self.rates = step_batches(self.config), step_rates(self.config)
         self.steps = parameters.get("steps", 1)
         self.state = initial_state(self.config)
-        first = named_arrays(self.state.student)
-        write_arrays(folder / WEIGHTS, first, {})
+        write_arrays(folder / WEIGHTS, named_arrays(self.state.student), {})
         self.check = {}
         for step in range(parameters.get("checked", 2)):
             self.check[f"loss of step {step + 1}"] = self._step().item()
         for name, network in (("student", self.state.student), ("teacher", self.state.teacher)):
-            self.check[f"{name}'s way"] = distance(first, named_arrays(network))
+            arrays = ((key, parameter.numpy()) for key, parameter in network.named_parameters())
+            self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, arrays)
 
     def repeat(self) -> float:
         """Seconds of `steps` steps."""
@@ -58,10 +57,3 @@ class OurStep:
         self.state, outcome = train_step(self.state, batch, self.rates, self.config)
         jt.sync_all()
         return outcome.terms.total
-
-
-def distance(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> float:
-    """Euclidean distance of all parameters together."""
-    return float(
-        np.sqrt(sum(np.square(after[name] - before[name], dtype=np.float64).sum() for name in before))
-    )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.benchmark.asking import AskedSide, SideFailed
-from pipeline.benchmark.comparing import Disagreement
+from pipeline.benchmark.comparing import MIN_REPEATS, Disagreement
 from pipeline.benchmark.growth import AXES, measure_axis
 from pipeline.benchmark.growth_report import write_growth
 from pipeline.benchmark.machine import describe_machine
@@ -17,6 +18,7 @@ from pipeline.benchmark.measuring import PATIENCE_SECONDS, measure_row
 from pipeline.benchmark.report import JSON_NAME, write_report
 from pipeline.benchmark.rows import Row
 
+LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache
 Say = Callable[[str], None]
 
 
@@ -47,10 +49,13 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     machine = describe_machine(threads, peak)
     entries: list[dict[str, Any]] = []
     failures = []
+    started = time.monotonic()
     for row in plan.rows:
+        late = time.monotonic() - started > LATE_SECONDS
+        repeats = MIN_REPEATS if late else plan.repeats
         try:
             entries.append(
-                measure_row(row, root=root, threads=threads, peak_gflops=peak, repeats=plan.repeats, say=say)
+                measure_row(row, root=root, threads=threads, peak_gflops=peak, repeats=repeats, say=say)
             )
         except (SideFailed, Disagreement) as error:
             failures.append(f"{row.name}: {error}")

@@ -1,6 +1,10 @@
 """What every side of a measured step is given: the same batches, rates and stochastic depth (NumPy only)."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
+from safetensors import safe_open
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.drop_path import path_rates, path_scales
@@ -38,6 +42,18 @@ def step_batches(config: PretrainConfig) -> list[Batch]:
 def step_rates(config: PretrainConfig) -> Rates:
     """The rates of every measured step: those of the first one."""
     return Schedule(config.schedule, config.objective, num_images=_IMAGES_PER_EPOCH).at(0)
+
+
+def way_from(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> float:
+    """Euclidean distance of all parameters together from those in a file.
+
+    One tensor at a time: copies of a whole network would count as memory of the step.
+    """
+    with safe_open(path, framework="numpy") as stream:
+        squares = [
+            np.square(array - stream.get_tensor(name), dtype=np.float64).sum() for name, array in arrays
+        ]
+    return float(np.sqrt(sum(squares)))
 
 
 def drawn_paths(config: PretrainConfig, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:

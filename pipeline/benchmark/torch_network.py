@@ -3,6 +3,8 @@
 Weights are a dict with the project's names and shapes, but convolution weights are (D, 1, k, k).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,12 +25,11 @@ def torch_weights(arrays: dict[str, np.ndarray], *, trained: bool) -> Weights:
     return weights
 
 
-def to_arrays(weights: Weights) -> dict[str, np.ndarray]:
-    """Inverse of `torch_weights`."""
-    return {
-        name: (w.detach()[:, 0].permute(1, 2, 0) if name.endswith("conv.weight") else w.detach()).numpy()
-        for name, w in weights.items()
-    }
+def named_arrays(weights: Weights) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and arrays as the project has them, one after the other: inverse of `torch_weights`."""
+    for name, tensor in weights.items():
+        value = tensor.detach()
+        yield name, (value[:, 0].permute(1, 2, 0) if name.endswith("conv.weight") else value).numpy()
 
 
 def encode(

@@ -3,13 +3,12 @@
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates
+from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
 from pipeline.benchmark.step_sizes import step_config
-from pipeline.benchmark.torch_network import encode, project, prototypes, to_arrays, torch_weights
+from pipeline.benchmark.torch_network import encode, named_arrays, project, prototypes, torch_weights
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
 
@@ -32,6 +31,7 @@ class TorchStep:
         arrays = load_file(folder / WEIGHTS)
         self.student = torch_weights(arrays, trained=True)
         self.teacher = torch_weights(arrays, trained=False)
+        del arrays
         self.parameters = list(self.student.values())
         self.optimizer = self._optimizer()
         num_prototypes = self.config.projection_head.num_prototypes
@@ -40,9 +40,7 @@ class TorchStep:
         for step in range(parameters.get("checked", 2)):
             self.check[f"loss of step {step + 1}"] = self._step().item()
         for name, weights in (("student", self.student), ("teacher", self.teacher)):
-            changed = to_arrays(weights)
-            squares = (np.square(changed[key] - arrays[key], dtype=np.float64).sum() for key in arrays)
-            self.check[f"{name}'s way"] = float(np.sqrt(sum(squares)))
+            self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, named_arrays(weights))
 
     def repeat(self) -> float:
         """Seconds of `steps` steps."""

@@ -34,6 +34,14 @@ def test_a_row_beside_torch(tmp_path):
 
 
 @pytest.mark.slow
+def test_growth_and_rows_that_need_nothing_else(tmp_path):
+    entries = benchmark(tmp_path, "rows=knn-sklearn,linear,augment-pillow,no-op,scaling", "repeats=2")
+    assert [entry["name"] for entry in entries] == ["augment-pillow", "knn-sklearn", "linear", "no-op"]
+    assert all(entry["ratio"] > 0 for entry in entries[:3])
+    assert "ViT-B/16" in (tmp_path / "scaling.md").read_text()
+
+
+@pytest.mark.slow
 def test_a_row_without_torch(tmp_path):
     (entry,) = benchmark(tmp_path, "rows=step-small", "repeats=2", code=WITHOUT_TORCH)
     assert entry["ours"] > 0

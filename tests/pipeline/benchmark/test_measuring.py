@@ -92,8 +92,10 @@ def test_rows_name_known_sides_and_are_chosen_by_prefix():
         assert found.ours in SIDES
         assert found.other is None or found.other in SIDES
     assert {found.name for found in chosen_rows("step")} == {n.name for n in ROWS if n.name[:4] == "step"}
+    assert [found.name for found in chosen_rows("step-small, knn-faiss")] == ["step-small", "knn-faiss"]
+    assert [found.name for found in chosen_rows("knn")] == ["knn-sklearn", "knn-faiss"]
     with pytest.raises(ValueError, match="no row 'stop'"):
         chosen_rows("stop")
     assert chosen_rows("step-small", toy=True)[0].parameters["size"] == "toy"
-    assert {found.profile for found in chosen_rows("step", profile=True)} == {"always"}
+    assert {found.profile for found in chosen_rows("step-small,step-vit-small", profile=True)} == {"always"}
     assert {found.profile for found in chosen_rows("knn", profile=True)} == {"never"}
