@@ -43,13 +43,13 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
         What failed, a line each; the other rows are measured all the same.
     """
     threads = len(os.sched_getaffinity(0))
-    say("matmul peak ...")
+    started = time.monotonic()
+    say("matmul peak (on a new machine, Jittor's core is compiled first: 2-3 minutes) ...")
     peak = measured_peak(root, threads)
     say(f"matmul peak: {peak:.0f} GFLOP/s on {threads} thread(s)")
     machine = describe_machine(threads, peak)
     entries: list[dict[str, Any]] = []
     failures = []
-    started = time.monotonic()
     for row in plan.rows:
         late = time.monotonic() - started > LATE_SECONDS
         repeats = MIN_REPEATS if late else plan.repeats
@@ -60,6 +60,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
         except (SideFailed, Disagreement) as error:
             failures.append(f"{row.name}: {error}")
             say(f"{row.name} FAILED: {error}")
+        machine["duration"] = f"{(time.monotonic() - started) / 60:.1f} minutes"
         write_report(folder, entries, machine)
     if plan.growth:
         failures += _measure_growth(folder, machine, root=root, threads=threads, toy=plan.toy, say=say)

@@ -1,0 +1,68 @@
+"""A side in a process of its own, played by a small program."""
+
+import time
+
+import pytest
+
+from pipeline.benchmark.asking import AskedSide, SideFailed
+
+PROGRAM = """
+import json, os, sys
+name, parameters = sys.argv[1], json.loads(sys.argv[2])
+print("hello", file=sys.stderr)
+def answer(**content):
+    print(json.dumps(content), flush=True)
+if name == "fails":
+    answer(error="ValueError: no such thing")
+    sys.exit(0)
+if name == "ends":
+    sys.exit(3)
+if name == "hangs":
+    import time
+    time.sleep(60)
+answer(check={"threads": float(os.environ["OMP_NUM_THREADS"])}, extra={"e": 1.0}, peak_rss_mib=7.0)
+for number, line in enumerate(sys.stdin):
+    if name == "dies":
+        os.abort()
+    if line.strip() == "report":
+        answer(report=[parameters])
+    else:
+        answer(value=float(number), peak_rss_mib=8.0)
+"""
+
+
+@pytest.fixture
+def asked(tmp_path):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "__init__.py").touch()
+    (tmp_path / "stages" / "benchmark_side.py").write_text(PROGRAM)
+
+    def ask(name: str, patience: float = 30) -> AskedSide:
+        return AskedSide(name, {"a": 1}, tmp_path, root=tmp_path, threads=3, patience=patience)
+
+    return ask
+
+
+def test_it_is_asked_again_and_again(asked):
+    with asked("works") as side:
+        assert (side.check, side.extra, side.peak_rss_mib) == ({"threads": 3.0}, {"e": 1.0}, 7.0)
+        assert [side.repeat() for _ in range(3)] == [0.0, 1.0, 2.0]
+        assert side.peak_rss_mib == 8.0
+        assert side.report() == [{"a": 1, "threads": 3}]
+        before = side.cpu_seconds()
+        time.sleep(0.3)
+        assert side.cpu_seconds() - before < 0.1  # it waits without using the processor
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("fails", "no such thing"), ("ends", "ended without an answer"), ("hangs", "no answer within 2 s")],
+)
+def test_a_side_that_cannot_be_prepared(asked, name, message):
+    with pytest.raises(SideFailed, match=rf"{name}: .*{message}[\s\S]*"):
+        asked(name, patience=2 if name == "hangs" else 30)
+
+
+def test_a_side_that_dies_says_its_last_words(asked):
+    with asked("dies") as side, pytest.raises(SideFailed, match="it last said:\nhello"):
+        side.repeat()
