@@ -1,5 +1,6 @@
 """How long doit takes to find nothing to do: a copy of the project whose stages are all done."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -124,11 +125,11 @@ def _many_names(folder: Path, count: int) -> None:
     folders = [folder / "train" / f"n{index:08d}" for index in range(min(_NUM_CLASSES, count))]
     for each in folders:
         each.mkdir(parents=True)
-    source = None
+    source = ""
     for index in range(count):
-        name = folders[index % len(folders)] / f"{index}.jpg"
+        name = f"{folders[index % len(folders)]}/{index}.jpg"
         if index % _LINKS_PER_FILE == 0:
-            name.write_bytes(b"an image")
+            Path(name).write_bytes(b"an image")
             source = name
         else:
-            name.hardlink_to(source)
+            os.link(source, name)
