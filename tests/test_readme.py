@@ -9,6 +9,7 @@ from pipeline.config.dense import DenseProbeConfig, DetectionSection, Segmentati
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.finetune import FinetuneSection
 from pipeline.config.reading import preset_names
+from pipeline.config.studies import AblateSection, HeadChanges
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_SECTION = Experiment(
@@ -17,6 +18,7 @@ EVERY_SECTION = Experiment(
     detection=DetectionSection(),
     dense_probe=DenseProbeConfig(),
     finetune=FinetuneSection(),
+    ablate=AblateSection(variants={"deep": HeadChanges(depth=6)}),
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

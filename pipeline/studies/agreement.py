@@ -30,7 +30,10 @@ class Agreement:
         if self.correlation is None:
             return f"{start}none (fewer than {FEWEST} heads, or all of them equal in one)"
         tau, low, high = self.correlation.tau, self.correlation.ci_low, self.correlation.ci_high
-        judged = "the orders agree" if low > 0 else "the orders are opposite" if high < 0 else "nothing shown"
+        judged = "nothing shown"
+        # Of a few heads in perfect order every resample is in perfect order too; chance alone may do that.
+        if self.correlation.p_value < 1 - confidence and (low > 0 or high < 0):
+            judged = "the orders agree" if low > 0 else "the orders are opposite"
         interval = f"[{low:+.2f}, {high:+.2f}] ({100 * confidence:g} %)"
         return f"{start}{tau:+.2f} {interval}, p = {self.correlation.p_value:.2g}: {judged}"
 

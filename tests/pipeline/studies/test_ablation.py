@@ -1,0 +1,91 @@
+"""The table of `ablate` from hand-made rows."""
+
+import csv
+import json
+
+import pytest
+
+from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.studies import AblateConfig
+from pipeline.studies.ablation import write_ablation
+from tests.pipeline.studies.made import a_probe, a_training, right
+
+HEADS = {
+    "hssl": AuxiliaryHeadConfig(),
+    "deep": AuxiliaryHeadConfig(depth=6),
+    "shallow": AuxiliaryHeadConfig(depth=1, detached=True),
+    "vit": AuxiliaryHeadConfig(kind="vit", first_shortcut=True),
+}
+CONFIG = AblateConfig(experiment="e", arm="hssl", baseline="ibot", heads=HEADS)
+CKA = {"hssl": 0.30, "deep": 0.40, "shallow": 0.10, "vit": 0.20}
+RIGHT = {"ibot": 100, "hssl": 110, "deep": 130, "shallow": 90, "vit": 104}
+
+
+def trained(folder, seeds=(0,)):
+    found = {}
+    for seed in seeds:
+        for name in RIGHT:
+            key = f"{name}-seed{seed}"
+            found[f"knn/{key}"] = a_probe(folder / f"knn-{key}", right(RIGHT[name] + 2 * seed))
+            if name in CKA:
+                measured = {"cka": CKA[name] + 0.01 * seed, "cosine": 1 - CKA[name]}
+                found[f"pretrain/{key}"] = a_training(folder / f"pretrain-{key}", **measured)
+    return found
+
+
+def test_discrepancy_and_gain_stand_side_by_side(tmp_path):
+    write_ablation(tmp_path, CONFIG, trained(tmp_path / "made"))
+    found = json.loads((tmp_path / "ablate.json").read_text())
+    lines = {line["name"]: line for line in found["lines"]}
+    assert [*lines] == ["ibot", "hssl", "deep", "shallow", "vit"]
+    deep = lines["deep"]
+    assert (deep["head"], deep["cka"], deep["knn"]) == ("convnext x6, kernel 7", 0.40, 0.65)
+    assert deep["knn_gain"] == pytest.approx(0.15)
+    # 30 of 200 are gained and none lost: the error is sqrt(0.15 * 0.85 / 200) = 0.025.
+    assert deep["knn_gain_ci_low"] == pytest.approx(0.15 - 1.96 * 0.025, abs=0.01)
+    assert deep["knn_gain_ci_high"] == pytest.approx(0.15 + 1.96 * 0.025, abs=0.01)
+    assert lines["shallow"]["head"] == "convnext x1, kernel 7, detached"
+    assert lines["vit"]["head"] == "vit x3, first shortcut"
+    assert lines["ibot"]["cka"] is lines["ibot"]["knn_gain"] is deep["kl"] is deep["cka_std"] is None
+    taus = {(one["score"], one["gain"]): one for one in found["correlations"]}
+    assert taus["cka", "knn_gain"]["tau"] == 1
+    assert taus["cosine", "knn_gain"]["tau"] == -1
+    assert taus["kl", "knn_gain"]["tau"] is None
+    assert taus["cka", "knn_gain"]["count"] == 4
+    markdown = (tmp_path / "ablate.md").read_text()
+    row = next(line for line in markdown.splitlines() if line.startswith("| deep"))
+    assert [cell.strip() for cell in row.split("|")][3:8] == ["0.400", "0.600", "", "65.0", "+15.0"]
+    told = "cka against knn_gain, 4 heads: +1.00 [+1.00, +1.00] (95 %), p = 0.083: nothing shown"
+    assert told in markdown
+    assert "kl against knn_gain, 0 heads: none" in markdown
+    with open(tmp_path / "ablate.csv", newline="") as stream:
+        assert [float(one["knn"]) for one in csv.DictReader(stream)] == [0.5, 0.55, 0.65, 0.45, 0.52]
+    assert r"\toprule" in (tmp_path / "ablate.tex").read_text()
+    assert "deep" in (tmp_path / "ablate.txt").read_text()
+
+
+def test_several_seeds_give_means_and_deviations(tmp_path):
+    write_ablation(tmp_path, CONFIG, trained(tmp_path / "made", seeds=(0, 1, 2)))
+    deep = json.loads((tmp_path / "ablate.json").read_text())["lines"][2]
+    assert deep["seeds"] == [0, 1, 2]
+    assert deep["cka"] == pytest.approx(0.41)
+    assert deep["cka_std"] == pytest.approx(0.01)
+    assert deep["knn"] == pytest.approx(0.66)
+    assert deep["knn_std"] == pytest.approx(0.01)
+    assert deep["knn_gain_std"] == pytest.approx(0)
+    assert "0.410 ± 0.010" in (tmp_path / "ablate.md").read_text()
+
+
+def test_without_labels_there_are_discrepancies_only(tmp_path):
+    of_heads = {key: path for key, path in trained(tmp_path / "made").items() if key.startswith("pretrain")}
+    write_ablation(tmp_path, CONFIG, of_heads)
+    lines = json.loads((tmp_path / "ablate.json").read_text())["lines"]
+    assert lines[2]["cka"] == 0.40
+    assert "knn" not in lines[2]
+
+
+def test_a_training_without_a_log_is_named(tmp_path):
+    made = trained(tmp_path / "made")
+    (made["pretrain/vit-seed0"] / "metrics.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"pretrain-vit-seed0/metrics\.jsonl: no line"):
+        write_ablation(tmp_path, CONFIG, made)
