@@ -43,15 +43,12 @@ class EncodingNetwork(nn.Module):
         self.detached = auxiliary is not None and auxiliary.detached
 
     def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:
-        """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head."""
-        return self.encoding_of(self.backbone(images, mask, paths.base if paths else None), paths)
-
-    def encoding_of(self, tokens: Tokens, paths: PathScales | None = None) -> Encoding:
-        """The base's tokens, and what the auxiliary head makes of them.
+        """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
 
         The head reads the patch tokens before the final norm. Unless it is detached, its loss trains the
         base as well.
         """
+        tokens = self.backbone(images, mask, paths.base if paths else None)
         auxiliary_cls = None
         if self.auxiliary_head is not None:
             feature_map = tokens.feature_map.detach() if self.detached else tokens.feature_map

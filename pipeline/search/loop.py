@@ -24,7 +24,7 @@ from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, joint_state, joint_step
 
-_OWN_LOSS = "loss_auxiliary_cls"  # of the head, in the log
+_OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
 _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
 
 
@@ -123,6 +123,7 @@ def _with_own_losses(
     tail = [line for line in read_metrics(output / METRICS) if _in_tail(line["step"], num_steps)]
     found = {}
     for name, values in scores.items():
-        losses = [line[key] for line in tail if (key := f"{name}/{_OWN_LOSS}") in line]
+        start = f"{name}/{_OWN_LOSS}"
+        losses = [value for line in tail for key, value in line.items() if key.startswith(start)]
         found[name] = values | ({"auxiliary_loss": sum(losses) / len(losses)} if losses else {})
     return found

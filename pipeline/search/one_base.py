@@ -7,11 +7,12 @@ without any head, the base above all, are one set of tensors in all of them; wha
 from typing import Any
 
 import jittor as jt
+from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.models.encoder import Tokens
-from pipeline.models.hssl import Encoding, EncodingNetwork, PathScales
+from pipeline.models.hssl import EncodingNetwork
 from pipeline.pretrain.methods import Networks, method_of
 
 Parameters = dict[str, jt.Var]
@@ -56,39 +57,65 @@ class BaseForward:
     Every candidate's method asks for the same passes in the same order; the first to ask has it computed.
     """
 
-    def __init__(self, backbone: Any):
-        self._backbone = backbone
+    def __init__(self, backbone: nn.Module):
+        self.backbone = backbone
         self._passes: list[tuple[tuple, Tokens]] = []
 
-    def tokens(self, index: int, images: jt.Var, mask: jt.Var | None, paths: jt.Var | None) -> Tokens:
+    def tokens(self, index: int, way: str, arguments: tuple) -> Tokens:
         """Of pass `index`, from 0.
 
+        Args:
+            way: name of the backbone's method that makes the pass.
+            arguments: of that method.
+
         Raises:
-            ValueError: a candidate's pass is over images or masks of other shapes than another's.
+            ValueError: another candidate made this pass in another way, or over something of other shapes.
         """
-        shapes = tuple(None if x is None else tuple(x.shape) for x in (images, mask, paths))
+        asked = (way, *(None if x is None else tuple(x.shape) for x in arguments))
         if index == len(self._passes):
-            self._passes.append((shapes, self._backbone(images, mask, paths)))
+            self._passes.append((asked, getattr(self.backbone, way)(*arguments)))
         expected, tokens = self._passes[index]
-        if shapes != expected:
-            raise ValueError(f"pass {index} of the base: expected shapes {expected}, found {shapes}")
+        if asked != expected:
+            raise ValueError(f"pass {index} of the base: expected {expected}, found {asked}")
         return tokens
 
 
 class OfCandidate:
-    """A candidate's network to its method, which encodes by the base's one forward pass."""
+    """A candidate's network to its method, with the base's shared passes in place of the base."""
 
     def __init__(self, network: EncodingNetwork, base: BaseForward):
-        self._network, self._base, self._asked = network, base, 0
-
-    def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:
-        """As `EncodingNetwork.encode`."""
-        tokens = self._base.tokens(self._asked, images, mask, paths.base if paths else None)
-        self._asked += 1
-        return self._network.encoding_of(tokens, paths)
+        self._network, self.backbone = network, _SharedPasses(base)
 
     def __getattr__(self, name: str) -> Any:
+        # What the network's class defines is to run on this object, so that it meets the shared passes.
+        for owner in type(self._network).__mro__:
+            if owner is nn.Module:
+                break
+            if name in vars(owner):
+                return vars(owner)[name].__get__(self)
         return getattr(self._network, name)
+
+
+class _SharedPasses:
+    """A backbone whose passes are those of `BaseForward`, asked for one after the other."""
+
+    def __init__(self, base: BaseForward):
+        self._base, self._asked = base, 0
+
+    def __call__(self, *arguments: jt.Var | None) -> Tokens:
+        return self._next("__call__", arguments)
+
+    def visible_tokens(self, *arguments: Any) -> Tokens:
+        """As the Vision Transformer's."""
+        return self._next("visible_tokens", arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._base.backbone, name)
+
+    def _next(self, way: str, arguments: tuple) -> Tokens:
+        tokens = self._base.tokens(self._asked, way, arguments)
+        self._asked += 1
+        return tokens
 
 
 def _share(network: EncodingNetwork, first: EncodingNetwork, names: frozenset[str]) -> None:

@@ -104,7 +104,7 @@ def joint_step(
         if num_parts > 1:
             # Run what is queued now: left lazy, every part's activations would live at once.
             jt.sync(total)
-    frozen = frozenset(index for index, key in enumerate(students) if _frozen(key, methods, rates))
+    frozen = frozenset(index for index, key in enumerate(students) if _frozen(key, state, methods, rates))
     state.optimizer.step(total, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
     teachers = state.teachers
     if teachers:
@@ -194,7 +194,7 @@ def _drawn_paths(config: JointTrainingConfig, batch: Batch, step: int) -> dict[s
     return {name: scales | base for name, scales in drawn.items()}
 
 
-def _frozen(key: str, methods: dict[str, Method], rates: Rates) -> bool:
+def _frozen(key: str, state: JointState, methods: dict[str, Method], rates: Rates) -> bool:
     owner, _, name = key.partition("/")
-    method = next(iter(methods.values())) if owner == SHARED else methods[owner]
-    return method.frozen(name, rates)
+    candidate = next(iter(methods)) if owner == SHARED else owner
+    return methods[candidate].frozen(name, state.networks[candidate].student, rates)

@@ -78,20 +78,62 @@ def test_each_loss_is_the_candidates_own_and_gradients_are_its_own_and_the_mean(
     assert any(key.startswith("backbone.") for key in shared)
 
 
-def test_the_base_runs_once_for_all_candidates(jt, rng, monkeypatch):
+PLAIN = {"crops": {"global_size": 24, "num_local": 0}, **NO_DROP}
+OTHER_METHODS = {  # with the passes of the base in a step
+    "mocov3": (PLAIN | {"method": {"name": "mocov3", "hidden_dim": 16, "out_dim": 8}}, 2),
+    "simclr": (PLAIN | {"method": {"name": "simclr", "hidden_dim": 16, "out_dim": 8}}, 1),
+    "mae": (PLAIN | {"method": {"name": "mae", "decoder_dim": 12, "decoder_depth": 1, "decoder_heads": 3}}, 2),
+}
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Every pass of a Vision Transformer."""
     from pipeline.models.vit import VisionTransformer
+
+    found = []
+
+    def counting(made):
+        def counted(self, *arguments):
+            found.append(self)
+            return made(self, *arguments)
+
+        return counted
+
+    for way in ("execute", "visible_tokens"):
+        monkeypatch.setattr(VisionTransformer, way, counting(getattr(VisionTransformer, way)))
+    return found
+
+
+def test_the_base_runs_once_for_all_candidates(jt, rng, passes):
     from pipeline.search.step import joint_state, joint_step
 
-    calls, forward = [], VisionTransformer.execute
-
-    def counted(self, *arguments):
-        calls.append(self)
-        return forward(self, *arguments)
-
-    monkeypatch.setattr(VisionTransformer, "execute", counted)
     config = small_search()
     joint_step(joint_state(config), a_batch(config.pretrain, rng), rates_of(config), config)
-    assert len(calls) == 3  # the teacher on global crops, the student on global and on local crops
+    assert len(passes) == 3  # the teacher on global crops, the student on global and on local crops
+
+
+@pytest.mark.parametrize("method", OTHER_METHODS)
+def test_candidates_of_other_methods_share_the_base_too(jt, rng, passes, method):
+    changes, num_passes = OTHER_METHODS[method]
+    config = small_search({name: CANDIDATES[name] for name in ("convnext", "mixer")}, **changes)
+    batch = a_batch(config.pretrain, rng)
+    if method == "mae":  # equally many hidden places in every crop
+        batch.masks[:] = False
+        batch.masks[..., 1:, :] = True
+    expected = {name: alone(config, name, batch) for name in config.candidates}
+    passes.clear()
+    terms, gradients = joint(config, batch)
+    assert len(passes) == num_passes
+    for name, (own_terms, own_gradients) in expected.items():
+        found = {part: value.item() for part, value in terms[name].parts.items()}
+        by_itself = {part: value.item() for part, value in own_terms.parts.items()}
+        assert found == pytest.approx(by_itself, rel=1e-4)
+        own = [key for key in own_gradients if f"{name}/{key}" in gradients]
+        together = [np.concatenate([of[key].ravel() for key in own])
+                    for of in ({key: gradients[f"{name}/{key}"] for key in own}, own_gradients)]  # fmt: skip
+        assert relative_error(*together) < 1e-3
+        assert any(key.startswith("auxiliary_head.") for key in own)
 
 
 def test_a_single_candidate_trains_as_it_does_alone(jt, rng):
