@@ -53,9 +53,7 @@ def test_each_loss_is_the_candidates_own_and_gradients_are_its_own_and_the_mean(
     batch = a_batch(config.pretrain, rng)
     expected = {name: alone(config, name, batch) for name in config.candidates}
     schedule = config.pretrain.schedule.model_copy(update={"accumulation_steps": accumulation_steps})
-    parts = config.model_copy(
-        update={"pretrain": config.pretrain.model_copy(update={"schedule": schedule})}
-    )
+    parts = config.model_copy(update={"pretrain": config.pretrain.model_copy(update={"schedule": schedule})})
     terms, gradients = joint(parts, batch)
     shared = {}
     for name, (own_terms, own_gradients) in expected.items():
@@ -82,7 +80,10 @@ PLAIN = {"crops": {"global_size": 24, "num_local": 0}, **NO_DROP}
 OTHER_METHODS = {  # with the passes of the base in a step
     "mocov3": (PLAIN | {"method": {"name": "mocov3", "hidden_dim": 16, "out_dim": 8}}, 2),
     "simclr": (PLAIN | {"method": {"name": "simclr", "hidden_dim": 16, "out_dim": 8}}, 1),
-    "mae": (PLAIN | {"method": {"name": "mae", "decoder_dim": 12, "decoder_depth": 1, "decoder_heads": 3}}, 2),
+    "mae": (
+        PLAIN | {"method": {"name": "mae", "decoder_dim": 12, "decoder_depth": 1, "decoder_heads": 3}},
+        2,
+    ),
 }
 
 
