@@ -20,11 +20,16 @@ REST = [case for case in PRODUCT if case not in DIAGONAL]
 
 
 def pair_config(base: str, head: str, method: str) -> PretrainConfig:
-    """Global crops of 32 pixels with maps of 2 x 2 places; where there are local ones, of 1 x 1."""
+    """Global crops of 32 pixels with maps of 4 x 4 places; where there are local ones, of 2 x 2.
+
+    On 2 x 2 places a pooling over 3 x 3 would make all places equal, and leave a second one nothing to do.
+    """
     section = METHODS[method]
     sections = {"method": section, "auxiliary_head": {"kind": head, "kernel_size": 3, "depth": 2}}
     crops = {"global_size": 32, "local_size": 16, "num_local": 2 if method == "ibot" else 0}
-    config = small_run.small_config(backbone=base_config(base).model_dump(), crops=crops, **sections)
+    config = small_run.small_config(
+        backbone=base_config(base, patch_size=8 if base == "vit" else 1).model_dump(), crops=crops, **sections
+    )
     return config.model_copy(update={"masks": section.masks(config.masks)})
 
 
@@ -34,8 +39,17 @@ def a_batch(config, rng):
 
     batch = small_run.a_batch(config, rng)
     masks = np.zeros(batch.masks.shape, bool)
-    masks[..., 0, 0] = masks[..., 1, 1] = True
+    masks[..., ::2, ::2] = masks[..., 1::2, 1::2] = True
     return replace(batch, masks=masks)
+
+
+def cannot_learn(method: str) -> set[str]:
+    """What has the gradient 0 by the method itself.
+
+    A projector with batch norm takes out what is added to all vectors of a view: the shift of the last norm.
+    """
+    joint = method in ("mocov3", "byol", "simclr")
+    return {"backbone.norm.bias", "auxiliary_head.norm.bias"} if joint else set()
 
 
 def every_trained_tensor_learns(jt, rng, base, head, method):
@@ -61,12 +75,14 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     assert np.isfinite(outcome.terms.total.item())
     assert {name for name, size in sizes.items() if not np.isfinite(size)} == set()
     frozen = {name for name in sizes if method_of(config).frozen(name, state.student, rates)}
-    assert {name for name, size in sizes.items() if size < 1e-8} - frozen == set()
+    # Gradients of exactly 0, of which rounding leaves something, would be below.
+    assert {name for name, size in sizes.items() if size < 1e-7} - frozen <= cannot_learn(method)
 
     before = named_arrays(state.student)
     state, _ = train_step(state, batch, rates, config)
     after = named_arrays(state.student)
-    assert {name for name in before if np.array_equal(before[name], after[name])} == frozen
+    still = {name for name in before if np.array_equal(before[name], after[name])}
+    assert frozen <= still <= frozen | cannot_learn(method)
     assert all(np.isfinite(value).all() for value in after.values())
 
 
