@@ -38,7 +38,7 @@ class AskedSide:
     ):
         self.name = name
         self._patience = patience
-        self._said = folder / f"{name}.log"
+        self._said = folder / f"{name}-{time.monotonic_ns()}.log"  # both sides may be of one name
         variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
         text = json.dumps(parameters | {"threads": threads})
         with open(self._said, "wb") as said:

@@ -73,16 +73,16 @@ def absent(row: Row) -> str:
 def _measured(
     row: Row, folder: Path, root: Path, threads: int, repeats: int | None, peak_gflops: float | None
 ) -> Found:
-    def side(name: str) -> AskedSide:
-        return AskedSide(name, row.parameters, folder, root=root, threads=threads, patience=PATIENCE_SECONDS)
+    def side(name: str, parameters: dict[str, Any]) -> AskedSide:
+        return AskedSide(name, parameters, folder, root=root, threads=threads, patience=PATIENCE_SECONDS)
 
     limits = {"repeats": repeats or row.repeats, "seconds": row.seconds}
     why_not = absent(row)
-    with side(row.ours) as ours:
+    with side(row.ours, row.parameters) as ours:
         other = None
         if row.other is not None and not why_not:
             try:
-                other = side(row.other)
+                other = side(row.other, row.parameters | row.other_parameters)
             except SideFailed as error:
                 why_not = f"did not start: {str(error).splitlines()[0]}"
         if other is None:

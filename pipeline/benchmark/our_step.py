@@ -27,6 +27,7 @@ class OurStep:
         self.extra = {"start_mib": resident_mib()}
         kernels.use(parameters.get("kernels", "fused"))
         self.config = step_config(parameters["size"], parameters.get("changes"))
+        kernels.use_precision(self.config.schedule.precision)
         self.batches, self.rates = step_batches(self.config), step_rates(self.config)
         self.steps = parameters.get("steps", 1)
         self.state = initial_state(self.config)

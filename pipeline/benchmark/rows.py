@@ -12,6 +12,7 @@ from pipeline.benchmark.counting import (
     step_operations,
     sweep_flops,
 )
+from pipeline.benchmark.machine import multiplies_bfloat16
 
 Parameters = dict[str, Any]
 
@@ -50,7 +51,9 @@ class Row:
     other_name: str | None = None
     needs: tuple[str, ...] = ()  # packages without which `other` cannot run
     parameters: Parameters = field(default_factory=dict)
+    other_parameters: Parameters = field(default_factory=dict)  # what differs for the other side
     toy: Parameters = field(default_factory=dict)  # parameters that differ at toy size
+    impossible: Callable[[], str] = lambda: ""  # why the row cannot be measured on this machine
     # What is counted in a repeat: values are items / seconds. None: values are what the sides return.
     items: Callable[[Parameters], float] | None = None
     higher_is_better: bool = False
@@ -91,7 +94,24 @@ def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
         repeats=3,
         seconds=30,
     )
-    return [lean, official]
+    if size != "vit-small":
+        return [lean, official]
+    rounded = replace(
+        lean,
+        name=f"step-{size}-bfloat16",
+        title=f'{lean.title}, schedule.precision = "bfloat16"',
+        other="our-step",
+        other_name="the same in float32",
+        needs=(),
+        parameters={"size": size, "changes": {"schedule": {"precision": "bfloat16"}}},
+        other_parameters={"changes": {}},
+        impossible=lambda: "" if multiplies_bfloat16() else "no instructions for bfloat16",
+        tolerance=0.03,
+        targets=(),
+        repeats=3,
+        seconds=20,
+    )
+    return [lean, official, rounded]
 
 
 _AUGMENT = Row(

@@ -51,6 +51,9 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     entries: list[dict[str, Any]] = []
     failures = []
     for row in plan.rows:
+        if row.impossible():
+            say(f"{row.name}: not measured here: {row.impossible()}")
+            continue
         late = time.monotonic() - started > LATE_SECONDS
         repeats = MIN_REPEATS if late else plan.repeats
         try:

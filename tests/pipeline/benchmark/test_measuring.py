@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.benchmark.comparing import Compared, Measured
+from pipeline.benchmark.machine import multiplies_bfloat16
 from pipeline.benchmark.measuring import Found, absent, row_entry
 from pipeline.benchmark.report import write_report
 from pipeline.benchmark.rows import ROWS, Row, Target, chosen_rows
@@ -70,6 +71,13 @@ def test_what_is_absent_is_null_and_said():
 def test_a_side_that_does_not_wait_quietly_is_noted():
     assert entry(row(), idle_share=0.02)["note"] is None
     assert entry(row(), idle_share=0.5)["note"] == "the waiting side used 50 % of a core"
+
+
+def test_bfloat16_is_told_by_the_processor_s_flags(tmp_path):
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx512_bf16 sse\n")
+    assert multiplies_bfloat16(tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx512f\n")
+    assert not multiplies_bfloat16(tmp_path / "cpuinfo")
 
 
 def test_both_files(tmp_path):
