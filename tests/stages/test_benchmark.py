@@ -15,7 +15,7 @@ def benchmark(folder: Path, *options: str, code: str = "") -> list[dict]:
     program = f"{code}from stages.benchmark import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {program}", *options, "size=toy", f"results={folder}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=500,
+        cwd=ROOT, capture_output=True, text=True, timeout=1500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert (folder / "benchmark.md").is_file()
