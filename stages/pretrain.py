@@ -13,6 +13,8 @@ FEW_STEPS = 300  # below, the teacher's weights are still close to the first one
 def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
     """Write backbone.safetensors, student.safetensors, metrics.jsonl, loss.png and rows.json.
 
+    Also backbone-epoch<n>.safetensors as the schedule asks for it.
+
     The backbone is what the method's authors evaluate: iBOT's teacher, the student of the others. Returns its
     digest: what later stages depend on, unlike the speeds in the log.
     """
@@ -27,6 +29,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.loop import METRICS, Progress, pretrain
     from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.step import TrainState
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
@@ -34,7 +37,16 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     if implementation() != "native":
         print("augmentation runs on Pillow, several times slower: the compiled one could not be built")
     dataset = PreparedDataset.open(data)
+    mean, std = input_statistics(config.normalization, dataset)
     said: set[str] = set()
+
+    def save(file: str, weights: str, state: TrainState) -> None:
+        network = getattr(state, weights)
+        save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
+
+    def export(epoch: int, state: TrainState) -> None:
+        save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
+
     with tqdm(desc="pretrain", unit="step", dynamic_ncols=True) as bar:
 
         def report(progress: Progress) -> None:
@@ -49,15 +61,10 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
                     said.add(note)
                     bar.write(f"step {progress.step}: {note}")
 
-        state = pretrain(config, dataset, output, runtime=runtime, report=report)
+        state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export)
 
-    mean, std = input_statistics(config.normalization, dataset)
-    for file, weights in (
-        ("backbone.safetensors", method_of(config).published),
-        ("student.safetensors", "student"),
-    ):
-        network = getattr(state, weights)
-        save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
+    save("backbone.safetensors", method_of(config).published, state)
+    save("student.safetensors", "student", state)
     metrics = read_metrics(output / METRICS)
     draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)
     held_out = held_out_images(dataset, config)

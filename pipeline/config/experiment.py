@@ -25,6 +25,7 @@ from pipeline.config.stages import (
     PretrainConfig,
     RuntimeConfig,
     ScheduleConfig,
+    StartConfig,
 )
 from pipeline.config.studies import AblateSection, SearchSection
 
@@ -82,6 +83,7 @@ class Experiment(Section):
     crops: CropConfig = CropConfig()
     masks: MaskConfig = MaskConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    start: StartConfig | None = None  # of the only pretrained arm and seed
     features: FeaturesConfig = FeaturesConfig()
     knn: KnnConfig = KnnConfig()
     linear: LinearConfig = LinearConfig()
@@ -169,6 +171,16 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _one_run_starts(self) -> "Experiment":
+        pretrained = [arm for arm in self.arms if ARMS[arm].pretrained]
+        if self.start is not None and (len(pretrained) != 1 or len(self.seeds) != 1):
+            raise ValueError(
+                f"start: a checkpoint is of one run, but there are the arms {pretrained} "
+                f"with {len(self.seeds)} seeds; needs one pretrained arm and one seed"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _dense_probe_has_data(self) -> "Experiment":
         if self.dense_probe is not None and self.segmentation is None and self.detection is None:
             raise ValueError("dense_probe needs the data of segmentation or detection, and there is neither")
@@ -218,4 +230,5 @@ class Experiment(Section):
             schedule=method.put_into(self.schedule),
             normalization=self.data.normalization,
             seed=seed,
+            start=self.start,
         )

@@ -1,9 +1,11 @@
 """Auxiliary head, projection head and objective."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.backbone import BackboneConfig  # noqa: F401
-from pipeline.config.section import NonNegative, PositiveInt, Section, Share
+from pipeline.config.section import NonNegative, NonNegativeInt, PositiveInt, Section, Share
 
 # The kinds of auxiliary heads and the numbers that each takes, with defaults; None: see the comment. The
 # blocks are in pipeline/models/auxiliary_heads. HSSL publishes convnext only; which others its authors tried
@@ -88,12 +90,34 @@ class AuxiliaryHeadConfig(Section):
 
 
 class ProjectionHeadConfig(Section):
-    """Two separate MLPs (base, auxiliary) in front of one shared prototype layer."""
+    """Two separate MLPs (base, auxiliary) in front of one shared prototype layer, or of two."""
 
     hidden_dim: PositiveInt = 2048
     num_layers: int = Field(default=3, ge=1)
     bottleneck_dim: PositiveInt = 256
     num_prototypes: int = Field(default=8192, ge=2)
+    # One prototype layer for CLS and patches, in the student and in the teacher. The teacher's layers follow
+    # the student's, so a teacher has a patch layer of its own only where the student has one.
+    shared: bool = True
+    teacher_shared: bool = True
+    num_patch_prototypes: int | None = Field(default=None, ge=2)  # None: num_prototypes
+    norm: Literal["none", "layer", "batch"] = "none"  # behind each hidden layer of the MLPs
+    activation: Literal["gelu", "relu"] = "gelu"
+    learnt_gain: bool = False  # lengths of the prototypes are trained, from 1 on; else they stay 1
+
+    @model_validator(mode="after")
+    def _comparable(self) -> "ProjectionHeadConfig":
+        if self.patch_dim != self.num_prototypes and (self.shared or self.teacher_shared):
+            raise ValueError(
+                f"num_patch_prototypes {self.patch_dim} beside num_prototypes {self.num_prototypes} "
+                "needs shared = false and teacher_shared = false: a shared layer has one number of prototypes"
+            )
+        return self
+
+    @property
+    def patch_dim(self) -> int:
+        """Prototypes that patches are compared with."""
+        return self.num_prototypes if self.num_patch_prototypes is None else self.num_patch_prototypes
 
 
 class RegularisationConfig(Section):
@@ -115,5 +139,9 @@ class ObjectiveConfig(Section):
     patch_temperature: float = Field(default=0.07, gt=0)
     patch_temperature_start: float = Field(default=0.04, gt=0)
     patch_temperature_warmup_epochs: NonNegative = 50
+    # No patch is hidden and no patch loss taken before this epoch; the patch temperature warms up from it on.
+    patch_start_epoch: NonNegativeInt = 0
+    # False: the patch loss is taken on the same patches, but the student sees them.
+    patches_hidden: bool = True
     center_momentum: Share = 0.9
     patch_center_momentum: Share = 0.9

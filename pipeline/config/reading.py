@@ -1,6 +1,7 @@
 """TOML file or preset name -> Experiment, with every mistake reported at once."""
 
 import difflib
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -63,6 +64,7 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
     for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
         _place_source(section, start)
+    _place_start(path, values.get("start"), start)
     parent = values.pop("extends", None)
     if parent is None:
         return values
@@ -78,6 +80,22 @@ def _place_source(section: Any, start: Path) -> None:
     source = data.get("source") if isinstance(data, dict) else None
     if isinstance(source, str) and source != "photo-scenes":
         data["source"] = str((start / Path(source).expanduser()).resolve())
+
+
+def _place_start(path: Path, section: Any, start: Path) -> None:
+    """Make `start.checkpoint` absolute and note the file's digest, in place: its content is what counts."""
+    checkpoint = section.get("checkpoint") if isinstance(section, dict) else None
+    if not isinstance(checkpoint, str) or not checkpoint.endswith(".safetensors"):
+        return
+    file = (start / Path(checkpoint).expanduser()).resolve()
+    try:
+        with open(file, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: start.checkpoint: {file}: {error.strerror}") from error
+    if section.setdefault("sha256", digest) != digest:
+        raise ConfigError(f"{path}: start.checkpoint: {file}: its SHA-256 is {digest}, not start.sha256")
+    section["checkpoint"] = str(file)
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import os
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import CropConfig, MaskConfig
 from pipeline.config.methods import IbotConfig, MethodConfig
@@ -25,6 +25,7 @@ class RuntimeConfig(Section):
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
+    loader_threads: NonNegativeInt = 2  # that prepare batches of pretraining; 0: each when it is asked for
 
     @property
     def num_threads(self) -> int:
@@ -46,16 +47,41 @@ class ScheduleConfig(Section):
     warmup_epochs: NonNegative = 10
     weight_decay: NonNegative = 0.04
     weight_decay_end: NonNegative = 0.4
+    # "sgd" and "lars" add the decay to the gradient; "lars" scales each tensor's step by its own norm.
+    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
     betas: tuple[Share, Share] = (0.9, 0.999)  # AdamW's, of the first and second moment
+    momentum: float = Field(default=0.9, ge=0, lt=1)  # of "sgd" and "lars"
+    # Of "lars": norm of a step, for lr 1 and before momentum, as a share of the tensor's.
+    trust_coefficient: Positive = 0.001
     max_gradient_norm: NonNegative = 0.3  # per tensor; 0 clips nothing
     freeze_last_layer_epochs: NonNegative = 3
     ema_momentum: Share = 0.996
     ema_momentum_end: Share = 1.0
+    export_every_epochs: NonNegativeInt = 0  # backbone-epoch<n>.safetensors as it trains; 0: at the end only
 
     @property
     def peak_lr(self) -> float:
         """Learning rate after warm-up (linear scaling rule)."""
         return self.base_lr * self.batch_size / 256
+
+
+class StartConfig(Section):
+    """Where a pretraining starts, in place of random first values."""
+
+    # A checkpoint.safetensors of this project; relative to the experiment's file. Everything in it is taken
+    # over, also its step: training goes on from there on this experiment's schedule.
+    checkpoint: str
+    sha256: str | None = None  # of that file; filled in when the experiment is read
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _not_pickled(cls, checkpoint: str) -> str:
+        if not checkpoint.endswith(".safetensors"):
+            raise ValueError(
+                "only checkpoint.safetensors files of this project are read: what other formats, as .pth, "
+                "hold is pickled, and reading it could run a stranger's code"
+            )
+        return checkpoint
 
 
 class PretrainConfig(Section):
@@ -76,6 +102,7 @@ class PretrainConfig(Section):
     schedule: ScheduleConfig
     normalization: Literal["imagenet", "dataset"]
     seed: NonNegativeInt
+    start: StartConfig | None = None
 
     @model_validator(mode="after")
     def _head_fits(self) -> "PretrainConfig":
@@ -86,6 +113,13 @@ class PretrainConfig(Section):
     @model_validator(mode="after")
     def _parts_are_allowed(self) -> "PretrainConfig":
         method, schedule = self.method, self.schedule
+        batch_norm = method.name == "ibot" and self.projection_head.norm == "batch"
+        if batch_norm and schedule.accumulation_steps > 1:
+            raise ValueError(
+                f"schedule.accumulation_steps {schedule.accumulation_steps}: projection_head.norm \"batch\" "
+                "sees all rows of a batch at once, in parts it would norm by other statistics; needs "
+                "accumulation_steps = 1"
+            )
         if method.whole_batch and schedule.accumulation_steps > 1:
             raise ValueError(
                 f"schedule.accumulation_steps {schedule.accumulation_steps}: the loss of {method.name} sees "

@@ -67,14 +67,16 @@ class EncodingNetwork(nn.Module):
 class HSSLNetwork(EncodingNetwork):
     """With projection to prototypes: the network of iBOT and DINO, and of HSSL upon them."""
 
-    def __init__(self, config: PretrainConfig):
+    def __init__(self, config: PretrainConfig, *, shared: bool = True):
+        """shared: one prototype layer for CLS and patches."""
         super().__init__(config)
         dim, auxiliary = config.backbone.dim, config.auxiliary_head is not None
-        self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary)
+        self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary, shared=shared)
 
     def comparable_vectors(self, tokens: Tokens) -> tuple[jt.Var, jt.Var]:
         head = self.projection_head
-        return head.base(tokens.cls), head.auxiliary(self.auxiliary_head(tokens.feature_map))
+        base = head.base_tokens(tokens.cls, tokens.patches)[0] if head.norms_rows else head.base(tokens.cls)
+        return base, head.auxiliary(self.auxiliary_head(tokens.feature_map))
 
     def unit_prototypes(self) -> jt.Var:
         return self.projection_head.unit_prototypes()
@@ -82,7 +84,10 @@ class HSSLNetwork(EncodingNetwork):
 
 def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetwork]:
     """Two networks with equal first values; the teacher's parameters take no gradient."""
-    student, teacher = HSSLNetwork(config), HSSLNetwork(config)
+    head = config.projection_head
+    student = HSSLNetwork(config, shared=head.shared)
+    # Without a patch layer in the student there is nothing that one of the teacher could follow.
+    teacher = HSSLNetwork(config, shared=head.shared or head.teacher_shared)
     initialize(student, config.seed)
     initialize_teacher(teacher, config.seed)
     return student, teacher

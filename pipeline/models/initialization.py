@@ -18,7 +18,7 @@ STD = 0.02  # truncated normal of ViT, ConvNeXt and the DINO head, cut at two st
 
 
 def initialize(network: nn.Module, seed: int) -> None:
-    """Draw every parameter of `network`: norms 1 and 0, biases 0, all else truncated normal.
+    """Draw every parameter of `network`: norms 1 and 0, gains 1, biases 0, all else truncated normal.
 
     Layer scales are small numbers, and filters of a ResNet base have He et al.'s sqrt(2 / inputs).
 

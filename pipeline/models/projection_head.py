@@ -1,4 +1,4 @@
-"""Projection to prototypes: an MLP each for base and auxiliary tokens, one shared prototype layer."""
+"""Projection to prototypes: an MLP each for base and auxiliary tokens, one or two prototype layers."""
 
 from itertools import pairwise
 
@@ -7,7 +7,53 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.models import ProjectionHeadConfig
-from pipeline.models.layers import Linear, LinearGelu
+from pipeline.models.layers import LayerNorm, Linear, LinearGelu
+
+_NORM_EPS = 1e-5
+ACTIVATIONS = {"gelu": nn.gelu, "relu": nn.relu}  # the GELU of errors, not of tanh
+
+
+class RowNorm(nn.Module):
+    """Batch norm of rows (M, D) by their own mean and variance, in student and teacher alike.
+
+    There are no running statistics, so nothing of it is left behind between steps: the head works on whole
+    batches only, also where it is measured, and is thrown away. iBOT's teacher, too, norms by its batch.
+    """
+
+    def __init__(self, dim: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = jt.zeros((dim,))
+        self.bias = jt.zeros((dim,))
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        # Sums over counts: Jittor's own mean divides before it adds and drifts in float32.
+        centred = x - x.sum(dim=0, keepdims=True) / x.shape[0]
+        variance = (centred * centred).sum(dim=0, keepdims=True) / x.shape[0]
+        return centred / jt.sqrt(variance + self.eps) * self.weight + self.bias
+
+
+NORMS = {"layer": LayerNorm, "batch": RowNorm}
+
+
+class HiddenLayer(Linear):
+    """x (M, in_dim) -> activation(norm(Linear(x))) (M, out_dim)."""
+
+    def __init__(self, config: ProjectionHeadConfig, in_dim: int, out_dim: int):
+        super().__init__(in_dim, out_dim)
+        self.norm = NORMS[config.norm](out_dim, _NORM_EPS) if config.norm != "none" else None
+        self.activation = ACTIVATIONS[config.activation]
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        x = super().execute(x)
+        return self.activation(x if self.norm is None else self.norm(x))
+
+
+def hidden_layer(config: ProjectionHeadConfig, in_dim: int, out_dim: int) -> Linear:
+    """One hidden layer; the published one, GELU without norm, as one operator."""
+    if config.norm == "none" and config.activation == "gelu":
+        return LinearGelu(in_dim, out_dim)
+    return HiddenLayer(config, in_dim, out_dim)
 
 
 class ProjectionMlp(nn.Module):
@@ -16,7 +62,7 @@ class ProjectionMlp(nn.Module):
     def __init__(self, config: ProjectionHeadConfig, dim: int):
         super().__init__()
         widths = [dim] + [config.hidden_dim] * (config.num_layers - 1)
-        self.hidden = nn.ModuleList([LinearGelu(a, b) for a, b in pairwise(widths)])
+        self.hidden = nn.ModuleList([hidden_layer(config, a, b) for a, b in pairwise(widths)])
         self.bottleneck = Linear(widths[-1], config.bottleneck_dim)
 
     def execute(self, x: jt.Var) -> jt.Var:
@@ -26,25 +72,69 @@ class ProjectionMlp(nn.Module):
 
 
 class ProjectionHead(nn.Module):
-    """Base and auxiliary MLPs in front of one weight-normalised prototype layer.
+    """Base and auxiliary MLPs in front of weight-normalised prototype layers.
 
-    The prototypes are unit vectors (gain fixed at 1: `norm_last_layer true`) and shared, which is what
-    makes the distributions of base and auxiliary tokens comparable.
+    The published head has one layer for CLS and patches, of unit vectors (`norm_last_layer true`). With
+    `shared` false, patches have prototypes of their own; CLS prototypes stay common to base and auxiliary
+    head, which is what makes their distributions comparable. With `learnt_gain`, every prototype has a
+    length that is trained.
 
-    Source: HSSL released code (HSSLHead): GELU, no norm, L2-normalised bottleneck, no bias at the end.
+    Source: HSSL released code (HSSLHead): GELU, no norm, L2-normalised bottleneck, no bias at the end. Its
+    branch of separate layers does not run; here it is iBOT's (iBOTHead), as are norms, activations and gain.
     """
 
-    def __init__(self, config: ProjectionHeadConfig, dim: int, auxiliary: bool):
+    def __init__(self, config: ProjectionHeadConfig, dim: int, auxiliary: bool, *, shared: bool = True):
+        """
+        Args:
+            dim: D of the tokens.
+            auxiliary: whether there is an auxiliary head.
+            shared: one layer for CLS and patches.
+        """
         super().__init__()
         self.base = ProjectionMlp(config, dim)
         self.auxiliary = ProjectionMlp(config, dim) if auxiliary else None
+        self.norms_rows = config.norm == "batch"
         self.prototypes = jt.zeros((config.num_prototypes, config.bottleneck_dim))
+        self.patch_prototypes = None if shared else jt.zeros((config.patch_dim, config.bottleneck_dim))
+        # (K, 1): not one-dimensional, so that they decay, as iBOT's.
+        self.gain = jt.zeros((config.num_prototypes, 1)) if config.learnt_gain else None
+        separate_gain = config.learnt_gain and not shared
+        self.patch_gain = jt.zeros((config.patch_dim, 1)) if separate_gain else None
 
     def unit_prototypes(self) -> jt.Var:
-        """(K, bottleneck_dim), rows of norm 1; compute once a step and pass to `logits`."""
-        return kernels.l2_normalize(self.prototypes)
+        """(K, bottleneck_dim), rows of norm 1, or of their gain where that is learnt; compute once a step."""
+        return _lengthened(self.prototypes, self.gain)
+
+    def unit_patch_prototypes(self) -> jt.Var | None:
+        """What patches are compared with, likewise; None where that is what CLS vectors are compared with."""
+        if self.patch_prototypes is None:
+            return None
+        return _lengthened(self.patch_prototypes, self.patch_gain)
+
+    def base_tokens(self, cls: jt.Var, patches: jt.Var) -> tuple[jt.Var, jt.Var]:
+        """All base tokens of one pass together: a batch norm sees them as one batch, as in iBOT.
+
+        Args:
+            cls: (B, D). patches: (B, N, D).
+
+        Returns:
+            Unit vectors of cls (B, C) and of the patches (B N, C).
+        """
+        vectors = self.base(jt.concat([cls, patches.reshape(-1, patches.shape[-1])], dim=0))
+        return vectors[: cls.shape[0]], vectors[cls.shape[0] :]
+
+
+# Frozen in the first epochs, as `last_layer` of DINO and iBOT.
+LAST_LAYER = frozenset(
+    f"projection_head.{name}" for name in ("prototypes", "patch_prototypes", "gain", "patch_gain")
+)
+
+
+def _lengthened(prototypes: jt.Var, gain: jt.Var | None) -> jt.Var:
+    units = kernels.l2_normalize(prototypes)
+    return units if gain is None else units * gain
 
 
 def logits(unit_vectors: jt.Var, unit_prototypes: jt.Var) -> jt.Var:
-    """Cosine of every vector (M, bottleneck_dim) with every prototype: (M, K), in [-1, 1]."""
+    """Cosine of every vector (M, bottleneck_dim) with every prototype, times its gain: (M, K)."""
     return kernels.linear(unit_vectors, unit_prototypes, None)

@@ -40,11 +40,22 @@ class Schedule:
         """Optimiser steps of the run."""
         return max(1, round(self.config.epochs * self.num_images / self.config.batch_size))
 
+    def export_due(self, num_done: int) -> int | None:
+        """Whole epochs done after `num_done` steps, where the backbone is to be written then; else None.
+
+        Not at the end of the run, whose backbone is written anyway.
+        """
+        every, size = self.config.export_every_epochs, self.config.batch_size
+        if not every or num_done >= self.num_steps:
+            return None
+        before, now = (epoch_of(step, size, self.num_images) // every for step in (num_done - 1, num_done))
+        return now * every if now > before else None
+
     def at(self, step: int) -> Rates:
         """Rates of step 0, 1, ..., num_steps - 1."""
         config, objective = self.config, self.objective
         epochs_done = step * config.batch_size / self.num_images
-        epoch = int(epochs_done)
+        epoch = epoch_of(step, config.batch_size, self.num_images)
         warmup_steps = min(self.num_steps, round(config.warmup_epochs * self.num_images / config.batch_size))
         return Rates(
             lr=warmup_cosine(step, self.num_steps, warmup_steps, config.peak_lr, config.min_lr),
@@ -57,13 +68,18 @@ class Schedule:
                 objective.teacher_temperature,
             ),
             patch_temperature=warm_temperature(
-                epoch,
+                max(0, epoch - objective.patch_start_epoch),
                 objective.patch_temperature_warmup_epochs,
                 objective.patch_temperature_start,
                 objective.patch_temperature,
             ),
             last_layer_frozen=epochs_done < config.freeze_last_layer_epochs,
         )
+
+
+def epoch_of(step: int, batch_size: int, num_images: int) -> int:
+    """The epoch, from 0, that a step from 0 begins in."""
+    return int(step * batch_size / num_images)
 
 
 def cosine(step: int, num_steps: int, start: float, end: float) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 import jittor as jt
 import numpy as np
 
-from pipeline.config.stages import PretrainConfig
-from pipeline.files import sha256_of_json
+from pipeline.config.stages import PretrainConfig, StartConfig
+from pipeline.files import sha256_of_file, sha256_of_json
 from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, read_arrays, write_arrays
 from pipeline.pretrain.step import TrainState
 
@@ -36,6 +36,36 @@ def load_checkpoint(path: Path, state: TrainState, config: PretrainConfig) -> Tr
     arrays, metadata = read_arrays(path)
     if metadata.get("config") != _digest(config):
         raise WeightsError(f"{path}: belongs to another configuration; delete it to start afresh")
+    return _filled(state, arrays, metadata, path)
+
+
+def load_start(start: StartConfig, state: TrainState, *, num_steps: int) -> TrainState:
+    """Put another run's checkpoint into a fresh state: networks, moments, own state and step, all of it.
+
+    Args:
+        start: the file. Its configuration may have been another as long as every array fits.
+        num_steps: of the run that goes on from there.
+
+    Raises:
+        WeightsError: not a checkpoint of this project, changed since the experiment was read, not fitting,
+            or of a step that the run does not reach.
+    """
+    path = Path(start.checkpoint)
+    arrays, metadata = read_arrays(path)
+    if start.sha256 not in (None, found := sha256_of_file(path)):
+        raise WeightsError(f"{path}: its SHA-256 is {found}, expected {start.sha256}")
+    if not {"step", "config"} <= metadata.keys():
+        raise WeightsError(f"{path}: no checkpoint of a pretraining; its metadata are {sorted(metadata)}")
+    state = _filled(state, arrays, metadata, path)
+    if not 0 <= state.step < num_steps:
+        raise WeightsError(f"{path}: is of step {state.step}; the run ends at step {num_steps}")
+    return state
+
+
+def _filled(
+    state: TrainState, arrays: dict[str, np.ndarray], metadata: dict[str, object], path: Path
+) -> TrainState:
+    """The arrays of a checkpoint in place of a fresh state's, strictly."""
     groups: dict[str, dict[str, np.ndarray]] = {"student": {}, "teacher": {}, "optimizer": {}, "memory": {}}
     for name, array in arrays.items():
         group, _, rest = name.partition("/")
@@ -47,7 +77,10 @@ def load_checkpoint(path: Path, state: TrainState, config: PretrainConfig) -> Tr
         assign_arrays(state.teacher, groups["teacher"], origin=f"{path} (teacher)")
     elif groups["teacher"]:
         raise WeightsError(f"{path}: holds a teacher; this method has none")
-    state.optimizer.load_state(groups["optimizer"])
+    try:
+        state.optimizer.load_state(groups["optimizer"])
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
     step = metadata["step"]
     if not isinstance(step, int):
         raise WeightsError(f"{path}: step is {step!r}, expected a whole number")

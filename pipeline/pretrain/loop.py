@@ -13,7 +13,7 @@ from pipeline.metrics_log import METRICS, append_metrics, rewind
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
-from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.pretrain.checkpoint import load_checkpoint, load_start, save_checkpoint
 from pipeline.pretrain.discrepancy import held_out_images, measured_discrepancy
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
@@ -39,31 +39,45 @@ def pretrain(
     *,
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
+    export: Callable[[int, TrainState], None] = lambda epoch, state: None,
 ) -> TrainState:
     """Train to the end of the schedule, from `output/checkpoint.safetensors` if there is one.
 
     The numbers depend on the configuration, the data and the thread count only: a run that was killed
     and resumed ends bit for bit like one that was not.
 
+    Args:
+        export: called with the number of whole epochs done and the state, at the end of every
+            `schedule.export_every_epochs` epochs but the last of the run.
+
     Raises:
         FloatingPointError: a loss term is not finite; the last checkpoint stays.
+        WeightsError: the checkpoint that the configuration starts from does not fit it.
     """
     schedule = Schedule(config.schedule, config.objective, num_images=len(dataset.indices("train")))
     method, state = method_of(config), initial_state(config)
     if (output / CHECKPOINT).is_file():
         state = load_checkpoint(output / CHECKPOINT, state, config)
+    elif config.start is not None:
+        state = load_start(config.start, state, num_steps=schedule.num_steps)
     rewind(output / METRICS, state.step)
     clock = StepClock(state.step, config.schedule.batch_size)
     discrepancy = _discrepancy_of(dataset, config)
     unread = []  # losses are read at logging steps only: reading waits for the device
-    batches = prefetch(BatchMaker(config, dataset), range(state.step, schedule.num_steps))
+    batches = prefetch(
+        BatchMaker(config, dataset),
+        range(state.step, schedule.num_steps),
+        num_threads=runtime.loader_threads,
+        depth=max(4, 2 * runtime.loader_threads),
+    )
     for batch in batches:
         clock.batch_arrived()
         rates = schedule.at(state.step)
         state, outcome = train_step(state, batch, rates, config)
         jt.sync_all()  # hands the step to the device; does not wait for it
         unread.append((state.step, outcome.terms))
-        if state.step % runtime.log_every_steps == 0 or state.step in (1, schedule.num_steps):
+        epoch = schedule.export_due(state.step)
+        if epoch or state.step % runtime.log_every_steps == 0 or state.step in (1, schedule.num_steps):
             for step, terms in unread:
                 losses = loss_values(terms)
                 check_finite(step, losses)
@@ -77,6 +91,8 @@ def pretrain(
             }
             append_metrics(output / METRICS, metrics)
             report(Progress(state.step, schedule.num_steps, metrics, method.warning(metrics)))
+            if epoch:
+                export(epoch, state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             if clock.checkpoint_due(runtime.checkpoint_every_minutes) and state.step < schedule.num_steps:
                 save_checkpoint(output / CHECKPOINT, state, config)

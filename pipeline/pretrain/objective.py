@@ -8,7 +8,9 @@ iBOT, with weight cls_weight (in the official code the halves sum to the same fa
 
 Done with less work than the official code and the same result: prototype logits only for hidden patches
 and CLS vectors, and the patch centre from the mean bottleneck vector (the mean of a linear layer's
-outputs is its output for the mean).
+outputs is its output for the mean). A batch norm in the projection would see other rows then: with it, all
+base tokens of a pass are projected together. The auxiliary head's patches are not, so its batch norm sees
+its CLS vectors only: this project's choice.
 """
 
 from dataclasses import dataclass
@@ -34,9 +36,9 @@ class Targets:
 
     cls_probs: jt.Var  # (V B, K)
     hidden: MaskedPatches | None  # the patches that the masked-image loss is taken on
-    patch_probs: jt.Var | None  # (P, K), of the hidden patches
+    patch_probs: jt.Var | None  # (P, K'), of the hidden patches; K' = K unless they have own prototypes
     mean_cls_logits: jt.Var  # (K,)
-    mean_patch_logits: jt.Var | None  # (K,)
+    mean_patch_logits: jt.Var | None  # (K',)
     features: jt.Var  # (V B, D) base CLS, for monitoring
 
 
@@ -47,14 +49,15 @@ def teacher_targets(
     with jt.no_grad():
         head = teacher.projection_head
         prototypes = head.unit_prototypes()
+        patch_prototypes = _patch_prototypes(head, prototypes)
         encoding = teacher.encode(jt.array(_flattened(batch.global_crops)))
         cls_logits = logits(_cls_vectors(head, encoding), prototypes)
         hidden = patch_probs = mean_patch_logits = None
         if patches:
             hidden = masked_patches(batch.masks)
-            vectors = head.base(_rows(encoding.base_patches))
-            mean_patch_logits = logits(_mean(vectors).unsqueeze(0), prototypes)[0]
-            patch_logits = logits(kernels.gather_rows(vectors, jt.array(hidden.rows)), prototypes)
+            vectors = _patch_vectors(head, encoding)
+            mean_patch_logits = logits(_mean(vectors).unsqueeze(0), patch_prototypes)[0]
+            patch_logits = logits(kernels.gather_rows(vectors, jt.array(hidden.rows)), patch_prototypes)
             patch_probs = kernels.teacher_probabilities(patch_logits, centers.patch, rates.patch_temperature)
         return Targets(
             cls_probs=kernels.teacher_probabilities(cls_logits, centers.cls, rates.teacher_temperature),
@@ -77,19 +80,26 @@ def hssl_terms(
     head = student.projection_head
     prototypes = head.unit_prototypes()
     num_global, num_images = batch.masks.shape[:2]
-    seen = student.encode(
-        jt.array(_flattened(batch.global_crops)), jt.array(_flattened(batch.masks)), paths.global_crops
-    )
+    masks = jt.array(_flattened(batch.masks)) if config.patches_hidden else None
+    seen = student.encode(jt.array(_flattened(batch.global_crops)), masks, paths.global_crops)
     encodings = [seen]
     if len(batch.local_crops):
         encodings.append(student.encode(jt.array(_flattened(batch.local_crops)), None, paths.local_crops))
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
-    base = head.base(_joined([encoding.base_cls for encoding in encodings]))
+    if head.norms_rows:
+        passes = [head.base_tokens(encoding.base_cls, encoding.base_patches) for encoding in encodings]
+        base, seen_patches = _joined([cls for cls, _ in passes]), passes[0][1]
+    else:
+        base, seen_patches = head.base(_joined([encoding.base_cls for encoding in encodings])), None
     base_cls = cross_entropy(logits(base, prototypes), targets.cls_probs, pairs, config.student_temperature)
     parts, cls_total = {"base_cls": base_cls}, base_cls
     if head.auxiliary is not None:
-        auxiliary = head.auxiliary(_joined([encoding.auxiliary_cls for encoding in encodings]))
+        pooled = [encoding.auxiliary_cls for encoding in encodings]
+        if head.norms_rows:  # each pass is a batch, as in the teacher
+            auxiliary = _joined([head.auxiliary(cls) for cls in pooled])
+        else:
+            auxiliary = head.auxiliary(_joined(pooled))
         auxiliary_cls = cross_entropy(
             logits(auxiliary, prototypes), targets.cls_probs, pairs, config.student_temperature
         )
@@ -98,10 +108,14 @@ def hssl_terms(
     total = config.cls_weight * cls_total
     hidden = targets.hidden
     if hidden is not None:
-        vectors = head.base(kernels.gather_rows(_rows(seen.base_patches), jt.array(hidden.rows)))
+        rows = jt.array(hidden.rows)
+        if seen_patches is None:
+            vectors = head.base(kernels.gather_rows(_rows(seen.base_patches), rows))
+        else:
+            vectors = kernels.gather_rows(seen_patches, rows)
         own = np.arange(len(hidden.rows), dtype=np.int32)
         base_patch = cross_entropy(
-            logits(vectors, prototypes),
+            logits(vectors, _patch_prototypes(head, prototypes)),
             targets.patch_probs,
             Pairs(own, own, hidden.weights),
             config.student_temperature,
@@ -113,9 +127,24 @@ def hssl_terms(
 
 def _cls_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:
     """Unit vectors of the CLS that teaches: the auxiliary head's where there is one, else the base's."""
-    if head.auxiliary is None:
-        return head.base(encoding.base_cls)
-    return head.auxiliary(encoding.auxiliary_cls)
+    if head.auxiliary is not None:
+        return head.auxiliary(encoding.auxiliary_cls)
+    if head.norms_rows:
+        return head.base_tokens(encoding.base_cls, encoding.base_patches)[0]
+    return head.base(encoding.base_cls)
+
+
+def _patch_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:
+    """(B N, C) unit vectors of all base patches of one pass."""
+    if head.norms_rows:
+        return head.base_tokens(encoding.base_cls, encoding.base_patches)[1]
+    return head.base(_rows(encoding.base_patches))
+
+
+def _patch_prototypes(head: ProjectionHead, prototypes: jt.Var) -> jt.Var:
+    """The patches' own prototypes, else the common ones."""
+    own = head.unit_patch_prototypes()
+    return prototypes if own is None else own
 
 
 def _flattened(views):

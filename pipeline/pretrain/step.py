@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import jittor as jt
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.kernels.adamw import AdamW, ema_update
+from pipeline.kernels.adamw import ema_update
 from pipeline.models.hssl import EncodingNetwork
-from pipeline.optim.param_groups import decays
+from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.methods import Memory, Networks, method_of
@@ -21,7 +21,7 @@ class TrainState:
 
     student: EncodingNetwork
     teacher: EncodingNetwork | None
-    optimizer: AdamW
+    optimizer: Optimizer
     memory: Memory  # the method's own, as iBOT's centres
     step: int  # optimiser steps done
 
@@ -45,12 +45,7 @@ def initial_state(config: PretrainConfig) -> TrainState:
     method = method_of(config)
     networks = method.networks()
     named = networks.student.named_parameters()
-    optimizer = AdamW(
-        [parameter for _, parameter in named],
-        decayed=[decays(name, parameter.shape) for name, parameter in named],
-        betas=config.schedule.betas,
-        max_gradient_norm=config.schedule.max_gradient_norm,
-    )
+    optimizer = build_optimizer(named, config.schedule)
     return TrainState(networks.student, networks.teacher, optimizer, method.memory(), step=0)
 
 

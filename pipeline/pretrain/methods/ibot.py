@@ -3,6 +3,7 @@
 import jittor as jt
 
 from pipeline.models.hssl import EncodingNetwork, build_student_teacher
+from pipeline.models.projection_head import LAST_LAYER
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
@@ -22,7 +23,8 @@ class Ibot(Method):
         return Networks(*build_student_teacher(self.config))
 
     def memory(self) -> Memory:
-        return vars(initial_centers(self.config.projection_head.num_prototypes)).copy()
+        head = self.config.projection_head
+        return vars(initial_centers(head.num_prototypes, head.patch_dim)).copy()
 
     def part(
         self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
@@ -44,7 +46,9 @@ class Ibot(Method):
         }
 
     def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
-        return name == "projection_head.prototypes" and rates.last_layer_frozen
+        if name == "backbone.mask_token":
+            return not self.config.objective.patches_hidden
+        return name in LAST_LAYER and rates.last_layer_frozen
 
     def warning(self, metrics: dict[str, float]) -> str | None:
         return collapse(metrics, self.config.projection_head.num_prototypes)

@@ -1,0 +1,39 @@
+"""The optimiser that a schedule asks for. All of them clip, decay and freeze alike."""
+
+from typing import Protocol
+
+import jittor as jt
+import numpy as np
+
+from pipeline.config.stages import ScheduleConfig
+from pipeline.kernels.adamw import AdamW
+from pipeline.optim.momentum import MomentumDescent
+from pipeline.optim.param_groups import decays
+
+
+class Optimizer(Protocol):
+    """What a training step and a checkpoint ask of an optimiser; see `pipeline.kernels.adamw.AdamW`."""
+
+    def step(
+        self, gradients: list[jt.Var], *, lr: float, weight_decay: float, frozen: frozenset[int] = frozenset()
+    ) -> None:
+        """Update the parameters in place."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that the optimiser remembers."""
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what `state` returned, strictly."""
+
+
+def build_optimizer(named: list[tuple[str, jt.Var]], schedule: ScheduleConfig) -> Optimizer:
+    """An optimiser at rest over named parameters."""
+    parameters = [parameter for _, parameter in named]
+    common = {
+        "decayed": [decays(name, parameter.shape) for name, parameter in named],
+        "max_gradient_norm": schedule.max_gradient_norm,
+    }
+    if schedule.optimizer == "adamw":
+        return AdamW(parameters, betas=schedule.betas, **common)
+    trust = schedule.trust_coefficient if schedule.optimizer == "lars" else None
+    return MomentumDescent(parameters, momentum=schedule.momentum, trust_coefficient=trust, **common)

@@ -1,0 +1,1 @@
+"""The command line of the released HSSL code, translated into an experiment of this project."""
