@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
     code = subprocess.call([*doit, *tasks], cwd=root)
     if code == 0:
         artifact = root / "results" / translation.name / "artifacts" / _task(translation).replace(":", "-")
-        for line in _linked(artifact.resolve(), output):
+        for line in linked(artifact.resolve(), output):
             print(line)
     return code
 
@@ -47,7 +47,7 @@ def _task(translation: Translation) -> str:
     return f"pretrain:hssl-seed{translation.seed}"
 
 
-def _linked(artifact: Path, output: Path) -> list[str]:
+def linked(artifact: Path, output: Path) -> list[str]:
     """Link every file of the run into `output`; what was linked, in words. Links to older exports go.
 
     Raises:

@@ -7,46 +7,34 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.models import ProjectionHeadConfig
+from pipeline.models.batch_norm_mlp import BatchNorm
 from pipeline.models.layers import LayerNorm, Linear, LinearGelu
 
 _NORM_EPS = 1e-5
 ACTIVATIONS = {"gelu": nn.gelu, "relu": nn.relu}  # the GELU of errors, not of tanh
 
 
-class RowNorm(nn.Module):
-    """Batch norm of rows (M, D) by their own mean and variance, in student and teacher alike.
-
-    There are no running statistics, so nothing of it is left behind between steps: the head works on whole
-    batches only, also where it is measured, and is thrown away. iBOT's teacher, too, norms by its batch.
-    """
-
-    def __init__(self, dim: int, eps: float):
-        super().__init__()
-        self.eps = eps
-        self.weight = jt.zeros((dim,))
-        self.bias = jt.zeros((dim,))
-
-    def execute(self, x: jt.Var) -> jt.Var:
-        # Sums over counts: Jittor's own mean divides before it adds and drifts in float32.
-        centred = x - x.sum(dim=0, keepdims=True) / x.shape[0]
-        variance = (centred * centred).sum(dim=0, keepdims=True) / x.shape[0]
-        return centred / jt.sqrt(variance + self.eps) * self.weight + self.bias
-
-
-NORMS = {"layer": LayerNorm, "batch": RowNorm}
-
-
 class HiddenLayer(Linear):
-    """x (M, in_dim) -> activation(norm(Linear(x))) (M, out_dim)."""
+    """x (M, in_dim) -> activation(norm(Linear(x))) (M, out_dim).
+
+    A batch norm goes by the mean and variance of these M rows, in student and teacher alike. There are no
+    running statistics, so that nothing is left behind between steps: the head sees whole batches only, also
+    where it is measured, and is thrown away. The teacher of iBOT, too, norms by its own batch.
+    """
 
     def __init__(self, config: ProjectionHeadConfig, in_dim: int, out_dim: int):
         super().__init__(in_dim, out_dim)
-        self.norm = NORMS[config.norm](out_dim, _NORM_EPS) if config.norm != "none" else None
+        self.norms_rows = config.norm == "batch"
+        self.norm = None
+        if config.norm != "none":
+            self.norm = BatchNorm(out_dim, affine=True) if self.norms_rows else LayerNorm(out_dim, _NORM_EPS)
         self.activation = ACTIVATIONS[config.activation]
 
     def execute(self, x: jt.Var) -> jt.Var:
         x = super().execute(x)
-        return self.activation(x if self.norm is None else self.norm(x))
+        if self.norm is not None:
+            x = self.norm(x, 1) if self.norms_rows else self.norm(x)
+        return self.activation(x)
 
 
 def hidden_layer(config: ProjectionHeadConfig, in_dim: int, out_dim: int) -> Linear:

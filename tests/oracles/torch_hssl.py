@@ -76,12 +76,42 @@ def encode(p, config, images, mask=None, base_paths=None, head_paths=None):
     return out[:, 0], out[:, 1:], auxiliary
 
 
-def project(p, config, name, x):
-    """Tokens (..., D) -> prototype logits (..., K)."""
-    for index in range(config.projection_head.num_layers - 1):
-        x = F.gelu(linear(p, f"projection_head.{name}.hidden.{index}", x))
-    x = F.normalize(linear(p, f"projection_head.{name}.bottleneck", x), dim=-1)
-    return x @ F.normalize(p["projection_head.prototypes"], dim=-1).T
+def vectors(p, config, name, x):
+    """Rows (M, D) of one batch -> unit vectors (M, C)."""
+    head = config.projection_head
+    for index in range(head.num_layers - 1):
+        layer = f"projection_head.{name}.hidden.{index}"
+        x = linear(p, layer, x)
+        if head.norm == "layer":
+            x = layer_norm(p, f"{layer}.norm", x, 1e-5)
+        elif head.norm == "batch":
+            weight, bias = p[f"{layer}.norm.weight"], p[f"{layer}.norm.bias"]
+            x = F.batch_norm(x, None, None, weight, bias, training=True, eps=1e-5)
+        x = torch.relu(x) if head.activation == "relu" else F.gelu(x)
+    return F.normalize(linear(p, f"projection_head.{name}.bottleneck", x), dim=-1)
+
+
+def prototypes(p, prefix=""):
+    """(K, C): of patches with the prefix "patch_", where this network has any."""
+    if f"projection_head.{prefix}prototypes" not in p:
+        prefix = ""
+    units = F.normalize(p[f"projection_head.{prefix}prototypes"], dim=-1)
+    return units * p.get(f"projection_head.{prefix}gain", 1.0)
+
+
+def project(p, config, views):
+    """Tokens of each view of one pass -> logits of each: base CLS, base patches, auxiliary CLS or None."""
+    num_views, batch = len(views), len(views[0][0])
+    cls = torch.cat([view[0] for view in views])
+    patches = torch.cat([view[1] for view in views])
+    both = vectors(p, config, "base", torch.cat([cls, patches.flatten(0, 1)]))
+    base_cls = (both[: len(cls)] @ prototypes(p).T).split(batch)
+    base_patches = (both[len(cls) :] @ prototypes(p, "patch_").T).reshape(*patches.shape[:2], -1).split(batch)
+    auxiliary = [None] * num_views
+    if config.auxiliary_head:
+        pooled = torch.cat([view[2] for view in views])
+        auxiliary = (vectors(p, config, "auxiliary", pooled) @ prototypes(p).T).split(batch)
+    return list(zip(base_cls, base_patches, auxiliary, strict=True))
 
 
 def cross_entropy(target, logits, temperature):
@@ -93,43 +123,39 @@ def losses(student, teacher, config, batch, centers, temperatures, paths):
 
     batch: global_crops (V,B,3,S,S), local_crops (L,B,...), masks (V,B,h,w); temperatures: (cls, patch).
     """
-    objective, teaching = config.objective, "auxiliary" if config.auxiliary_head else "base"
-    seen, taught = [], []
+    objective, teaching = config.objective, 2 if config.auxiliary_head else 0
+    seen, seen_small, taught = [], [], []
     for view, crops in enumerate(batch.global_crops):
         scales = {
             key: value[:, :, view] if key == "base" else value[:, view]
             for key, value in paths["global"].items()
         }
-        seen.append(encode(student, config, crops, batch.masks[view], scales["base"], scales["auxiliary"]))
+        mask = batch.masks[view] if objective.patches_hidden else None
+        seen.append(encode(student, config, crops, mask, scales["base"], scales["auxiliary"]))
         taught.append(encode(teacher, config, crops))
     for view, crops in enumerate(batch.local_crops):
         scales = {
             key: value[:, :, view] if key == "base" else value[:, view]
             for key, value in paths["local"].items()
         }
-        seen.append(encode(student, config, crops, None, scales["base"], scales["auxiliary"]))
-    teacher_cls = [
-        project(teacher, config, teaching, t[2] if teaching == "auxiliary" else t[0]) for t in taught
-    ]
-    teacher_patches = [project(teacher, config, "base", t[1]) for t in taught]
+        seen_small.append(encode(student, config, crops, None, scales["base"], scales["auxiliary"]))
+    answers = project(teacher, config, taught)
+    teacher_cls = [answer[teaching] for answer in answers]
+    teacher_patches = [answer[1] for answer in answers]
+    own = project(student, config, seen) + (project(student, config, seen_small) if seen_small else [])
     terms = {"base_cls": [], "auxiliary_cls": [], "base_patch": []}
     for q, logits in enumerate(teacher_cls):
         target = torch.softmax((logits - centers["cls"]) / temperatures[0], dim=-1)
-        for v, tokens in enumerate(seen):
+        for v, (base, _, auxiliary) in enumerate(own):
             if v == q:
                 continue
             student_temperature = objective.student_temperature
-            terms["base_cls"].append(
-                cross_entropy(target, project(student, config, "base", tokens[0]), student_temperature).mean()
-            )
+            terms["base_cls"].append(cross_entropy(target, base, student_temperature).mean())
             if config.auxiliary_head:
-                own = project(student, config, "auxiliary", tokens[2])
-                terms["auxiliary_cls"].append(cross_entropy(target, own, student_temperature).mean())
+                terms["auxiliary_cls"].append(cross_entropy(target, auxiliary, student_temperature).mean())
     for q, logits in enumerate(teacher_patches):
         target = torch.softmax((logits - centers["patch"]) / temperatures[1], dim=-1)
-        each = cross_entropy(
-            target, project(student, config, "base", seen[q][1]), objective.student_temperature
-        )
+        each = cross_entropy(target, own[q][1], objective.student_temperature)
         mask = batch.masks[q].flatten(1).to(each.dtype)
         terms["base_patch"].append(((each * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)).mean())
     mean = {name: sum(values) / len(values) for name, values in terms.items() if values}

@@ -55,3 +55,26 @@ def test_temperature_follows_whole_epochs():
 )
 def test_what_decays(name, shape, expected):
     assert decays(name, shape) is expected
+
+
+def test_patch_temperature_waits_for_the_first_epoch_with_patches():
+    objective = ObjectiveConfig(patch_start_epoch=2, patch_temperature_warmup_epochs=3)
+    schedule = Schedule(ScheduleConfig(epochs=8, batch_size=10), objective, num_images=10)
+    found = [schedule.at(epoch).patch_temperature for epoch in range(7)]
+    assert found == pytest.approx([0.04, 0.04, 0.04, 0.055, 0.07, 0.07, 0.07])
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(6, {5: 2, 10: 4}), (7, {5: 2, 10: 4, 15: 6})])
+def test_exports_after_every_second_epoch_but_the_last(epochs, expected):
+    config = ScheduleConfig(epochs=epochs, batch_size=4, export_every_epochs=2)
+    schedule = Schedule(config, ObjectiveConfig(), num_images=10)
+    due = {step: schedule.export_due(step) for step in range(1, schedule.num_steps + 1)}
+    assert {step: epoch for step, epoch in due.items() if epoch} == expected
+    never = Schedule(config.model_copy(update={"export_every_epochs": 0}), ObjectiveConfig(), num_images=10)
+    assert not any(never.export_due(step) for step in due)
+
+
+def test_exports_of_epochs_shorter_than_a_step_skip_none_that_matters():
+    config = ScheduleConfig(epochs=10, batch_size=25, export_every_epochs=1)
+    schedule = Schedule(config, ObjectiveConfig(), num_images=10)
+    assert [schedule.export_due(step) for step in (1, 2, 3, 4)] == [2, 5, 7, None]

@@ -34,3 +34,12 @@ def test_shapes(tiny_dataset):
     assert batch.masks.shape == (2, 4, 4, 4)
     half = batch.part(1, 2)
     assert np.array_equal(half.global_crops, batch.global_crops[:, 2:])
+
+
+def test_no_patch_is_hidden_before_the_epoch_that_says_so(tiny_dataset):
+    late = BatchMaker(small_config(objective={"patch_start_epoch": 1}), tiny_dataset)  # from step 3 of 2.5 on
+    always = BatchMaker(small_config(), tiny_dataset)
+    for step in range(6):
+        masks, expected = late(step).masks, always(step).masks
+        assert np.array_equal(masks, expected if step > 2 else np.zeros_like(expected)), step
+    assert any(always(step).masks.any() for step in range(3))

@@ -21,7 +21,7 @@ def config_of_six_steps(**changes):
     return config.model_copy(update={"schedule": config.schedule.model_copy(update={"epochs": 2.4})})
 
 
-def run(dataset, output, config, stop_after=None):
+def run(dataset, output, config, stop_after=None, export=lambda epoch, state: None):
     from pipeline.pretrain.loop import pretrain
 
     def report(progress):
@@ -29,7 +29,7 @@ def run(dataset, output, config, stop_after=None):
             raise Stopped
 
     output.mkdir(exist_ok=True)
-    return pretrain(config, dataset, output, runtime=EAGER, report=report)
+    return pretrain(config, dataset, output, runtime=EAGER, report=report, export=export)
 
 
 def weights_of(state):
@@ -118,3 +118,65 @@ def test_a_truncated_checkpoint_is_refused_by_name(jt, tiny_dataset, tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: not a readable safetensors file"):
         run(tiny_dataset, tmp_path / "run", config)
+
+
+def started_from(config, path, **schedule):
+    from pipeline.config.stages import StartConfig
+
+    changes = {"start": StartConfig(checkpoint=str(path))}
+    if schedule:
+        changes["schedule"] = config.schedule.model_copy(update=schedule)
+    return config.model_copy(update=changes)
+
+
+def test_a_run_that_starts_from_a_checkpoint_goes_on_bit_for_bit(jt, tiny_dataset, tmp_path):
+    config = config_of_six_steps()
+    whole = run(tiny_dataset, tmp_path / "whole", config)
+    with pytest.raises(Stopped):
+        run(tiny_dataset, tmp_path / "first", config, stop_after=4)
+    started = started_from(config, tmp_path / "first" / "checkpoint.safetensors")  # of step 3
+    second = run(tiny_dataset, tmp_path / "second", started)
+    expected, found = weights_of(whole), weights_of(second)
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    lines = (tmp_path / "second" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [4, 5, 6]
+
+
+def test_what_a_run_cannot_start_from_is_refused(jt, tiny_dataset, tmp_path):
+    from pipeline.config.stages import StartConfig
+    from pipeline.models.weights import WeightsError
+
+    config = config_of_six_steps()
+    run(tiny_dataset, tmp_path / "whole", config)
+    checkpoint = tmp_path / "whole" / "checkpoint.safetensors"
+    for given, message in (
+        (started_from(config, tmp_path / "none.safetensors"), "none.safetensors"),
+        (started_from(config, checkpoint), "is of step 6; the run ends at step 6"),
+        (started_from(config_of_six_steps(auxiliary_head=None), checkpoint, epochs=9), "does not fit"),
+        (started_from(config, checkpoint, epochs=9, optimizer="sgd"), "optimiser state"),
+        (
+            config.model_copy(update={"start": StartConfig(checkpoint=str(checkpoint), sha256="0" * 64)}),
+            "its SHA-256 is",
+        ),
+    ):
+        with pytest.raises(WeightsError, match=message):
+            run(tiny_dataset, tmp_path / "other", given)
+    with pytest.raises(ValueError, match="pickled"):
+        StartConfig(checkpoint="checkpoint.pth")
+
+
+def test_exports_come_at_whole_epochs_and_change_nothing(jt, tiny_dataset, tmp_path):
+    config = config_of_six_steps()
+    changed = config.model_copy(
+        update={"schedule": config.schedule.model_copy(update={"export_every_epochs": 1})}
+    )
+    exported = {}
+
+    def export(epoch, state):
+        exported[epoch] = (state.step, weights_of(state))
+
+    expected = weights_of(run(tiny_dataset, tmp_path / "plain", config))
+    found = weights_of(run(tiny_dataset, tmp_path / "exporting", changed, export=export))
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    assert {epoch: step for epoch, (step, _) in exported.items()} == {1: 3, 2: 5}
+    assert not np.array_equal(exported[1][1]["backbone.pos_embed"], exported[2][1]["backbone.pos_embed"])
