@@ -18,9 +18,9 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.config.studies import JointTrainingConfig
-from pipeline.kernels.adamw import AdamW, ema_update
+from pipeline.kernels.adamw import ema_update
 from pipeline.models.hssl import EncodingNetwork
-from pipeline.optim.param_groups import decays
+from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.methods import Memory, Method, Networks, method_of
@@ -45,7 +45,7 @@ class JointState:
 
     networks: dict[str, Networks]  # of each candidate; what is shared is one set of tensors
     shared: frozenset[str]  # names of what is shared
-    optimizer: AdamW  # of `students`, in their order
+    optimizer: Optimizer  # of `students`, in their order
     memories: dict[str, Memory]  # of each candidate's method
     step: int  # optimiser steps done
 
@@ -79,12 +79,7 @@ def joint_state(config: JointTrainingConfig) -> JointState:
     shared, schedule = shared_names(config.pretrain), config.pretrain.schedule
     networks = candidate_networks(config, shared)
     students = joint_parameters({name: own.student for name, own in networks.items()}, shared)
-    optimizer = AdamW(
-        list(students.values()),
-        decayed=[decays(name, parameter.shape) for name, parameter in students.items()],
-        betas=schedule.betas,
-        max_gradient_norm=schedule.max_gradient_norm,
-    )
+    optimizer = build_optimizer(list(students.items()), schedule)
     memories = {name: method.memory() for name, method in _methods(config).items()}
     return JointState(networks, shared, optimizer, memories, step=0)
 
