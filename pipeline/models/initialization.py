@@ -35,7 +35,7 @@ def first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     name = name.removeprefix("backbone.")
     if name.endswith("bias"):
         return np.zeros(shape, np.float32)
-    if "norm" in name.split(".")[-2:][0] or ".norms." in name:
+    if "norm" in name.split(".")[-2:][0] or ".norms." in name or name.split(".")[-1].endswith("gain"):
         return np.ones(shape, np.float32)
     if name.endswith("layer_scale"):
         return np.full(shape, LAYER_SCALE, np.float32)
