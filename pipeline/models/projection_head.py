@@ -118,6 +118,12 @@ LAST_LAYER = frozenset(
 )
 
 
+def is_hidden_bias(name: str) -> bool:
+    """Whether a parameter of a network is the shift of a hidden layer, which a batch norm cancels."""
+    *path, owner, last = name.split(".")
+    return path[:1] == ["projection_head"] and path[-1:] == ["hidden"] and owner.isdigit() and last == "bias"
+
+
 def _lengthened(prototypes: jt.Var, gain: jt.Var | None) -> jt.Var:
     units = kernels.l2_normalize(prototypes)
     return units if gain is None else units * gain

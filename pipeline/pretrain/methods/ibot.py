@@ -3,7 +3,8 @@
 import jittor as jt
 
 from pipeline.models.hssl import EncodingNetwork, build_student_teacher
-from pipeline.models.projection_head import LAST_LAYER
+from pipeline.models.joint_embedding import CANCELLED
+from pipeline.models.projection_head import LAST_LAYER, is_hidden_bias
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
@@ -48,6 +49,8 @@ class Ibot(Method):
     def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
         if name == "backbone.mask_token":
             return not self.config.objective.patches_hidden
+        if name in CANCELLED or is_hidden_bias(name):
+            return self.config.projection_head.norm == "batch"
         return name in LAST_LAYER and rates.last_layer_frozen
 
     def warning(self, metrics: dict[str, float]) -> str | None:

@@ -18,9 +18,10 @@ HEADS = {
 
 
 def is_cancelled(name, config):
-    """A batch norm cancels the bias before it: its gradient is rounding noise, and so is Adam's step."""
+    """A batch norm cancels the shifts before it: their gradient is rounding noise, and so would be a step."""
     hidden = "projection_head" in name and ".hidden." in name and name.endswith(".bias")
-    return hidden and ".norm." not in name and config.projection_head.norm == "batch"
+    before = (hidden and ".norm." not in name) or name in ("backbone.norm.bias", "auxiliary_head.norm.bias")
+    return before and config.projection_head.norm == "batch"
 
 
 def three_steps(config):
@@ -34,7 +35,10 @@ def three_steps(config):
 
     rng, state = np.random.default_rng(0), initial_state(config)
     weights = {
-        name: (value * 4 + 0.1 * rng.normal(size=value.shape)).astype(np.float32)
+        # Gains stay near 1: at 4 the student's distributions would be saturated, and the loss be noise.
+        name: (value * (1 if name.endswith("gain") else 4) + 0.1 * rng.normal(size=value.shape)).astype(
+            np.float32
+        )
         for name, value in named_arrays(state.student).items()
     }
     other = {
@@ -69,12 +73,15 @@ def test_three_steps_equal_torch_float64(jt, arm, options):
     for (terms, memory), (oracle_terms, _, centers) in zip(found, expected, strict=True):
         assert terms.keys() == oracle_terms.keys()
         for name, value in oracle_terms.items():
-            assert terms[name] == pytest.approx(value, rel=2e-4), name
+            assert terms[name] == pytest.approx(value, rel=2e-4, abs=1e-6), name
         for name in ("cls", "patch"):
             assert relative_error(memory[name], centers[name]) < 2e-4
     for which in ("student", "teacher"):
         for name, value in named_arrays(getattr(state, which)).items():
-            if not is_cancelled(name, config):
+            if is_cancelled(name, config):
+                start = oracle["start"][name]
+                assert which == "teacher" or np.array_equal(value, start), name
+            else:
                 expected_value = without_key_bias(name, oracle[which][name].detach().numpy())
                 assert relative_error(without_key_bias(name, value), expected_value) < 3e-4, name
 
