@@ -76,6 +76,7 @@ def test_three_steps_equal_torch_float64(jt, arm, options):
             assert terms[name] == pytest.approx(value, rel=2e-4, abs=1e-6), name
         for name in ("cls", "patch"):
             assert relative_error(memory[name], centers[name]) < 2e-4
+    # Adam's first steps have the same size whatever the gradient's is, so they enlarge rounding.
     for which in ("student", "teacher"):
         for name, value in named_arrays(getattr(state, which)).items():
             if is_cancelled(name, config):
@@ -83,7 +84,7 @@ def test_three_steps_equal_torch_float64(jt, arm, options):
                 assert which == "teacher" or np.array_equal(value, start), name
             else:
                 expected_value = without_key_bias(name, oracle[which][name].detach().numpy())
-                assert relative_error(without_key_bias(name, value), expected_value) < 3e-4, name
+                assert relative_error(without_key_bias(name, value), expected_value) < 1e-3, name
 
 
 def test_a_teacher_has_a_patch_layer_only_where_the_student_has_one(jt):
