@@ -58,6 +58,19 @@ def ranked(lines: list[Line], ranking: str) -> list[Line]:
     return [{"rank": index, **line} for index, line in enumerate(ordered, start=1)]
 
 
+def within_errors(lines: list[Line], ranking: str) -> list[str]:
+    """Candidates whose score is within two standard errors, of the difference, of the first line's."""
+    first, names = lines[0], []
+    for line in lines[1:]:
+        values = [one[key] for one in (first, line) for key in (ranking, f"{ranking}_se")]
+        if None not in values:
+            best, best_error, value, error = values
+            # As if the errors were independent. They are of the same images, so this is on the safe side.
+            if best - value <= 2 * (best_error**2 + error**2) ** 0.5:
+                names.append(line["name"])
+    return names
+
+
 def _candidate(
     config: SearchConfig, name: str, scores: list[dict[str, Any]], costs: list[dict[str, Any]]
 ) -> Line:
@@ -86,10 +99,11 @@ def _total_cost(costs: list[dict[str, Any]]) -> dict[str, float]:
 def _sentences(
     config: SearchConfig, lines: list[Line], total: dict[str, float], seeds: list[str]
 ) -> list[str]:
-    chosen = lines[0]
+    chosen, close = lines[0], within_errors(lines, config.ranking)
+    also = f"; not told apart from it by these images: {', '.join(close)}" if close else ""
     return [
         f"chosen: {chosen['name']} ({chosen['head']}), the largest {WORDS[config.ranking]} of "
-        f"{len(lines)} candidates",
+        f"{len(lines)} candidates{also}",
         f"cost: a joint step takes {total['seconds_joint_step']:.3g} s, a step of every candidate alone "
         f"{total['seconds_alone_steps']:.3g} s in all: the search costs {100 * total['share']:.0f} % of "
         f"training each alone for as long ({total['num_steps']:.0f} steps; medians of a few steps here)",

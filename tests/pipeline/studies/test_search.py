@@ -57,6 +57,17 @@ def test_candidates_are_ranked_and_their_cost_is_told(tmp_path):
     assert all((tmp_path / f"search.{end}").read_text() for end in ("csv", "tex", "txt"))
 
 
+def test_what_the_images_do_not_tell_apart_is_said(tmp_path):
+    made = trainings(tmp_path / "made", seeds=(0,))
+    write_search(tmp_path, CONFIG, made)
+    assert "not told apart" not in (tmp_path / "search.txt").read_text()
+    scores = json.loads((made["seed0"] / "scores.json").read_text())
+    scores["vit"]["cka_se"] = 0.11  # 0.2 below the best: 1.8 errors of the difference
+    write_json(made["seed0"] / "scores.json", scores)
+    write_search(tmp_path, CONFIG, made)
+    assert "not told apart from it by these images: vit\n" in (tmp_path / "search.txt").read_text()
+
+
 def test_another_proxy_gives_another_order_and_a_collapsed_head_comes_last(tmp_path):
     made = trainings(tmp_path / "made", seeds=(0,))
     write_search(tmp_path, CONFIG.model_copy(update={"ranking": "cosine"}), made)
