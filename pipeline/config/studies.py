@@ -100,15 +100,21 @@ def in_name_order(heads: Mapping[str, AuxiliaryHeadConfig]) -> dict[str, Auxilia
 def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
     """The same training in `epochs` epochs: warm-ups and all other lengths in epochs shrink in proportion."""
     share = epochs / config.schedule.epochs
-    sections = {name: getattr(config, name) for name in ("schedule", "objective")}
-    lengths = {
-        name: {key: value * share for key, value in dict(section).items() if key.endswith("_epochs")}
-        for name, section in sections.items()
+    schedule = config.schedule.model_copy(update=_lengths(config.schedule, share) | {"epochs": epochs})
+    lengths = _lengths(config.objective, share)
+    lengths["patch_start_epoch"] = round(config.objective.patch_start_epoch * share)
+    objective = config.objective.model_copy(update=lengths)
+    return config.model_copy(update={"schedule": schedule, "objective": objective})
+
+
+def _lengths(section: Section, share: float) -> dict[str, float]:
+    """Shares of what a section says in epochs; how often something is saved, a whole number, is no length."""
+    fields = type(section).model_fields
+    return {
+        name: value * share
+        for name, value in section
+        if name.endswith("_epochs") and fields[name].annotation is float
     }
-    lengths["schedule"]["epochs"] = epochs
-    return config.model_copy(
-        update={name: section.model_copy(update=lengths[name]) for name, section in sections.items()}
-    )
 
 
 class JointTrainingConfig(Section):

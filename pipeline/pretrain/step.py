@@ -78,14 +78,14 @@ def train_step(
     frozen = frozenset(index for index, name in enumerate(names) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
     if state.teacher is not None:
-        follow(state.teacher, dict(zip(names, parameters, strict=True)), rates.ema_momentum)
+        _follow(state.teacher, dict(zip(names, parameters, strict=True)), rates.ema_momentum)
     memory = method.updated_memory(state.memory, mean_heard(outcomes))
     terms = mean_terms([outcome.terms for outcome in outcomes])
     outcome = StepOutcome(terms, outcomes[-1].answers, outcomes[-1].watched)
     return replace(state, memory=memory, step=state.step + 1), outcome
 
 
-def follow(teacher: EncodingNetwork, student: dict[str, jt.Var], momentum: float) -> None:
+def _follow(teacher: EncodingNetwork, student: dict[str, jt.Var], momentum: float) -> None:
     """Move every parameter of the teacher towards the student's of its name."""
     names, targets = map(list, zip(*teacher.named_parameters(), strict=True))
     ema_update(targets, [student[name] for name in names], momentum)

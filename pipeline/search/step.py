@@ -76,10 +76,10 @@ class JointOutcome:
 
 def joint_state(config: JointTrainingConfig) -> JointState:
     """Networks with first values, an optimiser at rest, every method's own state at its start."""
-    shared, schedule = shared_names(config.pretrain), config.pretrain.schedule
+    shared = shared_names(config.pretrain)
     networks = candidate_networks(config, shared)
     students = joint_parameters({name: own.student for name, own in networks.items()}, shared)
-    optimizer = build_optimizer(list(students.items()), schedule)
+    optimizer = build_optimizer(list(students.items()), config.pretrain.schedule)
     memories = {name: method.memory() for name, method in _methods(config).items()}
     return JointState(networks, shared, optimizer, memories, step=0)
 
