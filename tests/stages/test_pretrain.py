@@ -10,6 +10,7 @@ from pipeline.config.stages import InitializeConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.files import sha256_of_file
 from stages import initialize, pretrain
+from tests.pipeline.pretrain.small_run import SMALL_METHODS
 
 RUNTIME = RuntimeConfig(log_every_steps=1)
 
@@ -63,3 +64,23 @@ def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
         moved = np.linalg.norm(student[name] - value)
         # Three steps of a moving average near 1 take the teacher a small part of the student's way.
         assert 0 < np.linalg.norm(teacher[name] - value) < 0.1 * moved, name
+
+
+@pytest.mark.parametrize("name", ["mocov3", "simclr", "byol", "mae"])
+def test_the_result_of_another_method_is_its_student(jt, tiny_prepared, tiny_config, tmp_path, name):
+    from pipeline.metrics_log import read_metrics
+    from pipeline.models.backbone_file import load_backbone
+
+    method = SMALL_METHODS[name]
+    changes = {"method": method, "masks": method.masks(tiny_config.masks)}
+    config = tiny_config.model_copy(update=changes)
+    content = pretrain.run(config, tmp_path, data=tiny_prepared, runtime=RUNTIME)
+    published, student = (load_backbone(tmp_path / f"{file}.safetensors") for file in ("backbone", "student"))
+    assert published.weights == student.weights == "student"
+    assert content == sha256_of_file(tmp_path / "student.safetensors")
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    (row,) = [row for row in json.loads((tmp_path / "rows.json").read_text()) if row["metric"] == "cka"]
+    assert row["value"] == pytest.approx(lines[-1]["discrepancy_cka"])
+    with Image.open(tmp_path / "loss.png") as picture:
+        assert picture.size == (1200, 400)
