@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.backbone import BackboneConfig  # noqa: F401
-from pipeline.config.section import NonNegative, NonNegativeInt, PositiveInt, Section, Share
+from pipeline.config.section import NonNegative, PositiveInt, Section, Share
 
 # The kinds of auxiliary heads and the numbers that each takes, with defaults; None: see the comment. The
 # blocks are in pipeline/models/auxiliary_heads. HSSL publishes convnext only; which others its authors tried
@@ -140,7 +140,7 @@ class ObjectiveConfig(Section):
     patch_temperature_start: float = Field(default=0.04, gt=0)
     patch_temperature_warmup_epochs: NonNegative = 50
     # No patch is hidden and no patch loss taken before this epoch; the patch temperature warms up from it on.
-    patch_start_epoch: NonNegativeInt = 0
+    patch_start_epoch: NonNegative = 0
     # False: the patch loss is taken on the same patches, but the student sees them.
     patches_hidden: bool = True
     center_momentum: Share = 0.9

@@ -98,13 +98,17 @@ def in_name_order(heads: Mapping[str, AuxiliaryHeadConfig]) -> dict[str, Auxilia
 
 
 def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
-    """The same training in `epochs` epochs: warm-ups and all other lengths in epochs shrink in proportion."""
+    """The same training in `epochs` epochs: warm-ups and all other lengths in epochs shrink in proportion.
+
+    It starts from first values, and keeps no backbone on its way.
+    """
     share = epochs / config.schedule.epochs
-    schedule = config.schedule.model_copy(update=_lengths(config.schedule, share) | {"epochs": epochs})
+    lengths = _lengths(config.schedule, share) | {"epochs": epochs, "export_every_epochs": 0}
+    schedule = config.schedule.model_copy(update=lengths)
     lengths = _lengths(config.objective, share)
-    lengths["patch_start_epoch"] = round(config.objective.patch_start_epoch * share)
+    lengths["patch_start_epoch"] = config.objective.patch_start_epoch * share
     objective = config.objective.model_copy(update=lengths)
-    return config.model_copy(update={"schedule": schedule, "objective": objective})
+    return config.model_copy(update={"schedule": schedule, "objective": objective, "start": None})
 
 
 def _lengths(section: Section, share: float) -> dict[str, float]:
