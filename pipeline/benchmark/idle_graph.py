@@ -13,8 +13,8 @@ from pipeline.config.reading import read_experiment
 from pipeline.datasets.listing import listing_digest
 from pipeline.files import write_json, write_text
 from pipeline.graph import Graph
-from pipeline.nodes import experiment_nodes
-from pipeline.publishing import publish_tables
+from pipeline.nodes import Node, experiment_nodes
+from pipeline.publishing import publish
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (("run", "all"), ("list", "--all", "--status"))
@@ -60,13 +60,13 @@ class IdleGraph:
         )
         seconds = time.perf_counter() - started
         said = done.stdout + done.stderr
-        if done.returncode or ("run" in command and ": 0 of " not in said) or "\nR pretrain" in said:
+        if done.returncode or ("run" in command and ": 0 of " not in said) or "R pretrain:hssl-seed0" in said:
             raise RuntimeError(f"doit {' '.join(command)} found something to do:\n{said[-2000:]}")
         return seconds
 
 
 def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
-    """Stamp every node of the experiment."""
+    """Stamp every node that the experiment's tables need."""
     experiment, results = read_experiment(str(experiment_file)), folder / "results"
     code = CodeDigests(folder, results / "artifacts" / ".code_digests.json")
 
@@ -75,7 +75,7 @@ def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
 
     (results / "artifacts").mkdir(parents=True)
     graph = Graph(experiment_nodes(experiment), results, code=code, listing=listing)
-    for node in graph.nodes:
+    for node in _needed_for_tables(graph.nodes):
         directory = graph.directory(node)
         directory.mkdir(parents=True)
         outputs = {}
@@ -99,8 +99,17 @@ def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
         }
         write_json(directory / "stamp.json", stamp)
         if node.stage == "tables":
-            publish_tables(directory, results / experiment.name)
+            publish("tables", directory, results / experiment.name, str(experiment_file))
     code.save()
+
+
+def _needed_for_tables(nodes: list[Node]) -> list[Node]:
+    """The nodes of `doit run all`, in order."""
+    needed = {node for node in nodes if node.stage == "tables"}
+    for node in reversed(nodes):
+        if node in needed:
+            needed.update(node.inputs.values())
+    return [node for node in nodes if node in needed]
 
 
 def _write_tables(directory: Path) -> dict[str, dict[str, int]]:
