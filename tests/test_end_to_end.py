@@ -133,3 +133,40 @@ def test_a_folder_of_real_images(project, sample_data):
     assert found == {("imagefolder-mini", "test")}
     probed = [row for row in rows if row["task"] in TASKS]
     assert all(0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1 for row in probed)
+
+
+STUDIES = """
+[search]
+epochs = 1
+[search.candidates.conv]
+depth = 1
+[search.candidates.plain]
+kind = "separable"
+depth = 1
+[search.candidates.vit]
+kind = "vit"
+depth = 1
+[ablate.variants.apart]
+detached = true
+"""
+
+
+def test_studies_of_the_head_end_in_tables_and_a_head_to_run_with(project):
+    (project / "mine.toml").write_text(TWO_ARMS + STUDIES)
+    for study in ("search", "search-validate", "ablate"):
+        asked = [sys.executable, "-m", "doit", "run", study, "experiment=mine.toml"]
+        done = subprocess.run(asked, cwd=project, capture_output=True, text=True, timeout=1800)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    folder = project / "results" / "mine"
+    names = ("search", "search-validate", "ablate")
+    search, validated, ablated = (json.loads((folder / f"{name}.json").read_text()) for name in names)
+    names = {"conv", "plain", "vit"}
+    assert {line["name"] for line in search["lines"]} == names
+    assert all(0 < line["cka"] < 1 and line["parameters"] > 0 for line in search["lines"])
+    assert search["cost"]["share"] > 0
+    assert {line["name"] for line in validated["lines"]} == names | {"random"}
+    assert all(0 < line["knn"] < 1 for line in validated["lines"])
+    assert {line["name"] for line in ablated["lines"]} == {"random", "hssl", "apart"}
+    assert all(line["cka"] > 0 and line["linear_gain"] is not None for line in ablated["lines"][1:])
+    run(project, "results/mine/chosen-head.toml")
+    assert {row["arm"] for row in table(project, "mine-chosen-head")} == {"random", "hssl"}
