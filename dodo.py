@@ -24,7 +24,7 @@ from pipeline.nodes import experiment_nodes  # noqa: E402
 from pipeline.publishing import is_published, link_pictures, publish, tables_of_studies  # noqa: E402
 from pipeline.reporter import StageReporter  # noqa: E402
 from pipeline.study_nodes import needed, study_nodes  # noqa: E402
-from pipeline.subprocesses import StageFailed, end_on_signal  # noqa: E402
+from pipeline.subprocesses import StageFailed, end_on_signal, run_in_group  # noqa: E402
 from pipeline.task_groups import stage_tasks  # noqa: E402
 
 
@@ -135,7 +135,9 @@ def task_benchmark():
     def measure():
         names = ("rows", "repeats", "profile", "size")
         options = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
-        code = subprocess.call([sys.executable, "-m", "stages.benchmark", *options], cwd=ROOT)
+        command = [sys.executable, "-m", "stages.benchmark", *options]
+        # In a group of its own: when doit is ended, the sides that are being measured end too.
+        code = run_in_group(command, cwd=ROOT, environment={**os.environ}, show=partial(os.write, 1))
         return TaskFailed("a row of the benchmark failed") if code else None
 
     return {"actions": [measure]}
