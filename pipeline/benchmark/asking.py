@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 _LAST_LINES = 30
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 2.0
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
