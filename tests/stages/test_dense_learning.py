@@ -11,7 +11,7 @@ from stages import detect, initialize, segment
 pytestmark = pytest.mark.slow
 
 # About four minutes of training on two cores without a GPU; quickstart itself takes fewer, for every arm.
-DETECTION_STEPS = 3500
+DETECTION_STEPS = 4000
 
 
 @pytest.fixture(scope="module")
