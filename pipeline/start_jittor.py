@@ -19,6 +19,7 @@ from typing import Literal
 import numpy
 
 from pipeline.cache import cache_root
+from pipeline.compiled_operators import remove_torn_operators
 from pipeline.cuda_runtime import find_nvcc, num_cuda_devices
 from pipeline.jittor_cache import (
     OneDnn,
@@ -89,6 +90,7 @@ def start(device: Device = "auto", threads: int = 0, *, say: Say = lambda messag
     if not is_built(folder):
         build_once(folder, onednn, say)
     prepare(folder, onednn)
+    remove_torn_operators(folder, say)
     _import_jittor(folder, use_cuda=nvcc is not None)
     _set_threads(threads)
     _started = StartReport(

@@ -116,7 +116,7 @@ class PretrainConfig(Section):
         batch_norm = method.name == "ibot" and self.projection_head.norm == "batch"
         if batch_norm and schedule.accumulation_steps > 1:
             raise ValueError(
-                f"schedule.accumulation_steps {schedule.accumulation_steps}: projection_head.norm \"batch\" "
+                f'schedule.accumulation_steps {schedule.accumulation_steps}: projection_head.norm "batch" '
                 "sees all rows of a batch at once, in parts it would norm by other statistics; needs "
                 "accumulation_steps = 1"
             )
