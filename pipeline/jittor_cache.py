@@ -17,6 +17,7 @@ from typing import IO
 
 from pipeline.cache import cache_root
 from pipeline.files import read_json, replacing, write_json
+from pipeline.processor import model_and_flags
 
 # One object file per source file of Jittor 1.3.11's core; only for the progress line.
 _NUM_CORE_FILES = 157
@@ -48,7 +49,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, nvcc: Path | None) ->
         _first_line(compiler, "--version"),
         platform.platform(),
         platform.node(),
-        _processor(),
+        model_and_flags(),
         str(onednn),
         str(nvcc),
         [os.environ.get(name) for name in _COMPILE_VARIABLES],
@@ -220,12 +221,3 @@ def _link(link: Path, target: Path) -> None:
 def _first_line(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     return done.stdout.partition("\n")[0]
-
-
-def _processor() -> str:
-    """Model and features: a home folder may be shared by machines on which -march=native differs."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return " ".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))

@@ -17,7 +17,8 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.files import sha256_of_file, write_json
-    from pipeline.search.loop import JointProgress, train_jointly
+    from pipeline.pretrain.loop import Progress
+    from pipeline.search.loop import train_jointly
     from pipeline.studies.search import COST, SCORES
 
     kernels.use(runtime.kernels)
@@ -25,7 +26,7 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     said: set[str] = set()
     with tqdm(desc=f"{len(config.candidates)} heads", unit="step", dynamic_ncols=True) as bar:
 
-        def report(progress: JointProgress) -> None:
+        def report(progress: Progress) -> None:
             bar.total = progress.num_steps
             bar.set_postfix_str(f"loss {progress.metrics['loss']:.3g}", refresh=False)
             bar.update(progress.step - bar.n)

@@ -42,12 +42,6 @@ def processor_name() -> str:
     return platform.machine()
 
 
-def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions for it; see `pipeline.kernels.precision`, which needs Jittor."""
-    words = set(cpuinfo.read_text().split())
-    return bool(words & {"avx512_bf16", "amx_bf16"})
-
-
 def version(package: str) -> str | None:
     """Of an installed package."""
     try:

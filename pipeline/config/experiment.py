@@ -4,13 +4,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
 from pipeline.config.methods import ByolConfig, IbotConfig, MaeConfig, MocoV3Config, SimclrConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
-    BackboneConfig,
     ObjectiveConfig,
     ProjectionHeadConfig,
     RegularisationConfig,

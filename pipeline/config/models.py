@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.backbone import BackboneConfig  # noqa: F401
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
 
 # The kinds of auxiliary heads and the numbers that each takes, with defaults; None: see the comment. The

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, MaskConfig
 from pipeline.config.methods import IbotConfig, MethodConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
-    BackboneConfig,
     ObjectiveConfig,
     ProjectionHeadConfig,
     RegularisationConfig,

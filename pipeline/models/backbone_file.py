@@ -7,7 +7,7 @@ import jittor as jt
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 from pipeline.models.backbones import build_backbone
 from pipeline.models.encoder import Encoder
 from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, read_arrays, write_arrays

@@ -8,7 +8,7 @@ import numpy as np
 from jittor import nn
 
 from pipeline import kernels
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 from pipeline.models.encoder import Tokens
 from pipeline.models.layers import LayerNorm, Linear, Mlp
 from pipeline.models.position import grid_resampling

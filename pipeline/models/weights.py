@@ -28,10 +28,20 @@ def assign_arrays(network: nn.Module, arrays: Mapping[str, np.ndarray], origin: 
     """Give every parameter of `network` the array of its name.
 
     Raises:
+        WeightsError: as of `assign_parameters`.
+    """
+    assign_parameters(dict(network.named_parameters()), arrays, origin)
+
+
+def assign_parameters(
+    parameters: Mapping[str, jt.Var], arrays: Mapping[str, np.ndarray], origin: str
+) -> None:
+    """Give every parameter the array of its name; what takes a gradient goes on taking one.
+
+    Raises:
         WeightsError: a name is missing or unexpected, or a shape or type differs; all are listed and
             nothing is changed.
     """
-    parameters = dict(network.named_parameters())
     missing, unexpected = sorted(parameters.keys() - arrays.keys()), sorted(arrays.keys() - parameters.keys())
     reshaped = {
         name: f"expected {tuple(parameters[name].shape)} float32, "

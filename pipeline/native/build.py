@@ -6,13 +6,13 @@ Independent of Jittor: the augmentation kernels are called through ctypes, witho
 import fcntl
 import hashlib
 import os
-import platform
 import shutil
 import subprocess
 from pathlib import Path
 
 from pipeline.cache import cache_root
 from pipeline.files import replacing
+from pipeline.processor import model_and_flags
 
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared", "-fno-math-errno", "-Wall", "-Wextra")
 
@@ -41,7 +41,7 @@ def build_library(
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
     if compiler is None:
         raise BuildError(f"{name}: no C++ compiler found; install g++ (Debian: apt-get install g++)")
-    digest = hashlib.sha256(repr((_compiler_version(compiler), _processor(), _FLAGS, flags)).encode())
+    digest = hashlib.sha256(repr((_compiler_version(compiler), model_and_flags(), _FLAGS, flags)).encode())
     for path in (*sources, *depends):
         digest.update(path.read_bytes())
     library = cache_root() / "native" / digest.hexdigest()[:16] / f"lib{name}.so"
@@ -65,12 +65,3 @@ def _compile(compiler: str, name: str, arguments: list[str]) -> None:
 def _compiler_version(compiler: str) -> str:
     done = subprocess.run([compiler, "--version"], capture_output=True, text=True)
     return done.stdout.splitlines()[0] if done.stdout else compiler
-
-
-def _processor() -> str:
-    """What -march=native depends on: a shared home folder may be mounted on unlike machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return " ".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.files import sha256_of_json
-from pipeline.models.weights import WeightsError, read_arrays, write_arrays
+from pipeline.models.weights import WeightsError, assign_parameters, read_arrays, write_arrays
 from pipeline.search.step import JointState
 
 
@@ -33,24 +33,10 @@ def load_checkpoint(path: Path, state: JointState, config: JointTrainingConfig) 
     if not isinstance(step, int):
         raise WeightsError(f"{path}: step is {step!r}, expected a whole number")
     moments = {name: array for name, array in arrays.items() if name.startswith("optimizer/")}
-    tensors = _tensors(state)
-    expected = {name: tuple(value.shape) for name, value in tensors.items()}
-    found = {name: array.shape for name, array in arrays.items() if name not in moments}
-    if found != expected:
-        wrong = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        raise WeightsError(f"{path} does not fit: {wrong[:5]} are missing, unknown or of another shape")
-    for name, value in tensors.items():
-        if not name.startswith("memory/"):
-            trainable = value.requires_grad
-            value.assign(jt.array(arrays[name]))
-            # Assigning may carry the source's flag over; a frozen student would train to nothing in silence.
-            (value.start_grad if trainable else value.stop_grad)()
+    own = {name: array for name, array in arrays.items() if name not in moments}
+    assign_parameters(_tensors(state), own, origin=str(path))
     state.optimizer.load_state({name.removeprefix("optimizer/"): array for name, array in moments.items()})
-    memories = {
-        candidate: {name: jt.array(arrays[f"memory/{candidate}/{name}"]).stop_grad() for name in memory}
-        for candidate, memory in state.memories.items()
-    }
-    return replace(state, memories=memories, step=step)
+    return replace(state, step=step)
 
 
 def _tensors(state: JointState) -> dict[str, jt.Var]:

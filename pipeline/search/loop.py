@@ -16,7 +16,7 @@ from pipeline.optim.schedules import Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.discrepancy import held_out_images
-from pipeline.pretrain.loop import CHECKPOINT
+from pipeline.pretrain.loop import CHECKPOINT, Progress
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
 from pipeline.search.checkpoint import load_checkpoint, save_checkpoint
@@ -26,16 +26,6 @@ from pipeline.search.step import JointOutcome, joint_state, joint_step
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
 _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
-
-
-@dataclass(frozen=True)
-class JointProgress:
-    """What a bar shows after a logged step."""
-
-    step: int  # done
-    num_steps: int
-    metrics: dict[str, float]
-    warning: str | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ def train_jointly(
     output: Path,
     *,
     runtime: RuntimeConfig,
-    report: Callable[[JointProgress], None],
+    report: Callable[[Progress], None],
 ) -> SearchOutcome:
     """Train to the end of the schedule, from `output/checkpoint.safetensors` if there is one, and measure.
 
@@ -88,7 +78,7 @@ def train_jointly(
             if due:
                 metrics |= _flat(joint_discrepancies(state, crops, config)) | clock.read(state.step)
             append_metrics(output / METRICS, metrics)
-            report(JointProgress(state.step, schedule.num_steps, metrics, method.warning(metrics)))
+            report(Progress(state.step, schedule.num_steps, metrics, method.warning(metrics)))
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             if clock.checkpoint_due(runtime.checkpoint_every_minutes) and state.step < schedule.num_steps:
                 save_checkpoint(output / CHECKPOINT, state, config)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DetectConfig, DetectHeadConfig, DetectViewConfig, FinetuneSchedule
-from pipeline.config.models import BackboneConfig
 from pipeline.config.stages import InitializeConfig, RuntimeConfig
 from pipeline.datasets.preparing import prepare
 from stages import detect, initialize

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import FinetuneSchedule, SegmentConfig, SegmentHeadConfig, SegmentViewConfig
-from pipeline.config.models import BackboneConfig
 from pipeline.config.stages import InitializeConfig, RuntimeConfig
 from pipeline.datasets.preparing import prepare
 from stages import initialize, segment

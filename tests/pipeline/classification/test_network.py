@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 
 CONFIG = BackboneConfig(size="custom", image_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=2)
 

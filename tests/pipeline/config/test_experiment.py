@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.experiment import ARMS, Experiment
-from pipeline.config.models import BackboneConfig
 
 
 @pytest.mark.parametrize(

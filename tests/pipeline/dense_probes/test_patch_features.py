@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 from pipeline.dense_probes.patch_features import PatchFeatures, cls_attention, patch_features
 
 CONFIG = BackboneConfig(size="custom", image_size=24, patch_size=6, embed_dim=16, depth=2, num_heads=2)

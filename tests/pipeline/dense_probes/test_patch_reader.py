@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 from pipeline.dense_probes.patch_features import patch_features
 from pipeline.dense_probes.patch_reader import PatchReader
 

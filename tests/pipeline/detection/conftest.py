@@ -33,7 +33,7 @@ def small_heads():
 @pytest.fixture
 def small_detector(jt, small_heads):
     """small_detector(masks=True, frozen=False, num_classes=3, **heads): patches of 8 px, 4 blocks."""
-    from pipeline.config.models import BackboneConfig
+    from pipeline.config.backbone import BackboneConfig
     from pipeline.detection.cascade import CascadeMaskRcnn
     from pipeline.models.dense_backbone import DenseBackbone
     from pipeline.models.initialization import initialize

@@ -48,7 +48,7 @@ def test_boxes_are_pooled_where_they_are(jt, small_detector):
 @pytest.mark.slow
 def test_t32_the_paper_sizes_build_and_run(jt, rng):
     """T32: iBOT's heads on ViT-S/16, one forward pass at a reduced image size."""
-    from pipeline.config.models import BackboneConfig
+    from pipeline.config.backbone import BackboneConfig
     from pipeline.detection.cascade import CascadeMaskRcnn
     from pipeline.detection.inference import find
     from pipeline.models.dense_backbone import DenseBackbone

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.dense import FinetuneSchedule
-from pipeline.config.models import BackboneConfig
 from pipeline.config.stages import RuntimeConfig
 
 CONFIG = BackboneConfig(size="custom", image_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=2)

@@ -6,7 +6,7 @@ import numpy as np
 def test_arrays_and_metadata_come_back(jt, tmp_path):
     from jittor import nn
 
-    from pipeline.config.models import BackboneConfig
+    from pipeline.config.backbone import BackboneConfig
     from pipeline.finetune.model_file import save_model
     from pipeline.models.backbone_file import FrozenBackbone
     from pipeline.models.vit import VisionTransformer

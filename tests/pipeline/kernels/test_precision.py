@@ -12,10 +12,10 @@ SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48)]
 def rounding(jt):
     """pipeline.kernels, rounding factors to bfloat16."""
     from pipeline import kernels
-    from pipeline.kernels.precision import processor_multiplies_bfloat16
+    from pipeline.processor import multiplies_bfloat16
 
     kernels.use("fused")
-    if kernels.current() != "fused" or not processor_multiplies_bfloat16():
+    if kernels.current() != "fused" or not multiplies_bfloat16():
         pytest.skip("no compiled kernels, or no instructions for bfloat16 here")
     kernels.use_precision("bfloat16")
     yield kernels
@@ -87,13 +87,13 @@ def test_refused_where_it_would_be_ignored_or_slower(jt, tmp_path, monkeypatch):
     kernels.use("fused")
     if kernels.current() != "fused":
         pytest.skip("no compiled kernels here")
-    monkeypatch.setattr(precision, "processor_multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
     with pytest.raises(ValueError, match="this processor has no instructions for it"):
         kernels.use_precision("bfloat16")
 
 
 def test_what_the_processor_says(tmp_path):
-    from pipeline.kernels.precision import processor_multiplies_bfloat16 as multiplies
+    from pipeline.processor import multiplies_bfloat16 as multiplies
 
     (tmp_path / "new").write_text("model name : X\nflags : fpu avx512_bf16 sse\n")
     (tmp_path / "old").write_text("model name : avx512_bf16\nflags : fpu avx512_bf16x sse\n")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 
 CONFIG = BackboneConfig(size="custom", image_size=32, patch_size=8, embed_dim=24, depth=6, num_heads=3)
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 from tests.pipeline.pretrain.small_run import small_config
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.models import BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 
 CONFIG = BackboneConfig(size="custom", image_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=2)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.dense import FinetuneSchedule, SegmentConfig, SegmentHeadConfig, SegmentViewConfig
-from pipeline.config.models import BackboneConfig
 
 
 @pytest.fixture
