@@ -1,8 +1,8 @@
 """Auxiliary head, projection head and objective."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
 
@@ -22,6 +22,15 @@ AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {
 _HEAD_NUMBERS = {name for numbers in AUXILIARY_HEADS.values() for name in numbers}
 
 
+def _known_kind(kind: str) -> str:
+    if kind not in AUXILIARY_HEADS:
+        raise ValueError(f"unknown kind of head; choose from {list(AUXILIARY_HEADS)}")
+    return kind
+
+
+HeadKind = Annotated[str, AfterValidator(_known_kind)]
+
+
 class AuxiliaryHeadConfig(Section):
     """Blocks of another architecture at the backbone's width; thrown away after pretraining.
 
@@ -29,7 +38,7 @@ class AuxiliaryHeadConfig(Section):
     whatever was given, so that changing `kind` needs no other change.
     """
 
-    kind: str = "convnext"
+    kind: HeadKind = "convnext"
     depth: PositiveInt = 3  # blocks
     kernel_size: PositiveInt | None = None  # patches, odd
     window_size: PositiveInt | None = None  # patches, clipped to the map
@@ -54,13 +63,6 @@ class AuxiliaryHeadConfig(Section):
         given = {name: values[name] for name in defaults if values.get(name) is not None}
         kept = {name: value for name, value in values.items() if name not in _HEAD_NUMBERS}
         return {**kept, **defaults, **given}
-
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str) -> str:
-        if kind not in AUXILIARY_HEADS:
-            raise ValueError(f"unknown kind of head; choose from {list(AUXILIARY_HEADS)}")
-        return kind
 
     @model_validator(mode="after")
     def _mixes_patches(self) -> "AuxiliaryHeadConfig":

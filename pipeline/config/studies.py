@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
+from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig, HeadKind
 from pipeline.config.section import Positive, PositiveInt, Section
 from pipeline.config.stages import PretrainConfig
 
@@ -18,7 +18,7 @@ Proxy = Literal["cka", "cosine", "kl", "auxiliary_loss"]
 class HeadChanges(Section):
     """What differs from the experiment's `auxiliary_head`; what is not given stays."""
 
-    kind: str | None = None
+    kind: HeadKind | None = None
     depth: PositiveInt | None = None
     kernel_size: PositiveInt | None = None
     window_size: PositiveInt | None = None

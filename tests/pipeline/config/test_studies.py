@@ -57,7 +57,7 @@ def test_by_default_every_kind_is_a_candidate_at_depth_3():
         ({"ablate": {"variants": {"wide": {"kind": "vit", "num_heads": 5}}}}, "does not divide"),
         ({"search": {"arm": "random"}}, "has no auxiliary head to study"),
         ({"search": {"candidates": {"one": {"depth": 1}}}}, "at least 2"),
-        ({"search": {"candidates": {"one": {"kind": "conv"}, "two": {}}}}, "unknown kind of head"),
+        ({"search": {"candidates": {"one": {"kind": "conv"}, "two": {}}}}, "search.candidates.one.kind"),
     ],
 )
 def test_what_cannot_be_studied_is_refused(changes, said):
