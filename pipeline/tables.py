@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.tables import TablesConfig
+from pipeline.evaluate.centred_interval import centred_interval
 from pipeline.rows import Row
 
 Line = dict[str, Any]
@@ -105,7 +106,7 @@ def _line(group: list[Row], config: TablesConfig, rng: np.random.Generator) -> L
     first, values = group[0], np.array([row.value for row in group])
     low, high = first.ci_low, first.ci_high
     if len(group) > 1:
-        low, high = _interval(_Answers.of(group), config, rng)
+        low, high = _interval(_Answers.of(group), float(values.mean()), config, rng)
     return {
         "experiment": config.experiment,
         "arm": first.arm,
@@ -131,8 +132,9 @@ def _difference(group: list[Row], base: list[Row], config: TablesConfig, rng: np
     if not base:
         return dict.fromkeys(names)
     differences = np.array([row.value - other.value for row, other in zip(group, base, strict=True)])
-    low, high = _interval(_Answers.of(group).minus(_Answers.of(base)), config, rng)
-    values = (float(differences.mean()), _std(differences), low, high)
+    difference = float(differences.mean())
+    low, high = _interval(_Answers.of(group).minus(_Answers.of(base)), difference, config, rng)
+    values = (difference, _std(differences), low, high)
     return dict(zip(names, values, strict=True))
 
 
@@ -167,20 +169,17 @@ def _minus(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | 
 
 
 def _interval(
-    answers: _Answers, config: TablesConfig, rng: np.random.Generator
+    answers: _Answers, value: float, config: TablesConfig, rng: np.random.Generator
 ) -> tuple[float | None, float | None]:
-    """Percentile interval over images drawn again with replacement."""
+    """Of `value`, over images drawn again with replacement."""
     if answers.images is not None:
-        replicates = _resampled_means(answers.images, config.num_bootstrap, rng)
-    elif answers.replicates is not None:
-        replicates = answers.replicates[np.isfinite(answers.replicates)]
-    else:
-        return None, None
-    if not replicates.size:
-        return None, None
-    tail = (1 - config.confidence) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail])
-    return float(low), float(high)
+        tail = (1 - config.confidence) / 2
+        means = _resampled_means(answers.images, config.num_bootstrap, rng)
+        low, high = np.quantile(means, [tail, 1 - tail])
+        return float(low), float(high)
+    if answers.replicates is not None:
+        return centred_interval(answers.replicates, value, config.confidence)
+    return None, None
 
 
 def _resampled_means(values: np.ndarray, num_bootstrap: int, rng: np.random.Generator) -> np.ndarray:

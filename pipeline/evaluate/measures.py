@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.evaluate.centred_interval import centred_interval
 from pipeline.files import replacing, write_json
 
 RESAMPLING_SEED = 95
@@ -88,12 +89,12 @@ def _row(measure: Measure) -> dict:
 
 
 def _interval(measure: Measure) -> tuple[float, float]:
-    """The 95 % percentile interval; resamples on which the metric does not exist are left out."""
-    finite = measure.replicates[np.isfinite(measure.replicates)]
-    if len(finite) < len(measure.replicates) / 2:
+    """95 %, within the fractions that a metric can be."""
+    count = np.isfinite(measure.replicates).sum()
+    if count < len(measure.replicates) / 2:
         raise ValueError(
             f"{measure.task} {measure.metric}: expected finite replicates, "
-            f"found {len(finite)} of {len(measure.replicates)}"
+            f"found {count} of {len(measure.replicates)}"
         )
-    low, high = np.quantile(finite, [0.025, 0.975])
-    return float(low), float(high)
+    low, high = centred_interval(measure.replicates, measure.value)
+    return max(low, 0.0), min(high, 1.0)

@@ -1,0 +1,31 @@
+"""Bootstrap interval of a metric that is no mean over images, such as AP or mIoU."""
+
+import numpy as np
+
+
+def centred_interval(
+    replicates: np.ndarray, value: float, confidence: float = 0.95
+) -> tuple[float | None, float | None]:
+    """Percentile interval of the replicates, moved so that their mean is `value`.
+
+    A resample holds some images several times. AP takes the best precision from a recall on, and repeated
+    images let it find a better one: its replicates lie above the value of the images themselves, by more than
+    they scatter where AP is small. Their scatter is what an interval is wanted for; the move takes the rest
+    away. A choice of this project, after the estimate of bias in Efron and Tibshirani, An Introduction to the
+    Bootstrap (1993), chapter 10.
+
+    Args:
+        replicates: (R,) the metric on resamples, or a difference of two metrics; what is not finite, as on
+            resamples where the metric does not exist, is left out.
+        value: the same on the images themselves.
+        confidence: share of the replicates inside the interval, between 0 and 1.
+
+    Returns:
+        (low, high); (None, None) without a finite replicate.
+    """
+    finite = replicates[np.isfinite(replicates)]
+    if not finite.size:
+        return None, None
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(finite, [tail, 1 - tail]) + (value - finite.mean())
+    return float(low), float(high)
