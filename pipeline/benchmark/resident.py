@@ -1,5 +1,6 @@
 """Memory of this process, as the kernel counts it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,3 +14,9 @@ def resident_mib(field: str = "VmRSS") -> float:
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
     raise OSError(f"/proc/self/status has no {field}")
+
+
+def forget_peak() -> None:
+    """Count "VmHWM" from what is held now; where the kernel refuses, the old peak stays."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

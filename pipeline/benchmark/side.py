@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.benchmark.resident import resident_mib
+from pipeline.benchmark.resident import forget_peak, resident_mib
 from pipeline.benchmark.sides import SIDES
 
 
@@ -42,6 +42,8 @@ def serve(name: str, parameters: dict, folder: Path) -> None:
         side = SIDES[name](parameters, folder)
         extra = getattr(side, "extra", {})
         answer(check=side.check, extra=extra, peak_rss_mib=resident_mib("VmHWM"))
+        # Comparing weights with a file holds that file in memory: no part of what is measured.
+        forget_peak()
         for request in sys.stdin:
             if request.strip() == "report":
                 answer(report=side.report())

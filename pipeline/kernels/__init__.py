@@ -4,9 +4,10 @@ Jittor must have been started (`pipeline.start_jittor`) before this package is i
 """
 
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
-from pipeline.kernels.dense import linear, linear_gelu
+from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
 from pipeline.kernels.normalization import l2_normalize, layer_norm
+from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import use_precision
 from pipeline.kernels.rows import gather_rows
@@ -22,6 +23,9 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_gelu",
+    "mlp",
+    "normed_linear",
+    "normed_mlp",
     "note",
     "pool_cells",
     "soft_cross_entropy",

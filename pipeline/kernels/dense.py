@@ -1,4 +1,4 @@
-"""Linear layer, alone or followed by GELU."""
+"""Linear layer, alone or followed by GELU, and the MLP of both."""
 
 import math
 
@@ -27,6 +27,28 @@ def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
     """
     _check(x, weight, bias)
     return (fused_linear_gelu if selection.fused_matmul() else plain_linear_gelu)(x, weight, bias)
+
+
+def mlp(x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contract_bias: jt.Var) -> jt.Var:
+    """linear(linear_gelu(x, expand, expand_bias), contract, contract_bias): (..., K) -> (..., M).
+
+    The fused one keeps the hidden values in front of the GELU only, and computes those behind it again for
+    the gradient: a fourth of what a transformer's block keeps, for a hundredth of its time.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    if not selection.fused_matmul():
+        return linear(linear_gelu(x, expand, expand_bias), contract, contract_bias)
+    _check(x, expand, expand_bias)
+    if contract.ndim != 2 or contract.shape[1] != expand.shape[0]:
+        raise ValueError(
+            f"linear: hidden {expand.shape[0]}, weight {tuple(contract.shape)}; expected (M, hidden)"
+        )
+    if tuple(contract_bias.shape) != (contract.shape[0],):
+        raise ValueError(f"linear: bias {tuple(contract_bias.shape)}; expected ({contract.shape[0]},)")
+    rows = _Mlp()(x.reshape(-1, x.shape[-1]), expand, expand_bias, contract, contract_bias)
+    return rows.reshape(*x.shape[:-1], contract.shape[0])
 
 
 def plain_linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
@@ -58,14 +80,13 @@ _MNK = "in0_shape0, in1_shape0, in0_shape1"
 class _Linear(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         self.saved = x, weight
-        shape = (x.shape[0], weight.shape[0])
-        return call("hssl_linear", f"{_MNK}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], shape)
+        return forward(x, weight, bias)
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         x, weight = self.saved
         # Negative: x takes no gradient, as the images themselves.
-        x_grad = None if self.input_mask[0] < 0 else _input_gradient(out_grad, weight)
-        return x_grad, *_weight_gradients(out_grad, x)
+        x_grad = None if self.input_mask[0] < 0 else input_gradient(out_grad, weight)
+        return x_grad, *weight_gradients(out_grad, x)
 
 
 class _LinearWithoutBias(Operator):
@@ -76,47 +97,82 @@ class _LinearWithoutBias(Operator):
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, jt.Var]:
         x, weight = self.saved
-        x_grad = None if self.input_mask[0] < 0 else _input_gradient(out_grad, weight)
-        sizes = "in0_shape0, in0_shape1, in1_shape1"
-        weight_grad = call(
-            "hssl_linear_weight_gradient",
-            f"{sizes}, in0_p, in1_p, out0_p, nullptr",
-            [out_grad, x],
-            weight.shape,
-        )
-        return x_grad, weight_grad
+        x_grad = None if self.input_mask[0] < 0 else input_gradient(out_grad, weight)
+        return x_grad, weight_gradient(out_grad, x)
 
 
 class _LinearGelu(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
-        shape = (x.shape[0], weight.shape[0])
-        arguments = f"{_MNK}, in0_p, in1_p, in2_p, out0_p, out1_p"
-        z, y = call("hssl_linear_gelu", arguments, [x, weight, bias], shape, shape)
+        z, y = forward_gelu(x, weight, bias)
         self.saved = x, weight, z
         return y
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         x, weight, z = self.saved
-        arguments = "in0_shape0, in0_shape1, in0_p, in1_p, out0_p, out1_p"
-        z_grad, bias_grad = call("hssl_gelu_gradient", arguments, [out_grad, z], z.shape, (z.shape[1],))
-        sizes = "in0_shape0, in0_shape1, in1_shape1"
-        weight_grad = call(
-            "hssl_linear_weight_gradient",
-            f"{sizes}, in0_p, in1_p, out0_p, nullptr",
-            [z_grad, x],
-            weight.shape,
-        )
-        x_grad = None if self.input_mask[0] < 0 else _input_gradient(z_grad, weight)
-        return x_grad, weight_grad, bias_grad
+        z_grad, bias_grad = gelu_gradient(out_grad, z)
+        x_grad = None if self.input_mask[0] < 0 else input_gradient(z_grad, weight)
+        return x_grad, weight_gradient(z_grad, x), bias_grad
 
 
-def _input_gradient(out_grad: jt.Var, weight: jt.Var) -> jt.Var:
+class _Mlp(Operator):
+    def execute(
+        self, x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contract_bias: jt.Var
+    ):
+        z, y = forward_gelu(x, expand, expand_bias)
+        self.saved = x, expand, z, contract
+        return forward(y, contract, contract_bias)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        x, expand, z, contract = self.saved
+        contract_grads = weight_gradients(out_grad, gelu_again(z))
+        z_grad, expand_bias_grad = gelu_gradient(input_gradient(out_grad, contract), z)
+        x_grad = None if self.input_mask[0] < 0 else input_gradient(z_grad, expand)
+        return x_grad, weight_gradient(z_grad, x), expand_bias_grad, *contract_grads
+
+
+# What the operators here and in `normed` are made of: rows (R, in), weights (out, in).
+
+
+def forward(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
+    """The linear layer."""
+    shape = (x.shape[0], weight.shape[0])
+    return call("hssl_linear", f"{_MNK}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], shape)
+
+
+def forward_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> list[jt.Var]:
+    """The linear layer's output, and its GELU."""
+    shape = (x.shape[0], weight.shape[0])
+    arguments = f"{_MNK}, in0_p, in1_p, in2_p, out0_p, out1_p"
+    return call("hssl_linear_gelu", arguments, [x, weight, bias], shape, shape)
+
+
+def gelu_again(z: jt.Var) -> jt.Var:
+    """The GELU of what `forward_gelu` returned first."""
+    return call("hssl_gelu", "in0_shape0, in0_shape1, in0_p, out0_p", [z], z.shape)
+
+
+def gelu_gradient(out_grad: jt.Var, z: jt.Var) -> list[jt.Var]:
+    """Gradients of z and of the bias in it."""
+    arguments = "in0_shape0, in0_shape1, in0_p, in1_p, out0_p, out1_p"
+    return call("hssl_gelu_gradient", arguments, [out_grad, z], z.shape, (z.shape[1],))
+
+
+def input_gradient(out_grad: jt.Var, weight: jt.Var) -> jt.Var:
+    """Of a linear layer."""
     sizes = "in0_shape0, in0_shape1, in1_shape1"
     shape = (out_grad.shape[0], weight.shape[1])
     return call("hssl_linear_input_gradient", f"{sizes}, in0_p, in1_p, out0_p", [out_grad, weight], shape)
 
 
-def _weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
+def weight_gradient(out_grad: jt.Var, x: jt.Var) -> jt.Var:
+    """Of a linear layer, without that of its bias."""
+    arguments = "in0_shape0, in0_shape1, in1_shape1, in0_p, in1_p, out0_p, nullptr"
+    shape = (out_grad.shape[1], x.shape[1])
+    return call("hssl_linear_weight_gradient", arguments, [out_grad, x], shape)
+
+
+def weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
+    """Of the weight and of the bias."""
     sizes = "in0_shape0, in0_shape1, in1_shape1"
     shape = (out_grad.shape[1], x.shape[1])
     arguments = f"{sizes}, in0_p, in1_p, out0_p, out1_p"

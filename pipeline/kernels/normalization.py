@@ -57,19 +57,26 @@ def fused_l2_normalize(x: jt.Var, eps: float = 1e-12) -> jt.Var:
 
 class _LayerNorm(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
-        arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, in1_p, in2_p, out0_p, out1_p'
-        moments_shape = (x.shape[0], 2)
-        y, moments = call(
-            "hssl_layer_norm", arguments, [x, weight, bias], x.shape, moments_shape, data={"eps": eps}
-        )
+        y, moments = fused_norm(x, weight, bias, eps)
         self.saved = x, weight, moments
         return y
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
-        x, weight, moments = self.saved
-        arguments = "in0_shape0, in0_shape1, in0_p, in1_p, in2_p, in3_p, out0_p, out1_p, out2_p"
-        shapes = x.shape, weight.shape, weight.shape
-        return *call("hssl_layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes), None
+        return *fused_norm_gradients(out_grad, *self.saved), None
+
+
+def fused_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> list[jt.Var]:
+    """The layer norm of rows (R, C), and moments (R, 2) for its gradient."""
+    arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, in1_p, in2_p, out0_p, out1_p'
+    shapes = x.shape, (x.shape[0], 2)
+    return call("hssl_layer_norm", arguments, [x, weight, bias], *shapes, data={"eps": eps})
+
+
+def fused_norm_gradients(out_grad: jt.Var, x: jt.Var, weight: jt.Var, moments: jt.Var) -> list[jt.Var]:
+    """Of rows, weight and bias."""
+    arguments = "in0_shape0, in0_shape1, in0_p, in1_p, in2_p, in3_p, out0_p, out1_p, out2_p"
+    shapes = x.shape, weight.shape, weight.shape
+    return call("hssl_layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes)
 
 
 class _L2Normalize(Operator):

@@ -11,15 +11,17 @@ from pipeline import kernels
 
 
 class Linear(nn.Module):
-    """x (..., in_dim) -> (..., out_dim)."""
+    """x (..., in_dim) -> (..., out_dim); behind a layer norm where one is given."""
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__()
         self.weight = jt.zeros((out_dim, in_dim))
         self.bias = jt.zeros((out_dim,))
 
-    def execute(self, x: jt.Var) -> jt.Var:
-        return kernels.linear(x, self.weight, self.bias)
+    def execute(self, x: jt.Var, norm: "LayerNorm | None" = None) -> jt.Var:
+        if norm is None:
+            return kernels.linear(x, self.weight, self.bias)
+        return kernels.normed_linear(x, norm.weight, norm.bias, norm.eps, self.weight, self.bias)
 
 
 class LinearGelu(Linear):
@@ -43,12 +45,15 @@ class LayerNorm(nn.Module):
 
 
 class Mlp(nn.Module):
-    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer."""
+    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer; behind a layer norm where one is given."""
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int):
         super().__init__()
         self.expand = LinearGelu(in_dim, hidden_dim)
         self.contract = Linear(hidden_dim, out_dim)
 
-    def execute(self, x: jt.Var) -> jt.Var:
-        return self.contract(self.expand(x))
+    def execute(self, x: jt.Var, norm: LayerNorm | None = None) -> jt.Var:
+        layers = self.expand.weight, self.expand.bias, self.contract.weight, self.contract.bias
+        if norm is None:
+            return kernels.mlp(x, *layers)
+        return kernels.normed_mlp(x, norm.weight, norm.bias, norm.eps, *layers)

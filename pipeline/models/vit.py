@@ -25,8 +25,9 @@ class Attention(nn.Module):
         self.qkv = Linear(dim, 3 * dim)
         self.out = Linear(dim, dim)
 
-    def execute(self, x: jt.Var) -> jt.Var:
-        return self.out(kernels.attention(self.qkv(x), self.num_heads))
+    def execute(self, x: jt.Var, norm: LayerNorm | None = None) -> jt.Var:
+        """x (B, N, D) -> same shape; behind a layer norm where one is given."""
+        return self.out(kernels.attention(self.qkv(x, norm), self.num_heads))
 
 
 class Block(nn.Module):
@@ -41,9 +42,9 @@ class Block(nn.Module):
 
     def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
         """x (B, N + 1, D); path_scales (2, B): what stochastic depth multiplies the two branches by."""
-        attended = self.attention(self.norm_attention(x))
+        attended = self.attention(x, self.norm_attention)
         x = x + (attended if path_scales is None else attended * path_scales[0].reshape(-1, 1, 1))
-        mixed = self.mlp(self.norm_mlp(x))
+        mixed = self.mlp(x, self.norm_mlp)
         return x + (mixed if path_scales is None else mixed * path_scales[1].reshape(-1, 1, 1))
 
 

@@ -14,6 +14,9 @@ void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const flo
 void hssl_linear_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                       float* z, float* y);
 
+// y = GELU(z), again.
+void hssl_gelu(long rows, long out_dim, const float* z, float* y);
+
 // z_grad = y_grad GELU'(z); bias_grad (out) = column sums of z_grad.
 void hssl_gelu_gradient(long rows, long out_dim, const float* y_grad, const float* z, float* z_grad,
                         float* bias_grad);

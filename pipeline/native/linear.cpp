@@ -34,6 +34,19 @@ void hssl_linear_gelu(long rows, long out_dim, long in_dim, const float* x, cons
     }
 }
 
+void hssl_gelu(long rows, long out_dim, const float* z, float* y) {
+#pragma omp parallel for schedule(static)
+    for (long i = 0; i < rows; i++) {
+        const float* before = z + i * out_dim;
+        float* after = y + i * out_dim;
+#pragma omp simd
+        for (long j = 0; j < out_dim; j++) {
+            float bell;
+            after[j] = before[j] * hssl::normal_cdf(before[j], bell);
+        }
+    }
+}
+
 void hssl_gelu_gradient(long rows, long out_dim, const float* y_grad, const float* z, float* z_grad,
                         float* bias_grad) {
     hssl::reduce_rows(rows, out_dim, bias_grad, [&](long i, float* sums) {

@@ -187,6 +187,27 @@ def test_threads_can_change_and_the_device_cannot(warm):
     """)
 
 
+def test_free_memory_is_joined(warm):
+    """192 MiB in tensors of 3 MiB are let go: one of 150 MiB then finds room among them."""
+    code = (
+        START
+        + """
+import jittor
+from pipeline.benchmark.resident import resident_mib
+start = resident_mib()
+small = [jittor.ones((3, 2**18)) for _ in range(64)]
+jittor.sync(small)
+del small
+large = jittor.ones((150, 2**18))
+large.sync()
+print(start, resident_mib())
+"""
+    )
+    start, end = map(float, succeeds(code).split()[-2:])
+    assert start < 600  # what is reserved is not held
+    assert end - start < 250
+
+
 def test_an_early_import_is_refused():
     done = python("import sys\nsys.modules['jittor'] = sys\n" + START)
     assert done.returncode == 1

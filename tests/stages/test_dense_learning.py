@@ -4,14 +4,25 @@ import json
 
 import pytest
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.reading import read_experiment
 from pipeline.config.stages import RuntimeConfig
 from stages import detect, initialize, segment
 
 pytestmark = pytest.mark.slow
 
-# About three minutes of training on two cores without a GPU; quickstart itself takes fewer, for every arm.
-DETECTION_STEPS = 2400
+# What four minutes of training are on two cores without a GPU; quickstart itself takes fewer, for every arm.
+DETECTION_STEPS = 2600
+# A base that learns from first weights fast: a ViT of as many minutes reaches 0.45 (4000 steps, lr 1e-3).
+RESNET = BackboneConfig(
+    kind="resnet",
+    size="custom",
+    image_size=32,
+    patch_size=4,
+    embed_dim=32,
+    depths=(1, 1, 1, 1),
+    bottleneck=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +30,9 @@ def quickstart():
     return read_experiment("quickstart")
 
 
-@pytest.fixture
-def first_weights(jt, quickstart, tiny_prepared, tmp_path):
-    folder = tmp_path / "initialize"
+def first_weights(experiment, tiny_prepared, folder):
     folder.mkdir()
-    initialize.run(quickstart.initialize_config(0), folder, data=tiny_prepared, runtime=RuntimeConfig())
+    initialize.run(experiment.initialize_config(0), folder, data=tiny_prepared, runtime=RuntimeConfig())
     return folder
 
 
@@ -43,25 +52,25 @@ def scores(run, config, data, backbone, output):
     }
 
 
-def test_segmentation_reaches_half(quickstart, first_weights, tmp_path):
+def test_segmentation_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
     """UPerNet, the steps of quickstart: mIoU of 0.5 or more on the test mosaics."""
     section = quickstart.segmentation
+    backbone = first_weights(quickstart, tiny_prepared, tmp_path / "initialize")
     data = drawn(section, tmp_path / "mosaics")
     config = section.stage_config("uper-finetuned", 0)
-    found = scores(segment.run, config, data, first_weights, tmp_path / "segment")
+    found = scores(segment.run, config, data, backbone, tmp_path / "segment")
     assert found["segment-uper-finetuned", "miou"] >= 0.5
 
 
-def test_detection_reaches_a_third(quickstart, first_weights, tmp_path):
-    """The cascade, with more steps than quickstart has: AP50 of boxes and of masks on the test scenes.
-
-    Measured: 0.45 for boxes after 4000 steps (test), 0.48 after 2400 (validation).
-    """
+def test_detection_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
+    """The cascade of quickstart on a small ResNet: AP50 of 0.5 or more, for boxes and masks, on the test scenes."""
     section = quickstart.detection
+    experiment = quickstart.model_copy(update={"backbone": RESNET})
+    backbone = first_weights(experiment, tiny_prepared, tmp_path / "initialize")
     data = drawn(section, tmp_path / "objects")
     config = section.stage_config("finetuned", 0)
-    schedule = config.schedule.model_copy(update={"num_steps": DETECTION_STEPS})
+    schedule = config.schedule.model_copy(update={"num_steps": DETECTION_STEPS, "lr": 2e-3})
     config = config.model_copy(update={"schedule": schedule})
-    found = scores(detect.run, config, data, first_weights, tmp_path / "detect")
-    assert found["detect-box-finetuned", "ap50"] >= 1 / 3
-    assert found["detect-mask-finetuned", "ap50"] >= 1 / 3
+    found = scores(detect.run, config, data, backbone, tmp_path / "detect")
+    assert found["detect-box-finetuned", "ap50"] >= 0.5
+    assert found["detect-mask-finetuned", "ap50"] >= 0.5

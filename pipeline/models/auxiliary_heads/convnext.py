@@ -25,7 +25,7 @@ class ConvNeXtBlock(nn.Module):
 
     def execute(self, x: jt.Var, path_scale: jt.Var | None = None) -> jt.Var:
         """x (B, h, w, D) -> same shape; path_scale (B,)."""
-        branch = self.mlp(self.norm(self.conv(x)))
+        branch = self.mlp(self.conv(x), self.norm)
         return joined(x, branch, shortcut=self.shortcut, path_scale=path_scale)
 
 

@@ -57,7 +57,7 @@ class Block(nn.Module):
         """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); path_scales (2, B)."""
         x = x if self.entrance is None else self.entrance(x)
         x = x + self.attention(self.norm_attention(x)) * branch_scale(path_scales, 0, 4)
-        return x + self.mlp(self.norm_mlp(x)) * branch_scale(path_scales, 1, 4)
+        return x + self.mlp(x, self.norm_mlp) * branch_scale(path_scales, 1, 4)
 
 
 class Merging(nn.Module):

@@ -33,6 +33,13 @@ def test_linear_gelu(kernels, check, rng, shape, out_dim):
     check(kernels.linear_gelu, lambda *args: gelu(linear(*args)), drawn(rng, shape, out_dim))
 
 
+@pytest.mark.parametrize(("shape", "hidden_dim"), SHAPES)
+def test_mlp(kernels, check, rng, shape, hidden_dim):
+    inputs = drawn(rng, shape, hidden_dim)
+    second = rng.normal(size=(5, hidden_dim)), rng.normal(size=5)
+    check(kernels.mlp, lambda x, w, b, v, c: linear(gelu(linear(x, w, b)), v, c), [*inputs, *second])
+
+
 def test_gelu_is_exact_from_far_below_to_far_above_zero(kernels, jt):
     z = np.linspace(-12, 12, 4001).astype(np.float32)
     found = kernels.linear_gelu(jt.array(z[:, None]), jt.ones((1, 1)), jt.zeros(1)).numpy()[:, 0]
@@ -59,3 +66,9 @@ def test_no_gradient_is_recorded_under_no_grad(kernels, jt):
 def test_shapes_that_do_not_fit(kernels, jt, x, weight, bias):
     with pytest.raises(ValueError, match="linear: "):
         kernels.linear(jt.zeros(x), jt.zeros(weight), jt.zeros(bias))
+
+
+@pytest.mark.parametrize(("contract", "bias"), [((4, 5), (4,)), ((4, 3), (3,))])
+def test_an_mlp_whose_second_layer_does_not_fit(kernels, jt, contract, bias):
+    with pytest.raises(ValueError, match="linear: "):
+        kernels.mlp(jt.zeros((2, 2)), jt.zeros((3, 2)), jt.zeros(3), jt.zeros(contract), jt.zeros(bias))
