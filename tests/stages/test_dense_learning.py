@@ -63,7 +63,7 @@ def test_segmentation_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
 
 
 def test_detection_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
-    """The cascade of quickstart on a small ResNet: AP50 of 0.5 or more, for boxes and masks, on the test scenes."""
+    """The cascade of quickstart on a small ResNet: test AP50 of 0.5 or more, boxes and masks."""
     section = quickstart.detection
     experiment = quickstart.model_copy(update={"backbone": RESNET})
     backbone = first_weights(experiment, tiny_prepared, tmp_path / "initialize")
