@@ -123,6 +123,8 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
         "other_name": row.other_name,
         "ratio": ratio,
         "peak_share": share,
+        # What the ratio would be if every operation of ours ran at the fp32 matmul peak.
+        "ratio_at_peak": ratio / share if ratio is not None and share else None,
         "flops": flops,
         "gflops": gflops,
         "peak_rss_mib": found.our_peak_mib,

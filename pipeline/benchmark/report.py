@@ -37,11 +37,25 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
         "the process held.",
         "",
         *[f"- {entry['name']}: {entry['title']}{_against(entry)}" for entry in entries],
+        *_bounds(entries),
     ]
     for entry in entries:
         if entry.get("profile"):
             lines += ["", f"## Top operations of {entry['name']}", "", *_profile_lines(entry["profile"])]
     return lines
+
+
+def _bounds(entries: list[dict[str, Any]]) -> list[str]:
+    """How far a missed ratio is from what this machine's processor allows."""
+    lines = []
+    for entry in entries:
+        missed = any(v["met"] is False and v["target"].startswith("ratio ") for v in entry["targets"])
+        if missed and entry["ratio_at_peak"]:
+            lines.append(
+                f"- {entry['name']}: ratio {entry['ratio']:.2f}; with every operation of ours at the fp32 "
+                f"matmul peak it would be {entry['ratio_at_peak']:.2f}"
+            )
+    return ["", "Missed ratios and their bounds:", "", *lines] if lines else []
 
 
 def _profile_lines(profile: list[dict[str, Any]]) -> list[str]:

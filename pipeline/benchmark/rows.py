@@ -111,7 +111,15 @@ def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
         repeats=3,
         seconds=20,
     )
-    return [lean, official, rounded]
+    rounded_too = replace(
+        rounded,
+        name=f"step-{size}-bfloat16-torch",
+        other="torch-step",
+        other_name="PyTorch eager under autocast, same algorithm",
+        needs=("torch",),
+        other_parameters={},
+    )
+    return [lean, official, rounded, rounded_too]
 
 
 _AUGMENT = Row(

@@ -16,7 +16,8 @@ from pipeline.pretrain.batch import Batch
 class TorchStep:
     """Lean HSSL: hidden patches and CLS rows only go to the prototypes, the centre comes from mean vectors.
 
-    Fused AdamW, fused attention, lists of tensors instead of loops, no value read back.
+    Fused AdamW, fused attention, lists of tensors instead of loops, no value read back. With
+    `schedule.precision = "bfloat16"`, the forward pass runs under autocast; the losses stay float32.
 
     Args:
         parameters: as of `our_step.OurStep`.
@@ -66,7 +67,8 @@ class TorchStep:
     def _step(self) -> torch.Tensor:
         batch = self.batches[self.number % len(self.batches)]
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.schedule.precision == "bfloat16"):
+            loss = self._loss(batch)
         loss.backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         limit = self.config.schedule.max_gradient_norm
@@ -97,8 +99,8 @@ class TorchStep:
         unit = prototypes(self.student)
         # Base CLS and hidden patches go through one MLP together.
         rows = torch.cat([tokens[:, 0], tokens[:, 1:].flatten(0, 1)[hidden]])
-        base_logits = project(self.student, config, "base", rows) @ unit.T
-        head_logits = project(self.student, config, "auxiliary", head_cls) @ unit.T
+        base_logits = (project(self.student, config, "base", rows) @ unit.T).float()
+        head_logits = (project(self.student, config, "auxiliary", head_cls) @ unit.T).float()
         crops = len(images)
         swapped = cls_probs.roll(crops // 2, 0)  # the other view of the same image
         cls = _cross_entropy(base_logits[:crops], swapped, objective.student_temperature).mean()
@@ -111,13 +113,13 @@ class TorchStep:
         config, objective, rates = self.config, self.config.objective, self.rates
         tokens, head_cls = encode(self.teacher, config, images)
         unit = prototypes(self.teacher)
-        cls_logits = project(self.teacher, config, "auxiliary", head_cls) @ unit.T
+        cls_logits = (project(self.teacher, config, "auxiliary", head_cls) @ unit.T).float()
         vectors = project(self.teacher, config, "base", tokens[:, 1:].flatten(0, 1))
-        patch_logits = vectors[hidden] @ unit.T
+        patch_logits = (vectors[hidden] @ unit.T).float()
         cls_probs = torch.softmax((cls_logits - self.cls_center) / rates.teacher_temperature, dim=-1)
         patch_probs = torch.softmax((patch_logits - self.patch_center) / rates.patch_temperature, dim=-1)
         self.cls_center.lerp_(cls_logits.mean(dim=0), 1 - objective.center_momentum)
-        self.patch_center.lerp_(vectors.mean(dim=0) @ unit.T, 1 - objective.patch_center_momentum)
+        self.patch_center.lerp_((vectors.mean(dim=0) @ unit.T).float(), 1 - objective.patch_center_momentum)
         return cls_probs, patch_probs
 
 

@@ -50,6 +50,16 @@ def test_share_of_peak():
     assert entry(row(flops=lambda parameters: 5e9), peak_gflops=None)["peak_share"] is None
 
 
+def test_a_missed_ratio_is_set_against_the_peak(tmp_path):
+    at_half = row(flops=lambda parameters: 5e9, targets=(Target("ratio", at_least=4),))
+    entries = [entry(at_half), entry(row(flops=lambda parameters: 5e9))]
+    assert [found["ratio_at_peak"] for found in entries] == [6, 6]
+    write_report(tmp_path, entries, {})
+    text = (tmp_path / "benchmark.md").read_text()
+    assert text.count("at the fp32 matmul peak it would be") == 1  # the other one meets its target
+    assert "r: ratio 3.00; with every operation of ours at the fp32 matmul peak it would be 6.00" in text
+
+
 def test_targets_of_any_number():
     alone = row(other=None, other_name=None, targets=(Target("ours", at_most=2),))
     assert verdicts(entry(alone, other=None)) == [True]
