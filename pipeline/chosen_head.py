@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.toml_values import toml_value
 
 CHOSEN_HEAD = "chosen-head.toml"
 
@@ -11,7 +12,7 @@ CHOSEN_HEAD = "chosen-head.toml"
 def head_section(head: AuxiliaryHeadConfig) -> str:
     """[auxiliary_head] with every value that TOML can say; one that is None is None in the experiment too."""
     values = {name: value for name, value in head.model_dump().items() if value is not None}
-    lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
+    lines = [f"{name} = {toml_value(value)}" for name, value in values.items()]
     return "\n".join(["[auxiliary_head]", *lines]) + "\n"
 
 
@@ -28,18 +29,9 @@ def experiment_of_head(section: str, folder: Path, argument: str) -> str:
         [
             "# The head that `doit run search` chose. To run the whole experiment with it:",
             f"# doit run all experiment=results/{folder.name}/{CHOSEN_HEAD}",
-            f"extends = {_toml(extends)}",
-            f"name = {_toml(folder.name[:52] + '-chosen-head')}",
+            f"extends = {toml_value(extends)}",
+            f"name = {toml_value(folder.name[:52] + '-chosen-head')}",
             "",
             section,
         ]
     )
-
-
-def _toml(value: str | int | bool) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

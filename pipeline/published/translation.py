@@ -1,7 +1,6 @@
 """Published flags -> an experiment of this project, as TOML."""
 
 import argparse
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.experiment import Experiment
+from pipeline.config.toml_values import toml_value
 from pipeline.files import sha256_of_json
 from pipeline.published.flags import FLAG_OF_KEY, FLAGS, architectures
 
@@ -88,7 +88,7 @@ def toml_text(translation: Translation) -> str:
             lines += ["", f"[{before}]"]
             section = before
         flag = FLAG_OF_KEY.get(key)
-        lines.append(f"{last} = {_toml(value)}" + (f"  # --{flag}" if flag else ""))
+        lines.append(f"{last} = {toml_value(value)}" + (f"  # --{flag}" if flag else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -245,11 +245,3 @@ def _name(output: Path) -> str:
 def _section_order(key: str) -> tuple[bool, str]:
     section = key.rpartition(".")[0]
     return bool(section), section
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)  # the strings of JSON are among those of TOML

@@ -1,0 +1,19 @@
+"""Values as an experiment's file writes them."""
+
+import json
+from typing import Any
+
+
+def toml_value(value: Any) -> str:
+    """A string, number, bool or list of these, for the right side of a TOML key.
+
+    Raises:
+        TypeError: TOML has no such value.
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, float):
+        return repr(value)
+    if not isinstance(value, str | int):
+        raise TypeError(f"no value of TOML: {value!r}")
+    return json.dumps(value, ensure_ascii=False)  # strings and bools of JSON are also those of TOML
