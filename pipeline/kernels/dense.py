@@ -33,7 +33,7 @@ def mlp(x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contra
     """linear(linear_gelu(x, expand, expand_bias), contract, contract_bias): (..., K) -> (..., M).
 
     The fused one keeps the hidden values in front of the GELU only, and computes those behind it again for
-    the gradient: a fourth of what a transformer's block keeps, for a hundredth of its time.
+    the gradient: a fourth of what a transformer's block would keep.
 
     Raises:
         ValueError: the shapes do not fit.

@@ -1,8 +1,7 @@
 """Linear layer and MLP behind a layer norm, whose output is not kept.
 
 The gradient of the layer behind it needs that output: it is computed again then, from what the norm's own
-gradient keeps anyway. That is a tenth of what a transformer's block would keep, for half a hundredth of its
-time.
+gradient keeps anyway. That is an eighth of what a transformer's block would keep.
 """
 
 import jittor as jt
