@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from pipeline.config.tables import TablesConfig
 from pipeline.evaluate.centred_interval import centred_interval
@@ -60,7 +61,9 @@ def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
         text = f"{line['arm']} - {line['baseline']}, {line['task']} {line['metric']}: "
         text += f"{points(line['difference'])} points"
         if low is not None:
-            text += f" [{points(low)}, {points(high)}] ({100 * config.confidence:g} %): {_judged(line)}"
+            text += (
+                f" [{points(low)}, {points(high)}] ({100 * config.confidence:g} %): {_judged(line, config)}"
+            )
         if line["difference_std"] is not None:
             spread = points(line["difference_std"])[1:]
             text += f"; standard deviation {spread} over {len(line['seeds'])} seeds"
@@ -82,14 +85,23 @@ def points(fraction: float) -> str:
     return f"{100 * fraction:+.1f}"
 
 
-def _judged(line: Line) -> str:
+def _judged(line: Line, config: TablesConfig) -> str:
+    """In words. The interval speaks of the test images; several seeds must agree beside."""
     sign = 1 if line["higher_is_better"] else -1
     worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
-    if worst > 0:
-        return f"{line['arm']} is better"
-    if best < 0:
-        return f"{line['arm']} is worse"
-    return "no difference shown"
+    if worst <= 0 <= best:
+        return "no difference shown"
+    verdict = f"{line['arm']} is {'better' if worst > 0 else 'worse'}"
+    return verdict if _seeds_agree(line, config.confidence) else f"{verdict} at these seeds, which disagree"
+
+
+def _seeds_agree(line: Line, confidence: float) -> bool:
+    """Whether Student's t interval of the difference over seeds leaves 0 out; True for one seed."""
+    if line["difference_std"] is None:
+        return True
+    count = len(line["seeds"])
+    half = stdtrit(count - 1, (1 + confidence) / 2) * line["difference_std"] / count**0.5
+    return abs(line["difference"]) > half
 
 
 def _comparable(task: str, metric: str, rows: list[Row]) -> None:

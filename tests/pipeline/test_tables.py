@@ -104,6 +104,22 @@ def test_verdicts(gained, lost, higher_is_better, said):
 
 
 @pytest.mark.parametrize(
+    ("gains", "said"),
+    # Student's t with 2 degrees of freedom: 0 is outside of mean +- 4.30 std / sqrt 3 for the first only.
+    [((40, 44, 36), "hssl is better;"), ((90, 30, 0), "hssl is better at these seeds, which disagree;")],
+)
+def test_seeds_that_disagree_are_no_claim(gains, said):
+    rows = []
+    for seed, gained in enumerate(gains):
+        base = np.arange(400) < 200
+        better = base.copy()
+        better[200 : 200 + gained] = True
+        rows += [row("ibot", base, seed), row("hssl", better, seed)]
+    (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
+    assert f"(95 %): {said} standard deviation" in sentence
+
+
+@pytest.mark.parametrize(
     "changes", [{"dataset": "other"}, {"split": "test"}, {"num_images": 5}, {"seed": 1}], ids=str
 )
 def test_rows_that_cannot_be_compared_are_refused(changes):
