@@ -63,7 +63,10 @@ def test_segmentation_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
 
 
 def test_detection_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
-    """The cascade of quickstart on a small ResNet: test AP50 of 0.5 or more, boxes and masks."""
+    """The cascade of quickstart on a small ResNet: test AP50 of 0.5 or more, boxes and masks.
+
+    Measured: 0.524 for both, 3 min 37 s of training without what Jittor compiles first (two cores).
+    """
     section = quickstart.detection
     experiment = quickstart.model_copy(update={"backbone": RESNET})
     backbone = first_weights(experiment, tiny_prepared, tmp_path / "initialize")
