@@ -15,7 +15,7 @@ def linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
     Raises:
         ValueError: the shapes do not fit.
     """
-    _check(x, weight, bias)
+    check_layers(x, (weight, bias))
     return (fused_linear if selection.fused_matmul() else plain_linear)(x, weight, bias)
 
 
@@ -25,7 +25,7 @@ def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
     Raises:
         ValueError: the shapes do not fit.
     """
-    _check(x, weight, bias)
+    check_layers(x, (weight, bias))
     return (fused_linear_gelu if selection.fused_matmul() else plain_linear_gelu)(x, weight, bias)
 
 
@@ -38,15 +38,9 @@ def mlp(x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contra
     Raises:
         ValueError: the shapes do not fit.
     """
+    check_layers(x, (expand, expand_bias), (contract, contract_bias))
     if not selection.fused_matmul():
         return linear(linear_gelu(x, expand, expand_bias), contract, contract_bias)
-    _check(x, expand, expand_bias)
-    if contract.ndim != 2 or contract.shape[1] != expand.shape[0]:
-        raise ValueError(
-            f"linear: hidden {expand.shape[0]}, weight {tuple(contract.shape)}; expected (M, hidden)"
-        )
-    if tuple(contract_bias.shape) != (contract.shape[0],):
-        raise ValueError(f"linear: bias {tuple(contract_bias.shape)}; expected ({contract.shape[0]},)")
     rows = _Mlp()(x.reshape(-1, x.shape[-1]), expand, expand_bias, contract, contract_bias)
     return rows.reshape(*x.shape[:-1], contract.shape[0])
 
@@ -179,10 +173,16 @@ def weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
     return call("hssl_linear_weight_gradient", arguments, [out_grad, x], shape, shape[:1])
 
 
-def _check(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> None:
-    if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1] or x.numel() == 0:
-        raise ValueError(
-            f"linear: x {tuple(x.shape)}, weight {tuple(weight.shape)}; expected (..., K), (N, K)"
-        )
-    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
-        raise ValueError(f"linear: bias {tuple(bias.shape)}; expected ({weight.shape[0]},)")
+def check_layers(x: jt.Var, *layers: tuple[jt.Var, jt.Var | None]) -> None:
+    """Refuse weights and biases that do not fit x, or the layer before.
+
+    Raises:
+        ValueError: the shapes do not fit, or x is empty.
+    """
+    shape = tuple(x.shape)
+    for weight, bias in layers:
+        if weight.ndim != 2 or not shape or shape[-1] != weight.shape[1] or x.numel() == 0:
+            raise ValueError(f"linear: x {shape}, weight {tuple(weight.shape)}; expected (..., K), (N, K)")
+        if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+            raise ValueError(f"linear: bias {tuple(bias.shape)}; expected ({weight.shape[0]},)")
+        shape = (*shape[:-1], weight.shape[0])

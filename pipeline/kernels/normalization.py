@@ -14,13 +14,22 @@ def layer_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
     Raises:
         ValueError: the shapes do not fit.
     """
+    check_norm(x, weight, bias)
+    return (fused_layer_norm if selection.fused() else plain_layer_norm)(x, weight, bias, eps)
+
+
+def check_norm(x: jt.Var, weight: jt.Var, bias: jt.Var) -> None:
+    """Refuse weight and bias that do not fit x.
+
+    Raises:
+        ValueError: the shapes do not fit, or x is empty.
+    """
     channels = x.shape[-1]
     if tuple(weight.shape) != (channels,) or tuple(bias.shape) != (channels,) or x.numel() == 0:
         shapes = tuple(x.shape), tuple(weight.shape), tuple(bias.shape)
         raise ValueError(
             f"layer_norm: x {shapes[0]}, weight {shapes[1]}, bias {shapes[2]}; expected (..., C), (C,), (C,)"
         )
-    return (fused_layer_norm if selection.fused() else plain_layer_norm)(x, weight, bias, eps)
 
 
 def l2_normalize(x: jt.Var, eps: float = 1e-12) -> jt.Var:

@@ -8,6 +8,7 @@ import jittor as jt
 
 from pipeline.kernels import selection
 from pipeline.kernels.dense import (
+    check_layers,
     forward,
     forward_gelu,
     gelu_again,
@@ -18,7 +19,7 @@ from pipeline.kernels.dense import (
     weight_gradient,
     weight_gradients,
 )
-from pipeline.kernels.normalization import fused_norm, fused_norm_gradients, layer_norm
+from pipeline.kernels.normalization import check_norm, fused_norm, fused_norm_gradients, layer_norm
 from pipeline.kernels.operator import Operator
 
 
@@ -30,7 +31,9 @@ def normed_linear(
     Raises:
         ValueError: the shapes do not fit.
     """
-    if not _fits(x, norm_weight, norm_bias, (weight, bias)):
+    check_norm(x, norm_weight, norm_bias)
+    check_layers(x, (weight, bias))
+    if not selection.fused_matmul():
         return linear(layer_norm(x, norm_weight, norm_bias, eps), weight, bias)
     rows = _NormedLinear()(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, weight, bias)
     return rows.reshape(*x.shape[:-1], weight.shape[0])
@@ -51,25 +54,13 @@ def normed_mlp(
     Raises:
         ValueError: the shapes do not fit.
     """
+    check_norm(x, norm_weight, norm_bias)
+    check_layers(x, (expand, expand_bias), (contract, contract_bias))
     layers = expand, expand_bias, contract, contract_bias
-    if not _fits(x, norm_weight, norm_bias, layers):
+    if not selection.fused_matmul():
         return mlp(layer_norm(x, norm_weight, norm_bias, eps), *layers)
     rows = _NormedMlp()(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, *layers)
     return rows.reshape(*x.shape[:-1], contract.shape[0])
-
-
-def _fits(x: jt.Var, norm_weight: jt.Var, norm_bias: jt.Var, layers: tuple[jt.Var, ...]) -> bool:
-    """Whether the fused operators can take it; what does not fit is for the separate ones to refuse."""
-    if not (selection.fused() and selection.fused_matmul()) or x.numel() == 0:
-        return False
-    width = x.shape[-1]
-    if tuple(norm_weight.shape) != (width,) or tuple(norm_bias.shape) != (width,):
-        return False
-    for weight, bias in zip(layers[::2], layers[1::2], strict=True):
-        if weight.ndim != 2 or weight.shape[1] != width or tuple(bias.shape) != (weight.shape[0],):
-            return False
-        width = weight.shape[0]
-    return True
 
 
 class _NormedLinear(Operator):
