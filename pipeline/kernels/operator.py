@@ -12,14 +12,28 @@ Shape = tuple[int, ...]
 class Operator(jt.Function):
     """A forward pass with a gradient of its own; `grad` is not asked where no gradient arrives.
 
-    Jittor walks through an operator that lies on no path to the variables it differentiates for, and
-    hands it None.
+    Jittor walks through an operator that lies on no path to the variables it differentiates for, and hands
+    it None. Where the operator answers None in turn, Jittor forgets what other uses of the same input have
+    given it so far, in silence; so an input without a gradient gets zeros.
     """
 
+    def __call__(self, *inputs):
+        self._shapes = [
+            tuple(value.shape) if isinstance(value, jt.Var) and value.dtype == "float32" else None
+            for value in inputs
+        ]
+        return super().__call__(*inputs)
+
     def _grad(self, *output_grads):
+        shapes = [shape for shape, index in zip(self._shapes, self.input_mask, strict=True) if index >= 0]
         if all(self._missing(output_grads, index) for index in self.output_mask):
-            return [None for index in self.input_mask if index >= 0]
-        return super()._grad(*output_grads)
+            found = [None] * len(shapes)
+        else:
+            found = super()._grad(*output_grads)
+        return [
+            jt.zeros(shape) if gradient is None and shape is not None else gradient
+            for gradient, shape in zip(found, shapes, strict=True)
+        ]
 
     @staticmethod
     def _missing(output_grads, index: int) -> bool:
