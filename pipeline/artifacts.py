@@ -15,6 +15,7 @@ STAMP = "stamp.json"
 REQUEST = "request.json"
 LOG = "stage.log"
 RECORD = "experiment.json"
+INTERRUPTED = "interrupted"
 _HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
 
 
@@ -65,7 +66,7 @@ def fault(directory: Path, fingerprint: str) -> str | None:
     """Why the artifact cannot be used as it is; None where it is whole and has this fingerprint."""
     stamp = read_stamp(directory)
     if stamp is None:
-        return "interrupted" if (directory / REQUEST).exists() else "never run"
+        return INTERRUPTED if (directory / REQUEST).exists() else "never run"
     if stamp.get("fingerprint") != fingerprint:
         return f"{STAMP} is of another fingerprint"
     for name, record in stamp["outputs"].items():

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pipeline.artifacts import artifacts_root, read_stamp
+from pipeline.artifacts import INTERRUPTED, artifacts_root, holder, read_stamp
 from pipeline.benchmark.forecast import pretrain_seconds
 from pipeline.config.stages import PretrainConfig
 from pipeline.graph import Graph
@@ -86,6 +86,8 @@ def _stamps(results: Path, stage: str) -> list[dict[str, Any]]:
 
 def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]]) -> list[str]:
     """The fault itself, or where the artifact is a new one, what differs from the nearest older one."""
+    if fault == INTERRUPTED and (maker := holder(graph.directory(node))):
+        return [f"is being made by {maker}"]
     if fault not in ("never run", "waits for prepare"):
         return [fault]
     config, code = node.config.model_dump(mode="json"), graph.code.digest(graph.module(node))

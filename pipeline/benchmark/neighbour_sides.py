@@ -1,6 +1,7 @@
 """Exact k-NN, brute force: ours, scikit-learn's and faiss's."""
 
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from pipeline.benchmark.counting import SEARCH_SIZES
 from pipeline.benchmark.resident import resident_mib
 
 
-class _Search:
+class _Search(ABC):
     """Unit vectors of noise. Checked: the similarities and rows that were found."""
 
     def __init__(self, parameters: dict, folder: Path):
@@ -30,11 +31,12 @@ class _Search:
         self.extra["beside_bank_mib"] = resident_mib("VmHWM") - before
 
     def prepare(self) -> None:
-        """What is not part of the search."""
+        """Build what is not part of the search."""
+        self.index = None
 
+    @abstractmethod
     def search(self) -> tuple[np.ndarray, np.ndarray]:
         """Cosine similarities (Q, k) and bank rows (Q, k)."""
-        raise NotImplementedError
 
     def repeat(self) -> float:
         """Seconds of one search."""

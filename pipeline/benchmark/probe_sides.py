@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pipeline.config.stages import LinearConfig
 from pipeline.evaluate.linear_probe import INIT_STD, LR_REFERENCE_BATCH, train_sweep
 
 
-class _Sweep:
+class _Sweep(ABC):
     """Checked: size of the weights at low rates; at high ones both diverge in their own way."""
 
     def __init__(self, parameters: dict, folder: Path):
@@ -30,9 +31,9 @@ class _Sweep:
             for index in (0, 10, 20)
         }
 
+    @abstractmethod
     def sweep(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Weights (D, C, L)."""
-        raise NotImplementedError
 
     def repeat(self) -> float:
         """Seconds of a sweep."""

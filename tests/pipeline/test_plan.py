@@ -1,8 +1,9 @@
 import json
+import os
 
 import pytest
 
-from pipeline.artifacts import artifacts_root
+from pipeline.artifacts import artifacts_root, locked
 from pipeline.code_digest import CodeDigests
 from pipeline.config.experiment import Experiment
 from pipeline.graph import Graph
@@ -68,6 +69,18 @@ def test_a_changed_option_is_named_with_both_values_and_time_scales_with_work(ma
     assert steps["pretrain:ibot-seed0"].seconds + steps["pretrain:hssl-seed0"].seconds == pytest.approx(
         40, rel=0.05
     )
+
+
+def test_a_stage_that_is_being_made_is_told_from_one_that_was_interrupted(make):
+    graph = make()
+    finish(graph)
+    directory = graph.directory(graph.nodes[-1])
+    (directory / "stamp.json").unlink()
+    (directory / "request.json").write_text("{}")
+    assert plan(graph)[0].reasons == ("interrupted",)
+    with locked(directory):
+        (said,) = plan(graph)[0].reasons
+    assert said.startswith(f"is being made by process {os.getpid()} on ")
 
 
 def test_equal_data_prepared_again_leave_the_rest_alone(make):

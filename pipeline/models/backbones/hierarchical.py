@@ -4,6 +4,7 @@ Shapes: B images of H x W pixels, p pixels of a place of the first stage, s = 8 
 map, D of the last; h = H / s, N = h w.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import jittor as jt
@@ -18,7 +19,7 @@ from pipeline.models.layers import LayerNorm, Linear
 MakeBlock = Callable[[int, int], nn.Module]
 
 
-class HierarchicalEncoder(nn.Module):
+class HierarchicalEncoder(nn.Module, ABC):
     """Stem, blocks, pooled last map; an `Encoder`.
 
     A base says what its stem is (`embed`), how its blocks are made and, if its maps are not (B, h, w, C)
@@ -46,9 +47,9 @@ class HierarchicalEncoder(nn.Module):
         )
         self.norm = norm
 
+    @abstractmethod
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
         """images (B, 3, H, W), mask (B, h, w) or None -> the first stage's map, without what is hidden."""
-        raise NotImplementedError
 
     def places_last(self, x: jt.Var) -> jt.Var:
         """A map as blocks pass it on -> (B, h, w, C)."""
