@@ -23,13 +23,17 @@ def test_a_weight_keeps_its_gradient_on_later_passes_beside_a_token_never_read(j
             np.testing.assert_allclose(gradient.numpy(), value, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("dead_first", [False, True])
-def test_an_input_keeps_its_gradient_beside_a_use_that_gets_none(jt, kernels, drawn, dead_first):
-    x, weight, _, slopes = (jt.array(value) for value in drawn.values())
-    live = (kernels.linear(x, weight, None) * slopes[:8]).sum()
-    likeliest, _ = jt.argmax(kernels.linear(x, weight, None), dim=1)
-    dead = likeliest.float32().sum()
-    x_gradient, weight_gradient = jt.grad(dead + live if dead_first else live + dead, [x, weight])
-    slopes = drawn["slopes"][:8]
-    np.testing.assert_allclose(x_gradient.numpy(), slopes @ drawn["weight"], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(weight_gradient.numpy(), slopes.T @ drawn["x"], rtol=1e-5, atol=1e-5)
+def test_an_input_keeps_its_gradient_beside_uses_that_give_none(jt, drawn):
+    from pipeline.kernels.operator import Operator
+
+    class Blind(Operator):
+        def execute(self, x):
+            return x * 2
+
+        def grad(self, out_grad):
+            return None
+
+    x, slopes = jt.array(drawn["x"]), jt.array(drawn["slopes"][:8])
+    total = Blind()(x).sum() + (x * slopes).sum() + Blind()(x).sum()
+    (gradient,) = jt.grad(total, [x])
+    np.testing.assert_allclose(gradient.numpy(), drawn["slopes"][:8], rtol=1e-6)
