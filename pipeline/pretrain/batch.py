@@ -16,10 +16,24 @@ class Batch:
     @property
     def flat_global_crops(self) -> np.ndarray:
         """(V B, 3, S, S): row v B + b is view v of image b."""
-        return self.global_crops.reshape(-1, *self.global_crops.shape[2:])
+        return _flat(self.global_crops)
+
+    @property
+    def flat_local_crops(self) -> np.ndarray:
+        """(L B, 3, s, s): row v B + b is view v of image b."""
+        return _flat(self.local_crops)
+
+    @property
+    def flat_masks(self) -> np.ndarray:
+        """(V B, h, w), in the order of `flat_global_crops`."""
+        return _flat(self.masks)
 
     def part(self, index: int, num_parts: int) -> "Batch":
         """Part `index` of `num_parts` equal parts of the images."""
         size = self.masks.shape[1] // num_parts
         images = slice(index * size, (index + 1) * size)
         return Batch(self.global_crops[:, images], self.local_crops[:, images], self.masks[:, images])
+
+
+def _flat(views: np.ndarray) -> np.ndarray:
+    return views.reshape(-1, *views.shape[2:])

@@ -50,7 +50,7 @@ def teacher_targets(
         head = teacher.projection_head
         prototypes = head.unit_prototypes()
         patch_prototypes = _patch_prototypes(head, prototypes)
-        encoding = teacher.encode(jt.array(_flattened(batch.global_crops)))
+        encoding = teacher.encode(jt.array(batch.flat_global_crops))
         cls_logits = logits(_cls_vectors(head, encoding), prototypes)
         hidden = patch_probs = mean_patch_logits = None
         if patches:
@@ -80,11 +80,11 @@ def hssl_terms(
     head = student.projection_head
     prototypes = head.unit_prototypes()
     num_global, num_images = batch.masks.shape[:2]
-    masks = jt.array(_flattened(batch.masks)) if config.patches_hidden else None
-    seen = student.encode(jt.array(_flattened(batch.global_crops)), masks, paths.global_crops)
+    masks = jt.array(batch.flat_masks) if config.patches_hidden else None
+    seen = student.encode(jt.array(batch.flat_global_crops), masks, paths.global_crops)
     encodings = [seen]
     if len(batch.local_crops):
-        encodings.append(student.encode(jt.array(_flattened(batch.local_crops)), None, paths.local_crops))
+        encodings.append(student.encode(jt.array(batch.flat_local_crops), None, paths.local_crops))
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
     if head.norms_rows:
@@ -145,11 +145,6 @@ def _patch_prototypes(head: ProjectionHead, prototypes: jt.Var) -> jt.Var:
     """The patches' own prototypes, else the common ones."""
     own = head.unit_patch_prototypes()
     return prototypes if own is None else own
-
-
-def _flattened(views):
-    """(V, B, ...) -> (V B, ...)."""
-    return views.reshape(-1, *views.shape[2:])
 
 
 def _rows(tokens: jt.Var) -> jt.Var:
