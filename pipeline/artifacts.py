@@ -16,6 +16,7 @@ REQUEST = "request.json"
 LOG = "stage.log"
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
+_PARTIAL = ".partial"  # ends the names of what is not yet in place
 _HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
 
 
@@ -48,7 +49,7 @@ def output_records(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
-    if relative.as_posix() in (STAMP, REQUEST, LOG) or path.suffix == ".partial":
+    if relative.as_posix() in (STAMP, REQUEST, LOG) or path.suffix == _PARTIAL:
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
 
@@ -165,19 +166,32 @@ def record_experiment(
         same = False
     if not same:
         write_json(target, record)
-    for stale in (path for path in folder.iterdir() if path.is_symlink() and path.name not in relative):
-        stale.unlink(missing_ok=True)
-    for link, path in relative.items():
-        place_link(folder / link, results / path)
+    place_links(folder, {link: results / path for link, path in relative.items()})
+
+
+def place_links(folder: Path, targets: dict[str, Path]) -> None:
+    """Make the links in `folder` these, by name; links of other names are removed.
+
+    Another run may be placing its own at this moment: what it has not yet moved into place is left alone.
+    """
+    if folder.is_dir():
+        for link in folder.iterdir():
+            if link.is_symlink() and link.name not in targets and link.suffix != _PARTIAL:
+                link.unlink(missing_ok=True)
+    for name, target in targets.items():
+        place_link(folder / name, target)
 
 
 def place_link(link: Path, target: Path) -> None:
     """Make `link` a relative symbolic link to `target`, replacing an older link in one step."""
     wanted = os.path.relpath(target, link.parent)
-    if link.is_symlink() and os.readlink(link) == wanted:
-        return
+    try:
+        if os.readlink(link) == wanted:
+            return
+    except OSError:
+        pass  # absent, maybe removed by another run at this moment
     link.parent.mkdir(parents=True, exist_ok=True)
-    partial = link.with_name(f"{link.name}.{writer()}.partial")
+    partial = link.with_name(f"{link.name}.{writer()}{_PARTIAL}")
     partial.unlink(missing_ok=True)
     partial.symlink_to(wanted)
     os.replace(partial, link)

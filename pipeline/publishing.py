@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.artifacts import place_link
+from pipeline.artifacts import place_links
 from pipeline.chosen_head import CHOSEN_HEAD, experiment_of_head
 from pipeline.files import replacing
 from pipeline.graph import Graph
@@ -61,9 +61,4 @@ def link_pictures(graph: Graph, nodes: list[Node], folder: Path) -> None:
         if (directory := graph.directory(node))
         for picture in sorted(directory.glob("*.png"))
     }
-    if folder.is_dir():
-        for link in folder.iterdir():
-            if link.is_symlink() and link.name not in wanted:
-                link.unlink(missing_ok=True)
-    for name, picture in wanted.items():
-        place_link(folder / name, picture)
+    place_links(folder, wanted)

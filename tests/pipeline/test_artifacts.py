@@ -88,6 +88,15 @@ def test_records_and_links_name_what_is_current_only(tmp_path):
     assert referenced(tmp_path) == {new}
 
 
+def test_a_link_that_another_run_is_placing_is_left_alone(tmp_path):
+    made = artifact(tmp_path)
+    folder = tmp_path / "e" / "artifacts"
+    folder.mkdir(parents=True)
+    (folder / "knn-b.1-2.partial").symlink_to(made)
+    record_experiment(tmp_path, "e", config={}, artifacts={"knn-a": made})
+    assert sorted(link.name for link in folder.iterdir()) == ["knn-a", "knn-b.1-2.partial"]
+
+
 def test_a_link_is_replaced(tmp_path):
     (tmp_path / "a").mkdir()
     place_link(tmp_path / "link", tmp_path / "gone")
