@@ -21,7 +21,8 @@ class StageReporter:
     def __init__(self, outstream: TextIO, options: dict[str, Any]):
         self.outstream = outstream
         self._total = self._number = self._ran = self._failed = 0
-        self._run_started = self._task_started = time.monotonic()
+        self._run_started = time.monotonic()
+        self._started: dict[str, float] = {}  # of each task: several may run at once
         self._errors: list[str] = []
         self._asked: set[str] = set()
 
@@ -41,14 +42,14 @@ class StageReporter:
         """Nothing is said before it is known whether the stage has to run."""
 
     def execute_task(self, task: Any) -> None:
-        self._task_started = time.monotonic()
+        self._started[task.name] = time.monotonic()
         if task.name in self.stages:
             self._say(self._head(task))
 
     def add_success(self, task: Any) -> None:
         if task.name in self.stages:
             self._ran += 1
-            self._say(f"      {task.name}: {time.monotonic() - self._task_started:.1f} s")
+            self._say(f"      {task.name}: {time.monotonic() - self._started[task.name]:.1f} s")
         self._show(task)
 
     def add_failure(self, task: Any, fail: Any) -> None:
