@@ -17,8 +17,7 @@ _LINE = 18  # pixels, of the titles
 _TEXT = 11
 _WHITE = (255, 255, 255)
 _STRENGTH = 0.45  # of the class colour within a mask
-MIN_SCORE = 0.5  # detections below are not drawn
-_TITLES = ("truth", f"found, score >= {MIN_SCORE:g}")
+_TITLES = ("truth", "found: the best, as many as true")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +41,17 @@ class Sample:
 
 
 def draw_samples(path: Path, samples: list[Sample], class_names: list[str]) -> None:
-    """Write a PNG: a row for each sample."""
+    """Write a PNG: a row for each sample.
+
+    Of the detections, those of the highest scores, as many as there are objects and at least one: also a weak
+    detector, whose scores are all low, then shows what it takes for what.
+    """
     colours = class_colours(len(class_names))
     rows = [
-        [_panel(sample.image, drawn, colours, class_names) for drawn in (sample.truth, sample.found)]
+        [
+            _panel(sample.image, sample.truth, np.arange(len(sample.truth.boxes)), colours, class_names),
+            _panel(sample.image, sample.found, _best(sample), colours, class_names),
+        ]
         for sample in samples
     ]
     height = sum(row[0].height + _GAP for row in rows)
@@ -62,12 +68,19 @@ def draw_samples(path: Path, samples: list[Sample], class_names: list[str]) -> N
         sheet.save(partial, format="PNG")
 
 
-def _panel(image: np.ndarray, drawn: Drawn, colours: np.ndarray, class_names: list[str]) -> Image.Image:
-    """The image with its objects, the less certain ones first, so that the others lie on top."""
+def _best(sample: Sample) -> np.ndarray:
+    """Indices of the detections to draw, the highest score first."""
+    count = max(1, len(sample.truth.boxes))
+    return np.argsort(-sample.found.scores, kind="stable")[:count]
+
+
+def _panel(
+    image: np.ndarray, drawn: Drawn, shown: np.ndarray, colours: np.ndarray, class_names: list[str]
+) -> Image.Image:
+    """The image with the objects of the indices `shown`, the last of them first: the others lie on top."""
     height, width = image.shape[:2]
     factor = _PANEL / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    shown = np.arange(len(drawn.boxes)) if drawn.scores is None else np.flatnonzero(drawn.scores >= MIN_SCORE)
     paints = [tuple(colours[drawn.classes[i]].tolist()) for i in shown]
     if drawn.crowd is not None:
         paints = [_WHITE if drawn.crowd[i] else paint for i, paint in zip(shown, paints, strict=True)]

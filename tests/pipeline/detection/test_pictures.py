@@ -11,7 +11,7 @@ def encoded(mask):
 
 
 def test_truth_and_detections_side_by_side(tmp_path):
-    """64 px are shown four times as large, below a line of titles; what is uncertain is left out."""
+    """64 px are shown four times as large, below a line of titles; the best is drawn, as one is true."""
     region = np.zeros((64, 64), bool)
     region[32:56, 8:40] = True
     box = np.array([[8, 32, 40, 56]], np.float32)
@@ -20,7 +20,7 @@ def test_truth_and_detections_side_by_side(tmp_path):
         np.concatenate([box, [[44, 4, 60, 20]]]),
         np.array([1, 0]),
         (encoded(region), encoded(~region)),
-        scores=np.array([0.9, 0.2]),
+        scores=np.array([0.2, 0.1]),
     )
     image = np.full((64, 64, 3), 100, np.uint8)
     path = tmp_path / "overlay.png"
