@@ -86,16 +86,20 @@ def points(fraction: float) -> str:
 
 
 def _judged(line: Line, config: TablesConfig) -> str:
-    """In words. The interval speaks of the test images; several seeds must agree beside."""
+    """In words. The interval speaks of the test images; of several seeds, Student's t speaks of others."""
     sign = 1 if line["higher_is_better"] else -1
     worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
     if worst <= 0 <= best:
         return "no difference shown"
     verdict = f"{line['arm']} is {'better' if worst > 0 else 'worse'}"
-    return verdict if _seeds_agree(line, config.confidence) else f"{verdict} at these seeds, which disagree"
+    return (
+        verdict
+        if _shown_for_others(line, config.confidence)
+        else f"{verdict} at these seeds (not shown for others)"
+    )
 
 
-def _seeds_agree(line: Line, confidence: float) -> bool:
+def _shown_for_others(line: Line, confidence: float) -> bool:
     """Whether Student's t interval of the difference over seeds leaves 0 out; True for one seed."""
     if line["difference_std"] is None:
         return True
