@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import sha256_of_file, sha256_of_json, write_json, writer
+from pipeline.files import PARTIAL, partial_of, sha256_of_file, sha256_of_json, write_json
 
 STAMP = "stamp.json"
 REQUEST = "request.json"
 LOG = "stage.log"
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
-_PARTIAL = ".partial"  # ends the names of what is not yet in place
 _HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
 
 
@@ -49,7 +48,7 @@ def output_records(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
-    if relative.as_posix() in (STAMP, REQUEST, LOG) or path.suffix == _PARTIAL:
+    if relative.as_posix() in (STAMP, REQUEST, LOG) or path.suffix == PARTIAL:
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
 
@@ -176,7 +175,7 @@ def place_links(folder: Path, targets: dict[str, Path]) -> None:
     """
     if folder.is_dir():
         for link in folder.iterdir():
-            if link.is_symlink() and link.name not in targets and link.suffix != _PARTIAL:
+            if link.is_symlink() and link.name not in targets and link.suffix != PARTIAL:
                 link.unlink(missing_ok=True)
     for name, target in targets.items():
         place_link(folder / name, target)
@@ -191,7 +190,7 @@ def place_link(link: Path, target: Path) -> None:
     except OSError:
         pass  # absent, maybe removed by another run at this moment
     link.parent.mkdir(parents=True, exist_ok=True)
-    partial = link.with_name(f"{link.name}.{writer()}{_PARTIAL}")
+    partial = partial_of(link)
     partial.unlink(missing_ok=True)
     partial.symlink_to(wanted)
     os.replace(partial, link)

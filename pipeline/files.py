@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial"  # ends the name of what is not yet in place
+
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
@@ -17,7 +19,7 @@ def replacing(target: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part, also after SIGKILL or a full disk.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{writer()}.partial")
+    partial = partial_of(target)
     try:
         yield partial
         with open(partial, "rb") as stream:
@@ -27,9 +29,9 @@ def replacing(target: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def writer() -> str:
-    """A name for this thread of this process: two that write one file at once do not meet."""
-    return f"{os.getpid()}-{threading.get_ident()}"
+def partial_of(target: Path) -> Path:
+    """Where this thread makes what then moves onto `target`; two that make it at once do not meet."""
+    return target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
 
 
 def write_text(target: Path, text: str) -> None:

@@ -92,11 +92,9 @@ def _judged(line: Line, config: TablesConfig) -> str:
     if worst <= 0 <= best:
         return "no difference shown"
     verdict = f"{line['arm']} is {'better' if worst > 0 else 'worse'}"
-    return (
-        verdict
-        if _shown_for_others(line, config.confidence)
-        else f"{verdict} at these seeds (not shown for others)"
-    )
+    if not _shown_for_others(line, config.confidence):
+        verdict += " at these seeds (not shown for others)"
+    return verdict
 
 
 def _shown_for_others(line: Line, confidence: float) -> bool:

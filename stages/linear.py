@@ -21,6 +21,7 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
     stored = read_features(features)
     reason = why_not(stored.dataset, stored.labels("train", "val", "test"))
     if reason:
+        print(reason)
         write_no_outcome(output, reason)
         return
     inputs = {

@@ -27,6 +27,7 @@ def run(
     stored = read_features(features)
     reason = why_not(stored.dataset, stored.labels("train", "test"))
     if reason:
+        print(reason)
         write_no_outcome(output, reason)
         return
     subset, val, test = read_subset(labels), stored.val, stored.test

@@ -30,9 +30,8 @@ class _Search(ABC):
         del similarities, rows
         self.extra["beside_bank_mib"] = resident_mib("VmHWM") - before
 
-    def prepare(self) -> None:
-        """Build what is not part of the search."""
-        self.index = None
+    def prepare(self) -> None:  # noqa: B027 - not every side has something to prepare
+        """What is not part of the search."""
 
     @abstractmethod
     def search(self) -> tuple[np.ndarray, np.ndarray]:

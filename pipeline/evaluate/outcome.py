@@ -58,8 +58,7 @@ def write_outcome(
 
 
 def write_no_outcome(output: Path, reason: str) -> None:
-    """Write an empty rows.json, and the reason into no_rows.txt; say it."""
-    print(reason)
+    """Write an empty rows.json, and the reason into no_rows.txt."""
     write_json(output / "rows.json", [])
     write_text(output / "no_rows.txt", reason + "\n")
 
