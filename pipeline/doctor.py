@@ -7,27 +7,17 @@ import subprocess
 import sys
 import sysconfig
 import time
-from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
 from pipeline.cache import cache_root, folder_size
 from pipeline.config.experiment import Experiment
-from pipeline.cuda_runtime import find_nvcc, num_cuda_devices
 from pipeline.onednn import onednn_paths
+from pipeline.runtime.check import Check
+from pipeline.runtime.cuda.checks import cuda_checks
 
 GIB = 2**30
 _ONEDNN_REMEDY = "pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023' (x86-64 Linux)"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool | None  # False would stop a run; None only makes it slower or smaller
-    found: str
-    remedy: str = ""
 
 
 def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
@@ -45,7 +35,7 @@ def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
         _pillow(),
         _jittor_installed(),
         _onednn(),
-        _cuda(experiment.runtime.device),
+        *cuda_checks(experiment.runtime.device),
         _mpi(),
         _memory(),
         _disk(results),
@@ -138,19 +128,6 @@ def _onednn() -> Check:
     return Check("oneDNN", True, str(found[1]))
 
 
-def _cuda(device: str) -> Check:
-    num_devices, nvcc = num_cuda_devices(), find_nvcc()
-    if num_devices and nvcc:
-        return Check("CUDA", True, f"{num_devices} GPU(s), {nvcc}")
-    found = f"{num_devices} GPU(s), {nvcc or 'no CUDA toolkit'}"
-    if device == "cuda":
-        remedy = "set runtime.device = 'cpu' or 'auto', or install driver and toolkit"
-        return Check("CUDA", False, found, remedy)
-    if num_devices:
-        return Check("CUDA", None, found, "install the CUDA toolkit to use the GPU")
-    return Check("CUDA", True, "no GPU, the CPU is used")
-
-
 def _mpi() -> Check:
     path = shutil.which("mpicc")
     return Check("MPI", True, path or "none, not needed on one machine")
@@ -229,13 +206,27 @@ def _jittor_runs(experiment: Experiment, say) -> list[Check]:
     except (RuntimeError, OSError, ImportError) as error:
         remedy = "see the message; deleting the cache builds Jittor again"
         return [Check("Jittor starts", False, str(error), remedy)]
-    where = f"{report.device}, {report.threads} thread(s)"
+    where = f"{report.card or report.device}, {report.threads} thread(s)"
+    started = Check("Jittor starts", True, where)
+    if report.device == "cuda":
+        slow = " ".join(note for note in report.notes if note.startswith("cuDNN"))
+        convolutions = Check("convolutions", report.cudnn or None, slow or "cuDNN", "see the message")
+        return [started, convolutions, *_products_on_card()]
     speed = _matmul_gflops()
     found = f"{speed:.0f} GFLOP/s, {'oneDNN' if report.onednn else 'without oneDNN'}"
-    return [
-        Check("Jittor starts", True, where),
-        Check("matrix product", True if report.onednn else None, found, _ONEDNN_REMEDY),
-    ]
+    return [started, Check("matrix product", True if report.onednn else None, found, _ONEDNN_REMEDY)]
+
+
+def _products_on_card() -> list[Check]:
+    """Speed and error of a product in each precision, measured on the card."""
+    from pipeline.runtime.cuda.products import timed_products
+
+    checks = []
+    for product in timed_products():
+        found = f"{product.tflops:.1f} TFLOP/s, relative error {product.error:.1e}"
+        remedy = f"more than {product.allowed:.0e} is wrong: see that driver, toolkit and card fit together"
+        checks.append(Check(f"{product.precision} product", product.right, found, remedy))
+    return checks
 
 
 def _matmul_gflops(size: int = 1024, repeats: int = 7) -> float:

@@ -25,6 +25,7 @@ _SECONDS_BETWEEN_REPORTS = 15.0
 _PROJECT = Path(__file__).resolve().parent.parent
 # Variables by which a user may change how Jittor compiles.
 _COMPILE_VARIABLES = ("cc_flags", "kernel_flags", "nvcc_flags", "debug", "enable_lto", "use_data_gz")
+_CUDA_COMPILE_VARIABLES = ("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "conv_opt")
 
 Say = Callable[[str], None]
 OneDnn = tuple[Path, Path]  # folder of the headers, library
@@ -34,12 +35,18 @@ class JittorBuildError(RuntimeError):
     """Jittor's core could not be compiled; the message ends with what the build said last."""
 
 
-def jittor_folder(compiler: str, *, onednn: OneDnn | None, nvcc: Path | None) -> Path:
+def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
     """Where Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
 
     Everything that makes Jittor compile again is in the folder's name. A folder is therefore never
     rebuilt in place, which Jittor answers with "please rerun" and exit code 0.
+
+    Args:
+        compiler: the C++ compiler.
+        onednn: headers and library, if oneDNN is used.
+        cuda: identity of toolkit, card and flags (`CudaSetup.identity`), where it is compiled for a card.
     """
+    variables = _COMPILE_VARIABLES if cuda is None else _COMPILE_VARIABLES + _CUDA_COMPILE_VARIABLES
     parts = (
         metadata.version("jittor"),
         util.find_spec("jittor").origin,
@@ -51,8 +58,8 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, nvcc: Path | None) ->
         platform.node(),
         model_and_flags(),
         str(onednn),
-        str(nvcc),
-        [os.environ.get(name) for name in _COMPILE_VARIABLES],
+        str(cuda),
+        [os.environ.get(name) for name in variables],
     )
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     return cache_root() / "jittor" / digest

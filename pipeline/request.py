@@ -60,11 +60,12 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
     runtime = RuntimeConfig.model_validate(request.runtime)
     output = Path(request.output)
     started, clock = datetime.now(UTC), time.monotonic()
-    device = "cpu"
+    device, card = "cpu", None
     if needs_jittor:
         from pipeline.start_jittor import start
 
-        device = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True)).device
+        report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
+        device, card = report.device, report.card
     inputs = {name: Path(path) for name, path in request.inputs.items()}
     content = run(config, output, runtime=runtime, **inputs)
     stamp = {
@@ -80,7 +81,7 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         "work": request.work,
         "seconds": round(time.monotonic() - clock, 3),
         "started": started.isoformat(timespec="seconds"),
-        "environment": environment(runtime, device),
+        "environment": environment(runtime, device, card),
     }
     write_json(output / STAMP, stamp)
 
@@ -99,7 +100,7 @@ def read_request(path: Path) -> Request:
     return Request(**values)
 
 
-def environment(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
+def environment(runtime: RuntimeConfig, device: str, card: str | None = None) -> dict[str, Any]:
     """What a number may depend on besides configuration and code; recorded, not fingerprinted."""
     return {
         "python": platform.python_version(),
@@ -108,6 +109,7 @@ def environment(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
         "git_commit": _git_commit(),
         "threads": runtime.num_threads,
         "device": device,
+        "card": card,
         "kernels": runtime.kernels,
         # Linux counts in KiB.
         "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,

@@ -13,7 +13,7 @@ import signal
 import ssl
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -22,7 +22,7 @@ import numpy
 
 from pipeline.cache import cache_root
 from pipeline.compiled_operators import remove_torn_operators
-from pipeline.cuda_runtime import find_nvcc, num_cuda_devices
+from pipeline.config.devices import check_device
 from pipeline.jittor_cache import (
     OneDnn,
     Say,
@@ -35,10 +35,14 @@ from pipeline.jittor_cache import (
     python_config,
 )
 from pipeline.onednn import onednn_paths
+from pipeline.runtime import environment
+from pipeline.runtime.cuda import after_import, cudnn
+from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
+from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
+from pipeline.runtime.cuda.used import remember
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
-Device = Literal["auto", "cpu", "cuda"]
 _MIB = 2**20
 
 
@@ -51,8 +55,10 @@ class StartReport:
     """How Jittor runs in this process."""
 
     device: Literal["cpu", "cuda"]
+    card: str | None  # name and index of the GPU, such as "NVIDIA H100 80GB HBM3 (cuda:0)"
     threads: int
     onednn: Path | None  # the library in use
+    cudnn: bool  # whether convolutions on the GPU are cuDNN's
     cache: Path  # what Jittor compiles is kept here
     notes: tuple[str, ...]  # what is not as good as it could be, for the user
 
@@ -60,23 +66,26 @@ class StartReport:
 _started: StartReport | None = None
 
 
-def start(device: Device = "auto", threads: int = 0, *, say: Say = lambda message: None) -> StartReport:
+def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: None) -> StartReport:
     """Make `import jittor` work, then import it.
 
     Takes half a second, or some minutes where Jittor's core has to be compiled first. A second call in
     one process changes the number of threads only.
 
     Args:
-        device: "auto" takes a GPU if one works, "cuda" insists on it.
+        device: "auto" takes the first GPU if one works, "cuda" insists on it, "cuda:1" on the second one of
+            those that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
         threads: of the CPU kernels; 0 means every core that this process may use.
         say: is told, in whole lines, what takes long and what is missing.
 
     Raises:
         JittorStartError: the wrong NumPy, no compiler, no GPU where one was asked for.
+        ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
     """
     global _started
+    check_device(device)
     threads = threads or len(os.sched_getaffinity(0))
     if _started is not None:
         _started = _again(_started, device, threads)
@@ -84,37 +93,45 @@ def start(device: Device = "auto", threads: int = 0, *, say: Say = lambda messag
     _refuse_numpy_2()
     if "jittor" in sys.modules:
         raise JittorStartError("jittor was imported before pipeline.start_jittor.start() was called")
-    nvcc, notes = _choose_device(device)
-    onednn, onednn_notes = _choose_onednn()
     compiler = _find_compiler()
+    cuda, notes = _choose_device(device, compiler)
+    onednn, onednn_notes = _choose_onednn()
     os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
-    folder = jittor_folder(compiler, onednn=onednn, nvcc=nvcc)
-    _set_environment(folder, compiler, nvcc=nvcc, onednn=onednn, threads=threads)
+    _set_cuda_environment(cuda)
+    folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
+    _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
     if not is_built(folder):
         build_once(folder, onednn, say)
     prepare(folder, onednn)
     remove_torn_operators(folder, say)
-    _import_jittor(folder, use_cuda=nvcc is not None)
+    cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
+    with_cudnn = cuda is not None and not cudnn_notes
+    _import_jittor(folder, cuda, with_cudnn=with_cudnn)
+    remember(cuda)
     _set_threads(threads)
     _started = StartReport(
-        device="cuda" if nvcc else "cpu",
+        device="cuda" if cuda else "cpu",
+        card=f"{cuda.card.name} (cuda:{cuda.card.index})" if cuda else None,
         threads=threads,
         onednn=onednn[1] if onednn else None,
+        cudnn=with_cudnn,
         cache=folder,
-        notes=(*notes, *onednn_notes),
+        notes=(*notes, *onednn_notes, *cudnn_notes),
     )
     for note in _started.notes:
         say(note)
     return _started
 
 
-def _again(report: StartReport, device: Device, threads: int) -> StartReport:
-    if device not in ("auto", report.device):
-        raise JittorStartError(f"Jittor was started for {report.device!r} here, not for {device!r}")
+def _again(report: StartReport, device: str, threads: int) -> StartReport:
+    other_card = card_index(device) is not None and not (report.card or "").endswith(f"({device})")
+    if device != "auto" and (device.partition(":")[0] != report.device or other_card):
+        found = f"{report.device!r}, {report.card}" if report.card else repr(report.device)
+        raise JittorStartError(f"Jittor was started for {found} here, not for {device!r}")
     if threads == report.threads:
         return report
     _set_threads(threads)
-    return StartReport(report.device, threads, report.onednn, report.cache, report.notes)
+    return replace(report, threads=threads)
 
 
 def _refuse_numpy_2() -> None:
@@ -125,24 +142,20 @@ def _refuse_numpy_2() -> None:
         )
 
 
-def _choose_device(device: Device) -> tuple[Path | None, tuple[str, ...]]:
-    """(CUDA compiler to build with, or None for the CPU; notes)."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise JittorStartError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}")
+def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
+    """(card and toolkit, or None for the CPU; notes)."""
     if device == "cpu":
         return None, ()
-    problem = None
-    nvcc = find_nvcc()
-    num_devices = num_cuda_devices()
-    if num_devices == 0:
-        problem = "no working GPU was found (the CUDA driver, libcuda.so.1, is missing or reports none)"
-    elif nvcc is None:
-        problem = "a GPU was found, but no CUDA toolkit (nvcc with libcudart.so beside it)"
-    if problem is None:
-        return nvcc, ()
-    if device == "cuda":
-        raise JittorStartError(f"device = 'cuda', but {problem}; use device = 'cpu' or 'auto'")
-    return None, (f"{problem}; running on the CPU",) if num_devices else ()
+    try:
+        return set_up(device, compiler), ()
+    except CudaUnavailable as problem:
+        if device != "auto":
+            raise JittorStartError(
+                f"device = {device!r}, but {problem} (device = 'cpu' or 'auto' runs on the processor)"
+            ) from problem
+        driver = installed_driver()
+        has_card = driver is not None and len(driver.cards) > 0
+        return None, (f"{problem}; running on the CPU",) if has_card else ()
 
 
 def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
@@ -158,6 +171,17 @@ def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
     return found, ()
 
 
+def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say) -> tuple[str, ...]:
+    """Notes; none where cuDNN works, or nothing runs on a card."""
+    if cuda is None:
+        return ()
+    slower = "convolutions run on plain kernels, several times slower"
+    if not cudnn.can_be_tried(cuda.toolkit):
+        return (f"cuDNN 9 is not installed; {slower} (CUDA 13: pip install nvidia-cudnn-cu13)",)
+    problem = cudnn.try_once(folder, cuda.toolkit, onednn[1] if onednn else None, say)
+    return (f"cuDNN cannot be used ({problem}); {slower}",) if problem else ()
+
+
 def _find_compiler() -> str:
     compiler = shutil.which(os.environ.get("cc_path") or "g++")  # noqa: SIM112  Jittor's own name
     if compiler is None:
@@ -165,15 +189,33 @@ def _find_compiler() -> str:
     return compiler
 
 
+def _set_cuda_environment(cuda: CudaSetup | None) -> None:
+    """What the compilers are told for a card, beside what the user tells them; nothing of it for the CPU."""
+    names = ("cc_flags", "NVCC_APPEND_FLAGS", "conv_opt")
+    if cuda is None:
+        environment.restore(names)  # a parent may have been started on a card
+        return
+    use_card(cuda.card)
+    given = {name: environment.original(name) for name in names}
+    environment.change(
+        {
+            "cc_flags": f"{given['cc_flags'] or ''} {cuda.cc_flags}".strip(),
+            "NVCC_APPEND_FLAGS": f"{given['NVCC_APPEND_FLAGS'] or ''} {cuda.nvcc_flags}".strip(),
+            # cuBLAS and cuRAND only: cuDNN, cuFFT and cuSPARSE would each end the process where missing.
+            "conv_opt": "1",
+        }
+    )
+
+
 def _set_environment(
-    folder: Path, compiler: str, *, nvcc: Path | None, onednn: OneDnn | None, threads: int
+    folder: Path, compiler: str, *, cuda: CudaSetup | None, onednn: OneDnn | None, threads: int
 ) -> None:
     """Jittor has no other interface than the environment; its child processes read it again."""
     os.environ.pop("JITTOR_HOME", None)  # Jittor would write it into the user's home for every later run
     os.environ.update(
         HOME=str(folder),
         cc_path=compiler,
-        nvcc_path=str(nvcc or ""),
+        nvcc_path=str(cuda.toolkit.nvcc if cuda else ""),
         python_config_path=str(python_config(folder)),
         use_mkl="1" if onednn else "0",
         cache_name="default",  # else the git branch that the virtual environment happens to lie in
@@ -188,7 +230,7 @@ def _set_environment(
         os.environ.update(use_mpi="0", use_nccl="0")
 
 
-def _import_jittor(folder: Path, *, use_cuda: bool) -> None:
+def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) -> None:
     """Import Jittor and take back what it takes over."""
     # Its handlers end the process on Ctrl-C, and when any child process is killed, without clean-up.
     taken = (signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
@@ -214,8 +256,12 @@ def _import_jittor(folder: Path, *, use_cuda: bool) -> None:
     finally:
         ssl._create_default_https_context = https_context
         _restore(handlers)
-    jittor.flags.use_cuda = int(use_cuda)
-    if not use_cuda:
+    jittor.flags.use_cuda = int(cuda is not None)
+    if cuda is not None:
+        after_import.tune(jittor)
+        if with_cudnn:
+            cudnn.load(jittor, cuda.toolkit.libraries)
+    else:
         _reserve_memory(jittor)
 
 

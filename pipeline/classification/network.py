@@ -10,6 +10,7 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from pipeline import kernels
 from pipeline.models.backbone_file import FrozenBackbone, load_backbone
 from pipeline.models.encoder import Encoder
 from pipeline.models.initialization import truncated_normal
@@ -51,8 +52,8 @@ class PooledBackbone(nn.Module):
         tokens = self.network(images, path_scales=path_scales)
         if self.pooling == "cls":
             return tokens.cls
-        height, width = tokens.feature_map.shape[1:3]
-        return tokens.feature_map.sum(dims=(1, 2)) / (height * width)
+        batch, _, _, dim = tokens.feature_map.shape
+        return kernels.mean_places(tokens.feature_map.reshape(batch, -1, dim))
 
 
 class Classifier(nn.Module):

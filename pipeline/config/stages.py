@@ -1,12 +1,13 @@
 """One section per stage. Lengths are in epochs of the training part; rates are for the whole batch."""
 
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, MaskConfig
+from pipeline.config.devices import check_device
 from pipeline.config.methods import IbotConfig, MethodConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -20,7 +21,8 @@ from pipeline.config.section import NonNegative, NonNegativeInt, Positive, Posit
 class RuntimeConfig(Section):
     """How to run, not what to compute: none of this enters a fingerprint."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    # "cuda:N": the card with index N of those that CUDA_VISIBLE_DEVICES leaves visible; "cuda": the first.
+    device: Annotated[str, AfterValidator(check_device)] = "auto"
     threads: NonNegativeInt = 0  # 0: every core that this process may use
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
@@ -39,9 +41,10 @@ class ScheduleConfig(Section):
     epochs: Positive = 100
     batch_size: PositiveInt = 256  # images per optimiser step
     accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
-    # "bfloat16": linear layers round what they multiply to it, about twice as fast where the processor has
-    # instructions for it; sums, weights, optimiser, norms, attention and losses stay float32.
-    precision: Literal["float32", "bfloat16"] = "float32"
+    # What factors of products are rounded to; sums, weights, optimiser, norms and losses stay float32.
+    # "bfloat16": linear layers, and on a GPU attention and what is kept between the passes; "tf32": on a GPU
+    # only; "auto": "bfloat16" on a GPU that multiplies it, else "float32".
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     base_lr: Positive = 7.5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 2e-6
     warmup_epochs: NonNegative = 10

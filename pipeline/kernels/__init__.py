@@ -1,4 +1,4 @@
-"""Operators of the pretraining step: compiled kernels on a CPU, each with a plain Jittor twin.
+"""Operators of the pretraining step: compiled kernels for CPU and GPU, each with a plain Jittor twin.
 
 Jittor must have been started (`pipeline.start_jittor`) before this package is imported.
 """
@@ -6,23 +6,30 @@ Jittor must have been started (`pipeline.start_jittor`) before this package is i
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
+from pipeline.kernels.device_layers import BlockWeights
+from pipeline.kernels.mean_places import mean_places
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.pooling import pool_cells
-from pipeline.kernels.precision import use_precision
+from pipeline.kernels.precision import current_precision, use_precision
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, use
 from pipeline.kernels.self_attention import attention
+from pipeline.kernels.tokens import tokens
+from pipeline.kernels.transformer_block import transformer_block
 
 __all__ = [
+    "BlockWeights",
     "attention",
     "current",
+    "current_precision",
     "depthwise_conv",
     "gather_rows",
     "l2_normalize",
     "layer_norm",
     "linear",
     "linear_gelu",
+    "mean_places",
     "mlp",
     "normed_linear",
     "normed_mlp",
@@ -30,6 +37,8 @@ __all__ = [
     "pool_cells",
     "soft_cross_entropy",
     "teacher_probabilities",
+    "tokens",
+    "transformer_block",
     "use",
     "use_precision",
 ]

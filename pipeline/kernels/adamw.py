@@ -6,6 +6,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.kernels import library, selection
+from pipeline.kernels.addresses import addresses
 from pipeline.kernels.plain_adamw import Hyper, replace_value, updated
 
 
@@ -55,6 +56,8 @@ class AdamW:
         self._offsets = np.concatenate([[0], np.cumsum(self._sizes)]).astype(np.int64)
         self._first = np.zeros(self._offsets[-1], dtype=np.float32)
         self._second = np.zeros(self._offsets[-1], dtype=np.float32)
+        # The moments while device kernels run: flat too, but there. The arrays above are out of date then.
+        self._device_moments: tuple[jt.Var, jt.Var] | None = None
         self._steps = np.zeros(len(parameters), dtype=np.int64)
         # The moments while plain operators run; the flat arrays are out of date then.
         self._plain_moments: list[tuple[jt.Var, jt.Var]] | None = None
@@ -108,7 +111,7 @@ class AdamW:
                 raise ValueError(f"optimiser state: {name} is {found}")
         if not np.array_equal(state["sizes"], self._sizes):
             raise ValueError("optimiser state: saved for tensors of other sizes")
-        self._plain_moments = None
+        self._plain_moments = self._device_moments = None
         self._first[:], self._second[:], self._steps[:] = (
             state["first_moment"],
             state["second_moment"],
@@ -128,24 +131,34 @@ class AdamW:
     def _fused_step(
         self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float
     ) -> None:
-        self._settle()
         # All that is still to be computed from the old values must be computed before they change.
         jt.sync_all()
-        parameters, keep_parameters = _addresses(self._parameters)
-        slopes, keep_gradients = _addresses(gradients)
+        if selection.on_device():
+            if self._device_moments is None:
+                self._settle()
+                self._device_moments = jt.array(self._first).stop_grad(), jt.array(self._second).stop_grad()
+            where, keep = addresses([*self._parameters, *gradients, *self._device_moments])
+            moments = [ctypes.c_void_p(int(address)) for address in where[-2:]]
+        else:
+            self._settle()
+            where, keep = addresses([*self._parameters, *gradients])
+            moments = [_pointer(self._first), _pointer(self._second)]
+        parameters, slopes = where[: len(gradients)], where[len(gradients) :]
         hyper = np.array([lr, weight_decay, *self._betas, self._eps, self._max_norm], dtype=np.float64)
         library.load().handle.hssl_adamw(
             ctypes.c_long(len(gradients)),
             *map(_pointer, (self._sizes, self._offsets, active, self._decayed)),
             *map(_pointer, (self._lr_scales, self._steps, hyper)),
-            *map(_pointer, (parameters, slopes, self._first, self._second)),
+            *map(_pointer, (parameters, slopes)),
+            *moments,
         )
-        del keep_parameters, keep_gradients
+        del keep
 
     def _plain_step(
         self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float
     ) -> None:
         if self._plain_moments is None:
+            self._settle()
             self._plain_moments = [
                 (jt.array(first).stop_grad(), jt.array(second).stop_grad())
                 for first, second in zip(*map(self._split, (self._first, self._second)), strict=True)
@@ -170,6 +183,9 @@ class AdamW:
 
     def _settle(self) -> None:
         """Bring moments that live in Jittor's variables back to the flat arrays."""
+        if self._device_moments is not None:
+            self._first[:], self._second[:] = (moments.numpy() for moments in self._device_moments)
+            self._device_moments = None
         if self._plain_moments is None:
             return
         for flat, which in ((self._first, 0), (self._second, 1)):
@@ -198,21 +214,15 @@ def ema_update(teacher: list[jt.Var], student: list[jt.Var], momentum: float) ->
 
 def _fused_ema(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:
     jt.sync_all()
-    targets, keep_targets = _addresses(teacher)
-    sources, keep_sources = _addresses(student)
+    where, keep = addresses([*teacher, *student])
+    targets, sources = where[: len(teacher)], where[len(teacher) :]
     if np.intersect1d(targets, sources).size:
         raise ValueError("ema_update: a teacher tensor shares its memory with a student tensor")
     sizes = np.array([target.numel() for target in teacher], dtype=np.int64)
     library.load().handle.hssl_ema(
         ctypes.c_long(len(teacher)), *map(_pointer, (sizes, targets, sources)), ctypes.c_double(momentum)
     )
-    del keep_targets, keep_sources
-
-
-def _addresses(variables: list[jt.Var]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Where the values are, and arrays to be kept while the addresses are in use."""
-    arrays = [variable.data for variable in variables]
-    return np.array([array.__array_interface__["data"][0] for array in arrays], dtype=np.uint64), arrays
+    del keep
 
 
 def _pointer(array: np.ndarray) -> ctypes.c_void_p:

@@ -5,7 +5,7 @@ import math
 import jittor as jt
 from jittor import nn
 
-from pipeline.kernels import selection
+from pipeline.kernels import device_layers, selection
 from pipeline.kernels.operator import Operator, call
 
 
@@ -26,6 +26,8 @@ def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         ValueError: the shapes do not fit.
     """
     check_layers(x, (weight, bias))
+    if selection.on_device():
+        return device_layers.linear_gelu(x, weight, bias)
     return (fused_linear_gelu if selection.fused_matmul() else plain_linear_gelu)(x, weight, bias)
 
 
@@ -39,6 +41,8 @@ def mlp(x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contra
         ValueError: the shapes do not fit.
     """
     check_layers(x, (expand, expand_bias), (contract, contract_bias))
+    if selection.on_device():
+        return device_layers.mlp(x, expand, expand_bias, contract, contract_bias)
     if not selection.fused_matmul():
         return linear(linear_gelu(x, expand, expand_bias), contract, contract_bias)
     rows = _Mlp()(x.reshape(-1, x.shape[-1]), expand, expand_bias, contract, contract_bias)

@@ -1,4 +1,4 @@
-"""The compiled library behind the fused kernels: built on first use, loaded once per process."""
+"""The compiled library behind the fused kernels, for processor or device: built on first use, loaded once."""
 
 import ctypes
 import re
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import jittor as jt
+
 from pipeline.native.build import BuildError, build_library
+from pipeline.native.cuda.build import build_device_library
 from pipeline.onednn import onednn_paths
+from pipeline.runtime.cuda import architecture
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
 _HEADERS = ("column_sums.h", "kernels.h", "products.h", "tiles.h", "vector_math.h")
@@ -29,7 +33,9 @@ class Library:
     """The loaded library."""
 
     handle: ctypes.CDLL
-    has_onednn: bool
+    multiplies: bool  # whether linear layers are in it
+    on_device: bool  # whether arrays lie on a device
+    header: Path  # declares its functions
 
 
 class _State:
@@ -49,14 +55,14 @@ def problem() -> str | None:
 
 
 def load() -> Library | None:
-    """Build the library unless it is built, load it, and return it; None where that fails (see `problem`)."""
+    """Build the library unless it is built, load it, and return it; None where that fails (see `problem`).
+
+    Of the two libraries, it is the one for what Jittor was started on.
+    """
     if not _State.tried:
         _State.tried = True
-        onednn = onednn_paths()
-        if onednn is None:
-            _State.problem = "oneDNN is not installed: linear layers run on Jittor's own operators"
         try:
-            _State.library = _load(onednn)
+            _State.library = _load_for_device() if jt.flags.use_cuda else _load_for_processor()
         except (BuildError, OSError) as error:
             _State.problem = (
                 f"the fused kernels are not available, plain Jittor operators run instead: {error}"
@@ -64,23 +70,30 @@ def load() -> Library | None:
     return _State.library
 
 
-@cache
 def declaration(function: str) -> str:
-    """The C declaration of one of the library's functions, from kernels.h, without its parameters' names.
+    """The C declaration of one of the loaded library's functions, without its parameters' names.
 
     Jittor defines macros such as `out_dim` in the source that the declaration goes into.
 
     Raises:
-        KeyError: kernels.h declares no such function.
+        KeyError: the header declares no such function.
     """
-    found = re.search(rf"^void {function}\(([^;]*)\);", (_FOLDER / "kernels.h").read_text(), re.MULTILINE)
+    return _declaration(load().header, function)
+
+
+@cache
+def _declaration(header: Path, function: str) -> str:
+    found = re.search(rf"^void {function}\(([^;]*)\);", header.read_text(), re.MULTILINE)
     if found is None:
-        raise KeyError(f"{_FOLDER / 'kernels.h'} declares no function {function}")
+        raise KeyError(f"{header} declares no function {function}")
     types = (re.sub(r"\w+$", "", parameter.strip()).strip() for parameter in found.group(1).split(","))
     return f'extern "C" void {function}({", ".join(types)});'
 
 
-def _load(onednn: tuple[Path, Path] | None) -> Library:
+def _load_for_processor() -> Library:
+    onednn = onednn_paths()
+    if onednn is None:
+        _State.problem = "oneDNN is not installed: linear layers run on Jittor's own operators"
     sources, flags = list(_SOURCES), ["-fopenmp"]
     if onednn is not None:
         include, shared = onednn
@@ -92,5 +105,15 @@ def _load(onednn: tuple[Path, Path] | None) -> Library:
         tuple(flags),
         [_FOLDER / name for name in _HEADERS],
     )
-    # Globally: the small operators that Jittor compiles find the functions by their names.
-    return Library(ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL), onednn is not None)
+    return Library(_loaded_globally(path), onednn is not None, on_device=False, header=_FOLDER / "kernels.h")
+
+
+def _load_for_device() -> Library:
+    path = build_device_library(architecture())
+    header = _FOLDER / "cuda" / "kernels.h"
+    return Library(_loaded_globally(path), multiplies=True, on_device=True, header=header)
+
+
+def _loaded_globally(path: Path) -> ctypes.CDLL:
+    """The small operators that Jittor compiles find the functions by their names."""
+    return ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)

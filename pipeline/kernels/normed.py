@@ -6,7 +6,7 @@ gradient keeps anyway. That is an eighth of what a transformer's block would kee
 
 import jittor as jt
 
-from pipeline.kernels import selection
+from pipeline.kernels import device_layers, selection
 from pipeline.kernels.dense import (
     check_layers,
     forward,
@@ -33,6 +33,8 @@ def normed_linear(
     """
     check_norm(x, norm_weight, norm_bias)
     check_layers(x, (weight, bias))
+    if selection.on_device():
+        return device_layers.normed_linear(x, norm_weight, norm_bias, eps, weight, bias)
     if not selection.fused_matmul():
         return linear(layer_norm(x, norm_weight, norm_bias, eps), weight, bias)
     rows = _NormedLinear()(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, weight, bias)
@@ -57,6 +59,8 @@ def normed_mlp(
     check_norm(x, norm_weight, norm_bias)
     check_layers(x, (expand, expand_bias), (contract, contract_bias))
     layers = expand, expand_bias, contract, contract_bias
+    if selection.on_device():
+        return device_layers.normed_mlp(x, norm_weight, norm_bias, eps, *layers)
     if not selection.fused_matmul():
         return mlp(layer_norm(x, norm_weight, norm_bias, eps), *layers)
     rows = _NormedMlp()(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, *layers)

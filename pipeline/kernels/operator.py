@@ -46,21 +46,28 @@ def call(
     inputs: Sequence[jt.Var],
     *shapes: Shape,
     data: dict[str, float] | None = None,
+    dtypes: Sequence[str] | None = None,
 ) -> jt.Var | list[jt.Var]:
     """Call `function` of the library when the outputs are needed.
 
     Args:
-        function: its name in kernels.h.
+        function: its name in the library's header.
         arguments: C++ text of its arguments: `in0_p`, `in0_shape1`, `out0_p`, `data["name"]`, ...
         inputs: what in0, in1, ... are.
-        shapes: shapes of out0, out1, ... (float32).
+        shapes: shapes of out0, out1, ...
         data: numbers that change from call to call without compiling again.
+        dtypes: of the outputs; None: float32.
 
     Returns:
         One Var for one shape, else a list.
     """
-    header, source = library.declaration(function), f"{function}({arguments});"
+    where = "cuda" if jt.flags.use_cuda else "cpu"
+    code = {
+        f"{where}_header": library.declaration(function),
+        f"{where}_src": f"{function}({arguments});",
+        "data": data or {},
+    }
+    dtypes = list(dtypes or ["float32"] * len(shapes))
     if len(shapes) == 1:
-        return jt.code(shapes[0], "float32", inputs, cpu_header=header, cpu_src=source, data=data or {})
-    dtypes = ["float32"] * len(shapes)
-    return jt.code(list(shapes), dtypes, inputs, cpu_header=header, cpu_src=source, data=data or {})
+        return jt.code(shapes[0], dtypes[0], inputs, **code)
+    return jt.code(list(shapes), dtypes, inputs, **code)

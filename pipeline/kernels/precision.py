@@ -1,30 +1,77 @@
-"""How exactly linear layers multiply."""
+"""How exactly linear layers and attention multiply."""
 
 from typing import Literal
 
 from pipeline.kernels import library, selection
 from pipeline.processor import BFLOAT16_FLAGS, multiplies_bfloat16
+from pipeline.runtime.cuda import architecture
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+_NUMBERS = {"float32": 0, "tf32": 1, "bfloat16": 2}  # of hssl_set_precision
 
 
-def use_precision(precision: Literal["float32", "bfloat16"]) -> None:
-    """From now on, linear layers multiply float32, or factors rounded to bfloat16; sums are float32 always.
+_FIRST = (8, 0)  # compute capability of the first cards that multiply bfloat16 and tf32
 
-    Forward and both gradients. Weights, optimiser, norms, attention and losses stay float32.
+
+class _State:
+    precision: Precision = "float32"
+
+
+def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> None:
+    """From now on, factors of products are float32, or rounded to less; sums are float32 always.
+
+    Forward and both gradients. Weights, optimiser, norms and losses stay float32. On a processor, attention
+    does too; on a device it multiplies as linear layers do, and what is kept for the gradient is bfloat16
+    with "bfloat16".
+
+    Args:
+        precision: "auto" is bfloat16 on a device that multiplies it, else float32.
 
     Raises:
-        ValueError: bfloat16 is asked for where it would be ignored, or be slower: without the compiled
-            kernels and oneDNN, or on a processor without instructions for it.
+        ValueError: a precision is asked for where it would be ignored, or be slower: without the compiled
+            kernels (and oneDNN), or on hardware without instructions for it.
     """
-    if precision == "bfloat16":
-        if not selection.fused_matmul():
-            raise ValueError(
-                'schedule.precision = "bfloat16" needs runtime.kernels = "fused" on a CPU, and oneDNN; '
-                f"{library.problem() or 'the plain kernels run'}"
-            )
-        if not multiplies_bfloat16():
-            raise ValueError(
-                'schedule.precision = "bfloat16": this processor has no instructions for it (expected one of '
-                f'{", ".join(sorted(BFLOAT16_FLAGS))} in its flags); use "float32"'
-            )
-    if selection.fused_matmul():
+    if precision == "auto":
+        precision = "bfloat16" if selection.on_device() and architecture() >= _FIRST else "float32"
+    if precision != "float32":
+        _check(precision)
+    _State.precision = precision
+    if selection.on_device():
+        library.load().handle.hssl_set_precision(_NUMBERS[precision])
+    elif selection.fused_matmul():
         library.load().handle.hssl_round_factors(int(precision == "bfloat16"))
+
+
+def current_precision() -> Precision:
+    """What `use_precision` chose."""
+    return _State.precision
+
+
+def kept_dtype() -> str:
+    """Of what device kernels keep for the gradient."""
+    return "bfloat16" if _State.precision == "bfloat16" else "float32"
+
+
+def _check(precision: Precision) -> None:
+    asked = f'schedule.precision = "{precision}"'
+    if selection.on_device():
+        if architecture() < _FIRST:
+            found, first = (".".join(map(str, capability)) for capability in (architecture(), _FIRST))
+            raise ValueError(
+                f"{asked}: this card has compute capability {found}, and cards from {first} on multiply it; "
+                'use "float32" or "auto"'
+            )
+        return
+    if precision == "tf32":
+        raise ValueError(f'{asked} needs a GPU and runtime.kernels = "fused"; use "float32" or "auto"')
+    if not selection.fused_matmul():
+        raise ValueError(
+            f'{asked} needs runtime.kernels = "fused" and, on a CPU, oneDNN; '
+            f"{library.problem() or 'the plain kernels run'}"
+        )
+    if not multiplies_bfloat16():
+        raise ValueError(
+            f"{asked}: this processor has no instructions for it (expected one of "
+            f'{", ".join(sorted(BFLOAT16_FLAGS))} in its flags); use "float32"'
+        )

@@ -1,7 +1,5 @@
 """Which implementation of the kernels runs: our compiled ones or their plain Jittor twins."""
 
-import jittor as jt
-
 from pipeline.kernels import library
 
 _CHOICES = ("fused", "plain")
@@ -13,7 +11,7 @@ class _State:
 
 
 def use(choice: str) -> None:
-    """Choose "fused" (compiled kernels, on a CPU) or "plain" (Jittor's own operators) from now on.
+    """Choose "fused" (compiled kernels) or "plain" (Jittor's own operators) from now on.
 
     Raises:
         ValueError: another word.
@@ -36,16 +34,17 @@ def note() -> str | None:
 
 def fused() -> bool:
     """Whether the compiled kernels run."""
-    if _State.choice == "plain" or jt.flags.use_cuda:
-        return False
-    return _loaded() is not None
+    return _State.choice == "fused" and _loaded() is not None
 
 
 def fused_matmul() -> bool:
-    """Whether the compiled kernels that multiply matrices (through oneDNN) run."""
-    if not fused():
-        return False
-    return _loaded().has_onednn
+    """Whether the compiled kernels that multiply matrices (through oneDNN or cuBLASLt) run."""
+    return fused() and _loaded().multiplies
+
+
+def on_device() -> bool:
+    """Whether the compiled kernels run, and on a device: whole layers are one call there."""
+    return fused() and _loaded().on_device
 
 
 def _loaded() -> library.Library | None:

@@ -42,10 +42,14 @@ class Block(nn.Module):
 
     def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
         """x (B, N + 1, D); path_scales (2, B): what stochastic depth multiplies the two branches by."""
-        attended = self.attention(x, self.norm_attention)
-        x = x + (attended if path_scales is None else attended * path_scales[0].reshape(-1, 1, 1))
-        mixed = self.mlp(x, self.norm_mlp)
-        return x + (mixed if path_scales is None else mixed * path_scales[1].reshape(-1, 1, 1))
+        return kernels.transformer_block(
+            x, self._weights(), self.attention.num_heads, self.norm_attention.eps, path_scales
+        )
+
+    def _weights(self) -> kernels.BlockWeights:
+        layers = self.norm_attention, self.attention.qkv, self.attention.out, self.norm_mlp
+        layers += self.mlp.expand, self.mlp.contract
+        return kernels.BlockWeights(*(value for layer in layers for value in (layer.weight, layer.bias)))
 
 
 class VisionTransformer(nn.Module):
@@ -124,10 +128,8 @@ class VisionTransformer(nn.Module):
         if mask is not None:
             if tuple(mask.shape) != (batch, *grid):
                 raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {(batch, *grid)}")
-            # Not by assignment: in Jittor, writing into an expression changes a copy.
-            patches = jt.where(mask.reshape(batch, -1, 1), self.mask_token.reshape(1, 1, -1), patches)
-        cls_token = self.cls_token.reshape(1, 1, -1).broadcast((batch, 1, patches.shape[2]))
-        return jt.concat([cls_token, patches], dim=1) + self._positions(grid).unsqueeze(0), grid
+            mask = mask.reshape(batch, -1)
+        return kernels.tokens(patches, self.cls_token, self._positions(grid), mask, self.mask_token), grid
 
     def _positions(self, grid: tuple[int, int]) -> jt.Var:
         if grid == self.grid:
@@ -152,7 +154,7 @@ class VisionTransformer(nn.Module):
             x = block(x)
             if index >= len(self.blocks) - num_blocks:
                 cls_tokens.append(self.norm(x[:, 0]))
-        return jt.stack(cls_tokens, dim=1), self.norm(x[:, 1:]).mean(dim=1)
+        return jt.stack(cls_tokens, dim=1), kernels.mean_places(self.norm(x[:, 1:]))
 
     def taps(self, images: jt.Var, *, normed: bool, path_scales: jt.Var | None = None) -> list[jt.Var]:
         """Patch tokens after the blocks of `tap_blocks`, as maps (B, D, h, w), shallow to deep.

@@ -8,11 +8,14 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.image_order import rows_of_step
 from pipeline.optim.schedules import epoch_of
-from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.streams import Stream, generator
 from pipeline.transforms.block_mask import block_masks
-from pipeline.transforms.multi_crop import multi_crop
+from pipeline.transforms.crop_parameters import joined
+from pipeline.transforms.multi_crop import draw_views, multi_crop
+from pipeline.transforms.packing import pack
+from pipeline.transforms.rendering import image_sizes
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,30 @@ class BatchMaker:
 
     config: PretrainConfig
     dataset: PreparedDataset
+    on_device: bool = False  # leave the crops, with the same random decisions, to the device
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int) -> Batch | PackedBatch:
         config, crops = self.config, self.config.crops
         rows = self.image_rows(step)
         images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows]
         mean, std = input_statistics(config.normalization, self.dataset)
-        views = multi_crop(generator(config.seed, Stream.CROPS, step), images, crops, mean=mean, std=std)
-        grid = config.backbone.grid
-        num_masks = crops.num_global * len(rows)
-        masks = block_masks(generator(config.seed, Stream.MASKS, step), num_masks, grid, config.masks)
+        rng, masks = generator(config.seed, Stream.CROPS, step), self._masks(step, len(rows))
+        if self.on_device:
+            drawn = draw_views(rng, image_sizes(images), crops)
+            views = ((drawn.global_crops, crops.global_size), (drawn.local_crops, crops.local_size))
+            packed = pack(images, [(joined(each), size) for each, size in views if each])
+            return PackedBatch(packed, masks, mean, std)
+        views = multi_crop(rng, images, crops, mean=mean, std=std)
+        return Batch(views.global_crops, views.local_crops, masks)
+
+    def _masks(self, step: int, num_images: int) -> np.ndarray:
+        """(V, B, h, w) bool."""
+        config, num_global, grid = self.config, self.config.crops.num_global, self.config.backbone.grid
+        rng = generator(config.seed, Stream.MASKS, step)
+        masks = block_masks(rng, num_global * num_images, grid, config.masks)
         if self._before_patches(step):
             masks[:] = False
-        return Batch(views.global_crops, views.local_crops, masks.reshape(crops.num_global, len(rows), *grid))
+        return masks.reshape(num_global, num_images, *grid)
 
     def _before_patches(self, step: int) -> bool:
         """Whether a step of iBOT lies before the epoch that its patch loss starts in."""

@@ -28,6 +28,7 @@ from pipeline.pretrain.centers import Centers
 from pipeline.pretrain.losses import MaskedPatches, Pairs, cls_pairs, cross_entropy, masked_patches
 from pipeline.pretrain.paths import Paths
 from pipeline.pretrain.terms import Terms
+from pipeline.pretrain.upload import as_variable
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def teacher_targets(
         head = teacher.projection_head
         prototypes = head.unit_prototypes()
         patch_prototypes = _patch_prototypes(head, prototypes)
-        encoding = teacher.encode(jt.array(batch.flat_global_crops))
+        encoding = teacher.encode(as_variable(batch.flat_global_crops))
         cls_logits = logits(_cls_vectors(head, encoding), prototypes)
         hidden = patch_probs = mean_patch_logits = None
         if patches:
@@ -81,10 +82,10 @@ def hssl_terms(
     prototypes = head.unit_prototypes()
     num_global, num_images = batch.masks.shape[:2]
     masks = jt.array(batch.flat_masks) if config.patches_hidden else None
-    seen = student.encode(jt.array(batch.flat_global_crops), masks, paths.global_crops)
+    seen = student.encode(as_variable(batch.flat_global_crops), masks, paths.global_crops)
     encodings = [seen]
     if len(batch.local_crops):
-        encodings.append(student.encode(jt.array(batch.flat_local_crops), None, paths.local_crops))
+        encodings.append(student.encode(as_variable(batch.flat_local_crops), None, paths.local_crops))
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
     if head.norms_rows:
@@ -157,5 +158,5 @@ def _joined(rows: list[jt.Var]) -> jt.Var:
 
 
 def _mean(rows: jt.Var) -> jt.Var:
-    """Mean over rows as sum / count: Jittor's own mean divides before it adds and drifts in float32."""
-    return rows.sum(dim=0) / rows.shape[0]
+    """(M, C) -> (C,)."""
+    return kernels.mean_places(rows.unsqueeze(0))[0]

@@ -6,7 +6,8 @@ generator state gives the same crops in any thread, by either implementation.
 Shapes: n crops.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -45,6 +46,12 @@ class CropParameters:
 
     def __len__(self) -> int:
         return len(self.image)
+
+
+def joined(parts: Sequence[CropParameters]) -> CropParameters:
+    """The crops of all parts, of which there is at least one, one part after the other."""
+    names = [field.name for field in fields(CropParameters)]
+    return CropParameters(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def plain_parameters(image: np.ndarray, box: np.ndarray, *, size: int) -> CropParameters:

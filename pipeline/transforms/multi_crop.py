@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.data import CropConfig
-from pipeline.transforms.crop_parameters import draw_crop_parameters
+from pipeline.transforms.crop_parameters import CropParameters, draw_crop_parameters
 from pipeline.transforms.rendering import image_sizes, render_crops
 
 
@@ -19,6 +19,30 @@ class MultiCrop:
 
     global_crops: np.ndarray
     local_crops: np.ndarray
+
+
+@dataclass(frozen=True)
+class Views:
+    """How the crops are made: for each view, the parameters of its B crops."""
+
+    global_crops: list[CropParameters]  # V
+    local_crops: list[CropParameters]  # L
+
+
+def draw_views(rng: np.random.Generator, sizes: np.ndarray, config: CropConfig) -> Views:
+    """Every random decision about the views of images.
+
+    Args:
+        sizes: (B, 2) int, height and width of each image, pixels.
+    """
+    roles = [0] + [1] * (config.num_global - 1)
+    return Views(
+        [draw_crop_parameters(rng, sizes, config, size=config.global_size, role=role) for role in roles],
+        [
+            draw_crop_parameters(rng, sizes, config, size=config.local_size, role=2)
+            for _ in range(config.num_local)
+        ],
+    )
 
 
 def multi_crop(
@@ -37,16 +61,15 @@ def multi_crop(
 
     Source: Caron et al., "SwAV" (2020), multi-crop; Zhou et al., "iBOT" (ICLR 2022), augmentation.
     """
-    sizes = image_sizes(images)
+    views = draw_views(rng, image_sizes(images), config)
 
-    def views(count: int, size: int, roles: list[int]) -> np.ndarray:
-        crops = np.empty((count, len(images), 3, size, size), np.float32)
-        for view, role in zip(range(count), roles, strict=True):
-            parameters = draw_crop_parameters(rng, sizes, config, size=size, role=role)
-            crops[view] = render_crops(images, parameters, size, mean=mean, std=std)
-        return crops
+    def crops(parameters: list[CropParameters], size: int) -> np.ndarray:
+        made = np.empty((len(parameters), len(images), 3, size, size), np.float32)
+        for view, each in enumerate(parameters):
+            made[view] = render_crops(images, each, size, mean=mean, std=std)
+        return made
 
     return MultiCrop(
-        global_crops=views(config.num_global, config.global_size, [0] + [1] * (config.num_global - 1)),
-        local_crops=views(config.num_local, config.local_size, [2] * config.num_local),
+        global_crops=crops(views.global_crops, config.global_size),
+        local_crops=crops(views.local_crops, config.local_size),
     )

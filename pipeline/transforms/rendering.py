@@ -49,16 +49,29 @@ def render_crops(
     Returns:
         (n, 3, size, size) float32.
     """
-    _check(image_sizes(images), parameters, size)
+    check_parameters(image_sizes(images), parameters, size)
     images = [np.ascontiguousarray(image) for image in images]
-    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    scale, bias = (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+    scale, bias = scale_and_bias(mean, std)
     render = native.render_crops_native if implementation() == "native" else render_crops_plain
     return render(images, parameters, size, scale=scale, bias=bias)
 
 
-def _check(sizes: np.ndarray, parameters: CropParameters, size: int) -> None:
-    """The kernels trust their arguments; nothing outside an image may be read."""
+def scale_and_bias(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) float32 each: a level v of 0..255 becomes v * scale + bias, normalised by `mean` and `std`."""
+    mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def check_parameters(sizes: np.ndarray, parameters: CropParameters, size: int) -> None:
+    """Refuse crops that the kernels, which trust their arguments, would read outside an image for.
+
+    Args:
+        sizes: (n, 2) int, height and width of each image, pixels.
+        size: side of the crops, pixels.
+
+    Raises:
+        ValueError: an image that is not there, or a box or window that reaches beyond it.
+    """
     if size < 1 or (len(parameters) and not len(sizes)):
         raise ValueError(f"cannot cut {len(parameters)} crops of {size} pixels from {len(sizes)} images")
     if ((parameters.image < 0) | (parameters.image >= len(sizes))).any():

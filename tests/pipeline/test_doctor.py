@@ -11,6 +11,7 @@ from pipeline.config.dense import DetectionSection, SegmentationSection
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import RuntimeConfig
 from pipeline.doctor import Check, cheap_checks, stops, table_rows
+from pipeline.runtime.cuda import checks as cuda_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +71,7 @@ def test_numpy_2_stops(experiment, tmp_path, monkeypatch):
 
 
 def test_cuda_is_needed_only_where_it_was_asked_for(experiment, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "num_cuda_devices", lambda: 0)
+    monkeypatch.setattr(cuda_checks, "installed_driver", lambda: None)
     assert named(cheap_checks(experiment, tmp_path), "CUDA").ok is True
     asked = experiment.model_copy(update={"runtime": RuntimeConfig(device="cuda")})
     assert named(cheap_checks(asked, tmp_path), "CUDA").ok is False

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import jittor_cache
-from pipeline.jittor_cache import JittorBuildError, build_once, is_built
+from pipeline.jittor_cache import JittorBuildError, build_once, is_built, jittor_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,3 +78,13 @@ def test_one_builds_and_others_wait(tmp_path, monkeypatch):
     said = sorted(process.communicate(timeout=60)[0] for process in both)
     assert calls(tmp_path) == 1
     assert sum("waiting for it" in text for text in said) == 1
+
+
+def test_flags_of_nvcc_count_for_a_card_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSSL_CACHE", str(tmp_path))
+    monkeypatch.delenv("NVCC_APPEND_FLAGS", raising=False)
+    cpu, card = (jittor_folder("g++", onednn=None, cuda=cuda) for cuda in (None, ("13.0.88",)))
+    assert card != jittor_folder("g++", onednn=None, cuda=("13.0.89",))
+    monkeypatch.setenv("NVCC_APPEND_FLAGS", "-std=c++17")
+    assert cpu == jittor_folder("g++", onednn=None)
+    assert card != jittor_folder("g++", onednn=None, cuda=("13.0.88",))

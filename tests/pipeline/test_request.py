@@ -50,6 +50,7 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     assert (stamp["fingerprint"], stamp["content"], stamp["work"]) == ("f", "digest", 2.0)
     assert stamp["inputs"] == {"features": "i"}
     assert stamp["environment"]["threads"] == 2
+    assert (stamp["environment"]["device"], stamp["environment"]["card"]) == ("cpu", None)
     assert stamp["environment"]["peak_memory_bytes"] > 2**20
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cuda_runtime, start_jittor
+from pipeline import start_jittor
 from pipeline.cache import cache_root
 from pipeline.onednn import onednn_paths
+from pipeline.runtime.cuda import cards, setup
+from pipeline.runtime.cuda.driver import Card, Driver
+from pipeline.runtime.cuda.links import Toolkit
+from pipeline.runtime.cuda.setup import CudaSetup
 from pipeline.start_jittor import JittorStartError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +25,7 @@ import jittor
 left = np.arange(256, dtype=np.float32).reshape(16, 16)
 assert np.array_equal(jittor.matmul(jittor.array(left), jittor.array(left)).numpy(), left @ left)
 """
+CC_FLAGS, CONV_OPT = "cc_flags", "conv_opt"  # Jittor's own names
 START = "from pipeline.start_jittor import start\nreport = start('cpu', say=lambda m: print(m, flush=True))\n"
 
 
@@ -59,31 +64,65 @@ def test_no_compiler_is_said(tmp_path, monkeypatch):
         start_jittor._find_compiler()
 
 
-def test_cuda_without_gpu_is_an_error_and_auto_takes_the_cpu(monkeypatch):
-    monkeypatch.setattr(start_jittor, "num_cuda_devices", lambda: 0)
-    with pytest.raises(JittorStartError, match="no working GPU"):
-        start_jittor._choose_device("cuda")
+@pytest.fixture
+def no_driver(monkeypatch):
+    monkeypatch.setattr(cards, "driver", lambda visible: None)
+
+
+@pytest.fixture
+def card_without_toolkit(monkeypatch):
+    card = Card(0, "H100", (9, 0), 2**36)
+    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (card,)))
+    monkeypatch.setattr(setup, "find_toolkits", lambda: [])
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_cuda_without_gpu_is_an_error_and_auto_takes_the_cpu():
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(JittorStartError, match=f"device = '{device}', but no CUDA driver"):
+            start_jittor._choose_device(device)
     assert start_jittor._choose_device("auto") == (None, ())
 
 
-def test_a_gpu_without_toolkit_is_noted(monkeypatch):
-    monkeypatch.setattr(start_jittor, "num_cuda_devices", lambda: 1)
-    monkeypatch.setattr(start_jittor, "find_nvcc", lambda: None)
-    nvcc, notes = start_jittor._choose_device("auto")
-    assert nvcc is None
+@pytest.mark.usefixtures("card_without_toolkit")
+def test_a_gpu_without_toolkit_is_noted():
+    with pytest.raises(JittorStartError, match="cuda13"):
+        start_jittor._choose_device("cuda")
+    cuda, notes = start_jittor._choose_device("auto")
+    assert cuda is None
+    assert "no CUDA toolkit" in notes[0]
     assert "running on the CPU" in notes[0]
 
 
-def test_nvcc_counts_only_with_its_runtime(tmp_path, monkeypatch):
-    nvcc = tmp_path / "cuda" / "bin" / "nvcc"
-    nvcc.parent.mkdir(parents=True)
-    nvcc.write_text("#!/bin/sh\nexit 1\n")
-    nvcc.chmod(0o755)
-    monkeypatch.setenv("PATH", str(nvcc.parent))
-    assert cuda_runtime.find_nvcc() != nvcc
-    (tmp_path / "cuda" / "lib64").mkdir()
-    (tmp_path / "cuda" / "lib64" / "libcudart.so").write_text("")
-    assert cuda_runtime.find_nvcc() == nvcc
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ValueError, match="got 'gpu'"):
+        start_jittor.start("gpu")
+
+
+@pytest.fixture
+def cuda(monkeypatch, tmp_path) -> CudaSetup:
+    """A card and a toolkit, and an environment in which the user sets flags of their own."""
+    monkeypatch.setenv("HSSL_ENVIRONMENT_BEFORE", "{}")
+    for name in ("NVCC_APPEND_FLAGS", CONV_OPT, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(CC_FLAGS, "-Dusers")
+    card = Card(1, "RTX 5090", (12, 0), 2**35)
+    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (card, card)))
+    toolkit = Toolkit(tmp_path / "nvcc", (13, 0), (), tmp_path, "13.0.88", tmp_path, (120,), None)
+    return CudaSetup(card, toolkit, "-Dours", "-std=c++17")
+
+
+def test_flags_are_added_once_and_taken_back(cuda):
+    for _ in range(2):  # the second time is a child's
+        start_jittor._set_cuda_environment(cuda)
+        assert os.environ[CC_FLAGS] == "-Dusers -Dours"
+        assert os.environ["NVCC_APPEND_FLAGS"] == "-std=c++17"
+        assert os.environ[CONV_OPT] == "1"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    start_jittor._set_cuda_environment(None)
+    assert os.environ[CC_FLAGS] == "-Dusers"
+    assert not {"NVCC_APPEND_FLAGS", CONV_OPT} & set(os.environ)
 
 
 def test_missing_onednn_is_a_note(monkeypatch):

@@ -9,6 +9,7 @@ from typing import Protocol
 import jittor as jt
 from jittor import nn
 
+from pipeline import kernels
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.models.layers import LayerNorm
 
@@ -46,7 +47,7 @@ class AuxiliaryHead(nn.Module):
         """path_scales: (depth, B) float32 or None."""
         x = self.mixed(feature_map, path_scales)
         tokens = x.reshape(x.shape[0], -1, x.shape[-1])
-        return self.norm(tokens.sum(dim=1) / tokens.shape[1])
+        return self.norm(kernels.mean_places(tokens))
 
     def mixed(self, feature_map: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
         """The head's own map (B, h, w, D), before pool and norm."""

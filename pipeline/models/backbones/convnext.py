@@ -3,13 +3,13 @@
 import jittor as jt
 from jittor import nn
 
+from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
 from pipeline.models.auxiliary_heads.convnext import DepthwiseConv
 from pipeline.models.backbones.hierarchical import (
     HierarchicalEncoder,
     PatchStem,
     branch_scale,
-    mean_place,
     windows_as_channels,
     without_hidden,
 )
@@ -42,7 +42,7 @@ class ConvNeXt(HierarchicalEncoder):
     def pooled(self, feature_map: jt.Var) -> tuple[jt.Var, jt.Var]:
         """See `HierarchicalEncoder`."""
         patches = feature_map.reshape(feature_map.shape[0], -1, feature_map.shape[3])
-        return self.norm(mean_place(patches)), self.norm(patches)
+        return self.norm(kernels.mean_places(patches)), self.norm(patches)
 
 
 class Block(nn.Module):

@@ -59,7 +59,7 @@ class HierarchicalEncoder(nn.Module, ABC):
         """The last map (B, h, w, D) -> global vector (B, D) and patches (B, N, D), after the final norm."""
         patches = feature_map.reshape(feature_map.shape[0], -1, feature_map.shape[3])
         patches = patches if self.norm is None else self.norm(patches)
-        return mean_place(patches), patches
+        return kernels.mean_places(patches), patches
 
     def execute(
         self, images: jt.Var, mask: jt.Var | None = None, path_scales: jt.Var | None = None
@@ -86,7 +86,7 @@ class HierarchicalEncoder(nn.Module, ABC):
             if index >= self.depth - num_blocks:
                 vector, patches = self.pooled(self.places_last(x))
                 vectors.append(vector)
-        return jt.stack(vectors, dim=1), mean_place(patches)
+        return jt.stack(vectors, dim=1), kernels.mean_places(patches)
 
     def taps(self, images: jt.Var, *, normed: bool, path_scales: jt.Var | None = None) -> list[jt.Var]:
         """The last map of every stage: (B, C, ., .), fine to coarse.
@@ -156,11 +156,6 @@ def hidden_places(mask: jt.Var, side: int) -> jt.Var:
     batch, height, width = mask.shape
     mask = mask.reshape(batch, height, 1, width, 1).broadcast([batch, height, side, width, side])
     return mask.reshape(batch, side * height, side * width)
-
-
-def mean_place(patches: jt.Var) -> jt.Var:
-    """(B, N, D) -> (B, D): as sum / count, for Jittor's own mean drifts in float32."""
-    return patches.sum(dim=1) / patches.shape[1]
 
 
 def branch_scale(path_scales: jt.Var | None, branch: int, num_dims: int) -> jt.Var | float:

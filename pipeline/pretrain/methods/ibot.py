@@ -13,6 +13,7 @@ from pipeline.pretrain.monitor import collapse
 from pipeline.pretrain.objective import hssl_terms, teacher_targets
 from pipeline.pretrain.paths import Paths
 from pipeline.pretrain.terms import Answers, PartOutcome
+from pipeline.pretrain.upload import uploaded
 
 
 class Ibot(Method):
@@ -30,7 +31,7 @@ class Ibot(Method):
     def part(
         self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
     ) -> PartOutcome:
-        objective = self.config.objective
+        objective, batch = self.config.objective, uploaded(batch)
         centers, patches = Centers(**memory), objective.patch_weight > 0
         targets = teacher_targets(networks.teacher, batch, centers, rates, patches=patches)
         terms = hssl_terms(networks.student, batch, targets, paths, objective)

@@ -33,6 +33,7 @@ from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.methods.method import Memory, Method, Networks
 from pipeline.pretrain.paths import Paths
 from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+from pipeline.pretrain.upload import as_variable
 
 _EPS = 1e-6
 
@@ -54,7 +55,7 @@ class Mae(Method):
     ) -> PartOutcome:
         method, student = self.config.method, networks.student
         places = Places.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
-        images = jt.array(batch.flat_global_crops)
+        images = as_variable(batch.flat_global_crops)
         pixels = jt.array(
             hidden_pixels(batch.flat_global_crops, places, student.backbone.stride, method.normalize_pixels)
         )

@@ -29,6 +29,7 @@ from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.methods.method import Memory, Method, Networks
 from pipeline.pretrain.paths import Paths
 from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+from pipeline.pretrain.upload import as_variable
 
 
 class MomentumMethod(Method):
@@ -57,7 +58,7 @@ class MomentumMethod(Method):
     def part(
         self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
     ) -> PartOutcome:
-        images, num_views = jt.array(batch.flat_global_crops), len(batch.global_crops)
+        images, num_views = as_variable(batch.flat_global_crops), len(batch.global_crops)
         with jt.no_grad():
             taught = networks.teacher.vectors(images, num_views)
         seen = networks.student.vectors(images, num_views, paths.global_crops)

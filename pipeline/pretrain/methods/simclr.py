@@ -19,8 +19,6 @@ of all other images; the head's vector of the very same view is left out, as a r
 Source: Chen et al. 2020.
 """
 
-import jittor as jt
-
 from pipeline.models.initialization import initialize
 from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
@@ -29,6 +27,7 @@ from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.methods.method import Memory, Method, Networks
 from pipeline.pretrain.paths import Paths
 from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+from pipeline.pretrain.upload import as_variable
 
 
 class Simclr(Method):
@@ -46,7 +45,7 @@ class Simclr(Method):
         self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
     ) -> PartOutcome:
         temperature, num_views = self.config.method.temperature, len(batch.global_crops)
-        seen = networks.student.vectors(jt.array(batch.flat_global_crops), num_views, paths.global_crops)
+        seen = networks.student.vectors(as_variable(batch.flat_global_crops), num_views, paths.global_crops)
         if seen.auxiliary is None:
             base = nt_xent(seen.base, seen.base, num_views, temperature)
             terms = Terms(base.loss, {"base_cls": base.loss})

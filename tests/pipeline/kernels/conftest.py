@@ -1,6 +1,8 @@
 """How an operator is compared with an oracle: values, and slopes along random directions."""
 
+import ctypes
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,16 +10,36 @@ import pytest
 Oracle = Callable[..., np.ndarray]
 
 
-@pytest.fixture(params=["fused", "plain"])
-def kernels(jt, request):
-    """pipeline.kernels with one of its implementations chosen."""
+@pytest.fixture(params=["fused", "plain", "device"])
+def kernels(jt, request, monkeypatch):
+    """pipeline.kernels with one of its implementations chosen.
+
+    "device": the kernels for a GPU; where there is none, their sources built for the processor.
+    """
     from pipeline import kernels
 
-    kernels.use(request.param)
-    if kernels.current() != request.param:
+    if jt.flags.use_cuda and request.param == "fused":
+        pytest.skip("on a GPU, fused kernels are those of the device")
+    if request.param == "device" and not jt.flags.use_cuda:
+        use_device_sources(monkeypatch)
+    kernels.use("plain" if request.param == "plain" else "fused")
+    if kernels.current() == "plain" and request.param != "plain":
         pytest.skip(f"no fused kernels here: {kernels.note()}")
     yield kernels
     kernels.use("fused")
+
+
+def use_device_sources(monkeypatch) -> None:
+    """Have operators call the device sources, built for the processor."""
+    from pipeline.kernels import library
+    from tests.cuda_on_host.build import build_on_host
+
+    header = Path(library.__file__).parent.parent / "native" / "cuda" / "kernels.h"
+    handle = ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
+    loaded = library.Library(handle, multiplies=True, on_device=True, header=header)
+    monkeypatch.setattr(library._State, "tried", True)
+    monkeypatch.setattr(library._State, "library", loaded)
+    monkeypatch.setattr(library._State, "problem", None)
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:

@@ -1,6 +1,10 @@
 import numpy as np
 
 from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.transforms.crop_parameters import CropParameters
+from pipeline.transforms.native import CROP_RECORD
+from pipeline.transforms.packing import CROP_ORDER, IMAGE_ENTRY
+from pipeline.transforms.rendering import render_crops
 from tests.pipeline.pretrain.small_run import small_config
 
 
@@ -43,3 +47,26 @@ def test_no_patch_is_hidden_before_the_epoch_that_says_so(tiny_dataset):
         masks, expected = late(step).masks, always(step).masks
         assert np.array_equal(masks, expected if step > 2 else np.zeros_like(expected)), step
     assert any(always(step).masks.any() for step in range(3))
+
+
+def test_a_batch_for_a_device_holds_the_same_decisions(tiny_dataset):
+    for changes in ({}, {"crops": {"global_size": 24, "num_local": 0}}):
+        config = small_config(**changes)
+        expected = BatchMaker(config, tiny_dataset)(5)
+        packed = BatchMaker(config, tiny_dataset, on_device=True)(5)
+        assert np.array_equal(packed.masks, expected.masks)
+        crops = [expected.global_crops, expected.local_crops]
+        for orders, made in zip(packed.images.orders, crops, strict=False):
+            assert orders.num_crops == made.shape[0] * made.shape[1]
+            end = orders.at + orders.num_crops * CROP_ORDER.itemsize
+            records = packed.images.data[orders.at : end].view(CROP_ORDER)
+            parameters = CropParameters(**{name: records[name] for name in CROP_RECORD.names})
+            images = _images(packed.images)
+            again = render_crops(images, parameters, orders.size, mean=packed.mean, std=packed.std)
+            assert np.array_equal(again, made.reshape(again.shape))
+        assert len(packed.images.orders) == 1 + bool(len(expected.local_crops))
+
+
+def _images(packed):
+    entries = packed.data[: 4 * IMAGE_ENTRY.itemsize].view(IMAGE_ENTRY).tolist()
+    return [packed.data[at : at + 3 * h * w].reshape(h, w, 3) for at, h, w in entries]

@@ -1,0 +1,1 @@
+"""Sources of the kernels for a device, and how they are built."""

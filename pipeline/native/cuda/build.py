@@ -1,0 +1,72 @@
+"""CUDA sources -> shared library, compiled once per source, toolkit and kind of card; without Jittor."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline.cache import cache_root
+from pipeline.files import replacing
+from pipeline.native.build import BuildError
+from pipeline.native.cuda.sources import device_headers, device_sources
+from pipeline.runtime.cuda import Toolkit, toolkit
+
+# Not --use_fast_math: its exponentials and divisions are too coarse for the tests against float64.
+_FLAGS = ("-O3", "-std=c++17", "-Xcompiler=-fPIC", "--cudart=shared")
+_LIBRARIES = ("-lcublasLt",)
+
+
+def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = None) -> Path:
+    """Compile the kernels for cards of one compute capability unless that is done already.
+
+    Args:
+        architecture: compute capability, as (9, 0).
+        tools: None: the toolkit that Jittor is built with.
+
+    Returns:
+        Path of the library; its folder's name is a digest of all that went into it.
+
+    Raises:
+        BuildError: no toolkit, or its compiler failed.
+    """
+    tools = tools or toolkit()
+    if tools is None:
+        raise BuildError("device kernels: no CUDA toolkit; pip install 'hssl-pipeline[cuda13]'")
+    name = "".join(map(str, architecture))
+    target = f"-gencode=arch=compute_{name},code=sm_{name}"
+    command = [str(tools.nvcc), *_FLAGS, target, *(f"-I{folder}" for folder in tools.include_folders)]
+    sources = device_sources()
+    digest = hashlib.sha256(repr((tools.release, tools.folder, command, _LIBRARIES)).encode())
+    for path in (*sources, *device_headers()):
+        digest.update(path.name.encode() + path.read_bytes())
+    library = cache_root() / "native" / digest.hexdigest()[:16] / "libdevice_kernels.so"
+    if library.is_file():
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with open(library.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.is_file():
+            objects = [library.with_name(f"{source.stem}.o") for source in sources]
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                jobs = [
+                    [*command, "-c", str(source), "-o", str(piece)]
+                    for source, piece in zip(sources, objects, strict=True)
+                ]
+                list(pool.map(_run, jobs))
+            with replacing(library) as partial:
+                where = [f"-L{tools.libraries}", f"-Xlinker=-rpath={tools.libraries}"]
+                _run([*command, "-shared", *map(str, objects), "-o", str(partial), *where, *_LIBRARIES])
+            for piece in objects:
+                piece.unlink()
+    return library
+
+
+def _run(command: list[str]) -> None:
+    # What is appended for Jittor's operators is not for these.
+    environment = {**os.environ, "NVCC_APPEND_FLAGS": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        said = (done.stdout + done.stderr)[-4000:]
+        raise BuildError(f"device kernels: {' '.join(command)} failed:\n{said}")

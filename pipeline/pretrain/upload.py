@@ -1,0 +1,20 @@
+"""Crops from the loader to where Jittor computes."""
+
+from dataclasses import replace
+
+import jittor as jt
+import numpy as np
+
+from pipeline.pretrain.batch import Batch
+
+
+def uploaded(batch: Batch) -> Batch:
+    """The batch with its crops as Jittor variables: once, however many networks see them."""
+    crops = {"global_crops": batch.global_crops, "local_crops": batch.local_crops}
+    # An array without elements stays one: nobody asks for a variable of it.
+    return replace(batch, **{name: as_variable(each) for name, each in crops.items() if each.shape[0]})
+
+
+def as_variable(crops: np.ndarray | jt.Var) -> jt.Var:
+    """The crops, uploaded unless they are already."""
+    return crops if isinstance(crops, jt.Var) else jt.array(crops)

@@ -1,0 +1,67 @@
+"""Which card a process computes on: "cuda" is the first visible one, "cuda:N" that with index N."""
+
+import os
+
+from pipeline.runtime.cuda.driver import Card, Driver, driver
+from pipeline.runtime.environment import change, original
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+class NoSuchCard(RuntimeError):
+    """There is no such card, or none at all; the message says how many there are."""
+
+
+def installed_driver() -> Driver | None:
+    """The driver with the cards that the user left visible; None without a driver."""
+    return driver(original(VISIBLE))
+
+
+def card_index(device: str) -> int | None:
+    """N of "cuda:N"; None where the device names no card."""
+    _, _, index = device.partition(":")
+    return int(index) if index else None
+
+
+def choose_card(device: str) -> Card:
+    """The card that "auto", "cuda" or "cuda:N" means.
+
+    Raises:
+        NoSuchCard: no driver, no card, or no card with that index.
+    """
+    found = installed_driver()
+    if found is None:
+        raise NoSuchCard("no CUDA driver was found (libcuda.so.1 is missing)")
+    if not found.cards:
+        raise NoSuchCard(f"no working GPU was found: {found.problem}")
+    index = card_index(device)
+    if index is None:
+        index = _inherited_index()
+    if index >= len(found.cards):
+        visible = original(VISIBLE)
+        among = "" if visible is None else f" ({VISIBLE} is {visible!r})"
+        count = len(found.cards)
+        raise NoSuchCard(f"there are {count} card(s), with the indices 0 to {count - 1}, not {index}{among}")
+    return found.cards[index]
+
+
+def use_card(card: Card) -> None:
+    """Leave this one card visible to this process and its children; before the driver is initialised here."""
+    entry = _entries(card.index + 1)[card.index]
+    if os.environ.get(VISIBLE) != entry:
+        change({VISIBLE: entry})
+
+
+def _inherited_index() -> int:
+    """Index of the card that a parent process chose, whose "cuda" is this one's too; else the first."""
+    entries = _entries(len(installed_driver().cards))
+    chosen = os.environ.get(VISIBLE)
+    return entries.index(chosen) if chosen != original(VISIBLE) and chosen in entries else 0
+
+
+def _entries(count: int) -> list[str]:
+    """How CUDA_VISIBLE_DEVICES names each of the first `count` cards."""
+    visible = original(VISIBLE)
+    if visible is None:
+        return [str(index) for index in range(count)]
+    return [entry.strip() for entry in visible.split(",")]

@@ -1,0 +1,112 @@
+"""cuDNN 9 for Jittor's convolutions.
+
+Jittor asks for cuDNN 8 by its libraries' names, and would ask for cuFFT and cuSPARSE at the same time. It is
+therefore started without them (`conv_opt`), and its module of convolutions, compiled with the header in
+`shims` and linked with libraries under the old names, is added afterwards. Without it convolutions run on
+generated kernels, which are slow.
+"""
+
+import ctypes
+import fcntl
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from pipeline.files import read_json, write_json
+from pipeline.runtime.cuda.links import Toolkit
+
+_PROJECT = Path(__file__).resolve().parents[3]
+_OLDEST = 9  # 8 is untried
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def can_be_tried(toolkit: Toolkit) -> bool:
+    """Whether a cuDNN is there that Jittor's module compiles with."""
+    return toolkit.cudnn is not None and toolkit.cudnn >= _OLDEST
+
+
+def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[[str], None]) -> str | None:
+    """Compile Jittor's module and try a convolution with it, once for each `folder` of a compiled core.
+
+    Both happen in a process of its own: a cuDNN that does not fit driver or card ends the process that loads
+    it. The environment must have been set for Jittor.
+
+    Returns:
+        None if it works; else why not.
+    """
+    result = folder / "cudnn.json"
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.is_file():
+            say("compiling Jittor's convolutions by cuDNN, once ...")
+            code = (
+                "from pipeline.runtime.cuda.cudnn import _try; "
+                f"_try({str(toolkit.libraries)!r}, {str(onednn) if onednn else None!r})"
+            )
+            log = folder / "first-cudnn.log"
+            with open(log, "wb") as output:
+                command = [sys.executable, "-c", code]
+                done = subprocess.run(
+                    command, cwd=_PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                )
+            said = _COLOURS.sub("", log.read_text(errors="replace")).strip().rpartition("\n")[2].strip()
+            problem = f"{said} (exit code {done.returncode}, see {log})" if done.returncode else None
+            write_json(result, {"problem": problem})
+    return read_json(result)["problem"]
+
+
+def load(jittor: ModuleType, libraries: Path) -> None:
+    """Give a started Jittor its convolutions by cuDNN."""
+    nvrtc = libraries / "libnvrtc.so"
+    if nvrtc.exists():  # cuDNN looks for it where the system does, not beside itself
+        ctypes.CDLL(str(nvrtc), mode=ctypes.RTLD_GLOBAL)
+    extern = jittor.compile_extern
+    # Where Jittor's import has put what its modules for CUDA share.
+    shared = Path(jittor.compiler.cache_path) / "cuda"
+    extern.setup_cuda_lib("cudnn", extra_flags=f' -L"{shared}" -llibcuda_extern ')
+    jittor.cudnn = extern.cudnn
+
+
+def _try(libraries: str, onednn: str | None) -> None:
+    """Runs in a process of its own; any failure ends it with a code other than 0."""
+    if onednn is not None:
+        ctypes.CDLL(onednn, mode=ctypes.RTLD_GLOBAL)
+    import jittor
+
+    jittor.flags.use_cuda = 1
+    load(jittor, Path(libraries))
+    compare(jittor)
+
+
+def compare(jittor: ModuleType) -> None:
+    """Compare a convolution and its gradients with NumPy's.
+
+    Raises:
+        SystemExit: one is wrong.
+    """
+    rng = np.random.default_rng(0)
+    # Small whole numbers: every format and every order of adding gives the same.
+    x, w, g = (rng.integers(-2, 3, shape) for shape in ((2, 3, 9, 9), (4, 3, 3, 3), (2, 4, 9, 9)))
+    images, filters, gradient = (jittor.array(array.astype(np.float32)) for array in (x, w, g))
+    y = jittor.nn.conv2d(images, filters, padding=1)
+    found = [y, *jittor.grad((y * gradient).sum(), [images, filters])]
+    around_x, around_g = _windows(x), _windows(g)
+    expected = {
+        "convolution": np.einsum("nchwij,ocij->nohw", around_x, w),
+        "gradient of the images": np.einsum("nohwij,ocij->nchw", around_g, w[:, :, ::-1, ::-1]),
+        "gradient of the filters": np.einsum("nchwij,nohw->ocij", around_x, g),
+    }
+    for (name, right), value in zip(expected.items(), found, strict=True):
+        if not np.array_equal(value.numpy(), right):
+            raise SystemExit(f"cuDNN's {name} is wrong")
+
+
+def _windows(array: np.ndarray) -> np.ndarray:
+    """3 x 3 windows of (N, C, H, W) with a border of zeros: (N, C, H, W, 3, 3)."""
+    padded = np.pad(array, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    return np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))

@@ -1,0 +1,112 @@
+"""A toolkit as Jittor wants it: `bin/nvcc`, `include` and `lib64` beside each other, in a folder of links.
+
+Wheels have `libcublas.so.13` but no `libcublas.so`; a toolkit of the system may have its cuBLAS from wheels.
+The folder's name is a digest of what it links to, so that a folder never changes once it is there.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.cache import cache_root
+from pipeline.files import partial_of
+from pipeline.runtime.cuda.toolkits import FoundToolkit, cudnn_major
+
+# Headers in here need no link: every compiler looks here, and a link to all of them would change their order.
+_EVERYWHERE = Path("/usr/include")
+# cuDNN 8's libraries, which Jittor loads by name, and those of cuDNN 9 that hold the same functions.
+_CUDNN_8_NAMES = {
+    f"libcudnn_{part}_{kind}.so": f"libcudnn_{part}.so.9"
+    for part in ("ops", "cnn")
+    for kind in ("infer", "train")
+}
+_SCRIPT = '#!/bin/sh\n# A link would be followed out of this folder.\nexec {nvcc} "$@"\n'
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """A whole toolkit, ready to compile and link with."""
+
+    nvcc: Path
+    version: tuple[int, int]  # (13, 0)
+    include_folders: tuple[Path, ...]
+    libraries: Path  # folder of libcudart.so, libcublas.so, libcublasLt.so, libcurand.so, also as lib*.so.<n>
+    release: str  # "13.0.88"; with `folder`, all that a compiled file depends on
+    folder: Path
+    targets: tuple[int, ...]  # 90 for sm_90: what nvcc compiles for
+    cudnn: int | None  # major version of cuDNN
+
+
+def linked(found: FoundToolkit) -> Toolkit:
+    """The folder of links to a toolkit, made unless it is there; any number of processes may ask at once.
+
+    Raises:
+        OSError: no folder can hold it.
+    """
+    links = _links(found)
+    script = _SCRIPT.format(nvcc=shlex.quote(str(found.nvcc)))
+    parts = (script, found.release, [_identity(*pair) for pair in links.items()])
+    folder = cache_root() / "cuda" / hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    if not folder.is_dir():
+        _make(folder, links, script)
+    return Toolkit(
+        nvcc=folder / "bin" / "nvcc",
+        version=found.version,
+        include_folders=(folder / "include",),
+        libraries=folder / "lib64",
+        release=found.release,
+        folder=folder,
+        targets=found.targets,
+        cudnn=cudnn_major(found),
+    )
+
+
+def _links(found: FoundToolkit) -> dict[str, Path]:
+    """Path in the folder -> what it links to."""
+    links: dict[str, Path] = {}
+    for headers in found.headers:
+        if headers != _EVERYWHERE:
+            for name in sorted(os.listdir(headers)):
+                if name != "__init__.py":
+                    links.setdefault(f"include/{name}", headers / name)
+    for library in found.libraries:
+        links.setdefault(f"lib64/{library.name}", library)
+    for name in [name for name in links if name.startswith("lib64/")]:
+        # A program is linked with libcublas.so and then asks for libcublas.so.13.
+        links.setdefault(re.sub(r"\.so[.\d]*$", ".so", name), links[name])
+    for old, new in _CUDNN_8_NAMES.items():
+        if f"lib64/{new}" in links:
+            links.setdefault(f"lib64/{old}", links[f"lib64/{new}"])
+    return links
+
+
+def _identity(link: str, target: Path) -> tuple:
+    """Changes when another file takes the target's place, as an upgraded wheel's does."""
+    found = target.stat()
+    if link.startswith("lib64/"):
+        return link, str(target.resolve()), found.st_size, found.st_mtime_ns
+    return link, str(target)
+
+
+def _make(folder: Path, links: dict[str, Path], script: str) -> None:
+    """Make the folder elsewhere and move it into place: it is there whole, or not at all."""
+    partial = partial_of(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for below in ("bin", "include", "lib64"):
+            (partial / below).mkdir(parents=True, mode=0o700)
+        for name, target in links.items():
+            (partial / name).symlink_to(target)
+        (partial / "bin" / "nvcc").write_text(script)
+        (partial / "bin" / "nvcc").chmod(0o700)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster; what it made is the same
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

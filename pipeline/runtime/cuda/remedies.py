@@ -1,0 +1,117 @@
+"""What must be told the compilers so that Jittor 1.3.11 builds with today's CUDA toolkits.
+
+Each remedy was found by compiling Jittor's core, its cuBLAS, cuRAND and CUB modules and its generated kernels
+with nvcc 13.0, and parts of them with 12.4. Nothing in Jittor's own folder is changed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+SHIMS = Path(__file__).resolve().parent / "shims"
+# The newest architecture that Jittor names in its call of nvcc; it never asks for PTX.
+_JITTORS_NEWEST = 90
+
+Version = tuple[int, int]
+
+_NEWEST_GCC = (((13, 0), 15), ((12, 8), 14), ((12, 4), 13), ((12, 0), 12), ((0, 0), 11))
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Flags for one failure."""
+
+    reason: str
+    cc_flags: str = ""  # for g++ and nvcc
+    nvcc_flags: str = ""
+    since: Version = (0, 0)  # first CUDA version that it is for
+
+    def is_for(self, version: Version) -> bool:
+        """Whether it is for this version of CUDA."""
+        return version >= self.since
+
+
+_REMEDIES = (
+    Remedy(
+        reason=(
+            "misc/cuda_limits.h includes npp.h for a few numbers, and wheels bring no NPP; CUB 3 lacks "
+            "cub::Max and two iterators that Jittor's softmax and `where` name; cuDNN 9 lacks the recurrent "
+            "networks' old functions. The folder holds headers of these names, with the real ones in them"
+        ),
+        cc_flags=f'-I"{SHIMS}"',
+    ),
+    Remedy(
+        reason=(
+            "CUDA 13 dropped two members of cudaDeviceProp. helper_cuda.h reads them in functions that "
+            "nobody calls; any other int member lets it compile"
+        ),
+        cc_flags="-DcomputeMode=major -DclockRate=major",
+        since=(13, 0),
+    ),
+    Remedy(
+        reason="CUB 3 and Thrust refuse C++14, which Jittor asks for; of several -std the last one counts",
+        nvcc_flags="-std=c++17",
+        since=(13, 0),
+    ),
+)
+
+
+def remedies(version: Version) -> tuple[Remedy, ...]:
+    """Those for a version of CUDA."""
+    return tuple(remedy for remedy in _REMEDIES if remedy.is_for(version))
+
+
+def flags(
+    version: Version, capability: tuple[int, int], targets: tuple[int, ...], gcc: int | None = None
+) -> tuple[str, str]:
+    """(cc_flags, flags for nvcc alone).
+
+    Args:
+        version: of CUDA.
+        capability: of the card.
+        targets: what nvcc compiles for, 90 for sm_90; () if it does not say.
+        gcc: major version of the C++ compiler; None if unknown.
+    """
+    chosen = remedies(version)
+    cc_flags = [remedy.cc_flags for remedy in chosen]
+    nvcc_flags = [remedy.nvcc_flags for remedy in chosen]
+    if gcc is not None and gcc > newest_gcc(version):
+        nvcc_flags.append("-allow-unsupported-compiler")  # nvcc would refuse a GCC that it does not know
+    nvcc_flags.append(architecture_flag(capability, targets))
+    return " ".join(filter(None, cc_flags)), " ".join(filter(None, nvcc_flags))
+
+
+def newest_gcc(version: Version) -> int:
+    """Major version of the newest GCC that a version of CUDA supports (its installation guide)."""
+    return next(gcc for since, gcc in _NEWEST_GCC if version >= since)
+
+
+def architecture_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
+    """What Jittor's own -arch and -code lack for a card; empty where they will do.
+
+    A card runs code for its own compute capability, and for lower ones of the same major number. Code for a
+    newer card than nvcc knows is PTX, which the driver compiles when it loads it.
+    """
+    number = 10 * capability[0] + capability[1]
+    if number <= _JITTORS_NEWEST:
+        return ""
+    same_family = [target for target in targets if target // 10 == capability[0] and target <= number]
+    if same_family or not targets:
+        target = max(same_family, default=number)
+        return f"-gencode arch=compute_{target},code=sm_{target}"
+    newest = max((target for target in targets if target <= number), default=_JITTORS_NEWEST)
+    return f"-gencode arch=compute_{newest},code=compute_{newest}"
+
+
+def compiles_for(capability: tuple[int, int], targets: tuple[int, ...]) -> bool:
+    """Whether nvcc makes code that the card can run, PTX included."""
+    number = 10 * capability[0] + capability[1]
+    return not targets or min(targets) <= number
+
+
+def shims_digest() -> str:
+    """Changes with the shim headers: what was compiled with others is compiled again."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SHIMS.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(SHIMS)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,206 @@
+"""Finding CUDA toolkits: those of the system, and the one that `pip install '.[cuda13]'` brings as wheels."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+OLDEST, NEWEST_MAJOR = (11, 8), 13  # what was compiled with, and where the remedies end
+WHEELS_REMEDY = "pip install '.[cuda13]'"
+NEEDED_LIBRARIES = ("cudart", "cublas", "cublasLt", "curand")
+_OTHER_LIBRARIES = ("cudnn", "nvrtc")  # cuDNN compiles some of its kernels with NVRTC
+_NEEDED_HEADERS = ("cuda_runtime.h", "cublas_v2.h", "curand.h")
+_ARCHIVES = ("libcudadevrt.a", "libcudart_static.a")  # nvcc names them whenever it links
+_USUAL_HOMES = ("/usr/local/cuda", "/opt/cuda")
+_VERSIONED_HOMES = Path("/usr/local")  # cuda-12.4 and others
+
+
+@dataclass(frozen=True)
+class FoundToolkit:
+    """The parts of one toolkit, wherever each of them lies."""
+
+    nvcc: Path
+    version: tuple[int, int]
+    release: str  # such as "13.0.88"
+    source: Literal["system", "wheels"]
+    headers: tuple[Path, ...]  # folders; of a header that two have, the first counts
+    libraries: tuple[Path, ...]  # shared libraries by all their names, and archives
+    targets: tuple[int, ...]  # 90 for sm_90: what nvcc compiles for; () if it does not say
+    missing: tuple[str, ...]  # what Jittor needs and was not found
+
+    @property
+    def name(self) -> str:
+        """For messages, such as "CUDA 13.0 (wheels)"."""
+        return f"CUDA {self.version[0]}.{self.version[1]} ({self.source})"
+
+    def library(self, name: str) -> Path | None:
+        """File of a library, "cublas" for libcublas.so*; None where it was not found."""
+        pattern = re.compile(rf"lib{name}\.so(\.[0-9.]+)?")
+        return next((path for path in self.libraries if pattern.fullmatch(path.name)), None)
+
+
+def find_toolkits() -> list[FoundToolkit]:
+    """Every toolkit that is installed, the system's before the wheels', complete or not."""
+    roots = wheel_roots()
+    found = [_toolkit(nvcc, "system", roots) for nvcc in _system_nvccs()]
+    found += [_toolkit(root / "cu13" / "bin" / "nvcc", "wheels", roots) for root in roots]
+    return [toolkit for toolkit in found if toolkit is not None]
+
+
+def wheel_roots() -> list[Path]:
+    """Folders `nvidia` of the installed wheels, in the interpreter's order."""
+    folders = [Path(entry or ".").absolute() / "nvidia" for entry in sys.path]
+    return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+
+
+def parse_version(text: str) -> tuple[tuple[int, int], str] | None:
+    """((13, 0), "13.0.88") from what `nvcc --version` prints; None where it is not that."""
+    found = re.search(r"release (\d+)\.(\d+), V([\d.]+)", text)
+    return ((int(found[1]), int(found[2])), found[3]) if found else None
+
+
+def cudnn_major(toolkit: FoundToolkit) -> int | None:
+    """Major version of a toolkit's cuDNN, by its library's name; None where library or header is missing."""
+    names = (re.fullmatch(r"libcudnn\.so\.(\d+)", path.name) for path in toolkit.libraries)
+    majors = [int(name[1]) for name in names if name]
+    has_header = any((folder / "cudnn.h").is_file() for folder in toolkit.headers)
+    return majors[0] if majors and has_header else None
+
+
+def _system_nvccs() -> list[Path]:
+    """The one that a variable names, the one on PATH, then those of the usual places, newest first."""
+    named = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")]
+    versions = sorted(_VERSIONED_HOMES.glob("cuda-*"), key=_version_in_name, reverse=True)
+    candidates = [home and Path(home) / "bin" / "nvcc" for home in named]
+    candidates += [
+        shutil.which("nvcc"),
+        *(Path(home) / "bin" / "nvcc" for home in (*_USUAL_HOMES, *versions)),
+    ]
+    wheels = [root.resolve() for root in wheel_roots()]
+    kept: dict[Path, Path] = {}
+    for candidate in map(Path, filter(None, candidates)):
+        real = candidate.resolve()
+        # A wheel's folder on PATH does not make it a toolkit of the system.
+        if real.is_file() and not any(real.is_relative_to(root) for root in wheels):
+            kept.setdefault(real, candidate)
+    return list(kept.values())
+
+
+def _version_in_name(folder: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", folder.name)]
+
+
+def _toolkit(nvcc: Path, source: Literal["system", "wheels"], roots: list[Path]) -> FoundToolkit | None:
+    """The toolkit around a compiler; None where that does not run."""
+    said = parse_version(_output(nvcc, _stamp(nvcc), "--version"))
+    if said is None:
+        return None
+    version, release = said
+    # Wheels may be links into an installer's store: what belongs together lies where they were linked.
+    home = nvcc.parent.parent if source == "wheels" else _home(nvcc)
+    wheels = _wheel_folders(roots, version[0])
+    headers = [home / "include", home / "targets" / "x86_64-linux" / "include"]
+    folders = [home / "lib64", home / "targets" / "x86_64-linux" / "lib", home / "lib"]
+    if home == Path("/usr"):  # a distribution's package; its headers lie where every compiler looks
+        folders = [Path("/usr/lib/x86_64-linux-gnu")]
+    own = [folder for folder in dict.fromkeys(headers) if folder.is_dir()]
+    added = [wheel / "include" for wheel in wheels if (wheel / "include").is_dir()]
+    if not _holds_cub(own):  # nvcc looks into a folder `cccl` of its own only
+        added += [folder / "cccl" for folder in added if (folder / "cccl").is_dir()]
+    headers = list(dict.fromkeys([*own, *added]))
+    folders = list(dict.fromkeys([*folders, *(wheel / "lib" for wheel in wheels)]))
+    libraries = [path for name in (*NEEDED_LIBRARIES, *_OTHER_LIBRARIES) for path in _files(folders, name)]
+    for name in _ARCHIVES:
+        libraries += [folder / name for folder in folders if (folder / name).is_file()][:1]
+    listed = re.findall(r"\bsm_(\d+)\b", _output(nvcc, _stamp(nvcc), "--list-gpu-code"))
+    missing = _missing(headers, libraries)
+    if source == "wheels":  # wheels come one by one: a compiler may lack its own parts
+        parts = {"crt/host_config.h (nvidia-cuda-crt)": home / "include" / "crt" / "host_config.h"}
+        parts["nvvm/bin/cicc (nvidia-nvvm)"] = home / "nvvm" / "bin" / "cicc"
+        missing += [name for name, path in parts.items() if not path.is_file()]
+    return FoundToolkit(
+        nvcc=nvcc,
+        version=version,
+        release=release,
+        source=source,
+        headers=tuple(headers),
+        libraries=tuple(libraries),
+        targets=tuple(sorted(map(int, listed))),
+        missing=tuple(missing),
+    )
+
+
+def _missing(headers: list[Path], libraries: list[Path]) -> list[str]:
+    """What Jittor needs of headers and libraries, and was not found."""
+    stems = {path.name.partition(".")[0] for path in libraries}
+    missing = [f"lib{name}" for name in NEEDED_LIBRARIES if f"lib{name}" not in stems]
+    missing += [name for name in _NEEDED_HEADERS if not any((folder / name).is_file() for folder in headers)]
+    return missing if _holds_cub(headers) else [*missing, "cub/cub.cuh"]
+
+
+def _holds_cub(headers: list[Path]) -> bool:
+    places = [folder / below / "cub.cuh" for folder in headers for below in ("cub", "cccl/cub")]
+    return any(place.is_file() for place in places)
+
+
+def _home(nvcc: Path) -> Path:
+    """The toolkit's folder; where `nvcc` is a script, that of the compiler which it runs."""
+    beside = nvcc.resolve().parent.parent
+    if (beside / "include" / "cuda_runtime.h").is_file():
+        return beside
+    dry_run = _output(nvcc, _stamp(nvcc), "--dryrun", "-x", "cu", "/dev/null")
+    top = re.search(r"^#\$ TOP=(.+)$", dry_run, re.MULTILINE)
+    return Path(os.path.normpath(top[1])) if top else beside
+
+
+def _wheel_folders(roots: list[Path], major: int) -> list[Path]:
+    """Folders of wheels for this major version, each with `lib` and perhaps `include`."""
+    if major >= 13:
+        folders = [root / name for root in roots for name in (f"cu{major}", "cudnn")]
+        return [folder for folder in folders if folder.is_dir()]
+    parts = ("cuda_runtime", "cublas", "curand", "cudnn")
+    return [root / part for root in roots for part in parts if _is_of(root / part, major)]
+
+
+def _is_of(folder: Path, major: int) -> bool:
+    """Whether a folder of wheels for CUDA 11 or 12 holds this one; the two lie in folders of one name."""
+    libraries = {"cuda_runtime": "libcudart.so", "cublas": "libcublas.so"}
+    name = libraries.get(folder.name)
+    if name is None:
+        return _is_of(folder.parent / "cublas", major)
+    return any((folder / "lib").glob(f"{name}.{major}*"))
+
+
+def _files(folders: list[Path], name: str) -> list[Path]:
+    """A library by all its names, with its parts (libcudnn_ops), from the first folder that has it."""
+    parts = {"cudnn": "(_[a-z_]+)?", "nvrtc": "(-builtins)?"}.get(name, "")
+    pattern = re.compile(rf"lib{name}{parts}\.so(\.\d+)*")
+    for folder in folders:
+        names = os.listdir(folder) if folder.is_dir() else []
+        found = sorted(folder / entry for entry in names if pattern.fullmatch(entry))
+        if any(path.name.startswith(f"lib{name}.so") and path.is_file() for path in found):
+            return [path for path in found if path.is_file()]
+    return []
+
+
+def _stamp(nvcc: Path) -> float:
+    try:
+        return nvcc.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@cache
+def _output(nvcc: Path, stamp: float, *arguments: str) -> str:
+    # `stamp` belongs to the question: another compiler may have taken this one's place.
+    try:
+        command = [nvcc, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr

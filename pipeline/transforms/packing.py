@@ -1,0 +1,95 @@
+"""Images and crop parameters -> one array of bytes, from which a device makes the crops (`on_device`).
+
+NumPy only: a loader's threads pack while Jittor computes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.transforms.crop_parameters import CropParameters
+from pipeline.transforms.native import CROP_RECORD
+from pipeline.transforms.rendering import check_parameters, image_sizes
+
+# The C++ structs ImageEntry and CropOrder (native/cuda/augment_records.cuh).
+IMAGE_ENTRY = np.dtype([("at", np.int64), ("height", np.int32), ("width", np.int32)], align=True)
+CROP_ORDER = np.dtype([*CROP_RECORD.descr, ("rows_before", np.int64)], align=True)
+
+_GRANULE = 1 << 20  # bytes: uploads of few different sizes reuse the memory of earlier ones
+
+
+@dataclass(frozen=True)
+class CropOrders:
+    """Where the orders for n crops of one size begin, and how much memory their resize takes."""
+
+    at: int  # bytes from the start of the pack
+    num_crops: int
+    size: int  # side of the crops, pixels
+    taps: int  # most source pixels along an axis that an output pixel is made of
+    most_rows: int  # source rows of the crop that needs the most
+    all_rows: int  # of all crops together
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Images, and orders for crops of them."""
+
+    data: np.ndarray  # (bytes,) uint8, first the entries of the images
+    orders: tuple[CropOrders, ...]
+
+
+def pack(images: Sequence[np.ndarray], orders: Sequence[tuple[CropParameters, int]]) -> Pack:
+    """Put images and the orders for their crops one behind the other.
+
+    Args:
+        images: (H, W, 3) uint8 each, of any sizes; copied.
+        orders: parameters of some crops and their side in pixels, for each size of crops.
+
+    Raises:
+        ValueError: an image is no such array, or parameters reach outside it.
+    """
+    sizes = image_sizes(images)
+    for parameters, size in orders:
+        check_parameters(sizes, parameters, size)
+    records, placed, at = [], [], len(images) * IMAGE_ENTRY.itemsize
+    for parameters, size in orders:
+        rows, taps = _needs(sizes, parameters, size)
+        records.append(_records(parameters, rows))
+        totals = {"taps": int(taps.max(initial=1)), "most_rows": int(rows.max(initial=0))}
+        placed.append(CropOrders(at, len(parameters), size, **totals, all_rows=int(rows.sum())))
+        at += records[-1].nbytes
+    ends = at + np.cumsum(3 * sizes.prod(axis=1))
+    data = np.empty(-(-int(ends[-1] if len(images) else at) // _GRANULE) * _GRANULE, np.uint8)
+    entries = data[: len(images) * IMAGE_ENTRY.itemsize].view(IMAGE_ENTRY)
+    entries["at"], entries["height"], entries["width"] = ends - 3 * sizes.prod(axis=1), *sizes.T
+    for where, each in zip(placed, records, strict=True):
+        data[where.at : where.at + each.nbytes] = each.view(np.uint8)
+    for image, end in zip(images, ends.tolist(), strict=True):
+        data[end - image.size : end].reshape(image.shape)[...] = image
+    return Pack(data, tuple(placed))
+
+
+def _records(parameters: CropParameters, rows: np.ndarray) -> np.ndarray:
+    records = np.zeros(len(parameters), CROP_ORDER)
+    for name in CROP_RECORD.names:
+        records[name] = getattr(parameters, name)
+    records["rows_before"] = np.cumsum(rows) - rows
+    return records
+
+
+def _needs(sizes: np.ndarray, parameters: CropParameters, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Source rows that each crop is made of, and most source pixels of an output pixel along an axis.
+
+    The same sums in the same precision as the kernels' own, so that they agree to the row.
+    """
+    height = sizes[parameters.image, 0]
+    scale = parameters.box[:, 2:].astype(np.float64) / parameters.resized
+    support = 2.0 * np.maximum(scale, 1.0)
+
+    def centre(row: int) -> np.ndarray:
+        return parameters.box[:, 1] + (parameters.window[:, 1] + row + 0.5) * scale[:, 1]
+
+    first = np.maximum((centre(0) - support[:, 1] + 0.5).astype(np.int64), 0)
+    end = np.minimum((centre(size - 1) + support[:, 1] + 0.5).astype(np.int64), height)
+    return end - first, np.ceil(support).astype(np.int64) * 2 + 1

@@ -1,0 +1,363 @@
+// CUDA C++ for the processor: enough of it to run the device sources without a device, one block after the other.
+//
+// A thread of a block is a fiber. It runs until it ends or waits: at __syncthreads for its block, at a shuffle or a
+// small product for its warp. All lanes of a warp must take part, and threads that wait for ever are an error: this is
+// stricter than a device. Fresh memory is filled with NaN, so that what nobody wrote is seen.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __shared__ static
+#define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+
+#define CUDA_ON_HOST_VECTOR(type, name)                                                                       \
+    struct name##2 { type x, y; };                                                                            \
+    struct name##3 { type x, y, z; };                                                                         \
+    struct alignas(4 * sizeof(type)) name##4 { type x, y, z, w; };                                            \
+    inline name##2 make_##name##2(type x, type y) { return {x, y}; }                                          \
+    inline name##3 make_##name##3(type x, type y, type z) { return {x, y, z}; }                               \
+    inline name##4 make_##name##4(type x, type y, type z, type w) { return {x, y, z, w}; }
+CUDA_ON_HOST_VECTOR(float, float)
+CUDA_ON_HOST_VECTOR(int, int)
+CUDA_ON_HOST_VECTOR(unsigned, uint)
+CUDA_ON_HOST_VECTOR(unsigned char, uchar)
+#undef CUDA_ON_HOST_VECTOR
+
+namespace cuda_on_host {
+
+constexpr int kLanes = 32;
+constexpr size_t kStackBytes = 128 * 1024;
+
+struct Fiber {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack;
+    dim3 index;
+    unsigned number = 0;
+    bool ended = false;
+};
+
+struct Slot {
+    uint64_t words[6];
+};
+
+struct Warp {
+    Slot slots[2][kLanes];
+    int arrived = 0;
+    unsigned turn = 0;
+};
+
+struct Block {
+    std::vector<Fiber> fibers;
+    std::vector<Warp> warps;
+    std::vector<unsigned char> shared;
+    ucontext_t scheduler;
+    Fiber* running = nullptr;
+    dim3 index, size, grid;
+    unsigned arrived = 0, turn = 0, ended = 0;
+    bool progress = false;
+    std::function<void()> body;
+    std::string problem;
+};
+
+inline Block*& block() {
+    static thread_local Block* current = nullptr;
+    return current;
+}
+
+inline void yield() {
+    Block* b = block();
+    swapcontext(&b->running->context, &b->scheduler);
+}
+
+inline void enter() {
+    Block* b = block();
+    try {
+        b->body();
+    } catch (const std::exception& error) {
+        b->problem = error.what();
+    }
+    b->running->ended = true;
+    b->ended++;
+    b->progress = true;
+    // Threads that have ended count as arrived at a block's barrier.
+    if (b->arrived && b->arrived + b->ended == b->fibers.size()) b->arrived = 0, b->turn++;
+    swapcontext(&b->running->context, &b->scheduler);
+}
+
+inline void run_block(Block& b) {
+    block() = &b;
+    b.arrived = b.turn = b.ended = 0;
+    for (Warp& warp : b.warps) warp.arrived = 0, warp.turn = 0;
+    for (Fiber& fiber : b.fibers) {
+        fiber.ended = false;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.get();
+        fiber.context.uc_stack.ss_size = kStackBytes;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, enter, 0);
+    }
+    while (b.ended < b.fibers.size() && b.problem.empty()) {
+        b.progress = false;
+        for (Fiber& fiber : b.fibers) {
+            if (fiber.ended) continue;
+            b.running = &fiber;
+            swapcontext(&b.scheduler, &fiber.context);
+        }
+        if (!b.progress && b.problem.empty()) b.problem = "threads wait for ever at a barrier or in a warp";
+    }
+    block() = nullptr;
+    if (!b.problem.empty()) throw std::runtime_error("a block on the host: " + b.problem);
+}
+
+// Lays down words of this lane, waits for the warp, and returns the slots of all lanes.
+inline const Slot* exchange(const Slot& mine) {
+    Block* b = block();
+    const unsigned number = b->running->number;
+    Warp& warp = b->warps[number / kLanes];
+    const unsigned turn = warp.turn;
+    warp.slots[turn % 2][number % kLanes] = mine;
+    b->progress = true;
+    if (++warp.arrived == kLanes) {
+        warp.arrived = 0;
+        warp.turn++;
+    } else {
+        while (warp.turn == turn) yield();
+    }
+    return warp.slots[turn % 2];
+}
+
+inline void synchronize_block() {
+    Block* b = block();
+    const unsigned turn = b->turn;
+    b->progress = true;
+    if (++b->arrived + b->ended == b->fibers.size()) {
+        b->arrived = 0;
+        b->turn++;
+    } else {
+        while (b->turn == turn) yield();
+    }
+}
+
+template <class T>
+T shuffled(T value, unsigned from_lane) {
+    static_assert(sizeof(T) <= 8, "a shuffle moves 8 bytes at most");
+    Slot mine{};
+    std::memcpy(mine.words, &value, sizeof value);
+    const Slot* all = exchange(mine);
+    T found;
+    std::memcpy(&found, all[from_lane % kLanes].words, sizeof found);
+    return found;
+}
+
+inline unsigned lane() { return block()->running->number % kLanes; }
+
+inline float as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+inline float low_bf16(unsigned pair) { return as_float(pair << 16); }
+inline float high_bf16(unsigned pair) { return as_float(pair & 0xffff0000u); }
+
+inline void small_product(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], bool pairs) {
+    Slot mine{{a[0], a[1], a[2], a[3], b[0], b[1]}};
+    const Slot* all = exchange(mine);
+    const int g = lane() / 4, t = lane() % 4, depth = pairs ? 16 : 8;
+    auto left = [&](int row, int k) {
+        const int half = pairs ? k / 8 : k / 4, column = pairs ? k % 8 / 2 : k % 4;
+        const unsigned word = static_cast<unsigned>(all[row % 8 * 4 + column].words[row / 8 + 2 * half]);
+        return !pairs ? as_float(word) : k % 2 ? high_bf16(word) : low_bf16(word);
+    };
+    auto right = [&](int k, int column) {
+        const int half = pairs ? k / 8 : k / 4, place = pairs ? k % 8 / 2 : k % 4;
+        const unsigned word = static_cast<unsigned>(all[column * 4 + place].words[4 + half]);
+        return !pairs ? as_float(word) : k % 2 ? high_bf16(word) : low_bf16(word);
+    };
+    for (int i = 0; i < 4; i++) {
+        const int row = g + 8 * (i / 2), column = 2 * t + i % 2;
+        double sum = c[i];
+        for (int k = 0; k < depth; k++) sum += static_cast<double>(left(row, k)) * right(k, column);
+        c[i] = static_cast<float>(sum);
+    }
+}
+
+inline void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) { small_product(c, a, b, true); }
+inline void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) { small_product(c, a, b, false); }
+
+// 10 bits behind the point, to nearest, ties away from zero.
+inline unsigned to_tf32(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7f800000u) == 0x7f800000u) return bits;
+    return (bits + 0x1000u) & 0xffffe000u;
+}
+
+}  // namespace cuda_on_host
+
+#define threadIdx (cuda_on_host::block()->running->index)
+#define blockIdx (cuda_on_host::block()->index)
+#define blockDim (cuda_on_host::block()->size)
+#define gridDim (cuda_on_host::block()->grid)
+
+inline void __syncthreads() { cuda_on_host::synchronize_block(); }
+inline void __syncwarp(unsigned = 0xffffffffu) { cuda_on_host::exchange({}); }
+template <class T>
+T __shfl_sync(unsigned, T value, int lane) {
+    return cuda_on_host::shuffled(value, static_cast<unsigned>(lane));
+}
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+    return cuda_on_host::shuffled(value, cuda_on_host::lane() ^ static_cast<unsigned>(mask));
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int delta) {
+    const unsigned lane = cuda_on_host::lane(), from = lane + static_cast<unsigned>(delta);
+    return cuda_on_host::shuffled(value, from < cuda_on_host::kLanes ? from : lane);
+}
+template <class T>
+T __shfl_up_sync(unsigned, T value, int delta) {
+    const unsigned lane = cuda_on_host::lane();
+    return cuda_on_host::shuffled(value, lane >= static_cast<unsigned>(delta) ? lane - delta : lane);
+}
+template <class T>
+T __ldg(const T* address) {
+    return *address;
+}
+
+inline float __uint_as_float(unsigned bits) { return cuda_on_host::as_float(bits); }
+inline unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+inline float rsqrtf(float value) { return 1.f / std::sqrt(value); }
+inline float __expf(float value) { return std::exp(value); }
+inline float __logf(float value) { return std::log(value); }
+inline float __fdividef(float a, float b) { return a / b; }
+inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
+template <class T>
+T min(T a, T b) {
+    return a < b ? a : b;
+}
+template <class T>
+T max(T a, T b) {
+    return a > b ? a : b;
+}
+inline long min(long a, int b) { return a < b ? a : b; }
+inline long min(int a, long b) { return a < b ? a : b; }
+inline long max(long a, int b) { return a > b ? a : b; }
+inline long max(int a, long b) { return a > b ? a : b; }
+
+// --- the runtime's functions ---------------------------------------------------------------------
+
+using cudaError_t = int;
+using cudaStream_t = void*;
+constexpr cudaError_t cudaSuccess = 0, cudaErrorMemoryAllocation = 2;
+enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
+
+inline const char* cudaGetErrorString(cudaError_t status) { return status ? "an error on the host" : "no error"; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaMalloc(void** address, size_t size) {
+    *address = std::aligned_alloc(256, (size + 255) / 256 * 256);
+    if (*address == nullptr) return cudaErrorMemoryAllocation;
+    std::memset(*address, 0xff, size);  // NaN, as float and as bfloat16
+    return cudaSuccess;
+}
+template <class T>
+cudaError_t cudaMalloc(T** address, size_t size) {
+    return cudaMalloc(reinterpret_cast<void**>(address), size);
+}
+inline cudaError_t cudaFree(void* address) {
+    std::free(address);
+    return cudaSuccess;
+}
+inline cudaError_t cudaMallocHost(void** address, size_t size) { return cudaMalloc(address, size); }
+inline cudaError_t cudaFreeHost(void* address) { return cudaFree(address); }
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t = nullptr) {
+    std::memmove(to, from, size);
+    return cudaSuccess;
+}
+inline cudaError_t cudaMemcpy(void* to, const void* from, size_t size, cudaMemcpyKind kind) {
+    return cudaMemcpyAsync(to, from, size, kind);
+}
+inline cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t = nullptr) {
+    std::memset(to, value, size);
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+using cudaEvent_t = int;
+constexpr unsigned cudaEventDisableTiming = 2;
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t*, unsigned) { return cudaSuccess; }
+inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t = nullptr) { return cudaSuccess; }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+
+namespace hssl {
+
+template <class... Parameters, class... Arguments>
+void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 size, size_t shared,
+            Arguments... arguments) {
+    const unsigned threads = size.x * size.y * size.z;
+    if (threads == 0 || threads > 1024 || threads % cuda_on_host::kLanes)
+        throw std::runtime_error(std::string(name) + ": a block of " + std::to_string(threads) + " threads");
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535)
+        throw std::runtime_error(std::string(name) + ": an impossible grid");
+    if (shared > 227 * 1024) throw std::runtime_error(std::string(name) + ": too much shared memory");
+    static thread_local cuda_on_host::Block b;
+    while (b.fibers.size() < threads) {
+        b.fibers.emplace_back();
+        b.fibers.back().stack = std::make_unique<char[]>(cuda_on_host::kStackBytes);
+    }
+    std::vector<cuda_on_host::Fiber> spare;  // a block must have just its threads
+    while (b.fibers.size() > threads) {
+        spare.push_back(std::move(b.fibers.back()));
+        b.fibers.pop_back();
+    }
+    for (unsigned i = 0; i < threads; i++) {
+        b.fibers[i].number = i;
+        b.fibers[i].index = dim3(i % size.x, i / size.x % size.y, i / size.x / size.y);
+    }
+    b.warps.resize(threads / cuda_on_host::kLanes);
+    b.size = size;
+    b.grid = grid;
+    b.problem.clear();
+    b.body = [&] { kernel(static_cast<Parameters>(arguments)...); };
+    for (unsigned z = 0; z < grid.z; z++)
+        for (unsigned y = 0; y < grid.y; y++)
+            for (unsigned x = 0; x < grid.x; x++) {
+                b.index = dim3(x, y, z);
+                b.shared.assign(shared + 16, 0xff);
+                cuda_on_host::run_block(b);
+            }
+}
+
+template <class T>
+T* shared_memory() {
+    const auto address = reinterpret_cast<uintptr_t>(cuda_on_host::block()->shared.data());
+    return reinterpret_cast<T*>((address + 15) / 16 * 16);
+}
+
+}  // namespace hssl

@@ -1,0 +1,74 @@
+from math import erf
+
+import numpy as np
+import pytest
+
+# images, tokens, width, heads, hidden
+SIZES = [(1, 1, 4, 1, 8), (2, 7, 12, 3, 20), (3, 18, 32, 2, 64)]
+
+
+def norm(x, weight, bias):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6) * weight + bias
+
+
+def gelu(z):
+    return z * 0.5 * (1 + np.vectorize(erf)(z / np.sqrt(2)))
+
+
+def oracle(num_heads, scales):
+    def run(x, n1w, n1b, qkv_w, qkv_b, out_w, out_b, n2w, n2b, expand, expand_b, contract, contract_b):
+        batch, tokens, _ = x.shape
+        qkv = (norm(x, n1w, n1b) @ qkv_w.T + qkv_b).reshape(batch, tokens, 3, num_heads, -1)
+        query, key, value = qkv.transpose(2, 0, 3, 1, 4)
+        scores = query @ key.transpose(0, 1, 3, 2) / np.sqrt(query.shape[-1])
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        weights /= weights.sum(-1, keepdims=True)
+        mixed = (weights @ value).transpose(0, 2, 1, 3).reshape(x.shape)
+        x = x + scales[0][:, None, None] * (mixed @ out_w.T + out_b)
+        hidden = gelu(norm(x, n2w, n2b) @ expand.T + expand_b)
+        return x + scales[1][:, None, None] * (hidden @ contract.T + contract_b)
+
+    return run
+
+
+def drawn(rng, images, tokens, width, heads, hidden):
+    shapes = [(images, tokens, width), (width,), (width,), (3 * width, width), (3 * width,), (width, width)]
+    shapes += [(width,), (width,), (width,), (hidden, width), (hidden,), (width, hidden), (width,)]
+    return [rng.normal(size=shape) * (0.5 if len(shape) == 2 else 1.0) for shape in shapes]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dropped", [False, True])
+def test_values_and_gradients(kernels, jt, check, rng, size, dropped):
+    images, heads = size[0], size[3]
+    scales = np.where(rng.random((2, images)) < 0.4, 0, 1.25) if dropped else np.ones((2, images))
+    given = jt.array(scales.astype(np.float32)) if dropped else None
+
+    def run(x, *weights):
+        return kernels.transformer_block(x, kernels.BlockWeights(*weights), heads, 1e-6, given)
+
+    check(run, oracle(heads, scales), drawn(rng, *size), tolerance=2e-5)
+
+
+def test_a_dropped_branch_leaves_the_rows_alone(kernels, jt, rng):
+    arrays = [a.astype(np.float32) for a in drawn(rng, 2, 5, 8, 2, 16)]
+    x, *weights = map(jt.array, arrays)
+    y = kernels.transformer_block(x, kernels.BlockWeights(*weights), 2, 1e-6, jt.zeros((2, 2)))
+    assert np.array_equal(y.numpy(), arrays[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "heads", "scales", "message"),
+    [
+        ((4, 8), 2, None, "x \\(4, 8\\), 2 heads"),
+        ((2, 4, 8), 3, None, "3 heads"),
+        ((2, 4, 8), 2, (2, 3), "path_scales \\(2, 3\\); expected \\(2, 2\\)"),
+        ((2, 4, 6), 2, None, "expected"),
+    ],
+)
+def test_shapes_that_do_not_fit(kernels, jt, rng, shape, heads, scales, message):
+    _, *weights = (jt.array(a.astype(np.float32)) for a in drawn(rng, 2, 4, 8, 2, 16))
+    given = None if scales is None else jt.ones(scales)
+    with pytest.raises(ValueError, match=message):
+        kernels.transformer_block(jt.zeros(shape), kernels.BlockWeights(*weights), heads, 1e-6, given)
