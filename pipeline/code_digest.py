@@ -18,10 +18,11 @@ NEUTRAL = {
     "pipeline.files": "writes what it is given",
     "pipeline.request": "hands config and inputs to the stage",
     "pipeline.start_jittor": "starts the same Jittor",
+    "pipeline.runtime": "finds the tools of a GPU",
     "pipeline.cache": "places of compiled code",
     "pipeline.doctor": "looks, and computes nothing",
 }
-_NATIVE = "pipeline.native.build"  # who imports this runs the C++ sources in pipeline/native
+_NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sources in pipeline/native
 
 
 class CodeDigests:
@@ -76,7 +77,7 @@ class CodeDigests:
                 waiting.extend(imports)
         if native:
             for path in sorted((self._root / "pipeline" / "native").rglob("*")):
-                if path.suffix in (".cpp", ".h"):
+                if path.suffix in (".cpp", ".cu", ".cuh", ".h"):
                     found[path.relative_to(self._root).as_posix()] = self._file(path, None)[0]
         return found
 

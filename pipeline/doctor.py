@@ -210,7 +210,8 @@ def _jittor_runs(experiment: Experiment, say) -> list[Check]:
     started = Check("Jittor starts", True, where)
     if report.device == "cuda":
         slow = " ".join(note for note in report.notes if note.startswith("cuDNN"))
-        convolutions = Check("convolutions", report.cudnn or None, slow or "cuDNN", "see the message")
+        remedy = "see the message; it is tried again with another driver or toolkit"
+        convolutions = Check("convolutions", report.cudnn or None, slow or "cuDNN", remedy)
         return [started, convolutions, *_products_on_card()]
     speed = _matmul_gflops()
     found = f"{speed:.0f} GFLOP/s, {'oneDNN' if report.onednn else 'without oneDNN'}"

@@ -145,7 +145,7 @@ class AdamW:
             moments = [_pointer(self._first), _pointer(self._second)]
         parameters, slopes = where[: len(gradients)], where[len(gradients) :]
         hyper = np.array([lr, weight_decay, *self._betas, self._eps, self._max_norm], dtype=np.float64)
-        library.load().handle.hssl_adamw(
+        library.load().function("adamw")(
             ctypes.c_long(len(gradients)),
             *map(_pointer, (self._sizes, self._offsets, active, self._decayed)),
             *map(_pointer, (self._lr_scales, self._steps, hyper)),
@@ -219,7 +219,7 @@ def _fused_ema(teacher: list[jt.Var], student: list[jt.Var], momentum: float) ->
     if np.intersect1d(targets, sources).size:
         raise ValueError("ema_update: a teacher tensor shares its memory with a student tensor")
     sizes = np.array([target.numel() for target in teacher], dtype=np.int64)
-    library.load().handle.hssl_ema(
+    library.load().function("ema")(
         ctypes.c_long(len(teacher)), *map(_pointer, (sizes, targets, sources)), ctypes.c_double(momentum)
     )
     del keep

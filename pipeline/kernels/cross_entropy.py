@@ -77,7 +77,7 @@ def fused_teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: flo
     arguments = 'in0_shape0, in0_shape1, data["temperature"], in0_p, in1_p, out0_p'
     data = {"temperature": temperature}
     return call(
-        "hssl_teacher_probabilities", arguments, [logits, center], logits.shape, data=data
+        "teacher_probabilities", arguments, [logits, center], logits.shape, data=data
     ).stop_grad()
 
 
@@ -110,7 +110,7 @@ class _SoftCrossEntropy(Operator):
         sizes = f"in0_shape0, in0_shape1, in1_shape0, in2_shape0, {_TEMPERATURE}"
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
         loss, log_sums = call(
-            "hssl_soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data
+            "soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data
         )
         self.saved = [*inputs, log_sums]
         return loss
@@ -119,7 +119,7 @@ class _SoftCrossEntropy(Operator):
         sizes = f"in0_shape0, in0_shape1, in2_shape0, {_TEMPERATURE}"
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, in6_p, out0_p"
         inputs, shape = [*self.saved, loss_grad], self.saved[0].shape
-        logits_grad = call("hssl_soft_cross_entropy_gradient", arguments, inputs, shape, data=self.data)
+        logits_grad = call("soft_cross_entropy_gradient", arguments, inputs, shape, data=self.data)
         return logits_grad, None, None, None, None, None
 
 

@@ -91,7 +91,7 @@ class _LinearWithoutBias(Operator):
     def execute(self, x: jt.Var, weight: jt.Var) -> jt.Var:
         self.saved = x, weight
         shape = (x.shape[0], weight.shape[0])
-        return call("hssl_linear", f"{_MNK}, in0_p, in1_p, nullptr, out0_p", [x, weight], shape)
+        return call("linear", f"{_MNK}, in0_p, in1_p, nullptr, out0_p", [x, weight], shape)
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, jt.Var]:
         x, weight = self.saved
@@ -134,39 +134,39 @@ class _Mlp(Operator):
 def forward(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
     """The linear layer."""
     shape = (x.shape[0], weight.shape[0])
-    return call("hssl_linear", f"{_MNK}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], shape)
+    return call("linear", f"{_MNK}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], shape)
 
 
 def forward_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> list[jt.Var]:
     """The linear layer's output, and its GELU."""
     shape = (x.shape[0], weight.shape[0])
     arguments = f"{_MNK}, in0_p, in1_p, in2_p, out0_p, out1_p"
-    return call("hssl_linear_gelu", arguments, [x, weight, bias], shape, shape)
+    return call("linear_gelu", arguments, [x, weight, bias], shape, shape)
 
 
 def gelu_again(z: jt.Var) -> jt.Var:
     """The GELU of what `forward_gelu` returned first."""
-    return call("hssl_gelu", "in0_shape0, in0_shape1, in0_p, out0_p", [z], z.shape)
+    return call("gelu", "in0_shape0, in0_shape1, in0_p, out0_p", [z], z.shape)
 
 
 def gelu_gradient(out_grad: jt.Var, z: jt.Var) -> list[jt.Var]:
     """Gradients of z and of the bias in it."""
     arguments = "in0_shape0, in0_shape1, in0_p, in1_p, out0_p, out1_p"
-    return call("hssl_gelu_gradient", arguments, [out_grad, z], z.shape, (z.shape[1],))
+    return call("gelu_gradient", arguments, [out_grad, z], z.shape, (z.shape[1],))
 
 
 def input_gradient(out_grad: jt.Var, weight: jt.Var) -> jt.Var:
     """Of a linear layer."""
     sizes = "in0_shape0, in0_shape1, in1_shape1"
     shape = (out_grad.shape[0], weight.shape[1])
-    return call("hssl_linear_input_gradient", f"{sizes}, in0_p, in1_p, out0_p", [out_grad, weight], shape)
+    return call("linear_input_gradient", f"{sizes}, in0_p, in1_p, out0_p", [out_grad, weight], shape)
 
 
 def weight_gradient(out_grad: jt.Var, x: jt.Var) -> jt.Var:
     """Of a linear layer, without that of its bias."""
     arguments = "in0_shape0, in0_shape1, in1_shape1, in0_p, in1_p, out0_p, nullptr"
     shape = (out_grad.shape[1], x.shape[1])
-    return call("hssl_linear_weight_gradient", arguments, [out_grad, x], shape)
+    return call("linear_weight_gradient", arguments, [out_grad, x], shape)
 
 
 def weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
@@ -174,7 +174,7 @@ def weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
     sizes = "in0_shape0, in0_shape1, in1_shape1"
     shape = (out_grad.shape[1], x.shape[1])
     arguments = f"{sizes}, in0_p, in1_p, out0_p, out1_p"
-    return call("hssl_linear_weight_gradient", arguments, [out_grad, x], shape, shape[:1])
+    return call("linear_weight_gradient", arguments, [out_grad, x], shape, shape[:1])
 
 
 def check_layers(x: jt.Var, *layers: tuple[jt.Var, jt.Var | None]) -> None:

@@ -51,11 +51,11 @@ class _DepthwiseConv(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         self.saved = x, weight
         return call(
-            "hssl_depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape
+            "depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape
         )
 
     def grad(self, out_grad: jt.Var) -> list[jt.Var]:
         x, weight = self.saved
         arguments = f"{_SIZES}, in0_p, in1_p, in2_p, out0_p, out1_p, out2_p"
         shapes = x.shape, weight.shape, weight.shape[2:]
-        return call("hssl_depthwise_conv_gradient", arguments, [x, weight, out_grad], *shapes)
+        return call("depthwise_conv_gradient", arguments, [x, weight, out_grad], *shapes)

@@ -71,7 +71,7 @@ class _LinearGelu(Operator):
         shape = (x.shape[0], weight.shape[0])
         arguments = f"{_LINEAR}, in0_p, in1_p, in2_p, out0_p, out1_p"
         dtypes = "float32", kept_dtype()
-        y, z = call("hssl_dense_gelu", arguments, [x, weight, bias], shape, shape, dtypes=dtypes)
+        y, z = call("dense_gelu", arguments, [x, weight, bias], shape, shape, dtypes=dtypes)
         self.saved = x, weight, z
         return y
 
@@ -79,7 +79,7 @@ class _LinearGelu(Operator):
         x, weight, z = self.saved
         arguments = "in0_shape0, in0_shape1, in1_shape1, in0_p, in1_p, in2_p, in3_p, {}, out0_p, out1_p"
         shapes = [weight.shape, weight.shape[:1]]
-        return _gradients(self, "hssl_dense_gelu_gradient", arguments, [out_grad, x, weight, z], shapes)
+        return _gradients(self, "dense_gelu_gradient", arguments, [out_grad, x, weight, z], shapes)
 
 
 class _Mlp(Operator):
@@ -88,7 +88,7 @@ class _Mlp(Operator):
         sizes = "in0_shape0, in0_shape1, in1_shape0, in3_shape0"
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
         shapes = (x.shape[0], contract.shape[0]), (x.shape[0], expand.shape[0])
-        y, z = call("hssl_mlp", arguments, inputs, *shapes, dtypes=("float32", kept_dtype()))
+        y, z = call("mlp", arguments, inputs, *shapes, dtypes=("float32", kept_dtype()))
         self.saved = x, expand, contract, z
         return y
 
@@ -98,7 +98,7 @@ class _Mlp(Operator):
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, {{}}, out0_p, out1_p, out2_p, out3_p"
         shapes = [expand.shape, expand.shape[:1], contract.shape, contract.shape[:1]]
         inputs = [out_grad, x, expand, contract, z]
-        return _gradients(self, "hssl_mlp_gradient", arguments, inputs, shapes)
+        return _gradients(self, "mlp_gradient", arguments, inputs, shapes)
 
 
 def _gradients(
@@ -118,7 +118,7 @@ class _NormedLinear(Operator):
         sizes = 'in0_shape0, in0_shape1, in3_shape0, data["eps"]'
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
         shapes = (x.shape[0], weight.shape[0]), (x.shape[0], 2)
-        y, moments = call("hssl_normed_linear", arguments, inputs, *shapes, data={"eps": eps})
+        y, moments = call("normed_linear", arguments, inputs, *shapes, data={"eps": eps})
         self.saved = [x, norm_weight, norm_bias, weight, moments]
         return y
 
@@ -129,7 +129,7 @@ class _NormedLinear(Operator):
         shapes = x.shape, norm_weight.shape, norm_weight.shape, weight.shape, weight.shape[:1]
         inputs = [out_grad, *self.saved]
         x_grad, norm, shift, *layer = call(
-            "hssl_normed_linear_gradient", f"{sizes}, {places}", inputs, *shapes
+            "normed_linear_gradient", f"{sizes}, {places}", inputs, *shapes
         )
         return x_grad, norm, shift, None, *layer
 
@@ -142,7 +142,7 @@ class _NormedMlp(Operator):
         rows = x.shape[0]
         shapes = (rows, contract.shape[0]), (rows, 2), (rows, expand.shape[0])
         y, moments, z = call(
-            "hssl_normed_mlp",
+            "normed_mlp",
             f"{sizes}, {places}, out0_p, out1_p, out2_p",
             inputs,
             *shapes,
@@ -159,7 +159,7 @@ class _NormedMlp(Operator):
         norm, layers = norm_weight.shape, (expand.shape, expand.shape[:1], contract.shape, contract.shape[:1])
         inputs = [out_grad, *self.saved]
         x_grad, weight, bias, *others = call(
-            "hssl_normed_mlp_gradient", f"{sizes}, {places}", inputs, x.shape, norm, norm, *layers
+            "normed_mlp_gradient", f"{sizes}, {places}", inputs, x.shape, norm, norm, *layers
         )
         return x_grad, weight, bias, None, *others
 
@@ -179,7 +179,7 @@ class _Block(Operator):
         path = "in13_p" if scales else "nullptr"
         kept = kept_dtype()
         y, *saved = call(
-            "hssl_block",
+            "block",
             f'{_BLOCK}, data["eps"], in0_p, {path}, {names}, ' + ", ".join(f"out{i}_p" for i in range(7)),
             inputs,
             (batch, tokens, width),
@@ -203,7 +203,7 @@ class _Block(Operator):
         outputs = ", ".join(f"out{i}_p" for i in range(13))
         path = "in16_p" if scales else "nullptr"
         x_grad, *gradients = call(
-            "hssl_block_gradient",
+            "block_gradient",
             f"{_BLOCK_GRADIENT}, in15_p, in0_p, {path}, {names}, {outputs}",
             inputs,
             x.shape,

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jittor as jt
 
@@ -36,6 +37,15 @@ class Library:
     multiplies: bool  # whether linear layers are in it
     on_device: bool  # whether arrays lie on a device
     header: Path  # declares its functions
+
+    @property
+    def prefix(self) -> str:
+        """Of its functions' names: the two libraries can be in one process."""
+        return "hssl_device_" if self.on_device else "hssl_"
+
+    def function(self, name: str) -> Any:
+        """A function to be called by way of ctypes."""
+        return getattr(self.handle, self.prefix + name)
 
 
 class _State:
@@ -70,15 +80,18 @@ def load() -> Library | None:
     return _State.library
 
 
-def declaration(function: str) -> str:
+def declaration(name: str) -> str:
     """The C declaration of one of the loaded library's functions, without its parameters' names.
+
+    Args:
+        name: of the function, without the library's prefix.
 
     Jittor defines macros such as `out_dim` in the source that the declaration goes into.
 
     Raises:
         KeyError: the header declares no such function.
     """
-    return _declaration(load().header, function)
+    return _declaration(load().header, load().prefix + name)
 
 
 @cache

@@ -24,8 +24,8 @@ class _MeanPlaces(Operator):
     def execute(self, x: jt.Var) -> jt.Var:
         self.shape = x.shape
         arguments = "in0_shape0, in0_shape1, in0_shape2, in0_p, out0_p"
-        return call("hssl_mean_places", arguments, [x], (x.shape[0], x.shape[2]))
+        return call("mean_places", arguments, [x], (x.shape[0], x.shape[2]))
 
     def grad(self, out_grad: jt.Var) -> jt.Var:
         arguments = "out0_shape0, out0_shape1, out0_shape2, in0_p, out0_p"
-        return call("hssl_mean_places_gradient", arguments, [out_grad], self.shape)
+        return call("mean_places_gradient", arguments, [out_grad], self.shape)

@@ -78,23 +78,23 @@ def fused_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> list[jt.V
     """The layer norm of rows (R, C), and moments (R, 2) for its gradient."""
     arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, in1_p, in2_p, out0_p, out1_p'
     shapes = x.shape, (x.shape[0], 2)
-    return call("hssl_layer_norm", arguments, [x, weight, bias], *shapes, data={"eps": eps})
+    return call("layer_norm", arguments, [x, weight, bias], *shapes, data={"eps": eps})
 
 
 def fused_norm_gradients(out_grad: jt.Var, x: jt.Var, weight: jt.Var, moments: jt.Var) -> list[jt.Var]:
     """Of rows, weight and bias."""
     arguments = "in0_shape0, in0_shape1, in0_p, in1_p, in2_p, in3_p, out0_p, out1_p, out2_p"
     shapes = x.shape, weight.shape, weight.shape
-    return call("hssl_layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes)
+    return call("layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes)
 
 
 class _L2Normalize(Operator):
     def execute(self, x: jt.Var, eps: float) -> jt.Var:
         arguments = 'in0_shape0, in0_shape1, data["eps"], in0_p, out0_p, out1_p'
-        y, scales = call("hssl_l2_normalize", arguments, [x], x.shape, (x.shape[0],), data={"eps": eps})
+        y, scales = call("l2_normalize", arguments, [x], x.shape, (x.shape[0],), data={"eps": eps})
         self.saved = y, scales
         return y
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, None]:
         arguments = "in0_shape0, in0_shape1, in0_p, in1_p, in2_p, out0_p"
-        return call("hssl_l2_normalize_gradient", arguments, [out_grad, *self.saved], out_grad.shape), None
+        return call("l2_normalize_gradient", arguments, [out_grad, *self.saved], out_grad.shape), None

@@ -51,7 +51,7 @@ def call(
     """Call `function` of the library when the outputs are needed.
 
     Args:
-        function: its name in the library's header.
+        function: its name in the library's header, without the prefix.
         arguments: C++ text of its arguments: `in0_p`, `in0_shape1`, `out0_p`, `data["name"]`, ...
         inputs: what in0, in1, ... are.
         shapes: shapes of out0, out1, ...
@@ -61,10 +61,11 @@ def call(
     Returns:
         One Var for one shape, else a list.
     """
+    name = library.load().prefix + function
     where = "cuda" if jt.flags.use_cuda else "cpu"
     code = {
         f"{where}_header": library.declaration(function),
-        f"{where}_src": f"{function}({arguments});",
+        f"{where}_src": f"{name}({arguments});",
         "data": data or {},
     }
     dtypes = list(dtypes or ["float32"] * len(shapes))

@@ -57,10 +57,10 @@ class _PoolCells(Operator):
         num_boxes, bins, _ = taps[0].shape
         sizes = "in0_shape0, in0_shape1, in1_shape0, in1_shape1, in1_shape2"
         shape = (num_boxes, bins, bins, table.shape[1])
-        return call("hssl_pool_cells", f"{sizes}, in0_p, {_TAPS}, out0_p", [table, *taps], shape)
+        return call("pool_cells", f"{sizes}, in0_p, {_TAPS}, out0_p", [table, *taps], shape)
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         sizes = "out0_shape0, out0_shape1, in1_shape0, in1_shape1, in1_shape2"
         arguments = f"{sizes}, in0_p, {_TAPS}, out0_p"
         inputs = [out_grad, *self.taps]
-        return call("hssl_pool_cells_gradient", arguments, inputs, self.table_shape), *[None] * len(self.taps)
+        return call("pool_cells_gradient", arguments, inputs, self.table_shape), *[None] * len(self.taps)

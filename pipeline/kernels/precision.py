@@ -8,7 +8,7 @@ from pipeline.runtime.cuda import architecture
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
-_NUMBERS = {"float32": 0, "tf32": 1, "bfloat16": 2}  # of hssl_set_precision
+_NUMBERS = {"float32": 0, "tf32": 1, "bfloat16": 2}  # of the library's `set_precision`
 
 
 _FIRST = (8, 0)  # compute capability of the first cards that multiply bfloat16 and tf32
@@ -38,9 +38,9 @@ def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> 
         _check(precision)
     _State.precision = precision
     if selection.on_device():
-        library.load().handle.hssl_set_precision(_NUMBERS[precision])
+        library.load().function("set_precision")(_NUMBERS[precision])
     elif selection.fused_matmul():
-        library.load().handle.hssl_round_factors(int(precision == "bfloat16"))
+        library.load().function("round_factors")(int(precision == "bfloat16"))
 
 
 def current_precision() -> Precision:

@@ -32,8 +32,8 @@ class _GatherRows(Operator):
     def execute(self, x: jt.Var, rows: jt.Var) -> jt.Var:
         self.rows, self.shape = rows, x.shape
         arguments = "in0_shape0, in0_shape1, in1_shape0, in0_p, in1_p, out0_p"
-        return call("hssl_gather_rows", arguments, [x, rows], (rows.shape[0], x.shape[1]))
+        return call("gather_rows", arguments, [x, rows], (rows.shape[0], x.shape[1]))
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, None]:
         arguments = "out0_shape0, out0_shape1, in1_shape0, in0_p, in1_p, out0_p"
-        return call("hssl_gather_rows_gradient", arguments, [out_grad, self.rows], self.shape), None
+        return call("gather_rows_gradient", arguments, [out_grad, self.rows], self.shape), None

@@ -37,7 +37,7 @@ class _Attention(Operator):
         batch, tokens, channels = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
         shapes = (batch, tokens, channels), (batch, num_heads, tokens)
         data = {"heads": num_heads}
-        out, log_sums = call("hssl_attention", f"{_SIZES}, in0_p, out0_p, out1_p", [qkv], *shapes, data=data)
+        out, log_sums = call("attention", f"{_SIZES}, in0_p, out0_p, out1_p", [qkv], *shapes, data=data)
         self.saved, self.data = (qkv, out, log_sums), data
         return out
 
@@ -45,4 +45,4 @@ class _Attention(Operator):
         qkv, out, log_sums = self.saved
         inputs = [qkv, out, log_sums, out_grad]
         arguments = f"{_SIZES}, in0_p, in1_p, in2_p, in3_p, out0_p"
-        return call("hssl_attention_gradient", arguments, inputs, qkv.shape, data=self.data), None
+        return call("attention_gradient", arguments, inputs, qkv.shape, data=self.data), None

@@ -54,7 +54,7 @@ class _Tokens(Operator):
         mask = f"in3_p, {_MASK.format(4)}" if hidden else "nullptr, nullptr"
         arguments = f"in0_shape0, in0_shape1, in0_shape2, in0_p, in1_p, {mask}, in2_p, out0_p"
         inputs = [patches, cls_token, positions, *hidden]
-        return call("hssl_tokens", arguments, inputs, (batch, 1 + num_patches, dim))
+        return call("tokens", arguments, inputs, (batch, 1 + num_patches, dim))
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         _, num_patches, dim = self.shape
@@ -62,7 +62,7 @@ class _Tokens(Operator):
         sizes = "out0_shape0, out0_shape1, out0_shape2"
         arguments = f"{sizes}, in0_p, {mask}, out0_p, out1_p, {mask_grad}, out2_p"
         shapes = [self.shape, (1, dim), (1 + num_patches, dim)] + [(1, dim)] * len(self.mask)
-        gradients = call("hssl_tokens_gradient", arguments, [out_grad, *self.mask], *shapes)
+        gradients = call("tokens_gradient", arguments, [out_grad, *self.mask], *shapes)
         return *gradients, *[None] * len(self.mask)
 
 

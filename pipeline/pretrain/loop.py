@@ -18,6 +18,7 @@ from pipeline.pretrain.discrepancy import held_out_images, measured_discrepancy
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
+from pipeline.transforms import on_device
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -65,13 +66,14 @@ def pretrain(
     discrepancy = _discrepancy_of(dataset, config)
     unread = []  # losses are read at logging steps only: reading waits for the device
     batches = prefetch(
-        BatchMaker(config, dataset),
+        BatchMaker(config, dataset, on_device=on_device.available()),
         range(state.step, schedule.num_steps),
         num_threads=runtime.loader_threads,
         depth=max(4, 2 * runtime.loader_threads),
     )
     for batch in batches:
         clock.batch_arrived()
+        batch = batch.rendered()
         rates = schedule.at(state.step)
         state, outcome = train_step(state, batch, rates, config)
         jt.sync_all()  # hands the step to the device; does not wait for it

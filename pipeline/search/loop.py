@@ -23,6 +23,7 @@ from pipeline.search.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, joint_state, joint_step
+from pipeline.transforms import on_device
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
 _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
@@ -60,10 +61,11 @@ def train_jointly(
     rewind(output / METRICS, state.step)
     crops = held_out_images(dataset, alone).crops
     clock = StepClock(state.step, alone.schedule.batch_size)
-    make_batch = BatchMaker(alone, dataset)
+    make_batch = BatchMaker(alone, dataset, on_device=on_device.available())
     unread: list[tuple[int, JointOutcome]] = []
     for batch in prefetch(make_batch, range(state.step, schedule.num_steps)):
         clock.batch_arrived()
+        batch = batch.rendered()
         state, outcome = joint_step(state, batch, schedule.at(state.step), config)
         jt.sync_all()  # hands the step to the device; does not wait for it
         unread.append((state.step, outcome))

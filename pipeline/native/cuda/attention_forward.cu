@@ -194,6 +194,6 @@ template void attention(long, long, long, long, const bf16*, bf16*, float*);
 
 }  // namespace hssl
 
-void hssl_attention(long batch, long tokens, long heads, long depth, const float* qkv, float* out, float* log_sums) {
+void hssl_device_attention(long batch, long tokens, long heads, long depth, const float* qkv, float* out, float* log_sums) {
     hssl::attention(batch, tokens, heads, depth, qkv, out, log_sums);
 }

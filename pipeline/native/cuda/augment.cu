@@ -177,6 +177,6 @@ extern "C" void hssl_normalise_pixels(long crops, long area, double red_scale, d
     auto narrow = [](double value) { return static_cast<float>(value); };
     const Lines lines{{narrow(red_scale), narrow(green_scale), narrow(blue_scale)},
                       {narrow(red_bias), narrow(green_bias), narrow(blue_bias)}};
-    launch("normalise", normalise, dim3(static_cast<unsigned>(3 * crops), blocks_for(area, 4 * kThreads)), kThreads, 0,
-           pixels, area, lines, out);
+    const dim3 grid(static_cast<unsigned>(3 * crops), blocks_for(area, 4 * kThreads));
+    launch("normalise", normalise, grid, kThreads, 0, pixels, area, lines, out);
 }

@@ -19,7 +19,8 @@ __device__ inline int luma(const Pixel& pixel) {
 
 // From `ground` (factor 0) through `value` (factor 1) and beyond, cut off at black and white.
 __device__ inline int blend(int ground, int value, float factor) {
-    const float mixed = exact::sum(static_cast<float>(ground), exact::product(factor, static_cast<float>(value - ground)));
+    const float way = exact::product(factor, static_cast<float>(value - ground));
+    const float mixed = exact::sum(static_cast<float>(ground), way);
     return static_cast<int>(fminf(fmaxf(mixed, 0.0f), 255.0f));
 }
 

@@ -44,7 +44,7 @@ __device__ inline unsigned char clipped(int weighted) {
 }
 
 // One thread for each output pixel of a line.
-__global__ void plan_resize(const ImageEntry* images, const CropOrder* crops, long lines, ResizePlan plan) {
+static __global__ void plan_resize(const ImageEntry* images, const CropOrder* crops, long lines, ResizePlan plan) {
     using exact::product, exact::sum;
     const long item = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (item >= lines * plan.size) return;
@@ -79,8 +79,8 @@ __global__ void plan_resize(const ImageEntry* images, const CropOrder* crops, lo
 constexpr int kRowsAtOnce = 4;  // of one thread: they share each weight
 
 // Columns of the source rows that each crop needs. Grid: (crops, enough blocks for the crop with the most rows).
-__global__ void shrink_columns(const unsigned char* packed, const ImageEntry* images, const CropOrder* crops,
-                               ResizePlan plan, MiddleRows middle) {
+static __global__ void shrink_columns(const unsigned char* packed, const ImageEntry* images, const CropOrder* crops,
+                                      ResizePlan plan, MiddleRows middle) {
     const long n = blockIdx.x;
     const CropOrder& crop = crops[n];
     const ImageEntry& image = images[crop.image];

@@ -137,7 +137,7 @@ void with_factor(F run) {
 
 }  // namespace
 
-void hssl_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps, const float* x,
+void hssl_device_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps, const float* x,
                 const float* path_scales, const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
                 const float* qkv_bias, const float* out_weight, const float* out_bias, const float* norm2_weight,
                 const float* norm2_bias, const float* expand, const float* expand_bias, const float* contract,
@@ -152,7 +152,7 @@ void hssl_block(long images, long tokens, long channels, long hidden_dim, long h
     });
 }
 
-void hssl_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, const float* y_grad,
+void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, const float* y_grad,
                          const float* x, const float* path_scales, const float* norm1_weight, const float* norm1_bias,
                          const float* qkv_weight, const float* out_weight, const float* norm2_weight,
                          const float* norm2_bias, const float* expand, const float* contract, const void* qkv,

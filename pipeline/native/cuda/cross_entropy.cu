@@ -140,7 +140,7 @@ Pairs find(long rows, long probs_rows, long pairs, const int* logits_row, const 
 
 }  // namespace
 
-void hssl_soft_cross_entropy(long rows, long prototypes, long probs_rows, long pairs, double temperature,
+void hssl_device_soft_cross_entropy(long rows, long prototypes, long probs_rows, long pairs, double temperature,
                              const float* logits, const float* probs, const int* logits_row, const int* probs_row,
                              const float* weights, float* loss, float* log_sums) {
     hssl::Scratch scratch;
@@ -154,7 +154,7 @@ void hssl_soft_cross_entropy(long rows, long prototypes, long probs_rows, long p
     hssl::launch("add_losses", add_losses, dim3(1), dim3(kMostThreads), 0, pairs, found.wrong, losses, loss);
 }
 
-void hssl_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, double temperature, const float* logits,
+void hssl_device_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, double temperature, const float* logits,
                                       const float* probs, const int* logits_row, const int* probs_row,
                                       const float* weights, const float* log_sums, const float* loss_grad,
                                       float* logits_grad) {

@@ -178,24 +178,24 @@ void with_factor(F run) {
 
 }  // namespace
 
-void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
+void hssl_device_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                  float* y) {
     with_factor([&](auto t) { linear<decltype(t)>({rows, out_dim, in_dim}, x, weight, bias, y); });
 }
 
-void hssl_linear_input_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* weight,
+void hssl_device_linear_input_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* weight,
                                 float* x_grad) {
     with_factor([&](auto t) { linear_input_gradient<decltype(t)>({rows, out_dim, in_dim}, y_grad, weight, x_grad); });
 }
 
-void hssl_linear_weight_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
+void hssl_device_linear_weight_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
                                  float* weight_grad, float* bias_grad) {
     with_factor([&](auto t) {
         linear_weight_gradient<decltype(t)>({rows, out_dim, in_dim}, y_grad, x, weight_grad, bias_grad);
     });
 }
 
-void hssl_dense_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
+void hssl_device_dense_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                      float* y, void* z) {
     with_factor([&](auto t) {
         using T = decltype(t);
@@ -203,7 +203,7 @@ void hssl_dense_gelu(long rows, long out_dim, long in_dim, const float* x, const
     });
 }
 
-void hssl_dense_gelu_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
+void hssl_device_dense_gelu_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
                               const float* weight, const void* z, float* x_grad, float* weight_grad,
                               float* bias_grad) {
     with_factor([&](auto t) {
@@ -213,7 +213,7 @@ void hssl_dense_gelu_gradient(long rows, long out_dim, long in_dim, const float*
     });
 }
 
-void hssl_mlp(long rows, long in_dim, long hidden_dim, long out_dim, const float* x, const float* expand,
+void hssl_device_mlp(long rows, long in_dim, long hidden_dim, long out_dim, const float* x, const float* expand,
               const float* expand_bias, const float* contract, const float* contract_bias, float* y, void* z) {
     with_factor([&](auto t) {
         using T = decltype(t);
@@ -223,7 +223,7 @@ void hssl_mlp(long rows, long in_dim, long hidden_dim, long out_dim, const float
     });
 }
 
-void hssl_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad, const float* x,
+void hssl_device_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad, const float* x,
                        const float* expand, const float* contract, const void* z, float* x_grad, float* expand_grad,
                        float* expand_bias_grad, float* contract_grad, float* contract_bias_grad) {
     with_factor([&](auto t) {
@@ -235,14 +235,14 @@ void hssl_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, co
     });
 }
 
-void hssl_normed_linear(long rows, long in_dim, long out_dim, double eps, const float* x, const float* norm_weight,
+void hssl_device_normed_linear(long rows, long in_dim, long out_dim, double eps, const float* x, const float* norm_weight,
                         const float* norm_bias, const float* weight, const float* bias, float* y, float* moments) {
     with_factor([&](auto t) {
         normed_linear<decltype(t)>({rows, out_dim, in_dim}, eps, x, norm_weight, norm_bias, weight, bias, y, moments);
     });
 }
 
-void hssl_normed_linear_gradient(long rows, long in_dim, long out_dim, const float* y_grad, const float* x,
+void hssl_device_normed_linear_gradient(long rows, long in_dim, long out_dim, const float* y_grad, const float* x,
                                  const float* norm_weight, const float* norm_bias, const float* weight,
                                  const float* moments, float* x_grad, float* norm_weight_grad, float* norm_bias_grad,
                                  float* weight_grad, float* bias_grad) {
@@ -253,7 +253,7 @@ void hssl_normed_linear_gradient(long rows, long in_dim, long out_dim, const flo
     });
 }
 
-void hssl_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, double eps, const float* x,
+void hssl_device_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, double eps, const float* x,
                      const float* norm_weight, const float* norm_bias, const float* expand, const float* expand_bias,
                      const float* contract, const float* contract_bias, float* y, float* moments, void* z) {
     with_factor([&](auto t) {
@@ -266,7 +266,7 @@ void hssl_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, doub
     });
 }
 
-void hssl_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad,
+void hssl_device_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad,
                               const float* x, const float* norm_weight, const float* norm_bias, const float* expand,
                               const float* contract, const float* moments, const void* z, float* x_grad,
                               float* norm_weight_grad, float* norm_bias_grad, float* expand_grad,

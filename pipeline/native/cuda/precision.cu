@@ -15,4 +15,4 @@ Precision precision() { return chosen; }
 
 }  // namespace hssl
 
-void hssl_set_precision(int precision) { chosen = static_cast<hssl::Precision>(precision); }
+void hssl_device_set_precision(int precision) { chosen = static_cast<hssl::Precision>(precision); }

@@ -25,13 +25,13 @@ __global__ void __launch_bounds__(kWarps* kWarp)
 
 }  // namespace
 
-void hssl_gather_rows(long num_rows, long channels, long picked, const float* x, const int* rows, float* y) {
+void hssl_device_gather_rows(long num_rows, long channels, long picked, const float* x, const int* rows, float* y) {
     hssl::launch("pick_rows", channels % 4 == 0 ? pick_rows<float4> : pick_rows<float>,
                  dim3(hssl::blocks_for(picked, kWarps)), dim3(kWarps * kWarp), 0, num_rows, channels, picked, x, rows,
                  y);
 }
 
-void hssl_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
+void hssl_device_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
                                float* x_grad) {
     hssl::Scratch scratch;
     hssl::grouped_sums(num_rows, channels, picked, rows, nullptr, 1, y_grad, x_grad, scratch);

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(hssl::most_threads(kKept))
 
 }  // namespace
 
-void hssl_teacher_probabilities(long rows, long prototypes, double temperature, const float* logits,
+void hssl_device_teacher_probabilities(long rows, long prototypes, double temperature, const float* logits,
                                 const float* center, float* probs) {
     hssl::with_row(prototypes, [&](auto vector, auto kept, unsigned threads, long n) {
         hssl::launch("row_probabilities", row_probabilities<decltype(vector), decltype(kept)::value>,

@@ -122,14 +122,14 @@ __global__ void __launch_bounds__(kPatchThreads)
 
 }  // namespace
 
-void hssl_tokens(long images, long num_patches, long channels, const float* patches, const float* cls_token,
+void hssl_device_tokens(long images, long num_patches, long channels, const float* patches, const float* cls_token,
                  const float* mask_token, const unsigned char* mask, const float* positions, float* tokens) {
     hssl::launch("place_tokens", channels % 4 == 0 ? place_tokens<float4> : place_tokens<float>,
                  dim3(hssl::blocks_for(images * (num_patches + 1), kWarps)), dim3(kWarps * kWarp), 0, images,
                  num_patches, channels, patches, cls_token, mask_token, mask, positions, tokens);
 }
 
-void hssl_tokens_gradient(long images, long num_patches, long channels, const float* tokens_grad,
+void hssl_device_tokens_gradient(long images, long num_patches, long channels, const float* tokens_grad,
                           const unsigned char* mask, float* patches_grad, float* cls_token_grad,
                           float* mask_token_grad, float* positions_grad) {
     (channels % 4 == 0 ? tokens_gradient<float4> : tokens_gradient<float>)(
@@ -137,7 +137,7 @@ void hssl_tokens_gradient(long images, long num_patches, long channels, const fl
         positions_grad);
 }
 
-void hssl_patches(long images, long height, long width, long side, const unsigned char* pixels, const float* mean,
+void hssl_device_patches(long images, long height, long width, long side, const unsigned char* pixels, const float* mean,
                   const float* deviation, float* patches) {
     const bool four = side % 4 == 0 && width % 4 == 0;
     hssl::launch("cut_patches", four ? cut_patches<float4> : cut_patches<float>,

@@ -55,12 +55,12 @@ __global__ void __launch_bounds__(kWarps* kWarp)
 
 }  // namespace
 
-void hssl_l2_normalize(long rows, long channels, double eps, const float* x, float* y, float* scales) {
+void hssl_device_l2_normalize(long rows, long channels, double eps, const float* x, float* y, float* scales) {
     hssl::launch("normalize_rows", channels % 4 == 0 ? normalize_rows<float4> : normalize_rows<float>,
                  dim3(hssl::blocks_for(rows, kWarps)), dim3(kWarps * kWarp), 0, rows, channels, eps, x, y, scales);
 }
 
-void hssl_l2_normalize_gradient(long rows, long channels, const float* y_grad, const float* y, const float* scales,
+void hssl_device_l2_normalize_gradient(long rows, long channels, const float* y_grad, const float* y, const float* scales,
                                 float* x_grad) {
     hssl::launch("normalize_rows_gradient",
                  channels % 4 == 0 ? normalize_rows_gradient<float4> : normalize_rows_gradient<float>,

@@ -56,9 +56,9 @@ class Mae(Method):
         method, student = self.config.method, networks.student
         places = Places.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
         images = as_variable(batch.flat_global_crops)
-        pixels = jt.array(
-            hidden_pixels(batch.flat_global_crops, places, student.backbone.stride, method.normalize_pixels)
-        )
+        # Reading the images back waits for the device that made them; this method has no faster way yet.
+        crops = images.numpy() if isinstance(batch.flat_global_crops, jt.Var) else batch.flat_global_crops
+        pixels = jt.array(hidden_pixels(crops, places, student.backbone.stride, method.normalize_pixels))
         guesses = student.guesses(images, places, paths.global_crops)
         total = mean_square(guesses.pixels, pixels)
         parts = {"pixels": total}

@@ -18,6 +18,7 @@ from types import ModuleType
 import numpy as np
 
 from pipeline.files import read_json, write_json
+from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.runtime.cuda.links import Toolkit
 
 _PROJECT = Path(__file__).resolve().parents[3]
@@ -31,33 +32,50 @@ def can_be_tried(toolkit: Toolkit) -> bool:
 
 
 def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[[str], None]) -> str | None:
-    """Compile Jittor's module and try a convolution with it, once for each `folder` of a compiled core.
+    """Compile Jittor's module and try a convolution with it, once for each compiled core and driver.
 
     Both happen in a process of its own: a cuDNN that does not fit driver or card ends the process that loads
     it. The environment must have been set for Jittor.
 
+    Args:
+        folder: of the compiled core; what came of it is remembered there.
+        toolkit: with cuDNN.
+        onednn: the library in use.
+        say: is told that it takes a while.
+
     Returns:
         None if it works; else why not.
     """
+    driver = installed_driver()
+    version = list(driver.version) if driver else None
     result = folder / "cudnn.json"
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not result.is_file():
+        found = read_json(result) if result.is_file() else None
+        # Another driver may bring what was missing.
+        if found is None or found["driver"] != version:
             say("compiling Jittor's convolutions by cuDNN, once ...")
-            code = (
-                "from pipeline.runtime.cuda.cudnn import _try; "
-                f"_try({str(toolkit.libraries)!r}, {str(onednn) if onednn else None!r})"
-            )
-            log = folder / "first-cudnn.log"
-            with open(log, "wb") as output:
-                command = [sys.executable, "-c", code]
-                done = subprocess.run(
-                    command, cwd=_PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-                )
-            said = _COLOURS.sub("", log.read_text(errors="replace")).strip().rpartition("\n")[2].strip()
-            problem = f"{said} (exit code {done.returncode}, see {log})" if done.returncode else None
-            write_json(result, {"problem": problem})
-    return read_json(result)["problem"]
+            found = {"problem": _problem(folder / "first-cudnn.log", toolkit, onednn), "driver": version}
+            write_json(result, found)
+    return found["problem"]
+
+
+def _problem(log: Path, toolkit: Toolkit, onednn: Path | None) -> str | None:
+    """Run `_try` in a process of its own; return what it said last if it failed."""
+    arguments = f"{str(toolkit.libraries)!r}, {str(onednn) if onednn else None!r}"
+    code = f"from pipeline.runtime.cuda.cudnn import _try; _try({arguments})"
+    with open(log, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=_PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    if done.returncode == 0:
+        return None
+    said = _COLOURS.sub("", log.read_text(errors="replace")).strip().rpartition("\n")[2].strip()
+    return f"{said} (exit code {done.returncode}, see {log})"
 
 
 def load(jittor: ModuleType, libraries: Path) -> None:

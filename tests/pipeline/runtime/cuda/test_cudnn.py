@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.runtime.cuda import cudnn
+from pipeline.runtime.cuda.driver import Driver
 from pipeline.runtime.cuda.links import Toolkit
 
 
@@ -39,6 +40,14 @@ def test_what_ends_the_process_is_remembered(tmp_path, toolkit, monkeypatch):
         problem, _ = try_with(script, tmp_path / "core", toolkit, monkeypatch)
         assert problem.startswith("code=1001( CUDNN_STATUS ) (exit code -6, see ")
     assert (tmp_path / "calls").read_text() == "call\n"
+
+
+def test_another_driver_is_tried_again(tmp_path, toolkit, monkeypatch):
+    for version, script, works in (((12, 4), "exit 1", False), ((13, 0), "exit 0", True)):
+        monkeypatch.setattr(cudnn, "installed_driver", lambda version=version: Driver(version, ()))
+        problem, _ = try_with(script, tmp_path / "core", toolkit, monkeypatch)
+        assert (problem is None) is works
+    assert (tmp_path / "calls").read_text() == "call\n" * 2
 
 
 @pytest.mark.parametrize(("major", "expected"), [(None, False), (8, False), (9, True), (10, True)])
