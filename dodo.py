@@ -130,10 +130,10 @@ def task_doctor():
 
 
 def task_benchmark():
-    """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes"""
+    """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
 
     def measure():
-        names = ("rows", "repeats", "profile", "size")
+        names = ("rows", "repeats", "profile", "size", "device")
         options = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
         command = [sys.executable, "-m", "stages.benchmark", *options]
         # In a group of its own: when doit is ended, the sides that are being measured end too.

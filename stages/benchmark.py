@@ -1,17 +1,19 @@
 """`doit run benchmark`: how fast the project is here, beside others; exit code 1 if a row failed.
 
-`python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy] [results=FOLDER]`
+`python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy] [device=cuda]
+[results=FOLDER]`
 """
 
 import sys
 from pathlib import Path
 
-from pipeline.benchmark.rows import chosen_rows
+from pipeline.benchmark.device_rows import DEVICE_ROWS
+from pipeline.benchmark.rows import ROWS, chosen_rows
 from pipeline.benchmark.running import Plan, run_benchmark
 from pipeline.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
-OPTIONS = ("rows", "repeats", "profile", "size", "results")
+OPTIONS = ("rows", "repeats", "profile", "size", "device", "results")
 GROWTH = "scaling"  # may stand among the rows
 
 
@@ -24,8 +26,9 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     end_on_signal()
-    # Apart: the planner must not take rates of toys for this machine's.
-    default = ROOT / "results" / "benchmark-toy" if plan.toy else ROOT / "results"
+    # Apart: the planner must not take rates of toys, or of a GPU, for this processor's.
+    apart = "benchmark-toy" if plan.toy else "benchmark-cuda" if plan.device == "cuda" else ""
+    default = ROOT / "results" / apart
     folder = Path(given.get("results") or default)
     folder.mkdir(parents=True, exist_ok=True)
     failures = run_benchmark(plan, folder, root=ROOT, say=lambda message: print(message, flush=True))
@@ -39,15 +42,18 @@ def _plan(given: dict[str, str]) -> Plan:
     unknown = sorted(set(given) - set(OPTIONS))
     if unknown:
         raise ValueError(f"no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}")
-    for option, value in (("size", "toy"), ("profile", "yes")):
+    for option, value in (("size", "toy"), ("profile", "yes"), ("device", "cuda")):
         if given.get(option, value) != value:
             raise ValueError(f"{option} can only be {value!r}, got {given[option]!r}")
     names = [name for name in given.get("rows", "").split(",") if name.strip()]
-    growth = not names or GROWTH in names
+    device = given.get("device", "cpu")
+    growth = device == "cpu" and (not names or GROWTH in names)
     others = [name for name in names if name != GROWTH]
     toy, profile = "size" in given, "profile" in given
-    rows = () if names and not others else chosen_rows(",".join(others), toy=toy, profile=profile)
-    return Plan(rows, growth=growth, repeats=int(given["repeats"]) if given.get("repeats") else None, toy=toy)
+    known = DEVICE_ROWS if device == "cuda" else ROWS
+    rows = () if names and not others else chosen_rows(",".join(others), known, toy=toy, profile=profile)
+    repeats = int(given["repeats"]) if given.get("repeats") else None
+    return Plan(rows, growth=growth, repeats=repeats, toy=toy, device=device)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
         "other_name": row.other_name,
         "ratio": ratio,
         "peak_share": share,
-        # What the ratio would be if every operation of ours ran at the fp32 matmul peak.
+        # What the ratio would be if every operation of ours ran at the matmul peak.
         "ratio_at_peak": ratio / share if ratio is not None and share else None,
         "flops": flops,
         "gflops": gflops,

@@ -52,7 +52,7 @@ def _bounds(entries: list[dict[str, Any]]) -> list[str]:
         missed = any(v["met"] is False and v["target"].startswith("ratio ") for v in entry["targets"])
         if missed and entry["ratio_at_peak"]:
             lines.append(
-                f"- {entry['name']}: ratio {entry['ratio']:.2f}; with every operation of ours at the fp32 "
+                f"- {entry['name']}: ratio {entry['ratio']:.2f}; with every operation of ours at the "
                 f"matmul peak it would be {entry['ratio_at_peak']:.2f}"
             )
     return ["", "Missed ratios and their bounds:", "", *lines] if lines else []

@@ -266,11 +266,14 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def chosen_rows(names: str | None, *, toy: bool = False, profile: bool = False) -> tuple[Row, ...]:
+def chosen_rows(
+    names: str | None, rows: tuple[Row, ...] = ROWS, *, toy: bool = False, profile: bool = False
+) -> tuple[Row, ...]:
     """The rows that a comma-separated list names; all without one. What is no row's name names all that
     begin with it.
 
     Args:
+        rows: what there is to choose from.
         toy: at sizes that take seconds and say nothing about speed.
         profile: rows that can report the operations of our side always do.
 
@@ -278,15 +281,15 @@ def chosen_rows(names: str | None, *, toy: bool = False, profile: bool = False) 
         ValueError: a name that no row begins with.
     """
     wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
-    names = {row.name for row in ROWS}
+    names = {row.name for row in rows}
     for name in wanted:
         if not any(each.startswith(name) for each in names):
-            raise ValueError(f"no row {name!r}; there are {[row.name for row in ROWS]}")
+            raise ValueError(f"no row {name!r}; there are {[row.name for row in rows]}")
 
     def is_meant(row: Row) -> bool:
         return any(row.name == name if name in names else row.name.startswith(name) for name in wanted)
 
-    chosen = [row for row in ROWS if not wanted or is_meant(row)]
+    chosen = [row for row in rows if not wanted or is_meant(row)]
     if toy:
         chosen = [replace(row, parameters=row.parameters | row.toy) for row in chosen]
     if profile:

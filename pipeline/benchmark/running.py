@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.benchmark.asking import AskedSide, SideFailed
 from pipeline.benchmark.comparing import MIN_REPEATS, Disagreement
@@ -17,6 +17,7 @@ from pipeline.benchmark.machine import describe_machine
 from pipeline.benchmark.measuring import PATIENCE_SECONDS, measure_row
 from pipeline.benchmark.report import JSON_NAME, write_report
 from pipeline.benchmark.rows import Row
+from pipeline.runtime.cuda.cards import installed_driver
 
 LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache
 Say = Callable[[str], None]
@@ -30,6 +31,7 @@ class Plan:
     growth: bool  # measure how time and memory grow
     repeats: int | None = None  # of every row, at most; None: each row's own number
     toy: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str]:
@@ -45,9 +47,12 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     threads = len(os.sched_getaffinity(0))
     started = time.monotonic()
     say("matmul peak (on a new machine, Jittor's core is compiled first: 2-3 minutes) ...")
-    peak = measured_peak(root, threads)
+    peak = measured_peak(root, threads, plan.device)
     say(f"matmul peak: {peak:.0f} GFLOP/s on {threads} thread(s)")
     machine = describe_machine(threads, peak)
+    if plan.device == "cuda":
+        # What a card's products reach is another thing than a processor's in float32.
+        machine = {"GPU": _card(), **machine, "bfloat16 matmul peak": machine.pop("fp32 matmul peak")}
     entries: list[dict[str, Any]] = []
     failures = []
     for row in plan.rows:
@@ -68,6 +73,13 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     if plan.growth:
         failures += _measure_growth(folder, machine, root=root, threads=threads, toy=plan.toy, say=say)
     return failures
+
+
+def _card() -> str:
+    driver = installed_driver()
+    card = driver.cards[0]
+    version = ".".join(map(str, driver.version))
+    return f"{card.name}, {card.memory_bytes / 2**30:.0f} GiB, a driver for CUDA {version}"
 
 
 def _measure_growth(
@@ -97,11 +109,11 @@ def _step_rate(path: Path) -> float | None:
     return next((entry["gflops"] for entry in entries if entry["name"] == "step-vit-small"), None)
 
 
-def measured_peak(root: Path, threads: int) -> float:
-    """GFLOP/s of the fastest matrix product."""
+def measured_peak(root: Path, threads: int, device: str = "cpu") -> float:
+    """GFLOP/s of the fastest matrix product: float32 on a processor, bfloat16 on a GPU that multiplies it."""
     limits = {"root": root, "threads": threads, "patience": PATIENCE_SECONDS}
     with (
         TemporaryDirectory(prefix="hssl-benchmark-") as folder,
-        AskedSide("matmul-peak", {}, Path(folder), **limits) as side,
+        AskedSide("matmul-peak", {"device": device}, Path(folder), **limits) as side,
     ):
         return max(side.repeat() for _ in range(3))

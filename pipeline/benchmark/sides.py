@@ -10,7 +10,8 @@ Make = Callable[[dict, Path], Any]
 def _start_jittor(parameters: dict) -> None:
     from pipeline.start_jittor import start
 
-    start("cpu", parameters["threads"], say=lambda message: print(message, flush=True))
+    device, threads = parameters.get("device", "cpu"), parameters["threads"]
+    start(device, threads, say=lambda message: print(message, flush=True))
 
 
 def _use_torch(parameters: dict) -> None:

@@ -59,10 +59,6 @@ class TorchStep:
         self._wait()
         return time.perf_counter() - started
 
-    def peak_gib(self) -> float:
-        """Most memory of the GPU that tensors held at once."""
-        return torch.cuda.max_memory_allocated(self.device) / 2**30
-
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)

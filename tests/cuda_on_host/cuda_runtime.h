@@ -81,6 +81,12 @@ struct Block {
     std::string problem;
 };
 
+// Kernels launched, and products, since the library was loaded.
+inline long& launches() {
+    static long count = 0;
+    return count;
+}
+
 inline Block*& block() {
     static thread_local Block* current = nullptr;
     return current;
@@ -326,6 +332,7 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 siz
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535)
         throw std::runtime_error(std::string(name) + ": an impossible grid");
     if (shared > 227 * 1024) throw std::runtime_error(std::string(name) + ": too much shared memory");
+    cuda_on_host::launches()++;
     static thread_local cuda_on_host::Block b;
     while (b.fibers.size() < threads) {
         b.fibers.emplace_back();

@@ -1,5 +1,5 @@
-// The gradient of attention, with the weights computed again. Each warp has 16 keys and goes over the queries, then (or
-// in a second kernel) 16 queries and goes over the keys: every sum is in one warp's registers, in a fixed order.
+// The gradient of attention, with the weights computed again. Each warp has 16 keys and goes over the queries, then
+// (or in a second kernel) 16 queries and goes over the keys: every sum is in one warp's registers, in a fixed order.
 // Source: Dao 2023 (arXiv 2307.08691), whose atomic additions to the gradient of queries the second walk replaces.
 #include "attention.cuh"
 #include "attention_walk.cuh"
@@ -232,8 +232,9 @@ template void attention_gradient(long, long, long, long, const bf16*, const bf16
 
 }  // namespace hssl
 
-void hssl_device_attention_gradient(long batch, long tokens, long heads, long depth, const float* qkv, const float* out,
-                             const float* log_sums, const float* out_grad, float* qkv_grad) {
+void hssl_device_attention_gradient(long batch, long tokens, long heads, long depth, const float* qkv,
+                                    const float* out, const float* log_sums, const float* out_grad,
+                                    float* qkv_grad) {
     hssl::Scratch scratch;
     hssl::attention_gradient(batch, tokens, heads, depth, qkv, out, log_sums, out_grad, qkv_grad, scratch);
 }

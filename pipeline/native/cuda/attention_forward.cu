@@ -10,8 +10,9 @@ using namespace hssl;
 
 constexpr int kMostWarps = 8;
 
-// Up to about 400 tokens, all keys and values of a head are in shared memory at once (one chunk), and a block does all
-// of its queries in rounds. Else a block does one round, and chunks follow one another through two stages.
+// Where they fit (with depth 64 in bfloat16: up to 384 tokens), all keys and values of a head are in shared memory at
+// once, as one chunk, and a block does all of its queries in rounds. Else a block does one round, and chunks follow
+// one another through two stages.
 struct Plan {
     int warps, rounds, parts, chunk, chunks;
     size_t bytes;
@@ -125,8 +126,8 @@ __global__ void __launch_bounds__(kMostWarps* kWarp, D <= 64 ? 2 : 1)
 #pragma unroll 1
         for (int i = 0; i < 2; i++)
             load_rows<Products, D>(stage_keys(chunk) + i * plan.chunk * Rows::kStride,
-                                   qkv + s.qkv_start(head, 1 + i) + first * s.qkv_stride(), s.qkv_stride(), plan.chunk,
-                                   s.tokens - first, s.depth, threadIdx.x, blockDim.x);
+                                   qkv + s.qkv_start(head, 1 + i) + first * s.qkv_stride(), s.qkv_stride(),
+                                   plan.chunk, s.tokens - first, s.depth, threadIdx.x, blockDim.x);
     };
     load_chunk(0);
     for (int round = 0; round < plan.rounds; round++) {
@@ -194,6 +195,7 @@ template void attention(long, long, long, long, const bf16*, bf16*, float*);
 
 }  // namespace hssl
 
-void hssl_device_attention(long batch, long tokens, long heads, long depth, const float* qkv, float* out, float* log_sums) {
+void hssl_device_attention(long batch, long tokens, long heads, long depth, const float* qkv, float* out,
+                           float* log_sums) {
     hssl::attention(batch, tokens, heads, depth, qkv, out, log_sums);
 }

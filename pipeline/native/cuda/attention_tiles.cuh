@@ -168,7 +168,7 @@ inline size_t block_memory_limit() {
 #endif
 }
 
-// Warps of a block, so that blocks of at most `most` warps, or rounds of one block, have nearly equal shares of tiles.
+// Warps of a block, at most `most`, so that blocks, or rounds of one block, have nearly equal shares of tiles.
 inline int even_share(int tiles, int most) {
     const int shares = (tiles + most - 1) / most;
     return (tiles + shares - 1) / shares;

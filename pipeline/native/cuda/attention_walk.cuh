@@ -15,8 +15,8 @@ __device__ inline int forgotten(int value) {
     return value;
 }
 
-// With kKeys, rows are keys: their first is the key and their second the value; columns are queries, whose first is the
-// query and whose second is the gradient of the output. Without, rows are queries and columns are keys.
+// With kKeys, rows are keys: their first is the key and their second the value; columns are queries: their first is
+// the query and their second the gradient of the output. Without, rows are queries and columns are keys.
 template <class Products, int D, bool kKeys>
 struct Walk {
     using Stored = typename Products::Stored;

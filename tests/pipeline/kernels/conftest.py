@@ -1,11 +1,11 @@
 """How an operator is compared with an oracle: values, and slopes along random directions."""
 
-import ctypes
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.cuda_on_host.loading import use_device_sources
 
 Oracle = Callable[..., np.ndarray]
 
@@ -27,19 +27,6 @@ def kernels(jt, request, monkeypatch):
         pytest.skip(f"no fused kernels here: {kernels.note()}")
     yield kernels
     kernels.use("fused")
-
-
-def use_device_sources(monkeypatch) -> None:
-    """Have operators call the device sources, built for the processor."""
-    from pipeline.kernels import library
-    from tests.cuda_on_host.build import build_on_host
-
-    header = Path(library.__file__).parent.parent / "native" / "cuda" / "kernels.h"
-    handle = ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
-    loaded = library.Library(handle, multiplies=True, on_device=True, header=header)
-    monkeypatch.setattr(library._State, "tried", True)
-    monkeypatch.setattr(library._State, "library", loaded)
-    monkeypatch.setattr(library._State, "problem", None)
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:

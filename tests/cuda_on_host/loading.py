@@ -1,0 +1,18 @@
+"""Operators that call the device sources, built for the processor."""
+
+import ctypes
+
+from pipeline.native.cuda.sources import FOLDER
+from tests.cuda_on_host.build import build_on_host
+
+
+def use_device_sources(monkeypatch) -> ctypes.CDLL:
+    """Have operators call them from now on; returns the library."""
+    from pipeline.kernels import library
+
+    handle = ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
+    loaded = library.Library(handle, multiplies=True, on_device=True, header=FOLDER / "kernels.h")
+    monkeypatch.setattr(library._State, "tried", True)
+    monkeypatch.setattr(library._State, "library", loaded)
+    monkeypatch.setattr(library._State, "problem", None)
+    return handle
