@@ -1,4 +1,4 @@
-"""Images into patches, and patches into a transformer's tokens."""
+"""Patches into a transformer's tokens."""
 
 import jittor as jt
 

@@ -233,8 +233,7 @@ template void attention_gradient(long, long, long, long, const bf16*, const bf16
 }  // namespace hssl
 
 void hssl_device_attention_gradient(long batch, long tokens, long heads, long depth, const float* qkv,
-                                    const float* out, const float* log_sums, const float* out_grad,
-                                    float* qkv_grad) {
+                                    const float* out, const float* log_sums, const float* out_grad, float* qkv_grad) {
     hssl::Scratch scratch;
     hssl::attention_gradient(batch, tokens, heads, depth, qkv, out, log_sums, out_grad, qkv_grad, scratch);
 }

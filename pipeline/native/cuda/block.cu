@@ -10,11 +10,11 @@
 #include "products.cuh"
 
 using hssl::as_factors;
-using hssl::bf16;
 using hssl::column_pass;
 using hssl::PathScales;
 using hssl::product;
 using hssl::Scratch;
+using hssl::with_factor;
 
 namespace {
 
@@ -127,22 +127,14 @@ Kept<T> kept_of(const Sizes& s, const void* qkv, const void* attended, const flo
             pairs,       pairs + 2 * s.rows()};
 }
 
-template <class F>
-void with_factor(F run) {
-    if (hssl::precision() == hssl::Precision::bfloat16)
-        run(bf16{});
-    else
-        run(float{});
-}
-
 }  // namespace
 
-void hssl_device_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps, const float* x,
-                const float* path_scales, const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
-                const float* qkv_bias, const float* out_weight, const float* out_bias, const float* norm2_weight,
-                const float* norm2_bias, const float* expand, const float* expand_bias, const float* contract,
-                const float* contract_bias, float* y, void* qkv, void* attended, float* log_sums, float* middle,
-                void* z, float* moments) {
+void hssl_device_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps,
+                       const float* x, const float* path_scales, const float* norm1_weight, const float* norm1_bias,
+                       const float* qkv_weight, const float* qkv_bias, const float* out_weight, const float* out_bias,
+                       const float* norm2_weight, const float* norm2_bias, const float* expand,
+                       const float* expand_bias, const float* contract, const float* contract_bias, float* y,
+                       void* qkv, void* attended, float* log_sums, float* middle, void* z, float* moments) {
     const Sizes s{images, tokens, channels, hidden_dim, heads};
     const Weights w{norm1_weight, norm1_bias, qkv_weight,  qkv_bias, out_weight,  out_bias,
                     norm2_weight, norm2_bias, expand,      expand_bias, contract, contract_bias};
@@ -152,15 +144,17 @@ void hssl_device_block(long images, long tokens, long channels, long hidden_dim,
     });
 }
 
-void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, const float* y_grad,
-                         const float* x, const float* path_scales, const float* norm1_weight, const float* norm1_bias,
-                         const float* qkv_weight, const float* out_weight, const float* norm2_weight,
-                         const float* norm2_bias, const float* expand, const float* contract, const void* qkv,
-                         const void* attended, const float* log_sums, const float* middle, const void* z,
-                         const float* moments, float* x_grad, float* norm1_weight_grad, float* norm1_bias_grad,
-                         float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad, float* out_bias_grad,
-                         float* norm2_weight_grad, float* norm2_bias_grad, float* expand_grad,
-                         float* expand_bias_grad, float* contract_grad, float* contract_bias_grad) {
+void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads,
+                                const float* y_grad, const float* x, const float* path_scales,
+                                const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
+                                const float* out_weight, const float* norm2_weight, const float* norm2_bias,
+                                const float* expand, const float* contract, const void* qkv, const void* attended,
+                                const float* log_sums, const float* middle, const void* z, const float* moments,
+                                float* x_grad, float* norm1_weight_grad, float* norm1_bias_grad,
+                                float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad,
+                                float* out_bias_grad, float* norm2_weight_grad, float* norm2_bias_grad,
+                                float* expand_grad, float* expand_bias_grad, float* contract_grad,
+                                float* contract_bias_grad) {
     const Sizes s{images, tokens, channels, hidden_dim, heads};
     const Weights w{norm1_weight, norm1_bias, qkv_weight, nullptr, out_weight, nullptr,
                     norm2_weight, norm2_bias, expand,     nullptr, contract,   nullptr};

@@ -14,7 +14,8 @@ __global__ void cast_arrays(Casts casts) {
     // A slice of an array may begin anywhere.
     const long fours = reinterpret_cast<uintptr_t>(cast.from) % 16 == 0 ? cast.count / 4 : 0;
     for (long i = thread; i < fours; i += stride) hssl::store4(cast.to + 4 * i, hssl::load4(cast.from + 4 * i));
-    for (long i = 4 * fours + thread; i < cast.count; i += stride) cast.to[i] = hssl::from_float<hssl::bf16>(cast.from[i]);
+    for (long i = 4 * fours + thread; i < cast.count; i += stride)
+        cast.to[i] = hssl::from_float<hssl::bf16>(cast.from[i]);
 }
 
 }  // namespace

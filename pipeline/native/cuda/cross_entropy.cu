@@ -141,8 +141,8 @@ Pairs find(long rows, long probs_rows, long pairs, const int* logits_row, const 
 }  // namespace
 
 void hssl_device_soft_cross_entropy(long rows, long prototypes, long probs_rows, long pairs, double temperature,
-                             const float* logits, const float* probs, const int* logits_row, const int* probs_row,
-                             const float* weights, float* loss, float* log_sums) {
+                                    const float* logits, const float* probs, const int* logits_row,
+                                    const int* probs_row, const float* weights, float* loss, float* log_sums) {
     hssl::Scratch scratch;
     const Pairs found = find(rows, probs_rows, pairs, logits_row, probs_row, weights, scratch);
     float* losses = scratch.take<float>(pairs);
@@ -154,10 +154,10 @@ void hssl_device_soft_cross_entropy(long rows, long prototypes, long probs_rows,
     hssl::launch("add_losses", add_losses, dim3(1), dim3(kMostThreads), 0, pairs, found.wrong, losses, loss);
 }
 
-void hssl_device_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, double temperature, const float* logits,
-                                      const float* probs, const int* logits_row, const int* probs_row,
-                                      const float* weights, const float* log_sums, const float* loss_grad,
-                                      float* logits_grad) {
+void hssl_device_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, double temperature,
+                                             const float* logits, const float* probs, const int* logits_row,
+                                             const int* probs_row, const float* weights, const float* log_sums,
+                                             const float* loss_grad, float* logits_grad) {
     hssl::Scratch scratch;
     const long unknown = 1L << 31;  // how many rows `probs` has: the pass forward has looked at that
     const Pairs found = find(rows, unknown, pairs, logits_row, probs_row, weights, scratch);

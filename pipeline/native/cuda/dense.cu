@@ -9,10 +9,10 @@
 
 using hssl::as_factor;
 using hssl::as_factors;
-using hssl::bf16;
 using hssl::column_pass;
 using hssl::product;
 using hssl::Scratch;
+using hssl::with_factor;
 
 namespace {
 
@@ -167,36 +167,27 @@ void normed_linear_gradient(const Layer& s, const float* y_grad, const float* x,
                                  norm_weight_grad, norm_bias_grad, scratch);
 }
 
-// Calls `run` with a number of the type that products multiply now.
-template <class F>
-void with_factor(F run) {
-    if (hssl::precision() == hssl::Precision::bfloat16)
-        run(bf16{});
-    else
-        run(float{});
-}
-
 }  // namespace
 
 void hssl_device_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
-                 float* y) {
+                        float* y) {
     with_factor([&](auto t) { linear<decltype(t)>({rows, out_dim, in_dim}, x, weight, bias, y); });
 }
 
 void hssl_device_linear_input_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* weight,
-                                float* x_grad) {
+                                       float* x_grad) {
     with_factor([&](auto t) { linear_input_gradient<decltype(t)>({rows, out_dim, in_dim}, y_grad, weight, x_grad); });
 }
 
 void hssl_device_linear_weight_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
-                                 float* weight_grad, float* bias_grad) {
+                                        float* weight_grad, float* bias_grad) {
     with_factor([&](auto t) {
         linear_weight_gradient<decltype(t)>({rows, out_dim, in_dim}, y_grad, x, weight_grad, bias_grad);
     });
 }
 
-void hssl_device_dense_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
-                     float* y, void* z) {
+void hssl_device_dense_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight,
+                            const float* bias, float* y, void* z) {
     with_factor([&](auto t) {
         using T = decltype(t);
         dense_gelu<T>({rows, out_dim, in_dim}, x, weight, bias, y, static_cast<T*>(z));
@@ -204,8 +195,8 @@ void hssl_device_dense_gelu(long rows, long out_dim, long in_dim, const float* x
 }
 
 void hssl_device_dense_gelu_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
-                              const float* weight, const void* z, float* x_grad, float* weight_grad,
-                              float* bias_grad) {
+                                     const float* weight, const void* z, float* x_grad, float* weight_grad,
+                                     float* bias_grad) {
     with_factor([&](auto t) {
         using T = decltype(t);
         dense_gelu_gradient<T>({rows, out_dim, in_dim}, y_grad, x, weight, static_cast<const T*>(z), x_grad,
@@ -214,7 +205,7 @@ void hssl_device_dense_gelu_gradient(long rows, long out_dim, long in_dim, const
 }
 
 void hssl_device_mlp(long rows, long in_dim, long hidden_dim, long out_dim, const float* x, const float* expand,
-              const float* expand_bias, const float* contract, const float* contract_bias, float* y, void* z) {
+                     const float* expand_bias, const float* contract, const float* contract_bias, float* y, void* z) {
     with_factor([&](auto t) {
         using T = decltype(t);
         Scratch scratch;
@@ -223,9 +214,10 @@ void hssl_device_mlp(long rows, long in_dim, long hidden_dim, long out_dim, cons
     });
 }
 
-void hssl_device_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad, const float* x,
-                       const float* expand, const float* contract, const void* z, float* x_grad, float* expand_grad,
-                       float* expand_bias_grad, float* contract_grad, float* contract_bias_grad) {
+void hssl_device_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad,
+                              const float* x, const float* expand, const float* contract, const void* z,
+                              float* x_grad, float* expand_grad, float* expand_bias_grad, float* contract_grad,
+                              float* contract_bias_grad) {
     with_factor([&](auto t) {
         using T = decltype(t);
         Scratch scratch;
@@ -235,17 +227,18 @@ void hssl_device_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_
     });
 }
 
-void hssl_device_normed_linear(long rows, long in_dim, long out_dim, double eps, const float* x, const float* norm_weight,
-                        const float* norm_bias, const float* weight, const float* bias, float* y, float* moments) {
+void hssl_device_normed_linear(long rows, long in_dim, long out_dim, double eps, const float* x,
+                               const float* norm_weight, const float* norm_bias, const float* weight,
+                               const float* bias, float* y, float* moments) {
     with_factor([&](auto t) {
         normed_linear<decltype(t)>({rows, out_dim, in_dim}, eps, x, norm_weight, norm_bias, weight, bias, y, moments);
     });
 }
 
 void hssl_device_normed_linear_gradient(long rows, long in_dim, long out_dim, const float* y_grad, const float* x,
-                                 const float* norm_weight, const float* norm_bias, const float* weight,
-                                 const float* moments, float* x_grad, float* norm_weight_grad, float* norm_bias_grad,
-                                 float* weight_grad, float* bias_grad) {
+                                        const float* norm_weight, const float* norm_bias, const float* weight,
+                                        const float* moments, float* x_grad, float* norm_weight_grad,
+                                        float* norm_bias_grad, float* weight_grad, float* bias_grad) {
     with_factor([&](auto t) {
         normed_linear_gradient<decltype(t)>({rows, out_dim, in_dim}, y_grad, x, norm_weight, norm_bias, weight,
                                             moments, x_grad, norm_weight_grad, norm_bias_grad, weight_grad,
@@ -254,8 +247,9 @@ void hssl_device_normed_linear_gradient(long rows, long in_dim, long out_dim, co
 }
 
 void hssl_device_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, double eps, const float* x,
-                     const float* norm_weight, const float* norm_bias, const float* expand, const float* expand_bias,
-                     const float* contract, const float* contract_bias, float* y, float* moments, void* z) {
+                            const float* norm_weight, const float* norm_bias, const float* expand,
+                            const float* expand_bias, const float* contract, const float* contract_bias, float* y,
+                            float* moments, void* z) {
     with_factor([&](auto t) {
         using T = decltype(t);
         Scratch scratch;
@@ -267,10 +261,11 @@ void hssl_device_normed_mlp(long rows, long in_dim, long hidden_dim, long out_di
 }
 
 void hssl_device_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad,
-                              const float* x, const float* norm_weight, const float* norm_bias, const float* expand,
-                              const float* contract, const float* moments, const void* z, float* x_grad,
-                              float* norm_weight_grad, float* norm_bias_grad, float* expand_grad,
-                              float* expand_bias_grad, float* contract_grad, float* contract_bias_grad) {
+                                     const float* x, const float* norm_weight, const float* norm_bias,
+                                     const float* expand, const float* contract, const float* moments, const void* z,
+                                     float* x_grad, float* norm_weight_grad, float* norm_bias_grad,
+                                     float* expand_grad, float* expand_bias_grad, float* contract_grad,
+                                     float* contract_bias_grad) {
     with_factor([&](auto t) {
         using T = decltype(t);
         Scratch scratch;

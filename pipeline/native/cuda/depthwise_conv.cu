@@ -169,13 +169,13 @@ void convolution(const DepthwiseShape& s, const float* x, const float* weight, b
 }  // namespace
 
 void hssl_device_depthwise_conv(long batch, long height, long width, long channels, long side, const float* x,
-                         const float* weight, const float* bias, float* y) {
+                                const float* weight, const float* bias, float* y) {
     convolution(DepthwiseShape(batch, height, width, channels, side), x, weight, false, bias, y);
 }
 
-void hssl_device_depthwise_conv_gradient(long batch, long height, long width, long channels, long side, const float* x,
-                                  const float* weight, const float* y_grad, float* x_grad, float* weight_grad,
-                                  float* bias_grad) {
+void hssl_device_depthwise_conv_gradient(long batch, long height, long width, long channels, long side,
+                                         const float* x, const float* weight, const float* y_grad, float* x_grad,
+                                         float* weight_grad, float* bias_grad) {
     const DepthwiseShape s(batch, height, width, channels, side);
     convolution(s, y_grad, weight, true, nullptr, x_grad);
 

@@ -304,13 +304,14 @@ HSSL_FOR(bf16)
 
 }  // namespace hssl
 
-void hssl_device_layer_norm(long rows, long channels, double eps, const float* x, const float* weight, const float* bias,
-                     float* y, float* moments) {
+void hssl_device_layer_norm(long rows, long channels, double eps, const float* x, const float* weight,
+                            const float* bias, float* y, float* moments) {
     hssl::layer_norm(rows, channels, eps, x, weight, bias, y, moments);
 }
 
-void hssl_device_layer_norm_gradient(long rows, long channels, const float* y_grad, const float* x, const float* weight,
-                              const float* moments, float* x_grad, float* weight_grad, float* bias_grad) {
+void hssl_device_layer_norm_gradient(long rows, long channels, const float* y_grad, const float* x,
+                                     const float* weight, const float* moments, float* x_grad, float* weight_grad,
+                                     float* bias_grad) {
     hssl::Scratch scratch;
     hssl::layer_norm_gradient(rows, channels, y_grad, x, weight, moments, static_cast<const float*>(nullptr), x_grad,
                               weight_grad, bias_grad, scratch);

@@ -116,8 +116,8 @@ __global__ void moving_average(Averages averages) {
 }  // namespace
 
 void hssl_device_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,
-                const unsigned char* decayed, const double* lr_scales, const long* steps, const double* hyper,
-                float* const* parameters, const float* const* gradients, float* first, float* second) {
+                       const unsigned char* decayed, const double* lr_scales, const long* steps, const double* hyper,
+                       float* const* parameters, const float* const* gradients, float* first, float* second) {
     const double weight_decay = hyper[1], beta1 = hyper[2], beta2 = hyper[3];
     hssl::Scratch scratch;
     std::vector<Update> all;
@@ -149,7 +149,8 @@ void hssl_device_adamw(long tensors, const long* sizes, const long* offsets, con
     }
 }
 
-void hssl_device_ema(long tensors, const long* sizes, float* const* teacher, const float* const* student, double momentum) {
+void hssl_device_ema(long tensors, const long* sizes, float* const* teacher, const float* const* student,
+                     double momentum) {
     for (long start = 0; start < tensors; start += kAverages) {
         const long count = std::min<long>(kAverages, tensors - start);
         Averages averages{};

@@ -84,16 +84,17 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void hssl_device_pool_cells(long cells, long channels, long boxes, long bins, long taps, const float* table, const int* rows,
-                     const float* row_weights, const int* columns, const float* column_weights, float* y) {
+void hssl_device_pool_cells(long cells, long channels, long boxes, long bins, long taps, const float* table,
+                            const int* rows, const float* row_weights, const int* columns,
+                            const float* column_weights, float* y) {
     hssl::launch("pool_bins", channels % 4 == 0 ? pool_bins<float4> : pool_bins<float>,
                  dim3(static_cast<unsigned>(boxes * bins)), dim3(kThreads), (bins + 1) * taps * sizeof(Tap), cells,
                  channels, bins, taps, table, rows, row_weights, columns, column_weights, y);
 }
 
 void hssl_device_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, const float* y_grad,
-                              const int* rows, const float* row_weights, const int* columns,
-                              const float* column_weights, float* table_grad) {
+                                     const int* rows, const float* row_weights, const int* columns,
+                                     const float* column_weights, float* table_grad) {
     const long pairs = boxes * bins * bins * taps * taps;
     hssl::check_entries(cells, pairs);
     hssl::Scratch scratch;

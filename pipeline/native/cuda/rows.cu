@@ -32,7 +32,7 @@ void hssl_device_gather_rows(long num_rows, long channels, long picked, const fl
 }
 
 void hssl_device_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
-                               float* x_grad) {
+                                      float* x_grad) {
     hssl::Scratch scratch;
     hssl::grouped_sums(num_rows, channels, picked, rows, nullptr, 1, y_grad, x_grad, scratch);
 }

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(hssl::most_threads(kKept))
 }  // namespace
 
 void hssl_device_teacher_probabilities(long rows, long prototypes, double temperature, const float* logits,
-                                const float* center, float* probs) {
+                                       const float* center, float* probs) {
     hssl::with_row(prototypes, [&](auto vector, auto kept, unsigned threads, long n) {
         hssl::launch("row_probabilities", row_probabilities<decltype(vector), decltype(kept)::value>,
                      dim3(static_cast<unsigned>(rows)), dim3(threads), 0, n, 1. / temperature, logits, center, probs);

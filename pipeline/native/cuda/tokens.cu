@@ -1,4 +1,4 @@
-// Images into patches, patches into tokens.
+// Patches into tokens.
 #include "columns.cuh"
 #include "kernels.h"
 #include "vectors.cuh"
@@ -11,7 +11,6 @@ using hssl::kWarp;
 constexpr int kWarps = 8;          // of a block; each has a token
 constexpr int kMostThreads = 128;  // of a block of the gradient: each has one or four channels
 constexpr long kImages = 16;       // of a block of the gradient
-constexpr int kPatchThreads = 192;
 
 template <class V>
 __global__ void __launch_bounds__(kWarps* kWarp)
@@ -92,55 +91,19 @@ void tokens_gradient(long images, long num_patches, long channels, const float* 
     if (mask_token_grad) hssl::sum_parts(num_patches + 1, channels, masked, mask_token_grad);
 }
 
-// Pixels one or four at a time.
-__device__ void read_pixels(const unsigned char* from, float& v) { v = static_cast<float>(*from); }
-__device__ void read_pixels(const unsigned char* from, float4& v) {
-    const unsigned four = *reinterpret_cast<const unsigned*>(from);
-    v = make_float4(static_cast<float>(four & 255u), static_cast<float>(four >> 8 & 255u),
-                    static_cast<float>(four >> 16 & 255u), static_cast<float>(four >> 24));
-}
-
-// A block for each patch.
-template <class V>
-__global__ void __launch_bounds__(kPatchThreads)
-    cut_patches(long height, long width, int side, const unsigned char* pixels, const float* mean,
-                const float* deviation, float* patches) {
-    const long across = width / side, per_image = height / side * across;
-    const long image = blockIdx.x / per_image, patch = blockIdx.x % per_image;
-    const unsigned char* corner =
-        pixels + (3 * image * height + patch / across * side) * width + patch % across * side;
-    const int area = side * side;
-    float* out = patches + static_cast<long>(blockIdx.x) * 3 * area;
-    for (int i = threadIdx.x * kNumbers<V>; i < 3 * area; i += kPatchThreads * kNumbers<V>) {
-        const int channel = i / area, row = i % area / side, column = i % side;
-        V v, value = hssl::filled<V>(-mean[channel] / deviation[channel]);
-        read_pixels(corner + (channel * height + row) * width + column, v);
-        hssl::add_product(value, 1.f / (255.f * deviation[channel]), v);
-        hssl::write(out + i, value);
-    }
-}
-
 }  // namespace
 
 void hssl_device_tokens(long images, long num_patches, long channels, const float* patches, const float* cls_token,
-                 const float* mask_token, const unsigned char* mask, const float* positions, float* tokens) {
+                        const float* mask_token, const unsigned char* mask, const float* positions, float* tokens) {
     hssl::launch("place_tokens", channels % 4 == 0 ? place_tokens<float4> : place_tokens<float>,
                  dim3(hssl::blocks_for(images * (num_patches + 1), kWarps)), dim3(kWarps * kWarp), 0, images,
                  num_patches, channels, patches, cls_token, mask_token, mask, positions, tokens);
 }
 
 void hssl_device_tokens_gradient(long images, long num_patches, long channels, const float* tokens_grad,
-                          const unsigned char* mask, float* patches_grad, float* cls_token_grad,
-                          float* mask_token_grad, float* positions_grad) {
+                                 const unsigned char* mask, float* patches_grad, float* cls_token_grad,
+                                 float* mask_token_grad, float* positions_grad) {
     (channels % 4 == 0 ? tokens_gradient<float4> : tokens_gradient<float>)(
         images, num_patches, channels, tokens_grad, mask, patches_grad, cls_token_grad, mask_token_grad,
         positions_grad);
-}
-
-void hssl_device_patches(long images, long height, long width, long side, const unsigned char* pixels, const float* mean,
-                  const float* deviation, float* patches) {
-    const bool four = side % 4 == 0 && width % 4 == 0;
-    hssl::launch("cut_patches", four ? cut_patches<float4> : cut_patches<float>,
-                 dim3(static_cast<unsigned>(images * (height / side) * (width / side))), dim3(kPatchThreads), 0,
-                 height, width, side, pixels, mean, deviation, patches);
 }

@@ -60,8 +60,8 @@ void hssl_device_l2_normalize(long rows, long channels, double eps, const float*
                  dim3(hssl::blocks_for(rows, kWarps)), dim3(kWarps * kWarp), 0, rows, channels, eps, x, y, scales);
 }
 
-void hssl_device_l2_normalize_gradient(long rows, long channels, const float* y_grad, const float* y, const float* scales,
-                                float* x_grad) {
+void hssl_device_l2_normalize_gradient(long rows, long channels, const float* y_grad, const float* y,
+                                       const float* scales, float* x_grad) {
     hssl::launch("normalize_rows_gradient",
                  channels % 4 == 0 ? normalize_rows_gradient<float4> : normalize_rows_gradient<float>,
                  dim3(hssl::blocks_for(rows, kWarps)), dim3(kWarps * kWarp), 0, rows, channels, y_grad, y, scales,

@@ -1,0 +1,60 @@
+"""The device sources as nvcc compiles them: no warning, and registers that do not spill."""
+
+import os
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipeline.native.cuda.sources import device_sources
+from pipeline.runtime.cuda import toolkit
+
+ARCHITECTURES = ("80", "90", "120")
+# Bytes of a thread. Attention keeps its sums and fragments in 128 registers, so that two blocks fit
+# on a multiprocessor; ptxas then spills a few words in some of its many forms. Nothing else may spill.
+MOST_SPILLED = {"attention_forward": 64, "attention_backward": 64}
+
+
+@pytest.fixture(scope="module")
+def tools():
+    found = toolkit()
+    if found is None or not any((folder / "cublasLt.h").is_file() for folder in found.include_folders):
+        pytest.skip("no CUDA toolkit with cuBLASLt's header here: pip install '.[cuda13]'")
+    if found.version[0] < 13:
+        pytest.skip(f"CUDA {found.version[0]}.{found.version[1]} compiles for no sm_120; the test is for 13")
+    return found
+
+
+def spilled(said: str) -> dict[str, int]:
+    """Bytes of spill stores of each kernel, from what `ptxas -v` says."""
+    pattern = r"Function properties for (\S+)\s+\d+ bytes stack frame, (\d+) bytes spill stores"
+    return {name: int(count) for name, count in re.findall(pattern, said)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_source_compiles(tools, tmp_path, architecture):
+    target = f"-gencode=arch=compute_{architecture},code=sm_{architecture}"
+    common = [str(tools.nvcc), "-O3", "-std=c++17", target, "--Werror=all-warnings", "-Xptxas=-v", "-c"]
+    common += [f"-I{folder}" for folder in tools.include_folders]
+
+    def compiled(source) -> str:
+        command = [*common, str(source), "-o", str(tmp_path / f"{source.stem}.o")]
+        environment = {**os.environ, "NVCC_APPEND_FLAGS": ""}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    sources = device_sources()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        said = dict(zip((source.stem for source in sources), pool.map(compiled, sources), strict=True))
+    kernels = {name: spilled(text) for name, text in said.items()}
+    assert sum(map(len, kernels.values())) > 50  # else ptxas said nothing
+    too_much = {
+        (name, kernel): count
+        for name, found in kernels.items()
+        for kernel, count in found.items()
+        if count > MOST_SPILLED.get(name, 0)
+    }
+    assert not too_much
