@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.cuda_on_host.loading import use_device_sources
 from tests.pipeline.kernels.conftest import assert_close
 
 SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48)]
@@ -82,7 +83,7 @@ def test_refused_where_it_would_be_ignored_or_slower(jt, tmp_path, monkeypatch):
     from pipeline.kernels import precision
 
     kernels.use("plain")
-    with pytest.raises(ValueError, match=r"needs runtime.kernels = .fused. on a CPU"):
+    with pytest.raises(ValueError, match=r"needs runtime.kernels = .fused. and, on a CPU, oneDNN"):
         kernels.use_precision("bfloat16")
     kernels.use("fused")
     if kernels.current() != "fused":
@@ -128,3 +129,32 @@ def test_loss_and_gradients_of_a_step_stay_close(rounding, jt, rng):
     assert near == pytest.approx(exact, rel=5e-4)
     cosine = near_gradient @ gradient / np.linalg.norm(near_gradient) / np.linalg.norm(gradient)
     assert cosine > 0.999
+
+
+def test_auto_is_float32_on_a_processor(jt):
+    from pipeline import kernels
+
+    if jt.flags.use_cuda:
+        pytest.skip("for a processor")
+    kernels.use_precision("auto")
+    assert kernels.current_precision() == "float32"
+    with pytest.raises(ValueError, match=r'"tf32" needs a GPU'):
+        kernels.use_precision("tf32")
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), "float32"), ((8, 0), "bfloat16")])
+def test_auto_goes_by_the_card(jt, monkeypatch, capability, expected):
+    from pipeline import kernels
+    from pipeline.kernels import precision
+
+    if not jt.flags.use_cuda:
+        use_device_sources(monkeypatch)
+    monkeypatch.setattr(precision, "architecture", lambda: capability)
+    try:
+        kernels.use_precision("auto")
+        assert kernels.current_precision() == expected
+        if expected == "float32":
+            with pytest.raises(ValueError, match=r"compute capability 7.5, and cards from 8.0 on"):
+                kernels.use_precision("bfloat16")
+    finally:
+        kernels.use_precision("float32")
