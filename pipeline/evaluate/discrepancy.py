@@ -6,6 +6,11 @@ The paper's own definition of discrepancy is not in what was released: these thr
 import numpy as np
 
 
+# Vectors of a float32 network that differ by less than this share of their length differ by rounding: products
+# may round the rows of one matrix differently.
+_ROUNDING = 1e-5
+
+
 def cka_distance(first: np.ndarray, second: np.ndarray) -> float:
     """1 - linear CKA of two sets of vectors for the same n things: 0 for equal up to rotation and scale.
 
@@ -13,16 +18,14 @@ def cka_distance(first: np.ndarray, second: np.ndarray) -> float:
         first: (n, p), second: (n, q); n >= 2.
 
     Raises:
-        ValueError: counts differ, or all vectors of a set are equal, where CKA does not exist.
+        ValueError: counts differ, or all vectors of a set are equal but for rounding, where CKA does not exist.
 
     Source: Kornblith et al. 2019, linear CKA, features centred.
     """
-    first, second = _centred(first), _centred(second)
     if len(first) != len(second):
         raise ValueError(f"expected as many vectors on both sides, found {len(first)} and {len(second)}")
+    first, second = _centred(first), _centred(second)
     own = np.linalg.norm(first.T @ first) * np.linalg.norm(second.T @ second)
-    if own == 0:
-        raise ValueError("all vectors of one side are equal: CKA does not exist")
     return float(1 - np.linalg.norm(first.T @ second) ** 2 / own)
 
 
@@ -40,7 +43,10 @@ def kl_divergence(logits: np.ndarray, other_logits: np.ndarray, temperature: flo
 
 def _centred(vectors: np.ndarray) -> np.ndarray:
     vectors = np.asarray(vectors, np.float64)
-    return vectors - vectors.mean(axis=0)
+    centred = vectors - vectors.mean(axis=0)
+    if np.linalg.norm(centred) <= _ROUNDING * np.linalg.norm(vectors):
+        raise ValueError("all vectors of one side are equal: CKA does not exist")
+    return centred
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -42,5 +42,7 @@ def test_what_does_not_exist_is_refused(rng):
         cka_distance(rng.normal(size=(3, 2)), rng.normal(size=(4, 2)))
     with pytest.raises(ValueError, match="does not exist"):
         cka_distance(np.ones((3, 2)), rng.normal(size=(3, 2)))
+    with pytest.raises(ValueError, match="does not exist"):  # equal but for rounding
+        cka_distance(1 + 1e-7 * rng.normal(size=(3, 2)), rng.normal(size=(3, 2)))
     with pytest.raises(ValueError, match="is zero"):
         cosine_distance(np.zeros((2, 2)), np.ones((2, 2)))

@@ -12,8 +12,8 @@ from pipeline.runtime.cuda import toolkit
 
 ARCHITECTURES = ("80", "90", "120")
 # Bytes of a thread. Attention keeps its sums and fragments in 128 registers, so that two blocks fit on a
-# multiprocessor; ptxas then spills a few words in some of its many forms, and two words in two forms of the norm's
-# gradient for sm_120. Nothing else may spill.
+# multiprocessor; ptxas then spills a few words in some of its forms, and for sm_120 two words in two forms of
+# the norm's gradient. Nothing else may spill.
 MOST_SPILLED = {"attention_forward": 64, "attention_backward": 64, "layer_norm": 8}
 
 
