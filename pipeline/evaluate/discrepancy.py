@@ -5,9 +5,8 @@ The paper's own definition of discrepancy is not in what was released: these thr
 
 import numpy as np
 
-
-# Vectors of a float32 network that differ by less than this share of their length differ by rounding: products
-# may round the rows of one matrix differently.
+# Vectors of a float32 network that differ by less than this share of their length differ by rounding:
+# products may round the rows of one matrix differently.
 _ROUNDING = 1e-5
 
 
