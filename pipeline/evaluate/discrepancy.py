@@ -17,7 +17,7 @@ def cka_distance(first: np.ndarray, second: np.ndarray) -> float:
         first: (n, p), second: (n, q); n >= 2.
 
     Raises:
-        ValueError: counts differ, or all vectors of a set are equal but for rounding, where CKA does not exist.
+        ValueError: counts differ, or all vectors of a set are equal but for rounding: CKA does not exist.
 
     Source: Kornblith et al. 2019, linear CKA, features centred.
     """
