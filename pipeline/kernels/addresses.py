@@ -1,6 +1,5 @@
 """Where the values of variables are, for calls that change them in place."""
 
-import ctypes
 from typing import Any
 
 import jittor as jt
@@ -30,7 +29,7 @@ def _on_device(variables: list[jt.Var]) -> np.ndarray:
         'std::memcpy(reinterpret_cast<void*>(static_cast<long>(data["to"])), places, sizeof places);'
     )
     # An address has 47 bits, and a number of `data` 53.
-    data = {"to": ctypes.c_void_p(found.__array_interface__["data"][0]).value}
+    data = {"to": found.__array_interface__["data"][0]}
     where = "cuda" if jt.flags.use_cuda else "cpu"
     code = {f"{where}_header": "#include <cstring>", f"{where}_src": source}
     jt.code((1,), "float32", variables, data=data, **code).sync()

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.cache import cache_root
@@ -44,7 +45,17 @@ def build_library(
     digest = hashlib.sha256(repr((_compiler_version(compiler), model_and_flags(), _FLAGS, flags)).encode())
     for path in (*sources, *depends):
         digest.update(path.read_bytes())
-    library = cache_root() / "native" / digest.hexdigest()[:16] / f"lib{name}.so"
+    arguments = [*_FLAGS, *map(str, sources), *flags, "-o"]
+    return built_once(name, digest.hexdigest(), lambda to: _compile(compiler, name, [*arguments, str(to)]))
+
+
+def built_once(name: str, digest: str, build: Callable[[Path], None]) -> Path:
+    """Path of the library of this name and digest; one process builds it, others wait.
+
+    Args:
+        build: writes the library where it is told; the folder is its own while it runs.
+    """
+    library = cache_root() / "native" / digest[:16] / f"lib{name}.so"
     if library.is_file():
         return library
     library.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +63,7 @@ def build_library(
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not library.is_file():
             with replacing(library) as partial:
-                _compile(compiler, name, [*_FLAGS, *map(str, sources), *flags, "-o", str(partial)])
+                build(partial)
     return library
 
 

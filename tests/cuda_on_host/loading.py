@@ -6,11 +6,16 @@ from pipeline.native.cuda.sources import FOLDER
 from tests.cuda_on_host.build import build_on_host
 
 
+def host_library() -> ctypes.CDLL:
+    """The device sources, built and loaded: the operators that Jittor compiles find them."""
+    return ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
+
+
 def use_device_sources(monkeypatch) -> ctypes.CDLL:
     """Have operators call them from now on; returns the library."""
     from pipeline.kernels import library
 
-    handle = ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
+    handle = host_library()
     loaded = library.Library(handle, multiplies=True, on_device=True, header=FOLDER / "kernels.h")
     monkeypatch.setattr(library._State, "tried", True)
     monkeypatch.setattr(library._State, "library", loaded)

@@ -1,15 +1,12 @@
 """CUDA sources -> shared library, compiled once per source, toolkit and kind of card; without Jittor."""
 
-import fcntl
 import hashlib
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.cache import cache_root
-from pipeline.files import replacing
-from pipeline.native.build import BuildError
+from pipeline.native.build import BuildError, built_once
 from pipeline.native.cuda.sources import device_headers, device_sources
 from pipeline.runtime.cuda import Toolkit, toolkit
 
@@ -41,26 +38,21 @@ def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = 
     digest = hashlib.sha256(repr((tools.release, tools.folder, command, _LIBRARIES)).encode())
     for path in (*sources, *device_headers()):
         digest.update(path.name.encode() + path.read_bytes())
-    library = cache_root() / "native" / digest.hexdigest()[:16] / "libdevice_kernels.so"
-    if library.is_file():
-        return library
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with open(library.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not library.is_file():
-            objects = [library.with_name(f"{source.stem}.o") for source in sources]
-            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                jobs = [
-                    [*command, "-c", str(source), "-o", str(piece)]
-                    for source, piece in zip(sources, objects, strict=True)
-                ]
-                list(pool.map(_run, jobs))
-            with replacing(library) as partial:
-                where = [f"-L{tools.libraries}", f"-Xlinker=-rpath={tools.libraries}"]
-                _run([*command, "-shared", *map(str, objects), "-o", str(partial), *where, *_LIBRARIES])
-            for piece in objects:
-                piece.unlink()
-    return library
+    where = [f"-L{tools.libraries}", f"-Xlinker=-rpath={tools.libraries}", *_LIBRARIES]
+
+    def build(library: Path) -> None:
+        objects = [library.with_name(f"{source.stem}.o") for source in sources]
+        jobs = [
+            [*command, "-c", str(source), "-o", str(piece)]
+            for source, piece in zip(sources, objects, strict=True)
+        ]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(_run, jobs))
+        _run([*command, "-shared", *map(str, objects), "-o", str(library), *where])
+        for piece in objects:
+            piece.unlink()
+
+    return built_once("device_kernels", digest.hexdigest(), build)
 
 
 def _run(command: list[str]) -> None:

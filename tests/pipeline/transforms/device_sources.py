@@ -1,10 +1,9 @@
 """The device's augmentation for tests: on a GPU, or its sources built for the processor."""
 
-import ctypes
-
 import pytest
 
 from pipeline.transforms.rendering import implementation
+from tests.cuda_on_host.loading import host_library
 
 
 def load_on_device(jt):
@@ -14,9 +13,5 @@ def load_on_device(jt):
     from pipeline.kernels import library
     from pipeline.transforms import on_device
 
-    library.load()  # first, so that the processor's functions of the same names stay in force
-    if not jt.flags.use_cuda:
-        from tests.cuda_on_host.build import build_on_host
-
-        ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
+    library.load() if jt.flags.use_cuda else host_library()
     return on_device
