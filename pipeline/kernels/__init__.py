@@ -7,6 +7,7 @@ from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabili
 from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
 from pipeline.kernels.device_layers import BlockWeights
+from pipeline.kernels.image_patches import image_patches
 from pipeline.kernels.mean_places import mean_places
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
@@ -25,6 +26,7 @@ __all__ = [
     "current_precision",
     "depthwise_conv",
     "gather_rows",
+    "image_patches",
     "l2_normalize",
     "layer_norm",
     "linear",

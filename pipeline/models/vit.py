@@ -119,12 +119,8 @@ class VisionTransformer(nn.Module):
     def embed(self, images: jt.Var, mask: jt.Var | None = None) -> tuple[jt.Var, tuple[int, int]]:
         """images (B, 3, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""
         batch, _, height, width = images.shape
-        p = self.stride
-        if height % p or width % p:
-            raise ValueError(f"image of {height} x {width} px is not divisible into patches of {p} px")
-        grid = (height // p, width // p)
-        pixels = images.reshape(batch, 3, grid[0], p, grid[1], p).permute(0, 2, 4, 1, 3, 5)
-        patches = self.patch_embed(pixels.reshape(batch, grid[0] * grid[1], 3 * p * p))
+        grid = (height // self.stride, width // self.stride)
+        patches = self.patch_embed(kernels.image_patches(images, self.stride))
         if mask is not None:
             if tuple(mask.shape) != (batch, *grid):
                 raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {(batch, *grid)}")

@@ -147,6 +147,12 @@ void hssl_device_pool_cells_gradient(long cells, long channels, long boxes, long
 void hssl_device_mean_places(long groups, long places, long channels, const float* x, float* y);
 void hssl_device_mean_places_gradient(long groups, long places, long channels, const float* y_grad, float* x_grad);
 
+// patches (images, rows, columns, channels, side, side) of pixels (images, channels, rows side, columns side).
+void hssl_device_image_patches(long images, long channels, long rows, long columns, long side, const float* pixels,
+                               float* patches);
+void hssl_device_image_patches_gradient(long images, long channels, long rows, long columns, long side,
+                                        const float* patches_grad, float* pixels_grad);
+
 // tokens (images, 1 + patches, channels): the CLS token, then each patch, or the mask token where mask (images,
 // patches) is not 0, all with positions (1 + patches, channels) added. mask and mask_token may be null.
 void hssl_device_tokens(long images, long num_patches, long channels, const float* patches, const float* cls_token,
