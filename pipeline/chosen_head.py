@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from pipeline.config.models import AuxiliaryHeadConfig
-from pipeline.config.toml_values import toml_value
+from pipeline.toml_values import toml_value
 
 CHOSEN_HEAD = "chosen-head.toml"
 

@@ -53,7 +53,7 @@ def bring_up_to_date(
             shutil.rmtree(directory)
         (directory / STAMP).unlink(missing_ok=True)
         # The fingerprint is of the code as it was when doit started; under it no other code may run.
-        if CodeDigests(root).digest(graph.module(node)) != graph.code.digest(graph.module(node)):
+        if graph.code_of(node, CodeDigests(root)) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
         write_json(directory / REQUEST, _request(graph, node, directory))
         on_start()
@@ -69,7 +69,9 @@ def _request(graph: Graph, node: Node, directory: Path) -> dict:
         "stage": node.stage,
         "name": node.name,
         "fingerprint": graph.fingerprint(node),
-        "code": graph.code.digest(graph.module(node)),
+        "code": graph.code_of(node),
+        "libraries": graph.libraries(node),
+        "made_with": graph.made_with(node),
         "config": node.config.model_dump(mode="json"),
         "inputs": {name: str(graph.directory(upstream).resolve()) for name, upstream in node.inputs.items()},
         "identities": graph.identities(node),

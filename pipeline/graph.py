@@ -4,18 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.artifacts import artifact_directory, content_of, fault, read_stamp, record_experiment
+from pipeline.code_choices import Choices, chosen_entries
 from pipeline.code_digest import CodeDigests
-from pipeline.config.section import Section
+from pipeline.config.section import Section, readable_values
 from pipeline.files import sha256_of_json
+from pipeline.libraries import library_versions
 from pipeline.nodes import Node
 
 
 class Graph:
     """Nodes with their fingerprints and artifacts.
 
-    A fingerprint is a digest of stage, config, code and the identities of the inputs. A node's identity is
-    its fingerprint; that of `prepare` is the digest of what it made, so preparing equal data again changes
-    nothing after it. Until `prepare` has run, no fingerprint after it is known.
+    A fingerprint is a digest of stage, config, code, the libraries that compute, and the identities of the
+    inputs. A node's identity is its fingerprint; that of `prepare` is the digest of what it made, so
+    preparing equal data again changes nothing after it. Until `prepare` has run, no fingerprint after it is
+    known.
 
     Args:
         nodes: each after its inputs.
@@ -39,12 +42,35 @@ class Graph:
         self.code = code
         self.package = package
         self._listing = listing
+        self._choices: dict[Node, Choices] = {}
         self._listed: dict[Node, str] = {}
         self._fingerprints: dict[Node, str] = {}
 
     def module(self, node: Node) -> str:
         """Module that runs the node."""
         return f"{self.package}.{node.stage}".replace("-", "_")
+
+    def code_of(self, node: Node, code: CodeDigests | None = None) -> str:
+        """Digest of the code that the node runs, by the graph's own digests or by others."""
+        return (code or self.code).digest(self.module(node), self._chosen(node))
+
+    def libraries(self, node: Node) -> dict[str, str | None]:
+        """Versions of the libraries that compute in the node."""
+        return library_versions(self.code.libraries(self.module(node), self._chosen(node)), node.stage)
+
+    def made_with(self, node: Node) -> dict[str, str | None]:
+        """Versions of the libraries that compute in the node or in anything that it is made from."""
+        found = {}
+        for each in (*map(self.made_with, node.inputs.values()), self.libraries(node)):
+            found |= each
+        return dict(sorted(found.items()))
+
+    def _chosen(self, node: Node) -> Choices:
+        """Architectures and methods that the node or anything it is made from was configured with."""
+        if node not in self._choices:
+            upstream = [self._chosen(each) for each in node.inputs.values()]
+            self._choices[node] = chosen_entries([node.config]).union(*upstream)
+        return self._choices[node]
 
     def identities(self, node: Node) -> dict[str, str] | None:
         """What of the inputs enters the fingerprint; None while it is not known.
@@ -72,8 +98,9 @@ class Graph:
             self._fingerprints[node] = sha256_of_json(
                 {
                     "stage": node.stage,
-                    "config": node.config.model_dump(mode="json"),
-                    "code": self.code.digest(self.module(node)),
+                    "config": readable_values(node.config),
+                    "code": self.code_of(node),
+                    "libraries": self.libraries(node),
                     "inputs": identities,
                 }
             )

@@ -14,6 +14,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "subset": "Choose shares of the training labels",
     "initialize": "Draw the random backbone, the floor of the table",
     "pretrain": "Pretrain a backbone (seconds to days; goes on where it was stopped)",
+    "curves": "Draw the course of a pretraining, and note how far base and head are apart",
     "features": "Compute frozen features of every image",
     "knn": "Weighted k-NN on the features",
     "linear": "Linear probe on the features",
@@ -95,13 +96,15 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
         if section is not None
     }
     probes |= _dense_probes(experiment, backbones, annotated)
-    probes |= {f"discrepancy/{name}": backbone for name, backbone in backbones.items() if _has_head(backbone)}
+    curves = _curves(experiment, images, backbones)
+    probes |= {f"discrepancy/{name}": node for name, node in curves.items() if node.config.auxiliary_head}
     for stage, task in (("segment", "segmentation"), ("detect", "detection")):
         if task in annotated:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
     tables = Node("tables", "", _tables_config(experiment), probes, experiment.runtime)
     prepared = dict.fromkeys([images, classified, *annotated.values()])
-    nodes = [*prepared, *subsets.values(), *backbones.values(), *features.values(), *probes.values(), tables]
+    made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
+    nodes = [*prepared, *made, tables]
     return list(dict.fromkeys(nodes))
 
 
@@ -118,6 +121,15 @@ def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
         name = f"{arm}-seed{seed}"
         nodes[name] = Node(stage, name, config, {"data": images}, experiment.runtime, work)
     return nodes
+
+
+def _curves(experiment: Experiment, images: Node, backbones: dict[str, Node]) -> dict[str, Node]:
+    """Of every pretraining what its log shows."""
+    return {
+        name: Node("curves", name, node.config, {"data": images, "pretraining": node}, experiment.runtime)
+        for name, node in backbones.items()
+        if isinstance(node.config, PretrainConfig)
+    }
 
 
 def _classified(experiment: Experiment, images: Node) -> Node:
@@ -191,11 +203,6 @@ def _percent(share: float) -> str:
 def _seed(name: str) -> int:
     """Seed of the backbone "<arm>-seed<s>"."""
     return int(name.rpartition("-seed")[2])
-
-
-def _has_head(backbone: Node) -> bool:
-    """Whether a backbone's pretraining measures a discrepancy."""
-    return isinstance(backbone.config, PretrainConfig) and backbone.config.auxiliary_head is not None
 
 
 def _dense_probes(

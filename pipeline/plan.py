@@ -90,7 +90,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
         return [f"is being made by {maker}"]
     if fault not in ("never run", "waits for prepare"):
         return [fault]
-    config, code = node.config.model_dump(mode="json"), graph.code.digest(graph.module(node))
+    config, code, libraries = node.config.model_dump(mode="json"), graph.code_of(node), graph.libraries(node)
     try:
         inputs = graph.identities(node)
     except (OSError, ValueError):
@@ -102,6 +102,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
         ]
         if stamp["code"] != code:
             found.append("its code changed")
+        found += [f"{name} {old} -> {new}" for name, old, new in _changes(stamp.get("libraries"), libraries)]
         then = stamp["inputs"]
         changed = [
             name
@@ -113,7 +114,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
             found.append(
                 "the source's files changed" if changed == ["listing"] else f"input changed: {named}"
             )
-        return found
+        return found or ["what its configuration computes changed"]
 
     same = [stamp for stamp in stamps if stamp["name"] == node.name]
     nearest = min((differences(stamp) for stamp in same), key=len, default=None)

@@ -30,6 +30,8 @@ class Request:
     name: str  # e.g. "hssl-seed0"; empty where a stage runs once
     fingerprint: str
     code: str  # digest of the code that the fingerprint was computed from
+    libraries: dict[str, str | None]  # that compute in the stage, with what counts of their versions
+    made_with: dict[str, str | None]  # these and those of all that the inputs are made from
     config: dict[str, Any]
     inputs: dict[str, str]  # argument name -> artifact directory
     identities: dict[str, str]  # what of the inputs entered the fingerprint
@@ -73,6 +75,8 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         "name": request.name,
         "fingerprint": request.fingerprint,
         "code": request.code,
+        "libraries": request.libraries,
+        "made_with": request.made_with,
         "config": request.config,
         "inputs": request.identities,
         "lineage": request.lineage,

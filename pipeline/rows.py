@@ -45,6 +45,12 @@ class Row:
     replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
 
 
+def libraries_of(directory: Path) -> set[str]:
+    """What an artifact and all that it was made from were computed with, such as "numpy 1.26"."""
+    made_with = (read_stamp(directory) or {}).get("made_with", {})
+    return {f"{name} {number}" for name, number in made_with.items() if number}
+
+
 def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
     """Rows of one probe's artifact.
 

@@ -5,6 +5,7 @@ People first see one metric per task; every metric is below it in Markdown, and 
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -18,8 +19,14 @@ _NOTHING = "No probe had labelled images to test on: there is nothing to compare
 _SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
 
 
-def write_tables(directory: Path, lines: list[Line], config: TablesConfig) -> None:
-    """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent."""
+def write_tables(
+    directory: Path, lines: list[Line], config: TablesConfig, *, made_with: Sequence[str] = ()
+) -> None:
+    """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent.
+
+    Args:
+        made_with: libraries and versions that all rows were computed with, for Markdown and LaTeX.
+    """
     headers, short = _headers(config), _headers(config)[:_SHORT]
     every = [_cells(line, config) for line in lines]
     first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
@@ -27,10 +34,13 @@ def write_tables(directory: Path, lines: list[Line], config: TablesConfig) -> No
     parts = [_table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences)]
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
-    parts = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
+    versions = f"Computed with {', '.join(made_with)}." if made_with else ""
+    tables = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
+    parts = [*tables, versions]
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
-    comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in sentences)
+    said = [*sentences, versions] if versions else sentences
+    comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in said)
     write_text(directory / "table.tex", f"{_table(every, headers, 'latex_booktabs')}\n{comments}")
     write_text(directory / "table.csv", _csv(lines))
     write_json(directory / "table.json", lines)
@@ -52,7 +62,7 @@ def _headers(config: TablesConfig) -> list[str]:
 
 
 def _baselines(config: TablesConfig) -> set[str]:
-    return {config.compared_with(arm) for arm in config.arms}
+    return {config.compared_with[arm] for arm in config.arms}
 
 
 def _cells(line: Line, config: TablesConfig) -> list[str]:

@@ -44,7 +44,7 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
         for arm in (arm for arm in config.arms if arm in arms):
             group = sorted(arms[arm], key=lambda row: row.seed)
             line = _line(group, config, np.random.default_rng(seed))
-            name = config.compared_with(arm)
+            name = config.compared_with[arm]
             other = sorted(arms.get(name, []), key=lambda row: row.seed) if arm != name else []
             difference = _difference(group, other, config, np.random.default_rng(seed))
             lines.append(line | difference | {"baseline": name})

@@ -11,7 +11,7 @@ FEW_STEPS = 300  # below, the teacher's weights are still close to the first one
 
 
 def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
-    """Write backbone.safetensors, student.safetensors, metrics.jsonl, loss.png and rows.json.
+    """Write backbone.safetensors, student.safetensors and metrics.jsonl.
 
     Also backbone-epoch<n>.safetensors as the schedule asks for it.
 
@@ -20,14 +20,10 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.evaluate.measures import write_measures
     from pipeline.files import sha256_of_file
-    from pipeline.metrics_log import read_metrics
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
-    from pipeline.pretrain.curves import draw_curves
-    from pipeline.pretrain.discrepancy import discrepancy_measures, held_out_images
     from pipeline.pretrain.input_statistics import input_statistics
-    from pipeline.pretrain.loop import METRICS, Progress, pretrain
+    from pipeline.pretrain.loop import Progress, pretrain
     from pipeline.pretrain.methods import method_of
     from pipeline.pretrain.step import TrainState
     from pipeline.transforms.rendering import implementation
@@ -65,10 +61,6 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
 
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)
-    metrics = read_metrics(output / METRICS)
-    draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)
-    held_out = held_out_images(dataset, config)
-    write_measures(output, discrepancy_measures(metrics[-1], held_out.source))
     return sha256_of_file(output / "backbone.safetensors")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.artifacts import place_link
 from pipeline.files import replacing
 from pipeline.published.flags import published_parser
-from pipeline.published.translation import FlagError, Translation, toml_text, translated
+from pipeline.published.translation import FlagError, toml_text, translated
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENT = "experiment.toml"
@@ -34,36 +34,38 @@ def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
         print(note, flush=True)
     print(f"experiment: {file}", flush=True)
     doit = [sys.executable, "-m", "doit", "-f", str(root / "dodo.py")]
-    tasks = ["run", "_checks", _task(translation), f"experiment={file}"]
-    code = subprocess.call([*doit, *tasks], cwd=root)
+    runs = [f"{stage}:hssl-seed{translation.seed}" for stage in ("pretrain", "curves")]
+    code = subprocess.call([*doit, "run", "_checks", *runs, f"experiment={file}"], cwd=root)
     if code == 0:
-        artifact = root / "results" / translation.name / "artifacts" / _task(translation).replace(":", "-")
-        for line in linked(artifact.resolve(), output):
+        artifacts = root / "results" / translation.name / "artifacts"
+        for line in linked([(artifacts / run.replace(":", "-")).resolve() for run in runs], output):
             print(line)
     return code
 
 
-def _task(translation: Translation) -> str:
-    return f"pretrain:hssl-seed{translation.seed}"
+def linked(artifacts: list[Path], output: Path) -> list[str]:
+    """Link every file of a run into `output`; what was linked, in words. Links to older exports go.
 
-
-def linked(artifact: Path, output: Path) -> list[str]:
-    """Link every file of the run into `output`; what was linked, in words. Links to older exports go.
+    Args:
+        artifacts: of the run; where two have a file of one name, the first one's is linked.
+        output: the folder for the links.
 
     Raises:
         FileExistsError: a file that is no link has the name of a result.
     """
     own = ("request.json", "stamp.json")
-    results = [path for path in sorted(artifact.iterdir()) if path.is_file() and path.name not in own]
-    for path in results:
-        if (link := output / path.name).exists() and not link.is_symlink():
+    found = [path for folder in reversed(artifacts) for path in folder.iterdir() if path.is_file()]
+    results = {path.name: path for path in found if path.name not in own}
+    for name, path in results.items():
+        if (link := output / name).exists() and not link.is_symlink():
             raise FileExistsError(f"{link} is in the way of a link to {path}")
-    for stale in set(output.glob("backbone-epoch*.safetensors")) - {output / path.name for path in results}:
-        if stale.is_symlink():
+    for stale in output.glob("backbone-epoch*.safetensors"):
+        if stale.is_symlink() and stale.name not in results:
             stale.unlink()
-    for path in results:
-        place_link(output / path.name, path)
-    return [f"results: {output} holds links to the files in {artifact}:", *(f"  {p.name}" for p in results)]
+    for name, path in results.items():
+        place_link(output / name, path)
+    told = f"results: {output} holds links to the files in {' and '.join(map(str, artifacts))}:"
+    return [told, *(f"  {name}" for name in sorted(results))]
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.files import sha256_of_file, write_json
     from pipeline.pretrain.loop import Progress
+    from pipeline.search.files import COST, SCORES
     from pipeline.search.loop import train_jointly
-    from pipeline.studies.search import COST, SCORES
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)

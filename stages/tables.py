@@ -5,18 +5,19 @@ from pathlib import Path
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.request import serve
-from pipeline.rows import read_rows
+from pipeline.rows import libraries_of, read_rows
 from pipeline.table_files import write_tables
 from pipeline.tables import table_lines
 
 
 def run(config: TablesConfig, output: Path, *, runtime: RuntimeConfig, **probes: Path) -> None:
     """Write table.{md,csv,tex,json,txt} from probes named "<task>/<arm>-seed<s>"."""
-    rows = []
+    rows, made_with = [], set()
     for name, directory in probes.items():
         arm, _, seed = name.partition("/")[2].rpartition("-seed")
         rows += read_rows(directory, arm=arm, seed=int(seed))
-    write_tables(output, table_lines(rows, config), config)
+        made_with |= libraries_of(directory)
+    write_tables(output, table_lines(rows, config), config, made_with=sorted(made_with))
 
 
 if __name__ == "__main__":

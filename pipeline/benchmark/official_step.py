@@ -154,7 +154,7 @@ class OfficialStep:
         for index in range(config.auxiliary_head.depth):
             scale = paths[1][index].reshape(-1, 1, 1, 1) if paths else 1.0
             branch = self._convnext(weights, f"auxiliary_head.blocks.{index}", y)
-            y = y + branch * scale if config.auxiliary_head.has_shortcut(index) else branch
+            y = y + branch * scale if config.auxiliary_head.shortcuts[index] else branch
         tokens = y.reshape(crops, -1, grid * grid).permute(0, 2, 1)
         tokens = jt.concat([tokens.sum(dim=1, keepdims=True) / tokens.shape[1], tokens], dim=1)
         base, head = (

@@ -61,7 +61,7 @@ def encode(
     y = x[:, 1:].reshape(crops, grid, grid, -1)
     for index in range(config.auxiliary_head.depth):
         scale = paths[1][index] if paths else None
-        y = _head_block(weights, index, y, scale, config.auxiliary_head.has_shortcut(index))
+        y = _head_block(weights, index, y, scale, config.auxiliary_head.shortcuts[index])
     pooled = _norm(weights, "auxiliary_head.norm", y.mean(dim=(1, 2)), 1e-6)
     return _norm(weights, "backbone.norm", x, 1e-6), pooled
 

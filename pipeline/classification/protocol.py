@@ -1,5 +1,6 @@
 """How a classifier came about, in the words of a table."""
 
+from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.finetune import FinetuneConfig
 
 _TOKENS = {"patches": "mean patch token", "cls": "CLS token"}
@@ -14,7 +15,7 @@ def protocol(config: FinetuneConfig, *, weights: str, num_images: int, labels: s
         labels: what is said of them, with a comma in front; empty where all were used.
     """
     schedule, view, mixing = config.schedule, config.view, config.mixing
-    steps = schedule.steps(num_images).num_steps
+    steps = schedule_in_steps(schedule, num_images).num_steps
     start = (
         "from random initialisation: supervised"
         if weights == "random"

@@ -8,6 +8,7 @@ import jittor as jt
 from pipeline.classification.batches import BatchMaker, ClassificationBatch
 from pipeline.classification.loss import soft_target_loss
 from pipeline.classification.network import Classifier
+from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
 from pipeline.files import sha256_of_json
 from pipeline.finetune.loop import Progress, finetune
@@ -43,7 +44,7 @@ def train_classifier(
         network,
         make_batch=batches,
         losses=losses,
-        schedule=config.schedule.steps(len(rows)),
+        schedule=schedule_in_steps(config.schedule, len(rows)),
         seed=config.seed,
         run=sha256_of_json(decisive),
         output=output,

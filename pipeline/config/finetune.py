@@ -5,10 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import DataConfig, Interval
-from pipeline.config.dense import FinetuneSchedule
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
-
-LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
 
 
 def checked_label_shares(shares: tuple[float, ...] | None) -> tuple[float, ...] | None:
@@ -92,23 +89,6 @@ class ClassificationSchedule(Section):
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} exceeds epochs {self.epochs}")
         return self
-
-    def steps(self, num_images: int) -> FinetuneSchedule:
-        """The same in optimiser steps, for so many training images; the warm-up keeps its share."""
-        num_steps = max(1, self.min_steps, round(self.epochs * num_images / self.batch_size))
-        return FinetuneSchedule(
-            num_steps=num_steps,
-            batch_size=self.batch_size,
-            lr=self.base_lr * self.batch_size / LR_REFERENCE_BATCH,
-            min_lr=self.min_lr,
-            warmup_steps=round(num_steps * self.warmup_epochs / self.epochs),
-            decay="cosine",
-            weight_decay=self.weight_decay,
-            embeddings_decay=False,
-            layer_decay=self.layer_decay,
-            drop_path_rate=self.drop_path_rate,
-            max_gradient_norm=self.max_gradient_norm,
-        )
 
 
 class FinetuneRecipe(Section):

@@ -43,11 +43,11 @@ class MethodSection(Section):
         given = {name: getattr(self, name, None) for name in type(section).model_fields}
         return section.model_copy(update={name: value for name, value in given.items() if value is not None})
 
-    def crops(self, crops: CropConfig) -> CropConfig:
+    def crops_taken(self, crops: CropConfig) -> CropConfig:
         """The experiment's crops as the method takes them."""
         return crops if self.local_crops else crops.model_copy(update={"num_local": 0})
 
-    def masks(self, masks: MaskConfig) -> MaskConfig:
+    def masks_taken(self, masks: MaskConfig) -> MaskConfig:
         """The experiment's masks as the method takes them."""
         return masks
 
@@ -172,16 +172,16 @@ class MaeConfig(MethodSection):
             )
         return self
 
-    def crops(self, crops: CropConfig) -> CropConfig:
+    def crops_taken(self, crops: CropConfig) -> CropConfig:
         """Without local crops and, unless asked for, without changes of colour."""
-        crops = super().crops(crops)
+        crops = super().crops_taken(crops)
         if self.colour:
             return crops
         none = (0.0, 0.0, 0.0)
         off = {"jitter_probability": 0.0, "grey_probability": 0.0}
         return crops.model_copy(update=off | {"blur_probability": none, "solarize_probability": none})
 
-    def masks(self, masks: MaskConfig) -> MaskConfig:
+    def masks_taken(self, masks: MaskConfig) -> MaskConfig:
         """Random places, equally many in every crop."""
         return MaskConfig(shape="random", ratios=(self.mask_ratio,), ratio_variations=(0.0,))
 

@@ -74,9 +74,10 @@ class AuxiliaryHeadConfig(Section):
             raise ValueError("window_size must be 2 or more: in windows of 1 no patch sees another")
         return self
 
-    def has_shortcut(self, index: int) -> bool:
-        """Whether block `index`, from 0, has its shortcuts."""
-        return self.first_shortcut or index > 0
+    @property
+    def shortcuts(self) -> tuple[bool, ...]:
+        """Whether each block has its shortcuts."""
+        return (self.first_shortcut, *[True] * (self.depth - 1))
 
     def check_width(self, dim: int) -> None:
         """Refuse what does not fit a backbone's feature map.

@@ -1,14 +1,38 @@
 """The base of every configuration section: frozen, strict, and closed to unknown keys."""
 
-from typing import Annotated
+from functools import cached_property
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
 
 class Section(BaseModel):
-    """A frozen value. An unknown key, a wrong type or a value out of range is an error."""
+    """A frozen value. An unknown key, a wrong type or a value out of range is an error.
+
+    A stage may read a section's fields, its class attributes and its properties: all of them are in
+    `readable_values`, and so in the fingerprint. What takes arguments and computes has no place here.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def readable_values(value: Any) -> Any:
+    """All that a stage can read off a section, as plain JSON values: also what its properties make of it."""
+    if isinstance(value, Section):
+        section = type(value)
+        names = [*section.model_fields, *section.__class_vars__, *_properties(section)]
+        return {name: readable_values(getattr(value, name)) for name in sorted(names)}
+    if isinstance(value, dict):
+        return {name: readable_values(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [readable_values(each) for each in value]
+    return to_jsonable_python(value)
+
+
+def _properties(section: type[Section]) -> list[str]:
+    members = [item for each in section.__mro__ if issubclass(each, Section) for item in vars(each).items()]
+    return [name for name, member in members if isinstance(member, property | cached_property)]
 
 
 PositiveInt = Annotated[int, Field(gt=0)]

@@ -1,6 +1,7 @@
 """Studies of the auxiliary head: `ablate` compares variants of it, `search` chooses among candidates."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import product
 from typing import Annotated, Literal
 
@@ -27,7 +28,7 @@ class HeadChanges(Section):
     first_shortcut: bool | None = None
     detached: bool | None = None
 
-    def of(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
+    def applied_to(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
         """The changed head. Another kind starts from its own sizes of kernel and window.
 
         Raises:
@@ -60,7 +61,7 @@ class AblateSection(Section):
 
     def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
         """The variants of `head`."""
-        return {name: changes.of(head) for name, changes in self.named_changes().items()}
+        return {name: changes.applied_to(head) for name, changes in self.named_changes().items()}
 
     def _products(self) -> Iterator[tuple[str, HeadChanges]]:
         for values in product(*self.product.values()) if self.product else ():
@@ -89,7 +90,7 @@ class SearchSection(Section):
 
     def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
         """The candidates, each with what it does not say taken from `head`."""
-        return {name: changes.of(head) for name, changes in self.candidates.items()}
+        return {name: changes.applied_to(head) for name, changes in self.candidates.items()}
 
 
 def in_name_order(heads: Mapping[str, AuxiliaryHeadConfig]) -> dict[str, AuxiliaryHeadConfig]:
@@ -135,9 +136,13 @@ class JointTrainingConfig(Section):
             PretrainConfig.model_validate({**dict(self.pretrain), "auxiliary_head": head})
         return self
 
-    def alone(self, name: str) -> PretrainConfig:
-        """The training of one candidate by itself."""
-        return self.pretrain.model_copy(update={"auxiliary_head": self.candidates[name]})
+    @cached_property
+    def alone(self) -> dict[str, PretrainConfig]:
+        """Candidate -> its training by itself."""
+        return {
+            name: self.pretrain.model_copy(update={"auxiliary_head": head})
+            for name, head in self.candidates.items()
+        }
 
 
 class StudyConfig(Section):

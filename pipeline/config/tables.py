@@ -17,6 +17,7 @@ class TablesConfig(Section):
     confidence: float = Field(default=0.95, gt=0, lt=1)
     num_bootstrap: int = Field(default=2000, gt=0)
 
-    def compared_with(self, arm: str) -> str:
-        """The arm that `arm`'s difference is taken to."""
-        return self.alone.get(arm, self.baseline)
+    @property
+    def compared_with(self) -> dict[str, str]:
+        """Arm -> the one that its difference is taken to."""
+        return {arm: self.alone.get(arm, self.baseline) for arm in self.arms}

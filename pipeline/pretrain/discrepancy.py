@@ -9,39 +9,20 @@ import numpy as np
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.discrepancy import cka_distance, cosine_distance, kl_divergence
-from pipeline.evaluate.measures import Measure, TestImages
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.models.projection_head import logits
+from pipeline.pretrain.held_out import held_out_rows
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.transforms.evaluation import center_crops
 
-NUM_IMAGES = 64  # enough for a CKA that moves less between draws of images than between heads
 
-_WORDS = {
-    "cka": "1 - linear CKA of patch tokens before the last norms",
-    "cosine": "(1 - cosine) / 2 of projected CLS vectors",
-}
-
-
-@dataclass(frozen=True)
-class HeldOutImages:
-    """Central crops of a few images that are not trained on, where there are any such."""
-
-    crops: np.ndarray  # (B, 3, S, S) float32
-    source: TestImages
-
-
-def held_out_images(dataset: PreparedDataset, config: PretrainConfig) -> HeldOutImages:
-    """Up to NUM_IMAGES of the first of val, test and train that has any, evenly spread over it."""
-    split = next(name for name in ("val", "test", "train") if len(dataset.indices(name)))
-    rows = dataset.indices(split)
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(NUM_IMAGES, len(rows))).round().astype(int))]
+def held_out_crops(dataset: PreparedDataset, config: PretrainConfig) -> np.ndarray:
+    """Central crops of the held-out images: (B, 3, S, S) float32."""
     size = config.crops.global_size
     mean, std = input_statistics(config.normalization, dataset)
-    images = [dataset.image(int(row), at_least=size) for row in rows]
-    crops = center_crops(images, size, size, mean=mean, std=std)
-    return HeldOutImages(crops, TestImages(dataset.name, dataset.split_names[split], len(rows)))
+    images = [dataset.image(int(row), at_least=size) for row in held_out_rows(dataset)[1]]
+    return center_crops(images, size, size, mean=mean, std=std)
 
 
 @dataclass(frozen=True)
@@ -105,13 +86,3 @@ def discrepancies(sides: BothSides, temperature: float) -> dict[str, float]:
     with suppress(ValueError):
         values["discrepancy_cka"] = cka_distance(*(x.reshape(-1, x.shape[-1]) for x in sides.maps))
     return values
-
-
-def discrepancy_measures(metrics: dict[str, float], images: TestImages) -> list[Measure]:
-    """Rows of those of the last metrics that are fractions; none of a network without a head."""
-    protocol = "teacher's {}; no labels; this project's definition"
-    return [
-        Measure("discrepancy", name, metrics[f"discrepancy_{name}"], protocol.format(words), images)
-        for name, words in _WORDS.items()
-        if f"discrepancy_{name}" in metrics
-    ]

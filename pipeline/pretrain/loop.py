@@ -14,7 +14,7 @@ from pipeline.optim.schedules import Rates, Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.checkpoint import load_checkpoint, load_start, save_checkpoint
-from pipeline.pretrain.discrepancy import held_out_images, measured_discrepancy
+from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
@@ -109,7 +109,7 @@ def _discrepancy_of(
     """Measures on images that are fixed for the run; nothing without an auxiliary head."""
     if config.auxiliary_head is None:
         return lambda state: {}
-    crops = held_out_images(dataset, config).crops
+    crops = held_out_crops(dataset, config)
 
     def measured(state: TrainState) -> dict[str, float]:
         network = state.student if state.teacher is None else state.teacher

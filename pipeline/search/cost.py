@@ -34,7 +34,7 @@ def measured_cost(
     seconds_joint = _seconds(lambda of: joint_step(of, batch, rates, config), state)
     candidates = {}
     for name, count in parameters.items():
-        alone = config.alone(name)
+        alone = config.alone[name]
 
         def step(of: Any, alone: Any = alone) -> tuple:
             return train_step(of, batch, rates, alone)

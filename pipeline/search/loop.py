@@ -15,7 +15,7 @@ from pipeline.metrics_log import METRICS, append_metrics, read_metrics, rewind
 from pipeline.optim.schedules import Schedule
 from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
-from pipeline.pretrain.discrepancy import held_out_images
+from pipeline.pretrain.discrepancy import held_out_crops
 from pipeline.pretrain.loop import CHECKPOINT, Progress
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
@@ -59,7 +59,7 @@ def train_jointly(
     if (output / CHECKPOINT).is_file():
         state = load_checkpoint(output / CHECKPOINT, state, config)
     rewind(output / METRICS, state.step)
-    crops = held_out_images(dataset, alone).crops
+    crops = held_out_crops(dataset, alone)
     clock = StepClock(state.step, alone.schedule.batch_size)
     make_batch = BatchMaker(alone, dataset, on_device=on_device.available())
     unread: list[tuple[int, JointOutcome]] = []

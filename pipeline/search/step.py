@@ -116,9 +116,9 @@ def joint_step(
 def _methods(config: JointTrainingConfig) -> dict[str, Method]:
     """Of each candidate; all but the first leave the common patch loss to the first."""
     first, *others = config.candidates
-    found = {first: method_of(config.alone(first))}
+    found = {first: method_of(config.alone[first])}
     for name in others:
-        alone = config.alone(name)
+        alone = config.alone[name]
         if _has_patch_loss(alone):
             objective = alone.objective.model_copy(update={"patch_weight": 0.0})
             alone = alone.model_copy(update={"objective": objective})
@@ -183,7 +183,7 @@ def _gradients(
 
 def _drawn_paths(config: JointTrainingConfig, batch: Batch, step: int) -> dict[str, dict[str, np.ndarray]]:
     """Stochastic depth: of each head as in its training alone, of the base as with the deepest head."""
-    drawn = {name: draw_paths(config.alone(name), batch, step) for name in config.candidates}
+    drawn = {name: draw_paths(config.alone[name], batch, step) for name in config.candidates}
     deepest = drawn[max(config.candidates, key=lambda name: config.candidates[name].depth)]
     base = {key: value for key, value in deepest.items() if key.endswith("base")}
     return {name: scales | base for name, scales in drawn.items()}

@@ -7,11 +7,10 @@ from typing import Any
 from pipeline.chosen_head import CHOSEN_HEAD, head_section
 from pipeline.config.studies import SearchConfig
 from pipeline.files import read_json, write_text
+from pipeline.search.files import COST, SCORES
 from pipeline.studies.comparison import MEASURES, Line, in_words, mean_and_std
 from pipeline.studies.files import Column, number, text, write_study
 
-SCORES = "scores.json"  # of one joint training: candidate -> proxy -> value, and "<proxy>_se"
-COST = "cost.json"  # of one joint training: what was measured of time and size
 PROXIES = (*MEASURES, "auxiliary_loss")
 WORDS = {"cka": "1 - CKA", "cosine": "cosine dist.", "kl": "KL (nats)", "auxiliary_loss": "own loss (nats)"}
 

@@ -12,7 +12,7 @@ from tests.toy_stages.project import PROBES, Project
 def finished(tmp_path_factory) -> Path:
     """A toy project whose experiment has run."""
     project = Project(tmp_path_factory.mktemp("finished"))
-    backbones = ["initialize:random-seed0", "pretrain:hssl-seed0"]
+    backbones = ["initialize:random-seed0", "pretrain:hssl-seed0", "curves:hssl-seed0"]
     rest = [f"{stage}:{arm}-seed0" for stage in ("features", *PROBES) for arm in ("random", "hssl")]
     # In this order in every run, and without the tables stage, which is the real one.
     assert project.ran() == ["prepare:images", *backbones, *rest]

@@ -14,7 +14,7 @@ def test_nothing_to_do_is_quick_and_shows_the_table(project):
     started = time.monotonic()
     done = project.doit("run", "all")
     seconds = time.monotonic() - started
-    assert "12/12] tables: up to date" in done.stdout
+    assert "13/13] tables: up to date" in done.stdout
     assert "hssl - random, knn top1:" in done.stdout
     assert seconds < 2, "1 s on an idle machine"
 
@@ -25,7 +25,7 @@ def test_tables_pictures_links_and_record(project):
     table = json.loads((folder / "table.json").read_text())
     assert len(table) == 6
     assert all((folder / f"table.{end}").read_text() for end in ("md", "csv", "tex", "txt"))
-    assert (folder / "pictures" / "pretrain-hssl-seed0-loss.png").read_text() == "a picture"
+    assert (folder / "pictures" / "curves-hssl-seed0-loss.png").read_text() == "a picture"
     link = folder / "artifacts" / "knn-hssl-seed0"
     assert not os.path.isabs(os.readlink(link))
     stamp = json.loads((link / "stamp.json").read_text())
@@ -55,7 +55,7 @@ def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
     project.configure(epochs=4)
     project.ran()
     listed = project.doit("run", "gc").stdout
-    assert listed.count("unreferenced") == 5 + 2  # two old arms, tables, what the copied project had prepared
+    assert listed.count("unreferenced") == 6 + 2  # two old arms, curves, tables, what the copied project had prepared
     project.doit("run", "gc", "delete=yes")
     assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
     assert project.ran() == []

@@ -22,7 +22,7 @@ def inputs_of(node) -> dict[str, str]:
 
 def test_nothing_is_fine_tuned_and_no_labels_are_left_out_by_default():
     assert {node.stage for node in nodes_of().values()} == {
-        "prepare", "initialize", "pretrain", "features", "knn", "linear", "logistic", "tables"
+        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables"
     }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_t29_dense_tasks_start_from_every_backbone_the_random_one_too():
     assert probe["detection"] == "prepare:detection"
     rows = inputs_of(nodes["tables"])
     assert rows["segment-uper-finetuned/random-seed0"] == "segment:uper-finetuned-random-seed0"
-    assert rows["discrepancy/hssl-seed0"] == "pretrain:hssl-seed0"
+    assert rows["discrepancy/hssl-seed0"] == "curves:hssl-seed0"
 
 
 def test_an_arm_with_head_is_compared_with_its_method_alone_where_that_is_there():
@@ -102,4 +102,4 @@ def test_an_arm_with_head_is_compared_with_its_method_alone_where_that_is_there(
     config = experiment_nodes(Experiment.model_validate({"name": "e", "arms": arms}))[-1].config
     assert config.alone == {"hssl": "ibot", "hssl-mocov3": "mocov3"}
     assert config.subjects == ("hssl", "hssl-mocov3", "hssl-byol")
-    assert [config.compared_with(arm) for arm in arms] == ["ibot", "ibot", "ibot", "mocov3", "ibot"]
+    assert [config.compared_with[arm] for arm in arms] == ["ibot", "ibot", "ibot", "mocov3", "ibot"]

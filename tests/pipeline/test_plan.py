@@ -10,7 +10,7 @@ from pipeline.graph import Graph
 from pipeline.nodes import experiment_nodes
 from pipeline.plan import in_words, plan, plan_lines
 
-STAGES = ("prepare", "initialize", "pretrain", "features", "knn", "linear", "logistic", "tables")
+STAGES = ("prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables")
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def finish(graph, seconds=10.0):
     for node in graph.nodes:
         directory = graph.directory(node)
         directory.mkdir(parents=True, exist_ok=True)
-        code = graph.code.digest(graph.module(node))
+        code = graph.code_of(node)
         stamp = {
             "stage": node.stage, "name": node.name, "fingerprint": graph.fingerprint(node),
-            "config": node.config.model_dump(mode="json"), "code": code,
+            "config": node.config.model_dump(mode="json"), "code": code, "libraries": graph.libraries(node),
             "inputs": graph.identities(node), "lineage": graph.lineage(node), "outputs": {},
             "content": "same",
             "work": node.work, "seconds": seconds, "started": "2024-01-01",
@@ -51,12 +51,12 @@ def test_nothing_is_known_after_prepare_before_it_ran(make):
     assert [step.label for step in steps] == [node.label for node in graph.nodes]
     assert steps[0].reasons == ("never run",)
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
-    assert plan_lines(steps, 17)[-1] == "17 of 17 stages would run, of unknown duration"
+    assert plan_lines(steps, 19)[-1] == "19 of 19 stages would run, of unknown duration"
 
 
 def test_a_finished_graph_has_nothing_to_do(make):
     finish(make())
-    assert plan_lines(plan(make()), 17) == ["nothing to do"]
+    assert plan_lines(plan(make()), 19) == ["nothing to do"]
 
 
 def test_a_changed_option_is_named_with_both_values_and_time_scales_with_work(make):

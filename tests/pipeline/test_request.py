@@ -27,7 +27,8 @@ def request(folder: Path, **changes) -> Path:
     (folder / "features").mkdir()
     (folder / "features" / "f.txt").write_text("read")
     values = Request(
-        stage="knn", name="a-seed0", fingerprint="f", code="c", config=config, work=2.0, output=str(folder),
+        stage="knn", name="a-seed0", fingerprint="f", code="c", libraries={"numpy": "1.26"},
+        made_with={"numpy": "1.26", "jittor": "1.3.11.0"}, config=config, work=2.0, output=str(folder),
         inputs={"features": str(folder / "features")}, identities={"features": "i"},
         lineage={"features": "l"}, runtime={"threads": 2},
     )  # fmt: skip
@@ -49,6 +50,8 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     assert stamp["outputs"]["result.txt"]["size"] == len("0.5 read 2")
     assert (stamp["fingerprint"], stamp["content"], stamp["work"]) == ("f", "digest", 2.0)
     assert stamp["inputs"] == {"features": "i"}
+    assert stamp["libraries"] == {"numpy": "1.26"}
+    assert stamp["made_with"] == {"numpy": "1.26", "jittor": "1.3.11.0"}
     assert stamp["environment"]["threads"] == 2
     assert (stamp["environment"]["device"], stamp["environment"]["card"]) == ("cpu", None)
     assert stamp["environment"]["peak_memory_bytes"] > 2**20

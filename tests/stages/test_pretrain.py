@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.config.stages import InitializeConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.files import sha256_of_file
-from stages import initialize, pretrain
+from stages import curves, initialize, pretrain
 from tests.pipeline.pretrain.small_run import SMALL_METHODS
 
 RUNTIME = RuntimeConfig(log_every_steps=1)
@@ -28,14 +28,12 @@ def test_files_and_content(pretrained, tiny_prepared, tiny_config):
     output, content = pretrained
     names = {path.name for path in output.iterdir()}
     weights = {"backbone.safetensors", "student.safetensors", "checkpoint.safetensors"}
-    assert names == weights | {"metrics.jsonl", "loss.png", "rows.json", "replicates.npz"}
+    assert names == weights | {"metrics.jsonl"}
     assert content == sha256_of_file(output / "backbone.safetensors")
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
     terms = {"loss", "loss_base_cls", "loss_auxiliary_cls", "loss_base_patch"}
     assert all(terms <= line.keys() for line in lines)
-    with Image.open(output / "loss.png") as picture:
-        assert picture.size == (1200, 400)
     teacher = load_backbone(output / "backbone.safetensors")
     assert (teacher.weights, teacher.config) == ("teacher", tiny_config.backbone)
     np.testing.assert_array_equal(teacher.mean, PreparedDataset.open(tiny_prepared).mean)
@@ -72,7 +70,7 @@ def test_the_result_of_another_method_is_its_student(jt, tiny_prepared, tiny_con
     from pipeline.models.backbone_file import load_backbone
 
     method = SMALL_METHODS[name]
-    changes = {"method": method, "masks": method.masks(tiny_config.masks)}
+    changes = {"method": method, "masks": method.masks_taken(tiny_config.masks)}
     config = tiny_config.model_copy(update=changes)
     content = pretrain.run(config, tmp_path, data=tiny_prepared, runtime=RUNTIME)
     published, student = (load_backbone(tmp_path / f"{file}.safetensors") for file in ("backbone", "student"))
@@ -80,7 +78,10 @@ def test_the_result_of_another_method_is_its_student(jt, tiny_prepared, tiny_con
     assert content == sha256_of_file(tmp_path / "student.safetensors")
     lines = read_metrics(tmp_path / "metrics.jsonl")
     assert [line["step"] for line in lines] == [1, 2, 3]
-    (row,) = [row for row in json.loads((tmp_path / "rows.json").read_text()) if row["metric"] == "cka"]
+    shown = tmp_path / "curves"
+    shown.mkdir()
+    curves.run(config, shown, data=tiny_prepared, pretraining=tmp_path, runtime=RUNTIME)
+    (row,) = [row for row in json.loads((shown / "rows.json").read_text()) if row["metric"] == "cka"]
     assert row["value"] == pytest.approx(lines[-1]["discrepancy_cka"])
-    with Image.open(tmp_path / "loss.png") as picture:
+    with Image.open(shown / "loss.png") as picture:
         assert picture.size == (1200, 400)

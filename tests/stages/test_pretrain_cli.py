@@ -53,7 +53,7 @@ def test_a_users_file_is_not_replaced_by_a_link(tmp_path):
         folder.mkdir()
         (folder / "backbone.safetensors").write_text(folder.name)
     with pytest.raises(FileExistsError, match=r"out/backbone.safetensors is in the way"):
-        pretrain_cli.linked(artifact, output)
+        pretrain_cli.linked([artifact], output)
     assert (output / "backbone.safetensors").read_text() == "out"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "toy_stages" / "toy.py"
 PROBES = ("knn", "linear", "logistic")
-NUM_STAGES = 1 + 2 * 5 + 1
+NUM_STAGES = 1 + 2 * 5 + 1 + 1  # data; weights, features and probes of two arms; curves; tables
 
 
 class Project:
@@ -23,7 +23,7 @@ class Project:
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()
-        for stage in ("prepare", "initialize", "pretrain", "features", *PROBES, "search_train"):
+        for stage in ("prepare", "initialize", "pretrain", "curves", "features", *PROBES, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
         for stage in ("tables", "ablate", "search", "search_validate"):
             shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")

@@ -18,7 +18,7 @@ class ConvNeXtBlock(nn.Module):
     def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
         super().__init__()
         dim = feature_map.dim
-        self.shortcut = config.has_shortcut(index)
+        self.shortcut = config.shortcuts[index]
         self.conv = DepthwiseConv(dim, config.kernel_size)
         self.norm = LayerNorm(dim, 1e-5)
         self.mlp = Mlp(dim, 4 * dim, dim)

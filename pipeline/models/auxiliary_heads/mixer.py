@@ -28,7 +28,7 @@ class MixerBlock(TwoBranchBlock):
             mixing=FixedGridMixing(feature_map.grid, PatchMlp(num_patches, token_dim)),
             norm_mlp=LayerNorm(dim, _EPS),
             mlp=Mlp(dim, 4 * dim, dim),
-            shortcut=config.has_shortcut(index),
+            shortcut=config.shortcuts[index],
         )
 
 

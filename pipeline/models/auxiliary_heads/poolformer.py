@@ -24,7 +24,7 @@ class PoolFormerBlock(TwoBranchBlock):
     """
 
     def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
-        dim, shortcut = feature_map.dim, config.has_shortcut(index)
+        dim, shortcut = feature_map.dim, config.shortcuts[index]
         super().__init__(
             norm_mixing=GroupNorm(dim, num_groups=1, bias=not shortcut),
             mixing=Pooling(config.kernel_size, subtract=shortcut),

@@ -25,7 +25,7 @@ class ResMlpBlock(TwoBranchBlock):
             mixing=FixedGridMixing(feature_map.grid, Linear(num_patches, num_patches)),
             norm_mlp=Affine(dim),
             mlp=Mlp(dim, 4 * dim, dim),
-            shortcut=config.has_shortcut(index),
+            shortcut=config.shortcuts[index],
         )
 
 

@@ -19,7 +19,7 @@ class BottleneckBlock(nn.Module):
     def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
         super().__init__()
         dim, inner = feature_map.dim, max(feature_map.dim // 4, 1)
-        self.shortcut = config.has_shortcut(index)
+        self.shortcut = config.shortcuts[index]
         self.reduce = Conv(dim, inner, 1)
         self.norm_reduce = GroupNorm(inner, groups_of(inner))
         self.conv = Conv(inner, inner, config.kernel_size)

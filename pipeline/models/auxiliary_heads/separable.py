@@ -20,7 +20,7 @@ class SeparableBlock(nn.Module):
     def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
         super().__init__()
         dim, side = feature_map.dim, config.kernel_size
-        self.shortcut = config.has_shortcut(index)
+        self.shortcut = config.shortcuts[index]
         # Neither convolution has a bias: the norms behind them have one.
         self.depthwise = jt.zeros((side, side, dim))
         self.norm_depthwise = GroupNorm(dim, groups_of(dim))

@@ -30,7 +30,7 @@ class SwinBlock(TwoBranchBlock):
             ),
             norm_mlp=LayerNorm(dim, _EPS),
             mlp=Mlp(dim, 4 * dim, dim),
-            shortcut=config.has_shortcut(index),
+            shortcut=config.shortcuts[index],
         )
 
 

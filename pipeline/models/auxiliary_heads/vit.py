@@ -27,7 +27,7 @@ class VitBlock(TwoBranchBlock):
             mixing=MapAttention(dim, config.num_heads or feature_map.num_heads),
             norm_mlp=LayerNorm(dim, _EPS),
             mlp=Mlp(dim, 4 * dim, dim),
-            shortcut=config.has_shortcut(index),
+            shortcut=config.shortcuts[index],
         )
 
 

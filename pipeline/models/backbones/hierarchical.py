@@ -11,7 +11,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
-from pipeline.config.backbone import NUM_STAGES, BackboneConfig
+from pipeline.config.backbone import BackboneConfig
 from pipeline.models.encoder import Tokens
 from pipeline.models.layers import LayerNorm, Linear
 
@@ -40,7 +40,7 @@ class HierarchicalEncoder(nn.Module, ABC):
         self.dim, self.stride, self.grid = config.dim, config.stride, config.grid
         self.depth, self.num_feature_blocks = config.num_blocks, config.num_feature_blocks
         self.tap_dims, self.tap_strides = config.stage_dims, config.stage_strides
-        self.last_of_stages = [sum(config.depths[: stage + 1]) - 1 for stage in range(NUM_STAGES)]
+        self.last_of_stages = [sum(config.depths[: stage + 1]) - 1 for stage in range(len(config.depths))]
         self.mask_token = jt.zeros((1, mask_dim))
         self.blocks = nn.ModuleList(
             [make_block(stage, index) for stage, depth in enumerate(config.depths) for index in range(depth)]

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.experiment import Experiment
-from pipeline.config.finetune import ClassificationSchedule, FinetuneSection
+from pipeline.config.finetune import FinetuneSection
 
 
 def experiment(**sections) -> Experiment:
@@ -28,18 +28,6 @@ def test_the_defaults_are_maes_for_vit_base():
     )  # fmt: skip
     assert (schedule.epochs, schedule.warmup_epochs, schedule.batch_size) == (100, 5, 1024)
     assert (schedule.weight_decay, schedule.layer_decay, schedule.drop_path_rate) == (0.05, 0.65, 0.1)
-    # ImageNet's 1,281,167 images.
-    steps = schedule.steps(1_281_167)
-    assert (steps.num_steps, steps.warmup_steps) == (125_114, 6256)
-    assert (steps.lr, steps.min_lr, steps.decay) == (pytest.approx(2e-3), 1e-6, "cosine")
-    assert (steps.max_gradient_norm, steps.embeddings_decay) == (0, False)
-
-
-def test_a_small_subset_is_trained_on_for_the_least_number_of_steps():
-    schedule = ClassificationSchedule(epochs=20, warmup_epochs=2, batch_size=64, min_steps=300)
-    assert (schedule.steps(16_000).num_steps, schedule.steps(16_000).warmup_steps) == (5000, 500)
-    assert (schedule.steps(160).num_steps, schedule.steps(160).warmup_steps) == (300, 30)
-    assert ClassificationSchedule(epochs=0.01, warmup_epochs=0).steps(1).num_steps == 1
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ def test_changes_name_every_key_of_a_head():
 
 def test_another_kind_has_its_own_sizes_and_keeps_the_rest():
     own = AuxiliaryHeadConfig(kernel_size=5, depth=2, detached=True)
-    assert HeadChanges(depth=6).of(own) == AuxiliaryHeadConfig(kernel_size=5, depth=6, detached=True)
-    assert HeadChanges(kind="resnet").of(own) == AuxiliaryHeadConfig(kind="resnet", depth=2, detached=True)
+    assert HeadChanges(depth=6).applied_to(own) == AuxiliaryHeadConfig(kernel_size=5, depth=6, detached=True)
+    resnet = AuxiliaryHeadConfig(kind="resnet", depth=2, detached=True)
+    assert HeadChanges(kind="resnet").applied_to(own) == resnet
     vit = AuxiliaryHeadConfig(kind="vit", num_heads=3)
-    assert HeadChanges(kind="swin").of(vit) == AuxiliaryHeadConfig(kind="swin", num_heads=3)
+    assert HeadChanges(kind="swin").applied_to(vit) == AuxiliaryHeadConfig(kind="swin", num_heads=3)
 
 
 def test_a_product_is_every_combination_beside_the_variants():
@@ -84,7 +85,7 @@ def test_no_number_depends_on_the_order_of_the_candidates():
     heads = {name: AuxiliaryHeadConfig(kind=name) for name in ("vit", "convnext", "mixer")}
     config = JointTrainingConfig(pretrain=alone, candidates=heads)
     assert [*config.candidates] == ["convnext", "mixer", "vit"]
-    assert config.alone("vit").auxiliary_head == heads["vit"]
+    assert config.alone["vit"].auxiliary_head == heads["vit"]
 
 
 def test_gains_are_over_the_method_alone_where_it_is_an_arm():

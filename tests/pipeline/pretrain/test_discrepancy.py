@@ -50,16 +50,3 @@ def test_a_collapsed_network_has_no_cka(jt):
     network = network_of(small_config())
     network.backbone.pos_embed.assign(jt.zeros_like(network.backbone.pos_embed))
     assert "discrepancy_cka" not in measured_discrepancy(network, crops, 0.1)
-
-
-def test_rows_are_fractions_and_only_of_a_head():
-    from pipeline.evaluate.measures import TestImages
-    from pipeline.pretrain.discrepancy import discrepancy_measures
-
-    images = TestImages("d", "val", 5)
-    metrics = {"loss": 3.0, "discrepancy_cka": 0.4, "discrepancy_cosine": 0.2, "discrepancy_kl": 1.5}
-    assert [(m.metric, m.value) for m in discrepancy_measures(metrics, images)] == [
-        ("cka", 0.4),
-        ("cosine", 0.2),
-    ]
-    assert discrepancy_measures({"loss": 3.0}, images) == []

@@ -30,7 +30,7 @@ def pair_config(base: str, head: str, method: str) -> PretrainConfig:
     config = small_run.small_config(
         backbone=base_config(base, patch_size=8 if base == "vit" else 1).model_dump(), crops=crops, **sections
     )
-    return config.model_copy(update={"masks": section.masks(config.masks)})
+    return config.model_copy(update={"masks": section.masks_taken(config.masks)})
 
 
 def a_batch(config, rng):

@@ -24,7 +24,7 @@ def alone(config, name, batch):
     from pipeline.pretrain.paths import draw_paths, paths_of_part
     from pipeline.pretrain.step import initial_state
 
-    own = config.alone(name)
+    own = config.alone[name]
     state = initial_state(own)
     paths = paths_of_part(draw_paths(own, batch, 0), 0, 1)
     outcome = method_of(own).part(state.networks, state.memory, batch, paths, rates_of(config))
@@ -144,11 +144,11 @@ def test_a_single_candidate_trains_as_it_does_alone(jt, rng):
 
     config = small_search({"convnext": CANDIDATES["convnext"]})
     batches = [a_batch(config.pretrain, rng) for _ in range(3)]
-    together, by_itself = joint_state(config), initial_state(config.alone("convnext"))
+    together, by_itself = joint_state(config), initial_state(config.alone["convnext"])
     for index, batch in enumerate(batches):
         rates = rates_of(config, index)
         together, _ = joint_step(together, batch, rates, config)
-        by_itself, _ = train_step(by_itself, batch, rates, config.alone("convnext"))
+        by_itself, _ = train_step(by_itself, batch, rates, config.alone["convnext"])
     for side in ("student", "teacher"):
         found = named_arrays(getattr(together.networks["convnext"], side))
         for name, value in named_arrays(getattr(by_itself, side)).items():

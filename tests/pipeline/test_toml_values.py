@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from pipeline.config.toml_values import toml_value
+from pipeline.toml_values import toml_value
 
 
 @pytest.mark.parametrize(

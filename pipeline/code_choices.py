@@ -1,0 +1,41 @@
+"""Which architectures and methods a run uses: of the tables that list them, only these lines are its code."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.methods import MethodSection
+from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.section import Section
+
+# Module -> its dict literal whose entry a configuration chooses.
+TABLES = {
+    "pipeline.models.auxiliary_heads": "BLOCKS",
+    "pipeline.models.backbones": "NETWORKS",
+    "pipeline.pretrain.methods": "METHODS",
+}
+Choices = frozenset[tuple[str, str]]  # of (module, key)
+
+_HEADS, _BASES, _METHODS = TABLES
+
+
+def chosen_entries(sections: Iterable[Section]) -> Choices:
+    """The entries of `TABLES` that configurations name, at any depth."""
+    return frozenset(entry for section in sections for entry in _entries(section))
+
+
+def _entries(value: Any) -> Iterator[tuple[str, str]]:
+    match value:
+        case AuxiliaryHeadConfig():
+            yield _HEADS, value.kind
+        case BackboneConfig():
+            yield _BASES, value.kind
+        case MethodSection():
+            yield _METHODS, value.name
+    if isinstance(value, Section):
+        value = dict(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _entries(each)

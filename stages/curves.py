@@ -1,0 +1,25 @@
+"""What the log of a pretraining shows: the course of its losses, and how far base and head are apart."""
+
+from pathlib import Path
+
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from pipeline.request import serve
+
+
+def run(
+    config: PretrainConfig, output: Path, *, data: Path, pretraining: Path, runtime: RuntimeConfig
+) -> None:
+    """Write loss.png and rows.json from metrics.jsonl of a pretraining."""
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.evaluate.measures import write_measures
+    from pipeline.metrics_log import METRICS, read_metrics
+    from pipeline.pretrain.curves import draw_curves
+    from pipeline.pretrain.discrepancy_rows import discrepancy_measures
+
+    metrics = read_metrics(pretraining / METRICS)
+    draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)
+    write_measures(output, discrepancy_measures(metrics[-1], PreparedDataset.open(data)))
+
+
+if __name__ == "__main__":
+    serve(run, PretrainConfig)
