@@ -40,6 +40,7 @@ from pipeline.runtime.cuda import after_import, cudnn
 from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
 from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
 from pipeline.runtime.cuda.used import remember
+from pipeline.runtime.operator_headers import use_operator_headers
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
@@ -107,6 +108,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
     with_cudnn = cuda is not None and not cudnn_notes
     _import_jittor(folder, cuda, with_cudnn=with_cudnn)
+    if cuda is None:
+        use_operator_headers(sys.modules["jittor"], folder, compiler)
     remember(cuda)
     _set_threads(threads)
     _started = StartReport(
