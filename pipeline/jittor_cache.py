@@ -18,6 +18,7 @@ from typing import IO
 from pipeline.cache import cache_root
 from pipeline.files import read_json, replacing, write_json
 from pipeline.processor import model_and_flags
+from pipeline.runtime import compiled_headers, environment
 
 # One object file per source file of Jittor 1.3.11's core; only for the progress line.
 _NUM_CORE_FILES = 157
@@ -59,7 +60,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = 
         model_and_flags(),
         str(onednn),
         str(cuda),
-        [os.environ.get(name) for name in variables],
+        [environment.original(name) for name in variables],
     )
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     return cache_root() / "jittor" / digest
@@ -102,11 +103,18 @@ def python_config(folder: Path) -> Path:
     return folder / "python-config"
 
 
-def build_once(folder: Path, onednn: OneDnn | None, say: Say) -> None:
+def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, on_device: bool) -> None:
     """Compile Jittor's core into `folder` unless it is there; one process compiles, others wait.
 
     The work happens in a process of its own, which inherits the lock: if this process is killed, the
     build ends by itself and whoever comes next waits for it instead of building beside it.
+
+    Args:
+        folder: see `jittor_folder`.
+        onednn: headers and library, if oneDNN is used.
+        say: called with lines for the user.
+        compiler: the C++ compiler.
+        on_device: whether the core is for a card.
 
     Raises:
         JittorBuildError: compiling failed.
@@ -122,12 +130,17 @@ def build_once(folder: Path, onednn: OneDnn | None, say: Say) -> None:
         folder.mkdir(mode=0o700)
         prepare(folder, onednn)
         started = time.monotonic()
-        say("compiling Jittor's core, once per machine and Python environment, 2-3 minutes on 2 cores ...")
-        _build(folder, onednn[1] if onednn else None, lock, say)
+        if not on_device:
+            sources = Path(util.find_spec("jittor").origin).parent / "src"
+            python = [Path(sysconfig.get_path(name)) for name in ("include", "platinclude")]
+            user = environment.original("cc_flags") or ""
+            compiled_headers.compile_core_headers(folder, compiler, user, [sources, *python])
+        say("compiling Jittor's core, once per machine and Python environment, 1-2 minutes on 2 cores ...")
+        _build(folder, compiler, onednn[1] if onednn else None, lock, say)
         say(f"Jittor's core compiled in {time.monotonic() - started:.0f} s, kept in {folder}")
 
 
-def first_compile(folder: Path, library: Path | None) -> None:
+def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
     """Import Jittor for the first time and check one product; runs in a process of its own.
 
     Raises:
@@ -138,6 +151,8 @@ def first_compile(folder: Path, library: Path | None) -> None:
     import jittor
     import numpy as np
 
+    if compiled_headers.core_flags(folder):
+        compiled_headers.use_operator_headers(jittor, folder, compiler)
     left = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) % 7
     product = jittor.matmul(jittor.array(left), jittor.array(left)).numpy()
     if not np.array_equal(product, left @ left):
@@ -174,12 +189,14 @@ def _wait_for(lock: IO[str], say: Say) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _build(folder: Path, library: Path | None, lock: IO[str], say: Say) -> None:
+def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say: Say) -> None:
     """Run `first_compile` in a fresh process, a second time if Jittor asks for it by leaving with 0."""
+    onednn = f"Path({str(library)!r})" if library else None
     code = (
         "from pathlib import Path; from pipeline.jittor_cache import first_compile; "
-        f"first_compile(Path({str(folder)!r}), {f'Path({str(library)!r})' if library else None})"
+        f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
     )
+    flags = f"{os.environ.get('cc_flags', '')} {compiled_headers.core_flags(folder)}"  # noqa: SIM112
     log = folder / "first-compile.log"
     for _ in range(2):
         with open(log, "ab") as output:
@@ -190,6 +207,7 @@ def _build(folder: Path, library: Path | None, lock: IO[str], say: Say) -> None:
                 stdout=output,
                 stderr=output,
                 pass_fds=(lock.fileno(),),
+                env={**os.environ, "cc_flags": flags.strip()},
             )
             try:
                 _report_until_done(process, folder, say)

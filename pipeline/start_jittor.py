@@ -35,12 +35,11 @@ from pipeline.jittor_cache import (
     python_config,
 )
 from pipeline.onednn import onednn_paths
-from pipeline.runtime import environment
+from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cuda import after_import, cudnn
 from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
 from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
 from pipeline.runtime.cuda.used import remember
-from pipeline.runtime.operator_headers import use_operator_headers
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
@@ -102,14 +101,15 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
     _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
     if not is_built(folder):
-        build_once(folder, onednn, say)
+        build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
     prepare(folder, onednn)
+    _include_core_headers(folder)
     remove_torn_operators(folder, say)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
     with_cudnn = cuda is not None and not cudnn_notes
     _import_jittor(folder, cuda, with_cudnn=with_cudnn)
     if cuda is None:
-        use_operator_headers(sys.modules["jittor"], folder, compiler)
+        compiled_headers.use_operator_headers(sys.modules["jittor"], folder, compiler)
     remember(cuda)
     _set_threads(threads)
     _started = StartReport(
@@ -208,6 +208,13 @@ def _set_cuda_environment(cuda: CudaSetup | None) -> None:
             "conv_opt": "1",
         }
     )
+
+
+def _include_core_headers(folder: Path) -> None:
+    """Tell Jittor what its core was compiled with; else it compiles it again."""
+    if flags := compiled_headers.core_flags(folder):
+        given = environment.original("cc_flags") or ""
+        environment.change({"cc_flags": f"{given} {flags}".strip()})
 
 
 def _set_environment(
