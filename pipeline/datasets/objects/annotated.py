@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
 
-from pipeline.datasets.objects.segments import compressed, num_pixels
+from pipeline.datasets.objects.segments import compressed, empty_mask, num_pixels
 from pipeline.datasets.source import BadAnnotation
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels, continuous
@@ -76,15 +76,17 @@ class AnnotatedImage:
             if box is None:
                 dropped.append(name)
                 continue
-            covered = num_pixels(segment, width, height) if segment else 0
-            if found.segmentation and not covered:
+            is_empty = segment in (b"", empty_mask(width, height))
+            if found.segmentation and is_empty:
                 empty_masks.append(name)
-            is_possible = found.area is not None and found.area <= width * height
-            if found.area_missing or (found.area is not None and not is_possible):
-                missing_areas.append(name)
+            area = found.area
+            if area is None or area > width * height:
+                if found.area_missing or area is not None:
+                    missing_areas.append(name)
+                area = _box_area(box) if is_empty else float(num_pixels(segment, width, height))
             kept.append(found)
             boxes.append(box)
-            areas.append(found.area if is_possible else covered or (box[2] - box[0]) * (box[3] - box[1]))
+            areas.append(area)
             segments.append(segment)
         columns = (
             np.array(boxes, "<f4").tobytes(),
@@ -138,3 +140,7 @@ def _tight(segment: bytes, width: int, height: int) -> Box:
         raise BadAnnotation("expected a box or a mask, found neither")
     left, top, wide, high = run_lengths.toBbox({"size": [height, width], "counts": segment}).tolist()
     return left, top, left + wide, top + high
+
+
+def _box_area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from faster_coco_eval.core import mask as run_lengths
@@ -31,6 +32,13 @@ def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, heigh
     corners = [_corners(polygon, width, height) for polygon in segmentation]
     areas = [polygon for polygon in corners if len(polygon) >= _FEWEST]
     return run_lengths.segmToRle(areas, width, height)["counts"] if areas else b""
+
+
+@lru_cache
+def empty_mask(width: int, height: int) -> bytes:
+    """The run lengths of a mask without a pixel, as an outline between the pixels' centres gives it."""
+    nothing = {"size": [height, width], "counts": [height * width]}
+    return run_lengths.segmToRle(nothing, width, height)["counts"]
 
 
 def num_pixels(segment: bytes, width: int, height: int) -> int:
