@@ -46,8 +46,8 @@ def prepare(
     Raises:
         FileNotFoundError: `data.source` does not exist.
         ValueError: no usable image, more unusable ones than `max_bad_share` (quarantine.csv is written
-            first), another annotation than `config.annotation`, a damaged or unknown source, or a compressed
-            tar that does not fit into `max_store_gib`.
+            first), another annotation than `config.annotation` or none of it to train or test on, a damaged
+            or unknown source, or a compressed tar that does not fit into `max_store_gib`.
         RuntimeError: a worker process died.
     """
     format_name, source = open_source(config)
@@ -86,6 +86,7 @@ def prepare(
         **({} if targets is None else targets.summary(plan.codes, len(class_names))),
         "content_digest": _content_digest(output, targets, class_names, category_ids),
     }
+    _refuse_nothing_to_learn(config, summary)
     write_json(output / "summary.json", summary)
     return summary
 
@@ -98,6 +99,19 @@ def _refuse_other_annotation(config: DataConfig, format_name: str, source: Sourc
         f"data.source: {config.source}: expected {words[config.annotation]}, "
         f"found {words[source.annotation]} (format {format_name})"
     )
+
+
+def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
+    """Of data that must be annotated: a dense task trains on one part and scores another."""
+    if config.annotation == "any":
+        return
+    counts = summary["num_objects"] if config.annotation == "objects" else summary["counts"]
+    if empty := [split for split in ("train", "test") if not counts[split]]:
+        what = "objects" if config.annotation == "objects" else "images with label maps"
+        raise ValueError(
+            f"data.source: {config.source}: expected {what} to train and to test on, found none in the parts "
+            f"{', '.join(empty)}"
+        )
 
 
 def _check_and_store(

@@ -29,6 +29,8 @@ def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, heigh
         return b""
     if isinstance(segmentation, dict):
         return _checked_runs(segmentation, width, height)
+    if not isinstance(segmentation, list | tuple):
+        raise BadAnnotation(f"expected polygons or run lengths, found {segmentation!r}")
     corners = [_corners(polygon, width, height) for polygon in segmentation]
     areas = [polygon for polygon in corners if len(polygon) >= _FEWEST]
     return run_lengths.segmToRle(areas, width, height)["counts"] if areas else b""
@@ -48,7 +50,7 @@ def num_pixels(segment: bytes, width: int, height: int) -> int:
 
 def _checked_runs(segmentation: dict[str, Any], width: int, height: int) -> bytes:
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    if list(size or ()) != [height, width]:
+    if not isinstance(size, list | tuple) or list(size) != [height, width]:
         raise BadAnnotation(f"image of {width} x {height} pixels, run lengths of size {size} (height, width)")
     if isinstance(counts, str):
         counts = counts.encode("ascii", "replace")

@@ -17,6 +17,7 @@ from pipeline.datasets.voc_layout import IMAGES, images_by_name, listed_names
 from pipeline.datasets.wrappers import below, below_wrappers
 
 ANNOTATIONS = "Annotations"
+_DIFFICULT = {"": False, "0": False, "unspecified": False, "false": False, "1": True, "true": True}
 
 
 def is_voc_boxes(root: Path) -> bool:
@@ -140,7 +141,7 @@ def _read(path: Path) -> _Content:
             _Object(
                 (found.findtext("name") or "").strip(),
                 _corners(found, number),
-                (found.findtext("difficult") or "0").strip() == "1",
+                _is_difficult(found, number),
             )
             for number, found in enumerate(root.findall("object"), start=1)
         )
@@ -159,6 +160,13 @@ def _corners(found: xml.Element, number: int) -> Corners:
     except (TypeError, ValueError) as error:
         held = ", ".join(f"{corner} {text!r}" for corner, text in texts.items())
         raise ValueError(f"object {number}: expected four numbers in bndbox, found {held}") from error
+
+
+def _is_difficult(found: xml.Element, number: int) -> bool:
+    text = (found.findtext("difficult") or "").strip()
+    if text.lower() not in _DIFFICULT:
+        raise ValueError(f"object {number}: expected difficult 0 or 1, found {text!r}")
+    return _DIFFICULT[text.lower()]
 
 
 def _names_in(contents: list[_Content]) -> tuple[str, ...]:

@@ -65,13 +65,16 @@ def test_images_that_are_labelled_otherwise_are_refused_at_once(tmp_path, tree, 
         ):
             prepare(config, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    for i in range(2):
+    for i in range(5):
         write(tmp_path / f"data/images/{i}.png", png(i))
         write(tmp_path / f"data/masks/{i}.png", label_png([[0, 1, 1, 0, 1]] * 4))
     config = DataConfig(source=str(tmp_path / "data"), annotation="label-map", class_names=("a", "b"))
     assert prepare(config, tmp_path / "out")["annotation"] == "label-map"
     with pytest.raises(ValueError, match="expected objects, found label maps"):
         prepare(config.model_copy(update={"annotation": "objects"}), tmp_path / "out")
+    with pytest.raises(ValueError, match=r"expected images with label maps .* found none in the parts test"):
+        prepare(config.model_copy(update={"test_share": 0.0}), tmp_path / "untested")
+    assert not (tmp_path / "untested/summary.json").exists()
 
 
 def test_twins_across_splits_are_counted_and_stay(tmp_path, tree, png):

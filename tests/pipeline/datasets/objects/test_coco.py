@@ -6,6 +6,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from pipeline.datasets.objects.coco import coco_files
+from pipeline.evaluate.average_precision import Detections, coco_results, evaluate_ap
 from pipeline.files import read_json, write_json
 
 CATEGORIES = [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}, {"id": 13, "name": "sign"}]
@@ -190,6 +191,27 @@ def test_two_files_of_one_part_may_number_images_alike(tmp_path, png, write, pre
     ]
 
 
+@pytest.mark.parametrize("ids", [(1, 1), (2**60, 2**60 + 1)])
+def test_scores_tell_images_apart_whatever_their_ids(tmp_path, png, write, prepared, ids):
+    """The truth found in its own images is AP 1, found in one another's AP 0."""
+    for number, (name, image_id) in enumerate(zip("ab", ids, strict=True)):
+        write(tmp_path / f"coco/images/test_{name}/0.png", png(number, 20, 20))
+        found = content((image_id,), [annotation(1, image_id, 1, bbox=[10 * number, 0, 9, 9])], 20, 20)
+        found["images"][0]["file_name"] = "0.png"
+        write_json(tmp_path / f"coco/annotations/instances_test_{name}.json", found)
+    write(tmp_path / "coco/images/train/0.png", png(2, 20, 20))
+    found = content((1,), [], 20, 20)
+    found["images"][0]["file_name"] = "0.png"
+    write_json(tmp_path / "coco/annotations/instances_train.json", found)
+    dataset = prepared(tmp_path / "coco", val_share=0)
+    rows = dataset.indices("test").tolist()
+    truth = [dataset.objects(row) for row in rows]
+    detections = [Detections(one.boxes, np.ones(1, "f4"), one.classes, None) for one in truth]
+    for found, ap in ((detections, 1), (detections[::-1], 0)):
+        results = coco_results(found, dataset, rows)
+        assert evaluate_ap(results, dataset, rows, "bbox").metrics["ap"] == pytest.approx(ap)
+
+
 def test_an_image_in_two_files_is_refused(coco, prepared):
     found = content((5,), [])
     found["images"][0]["file_name"] = "val2017/5.png"
@@ -235,6 +257,16 @@ def test_masks_that_are_not_there(coco, prepared):
     assert dataset.summary["first_empty_masks"] == [
         f"annotation {i} in instances_val2017.json" for i in (8, 9)
     ]
+
+
+def test_a_dense_task_without_objects_is_refused_at_once(coco, prepared):
+    assert len(prepared(coco, annotation="objects")) == 5
+    write_json(coco / VAL, content((5, 6), []))
+    with pytest.raises(
+        ValueError, match="expected objects to train and to test on, found none in the parts test"
+    ):
+        prepared(coco, annotation="objects")
+    assert len(prepared(coco)) == 5
 
 
 def test_crowds_are_objects_where_the_data_section_says_so(coco, prepared):

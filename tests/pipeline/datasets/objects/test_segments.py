@@ -62,6 +62,9 @@ def test_no_mask_and_no_area():
     [
         ({"size": [WIDTH, HEIGHT], "counts": [600]}, r"30 x 20 pixels, run lengths of size \[30, 20\]"),
         ({"counts": [600]}, "run lengths of size None"),
+        ({"size": 600, "counts": [600]}, "run lengths of size 600"),
+        (5, "expected polygons or run lengths, found 5"),
+        ("none", "expected polygons or run lengths, found 'none'"),
         ({"size": [HEIGHT, WIDTH], "counts": [500, 99]}, "add up to 599 pixels, expected 30 x 20 = 600"),
         ({"size": [HEIGHT, WIDTH], "counts": [-1, 601]}, "whole numbers from 0"),
         ({"size": [HEIGHT, WIDTH], "counts": None}, "whole numbers from 0"),

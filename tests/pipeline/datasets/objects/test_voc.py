@@ -102,6 +102,12 @@ def test_what_is_no_number_is_said_as_the_file_has_it(voc, prepared, write):
         write(voc / "Annotations/2.xml", described(("dog", found)))
         with pytest.raises(ValueError, match=rf"2\.png: annotations cannot be read: .*{words}"):
             prepared(voc)
+    found = described(("dog", (1, 1, 2, 2)))
+    write(voc / "Annotations/2.xml", found.replace("<difficult>0", "<difficult>2"))
+    with pytest.raises(ValueError, match="object 1: expected difficult 0 or 1, found '2'"):
+        prepared(voc)
+    write(voc / "Annotations/2.xml", found.replace("<difficult>0", "<difficult>"))
+    assert prepared(voc, val_share=0).objects(1).crowd.tolist() == [False]
     write(voc / "Annotations/2.xml", described(("dog", (1, 1, 2, 2)), width="inf"))
     with pytest.raises(ValueError, match=r"2\.png: annotations cannot be read: .*infinity"):
         prepared(voc)
