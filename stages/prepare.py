@@ -35,6 +35,13 @@ def described(summary: dict) -> list[str]:
         lines.append(_pixels_line(summary))
     elif summary["annotation"] == "objects":
         lines.append(_objects_line(summary))
+        lines += _object_doubts(summary)
+    lines += summary["notes"]
+    if summary["flat_channels"]:
+        lines.append(
+            f"caution: the training images do not vary in {', '.join(summary['flat_channels'])}; with "
+            'normalization = "dataset", one grey level counts as a standard deviation there'
+        )
     if summary["num_quarantined"]:
         lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see quarantine.csv")
     if summary["num_unused"]:
@@ -63,9 +70,30 @@ def _objects_line(summary: dict) -> str:
     for key, what in (("num_crowds", "crowds"), ("num_without_objects", "images without objects")):
         if total := sum(summary[key].values()):
             line += f"; {what}: {total}"
-    if summary["num_dropped_boxes"]:
-        line += f"; dropped boxes without area: {summary['num_dropped_boxes']}"
     return line
+
+
+def _object_doubts(summary: dict) -> list[str]:
+    """A line for each kind of object that is not as its source says, with the first of them."""
+    lines = []
+    for key, what in (
+        ("dropped_boxes", "left out: {} objects whose box has no area"),
+        ("empty_masks", "caution: {} objects whose mask covers no pixel"),
+        ("missing_areas", "areas: {} objects have none or an impossible one, and get their mask's or box's"),
+    ):
+        if total := summary[f"num_{key}"]:
+            names = summary[f"first_{key}"]
+            more = ", ..." if total > len(names) else ""
+            lines.append(f"{what.format(total)}: {', '.join(names)}{more}")
+    crowds = [sum(counts) for counts in zip(*summary["crowd_counts"].values(), strict=True)]
+    totals = _class_totals(summary)
+    named = zip(summary["class_names"], crowds, strict=True)
+    if only := [name for name, total in named if 0 < total == totals[name]]:
+        lines.append(
+            f"caution: every object of {', '.join(only)} is a crowd, which is neither trained on nor scored; "
+            'some programs write masks with parts or holes so: data.crowds = "objects" takes them as objects'
+        )
+    return lines
 
 
 def _class_totals(summary: dict) -> dict[str, int]:

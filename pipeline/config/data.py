@@ -50,6 +50,16 @@ class DataConfig(Section):
     # Label maps only: pixel values that count for nothing. None: the format's own (ADE20K 0, ImageNet-S 1000,
     # CamVid 11 and 255, else 255). Any other value that is no class is an error.
     ignored_labels: tuple[LabelValue, ...] | None = None
+    # What every image must be labelled with, else preparing fails; "any": a class, or nothing. The data of
+    # `segmentation` and of `detection` are set to theirs.
+    annotation: Literal["any", "label-map", "objects"] = "any"
+    # Objects only: regions of many objects (COCO's iscrowd, VOC's difficult) are neither targets nor
+    # mistakes; "objects": each is an object, as where a converter wrote masks with parts or holes so.
+    crowds: Literal["ignored", "objects"] = "ignored"
+    # VOC's boxes only. "from-1": pixels counted from 1, both corners inside, as VOC's own; "from-0": edges
+    # counted from 0, so that xmax - xmin is the width; "pixels-from-0": pixels counted from 0, both corners
+    # inside; "auto": what the set's corners show, else "from-1".
+    corners: Literal["auto", "from-1", "from-0", "pixels-from-0"] = "auto"
     val_share: Share = 0.1  # of the training part, held out where the source has no validation split
     test_share: Share = 0.2  # of everything, held out where the source has neither test nor validation
     split_seed: NonNegativeInt = 0

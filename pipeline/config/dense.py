@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
@@ -17,6 +17,17 @@ def drawn_as(drawing: str) -> BeforeValidator:
         return data | {"photo_scenes": {"drawing": drawing} | data.get("photo_scenes", {})}
 
     return BeforeValidator(filled_in)
+
+
+def annotated_with(annotation: Literal["label-map", "objects"]) -> AfterValidator:
+    """Of a data section: its images must be labelled like this, so that preparing others fails."""
+
+    def settled(data: DataConfig) -> DataConfig:
+        if data.annotation not in ("any", annotation):
+            raise ValueError(f'annotation must be "{annotation}" here, got "{data.annotation}"')
+        return data.model_copy(update={"annotation": annotation})
+
+    return AfterValidator(settled)
 
 
 class FinetuneSchedule(Section):
@@ -171,8 +182,8 @@ class DenseProbeConfig(Section):
 class SegmentationSection(Section):
     """Segmentation of an experiment: its data, its runs, and how they are trained."""
 
-    data: Annotated[DataConfig, drawn_as("mosaics")] = DataConfig(
-        photo_scenes=PhotoScenesConfig(drawing="mosaics")
+    data: Annotated[DataConfig, drawn_as("mosaics"), annotated_with("label-map")] = DataConfig(
+        annotation="label-map", photo_scenes=PhotoScenesConfig(drawing="mosaics")
     )
     runs: tuple[Literal["linear-frozen", "linear-finetuned", "uper-frozen", "uper-finetuned"], ...] = (
         "linear-frozen",
@@ -201,8 +212,8 @@ class SegmentationSection(Section):
 class DetectionSection(Section):
     """Detection and instance masks of an experiment."""
 
-    data: Annotated[DataConfig, drawn_as("objects")] = DataConfig(
-        photo_scenes=PhotoScenesConfig(drawing="objects")
+    data: Annotated[DataConfig, drawn_as("objects"), annotated_with("objects")] = DataConfig(
+        annotation="objects", photo_scenes=PhotoScenesConfig(drawing="objects")
     )
     runs: tuple[Literal["frozen", "finetuned"], ...] = ("frozen", "finetuned")
     heads: DetectHeadConfig = DetectHeadConfig()

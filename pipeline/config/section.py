@@ -3,18 +3,33 @@
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_jsonable_python
 
 
 class Section(BaseModel):
     """A frozen value. An unknown key, a wrong type or a value out of range is an error.
 
+    `true` is no number, text is neither a number nor `true`, and 2.0 is no whole number; but a whole number
+    stands for a float. Lists become tuples.
+
     A stage may read a section's fields, its class attributes and its properties: all of them are in
     `readable_values`, and so in the fingerprint. What takes arguments and computes has no place here.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_tuples(cls, values: Any) -> Any:
+        return _with_tuples(values)
+
+
+def _with_tuples(value: Any) -> Any:
+    """TOML and JSON have lists only, and a strict section takes none for a tuple."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(one) for key, one in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def readable_values(value: Any) -> Any:

@@ -129,3 +129,7 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
     for key in ("label_values", "ignored_labels"):
         if getattr(config, key) and name not in LABEL_MAPS:
             raise ValueError(f"data.{key}: data in the format {name} has no label maps")
+    if config.crowds != "ignored" and name not in ("coco", "voc-boxes"):
+        raise ValueError(f"data.crowds: data in the format {name} has no crowds")
+    if config.corners != "auto" and name != "voc-boxes":
+        raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")

@@ -12,7 +12,7 @@ from pipeline.config.data import PhotoScenesConfig
 from pipeline.datasets.arrays import ArrayPart, ArraySource
 from pipeline.datasets.label_maps.store import LabelMap
 from pipeline.datasets.objects.annotated import AnnotatedImage
-from pipeline.datasets.objects.coco import coco_object
+from pipeline.datasets.objects.coco_entries import coco_object
 from pipeline.datasets.source import Entry, Target
 from pipeline.files import write_json
 
@@ -35,6 +35,7 @@ class DrawnSource(ArraySource):
         self.annotation = _ANNOTATIONS[config.drawing]
         # Class k has the category id k + 1, as COCO counts.
         self.category_ids = tuple(range(1, len(drawn.class_names) + 1)) if drawn.annotations else ()
+        self.notes = ()
         self._card = drawn.card
         self._label_maps = drawn.label_maps
         self._objects = {split: _by_image(found) for split, found in drawn.annotations.items()}

@@ -141,7 +141,7 @@ class PreparedDataset:
         return self._stored(i, StoredObjects, "objects").read(i)
 
     def image_id(self, i: int) -> int:
-        """The number that the source gives image `i`; where it gives none, `i`.
+        """The number that the source gives image `i`; where it gives none, or none that can be kept, `i`.
 
         No two images of a split share it. Two files of annotations may give the same number to images of
         different splits.

@@ -46,12 +46,14 @@ def prepare(
     Raises:
         FileNotFoundError: `data.source` does not exist.
         ValueError: no usable image, more unusable ones than `max_bad_share` (quarantine.csv is written
-            first), a damaged or unknown source, or a compressed tar that does not fit into `max_store_gib`.
+            first), another annotation than `config.annotation` or none of it to train or test on, a damaged
+            or unknown source, or a compressed tar that does not fit into `max_store_gib`.
         RuntimeError: a worker process died.
     """
     format_name, source = open_source(config)
     if len(source) == 0:
         raise ValueError(f"data.source: {config.source}: no images found (format {format_name})")
+    _refuse_other_annotation(config, format_name, source)
     output.mkdir(parents=True, exist_ok=True)
     num_workers = num_workers or len(os.sched_getaffinity(0))
     rows, targets, is_stored, num_bad = _check_and_store(config, source, output, num_workers, progress)
@@ -80,11 +82,36 @@ def prepare(
         "num_outside_splits": source.num_outside,
         **summarize(columns, plan, list(class_names)),
         "category_ids": category_ids,
+        "notes": list(source.notes) if source.annotation == "objects" else [],
         **({} if targets is None else targets.summary(plan.codes, len(class_names))),
         "content_digest": _content_digest(output, targets, class_names, category_ids),
     }
+    _refuse_nothing_to_learn(config, summary)
     write_json(output / "summary.json", summary)
     return summary
+
+
+def _refuse_other_annotation(config: DataConfig, format_name: str, source: Source) -> None:
+    if config.annotation in ("any", source.annotation):
+        return
+    words = {"class": "at most a class for each image", "label-map": "label maps", "objects": "objects"}
+    raise ValueError(
+        f"data.source: {config.source}: expected {words[config.annotation]}, "
+        f"found {words[source.annotation]} (format {format_name})"
+    )
+
+
+def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
+    """Of data that must be annotated: a dense task trains on one part and scores another."""
+    if config.annotation == "any":
+        return
+    counts = summary["num_objects"] if config.annotation == "objects" else summary["counts"]
+    if empty := [split for split in ("train", "test") if not counts[split]]:
+        what = "objects" if config.annotation == "objects" else "images with label maps"
+        raise ValueError(
+            f"data.source: {config.source}: expected {what} to train and to test on, found none in the parts "
+            f"{', '.join(empty)}"
+        )
 
 
 def _check_and_store(

@@ -72,6 +72,7 @@ class AnnotatedSource(Source, Protocol):
     """A source of label maps or objects."""
 
     category_ids: Sequence[int]  # of each class, as the source numbers it, else from 1; empty for label maps
+    notes: Sequence[str]  # objects only: how the files were understood where that had to be found out
 
     def target(self, entry: Entry) -> Target:
         """What an entry is labelled with.

@@ -7,12 +7,15 @@ import numpy as np
 from pipeline.datasets.manifest import Columns
 from pipeline.datasets.splits import SPLITS, TEST, TRAIN, UNUSED, VAL, SplitPlan
 
+LEAST_STD = 1 / 255  # one grey level: what varies by less is not divided by less
+
 
 def summarize(columns: Columns, plan: SplitPlan, class_names: list[str]) -> dict[str, Any]:
     """What summary.json says about the images.
 
     Duplicates are images with equal bytes (for arrays: equal pixels) in two splits. They are counted, because
-    a score on test images that were trained on flatters, and they stay where they are.
+    a score on test images that were trained on flatters, and they stay where they are. A channel that hardly
+    varies over the training images has the standard deviation LEAST_STD, and is listed.
     """
     mean, std = pixel_statistics(columns.sums[plan.codes == TRAIN], columns.sizes[plan.codes == TRAIN])
     return {
@@ -29,7 +32,8 @@ def summarize(columns: Columns, plan: SplitPlan, class_names: list[str]) -> dict
             for name in SPLITS[:3]
         },
         "mean": mean,
-        "std": std,
+        "std": [max(value, LEAST_STD) for value in std],
+        "flat_channels": [name for name, value in zip("RGB", std, strict=True) if value < LEAST_STD],
         "duplicates": {
             "test_in_train": _num_shared(columns.digests, plan.codes, TEST, TRAIN),
             "val_in_train": _num_shared(columns.digests, plan.codes, VAL, TRAIN),

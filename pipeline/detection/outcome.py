@@ -26,6 +26,15 @@ def why_not(dataset: PreparedDataset) -> str | None:
     missing = [split for split in ("train", "test") if not len(dataset.indices(split))]
     if missing:
         return f"no detection in {dataset.name}: no labelled images in the parts {', '.join(missing)}"
+    num_objects, num_crowds = dataset.summary["num_objects"], dataset.summary["num_crowds"]
+    for split in ("train", "test"):
+        if num_objects[split] == num_crowds[split]:
+            found = (
+                f'{num_objects[split]} crowds only; data.crowds = "objects" takes them as objects'
+                if num_objects[split]
+                else "none"
+            )
+            return f"no detection in {dataset.name}: expected objects in the part {split}, found {found}"
     return None
 
 

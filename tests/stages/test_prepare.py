@@ -53,7 +53,7 @@ def test_what_was_left_out_is_said():
     summary = {
         "name": "x", "format": "archive", "counts": {"train": 2}, "split_names": {"train": "all images"},
         "class_names": [], "num_quarantined": 3, "num_unused": 4, "num_outside_splits": 5,
-        "duplicates": {"test_in_train": 6}, "annotation": "class",
+        "duplicates": {"test_in_train": 6}, "annotation": "class", "notes": [], "flat_channels": [],
     }  # fmt: skip
     lines = described(summary)
     assert lines[0] == "x (archive): 2 train (all images); 0 classes"
@@ -66,14 +66,32 @@ def test_one_line_on_pixels_or_objects():
         "split_names": {"train": "train", "val": "val"}, "num_quarantined": 0, "num_unused": 0,
         "num_outside_splits": 0, "duplicates": {"test_in_train": 0}, "annotation": "label-map",
         "class_counts": {"train": [0, 5, 30, 0, 0, 1], "val": [0, 0, 40, 4, 0, 0], "test": [0] * 6},
-        "num_ignored_pixels": {"train": 10, "val": 10, "test": 0},
+        "num_ignored_pixels": {"train": 10, "val": 10, "test": 0}, "notes": [], "flat_channels": [],
     }  # fmt: skip
     assert described(summary)[1] == "pixels: c 70.0%, b 5.0%, d 4.0%, f 1.0%, a 0.0%, ...; ignored 20.0%"
     summary |= {
-        "annotation": "objects", "num_objects": {"train": 36, "val": 44, "test": 0}, "num_dropped_boxes": 2,
+        "annotation": "objects", "num_objects": {"train": 36, "val": 44, "test": 0}, "num_dropped_boxes": 0,
         "num_crowds": {"train": 1, "val": 0}, "num_without_objects": {"train": 0, "val": 3},
+        "num_empty_masks": 0, "num_missing_areas": 0,
+        "crowd_counts": {"train": [0, 1, 0, 0, 0, 0], "val": [0] * 6, "test": [0] * 6},
     }  # fmt: skip
-    assert described(summary)[1:] == [
-        "objects: 36 train, 44 val; c 70, b 5, d 4, f 1; crowds: 1; images without objects: 3; "
-        "dropped boxes without area: 2"
+    line = "objects: 36 train, 44 val; c 70, b 5, d 4, f 1; crowds: 1; images without objects: 3"
+    assert described(summary)[1:] == [line]
+    summary |= {
+        "num_dropped_boxes": 2, "first_dropped_boxes": ["annotation 3 in a.json", "annotation 4 in a.json"],
+        "num_empty_masks": 7, "first_empty_masks": ["annotation 5 in a.json"],
+        "num_missing_areas": 1, "first_missing_areas": ["annotation 6 in a.json"],
+        "crowd_counts": {"train": [0, 5, 0, 0, 0, 1], "val": [0] * 6, "test": [0] * 6},
+        "notes": ["corners: counted from 0"], "flat_channels": ["G", "B"],
+    }  # fmt: skip
+    assert described(summary)[2:] == [
+        "left out: 2 objects whose box has no area: annotation 3 in a.json, annotation 4 in a.json",
+        "caution: 7 objects whose mask covers no pixel: annotation 5 in a.json, ...",
+        "areas: 1 objects have none or an impossible one, and get their mask's or box's: "
+        "annotation 6 in a.json",
+        "caution: every object of b, f is a crowd, which is neither trained on nor scored; "
+        'some programs write masks with parts or holes so: data.crowds = "objects" takes them as objects',
+        "corners: counted from 0",
+        "caution: the training images do not vary in G, B; "
+        'with normalization = "dataset", one grey level counts as a standard deviation there',
     ]

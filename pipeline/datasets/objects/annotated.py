@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
 
-from pipeline.datasets.objects.segments import compressed
+from pipeline.datasets.objects.segments import compressed, empty_mask, num_pixels
 from pipeline.datasets.source import BadAnnotation
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels, continuous
@@ -24,6 +24,8 @@ class AnnotatedObject(NamedTuple):
     crowd: bool = False
     area: float | None = None  # pixels; None: of its mask, else of its box
     segmentation: Sequence | dict[str, Any] | None = None  # see `pipeline.datasets.objects.segments`
+    area_missing: bool = False  # the source states areas, but none that is possible here
+    problem: str | None = None  # why what the source says of it is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class PackedObjects:
     crowd: bytes  # (n,) bool
     areas: bytes  # (n,) float32
     segments: tuple[bytes, ...]  # compressed run lengths; b"": only a box is known
-    num_dropped: int  # boxes of no area
+    dropped: tuple[str, ...]  # names of objects whose box has no area
+    empty_masks: tuple[str, ...]  # of objects whose mask covers no pixel
+    missing_areas: tuple[str, ...]  # of objects whose area is the mask's or the box's, not the source's
     digest: bytes
 
 
@@ -53,8 +57,8 @@ class AnnotatedImage:
         """The objects with boxes clipped to the image; those whose box has no area are dropped.
 
         Raises:
-            BadAnnotation: the annotations were made for another size; a box is no box or lies outside the
-                image; or a mask does not fit.
+            BadAnnotation: the annotations were made for another size; an object has a problem; a box is no
+                box, lies outside the image or reaches far out of it; or a mask does not fit.
         """
         if self.size is not None and self.size != (width, height):
             raise BadAnnotation(
@@ -62,45 +66,60 @@ class AnnotatedImage:
                 f"in {self.origin}"
             )
         kept, boxes, areas, segments = [], [], [], []
+        dropped, empty_masks, missing_areas = [], [], []
         for found in self.objects:
+            name = f"{found.name} in {self.origin}"
             try:
-                segment = compressed(found.segmentation, width, height)
-                box = _clipped(found.box or _tight(segment, width, height), width, height)
+                segment, box = _checked(found, width, height)
             except BadAnnotation as error:
-                raise BadAnnotation(f"{found.name} in {self.origin}: {error}") from error
+                raise BadAnnotation(f"{name}: {error}") from error
             if box is None:
+                dropped.append(name)
                 continue
+            is_empty = segment in (b"", empty_mask(width, height))
+            if found.segmentation and is_empty:
+                empty_masks.append(name)
+            area = found.area
+            if area is None or area > width * height:
+                if found.area_missing or area is not None:
+                    missing_areas.append(name)
+                area = _box_area(box) if is_empty else float(num_pixels(segment, width, height))
             kept.append(found)
             boxes.append(box)
-            areas.append(_area(found, box, segment, width, height))
+            areas.append(area)
             segments.append(segment)
-        return _packed(self.image_id, kept, boxes, areas, segments, len(self.objects) - len(kept))
+        columns = (
+            np.array(boxes, "<f4").tobytes(),
+            np.array([found.label for found in kept], "<i4").tobytes(),
+            np.array([found.crowd for found in kept], bool).tobytes(),
+            np.array(areas, "<f4").tobytes(),
+        )
+        lengths = np.array([self.image_id, *(len(segment) for segment in segments)], "<i8").tobytes()
+        return PackedObjects(
+            self.image_id,
+            *columns,
+            tuple(segments),
+            dropped=tuple(dropped),
+            empty_masks=tuple(empty_masks),
+            missing_areas=tuple(missing_areas),
+            digest=hashlib.sha256(b"".join([lengths, *columns, *segments])).digest(),
+        )
 
 
-def _packed(
-    image_id: int,
-    kept: list[AnnotatedObject],
-    boxes: list[Box],
-    areas: list[float],
-    segments: list[bytes],
-    num_dropped: int,
-) -> PackedObjects:
-    columns = (
-        np.array(boxes, "<f4").tobytes(),
-        np.array([found.label for found in kept], "<i4").tobytes(),
-        np.array([found.crowd for found in kept], bool).tobytes(),
-        np.array(areas, "<f4").tobytes(),
-    )
-    lengths = np.array([image_id, *(len(segment) for segment in segments)], "<i8").tobytes()
-    digest = hashlib.sha256(b"".join([lengths, *columns, *segments])).digest()
-    return PackedObjects(image_id, *columns, tuple(segments), num_dropped, digest)
+def _checked(found: AnnotatedObject, width: int, height: int) -> tuple[bytes, Box | None]:
+    """(mask, box) of an object; no box where it has no area."""
+    if found.problem is not None:
+        raise BadAnnotation(found.problem)
+    segment = compressed(found.segmentation, width, height)
+    return segment, _clipped(found.box or _tight(segment, width, height), width, height)
 
 
 def _clipped(box: Box, width: int, height: int) -> Box | None:
     """The part of a box inside the image; None for a box without area.
 
     Raises:
-        BadAnnotation: not finite, corners in the wrong order, or nothing of it inside.
+        BadAnnotation: not finite, corners in the wrong order, nothing of it inside, or so far outside that
+            nobody can mean it.
     """
     shown = f"box from ({box[0]:g}, {box[1]:g}) to ({box[2]:g}, {box[3]:g})"
     x1, y1, x2, y2 = box
@@ -108,11 +127,11 @@ def _clipped(box: Box, width: int, height: int) -> Box | None:
         raise BadAnnotation(f"expected a box from its left upper to its right lower corner, found {shown}")
     if x1 == x2 or y1 == y2:
         return None
-    x1, x2 = max(x1, 0.0), min(x2, float(width))
-    y1, y2 = max(y1, 0.0), min(y2, float(height))
-    if x2 <= x1 or y2 <= y1:
+    if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
         raise BadAnnotation(f"{shown} lies outside the image of {width} x {height} pixels")
-    return x1, y1, x2, y2
+    if x1 < -width or y1 < -height or x2 > 2 * width or y2 > 2 * height:
+        raise BadAnnotation(f"{shown} reaches far out of the image of {width} x {height} pixels")
+    return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
 
 
 def _tight(segment: bytes, width: int, height: int) -> Box:
@@ -123,9 +142,5 @@ def _tight(segment: bytes, width: int, height: int) -> Box:
     return left, top, left + wide, top + high
 
 
-def _area(found: AnnotatedObject, box: Box, segment: bytes, width: int, height: int) -> float:
-    if found.area is not None:
-        return found.area
-    if segment:
-        return float(run_lengths.area({"size": [height, width], "counts": segment}))
+def _box_area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])

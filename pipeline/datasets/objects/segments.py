@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from faster_coco_eval.core import mask as run_lengths
@@ -15,6 +16,8 @@ _FEWEST = 6  # numbers of a polygon: three corners
 def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, height: int) -> bytes:
     """The run lengths of a mask of `width` x `height` pixels; b"" where there is no mask.
 
+    Polygons of fewer than three corners, such as a box's two, and run lengths without a pixel are no mask.
+
     Args:
         segmentation: polygons, each x, y, x, y, ... in pixels, of which the mask is the union; or
             {"size": [height, width], "counts": ...} with run lengths as numbers or compressed.
@@ -26,16 +29,28 @@ def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, heigh
         return b""
     if isinstance(segmentation, dict):
         return _checked_runs(segmentation, width, height)
+    if not isinstance(segmentation, list | tuple):
+        raise BadAnnotation(f"expected polygons or run lengths, found {segmentation!r}")
     corners = [_corners(polygon, width, height) for polygon in segmentation]
     areas = [polygon for polygon in corners if len(polygon) >= _FEWEST]
-    # Points and lines: an object is there, but covers no pixel.
-    empty = {"size": [height, width], "counts": [height * width]}
-    return run_lengths.segmToRle(areas or empty, width, height)["counts"]
+    return run_lengths.segmToRle(areas, width, height)["counts"] if areas else b""
+
+
+@lru_cache
+def empty_mask(width: int, height: int) -> bytes:
+    """The run lengths of a mask without a pixel, as an outline between the pixels' centres gives it."""
+    nothing = {"size": [height, width], "counts": [height * width]}
+    return run_lengths.segmToRle(nothing, width, height)["counts"]
+
+
+def num_pixels(segment: bytes, width: int, height: int) -> int:
+    """How many pixels the run lengths of a mask of `width` x `height` pixels cover."""
+    return int(run_lengths.area({"size": [height, width], "counts": segment}))
 
 
 def _checked_runs(segmentation: dict[str, Any], width: int, height: int) -> bytes:
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    if list(size or ()) != [height, width]:
+    if not isinstance(size, list | tuple) or list(size) != [height, width]:
         raise BadAnnotation(f"image of {width} x {height} pixels, run lengths of size {size} (height, width)")
     if isinstance(counts, str):
         counts = counts.encode("ascii", "replace")
@@ -49,6 +64,8 @@ def _checked_runs(segmentation: dict[str, Any], width: int, height: int) -> byte
         raise BadAnnotation(
             f"run lengths add up to {sum(found)} pixels, expected {width} x {height} = {width * height}"
         )
+    if not any(found[1::2]):
+        return b""
     if isinstance(counts, bytes):
         return counts
     return run_lengths.segmToRle({"size": [height, width], "counts": counts}, width, height)["counts"]
@@ -58,7 +75,7 @@ def _corners(polygon: Any, width: int, height: int) -> list[float]:
     """One polygon, checked; corners may lie outside the image, but not so far that nobody can mean it."""
     try:
         numbers = array("d", polygon)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise BadAnnotation(f"expected polygons as lists of x, y, x, y, ...: {error}") from error
     if len(numbers) % 2:
         raise BadAnnotation(f"expected polygons as lists of x, y, x, y, ..., found {len(numbers)} numbers")

@@ -33,9 +33,11 @@ class ObjectSource:
         class_names: tuple[str, ...],
         category_ids: tuple[int, ...],
         max_pixels: int,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.class_names = class_names
         self.category_ids = category_ids
+        self.notes = notes  # how the files were understood where they do not say it themselves, a line each
         self._root = root
         self._images = images
         self._max_pixels = max_pixels

@@ -14,6 +14,9 @@ from pipeline.datasets.objects.annotated import PackedObjects
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.targets import Objects
 
+_NAMED = 5  # objects of each kind of doubt that are named; all are counted
+_DOUBTS = ("dropped", "empty_masks", "missing_areas")
+
 
 class ObjectWriter:
     """Objects under construction."""
@@ -26,7 +29,8 @@ class ObjectWriter:
         self._boxes, self._classes = bytearray(), bytearray()
         self._crowd, self._areas = bytearray(), bytearray()
         self._segment_ends = array("q")
-        self._num_dropped = 0
+        self._num_doubts = dict.fromkeys(_DOUBTS, 0)
+        self._first_doubts: dict[str, list[str]] = {kind: [] for kind in _DOUBTS}
 
     def add(self, packed: PackedObjects) -> None:
         """Append the objects of the next image."""
@@ -42,7 +46,10 @@ class ObjectWriter:
             end += len(segment)
             self._segment_ends.append(end)
             self._stream.write(segment)
-        self._num_dropped += packed.num_dropped
+        for kind in _DOUBTS:
+            names = getattr(packed, kind)
+            self._num_doubts[kind] += len(names)
+            self._first_doubts[kind] += names[: _NAMED - len(self._first_doubts[kind])]
         self._hasher.update(packed.digest)
 
     @property
@@ -74,17 +81,27 @@ class ObjectWriter:
         classes = np.frombuffer(self._classes, "<i4")
         crowd = np.frombuffer(self._crowd, bool)
         splits = [(name, code) for code, name in enumerate(SPLITS[:3])]
-        return {
-            "class_counts": {
-                name: np.bincount(classes[split_of == code], minlength=num_classes).tolist()
+
+        def by_class(is_counted: np.ndarray) -> dict[str, list[int]]:
+            return {
+                name: np.bincount(classes[is_counted & (split_of == code)], minlength=num_classes).tolist()
                 for name, code in splits
-            },
+            }
+
+        return {
+            "class_counts": by_class(np.ones(len(classes), bool)),
+            "crowd_counts": by_class(crowd),
             "num_objects": {name: int(np.sum(split_of == code)) for name, code in splits},
             "num_crowds": {name: int(np.sum(crowd[split_of == code])) for name, code in splits},
             "num_without_objects": {
                 name: int(np.sum(per_image[codes == code] == 0)) for name, code in splits
             },
-            "num_dropped_boxes": self._num_dropped,
+            "num_dropped_boxes": self._num_doubts["dropped"],
+            "num_empty_masks": self._num_doubts["empty_masks"],
+            "num_missing_areas": self._num_doubts["missing_areas"],
+            "first_dropped_boxes": self._first_doubts["dropped"],
+            "first_empty_masks": self._first_doubts["empty_masks"],
+            "first_missing_areas": self._first_doubts["missing_areas"],
         }
 
 

@@ -9,14 +9,15 @@ from typing import NamedTuple
 from pipeline.config.data import DataConfig
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import SPLIT_FOLDERS, Layout
-from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject, Box
+from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
+from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.tree import walk
 from pipeline.datasets.voc_layout import IMAGES, images_by_name, listed_names
 from pipeline.datasets.wrappers import below, below_wrappers
 
 ANNOTATIONS = "Annotations"
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_DIFFICULT = {"": False, "0": False, "unspecified": False, "false": False, "1": True, "true": True}
 
 
 def is_voc_boxes(root: Path) -> bool:
@@ -30,9 +31,9 @@ def is_voc_boxes(root: Path) -> bool:
 def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     """Read images and boxes by the lists in ImageSets/Main/, or else all, in split folders or not.
 
-    A corner is given by its pixel, counted from 1; both corners are inside, as VOC defines it. Objects marked
-    as difficult are kept as crowds, which are neither targets nor mistakes. Classes are the sorted names
-    found, unless the data section names them.
+    How corners are counted, `data.corners` or the whole set's corners say. Objects marked as difficult are
+    kept as crowds, which are neither targets nor mistakes, unless `data.crowds` says otherwise. Classes are
+    the sorted names found, unless the data section names them.
 
     Raises:
         ValueError: another layout, a name that `data.class_names` does not have, no object at all, or lists
@@ -49,12 +50,14 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     if not class_names:
         raise ValueError(f"{root}: no object in any of {len(files)} files; state data.class_names")
     label_of = {name: label for label, name in enumerate(class_names)}
+    corners = [(found.corners, content.size) for content in contents for found in content.objects]
+    counting, note = counting_of(corners, config.corners)
     prefix = below(root, inner)
     images = [
         ObjectImage(
             file.split,
             prefix + file.image,
-            _annotated(content, prefix + file.annotation, label_of),
+            _annotated(content, prefix + file.annotation, label_of, counting, config.crowds == "objects"),
             file.problem or content.problem,
         )
         for file, content in zip(files, contents, strict=True)
@@ -65,6 +68,7 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         class_names=class_names,
         category_ids=tuple(range(1, len(class_names) + 1)),  # VOC has names only; COCO counts from 1
         max_pixels=config.max_pixels,
+        notes=(note,) if corners else (),
     )
 
 
@@ -77,12 +81,20 @@ class _File(NamedTuple):
     problem: str | None = None
 
 
+class _Object(NamedTuple):
+    """An object as its file says it."""
+
+    name: str  # of its class
+    corners: Corners
+    difficult: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
     """What one xml file says."""
 
     size: tuple[int, int] | None = None
-    objects: tuple[tuple[str, Box, bool], ...] = ()  # class name, box, difficult
+    objects: tuple[_Object, ...] = ()
     problem: str | None = None
 
 
@@ -126,39 +138,48 @@ def _read(path: Path) -> _Content:
         root = xml.parse(path).getroot()
         size = tuple(int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
         objects = tuple(
-            (
+            _Object(
                 (found.findtext("name") or "").strip(),
-                _box(*(float(found.findtext(f"bndbox/{corner}") or "nan") for corner in _CORNERS)),
-                (found.findtext("difficult") or "0").strip() == "1",
+                _corners(found, number),
+                _is_difficult(found, number),
             )
-            for found in root.findall("object")
+            for number, found in enumerate(root.findall("object"), start=1)
         )
-    except (xml.ParseError, ValueError, OSError) as error:
+    except (xml.ParseError, ValueError, OverflowError, OSError) as error:
         return _Content(problem=f"annotations cannot be read: {error}")
-    if not all(name for name, _, _ in objects):
+    if not all(found.name for found in objects):
         return _Content(problem="annotations: an object without a name")
     # Some programs write 0 where they do not know the size.
     return _Content(size if all(size) else None, objects)
 
 
-def _box(left: float, top: float, right: float, bottom: float) -> Box:
-    # Corners that coincide are a click without a box, not a pixel that was meant.
-    return (
-        right if left == right else left - 1,
-        bottom if top == bottom else top - 1,
-        right,
-        bottom,
-    )
+def _corners(found: xml.Element, number: int) -> Corners:
+    texts = {corner: found.findtext(f"bndbox/{corner}") for corner in Corners._fields}
+    try:
+        return Corners(**{corner: float(text) for corner, text in texts.items()})
+    except (TypeError, ValueError) as error:
+        held = ", ".join(f"{corner} {text!r}" for corner, text in texts.items())
+        raise ValueError(f"object {number}: expected four numbers in bndbox, found {held}") from error
+
+
+def _is_difficult(found: xml.Element, number: int) -> bool:
+    text = (found.findtext("difficult") or "").strip()
+    if text.lower() not in _DIFFICULT:
+        raise ValueError(f"object {number}: expected difficult 0 or 1, found {text!r}")
+    return _DIFFICULT[text.lower()]
 
 
 def _names_in(contents: list[_Content]) -> tuple[str, ...]:
-    return tuple(sorted({name for content in contents for name, _, _ in content.objects}))
+    return tuple(sorted({found.name for content in contents for found in content.objects}))
 
 
-def _annotated(content: _Content, path: str, label_of: dict[str, int]) -> AnnotatedImage:
+def _annotated(
+    content: _Content, path: str, label_of: dict[str, int], counting: str, crowds_are_objects: bool
+) -> AnnotatedImage:
     objects = []
-    for number, (name, box, is_difficult) in enumerate(content.objects, start=1):
+    for number, (name, corners, is_difficult) in enumerate(content.objects, start=1):
         if name not in label_of:
             raise ValueError(f"{path}: object {number}: expected one of {list(label_of)}, found {name!r}")
-        objects.append(AnnotatedObject(f"object {number}", label_of[name], box, crowd=is_difficult))
+        crowd = is_difficult and not crowds_are_objects
+        objects.append(AnnotatedObject(f"object {number}", label_of[name], corners.box(counting), crowd))
     return AnnotatedImage(tuple(objects), content.size, path)

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config.dense import DetectViewConfig, SegmentViewConfig
+from pipeline.config.data import DataConfig
+from pipeline.config.dense import DetectionSection, DetectViewConfig, SegmentationSection, SegmentViewConfig
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,19 @@ def test_impossible_views_are_refused(section, values, words):
     with pytest.raises(ValidationError) as error:
         section(**values)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "annotation", "other"),
+    [(DetectionSection, "objects", "label-map"), (SegmentationSection, "label-map", "objects")],
+)
+def test_the_data_of_a_dense_task_must_be_annotated_for_it(section, annotation, other):
+    for values in (
+        {},
+        {"data": {"source": "x"}},
+        {"data": DataConfig()},
+        {"data": {"annotation": annotation}},
+    ):
+        assert section.model_validate(values).data.annotation == annotation
+    with pytest.raises(ValidationError, match=f'annotation must be "{annotation}" here, got "{other}"'):
+        section.model_validate({"data": {"annotation": other}})

@@ -91,6 +91,8 @@ def test_settings_that_a_format_has_no_use_for_are_refused(tmp_path, tree):
         ({"class_names": ["a"]}, r"data\.class_names: data in the format image-folder names its classes"),
         ({"label_values": [1]}, r"data\.label_values: data in the format image-folder has no label maps"),
         ({"ignored_labels": [1]}, r"data\.ignored_labels: data in the format image-folder has no label maps"),
+        ({"crowds": "objects"}, r"data\.crowds: data in the format image-folder has no crowds"),
+        ({"corners": "from-0"}, r"data\.corners: data in the format image-folder has no corners"),
     ):
         with pytest.raises(ValueError, match=words):
             open_source(DataConfig(source=str(root), **section))

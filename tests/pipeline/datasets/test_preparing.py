@@ -40,6 +40,43 @@ def test_manifest_summary_and_pixels(tmp_path, tree):
         assert np.array_equal(dataset.image(i), np.asarray(Image.open(root / row["path"])))
 
 
+def test_a_channel_that_does_not_vary_has_a_floor(tmp_path, rng):
+    """Of two colours, or grey in one band: nothing is divided by zero."""
+    (tmp_path / "photos").mkdir()
+    for i in range(4):
+        pixels = np.zeros((4, 5, 3), np.uint8)
+        pixels[..., 0] = rng.integers(0, 256, (4, 5))
+        pixels[..., 2] = 9
+        Image.fromarray(pixels).save(tmp_path / f"photos/{i}.png")
+    summary = prepare(DataConfig(source=str(tmp_path / "photos")), tmp_path / "out")
+    assert summary["std"][0] > 0.1
+    assert summary["std"][1:] == [1 / 255, 1 / 255]
+    assert summary["flat_channels"] == ["G", "B"]
+    dataset = PreparedDataset.open(tmp_path / "out")
+    assert np.isfinite((dataset.image(0) / 255 - dataset.mean) / dataset.std).all()
+
+
+def test_images_that_are_labelled_otherwise_are_refused_at_once(tmp_path, tree, png, label_png, write):
+    root = tree(tmp_path / "photos", ["a.png", "b.png"])
+    for annotation, words in (("objects", "objects"), ("label-map", "label maps")):
+        config = DataConfig(source=str(root), annotation=annotation)
+        with pytest.raises(
+            ValueError, match=rf"expected {words}, found at most a class .*format image-folder"
+        ):
+            prepare(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    for i in range(5):
+        write(tmp_path / f"data/images/{i}.png", png(i))
+        write(tmp_path / f"data/masks/{i}.png", label_png([[0, 1, 1, 0, 1]] * 4))
+    config = DataConfig(source=str(tmp_path / "data"), annotation="label-map", class_names=("a", "b"))
+    assert prepare(config, tmp_path / "out")["annotation"] == "label-map"
+    with pytest.raises(ValueError, match="expected objects, found label maps"):
+        prepare(config.model_copy(update={"annotation": "objects"}), tmp_path / "out")
+    with pytest.raises(ValueError, match=r"expected images with label maps .* found none in the parts test"):
+        prepare(config.model_copy(update={"test_share": 0.0}), tmp_path / "untested")
+    assert not (tmp_path / "untested/summary.json").exists()
+
+
 def test_twins_across_splits_are_counted_and_stay(tmp_path, tree, png):
     root = tree(tmp_path / "photos", ["train/a/0.png", "train/a/1.png", "test/a/2.png", "test/a/3.png"])
     (root / "test/a/twin.png").write_bytes(png(0))

@@ -100,6 +100,21 @@ def test_what_cannot_be_detected_in(dataset, tmp_path):
     assert why_not(untested) == "no detection in photo-scenes (objects): no labelled images in the parts test"
 
 
+def test_crowds_are_nothing_to_detect(dataset):
+    counts = dataset.summary["num_objects"]
+    for split in ("train", "test"):
+        crowds = replace(
+            dataset,
+            summary=dataset.summary | {"num_crowds": {"train": 0, "test": 0} | {split: counts[split]}},
+        )
+        assert why_not(crowds) == (
+            f"no detection in photo-scenes (objects): expected objects in the part {split}, "
+            f'found {counts[split]} crowds only; data.crowds = "objects" takes them as objects'
+        )
+    nothing = replace(dataset, summary=dataset.summary | {"num_objects": {"train": 0, "test": 0}})
+    assert why_not(nothing).endswith("expected objects in the part train, found none")
+
+
 def test_masks_that_are_missing(dataset, monkeypatch):
     assert why_no_masks(dataset) is None
     total = sum(len(dataset.objects(row).boxes) for row in dataset.indices("train").tolist())

@@ -24,7 +24,7 @@ def test_boxes_are_clipped_to_the_image():
     found = packed((-2, -3, 4.5, 5), (7, 8, 11, 13.5), (0, 0, 10, 12))
     assert boxes_of(found) == [[0, 0, 4.5, 5], [7, 8, 10, 12], [0, 0, 10, 12]]
     assert np.frombuffer(found.areas, np.float32).tolist() == [22.5, 12, 120]
-    assert found.num_dropped == 0
+    assert found.dropped == ()
 
 
 def test_boxes_without_area_are_dropped_with_their_masks():
@@ -33,7 +33,7 @@ def test_boxes_without_area_are_dropped_with_their_masks():
     found = packed((1, 1, 2, 2), dropped, (5, 5, 5, 5), (5, 5, 8, 5), (6, 6, 7, 7))
     assert np.frombuffer(found.classes, np.int32).tolist() == [0, 4]
     assert len(found.segments) == 2
-    assert found.num_dropped == 3
+    assert found.dropped == ("object 1 in a.json", "object 2 in a.json", "object 3 in a.json")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,8 @@ def test_boxes_without_area_are_dropped_with_their_masks():
         ((5, 2, 4, 5), "expected a box from its left upper to its right lower corner"),
         ((5, float("nan"), 6, 5), "expected a box from its left upper"),
         ((5, 1, float("inf"), 5), "expected a box from its left upper"),
+        ((0, 0, 1e308, 5), r"box from .0, 0. to .1e.308, 5. reaches far out of the image of 10 x 12"),
+        ((0, -12.5, 5, 5), "reaches far out"),
     ],
 )
 def test_wrong_boxes(box, words):
@@ -59,7 +61,7 @@ def test_another_size_names_both_and_the_file():
     """T17: annotations that were made for another size are refused, with both sizes."""
     with pytest.raises(BadAnnotation, match=r"image of 10 x 12 pixels, annotated as 12 x 10 in a\.json"):
         packed((1, 1, 2, 2), size=(12, 10))
-    assert packed((1, 1, 2, 2), size=None).num_dropped == 0
+    assert packed((1, 1, 2, 2), size=None).dropped == ()
 
 
 def test_box_and_area_come_from_the_mask_where_they_are_not_given():
@@ -72,6 +74,35 @@ def test_box_and_area_come_from_the_mask_where_they_are_not_given():
     assert np.frombuffer(found.crowd, bool).tolist() == [False, True]
     with pytest.raises(BadAnnotation, match="expected a box or a mask, found neither"):
         packed(AnnotatedObject("object 0", 0, None))
+
+
+def test_a_mask_that_is_not_there_is_none_and_is_named():
+    for segmentation in ([[]], [[2, 3, 6, 8]], {"size": [12, 10], "counts": [120]}):
+        found = packed(AnnotatedObject("object 0", 0, (2, 3, 6, 8), segmentation=segmentation))
+        assert found.segments == (b"",)
+        assert found.empty_masks == ("object 0 in a.json",)
+        assert np.frombuffer(found.areas, np.float32).tolist() == [20], "of the box"
+    assert packed(AnnotatedObject("object 0", 0, (2, 3, 6, 8), segmentation=[])).empty_masks == ()
+    outline = [[2.1, 3.1, 2.2, 3.1, 2.2, 3.2]]
+    found = packed(AnnotatedObject("object 0", 0, (2, 3, 6, 8), segmentation=outline))
+    assert found.segments != (b"",), "an outline that holds no pixel's centre is COCO's empty mask"
+    assert found.empty_masks == ("object 0 in a.json",)
+
+
+def test_an_area_larger_than_the_image_is_none():
+    found = packed(
+        AnnotatedObject("object 0", 0, (2, 3, 6, 8), area=120.0),
+        AnnotatedObject("object 1", 0, (2, 3, 6, 8), area=120.5),
+        AnnotatedObject("object 2", 0, (2, 3, 6, 8), area_missing=True, segmentation=[[2, 3, 6, 3, 6, 8]]),
+    )
+    assert np.frombuffer(found.areas, np.float32).tolist()[:2] == [120, 20]
+    assert 0 < np.frombuffer(found.areas, np.float32)[2] < 20, "of the mask"
+    assert found.missing_areas == ("object 1 in a.json", "object 2 in a.json")
+
+
+def test_a_problem_is_said_with_the_name():
+    with pytest.raises(BadAnnotation, match=r"object 0 in a\.json: no number"):
+        packed(AnnotatedObject("object 0", 0, None, problem="no number"))
 
 
 def test_a_wrong_mask_names_its_object():

@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
 from pipeline.datasets.objects.coco import coco_files
+from pipeline.evaluate.average_precision import Detections, coco_results, evaluate_ap
 from pipeline.files import read_json, write_json
 
 CATEGORIES = [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}, {"id": 13, "name": "sign"}]
@@ -102,7 +105,10 @@ def test_what_does_not_fit_is_quarantined(coco, prepared):
     write_json(coco / VAL, content((5, 6), found))
     with pytest.raises(ValueError, match="2 of 5") as caught:
         prepared(coco)
-    assert "annotation 9 in instances_val2017.json: expected a box" in str(caught.value)
+    assert (
+        "annotation 9 in instances_val2017.json: expected bbox as four numbers x, y, width, height, "
+        in str(caught.value)
+    )
     assert "/6.png: cannot be read: No such file" in str(caught.value)
 
 
@@ -145,6 +151,151 @@ def test_ids_that_two_files_share_stay(coco, prepared, png, write):
     assert [dataset.image_id(i) for i in dataset.indices("train")] == [9, 4, 7]
 
 
+@pytest.mark.parametrize("first", [2**60, 2**63, -3])
+def test_ids_that_the_evaluator_cannot_hold_are_counted_anew(coco, prepared, first):
+    found = content((9, 4, 7), [annotation(1, 9, 90), annotation(2, 7, 13)])
+    for entry, key in [(e, "id") for e in found["images"]] + [(e, "image_id") for e in found["annotations"]]:
+        entry[key] = first + (9, 4, 7).index(entry[key])
+    write_json(coco / TRAIN, found)
+    dataset = prepared(coco, val_share=0)
+    assert [dataset.image_id(i) for i in range(5)] == [0, 1, 2, 3, 4]
+    assert [dataset.objects(i).classes.tolist() for i in range(3)] == [[2], [], [1]]
+    (note,) = dataset.summary["notes"]
+    assert f"annotations/instances_train2017.json: image id {first} is not within 0 and 2^53" in note
+
+
+def test_category_ids_that_the_evaluator_cannot_hold_are_counted_anew(coco, prepared):
+    (coco / VAL).unlink()
+    found = content((9, 4, 7), [annotation(1, 9, 2**60 + 1)])
+    found["categories"] = [{"id": 2**60 + i, "name": name} for i, name in enumerate("ab")]
+    write_json(coco / TRAIN, found)
+    dataset = prepared(coco)
+    assert (dataset.class_names, dataset.category_ids) == (["a", "b"], [1, 2])
+    assert dataset.objects(0).classes.tolist() == [1]
+
+
+def test_two_files_of_one_part_may_number_images_alike(tmp_path, png, write, prepared):
+    """Every image keeps its own objects, and no two have one id."""
+    for number, name in enumerate("ab"):
+        write(tmp_path / f"coco/images/{name}/0.png", png(number))
+        found = content((1,), [annotation(1, 1, 1, bbox=[number, 0, 3, 2])])
+        found["images"][0]["file_name"] = "0.png"
+        write_json(tmp_path / f"coco/annotations/{name}.json", found)
+    dataset = prepared(tmp_path / "coco", val_share=0, test_share=0)
+    assert [dataset.path(i) for i in range(2)] == ["images/a/0.png", "images/b/0.png"]
+    assert [dataset.image_id(i) for i in range(2)] == [0, 1]
+    assert [dataset.objects(i).boxes.tolist() for i in range(2)] == [[[0, 0, 3, 2]], [[1, 0, 4, 2]]]
+    assert dataset.summary["notes"] == [
+        "ids: counted anew, images by their row in manifest.csv and classes from 1: annotations/a.json and "
+        "annotations/b.json both have an image 1"
+    ]
+
+
+@pytest.mark.parametrize("ids", [(1, 1), (2**60, 2**60 + 1)])
+def test_scores_tell_images_apart_whatever_their_ids(tmp_path, png, write, prepared, ids):
+    """The truth found in its own images is AP 1, found in one another's AP 0."""
+    for number, (name, image_id) in enumerate(zip("ab", ids, strict=True)):
+        write(tmp_path / f"coco/images/test_{name}/0.png", png(number, 20, 20))
+        found = content((image_id,), [annotation(1, image_id, 1, bbox=[10 * number, 0, 9, 9])], 20, 20)
+        found["images"][0]["file_name"] = "0.png"
+        write_json(tmp_path / f"coco/annotations/instances_test_{name}.json", found)
+    write(tmp_path / "coco/images/train/0.png", png(2, 20, 20))
+    found = content((1,), [], 20, 20)
+    found["images"][0]["file_name"] = "0.png"
+    write_json(tmp_path / "coco/annotations/instances_train.json", found)
+    dataset = prepared(tmp_path / "coco", val_share=0)
+    rows = dataset.indices("test").tolist()
+    truth = [dataset.objects(row) for row in rows]
+    detections = [Detections(one.boxes, np.ones(1, "f4"), one.classes, None) for one in truth]
+    for found, ap in ((detections, 1), (detections[::-1], 0)):
+        results = coco_results(found, dataset, rows)
+        assert evaluate_ap(results, dataset, rows, "bbox").metrics["ap"] == pytest.approx(ap)
+
+
+def test_an_image_in_two_files_is_refused(coco, prepared):
+    found = content((5,), [])
+    found["images"][0]["file_name"] = "val2017/5.png"
+    write_json(coco / "annotations/instances_minival.json", found)
+    with pytest.raises(ValueError, match=r"val2017/5\.png: .* in instances_minival\.json and again in inst"):
+        prepared(coco)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"iscrowd": "0"}, 'expected iscrowd 0 or 1, found "0"'),
+        ({"iscrowd": 2}, "expected iscrowd 0 or 1, found 2"),
+        ({"bbox": ["1", "1", "3", "2"]}, r'found \["1", "1", "3", "2"\]'),
+        ({"bbox": [1, 1, 3]}, r"expected bbox as four numbers x, y, width, height, found \[1, 1, 3\]"),
+        ({"bbox": []}, r"found \[\]"),
+        ({"bbox": [1, 1, True, 2]}, r"found \[1, 1, true, 2\]"),
+        ({"bbox": [1, 1, 1e308, 2]}, r"box from .1, 1. to .1e.308, 3. reaches far out of the image"),
+        ({"bbox": [1, 1, 10**400, 2]}, r"found box from .1, 1. to .inf, 3."),
+    ],
+)
+def test_fields_are_not_taken_at_their_word(coco, prepared, change, words):
+    write_json(coco / VAL, content((5, 6), [annotation(8, 5, 1, **change)]))
+    with pytest.raises(ValueError, match=rf"5\.png: annotation 8 in instances_val2017\.json: .*{words}"):
+        prepared(coco)
+
+
+@pytest.mark.parametrize("area", [float("inf"), float("nan"), -6, 0, 21, "6", None, True, 10**400])
+def test_an_impossible_area_is_that_of_the_mask(coco, prepared, write, area):
+    found = content((5, 6), [annotation(8, 5, 1, area=area), annotation(9, 5, 1, area=5)])
+    write(coco / VAL, json.dumps(found))
+    dataset = prepared(coco, val_share=0)
+    assert dataset.objects(3).areas.tolist() == [6, 5]
+    assert dataset.summary["num_missing_areas"] == 1
+    assert dataset.summary["first_missing_areas"] == ["annotation 8 in instances_val2017.json"]
+
+
+def test_masks_that_are_not_there(coco, prepared):
+    found = [annotation(8, 5, 1, segmentation=[[]]), annotation(9, 6, 1, segmentation=[[1, 1, 4, 3]])]
+    write_json(coco / VAL, content((5, 6), found))
+    dataset = prepared(coco, val_share=0)
+    assert dataset.objects(3).segments == dataset.objects(4).segments == (None,)
+    assert dataset.summary["first_empty_masks"] == [
+        f"annotation {i} in instances_val2017.json" for i in (8, 9)
+    ]
+
+
+def test_a_dense_task_without_objects_is_refused_at_once(coco, prepared):
+    assert len(prepared(coco, annotation="objects")) == 5
+    write_json(coco / VAL, content((5, 6), []))
+    with pytest.raises(
+        ValueError, match="expected objects to train and to test on, found none in the parts test"
+    ):
+        prepared(coco, annotation="objects")
+    assert len(prepared(coco)) == 5
+
+
+def test_crowds_are_objects_where_the_data_section_says_so(coco, prepared):
+    assert prepared(coco, val_share=0, crowds="objects").objects(0).crowd.tolist() == [False, False]
+
+
+def test_a_category_above_others_is_no_class_unless_it_is_used(coco, prepared):
+    (coco / VAL).unlink()
+    found = content((9, 4, 7), [annotation(1, 9, 2)])
+    found["categories"] = [
+        {"id": 0, "name": "shapes", "supercategory": "none"},
+        {"id": 1, "name": "block", "supercategory": "shapes"},
+        {"id": 2, "name": "disc", "supercategory": "shapes"},
+        {"id": 3, "name": "ring", "supercategory": "ring"},
+        {"id": 4, "name": "_background_", "supercategory": None},
+    ]
+    write_json(coco / TRAIN, found)
+    dataset = prepared(coco)
+    assert (dataset.class_names, dataset.category_ids) == (["block", "disc", "ring"], [1, 2, 3])
+    assert dataset.objects(0).classes.tolist() == [1]
+    assert dataset.summary["notes"] == [
+        "no class: shapes (0), _background_ (4), which no annotation has: "
+        "it groups others, or is the background"
+    ]
+    found["annotations"][0]["category_id"] = 0
+    write_json(coco / TRAIN, found)
+    assert prepared(coco).class_names == ["shapes", "block", "disc", "ring"]
+
+
 def test_categories_must_agree(coco, prepared):
     found = read_json(coco / VAL)
     found["categories"] = [{"id": 1, "name": "dog"}]
@@ -157,7 +308,34 @@ def test_categories_must_agree(coco, prepared):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("{", "not a JSON file"), ("[]", "expected COCO's lists"), ("{}", "expected COCO's")]
+    ("text", "words"),
+    [
+        ("{", "not a JSON file"),
+        ("[]", r"expected COCO's lists images, annotations, categories, found \[\]"),
+        ("{}", "expected COCO's lists .*; missing: images, annotations, categories; found the keys none"),
+        (
+            '{"info": 1, "images": [], "categories": []}',
+            "expected COCO's lists .*; missing: annotations; found the keys info, images, categories",
+        ),
+        ('{"images": [], "annotations": {}, "categories": []}', "annotations: expected a list, found {}"),
+        (
+            '{"images": [], "annotations": [[{"id": 7}]], "categories": []}',
+            r"annotations: expected objects such as .*, found as number 1 \[{.id.: 7}\]",
+        ),
+        ('{"images": ["a.png"], "annotations": [], "categories": []}', "images: .* found as number 1 .a.png"),
+        (
+            '{"images": [], "annotations": [{"id": 7, "image_id": [1]}], "categories": []}',
+            r"annotation 7: no image has the id \[1\]",
+        ),
+        (
+            '{"images": [{"id": [1]}], "annotations": [], "categories": []}',
+            r"image id \[1\] is no whole number",
+        ),
+        (
+            '{"images": [{"id": true}], "annotations": [], "categories": []}',
+            "image id True is no whole number",
+        ),
+    ],
 )
 def test_a_file_in_another_form_is_named(coco, prepared, write, text, words):
     write(coco / VAL, text)

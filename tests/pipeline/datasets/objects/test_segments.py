@@ -3,7 +3,7 @@ import pytest
 from faster_coco_eval.core import mask as run_lengths
 from pycocotools import mask as oracle
 
-from pipeline.datasets.objects.segments import compressed
+from pipeline.datasets.objects.segments import compressed, num_pixels
 from pipeline.datasets.photo_scenes.rle import encode_mask
 from pipeline.datasets.source import BadAnnotation
 
@@ -48,10 +48,12 @@ def test_polygons_are_clipped_by_the_image(rng):
 
 
 def test_no_mask_and_no_area():
-    assert compressed(None, WIDTH, HEIGHT) == compressed([], WIDTH, HEIGHT) == b""
-    line = compressed([[1, 1, 5, 5], [2, 2]], WIDTH, HEIGHT)
-    assert line
-    assert decoded(line).sum() == 0
+    """Also a box's two corners, which pycocotools would take for a box, and run lengths without a pixel."""
+    empty = oracle.encode(np.zeros((HEIGHT, WIDTH), np.uint8, order="F"))["counts"]
+    runs = [{"size": [HEIGHT, WIDTH], "counts": counts} for counts in ([600], [600, 0], empty)]
+    for nothing in (None, [], [[]], [[1, 1, 5, 5]], [[1, 1, 5, 5], [2, 2]], *runs):
+        assert compressed(nothing, WIDTH, HEIGHT) == b""
+    assert num_pixels(compressed([SQUARE], WIDTH, HEIGHT), WIDTH, HEIGHT) == 64
     assert compressed([[1, 1, 5, 5], SQUARE], WIDTH, HEIGHT) == compressed([SQUARE], WIDTH, HEIGHT)
 
 
@@ -60,6 +62,9 @@ def test_no_mask_and_no_area():
     [
         ({"size": [WIDTH, HEIGHT], "counts": [600]}, r"30 x 20 pixels, run lengths of size \[30, 20\]"),
         ({"counts": [600]}, "run lengths of size None"),
+        ({"size": 600, "counts": [600]}, "run lengths of size 600"),
+        (5, "expected polygons or run lengths, found 5"),
+        ("none", "expected polygons or run lengths, found 'none'"),
         ({"size": [HEIGHT, WIDTH], "counts": [500, 99]}, "add up to 599 pixels, expected 30 x 20 = 600"),
         ({"size": [HEIGHT, WIDTH], "counts": [-1, 601]}, "whole numbers from 0"),
         ({"size": [HEIGHT, WIDTH], "counts": None}, "whole numbers from 0"),
@@ -67,6 +72,7 @@ def test_no_mask_and_no_area():
         ([[1, 2, 3, 4, 5, 6, 7]], "found 7 numbers"),
         ([1, 2, 3, 4, 5, 6], "lists of x, y"),
         ([["a", 1, 2, 3, 4, 5]], "lists of x, y"),
+        ([[10**400, 1, 2, 3, 4, 5]], "lists of x, y"),
         ([[0, 0, 5, 0, 5, 1e9]], "corner at 1e.09 is far outside the image of 30 x 20"),
         ([[0, 0, 5, 0, float("nan"), 1]], "corner at nan"),
     ],

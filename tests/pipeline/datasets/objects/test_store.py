@@ -55,11 +55,32 @@ def test_objects_are_counted_by_split(tmp_path):
     writer, _ = stored(tmp_path, IMAGES)
     assert writer.summary(np.array([0, 0, 2]), 3) == {
         "class_counts": {"train": [1, 0, 1], "val": [0, 0, 0], "test": [0, 1, 0]},
+        "crowd_counts": {"train": [1, 0, 0], "val": [0, 0, 0], "test": [0, 0, 0]},
         "num_objects": {"train": 2, "val": 0, "test": 1},
         "num_crowds": {"train": 1, "val": 0, "test": 0},
         "num_without_objects": {"train": 1, "val": 0, "test": 0},
         "num_dropped_boxes": 1,
+        "num_empty_masks": 0,
+        "num_missing_areas": 0,
+        "first_dropped_boxes": ["d in a.json"],
+        "first_empty_masks": [],
+        "first_missing_areas": [],
     }
+
+
+def test_all_doubts_are_counted_and_the_first_named(tmp_path):
+    images = [
+        tuple(
+            AnnotatedObject(f"{image}-{i}", 0, (1, 1, 2, 2), area_missing=True, segmentation=[[]])
+            for i in range(4)
+        )
+        for image in range(3)
+    ]
+    writer, _ = stored(tmp_path, images)
+    summary = writer.summary(np.array([0, 0, 2]), 1)
+    assert (summary["num_empty_masks"], summary["num_missing_areas"]) == (12, 12)
+    first = [f"{name} in a.json" for name in ("0-0", "0-1", "0-2", "0-3", "1-0")]
+    assert summary["first_empty_masks"] == summary["first_missing_areas"] == first
 
 
 def test_what_is_read_may_be_written_to(tmp_path):

@@ -38,6 +38,7 @@ def voc(tmp_path, png, write):
 
 
 def test_corners_are_pixels_from_one_both_inside(voc, prepared):
+    """An object ends at the image's last pixel, and none begins at 0."""
     dataset = prepared(voc, val_share=0)
     assert (dataset.summary["format"], dataset.annotation) == ("voc-boxes", "objects")
     assert dataset.class_names == ["cat", "dog"]
@@ -47,6 +48,10 @@ def test_corners_are_pixels_from_one_both_inside(voc, prepared):
     assert first.classes.tolist() == [1, 0]
     assert first.areas.tolist() == [20, 6]
     assert first.segments == (None, None)
+    assert dataset.summary["notes"] == [
+        "corners: counted from 1, both inside the box, because no corner is 0, and 3 of 4 objects end at the "
+        "image's last pixel; else set data.corners"
+    ]
     assert dataset.split_names == {"train": "trainval", "test": "test"}
     assert [dataset.image_id(i) for i in range(3)] == [0, 1, 2]
 
@@ -54,15 +59,58 @@ def test_corners_are_pixels_from_one_both_inside(voc, prepared):
 def test_difficult_objects_are_neither_targets_nor_mistakes(voc, prepared):
     """T14: what counts for nothing is kept as a crowd."""
     assert prepared(voc).objects(0).crowd.tolist() == [False, True]
+    assert prepared(voc, crowds="objects").objects(0).crowd.tolist() == [False, False]
 
 
-def test_boxes_without_area_are_dropped_and_empty_images_stay(voc, prepared):
-    """T13: an image without objects stays. T18: degenerate boxes go."""
+def test_a_box_of_one_pixel_stays_and_so_do_empty_images(voc, prepared):
+    """T13: an image without objects stays. Corners that coincide are one pixel, both being inside."""
     dataset = prepared(voc, val_share=0)
     assert len(dataset.objects(1).boxes) == 0
-    assert dataset.objects(2).boxes.tolist() == [[1, 2, 4, 4]]
-    assert dataset.summary["num_dropped_boxes"] == 1
+    assert dataset.objects(2).boxes.tolist() == [[1, 2, 2, 3], [1, 2, 4, 4]]
+    assert dataset.summary["num_dropped_boxes"] == 0
     assert dataset.summary["num_quarantined"] == 0
+
+
+def test_a_corner_of_zero_anywhere_counts_the_whole_set_from_zero(voc, prepared, write):
+    """T18: counted from 0 a box whose corners coincide has no area, and goes."""
+    write(voc / "Annotations/2.xml", described(("dog", (0, 1, 2, 3))))
+    dataset = prepared(voc, val_share=0)
+    assert dataset.objects(0).boxes.tolist() == [[1, 1, 5, 4], [2, 2, 3, 4]]
+    assert dataset.objects(1).boxes.tolist() == [[0, 1, 2, 3]]
+    assert dataset.objects(2).boxes.tolist() == [[2, 3, 4, 4]]
+    assert dataset.summary["num_dropped_boxes"] == 1
+    assert dataset.summary["first_dropped_boxes"] == ["object 1 in Annotations/3.xml"]
+    assert dataset.summary["notes"] == [
+        "corners: counted from 0, the far one outside the box, because 1 of 5 objects have a corner below 1; "
+        "else set data.corners"
+    ]
+
+
+def test_the_data_section_says_how_corners_are_counted(voc, prepared):
+    for corners, box in (("from-1", [0, 0, 5, 4]), ("from-0", [1, 1, 5, 4]), ("pixels-from-0", [1, 1, 5, 4])):
+        dataset = prepared(voc, val_share=0, corners=corners)
+        assert dataset.objects(0).boxes[0].tolist() == box
+        assert "as data.corners says" in dataset.summary["notes"][0]
+    assert dataset.objects(2).boxes.tolist() == [[2, 3, 3, 4], [2, 3, 5, 4]], "both inside, cut to the image"
+
+
+def test_what_is_no_number_is_said_as_the_file_has_it(voc, prepared, write):
+    for found, words in (
+        (("a", 1, 2, 3), r"object 1: expected four numbers in bndbox, found xmin 'a', ymin '1', xmax '2', "),
+        (("", 1, 2, 3), "found xmin '', "),
+    ):
+        write(voc / "Annotations/2.xml", described(("dog", found)))
+        with pytest.raises(ValueError, match=rf"2\.png: annotations cannot be read: .*{words}"):
+            prepared(voc)
+    found = described(("dog", (1, 1, 2, 2)))
+    write(voc / "Annotations/2.xml", found.replace("<difficult>0", "<difficult>2"))
+    with pytest.raises(ValueError, match="object 1: expected difficult 0 or 1, found '2'"):
+        prepared(voc)
+    write(voc / "Annotations/2.xml", found.replace("<difficult>0", "<difficult>"))
+    assert prepared(voc, val_share=0).objects(1).crowd.tolist() == [False]
+    write(voc / "Annotations/2.xml", described(("dog", (1, 1, 2, 2)), width="inf"))
+    with pytest.raises(ValueError, match=r"2\.png: annotations cannot be read: .*infinity"):
+        prepared(voc)
 
 
 def test_names_of_the_data_section_are_the_labels(voc, prepared):
@@ -125,10 +173,11 @@ def test_sample_data(sample_data, prepared):
     assert dataset.summary["format"] == "voc-boxes"
     assert dataset.class_names == ["Platelets", "RBC", "WBC"]
     assert dataset.summary["counts"] == {"train": 205, "val": 87, "test": 72}
-    # 4,155 RBC by the read-me, of which two have no area.
+    # As the read-me counts; two RBC are one pixel wide or high.
     totals = [sum(counts) for counts in zip(*dataset.summary["class_counts"].values(), strict=True)]
-    assert totals == [361, 4155 - 2, 372]
-    assert dataset.summary["num_dropped_boxes"] == 2
+    assert totals == [361, 4155, 372]
+    assert dataset.summary["num_dropped_boxes"] == 0
+    assert "counted from 1" in dataset.summary["notes"][0]
     assert dataset.summary["num_quarantined"] == 0
     assert read_json(dataset.directory / "summary.json") == dataset.summary
     for i in range(0, len(dataset), 50):

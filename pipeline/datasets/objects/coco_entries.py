@@ -1,0 +1,54 @@
+"""An entry of COCO's "annotations" as an object."""
+
+import json
+import math
+from typing import Any
+
+from pipeline.datasets.objects.annotated import AnnotatedObject
+
+_SHOWN = 60  # characters of a wrong value
+
+
+def coco_object(found: dict[str, Any], label: int, *, crowds_are_objects: bool = False) -> AnnotatedObject:
+    """One entry of COCO's "annotations" as an object of class `label`."""
+    box, crowd, area = found.get("bbox"), found.get("iscrowd"), _as_float(found.get("area"))
+    problem = None
+    if box is not None:
+        if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
+            problem = f"expected bbox as four numbers x, y, width, height, found {as_held(box)}"
+            box = None
+        else:
+            left, top, width, height = map(_as_float, box)
+            box = (left, top, left + width, top + height)
+    if crowd not in (None, 0, 1):  # false and true among them
+        problem = f"expected iscrowd 0 or 1, found {as_held(crowd)}"
+    is_possible = 0 < area < math.inf
+    return AnnotatedObject(
+        name=f"annotation {found.get('id')}",
+        label=label,
+        box=box,
+        crowd=bool(crowd) and not crowds_are_objects,
+        area=area if is_possible else None,
+        segmentation=found.get("segmentation"),
+        area_missing=not is_possible,
+        problem=problem,
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number; true and false are none."""
+    return type(value) in (int, float)
+
+
+def _as_float(value: Any) -> float:
+    """A JSON number as a float, which integers may be too large for; NaN for anything else."""
+    try:
+        return float(value) if is_number(value) else math.nan
+    except OverflowError:
+        return math.inf
+
+
+def as_held(value: Any) -> str:
+    """A value as the JSON file has it, the beginning of a long one."""
+    text = json.dumps(value, default=list)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
