@@ -55,6 +55,7 @@ class ArraySource:
     access = "memory"
     annotation = "class"
     num_outside = 0
+    notes = ()
 
     def __init__(self, parts: list[ArrayPart], *, class_names: list[str] | None = None) -> None:
         highest = max(

@@ -33,6 +33,7 @@ class Checked:
     height: int = 0
     digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
     sums: tuple[int, ...] = (0,) * 6  # sum of R, G, B, then of their squares, over pixels in 0..255
+    num_levels: int = 0  # values in the channel that has most of them
     pixels: bytes | None = None  # (H, W, 3) uint8 in C order, where asked for
     target: Packed | None = None  # of annotated sources
 
@@ -62,13 +63,19 @@ def check(source: Source, entry: Entry, *, max_pixels: int, keep_pixels: bool) -
     except OSError as error:
         return Checked(f"cannot be read: {error.strerror or error}")
     kept = pixels.tobytes() if keep_pixels else None
-    return Checked(None, width, height, digest, channel_sums(pixels), kept, packed)
+    sums, num_levels = channel_statistics(pixels)
+    return Checked(None, width, height, digest, sums, num_levels, kept, packed)
 
 
-def channel_sums(pixels: np.ndarray) -> tuple[int, ...]:
-    """Exact sums of R, G, B and of their squares; `pixels` is (H, W, 3) uint8."""
+def channel_statistics(pixels: np.ndarray) -> tuple[tuple[int, ...], int]:
+    """(exact sums of R, G, B and of their squares, values in the channel of most values).
+
+    Args:
+        pixels: (H, W, 3) uint8.
+    """
     histogram = np.array(Image.fromarray(pixels).histogram(), dtype=np.int64).reshape(3, 256)
-    return (*(histogram @ _LEVELS).tolist(), *(histogram @ _LEVELS**2).tolist())
+    sums = (*(histogram @ _LEVELS).tolist(), *(histogram @ _LEVELS**2).tolist())
+    return sums, int((histogram > 0).sum(axis=1).max())
 
 
 def check_all(

@@ -9,7 +9,9 @@ import numpy as np
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import PHOTO_SCENES, open_source
 from pipeline.datasets.checking import Checked, check_all
+from pipeline.datasets.class_overlap import overlap_notes, untrained_images
 from pipeline.datasets.drawn import DrawnSource
+from pipeline.datasets.label_like import LabelLike
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
@@ -64,10 +66,13 @@ def prepare(
         val_share=config.val_share,
         test_share=config.test_share,
         seed=config.split_seed,
+        stated=config.parts,
     )
     _write_tables(output, columns, plan)
     if isinstance(source, DrawnSource):
         source.write_card(output)
+    counted = summarize(columns, plan, list(class_names))
+    counted |= {} if targets is None else targets.summary(plan.codes, len(class_names))
     category_ids = [] if targets is None else list(source.category_ids)
     summary = {
         "name": _name(config),
@@ -78,9 +83,9 @@ def prepare(
         "stored": is_stored,
         "num_quarantined": num_bad,
         "num_outside_splits": source.num_outside,
-        **summarize(columns, plan, list(class_names)),
+        **counted,
+        **_on_classes(config, source, counted),
         "category_ids": category_ids,
-        **({} if targets is None else targets.summary(plan.codes, len(class_names))),
         "content_digest": _content_digest(output, targets, class_names, category_ids),
     }
     write_json(output / "summary.json", summary)
@@ -92,6 +97,7 @@ def _check_and_store(
 ) -> tuple[Rows, TargetWriter | None, bool, int]:
     """(usable images, their label maps or objects, whether pixels are stored, how many cannot be used)."""
     rows = Rows()
+    label_like = LabelLike()
     max_bytes = float("inf") if source.access == "memory" else config.max_store_gib * _GIB
     with (
         quarantine_file(output / "quarantine.csv") as quarantine,
@@ -106,11 +112,15 @@ def _check_and_store(
                 quarantine.add(entry.path, checked.reason)
             else:
                 rows.add(entry, checked)
+                label_like.add(entry, checked.num_levels, checked.width * checked.height)
                 _keep_pixels(config, source, store, checked)
                 if targets is not None:
                     targets.add(checked.target)
             progress(num_done, len(source))
     _refuse_bad_share(config, quarantine, len(rows))
+    if source.annotation == "class" and source.access != "memory":
+        classes = frozenset(name for name, role in config.parts.items() if role == "class")
+        label_like.refuse_mixture(config.source, classes)
     return rows, targets, store.is_kept, quarantine.num_bad
 
 
@@ -141,6 +151,22 @@ def _class_names(source: Source, rows: Rows, targets: TargetWriter | None) -> tu
     if source.class_names is not None:
         return source.class_names
     return tuple(sorted(rows.class_codes)) if targets is None else targets.numbered_classes()
+
+
+_COUNTED = {"class": "images", "label-map": "pixels", "objects": "objects"}
+
+
+def _on_classes(config: DataConfig, source: Source, counted: dict) -> dict:
+    """The notes, and the names of the splits with what tables have to say of the test part."""
+    class_counts, names = counted["class_counts"], dict(counted["split_names"])
+    try:
+        notes = overlap_notes(counted["class_names"], class_counts, _COUNTED[source.annotation])
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
+    if source.annotation == "class" and (num_untrained := untrained_images(class_counts)):
+        num_test = sum(class_counts["test"])
+        names["test"] += f", {num_untrained} of {num_test} of classes without training images"
+    return {"split_names": names, "notes": [*source.notes, *notes]}
 
 
 def _write_tables(output: Path, columns: Columns, plan: SplitPlan) -> None:

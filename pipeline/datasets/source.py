@@ -57,6 +57,7 @@ class Source(Protocol):
     # to the highest label found.
     class_names: tuple[str, ...] | None
     num_outside: int  # images that lie beside the split folders and belong to no split
+    notes: tuple[str, ...]  # how the source was read, one line each; doubts begin with "caution: "
 
     def __len__(self) -> int:
         """Number of entries."""

@@ -53,11 +53,11 @@ def test_what_was_left_out_is_said():
     summary = {
         "name": "x", "format": "archive", "counts": {"train": 2}, "split_names": {"train": "all images"},
         "class_names": [], "num_quarantined": 3, "num_unused": 4, "num_outside_splits": 5,
-        "duplicates": {"test_in_train": 6}, "annotation": "class",
+        "duplicates": {"test_in_train": 6}, "annotation": "class", "notes": ["caution: 7"],
     }  # fmt: skip
     lines = described(summary)
     assert lines[0] == "x (archive): 2 train (all images); 0 classes"
-    assert [int("".join(filter(str.isdigit, line))) for line in lines[1:]] == [3, 4, 5, 6]
+    assert [int("".join(filter(str.isdigit, line))) for line in lines[1:]] == [3, 4, 5, 6, 7]
 
 
 def test_one_line_on_pixels_or_objects():
@@ -66,7 +66,7 @@ def test_one_line_on_pixels_or_objects():
         "split_names": {"train": "train", "val": "val"}, "num_quarantined": 0, "num_unused": 0,
         "num_outside_splits": 0, "duplicates": {"test_in_train": 0}, "annotation": "label-map",
         "class_counts": {"train": [0, 5, 30, 0, 0, 1], "val": [0, 0, 40, 4, 0, 0], "test": [0] * 6},
-        "num_ignored_pixels": {"train": 10, "val": 10, "test": 0},
+        "num_ignored_pixels": {"train": 10, "val": 10, "test": 0}, "notes": [],
     }  # fmt: skip
     assert described(summary)[1] == "pixels: c 70.0%, b 5.0%, d 4.0%, f 1.0%, a 0.0%, ...; ignored 20.0%"
     summary |= {

@@ -26,6 +26,7 @@ class LabelMapSource:
     access = "random"
     annotation = "label-map"
     num_outside = 0
+    notes: tuple[str, ...] = ()
     category_ids = ()
 
     def __init__(

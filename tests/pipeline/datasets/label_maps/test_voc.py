@@ -63,6 +63,12 @@ def test_lists(voc, write):
         listed_names(voc, "Main")
 
 
+def test_an_empty_list_is_an_error(voc, prepared, write):
+    write(voc / "ImageSets/Segmentation/train.txt", "\n")
+    with pytest.raises(ValueError, match=r"Segmentation/train\.txt: expected a name in each line, found an empty"):
+        prepared(voc)
+
+
 def test_sample_data(sample_data, prepared):
     root = sample_data / "segmentation/voc-mini"
     dataset = prepared(root, val_share=0)

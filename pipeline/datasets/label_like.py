@@ -1,0 +1,87 @@
+"""Label maps among photographs: files that would be trained on as if they were pictures.
+
+A label map is told by what it holds: a lossless file with few values in each channel, far fewer than its
+pixels. Photographs have many. Sets that consist of such files (digits, icons, silhouettes) are left alone:
+only a mixture of both is a doubt, and only where one folder, or one ending of names, holds nothing else.
+"""
+
+import re
+from collections import defaultdict
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from pipeline.datasets.source import Entry
+
+_MAX_LEVELS = 32  # values of a channel
+_PIXELS_PER_LEVEL = 16
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".jp2", ".avif", ".heic", ".heif")
+_SHARE = 0.9  # of a group's images that are label maps, or of another's that are not
+# x_mask.png, x_gtFine_labelIds.png: what a name ends in where maps lie beside their images.
+_ENDING = re.compile(
+    r"[-_.](masks?|labels?|label_?ids|label_?train_?ids|instance_?ids|color|gt|seg|segmentation|annotation|"
+    r"trimap|[LP])$",
+    re.IGNORECASE,
+)
+_SHOWN = 5  # groups that a message lists
+
+
+class _Group(NamedTuple):
+    """Images of one class folder, suffix and ending."""
+
+    folder: str
+    suffix: str
+    ending: str
+
+
+class LabelLike:
+    """What the images of a source look like, image by image."""
+
+    def __init__(self) -> None:
+        self._counts: dict[_Group, list[int]] = defaultdict(lambda: [0, 0])  # images, label maps among them
+
+    def add(self, entry: Entry, num_levels: int, num_pixels: int) -> None:
+        """Look at one image.
+
+        Args:
+            num_levels: values in its channel of most values.
+        """
+        path = PurePosixPath(entry.path)
+        suffix = path.suffix.lower()
+        ending = _ENDING.search(path.stem)
+        group = _Group(entry.class_name or entry.split or "", suffix, ending[0] if ending else "")
+        is_label_like = (
+            suffix not in _LOSSY
+            and num_levels <= _MAX_LEVELS
+            and num_pixels >= _PIXELS_PER_LEVEL * num_levels
+        )
+        counts = self._counts[group]
+        counts[0] += 1
+        counts[1] += is_label_like
+
+    def refuse_mixture(self, source: str, stated: frozenset[str]) -> None:
+        """Refuse label maps among photographs.
+
+        Args:
+            stated: folders that `data.parts` calls classes.
+
+        Raises:
+            ValueError: there are both; the message names the folders or the endings, and the key.
+        """
+        groups = {group: counts for group, counts in self._counts.items() if group.folder not in stated}
+        maps = {group: n for group, (n, like) in groups.items() if like >= _SHARE * n}
+        photographs = {group: n for group, (n, like) in groups.items() if like <= (1 - _SHARE) * n}
+        if not maps or not photographs:
+            return
+        folders = {group.folder for group in maps} - {group.folder for group in photographs}
+        is_by_folder = all(group.folder in folders for group in maps)
+        names = sorted(folders) if is_by_folder else sorted({f"*{g.ending}{g.suffix}" for g in maps})
+        ends = "/" if is_by_folder else ""
+        shown = ", ".join(f"{name}{ends}" for name in names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
+        key = ", ".join(f'"{name}" = "unused"' for name in names[:_SHOWN])
+        alternative = f', or with "class" to take {"it" if len(names) == 1 else "them"} for photographs'
+        raise ValueError(
+            f"data.source: {source}: expected photographs, found {sum(maps.values())} images that look like "
+            f"label maps (at most {_MAX_LEVELS} values) in {shown} among {sum(photographs.values())} "
+            f"photographs: state data.parts = {{ {key} }} to leave them out"
+            f"{alternative if is_by_folder else ''}, or data.format to read them as labels"
+        )
