@@ -141,5 +141,7 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
     for key in ("label_values", "ignored_labels"):
         if getattr(config, key) and name not in LABEL_MAPS:
             raise ValueError(f"data.{key}: data in the format {name} has no label maps")
+    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar"):
+        raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
     if not config.class_folders and name not in ("image-folder", "archive"):
         raise ValueError(f"data.class_folders: data in the format {name} does not take classes from folders")

@@ -11,6 +11,7 @@ from pipeline.datasets.catalog import PHOTO_SCENES, open_source
 from pipeline.datasets.checking import Checked, check_all
 from pipeline.datasets.class_overlap import overlap_notes, untrained_images
 from pipeline.datasets.drawn import DrawnSource
+from pipeline.datasets.grey_range import grey_range
 from pipeline.datasets.label_like import LabelLike
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
@@ -56,7 +57,10 @@ def prepare(
         raise ValueError(f"data.source: {config.source}: no images found (format {format_name})")
     output.mkdir(parents=True, exist_ok=True)
     num_workers = num_workers or len(os.sched_getaffinity(0))
-    rows, targets, is_stored, num_bad = _check_and_store(config, source, output, num_workers, progress)
+    grey = grey_range(source, config.grey_range, config.max_pixels)
+    rows, targets, is_stored, num_bad = _check_and_store(
+        config, source, output, num_workers, progress, grey.limits
+    )
     class_names = _class_names(source, rows, targets)
     columns = rows.columns(class_names)
     plan = plan_splits(
@@ -80,20 +84,26 @@ def prepare(
         "format": format_name,
         "annotation": source.annotation,
         "max_pixels": config.max_pixels,
+        "grey_range": grey.limits,
         "stored": is_stored,
         "num_quarantined": num_bad,
         "num_outside_splits": source.num_outside,
         **counted,
-        **_on_classes(config, source, counted),
+        **_on_classes(config, source, counted, [grey.note] if grey.note else []),
         "category_ids": category_ids,
-        "content_digest": _content_digest(output, targets, class_names, category_ids),
+        "content_digest": _content_digest(output, targets, class_names, category_ids, grey.limits),
     }
     write_json(output / "summary.json", summary)
     return summary
 
 
 def _check_and_store(
-    config: DataConfig, source: Source, output: Path, num_workers: int, progress: Callable[[int, int], None]
+    config: DataConfig,
+    source: Source,
+    output: Path,
+    num_workers: int,
+    progress: Callable[[int, int], None],
+    grey_limits: tuple[float, float] | None,
 ) -> tuple[Rows, TargetWriter | None, bool, int]:
     """(usable images, their label maps or objects, whether pixels are stored, how many cannot be used)."""
     rows = Rows()
@@ -105,7 +115,11 @@ def _check_and_store(
         target_writer(source.annotation, output) as targets,
     ):
         results = check_all(
-            source, max_pixels=config.max_pixels, keep_pixels=lambda: store.is_kept, num_workers=num_workers
+            source,
+            max_pixels=config.max_pixels,
+            keep_pixels=lambda: store.is_kept,
+            num_workers=num_workers,
+            grey_range=grey_limits,
         )
         for num_done, (entry, checked) in enumerate(results, start=1):
             if checked.reason is not None:
@@ -156,7 +170,7 @@ def _class_names(source: Source, rows: Rows, targets: TargetWriter | None) -> tu
 _COUNTED = {"class": "images", "label-map": "pixels", "objects": "objects"}
 
 
-def _on_classes(config: DataConfig, source: Source, counted: dict) -> dict:
+def _on_classes(config: DataConfig, source: Source, counted: dict, on_pixels: list[str]) -> dict:
     """The notes, and the names of the splits with what tables have to say of the test part."""
     class_counts, names = counted["class_counts"], dict(counted["split_names"])
     try:
@@ -166,7 +180,7 @@ def _on_classes(config: DataConfig, source: Source, counted: dict) -> dict:
     if source.annotation == "class" and (num_untrained := untrained_images(class_counts)):
         num_test = sum(class_counts["test"])
         names["test"] += f", {num_untrained} of {num_test} of classes without training images"
-    return {"split_names": names, "notes": [*source.notes, *notes]}
+    return {"split_names": names, "notes": [*source.notes, *on_pixels, *notes]}
 
 
 def _write_tables(output: Path, columns: Columns, plan: SplitPlan) -> None:
@@ -175,12 +189,18 @@ def _write_tables(output: Path, columns: Columns, plan: SplitPlan) -> None:
 
 
 def _content_digest(
-    output: Path, targets: TargetWriter | None, class_names: tuple[str, ...], category_ids: list[int]
+    output: Path,
+    targets: TargetWriter | None,
+    class_names: tuple[str, ...],
+    category_ids: list[int],
+    grey_limits: tuple[float, float] | None,
 ) -> str:
     """Digest of images, splits, labels, and of label maps or objects; not of where they lie or how."""
     digests = [sha256_of_file(output / "manifest.csv")]
     if targets is not None:
         digests += [targets.digest, category_ids]
+    if grey_limits is not None:  # the files alone do not say which pixels they become
+        digests.append(list(grey_limits))
     return sha256_of_json([*digests, list(class_names)])
 
 

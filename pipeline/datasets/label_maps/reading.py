@@ -1,14 +1,19 @@
 """What one layout of label maps consists of, and reading any of them."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.label_maps.class_file import read_class_file
 from pipeline.datasets.label_maps.coding import coding
 from pipeline.datasets.label_maps.source import LabelMapSource, Pair
+from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
+
+_SHOWN = 5  # folders that a message lists
 
 
 @dataclass(frozen=True)
@@ -54,4 +59,21 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
         ),
         class_names=names,
         max_pixels=config.max_pixels,
+        notes=tuple(_passed_over(root, pairs)),
     )
+
+
+def _passed_over(root: Path, pairs: list[Pair]) -> list[str]:
+    """A line on the image files that are in no pair, by folder; nothing where there are none."""
+    paired = {path for pair in pairs for path in (pair.image, pair.label_map)}
+    left = Counter()
+    for folder, _, files in walk(root):
+        start = f"{folder}/" if folder else ""
+        names = [start + file.name for file in files if is_image_name(file.name)]
+        if num_left := sum(name not in paired for name in names):
+            left[folder or "."] = num_left
+    if not left:
+        return []
+    shown = ", ".join(f"{count} in {folder}/" for folder, count in left.most_common(_SHOWN))
+    more = f", {sum(left.values())} in all" if len(left) > _SHOWN else ""
+    return [f"passed over: image files that are in no pair of image and label map: {shown}{more}"]

@@ -26,7 +26,6 @@ class LabelMapSource:
     access = "random"
     annotation = "label-map"
     num_outside = 0
-    notes: tuple[str, ...] = ()
     category_ids = ()
 
     def __init__(
@@ -37,8 +36,10 @@ class LabelMapSource:
         *,
         class_names: tuple[str, ...] | None,
         max_pixels: int,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.class_names = class_names
+        self.notes = notes
         self._root = root
         self._pairs = pairs
         self._coding = coding

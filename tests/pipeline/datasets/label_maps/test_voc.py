@@ -65,7 +65,7 @@ def test_lists(voc, write):
 
 def test_an_empty_list_is_an_error(voc, prepared, write):
     write(voc / "ImageSets/Segmentation/train.txt", "\n")
-    with pytest.raises(ValueError, match=r"Segmentation/train\.txt: expected a name in each line, found an empty"):
+    with pytest.raises(ValueError, match=r"train\.txt: expected a name in each line, found an empty list"):
         prepared(voc)
 
 
@@ -79,3 +79,9 @@ def test_sample_data(sample_data, prepared):
         name = dataset.path(i).replace("JPEGImages", "SegmentationClass").replace(".jpg", ".png")
         indices = np.asarray(Image.open(root / name)).astype(int)
         assert np.array_equal(dataset.label_map(i), np.where(indices == 255, -1, indices))
+
+
+def test_images_without_a_mask_are_counted(voc, prepared):
+    assert prepared(voc).summary["notes"][0] == (
+        "passed over: image files that are in no pair of image and label map: 1 in JPEGImages/"
+    )
