@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.passed_over import PassedOver
+from pipeline.datasets.sister_folders import SisterFolders
 from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, stated_role
 from pipeline.datasets.tree import walk
@@ -60,7 +61,7 @@ class ImageFolder:
         counts: dict[str, int] = {}
         num_unused = 0
         empty: dict[str, int] = {}  # folders without an image in or below, and their other files
-        passed_over = PassedOver()
+        passed_over, sisters = PassedOver(), SisterFolders()
         for folder, _, files in walk(self._root):
             images = [entry.name for entry in files if is_image_name(entry.name)]
             used = [name for name in images if not self._is_unused(name)]
@@ -73,6 +74,7 @@ class ImageFolder:
                     empty.pop(parent, None)
             if used:
                 counts[folder] = len(used)
+                sisters.add(folder, used)
         try:
             layout = Layout.of(counts, self._parts, are_classes=self._are_classes)
         except ValueError as error:
@@ -82,7 +84,12 @@ class ImageFolder:
             layout,
             inside,
             sum(counts.values()) - inside + num_unused,
-            (*layout.notes, *self._without_images(layout, empty), *passed_over.notes()),
+            (
+                *layout.notes,
+                *sisters.notes(layout),
+                *self._without_images(layout, empty),
+                *passed_over.notes(),
+            ),
         )
 
     def _is_unused(self, name: str) -> bool:

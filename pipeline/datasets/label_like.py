@@ -7,13 +7,15 @@ only a mixture of both is a doubt, and only where one folder, or one ending of n
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from pipeline.datasets.source import Entry
+from pipeline.datasets.split_words import Role, stated_role
 
 _MAX_LEVELS = 32  # values of a channel
-_PIXELS_PER_LEVEL = 16
+_PIXELS_PER_LEVEL = 64  # a thin digit of 28 x 28 pixels has few values too
 _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".jp2", ".avif", ".heic", ".heif")
 _SHARE = 0.9  # of a group's images that are label maps, or of another's that are not
 # x_mask.png, x_gtFine_labelIds.png: what a name ends in where maps lie beside their images.
@@ -58,16 +60,16 @@ class LabelLike:
         counts[0] += 1
         counts[1] += is_label_like
 
-    def refuse_mixture(self, source: str, stated: frozenset[str]) -> None:
-        """Refuse label maps among photographs.
+    def refuse_mixture(self, source: str, parts: Mapping[str, Role]) -> None:
+        """Refuse label maps among photographs, but for folders that are stated to be classes.
 
         Args:
-            stated: folders that `data.parts` calls classes.
+            parts: `data.parts`.
 
         Raises:
             ValueError: there are both; the message names the folders or the endings, and the key.
         """
-        groups = {group: counts for group, counts in self._counts.items() if group.folder not in stated}
+        groups = {g: counts for g, counts in self._counts.items() if stated_role(g.folder, parts) != "class"}
         maps = {group: n for group, (n, like) in groups.items() if like >= _SHARE * n}
         photographs = {group: n for group, (n, like) in groups.items() if like <= (1 - _SHARE) * n}
         if not maps or not photographs:

@@ -9,7 +9,6 @@ _SHOWN = 6  # suffixes that a message lists
 _LABELS = (
     (r"(^|/)metadata\.(jsonl|csv|parquet)$", "columns beside an image folder"),
     (r"\.cls$", "WebDataset's class fields"),
-    (r"labels[-_.]idx2[-_.]int(\.gz)?$", "QMNIST's labels of several columns"),
     (r"(^|/)(data\.ya?ml|obj\.(data|names)|dataset\.ya?ml)$", "YOLO's description"),
     (r"(^|/)(imagelabels|setid|[^/]*_32x32|cars_[^/]*|[^/]*annos?|lists?)\.mat$", "MATLAB's tables"),
     (r"\.(lmdb|tfrecords?|arrow|parquet)$", "tables of records"),
@@ -17,7 +16,10 @@ _LABELS = (
         r"(^|/)(val_annotations|train_test_split|image_class_labels|wnids|classes)\.(txt|csv)$",
         "tables of classes",
     ),
-    (r"(^|/)(train|val|valid|test|trainval)\d*\.(txt|csv|tsv|json)$", "lists of official splits"),
+    (
+        r"(^|/)(train|training|val|valid|test|testing|trainval)_?\d*\.(txt|csv|tsv|json)$",
+        "lists of official splits",
+    ),
     (r"coco[^/]*\.json$|(^|/)(instances_[^/]*|result|labels|annotations?)\.json$", "annotations"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)

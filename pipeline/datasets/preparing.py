@@ -63,15 +63,7 @@ def prepare(
     )
     class_names = _class_names(source, rows, targets)
     columns = rows.columns(class_names)
-    plan = plan_splits(
-        columns.parts,
-        columns.labels if targets is None else np.zeros(len(columns), np.int64),
-        list(rows.part_names),
-        val_share=config.val_share,
-        test_share=config.test_share,
-        seed=config.split_seed,
-        stated=config.parts,
-    )
+    plan = _plan(config, rows, columns, is_annotated=targets is not None)
     _write_tables(output, columns, plan)
     if isinstance(source, DrawnSource):
         source.write_card(output)
@@ -133,8 +125,7 @@ def _check_and_store(
             progress(num_done, len(source))
     _refuse_bad_share(config, quarantine, len(rows))
     if source.annotation == "class" and source.access != "memory":
-        classes = frozenset(name for name, role in config.parts.items() if role == "class")
-        label_like.refuse_mixture(config.source, classes)
+        label_like.refuse_mixture(config.source, config.parts)
     return rows, targets, store.is_kept, quarantine.num_bad
 
 
@@ -165,6 +156,21 @@ def _class_names(source: Source, rows: Rows, targets: TargetWriter | None) -> tu
     if source.class_names is not None:
         return source.class_names
     return tuple(sorted(rows.class_codes)) if targets is None else targets.numbered_classes()
+
+
+def _plan(config: DataConfig, rows: Rows, columns: Columns, *, is_annotated: bool) -> SplitPlan:
+    try:
+        return plan_splits(
+            columns.parts,
+            np.zeros(len(columns), np.int64) if is_annotated else columns.labels,
+            list(rows.part_names),
+            val_share=config.val_share,
+            test_share=config.test_share,
+            seed=config.split_seed,
+            stated=config.parts,
+        )
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
 
 
 _COUNTED = {"class": "images", "label-map": "pixels", "objects": "objects"}

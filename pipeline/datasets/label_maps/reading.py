@@ -128,8 +128,8 @@ def _named(
         ignored,
         0,
         f"caution: classes are named by their number: the layout is that of {layout.published}, the values "
-        f"({shown}) are not its {values[0]} to {values[-1]}; 0 is a class, {ignored[0]} is ignored; data.class_names with data.label_values names "
-        "them, and data.ignored_labels states others",
+        f"({shown}) are not its {values[0]} to {values[-1]}; 0 is a class, {ignored[0]} is "
+        "ignored; data.class_names with data.label_values names them, and data.ignored_labels states others",
     )
 
 
