@@ -22,7 +22,7 @@ from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.passed_over import PassedOver
 from pipeline.datasets.source import Entry, path_order
-from pipeline.datasets.split_words import Role, stated_role
+from pipeline.datasets.split_words import Role, stated_role, unmatched
 from pipeline.images import UndecodableImage
 
 Kind = Literal["zip", "tar", "compressed-tar"]
@@ -104,6 +104,9 @@ class Archive:
 
     @cached_property
     def _layout(self) -> Layout:
+        names = (name for member in self._members for name in member.path.split("/"))
+        if unknown := unmatched(self._parts, names):
+            raise ValueError(f"{self._path}: data.parts: no folder or image is called {unknown[0]!r}")
         used = (member for member in self._members if member.problem is None and not self._is_unused(member))
         try:
             folders = {_folder(member.path) for member in used}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.label_like import looks_like_labels
 from pipeline.datasets.source import BadAnnotation, Entry, Packed, Source
 from pipeline.images import FULL_GREY, UndecodableImage, decode, rgb_from_array
 
@@ -33,7 +34,7 @@ class Checked:
     height: int = 0
     digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
     sums: tuple[int, ...] = (0,) * 6  # sum of R, G, B, then of their squares, over pixels in 0..255
-    num_levels: int = 0  # values in the channel that has most of them
+    is_label_like: bool = False  # see `pipeline.datasets.label_like`
     pixels: bytes | None = None  # (H, W, 3) uint8 in C order, where asked for
     target: Packed | None = None  # of annotated sources
 
@@ -76,7 +77,8 @@ def check(
         return Checked(f"cannot be read: {error.strerror or error}")
     kept = pixels.tobytes() if keep_pixels else None
     sums, num_levels = channel_statistics(pixels)
-    return Checked(None, width, height, digest, sums, num_levels, kept, packed)
+    is_label_like = looks_like_labels(entry.path, pixels, num_levels)
+    return Checked(None, width, height, digest, sums, is_label_like, kept, packed)
 
 
 def channel_statistics(pixels: np.ndarray) -> tuple[tuple[int, ...], int]:

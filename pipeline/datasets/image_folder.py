@@ -11,7 +11,7 @@ from pipeline.datasets.layout import Layout
 from pipeline.datasets.passed_over import PassedOver
 from pipeline.datasets.sister_folders import SisterFolders
 from pipeline.datasets.source import Entry
-from pipeline.datasets.split_words import Role, stated_role
+from pipeline.datasets.split_words import Role, stated_role, unmatched
 from pipeline.datasets.tree import walk
 from pipeline.images import UndecodableImage
 
@@ -62,11 +62,14 @@ class ImageFolder:
         num_unused = 0
         empty: dict[str, int] = {}  # folders without an image in or below, and their other files
         passed_over, sisters = PassedOver(), SisterFolders()
+        unknown = dict(self._parts)  # what nothing was called so far
         for folder, _, files in walk(self._root):
             images = [entry.name for entry in files if is_image_name(entry.name)]
             used = [name for name in images if not self._is_unused(name)]
             others = [entry.name for entry in files if not is_image_name(entry.name)]
             passed_over.add(folder, others, {Path(name).stem for name in images} if others else set())
+            for key in set(unknown) - set(unmatched(unknown, (Path(folder).name, *images))):
+                del unknown[key]
             num_unused += len(images) - len(used)
             empty[folder] = len(others)
             if images:
@@ -75,6 +78,8 @@ class ImageFolder:
             if used:
                 counts[folder] = len(used)
                 sisters.add(folder, used)
+        if unknown:
+            raise ValueError(f"{self._root}: data.parts: no folder or image is called {min(unknown)!r}")
         try:
             layout = Layout.of(counts, self._parts, are_classes=self._are_classes)
         except ValueError as error:

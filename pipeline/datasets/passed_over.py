@@ -24,6 +24,7 @@ _LABELS = (
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)
 # Files of an image's own name that describe it.
+_LABEL_FOLDERS = frozenset(("labels", "annotations", "xmls"))
 _BESIDE = {".json": "labelme", ".xml": "Pascal VOC", ".txt": "YOLO or captions"}
 
 
@@ -41,13 +42,13 @@ class PassedOver:
         Args:
             image_stems: names of the folder's images without suffix.
         """
-        in_labels_folder = "labels" in folder.lower().split("/")
+        in_labels_folder = not _LABEL_FOLDERS.isdisjoint(folder.lower().split("/"))
         for name in names:
             suffix = PurePosixPath(name).suffix.lower()
             self.suffixes[suffix or "(no suffix)"] += 1
             path = f"{folder}/{name}" if folder else name
             kind = next((words for pattern, words in _COMPILED if pattern.search(path.lower())), None)
-            is_beside = PurePosixPath(name).stem in image_stems or (in_labels_folder and suffix == ".txt")
+            is_beside = PurePosixPath(name).stem in image_stems or in_labels_folder
             if kind is None and is_beside and suffix in _BESIDE:
                 kind = f"{_BESIDE[suffix]}, a file for each image"
             if kind:

@@ -17,6 +17,7 @@ from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifes
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
 from pipeline.datasets.source import Source
+from pipeline.datasets.split_words import unmatched
 from pipeline.datasets.splits import SplitPlan, plan_splits
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
@@ -63,6 +64,10 @@ def prepare(
     )
     class_names = _class_names(source, rows, targets)
     columns = rows.columns(class_names)
+    if format_name not in ("image-folder", "archive") and (
+        unknown := unmatched(config.parts, (name for name in rows.part_names if name))
+    ):
+        raise ValueError(f"data.source: {config.source}: data.parts: no part is called {unknown[0]!r}")
     plan = _plan(config, rows, columns, is_annotated=targets is not None)
     _write_tables(output, columns, plan)
     if isinstance(source, DrawnSource):
@@ -118,7 +123,7 @@ def _check_and_store(
                 quarantine.add(entry.path, checked.reason)
             else:
                 rows.add(entry, checked)
-                label_like.add(entry, checked.num_levels, checked.width * checked.height)
+                label_like.add(entry, checked.is_label_like)
                 _keep_pixels(config, source, store, checked)
                 if targets is not None:
                     targets.add(checked.target)

@@ -1,7 +1,7 @@
 """Which words name a training, a validation or a test part. Standard library only."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -21,6 +21,14 @@ def stated_role(name: str, parts: Mapping[str, Role]) -> Role | None:
     if name in parts:
         return parts[name]
     return next((role for pattern, role in parts.items() if fnmatchcase(name, pattern)), None)
+
+
+def unmatched(parts: Mapping[str, Role], names: Iterable[str]) -> list[str]:
+    """The keys of `data.parts` that fit none of the names; a misspelt one would seem to have been obeyed."""
+    left = set(parts)
+    for name in names:
+        left = {key for key in left if not (key == name or fnmatchcase(name, key))} if left else left
+    return sorted(left)
 
 
 def whole_role(name: str) -> Role | None:

@@ -63,3 +63,10 @@ def test_what_is_passed_over_is_counted_and_labels_are_named(tmp_path, tree, wri
         "caution: labels that lie there are not read: metadata.jsonl (columns beside an image folder; 1 "
         "files), apple/1.txt (YOLO or captions, a file for each image; 1 files)",
     )
+
+
+def test_a_misspelt_part_is_an_error(tmp_path, tree):
+    tree(tmp_path, ["train/cat/1.png", "train/dog/2.png"])
+    parts = {"trian": "unused", "d*": "unused", "2.png": "unused"}
+    with pytest.raises(ValueError, match=r"data\.parts: no folder or image is called 'trian'"):
+        len(ImageFolder(tmp_path, max_bytes=10**6, parts=parts))

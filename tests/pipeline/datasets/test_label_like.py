@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from pipeline.datasets.label_like import looks_like_labels
+
 
 @pytest.fixture
 def mixture(tmp_path, png, label_png, write):
@@ -45,3 +47,13 @@ def test_sets_of_few_values_are_left_alone(mixture, prepared, label_png, write):
     for number in range(6):
         write(root / f"square/{number}.png", label_png(np.eye(20) > 0, "1" if number % 2 else "L"))
     assert prepared(root).class_names == ["circle", "square"]
+
+
+def test_ids_of_many_values_are_told_by_their_areas(rng):
+    ids = np.repeat(np.repeat(np.arange(100, dtype=np.uint8).reshape(10, 10), 20, axis=0), 20, axis=1)
+    assert looks_like_labels("a.png", np.dstack([ids] * 3), 100)
+    assert not looks_like_labels("a.png", rng.integers(0, 256, (200, 200, 3), dtype=np.uint8), 256)
+    assert not looks_like_labels("a.JPG", np.dstack([ids] * 3), 100)
+    shot = np.full((200, 200, 3), 255, np.uint8)  # a thing on white
+    shot[40:160, 40:160] = rng.integers(0, 256, (120, 120, 3))
+    assert not looks_like_labels("a.png", shot, 256)
