@@ -1,20 +1,30 @@
 """File bytes or raw arrays -> RGB pixels, (H, W, 3) uint8, or label values. Safe from many threads."""
 
+import importlib
 import io
+import re
 import struct
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 # What a data set of photographs comes in. The list is closed because some of Pillow's other readers
 # start external programs (PostScript) or check sizes only while loading.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")
+_ALWAYS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")
+# Pillow's name of a format -> (package with the plug-in, its module, its function that registers it).
+_PLUG_INS = {
+    "HEIF": ("pillow-heif", "pillow_heif", "register_heif_opener"),
+    "JXL": ("pillow-jxl-plugin", "pillow_jxl", None),
+}
 
 DEFAULT_MAX_PIXELS = 64_000_000
+FULL_GREY = (0.0, 65535.0)  # all values of 16 bits
 
 _ORIENTATION_TAG = 0x0112  # EXIF
+_BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # TIFF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -30,6 +40,11 @@ _SWAPS_SIDES = (
     Image.Transpose.TRANSVERSE,
     Image.Transpose.ROTATE_90,
 )
+# What files of ISO's base format say that they are.
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "HEIF"),
+}
 # WebP and JPEG 2000 can be, but do not say so.
 _LOSSLESS = ("PNG", "GIF", "BMP", "PPM", "TIFF")
 # Pillow's readers let all of these out when a file is damaged.
@@ -37,6 +52,21 @@ _DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, AttributeError,
     RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
+
+
+def _with_plug_ins() -> tuple[str, ...]:
+    """The formats that this installation reads."""
+    found = [*_ALWAYS, *(["AVIF"] if features.check("avif") else [])]
+    for name, (_, module, register) in _PLUG_INS.items():
+        if find_spec(module):
+            plug_in = importlib.import_module(module)
+            if register:
+                getattr(plug_in, register)()
+            found.append(name)
+    return tuple(found)
+
+
+FORMATS = _with_plug_ins()
 
 
 class UndecodableImage(ValueError):
@@ -49,11 +79,12 @@ def decode(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     at_least: int | None = None,
     annotated_size: tuple[int, int] | None = None,
+    grey_range: tuple[float, float] | None = FULL_GREY,
 ) -> np.ndarray:
     """Decode an image to upright RGB.
 
     EXIF orientation is applied, unless pixels of the image are annotated. Transparency is composited on
-    white. 16-bit grey is scaled from its full range to 0..255. CMYK is converted without colour profile. Of
+    white. 16-bit grey is scaled from `grey_range` to 0..255. CMYK is converted without colour profile. Of
     several frames or pages the first is taken.
 
     Args:
@@ -63,6 +94,8 @@ def decode(
             its size, never to a short side below this. None: full size.
         annotated_size: (width, height) in pixels of what annotations were made on: the image as it is
             stored, or turned, whichever has this size; as it is stored if neither or both have.
+        grey_range: the values of 16-bit grey that become 0 and 255; values beyond are cut. None: not known.
+            PGM states its own.
 
     Returns:
         (H, W, 3) uint8, possibly read-only.
@@ -84,21 +117,50 @@ def decode(
         turn = _turn(image)
         if annotated_size is not None and not _is_made_by(turn, full_size, annotated_size):
             turn = None
-        return _rgb(image if turn is None else image.transpose(turn))
+        # Transposing forgets the file that says so.
+        is_inverted = _is_white_zero(image)
+        return _rgb(
+            image if turn is None else image.transpose(turn),
+            FULL_GREY if image.format == "PPM" else grey_range,
+            is_inverted=is_inverted,
+        )
     except UndecodableImage:
         raise
     except _DAMAGED as error:
         raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
 
 
+def wide_grey(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray | None:
+    """(H, W) values of an image of 16-bit grey, within 0..65535; None where it is another image.
+
+    Raises:
+        UndecodableImage: as `decode`.
+    """
+    image = _open(data, max_pixels)
+    if not image.mode.startswith("I") or image.format == "PPM":
+        return None
+    try:
+        image.load()
+        values = np.asarray(image)
+    except _DAMAGED as error:
+        raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
+    if values.size == 0 or values.min() < 0 or values.max() > FULL_GREY[1]:
+        return None
+    return _upright_grey(values, _is_white_zero(image))
+
+
 def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
     """Decode an image whose pixels are numbers, such as a label map: nothing is converted.
+
+    Pillow spreads the values of files with few bits or with a highest value of their own, and inverts TIFF
+    files in which 0 is white; both are taken back.
 
     Returns:
         (H, W) integers: palette indices, or grey values as they are stored; or (H, W, 3) uint8: R, G, B.
 
     Raises:
-        UndecodableImage: as `decode`; compressed with losses; or pixels that are no plain numbers.
+        UndecodableImage: as `decode`; compressed with losses; or pixels that are no plain numbers, or colours
+            of 16 bits.
     """
     if not data:
         raise UndecodableImage("empty file")
@@ -110,11 +172,17 @@ def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.nd
         values = np.asarray(image)
     except _DAMAGED as error:
         raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
+    if image.format == "PPM" and (match := _PNM_HEADER.match(data)):
+        return _unspread(values, int(match[1]))
+    if _is_white_zero(image) and image.mode in ("L", "1"):
+        values = ~values if image.mode == "1" else 255 - values
     if image.mode == "L":
-        return values // _grey_scale(data)
+        return values // _spread_by(image, data)
     if image.mode == "1" or image.mode == "P" or image.mode.startswith("I"):
         return values.astype(np.uint8) if values.dtype == bool else values
     if image.mode == "RGB":
+        if _bits(image, data) > 8:
+            raise UndecodableImage("expected values of 8 bits in each of three channels, found 16 bits")
         return values
     raise UndecodableImage(f"expected grey, palette or RGB pixels, found mode {image.mode}")
 
@@ -153,6 +221,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             f"decompression bomb: more pixels than max_pixels = {max_pixels} allows ({_words(error)})"
         ) from error
     except Image.UnidentifiedImageError as error:
+        if package := _missing_plug_in(data):
+            raise UndecodableImage(f"this format needs a plug-in for Pillow: install {package}") from error
         raise UndecodableImage(f"not an image in a known format (starts with {data[:8]!r})") from error
     except _DAMAGED as error:
         raise UndecodableImage(f"damaged header: {_words(error)}") from error
@@ -162,6 +232,17 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             f"decompression bomb: {width} x {height} pixels, more than max_pixels = {max_pixels} in all"
         )
     return image
+
+
+def _missing_plug_in(data: bytes) -> str | None:
+    """The package that would read the file, by its first bytes."""
+    if data[4:8] == b"ftyp":
+        name = _BRANDS.get(data[8:12])
+    else:
+        name = "JXL" if data.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")) else None
+    if name is None or name in FORMATS:
+        return None
+    return _PLUG_INS[name][0] if name in _PLUG_INS else "Pillow 11.3 or newer"
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -179,15 +260,43 @@ def _is_made_by(turn: Image.Transpose | None, size: tuple[int, int], wanted: tup
     return turn in _SWAPS_SIDES and size != wanted and size[::-1] == wanted
 
 
-def _grey_scale(data: bytes) -> int:
-    """By what Pillow multiplies the values of a grey image: it spreads PNG's 2 and 4 bits over 0..255."""
-    bits, colour = data[24:26] if data.startswith(b"\x89PNG") else (8, 0)
-    return {2: 85, 4: 17}.get(bits, 1) if colour == 0 else 1
+# Of PGM and PPM, plain or binary: the highest value, between comments.
+_PNM_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PNM_HEADER = re.compile(rb"P[2356]" + _PNM_SPACE + rb"\d+" + _PNM_SPACE + rb"\d+" + _PNM_SPACE + rb"(\d+)")
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
+def _unspread(values: np.ndarray, highest: int) -> np.ndarray:
+    """Values as the file has them, of those that Pillow spreads over 0..255 or 0..65535."""
+    if values.ndim == 3 and highest > 255:
+        raise UndecodableImage("expected values of 8 bits in each of three channels, found 16 bits")
+    spread_over = 255 if highest <= 255 else 65535
+    stored = (values.astype(np.int64) * highest + spread_over // 2) // spread_over
+    return stored.astype(np.uint8 if highest <= 255 else np.uint16)
+
+
+def _bits(image: Image.Image, data: bytes) -> int:
+    """Bits of a channel as the file says."""
+    if image.format == "PNG":
+        return data[24]
+    return max(image.tag_v2.get(_BITS_TAG, (8,))) if image.format == "TIFF" else 8
+
+
+def _spread_by(image: Image.Image, data: bytes) -> int:
+    """By what Pillow multiplies the values of a grey image of 2 or 4 bits, to spread them over 0..255."""
+    is_grey = data[25] == 0 if image.format == "PNG" else True
+    return {2: 85, 4: 17}.get(_bits(image, data), 1) if is_grey else 1
+
+
+def _is_white_zero(image: Image.Image) -> bool:
+    """Whether a TIFF file says that 0 is white."""
+    return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
+
+
+def _rgb(
+    image: Image.Image, grey_range: tuple[float, float] | None, *, is_inverted: bool
+) -> np.ndarray:
     if image.mode.startswith("I"):
-        return _scaled_grey(np.asarray(image))
+        return _scaled_grey(_upright_grey(np.asarray(image), is_inverted), grey_range)
     if image.mode == "F":
         raise UndecodableImage("floating-point pixels have no known range")
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
@@ -195,11 +304,22 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _scaled_grey(values: np.ndarray) -> np.ndarray:
+def _upright_grey(values: np.ndarray, is_inverted: bool) -> np.ndarray:
+    """16-bit grey with 0 as black: Pillow inverts TIFF files in which 0 is white up to 8 bits only."""
+    return int(FULL_GREY[1]) - values if is_inverted else values
+
+
+def _scaled_grey(values: np.ndarray, grey_range: tuple[float, float] | None) -> np.ndarray:
     """(H, W) of 16-bit grey -> (H, W, 3) uint8, rounded."""
-    if values.min() < 0 or values.max() > 65535:
+    if grey_range is None:
+        raise UndecodableImage(
+            "16-bit grey of which it is not known what range is used: state data.grey_range, e.g. [0, 65535]"
+        )
+    low, high = grey_range
+    if values.min() < min(low, FULL_GREY[0]) or values.max() > max(high, FULL_GREY[1]):
         raise UndecodableImage(f"integer pixels from {values.min()} to {values.max()} have no known range")
-    grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    scaled = (np.clip(values.astype(np.float64), low, high) - low) * (255 / (high - low))
+    grey = np.floor(scaled + 0.5).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 

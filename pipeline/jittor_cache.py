@@ -196,7 +196,10 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
         "from pathlib import Path; from pipeline.jittor_cache import first_compile; "
         f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
     )
-    flags = f"{os.environ.get('cc_flags', '')} {compiled_headers.core_flags(folder)}"  # noqa: SIM112
+    # Unset is not the same as empty: Jittor would find its commands changed at the next start.
+    variables = dict(os.environ)
+    if headers := compiled_headers.core_flags(folder):
+        variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112
     log = folder / "first-compile.log"
     for _ in range(2):
         with open(log, "ab") as output:
@@ -207,7 +210,7 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
                 stdout=output,
                 stderr=output,
                 pass_fds=(lock.fileno(),),
-                env={**os.environ, "cc_flags": flags.strip()},
+                env=variables,
             )
             try:
                 _report_until_done(process, folder, say)

@@ -45,9 +45,13 @@ def described(summary: dict) -> list[str]:
     if summary["num_quarantined"]:
         lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see quarantine.csv")
     if summary["num_unused"]:
-        lines.append(f"left out: {summary['num_unused']} test images without labels")
+        lines.append(
+            f"left out: {summary['num_unused']} images of parts that have no labels or are stated as unused"
+        )
     if summary["num_outside_splits"]:
-        lines.append(f"left out: {summary['num_outside_splits']} images beside the split folders")
+        lines.append(
+            f"left out: {summary['num_outside_splits']} images beside the split folders or stated as unused"
+        )
     if leaked := summary["duplicates"]["test_in_train"]:
         lines.append(f"caution: {leaked} test images are also training images (equal contents)")
     return lines

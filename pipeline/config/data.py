@@ -60,6 +60,14 @@ class DataConfig(Section):
     # counted from 0, so that xmax - xmin is the width; "pixels-from-0": pixels counted from 0, both corners
     # inside; "auto": what the set's corners show, else "from-1".
     corners: Literal["auto", "from-1", "from-0", "pixels-from-0"] = "auto"
+    # What a folder, or a part that the source names otherwise, is: "train", "val", "test", "class", or
+    # "unused", which leaves it out (files too). By name or pattern: { "Final_Test" = "test", "*_mask.png" =
+    # "unused" }. Needed only where names alone leave it open; a message then says so.
+    parts: dict[str, Literal["train", "val", "test", "class", "unused"]] = Field(default_factory=dict)
+    class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
+    # 16-bit grey only: the values that become black and white. None: the full range where the images use more
+    # than half of it, else the range that they use.
+    grey_range: tuple[NonNegative, Positive] | None = None
     val_share: Share = 0.1  # of the training part, held out where the source has no validation split
     test_share: Share = 0.2  # of everything, held out where the source has neither test nor validation
     split_seed: NonNegativeInt = 0
@@ -80,6 +88,8 @@ class DataConfig(Section):
                 f"class_names and label_values must be equally many, "
                 f"got {len(self.class_names)} and {len(self.label_values)}"
             )
+        if self.grey_range and self.grey_range[0] >= self.grey_range[1]:
+            raise ValueError(f"grey_range must be (black, white), got {self.grey_range}")
         if both := sorted(set(self.label_values) & set(self.ignored_labels or ())):
             raise ValueError(f"label_values and ignored_labels both hold {both}")
         return self

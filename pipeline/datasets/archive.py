@@ -11,15 +11,18 @@ import tarfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
+from pipeline.datasets.passed_over import PassedOver
 from pipeline.datasets.source import Entry, path_order
+from pipeline.datasets.split_words import Role, stated_role, unmatched
 from pipeline.images import UndecodableImage
 
 Kind = Literal["zip", "tar", "compressed-tar"]
@@ -53,8 +56,12 @@ def archive_kind(path: Path) -> Kind | None:
 class Archive:
     """The images of one archive; folders mean what `pipeline.datasets.layout` says.
 
-    Members that are hidden or without an image's suffix are passed over. Names that are absolute or climb
-    with "..", links and encrypted members are refused with a reason.
+    Members without an image's suffix are counted and passed over; hidden ones are only passed over. Names
+    that are absolute or climb with "..", links and encrypted members are refused with a reason.
+
+    Args:
+        parts: `data.parts`.
+        are_classes: `data.class_folders`.
 
     Raises:
         ValueError: the file is no archive, or is damaged.
@@ -63,13 +70,23 @@ class Archive:
     annotation = "class"
     class_names = None
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        parts: Mapping[str, Role] | None = None,
+        are_classes: bool = True,
+    ) -> None:
         kind = archive_kind(path)
         if kind is None:
             raise ValueError(f"{path}: expected a .zip or .tar archive, found neither")
         self._path = path
         self._kind = kind
         self._max_bytes = max_bytes
+        self._parts = parts or {}
+        self._are_classes = are_classes
+        self._others: list[str] = []  # files that are no images, once the members are listed
         self.access = "sequential" if kind == "compressed-tar" else "random"
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._descriptor)
@@ -79,21 +96,48 @@ class Archive:
 
     @cached_property
     def _members(self) -> list[Member]:
-        members = list(_zip_members(self._path) if self._kind == "zip" else _tar_members(self._path))
+        list_members = _zip_members if self._kind == "zip" else _tar_members
+        members = list(list_members(self._path, self._others))
         return (
             members if self._kind == "compressed-tar" else sorted(members, key=lambda m: path_order(m.path))
         )
 
     @cached_property
     def _layout(self) -> Layout:
-        return Layout.of({_folder(member.path) for member in self._members if member.problem is None})
+        names = (name for member in self._members for name in member.path.split("/"))
+        if unknown := unmatched(self._parts, names):
+            raise ValueError(f"{self._path}: data.parts: no folder or image is called {unknown[0]!r}")
+        used = (member for member in self._members if member.problem is None and not self._is_unused(member))
+        try:
+            folders = {_folder(member.path) for member in used}
+            return Layout.of(folders, self._parts, are_classes=self._are_classes)
+        except ValueError as error:
+            raise ValueError(f"{self._path}: {error}") from error
+
+    def _is_unused(self, member: Member) -> bool:
+        return bool(self._parts) and stated_role(member.path.rpartition("/")[2], self._parts) == "unused"
 
     def _place(self, member: Member) -> tuple[str | None, str | None] | None:
+        if self._is_unused(member):
+            return None
         return (None, None) if member.problem else self._layout.place(_folder(member.path))
 
     @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the members were read."""
+        stems, others = defaultdict(set), defaultdict(list)
+        for member in self._members:
+            stems[_folder(member.path)].add(PurePosixPath(member.path).stem)
+        for name in self._others:
+            others[_folder(name)].append(PurePosixPath(name).name)
+        passed_over = PassedOver()
+        for folder, names in others.items():
+            passed_over.add(folder, names, stems[folder])
+        return (*self._layout.notes, *passed_over.notes())
+
+    @cached_property
     def num_outside(self) -> int:
-        """Images that lie beside the split folders."""
+        """Images that lie beside the split folders, or that `data.parts` leaves out."""
         return sum(self._place(member) is None for member in self._members)
 
     def __len__(self) -> int:
@@ -156,7 +200,7 @@ def _inflated(packed: bytes, max_bytes: int) -> bytes:
     return data
 
 
-def _zip_members(path: Path) -> Iterator[Member]:
+def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             listing = archive.infolist()
@@ -164,7 +208,10 @@ def _zip_members(path: Path) -> Iterator[Member]:
         raise ValueError(f"{path}: damaged zip archive: {error}") from error
     for info in listing:
         name = _plain_name(info.filename)
-        if info.is_dir() or not _is_wanted(name):
+        if info.is_dir() or _is_hidden(name):
+            continue
+        if not is_image_name(name):
+            others.append(name)
             continue
         problem = _problem_with_name(name)
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -177,19 +224,23 @@ def _zip_members(path: Path) -> Iterator[Member]:
 
 
 def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, str]]:
+    """Every file that is not hidden."""
     try:
         with tarfile.open(path, "r|*" if archive_kind(path) == "compressed-tar" else "r:") as archive:
             while (info := archive.next()) is not None:
                 archive.members.clear()  # or tarfile remembers every member that it ever saw
                 name = _plain_name(info.name)
-                if not info.isdir() and _is_wanted(name):
+                if not info.isdir() and not _is_hidden(name):
                     yield archive, info, name
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: damaged tar archive: {error}") from error
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
+def _tar_members(path: Path, others: list[str]) -> Iterator[Member]:
     for _, info, name in _tar_files(path):
+        if not is_image_name(name):
+            others.append(name)
+            continue
         problem = _problem_with_name(name)
         if not info.isreg() or info.issparse():
             problem = "a link, a sparse or a special file"
@@ -198,7 +249,9 @@ def _tar_members(path: Path) -> Iterator[Member]:
 
 def _tar_contents(path: Path, max_bytes: int) -> Iterator[tuple[bytes | None, str | None]]:
     """(bytes, problem) of the members that `_tar_members` lists, in its order."""
-    for archive, info, _ in _tar_files(path):
+    for archive, info, name in _tar_files(path):
+        if not is_image_name(name):
+            continue
         if info.size > max_bytes:
             yield None, _too_large(info.size, max_bytes)
             continue
@@ -213,8 +266,8 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def _is_wanted(name: str) -> bool:
-    return is_image_name(name) and not any(is_hidden(part) for part in name.split("/") if part != "..")
+def _is_hidden(name: str) -> bool:
+    return any(is_hidden(part) for part in name.split("/") if part != "..")
 
 
 def _problem_with_name(name: str) -> str | None:

@@ -47,6 +47,7 @@ class ArraySource:
     Args:
         parts: one per split.
         class_names: in label order; None: labels are named by their numbers.
+        notes: what a person should know of how the files were read.
 
     Raises:
         ValueError: a label without a name.
@@ -56,7 +57,10 @@ class ArraySource:
     annotation = "class"
     num_outside = 0
 
-    def __init__(self, parts: list[ArrayPart], *, class_names: list[str] | None = None) -> None:
+    def __init__(
+        self, parts: list[ArrayPart], *, class_names: list[str] | None = None, notes: tuple[str, ...] = ()
+    ) -> None:
+        self.notes = notes
         highest = max(
             (int(p.labels.max()) for p in parts if p.labels is not None and p.labels.size), default=-1
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.archive import Archive, archive_kind
@@ -32,11 +33,22 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "imagenet-s": IMAGENET_S,
     "image-masks": IMAGE_MASKS,
 }
+
+
+def _tree_options(config: DataConfig) -> dict[str, Any]:
+    """What both readers of image trees take from a data section."""
+    return {
+        "max_bytes": max_file_bytes(config.max_pixels),
+        "parts": config.parts,
+        "are_classes": config.class_folders,
+    }
+
+
 # Format -> reader. A new format is one reader, one line here (or above), and one word in `DataConfig.format`.
 READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
-    "image-folder": lambda config, path: ImageFolder(path, max_bytes=max_file_bytes(config.max_pixels)),
-    "archive": lambda config, path: Archive(path, max_bytes=max_file_bytes(config.max_pixels)),
+    "image-folder": lambda config, path: ImageFolder(path, **_tree_options(config)),
+    "archive": lambda config, path: Archive(path, **_tree_options(config)),
     "idx": lambda config, path: read_idx_folder(path),
     "npz": lambda config, path: read_npz(path),
     "cifar": lambda config, path: read_cifar(path),
@@ -133,3 +145,7 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         raise ValueError(f"data.crowds: data in the format {name} has no crowds")
     if config.corners != "auto" and name != "voc-boxes":
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
+    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar"):
+        raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
+    if not config.class_folders and name not in ("image-folder", "archive"):
+        raise ValueError(f"data.class_folders: data in the format {name} does not take classes from folders")

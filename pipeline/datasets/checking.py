@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.label_like import looks_like_labels
 from pipeline.datasets.source import BadAnnotation, Entry, Packed, Source
-from pipeline.images import UndecodableImage, decode, rgb_from_array
+from pipeline.images import FULL_GREY, UndecodableImage, decode, rgb_from_array
 
 _SERIAL_BELOW = 256  # images; fewer are decoded before worker processes would have started
 _CHUNK_IMAGES = 64
@@ -33,14 +34,25 @@ class Checked:
     height: int = 0
     digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
     sums: tuple[int, ...] = (0,) * 6  # sum of R, G, B, then of their squares, over pixels in 0..255
+    is_label_like: bool = False  # see `pipeline.datasets.label_like`
     pixels: bytes | None = None  # (H, W, 3) uint8 in C order, where asked for
     target: Packed | None = None  # of annotated sources
 
 
-def check(source: Source, entry: Entry, *, max_pixels: int, keep_pixels: bool) -> Checked:
+def check(
+    source: Source,
+    entry: Entry,
+    *,
+    max_pixels: int,
+    keep_pixels: bool,
+    grey_range: tuple[float, float] | None = FULL_GREY,
+) -> Checked:
     """Read and decode one image and its label map or objects.
 
     What is wrong with them comes back as a reason, not as an exception.
+
+    Args:
+        grey_range: as `pipeline.images.decode` has it.
     """
     if entry.problem is not None:
         return Checked(entry.problem)
@@ -50,7 +62,9 @@ def check(source: Source, entry: Entry, *, max_pixels: int, keep_pixels: bool) -
         if isinstance(content, bytes):
             # Annotations of an unknown size are taken to be made on the image as it is stored.
             annotated_size = None if target is None else target.size or (0, 0)
-            pixels = decode(content, max_pixels=max_pixels, annotated_size=annotated_size)
+            pixels = decode(
+                content, max_pixels=max_pixels, annotated_size=annotated_size, grey_range=grey_range
+            )
             digest = hashlib.sha256(content).digest()
         else:
             pixels = np.ascontiguousarray(rgb_from_array(content))
@@ -62,17 +76,29 @@ def check(source: Source, entry: Entry, *, max_pixels: int, keep_pixels: bool) -
     except OSError as error:
         return Checked(f"cannot be read: {error.strerror or error}")
     kept = pixels.tobytes() if keep_pixels else None
-    return Checked(None, width, height, digest, channel_sums(pixels), kept, packed)
+    sums, num_levels = channel_statistics(pixels)
+    is_label_like = looks_like_labels(entry.path, pixels, num_levels)
+    return Checked(None, width, height, digest, sums, is_label_like, kept, packed)
 
 
-def channel_sums(pixels: np.ndarray) -> tuple[int, ...]:
-    """Exact sums of R, G, B and of their squares; `pixels` is (H, W, 3) uint8."""
+def channel_statistics(pixels: np.ndarray) -> tuple[tuple[int, ...], int]:
+    """(exact sums of R, G, B and of their squares, values in the channel of most values).
+
+    Args:
+        pixels: (H, W, 3) uint8.
+    """
     histogram = np.array(Image.fromarray(pixels).histogram(), dtype=np.int64).reshape(3, 256)
-    return (*(histogram @ _LEVELS).tolist(), *(histogram @ _LEVELS**2).tolist())
+    sums = (*(histogram @ _LEVELS).tolist(), *(histogram @ _LEVELS**2).tolist())
+    return sums, int((histogram > 0).sum(axis=1).max())
 
 
 def check_all(
-    source: Source, *, max_pixels: int, keep_pixels: Callable[[], bool], num_workers: int
+    source: Source,
+    *,
+    max_pixels: int,
+    keep_pixels: Callable[[], bool],
+    num_workers: int,
+    grey_range: tuple[float, float] | None = FULL_GREY,
 ) -> Iterator[tuple[Entry, Checked]]:
     """Check every entry of a source; results come in the order of its entries, for any number of workers.
 
@@ -81,6 +107,7 @@ def check_all(
     Args:
         keep_pixels: asked again for every chunk; whether answers are to hold the pixels.
         num_workers: processes; with 1, with few images and for arrays in memory, this process does the work.
+        grey_range: as `pipeline.images.decode` has it.
 
     Raises:
         RuntimeError: a worker process died.
@@ -90,11 +117,17 @@ def check_all(
     entries = itertools.chain(first, entries)
     if num_workers == 1 or source.access == "memory" or len(first) < _SERIAL_BELOW:
         for entry in entries:
-            yield entry, check(source, entry, max_pixels=max_pixels, keep_pixels=keep_pixels())
+            yield (
+                entry,
+                check(
+                    source, entry, max_pixels=max_pixels, keep_pixels=keep_pixels(), grey_range=grey_range
+                ),
+            )
         return
     # Not forked: a fork of a process with threads (a progress bar's is enough) can lock up.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(source, max_pixels))
+    initial = (source, max_pixels, grey_range)
+    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=initial)
     try:
         yield from _in_order(pool, _chunks(entries), keep_pixels, max_under_way=2 * num_workers + 2)
     finally:
@@ -144,11 +177,12 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 # Set once in each worker process: a source is sent over when the worker starts, not with every chunk.
 _worker_source: Source
 _worker_max_pixels: int
+_worker_grey_range: tuple[float, float] | None
 
 
-def _start_worker(source: Source, max_pixels: int) -> None:
-    global _worker_source, _worker_max_pixels
-    _worker_source, _worker_max_pixels = source, max_pixels
+def _start_worker(source: Source, max_pixels: int, grey_range: tuple[float, float] | None) -> None:
+    global _worker_source, _worker_max_pixels, _worker_grey_range
+    _worker_source, _worker_max_pixels, _worker_grey_range = source, max_pixels, grey_range
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -162,7 +196,15 @@ def _check_chunk(entries: list[Entry], keep_pixels: bool) -> list[Checked]:
     answers: list[Checked] = []
     num_bytes = 0
     for entry in entries:
-        answers.append(check(_worker_source, entry, max_pixels=_worker_max_pixels, keep_pixels=keep_pixels))
+        answers.append(
+            check(
+                _worker_source,
+                entry,
+                max_pixels=_worker_max_pixels,
+                keep_pixels=keep_pixels,
+                grey_range=_worker_grey_range,
+            )
+        )
         num_bytes += len(answers[-1].pixels or b"")
         if num_bytes >= _RETURNED_BYTES:
             break

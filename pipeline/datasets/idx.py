@@ -19,6 +19,9 @@ _IMAGES_NAME = re.compile(
     r"(?!\.).*?(?P<split>train|t10k|test|valid|validation|val)[-_.]images[-_.]idx3[-_.]ubyte(?P<gz>\.gz)?",
     re.IGNORECASE,
 )
+_WIDE_LABELS_NAME = re.compile(
+    r".*?(?P<split>train|test|valid|validation|val)[-_.]labels[-_.]idx2[-_.]int(\.gz)?", re.IGNORECASE
+)
 _READ_BYTES = 2**24
 
 
@@ -51,7 +54,7 @@ def read_idx_folder(folder: Path) -> ArraySource:
     files = image_files(folder)
     if not files:
         raise ValueError(f"{folder}: expected files such as train-images-idx3-ubyte.gz, found none")
-    parts = []
+    parts, notes = [], []
     for split, path in files.items():
         images = read_idx(path, num_dimensions=3)
         labels_path = _labels_beside(path)
@@ -60,8 +63,13 @@ def read_idx_folder(folder: Path) -> ArraySource:
             labels = read_idx(labels_path, num_dimensions=1).astype(np.int64)
             if len(labels) != len(images):
                 raise ValueError(f"{labels_path}: expected {len(images)} labels, found {len(labels)}")
+        elif unread := [file.name for file in folder.iterdir() if _is_wide_labels_of(file.name, split)]:
+            notes.append(
+                f"caution: labels that lie there are not read: {sorted(unread)[0]} (QMNIST's of several "
+                "columns; its first column, saved as idx1-ubyte, would be)"
+            )
         parts.append(ArrayPart(split, images, labels, str(path)))
-    return ArraySource(parts)
+    return ArraySource(parts, notes=tuple(notes))
 
 
 def read_idx(path: Path, *, num_dimensions: int) -> np.ndarray:
@@ -91,6 +99,11 @@ def read_idx(path: Path, *, num_dimensions: int) -> np.ndarray:
         found = f"more than {expected}" if len(values) > expected else str(len(values))
         raise ValueError(f"{path}: expected {expected} values for shape {shape}, found {found}")
     return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _is_wide_labels_of(name: str, split: str) -> bool:
+    match = _WIDE_LABELS_NAME.fullmatch(name)
+    return bool(match) and match["split"].lower() == split
 
 
 def _read_up_to(stream, limit: int) -> bytearray:

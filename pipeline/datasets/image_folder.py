@@ -1,62 +1,141 @@
 """A tree of image files on disk."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
+from pipeline.datasets.passed_over import PassedOver
+from pipeline.datasets.sister_folders import SisterFolders
 from pipeline.datasets.source import Entry
+from pipeline.datasets.split_words import Role, stated_role, unmatched
 from pipeline.datasets.tree import walk
 from pipeline.images import UndecodableImage
+
+_SHOWN = 5  # folders that a message lists
+
+
+class _Listing(NamedTuple):
+    layout: Layout
+    num_images: int
+    num_outside: int
+    notes: tuple[str, ...]
 
 
 class ImageFolder:
     """Images in folders of any depth; see `pipeline.datasets.layout` for what the folders mean.
 
-    Files without an image's suffix and hidden files are passed over. Links are followed.
+    Files without an image's suffix are counted and passed over; hidden ones are only passed over. Links are
+    followed.
+
+    Args:
+        parts: `data.parts`.
+        are_classes: `data.class_folders`.
     """
 
     access = "random"
     annotation = "class"
     class_names = None
 
-    def __init__(self, root: Path, *, max_bytes: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        max_bytes: int,
+        parts: Mapping[str, Role] | None = None,
+        are_classes: bool = True,
+    ) -> None:
         self._root = root
         self._max_bytes = max_bytes
+        self._parts = parts or {}
+        self._are_classes = are_classes
 
     def __reduce__(self):
         return _image_folder, (self._root, self._max_bytes)
 
     @cached_property
-    def _listing(self) -> tuple[Layout, int, int]:
-        """(layout, number of images inside it, number of images outside the split folders)."""
+    def _listing(self) -> _Listing:
         counts: dict[str, int] = {}
+        num_unused = 0
+        empty: dict[str, int] = {}  # folders without an image in or below, and their other files
+        passed_over, sisters = PassedOver(), SisterFolders()
+        unknown = dict(self._parts)  # what nothing was called so far
         for folder, _, files in walk(self._root):
-            if num_images := sum(is_image_name(entry.name) for entry in files):
-                counts[folder] = num_images
-        layout = Layout.of(counts)
+            images = [entry.name for entry in files if is_image_name(entry.name)]
+            used = [name for name in images if not self._is_unused(name)]
+            others = [entry.name for entry in files if not is_image_name(entry.name)]
+            passed_over.add(folder, others, {Path(name).stem for name in images} if others else set())
+            for key in set(unknown) - set(unmatched(unknown, (Path(folder).name, *images))):
+                del unknown[key]
+            num_unused += len(images) - len(used)
+            empty[folder] = len(others)
+            if images:
+                for parent in (folder, *(p.as_posix() for p in Path(folder).parents)):
+                    empty.pop(parent, None)
+            if used:
+                counts[folder] = len(used)
+                sisters.add(folder, used)
+        if unknown:
+            raise ValueError(f"{self._root}: data.parts: no folder or image is called {min(unknown)!r}")
+        try:
+            layout = Layout.of(counts, self._parts, are_classes=self._are_classes)
+        except ValueError as error:
+            raise ValueError(f"{self._root}: {error}") from error
         inside = sum(count for folder, count in counts.items() if layout.place(folder) is not None)
-        return layout, inside, sum(counts.values()) - inside
+        return _Listing(
+            layout,
+            inside,
+            sum(counts.values()) - inside + num_unused,
+            (
+                *layout.notes,
+                *sisters.notes(layout),
+                *self._without_images(layout, empty),
+                *passed_over.notes(),
+            ),
+        )
+
+    def _is_unused(self, name: str) -> bool:
+        return bool(self._parts) and stated_role(name, self._parts) == "unused"
+
+    def _without_images(self, layout: Layout, empty: dict[str, int]) -> list[str]:
+        training, others = layout.without_images(empty)
+        if training:
+            num_files = sum(n for f, n in empty.items() if f"{f}/".startswith(f"{training[0]}/"))
+            raise ValueError(
+                f"{self._root / training[0]}: expected training images, found none among {num_files} files; "
+                f'remove the folder, or state data.parts = {{ "{Path(training[0]).name}" = "unused" }}'
+            )
+        if not others:
+            return []
+        shown = ", ".join(f"{folder}/" for folder in sorted(others)[:_SHOWN])
+        more = f", ... ({len(others)})" if len(others) > _SHOWN else ""
+        return [f"folders without an image that can be read: {shown}{more}"]
 
     @property
     def num_outside(self) -> int:
-        """Images that lie beside the split folders."""
-        return self._listing[2]
+        """Images that lie beside the split folders, or that `data.parts` leaves out."""
+        return self._listing.num_outside
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the folders were read."""
+        return self._listing.notes
 
     def __len__(self) -> int:
-        return self._listing[1]
+        return self._listing.num_images
 
     def entries(self) -> Iterator[Entry]:
         """Every image file, in the order of `path_order`, one folder in memory at a time."""
-        layout = self._listing[0]
+        layout = self._listing.layout
         for folder, _, files in walk(self._root):
             place = layout.place(folder)
             if place is None:
                 continue
             for file in files:
-                if is_image_name(file.name):
+                if is_image_name(file.name) and not self._is_unused(file.name):
                     yield _entry(file, f"{folder}/{file.name}" if folder else file.name, place)
 
     def read(self, path: str, start: int, size: int) -> bytes:

@@ -19,6 +19,15 @@ IMAGE_SUFFIXES = frozenset(
         ".pbm",
         ".pnm",
         ".jp2",
+        ".j2k",
+        ".j2c",
+        ".jpc",
+        # Read where Pillow or a plug-in for it can; otherwise each is refused with what to install.
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".jxl",
     )
 )
 

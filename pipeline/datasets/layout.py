@@ -1,47 +1,198 @@
 """Folder names -> split and class.
 
 The rule: folders that hold everything else are wrappers and mean nothing. Below them, folders called train,
-val, valid, validation or test (in any case) are splits. The first folder below a split, or below the wrappers
-where there are no splits, is the class. An image without such a folder has no label.
+training, val, valid, validation, test or testing (in any case) are splits; so are folders with such a word in
+their name (cars_train, Final_Test), where all their neighbours have one. The first folder below a split, or
+below the wrappers where there are no splits, is the class; splits may also lie in the class folders. A folder
+that is the only one in its split is a wrapper too, unless another split has it as one class of several or
+every split has it and nothing else. An image without a class folder has no label. `data.parts` goes over all
+of this.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+from pipeline.datasets.split_words import SPLIT_FOLDERS, Role, role_of, stated_role, whole_role
+
+__all__ = ["SPLIT_FOLDERS", "Layout"]
+
+_SPLITS = ("train", "val", "test")
+_SHOWN = 5  # folders that a message lists
+# What a folder of all images is called; no class is.
+_ALL_IMAGES = (
+    "images", "image", "imgs", "img", "jpegimages", "jpegs", "jpg", "png", "photos", "pictures", "data",
+)  # fmt: skip
+_Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How the paths of one source are to be read."""
 
-    num_wrappers: int  # leading folders that mean nothing
-    has_splits: bool
+    wrappers: _Path = ()  # leading folders that mean nothing
+    splits: frozenset[str] = frozenset()  # names of the folders that are splits; empty: there are none
+    splits_in_classes: bool = False  # class/split/... instead of split/class/...
+    class_depths: Mapping[str, int] = field(default_factory=dict)  # split -> wrappers below it
+    parts: Mapping[str, Role] = field(default_factory=dict)  # what `data.parts` says
+    are_classes: bool = True  # whether folders name classes at all
+    notes: tuple[str, ...] = ()  # what a person should know of how folders were read
 
     @classmethod
-    def of(cls, folders: Iterable[str]) -> "Layout":
-        """Find the layout from the folders that directly hold images ("" is the source itself)."""
-        parts = [tuple(folder.split("/")) if folder else () for folder in folders]
-        wrappers = _common_start(parts)
-        for depth, name in enumerate(wrappers):
-            if name.lower() in SPLIT_FOLDERS:
-                wrappers = wrappers[:depth]
-                break
-        depth = len(wrappers)
-        has_splits = any(len(p) > depth and p[depth].lower() in SPLIT_FOLDERS for p in parts)
-        return cls(num_wrappers=depth, has_splits=has_splits)
+    def of(
+        cls, folders: Iterable[str], parts: Mapping[str, Role] | None = None, *, are_classes: bool = True
+    ) -> "Layout":
+        """Find the layout from the folders that directly hold images ("" is the source itself).
+
+        Args:
+            parts: `data.parts`.
+            are_classes: `data.class_folders`.
+
+        Raises:
+            ValueError: folders that could be splits or classes, and nothing says which.
+        """
+        parts = parts or {}
+        paths = [tuple(folder.split("/")) if folder else () for folder in folders]
+        paths = [path for path in paths if not any(stated_role(name, parts) == "unused" for name in path)]
+        wrappers = _wrappers(paths, parts)
+        below = [path[len(wrappers) :] for path in paths]
+        splits, notes = _splits({path[0] for path in below if path}, parts)
+        if splits:
+            depths, skipped = _class_depths(below, splits)
+            notes = (*notes, *skipped)
+            return cls(wrappers, splits, False, depths, parts, are_classes, notes if are_classes else ())
+        inner = _splits_in_classes(below, parts)
+        return cls(wrappers, inner, bool(inner), {}, parts, are_classes, notes if are_classes else ())
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether folders name splits."""
+        return bool(self.splits)
 
     def place(self, folder: str) -> tuple[str | None, str | None] | None:
-        """(split, class name) of the images in `folder`; None: they lie outside the split folders."""
-        below = folder.split("/")[self.num_wrappers :] if folder else []
-        if not self.has_splits:
-            return None, below[0] if below else None
-        if not below or below[0].lower() not in SPLIT_FOLDERS:
+        """(split, class name) of the images in `folder`; None: they belong to no split, or are unused."""
+        path = tuple(folder.split("/")) if folder else ()
+        if any(stated_role(name, self.parts) == "unused" for name in path):
             return None
-        return below[0], below[1] if len(below) > 1 else None
+        below = path[len(self.wrappers) :]
+        if not self.splits:
+            return None, self._class(below)
+        if self.splits_in_classes:
+            is_placed = len(below) > 1 and below[1] in self.splits
+            return (below[1], self._class(below)) if is_placed else None
+        if not below or below[0] not in self.splits:
+            return None
+        return below[0], self._class(below[1 + self.class_depths.get(below[0], 0) :])
+
+    def _class(self, path: _Path) -> str | None:
+        return path[0] if path and self.are_classes else None
+
+    def without_images(self, folders: Iterable[str]) -> tuple[list[str], list[str]]:
+        """(training folders, class and other split folders) among folders without any image in or below."""
+        training, others = [], []
+        depth = len(self.wrappers)
+        for folder in folders:
+            path = tuple(folder.split("/")) if folder else ()
+            if path[:depth] != self.wrappers or any(stated_role(n, self.parts) == "unused" for n in path):
+                continue
+            below = path[depth:]
+            if len(below) == 1 and (stated_role(below[0], self.parts) or whole_role(below[0])) == "train":
+                training.append(folder)
+            elif len(below) == (2 if self.splits and below and below[0] in self.splits else 1):
+                others.append(folder)
+        return training, others
 
 
-def _common_start(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
+def _wrappers(paths: list[_Path], parts: Mapping[str, Role]) -> _Path:
+    wrappers = _common_start(paths)
+    for depth, name in enumerate(wrappers):
+        if (stated_role(name, parts) or role_of(name)) in (*_SPLITS, "class"):
+            return wrappers[:depth]
+    return wrappers
+
+
+def _splits(names: set[str], parts: Mapping[str, Role]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """(names that are splits, notes) of folders beside one another."""
+    stated = {name: role for name in names if (role := stated_role(name, parts))}
+    open_names = names - set(stated)
+    sure = {name: role for name, role in stated.items() if role in _SPLITS}
+    sure |= {name: role for name in open_names if (role := whole_role(name))}
+    likely = {name: role for name in open_names - set(sure) if (role := role_of(name))}
+    others = open_names - set(sure) - set(likely)
+    if sure:
+        # Beside train/, a folder test_images/ is the test part, and train-extra/ is not needed.
+        sure |= {name: role for name, role in likely.items() if role not in sure.values()}
+        others |= set(likely) - set(sure)
+        if others and len(set(sure.values())) == 1 and not set(sure) <= set(stated):
+            raise _undecided(sure, others)
+        return frozenset(sure), ()
+    roles = set(likely.values())
+    if others and len(roles) > 1:
+        raise _undecided(likely, others)
+    if likely and not others and not stated and (len(roles) > 1 or len(likely) == 1):
+        return frozenset(likely), ()
+    if not likely:
+        return frozenset(), ()
+    note = (
+        f"caution: the folders {_listed(likely)} are taken for classes; for splits state "
+        f"{_parts_key(likely)}, for no doubt {_parts_key(dict.fromkeys(likely, 'class'))}"
+    )
+    return frozenset(), (note,)
+
+
+def _splits_in_classes(below: list[_Path], parts: Mapping[str, Role]) -> frozenset[str]:
+    """Splits that lie in every class folder: bottle/train, bottle/test, cable/train, ..."""
+    if not below or any(len(path) < 2 for path in below):
+        return frozenset()
+    names = {path[1] for path in below}
+    roles = {name: stated_role(name, parts) or whole_role(name) for name in names}
+    is_split = all(role in _SPLITS for role in roles.values()) and len(set(roles.values())) > 1
+    return frozenset(names) if is_split else frozenset()
+
+
+def _class_depths(below: list[_Path], splits: frozenset[str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """How many wrappers each split has below it, and a note on those that could be taken for classes."""
+    inside = {split: [path[1:] for path in below if path and path[0] == split] for split in splits}
+    lone = {split: _common_start(paths) for split, paths in inside.items()}
+    classes = {
+        path[len(lone[split])] for split, paths in inside.items() for path in paths
+        if len(path) > len(lone[split])
+    }  # fmt: skip
+    starts = {chain[:1] for chain in lone.values()}
+    if not classes and len(starts) == 1 and (start := starts.pop()) and start[0].lower() not in _ALL_IMAGES:
+        return {}, ()
+    depths = {
+        split: next((depth for depth, name in enumerate(chain) if name in classes), len(chain))
+        for split, chain in lone.items()
+    }
+    skipped = sorted("/".join((split, *lone[split][:depth])) for split, depth in depths.items() if depth)
+    if not skipped:
+        return depths, ()
+    return depths, (
+        f"no class: {_listed(skipped)}, the only folder in its split; images directly in it have no label",
+    )
+
+
+def _undecided(splits: Mapping[str, Role], others: Iterable[str]) -> ValueError:
+    as_classes = dict.fromkeys(splits, "class")
+    return ValueError(
+        f"expected folders that are all splits or all classes, found {_listed(splits)} beside "
+        f"{_listed(others)}: for splits, leaving the others out, state {_parts_key(splits)}; for classes "
+        f"{_parts_key(as_classes)}"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = sorted(names)
+    shown = ", ".join(f"{name}/" for name in names[:_SHOWN])
+    return f"{shown}, ... ({len(names)})" if len(names) > _SHOWN else shown
+
+
+def _parts_key(roles: Mapping[str, Role]) -> str:
+    shown = ", ".join(f'"{name}" = "{role}"' for name, role in sorted(roles.items())[:_SHOWN])
+    return f"data.parts = {{ {shown} }}"
+
+
+def _common_start(paths: list[_Path]) -> _Path:
     """The folders that all `paths` begin with."""
     if not paths:
         return ()

@@ -181,6 +181,7 @@ def _from_source(
     if not location.exists():
         raise FileNotFoundError(f"{location}: the images that were prepared from here are needed again")
     max_pixels = summary["max_pixels"]
+    grey_range = tuple(summary["grey_range"]) if summary["grey_range"] else None
     # All other formats that are not always stored are folders of images, whatever lies beside them.
     kind = Archive if summary["format"] == "archive" else ImageFolder
     source = kind(location, max_bytes=max_file_bytes(max_pixels))
@@ -193,7 +194,13 @@ def _from_source(
         annotated_size = (width, height) if is_annotated else None
         try:
             content = source.read(path(i), start, size)
-            image = decode(content, max_pixels=max_pixels, at_least=at_least, annotated_size=annotated_size)
+            image = decode(
+                content,
+                max_pixels=max_pixels,
+                at_least=at_least,
+                annotated_size=annotated_size,
+                grey_range=grey_range,
+            )
         except (UndecodableImage, OSError) as error:
             raise type(error)(
                 f"{location}: {path(i)}: could be read when it was prepared, now: {error}"

@@ -9,11 +9,15 @@ import numpy as np
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import PHOTO_SCENES, open_source
 from pipeline.datasets.checking import Checked, check_all
+from pipeline.datasets.class_overlap import overlap_notes, untrained_images
 from pipeline.datasets.drawn import DrawnSource
+from pipeline.datasets.grey_range import grey_range
+from pipeline.datasets.label_like import LabelLike
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
 from pipeline.datasets.source import Source
+from pipeline.datasets.split_words import unmatched
 from pipeline.datasets.splits import SplitPlan, plan_splits
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
@@ -56,20 +60,22 @@ def prepare(
     _refuse_other_annotation(config, format_name, source)
     output.mkdir(parents=True, exist_ok=True)
     num_workers = num_workers or len(os.sched_getaffinity(0))
-    rows, targets, is_stored, num_bad = _check_and_store(config, source, output, num_workers, progress)
+    grey = grey_range(source, config.grey_range, config.max_pixels)
+    rows, targets, is_stored, num_bad = _check_and_store(
+        config, source, output, num_workers, progress, grey.limits
+    )
     class_names = _class_names(source, rows, targets)
     columns = rows.columns(class_names)
-    plan = plan_splits(
-        columns.parts,
-        columns.labels if targets is None else np.zeros(len(columns), np.int64),
-        list(rows.part_names),
-        val_share=config.val_share,
-        test_share=config.test_share,
-        seed=config.split_seed,
-    )
+    if format_name not in ("image-folder", "archive") and (
+        unknown := unmatched(config.parts, (name for name in rows.part_names if name))
+    ):
+        raise ValueError(f"data.source: {config.source}: data.parts: no part is called {unknown[0]!r}")
+    plan = _plan(config, rows, columns, is_annotated=targets is not None)
     _write_tables(output, columns, plan)
     if isinstance(source, DrawnSource):
         source.write_card(output)
+    counted = summarize(columns, plan, list(class_names))
+    counted |= {} if targets is None else targets.summary(plan.codes, len(class_names))
     category_ids = [] if targets is None else list(source.category_ids)
     summary = {
         "name": _name(config),
@@ -77,14 +83,14 @@ def prepare(
         "format": format_name,
         "annotation": source.annotation,
         "max_pixels": config.max_pixels,
+        "grey_range": grey.limits,
         "stored": is_stored,
         "num_quarantined": num_bad,
         "num_outside_splits": source.num_outside,
-        **summarize(columns, plan, list(class_names)),
+        **counted,
+        **_on_classes(config, source, counted, [grey.note] if grey.note else []),
         "category_ids": category_ids,
-        "notes": list(source.notes) if source.annotation == "objects" else [],
-        **({} if targets is None else targets.summary(plan.codes, len(class_names))),
-        "content_digest": _content_digest(output, targets, class_names, category_ids),
+        "content_digest": _content_digest(output, targets, class_names, category_ids, grey.limits),
     }
     _refuse_nothing_to_learn(config, summary)
     write_json(output / "summary.json", summary)
@@ -115,10 +121,16 @@ def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
 
 
 def _check_and_store(
-    config: DataConfig, source: Source, output: Path, num_workers: int, progress: Callable[[int, int], None]
+    config: DataConfig,
+    source: Source,
+    output: Path,
+    num_workers: int,
+    progress: Callable[[int, int], None],
+    grey_limits: tuple[float, float] | None,
 ) -> tuple[Rows, TargetWriter | None, bool, int]:
     """(usable images, their label maps or objects, whether pixels are stored, how many cannot be used)."""
     rows = Rows()
+    label_like = LabelLike()
     max_bytes = float("inf") if source.access == "memory" else config.max_store_gib * _GIB
     with (
         quarantine_file(output / "quarantine.csv") as quarantine,
@@ -126,18 +138,25 @@ def _check_and_store(
         target_writer(source.annotation, output) as targets,
     ):
         results = check_all(
-            source, max_pixels=config.max_pixels, keep_pixels=lambda: store.is_kept, num_workers=num_workers
+            source,
+            max_pixels=config.max_pixels,
+            keep_pixels=lambda: store.is_kept,
+            num_workers=num_workers,
+            grey_range=grey_limits,
         )
         for num_done, (entry, checked) in enumerate(results, start=1):
             if checked.reason is not None:
                 quarantine.add(entry.path, checked.reason)
             else:
                 rows.add(entry, checked)
+                label_like.add(entry, checked.is_label_like)
                 _keep_pixels(config, source, store, checked)
                 if targets is not None:
                     targets.add(checked.target)
             progress(num_done, len(source))
     _refuse_bad_share(config, quarantine, len(rows))
+    if source.annotation == "class" and source.access != "memory":
+        label_like.refuse_mixture(config.source, config.parts)
     return rows, targets, store.is_kept, quarantine.num_bad
 
 
@@ -170,18 +189,55 @@ def _class_names(source: Source, rows: Rows, targets: TargetWriter | None) -> tu
     return tuple(sorted(rows.class_codes)) if targets is None else targets.numbered_classes()
 
 
+def _plan(config: DataConfig, rows: Rows, columns: Columns, *, is_annotated: bool) -> SplitPlan:
+    try:
+        return plan_splits(
+            columns.parts,
+            np.zeros(len(columns), np.int64) if is_annotated else columns.labels,
+            list(rows.part_names),
+            val_share=config.val_share,
+            test_share=config.test_share,
+            seed=config.split_seed,
+            stated=config.parts,
+        )
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
+
+
+_COUNTED = {"class": "images", "label-map": "pixels", "objects": "objects"}
+
+
+def _on_classes(config: DataConfig, source: Source, counted: dict, on_pixels: list[str]) -> dict:
+    """The notes, and the names of the splits with what tables have to say of the test part."""
+    class_counts, names = counted["class_counts"], dict(counted["split_names"])
+    try:
+        notes = overlap_notes(counted["class_names"], class_counts, _COUNTED[source.annotation])
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
+    if source.annotation == "class" and (num_untrained := untrained_images(class_counts)):
+        num_test = sum(class_counts["test"])
+        names["test"] += f", {num_untrained} of {num_test} of classes without training images"
+    return {"split_names": names, "notes": [*source.notes, *on_pixels, *notes]}
+
+
 def _write_tables(output: Path, columns: Columns, plan: SplitPlan) -> None:
     write_manifest(output / "manifest.csv", columns, plan.codes)
     write_index(output / "index.npz", columns, plan.codes)
 
 
 def _content_digest(
-    output: Path, targets: TargetWriter | None, class_names: tuple[str, ...], category_ids: list[int]
+    output: Path,
+    targets: TargetWriter | None,
+    class_names: tuple[str, ...],
+    category_ids: list[int],
+    grey_limits: tuple[float, float] | None,
 ) -> str:
     """Digest of images, splits, labels, and of label maps or objects; not of where they lie or how."""
     digests = [sha256_of_file(output / "manifest.csv")]
     if targets is not None:
         digests += [targets.digest, category_ids]
+    if grey_limits is not None:  # the files alone do not say which pixels they become
+        digests.append(list(grey_limits))
     return sha256_of_json([*digests, list(class_names)])
 
 

@@ -57,6 +57,7 @@ class Source(Protocol):
     # to the highest label found.
     class_names: tuple[str, ...] | None
     num_outside: int  # images that lie beside the split folders and belong to no split
+    notes: tuple[str, ...]  # how the source was read, one line each; doubts begin with "caution: "
 
     def __len__(self) -> int:
         """Number of entries."""
@@ -72,7 +73,6 @@ class AnnotatedSource(Source, Protocol):
     """A source of label maps or objects."""
 
     category_ids: Sequence[int]  # of each class, as the source numbers it, else from 1; empty for label maps
-    notes: Sequence[str]  # objects only: how the files were understood where that had to be found out
 
     def target(self, entry: Entry) -> Target:
         """What an entry is labelled with.

@@ -6,11 +6,12 @@ only training data with labels, both are held out: a share of each class, or of 
 label maps or objects. Nothing is held out of unlabelled data.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.layout import SPLIT_FOLDERS
+from pipeline.datasets.split_words import Role, role_of, stated_role
 
 SPLITS = ("train", "val", "test", "unused")
 TRAIN, VAL, TEST, UNUSED = range(4)
@@ -32,12 +33,12 @@ def plan_splits(
     val_share: float,
     test_share: float,
     seed: int,
+    stated: Mapping[str, Role] | None = None,
 ) -> SplitPlan:
     """Decide every image's split.
 
-    A test part without any label beside labelled training images cannot test anything: it stays unused. A
-    part of another name, or a lone part whatever its name, is training data. Every class keeps at least one
-    training image.
+    A test or validation part without any label beside labelled training images cannot test anything: it stays
+    unused. A part of another name is training data. Every class keeps at least one training image.
 
     Args:
         parts: (n,) integers, index into `part_names`.
@@ -46,19 +47,23 @@ def plan_splits(
         val_share: of the training part.
         test_share: of everything.
         seed: of the choice of held-out images.
+        stated: `data.parts`.
 
     Raises:
-        ValueError: validation and test parts, but no training part.
+        ValueError: no training part.
     """
-    roles = np.array([_role(name) for name in part_names], dtype=np.int8)
-    if len(part_names) == 1:
-        roles[:] = TRAIN
+    roles = np.array([_role(name, stated or {}) for name in part_names], dtype=np.int8)
     codes = roles[parts]
     if not np.any(codes == TRAIN):
-        raise ValueError(f"no training images: found only the parts {sorted(map(str, part_names))}")
+        found = sorted(map(str, part_names))
+        raise ValueError(
+            f"no training images: expected a part for training, found only {', '.join(map(repr, found))}; "
+            f'to train on it state data.parts = {{ "{found[0]}" = "train" }}'
+        )
     is_labelled = bool(np.any(labels[codes == TRAIN] >= 0))
-    if is_labelled and not np.any(labels[codes == TEST] >= 0):
-        codes[codes == TEST] = UNUSED
+    for code in (VAL, TEST) if is_labelled else ():
+        if not np.any(labels[codes == code] >= 0):
+            codes[codes == code] = UNUSED
     held_out = {}
     if is_labelled:
         rng = np.random.default_rng(seed)
@@ -71,8 +76,9 @@ def plan_splits(
     return SplitPlan(codes, _split_names(codes, parts, part_names, held_out))
 
 
-def _role(name: str | None) -> int:
-    return TRAIN if name is None else SPLITS.index(SPLIT_FOLDERS.get(name.lower(), "train"))
+def _role(name: str | None, stated: Mapping[str, Role]) -> int:
+    role = None if name is None else stated_role(name, stated) or role_of(name)
+    return SPLITS.index(role) if role in SPLITS else TRAIN
 
 
 def _hold_out(

@@ -19,7 +19,7 @@ def listed_names(root: Path, task: str) -> list[tuple[str, str]] | None:
     trainval.txt counts where there is neither train.txt nor val.txt.
 
     Raises:
-        ValueError: a name is listed twice.
+        ValueError: a list is empty, or a name is listed twice.
     """
     folder = root / "ImageSets" / task
     splits = [split for split in ("train", "val", "test") if (folder / f"{split}.txt").is_file()]
@@ -29,7 +29,11 @@ def listed_names(root: Path, task: str) -> list[tuple[str, str]] | None:
         return None
     found: dict[str, str] = {}
     for split in splits:
-        for line in (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines():
+        lines = (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines()
+        # Without it another list would take its place, and be trained on.
+        if not any(line.strip() for line in lines):
+            raise ValueError(f"{folder / split}.txt: expected a name in each line, found an empty list")
+        for line in lines:
             if not line.strip():
                 continue
             name = line.split()[0]

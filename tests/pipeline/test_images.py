@@ -237,3 +237,73 @@ def test_what_holds_no_values(rng):
             decode_values(data)
     with pytest.raises(UndecodableImage, match="decompression bomb"):
         decode_values(encoded(grey, "PNG"), max_pixels=30)
+
+
+@pytest.mark.parametrize("highest", [1, 5, 20, 254, 255, 300, 4095, 65535])
+def test_grey_values_are_those_that_a_pgm_file_states(highest):
+    """Pillow spreads them over 0..255 or 0..65535: 0, 5, 20 of 20 become 0, 64, 255."""
+    values = np.unique(np.linspace(0, highest, 50).astype(int))
+    head = b"%d 1\n# a comment of 3 words\n%d\n" % (len(values), highest)
+    binary = b"P5 " + head + values.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+    plain = b"P2 " + head + b" ".join(b"%d" % value for value in values)
+    for data in (binary, plain):
+        assert decode_values(data).tolist() == [values.tolist()]
+    assert decode(binary)[0, -1].tolist() == [255] * 3
+
+
+def test_colour_values_of_16_bits_are_refused():
+    for data in (
+        b"P6 2 1 4095\n" + np.arange(6).astype(">u2").tobytes(),
+        tiff(np.arange(12).reshape(2, 2, 3), bits=16, photometric=2),
+    ):
+        with pytest.raises(UndecodableImage, match=r"expected values of 8 bits .* found 16 bits"):
+            decode_values(data)
+    assert decode_values(b"P6 2 1 20\n" + bytes(range(6))).tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+def tiff(values: np.ndarray, *, bits: int, photometric: int) -> bytes:
+    """An uncompressed TIFF file of (H, W) or (H, W, C) unsigned integers of 8 or 16 bits."""
+    height, width, channels = (*values.shape, 1)[:3]
+    pixels = np.ascontiguousarray(values, f"<u{bits // 8}").tobytes()
+    tags = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, photometric),
+        (273, 4, 1, 8), (277, 3, 1, channels), (278, 3, 1, height), (279, 4, 1, len(pixels)),
+    ]  # fmt: skip
+    end = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    bits_of_each = b""
+    if channels > 1:
+        place = 8 + len(pixels) + 2 + len(end) + 4
+        end = end.replace(struct.pack("<HHII", *tags[2]), struct.pack("<HHII", 258, 3, channels, place))
+        bits_of_each = struct.pack(f"<{channels}H", *[bits] * channels)
+    start = struct.pack("<2sHI", b"II", 42, 8 + len(pixels))
+    return start + pixels + struct.pack("<H", len(tags)) + end + bytes(4) + bits_of_each
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_a_tiff_in_which_0_is_white(bits, photometric):
+    """Labels are the numbers in the file; a picture is inverted, at 8 bits and at 16."""
+    values = np.array([[0, 3, 200], [2**bits - 1, 7, 1]])
+    data = tiff(values, bits=bits, photometric=photometric)
+    assert decode_values(data).tolist() == values.tolist()
+    assert decode(data)[0, 0].tolist() == [0 if photometric else 255] * 3
+
+
+def test_16_bit_grey_is_scaled_from_the_range_that_is_given():
+    values = np.array([[0, 100, 2100, 4100, 60000]], np.uint16)
+    data = encoded(Image.fromarray(values), "PNG")
+    assert decode(data, grey_range=(100, 4100))[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+    with pytest.raises(UndecodableImage, match=r"not known what range is used: state data\.grey_range"):
+        decode(data, grey_range=None)
+    negative = encoded(Image.fromarray(np.array([[-5, 3]], dtype=np.int32)), "TIFF")
+    assert decode(negative, grey_range=(-5, 3))[0, :, 0].tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(
+    ("start", "package"),
+    [(b"\0\0\0\x1cftypheic", "pillow-heif"), (b"\xff\x0a\x89\x07", "pillow-jxl-plugin")],
+)
+def test_a_missing_plug_in_is_named(monkeypatch, start, package):
+    monkeypatch.setattr("pipeline.images.FORMATS", ("JPEG", "PNG"))
+    with pytest.raises(UndecodableImage, match=f"needs a plug-in for Pillow: install {package}"):
+        decode(start + bytes(40))

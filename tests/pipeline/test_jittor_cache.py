@@ -11,6 +11,7 @@ from pipeline import jittor_cache
 from pipeline.jittor_cache import JittorBuildError, build_once, is_built, jittor_folder
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_HEADERS = {"compiler": "g++", "on_device": True}
 
 
 def fake_interpreter(tmp_path: Path, monkeypatch, script: str) -> None:
@@ -34,7 +35,7 @@ def test_a_half_built_core_is_wiped_and_built_again(tmp_path, monkeypatch):
     (folder / "half.o").write_text("")
     fake_interpreter(tmp_path, monkeypatch, FINISH)
     said: list[str] = []
-    build_once(folder, None, said.append)
+    build_once(folder, None, said.append, **NO_HEADERS)
     assert is_built(folder)
     assert not (folder / "half.o").exists()
     assert "never finished" in said[0]
@@ -43,7 +44,7 @@ def test_a_half_built_core_is_wiped_and_built_again(tmp_path, monkeypatch):
 def test_please_rerun_is_obeyed_once(tmp_path, monkeypatch):
     folder = tmp_path / "cache" / "core"
     fake_interpreter(tmp_path, monkeypatch, f"test $(wc -l < calls) -ge 2 && {FINISH}\nexit 0")
-    build_once(folder, None, lambda message: None)
+    build_once(folder, None, lambda message: None, **NO_HEADERS)
     assert is_built(folder)
     assert calls(tmp_path) == 2
 
@@ -51,14 +52,14 @@ def test_please_rerun_is_obeyed_once(tmp_path, monkeypatch):
 def test_please_rerun_for_ever_is_an_error(tmp_path, monkeypatch):
     fake_interpreter(tmp_path, monkeypatch, "exit 0")
     with pytest.raises(JittorBuildError, match="exit code 0"):
-        build_once(tmp_path / "cache" / "core", None, lambda message: None)
+        build_once(tmp_path / "cache" / "core", None, lambda message: None, **NO_HEADERS)
     assert calls(tmp_path) == 2
 
 
 def test_a_failed_build_shows_the_end_of_its_log(tmp_path, monkeypatch):
     fake_interpreter(tmp_path, monkeypatch, "echo 'fatal error: no space left' >&2\nexit 1")
     with pytest.raises(JittorBuildError, match="no space left"):
-        build_once(tmp_path / "cache" / "core", None, lambda message: None)
+        build_once(tmp_path / "cache" / "core", None, lambda message: None, **NO_HEADERS)
     assert calls(tmp_path) == 1
 
 
@@ -70,7 +71,7 @@ def test_one_builds_and_others_wait(tmp_path, monkeypatch):
     sys.executable = {sys.executable!r}
     from pipeline.jittor_cache import build_once
     sys.executable = {str(tmp_path / "python")!r}
-    build_once(Path({str(tmp_path / "cache" / "core")!r}), None, print)
+    build_once(Path({str(tmp_path / "cache" / "core")!r}), None, print, compiler="g++", on_device=True)
     """
     monkeypatch.undo()
     command = [sys.executable, "-c", textwrap.dedent(code)]

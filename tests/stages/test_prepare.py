@@ -53,11 +53,12 @@ def test_what_was_left_out_is_said():
     summary = {
         "name": "x", "format": "archive", "counts": {"train": 2}, "split_names": {"train": "all images"},
         "class_names": [], "num_quarantined": 3, "num_unused": 4, "num_outside_splits": 5,
-        "duplicates": {"test_in_train": 6}, "annotation": "class", "notes": [], "flat_channels": [],
+        "duplicates": {"test_in_train": 6}, "annotation": "class", "notes": ["caution: 7"],
+        "flat_channels": [],
     }  # fmt: skip
     lines = described(summary)
     assert lines[0] == "x (archive): 2 train (all images); 0 classes"
-    assert [int("".join(filter(str.isdigit, line))) for line in lines[1:]] == [3, 4, 5, 6]
+    assert [int("".join(filter(str.isdigit, line))) for line in lines[1:]] == [7, 3, 4, 5, 6]
 
 
 def test_one_line_on_pixels_or_objects():

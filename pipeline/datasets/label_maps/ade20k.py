@@ -47,6 +47,8 @@ ADE20K = LabelMapFormat(
     is_present=_is_present,
     pairs=_pairs,
     class_names=_class_names,
+    published="ADE20K",
+    names_file=NAMES_FILE,
     ignored=(0,),
     first=1,
 )

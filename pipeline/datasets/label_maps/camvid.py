@@ -21,5 +21,6 @@ CAMVID = LabelMapFormat(
     is_present=is_camvid,
     pairs=listed_pairs,
     class_names=lambda root: CLASSES,
+    published="CamVid",
     ignored=(11, 255),
 )

@@ -12,6 +12,7 @@ from pipeline.datasets.targets import IGNORED
 MAX_CLASSES = 2**15 - 1  # in memory a label is an int16
 _UNKNOWN = -2
 _NUM_VALUES = 2**16
+_BORDER = (224, 224, 192)  # VOC's colour for 255
 _SHOWN = 8  # values that a message lists one by one
 
 
@@ -22,6 +23,7 @@ class LabelCoding:
     values: tuple[int, ...] | None  # of each class; None: not known, a value is the number of its class
     ignored: tuple[int, ...]  # values that count for nothing
     two_channels: bool = False  # a pixel's value is R + 256 G
+    colours: tuple[tuple[int, int, int], ...] | None = None  # of each class, where they are known
 
     @cached_property
     def _labels(self) -> np.ndarray:
@@ -38,12 +40,14 @@ class LabelCoding:
         """Pixels of a label image -> (H, W) int16 labels, IGNORED where they count for nothing.
 
         Args:
-            pixels: (H, W) integers; (H, W, 3) uint8 where the value is R + 256 G.
+            pixels: (H, W) integers; (H, W, 3) uint8 where the value is R + 256 G, or where colours are known.
 
         Raises:
             BadAnnotation: colours where numbers are expected or the other way round, or a value that is
                 neither a class nor ignored.
         """
+        if self.colours and pixels.ndim == 3:
+            return self._labels_of_colours(pixels)
         values = self._values(pixels)
         if values.dtype.itemsize > 2 and values.size and not 0 <= values.min() <= values.max() < _NUM_VALUES:
             raise self._unexpected(values, (values < 0) | (values >= _NUM_VALUES))
@@ -52,6 +56,22 @@ class LabelCoding:
         if unknown.any():
             raise self._unexpected(values, unknown)
         return labels
+
+    def _labels_of_colours(self, pixels: np.ndarray) -> np.ndarray:
+        packed = _packed(pixels)
+        known = _packed(np.array([*self.colours, _BORDER], np.uint8))
+        # VOC's border counts for nothing, unless a class has its colour.
+        labels = np.array([*range(len(self.colours)), IGNORED], np.int16)
+        order = np.argsort(known, kind="stable")
+        places = np.minimum(np.searchsorted(known[order], packed), len(known) - 1)
+        unknown = known[order][places] != packed
+        if unknown.any():
+            colours, counts = np.unique(pixels[unknown], axis=0, return_counts=True)
+            worst = counts.argmax()
+            raise BadAnnotation(
+                f"{counts[worst]} pixels of the colour {tuple(colours[worst].tolist())}, which no class has"
+            )
+        return labels[order][places]
 
     def _values(self, pixels: np.ndarray) -> np.ndarray:
         if self.two_channels != (pixels.ndim == 3):
@@ -81,6 +101,7 @@ def coding(
     ignored: tuple[int, ...],
     first: int = 0,
     two_channels: bool = False,
+    colours: tuple[tuple[int, int, int], ...] | None = None,
 ) -> LabelCoding:
     """The coding that a data section asks for; where it asks for nothing, that of the format.
 
@@ -88,6 +109,7 @@ def coding(
         class_names: of the data set, where they are known.
         ignored: the format's ignored values.
         first: the format's value of class 0.
+        colours: of each class, where a table beside the data has them.
 
     Raises:
         ValueError: too many classes, or as many names as values are expected.
@@ -106,7 +128,12 @@ def coding(
         ignored = config.ignored_labels
     # A format's own ignored value gives way to a class that is asked for, e.g. 255 in masks of 0 and 255.
     ignored = tuple(value for value in ignored if value not in (config.label_values or ()))
-    return LabelCoding(values, ignored, two_channels)
+    return LabelCoding(values, ignored, two_channels, colours)
+
+
+def _packed(colours: np.ndarray) -> np.ndarray:
+    """(..., 3) uint8 -> (...) int64: one number for a colour."""
+    return colours.astype(np.int64) @ np.array([2**16, 2**8, 1])
 
 
 def _listed(values: tuple[int, ...] | range) -> str:

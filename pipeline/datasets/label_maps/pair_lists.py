@@ -10,7 +10,11 @@ _NAMES = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
 def lists_in(root: Path) -> list[Path]:
     """The lists of pairs in a folder: those whose first line names two images."""
-    return [path for name in _NAMES if (path := root / name).is_file() and _is_pair(_first_words(path))]
+    return [path for path in _candidates(root) if _is_pair(_first_words(path))]
+
+
+def _candidates(root: Path) -> list[Path]:
+    return [path for name in _NAMES if (path := root / name).is_file()]
 
 
 def listed_pairs(root: Path) -> list[Pair]:
@@ -20,9 +24,18 @@ def listed_pairs(root: Path) -> list[Pair]:
     as it takes until the first image of the list is found below `root`.
 
     Raises:
-        ValueError: a line that is no pair, or a path that climbs out of the folder.
+        ValueError: a list that is there and holds no pair, a line that is no pair, or a path that climbs out
+            of the folder.
     """
-    return [pair for path in lists_in(root) for pair in _pairs_of(root, path)]
+    lists = lists_in(root)
+    # Without it another list would take its place, and be trained on.
+    if dropped := [path for path in _candidates(root) if path not in lists]:
+        words = " ".join(_first_words(dropped[0]))
+        raise ValueError(
+            f'{dropped[0]}: expected lines of "image label" as in {lists[0].name}, '
+            f"found {repr(words) if words else 'an empty list'}"
+        )
+    return [pair for path in lists for pair in _pairs_of(root, path)]
 
 
 def _pairs_of(root: Path, path: Path) -> list[Pair]:

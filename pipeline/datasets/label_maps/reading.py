@@ -1,14 +1,25 @@
 """What one layout of label maps consists of, and reading any of them."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.label_maps.class_file import FILE_NAME as CLASS_FILE
 from pipeline.datasets.label_maps.class_file import read_class_file
 from pipeline.datasets.label_maps.coding import coding
+from pipeline.datasets.label_maps.names_beside import Colour, read_names_beside
+from pipeline.datasets.label_maps.published import fits, values_found
 from pipeline.datasets.label_maps.source import LabelMapSource, Pair
+from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
+
+_SHOWN = 5  # folders that a message lists
+_VALUES_SHOWN = 8
+_PLAIN_IGNORED = (255,)  # where nothing else is known
 
 
 @dataclass(frozen=True)
@@ -18,14 +29,20 @@ class LabelMapFormat:
     layout: str  # for messages
     is_present: Callable[[Path], bool]
     pairs: Callable[[Path], list[Pair]]  # relative to the folder
-    class_names: Callable[[Path], tuple[str, ...] | None]  # where neither the user nor classes.json name them
+    class_names: Callable[[Path], tuple[str, ...] | None]  # where nobody else names them
     ignored: tuple[int, ...]  # values that count for nothing, unless user or classes.json say otherwise
     first: int = 0  # value of class 0
     two_channels: bool = False  # a pixel's value is R + 256 G
+    published: str | None = None  # what `class_names` is a list of, if it holds for one data set only
+    names_file: str | None = None  # that comes with that data set and settles that it is the one
 
 
 def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> LabelMapSource:
     """Open a folder in one layout.
+
+    Classes are named by the first of these: `data.class_names`, classes.json, labelmap.txt, class_names.txt
+    or label_colors.txt beside the data, and the layout's own list; that of one published data set only where
+    the values fit it. Without names they are numbers.
 
     Raises:
         ValueError: it is in another layout, or class names and label values do not fit together.
@@ -33,25 +50,100 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
     inner = below_wrappers(root)
     if not layout.is_present(inner):
         raise ValueError(f"{root}: expected {layout.layout}")
-    known = read_class_file(inner)
-    names = config.class_names or known.class_names or layout.class_names(inner)
-    if names is None and config.label_values:
-        names = tuple(str(number) for number in range(len(config.label_values)))
     prefix = below(root, inner)
     pairs = [
         pair._replace(image=prefix + pair.image, label_map=prefix + pair.label_map)
         for pair in layout.pairs(inner)
     ]
+    named = _named(layout, config, root, inner, pairs)
     return LabelMapSource(
         root,
         pairs,
         coding(
             config,
-            class_names=names,
-            ignored=layout.ignored if known.ignored is None else known.ignored,
-            first=layout.first,
+            class_names=named.names,
+            ignored=named.ignored,
+            first=named.first,
             two_channels=layout.two_channels,
+            colours=named.colours,
         ),
-        class_names=names,
+        class_names=named.names,
         max_pixels=config.max_pixels,
+        notes=(named.note, *_passed_over(root, pairs)),
     )
+
+
+class _Named(NamedTuple):
+    """What the values of a set mean, and who says so."""
+
+    names: tuple[str, ...] | None  # None: a value is the number of its class
+    ignored: tuple[int, ...]
+    first: int
+    note: str
+    colours: tuple[Colour, ...] | None = None
+
+
+def _named(
+    layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, pairs: list[Pair]
+) -> _Named:
+    known = read_class_file(inner)
+    beside = None if layout.two_channels else read_names_beside(inner)
+    ignored = layout.ignored if known.ignored is None else known.ignored
+    if names := config.class_names or known.class_names:
+        colours = beside.colours if beside and len(beside.class_names) == len(names) else None
+        said_by = "data.class_names" if config.class_names else CLASS_FILE
+        if layout.first and not config.label_values and len(names) != len(layout.class_names(inner) or names):
+            raise ValueError(
+                f"{root}: {said_by} names {len(names)} classes of a layout whose values count from "
+                f"{layout.first}; state data.label_values too, the value of each class"
+            )
+        if known.ignored is None:  # the layout's own gives way to a class that is named
+            named = range(layout.first, layout.first + len(names))
+            ignored = tuple(value for value in ignored if value not in named)
+        return _Named(names, ignored, layout.first, f"classes: named by {said_by}", colours)
+    if beside:
+        # Who writes such a file counts its classes from 0, whatever the folders are called.
+        ignored = _PLAIN_IGNORED if known.ignored is None else known.ignored
+        return _Named(beside.class_names, ignored, 0, f"classes: named by {beside.file}", beside.colours)
+    names = layout.class_names(inner)
+    if config.label_values:
+        is_published = names is not None and len(names) == len(config.label_values)
+        names = names if is_published else tuple(str(number) for number in range(len(config.label_values)))
+        said_by = f"{layout.published}'s list" if is_published and layout.published else "their number"
+        return _Named(names, ignored, layout.first, f"classes: named by {said_by}")
+    if names is None or layout.published is None:
+        said_by = "folders" if names else "number"
+        return _Named(names, ignored, layout.first, f"classes: named by their {said_by}")
+    if layout.names_file and (inner / layout.names_file).is_file():
+        return _Named(names, ignored, layout.first, f"classes: named by {layout.names_file}")
+    values = range(layout.first, layout.first + len(names))
+    found = values_found(root, pairs, until=values[-1], max_pixels=config.max_pixels)
+    if not found or fits(found, values):
+        return _Named(names, ignored, layout.first, f"classes: named by {layout.published}'s list")
+    ignored = _PLAIN_IGNORED if known.ignored is None else known.ignored
+    own = sorted(found - set(ignored))
+    shown = ", ".join(map(str, own[:_VALUES_SHOWN])) + ", ..." * (len(own) > _VALUES_SHOWN)
+    return _Named(
+        None,
+        ignored,
+        0,
+        f"caution: classes are named by their number: the layout is that of {layout.published}, the values "
+        f"({shown}) are not its {values[0]} to {values[-1]}; 0 is a class, {ignored[0]} is "
+        "ignored; data.class_names with data.label_values names them, and data.ignored_labels states others",
+    )
+
+
+def _passed_over(root: Path, pairs: list[Pair]) -> list[str]:
+    """A line on the image files that are in no pair, by folder; nothing where there are none."""
+    paired = {path for pair in pairs for path in (pair.image, pair.label_map)}
+    left = Counter()
+    for folder, _, files in walk(root):
+        start = f"{folder}/" if folder else ""
+        names = [start + file.name for file in files if is_image_name(file.name)]
+        if num_left := sum(name not in paired for name in names):
+            left[folder or "."] = num_left
+    if not left:
+        return []
+    shown = ", ".join(f"{count} in {folder}/" for folder, count in left.most_common(_SHOWN))
+    more = f", {sum(left.values())} in all" if len(left) > _SHOWN else ""
+    return [f"passed over: image files that are in no pair of image and label map: {shown}{more}"]

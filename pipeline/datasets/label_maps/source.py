@@ -36,8 +36,10 @@ class LabelMapSource:
         *,
         class_names: tuple[str, ...] | None,
         max_pixels: int,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.class_names = class_names
+        self.notes = notes
         self._root = root
         self._pairs = pairs
         self._coding = coding

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.datasets.label_maps.pairs import holds_images
 from pipeline.datasets.label_maps.reading import LabelMapFormat
 from pipeline.datasets.label_maps.source import Pair
 from pipeline.datasets.voc_layout import IMAGES, images_by_name, listed_names
@@ -29,8 +30,9 @@ def _pairs(root: Path) -> list[Pair]:
 
 VOC_MASKS = LabelMapFormat(
     layout=f"the folders {IMAGES} and {MASKS}",
-    is_present=lambda root: (root / IMAGES).is_dir() and (root / MASKS).is_dir(),
+    is_present=lambda root: (root / IMAGES).is_dir() and holds_images(root, MASKS),
     pairs=_pairs,
     class_names=lambda root: CLASSES,
+    published="Pascal VOC",
     ignored=(255,),  # borders of objects, and what was too hard to say
 )

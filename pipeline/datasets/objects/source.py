@@ -24,6 +24,7 @@ class ObjectSource:
     access = "random"
     annotation = "objects"
     num_outside = 0
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

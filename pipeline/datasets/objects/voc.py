@@ -1,14 +1,14 @@
 """Boxes in Pascal VOC's xml files: in Annotations/ beside JPEGImages/, or each beside its image."""
 
 import xml.etree.ElementTree as xml
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.image_names import is_image_name
-from pipeline.datasets.layout import SPLIT_FOLDERS, Layout
+from pipeline.datasets.layout import SPLIT_FOLDERS, Layout, Role
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
@@ -44,7 +44,7 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         raise ValueError(
             f"{root}: expected xml files in {ANNOTATIONS}/ beside {IMAGES}/, or one beside each image"
         )
-    files = list(_listed_files(inner) if (inner / IMAGES).is_dir() else _files_beside(inner))
+    files = list(_listed_files(inner) if (inner / IMAGES).is_dir() else _files_beside(inner, config.parts))
     contents = [_read(inner / file.annotation) if file.annotation else _Content() for file in files]
     class_names = config.class_names or _names_in(contents)
     if not class_names:
@@ -112,9 +112,10 @@ def _listed_files(root: Path) -> Iterator[_File]:
         )
 
 
-def _files_beside(root: Path) -> Iterator[_File]:
+def _files_beside(root: Path, parts: Mapping[str, Role]) -> Iterator[_File]:
     folders = [(folder, {file.name for file in files}) for folder, _, files in walk(root)]
-    layout = Layout.of(folder for folder, names in folders if any(map(is_image_name, names)))
+    with_images = [folder for folder, names in folders if any(map(is_image_name, names))]
+    layout = Layout.of(with_images, parts)
     for folder, names in folders:
         place = layout.place(folder)
         for name in sorted(filter(is_image_name, names)) if place else ():

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from pipeline.datasets.checking import channel_sums, check_all
+from pipeline.datasets.checking import channel_statistics, check_all
 from pipeline.datasets.image_folder import ImageFolder
 
 
@@ -20,7 +20,8 @@ def test_sums_are_exact(rng):
     pixels = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)
     wide = pixels.astype(object)
     expected = (*wide.sum(axis=(0, 1)), *(wide**2).sum(axis=(0, 1)))
-    assert channel_sums(pixels) == expected
+    num_levels = max(len(np.unique(channel)) for channel in np.moveaxis(pixels, 2, 0))
+    assert channel_statistics(pixels) == (expected, num_levels)
 
 
 def test_every_number_of_workers_gives_the_same(tmp_path, png, monkeypatch):

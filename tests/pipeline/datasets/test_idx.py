@@ -58,3 +58,11 @@ def test_cut_gzip_label_count_and_missing_labels(folder):
         read_idx_folder(folder)
     labels.unlink()
     assert [e.class_name for e in read_idx_folder(folder).entries() if e.split == "train"] == [None] * 6
+
+
+def test_labels_of_several_columns_are_named(tmp_path, write):
+    """QMNIST's labels-idx2-int beside its images."""
+    write(tmp_path / "qmnist-train-images-idx3-ubyte", b"\0\0\x08\x03" + b"\0\0\0\x01" * 3 + b"x")
+    write(tmp_path / "qmnist-train-labels-idx2-int", b"\0\0\x0c\x02")
+    (note,) = read_idx_folder(tmp_path).notes
+    assert note.startswith("caution: labels that lie there are not read: qmnist-train-labels-idx2-int")

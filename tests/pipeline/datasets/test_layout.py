@@ -23,3 +23,52 @@ from pipeline.datasets.layout import Layout
 )
 def test_place(folders, folder, expected):
     assert Layout.of(folders).place(folder) == expected
+
+
+@pytest.mark.parametrize(
+    ("folders", "folder", "expected"),
+    [
+        # Split words in any case and form.
+        (["Training/cat", "Testing/cat"], "Testing/cat", ("Testing", "cat")),
+        (["cars_train", "cars_test"], "cars_test", ("cars_test", None)),
+        (["obj_train_data", "obj_val_data"], "obj_val_data", ("obj_val_data", None)),
+        (["GTSRB/Final_Training/Images/00", "GTSRB/Final_Training/Images/01", "GTSRB/Final_Test/Images"],
+         "GTSRB/Final_Training/Images/01", ("Final_Training", "01")),
+        (["trainSet/cat", "trainSet/dog", "testSet/dog"], "testSet/dog", ("testSet", "dog")),
+        (["train2017", "val2017"], "val2017", ("val2017", None)),
+        (["train/cat", "train/dog", "test_images"], "test_images", ("test_images", None)),
+        (["bullet_train", "boat"], "bullet_train", (None, "bullet_train")),
+        # Splits in class folders.
+        (["cat/train", "cat/test", "dog/train", "dog/test"], "dog/test", ("test", "dog")),
+        # The only folder in a split.
+        (["train/w1/images", "train/w2/images", "val/images"], "val/images", ("val", None)),
+        (["train/w1/images", "train/w2/images", "val/images"], "train/w1/images", ("train", "w1")),
+        (["train/images", "valid/images"], "train/images", ("train", None)),
+        (["train/images/cat", "train/images/dog", "val/images/dog"], "val/images/dog", ("val", "dog")),
+        (["train/cat", "train/dog", "val/dog"], "val/dog", ("val", "dog")),
+        (["train/good", "test/good", "test/broken"], "train/good", ("train", "good")),
+    ],
+)  # fmt: skip
+def test_forms_that_tools_write(folders, folder, expected):
+    assert Layout.of(folders).place(folder) == expected
+
+
+def test_folders_that_could_be_either_need_the_key():
+    folders = ["boat", "train", "car"]
+    with pytest.raises(ValueError, match=r'found train/ beside boat/, car/: .*{ "train" = "class"'):
+        Layout.of(folders)
+    assert Layout.of(folders, {"train": "class"}).place("train") == (None, "train")
+    assert Layout.of(folders, {"train": "train"}).place("car") is None
+    with pytest.raises(ValueError, match=r"found Final_Test/, Final_Training/ beside photos/"):
+        Layout.of(["Final_Training/a", "Final_Test/a", "photos"])
+    (note,) = Layout.of(["bullet_train", "boat"]).notes
+    assert note.startswith("caution: the folders bullet_train/ are taken for classes")
+    assert not Layout.of(["bullet_train", "boat"], {"bullet_train": "class"}).notes
+
+
+def test_what_the_key_says_goes_over_names():
+    parts = {"part-1": "train", "part-2": "test", "draft*": "unused"}
+    layout = Layout.of(["part-1/a", "part-1/b", "part-2/a", "drafts/a"], parts)
+    assert layout.place("part-2/a") == ("part-2", "a")
+    assert layout.place("drafts/a") is None
+    assert Layout.of(["train/a", "train/b"], are_classes=False).place("train/a") == ("train", None)

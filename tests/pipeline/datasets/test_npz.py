@@ -40,3 +40,13 @@ def test_wrong_arrays_are_named(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=message):
         read_npz(tmp_path / "a.npz")
+
+
+def test_a_stated_part_that_is_not_there_is_an_error(tmp_path, prepared):
+    images = np.arange(90, dtype=np.uint8).reshape(10, 3, 3)
+    np.savez(tmp_path / "a.npz", x_test=images, y_test=np.arange(10) % 2)
+    with pytest.raises(ValueError, match="found only 'test'; to train on it state"):
+        prepared(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"data\.parts: no part is called 'tset'"):
+        prepared(tmp_path / "a.npz", parts={"tset": "train"})
+    assert prepared(tmp_path / "a.npz", parts={"test": "train"}).summary["num_images"] == 10

@@ -36,13 +36,29 @@ def test_all_three_stay_as_they_are():
     assert result.names == {"train": "train", "val": "validation", "test": "test"}
 
 
-@pytest.mark.parametrize("name", [None, "train", "val", "test"])
+@pytest.mark.parametrize("name", [None, "train", "default"])
 def test_a_lone_part_is_divided(name):
     _, labels, result = plan([{0: 100, 1: 50}], [name])
     assert [num(result, TEST, labels, c) for c in (0, 1)] == [20, 10]
     assert [num(result, VAL, labels, c) for c in (0, 1)] == [8, 4]
     words = name or "all images"
     assert result.names == {"train": words, "val": f"{words} (held out)", "test": f"{words} (held out)"}
+
+
+@pytest.mark.parametrize("name", ["val", "Testing", "cars_test"])
+def test_a_lone_part_for_testing_trains_only_where_a_key_says_so(name):
+    words = rf"found only '{name}'; .* data\.parts = {{ \"{name}\" = \"train\" }}"
+    with pytest.raises(ValueError, match=words):
+        plan([{0: 100}], [name])
+    _, _, result = plan([{0: 100}], [name], stated={name: "train"})
+    assert [num(result, code) for code in (TRAIN, VAL, TEST)] == [72, 8, 20]
+
+
+def test_a_stated_part_goes_over_its_name():
+    stated = {"photos": "test", "train-extra": "unused"}
+    parts, _, result = plan([{0: 50}, {0: 20}, {0: 9}], ["train", "photos", "train-extra"], stated=stated)
+    assert set(result.codes[parts == 1]) == {TEST}
+    assert set(result.codes[parts == 2]) == {UNUSED}
 
 
 def test_unlabelled_images_all_train():
@@ -68,6 +84,12 @@ def test_an_unlabelled_test_part_is_not_used():
     assert set(result.codes[parts == 2]) == {UNUSED}
 
 
+def test_an_unlabelled_validation_part_does_not_become_the_test_part():
+    parts, _, result = plan([{0: 100}, {-1: 20}], ["train", "val"])
+    assert set(result.codes[parts == 1]) == {UNUSED}
+    assert [num(result, code) for code in (TRAIN, VAL, TEST)] == [72, 8, 20]
+
+
 def test_small_classes_keep_a_training_image_and_still_fill_the_held_out_part():
     _, labels, result = plan([dict.fromkeys(range(40), 3) | {99: 1}], [None], val_share=0.9, test_share=0.9)
     assert all(num(result, TRAIN, labels, c) >= 1 for c in (*range(40), 99))
@@ -84,5 +106,5 @@ def test_the_seed_decides_and_repeats():
 
 
 def test_no_training_part():
-    with pytest.raises(ValueError, match=r"no training images.*'test', 'val'"):
+    with pytest.raises(ValueError, match=r"no training images.*'test', 'val'; .*data\.parts"):
         plan([{0: 3}, {0: 3}], ["test", "val"])

@@ -38,3 +38,17 @@ def test_names_come_with_the_data(ade, prepared, write):
     write(ade / "objectInfo150.txt", "\n".join(lines[:100]))
     with pytest.raises(ValueError, match=r"objectInfo150\.txt: expected 150 distinct classes, found 99"):
         prepared(ade)
+
+
+def test_own_classes_in_these_folders_are_not_shifted(ade, prepared, write, label_png):
+    """0 is a class where the values are not ADE20K's."""
+    for folder, number in (("training", 0), ("training", 1), ("validation", 2)):
+        write(ade / f"annotations/{folder}/ADE_{number}.png", label_png([[0, 1, 2, 3, 255]] * 4))
+    dataset = prepared(ade)
+    assert dataset.class_names == ["0", "1", "2", "3"]
+    assert dataset.label_map(0).tolist() == [[0, 1, 2, 3, -1]] * 4
+    assert dataset.summary["notes"][0].startswith("caution: classes are named by their number")
+    with pytest.raises(ValueError, match=r"names 4 classes .* from 1; state data\.label_values too"):
+        prepared(ade, class_names=list("abcd"))
+    dataset = prepared(ade, class_names=list("abcd"), label_values=tuple(range(4)), ignored_labels=[255])
+    assert dataset.label_map(0).tolist() == [[0, 1, 2, 3, -1]] * 4

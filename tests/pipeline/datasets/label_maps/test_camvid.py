@@ -65,3 +65,13 @@ def test_sample_data(sample_data, prepared, name, counts):
     every = sum(map(sum, dataset.summary["class_counts"].values()))
     pixels = sum(np.prod(dataset.size(i)) for i in range(len(dataset)))
     assert every + sum(dataset.summary["num_ignored_pixels"].values()) == pixels
+
+
+def test_a_table_beside_the_data_names_own_classes(camvid, prepared, write, label_png):
+    for split in ("train", "val", "test"):
+        for number in range(2):
+            write(camvid / f"{split}annot/{number}.png", label_png([[0, 1, 2, 1, 255]] * 4))
+    write(camvid / "label_colors.txt", "0 0 0 background\n200 0 0\tzebra crossing\n0 200 0 apple\n")
+    dataset = prepared(camvid)
+    assert dataset.class_names == ["background", "zebra crossing", "apple"]
+    assert dataset.label_map(0).tolist() == [[0, 1, 2, 1, -1]] * 4

@@ -30,3 +30,12 @@ def test_mistakes_name_the_line(tmp_path, line):
     (tmp_path / "train.txt").write_text(f"1.png 2.png\n{line}\n")
     with pytest.raises(ValueError, match=r"train\.txt: line 2: expected"):
         listed_pairs(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "found"), [("", "an empty list"), ("img/0.png 3\n", "'img/0.png 3'")])
+def test_a_list_that_yields_nothing_is_an_error(tmp_path, write, content, found):
+    write(tmp_path / "train.txt", content)
+    write(tmp_path / "test.txt", "img/0.png lab/0.png\n")
+    words = rf"train\.txt: expected lines of \"image label\" as in test\.txt, found {found}"
+    with pytest.raises(ValueError, match=words):
+        listed_pairs(tmp_path)

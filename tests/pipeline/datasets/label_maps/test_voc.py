@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,6 +65,12 @@ def test_lists(voc, write):
         listed_names(voc, "Main")
 
 
+def test_an_empty_list_is_an_error(voc, prepared, write):
+    write(voc / "ImageSets/Segmentation/train.txt", "\n")
+    with pytest.raises(ValueError, match=r"train\.txt: expected a name in each line, found an empty list"):
+        prepared(voc)
+
+
 def test_sample_data(sample_data, prepared):
     root = sample_data / "segmentation/voc-mini"
     dataset = prepared(root, val_share=0)
@@ -73,3 +81,42 @@ def test_sample_data(sample_data, prepared):
         name = dataset.path(i).replace("JPEGImages", "SegmentationClass").replace(".jpg", ".png")
         indices = np.asarray(Image.open(root / name)).astype(int)
         assert np.array_equal(dataset.label_map(i), np.where(indices == 255, -1, indices))
+
+
+def test_images_without_a_mask_are_counted(voc, prepared):
+    assert prepared(voc).summary["notes"][:2] == [
+        "classes: named by Pascal VOC's list",
+        "passed over: image files that are in no pair of image and label map: 1 in JPEGImages/",
+    ]
+
+
+def test_own_classes_are_named_by_what_lies_beside_them(voc, prepared, write, label_png):
+    """Values 0 to 2 in VOC's folders are not background, aeroplane and bicycle."""
+    for number in range(4):
+        write(voc / f"SegmentationClass/{number}.png", label_png([[0, 1, 255, 2, 1]] * 4, "P"))
+    dataset = prepared(voc)
+    assert dataset.class_names == ["0", "1", "2"]
+    (note,) = (line for line in dataset.summary["notes"] if "classes" in line)
+    assert "named by their number: the layout is that of Pascal VOC, the values (0, 1, 2) are not its" in note
+    write(voc / "class_names.txt", "__ignore__\n_background_\nblock\ndisc\n")
+    dataset = prepared(voc)
+    assert dataset.class_names == ["_background_", "block", "disc"]
+    assert dataset.label_map(0).tolist() == [[0, 1, -1, 2, 1]] * 4
+    assert "classes: named by class_names.txt" in dataset.summary["notes"]
+
+
+def test_colours_with_a_table_beside_them(voc, prepared, write):
+    """CVAT's and datumaro's masks: RGB, with labelmap.txt."""
+    colours = np.array([[0, 0, 0], [48, 112, 32], [224, 224, 192]], np.uint8)
+    for number in range(4):
+        values = np.array([[0, 1, 2, number % 2, 1]] * 4)
+        stream = io.BytesIO()
+        Image.fromarray(colours[values]).save(stream, "PNG")
+        write(voc / f"SegmentationClass/{number}.png", stream.getvalue())
+    write(voc / "labelmap.txt", "# label:color_rgb:parts:actions\nsky:0,0,0::\nblock:48,112,32::\n")
+    dataset = prepared(voc)
+    assert dataset.class_names == ["sky", "block"]
+    assert dataset.label_map(1).tolist() == [[0, 1, -1, 1, 1]] * 4
+    write(voc / "labelmap.txt", "sky:0,0,0::\nblock:48,112,33::\n")
+    with pytest.raises(ValueError, match=r"8 pixels of the colour \(48, 112, 32\), which no class has"):
+        prepared(voc)

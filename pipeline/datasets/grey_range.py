@@ -1,0 +1,78 @@
+"""Which values of 16-bit grey images become black and white, for a whole source alike.
+
+Cameras, microscopes and scanners often fill 10, 12 or 14 of the 16 bits. Scaled from the full range, such
+images would come down to a few levels of 8 bits.
+"""
+
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.datasets.source import Source
+from pipeline.images import FULL_GREY, UndecodableImage, wide_grey
+
+_SUFFIXES = (".png", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc")  # of formats that can have 16 bits
+_LOOKED_AT = 256  # images, evenly over the source
+_TAILS = (0.001, 0.999)  # shares of all pixels at and below the values that become black and white
+_HALF = 2**15
+
+
+class GreyRange(NamedTuple):
+    """The decision, and what to say of it."""
+
+    limits: tuple[float, float] | None  # black, white; None: not known, such images are refused
+    note: str | None = None
+
+
+def grey_range(source: Source, stated: tuple[float, float] | None, max_pixels: int) -> GreyRange:
+    """The range that 16-bit grey is scaled from.
+
+    That is `stated`; else the full range where the images use more than its lower half; else the range
+    between the 0.1 and the 99.9 percentile of their pixels. Up to 256 images are looked at.
+
+    Args:
+        stated: `data.grey_range`.
+    """
+    if stated is not None:
+        return GreyRange(stated, f"16-bit grey: values from {stated[0]:g} to {stated[1]:g} (data.grey_range)")
+    if source.access != "random":
+        return GreyRange(None)
+    histogram = np.zeros(2**16, np.int64)
+    num_wide = 0
+    places = _evenly(source)
+    for path, start, size in places:
+        try:
+            values = wide_grey(source.read(path, start, size), max_pixels=max_pixels)
+        except (UndecodableImage, OSError):
+            continue  # said later, when every image is checked
+        if values is not None:
+            histogram += np.bincount(values.ravel(), minlength=2**16)
+            num_wide += 1
+    if not num_wide:
+        return GreyRange(None)
+    shares = np.cumsum(histogram) / histogram.sum()
+    low, high = (int(np.searchsorted(shares, tail)) for tail in _TAILS)
+    if high >= _HALF:
+        return GreyRange(FULL_GREY, "16-bit grey: scaled from the full range of values, 0 to 65535")
+    high = max(high, low + 1)
+    return GreyRange(
+        (low, high),
+        f"16-bit grey: values from {low} to {high} become black to white, which 99.8 % of the pixels of "
+        f"{num_wide} such images have; data.grey_range states another range",
+    )
+
+
+def _evenly(source: Source) -> list[tuple[str, int, int]]:
+    """(path, start, size) of images that could be of 16 bits: `_LOOKED_AT` at most, all over the source."""
+    found: list[tuple[str, int, int]] = []
+    stride, number = 1, 0
+    for entry in source.entries():
+        if entry.problem or PurePosixPath(entry.path).suffix.lower() not in _SUFFIXES:
+            continue
+        if number % stride == 0:
+            found.append((entry.path, entry.start, entry.size))
+        number += 1
+        if len(found) > _LOOKED_AT:
+            found, stride = found[::2], 2 * stride
+    return found

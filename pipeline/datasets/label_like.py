@@ -1,0 +1,106 @@
+"""Label maps among photographs: files that would be trained on as if they were pictures.
+
+A label map is told by what it holds: a lossless file with few values in each channel, far fewer than its
+pixels, or of areas in which neighbours are equal, as the ids of objects are. Photographs are neither. Sets
+that consist of such files (digits, icons, silhouettes) are left alone: only a mixture of both is a doubt, and
+only where one folder, or one ending of names, holds nothing else.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.datasets.source import Entry
+from pipeline.datasets.split_words import Role, stated_role
+
+_MAX_LEVELS = 32  # values of a channel
+_PIXELS_PER_LEVEL = 64  # a thin digit of 28 x 28 pixels has few values too
+# Photographs on white and drawn digits stay below 0.85, maps of labels or ids are above 0.95.
+_EQUAL_NEIGHBOURS = 0.9
+_ROWS_LOOKED_AT = 16
+_FEWEST_PIXELS = 256
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".jp2", ".avif", ".heic", ".heif")
+_SHARE = 0.9  # of a group's images that are label maps, or of another's that are not
+# x_mask.png, x_gtFine_labelIds.png: what a name ends in where maps lie beside their images.
+_ENDING = re.compile(
+    r"[-_.](masks?|labels?|label_?ids|label_?train_?ids|instance_?ids|color|gt|seg|segmentation|annotation|"
+    r"trimap|[LP])$",
+    re.IGNORECASE,
+)
+_SHOWN = 5  # groups that a message lists
+
+
+class _Group(NamedTuple):
+    """Images of one class folder, suffix and ending."""
+
+    folder: str
+    suffix: str
+    ending: str
+
+
+def looks_like_labels(path: str, pixels: np.ndarray, num_levels: int) -> bool:
+    """Whether an image could be a map of labels or ids.
+
+    Args:
+        path: of which the suffix tells whether the file is compressed with losses; labels never are.
+        pixels: (H, W, 3) uint8.
+        num_levels: values in its channel of most values.
+    """
+    if path.lower().endswith(_LOSSY):
+        return False
+    num_pixels = pixels.shape[0] * pixels.shape[1]
+    if num_levels <= _MAX_LEVELS and num_pixels >= _PIXELS_PER_LEVEL * num_levels:
+        return True
+    if num_pixels < _FEWEST_PIXELS:
+        return False
+    rows = pixels[:: max(1, len(pixels) // _ROWS_LOOKED_AT)]
+    return bool((rows[:, 1:] == rows[:, :-1]).all(axis=2).mean() >= _EQUAL_NEIGHBOURS)
+
+
+class LabelLike:
+    """What the images of a source look like, image by image."""
+
+    def __init__(self) -> None:
+        self._counts: dict[_Group, list[int]] = defaultdict(lambda: [0, 0])  # images, label maps among them
+
+    def add(self, entry: Entry, is_label_like: bool) -> None:
+        """Count one image; `is_label_like` as `looks_like_labels` has it."""
+        path = PurePosixPath(entry.path)
+        suffix = path.suffix.lower()
+        ending = _ENDING.search(path.stem)
+        group = _Group(entry.class_name or entry.split or "", suffix, ending[0] if ending else "")
+        counts = self._counts[group]
+        counts[0] += 1
+        counts[1] += is_label_like
+
+    def refuse_mixture(self, source: str, parts: Mapping[str, Role]) -> None:
+        """Refuse label maps among photographs, but for folders that are stated to be classes.
+
+        Args:
+            parts: `data.parts`.
+
+        Raises:
+            ValueError: there are both; the message names the folders or the endings, and the key.
+        """
+        groups = {g: counts for g, counts in self._counts.items() if stated_role(g.folder, parts) != "class"}
+        maps = {group: n for group, (n, like) in groups.items() if like >= _SHARE * n}
+        photographs = {group: n for group, (n, like) in groups.items() if like <= (1 - _SHARE) * n}
+        if not maps or not photographs:
+            return
+        folders = {group.folder for group in maps} - {group.folder for group in photographs}
+        is_by_folder = all(group.folder in folders for group in maps)
+        names = sorted(folders) if is_by_folder else sorted({f"*{g.ending}{g.suffix}" for g in maps})
+        ends = "/" if is_by_folder else ""
+        shown = ", ".join(f"{name}{ends}" for name in names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
+        key = ", ".join(f'"{name}" = "unused"' for name in names[:_SHOWN])
+        alternative = f', or with "class" to take {"it" if len(names) == 1 else "them"} for photographs'
+        raise ValueError(
+            f"data.source: {source}: expected photographs, found {sum(maps.values())} images that look like "
+            f"label maps (few values, or even areas) in {shown} among {sum(photographs.values())} "
+            f"photographs: state data.parts = {{ {key} }} to leave them out"
+            f"{alternative if is_by_folder else ''}, or data.format to read them as labels"
+        )

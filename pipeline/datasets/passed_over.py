@@ -1,0 +1,73 @@
+"""Files of a source that are no images: how many of which suffix, and which of them look like labels."""
+
+import re
+from collections import Counter
+from pathlib import PurePosixPath
+
+_SHOWN = 6  # suffixes that a message lists
+# What a file's name tells of the labels in it; names in lower case, with their folder.
+_LABELS = (
+    (r"(^|/)metadata\.(jsonl|csv|parquet)$", "columns beside an image folder"),
+    (r"\.cls$", "WebDataset's class fields"),
+    (r"(^|/)(data\.ya?ml|obj\.(data|names)|dataset\.ya?ml)$", "YOLO's description"),
+    (r"(^|/)(imagelabels|setid|[^/]*_32x32|cars_[^/]*|[^/]*annos?|lists?)\.mat$", "MATLAB's tables"),
+    (r"\.(lmdb|tfrecords?|arrow|parquet)$", "tables of records"),
+    (
+        r"(^|/)(val_annotations|train_test_split|image_class_labels|wnids|classes)\.(txt|csv)$",
+        "tables of classes",
+    ),
+    (
+        r"(^|/)(train|training|val|valid|test|testing|trainval)_?\d*\.(txt|csv|tsv|json)$",
+        "lists of official splits",
+    ),
+    (r"coco[^/]*\.json$|(^|/)(instances_[^/]*|result|labels|annotations?)\.json$", "annotations"),
+)  # fmt: skip
+_COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)
+# Files of an image's own name that describe it.
+_LABEL_FOLDERS = frozenset(("labels", "annotations", "xmls"))
+_BESIDE = {".json": "labelme", ".xml": "Pascal VOC", ".txt": "YOLO or captions"}
+
+
+class PassedOver:
+    """Files that are passed over, counted one by one."""
+
+    def __init__(self) -> None:
+        self.suffixes: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+
+    def add(self, folder: str, names: list[str], image_stems: set[str]) -> None:
+        """Count the files of a folder that are no images.
+
+        Args:
+            image_stems: names of the folder's images without suffix.
+        """
+        in_labels_folder = not _LABEL_FOLDERS.isdisjoint(folder.lower().split("/"))
+        for name in names:
+            suffix = PurePosixPath(name).suffix.lower()
+            self.suffixes[suffix or "(no suffix)"] += 1
+            path = f"{folder}/{name}" if folder else name
+            kind = next((words for pattern, words in _COMPILED if pattern.search(path.lower())), None)
+            is_beside = PurePosixPath(name).stem in image_stems or in_labels_folder
+            if kind is None and is_beside and suffix in _BESIDE:
+                kind = f"{_BESIDE[suffix]}, a file for each image"
+            if kind:
+                self._labels[kind] += 1
+                self._first.setdefault(kind, path)
+
+    def notes(self) -> tuple[str, ...]:
+        """One line on how many files were passed over, and one on labels among them."""
+        lines = []
+        if self.suffixes:
+            lines.append(f"passed over: {_counted(self.suffixes)}")
+        if self._labels:
+            kinds = (f"{self._first[kind]} ({kind}; {n} files)" for kind, n in self._labels.most_common())
+            lines.append(f"caution: labels that lie there are not read: {', '.join(kinds)}")
+        return tuple(lines)
+
+
+def _counted(suffixes: Counter[str]) -> str:
+    found = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{count} {suffix}" for suffix, count in found[:_SHOWN])
+    rest = sum(count for _, count in found[_SHOWN:])
+    return f"{shown}{f', {rest} others' if rest else ''} files, which are no images that can be read"

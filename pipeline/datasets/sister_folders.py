@@ -1,0 +1,58 @@
+"""Class folders that hold files of the same names in different formats: views of one picture, not classes."""
+
+from collections import defaultdict
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from pipeline.datasets.layout import Layout
+
+_FEWEST = 3  # files; fewer agree by chance
+
+
+class _Names(NamedTuple):
+    """The names in one folder, in little memory."""
+
+    count: int
+    mixed: int  # all names without suffix, order left out
+    suffixes: frozenset[str]
+
+
+class SisterFolders:
+    """The names of images, folder by folder."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, _Names] = {}
+
+    def add(self, folder: str, names: list[str]) -> None:
+        """Take in the images of a folder."""
+        mixed = 0
+        for name in names:
+            mixed ^= hash(PurePosixPath(name).stem)
+        suffixes = frozenset(PurePosixPath(name).suffix.lower() for name in names)
+        self._folders[folder] = _Names(len(names), mixed, suffixes)
+
+    def notes(self, layout: Layout) -> tuple[str, ...]:
+        """A line on class folders whose files have equal names and other suffixes.
+
+        Numbered files of one suffix are how many tools store classes; photographs and what was made of them
+        differ in format.
+        """
+        by_class: dict[str, dict[str, _Names]] = defaultdict(dict)
+        for folder, names in self._folders.items():
+            place = layout.place(folder)
+            if place and place[1]:
+                by_class[place[1]]["/".join(part for part in folder.split("/") if part != place[1])] = names
+        alike: dict[frozenset, list[str]] = defaultdict(list)
+        for name, folders in by_class.items():
+            if sum(found.count for found in folders.values()) >= _FEWEST:
+                alike[frozenset((f, n.count, n.mixed) for f, n in folders.items())].append(name)
+        for names in alike.values():
+            formats = {frozenset().union(*(n.suffixes for n in by_class[name].values())) for name in names}
+            if len(formats) > 1:
+                shown = ", ".join(f"{name}/" for name in sorted(names))
+                return (
+                    f"caution: the folders {shown} hold files of equal names in different formats, and are "
+                    "taken for classes; to leave one out state data.parts = "
+                    f'{{ "{max(names)}" = "unused" }}',
+                )
+        return ()

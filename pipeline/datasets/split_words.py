@@ -1,0 +1,47 @@
+"""Which words name a training, a validation or a test part. Standard library only."""
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Literal
+
+Role = Literal["train", "val", "test", "class", "unused"]
+
+# Whole names, in lower case.
+SPLIT_FOLDERS: dict[str, Role] = {
+    "train": "train", "training": "train", "trainset": "train", "trainval": "train",
+    "val": "val", "valid": "val", "validation": "val", "valset": "val",
+    "test": "test", "testing": "test", "testset": "test",
+}  # fmt: skip
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def stated_role(name: str, parts: Mapping[str, Role]) -> Role | None:
+    """What `data.parts` says of a folder, file or part; its keys may be patterns such as "*_mask.png"."""
+    if name in parts:
+        return parts[name]
+    return next((role for pattern, role in parts.items() if fnmatchcase(name, pattern)), None)
+
+
+def unmatched(parts: Mapping[str, Role], names: Iterable[str]) -> list[str]:
+    """The keys of `data.parts` that fit none of the names; a misspelt one would seem to have been obeyed."""
+    left = set(parts)
+    for name in names:
+        left = {key for key in left if not (key == name or fnmatchcase(name, key))} if left else left
+    return sorted(left)
+
+
+def whole_role(name: str) -> Role | None:
+    """The split that a whole name stands for, in any case: "Testing" is one, "cars_test" is not."""
+    return SPLIT_FOLDERS.get(name.lower())
+
+
+def role_of(name: str) -> Role | None:
+    """The split that a name stands for, alone or as one of its words: Final_Test, cars_train, val2017.
+
+    None without such a word, and where words of two splits occur.
+    """
+    if role := whole_role(name):
+        return role
+    found = {SPLIT_FOLDERS[word.lower()] for word in _WORD.findall(name) if word.lower() in SPLIT_FOLDERS}
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,55 @@
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from pipeline.datasets.archive import Archive
+from pipeline.datasets.passed_over import PassedOver
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "words"),
+    [
+        ("train", "metadata.csv", "columns beside an image folder"),
+        ("", "data.yaml", "YOLO's description"),
+        ("labels/train", "x.txt", "YOLO or captions"),
+        ("a", "1.json", "labelme"),
+        ("", "imagelabels.mat", "MATLAB's tables"),
+        ("val", "val_annotations.txt", "tables of classes"),
+        ("labels", "train1.txt", "lists of official splits"),
+        ("", "_annotations.coco.json", "annotations"),
+    ],
+)
+def test_labels_are_told_by_their_names(folder, name, words):
+    found = PassedOver()
+    found.add(folder, [name], {"1"})
+    path = f"{folder}/{name}" if folder else name
+    assert found.notes()[1].startswith(f"caution: labels that lie there are not read: {path} ({words}")
+
+
+def test_other_files_are_only_counted():
+    found = PassedOver()
+    found.add("a", ["README.md", "LICENSE", "1.CR2", "2.cr2"], {"1"})
+    (note,) = found.notes()
+    assert note == "passed over: 2 .cr2, 1 (no suffix), 1 .md files, which are no images that can be read"
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_archives_name_their_class_fields(tmp_path, png, kind):
+    path = tmp_path / f"shard.{kind}"
+    files = {"0.png": png(0), "0.cls": b"3", "1.png": png(1), "1.cls": b"4"}
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        with tarfile.open(path, "w:gz" if kind == "tar.gz" else "w") as archive:
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    source = Archive(path, max_bytes=10**6)
+    assert [entry.path for entry in source.entries()] == ["0.png", "1.png"]
+    words = "caution: labels that lie there are not read: 0.cls (WebDataset's class fields; 2 files)"
+    assert source.notes[1] == words
