@@ -68,7 +68,7 @@ class SegmentHeadConfig(Section):
     """Decoders over four taps of the backbone."""
 
     tap_norm: bool = True  # the backbone's final norm on every tap
-    width: PositiveInt = 384  # channels of UPerNet
+    width: PositiveInt = 384  # channels of UPerNet (iBOT: the backbone's width)
     auxiliary_width: PositiveInt = 256  # channels of the auxiliary FCN head
     auxiliary_weight: NonNegative = 0.4
     dropout: Share = 0.1

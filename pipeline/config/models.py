@@ -42,8 +42,8 @@ class AuxiliaryHeadConfig(Section):
     depth: PositiveInt = 3  # blocks
     kernel_size: PositiveInt | None = None  # patches, odd
     window_size: PositiveInt | None = None  # patches, clipped to the map
-    num_heads: PositiveInt | None = None  # of attention
-    token_dim: PositiveInt | None = None  # width of the MLP across patches
+    num_heads: PositiveInt | None = None  # of attention; None: as many as the backbone's
+    token_dim: PositiveInt | None = None  # of the MLP across patches; None: half the backbone's width
     # The published head has none: no identity path from base to head. In a block with two branches, as
     # of a transformer, neither has a shortcut then: this project's choice.
     first_shortcut: bool = False
