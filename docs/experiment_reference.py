@@ -6,6 +6,7 @@ Keys, types, limits and defaults are the models' own; meanings are the comments 
 import ast
 import inspect
 import io
+import re
 import sys
 import tokenize
 from pathlib import Path
@@ -33,8 +34,8 @@ This page is written by `python docs/experiment_reference.py` from the models th
 not edit it: a test compares the two. How an experiment's file works is on [another page](experiment.md).
 
 Defaults are those of an experiment that extends nothing; a preset states others. `doit run config` prints
-every key of one experiment with its value. `null` and `None` are the absence of a value: a TOML file leaves
-such a key out.
+every key of one experiment with its value. `null` is the absence of a value: a TOML file leaves such a key
+out.
 """
 _MOST_VALUES = 12  # of a default that is shown in full
 # Fields whose choices are a table of this page.
@@ -264,7 +265,7 @@ def _toml(value: Any) -> str:
 
 
 def _text(words: str) -> str:
-    return " ".join(words.split()).replace("<", "&lt;")
+    return re.sub(r"\bNone\b", "null", " ".join(words.split())).replace("<", "&lt;")
 
 
 def _cell(words: str) -> str:

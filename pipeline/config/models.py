@@ -32,7 +32,7 @@ HeadKind = Annotated[str, AfterValidator(_known_kind)]
 
 
 class AuxiliaryHeadConfig(Section):
-    """Blocks of another architecture at the backbone's width; thrown away after pretraining.
+    """Blocks of another architecture at the backbone's width; discarded after pretraining.
 
     Of the numbers below, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None,
     whatever was given, so that changing `kind` needs no other change.
@@ -140,7 +140,7 @@ class ObjectiveConfig(Section):
     patch_temperature: float = Field(default=0.07, gt=0)  # of patch targets, after the warm-up
     patch_temperature_start: float = Field(default=0.04, gt=0)  # at the start of the warm-up
     patch_temperature_warmup_epochs: NonNegative = 50
-    # No patch is hidden and no patch loss taken before this epoch; the patch temperature warms up from it on.
+    # No patch is masked and no patch loss taken before this epoch; the patch temperature warms up from it on.
     patch_start_epoch: NonNegative = 0
     # False: the patch loss is taken on the same patches, but the student sees them.
     patches_hidden: bool = True

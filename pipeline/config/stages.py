@@ -40,7 +40,7 @@ class ScheduleConfig(Section):
 
     epochs: Positive = 100  # of the training part
     batch_size: PositiveInt = 256  # images per optimiser step
-    accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
+    accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
     # What factors of products are rounded to; sums, weights, optimiser, norms and losses stay float32.
     # "bfloat16": linear layers, and on a GPU attention and what is kept between the passes; "tf32": on a GPU
     # only; "auto": "bfloat16" on a GPU that multiplies it, else "float32".
@@ -69,7 +69,7 @@ class ScheduleConfig(Section):
 
 
 class StartConfig(Section):
-    """Where a pretraining starts, in place of random first values."""
+    """Where a pretraining starts, in place of random initial weights."""
 
     # A checkpoint.safetensors of this project; relative to the experiment's file. Everything in it is taken
     # over, also its step: training goes on from there on this experiment's schedule.

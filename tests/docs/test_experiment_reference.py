@@ -69,6 +69,12 @@ def test_a_subclass_keeps_what_is_said_of_its_base(reference):
     }
 
 
+def test_the_absence_of_a_value_has_one_name(reference):
+    page = reference["page"]()
+    assert "null: half the backbone's width" in page
+    assert "None" not in page
+
+
 def test_limits_are_said_in_words(reference):
     words = {name: reference["type_words"](info) for name, info in Crop.model_fields.items()}
     assert words == {
