@@ -76,7 +76,7 @@ class BackboneConfig(Section):
     kind: str = "vit"
     size: str = "small"  # a name that `BASES` lists for the kind, or "custom"; the kind's own where not given
     image_size: PositiveInt = 224  # pixels, of a global crop: fixes the grid that masks are drawn on
-    # Pixels of a patch; of a hierarchical base: what a place of the first stage's map stands for.
+    # Pixels of a patch; of a hierarchical base: stride of the first stage's feature map.
     patch_size: PositiveInt | None = None
     embed_dim: PositiveInt | None = (
         None  # channels; of a hierarchical base: of the first stage (see stage_dims)
@@ -85,8 +85,8 @@ class BackboneConfig(Section):
     depths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] | None = None  # blocks of each stage
     num_heads: PositiveInt | None = None  # of attention; of Swin: in the first stage, and doubling
     mlp_ratio: Positive | None = None  # hidden channels of an MLP for each channel
-    window_size: PositiveInt | None = None  # places, clipped to the map
-    kernel_size: PositiveInt | None = None  # places, odd
+    window_size: PositiveInt | None = None  # positions, clipped to the map
+    kernel_size: PositiveInt | None = None  # positions, odd
     bottleneck: bool | None = None  # blocks of three convolutions that end at four times the channels
 
     @model_validator(mode="before")

@@ -15,7 +15,7 @@ class PhotoScenesConfig(Section):
 
     drawing: Literal["patches", "mosaics", "objects"] = "patches"
     image_size: PositiveInt = 32  # pixels, square
-    num_train: PositiveInt = 4000
+    num_train: PositiveInt = 4000  # images; `num_val` and `num_test` likewise
     num_val: PositiveInt = 800
     num_test: PositiveInt = 1600
     # In colour, colour alone tells most photographs apart, also to a random network.
@@ -70,7 +70,7 @@ class DataConfig(Section):
     grey_range: tuple[NonNegative, Positive] | None = None
     val_share: Share = 0.1  # of the training part, held out where the source has no validation split
     test_share: Share = 0.2  # of everything, held out where the source has neither test nor validation
-    split_seed: NonNegativeInt = 0
+    split_seed: NonNegativeInt = 0  # of the images that are held out
     max_bad_share: Share = 0.01  # preparing fails above this share of images that cannot be used
     max_pixels: PositiveInt = 64_000_000  # a larger image is refused as a decompression bomb
     max_store_gib: NonNegative = 2.0  # decoded images are kept in one file while they fit into this
@@ -100,10 +100,10 @@ class CropConfig(Section):
 
     global_size: PositiveInt = 224  # pixels
     global_scale: Interval = (0.14, 1.0)  # share of the image's area
-    num_global: int = Field(default=2, ge=2)
-    local_size: PositiveInt = 96
-    local_scale: Interval = (0.05, 0.4)
-    num_local: NonNegativeInt = 0
+    num_global: int = Field(default=2, ge=2)  # for student and teacher
+    local_size: PositiveInt = 96  # pixels
+    local_scale: Interval = (0.05, 0.4)  # share of the image's area
+    num_local: NonNegativeInt = 0  # small crops, for the student only
     aspect_ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
     flip_probability: Share = 0.5
     jitter_probability: Share = 0.8
@@ -133,7 +133,7 @@ class MaskConfig(Section):
     ratios: tuple[Share, ...] = (0.0, 0.3)
     ratio_variations: tuple[Share, ...] = (0.0, 0.2)
     min_aspect: Positive = 0.3
-    shape: Literal["block", "random"] = "block"
+    shape: Literal["block", "random"] = "block"  # rectangles of patches (iBOT), or patches one by one
 
     @model_validator(mode="after")
     def _paired(self) -> "MaskConfig":

@@ -76,10 +76,10 @@ class SegmentViewConfig(Section):
 
 
 class SegmentHeadConfig(Section):
-    """Decoders over four taps of the backbone."""
+    """Decoders over four feature maps of the backbone."""
 
-    tap_norm: bool = True  # the backbone's final norm on every tap
-    width: PositiveInt = 384  # channels of UPerNet
+    tap_norm: bool = True  # the backbone's final norm on each of them
+    width: PositiveInt = 384  # channels of UPerNet (iBOT: the backbone's width)
     auxiliary_width: PositiveInt = 256  # channels of the auxiliary FCN head
     auxiliary_weight: NonNegative = 0.4
     dropout: Share = 0.1
@@ -125,7 +125,7 @@ class DetectHeadConfig(Section):
     """Pyramid, RPN and cascade."""
 
     stages: int = Field(default=3, ge=1, le=3)  # 1: Mask R-CNN
-    tap_norm: bool = False
+    tap_norm: bool = False  # the backbone's final norm on each of its four feature maps
     width: PositiveInt = 256  # channels of the pyramid
     num_levels: int = Field(default=5, ge=4, le=5)
     anchor_scale: Positive = 8.0  # anchor side, in strides

@@ -60,12 +60,13 @@ ARMS: dict[str, Arm] = {
 class Experiment(Section):
     """Everything that `doit run all` needs to know."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # names a folder in results/
-    arms: tuple[str, ...] = ("random", "ibot", "hssl")
+    # Names a folder in results/. Where it is not given: the stem of the experiment's file.
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    arms: tuple[str, ...] = ("random", "ibot", "hssl")  # the ways to a backbone that are compared
     # The arm that differences are taken to. An arm with auxiliary head is compared with its method alone
     # instead where that is among the arms, so that one table holds several methods.
     baseline: str = "ibot"
-    seeds: tuple[NonNegativeInt, ...] = (0,)
+    seeds: tuple[NonNegativeInt, ...] = (0,)  # each seed is one run of every arm
     # Shares of the training labels that k-NN, logistic regression and fine-tuning learn from: a run for each.
     label_shares: tuple[float, ...] = (1.0,)
     data: DataConfig = DataConfig()

@@ -70,7 +70,7 @@ class ClassificationSchedule(Section):
     epochs: Positive = 100.0
     min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for so many steps at least
     batch_size: PositiveInt = 1024
-    accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
+    accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
     base_lr: Positive = 5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 1e-6
     warmup_epochs: NonNegative = 5.0

@@ -16,7 +16,7 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class MethodSection(Section):
-    """What a method says in place of other sections; None leaves the other section's value.
+    """What a method sets in place of other sections; None leaves their value.
 
     Class attributes:
         whole_batch: whether a term of the loss sees all images of a batch at once, so that the mean over
@@ -90,7 +90,7 @@ class MocoV3Config(MethodSection):
     out_dim: PositiveInt = 256
     projector_layers: int = Field(default=3, ge=2)
     predictor_layers: int = Field(default=2, ge=1)
-    freeze_patch_embedding: bool = True  # at its random first values, for stable training
+    freeze_patch_embedding: bool = True  # at its random initial values, for stable training
 
 
 class SimclrConfig(MethodSection):
@@ -156,7 +156,7 @@ class MaeConfig(MethodSection):
     max_gradient_norm: NonNegative | None = 0.0
     betas: tuple[Share, Share] | None = (0.9, 0.95)
     drop_path_rate: Share | None = 0.0
-    mask_ratio: float = Field(default=0.75, gt=0, lt=1)  # of the places, equally many in every crop
+    mask_ratio: float = Field(default=0.75, gt=0, lt=1)  # of the positions, equally many in every crop
     normalize_pixels: bool = True  # each patch's target to mean 0 and variance 1
     decoder_dim: PositiveInt = 512
     decoder_depth: PositiveInt = 8  # blocks

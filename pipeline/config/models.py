@@ -32,7 +32,7 @@ HeadKind = Annotated[str, AfterValidator(_known_kind)]
 
 
 class AuxiliaryHeadConfig(Section):
-    """Blocks of another architecture at the backbone's width; thrown away after pretraining.
+    """Blocks of another architecture at the backbone's width; discarded after pretraining.
 
     Of the numbers below, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None,
     whatever was given, so that changing `kind` needs no other change.
@@ -42,8 +42,8 @@ class AuxiliaryHeadConfig(Section):
     depth: PositiveInt = 3  # blocks
     kernel_size: PositiveInt | None = None  # patches, odd
     window_size: PositiveInt | None = None  # patches, clipped to the map
-    num_heads: PositiveInt | None = None  # of attention
-    token_dim: PositiveInt | None = None  # width of the MLP across patches
+    num_heads: PositiveInt | None = None  # of attention; None: as many as the backbone's
+    token_dim: PositiveInt | None = None  # of the MLP across patches; None: half the backbone's width
     # The published head has none: no identity path from base to head. In a block with two branches, as
     # of a transformer, neither has a shortcut then: this project's choice.
     first_shortcut: bool = False
@@ -94,9 +94,9 @@ class AuxiliaryHeadConfig(Section):
 class ProjectionHeadConfig(Section):
     """Two separate MLPs (base, auxiliary) in front of one shared prototype layer, or of two."""
 
-    hidden_dim: PositiveInt = 2048
-    num_layers: int = Field(default=3, ge=1)
-    bottleneck_dim: PositiveInt = 256
+    hidden_dim: PositiveInt = 2048  # of the MLPs' hidden layers
+    num_layers: int = Field(default=3, ge=1)  # of each MLP
+    bottleneck_dim: PositiveInt = 256  # of the vectors that are compared with prototypes
     num_prototypes: int = Field(default=8192, ge=2)
     # One prototype layer for CLS and patches, in the student and in the teacher. The teacher's layers follow
     # the student's, so a teacher has a patch layer of its own only where the student has one.
@@ -132,18 +132,18 @@ class RegularisationConfig(Section):
 class ObjectiveConfig(Section):
     """The three loss terms: L = 0.5 cls_weight (L_het + L_aux) + patch_weight L_mim."""
 
-    cls_weight: NonNegative = 1.0
-    patch_weight: NonNegative = 1.0
+    cls_weight: NonNegative = 1.0  # of L_het and L_aux, or of the CLS loss without the head
+    patch_weight: NonNegative = 1.0  # of L_mim
     student_temperature: float = Field(default=0.1, gt=0)
-    teacher_temperature: float = Field(default=0.07, gt=0)
-    teacher_temperature_start: float = Field(default=0.04, gt=0)
+    teacher_temperature: float = Field(default=0.07, gt=0)  # of CLS targets, after the warm-up
+    teacher_temperature_start: float = Field(default=0.04, gt=0)  # at the start of the warm-up
     teacher_temperature_warmup_epochs: NonNegative = 50
-    patch_temperature: float = Field(default=0.07, gt=0)
-    patch_temperature_start: float = Field(default=0.04, gt=0)
+    patch_temperature: float = Field(default=0.07, gt=0)  # of patch targets, after the warm-up
+    patch_temperature_start: float = Field(default=0.04, gt=0)  # at the start of the warm-up
     patch_temperature_warmup_epochs: NonNegative = 50
-    # No patch is hidden and no patch loss taken before this epoch; the patch temperature warms up from it on.
+    # No patch is masked and no patch loss taken before this epoch; the patch temperature warms up from it on.
     patch_start_epoch: NonNegative = 0
     # False: the patch loss is taken on the same patches, but the student sees them.
     patches_hidden: bool = True
-    center_momentum: Share = 0.9
-    patch_center_momentum: Share = 0.9
+    center_momentum: Share = 0.9  # of the moving mean that centres CLS targets
+    patch_center_momentum: Share = 0.9  # of the one that centres patch targets

@@ -38,18 +38,18 @@ class RuntimeConfig(Section):
 class ScheduleConfig(Section):
     """Optimiser and schedules of pretraining. Defaults: the published ViT-B command."""
 
-    epochs: Positive = 100
+    epochs: Positive = 100  # of the training part
     batch_size: PositiveInt = 256  # images per optimiser step
-    accumulation_steps: PositiveInt = 1  # parts in which a batch is computed; the result is the same
+    accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
     # What factors of products are rounded to; sums, weights, optimiser, norms and losses stay float32.
     # "bfloat16": linear layers, and on a GPU attention and what is kept between the passes; "tf32": on a GPU
     # only; "auto": "bfloat16" on a GPU that multiplies it, else "float32".
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     base_lr: Positive = 7.5e-4  # peak learning rate for a batch of 256 images; scaled linearly
-    min_lr: NonNegative = 2e-6
-    warmup_epochs: NonNegative = 10
+    min_lr: NonNegative = 2e-6  # at the end; not scaled
+    warmup_epochs: NonNegative = 10  # of the learning rate
     weight_decay: NonNegative = 0.04
-    weight_decay_end: NonNegative = 0.4
+    weight_decay_end: NonNegative = 0.4  # reached along a cosine
     # "sgd" and "lars" add the decay to the gradient; "lars" scales each tensor's step by its own norm.
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
     betas: tuple[Share, Share] = (0.9, 0.999)  # AdamW's, of the first and second moment
@@ -57,8 +57,8 @@ class ScheduleConfig(Section):
     # Of "lars": norm of a step, for lr 1 and before momentum, as a share of the tensor's.
     trust_coefficient: Positive = 0.001
     max_gradient_norm: NonNegative = 0.3  # per tensor; 0 clips nothing
-    freeze_last_layer_epochs: NonNegative = 3
-    ema_momentum: Share = 0.996
+    freeze_last_layer_epochs: NonNegative = 3  # prototypes stay as they are for so long
+    ema_momentum: Share = 0.996  # of the teacher; rises to `ema_momentum_end` along a cosine
     ema_momentum_end: Share = 1.0
     export_every_epochs: NonNegativeInt = 0  # backbone-epoch<n>.safetensors as it trains; 0: at the end only
 
@@ -69,7 +69,7 @@ class ScheduleConfig(Section):
 
 
 class StartConfig(Section):
-    """Where a pretraining starts, in place of random first values."""
+    """Where a pretraining starts, in place of random initial weights."""
 
     # A checkpoint.safetensors of this project; relative to the experiment's file. Everything in it is taken
     # over, also its step: training goes on from there on this experiment's schedule.
@@ -150,17 +150,17 @@ class FeaturesConfig(Section):
     """Frozen features: resize, centre crop, forward."""
 
     resize: PositiveInt = 256  # pixels, short side, bicubic
-    crop_size: PositiveInt = 224
+    crop_size: PositiveInt = 224  # pixels, central
     num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks are kept
-    weights: Literal["teacher", "student"] = "teacher"
+    weights: Literal["teacher", "student"] = "teacher"  # the network that is probed
     batch_size: PositiveInt = 64
 
 
 class KnnConfig(Section):
     """Weighted k-NN by the DINO/iBOT protocol."""
 
-    ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)
-    temperature: Positive = 0.07
+    ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
+    temperature: Positive = 0.07  # of the neighbours' weights
     num_bootstrap: PositiveInt = 1000
 
 

@@ -44,7 +44,7 @@ class AblateSection(Section):
     """Variants of the auxiliary head, each pretrained and probed like an arm."""
 
     arm: str | None = None  # whose head is changed; null: the experiment's first arm with a head
-    variants: dict[StudyName, HeadChanges] = Field(default={})
+    variants: dict[StudyName, HeadChanges] = Field(default={})  # by name: what differs, any key of the head
     # Every combination is a variant too, named like "depth-6_detached-true".
     product: dict[str, tuple[bool | int | str, ...]] = Field(default={})
     probes: tuple[Literal["knn", "linear"], ...] = Field(default=("knn", "linear"), min_length=1)

@@ -11,7 +11,7 @@ from pipeline.config.experiment import Experiment
 from pipeline.config.reading import read_experiment
 from tests.pipeline.models.backbones.small_base import SMALL, base_config
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "bases.md"
 EVERYTHING = {
     "patch_size": 2, "embed_dim": 16, "depth": 3, "depths": [1, 1, 2, 1], "num_heads": 2, "mlp_ratio": 2.0,
     "window_size": 4, "kernel_size": 5, "bottleneck": True,
@@ -87,8 +87,8 @@ def test_crops_go_by_the_stride_of_the_last_map():
         Experiment.model_validate({"name": "my"} | sections | crops)
 
 
-def test_the_example_of_the_readme_is_an_experiment(tmp_path):
-    text = re.search(r"```toml\n(extends[^`]*kind = \"swin\"[^`]*)```", README.read_text("utf-8")).group(1)
+def test_the_example_of_the_page_is_an_experiment(tmp_path):
+    text = re.search(r"```toml\n(extends[^`]*kind = \"swin\"[^`]*)```", PAGE.read_text("utf-8")).group(1)
     (tmp_path / "my.toml").write_text(text)
     backbone = read_experiment(tmp_path / "my.toml").backbone
     assert (backbone.kind, backbone.grid, backbone.dim) == ("swin", (4, 4), 128)

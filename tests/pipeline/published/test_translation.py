@@ -1,4 +1,4 @@
-"""The published command means the published recipe; every flag sets the key that the README says."""
+"""The published command means the published recipe; every flag sets the key that its page says."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.published.flags import FLAGS, published_parser
 from pipeline.published.translation import FlagError, nested, toml_text, translated
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
 # As published for ViT-B/16 on ImageNet-1K, with folders of a test.
 PUBLISHED = """--arch vit_base --auxiliary_depth 3 --output_dir O --data_path IMAGENET --teacher_temp 0.07
     --teacher_patch_temp 0.07 --warmup_teacher_temp 0.04 --warmup_teacher_patch_temp 0.04
@@ -218,9 +218,9 @@ def test_two_folders_of_one_name_are_two_experiments(folder):
     assert tomllib.loads(toml_text(odd)) == nested(odd.values)
 
 
-def test_the_readme_lists_every_flag_with_its_keys():
+def test_the_page_lists_every_flag_with_its_keys():
     rows = {}
-    for name, keys in re.findall(r"^\| `--(\w+)` \|[^|]*\| ([^|]*) \|$", README, re.MULTILINE):
+    for name, keys in re.findall(r"^\| `--(\w+)` \|[^|]*\| ([^|]*) \|$", PAGE, re.MULTILINE):
         assert name not in rows
         rows[name] = tuple(re.findall(r"`([\w.]+)`", keys))
     assert rows == {flag.name: flag.keys for flag in FLAGS}
