@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cache import cache_root
+
 ROOT = Path(__file__).resolve().parent.parent
+
+# Side by side (pytest -n), each process gets a cache and a core of its own: Jittor locks its cache while it
+# compiles, and OpenMP's threads spin while they wait for one that another process keeps from its core.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["HSSL_CACHE"] = str(cache_root() / worker)
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
 @pytest.fixture
