@@ -5,8 +5,12 @@ with nvcc 13.0, and parts of them with 12.4. Nothing in Jittor's own folder is c
 """
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from pipeline.cache import cache_root
+from pipeline.files import partial_of
 
 SHIMS = Path(__file__).resolve().parent / "shims"
 # The newest architecture that Jittor names in its call of nvcc; it never asks for PTX.
@@ -14,6 +18,7 @@ _JITTORS_NEWEST = 90
 
 Version = tuple[int, int]
 
+_SHIMS_PLACE = "<shims>"  # in flags, for the folder
 _NEWEST_GCC = (((13, 0), 15), ((12, 8), 14), ((12, 4), 13), ((12, 0), 12), ((0, 0), 11))
 
 
@@ -38,7 +43,7 @@ _REMEDIES = (
             "cub::Max and two iterators that Jittor's softmax and `where` name; cuDNN 9 lacks the recurrent "
             "networks' old functions. The folder holds headers of these names, with the real ones in them"
         ),
-        cc_flags=f'-I"{SHIMS}"',
+        cc_flags=f'-I"{_SHIMS_PLACE}"',
     ),
     Remedy(
         reason=(
@@ -62,7 +67,12 @@ def remedies(version: Version) -> tuple[Remedy, ...]:
 
 
 def flags(
-    version: Version, capability: tuple[int, int], targets: tuple[int, ...], gcc: int | None = None
+    version: Version,
+    capability: tuple[int, int],
+    targets: tuple[int, ...],
+    gcc: int | None = None,
+    *,
+    shims: Path = SHIMS,
 ) -> tuple[str, str]:
     """(cc_flags, flags for nvcc alone).
 
@@ -71,9 +81,10 @@ def flags(
         capability: of the card.
         targets: what nvcc compiles for, 90 for sm_90; () if it does not say.
         gcc: major version of the C++ compiler; None if unknown.
+        shims: where the shim headers lie.
     """
     chosen = remedies(version)
-    cc_flags = [remedy.cc_flags for remedy in chosen]
+    cc_flags = [remedy.cc_flags.replace(_SHIMS_PLACE, str(shims)) for remedy in chosen]
     nvcc_flags = [remedy.nvcc_flags for remedy in chosen]
     if gcc is not None and gcc > newest_gcc(version):
         nvcc_flags.append("-allow-unsupported-compiler")  # nvcc would refuse a GCC that it does not know
@@ -107,6 +118,26 @@ def compiles_for(capability: tuple[int, int], targets: tuple[int, ...]) -> bool:
     """Whether nvcc makes code that the card can run, PTX included."""
     number = 10 * capability[0] + capability[1]
     return not targets or min(targets) <= number
+
+
+def kept_shims() -> Path:
+    """A copy of the shim headers beside the compiled code: every copy of the project finds that compiled.
+
+    Raises:
+        OSError: no folder can hold it.
+    """
+    folder = cache_root() / "cuda" / f"shims-{shims_digest()}"
+    if not folder.is_dir():
+        partial = partial_of(folder)
+        shutil.copytree(SHIMS, partial, dirs_exist_ok=True)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster; what it made is the same
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return folder
 
 
 def shims_digest() -> str:

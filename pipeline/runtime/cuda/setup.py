@@ -68,7 +68,9 @@ def set_up(device: str, compiler: str = "g++") -> CudaSetup:
         raise CudaUnavailable(str(why_none(toolkits, driver, card)))
     toolkit = linked(found)
     gcc = gcc_major(compiler)
-    return CudaSetup(card, toolkit, *remedies.flags(found.version, card.capability, found.targets, gcc))
+    shims = remedies.kept_shims()
+    flags = remedies.flags(found.version, card.capability, found.targets, gcc, shims=shims)
+    return CudaSetup(card, toolkit, *flags)
 
 
 def gcc_major(compiler: str) -> int | None:

@@ -1,5 +1,8 @@
 """Which toolkit a driver and a card get, and what is said where none fits."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pipeline.runtime.cuda import cards, setup
@@ -86,6 +89,19 @@ def test_a_setup_holds_all_that_what_is_compiled_depends_on(draw, monkeypatch):
     monkeypatch.setattr(setup.remedies, "shims_digest", lambda: "another")
     identities.append(set_up("cuda").identity)
     assert len(set(map(repr, identities))) == 3
+
+
+def test_another_copy_of_the_project_finds_what_one_has_compiled(draw, monkeypatch, tmp_path):
+    draw(wheels=True)
+    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (HOPPER,)))
+    before = set_up("cuda")
+    other = tmp_path / "clone" / "shims"
+    shutil.copytree(setup.remedies.SHIMS, other)
+    monkeypatch.setattr(setup.remedies, "SHIMS", other)
+    assert set_up("cuda").identity == before.identity
+    assert str(tmp_path / "clone") not in before.cc_flags
+    folder = Path(before.cc_flags.split('"')[1])
+    assert (folder / "npp.h").read_text() == (other / "npp.h").read_text()
 
 
 def test_a_setup_without_toolkit_is_refused(monkeypatch):
