@@ -135,7 +135,7 @@ def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, 
             python = [Path(sysconfig.get_path(name)) for name in ("include", "platinclude")]
             user = environment.original("cc_flags") or ""
             compiled_headers.compile_core_headers(folder, compiler, user, [sources, *python])
-        say("compiling Jittor's core, once per machine and Python environment, 1-2 minutes on 2 cores ...")
+        say("compiling Jittor's core, once per machine and Python environment; minutes on 2 cores ...")
         _build(folder, compiler, onednn[1] if onednn else None, lock, say)
         say(f"Jittor's core compiled in {time.monotonic() - started:.0f} s, kept in {folder}")
 

@@ -46,7 +46,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     """
     threads = len(os.sched_getaffinity(0))
     started = time.monotonic()
-    say("matmul peak (on a new machine, Jittor's core is compiled first: 1-2 minutes) ...")
+    say("matmul peak (on a new machine, Jittor's core is compiled first: minutes) ...")
     peak = measured_peak(root, threads, plan.device)
     say(f"matmul peak: {peak:.0f} GFLOP/s on {threads} thread(s)")
     machine = describe_machine(threads, peak)
