@@ -54,10 +54,11 @@ def planned(graph: Graph, chosen: set[Node]) -> list[str]:
 def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
     """The plan as lines for a person."""
     lines = []
+    width = max((len(step.label) for step in steps), default=0)
     for step in steps:
         duration = "?" if step.seconds is None else in_words(step.seconds)
         said = "; ".join([*step.reasons, *(["time by the benchmark's rate"] if step.benchmarked else [])])
-        lines.append(f"{step.label:<28} {duration:>8}  {said}")
+        lines.append(f"{step.label:<{width}} {duration:>8}  {said}")
     known = [step.seconds for step in steps if step.seconds is not None]
     total = f"about {in_words(sum(known))}" if known else "of unknown duration"
     unknown = len(steps) - len(known)

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +19,11 @@ from typing import Any
 from pipeline.artifacts import STAMP, output_records
 from pipeline.config.section import Section
 from pipeline.config.stages import RuntimeConfig
-from pipeline.files import read_json, write_json
+from pipeline.files import read_json, write_json, write_text
 
 _PR_SET_PDEATHSIG = 1
+_PROJECT = Path(__file__).resolve().parent.parent
+TRACEBACK = "traceback.txt"  # of a refusal, whose message alone is shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         needs_jittor: start Jittor before `run`, whose imports may then use it.
 
     Raises:
-        SystemExit: no request was named.
+        SystemExit: no request was named; or the stage refused its input, which has been said.
         ValueError: the request is not one, or its config is invalid.
     """
     if len(sys.argv) != 2:
@@ -61,15 +65,17 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
     config = config_class.model_validate(request.config)
     runtime = RuntimeConfig.model_validate(request.runtime)
     output = Path(request.output)
+    (output / TRACEBACK).unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     device, card = "cpu", None
-    if needs_jittor:
-        from pipeline.start_jittor import start
+    with _refusals_said(output):
+        if needs_jittor:
+            from pipeline.start_jittor import start
 
-        report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
-        device, card = report.device, report.card
-    inputs = {name: Path(path) for name, path in request.inputs.items()}
-    content = run(config, output, runtime=runtime, **inputs)
+            report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
+            device, card = report.device, report.card
+        inputs = {name: Path(path) for name, path in request.inputs.items()}
+        content = run(config, output, runtime=runtime, **inputs)
     stamp = {
         "stage": request.stage,
         "name": request.name,
@@ -88,6 +94,33 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         "environment": environment(runtime, device, card),
     }
     write_json(output / STAMP, stamp)
+
+
+@contextmanager
+def _refusals_said(output: Path) -> Iterator[None]:
+    """Of what is no fault of this code, show the message alone; where it was noticed is kept in `output`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        write_text(output / TRACEBACK, traceback.format_exc())
+        print(f"\n{error}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an exception is this project's answer to an input or a machine, and no fault in it.
+
+    It is of a class of the project's; or a file or the system said no; or it says "not with this value", and
+    was raised by the project's own lines, not by a library that they called wrongly.
+    """
+    if type(error).__module__.split(".")[0] == "pipeline" or isinstance(error, OSError):
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    folders = (_PROJECT / "pipeline", _PROJECT / "stages")
+    ours = any(Path(frame.f_code.co_filename).is_relative_to(folder) for folder in folders)
+    return ours and isinstance(error, ValueError | FloatingPointError)
 
 
 def read_request(path: Path) -> Request:

@@ -135,3 +135,9 @@ def test_a_pretraining_that_never_ran_is_estimated_by_the_benchmark(make):
     finish(make())
     again = {step.label: step for step in plan(make(schedule={"epochs": 200}))}
     assert not again["pretrain:hssl-seed0"].benchmarked  # an earlier run knows better
+
+
+def test_columns_align_whatever_the_names_are(make):
+    steps = plan(make())
+    *lines, _ = plan_lines(steps, len(steps))
+    assert len({line.index(" ? ") for line in lines}) == 1

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.stages import KnnConfig
+from pipeline.nodes import STAGES
 from pipeline.request import Request, read_request
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,8 +39,8 @@ def request(folder: Path, **changes) -> Path:
     return path
 
 
-def serve(folder: Path, *arguments: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", STAGE, *map(str, arguments)]
+def serve(folder: Path, *arguments: Path, stage: str = STAGE) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", stage, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
@@ -71,3 +73,43 @@ def test_without_a_request_the_usage_is_said(tmp_path):
 def test_a_request_with_other_keys_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"request\.json: a request has the keys .*found .*'more'"):
         read_request(request(tmp_path, more=1))
+
+
+def refusing(body: str) -> str:
+    return STAGE.replace('return "digest"', body)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("from pipeline.files import read_json; read_json(output / 'none.json')", "none.json"),
+        ("from pipeline.images import decode; decode(b'')", "empty file"),
+        ("from pipeline.config.reading import read_experiment; read_experiment('none')", "none"),
+    ],
+)
+def test_a_refusal_is_its_message_alone(tmp_path, body, message):
+    path = request(tmp_path)
+    done = serve(tmp_path, path, stage=refusing(body))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in (tmp_path / "traceback.txt").read_text()
+    assert not (tmp_path / "stamp.json").exists()
+    assert serve(tmp_path, path).returncode == 0
+    assert not (tmp_path / "traceback.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["import numpy; numpy.zeros(2).reshape(3)", "{}['none']", "raise RuntimeError('fault')", "assert False"],
+)
+def test_a_fault_of_the_code_keeps_its_traceback(tmp_path, body):
+    done = serve(tmp_path, request(tmp_path), stage=refusing(body))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_served(stage):
+    text = (ROOT / "stages" / f"{stage.replace('-', '_')}.py").read_text()
+    assert re.search(r"^    serve\(run, \w+", text, re.M)
