@@ -14,18 +14,18 @@ ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from pipeline.artifacts import artifacts_root, listing_memo  # noqa: E402
-from pipeline.code_digest import CodeDigests  # noqa: E402
 from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
 from pipeline.datasets.listing import listing_digest  # noqa: E402
-from pipeline.execution import bring_up_to_date  # noqa: E402
-from pipeline.graph import Graph  # noqa: E402
-from pipeline.nodes import experiment_nodes  # noqa: E402
-from pipeline.publishing import is_published, link_pictures, publish, tables_of_studies  # noqa: E402
-from pipeline.reporter import StageReporter  # noqa: E402
-from pipeline.study_nodes import needed, study_nodes  # noqa: E402
-from pipeline.subprocesses import StageFailed, end_on_signal, run_in_group  # noqa: E402
-from pipeline.task_groups import stage_tasks  # noqa: E402
+from pipeline.graph.code_digest import CodeDigests  # noqa: E402
+from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
+from pipeline.graph.execution import bring_up_to_date  # noqa: E402
+from pipeline.graph.fingerprints import Graph  # noqa: E402
+from pipeline.graph.nodes import experiment_nodes  # noqa: E402
+from pipeline.graph.publishing import is_published, link_pictures, publish, tables_of_studies  # noqa: E402
+from pipeline.graph.reporter import StageReporter  # noqa: E402
+from pipeline.graph.study_nodes import needed, study_nodes  # noqa: E402
+from pipeline.graph.subprocesses import StageFailed, end_on_signal, run_in_group  # noqa: E402
+from pipeline.storage.artifacts import artifacts_root, listing_memo  # noqa: E402
 
 
 def _experiment():
@@ -102,7 +102,7 @@ def task_stages():
 
 def task_plan():
     """Show what `doit run all` would do, why, and about how long it would take; also `plan of=search`"""
-    from pipeline.plan import planned
+    from pipeline.graph.plan import planned
 
     def show():
         of = doit.get_var("of", "all")
@@ -145,7 +145,7 @@ def task_benchmark():
 
 def task_gc():
     """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
-    from pipeline.collect import collect_lines
+    from pipeline.graph.garbage import collect_lines
 
     delete_them = doit.get_var("delete") == "yes"
     return {"actions": [lambda: print("\n".join(collect_lines(RESULTS, delete_them=delete_them)))]}
@@ -153,7 +153,7 @@ def task_gc():
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
-    from pipeline.doctor import cheap_checks, failures
+    from pipeline.doctor.checks import cheap_checks, failures
 
     def check():
         said = failures(cheap_checks(EXPERIMENT, RESULTS))

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.benchmark.device_rows import DEVICE_ROWS
 from pipeline.benchmark.rows import ROWS, chosen_rows
 from pipeline.benchmark.running import Plan, run_benchmark
-from pipeline.subprocesses import end_on_signal
+from pipeline.graph.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ("rows", "repeats", "profile", "size", "device", "results")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(
@@ -11,10 +11,10 @@ def run(
 ) -> None:
     """Write loss.png and rows.json from metrics.jsonl of a pretraining."""
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.evaluate.measures import write_measures
-    from pipeline.metrics_log import METRICS, read_metrics
     from pipeline.pretrain.curves import draw_curves
     from pipeline.pretrain.discrepancy_rows import discrepancy_measures
+    from pipeline.report.measures import write_measures
+    from pipeline.training.metrics_log import METRICS, read_metrics
 
     metrics = read_metrics(pretraining / METRICS)
     draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from pipeline.config.dense import DenseProbeConfig
 from pipeline.config.stages import RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(
@@ -26,8 +26,8 @@ def run(
     from pipeline.dense_probes.patch_reader import PatchReader
     from pipeline.dense_probes.pictures import draw_label_maps, draw_objects
     from pipeline.dense_probes.segmentation_probes import segmentation_probes
-    from pipeline.evaluate.measures import write_measures
     from pipeline.models.backbone_file import load_backbone
+    from pipeline.report.measures import write_measures
 
     kernels.use(runtime.kernels)
     reader = PatchReader(

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from pipeline.config.dense import DetectConfig
 from pipeline.config.stages import RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
@@ -20,12 +20,12 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.detection.outcome import why_no_masks, why_not, write_outcome
     from pipeline.detection.predictions import Predictor
     from pipeline.detection.training import detection_losses
-    from pipeline.evaluate.outcome import write_no_outcome
-    from pipeline.files import sha256_of_file, sha256_of_json
     from pipeline.finetune.loop import finetune
     from pipeline.finetune.model_file import save_model
     from pipeline.finetune.progress_bar import step_bar
     from pipeline.models.dense_backbone import open_dense_backbone
+    from pipeline.report.classification_rows import write_no_outcome
+    from pipeline.storage.files import sha256_of_file, sha256_of_json
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pipeline.config.reading import ConfigError, read_experiment
-from pipeline.doctor import full_checks, stops, table_rows
+from pipeline.doctor.checks import full_checks, stops, table_rows
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 

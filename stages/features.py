@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.stages import FeaturesConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
@@ -18,9 +18,9 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import SUMMARY, write_split
     from pipeline.evaluate.features import batch_rows, extract, load_crops
-    from pipeline.files import sha256_of_file, write_json
     from pipeline.models.backbone_file import load_backbone
-    from pipeline.prefetch import prefetch
+    from pipeline.storage.files import sha256_of_file, write_json
+    from pipeline.training.prefetch import prefetch
     from pipeline.transforms.evaluation import center_crops
 
     kernels.use(runtime.kernels)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.stages import RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(
@@ -31,10 +31,10 @@ def run(
     from pipeline.classification.training import train_classifier
     from pipeline.datasets.label_subset import read_subset
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
-    from pipeline.files import sha256_of_file, write_json
     from pipeline.finetune.model_file import save_model
     from pipeline.finetune.progress_bar import step_bar
+    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.storage.files import sha256_of_file, write_json
 
     kernels.use(runtime.kernels)
     dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.stages import InitializeConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:

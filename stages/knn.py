@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.stages import KnnConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
 
@@ -21,7 +21,7 @@ def run(
     from pipeline.datasets.label_subset import read_subset
     from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.knn import classify
-    from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
 
     stored = read_features(features)
     reason = why_not(stored.dataset, stored.labels("train", "test"))

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.stages import LinearConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 SEED = 20  # of first weights and batches; not an option, so that arms differ in their features only
 
@@ -15,8 +15,8 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
     """Write a row for the rate chosen on validation, one for iBOT's own practice, and the whole sweep."""
     from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
-    from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
-    from pipeline.files import write_json
+    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.storage.files import write_json
 
     stored = read_features(features)
     reason = why_not(stored.dataset, stored.labels("train", "val", "test"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.stages import LogisticConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(
@@ -22,7 +22,7 @@ def run(
     from pipeline.datasets.label_subset import read_subset
     from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.logistic import fit_logistic
-    from pipeline.evaluate.outcome import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
 
     stored = read_features(features)
     reason = why_not(stored.dataset, stored.labels("train", "test"))

@@ -108,6 +108,6 @@ def _class_totals(summary: dict) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    from pipeline.request import serve
+    from pipeline.graph.stage_runner import serve
 
     serve(run, DataConfig)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 FEW_STEPS = 300  # below, the teacher's weights are still close to the first ones (this project's experience)
 
@@ -20,12 +20,12 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.files import sha256_of_file
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.loop import Progress, pretrain
     from pipeline.pretrain.methods import method_of
     from pipeline.pretrain.step import TrainState
+    from pipeline.storage.files import sha256_of_file
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)

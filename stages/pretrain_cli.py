@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.artifacts import place_link
-from pipeline.files import replacing
 from pipeline.published.flags import published_parser
 from pipeline.published.translation import FlagError, toml_text, translated
+from pipeline.storage.artifacts import place_link
+from pipeline.storage.files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENT = "experiment.toml"

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
@@ -16,10 +16,10 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.files import sha256_of_file, write_json
     from pipeline.pretrain.loop import Progress
     from pipeline.search.files import COST, SCORES
     from pipeline.search.loop import train_jointly
+    from pipeline.storage.files import sha256_of_file, write_json
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import SearchValidateConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 from pipeline.studies.search_validation import write_search_validation
 
 

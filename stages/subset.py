@@ -6,14 +6,14 @@ import numpy as np
 
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.stages import RuntimeConfig
-from pipeline.request import serve
+from pipeline.graph.stage_runner import serve
 
 
 def run(config: SubsetConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
     """Write the rows of the chosen images, and for people their names and classes."""
     from pipeline.datasets.label_subset import LabelSubset, stratified_positions, write_subset
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.files import write_text
+    from pipeline.storage.files import write_text
 
     dataset = PreparedDataset.open(data)
     rows = dataset.indices("train")

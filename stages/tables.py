@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
-from pipeline.request import serve
-from pipeline.rows import libraries_of, read_rows
-from pipeline.table_files import write_tables
-from pipeline.tables import table_lines
+from pipeline.graph.stage_runner import serve
+from pipeline.report.rows import libraries_of, read_rows
+from pipeline.report.table_files import write_tables
+from pipeline.report.tables import table_lines
 
 
 def run(config: TablesConfig, output: Path, *, runtime: RuntimeConfig, **probes: Path) -> None:

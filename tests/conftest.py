@@ -6,16 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache import cache_root
-
 ROOT = Path(__file__).resolve().parent.parent
 
-# Side by side (pytest -n), each process gets a cache and a core of its own: Jittor locks its cache while it
-# compiles, and OpenMP's threads spin while they wait for one that another process keeps from its core.
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    os.environ["HSSL_CACHE"] = str(cache_root() / worker)
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+# Side by side (pytest -n), threads that spin while they wait would keep other processes from their cores.
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def sample_data() -> Path:
 @pytest.fixture(scope="session")
 def jt():
     """The jittor module, started on the processor, or on what $HSSL_TEST_DEVICE names."""
-    from pipeline.start_jittor import start
+    from pipeline.runtime.start_jittor import start
 
     start(os.environ.get("HSSL_TEST_DEVICE", "cpu"))
     import jittor

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from pipeline.benchmark.flops import expected_hidden, step_flops
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import PretrainConfig
+from pipeline.costs.flops import expected_hidden, step_flops
 
 IMAGENET_IMAGES = 1_281_167
 EPOCHS = 100

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from pipeline.benchmark.flops import step_flops
 from pipeline.benchmark.step_inputs import step_batches
 from pipeline.benchmark.step_sizes import step_config
 from pipeline.config.reading import read_experiment
 from pipeline.config.stages import LinearConfig
+from pipeline.costs.flops import step_flops
 
 SEARCH_SIZES = {"queries": 10_000, "bank": 50_000, "channels": 384, "k": 20}
 SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}

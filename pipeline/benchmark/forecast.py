@@ -5,9 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmark.flops import expected_hidden, step_flops
 from pipeline.benchmark.report import JSON_NAME
 from pipeline.config.stages import PretrainConfig
+from pipeline.costs.flops import expected_hidden, step_flops
 
 RATES_OF = ("step-small", "step-vit-small")  # rows whose rate is that of our own step
 

@@ -13,7 +13,7 @@ from pipeline.benchmark.beyond import (
     imagenet_cost,
 )
 from pipeline.benchmark.growth import Axis, Point, fitted_exponent
-from pipeline.files import write_text
+from pipeline.storage.files import write_text
 
 NAME = "scaling.md"
 _DAY = 86_400
@@ -77,7 +77,7 @@ def _beyond(cpu_gflops: float | None) -> list[str]:
         "",
         tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True),
         "",
-        "Arithmetic, not runs. Operations as counted in `pipeline/benchmark/flops.py`. Assumed:",
+        "Arithmetic, not runs. Operations as counted in `pipeline/costs/flops.py`. Assumed:",
         "",
         f"- this CPU: the rate of the measured ViT-S/16 step ({rate}), also for other sizes",
         f"- a GPU: an NVIDIA A100 at {GPU_SHARE:.0%} of its {GPU_PEAK_TFLOPS:.0f} TFLOP/s in bf16",

@@ -7,14 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.artifacts import listing_memo
-from pipeline.code_digest import CodeDigests
 from pipeline.config.reading import read_experiment
 from pipeline.datasets.listing import listing_digest
-from pipeline.files import write_json, write_text
-from pipeline.graph import Graph
-from pipeline.nodes import Node, experiment_nodes
-from pipeline.publishing import publish
+from pipeline.graph.code_digest import CodeDigests
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import Node, experiment_nodes
+from pipeline.graph.publishing import publish
+from pipeline.storage.artifacts import listing_memo
+from pipeline.storage.files import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (("run", "all"), ("list", "--all", "--status"))

@@ -9,9 +9,9 @@ import numpy as np
 from pipeline.benchmark.counting import CROP_SIZES
 from pipeline.benchmark.photographs import write_photographs
 from pipeline.config.data import CropConfig
-from pipeline.images import decode
-from pipeline.prefetch import prefetch
+from pipeline.datasets.decode import decode
 from pipeline.pretrain.input_statistics import IMAGENET_MEAN, IMAGENET_STD
+from pipeline.training.prefetch import prefetch
 from pipeline.transforms.multi_crop import multi_crop
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from pipeline.files import write_json, write_text
+from pipeline.storage.files import write_json, write_text
 
 JSON_NAME, TEXT_NAME = "benchmark.json", "benchmark.md"
 _HEADERS = (
@@ -33,7 +33,7 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
     lines += [
         "`ours` and `other` are medians. Each row ran in processes of its own, ours and the other's asked in",
         "turn. `ratio` above 1: ours is better. `share of peak`: operations, counted by arithmetic as in",
-        "`pipeline/benchmark/flops.py`, over seconds and the matmul peak above. MiB: the most memory that",
+        "`pipeline/costs/flops.py`, over seconds and the matmul peak above. MiB: the most memory that",
         "the process held.",
         "",
         *[f"- {entry['name']}: {entry['title']}{_against(entry)}" for entry in entries],

@@ -12,7 +12,7 @@ from pipeline.benchmark.counting import (
     step_operations,
     sweep_flops,
 )
-from pipeline.processor import multiplies_bfloat16
+from pipeline.runtime.processor import multiplies_bfloat16
 
 Parameters = dict[str, Any]
 

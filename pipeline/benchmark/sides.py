@@ -8,7 +8,7 @@ Make = Callable[[dict, Path], Any]
 
 
 def _start_jittor(parameters: dict) -> None:
-    from pipeline.start_jittor import start
+    from pipeline.runtime.start_jittor import start
 
     device, threads = parameters.get("device", "cpu"), parameters["threads"]
     start(device, threads, say=lambda message: print(message, flush=True))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 OURS = (
-    "from pipeline.start_jittor import start; start('cpu', {threads}); import jittor; "
+    "from pipeline.runtime.start_jittor import start; start('cpu', {threads}); import jittor; "
     "x = jittor.ones((8, 8)); print(jittor.matmul(x, x).sum().item())"
 )
 TORCH = "import torch; x = torch.ones(8, 8); print((x @ x).sum().item())"

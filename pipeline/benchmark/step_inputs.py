@@ -10,7 +10,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.models.drop_path import path_rates, path_scales
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.pretrain.batch import Batch
-from pipeline.streams import Stream, generator
+from pipeline.training.random_streams import Stream, generator
 from pipeline.transforms.block_mask import block_masks
 
 NUM_BATCHES = 4  # taken in turn: masks, and with them the number of hidden patches, differ

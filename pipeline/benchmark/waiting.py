@@ -9,11 +9,11 @@ from pipeline import kernels
 from pipeline.benchmark.photographs import write_photographs
 from pipeline.benchmark.step_inputs import step_rates
 from pipeline.benchmark.step_sizes import step_config
-from pipeline.clock import StepClock
-from pipeline.images import decode
-from pipeline.prefetch import prefetch
+from pipeline.datasets.decode import decode
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.step import initial_state, train_step
+from pipeline.training.prefetch import prefetch
+from pipeline.training.throughput import StepClock
 
 
 class JpegImages:

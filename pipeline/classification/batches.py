@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.evaluate.labelled_images import LabelledImages
 from pipeline.finetune.order import training_rows
-from pipeline.streams import Stream, generator
+from pipeline.report.labelled_images import LabelledImages
+from pipeline.training.random_streams import Stream, generator
 from pipeline.transforms.classification import training_views
 from pipeline.transforms.mixing import mixed, soft_targets
 

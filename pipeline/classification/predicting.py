@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.features import batch_rows, load_crops
-from pipeline.prefetch import prefetch
+from pipeline.training.prefetch import prefetch
 from pipeline.transforms.evaluation import center_crops
 
 

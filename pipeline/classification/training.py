@@ -10,8 +10,8 @@ from pipeline.classification.loss import soft_target_loss
 from pipeline.classification.network import Classifier
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
-from pipeline.files import sha256_of_json
 from pipeline.finetune.loop import Progress, finetune
+from pipeline.storage.files import sha256_of_json
 
 
 def train_classifier(

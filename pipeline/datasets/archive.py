@@ -17,13 +17,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
+from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.passed_over import PassedOver
 from pipeline.datasets.source import Entry, path_order
 from pipeline.datasets.split_words import Role, stated_role, unmatched
-from pipeline.images import UndecodableImage
 
 Kind = Literal["zip", "tar", "compressed-tar"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # NumPy's own writer puts the time of day in
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.decode import FULL_GREY, UndecodableImage, decode, rgb_from_array
 from pipeline.datasets.label_like import looks_like_labels
 from pipeline.datasets.source import BadAnnotation, Entry, Packed, Source
-from pipeline.images import FULL_GREY, UndecodableImage, decode, rgb_from_array
 
 _SERIAL_BELOW = 256  # images; fewer are decoded before worker processes would have started
 _CHUNK_IMAGES = 64
@@ -52,7 +52,7 @@ def check(
     What is wrong with them comes back as a reason, not as an exception.
 
     Args:
-        grey_range: as `pipeline.images.decode` has it.
+        grey_range: as `pipeline.datasets.decode.decode` has it.
     """
     if entry.problem is not None:
         return Checked(entry.problem)
@@ -107,7 +107,7 @@ def check_all(
     Args:
         keep_pixels: asked again for every chunk; whether answers are to hold the pixels.
         num_workers: processes; with 1, with few images and for arrays in memory, this process does the work.
-        grey_range: as `pipeline.images.decode` has it.
+        grey_range: as `pipeline.datasets.decode.decode` has it.
 
     Raises:
         RuntimeError: a worker process died.

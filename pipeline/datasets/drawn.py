@@ -14,7 +14,7 @@ from pipeline.datasets.label_maps.store import LabelMap
 from pipeline.datasets.objects.annotated import AnnotatedImage
 from pipeline.datasets.objects.coco_entries import coco_object
 from pipeline.datasets.source import Entry, Target
-from pipeline.files import write_json
+from pipeline.storage.files import write_json
 
 _ANNOTATIONS = {"patches": "class", "mosaics": "label-map", "objects": "objects"}
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.datasets.decode import FULL_GREY, UndecodableImage, wide_grey
 from pipeline.datasets.source import Source
-from pipeline.images import FULL_GREY, UndecodableImage, wide_grey
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc")  # of formats that can have 16 bits
 _LOOKED_AT = 256  # images, evenly over the source

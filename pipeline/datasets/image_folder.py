@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.passed_over import PassedOver
@@ -13,7 +14,6 @@ from pipeline.datasets.sister_folders import SisterFolders
 from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, stated_role, unmatched
 from pipeline.datasets.tree import walk
-from pipeline.images import UndecodableImage
 
 _SHOWN = 5  # folders that a message lists
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.tree import walk
-from pipeline.files import read_json, write_json
+from pipeline.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig

@@ -12,7 +12,7 @@ from pipeline.datasets.array_files import write_arrays
 from pipeline.datasets.checking import Checked
 from pipeline.datasets.source import Entry
 from pipeline.datasets.splits import SPLITS
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 COLUMNS = ("path", "split", "label", "width", "height", "digest")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 
 class PixelStore:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.datasets.archive import Archive
 from pipeline.datasets.array_files import read_arrays
+from pipeline.datasets.decode import UndecodableImage, decode
 from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.label_maps.store import StoredLabelMaps
 from pipeline.datasets.manifest import path_at
@@ -17,8 +18,7 @@ from pipeline.datasets.source import Annotation, max_file_bytes
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.stored_targets import StoredTargets, open_targets
 from pipeline.datasets.targets import Objects
-from pipeline.files import read_json
-from pipeline.images import UndecodableImage, decode
+from pipeline.storage.files import read_json
 
 
 @dataclass(frozen=True, eq=False)

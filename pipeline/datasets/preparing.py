@@ -21,7 +21,7 @@ from pipeline.datasets.split_words import unmatched
 from pipeline.datasets.splits import SplitPlan, plan_splits
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
-from pipeline.files import sha256_of_file, sha256_of_json, write_json
+from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
 _GIB = 2**30
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 _REASONS_SHOWN = 5
 

@@ -10,7 +10,7 @@ from pipeline.datasets.array_files import write_arrays
 from pipeline.datasets.label_maps.store import LabelMapWriter, StoredLabelMaps
 from pipeline.datasets.objects.store import ObjectWriter, StoredObjects
 from pipeline.datasets.source import Annotation
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 TargetWriter = LabelMapWriter | ObjectWriter
 StoredTargets = StoredLabelMaps | StoredObjects

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pipeline.evaluate.overlays import class_colours
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 PANEL = 160  # pixels, side
 GAP = 4

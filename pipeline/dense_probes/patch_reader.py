@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.dense_probes.patch_features import PatchFeatures, patch_features
 from pipeline.evaluate.features import batch_rows, load_crops
-from pipeline.prefetch import prefetch
+from pipeline.training.prefetch import prefetch
 from pipeline.transforms.crop_parameters import plain_parameters
 from pipeline.transforms.rendering import image_sizes, render_crops
 

@@ -9,7 +9,7 @@ from pipeline.config.dense import DetectConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.targets import Truth
 from pipeline.finetune.order import training_rows
-from pipeline.streams import Stream, generator
+from pipeline.training.random_streams import Stream, generator
 from pipeline.transforms.dense import detection_view
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene, scene_of

@@ -12,9 +12,9 @@ from pipeline.config.dense import DetectConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.pictures import Drawn, Sample, draw_samples
 from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
-from pipeline.evaluate.measures import Measure, TestImages, resample_counts, write_measures
 from pipeline.evaluate.overlays import samples
-from pipeline.files import replacing, write_text
+from pipeline.report.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.storage.files import replacing, write_text
 
 _KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours
 

@@ -9,7 +9,7 @@ from faster_coco_eval.core import mask as run_lengths
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.evaluate.overlays import class_colours
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 _PANEL = 256  # pixels, longer side of an image
 _GAP = 6

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.evaluate.labelled_images import LabelledImages
-from pipeline.files import read_json, replacing
+from pipeline.report.labelled_images import LabelledImages
+from pipeline.storage.files import read_json, replacing
 
 SUMMARY = "features.json"
 CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finite

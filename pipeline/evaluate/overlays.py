@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.datasets.targets import IGNORED
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 _PANEL = 192  # pixels, longer side of an image
 _GAP = 6

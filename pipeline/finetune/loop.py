@@ -10,16 +10,16 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
-from pipeline.clock import StepClock
 from pipeline.config.dense import FinetuneSchedule
 from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.finetune.rates import decayed, layer_scales, learning_rate
 from pipeline.kernels.adamw import AdamW
-from pipeline.metrics_log import append_metrics, rewind
 from pipeline.models.drop_path import path_rates, path_scales
-from pipeline.prefetch import prefetch
-from pipeline.streams import Stream, generator
+from pipeline.training.metrics_log import append_metrics, rewind
+from pipeline.training.prefetch import prefetch
+from pipeline.training.random_streams import Stream, generator
+from pipeline.training.throughput import StepClock
 
 CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.jsonl"

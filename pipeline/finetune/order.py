@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.image_order import rows_of_step
-from pipeline.streams import Stream
+from pipeline.training.image_order import rows_of_step
+from pipeline.training.random_streams import Stream
 
 
 def training_rows(rows: np.ndarray, seed: int, step: int, batch_size: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.prefetch import prefetch
+from pipeline.training.prefetch import prefetch
 
 Loaded = TypeVar("Loaded")
 

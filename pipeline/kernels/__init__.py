@@ -1,6 +1,6 @@
 """Operators of the pretraining step: compiled kernels for CPU and GPU, each with a plain Jittor twin.
 
-Jittor must have been started (`pipeline.start_jittor`) before this package is imported.
+Jittor must have been started (`pipeline.runtime.start_jittor`) before this package is imported.
 """
 
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities

@@ -11,8 +11,8 @@ import jittor as jt
 
 from pipeline.native.build import BuildError, build_library
 from pipeline.native.cuda.build import build_device_library
-from pipeline.onednn import onednn_paths
 from pipeline.runtime.cuda import architecture
+from pipeline.runtime.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
 _HEADERS = ("column_sums.h", "kernels.h", "products.h", "tiles.h", "vector_math.h")

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from pipeline.kernels import library, selection
-from pipeline.processor import BFLOAT16_FLAGS, multiplies_bfloat16
 from pipeline.runtime.cuda import architecture
+from pipeline.runtime.processor import BFLOAT16_FLAGS, multiplies_bfloat16
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 

@@ -10,7 +10,7 @@ from jittor import nn
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 _METADATA = "metadata"
 

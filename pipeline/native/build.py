@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.cache import cache_root
-from pipeline.files import replacing
-from pipeline.processor import model_and_flags
+from pipeline.runtime.cache import cache_root
+from pipeline.runtime.processor import model_and_flags
+from pipeline.storage.files import replacing
 
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared", "-fno-math-errno", "-Wall", "-Wextra")
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.image_order import rows_of_step
 from pipeline.optim.schedules import epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
-from pipeline.streams import Stream, generator
+from pipeline.training.image_order import rows_of_step
+from pipeline.training.random_streams import Stream, generator
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined
 from pipeline.transforms.multi_crop import draw_views, multi_crop

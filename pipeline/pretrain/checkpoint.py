@@ -1,6 +1,7 @@
 """The state of a run in one safetensors file: complete, strict, whole or not at all.
 
-Random state is not in it: every draw is a function of (seed, purpose, step), see `pipeline.streams`.
+Random state is not in it: every draw is a function of (seed, purpose, step), see
+`pipeline.training.random_streams`.
 """
 
 from dataclasses import replace
@@ -10,9 +11,9 @@ import jittor as jt
 import numpy as np
 
 from pipeline.config.stages import PretrainConfig, StartConfig
-from pipeline.files import sha256_of_file, sha256_of_json
 from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, read_arrays, write_arrays
 from pipeline.pretrain.step import TrainState
+from pipeline.storage.files import sha256_of_file, sha256_of_json
 
 
 def save_checkpoint(path: Path, state: TrainState, config: PretrainConfig) -> None:

@@ -8,7 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.figure import Figure
 
-from pipeline.files import replacing
+from pipeline.storage.files import replacing
 
 
 def draw_curves(path: Path, metrics: list[dict[str, float]], num_prototypes: int) -> None:

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import jittor as jt
 
-from pipeline.clock import StepClock
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.metrics_log import METRICS, append_metrics, rewind
 from pipeline.optim.schedules import Rates, Schedule
-from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.checkpoint import load_checkpoint, load_start, save_checkpoint
 from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
+from pipeline.training.metrics_log import METRICS, append_metrics, rewind
+from pipeline.training.prefetch import prefetch
+from pipeline.training.throughput import StepClock
 from pipeline.transforms import on_device
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -9,7 +9,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.models.drop_path import path_rates, path_scales
 from pipeline.models.hssl import PathScales
 from pipeline.pretrain.batch import Batch
-from pipeline.streams import Stream, generator
+from pipeline.training.random_streams import Stream, generator
 
 
 @dataclass(frozen=True)

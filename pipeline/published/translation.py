@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.experiment import Experiment
-from pipeline.files import sha256_of_json
 from pipeline.published.flags import FLAG_OF_KEY, FLAGS, architectures
-from pipeline.toml_values import toml_value
+from pipeline.storage.files import sha256_of_json
+from pipeline.storage.toml_values import toml_value
 
 
 class FlagError(ValueError):

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.files import partial_of
+from pipeline.storage.files import partial_of
 
 # What most files of Jittor 1.3.11 include.
 _CORE = """#include <algorithm>

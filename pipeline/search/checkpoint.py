@@ -7,9 +7,9 @@ import jittor as jt
 import numpy as np
 
 from pipeline.config.studies import JointTrainingConfig
-from pipeline.files import sha256_of_json
 from pipeline.models.weights import WeightsError, assign_parameters, read_arrays, write_arrays
 from pipeline.search.step import JointState
+from pipeline.storage.files import sha256_of_json
 
 
 def save_checkpoint(path: Path, state: JointState, config: JointTrainingConfig) -> None:

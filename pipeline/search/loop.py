@@ -7,13 +7,10 @@ from typing import Any
 
 import jittor as jt
 
-from pipeline.clock import StepClock
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.metrics_log import METRICS, append_metrics, read_metrics, rewind
 from pipeline.optim.schedules import Schedule
-from pipeline.prefetch import prefetch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.discrepancy import held_out_crops
 from pipeline.pretrain.loop import CHECKPOINT, Progress
@@ -23,6 +20,9 @@ from pipeline.search.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, joint_state, joint_step
+from pipeline.training.metrics_log import METRICS, append_metrics, read_metrics, rewind
+from pipeline.training.prefetch import prefetch
+from pipeline.training.throughput import StepClock
 from pipeline.transforms import on_device
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.config.dense import SegmentConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.order import training_rows
-from pipeline.streams import Stream, generator
+from pipeline.training.random_streams import Stream, generator
 from pipeline.transforms.dense import segmentation_view
 from pipeline.transforms.padding import padded_images, padded_label_maps
 from pipeline.transforms.scene import scene_of

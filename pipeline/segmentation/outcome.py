@@ -16,11 +16,11 @@ from pipeline.evaluate.mean_iou import (
     class_iou,
     set_scores,
 )
-from pipeline.evaluate.measures import Measure, TestImages, resample_counts, write_measures
-from pipeline.evaluate.outcome import write_no_outcome
 from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
-from pipeline.files import replacing
+from pipeline.report.classification_rows import write_no_outcome
+from pipeline.report.measures import Measure, TestImages, resample_counts, write_measures
 from pipeline.segmentation.evaluation import Prediction
+from pipeline.storage.files import replacing
 
 _HEADS = {"linear": "1x1 convolution on 4 taps", "uper": "UPerNet on 4 taps"}
 

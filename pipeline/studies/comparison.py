@@ -9,9 +9,9 @@ import numpy as np
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import StudyConfig
 from pipeline.config.tables import TablesConfig
-from pipeline.metrics_log import METRICS, read_metrics
-from pipeline.rows import Row, read_rows
-from pipeline.tables import headlines, table_lines
+from pipeline.report.rows import Row, read_rows
+from pipeline.report.tables import headlines, table_lines
+from pipeline.training.metrics_log import METRICS, read_metrics
 
 Line = dict[str, Any]
 MEASURES = ("cka", "cosine", "kl")

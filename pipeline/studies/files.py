@@ -9,9 +9,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from pipeline.files import write_json, write_text
+from pipeline.report.tables import points
+from pipeline.storage.files import write_json, write_text
 from pipeline.studies.comparison import Line
-from pipeline.tables import points
 
 
 @dataclass(frozen=True)

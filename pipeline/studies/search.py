@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.chosen_head import CHOSEN_HEAD, head_section
 from pipeline.config.studies import SearchConfig
-from pipeline.files import read_json, write_text
+from pipeline.graph.chosen_head import CHOSEN_HEAD, head_section
 from pipeline.search.files import COST, SCORES
+from pipeline.storage.files import read_json, write_text
 from pipeline.studies.comparison import MEASURES, Line, in_words, mean_and_std
 from pipeline.studies.files import Column, number, text, write_study
 

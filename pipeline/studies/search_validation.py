@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.config.studies import SearchValidateConfig
-from pipeline.files import read_json
+from pipeline.report.tables import points
+from pipeline.storage.files import read_json
 from pipeline.studies.ablation import DEFINITIONS, MEASURE_COLUMNS
 from pipeline.studies.agreement import agreement
 from pipeline.studies.comparison import Line, compared_lines
 from pipeline.studies.files import gain, number, percent, text, write_study
 from pipeline.studies.search import PROXIES, WORDS
-from pipeline.tables import points
 
 GAIN = "knn_gain"
 

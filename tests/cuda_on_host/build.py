@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from pipeline.cache import cache_root
 from pipeline.native.cuda.sources import FOLDER, device_headers, device_sources
+from pipeline.runtime.cache import cache_root
 
 _HERE = Path(__file__).resolve().parent
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, KnnConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.files import sha256_of_file
+from pipeline.storage.files import sha256_of_file
 from stages import features, initialize, knn
 
 RUNTIME = RuntimeConfig(threads=1)

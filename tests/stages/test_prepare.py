@@ -6,7 +6,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.photo_scenes import draw
 from pipeline.datasets.photo_scenes.rle import decode_mask
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.files import read_json
+from pipeline.storage.files import read_json
 from stages.prepare import described, run
 
 COUNTS = {"num_train": 6, "num_val": 3, "num_test": 4}

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.config.stages import InitializeConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.files import sha256_of_file
+from pipeline.storage.files import sha256_of_file
 from stages import curves, initialize, pretrain
 from tests.pipeline.pretrain.small_run import SMALL_METHODS
 
@@ -66,8 +66,8 @@ def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
 
 @pytest.mark.parametrize("name", ["mocov3", "simclr", "byol", "mae"])
 def test_the_result_of_another_method_is_its_student(jt, tiny_prepared, tiny_config, tmp_path, name):
-    from pipeline.metrics_log import read_metrics
     from pipeline.models.backbone_file import load_backbone
+    from pipeline.training.metrics_log import read_metrics
 
     method = SMALL_METHODS[name]
     changes = {"method": method, "masks": method.masks_taken(tiny_config.masks)}

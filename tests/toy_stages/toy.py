@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from pipeline.config import data, stages, studies
-from pipeline.files import write_json, write_text
-from pipeline.request import read_request, serve
+from pipeline.graph.stage_runner import read_request, serve
+from pipeline.storage.files import write_json, write_text
 
 CONFIGS = {
     "prepare": data.DataConfig,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.files import read_json
+from pipeline.storage.files import read_json
 
 FILE_NAME = "classes.json"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.decode import UndecodableImage, decode_values
 from pipeline.datasets.label_maps.source import Pair
-from pipeline.images import UndecodableImage, decode_values
 
 _LOOKED_AT = 1000  # label maps, evenly over the set
 _MANY = 50  # classes; a list of more is rarely complete in a part of its data

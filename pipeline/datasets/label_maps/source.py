@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.datasets.decode import UndecodableImage, decode_values
 from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.label_maps.coding import LabelCoding
 from pipeline.datasets.label_maps.store import LabelMap
 from pipeline.datasets.source import BadAnnotation, Entry, max_file_bytes
-from pipeline.images import UndecodableImage, decode_values
 
 
 class Pair(NamedTuple):

@@ -17,9 +17,9 @@ from types import ModuleType
 
 import numpy as np
 
-from pipeline.files import read_json, write_json
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.runtime.cuda.links import Toolkit
+from pipeline.storage.files import read_json, write_json
 
 _PROJECT = Path(__file__).resolve().parents[3]
 _OLDEST = 9  # 8 is untried

@@ -12,9 +12,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cache import cache_root
-from pipeline.files import partial_of
+from pipeline.runtime.cache import cache_root
 from pipeline.runtime.cuda.toolkits import FoundToolkit, cudnn_major
+from pipeline.storage.files import partial_of
 
 # Headers in here need no link: every compiler looks here, and a link to all of them would change their order.
 _EVERYWHERE = Path("/usr/include")

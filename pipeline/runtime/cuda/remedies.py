@@ -9,8 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cache import cache_root
-from pipeline.files import partial_of
+from pipeline.runtime.cache import cache_root
+from pipeline.storage.files import partial_of
 
 SHIMS = Path(__file__).resolve().parent / "shims"
 # The newest architecture that Jittor names in its call of nvcc; it never asks for PTX.

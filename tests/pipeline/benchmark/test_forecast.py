@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pipeline.benchmark.flops import expected_hidden, step_flops
 from pipeline.benchmark.forecast import pretrain_seconds
 from pipeline.benchmark.step_sizes import step_config
+from pipeline.costs.flops import expected_hidden, step_flops
 
 
 def measured(folder, **gflops):

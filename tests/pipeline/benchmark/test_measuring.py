@@ -9,7 +9,7 @@ from pipeline.benchmark.measuring import Found, absent, row_entry
 from pipeline.benchmark.report import write_report
 from pipeline.benchmark.rows import ROWS, Row, Target, chosen_rows
 from pipeline.benchmark.sides import SIDES
-from pipeline.processor import multiplies_bfloat16
+from pipeline.runtime.processor import multiplies_bfloat16
 
 KEYS = {"name", "unit", "ours", "other", "other_name", "ratio"}
 KEYS |= {"peak_share", "peak_rss_mib", "repeats", "spread"}

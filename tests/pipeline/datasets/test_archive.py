@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.datasets.archive import Archive, archive_kind
+from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.image_folder import ImageFolder
-from pipeline.images import UndecodableImage
 
 PATHS = ["train/b/1.png", "train/a/2.PNG", "test/a/ä/3.png", "beside.png"]
 

@@ -2,8 +2,8 @@ import pickle
 
 import pytest
 
+from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.image_folder import ImageFolder
-from pipeline.images import UndecodableImage
 
 
 def test_entries(tmp_path, tree):

@@ -117,7 +117,7 @@ def test_the_same_operators_for_every_number_of_parts(plain, jt, rng):
 
 
 SCRIPT = """
-from pipeline.start_jittor import start
+from pipeline.runtime.start_jittor import start
 start("cpu")
 import numpy as np, jittor as jt
 from pipeline.kernels.plain_attention import plain_attention

@@ -26,7 +26,7 @@ def test_pool_cells(kernels, check, jt, rng, num_boxes, bins, taps, channels):
 
 def test_sums_do_not_depend_on_the_number_of_threads(jt, rng):
     from pipeline import kernels
-    from pipeline.start_jittor import start
+    from pipeline.runtime.start_jittor import start
 
     if kernels.current() != "fused":
         pytest.skip("no fused kernels here")

@@ -13,7 +13,7 @@ SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48)]
 def rounding(jt):
     """pipeline.kernels, rounding factors to bfloat16."""
     from pipeline import kernels
-    from pipeline.processor import multiplies_bfloat16
+    from pipeline.runtime.processor import multiplies_bfloat16
 
     kernels.use("fused")
     if kernels.current() != "fused" or not multiplies_bfloat16():
@@ -94,7 +94,7 @@ def test_refused_where_it_would_be_ignored_or_slower(jt, tmp_path, monkeypatch):
 
 
 def test_what_the_processor_says(tmp_path):
-    from pipeline.processor import multiplies_bfloat16 as multiplies
+    from pipeline.runtime.processor import multiplies_bfloat16 as multiplies
 
     (tmp_path / "new").write_text("model name : X\nflags : fpu avx512_bf16 sse\n")
     (tmp_path / "old").write_text("model name : avx512_bf16\nflags : fpu avx512_bf16x sse\n")

@@ -94,9 +94,9 @@ def test_the_teacher_is_an_exact_moving_average_without_predictor_or_decoder(jt,
 
 @EVERY
 def test_a_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path, name, head):
-    from pipeline.metrics_log import read_metrics
     from pipeline.models.weights import named_arrays
     from pipeline.pretrain.loop import METRICS, pretrain
+    from pipeline.training.metrics_log import read_metrics
 
     class Stopped(Exception):
         """Stands for a kill."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.files import write_json, write_text
+from pipeline.storage.files import write_json, write_text
 
 NUM_IMAGES = 200
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.label_maps.camvid import CLASSES
-from pipeline.files import read_json
+from pipeline.storage.files import read_json
 
 
 @pytest.fixture

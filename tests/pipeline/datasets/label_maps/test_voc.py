@@ -6,7 +6,7 @@ from PIL import Image
 
 from pipeline.datasets.label_maps.voc import CLASSES
 from pipeline.datasets.voc_layout import listed_names
-from pipeline.files import read_json
+from pipeline.storage.files import read_json
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pycocotools.coco import COCO
 
 from pipeline.datasets.objects.coco import coco_files
 from pipeline.evaluate.average_precision import Detections, coco_results, evaluate_ap
-from pipeline.files import read_json, write_json
+from pipeline.storage.files import read_json, write_json
 
 CATEGORIES = [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}, {"id": 13, "name": "sign"}]
 SQUARE = [[1, 1, 4, 1, 4, 3, 1, 3]]

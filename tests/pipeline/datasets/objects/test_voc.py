@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.files import read_json
+from pipeline.storage.files import read_json
 
 OBJECT = """
   <object><name>{name}</name><difficult>{difficult}</difficult>

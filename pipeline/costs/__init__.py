@@ -1,0 +1,1 @@
+"""How many operations a network takes."""

@@ -1,0 +1,1 @@
+"""What runs when: nodes, fingerprints, processes, doit's tasks."""

@@ -1,0 +1,38 @@
+"""Nodes as the dictionaries that doit makes tasks of: names, groups and order."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from pipeline.graph.nodes import GROUPS, Node
+
+
+def stage_tasks(
+    nodes: list[Node], experiment: str, *, run: Callable, is_current: Callable[[str], bool]
+) -> Iterator[dict[str, Any]]:
+    """A task for every node and, where a group has several, one that stands for them all.
+
+    Args:
+        nodes: of the experiment.
+        experiment: its name.
+        run: called with a node's label.
+        is_current: called with a node's label; whether nothing has to run.
+    """
+    for group, title in GROUPS.items():
+        members = [node for node in nodes if node.group == group]
+        if not members:
+            told = f"{group} is no part of {experiment}: the experiment has no section for it"
+            doc = f"(no part of this experiment) {title}"
+            yield {"basename": group, "doc": doc, "actions": [partial(print, told)]}
+        elif [node.task for node in members] != [""]:
+            current = [(is_current, [node.label]) for node in members]
+            yield {"basename": group, "name": None, "doc": title, "uptodate": current}
+        for node in members:
+            words = f"  {node.task.replace('-seed', ', seed ')}"
+            yield {
+                "basename": group,
+                **({"name": node.task, "doc": words} if node.task else {"doc": title}),
+                "actions": [(run, [node.label])],
+                "uptodate": [(is_current, [node.label])],
+                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.inputs.values())),
+            }

@@ -1,0 +1,82 @@
+"""Bring a node of the graph up to date."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.graph.code_digest import CodeDigests
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import Node
+from pipeline.graph.subprocesses import StageFailed, run_stage
+from pipeline.storage.artifacts import LOG, REQUEST, STAMP, locked
+from pipeline.storage.files import write_json
+
+
+def bring_up_to_date(
+    graph: Graph,
+    node: Node,
+    *,
+    root: Path,
+    force: bool = False,
+    on_start: Callable[[], None] = lambda: None,
+    show: Callable[[bytes], None],
+) -> bool:
+    """Run the node's stage unless its artifact is current.
+
+    Args:
+        graph: that holds the node.
+        node: to bring up to date; its inputs must be current.
+        root: folder that holds the stages' package.
+        force: make a current artifact again, from nothing.
+        on_start: called when the artifact's directory is there and the stage is about to run.
+        show: called with the stage's output as it comes.
+
+    Returns:
+        Whether the stage ran.
+
+    Raises:
+        StageFailed: an input is not current, the code changed meanwhile, or the stage failed.
+    """
+    for name, upstream in node.inputs.items():
+        reason = graph.fault(upstream)
+        if reason:
+            raise StageFailed(f"{node.label}: its input {name} ({upstream.label}) is not current: {reason}")
+    directory = graph.directory(node)
+
+    def waiting(holder: str) -> None:
+        show(f"{node.label}: waiting for {holder}, which is making {directory}\n".encode())
+
+    with locked(directory, waiting) as (lock, waited):
+        if graph.fault(node) is None:
+            if waited or not force:
+                return False
+            shutil.rmtree(directory)
+        (directory / STAMP).unlink(missing_ok=True)
+        # The fingerprint is of the code as it was when doit started; under it no other code may run.
+        if graph.code_of(node, CodeDigests(root)) != graph.code_of(node):
+            raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
+        write_json(directory / REQUEST, _request(graph, node, directory))
+        on_start()
+        run_stage(graph.module(node), directory, cwd=root, threads=node.runtime.threads, lock=lock, show=show)
+        reason = graph.fault(node)
+        if reason:
+            raise StageFailed(f"{node.label}: {reason}, just after it ran; see {directory / LOG}")
+    return True
+
+
+def _request(graph: Graph, node: Node, directory: Path) -> dict:
+    return {
+        "stage": node.stage,
+        "name": node.name,
+        "fingerprint": graph.fingerprint(node),
+        "code": graph.code_of(node),
+        "libraries": graph.libraries(node),
+        "made_with": graph.made_with(node),
+        "config": node.config.model_dump(mode="json"),
+        "inputs": {name: str(graph.directory(upstream).resolve()) for name, upstream in node.inputs.items()},
+        "identities": graph.identities(node),
+        "lineage": graph.lineage(node),
+        "work": node.work,
+        "output": str(directory.resolve()),
+        "runtime": node.runtime.model_dump(mode="json"),
+    }

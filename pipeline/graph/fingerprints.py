@@ -1,0 +1,160 @@
+"""Nodes with their fingerprints and artifacts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config.section import Section, readable_values
+from pipeline.graph.code_choices import Choices, chosen_entries
+from pipeline.graph.code_digest import CodeDigests
+from pipeline.graph.libraries import library_versions
+from pipeline.graph.nodes import Node
+from pipeline.storage.artifacts import artifact_directory, content_of, fault, read_stamp, record_experiment
+from pipeline.storage.files import sha256_of_json
+
+
+class Graph:
+    """Nodes with their fingerprints and artifacts.
+
+    A fingerprint is a digest of stage, config, code, the libraries that compute, and the identities of the
+    inputs. A node's identity is its fingerprint; that of `prepare` is the digest of what it made, so
+    preparing equal data again changes nothing after it. Until `prepare` has run, no fingerprint after it is
+    known.
+
+    Args:
+        nodes: each after its inputs.
+        results: the results folder.
+        code: digests of the stages' code.
+        listing: config of `prepare` -> digest of the listing of its source.
+        package: of the stage modules.
+    """
+
+    def __init__(
+        self,
+        nodes: list[Node],
+        results: Path,
+        *,
+        code: CodeDigests,
+        listing: Callable[[Section], str],
+        package: str = "stages",
+    ):
+        self.nodes = nodes
+        self.results = results
+        self.code = code
+        self.package = package
+        self._listing = listing
+        self._choices: dict[Node, Choices] = {}
+        self._listed: dict[Node, str] = {}
+        self._fingerprints: dict[Node, str] = {}
+
+    def module(self, node: Node) -> str:
+        """Module that runs the node."""
+        return f"{self.package}.{node.stage}".replace("-", "_")
+
+    def code_of(self, node: Node, code: CodeDigests | None = None) -> str:
+        """Digest of the code that the node runs, by the graph's own digests or by others."""
+        return (code or self.code).digest(self.module(node), self._chosen(node))
+
+    def libraries(self, node: Node) -> dict[str, str | None]:
+        """Versions of the libraries that compute in the node."""
+        return library_versions(self.code.libraries(self.module(node), self._chosen(node)), node.stage)
+
+    def made_with(self, node: Node) -> dict[str, str | None]:
+        """Versions of the libraries that compute in the node or in anything that it is made from."""
+        found = {}
+        for each in (*map(self.made_with, node.inputs.values()), self.libraries(node)):
+            found |= each
+        return dict(sorted(found.items()))
+
+    def _chosen(self, node: Node) -> Choices:
+        """Architectures and methods that the node or anything it is made from was configured with."""
+        if node not in self._choices:
+            upstream = [self._chosen(each) for each in node.inputs.values()]
+            self._choices[node] = chosen_entries([node.config]).union(*upstream)
+        return self._choices[node]
+
+    def identities(self, node: Node) -> dict[str, str] | None:
+        """What of the inputs enters the fingerprint; None while it is not known.
+
+        Raises:
+            OSError, ValueError: the source of `prepare` cannot be listed.
+        """
+        if node.stage == "prepare":
+            if node not in self._listed:
+                self._listed[node] = self._listing(node.config)
+            return {"listing": self._listed[node]}
+        found = {name: self._identity(upstream) for name, upstream in node.inputs.items()}
+        return None if None in found.values() else found
+
+    def fingerprint(self, node: Node) -> str | None:
+        """Fingerprint of a node; None while `prepare` has to run first.
+
+        Raises:
+            OSError, ValueError: the source of `prepare` cannot be listed.
+        """
+        if node not in self._fingerprints:
+            identities = self.identities(node)
+            if identities is None:
+                return None
+            self._fingerprints[node] = sha256_of_json(
+                {
+                    "stage": node.stage,
+                    "config": readable_values(node.config),
+                    "code": self.code_of(node),
+                    "libraries": self.libraries(node),
+                    "inputs": identities,
+                }
+            )
+        return self._fingerprints[node]
+
+    def directory(self, node: Node) -> Path | None:
+        """Artifact directory of a node; None while its fingerprint is not known."""
+        fingerprint = self.fingerprint(node)
+        return fingerprint and artifact_directory(self.results, node.stage, fingerprint)
+
+    def lineage(self, node: Node) -> dict[str, str]:
+        """Digest of what each input holds now; inputs without a stamp are left out."""
+        found = {}
+        for name, upstream in node.inputs.items():
+            directory = self.directory(upstream)
+            stamp = read_stamp(directory) if directory else None
+            if stamp:
+                found[name] = content_of(stamp)
+        return found
+
+    def fault(self, node: Node) -> str | None:
+        """Why a node has to run; None where its artifact is current."""
+        if node.stage == "prepare":
+            try:
+                self.identities(node)
+            except (OSError, ValueError) as error:
+                return str(error)
+        directory = self.directory(node)
+        if directory is None:
+            return "waits for prepare"
+        reason = fault(directory, self.fingerprint(node))
+        if reason:
+            return reason
+        # An input that was made again may differ, e.g. on another device, though its fingerprint does not.
+        read = read_stamp(directory).get("lineage", {})
+        now = self.lineage(node)
+        changed = [name for name in now if read.get(name) != now[name]]
+        return f"{', '.join(changed)} was made again and differs" if changed else None
+
+    def record(self, name: str, config: dict) -> None:
+        """Note and link the artifacts that exist as those of the experiment `name`."""
+        known: dict[str, Path] = {}
+        for node in self.nodes:
+            try:
+                directory = self.directory(node)
+            except (OSError, ValueError):
+                continue  # the source cannot be listed now, so its artifact cannot be found
+            if directory and directory.is_dir():
+                known[node.link] = directory
+        record_experiment(self.results, name, config=config, artifacts=known)
+
+    def _identity(self, node: Node) -> str | None:
+        if node.stage != "prepare":
+            return self.fingerprint(node)
+        if self.fault(node):
+            return None
+        return content_of(read_stamp(self.directory(node)))

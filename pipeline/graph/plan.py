@@ -1,0 +1,166 @@
+"""What a run would do, why, and about how long it would take."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pipeline.benchmark.forecast import pretrain_seconds
+from pipeline.config.stages import PretrainConfig
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import Node
+from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, holder, read_stamp
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage that a run would run."""
+
+    label: str
+    reasons: tuple[str, ...]
+    seconds: float | None  # None: the stage never ran here, and the benchmark does not tell
+    benchmarked: bool = False  # seconds come from the benchmark's rates, not from earlier runs
+
+
+def plan(graph: Graph, nodes: list[Node] | None = None) -> list[Step]:
+    """Those of `nodes`, by default all, that are not current, in order, each with its reasons."""
+    nodes = graph.nodes if nodes is None else nodes
+    stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in nodes}}
+    steps, pending = [], set()
+    for node in nodes:
+        upstream = [other.label for other in node.inputs.values() if other in pending]
+        fault = graph.fault(node)
+        if fault is None:
+            continue
+        pending.add(node)
+        reasons = _reasons(graph, node, fault, stamps[node.stage])
+        if upstream and fault != "waits for prepare":
+            reasons = [*reasons, f"reads {', '.join(upstream[:3])}{', ...' if len(upstream) > 3 else ''}"]
+        seconds = _estimate(node, stamps[node.stage])
+        benchmarked = seconds is None
+        if benchmarked:
+            seconds = _forecast(graph, node)
+        steps.append(Step(node.label, tuple(reasons), seconds, benchmarked and seconds is not None))
+    return steps
+
+
+def planned(graph: Graph, chosen: set[Node]) -> list[str]:
+    """The plan of some nodes of the graph, in its order, as lines for a person."""
+    nodes = [node for node in graph.nodes if node in chosen]
+    return plan_lines(plan(graph, nodes), len(nodes))
+
+
+def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
+    """The plan as lines for a person."""
+    lines = []
+    width = max((len(step.label) for step in steps), default=0)
+    for step in steps:
+        duration = "?" if step.seconds is None else in_words(step.seconds)
+        said = "; ".join([*step.reasons, *(["time by the benchmark's rate"] if step.benchmarked else [])])
+        lines.append(f"{step.label:<{width}} {duration:>8}  {said}")
+    known = [step.seconds for step in steps if step.seconds is not None]
+    total = f"about {in_words(sum(known))}" if known else "of unknown duration"
+    unknown = len(steps) - len(known)
+    if known and unknown:
+        total += f" and {unknown} stage(s) that never ran here"
+    closing = f"{len(steps)} of {num_nodes} stages would run, {total}" if steps else "nothing to do"
+    return [*lines, closing]
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it: 0.4 s, 12 s, 3 min, 2.5 h."""
+    if seconds < 0.05:
+        return "< 0.1 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _stamps(results: Path, stage: str) -> list[dict[str, Any]]:
+    """Stamps of a stage, newest first."""
+    found = [read_stamp(path) for path in sorted((artifacts_root(results) / stage).glob("*/"))]
+    return sorted((stamp for stamp in found if stamp), key=lambda stamp: stamp["started"], reverse=True)
+
+
+def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]]) -> list[str]:
+    """The fault itself, or where the artifact is a new one, what differs from the nearest older one."""
+    if fault == INTERRUPTED and (maker := holder(graph.directory(node))):
+        return [f"is being made by {maker}"]
+    if fault not in ("never run", "waits for prepare"):
+        return [fault]
+    config, code, libraries = node.config.model_dump(mode="json"), graph.code_of(node), graph.libraries(node)
+    try:
+        inputs = graph.identities(node)
+    except (OSError, ValueError):
+        inputs = None  # said where prepare is
+
+    def differences(stamp: dict[str, Any]) -> list[str]:
+        found = [
+            f"{key} {_short(old)} -> {_short(new)}" for key, old, new in _changes(stamp["config"], config)
+        ]
+        if stamp["code"] != code:
+            found.append("its code changed")
+        found += [f"{name} {old} -> {new}" for name, old, new in _changes(stamp.get("libraries"), libraries)]
+        then = stamp["inputs"]
+        changed = [
+            name
+            for name in sorted({*then, *(inputs or then)})
+            if inputs and then.get(name) != inputs.get(name)
+        ]
+        if changed:
+            named = f"{', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}"
+            found.append(
+                "the source's files changed" if changed == ["listing"] else f"input changed: {named}"
+            )
+        return found or ["what its configuration computes changed"]
+
+    same = [stamp for stamp in stamps if stamp["name"] == node.name]
+    nearest = min((differences(stamp) for stamp in same), key=len, default=None)
+    if fault == "waits for prepare":
+        return [fault, *(nearest or [])]
+    return nearest if nearest else [fault]
+
+
+def _changes(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Leaves that differ, by config path."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [
+            change
+            for key in keys
+            for change in _changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        ]
+    return [] if old == new else [(path, old, new)]
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
+    """Median pace of the latest five runs of the stage, for this node's work."""
+    paces = [stamp["seconds"] / stamp["work"] for stamp in stamps[:5] if stamp.get("work")]
+    return median(paces) * node.work if paces else None
+
+
+def _forecast(graph: Graph, node: Node) -> float | None:
+    """Of a pretraining that never ran here: its operations, at the rate that the benchmark measured."""
+    if not isinstance(node.config, PretrainConfig):
+        return None
+    num_images = _training_images(graph, node.inputs["data"])
+    return num_images and pretrain_seconds(node.config, num_images, graph.results)
+
+
+def _training_images(graph: Graph, data: Node) -> int | None:
+    """As prepared, or as the embedded set will be drawn; None: not known yet."""
+    try:
+        directory = graph.directory(data)
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8")) if directory else {}
+    except (OSError, ValueError):
+        summary = {}
+    drawn = data.config.photo_scenes.num_train if data.config.source == "photo-scenes" else None
+    return summary.get("counts", {}).get("train", drawn)

@@ -1,0 +1,64 @@
+"""What people read: the tables and pictures of an experiment, in `results/<experiment>/`."""
+
+from pathlib import Path
+
+from pipeline.graph.chosen_head import CHOSEN_HEAD, experiment_of_head
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import Node
+from pipeline.storage.artifacts import place_links
+from pipeline.storage.files import replacing
+
+# Stages whose artifacts people read -> the files.
+PUBLISHED: dict[str, str] = {
+    "tables": "table.*",
+    "ablate": "ablate.*",
+    "search": "search.*",
+    "search-validate": "search-validate.*",
+}
+
+
+def publish(stage: str, artifact: Path, folder: Path, argument: str) -> None:
+    """Copy what people read whole into `folder`; files that are equal already are left alone.
+
+    Args:
+        stage: of the artifact.
+        argument: what names the experiment: a preset or a file.
+    """
+    for name, content in _for_people(stage, artifact, folder, argument).items():
+        target = folder / name
+        if not target.is_file() or target.read_bytes() != content:
+            with replacing(target) as partial:
+                partial.write_bytes(content)
+
+
+def is_published(stage: str, artifact: Path, folder: Path, argument: str) -> bool:
+    """Whether `folder` holds what people read of the artifact; true of stages that nobody reads."""
+    return all(
+        (folder / name).is_file() and (folder / name).read_bytes() == content
+        for name, content in _for_people(stage, artifact, folder, argument).items()
+    )
+
+
+def tables_of_studies(folder: Path) -> dict[str, Path]:
+    """Stage -> the text that is shown when it was asked for; the experiment's own table is `all`'s."""
+    return {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
+
+
+def _for_people(stage: str, artifact: Path, folder: Path, argument: str) -> dict[str, bytes]:
+    files = sorted(artifact.glob(PUBLISHED[stage])) if stage in PUBLISHED else []
+    found = {path.name: path.read_bytes() for path in files}
+    if stage == "search":
+        section = (artifact / CHOSEN_HEAD).read_text(encoding="utf-8")
+        found[CHOSEN_HEAD] = experiment_of_head(section, folder, argument).encode()
+    return found
+
+
+def link_pictures(graph: Graph, nodes: list[Node], folder: Path) -> None:
+    """Link the pictures of `nodes` as `folder/<stage>-<node>-<picture>`; links to others are removed."""
+    wanted = {
+        f"{node.link}-{picture.name}": picture
+        for node in nodes
+        if (directory := graph.directory(node))
+        for picture in sorted(directory.glob("*.png"))
+    }
+    place_links(folder, wanted)

@@ -1,0 +1,182 @@
+"""The stage side of the graph: read a request, run, and write the stamp last."""
+
+import ctypes
+import importlib.metadata
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.section import Section
+from pipeline.config.stages import RuntimeConfig
+from pipeline.storage.artifacts import STAMP, output_records
+from pipeline.storage.files import read_json, write_json, write_text
+
+_PR_SET_PDEATHSIG = 1
+_PROJECT = Path(__file__).resolve().parents[2]
+TRACEBACK = "traceback.txt"  # of a refusal, whose message alone is shown
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the graph asks of one stage."""
+
+    stage: str
+    name: str  # e.g. "hssl-seed0"; empty where a stage runs once
+    fingerprint: str
+    code: str  # digest of the code that the fingerprint was computed from
+    libraries: dict[str, str | None]  # that compute in the stage, with what counts of their versions
+    made_with: dict[str, str | None]  # these and those of all that the inputs are made from
+    config: dict[str, Any]
+    inputs: dict[str, str]  # argument name -> artifact directory
+    identities: dict[str, str]  # what of the inputs entered the fingerprint
+    lineage: dict[str, str]  # input -> digest of the very outputs that are read
+    work: float
+    output: str
+    runtime: dict[str, Any]
+
+
+def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_jittor: bool = False) -> None:
+    """Run a stage as the request named on the command line asks, then write `stamp.json`.
+
+    Args:
+        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories. It may return
+            a digest of its content; of the stage `prepare` it is what later stages' fingerprints depend on.
+        config_class: section that the request's "config" must satisfy.
+        needs_jittor: start Jittor before `run`, whose imports may then use it.
+
+    Raises:
+        SystemExit: no request was named; or the stage refused its input, which has been said.
+        ValueError: the request is not one, or its config is invalid.
+    """
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: python -m stages.NAME REQUEST.json, got the arguments {sys.argv[1:]}")
+    _end_with_parent()
+    request = read_request(Path(sys.argv[1]))
+    config = config_class.model_validate(request.config)
+    runtime = RuntimeConfig.model_validate(request.runtime)
+    output = Path(request.output)
+    (output / TRACEBACK).unlink(missing_ok=True)
+    started, clock = datetime.now(UTC), time.monotonic()
+    device, card = "cpu", None
+    with _refusals_said(output):
+        if needs_jittor:
+            from pipeline.runtime.start_jittor import start
+
+            report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
+            device, card = report.device, report.card
+        inputs = {name: Path(path) for name, path in request.inputs.items()}
+        content = run(config, output, runtime=runtime, **inputs)
+    stamp = {
+        "stage": request.stage,
+        "name": request.name,
+        "fingerprint": request.fingerprint,
+        "code": request.code,
+        "libraries": request.libraries,
+        "made_with": request.made_with,
+        "config": request.config,
+        "inputs": request.identities,
+        "lineage": request.lineage,
+        "outputs": output_records(output),
+        "content": content,
+        "work": request.work,
+        "seconds": round(time.monotonic() - clock, 3),
+        "started": started.isoformat(timespec="seconds"),
+        "environment": environment(runtime, device, card),
+    }
+    write_json(output / STAMP, stamp)
+
+
+@contextmanager
+def _refusals_said(output: Path) -> Iterator[None]:
+    """Of what is no fault of this code, show the message alone; where it was noticed is kept in `output`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        write_text(output / TRACEBACK, traceback.format_exc())
+        print(f"\n{error}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an exception is this project's answer to an input or a machine, and no fault in it.
+
+    It is of a class of the project's; or a file or the system said no; or it says "not with this value", and
+    was raised by the project's own lines, not by a library that they called wrongly.
+    """
+    if type(error).__module__.split(".")[0] == "pipeline" or isinstance(error, OSError):
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    folders = (_PROJECT / "pipeline", _PROJECT / "stages")
+    ours = any(Path(frame.f_code.co_filename).is_relative_to(folder) for folder in folders)
+    return ours and isinstance(error, ValueError | FloatingPointError)
+
+
+def read_request(path: Path) -> Request:
+    """Read a request.
+
+    Raises:
+        ValueError: keys are missing or unknown; the message names the file and the keys.
+    """
+    values = read_json(path)
+    expected = set(Request.__dataclass_fields__)
+    if not isinstance(values, dict) or set(values) != expected:
+        found = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise ValueError(f"{path}: a request has the keys {sorted(expected)}, found {found}")
+    return Request(**values)
+
+
+def environment(runtime: RuntimeConfig, device: str, card: str | None = None) -> dict[str, Any]:
+    """What a number may depend on besides configuration and code; recorded, not fingerprinted."""
+    return {
+        "python": platform.python_version(),
+        **{package: _version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
+        "platform": platform.platform(),
+        "git_commit": _git_commit(),
+        "threads": runtime.num_threads,
+        "device": device,
+        "card": card,
+        "kernels": runtime.kernels,
+        # Linux counts in KiB.
+        "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
+def _version(package: str) -> str | None:
+    # By metadata, never by import: importing Jittor compiles.
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Commit of the project, with "+changes" where the tree differs; None outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
+            cwd=Path(__file__).resolve().parent,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when the one that started it is gone: no orphan keeps the device."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

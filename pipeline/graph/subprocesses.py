@@ -1,0 +1,217 @@
+"""Run a stage as a process of its own: live output, a log, and nothing left behind."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from pipeline.storage.artifacts import LOG, REQUEST, STAMP
+
+_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
+_POLL_SECONDS = 0.2
+# Reads the group's number, then waits for the end of file: it comes when doit ends, whatever ended it.
+_WATCHER = 'read -r group || exit 0; read -r _; kill -s KILL -- "-$group" 2>/dev/null'
+
+
+class StageFailed(RuntimeError):
+    """A stage ended without its stamp; the message names its log."""
+
+
+def run_stage(
+    module: str, output: Path, *, cwd: Path, threads: int, lock: int, show: Callable[[bytes], None]
+) -> None:
+    """Run `python -m module <output>/request.json` until its stamp is there.
+
+    Jittor may end a process with exit code 0 and the wish to be started again, so a stage that ends so
+    without a stamp is started once more.
+
+    Args:
+        module: such as "stages.knn".
+        output: artifact directory with its request.
+        cwd: folder that holds the module's package.
+        threads: for the numerical libraries; 0: every core that this process may use.
+        lock: descriptor of the artifact's lock, which the stage keeps open.
+        show: called with the output as it comes.
+
+    Raises:
+        StageFailed: the stage failed, or ended without a stamp twice.
+    """
+    command = [sys.executable, "-m", module, str(output / REQUEST)]
+    count = str(threads or len(os.sched_getaffinity(0)))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    environment = os.environ | dict.fromkeys(names, count) | {"PYTHONUNBUFFERED": "1"}
+    if not _in_terminal():
+        environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; each state of a bar is a line in a file
+    for attempt in ("first", "second"):
+        with _Log(output / LOG, append=attempt == "second") as log:
+
+            def pass_on(chunk: bytes, log: "_Log" = log) -> None:
+                log.write(chunk)
+                show(chunk)
+
+            code = run_in_group(command, cwd=cwd, environment=environment, keep_open=(lock,), show=pass_on)
+        if code:
+            ended = (
+                f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
+            )
+            raise StageFailed(f"{module} {ended}; its output is in {output / LOG}")
+        if (output / STAMP).is_file():
+            return
+    raise StageFailed(
+        f"{module} ended twice with exit code 0 but no {STAMP}; its output is in {output / LOG}"
+    )
+
+
+def run_in_group(
+    command: list[str],
+    *,
+    cwd: Path,
+    environment: dict[str, str],
+    keep_open: tuple[int, ...] = (),
+    show: Callable[[bytes], None],
+) -> int:
+    """Run a command in its own session and return its exit code; pass its output on as it comes.
+
+    Whatever ends this call, also an exception raised by a signal handler, ends the whole process group first.
+    If this process is killed, a watcher kills the group.
+    """
+    reading, writing = _channel()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            start_new_session=True,
+            pass_fds=keep_open,
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    try:
+        with _watched(process.pid):
+            try:
+                _copy(process, reading, show)
+                return process.wait()
+            finally:
+                _end_group(process)
+    finally:
+        os.close(reading)
+
+
+def end_on_signal() -> None:
+    """Turn SIGTERM and SIGHUP into SystemExit, so that `finally` blocks run and the stage is ended."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup SIGHUP is ignored, and that is to stay.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _in_terminal() -> bool:
+    return os.isatty(1)
+
+
+def _channel() -> tuple[int, int]:
+    """Ends of a pipe; of a pseudo-terminal where standard output is a terminal, so that bars move."""
+    if not _in_terminal():
+        return os.pipe()
+    reading, writing = pty.openpty()
+    attributes = termios.tcgetattr(writing)
+    attributes[1] &= ~termios.OPOST  # the real terminal translates line ends, once
+    termios.tcsetattr(writing, termios.TCSANOW, attributes)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(writing, termios.TIOCSWINSZ, fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+    return reading, writing
+
+
+def _copy(process: subprocess.Popen, reading: int, show: Callable[[bytes], None]) -> None:
+    """Pass on output until its end, or until the process has ended and nothing more is waiting."""
+    while True:
+        ended = process.poll() is not None
+        ready, _, _ = select.select([reading], [], [], 0 if ended else _POLL_SECONDS)
+        if ready:
+            try:
+                chunk = os.read(reading, 65536)
+            except OSError:  # how a pseudo-terminal says end of file
+                return
+            if not chunk:
+                return
+            show(chunk)
+        elif ended:
+            return
+
+
+@contextlib.contextmanager
+def _watched(group: int) -> Iterator[None]:
+    watcher = subprocess.Popen(
+        ["/bin/sh", "-c", _WATCHER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        watcher.stdin.write(f"{group}\n".encode())
+        watcher.stdin.flush()
+        yield
+    finally:
+        # Closing lets the watcher kill what is left of the group, even if ending it was interrupted.
+        with contextlib.suppress(BrokenPipeError):
+            watcher.stdin.close()
+        watcher.wait()
+
+
+def _end_group(process: subprocess.Popen) -> None:
+    """SIGTERM to the group, SIGKILL after a grace; also to children that outlive their parent."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+class _Log:
+    """Copies output to a file; of a line that was redrawn by carriage returns the last state is kept."""
+
+    def __init__(self, path: Path, *, append: bool):
+        self._stream = open(path, "ab" if append else "wb")  # noqa: SIM115 - closed by __exit__
+        self._line = b""
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def write(self, chunk: bytes) -> None:
+        *lines, rest = (self._line + chunk).split(b"\n")
+        for line in lines:
+            self._stream.write(_last_state(line) + b"\n")
+        self._line = rest[rest.rstrip(b"\r").rfind(b"\r") + 1 :]  # a bar redraws one line for hours
+        self._stream.flush()
+
+    def __exit__(self, *exception: object) -> None:
+        self._stream.write(_last_state(self._line) + b"\n" if self._line else b"")
+        self._stream.close()
+
+
+def _last_state(line: bytes) -> bytes:
+    states = [state for state in line.split(b"\r") if state]
+    return states[-1] if states else b""

@@ -1,0 +1,102 @@
+"""Result rows: what a probe measured, with what the intervals of differences are made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.report.measures import REPLICATES, replicates_key
+from pipeline.storage.artifacts import read_stamp
+from pipeline.storage.files import read_json
+
+_REQUIRED = {
+    "task": str,
+    "metric": str,
+    "value": (int, float),
+    "ci_low": (int, float),
+    "ci_high": (int, float),
+    "num_images": int,
+    "dataset": str,
+    "split": str,
+    "protocol": str,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One metric of one probe of one backbone; values are fractions."""
+
+    arm: str
+    seed: int
+    task: str
+    metric: str
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    num_images: int
+    dataset: str
+    split: str
+    protocol: str
+    higher_is_better: bool
+    fingerprint: str  # of the probe's artifact
+    # At most one of the two: a mean over images keeps its images, any other metric its bootstrap replicates.
+    correct: np.ndarray | None  # (num_images,) bool
+    replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
+
+
+def libraries_of(directory: Path) -> set[str]:
+    """What an artifact and all that it was made from were computed with, such as "numpy 1.26"."""
+    made_with = (read_stamp(directory) or {}).get("made_with", {})
+    return {f"{name} {number}" for name, number in made_with.items() if number}
+
+
+def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
+    """Rows of one probe's artifact.
+
+    Raises:
+        FileNotFoundError: there is no rows.json or no stamp.
+        ValueError: a row lacks a key, has a wrong type, or per-image values of another length.
+    """
+    path = directory / "rows.json"
+    stamp = read_stamp(directory)
+    if stamp is None:
+        raise FileNotFoundError(f"{directory}: no readable stamp; run its stage again")
+    correct = _arrays(directory / "predictions.npz", prefix="correct_")
+    replicates = _arrays(directory / REPLICATES)
+    rows = []
+    for values in read_json(path):
+        _check(path, values)
+        row = Row(
+            arm=arm,
+            seed=seed,
+            fingerprint=stamp["fingerprint"],
+            correct=correct.get(values["metric"]),
+            replicates=replicates.get(replicates_key(values["task"], values["metric"])),
+            higher_is_better=bool(values.get("higher_is_better", True)),
+            **{key: values[key] for key in _REQUIRED},
+        )
+        if row.correct is not None and row.correct.shape != (row.num_images,):
+            raise ValueError(
+                f"{directory / 'predictions.npz'}: correct_{row.metric} has shape {row.correct.shape}, "
+                f"rows.json says {row.num_images} images"
+            )
+        rows.append(row)
+    return rows
+
+
+def _check(path: Path, values: Any) -> None:
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected a list of objects, found {type(values).__name__}")
+    for key, kinds in _REQUIRED.items():
+        optional = key in ("ci_low", "ci_high") and values.get(key, 0) is None
+        if key not in values or not (optional or isinstance(values[key], kinds)):
+            raise ValueError(f"{path}: row key {key!r}: expected {kinds}, found {values.get(key)!r}")
+
+
+def _arrays(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
+    """The arrays of a file whose names start with `prefix`, without it; none where there is no file."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}

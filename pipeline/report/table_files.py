@@ -1,0 +1,94 @@
+"""Lines of a table -> Markdown, CSV, LaTeX, plain text and JSON.
+
+People first see one metric per task; every metric is below it in Markdown, and in CSV, LaTeX and JSON.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from pipeline.config.tables import TablesConfig
+from pipeline.report.tables import Line, headlines, points, verdicts
+from pipeline.storage.files import write_json, write_text
+
+_RIGHT = frozenset({3, 4, 5, 6, 7})  # columns of numbers
+_NOTHING = "No probe had labelled images to test on: there is nothing to compare. The backbones are made."
+_SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
+
+
+def write_tables(
+    directory: Path, lines: list[Line], config: TablesConfig, *, made_with: Sequence[str] = ()
+) -> None:
+    """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent.
+
+    Args:
+        made_with: libraries and versions that all rows were computed with, for Markdown and LaTeX.
+    """
+    headers, short = _headers(config), _headers(config)[:_SHORT]
+    every = [_cells(line, config) for line in lines]
+    first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
+    sentences = verdicts(lines, config)
+    parts = [_table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences)]
+    write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
+    listed = "\n".join(f"- {sentence}" for sentence in sentences)
+    versions = f"Computed with {', '.join(made_with)}." if made_with else ""
+    tables = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
+    parts = [*tables, versions]
+    markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
+    write_text(directory / "table.md", f"{markdown}\n")
+    said = [*sentences, versions] if versions else sentences
+    comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in said)
+    write_text(directory / "table.tex", f"{_table(every, headers, 'latex_booktabs')}\n{comments}")
+    write_text(directory / "table.csv", _csv(lines))
+    write_json(directory / "table.json", lines)
+
+
+def _table(cells: list[list[str]], headers: list[str], form: str) -> str:
+    align = ["right" if column in _RIGHT else "left" for column in range(len(headers))]
+    return tabulate(cells, headers, tablefmt=form, disable_numparse=True, colalign=align if cells else None)
+
+
+def _headers(config: TablesConfig) -> list[str]:
+    interval = f"{100 * config.confidence:g} % interval"
+    baselines = _baselines(config)
+    difference = f"vs {min(baselines)}" if len(baselines) == 1 else "difference"
+    return [
+        "task", "metric", "arm", "%", interval, difference, interval, "images", "seeds",
+        "data set", "split", "protocol",
+    ]  # fmt: skip
+
+
+def _baselines(config: TablesConfig) -> set[str]:
+    return {config.compared_with[arm] for arm in config.arms}
+
+
+def _cells(line: Line, config: TablesConfig) -> list[str]:
+    value, difference = f"{100 * line['value']:.1f}", ""
+    if line["std"] is not None:
+        value += f" ± {100 * line['std']:.1f}"
+    if line["difference"] is not None:
+        difference = points(line["difference"])
+        if line["difference_std"] is not None:
+            difference += f" ± {100 * line['difference_std']:.1f}"
+        if len(_baselines(config)) > 1:
+            difference += f" vs {line['baseline']}"
+    interval = "" if line["ci_low"] is None else f"[{100 * line['ci_low']:.1f}, {100 * line['ci_high']:.1f}]"
+    low, high = line["difference_ci_low"], line["difference_ci_high"]
+    return [
+        line["task"], line["metric"], line["arm"], value, interval, difference,
+        "" if low is None else f"[{points(low)}, {points(high)}]", str(line["num_images"]),
+        " ".join(map(str, line["seeds"])), line["dataset"], line["split"], line["protocol"],
+    ]  # fmt: skip
+
+
+def _csv(lines: list[Line]) -> str:
+    if not lines:
+        return ""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(line | {"seeds": " ".join(map(str, line["seeds"]))} for line in lines)
+    return stream.getvalue()

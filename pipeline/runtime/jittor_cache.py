@@ -1,0 +1,251 @@
+"""Jittor's compiled core: one folder per machine and tool chain, built by one process, whole or rebuilt."""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from importlib import metadata, util
+from pathlib import Path
+from typing import IO
+
+from pipeline.runtime import compiled_headers, environment
+from pipeline.runtime.cache import cache_root
+from pipeline.runtime.processor import model_and_flags
+from pipeline.storage.files import read_json, replacing, write_json
+
+# One object file per source file of Jittor 1.3.11's core; only for the progress line.
+_NUM_CORE_FILES = 157
+_SECONDS_BETWEEN_REPORTS = 15.0
+_PROJECT = Path(__file__).resolve().parents[2]
+# Variables by which a user may change how Jittor compiles.
+_COMPILE_VARIABLES = ("cc_flags", "kernel_flags", "nvcc_flags", "debug", "enable_lto", "use_data_gz")
+_CUDA_COMPILE_VARIABLES = ("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "conv_opt")
+
+Say = Callable[[str], None]
+OneDnn = tuple[Path, Path]  # folder of the headers, library
+
+
+class JittorBuildError(RuntimeError):
+    """Jittor's core could not be compiled; the message ends with what the build said last."""
+
+
+def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
+    """Where Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
+
+    Everything that makes Jittor compile again is in the folder's name. A folder is therefore never
+    rebuilt in place, which Jittor answers with "please rerun" and exit code 0.
+
+    Args:
+        compiler: the C++ compiler.
+        onednn: headers and library, if oneDNN is used.
+        cuda: identity of toolkit, card and flags (`CudaSetup.identity`), where it is compiled for a card.
+    """
+    variables = _COMPILE_VARIABLES if cuda is None else _COMPILE_VARIABLES + _CUDA_COMPILE_VARIABLES
+    parts = (
+        metadata.version("jittor"),
+        util.find_spec("jittor").origin,
+        platform.python_version(),
+        sysconfig.get_path("include"),
+        compiler,
+        _first_line(compiler, "--version"),
+        platform.platform(),
+        platform.node(),
+        model_and_flags(),
+        str(onednn),
+        str(cuda),
+        [environment.original(name) for name in variables],
+    )
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return cache_root() / "jittor" / digest
+
+
+def is_built(folder: Path) -> bool:
+    """Whether the core in `folder` was compiled to the end."""
+    return _mark(folder).is_file()
+
+
+def discard(folder: Path) -> None:
+    """Declare the core in `folder` unusable, so that the next start builds it again."""
+    _mark(folder).unlink(missing_ok=True)
+
+
+def prepare(folder: Path, onednn: OneDnn | None) -> None:
+    """Put into `folder` what Jittor would else search for, or download. Repeating it changes nothing."""
+    script = python_config(folder)
+    includes = " ".join(sorted({f"-I{sysconfig.get_path(name)}" for name in ("include", "platinclude")}))
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    text = (
+        "#!/bin/sh\n# Jittor asks this script how to compile for the interpreter that runs it.\n"
+        f'case "$1" in --includes) echo "{includes}" ;; *) echo "{suffix}" ;; esac\n'
+    )
+    if not script.is_file() or script.read_text() != text:
+        with replacing(script) as partial:
+            partial.write_text(text)
+            partial.chmod(0o700)
+    if onednn is not None:
+        headers, library = onednn
+        # The name that the archive would have which Jittor downloads to this place.
+        home = folder / ".cache" / "jittor" / "mkl" / "dnnl_lnx_2.2.0_cpu_gomp"
+        (home / "lib").mkdir(parents=True, exist_ok=True)
+        _link(home / "include", headers)
+        _link(home / "lib" / "libmkldnn.so", library)
+
+
+def python_config(folder: Path) -> Path:
+    """The script that answers for `python3-config`, which many Pythons lack or keep elsewhere."""
+    return folder / "python-config"
+
+
+def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, on_device: bool) -> None:
+    """Compile Jittor's core into `folder` unless it is there; one process compiles, others wait.
+
+    The work happens in a process of its own, which inherits the lock: if this process is killed, the
+    build ends by itself and whoever comes next waits for it instead of building beside it.
+
+    Args:
+        folder: see `jittor_folder`.
+        onednn: headers and library, if oneDNN is used.
+        say: called with lines for the user.
+        compiler: the C++ compiler.
+        on_device: whether the core is for a card.
+
+    Raises:
+        JittorBuildError: compiling failed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        _wait_for(lock, say)
+        if is_built(folder):
+            return
+        if folder.exists():
+            say(f"removing a compiled core of Jittor that was never finished: {folder}")
+            shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+        prepare(folder, onednn)
+        started = time.monotonic()
+        if not on_device:
+            sources = Path(util.find_spec("jittor").origin).parent / "src"
+            python = [Path(sysconfig.get_path(name)) for name in ("include", "platinclude")]
+            user = environment.original("cc_flags") or ""
+            compiled_headers.compile_core_headers(folder, compiler, user, [sources, *python])
+        say("compiling Jittor's core, once per machine and Python environment; minutes on 2 cores ...")
+        _build(folder, compiler, onednn[1] if onednn else None, lock, say)
+        say(f"Jittor's core compiled in {time.monotonic() - started:.0f} s, kept in {folder}")
+
+
+def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
+    """Import Jittor for the first time and check one product; runs in a process of its own.
+
+    Raises:
+        JittorBuildError: what was compiled computes a wrong product.
+    """
+    started = time.monotonic()
+    load_globally(library)
+    import jittor
+    import numpy as np
+
+    if compiled_headers.core_flags(folder):
+        compiled_headers.use_operator_headers(jittor, folder, compiler)
+    left = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) % 7
+    product = jittor.matmul(jittor.array(left), jittor.array(left)).numpy()
+    if not np.array_equal(product, left @ left):
+        raise JittorBuildError(f"Jittor's product of two 64 x 64 matrices is wrong; compiled in {folder}")
+    seconds = round(time.monotonic() - started, 1)
+    jittor_version = metadata.version("jittor")
+    write_json(_mark(folder), {"jittor": jittor_version, "onednn": str(library), "seconds": seconds})
+
+
+def load_globally(library: Path | None) -> None:
+    """Load oneDNN for all libraries to come: Jittor's need no LD_LIBRARY_PATH then.
+
+    Raises:
+        OSError: the library, or one that it needs, cannot be loaded.
+    """
+    if library is not None:
+        ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+
+
+def build_seconds(folder: Path) -> float | None:
+    """How long compiling the core took, if it is there."""
+    return float(read_json(_mark(folder))["seconds"]) if is_built(folder) else None
+
+
+def _mark(folder: Path) -> Path:
+    return folder / "built.json"
+
+
+def _wait_for(lock: IO[str], say: Say) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another process is compiling Jittor's core; waiting for it ...")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say: Say) -> None:
+    """Run `first_compile` in a fresh process, a second time if Jittor asks for it by leaving with 0."""
+    onednn = f"Path({str(library)!r})" if library else None
+    code = (
+        "from pathlib import Path; from pipeline.runtime.jittor_cache import first_compile; "
+        f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
+    )
+    # Unset is not the same as empty: Jittor would find its commands changed at the next start.
+    variables = dict(os.environ)
+    if headers := compiled_headers.core_flags(folder):
+        variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112
+    log = folder / "first-compile.log"
+    for _ in range(2):
+        with open(log, "ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=_PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(lock.fileno(),),
+                env=variables,
+            )
+            try:
+                _report_until_done(process, folder, say)
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+        if process.returncode or is_built(folder):
+            break
+    if not is_built(folder):
+        tail = log.read_text(errors="replace")[-4000:]
+        raise JittorBuildError(
+            f"Jittor's core was not compiled (exit code {process.returncode}); {log} ends:\n{tail}"
+        )
+
+
+def _report_until_done(process: subprocess.Popen, folder: Path, say: Say) -> None:
+    started = time.monotonic()
+    while True:
+        try:
+            process.wait(timeout=_SECONDS_BETWEEN_REPORTS)
+            return
+        except subprocess.TimeoutExpired:
+            done = sum(1 for _ in folder.rglob("*.o"))
+            say(f"  {done} of about {_NUM_CORE_FILES} files compiled, {time.monotonic() - started:.0f} s")
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    with_pid = link.with_name(f"{link.name}.{os.getpid()}")
+    os.symlink(target, with_pid)
+    os.replace(with_pid, link)
+
+
+def _first_line(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    return done.stdout.partition("\n")[0]

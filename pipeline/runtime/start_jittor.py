@@ -1,0 +1,306 @@
+"""Starting Jittor: call `start` before anything imports it. Stages do so through
+`pipeline.graph.stage_runner`.
+
+Jittor compiles itself on first import, reads a dozen environment variables, downloads what it misses,
+and takes over signals. All of that is settled here, once.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import ssl
+import sys
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy
+
+from pipeline.config.devices import check_device
+from pipeline.runtime import compiled_headers, environment
+from pipeline.runtime.cache import cache_root
+from pipeline.runtime.compiled_operators import remove_torn_operators
+from pipeline.runtime.cuda import after_import, cudnn
+from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
+from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
+from pipeline.runtime.cuda.used import remember
+from pipeline.runtime.jittor_cache import (
+    OneDnn,
+    Say,
+    build_once,
+    discard,
+    is_built,
+    jittor_folder,
+    load_globally,
+    prepare,
+    python_config,
+)
+from pipeline.runtime.onednn import onednn_paths
+
+__all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
+
+_MIB = 2**20
+
+
+class JittorStartError(RuntimeError):
+    """Jittor cannot be used here; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """How Jittor runs in this process."""
+
+    device: Literal["cpu", "cuda"]
+    card: str | None  # name and index of the GPU, such as "NVIDIA H100 80GB HBM3 (cuda:0)"
+    threads: int
+    onednn: Path | None  # the library in use
+    cudnn: bool  # whether convolutions on the GPU are cuDNN's
+    cache: Path  # what Jittor compiles is kept here
+    notes: tuple[str, ...]  # what is not as good as it could be, for the user
+
+
+_started: StartReport | None = None
+
+
+def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: None) -> StartReport:
+    """Make `import jittor` work, then import it.
+
+    Takes half a second, or some minutes where Jittor's core has to be compiled first. A second call in
+    one process changes the number of threads only.
+
+    Args:
+        device: "auto" takes the first GPU if one works, "cuda" insists on it, "cuda:1" on the second one of
+            those that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
+        threads: of the CPU kernels; 0 means every core that this process may use.
+        say: is told, in whole lines, what takes long and what is missing.
+
+    Raises:
+        JittorStartError: the wrong NumPy, no compiler, no GPU where one was asked for.
+        ValueError: `device` is none of these.
+        JittorBuildError: Jittor's core could not be compiled.
+        OSError: no folder can hold compiled code.
+    """
+    global _started
+    check_device(device)
+    threads = threads or len(os.sched_getaffinity(0))
+    if _started is not None:
+        _started = _again(_started, device, threads)
+        return _started
+    _refuse_numpy_2()
+    if "jittor" in sys.modules:
+        raise JittorStartError("jittor was imported before pipeline.runtime.start_jittor.start() was called")
+    compiler = _find_compiler()
+    cuda, notes = _choose_device(device, compiler)
+    onednn, onednn_notes = _choose_onednn()
+    os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
+    _set_cuda_environment(cuda)
+    folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
+    _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
+    if not is_built(folder):
+        build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
+    prepare(folder, onednn)
+    _include_core_headers(folder)
+    remove_torn_operators(folder, say)
+    cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
+    with_cudnn = cuda is not None and not cudnn_notes
+    _import_jittor(folder, cuda, with_cudnn=with_cudnn)
+    if cuda is None:
+        compiled_headers.use_operator_headers(sys.modules["jittor"], folder, compiler)
+    remember(cuda)
+    _set_threads(threads)
+    _started = StartReport(
+        device="cuda" if cuda else "cpu",
+        card=f"{cuda.card.name} (cuda:{cuda.card.index})" if cuda else None,
+        threads=threads,
+        onednn=onednn[1] if onednn else None,
+        cudnn=with_cudnn,
+        cache=folder,
+        notes=(*notes, *onednn_notes, *cudnn_notes),
+    )
+    for note in _started.notes:
+        say(note)
+    return _started
+
+
+def _again(report: StartReport, device: str, threads: int) -> StartReport:
+    other_card = card_index(device) is not None and not (report.card or "").endswith(f"({device})")
+    if device != "auto" and (device.partition(":")[0] != report.device or other_card):
+        found = f"{report.device!r}, {report.card}" if report.card else repr(report.device)
+        raise JittorStartError(f"Jittor was started for {found} here, not for {device!r}")
+    if threads == report.threads:
+        return report
+    _set_threads(threads)
+    return replace(report, threads=threads)
+
+
+def _refuse_numpy_2() -> None:
+    if int(numpy.__version__.split(".")[0]) >= 2:
+        raise JittorStartError(
+            f"NumPy {numpy.__version__} is installed, but Jittor 1.3 needs a version below 2: with NumPy "
+            "2 it returns uninitialised memory without any error. Remedy: pip install 'numpy>=1.26,<2'"
+        )
+
+
+def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
+    """(card and toolkit, or None for the CPU; notes)."""
+    if device == "cpu":
+        return None, ()
+    try:
+        return set_up(device, compiler), ()
+    except CudaUnavailable as problem:
+        if device != "auto":
+            raise JittorStartError(
+                f"device = {device!r}, but {problem} (device = 'cpu' or 'auto' runs on the processor)"
+            ) from problem
+        driver = installed_driver()
+        has_card = driver is not None and len(driver.cards) > 0
+        return None, (f"{problem}; running on the CPU",) if has_card else ()
+
+
+def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
+    slower = "running on without oneDNN, several times slower"
+    found = onednn_paths()
+    if found is None:
+        remedy = "python -m pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023'"
+        return None, (f"oneDNN 2 is not installed; {slower} (x86-64 Linux: {remedy})",)
+    try:
+        load_globally(found[1])
+    except OSError as error:
+        return None, (f"oneDNN cannot be loaded ({error}); {slower}",)
+    return found, ()
+
+
+def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say) -> tuple[str, ...]:
+    """Notes; none where cuDNN works, or nothing runs on a card."""
+    if cuda is None:
+        return ()
+    slower = "convolutions run on plain kernels, several times slower"
+    if not cudnn.can_be_tried(cuda.toolkit):
+        return (f"cuDNN 9 is not installed; {slower} (CUDA 13: pip install nvidia-cudnn-cu13)",)
+    problem = cudnn.try_once(folder, cuda.toolkit, onednn[1] if onednn else None, say)
+    return (f"cuDNN cannot be used ({problem}); {slower}",) if problem else ()
+
+
+def _find_compiler() -> str:
+    compiler = shutil.which(os.environ.get("cc_path") or "g++")  # noqa: SIM112  Jittor's own name
+    if compiler is None:
+        raise JittorStartError("no C++ compiler: g++ is not on PATH (Debian, Ubuntu: apt-get install g++)")
+    return compiler
+
+
+def _set_cuda_environment(cuda: CudaSetup | None) -> None:
+    """What the compilers are told for a card, beside what the user tells them; nothing of it for the CPU."""
+    names = ("cc_flags", "NVCC_APPEND_FLAGS", "conv_opt")
+    if cuda is None:
+        environment.restore(names)  # a parent may have been started on a card
+        return
+    use_card(cuda.card)
+    given = {name: environment.original(name) for name in names}
+    environment.change(
+        {
+            "cc_flags": f"{given['cc_flags'] or ''} {cuda.cc_flags}".strip(),
+            "NVCC_APPEND_FLAGS": f"{given['NVCC_APPEND_FLAGS'] or ''} {cuda.nvcc_flags}".strip(),
+            # cuBLAS and cuRAND only: cuDNN, cuFFT and cuSPARSE would each end the process where missing.
+            "conv_opt": "1",
+        }
+    )
+
+
+def _include_core_headers(folder: Path) -> None:
+    """Tell Jittor what its core was compiled with; else it compiles it again."""
+    if flags := compiled_headers.core_flags(folder):
+        given = environment.original("cc_flags") or ""
+        environment.change({"cc_flags": f"{given} {flags}".strip()})
+
+
+def _set_environment(
+    folder: Path, compiler: str, *, cuda: CudaSetup | None, onednn: OneDnn | None, threads: int
+) -> None:
+    """Jittor has no other interface than the environment; its child processes read it again."""
+    os.environ.pop("JITTOR_HOME", None)  # Jittor would write it into the user's home for every later run
+    os.environ.update(
+        HOME=str(folder),
+        cc_path=compiler,
+        nvcc_path=str(cuda.toolkit.nvcc if cuda else ""),
+        python_config_path=str(python_config(folder)),
+        use_mkl="1" if onednn else "0",
+        cache_name="default",  # else the git branch that the virtual environment happens to lie in
+        gdb_path="",  # else a crash starts a debugger
+        use_cutlass="0",  # these two would be downloaded, and nothing here uses them
+        use_cutt="0",
+        FIX_TORCH_ERROR="0",  # else an installed PyTorch is imported too
+        OMP_NUM_THREADS=str(threads),
+    )
+    os.environ.setdefault("log_silent", "1")
+    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
+        os.environ.update(use_mpi="0", use_nccl="0")
+
+
+def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) -> None:
+    """Import Jittor and take back what it takes over."""
+    # Its handlers end the process on Ctrl-C, and when any child process is killed, without clean-up.
+    taken = (signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
+    handlers = {number: signal.getsignal(number) for number in taken}
+    https_context = ssl._create_default_https_context  # it turns off the checking of certificates
+    # Its libraries make the processor flush subnormal numbers to zero; NumPy measures and remembers them now.
+    for kind in (numpy.float16, numpy.float32, numpy.float64):
+        numpy.finfo(kind)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import jittor
+    except SystemExit as leaving:
+        discard(folder)
+        raise JittorStartError(
+            "Jittor compiled a part of itself again and asks for a new start; the same command will work"
+        ) from leaving
+    except ImportError as error:  # a library cut short by a full disk or a power failure
+        discard(folder)
+        raise JittorStartError(
+            f"Jittor's compiled core cannot be loaded and is built again at the next start: {error}"
+        ) from error
+    finally:
+        ssl._create_default_https_context = https_context
+        _restore(handlers)
+    jittor.flags.use_cuda = int(cuda is not None)
+    if cuda is not None:
+        after_import.tune(jittor)
+        if with_cudnn:
+            cudnn.load(jittor, cuda.toolkit.libraries)
+    else:
+        _reserve_memory(jittor)
+
+
+def _reserve_memory(jittor: ModuleType) -> None:
+    """Give Jittor's allocator one block to cut all tensors from.
+
+    It joins free neighbours within a block only. In blocks of one tensor each, what the shapes of one step
+    leave free does not fit the next: 4 % more memory for a step of ViT-S/16. The block is address space;
+    memory becomes part of it where it is first written.
+    """
+    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:  # what a batch system sets is for the whole process
+        return
+    # It may be refused, where the system promises no more than it has: the allocator then works as before.
+    with contextlib.suppress(RuntimeError):
+        jittor.empty((half // _MIB, _MIB // 4), "float32").sync()
+
+
+def _restore(handlers: dict) -> None:
+    with contextlib.suppress(ValueError):  # not the main thread, which alone may set handlers
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _set_threads(threads: int) -> None:
+    """For an OpenMP that was loaded, and read its environment, before `start` was called."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libgomp.so.1").omp_set_num_threads(threads)

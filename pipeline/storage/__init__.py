@@ -1,0 +1,1 @@
+"""Whole files, and artifacts with their stamps."""

@@ -1,0 +1,210 @@
+"""Artifact directories, and the stamps that say whether what they hold is whole and current."""
+
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.storage.files import PARTIAL, partial_of, sha256_of_file, sha256_of_json, write_json
+
+STAMP = "stamp.json"
+REQUEST = "request.json"
+LOG = "stage.log"
+RECORD = "experiment.json"
+INTERRUPTED = "interrupted"
+_HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
+
+
+def artifacts_root(results: Path) -> Path:
+    """Where every experiment's artifacts lie, shared between experiments."""
+    return results / "artifacts"
+
+
+def listing_memo(results: Path, source: str) -> Path:
+    """Where the listing of one data source is remembered."""
+    return artifacts_root(results) / f".listing-{sha256_of_json(source)[:16]}.json"
+
+
+def artifact_directory(results: Path, stage: str, fingerprint: str) -> Path:
+    """Directory of the artifact of one stage with one fingerprint."""
+    return artifacts_root(results) / stage / fingerprint[:16]
+
+
+def output_records(directory: Path) -> dict[str, dict[str, Any]]:
+    """Size of every output in `directory`, and SHA-256 of those up to 64 MiB, by relative name."""
+    records = {}
+    for path in sorted(p for p in directory.rglob("*") if p.is_file() and _is_output(p, directory)):
+        size = path.stat().st_size
+        record: dict[str, Any] = {"size": size}
+        if size <= _HASHED_UP_TO:
+            record["sha256"] = sha256_of_file(path)
+        records[path.relative_to(directory).as_posix()] = record
+    return records
+
+
+def _is_output(path: Path, directory: Path) -> bool:
+    relative = path.relative_to(directory)
+    if relative.as_posix() in (STAMP, REQUEST, LOG) or path.suffix == PARTIAL:
+        return False
+    return not any(part.startswith("checkpoint") for part in relative.parts)
+
+
+def read_stamp(directory: Path) -> dict[str, Any] | None:
+    """The stamp of an artifact; None where there is none, or something unreadable in its place."""
+    try:
+        stamp = json.loads((directory / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stamp if isinstance(stamp, dict) and isinstance(stamp.get("outputs"), dict) else None
+
+
+def fault(directory: Path, fingerprint: str) -> str | None:
+    """Why the artifact cannot be used as it is; None where it is whole and has this fingerprint."""
+    stamp = read_stamp(directory)
+    if stamp is None:
+        return INTERRUPTED if (directory / REQUEST).exists() else "never run"
+    if stamp.get("fingerprint") != fingerprint:
+        return f"{STAMP} is of another fingerprint"
+    for name, record in stamp["outputs"].items():
+        try:
+            size = (directory / name).stat().st_size
+        except OSError:
+            return f"output {name} is missing"
+        if size != record.get("size"):
+            return f"output {name} has {size} bytes, its stamp says {record.get('size')}"
+    return None
+
+
+def content_of(stamp: dict[str, Any]) -> str:
+    """Digest of what an artifact holds: what the stage said, else one of all its outputs' records."""
+    return stamp.get("content") or sha256_of_json(stamp["outputs"])
+
+
+@contextmanager
+def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Iterator[tuple[int, bool]]:
+    """Hold the artifact's lock: one process at a time makes, or deletes, an artifact.
+
+    The lock file lies beside the directory. A stage inherits its descriptor, so that the lock lives as long
+    as the stage does, even if the process that started it was killed.
+
+    Args:
+        directory: the artifact's.
+        waiting: called with the holder's description before waiting for another process.
+
+    Yields:
+        Descriptor of the lock, and whether another process held it first.
+    """
+    path = directory.with_name(directory.name + ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waited = False
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting and not waited:
+                    waiting(holder(directory) or "another process")
+                waited = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _same_file(descriptor, path):  # else its holder deleted it: there is a new one to lock
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"process {os.getpid()} on {platform.node()}".encode(), 0)
+                yield descriptor, waited
+                return
+        finally:
+            os.close(descriptor)
+
+
+def holder(directory: Path) -> str | None:
+    """Who holds the artifact's lock; None where nobody does."""
+    path = directory.with_name(directory.name + ".lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def record_experiment(
+    results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path]
+) -> None:
+    """Note what an experiment refers to, and link it: `results/<name>/artifacts/<stage>-<node>`.
+
+    Args:
+        results: the results folder.
+        name: of the experiment.
+        config: the resolved experiment.
+        artifacts: link name -> artifact directory. Links of other names are removed.
+    """
+    folder = results / name / "artifacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    relative = {link: path.relative_to(results).as_posix() for link, path in artifacts.items()}
+    record = {"experiment": config, "artifacts": relative}
+    target = results / name / RECORD
+    try:
+        same = json.loads(target.read_text(encoding="utf-8")) == record
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        write_json(target, record)
+    place_links(folder, {link: results / path for link, path in relative.items()})
+
+
+def place_links(folder: Path, targets: dict[str, Path]) -> None:
+    """Make the links in `folder` these, by name; links of other names are removed.
+
+    Another run may be placing its own at this moment: what it has not yet moved into place is left alone.
+    """
+    if folder.is_dir():
+        for link in folder.iterdir():
+            if link.is_symlink() and link.name not in targets and link.suffix != PARTIAL:
+                link.unlink(missing_ok=True)
+    for name, target in targets.items():
+        place_link(folder / name, target)
+
+
+def place_link(link: Path, target: Path) -> None:
+    """Make `link` a relative symbolic link to `target`, replacing an older link in one step."""
+    wanted = os.path.relpath(target, link.parent)
+    try:
+        if os.readlink(link) == wanted:
+            return
+    except OSError:
+        pass  # absent, maybe removed by another run at this moment
+    link.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_of(link)
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(wanted)
+    os.replace(partial, link)
+
+
+def referenced(results: Path) -> set[Path]:
+    """Directories of the artifacts that some experiment's record refers to."""
+    found = set()
+    for path in results.glob(f"*/{RECORD}"):
+        try:
+            artifacts = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
+        except (ValueError, KeyError) as error:
+            raise ValueError(
+                f"{path}: not an experiment's record ({error}); run the experiment again"
+            ) from error
+        found.update(results / relative for relative in artifacts.values())
+    return found

@@ -1,0 +1,1 @@
+"""What every training loop has: random generators, order, batches ahead, throughput, its log."""

@@ -1,0 +1,33 @@
+"""Which images an optimiser step sees."""
+
+import numpy as np
+
+from pipeline.training.random_streams import Stream, generator
+
+
+def rows_of_step(
+    rows: np.ndarray, step: int, batch_size: int, *, seed: int, stream: Stream = Stream.ORDER
+) -> np.ndarray:
+    """The rows of one step: epochs are permutations laid end to end, so every image comes equally often.
+
+    A function of (seed, stream, step): nothing has to be remembered over a resume. A set smaller than a
+    batch comes several times in one.
+
+    Args:
+        rows: (n,) of the training images, n >= 1.
+
+    Returns:
+        (batch_size,).
+
+    Raises:
+        ValueError: no rows.
+    """
+    if not len(rows):
+        raise ValueError("no images to train on")
+    epochs, offsets = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), len(rows))
+    chosen = np.empty(batch_size, rows.dtype)
+    for epoch in np.unique(epochs):
+        order = generator(seed, stream, int(epoch)).permutation(len(rows))
+        inside = epochs == epoch
+        chosen[inside] = rows[order[offsets[inside]]]
+    return chosen

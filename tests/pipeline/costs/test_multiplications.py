@@ -1,0 +1,95 @@
+"""Multiplications against PyTorch's counter, on the oracles of bases and heads."""
+
+import numpy as np
+import pytest
+
+from pipeline.config.backbone import BASES, BackboneConfig
+from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
+from pipeline.costs.multiplications import _BACKBONES, _HEADS, backbone_multiplications, head_multiplications
+from tests.pipeline.models.auxiliary_heads.small_head import DIM, GRID, NUM_HEADS, build, head_config
+from tests.pipeline.models.backbones import small_base
+
+# As the backbone that a small head stands on.
+BASE = BackboneConfig(size="custom", image_size=16, patch_size=4, embed_dim=DIM, depth=1, num_heads=NUM_HEADS)
+
+
+def counted(run) -> float:
+    """Multiplications of products and convolutions."""
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2
+
+
+def tensors(network):
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    from pipeline.models.weights import named_arrays
+
+    return {name: torch.tensor(a).double() for name, a in named_arrays(network).items()}
+
+
+def test_every_kind_has_a_price():
+    assert set(_BACKBONES) == set(BASES)
+    assert set(_HEADS) == set(AUXILIARY_HEADS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("swin", {"window_size": 16}),  # as large as every map: the oracle has no windows
+        ("convnext", {}),
+        ("resnet", {}),
+        ("resnet", {"bottleneck": True, "patch_size": 4}),
+        ("resnet", {"bottleneck": True, "patch_size": 1, "image_size": 16}),
+    ],
+)
+def test_bases_as_counted(jt, rng, kind, changes):
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    from tests.oracles import torch_bases
+
+    config = small_base.base_config(kind, **changes)
+    p, size = tensors(small_base.build(config)), config.image_size
+    images = torch.tensor(rng.normal(size=(1, 3, size, size)))
+    expected = counted(lambda: torch_bases.base(p, config, images))
+    assert backbone_multiplications(config, size) == expected
+
+
+def test_vit_as_counted():
+    """Matrices of a ViT by hand: 3 blocks, 5 tokens of 24 channels, 4 patches of 768 pixels."""
+    config = small_base.base_config("vit")
+    blocks = 3 * (5 * (4 + 8) * 24 * 24 + 2 * 5 * 5 * 24)
+    assert backbone_multiplications(config, 32) == 4 * 768 * 24 + blocks
+
+
+@pytest.mark.parametrize("kind", AUXILIARY_HEADS)
+def test_heads_as_counted(jt, rng, kind):
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    from tests.oracles import torch_heads
+
+    config = head_config(kind, window_size=4)
+    p = tensors(build(kind, window_size=4))
+    x = torch.tensor(rng.normal(size=(1, DIM, *GRID)))
+    expected = counted(lambda: torch_heads.head(p, config, x, grid=GRID, num_heads=NUM_HEADS))
+    if kind == "poolformer":  # PyTorch's counter counts no pooling
+        expected += config.depth * config.kernel_size**2 * np.prod(GRID) * DIM
+    assert head_multiplications(config, BASE, 16) == expected
+
+
+def test_heads_of_one_depth_differ_many_times():
+    base = BackboneConfig()
+    costs = {
+        kind: head_multiplications(AuxiliaryHeadConfig(kind=kind), base, 224) for kind in AUXILIARY_HEADS
+    }
+    assert max(costs.values()) > 8 * min(costs.values())
+
+
+def test_published_sizes():
+    """ResNet-50 4.1, Swin-T 4.5, ConvNeXt-T 4.5, ViT-B/16 17.5 thousand millions, as their papers state."""
+    for kind, size, billions in (
+        ("resnet", "50", 4.1), ("swin", "tiny", 4.5), ("convnext", "tiny", 4.5), ("vit", "base", 17.5),
+        ("resnet", "18", 1.8), ("swin", "small", 8.7),
+    ):  # fmt: skip
+        config = BackboneConfig(kind=kind, size=size)
+        assert backbone_multiplications(config, 224) / 1e9 == pytest.approx(billions, abs=0.1), kind

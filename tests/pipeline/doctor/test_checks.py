@@ -1,0 +1,133 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.data import DataConfig
+from pipeline.config.dense import DetectionSection, SegmentationSection
+from pipeline.config.experiment import Experiment
+from pipeline.config.stages import RuntimeConfig
+from pipeline.doctor import checks as doctor
+from pipeline.doctor.checks import Check, cheap_checks, stops, table_rows
+from pipeline.runtime.cuda import checks as cuda_checks
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    return Experiment(
+        name="small",
+        backbone={"image_size": 32, "patch_size": 8},
+        crops={"global_size": 32},
+        features={"crop_size": 32},
+    )
+
+
+def named(checks: list[Check], name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+def test_this_machine_passes_without_starting_jittor(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from pipeline.config.reading import read_experiment;"
+        "from pipeline.doctor.checks import cheap_checks, stops;"
+        f"assert not stops(cheap_checks(read_experiment('smoke'), Path({str(tmp_path)!r})));"
+        "assert not {'jittor', 'sklearn', 'skimage', 'matplotlib', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_cheap_checks_are_cheap(experiment, tmp_path):
+    cheap_checks(experiment, tmp_path)  # imports Pillow
+    started = time.perf_counter()
+    cheap_checks(experiment, tmp_path)
+    assert time.perf_counter() - started < 0.2
+
+
+def test_absent_data_stops_with_a_remedy(experiment, tmp_path):
+    absent = experiment.model_copy(update={"data": DataConfig(source=str(tmp_path / "absent"))})
+    check = named(cheap_checks(absent, tmp_path), "data")
+    assert check.ok is False
+    assert str(tmp_path / "absent") in check.found
+    assert "data.source" in check.remedy
+    (tmp_path / "absent").mkdir()
+    assert not stops(cheap_checks(absent, tmp_path))
+
+
+def test_no_compiler_stops(experiment, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check = named(cheap_checks(experiment, tmp_path), "C++ compiler")
+    assert check.ok is False
+    assert "apt-get install g++" in check.remedy
+
+
+def test_numpy_2_stops(experiment, tmp_path, monkeypatch):
+    versions = {"numpy": "2.1.0", "pillow": "11.0", "jittor": "1.3.11.0"}
+    monkeypatch.setattr(doctor, "_version", versions.get)
+    assert named(cheap_checks(experiment, tmp_path), "NumPy below 2").ok is False
+
+
+def test_cuda_is_needed_only_where_it_was_asked_for(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(cuda_checks, "installed_driver", lambda: None)
+    assert named(cheap_checks(experiment, tmp_path), "CUDA").ok is True
+    asked = experiment.model_copy(update={"runtime": RuntimeConfig(device="cuda")})
+    assert named(cheap_checks(asked, tmp_path), "CUDA").ok is False
+
+
+def test_missing_onednn_is_a_warning(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "onednn_paths", lambda: None)
+    checks = cheap_checks(experiment, tmp_path)
+    assert named(checks, "oneDNN").ok is None
+    assert not stops(checks)
+
+
+def test_little_memory_and_disk(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "_available_memory", lambda: 2**29)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: Usage())
+    checks = cheap_checks(experiment, tmp_path / "not" / "yet")
+    assert named(checks, "memory").ok is None
+    assert named(checks, "disk").ok is False
+
+
+class Usage:
+    free = 2**20
+
+
+def test_remedies_stand_only_beside_what_needs_them():
+    rows = table_rows([Check("a", True, "x", "r"), Check("b", None, "y", "r"), Check("c", False, "z", "r")])
+    assert rows == [("a", "ok", "x", ""), ("b", "warning", "y", "r"), ("c", "FAILED", "z", "r")]
+
+
+def run_doctor(experiment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stages.doctor", experiment]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_table_names_speed_and_leaves_with_0(jt):
+    done = run_doctor("smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GFLOP/s" in done.stdout
+    assert "FAILED" not in done.stdout
+
+
+def test_an_experiment_that_does_not_exist_leaves_with_1():
+    done = run_doctor("absent.toml")
+    assert done.returncode == 1
+    assert "absent.toml" in done.stderr
+
+
+def test_every_data_set_of_the_experiment_is_looked_for(experiment, tmp_path):
+    dense = experiment.model_copy(
+        update={
+            "segmentation": SegmentationSection(),
+            "detection": DetectionSection(data=DataConfig(source=str(tmp_path / "coco"))),
+        }
+    )
+    checks = cheap_checks(dense, tmp_path)
+    assert named(checks, "segmentation.data").ok is True
+    absent = named(checks, "detection.data")
+    assert absent.ok is False
+    assert "detection.data.source" in absent.remedy

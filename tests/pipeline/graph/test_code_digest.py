@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.graph.code_digest import CodeDigests
+
+INNER = "def run():\n    import pipeline.inner\n"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    files = {
+        "stages/__init__.py": "",
+        "stages/knn.py": '"""Doc."""\nfrom pipeline.evaluate import knn\n' + INNER,
+        "pipeline/__init__.py": "",
+        "pipeline/inner.py": "VALUE = 1\n",
+        "pipeline/unrelated.py": "VALUE = 1\n",
+        "pipeline/evaluate/__init__.py": "",
+        "pipeline/evaluate/knn.py": "from . import distances\nfrom pipeline.storage.files import write\n",
+        "pipeline/evaluate/distances.py": "from pipeline.native.build import build_library\n",
+        "pipeline/storage/files.py": "import pipeline.unrelated\n",
+        "pipeline/native/__init__.py": "",
+        "pipeline/native/build.py": "FLAGS = 1\n",
+        "pipeline/native/a.cpp": "int x;\n",
+        "pipeline/native/a.h": "int x;\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_the_closure_follows_every_import_but_of_neutral_modules(root):
+    assert sorted(CodeDigests(root).parts("stages.knn")) == [
+        "pipeline/__init__.py", "pipeline/evaluate/__init__.py", "pipeline/evaluate/distances.py",
+        "pipeline/evaluate/knn.py", "pipeline/inner.py", "pipeline/native/__init__.py",
+        "pipeline/native/a.cpp", "pipeline/native/a.h", "pipeline/native/build.py", "stages/knn.py",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "same"),
+    [
+        ("pipeline/inner.py", '"""A docstring."""\n\n# and a comment\nVALUE    =   (1)\n', True),
+        ("pipeline/inner.py", "VALUE = 2\n", False),
+        ("pipeline/unrelated.py", "VALUE = 2\n", True),
+        ("pipeline/storage/files.py", "VALUE = 2\n", True),
+        ("pipeline/native/a.h", "int y;\n", False),
+        ("stages/knn.py", '"""Doc."""\nfrom pipeline.evaluate import knn\n', False),
+    ],
+)
+def test_what_changes_the_digest(root, file, text, same):
+    memo = root / "memo.json"
+    digests = CodeDigests(root, memo)
+    before = digests.digest("stages.knn")
+    digests.save()
+    (root / file).write_text(text)
+    assert (CodeDigests(root, memo).digest("stages.knn") == before) is same
+    assert CodeDigests(root, memo).digest("stages.knn") == CodeDigests(root).digest("stages.knn")
+
+
+def test_an_unchanged_file_is_not_read_again(root):
+    digests = CodeDigests(root, root / "memo.json")
+    before = digests.digest("stages.knn")
+    digests.save()
+    for path in root.rglob("*.py"):
+        path.chmod(0o000)
+    assert CodeDigests(root, root / "memo.json").digest("stages.knn") == before
+
+
+def test_a_missing_stage_is_named(root):
+    with pytest.raises(FileNotFoundError, match=r"stages\.none"):
+        CodeDigests(root).digest("stages.none")

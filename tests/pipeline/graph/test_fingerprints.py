@@ -1,0 +1,252 @@
+"""What retires an artifact, and what leaves it alone, over the real tree."""
+
+import ast
+import inspect
+import shutil
+from collections.abc import Iterator
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.experiment import Experiment
+from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.section import Section, readable_values
+from pipeline.config.stages import ScheduleConfig
+from pipeline.graph.code_digest import NEUTRAL, CodeDigests
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import STAGES, experiment_nodes
+from pipeline.graph.study_nodes import study_nodes
+
+ROOT = Path(__file__).resolve().parents[3]
+# Every kind of stage, and arms of several methods.
+SECTIONS = {
+    "name": "e",
+    "arms": ["random", "ibot", "hssl", "mae"],
+    "segmentation": {},
+    "detection": {},
+    "dense_probe": {},
+    "finetune": {},
+    "label_shares": [1.0, 0.1],
+    "ablate": {"product": {"depth": [1, 2]}},
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """A copy of the code, to be edited."""
+    root = tmp_path_factory.mktemp("tree")
+    for folder in ("pipeline", "stages"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    CodeDigests(root, root / "memo.json").save()
+    return root
+
+
+def graph_of(root: Path, **changes) -> Graph:
+    experiment = Experiment.model_validate(SECTIONS | changes)
+    nodes = experiment_nodes(experiment)
+    nodes += study_nodes(experiment, nodes)
+    code = CodeDigests(root, root / "memo.json")
+    graph = Graph(nodes, root / "results", code=code, listing=lambda config: "listing")
+    graph._identity = lambda node: graph.fingerprint(node)  # as if everything was prepared
+    return graph
+
+
+def fingerprints(root: Path, **changes) -> dict[str, str]:
+    graph = graph_of(root, **changes)
+    found = {node.label: graph.fingerprint(node) for node in graph.nodes}
+    graph.code.save()
+    return found
+
+
+def changed(root: Path, edits: dict[str, tuple[str, str]]) -> set[str]:
+    """Labels of the nodes that edits of files retire; (old, new) text, or ("", whole new file)."""
+    before, originals = fingerprints(root), {}
+    for name, (old, new) in edits.items():
+        path = root / name
+        originals[path] = path.read_text() if path.is_file() else None
+        if old:
+            assert old in originals[path], f"{name} no longer has {old!r}"
+        path.write_text(originals[path].replace(old, new) if old else new)
+    after = fingerprints(root)
+    for path, text in originals.items():
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text)
+    return {label for label in before if before[label] != after[label]}
+
+
+def trainings(labels: set[str]) -> set[str]:
+    """Those of pretrainings, also of the studies', and of what comes before them."""
+    stages = ("pretrain", "search-train", "initialize")
+    return {each for each in labels if each.removeprefix("studies:").replace(":", "-").startswith(stages)}
+
+
+# file, text, new text
+ADDITIONS = {
+    "a head": {
+        "pipeline/models/auxiliary_heads/__init__.py": (
+            '    "vit": VitBlock,\n', '    "vit": VitBlock,\n    "new": ConvNeXtBlock,\n'
+        ),
+        "pipeline/config/models.py": ('    "resmlp": {},\n', '    "resmlp": {},\n    "new": {},\n'),
+    },
+    "a head in a file of its own": {
+        "pipeline/models/auxiliary_heads/__init__.py": (
+            "from pipeline.models.auxiliary_heads.vit import VitBlock\n",
+            "from pipeline.models.auxiliary_heads.new import New\n"
+            "from pipeline.models.auxiliary_heads.vit import VitBlock\n",
+        ),
+        "pipeline/models/auxiliary_heads/new.py": ("", "class New:\n    pass\n"),
+    },
+    "a method": {
+        "pipeline/pretrain/methods/__init__.py": ('    "mae": Mae,\n', '    "mae": Mae,\n    "new": Byol,\n'),
+    },
+    "a base": {
+        "pipeline/models/backbones/__init__.py": (
+            '    "resnet": ResNet,\n', '    "resnet": ResNet,\n    "new": ResNet,\n'
+        ),
+    },
+    "a probe": {"stages/new_probe.py": ("", "from pipeline.evaluate.knn import classify\n")},
+    "a reader": {"pipeline/datasets/new_layout.py": ("", "def read():\n    return 1\n")},
+    "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4)", "figsize=(14, 4)")},
+    "how intervals of AP are centred": {
+        "pipeline/report/centred_interval.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n")
+    },
+    "a column": {"pipeline/report/measures.py": ('"protocol": measure.protocol,', '"protocol": "new",')},
+    "a column of the table": {"pipeline/report/table_files.py": ('"task", "metric",', '"task", "measure",')},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ADDITIONS)
+def test_additions_retire_no_pretraining(tree, what):
+    assert trainings(changed(tree, ADDITIONS[what])) == set()
+
+
+def test_the_drawing_of_curves_retires_the_curves_alone(tree):
+    retired = changed(tree, ADDITIONS["a plot"])
+    assert {label.split(":")[0] for label in retired} == {"curves", "tables"}
+
+
+# File -> arms that run it.
+EDITS = {
+    "pipeline/models/auxiliary_heads/convnext.py": {"hssl"},
+    "pipeline/models/auxiliary_heads/separable.py": set(),
+    "pipeline/models/backbones/resnet.py": set(),
+    "pipeline/models/mae.py": {"mae"},
+    "pipeline/pretrain/methods/ibot.py": {"ibot", "hssl"},
+    "pipeline/optim/param_groups.py": {"ibot", "hssl", "mae"},
+}
+
+
+@pytest.mark.parametrize("file", EDITS)
+def test_edits_retire_exactly_the_arms_that_use_them(tree, file):
+    text = (ROOT / file).read_text()
+    edit = {file: (text, f"{text}\nNEW = 1\n")}
+    retired = {label for label in changed(tree, edit) if label.startswith("pretrain:")}
+    assert retired == {f"pretrain:{arm}-seed0" for arm in EDITS[file]}
+
+
+def _held(value) -> Iterator[Section]:
+    """Sections in a section, itself among them."""
+    if isinstance(value, Section):
+        yield value
+        value = dict(value)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ():
+        yield from _held(each)
+
+
+NODES = experiment_nodes(Experiment.model_validate(SECTIONS))
+NODES += study_nodes(Experiment.model_validate(SECTIONS), NODES)
+HELD = {type(section): section for node in NODES for section in _held(node.config)}
+COMPUTED = {
+    f"{section.__name__}.{name}": (section, name)
+    for section in HELD
+    for name, member in vars(section).items()
+    if isinstance(member, property | cached_property)
+}
+
+
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_what_a_section_computes_is_in_the_fingerprint(computed):
+    section, name = COMPUTED[computed]
+    held = HELD[section]
+    assert readable_values(held)[name] == readable_values(getattr(held, name))
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "another"),
+    [
+        (ScheduleConfig, "peak_lr", lambda self: self.base_lr * self.batch_size / 512),
+        (AuxiliaryHeadConfig, "shortcuts", lambda self: (True,) * self.depth),
+        (BackboneConfig, "map_heads", lambda self: 1),
+    ],
+)
+def test_another_computation_retires_the_stages_that_read_it(tree, section, name, another, monkeypatch):
+    before = fingerprints(tree)
+    monkeypatch.setattr(section, name, property(another))
+    after = fingerprints(tree)
+    retired = {label for label in before if before[label] != after[label]}
+    assert "pretrain:hssl-seed0" in retired
+    assert ("pretrain:ibot-seed0" in retired) == (section is not AuxiliaryHeadConfig)
+    assert not any(label.startswith("prepare") for label in retired)
+
+
+def _closures() -> dict[str, ast.Module]:
+    """Every file that some stage runs, but those of neutral modules."""
+    code = CodeDigests(ROOT)
+    files = {file for stage in STAGES for file in code.parts(f"stages.{stage.replace('-', '_')}")}
+    return {file: ast.parse((ROOT / file).read_text()) for file in files if file.endswith(".py")}
+
+
+# What stages take from modules that are left out of the digests, beside sections.
+HARMLESS = {
+    "pipeline.runtime.cache": {"cache_root"},
+    "pipeline.storage.files": {
+        "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_json",
+        "write_text",
+    },
+    "pipeline.graph.stage_runner": {"serve"},
+    "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
+}  # fmt: skip
+
+
+def test_stages_take_sections_and_nothing_else_that_computes_from_neutral_modules():
+    for file, tree in _closures().items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            neutral = any(node.module == name or node.module.startswith(f"{name}.") for name in NEUTRAL)
+            for alias in node.names if neutral else ():
+                value = getattr(import_module(node.module), alias.name)
+                is_section = isinstance(value, type) and issubclass(value, Section)
+                harmless = alias.name in HARMLESS.get(node.module, ())
+                assert is_section or harmless, f"{file} takes {alias.name} from {node.module}"
+
+
+def test_stages_call_no_method_of_a_section():
+    """A section's methods with arguments are for validation and for the graph: no fingerprint holds them."""
+    methods = {
+        name: section.__name__
+        for section in _sections()
+        for name, member in vars(section).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+    assert {"put_into", "check_width", "stage_config"} <= set(methods)
+    for file, tree in _closures().items():
+        called = {
+            node.func.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        }
+        assert not called & set(methods), f"{file} calls a method of a section"
+
+
+def _sections() -> list[type[Section]]:
+    found, waiting = [], [Section]
+    while waiting:
+        found.append(waiting.pop())
+        waiting.extend(found[-1].__subclasses__())
+    return [section for section in found if section.__module__.startswith("pipeline.config.")]

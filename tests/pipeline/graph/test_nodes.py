@@ -1,0 +1,105 @@
+"""Shares of the labels, and fine-tuning: which runs an experiment has, and what each reads."""
+
+from pipeline.config.experiment import Experiment
+from pipeline.graph.nodes import STAGES, experiment_nodes
+
+
+def nodes_of(**sections) -> dict[str, object]:
+    settings = {"name": "e", "arms": ["random", "hssl"], "baseline": "random", **sections}
+    nodes = experiment_nodes(Experiment.model_validate(settings))
+    seen = set()
+    for node in nodes:
+        assert {*node.inputs.values()} <= seen, f"{node.label} comes before its inputs"
+        seen.add(node)
+    assert {node.stage for node in nodes} <= STAGES.keys()
+    assert len({node.label for node in nodes}) == len(nodes)
+    return {node.label: node for node in nodes}
+
+
+def inputs_of(node) -> dict[str, str]:
+    return {name: upstream.label for name, upstream in node.inputs.items()}
+
+
+def test_nothing_is_fine_tuned_and_no_labels_are_left_out_by_default():
+    assert {node.stage for node in nodes_of().values()} == {
+        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables"
+    }  # fmt: skip
+
+
+def test_every_backbone_is_fine_tuned_and_the_random_one_is_the_supervised_network():
+    nodes = nodes_of(finetune={}, seeds=[0, 7])
+    expected = {"backbone": "pretrain:hssl-seed7", "data": "prepare:images"}
+    assert inputs_of(nodes["finetune:hssl-seed7"]) == expected
+    assert nodes["finetune:hssl-seed7"].config.seed == 7
+    assert inputs_of(nodes["finetune:random-seed0"])["backbone"] == "initialize:random-seed0"
+    assert inputs_of(nodes["tables"])["finetune/hssl-seed7"] == "finetune:hssl-seed7"
+
+
+def test_probes_and_classifiers_learn_from_each_share_and_arms_share_the_labels():
+    nodes = nodes_of(finetune={}, label_shares=[0.01, 0.1, 1.0], seeds=[0, 1])
+    for stage in ("knn", "logistic", "finetune"):
+        for arm in ("random", "hssl"):
+            labels = nodes[f"{stage}:1pct-{arm}-seed1"].inputs["labels"]
+            assert labels is nodes["subset:images-1pct-seed1"]
+            assert "labels" not in nodes[f"{stage}:{arm}-seed1"].inputs
+    assert nodes["subset:images-10pct-seed0"].config.share == 0.1
+    assert not [label for label in nodes if label.startswith("linear:") and "pct" in label]
+    names = inputs_of(nodes["tables"])
+    assert names["knn-10pct/hssl-seed0"] == "knn:10pct-hssl-seed0"
+    assert names["finetune-1pct/random-seed1"] == "finetune:1pct-random-seed1"
+    assert names["knn/hssl-seed0"] == "knn:hssl-seed0"
+
+
+def test_fine_tuning_may_have_shares_of_its_own():
+    nodes = nodes_of(finetune={"label_shares": [0.1]})
+    assert "knn:10pct-hssl-seed0" not in nodes
+    assert "finetune:hssl-seed0" not in nodes
+    assert "finetune:10pct-hssl-seed0" in nodes
+
+
+def test_transfer_is_to_other_images_with_labels_of_their_own():
+    nodes = nodes_of(finetune={"data": {"source": "flowers"}}, label_shares=[0.1])
+    classifier = nodes["finetune:10pct-hssl-seed0"]
+    assert inputs_of(classifier) == {
+        "backbone": "pretrain:hssl-seed0",
+        "data": "prepare:finetune",
+        "labels": "subset:finetune-10pct-seed0",
+    }
+    assert nodes["prepare:finetune"].config.source == "flowers"
+    assert inputs_of(nodes["knn:10pct-hssl-seed0"])["labels"] == "subset:images-10pct-seed0"
+
+
+def test_work_grows_with_share_and_length():
+    nodes = nodes_of(finetune={"schedule": {"epochs": 10}}, label_shares=[0.1, 1.0])
+    longer = nodes_of(finetune={"schedule": {"epochs": 20}})["finetune:hssl-seed0"].work
+    assert nodes["finetune:hssl-seed0"].work == longer / 2
+    assert nodes["finetune:10pct-hssl-seed0"].work < nodes["finetune:hssl-seed0"].work
+
+
+def test_t29_dense_tasks_start_from_every_backbone_the_random_one_too():
+    """T29: every dense stage runs from random initialisation as well, for the same number of steps."""
+    nodes = nodes_of(segmentation={}, detection={}, dense_probe={}, seeds=[0, 2])
+    for stage, runs in (
+        ("segment", ("linear-frozen", "uper-finetuned")),
+        ("detect", ("frozen", "finetuned")),
+    ):
+        for run in runs:
+            of_arms = [nodes[f"{stage}:{run}-{arm}-seed2"] for arm in ("random", "hssl")]
+            assert of_arms[0].config == of_arms[1].config
+            assert of_arms[0].config.seed == 2
+            assert inputs_of(of_arms[0])["backbone"] == "initialize:random-seed2"
+            assert inputs_of(of_arms[1])["backbone"] == "pretrain:hssl-seed2"
+    probe = inputs_of(nodes["dense_probe:random-seed0"])
+    assert probe["segmentation"] == "prepare:segmentation"
+    assert probe["detection"] == "prepare:detection"
+    rows = inputs_of(nodes["tables"])
+    assert rows["segment-uper-finetuned/random-seed0"] == "segment:uper-finetuned-random-seed0"
+    assert rows["discrepancy/hssl-seed0"] == "curves:hssl-seed0"
+
+
+def test_an_arm_with_head_is_compared_with_its_method_alone_where_that_is_there():
+    arms = ["ibot", "hssl", "mocov3", "hssl-mocov3", "hssl-byol"]
+    config = experiment_nodes(Experiment.model_validate({"name": "e", "arms": arms}))[-1].config
+    assert config.alone == {"hssl": "ibot", "hssl-mocov3": "mocov3"}
+    assert config.subjects == ("hssl", "hssl-mocov3", "hssl-byol")
+    assert [config.compared_with[arm] for arm in arms] == ["ibot", "ibot", "ibot", "mocov3", "ibot"]

@@ -1,0 +1,115 @@
+import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.stages import KnnConfig
+from pipeline.graph.nodes import STAGES
+from pipeline.graph.stage_runner import Request, read_request
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGE = """
+from pathlib import Path
+from pipeline.config.stages import KnnConfig
+from pipeline.graph.stage_runner import serve
+def run(config, output, *, features, runtime):
+    read = (features / "f.txt").read_text()
+    (output / "result.txt").write_text(f"{config.temperature} {read} {runtime.threads}")
+    return "digest"
+serve(run, KnnConfig)
+"""
+
+
+def request(folder: Path, **changes) -> Path:
+    config = KnnConfig(temperature=0.5).model_dump(mode="json")
+    (folder / "features").mkdir()
+    (folder / "features" / "f.txt").write_text("read")
+    values = Request(
+        stage="knn", name="a-seed0", fingerprint="f", code="c", libraries={"numpy": "1.26"},
+        made_with={"numpy": "1.26", "jittor": "1.3.11.0"}, config=config, work=2.0, output=str(folder),
+        inputs={"features": str(folder / "features")}, identities={"features": "i"},
+        lineage={"features": "l"}, runtime={"threads": 2},
+    )  # fmt: skip
+    path = folder / "request.json"
+    path.write_text(json.dumps(asdict(values) | changes))
+    return path
+
+
+def serve(folder: Path, *arguments: Path, stage: str = STAGE) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", stage, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
+    done = serve(tmp_path, request(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result.txt").read_text() == "0.5 read 2"
+    stamp = json.loads((tmp_path / "stamp.json").read_text())
+    assert stamp["outputs"]["result.txt"]["size"] == len("0.5 read 2")
+    assert (stamp["fingerprint"], stamp["content"], stamp["work"]) == ("f", "digest", 2.0)
+    assert stamp["inputs"] == {"features": "i"}
+    assert stamp["libraries"] == {"numpy": "1.26"}
+    assert stamp["made_with"] == {"numpy": "1.26", "jittor": "1.3.11.0"}
+    assert stamp["environment"]["threads"] == 2
+    assert (stamp["environment"]["device"], stamp["environment"]["card"]) == ("cpu", None)
+    assert stamp["environment"]["peak_memory_bytes"] > 2**20
+
+
+def test_an_invalid_config_leaves_no_stamp(tmp_path):
+    done = serve(tmp_path, request(tmp_path, config={"temperature": -1}))
+    assert done.returncode == 1
+    assert "temperature" in done.stderr
+    assert not (tmp_path / "stamp.json").exists()
+
+
+def test_without_a_request_the_usage_is_said(tmp_path):
+    assert "usage: python -m stages.NAME REQUEST.json" in serve(tmp_path).stderr
+
+
+def test_a_request_with_other_keys_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"request\.json: a request has the keys .*found .*'more'"):
+        read_request(request(tmp_path, more=1))
+
+
+def refusing(body: str) -> str:
+    return STAGE.replace('return "digest"', body)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("from pipeline.storage.files import read_json; read_json(output / 'none.json')", "none.json"),
+        ("from pipeline.datasets.decode import decode; decode(b'')", "empty file"),
+        ("from pipeline.config.reading import read_experiment; read_experiment('none')", "none"),
+    ],
+)
+def test_a_refusal_is_its_message_alone(tmp_path, body, message):
+    path = request(tmp_path)
+    done = serve(tmp_path, path, stage=refusing(body))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in (tmp_path / "traceback.txt").read_text()
+    assert not (tmp_path / "stamp.json").exists()
+    assert serve(tmp_path, path).returncode == 0
+    assert not (tmp_path / "traceback.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["import numpy; numpy.zeros(2).reshape(3)", "{}['none']", "raise RuntimeError('fault')", "assert False"],
+)
+def test_a_fault_of_the_code_keeps_its_traceback(tmp_path, body):
+    done = serve(tmp_path, request(tmp_path), stage=refusing(body))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_served(stage):
+    text = (ROOT / "stages" / f"{stage.replace('-', '_')}.py").read_text()
+    assert re.search(r"^    serve\(run, \w+", text, re.M)

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix as sklearn_confusion
+
+from pipeline.report.confusion import confusion_matrix, per_class_accuracy
+
+
+def test_equals_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels, predictions = rng.integers(0, 6, (2, 500))
+    found = confusion_matrix(labels, predictions, 6)
+    np.testing.assert_array_equal(found, sklearn_confusion(labels, predictions, labels=range(6)))
+
+
+def test_a_class_without_images_has_no_accuracy():
+    found = confusion_matrix(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), 3)
+    np.testing.assert_array_equal(per_class_accuracy(found), [0.5, 1.0, np.nan])
+
+
+def test_classes_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"predictions 0\.\.3 leave 0\.\.2"):
+        confusion_matrix(np.array([0, 1]), np.array([0, 3]), 3)
+    with pytest.raises(ValueError, match="equal vectors"):
+        confusion_matrix(np.array([0, 1]), np.array([0]), 3)

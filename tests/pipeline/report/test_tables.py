@@ -1,0 +1,227 @@
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.config.tables import TablesConfig
+from pipeline.report.rows import Row, read_rows
+from pipeline.report.table_files import write_tables
+from pipeline.report.tables import table_lines, verdicts
+
+CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",))
+
+
+def row(arm, correct, seed=0, task="knn", metric="top1", **changes) -> Row:
+    correct = np.asarray(correct, bool)
+    value = float(correct.mean())
+    values = {
+        "ci_low": value - 0.1, "ci_high": value + 0.1, "num_images": correct.size, "dataset": "d_s",
+        "split": "val", "protocol": "k & l", "higher_is_better": True, "fingerprint": f"{arm}{seed}",
+    }  # fmt: skip
+    return Row(arm=arm, seed=seed, task=task, metric=metric, value=value, correct=correct, **values | changes)
+
+
+def test_each_method_with_its_head_is_compared_with_the_method_alone(tmp_path):
+    arms = ("random", "ibot", "mocov3", "hssl-mocov3")
+    config = TablesConfig(
+        experiment="e",
+        arms=arms,
+        baseline="ibot",
+        alone={"hssl-mocov3": "mocov3"},
+        subjects=("hssl-mocov3",),
+    )
+    gained = dict(zip(arms, (0, 4, 2, 5), strict=True))
+    lines = table_lines([row(arm, np.arange(8) < gained[arm]) for arm in arms], config)
+    differences = {line["arm"]: (line["baseline"], line["difference"]) for line in lines}
+    assert differences == {
+        "random": ("ibot", -0.5),
+        "ibot": ("ibot", None),
+        "mocov3": ("ibot", -0.25),
+        "hssl-mocov3": ("mocov3", 0.375),
+    }
+    (sentence,) = verdicts(lines, config)
+    assert sentence.startswith("hssl-mocov3 - mocov3, knn top1: +37.5 points")
+    write_tables(tmp_path, lines, config)
+    text = (tmp_path / "table.txt").read_text()
+    assert "vs mocov3" in text
+    assert "-50.0 vs ibot" in text
+
+
+def line_of(lines, arm):
+    return next(line for line in lines if line["arm"] == arm)
+
+
+def test_one_seed_keeps_the_rows_interval_and_pairs_images(rng):
+    base = rng.random(400) < 0.5
+    better = base.copy()
+    better[np.flatnonzero(~base)[:40]] = True
+    lines = table_lines([row("hssl", better), row("ibot", base)], CONFIG)
+    assert [line["arm"] for line in lines] == ["ibot", "hssl"]
+    hssl, ibot = line_of(lines, "hssl"), line_of(lines, "ibot")
+    assert hssl["value"] == better.mean()
+    assert (hssl["ci_low"], hssl["ci_high"]) == (hssl["value"] - 0.1, hssl["value"] + 0.1)
+    assert hssl["std"] is hssl["difference_std"] is ibot["difference"] is None
+    assert hssl["difference"] == pytest.approx(0.1)
+    # 40 of 400 gained, none lost: the paired error is sqrt(0.1 * 0.9 / 400) = 0.015; unpaired it is 0.035.
+    assert hssl["difference_ci_low"] == pytest.approx(0.1 - 1.96 * 0.015, abs=0.005)
+    assert hssl["difference_ci_high"] == pytest.approx(0.1 + 1.96 * 0.015, abs=0.005)
+
+
+def test_several_seeds_give_deviation_and_an_interval_that_index_resampling_confirms(rng):
+    correct = {
+        (arm, seed): rng.random(300) < p for arm, p in (("ibot", 0.5), ("hssl", 0.6)) for seed in range(3)
+    }
+    lines = table_lines([row(arm, values, seed) for (arm, seed), values in correct.items()], CONFIG)
+    hssl = line_of(lines, "hssl")
+    means = np.array([correct["hssl", seed].mean() for seed in range(3)])
+    differences = means - [correct["ibot", seed].mean() for seed in range(3)]
+    assert hssl["value"] == pytest.approx(means.mean())
+    assert hssl["std"] == pytest.approx(np.std(means, ddof=1))
+    assert hssl["difference_std"] == pytest.approx(np.std(differences, ddof=1))
+    assert hssl["seeds"] == [0, 1, 2]
+    assert hssl["fingerprint"] == "hssl0 hssl1 hssl2"
+    drawn = rng.integers(0, 300, (4000, 300))
+    per_image = np.mean([correct["hssl", s].astype(float) - correct["ibot", s] for s in range(3)], axis=0)
+    low, high = np.quantile(per_image[drawn].mean(axis=1), [0.025, 0.975])
+    assert (hssl["difference_ci_low"], hssl["difference_ci_high"]) == pytest.approx((low, high), abs=0.008)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "higher_is_better", "said"),
+    [(40, 0, True, "hssl is better"), (0, 40, True, "hssl is worse"), (10, 10, True, "no difference shown"),
+     (40, 0, False, "hssl is worse")],
+)  # fmt: skip
+def test_verdicts(gained, lost, higher_is_better, said):
+    base = np.arange(400) < 200
+    other = base.copy()
+    other[:lost], other[200 : 200 + gained] = False, True
+    rows = [row(arm, c, higher_is_better=higher_is_better) for arm, c in (("ibot", base), ("hssl", other))]
+    (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
+    assert sentence.startswith(f"hssl - ibot, knn top1: {(gained - lost) / 4:+.1f} points [")
+    assert f"(95 %): {said}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    # Student's t with 2 degrees of freedom: 0 is outside of mean +- 4.30 std / sqrt 3 for the first only.
+    [
+        ((40, 44, 36), "hssl is better;"),
+        ((90, 30, 0), "hssl is better at these seeds (not shown for others);"),
+    ],
+)
+def test_seeds_that_disagree_are_no_claim(gains, said):
+    rows = []
+    for seed, gained in enumerate(gains):
+        base = np.arange(400) < 200
+        better = base.copy()
+        better[200 : 200 + gained] = True
+        rows += [row("ibot", base, seed), row("hssl", better, seed)]
+    (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
+    assert f"(95 %): {said} standard deviation" in sentence
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dataset": "other"}, {"split": "test"}, {"num_images": 5}, {"seed": 1}], ids=str
+)
+def test_rows_that_cannot_be_compared_are_refused(changes):
+    rows = [row("ibot", [1, 0]), row("hssl", [1, 0], **changes)]
+    with pytest.raises(ValueError, match=r"knn top1: .*(differs|different seeds)"):
+        table_lines(rows, CONFIG)
+
+
+def test_a_metric_without_values_per_image_has_a_difference_but_no_interval():
+    rows = [row(arm, [1, 0], metric="miou") for arm in ("ibot", "hssl")]
+    lines = table_lines([Row(**{**vars(r), "correct": None}) for r in rows], CONFIG)
+    assert line_of(lines, "hssl")["difference"] == 0
+    assert line_of(lines, "hssl")["difference_ci_low"] is None
+    assert verdicts(lines, CONFIG) == ["hssl - ibot, knn miou: +0.0 points"]
+
+
+def test_files(tmp_path):
+    lines = table_lines([row(arm, np.arange(8) < 4, seed) for arm in CONFIG.arms for seed in (0, 1)], CONFIG)
+    write_tables(tmp_path, lines, CONFIG)
+    assert json.loads((tmp_path / "table.json").read_text()) == lines
+    with open(tmp_path / "table.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(r["value"]) for r in rows] == [0.5] * 3
+    assert r"d\_s" in (tmp_path / "table.tex").read_text()
+    assert r"k \& l" in (tmp_path / "table.tex").read_text()
+    assert "50.0 ± 0.0" in (tmp_path / "table.md").read_text()
+    assert "no difference shown" in (tmp_path / "table.txt").read_text()
+
+
+def test_people_first_see_the_headline_metric_of_each_task(tmp_path):
+    correct = np.arange(8) < 4
+    rows = [row(arm, correct, task=task, metric=metric, protocol=f"{task} protocol")
+            for task, metric in (("knn", "top1"), ("knn", "top5"), ("knn", "top1_k20"), ("linear", "top1"))
+            for arm in CONFIG.arms]  # fmt: skip
+    write_tables(tmp_path, table_lines(rows, CONFIG), CONFIG)
+    text = (tmp_path / "table.txt").read_text().splitlines()
+    assert [line.split()[:3] for line in text[2:8]] == [
+        [task, "top1", arm] for task in ("knn", "linear") for arm in CONFIG.arms
+    ]
+    assert text[8] == ""
+    markdown, every = (tmp_path / "table.md").read_text().split("Every metric:")
+    assert "top5" not in markdown
+    assert "protocol" not in markdown
+    for everything in (every, *((tmp_path / f"table.{end}").read_text() for end in ("csv", "json", "tex"))):
+        assert all(name in everything for name in ("top5", "k20", "knn protocol"))
+
+
+def test_without_labelled_images_the_tables_say_so(tmp_path):
+    write_tables(tmp_path, [], CONFIG)
+    assert "nothing to compare" in (tmp_path / "table.txt").read_text()
+    assert (tmp_path / "table.txt").read_text() == (tmp_path / "table.md").read_text()
+    assert json.loads((tmp_path / "table.json").read_text()) == []
+
+
+def test_rows_are_checked_while_reading(tmp_path):
+    (tmp_path / "stamp.json").write_text('{"fingerprint": "f", "outputs": {}}')
+    good = {
+        "task": "knn", "metric": "top1", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "num_images": 4,
+        "dataset": "d", "split": "val", "protocol": "p",
+    }  # fmt: skip
+    (tmp_path / "rows.json").write_text(json.dumps([good]))
+    np.savez(tmp_path / "predictions.npz", correct_top1=np.array([True, False, True, False]))
+    (found,) = read_rows(tmp_path, arm="a", seed=1)
+    assert (found.arm, found.seed, found.fingerprint, found.correct.tolist()) == ("a", 1, "f", [1, 0, 1, 0])
+    (tmp_path / "rows.json").write_text(json.dumps([good | {"num_images": 5}]))
+    with pytest.raises(ValueError, match="says 5 images"):
+        read_rows(tmp_path, arm="a", seed=1)
+    (tmp_path / "rows.json").write_text(json.dumps([good | {"value": "half"}]))
+    with pytest.raises(ValueError, match=r"'value'.*'half'"):
+        read_rows(tmp_path, arm="a", seed=1)
+
+
+def dense_row(arm, value, replicates, seed=0) -> Row:
+    changes = {"task": "segment", "metric": "miou", "ci_low": 0.1, "ci_high": 0.9}
+    made = row(arm, [True, False], seed, **changes)
+    return dataclasses.replace(made, value=value, correct=None, replicates=np.asarray(replicates))
+
+
+def test_differences_of_any_metric_are_paired_by_resample(rng):
+    shared = rng.normal(0.5, 0.2, 2000)  # what is hard for both
+    gain = rng.normal(0.03, 0.01, 2000)
+    lines = table_lines([dense_row("ibot", 0.5, shared), dense_row("hssl", 0.53, shared + gain)], CONFIG)
+    hssl = line_of(lines, "hssl")
+    assert (hssl["ci_low"], hssl["ci_high"]) == (0.1, 0.9)  # the stage's own
+    expected = np.quantile(gain, [0.025, 0.975]) + 0.03 - gain.mean()  # the mean is moved to the difference
+    assert [hssl["difference_ci_low"], hssl["difference_ci_high"]] == pytest.approx(list(expected))
+    assert verdicts(lines, CONFIG)[0].endswith("hssl is better")
+
+
+def test_several_seeds_of_any_metric_average_their_replicates(rng):
+    replicates = {(arm, seed): rng.random(500) for arm in ("ibot", "hssl") for seed in (0, 1)}
+    replicates["hssl", 0][3] = np.nan  # a resample on which the metric does not exist
+    rows = [dense_row(arm, np.nanmean(values), values, seed) for (arm, seed), values in replicates.items()]
+    hssl = line_of(table_lines(rows, CONFIG), "hssl")
+    mean = (replicates["hssl", 0] + replicates["hssl", 1]) / 2
+    moved = np.mean([np.nanmean(replicates["hssl", seed]) for seed in (0, 1)]) - np.nanmean(mean)
+    expected = np.nanquantile(mean, [0.025, 0.975]) + moved
+    assert [hssl["ci_low"], hssl["ci_high"]] == pytest.approx(list(expected))
+    difference = mean - (replicates["ibot", 0] + replicates["ibot", 1]) / 2
+    scatter = np.nanquantile(difference, [0.025, 0.975]) - np.nanmean(difference)
+    found = np.array([hssl["difference_ci_low"], hssl["difference_ci_high"]]) - hssl["difference"]
+    assert found == pytest.approx(scatter)

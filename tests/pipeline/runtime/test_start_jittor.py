@@ -1,0 +1,279 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.runtime import start_jittor
+from pipeline.runtime.cache import cache_root
+from pipeline.runtime.cuda import cards, setup
+from pipeline.runtime.cuda.driver import Card, Driver
+from pipeline.runtime.cuda.links import Toolkit
+from pipeline.runtime.cuda.setup import CudaSetup
+from pipeline.runtime.onednn import onednn_paths
+from pipeline.runtime.start_jittor import JittorStartError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+PRODUCT = """
+import numpy as np
+import jittor
+left = np.arange(256, dtype=np.float32).reshape(16, 16)
+assert np.array_equal(jittor.matmul(jittor.array(left), jittor.array(left)).numpy(), left @ left)
+"""
+CC_FLAGS, CONV_OPT = "cc_flags", "conv_opt"  # Jittor's own names
+START = """from pipeline.runtime.start_jittor import start
+report = start('cpu', say=lambda m: print(m, flush=True))
+"""
+
+
+@pytest.fixture
+def warm(jt, monkeypatch) -> str:
+    """The cache in which Jittor's core is compiled; HSSL_CACHE names it."""
+    monkeypatch.setenv("HSSL_CACHE", str(cache_root()))
+    return str(cache_root())
+
+
+def python(code: str, **variables: str | None) -> subprocess.CompletedProcess:
+    """Run code in a process of its own; a variable that is None is unset."""
+    changed = {**os.environ, **variables}
+    environment = {name: value for name, value in changed.items() if value is not None}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def succeeds(code: str, **variables: str | None) -> str:
+    done = python(code, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_numpy_2_is_refused(monkeypatch):
+    monkeypatch.setattr(start_jittor, "_started", None)
+    monkeypatch.setattr(start_jittor.numpy, "__version__", "2.1.3")
+    with pytest.raises(JittorStartError, match=r"NumPy 2\.1\.3 .*below 2"):
+        start_jittor.start("cpu")
+
+
+def test_no_compiler_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("cc_path", raising=False)
+    with pytest.raises(JittorStartError, match="apt-get install"):
+        start_jittor._find_compiler()
+
+
+@pytest.fixture
+def no_driver(monkeypatch):
+    monkeypatch.setattr(cards, "driver", lambda visible: None)
+
+
+@pytest.fixture
+def card_without_toolkit(monkeypatch):
+    card = Card(0, "H100", (9, 0), 2**36)
+    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (card,)))
+    monkeypatch.setattr(setup, "find_toolkits", lambda: [])
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_cuda_without_gpu_is_an_error_and_auto_takes_the_cpu():
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(JittorStartError, match=f"device = '{device}', but no CUDA driver"):
+            start_jittor._choose_device(device)
+    assert start_jittor._choose_device("auto") == (None, ())
+
+
+@pytest.mark.usefixtures("card_without_toolkit")
+def test_a_gpu_without_toolkit_is_noted():
+    with pytest.raises(JittorStartError, match="cuda13"):
+        start_jittor._choose_device("cuda")
+    cuda, notes = start_jittor._choose_device("auto")
+    assert cuda is None
+    assert "no CUDA toolkit" in notes[0]
+    assert "running on the CPU" in notes[0]
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ValueError, match="got 'gpu'"):
+        start_jittor.start("gpu")
+
+
+@pytest.fixture
+def cuda(monkeypatch, tmp_path) -> CudaSetup:
+    """A card and a toolkit, and an environment in which the user sets flags of their own."""
+    monkeypatch.setenv("HSSL_ENVIRONMENT_BEFORE", "{}")
+    for name in ("NVCC_APPEND_FLAGS", CONV_OPT, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(CC_FLAGS, "-Dusers")
+    card = Card(1, "RTX 5090", (12, 0), 2**35)
+    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (card, card)))
+    toolkit = Toolkit(tmp_path / "nvcc", (13, 0), (), tmp_path, "13.0.88", tmp_path, (120,), None)
+    return CudaSetup(card, toolkit, "-Dours", "-std=c++17")
+
+
+def test_flags_are_added_once_and_taken_back(cuda):
+    for _ in range(2):  # the second time is a child's
+        start_jittor._set_cuda_environment(cuda)
+        assert os.environ[CC_FLAGS] == "-Dusers -Dours"
+        assert os.environ["NVCC_APPEND_FLAGS"] == "-std=c++17"
+        assert os.environ[CONV_OPT] == "1"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    start_jittor._set_cuda_environment(None)
+    assert os.environ[CC_FLAGS] == "-Dusers"
+    assert not {"NVCC_APPEND_FLAGS", CONV_OPT} & set(os.environ)
+
+
+def test_missing_onednn_is_a_note(monkeypatch):
+    monkeypatch.setattr(start_jittor, "onednn_paths", lambda: None)
+    onednn, notes = start_jittor._choose_onednn()
+    assert onednn is None
+    assert "onednn-cpu-gomp" in notes[0]
+
+
+def test_a_onednn_that_cannot_be_loaded_is_a_note(tmp_path, monkeypatch):
+    (tmp_path / "libdnnl.so.2").write_text("no library")
+    monkeypatch.setattr(start_jittor, "onednn_paths", lambda: (tmp_path, tmp_path / "libdnnl.so.2"))
+    onednn, notes = start_jittor._choose_onednn()
+    assert onednn is None
+    assert "cannot be loaded" in notes[0]
+
+
+def test_onednn_paths_hold_header_and_library():
+    found = onednn_paths()
+    if found is None:
+        pytest.skip("oneDNN's wheels are not installed")
+    include, library = found
+    assert (include / "dnnl.hpp").is_file()
+    assert library.is_file()
+
+
+def test_a_bogus_nvcc_does_no_harm(warm, tmp_path):
+    (tmp_path / "nvcc").write_text("#!/bin/sh\necho broken >&2\nexit 127\n")
+    (tmp_path / "nvcc").chmod(0o755)
+    succeeds(START + PRODUCT, PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("home", [None, "/proc/self"])
+def test_home_unset_or_read_only(warm, home):
+    succeeds(START + PRODUCT, HOME=home)
+
+
+def test_the_users_jittor_folder_is_left_alone(warm, tmp_path):
+    succeeds(START + PRODUCT, HOME=str(tmp_path), JITTOR_HOME=str(tmp_path / "elsewhere"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_children_agree_about_the_cache(warm):
+    asks = "from pipeline.runtime.cache import cache_root; print(cache_root())"
+    said = succeeds(f"""
+    import os, subprocess, sys
+    from pipeline.runtime.cache import cache_root
+    from pipeline.runtime.start_jittor import start
+    start("cpu")
+    child = subprocess.run([sys.executable, "-c", {asks!r}], capture_output=True, text=True)
+    assert child.stdout.strip() == str(cache_root()) == os.environ["HSSL_CACHE"]
+    print(cache_root())
+    """)
+    assert said.strip() == warm
+
+
+def test_onednn_is_what_multiplies(warm):
+    if onednn_paths() is None:
+        pytest.skip("oneDNN's wheels are not installed")
+    checks = "from jittor import compile_extern\nassert compile_extern.mkl_ops is not None"
+    succeeds(START + checks, LD_LIBRARY_PATH=None)
+
+
+def test_nothing_is_said_where_nothing_is_missing(warm):
+    done = python(START)
+    assert done.stderr == ""
+    assert "compiling" not in done.stdout
+
+
+def test_signals_and_certificates_stay_as_they_were(warm):
+    succeeds("""
+    import os, signal, ssl, subprocess
+    checked = ssl._create_default_https_context
+    from pipeline.runtime.start_jittor import start
+    start("cpu")
+    assert ssl._create_default_https_context is checked
+    child = subprocess.Popen(["sleep", "60"])
+    child.kill()  # Jittor's own handler would end this process here
+    assert child.wait() == -signal.SIGKILL
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError("no KeyboardInterrupt")
+    """)
+
+
+def test_threads_can_change_and_the_device_cannot(warm):
+    succeeds("""
+    import os
+    from pipeline.runtime.start_jittor import JittorStartError, start
+    assert start("cpu", 1).threads == 1
+    assert start("auto").threads == len(os.sched_getaffinity(0))
+    try:
+        start("cuda")
+    except JittorStartError as error:
+        assert "cpu" in str(error)
+    else:
+        raise AssertionError("the device changed")
+    """)
+
+
+def test_free_memory_is_joined(warm):
+    """192 MiB in tensors of 3 MiB are let go: one of 150 MiB then finds room among them."""
+    code = (
+        START
+        + """
+import jittor
+from pipeline.benchmark.resident import resident_mib
+start = resident_mib()
+small = [jittor.ones((3, 2**18)) for _ in range(64)]
+jittor.sync(small)
+del small
+large = jittor.ones((150, 2**18))
+large.sync()
+print(start, resident_mib())
+"""
+    )
+    start, end = map(float, succeeds(code).split()[-2:])
+    assert start < 600  # what is reserved is not held
+    assert end - start < 250
+
+
+def test_an_early_import_is_refused():
+    done = python("import sys\nsys.modules['jittor'] = sys\n" + START)
+    assert done.returncode == 1
+    assert "was imported before" in done.stderr
+
+
+def test_two_processes_at_once(warm):
+    command = [sys.executable, "-c", START + PRODUCT]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+
+
+@pytest.mark.slow
+def test_a_build_that_was_killed_is_built_again(tmp_path):
+    environment = {**os.environ, "HSSL_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", START + PRODUCT]
+    first = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("*.o")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    said = succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
+    assert "never finished" in said
+    assert "core compiled in" in said
+    assert "compiling" not in succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
