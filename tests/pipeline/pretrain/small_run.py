@@ -65,7 +65,7 @@ def config_of_method(name: str, *, head: bool, **changes) -> PretrainConfig:
         "method": method,
         "auxiliary_head": {"depth": 3, "kernel_size": 3} if head else None,
         "crops": {"global_size": 24, "num_local": 0},
-        "masks": method.masks(MaskConfig()),
+        "masks": method.masks_taken(MaskConfig()),
     }
     return small_config(**own | changes)
 
