@@ -17,6 +17,8 @@ def run(
     from pipeline.training.metrics_log import METRICS, read_metrics
 
     metrics = read_metrics(pretraining / METRICS)
+    if not metrics:
+        raise ValueError(f"{pretraining / METRICS}: expected a line for each logged step, found none")
     draw_curves(output / "loss.png", metrics, config.projection_head.num_prototypes)
     write_measures(output, discrepancy_measures(metrics[-1], PreparedDataset.open(data)))
 

@@ -11,7 +11,7 @@ from pipeline.config.reading import read_experiment
 from pipeline.datasets.listing import listing_digest
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node, experiment_nodes
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.publishing import publish
 from pipeline.storage.artifacts import listing_memo
 from pipeline.storage.files import write_json, write_text
@@ -66,7 +66,7 @@ class IdleGraph:
 
 
 def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
-    """Stamp every node that the experiment's tables need."""
+    """Stamp every node of the experiment."""
     experiment, results = read_experiment(str(experiment_file)), folder / "results"
     code = CodeDigests(folder, results / "artifacts" / ".code_digests.json")
 
@@ -75,7 +75,7 @@ def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
 
     (results / "artifacts").mkdir(parents=True)
     graph = Graph(experiment_nodes(experiment), results, code=code, listing=listing)
-    for node in _needed_for_tables(graph.nodes):
+    for node in graph.nodes:
         directory = graph.directory(node)
         directory.mkdir(parents=True)
         outputs = {}
@@ -103,14 +103,6 @@ def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
             publish("tables", directory, results / experiment.name, str(experiment_file))
     code.save()
 
-
-def _needed_for_tables(nodes: list[Node]) -> list[Node]:
-    """The nodes of `doit run all`, in order."""
-    needed = {node for node in nodes if node.stage == "tables"}
-    for node in reversed(nodes):
-        if node in needed:
-            needed.update(node.inputs.values())
-    return [node for node in nodes if node in needed]
 
 
 def _write_tables(directory: Path) -> dict[str, dict[str, int]]:
