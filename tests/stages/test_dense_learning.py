@@ -11,7 +11,7 @@ from stages import detect, initialize, segment
 
 pytestmark = pytest.mark.slow
 
-DETECTION_STEPS = 1400  # quickstart itself takes fewer, for every arm
+DETECTION_STEPS = 1000  # quickstart itself takes fewer, for every arm
 # A base that learns from first weights fast: a ViT of as many minutes reaches 0.45 (4000 steps, lr 1e-3).
 RESNET = BackboneConfig(
     kind="resnet",
@@ -64,8 +64,8 @@ def test_segmentation_reaches_half(jt, quickstart, tiny_prepared, tmp_path):
 def test_detection_learns(jt, quickstart, tiny_prepared, tmp_path):
     """The cascade of quickstart on a small ResNet finds objects and their outlines.
 
-    After 2,600 steps, AP50 of boxes was 0.524 on one processor and 0.488 on another: what rounding alone
-    changes. The bound leaves room for that, after about half as many.
+    AP50 of boxes after 2,600 steps was 0.524 on one processor and 0.488 on another: what rounding alone
+    changes; after 1,400 steps it was 0.428. The bound leaves room for that, after fewer still.
     """
     section = quickstart.detection
     experiment = quickstart.model_copy(update={"backbone": RESNET})
@@ -75,6 +75,5 @@ def test_detection_learns(jt, quickstart, tiny_prepared, tmp_path):
     schedule = config.schedule.model_copy(update={"num_steps": DETECTION_STEPS, "lr": 2e-3})
     config = config.model_copy(update={"schedule": schedule})
     found = scores(detect.run, config, data, backbone, tmp_path / "detect")
-    print(found)
-    assert found["detect-box-finetuned", "ap50"] >= 0.3
-    assert found["detect-mask-finetuned", "ap50"] >= 0.3
+    assert found["detect-box-finetuned", "ap50"] >= 0.2
+    assert found["detect-mask-finetuned", "ap50"] >= 0.2
