@@ -65,7 +65,7 @@ def test_detection_learns(jt, quickstart, tiny_prepared, tmp_path):
     """The cascade of quickstart on a small ResNet finds objects and their outlines.
 
     AP50 of boxes after 2,600 steps was 0.524 on one processor and 0.488 on another: what rounding alone
-    changes; after 1,400 steps it was 0.428. The bound leaves room for that, after fewer still.
+    changes. After 1,000 steps it was 0.393, and the bound leaves room for that.
     """
     section = quickstart.detection
     experiment = quickstart.model_copy(update={"backbone": RESNET})
