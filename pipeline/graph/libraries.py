@@ -35,10 +35,15 @@ def library_versions(imported: Iterable[str], stage: str) -> dict[str, str | Non
     return {name: _version(name, count) for name, count in sorted(counted.items())}
 
 
-@cache
 def _version(distribution: str, count: int) -> str | None:
-    # By metadata, never by import: importing Jittor compiles.
+    found = installed_version(distribution)
+    return found and ".".join(found.split(".")[:count])
+
+
+@cache
+def installed_version(distribution: str) -> str | None:
+    """By metadata, never by import: importing Jittor compiles. None where it is not installed."""
     try:
-        return ".".join(importlib.metadata.version(distribution).split(".")[:count])
+        return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None

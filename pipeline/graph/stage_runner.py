@@ -1,7 +1,6 @@
 """The stage side of the graph: read a request, run, and write the stamp last."""
 
 import ctypes
-import importlib.metadata
 import platform
 import resource
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 
 from pipeline.config.section import Section
 from pipeline.config.stages import RuntimeConfig
+from pipeline.graph.libraries import installed_version
 from pipeline.storage.artifacts import STAMP, output_records
 from pipeline.storage.files import read_json, write_json, write_text
 
@@ -141,7 +141,7 @@ def environment(runtime: RuntimeConfig, device: str, card: str | None = None) ->
     """What a number may depend on besides configuration and code; recorded, not fingerprinted."""
     return {
         "python": platform.python_version(),
-        **{package: _version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
+        **{package: installed_version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
         "platform": platform.platform(),
         "git_commit": _git_commit(),
         "threads": runtime.num_threads,
@@ -151,14 +151,6 @@ def environment(runtime: RuntimeConfig, device: str, card: str | None = None) ->
         # Linux counts in KiB.
         "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
-
-
-def _version(package: str) -> str | None:
-    # By metadata, never by import: importing Jittor compiles.
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _git_commit() -> str | None:

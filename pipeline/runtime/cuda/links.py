@@ -8,13 +8,12 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.cuda.toolkits import FoundToolkit, cudnn_major
-from pipeline.storage.files import partial_of
+from pipeline.storage.files import new_folder
 
 # Headers in here need no link: every compiler looks here, and a link to all of them would change their order.
 _EVERYWHERE = Path("/usr/include")
@@ -93,20 +92,10 @@ def _identity(link: str, target: Path) -> tuple:
 
 
 def _make(folder: Path, links: dict[str, Path], script: str) -> None:
-    """Make the folder elsewhere and move it into place: it is there whole, or not at all."""
-    partial = partial_of(folder)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with new_folder(folder) as partial:
         for below in ("bin", "include", "lib64"):
-            (partial / below).mkdir(parents=True, mode=0o700)
+            (partial / below).mkdir(mode=0o700)
         for name, target in links.items():
             (partial / name).symlink_to(target)
         (partial / "bin" / "nvcc").write_text(script)
         (partial / "bin" / "nvcc").chmod(0o700)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster; what it made is the same
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.runtime.cache import cache_root
-from pipeline.storage.files import partial_of
+from pipeline.storage.files import new_folder
 
 SHIMS = Path(__file__).resolve().parent / "shims"
 # The newest architecture that Jittor names in its call of nvcc; it never asks for PTX.
@@ -128,15 +128,8 @@ def kept_shims() -> Path:
     """
     folder = cache_root() / "cuda" / f"shims-{shims_digest()}"
     if not folder.is_dir():
-        partial = partial_of(folder)
-        shutil.copytree(SHIMS, partial, dirs_exist_ok=True)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster; what it made is the same
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with new_folder(folder) as partial:
+            shutil.copytree(SHIMS, partial, dirs_exist_ok=True)
     return folder
 
 
