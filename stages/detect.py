@@ -20,12 +20,12 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.detection.outcome import why_no_masks, why_not, write_outcome
     from pipeline.detection.predictions import Predictor
     from pipeline.detection.training import detection_losses
-    from pipeline.finetune.loop import finetune
     from pipeline.finetune.model_file import save_model
-    from pipeline.finetune.progress_bar import step_bar
+    from pipeline.finetune.training import finetune
     from pipeline.models.dense_backbone import open_dense_backbone
     from pipeline.report.classification_rows import write_no_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
+    from pipeline.training.progress_bar import step_bar
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)

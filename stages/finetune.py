@@ -32,9 +32,9 @@ def run(
     from pipeline.datasets.label_subset import read_subset
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.finetune.model_file import save_model
-    from pipeline.finetune.progress_bar import step_bar
     from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
     from pipeline.storage.files import sha256_of_file, write_json
+    from pipeline.training.progress_bar import step_bar
 
     kernels.use(runtime.kernels)
     dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
 
@@ -22,10 +20,11 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.pretrain.input_statistics import input_statistics
-    from pipeline.pretrain.loop import Progress, pretrain
     from pipeline.pretrain.methods import method_of
     from pipeline.pretrain.step import TrainState
+    from pipeline.pretrain.training import num_steps, pretrain
     from pipeline.storage.files import sha256_of_file
+    from pipeline.training.progress_bar import step_bar
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
@@ -34,7 +33,8 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
         print("augmentation runs on Pillow, several times slower: the compiled one could not be built")
     dataset = PreparedDataset.open(data)
     mean, std = input_statistics(config.normalization, dataset)
-    said: set[str] = set()
+    if (steps := num_steps(config, dataset)) < FEW_STEPS:
+        print(f"only {steps} steps: arms will hardly differ; raise schedule.epochs")
 
     def save(file: str, weights: str, state: TrainState) -> None:
         network = getattr(state, weights)
@@ -43,43 +43,11 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     def export(epoch: int, state: TrainState) -> None:
         save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
 
-    with tqdm(desc="pretrain", unit="step", dynamic_ncols=True) as bar:
-
-        def report(progress: Progress) -> None:
-            bar.total = progress.num_steps
-            few = None
-            if progress.num_steps < FEW_STEPS:
-                few = f"only {progress.num_steps} steps: arms will hardly differ; raise schedule.epochs"
-            bar.set_postfix_str(_summary(progress.metrics), refresh=False)
-            bar.update(progress.step - bar.n)
-            for note in (few, progress.warning, kernels.note()):
-                if note and note not in said:
-                    said.add(note)
-                    bar.write(f"step {progress.step}: {note}")
-
+    with step_bar("pretrain", kernels.note) as report:
         state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export)
-
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)
     return sha256_of_file(output / "backbone.safetensors")
-
-
-def _summary(metrics: dict[str, float]) -> str:
-    """The bar's right-hand side: loss terms, rate, what is watched, feature spread, speed."""
-    short = {
-        "loss": "loss",
-        "loss_base_cls": "base",
-        "loss_auxiliary_cls": "aux",
-        "loss_base_patch": "patch",
-        "loss_pixels": "pixels",
-        "loss_features": "features",
-        "lr": "lr",
-        "teacher_entropy": "H",
-        "retrieval": "found",
-        "feature_spread": "spread",
-        "images_per_second": "img/s",
-    }
-    return " ".join(f"{name} {metrics[key]:.3g}" for key, name in short.items() if key in metrics)
 
 
 if __name__ == "__main__":

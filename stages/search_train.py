@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.graph.stage_runner import serve
@@ -16,25 +14,14 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.pretrain.loop import Progress
     from pipeline.search.files import COST, SCORES
-    from pipeline.search.loop import train_jointly
+    from pipeline.search.training import train_jointly
     from pipeline.storage.files import sha256_of_file, write_json
+    from pipeline.training.progress_bar import step_bar
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
-    said: set[str] = set()
-    with tqdm(desc=f"{len(config.candidates)} heads", unit="step", dynamic_ncols=True) as bar:
-
-        def report(progress: Progress) -> None:
-            bar.total = progress.num_steps
-            bar.set_postfix_str(f"loss {progress.metrics['loss']:.3g}", refresh=False)
-            bar.update(progress.step - bar.n)
-            for note in (progress.warning, kernels.note()):
-                if note and note not in said:
-                    said.add(note)
-                    bar.write(f"step {progress.step}: {note}")
-
+    with step_bar(f"{len(config.candidates)} heads", kernels.note) as report:
         outcome = train_jointly(config, dataset, output, runtime=runtime, report=report)
     write_json(output / COST, outcome.cost)
     write_json(output / SCORES, outcome.scores)

@@ -13,15 +13,15 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     """Write the trained model, rows with replicates, scores of each class, and pictures."""
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.finetune.loop import finetune
     from pipeline.finetune.model_file import save_model
-    from pipeline.finetune.progress_bar import step_bar
+    from pipeline.finetune.training import finetune
     from pipeline.report.classification_rows import write_no_outcome
     from pipeline.segmentation.batches import BatchMaker
     from pipeline.segmentation.evaluation import Predictor
     from pipeline.segmentation.network import open_network
     from pipeline.segmentation.outcome import why_not, write_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
+    from pipeline.training.progress_bar import step_bar
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)

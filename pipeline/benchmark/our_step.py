@@ -61,4 +61,4 @@ class OurStep:
         self.state: TrainState
         self.state, outcome = train_step(self.state, batch, self.rates, self.config)
         jt.sync_all()
-        return outcome.terms.total
+        return outcome.losses.total

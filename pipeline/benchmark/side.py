@@ -28,7 +28,7 @@ class Side(Protocol):
 def serve(name: str, parameters: dict, folder: Path) -> None:
     """Prepare the side `name`, say so, and answer until standard input ends.
 
-    Answers: {"check": ...} once prepared, then {"value": ..., "peak_rss_mib": ...} to every request, or
+    TeacherOutput: {"check": ...} once prepared, then {"value": ..., "peak_rss_mib": ...} to every request, or
     {"error": text} and the end.
     """
     answers = os.fdopen(os.dup(1), "w")

@@ -7,10 +7,10 @@ import numpy as np
 from safetensors import safe_open
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.models.drop_path import path_rates, path_scales
+from pipeline.models.drop_path import drop_path_rates, drop_path_scales
 from pipeline.optim.schedules import Rates, Schedule
 from pipeline.pretrain.batch import Batch
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.block_mask import block_masks
 
 NUM_BATCHES = 4  # taken in turn: masks, and with them the number of hidden patches, differ
@@ -24,10 +24,10 @@ def step_batches(config: PretrainConfig) -> list[Batch]:
     side = size // config.backbone.patch_size
     batches = []
     for index in range(NUM_BATCHES):
-        pixels = generator(config.seed, Stream.CROPS, index)
+        pixels = generator(config.seed, Purpose.CROPS, index)
         shape = (config.crops.num_global, images, 3, size, size)
         masks = block_masks(
-            generator(config.seed, Stream.MASKS, index), shape[0] * images, (side, side), config.masks
+            generator(config.seed, Purpose.MASKS, index), shape[0] * images, (side, side), config.masks
         )
         batches.append(
             Batch(
@@ -62,9 +62,9 @@ def drawn_paths(config: PretrainConfig, batch: Batch, step: int) -> tuple[np.nda
     Returns:
         (depth, 2, V B) for the backbone and (head's depth, V B) for the head.
     """
-    rng = generator(config.seed, Stream.DROP_PATH, step)
+    rng = generator(config.seed, Purpose.DROP_PATH, step)
     depth = config.backbone.depth
-    rates = path_rates(config.regularisation.drop_path_rate, depth, config.auxiliary_head.depth)
+    rates = drop_path_rates(config.regularisation.drop_path_rate, depth, config.auxiliary_head.depth)
     num_crops = batch.masks.shape[0] * batch.masks.shape[1]
-    base = path_scales(rng, rates[:depth], 2, num_crops)
-    return base, path_scales(rng, rates[depth:], 1, num_crops)[:, 0]
+    base = drop_path_scales(rng, rates[:depth], 2, num_crops)
+    return base, drop_path_scales(rng, rates[depth:], 1, num_crops)[:, 0]

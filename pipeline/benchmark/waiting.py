@@ -1,4 +1,4 @@
-"""How long a training step waits for its data: the loop's own clock around real steps."""
+"""How long a training step waits for its data: the loop's own measure around real steps."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pipeline.datasets.decode import decode
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.step import initial_state, train_step
 from pipeline.training.prefetch import prefetch
-from pipeline.training.throughput import StepClock
+from pipeline.training.throughput import Throughput
 
 
 class JpegImages:
@@ -47,12 +47,12 @@ class WaitShare:
 
     def _train(self, steps: range) -> float:
         batches = prefetch(self.make_batch, steps)
-        clock = StepClock(steps.start, self.config.schedule.batch_size)
+        throughput = Throughput(steps.start, self.config.schedule.batch_size)
         for batch in batches:
             if self.state.step == steps.start:  # the first batch is never there yet
-                clock = StepClock(steps.start, self.config.schedule.batch_size)
-            clock.batch_arrived()
+                throughput = Throughput(steps.start, self.config.schedule.batch_size)
+            throughput.batch_arrived()
             self.state, _ = train_step(self.state, batch, self.rates, self.config)
             jt.sync_all(True)
-            clock.batch_asked()
-        return clock.read(self.state.step)["data_wait_share"]
+            throughput.batch_requested()
+        return throughput.read(self.state.step)["data_wait_share"]

@@ -9,7 +9,7 @@ from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.order import training_rows
 from pipeline.report.labelled_images import LabelledImages
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.classification import training_views
 from pipeline.transforms.mixing import mixed, soft_targets
 
@@ -22,9 +22,9 @@ class ClassificationBatch:
     images: np.ndarray  # (B, 3, S, S) float32
     targets: np.ndarray  # (B, K) float32, rows that sum to 1
 
-    def part(self, index: int, num_parts: int) -> "ClassificationBatch":
+    def microbatch(self, index: int, num_microbatches: int) -> "ClassificationBatch":
         """One of so many equal parts."""
-        size = len(self.images) // num_parts
+        size = len(self.images) // num_microbatches
         images = slice(index * size, (index + 1) * size)
         return ClassificationBatch(self.names[images], self.images[images], self.targets[images])
 
@@ -43,7 +43,7 @@ class BatchMaker:
         config, dataset = self.config, self.dataset
         rows = training_rows(self.rows, config.seed, step, config.schedule.batch_size)
         images = [dataset.image(int(row), at_least=2 * config.view.image_size) for row in rows]
-        rng = generator(config.seed, Stream.DENSE_VIEWS, step)
+        rng = generator(config.seed, Purpose.DENSE_VIEWS, step)
         views = training_views(rng, images, config.view, mean=self.mean, std=self.std)
         targets = soft_targets(dataset.labels[rows], len(dataset.class_names), config.mixing.label_smoothing)
         return ClassificationBatch(

@@ -47,13 +47,13 @@ class PooledBackbone(nn.Module):
         """Number of blocks."""
         return self.network.depth
 
-    def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        """images (B, 3, H, W) -> (B, D); path_scales (depth, 2, B): stochastic depth."""
-        tokens = self.network(images, path_scales=path_scales)
+    def execute(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """images (B, 3, H, W) -> (B, D); drop_path_scales (depth, 2, B): stochastic depth."""
+        tokens = self.network(images, drop_path_scales=drop_path_scales)
         if self.pooling == "cls":
             return tokens.cls
         batch, _, _, dim = tokens.feature_map.shape
-        return kernels.mean_places(tokens.feature_map.reshape(batch, -1, dim))
+        return kernels.mean_positions(tokens.feature_map.reshape(batch, -1, dim))
 
 
 class Classifier(nn.Module):
@@ -75,8 +75,8 @@ class Classifier(nn.Module):
             self.pool_norm = LayerNorm(dim, _NORM_EPS)
             self.pool_norm.weight = jt.ones((dim,))
 
-    def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        pooled = self.backbone(images, path_scales)
+    def execute(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        pooled = self.backbone(images, drop_path_scales)
         return self.predict_classes(pooled if self.pool_norm is None else self.pool_norm(pooled))
 
     def logits(self, images: np.ndarray) -> np.ndarray:

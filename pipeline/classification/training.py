@@ -10,8 +10,9 @@ from pipeline.classification.loss import soft_target_loss
 from pipeline.classification.network import Classifier
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
-from pipeline.finetune.loop import Progress, finetune
+from pipeline.finetune.training import finetune
 from pipeline.storage.files import sha256_of_json
+from pipeline.training.loop import Progress
 
 
 def train_classifier(
@@ -23,15 +24,15 @@ def train_classifier(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
 ) -> None:
-    """Train `network` in place, resuming from `output`; see `pipeline.finetune.loop.finetune`.
+    """Train `network` in place, resuming from `output`; see `pipeline.training.loop.train`.
 
     Args:
         backbone_digest: of the file that the network was made of; a checkpoint of another one is refused.
     """
     config, rows = batches.config, batches.rows
 
-    def losses(batch: ClassificationBatch, path_scales: jt.Var | None) -> dict[str, jt.Var]:
-        logits = network(jt.array(batch.images), path_scales)
+    def losses(batch: ClassificationBatch, drop_path_scales: jt.Var | None) -> dict[str, jt.Var]:
+        logits = network(jt.array(batch.images), drop_path_scales)
         return {"cross_entropy": soft_target_loss(logits, jt.array(batch.targets))}
 
     decisive = [
@@ -50,5 +51,5 @@ def train_classifier(
         output=output,
         runtime=runtime,
         report=report,
-        num_parts=config.schedule.accumulation_steps,
+        num_microbatches=config.schedule.accumulation_steps,
     )

@@ -135,7 +135,7 @@ class BackboneConfig(Section):
         if self.kernel_size is not None and self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
         if self.window_size == 1:
-            raise ValueError("window_size must be 2 or more: in windows of 1 no place sees another")
+            raise ValueError("window_size must be 2 or more: in windows of 1 no position sees another")
         if self.image_size % self.stride:
             what = f"{2 ** (NUM_STAGES - 1)} x patch_size" if self.hierarchical else "patch_size"
             raise ValueError(f"image_size {self.image_size} is not divisible by {what} {self.stride}")

@@ -137,8 +137,8 @@ class Experiment(Section):
         ):
             if size % self.backbone.stride:
                 raise ValueError(
-                    f"{section} {size} is not divisible by {self.backbone.stride}, the pixels that a place "
-                    "of the backbone's last map stands for"
+                    f"{section} {size} is not divisible by {self.backbone.stride}, the pixels between "
+                    "positions of the backbone's last map"
                 )
         most = self.backbone.num_feature_blocks
         if max(self.features.num_blocks, self.linear.num_blocks) > most:

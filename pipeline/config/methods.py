@@ -22,10 +22,13 @@ class MethodSection(Section):
         whole_batch: whether a term of the loss sees all images of a batch at once, so that the mean over
             parts of a batch is another loss.
         local_crops: whether the student sees small crops, if the experiment has any.
+        prototypes: whether [projection_head] and [objective] are its: distributions over prototypes, and a
+            patch loss from `objective.patch_start_epoch` on.
     """
 
     whole_batch: ClassVar[bool] = False
     local_crops: ClassVar[bool] = False
+    prototypes: ClassVar[bool] = False
 
     base_lr: Positive | None = None
     min_lr: NonNegative | None = None
@@ -52,7 +55,7 @@ class MethodSection(Section):
         return masks
 
     def check_grid(self, grid: tuple[int, int]) -> None:
-        """Refuse a map of (h, w) places that the method cannot be trained on.
+        """Refuse a map of (h, w) patches that the method cannot be trained on.
 
         Raises:
             ValueError: says what does not fit.
@@ -63,6 +66,7 @@ class IbotConfig(MethodSection):
     """iBOT, and DINO as iBOT without its patch loss."""
 
     local_crops: ClassVar[bool] = True
+    prototypes: ClassVar[bool] = True
 
     name: Literal["ibot"] = "ibot"
 
@@ -182,14 +186,14 @@ class MaeConfig(MethodSection):
         return crops.model_copy(update=off | {"blur_probability": none, "solarize_probability": none})
 
     def masks_taken(self, masks: MaskConfig) -> MaskConfig:
-        """Random places, equally many in every crop."""
+        """Random patches, equally many in every crop."""
         return MaskConfig(shape="random", ratios=(self.mask_ratio,), ratio_variations=(0.0,))
 
     def check_grid(self, grid: tuple[int, int]) -> None:
-        """At least one place must be hidden, and one seen."""
-        num_places = grid[0] * grid[1]
-        if not 0 < int(self.mask_ratio * num_places) < num_places:
-            raise ValueError(f"mae.mask_ratio {self.mask_ratio} hides none or all of {num_places} places")
+        """At least one patch must be hidden, and one visible."""
+        num_patches = grid[0] * grid[1]
+        if not 0 < int(self.mask_ratio * num_patches) < num_patches:
+            raise ValueError(f"mae.mask_ratio {self.mask_ratio} hides none or all of {num_patches} patches")
 
 
 MethodConfig = Annotated[

@@ -114,9 +114,9 @@ class PretrainConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _parts_are_allowed(self) -> "PretrainConfig":
+    def _microbatches_are_allowed(self) -> "PretrainConfig":
         method, schedule = self.method, self.schedule
-        batch_norm = method.name == "ibot" and self.projection_head.norm == "batch"
+        batch_norm = method.prototypes and self.projection_head.norm == "batch"
         if batch_norm and schedule.accumulation_steps > 1:
             raise ValueError(
                 f'schedule.accumulation_steps {schedule.accumulation_steps}: projection_head.norm "batch" '

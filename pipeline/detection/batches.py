@@ -9,7 +9,7 @@ from pipeline.config.dense import DetectConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.targets import Truth
 from pipeline.finetune.order import training_rows
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.dense import detection_view
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene, scene_of
@@ -46,13 +46,13 @@ class BatchMaker:
     def __call__(self, step: int) -> DetectBatch:
         seed, batch_size = self.config.seed, self.config.schedule.batch_size
         rows = training_rows(self.rows, seed, step, batch_size)
-        rngs = generator(seed, Stream.DENSE_VIEWS, step).spawn(batch_size)
+        rngs = generator(seed, Purpose.DENSE_VIEWS, step).spawn(batch_size)
         views = [
             detection_view(rng, scene_of(self.dataset, int(row)), self.config.view)
             for rng, row in zip(rngs, rows, strict=True)
         ]
         names = [self.dataset.path(int(row)) for row in rows]
-        seeds = generator(seed, Stream.DENSE_SAMPLES, step).integers(2**62, size=batch_size)
+        seeds = generator(seed, Purpose.DENSE_SAMPLES, step).integers(2**62, size=batch_size)
         return batch_of(views, names, seeds, mean=self.mean, std=self.std, multiple=self.multiple)
 
 

@@ -66,9 +66,9 @@ class CascadeMaskRcnn(nn.Module):
         """Pixels; sides of images are multiples of it, so that all levels cover the same ones."""
         return round(self.heads.pyramid.strides[-1])
 
-    def levels(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
+    def levels(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """images (B, 3, H, W) -> levels (B, C, h, w), fine to coarse."""
-        return self.heads.fpn(self.heads.pyramid(self.backbone(images, path_scales)))
+        return self.heads.fpn(self.heads.pyramid(self.backbone(images, drop_path_scales)))
 
     def proposals(
         self, outputs: jt.Var, levels: list[jt.Var], sizes: np.ndarray, *, training: bool

@@ -14,12 +14,12 @@ from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, samp
 
 
 def detection_losses(
-    network: CascadeMaskRcnn, batch: DetectBatch, path_scales: jt.Var | None = None
+    network: CascadeMaskRcnn, batch: DetectBatch, drop_path_scales: jt.Var | None = None
 ) -> dict[str, jt.Var]:
     """Weighted loss terms, each () and finite, whatever the images hold; those of the stages are added up.
 
     Args:
-        path_scales: (depth, 2, B) stochastic depth of the backbone, or None.
+        drop_path_scales: (depth, 2, B) stochastic depth of the backbone, or None.
 
     Returns:
         "loss_objectness" and "loss_anchors" of the proposal network; "loss_classes", "loss_boxes" and, where
@@ -27,7 +27,7 @@ def detection_losses(
     """
     config = network.config
     rngs = [np.random.default_rng(seed) for seed in batch.sample_seeds.tolist()]
-    levels = network.levels(jt.array(batch.images), path_scales)
+    levels = network.levels(jt.array(batch.images), drop_path_scales)
     outputs, anchors = network.heads.rpn(levels), network.heads.rpn.anchors(levels)
     found = network.proposals(outputs, levels, batch.sizes, training=True)
     samples = [

@@ -3,9 +3,9 @@
 import numpy as np
 
 from pipeline.training.image_order import rows_of_step
-from pipeline.training.random_streams import Stream
+from pipeline.training.random_generators import Purpose
 
 
 def training_rows(rows: np.ndarray, seed: int, step: int, batch_size: int) -> np.ndarray:
     """(batch_size,) of the training images `rows` (n,); see `rows_of_step`."""
-    return rows_of_step(rows, step, batch_size, seed=seed, stream=Stream.DENSE_ORDER)
+    return rows_of_step(rows, step, batch_size, seed=seed, purpose=Purpose.DENSE_ORDER)

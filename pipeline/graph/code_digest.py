@@ -23,6 +23,7 @@ NEUTRAL = {
     "pipeline.runtime.cuda": "finds the tools of a GPU",
     "pipeline.runtime.cache": "places of compiled code",
     "pipeline.doctor": "looks, and computes nothing",
+    "pipeline.training.progress_bar": "shows what the loop reports",
 }
 _OURS = ("pipeline", "stages")
 _NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sources in pipeline/native

@@ -8,7 +8,7 @@ from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
 from pipeline.kernels.device_layers import BlockWeights
 from pipeline.kernels.image_patches import image_patches
-from pipeline.kernels.mean_places import mean_places
+from pipeline.kernels.mean_positions import mean_positions
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.pooling import pool_cells
@@ -31,7 +31,7 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_gelu",
-    "mean_places",
+    "mean_positions",
     "mlp",
     "normed_linear",
     "normed_mlp",

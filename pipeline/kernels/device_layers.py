@@ -59,10 +59,10 @@ class BlockWeights(NamedTuple):
 
 
 def block(
-    x: jt.Var, weights: BlockWeights, num_heads: int, eps: float, path_scales: jt.Var | None
+    x: jt.Var, weights: BlockWeights, num_heads: int, eps: float, drop_path_scales: jt.Var | None
 ) -> jt.Var:
-    """x (B, N, D) -> same shape; path_scales (2, B) or None."""
-    scales = [] if path_scales is None else [path_scales.stop_grad()]
+    """x (B, N, D) -> same shape; drop_path_scales (2, B) or None."""
+    scales = [] if drop_path_scales is None else [drop_path_scales.stop_grad()]
     return _Block()(x, *weights, *scales, num_heads, eps)
 
 

@@ -11,7 +11,7 @@ from pipeline.kernels.self_attention import attention
 
 
 def transformer_block(
-    x: jt.Var, weights: BlockWeights, num_heads: int, eps: float, path_scales: jt.Var | None = None
+    x: jt.Var, weights: BlockWeights, num_heads: int, eps: float, drop_path_scales: jt.Var | None = None
 ) -> jt.Var:
     """Attention behind a norm, then an MLP behind a norm, each added to what it read.
 
@@ -20,7 +20,7 @@ def transformer_block(
         weights: of norms, attention and MLP.
         num_heads: of the attention.
         eps: of both norms.
-        path_scales: (2, B) what the two branches of each image are multiplied by; None: 1.
+        drop_path_scales: (2, B) what the two branches of each image are multiplied by; None: 1.
 
     Returns:
         (B, N, D).
@@ -32,9 +32,9 @@ def transformer_block(
     if x.ndim != 3 or num_heads < 1 or x.shape[2] % num_heads:
         found = f"x {tuple(x.shape)}, {num_heads} heads"
         raise ValueError(f"transformer_block: {found}; expected (B, N, heads d)")
-    if path_scales is not None and tuple(path_scales.shape) != (2, x.shape[0]):
+    if drop_path_scales is not None and tuple(drop_path_scales.shape) != (2, x.shape[0]):
         raise ValueError(
-            f"transformer_block: path_scales {tuple(path_scales.shape)}; expected (2, {x.shape[0]})"
+            f"transformer_block: drop_path_scales {tuple(drop_path_scales.shape)}; expected (2, {x.shape[0]})"
         )
     if selection.on_device():
         for norm in ((w.norm1_weight, w.norm1_bias), (w.norm2_weight, w.norm2_bias)):
@@ -42,12 +42,12 @@ def transformer_block(
         check_layers(x, (w.qkv_weight, w.qkv_bias))
         check_layers(x, (w.out_weight, w.out_bias))
         check_layers(x, (w.expand, w.expand_bias), (w.contract, w.contract_bias))
-        return device_layers.block(x, w, num_heads, eps, path_scales)
+        return device_layers.block(x, w, num_heads, eps, drop_path_scales)
     qkv = normed_linear(x, w.norm1_weight, w.norm1_bias, eps, w.qkv_weight, w.qkv_bias)
-    x = _added(x, linear(attention(qkv, num_heads), w.out_weight, w.out_bias), path_scales, 0)
+    x = _added(x, linear(attention(qkv, num_heads), w.out_weight, w.out_bias), drop_path_scales, 0)
     layers = w.expand, w.expand_bias, w.contract, w.contract_bias
-    return _added(x, normed_mlp(x, w.norm2_weight, w.norm2_bias, eps, *layers), path_scales, 1)
+    return _added(x, normed_mlp(x, w.norm2_weight, w.norm2_bias, eps, *layers), drop_path_scales, 1)
 
 
-def _added(x: jt.Var, branch: jt.Var, path_scales: jt.Var | None, index: int) -> jt.Var:
-    return x + (branch if path_scales is None else branch * path_scales[index].reshape(-1, 1, 1))
+def _added(x: jt.Var, branch: jt.Var, drop_path_scales: jt.Var | None, index: int) -> jt.Var:
+    return x + (branch if drop_path_scales is None else branch * drop_path_scales[index].reshape(-1, 1, 1))

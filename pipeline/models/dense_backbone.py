@@ -42,7 +42,7 @@ class DenseBackbone(nn.Module):
             f"not used: {', '.join(self.unused)}; missing: none; unexpected: none"
         )
 
-    def execute(self, images: jt.Var, path_scales: jt.Var | None = None) -> list[jt.Var]:
+    def execute(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """images (B, 3, H, W) of any size -> four maps (B, dims[i], h_i, w_i).
 
         Images are padded with 0, the mean colour, to the right and below, to multiples of `stride`: no pixel
@@ -52,7 +52,7 @@ class DenseBackbone(nn.Module):
         if self.frozen:
             with jt.no_grad():
                 return self.network.taps(images, normed=self.tap_norm)
-        return self.network.taps(images, normed=self.tap_norm, path_scales=path_scales)
+        return self.network.taps(images, normed=self.tap_norm, drop_path_scales=drop_path_scales)
 
 
 def padded_to_multiple(images: jt.Var, multiple: int) -> jt.Var:

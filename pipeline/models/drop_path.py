@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def path_rates(drop_path_rate: float, base_depth: int, auxiliary_depth: int) -> np.ndarray:
+def drop_path_rates(drop_path_rate: float, base_depth: int, auxiliary_depth: int) -> np.ndarray:
     """Drop rate of every block, base first: linear from 0 to `drop_path_rate`, (base + auxiliary,).
 
     Source: HSSL released code: one line over base and head together, so that a base block is dropped
@@ -12,7 +12,7 @@ def path_rates(drop_path_rate: float, base_depth: int, auxiliary_depth: int) -> 
     return np.linspace(0.0, drop_path_rate, base_depth + auxiliary_depth)
 
 
-def path_scales(
+def drop_path_scales(
     rng: np.random.Generator, rates: np.ndarray, num_branches: int, num_images: int
 ) -> np.ndarray:
     """What each block's branches are multiplied by: 0 (dropped) or 1 / (1 - rate).

@@ -14,7 +14,7 @@ from pipeline.models.projection_head import ProjectionHead
 
 
 @dataclass(frozen=True)
-class PathScales:
+class DropPathScales:
     """Stochastic depth of one forward pass, see `pipeline.models.drop_path`."""
 
     base: jt.Var  # (depth, 2, B)
@@ -42,17 +42,19 @@ class EncodingNetwork(nn.Module):
         self.auxiliary_head = auxiliary_head(auxiliary, feature_map) if auxiliary else None
         self.detached = auxiliary is not None and auxiliary.detached
 
-    def encode(self, images: jt.Var, mask: jt.Var | None = None, paths: PathScales | None = None) -> Encoding:
+    def encode(
+        self, images: jt.Var, mask: jt.Var | None = None, drop_path: DropPathScales | None = None
+    ) -> Encoding:
         """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
 
         The head reads the patch tokens before the final norm. Unless it is detached, its loss trains the
         base as well.
         """
-        tokens = self.backbone(images, mask, paths.base if paths else None)
+        tokens = self.backbone(images, mask, drop_path.base if drop_path else None)
         auxiliary_cls = None
         if self.auxiliary_head is not None:
             feature_map = tokens.feature_map.detach() if self.detached else tokens.feature_map
-            auxiliary_cls = self.auxiliary_head(feature_map, paths.auxiliary if paths else None)
+            auxiliary_cls = self.auxiliary_head(feature_map, drop_path.auxiliary if drop_path else None)
         return Encoding(base_cls=tokens.cls, base_patches=tokens.patches, auxiliary_cls=auxiliary_cls)
 
     def comparable_vectors(self, tokens: Tokens) -> tuple[jt.Var, jt.Var] | None:

@@ -11,7 +11,7 @@ from pipeline import kernels
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.batch_norm_mlp import BatchNormMlp
 from pipeline.models.encoder import Tokens
-from pipeline.models.hssl import EncodingNetwork, PathScales
+from pipeline.models.hssl import DropPathScales, EncodingNetwork
 
 # Shifts of what goes into a projector: the batch norm in it cancels them, so that their gradient is zero and
 # Adam would make steps of full size out of its rounding noise. They are to stay at their first value, 0.
@@ -61,9 +61,9 @@ class JointEmbeddingNetwork(EncodingNetwork):
         self.base_predictor = predictor() if predictors else None
         self.auxiliary_predictor = predictor() if predictors and has_head else None
 
-    def vectors(self, images: jt.Var, num_views: int, paths: PathScales | None = None) -> Vectors:
+    def vectors(self, images: jt.Var, num_views: int, drop_path: DropPathScales | None = None) -> Vectors:
         """images (V B, 3, H, W) -> what is compared: predictions where there are predictors."""
-        seen = self.encode(images, None, paths)
+        seen = self.encode(images, None, drop_path)
         return Vectors(
             base=_unit(seen.base_cls, num_views, self.base_projector, self.base_predictor),
             auxiliary=_unit(

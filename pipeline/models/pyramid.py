@@ -1,6 +1,6 @@
 """Four taps of a backbone -> a pyramid, with strides 4, 8, 16 and 32 where there is a choice.
 
-Shapes: B images, D channels, h x w places of the taps.
+Shapes: B images, D channels, h x w positions of the taps.
 """
 
 import math
@@ -16,7 +16,7 @@ _NUM_LEVELS = 4
 
 
 def tap_pyramid(dims: Sequence[int], strides: Sequence[int]) -> nn.Module:
-    """The pyramid of four taps of these channels and pixels a place: `pyramid(taps)`, `pyramid.strides`.
+    """The pyramid of four taps of these channels and pixels a position: `pyramid(taps)`, `pyramid.strides`.
 
     Taps that are a pyramid already, each of half the size of the one before, stay as they are.
     """
@@ -108,7 +108,7 @@ class Deconv(nn.Module):
 
 
 def halved(x: jt.Var) -> jt.Var:
-    """Max pooling of 2 x 2 places: (B, D, h, w) -> (B, D, ceil(h / 2), ceil(w / 2)).
+    """Max pooling of 2 x 2 positions: (B, D, h, w) -> (B, D, ceil(h / 2), ceil(w / 2)).
 
     Jittor's own pooling refuses maps of 2 x 2 and drops a last odd row.
     """

@@ -1,7 +1,8 @@
-"""Decoders: feature maps of an image -> logits of the classes at every place.
+"""Decoders: feature maps of an image -> logits of the classes at every position.
 
-Shapes: B images, K classes; map i has C_i channels and h_i x w_i places. Maps cover the same pixels and come
-from fine to coarse. Logits are of the first map's places; `pipeline.models.resize` brings them to pixels.
+Shapes: B images, K classes; map i has C_i channels and h_i x w_i positions. Maps cover the same pixels and
+come from fine to coarse. Logits are of the first map's positions; `pipeline.models.resize` brings them to
+pixels.
 """
 
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ class AuxiliaryHead(nn.Module):
 
 
 def _stacked(maps: Sequence[jt.Var]) -> jt.Var:
-    """Channels of all maps at the places of the first."""
+    """Channels of all maps at the positions of the first."""
     size = tuple(maps[0].shape[2:])
     return jt.concat([resize(x, size) for x in maps], dim=1)
 

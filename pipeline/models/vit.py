@@ -40,10 +40,10 @@ class Block(nn.Module):
         self.norm_mlp = LayerNorm(dim, _EPS)
         self.mlp = Mlp(dim, int(dim * mlp_ratio), dim)
 
-    def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, N + 1, D); path_scales (2, B): what stochastic depth multiplies the two branches by."""
+    def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """x (B, N + 1, D); drop_path_scales (2, B): what stochastic depth multiplies the two branches by."""
         return kernels.transformer_block(
-            x, self._weights(), self.attention.num_heads, self.norm_attention.eps, path_scales
+            x, self._weights(), self.attention.num_heads, self.norm_attention.eps, drop_path_scales
         )
 
     def _weights(self) -> kernels.BlockWeights:
@@ -76,43 +76,45 @@ class VisionTransformer(nn.Module):
         self.norm = LayerNorm(dim, _EPS)
 
     def execute(
-        self, images: jt.Var, mask: jt.Var | None = None, path_scales: jt.Var | None = None
+        self, images: jt.Var, mask: jt.Var | None = None, drop_path_scales: jt.Var | None = None
     ) -> Tokens:
         """One forward pass.
 
         Args:
             images: (B, 3, H, W) float32, normalised.
             mask: (B, h, w) bool or None; True replaces the patch's embedding by the mask token.
-            path_scales: (depth, 2, B) float32 or None; stochastic depth, see `pipeline.models.drop_path`.
+            drop_path_scales: (depth, 2, B) float32 or None; see `pipeline.models.drop_path`.
 
         Raises:
             ValueError: H or W is not a multiple of the patch size, or the mask's shape differs.
         """
         x, grid = self.embed(images, mask)
         for index, block in enumerate(self.blocks):
-            x = block(x, None if path_scales is None else path_scales[index])
+            x = block(x, None if drop_path_scales is None else drop_path_scales[index])
         normed = self.norm(x)
         feature_map = x[:, 1:].reshape(x.shape[0], *grid, x.shape[2])
         return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=feature_map)
 
-    def visible_tokens(self, images: jt.Var, seen: np.ndarray, path_scales: jt.Var | None = None) -> Tokens:
+    def visible_tokens(
+        self, images: jt.Var, visible: np.ndarray, drop_path_scales: jt.Var | None = None
+    ) -> Tokens:
         """One forward pass of some patches: the others are left out before the first block, as in MAE.
 
         Args:
             images: (B, 3, H, W) float32, normalised.
-            seen: (B, n) int32, indices of each image's patches.
-            path_scales: (depth, 2, B) float32 or None.
+            visible: (B, n) int32, indices of each image's patches.
+            drop_path_scales: (depth, 2, B) float32 or None.
 
         Returns:
-            Tokens with patches (B, n, D) and feature_map (B, 1, n, D), in the order of `seen`.
+            Tokens with patches (B, n, D) and feature_map (B, 1, n, D), in the order of `visible`.
         """
         x, _ = self.embed(images)
         batch, num_tokens, dim = x.shape
         first = np.arange(batch)[:, None] * num_tokens  # the image's CLS
-        rows = np.concatenate([first, first + 1 + seen], axis=1).astype(np.int32)
+        rows = np.concatenate([first, first + 1 + visible], axis=1).astype(np.int32)
         x = kernels.gather_rows(x.reshape(-1, dim), jt.array(rows.ravel())).reshape(batch, -1, dim)
         for index, block in enumerate(self.blocks):
-            x = block(x, None if path_scales is None else path_scales[index])
+            x = block(x, None if drop_path_scales is None else drop_path_scales[index])
         normed = self.norm(x)
         return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=x[:, 1:].unsqueeze(1))
 
@@ -150,21 +152,21 @@ class VisionTransformer(nn.Module):
             x = block(x)
             if index >= len(self.blocks) - num_blocks:
                 cls_tokens.append(self.norm(x[:, 0]))
-        return jt.stack(cls_tokens, dim=1), kernels.mean_places(self.norm(x[:, 1:]))
+        return jt.stack(cls_tokens, dim=1), kernels.mean_positions(self.norm(x[:, 1:]))
 
-    def taps(self, images: jt.Var, *, normed: bool, path_scales: jt.Var | None = None) -> list[jt.Var]:
+    def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """Patch tokens after the blocks of `tap_blocks`, as maps (B, D, h, w), shallow to deep.
 
         Args:
             normed: apply the one final norm to every map.
-            path_scales: (depth, 2, B) float32 or None.
+            drop_path_scales: (depth, 2, B) float32 or None.
 
         Source: iBOT's segmentation and detection backbones (`out_with_norm`); CLS is left out.
         """
         x, grid = self.embed(images)
         maps, blocks = {}, tap_blocks(self.depth)
         for index, block in enumerate(self.blocks):
-            x = block(x, None if path_scales is None else path_scales[index])
+            x = block(x, None if drop_path_scales is None else drop_path_scales[index])
             if index in blocks:
                 patches = self.norm(x[:, 1:]) if normed else x[:, 1:]
                 maps[index] = patches.permute(0, 2, 1).reshape(x.shape[0], x.shape[2], *grid)

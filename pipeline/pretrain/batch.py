@@ -37,9 +37,9 @@ class Batch:
         """(V B, h, w), in the order of `flat_global_crops`."""
         return _flat(self.masks)
 
-    def part(self, index: int, num_parts: int) -> "Batch":
-        """Part `index` of `num_parts` equal parts of the images."""
-        size = self.masks.shape[1] // num_parts
+    def microbatch(self, index: int, num_microbatches: int) -> "Batch":
+        """Part `index` of `num_microbatches` equal parts of the images."""
+        size = self.masks.shape[1] // num_microbatches
         images = slice(index * size, (index + 1) * size)
         return Batch(self.global_crops[:, images], self.local_crops[:, images], self.masks[:, images])
 

@@ -10,7 +10,7 @@ from pipeline.optim.schedules import epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.training.image_order import rows_of_step
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined
 from pipeline.transforms.multi_crop import draw_views, multi_crop
@@ -31,7 +31,7 @@ class BatchMaker:
         rows = self.image_rows(step)
         images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows]
         mean, std = input_statistics(config.normalization, self.dataset)
-        rng, masks = generator(config.seed, Stream.CROPS, step), self._masks(step, len(rows))
+        rng, masks = generator(config.seed, Purpose.CROPS, step), self._masks(step, len(rows))
         if self.on_device:
             drawn = draw_views(rng, image_sizes(images), crops)
             views = ((drawn.global_crops, crops.global_size), (drawn.local_crops, crops.local_size))
@@ -43,17 +43,17 @@ class BatchMaker:
     def _masks(self, step: int, num_images: int) -> np.ndarray:
         """(V, B, h, w) bool."""
         config, num_global, grid = self.config, self.config.crops.num_global, self.config.backbone.grid
-        rng = generator(config.seed, Stream.MASKS, step)
+        rng = generator(config.seed, Purpose.MASKS, step)
         masks = block_masks(rng, num_global * num_images, grid, config.masks)
         if self._before_patches(step):
             masks[:] = False
         return masks.reshape(num_global, num_images, *grid)
 
     def _before_patches(self, step: int) -> bool:
-        """Whether a step of iBOT lies before the epoch that its patch loss starts in."""
+        """Whether a step lies before the epoch that the method's patch loss starts in."""
         num_images = len(self.dataset.indices("train"))
         epoch = epoch_of(step, self.config.schedule.batch_size, num_images)
-        return self.config.method.name == "ibot" and epoch < self.config.objective.patch_start_epoch
+        return self.config.method.prototypes and epoch < self.config.objective.patch_start_epoch
 
     def image_rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64."""

@@ -1,33 +1,16 @@
-"""Is training healthy? Loss terms, teacher entropy, feature spread, and collapse said in words."""
+"""Is training healthy? Teacher entropy, feature spread, and warnings of collapse."""
 
 import math
 
 import numpy as np
 
-from pipeline.pretrain.terms import Answers, Terms
+from pipeline.pretrain.outputs import TeacherOutput
 
 _EDGE = 0.01  # share of ln K within which an entropy counts as 0 or as ln K
 
 
-def loss_values(terms: Terms) -> dict[str, float]:
-    """The loss and its terms as numbers."""
-    named = {"loss": terms.total, **{f"loss_{name}": value for name, value in terms.parts.items()}}
-    return {name: float(value.item()) for name, value in named.items()}
-
-
-def check_finite(step: int, losses: dict[str, float]) -> None:
-    """Stop on a loss that is not a number.
-
-    Raises:
-        FloatingPointError: names the step and every term.
-    """
-    bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
-    if bad:
-        raise FloatingPointError(f"step {step}: non-finite loss terms {bad}; all terms: {losses}")
-
-
-def teacher_statistics(answers: Answers) -> dict[str, float]:
-    """How varied the teacher's answers are.
+def teacher_statistics(teacher_output: TeacherOutput) -> dict[str, float]:
+    """How varied the teacher's outputs are.
 
     Returns, the entropies for methods with prototypes only:
         teacher_entropy: mean entropy of one image's distribution, in nats, 0..ln K.
@@ -37,26 +20,26 @@ def teacher_statistics(answers: Answers) -> dict[str, float]:
             that all images have one vector, 1 that they fill the sphere evenly.
     """
     entropies = {}
-    if answers.cls_probs is not None:
-        probs = answers.cls_probs.numpy().astype(np.float64)
+    if teacher_output.cls_probs is not None:
+        probs = teacher_output.cls_probs.numpy().astype(np.float64)
         entropies = {
             "teacher_entropy": float(_entropy(probs).mean()),
             "prototype_entropy": float(_entropy(probs.mean(axis=0))),
         }
-    features = answers.features.numpy().astype(np.float64)
+    features = teacher_output.features.numpy().astype(np.float64)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     return {**entropies, "feature_spread": float(np.sqrt(units.var(axis=0).sum()))}
 
 
 def same_features(statistics: dict[str, float]) -> str | None:
-    """Collapse of any method, in words: all images have one feature vector."""
+    """A warning where all images have one feature vector, of any method; else None."""
     if statistics["feature_spread"] < 1e-3:
         return "collapsed: every image has the same feature vector (feature spread 0)"
     return None
 
 
 def collapse(statistics: dict[str, float], num_prototypes: int) -> str | None:
-    """What went wrong over prototypes, in words, or None while the teacher's answers vary."""
+    """A warning where the distributions over prototypes collapsed or went flat; else None."""
     most = math.log(num_prototypes)
     if same := same_features(statistics):
         return same

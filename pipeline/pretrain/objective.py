@@ -25,10 +25,10 @@ from pipeline.models.projection_head import ProjectionHead, logits
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
+from pipeline.pretrain.drop_path_masks import DropPathMasks
 from pipeline.pretrain.losses import MaskedPatches, Pairs, cls_pairs, cross_entropy, masked_patches
-from pipeline.pretrain.paths import Paths
-from pipeline.pretrain.terms import Terms
 from pipeline.pretrain.upload import as_variable
+from pipeline.training.losses import Losses
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def teacher_targets(
         )
 
 
-def hssl_terms(
-    student: HSSLNetwork, batch: Batch, targets: Targets, paths: Paths, config: ObjectiveConfig
-) -> Terms:
+def hssl_losses(
+    student: HSSLNetwork, batch: Batch, targets: Targets, drop_path: DropPathMasks, config: ObjectiveConfig
+) -> Losses:
     """The loss terms of the student on one batch, in nats: base_cls, auxiliary_cls, base_patch.
 
     Source: HSSL released code (PretrainLoss). L_het and L_aux: mean over pairs of different views; L_mim:
@@ -82,10 +82,10 @@ def hssl_terms(
     prototypes = head.unit_prototypes()
     num_global, num_images = batch.masks.shape[:2]
     masks = jt.array(batch.flat_masks) if config.patches_hidden else None
-    seen = student.encode(as_variable(batch.flat_global_crops), masks, paths.global_crops)
+    seen = student.encode(as_variable(batch.flat_global_crops), masks, drop_path.global_crops)
     encodings = [seen]
     if len(batch.local_crops):
-        encodings.append(student.encode(as_variable(batch.flat_local_crops), None, paths.local_crops))
+        encodings.append(student.encode(as_variable(batch.flat_local_crops), None, drop_path.local_crops))
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
     if head.norms_rows:
@@ -94,7 +94,7 @@ def hssl_terms(
     else:
         base, seen_patches = head.base(_joined([encoding.base_cls for encoding in encodings])), None
     base_cls = cross_entropy(logits(base, prototypes), targets.cls_probs, pairs, config.student_temperature)
-    parts, cls_total = {"base_cls": base_cls}, base_cls
+    terms, cls_total = {"base_cls": base_cls}, base_cls
     if head.auxiliary is not None:
         pooled = [encoding.auxiliary_cls for encoding in encodings]
         if head.norms_rows:  # each pass is a batch, as in the teacher
@@ -104,7 +104,7 @@ def hssl_terms(
         auxiliary_cls = cross_entropy(
             logits(auxiliary, prototypes), targets.cls_probs, pairs, config.student_temperature
         )
-        parts["auxiliary_cls"] = auxiliary_cls
+        terms["auxiliary_cls"] = auxiliary_cls
         cls_total = 0.5 * (base_cls + auxiliary_cls)
     total = config.cls_weight * cls_total
     hidden = targets.hidden
@@ -121,9 +121,9 @@ def hssl_terms(
             Pairs(own, own, hidden.weights),
             config.student_temperature,
         )
-        parts["base_patch"] = base_patch
+        terms["base_patch"] = base_patch
         total = total + config.patch_weight * base_patch
-    return Terms(total, parts)
+    return Losses(total, terms)
 
 
 def _cls_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:
@@ -159,4 +159,4 @@ def _joined(rows: list[jt.Var]) -> jt.Var:
 
 def _mean(rows: jt.Var) -> jt.Var:
     """(M, C) -> (C,)."""
-    return kernels.mean_places(rows.unsqueeze(0))[0]
+    return kernels.mean_positions(rows.unsqueeze(0))[0]

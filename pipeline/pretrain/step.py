@@ -1,5 +1,6 @@
-"""One optimiser step of any method: loss, gradients, update, teacher, the method's own state."""
+"""One optimiser step of any method: losses, gradients, update, teacher, the method's own state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jittor as jt
@@ -10,9 +11,11 @@ from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.methods import Memory, Networks, method_of
-from pipeline.pretrain.paths import draw_paths, paths_of_part
-from pipeline.pretrain.terms import Answers, PartOutcome, Terms, mean_terms
+from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
+from pipeline.pretrain.methods import MethodState, Networks, method_of
+from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
+from pipeline.training.losses import Losses, mean, mean_losses
+from pipeline.training.microbatches import accumulated_gradients
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class TrainState:
     student: EncodingNetwork
     teacher: EncodingNetwork | None
     optimizer: Optimizer
-    memory: Memory  # the method's own, as iBOT's centres
+    method_state: MethodState  # the method's own, as iBOT's centres
     step: int  # optimiser steps done
 
     @property
@@ -30,69 +33,72 @@ class TrainState:
         """What a method trains."""
         return Networks(self.student, self.teacher)
 
+    @property
+    def tensors(self) -> dict[str, jt.Var]:
+        """What a checkpoint holds beside the optimiser."""
+        named = {f"student/{name}": value for name, value in self.student.named_parameters()}
+        if self.teacher is not None:
+            named |= {f"teacher/{name}": value for name, value in self.teacher.named_parameters()}
+        return named | {f"method/{name}": value for name, value in self.method_state.items()}
+
 
 @dataclass(frozen=True)
 class StepOutcome:
     """What a step measured, still on the device."""
 
-    terms: Terms  # of the whole batch
-    answers: Answers  # of the batch's last part
-    watched: dict[str, jt.Var]  # likewise
+    losses: Losses  # of the whole batch
+    teacher_output: TeacherOutput  # of the batch's last microbatch
+    metrics: dict[str, jt.Var]  # likewise
+
+    @property
+    def logged_losses(self) -> dict[str, jt.Var]:
+        """The loss and its terms by their names in the log."""
+        return named_losses(self.losses)
 
 
 def initial_state(config: PretrainConfig) -> TrainState:
     """Networks with equal weights, an optimiser at rest, the method's own state at its start."""
     method = method_of(config)
     networks = method.networks()
-    named = networks.student.named_parameters()
-    optimizer = build_optimizer(named, config.schedule)
-    return TrainState(networks.student, networks.teacher, optimizer, method.memory(), step=0)
+    optimizer = build_optimizer(networks.student.named_parameters(), config.schedule)
+    return TrainState(networks.student, networks.teacher, optimizer, method.initial_state(), step=0)
 
 
 def train_step(
     state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig
 ) -> tuple[TrainState, StepOutcome]:
-    """One step on a batch, computed in `accumulation_steps` equal parts.
+    """One step on a batch, computed in `accumulation_steps` microbatches of one size.
 
-    Every loss term is a mean over images, so the mean of the parts' gradients is the gradient of the
+    Every loss term is a mean over images, so the mean of the microbatches' gradients is the gradient of the
     whole batch (a method whose terms are not is refused by the configuration); the method's own state moves
-    once, by the mean over all parts.
+    once, by the mean over all microbatches.
     """
-    method = method_of(config)
-    num_parts = config.schedule.accumulation_steps
-    scales = draw_paths(config, batch, state.step)
-    names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
-    gradients, outcomes = None, []
-    for index in range(num_parts):
-        part, paths = batch.part(index, num_parts), paths_of_part(scales, index, num_parts)
-        outcomes.append(method.part(state.networks, state.memory, part, paths, rates))
-        part_gradients = jt.grad(outcomes[-1].terms.total / num_parts, parameters)
-        gradients = (
-            part_gradients
-            if gradients is None
-            else [a + b for a, b in zip(gradients, part_gradients, strict=True)]
-        )
-        if num_parts > 1:
-            # Run what is queued now: left lazy, every part's activations would live at once.
-            jt.sync(gradients)
-    frozen = frozenset(index for index, name in enumerate(names) if method.frozen(name, state.student, rates))
+    method, count = method_of(config), config.schedule.accumulation_steps
+    drop_path = draw_drop_path(config, batch, state.step)
+    student = dict(state.student.named_parameters())
+
+    def forward(index: int) -> MethodOutput:
+        microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
+        return method.forward(state.networks, state.method_state, microbatch, masks, rates)
+
+    outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
+    frozen = frozenset(i for i, name in enumerate(student) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
     if state.teacher is not None:
-        _follow(state.teacher, dict(zip(names, parameters, strict=True)), rates.ema_momentum)
-    memory = method.updated_memory(state.memory, mean_heard(outcomes))
-    terms = mean_terms([outcome.terms for outcome in outcomes])
-    outcome = StepOutcome(terms, outcomes[-1].answers, outcomes[-1].watched)
-    return replace(state, memory=memory, step=state.step + 1), outcome
+        teacher = dict(state.teacher.named_parameters())
+        ema_update(list(teacher.values()), [student[name] for name in teacher], rates.ema_momentum)
+    method_state = method.updated_state(state.method_state, mean_batch_means(outputs))
+    losses = mean_losses([output.losses for output in outputs])
+    outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
+    return replace(state, method_state=method_state, step=state.step + 1), outcome
 
 
-def _follow(teacher: EncodingNetwork, student: dict[str, jt.Var], momentum: float) -> None:
-    """Move every parameter of the teacher towards the student's of its name."""
-    names, targets = map(list, zip(*teacher.named_parameters(), strict=True))
-    ema_update(targets, [student[name] for name in names], momentum)
-
-
-def mean_heard(outcomes: list[PartOutcome]) -> dict[str, jt.Var]:
+def mean_batch_means(outputs: Sequence[MethodOutput]) -> dict[str, jt.Var]:
     """What a method's own state moves by, of the whole batch."""
-    return {
-        name: sum(outcome.heard[name] for outcome in outcomes) / len(outcomes) for name in outcomes[0].heard
-    }
+    names = outputs[0].batch_means
+    return {name: mean([output.batch_means[name] for output in outputs]) for name in names}
+
+
+def named_losses(losses: Losses) -> dict[str, jt.Var]:
+    """ "loss" and "loss_<term>"."""
+    return {"loss": losses.total, **{f"loss_{name}": term for name, term in losses.terms.items()}}

@@ -80,11 +80,11 @@ class BaseForward:
         return tokens
 
 
-class OfCandidate:
+class CandidateNetwork:
     """A candidate's network to its method, with the base's shared passes in place of the base."""
 
     def __init__(self, network: EncodingNetwork, base: BaseForward):
-        self._network, self.backbone = network, _SharedPasses(base)
+        self._network, self.backbone = network, _SharedBackbone(base)
 
     def __getattr__(self, name: str) -> Any:
         # What the network's class defines is to run on this object, so that it meets the shared passes.
@@ -96,7 +96,7 @@ class OfCandidate:
         return getattr(self._network, name)
 
 
-class _SharedPasses:
+class _SharedBackbone:
     """A backbone whose passes are those of `BaseForward`, asked for one after the other."""
 
     def __init__(self, base: BaseForward):

@@ -16,27 +16,26 @@ from dataclasses import dataclass, replace
 import jittor as jt
 import numpy as np
 
-from pipeline.config.stages import PretrainConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.kernels.adamw import ema_update
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.methods import Memory, Method, Networks, method_of
-from pipeline.pretrain.paths import draw_paths, paths_of_part
-from pipeline.pretrain.step import mean_heard
-from pipeline.pretrain.terms import Answers, PartOutcome, Terms, mean_terms
+from pipeline.pretrain.drop_path_masks import DropPathMasks, draw_drop_path, microbatch_drop_path
+from pipeline.pretrain.methods import Method, MethodState, Networks, method_of
+from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
+from pipeline.pretrain.step import mean_batch_means, named_losses
 from pipeline.search.one_base import (
     SHARED,
     BaseForward,
-    OfCandidate,
+    CandidateNetwork,
     candidate_networks,
     joint_parameters,
     shared_names,
 )
-
-_PATCH = "base_patch"  # the term that all candidates have in common
+from pipeline.training.losses import Losses, mean, mean_losses
+from pipeline.training.microbatches import accumulated_gradients
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class JointState:
     networks: dict[str, Networks]  # of each candidate; what is shared is one set of tensors
     shared: frozenset[str]  # names of what is shared
     optimizer: Optimizer  # of `students`, in their order
-    memories: dict[str, Memory]  # of each candidate's method
+    method_states: dict[str, MethodState]  # of each candidate's method
     step: int  # optimiser steps done
 
     @property
@@ -60,6 +59,15 @@ class JointState:
         teachers = {name: own.teacher for name, own in self.networks.items() if own.teacher is not None}
         return joint_parameters(teachers, self.shared) if teachers else {}
 
+    @property
+    def tensors(self) -> dict[str, jt.Var]:
+        """What a checkpoint holds beside the optimiser."""
+        named = {f"student/{name}": value for name, value in self.students.items()}
+        named |= {f"teacher/{name}": value for name, value in self.teachers.items()}
+        for candidate, method_state in self.method_states.items():
+            named |= {f"method/{candidate}/{name}": value for name, value in method_state.items()}
+        return named
+
     def published(self, name: str) -> EncodingNetwork:
         """The candidate's network that is measured: the teacher, where there is one."""
         networks = self.networks[name]
@@ -67,11 +75,35 @@ class JointState:
 
 
 @dataclass(frozen=True)
+class JointOutput:
+    """Every candidate's output on one microbatch."""
+
+    of_candidate: dict[str, MethodOutput]
+
+    @property
+    def loss(self) -> jt.Var:
+        """The mean loss over candidates, ()."""
+        return sum(output.loss for output in self.of_candidate.values()) / len(self.of_candidate)
+
+    def detached(self) -> "JointOutput":
+        """The same numbers without their graph."""
+        return JointOutput({name: output.detached() for name, output in self.of_candidate.items()})
+
+
+@dataclass(frozen=True)
 class JointOutcome:
     """What a step measured, still on the device."""
 
-    terms: dict[str, Terms]  # of each candidate, L_i and its parts, over the whole batch
-    answers: Answers  # of the first candidate on the batch's last part
+    losses: dict[str, Losses]  # L_i and its terms, of each candidate over the whole batch
+    teacher_output: TeacherOutput  # of the first candidate on the batch's last microbatch
+
+    @property
+    def logged_losses(self) -> dict[str, jt.Var]:
+        """ "loss", the mean over candidates, and "<candidate>/loss" and "<candidate>/loss_<term>"."""
+        named = {"loss": mean([losses.total for losses in self.losses.values()])}
+        for candidate, losses in self.losses.items():
+            named |= {f"{candidate}/{name}": value for name, value in named_losses(losses).items()}
+        return named
 
 
 def joint_state(config: JointTrainingConfig) -> JointState:
@@ -80,110 +112,81 @@ def joint_state(config: JointTrainingConfig) -> JointState:
     networks = candidate_networks(config, shared)
     students = joint_parameters({name: own.student for name, own in networks.items()}, shared)
     optimizer = build_optimizer(list(students.items()), config.pretrain.schedule)
-    memories = {name: method.memory() for name, method in _methods(config).items()}
-    return JointState(networks, shared, optimizer, memories, step=0)
+    method_states = {name: method_of(alone).initial_state() for name, alone in config.alone.items()}
+    return JointState(networks, shared, optimizer, method_states, step=0)
 
 
 def joint_step(
     state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig
 ) -> tuple[JointState, JointOutcome]:
-    """One step on a batch, computed in `accumulation_steps` equal parts."""
-    methods, num_parts = _methods(config), config.pretrain.schedule.accumulation_steps
-    scales = _drawn_paths(config, batch, state.step)
-    students = state.students
-    total, outcomes = None, []
-    for index in range(num_parts):
-        outcomes.append(_part(state, methods, batch.part(index, num_parts), scales, index, rates, config))
-        gradients = _gradients(outcomes[-1], students, config, num_parts)
-        total = gradients if total is None else [a + b for a, b in zip(total, gradients, strict=True)]
-        if num_parts > 1:
-            # Run what is queued now: left lazy, every part's activations would live at once.
-            jt.sync(total)
-    frozen = frozenset(index for index, key in enumerate(students) if _frozen(key, state, methods, rates))
-    state.optimizer.step(total, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
-    teachers = state.teachers
-    if teachers:
-        ema_update(list(teachers.values()), [students[key] for key in teachers], rates.ema_momentum)
-    memories, terms = {}, {}
+    """One step on a batch, computed in `accumulation_steps` microbatches of one size."""
+    count, students = config.pretrain.schedule.accumulation_steps, state.students
+    methods = {name: method_of(config.alone[name]) for name in config.candidates}
+    drop_path = _drawn_drop_path(config, batch, state.step)
+
+    def forward(index: int) -> JointOutput:
+        masks = {name: microbatch_drop_path(scales, index, count) for name, scales in drop_path.items()}
+        return _forward(state, methods, batch.microbatch(index, count), masks, rates)
+
+    outputs, gradients = accumulated_gradients(forward, count, list(students.values()))
+    # Of the mean loss for what is shared, of its own loss for what a candidate owns.
+    gradients = [
+        gradient if name.startswith(f"{SHARED}/") else gradient * len(methods)
+        for name, gradient in zip(students, gradients, strict=True)
+    ]
+    frozen = frozenset(i for i, name in enumerate(students) if _frozen(name, state, methods, rates))
+    state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
+    if teachers := state.teachers:
+        ema_update(list(teachers.values()), [students[name] for name in teachers], rates.ema_momentum)
+    method_states, losses = {}, {}
     for name, method in methods.items():
-        of_candidate = [outcome[name] for outcome in outcomes]
-        memories[name] = method.updated_memory(state.memories[name], mean_heard(of_candidate))
-        terms[name] = mean_terms([outcome.terms for outcome in of_candidate])
-    answers = next(iter(outcomes[-1].values())).answers
-    return replace(state, memories=memories, step=state.step + 1), JointOutcome(terms, answers)
+        of_candidate = [output.of_candidate[name] for output in outputs]
+        method_states[name] = method.updated_state(state.method_states[name], mean_batch_means(of_candidate))
+        losses[name] = mean_losses([output.losses for output in of_candidate])
+    teacher_output = next(iter(outputs[-1].of_candidate.values())).teacher_output
+    state = replace(state, method_states=method_states, step=state.step + 1)
+    return state, JointOutcome(losses, teacher_output)
 
 
-def _methods(config: JointTrainingConfig) -> dict[str, Method]:
-    """Of each candidate; all but the first leave the common patch loss to the first."""
-    first, *others = config.candidates
-    found = {first: method_of(config.alone[first])}
-    for name in others:
-        alone = config.alone[name]
-        if _has_patch_loss(alone):
-            objective = alone.objective.model_copy(update={"patch_weight": 0.0})
-            alone = alone.model_copy(update={"objective": objective})
-        found[name] = method_of(alone)
-    return found
-
-
-def _has_patch_loss(config: PretrainConfig) -> bool:
-    return config.method.name == "ibot" and config.objective.patch_weight > 0
-
-
-def _part(
+def _forward(
     state: JointState,
     methods: dict[str, Method],
-    part: Batch,
-    scales: dict[str, dict[str, np.ndarray]],
-    index: int,
+    microbatch: Batch,
+    drop_path: dict[str, DropPathMasks],
     rates: Rates,
-    config: JointTrainingConfig,
-) -> dict[str, PartOutcome]:
-    """Every candidate's own loss, L_i, on one part of the batch."""
+) -> JointOutput:
+    """Every candidate's own loss, L_i, on one microbatch."""
     first = next(iter(state.networks.values()))
     student_base = BaseForward(first.student.backbone)
     teacher_base = None if first.teacher is None else BaseForward(first.teacher.backbone)
-    num_parts = config.pretrain.schedule.accumulation_steps
-    found: dict[str, PartOutcome] = {}
+    found: dict[str, MethodOutput] = {}
     for name, method in methods.items():
         own = state.networks[name]
         networks = Networks(
-            student=OfCandidate(own.student, student_base),
-            teacher=None if own.teacher is None else OfCandidate(own.teacher, teacher_base),
+            student=CandidateNetwork(own.student, student_base),
+            teacher=None if own.teacher is None else CandidateNetwork(own.teacher, teacher_base),
         )
-        paths = paths_of_part(scales[name], index, num_parts)
-        outcome = method.part(networks, state.memories[name], part, paths, rates)
-        found[name] = _with_common_terms(outcome, found, config.pretrain)
-    return found
+        weights = method.headless_terms() if found else {}
+        computed = method.without_headless_terms() if found else method
+        output = computed.forward(networks, state.method_states[name], microbatch, drop_path[name], rates)
+        found[name] = _with_terms(output, next(iter(found.values()), output), weights)
+    return JointOutput(found)
 
 
-def _with_common_terms(
-    outcome: PartOutcome, before: dict[str, PartOutcome], config: PretrainConfig
-) -> PartOutcome:
-    """The outcome with the patch loss that the first candidate computed for all."""
-    if not before or not _has_patch_loss(config):
-        return outcome
-    patch = next(iter(before.values())).terms.parts[_PATCH]
-    total = outcome.terms.total + config.objective.patch_weight * patch
-    return replace(outcome, terms=Terms(total, outcome.terms.parts | {_PATCH: patch}))
+def _with_terms(output: MethodOutput, first: MethodOutput, weights: dict[str, float]) -> MethodOutput:
+    """The output with the terms of these weights as the first candidate computed them."""
+    if not weights:
+        return output
+    common = {name: first.losses.terms[name] for name in weights}
+    total = output.losses.total + sum(weight * common[name] for name, weight in weights.items())
+    return replace(output, losses=Losses(total, output.losses.terms | common))
 
 
-def _gradients(
-    outcomes: dict[str, PartOutcome], students: dict[str, jt.Var], config: JointTrainingConfig, num_parts: int
-) -> list[jt.Var]:
-    """Of the mean loss for what is shared, of its own loss for what a candidate owns."""
-    count = len(config.candidates)
-    mean = sum(outcome.terms.total for outcome in outcomes.values()) / (count * num_parts)
-    gradients = jt.grad(mean, list(students.values()))
-    return [
-        gradient if key.startswith(f"{SHARED}/") else gradient * count
-        for key, gradient in zip(students, gradients, strict=True)
-    ]
-
-
-def _drawn_paths(config: JointTrainingConfig, batch: Batch, step: int) -> dict[str, dict[str, np.ndarray]]:
+def _drawn_drop_path(
+    config: JointTrainingConfig, batch: Batch, step: int
+) -> dict[str, dict[str, np.ndarray]]:
     """Stochastic depth: of each head as in its training alone, of the base as with the deepest head."""
-    drawn = {name: draw_paths(config.alone[name], batch, step) for name in config.candidates}
+    drawn = {name: draw_drop_path(config.alone[name], batch, step) for name in config.candidates}
     deepest = drawn[max(config.candidates, key=lambda name: config.candidates[name].depth)]
     base = {key: value for key, value in deepest.items() if key.endswith("base")}
     return {name: scales | base for name, scales in drawn.items()}

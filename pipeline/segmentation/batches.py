@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.config.dense import SegmentConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.order import training_rows
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.dense import segmentation_view
 from pipeline.transforms.padding import padded_images, padded_label_maps
 from pipeline.transforms.scene import scene_of
@@ -45,7 +45,7 @@ class BatchMaker:
         rows = training_rows(self.dataset.indices("train"), config.seed, step, size).tolist()
         scenes = [
             segmentation_view(
-                generator(config.seed, Stream.DENSE_VIEWS, step * size + place),
+                generator(config.seed, Purpose.DENSE_VIEWS, step * size + place),
                 scene_of(self.dataset, row),
                 config.view,
             )
@@ -68,7 +68,7 @@ class BatchMaker:
     def _channel_scales(self, step: int, size: int) -> list[np.ndarray]:
         """Whole channels are dropped, and the others enlarged to the same mean."""
         kept = 1 - self.config.heads.dropout
-        rng = generator(self.config.seed, Stream.DENSE_SAMPLES, step)
+        rng = generator(self.config.seed, Purpose.DENSE_SAMPLES, step)
         return [
             ((rng.random((size, width)) < kept) / np.float32(max(kept, 1e-6))).astype(np.float32)
             for width in self.dropout_widths

@@ -50,13 +50,13 @@ class SegmentationNetwork(nn.Module):
             if part is not None:
                 initialize_head(part, config.seed)
 
-    def losses(self, batch: SegmentBatch, path_scales: jt.Var | None) -> dict[str, jt.Var]:
+    def losses(self, batch: SegmentBatch, drop_path_scales: jt.Var | None) -> dict[str, jt.Var]:
         """Weighted cross-entropies () of the head and of the auxiliary head, in nats.
 
         Args:
-            path_scales: stochastic depth of the backbone, (depth, 2, B) or None.
+            drop_path_scales: stochastic depth of the backbone, (depth, 2, B) or None.
         """
-        maps = self._maps(jt.array(batch.images), path_scales)
+        maps = self._maps(jt.array(batch.images), drop_path_scales)
         scales = [jt.array(scale) for scale in batch.channel_scales]
         logits = self.head(maps, *scales[:1])
         terms = {"loss_head": pixel_cross_entropy(logits, batch.label_maps)}
@@ -77,8 +77,8 @@ class SegmentationNetwork(nn.Module):
             logits = resize(self.head(self._maps(padded, None)), tuple(padded.shape[2:]))
             return logits.numpy()[:, :, :height, :width]
 
-    def _maps(self, images: jt.Var, path_scales: jt.Var | None) -> list[jt.Var]:
-        taps = self.backbone(images, path_scales)
+    def _maps(self, images: jt.Var, drop_path_scales: jt.Var | None) -> list[jt.Var]:
+        taps = self.backbone(images, drop_path_scales)
         return taps if self.pyramid is None else self.pyramid(taps)
 
 

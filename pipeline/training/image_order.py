@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 
 
 def rows_of_step(
-    rows: np.ndarray, step: int, batch_size: int, *, seed: int, stream: Stream = Stream.ORDER
+    rows: np.ndarray, step: int, batch_size: int, *, seed: int, purpose: Purpose = Purpose.ORDER
 ) -> np.ndarray:
     """The rows of one step: epochs are permutations laid end to end, so every image comes equally often.
 
-    A function of (seed, stream, step): nothing has to be remembered over a resume. A set smaller than a
+    A function of (seed, purpose, step): nothing has to be remembered over a resume. A set smaller than a
     batch comes several times in one.
 
     Args:
@@ -27,7 +27,7 @@ def rows_of_step(
     epochs, offsets = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), len(rows))
     chosen = np.empty(batch_size, rows.dtype)
     for epoch in np.unique(epochs):
-        order = generator(seed, stream, int(epoch)).permutation(len(rows))
+        order = generator(seed, purpose, int(epoch)).permutation(len(rows))
         inside = epochs == epoch
         chosen[inside] = rows[order[offsets[inside]]]
     return chosen

@@ -3,7 +3,7 @@
 import time
 
 
-class StepClock:
+class Throughput:
     """Images per second, share of time spent waiting for data, and when to save."""
 
     def __init__(self, step: int, batch_size: int):
@@ -27,8 +27,8 @@ class StepClock:
         self._step, self._since, self._waited = step, now, 0.0
         return measured
 
-    def batch_asked(self) -> None:
-        """Note that a step is over and the next batch is asked for."""
+    def batch_requested(self) -> None:
+        """Note that a step is over and the next batch is requested."""
         self._idle_from = time.monotonic()
 
     def checkpoint_due(self, minutes: float) -> bool:

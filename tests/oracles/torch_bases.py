@@ -11,14 +11,14 @@ from tests.oracles.torch_heads import depthwise, first, groups, last, layer_norm
 from tests.oracles.torch_hssl import layer_norm, linear, mlp
 
 
-def base(p, config, images, mask=None, path_scales=None):
+def base(p, config, images, mask=None, drop_path_scales=None):
     """images (B, 3, H, W), mask (B, h, w) -> maps after every block, global vector, patches (B, N, D)."""
     stem, block, final = KINDS[config.kind]
     x = stem(p, config, images, mask)
     maps, index = [], 0
     for stage, depth in enumerate(config.depths):
         for place in range(depth):
-            scales = None if path_scales is None else path_scales[index][:, :, None, None, None]
+            scales = None if drop_path_scales is None else drop_path_scales[index][:, :, None, None, None]
             x = block(p, config, f"blocks.{index}", x, scales, stage=stage, place=place)
             maps.append(x)
             index += 1

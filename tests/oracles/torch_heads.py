@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from tests.oracles.torch_hssl import attention, layer_norm, linear, mlp
 
 
-def head(p, config, x, *, grid, num_heads, path_scales=None):
-    """Map (B, D, h, w) -> CLS (B, D). `grid`: of global crops; `path_scales`: (depth, B) or None."""
+def head(p, config, x, *, grid, num_heads, drop_path_scales=None):
+    """Map (B, D, h, w) -> CLS (B, D). `grid`: of global crops; `drop_path_scales`: (depth, B) or None."""
     for index in range(config.depth):
-        scale = 1.0 if path_scales is None else path_scales[index][:, None, None, None]
+        scale = 1.0 if drop_path_scales is None else drop_path_scales[index][:, None, None, None]
         shortcut = index > 0 or config.first_shortcut
         context = {"config": config, "grid": grid, "num_heads": config.num_heads or num_heads, "index": index}
         x = BLOCKS[config.kind](p, f"blocks.{index}", x, scale if shortcut else None, **context)

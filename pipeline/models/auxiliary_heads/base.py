@@ -43,17 +43,17 @@ class AuxiliaryHead(nn.Module):
         self.blocks = nn.ModuleList([block(config, feature_map, index) for index in range(config.depth)])
         self.norm = LayerNorm(feature_map.dim, 1e-6)
 
-    def execute(self, feature_map: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        """path_scales: (depth, B) float32 or None."""
-        x = self.mixed(feature_map, path_scales)
+    def execute(self, feature_map: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """drop_path_scales: (depth, B) float32 or None."""
+        x = self.mixed(feature_map, drop_path_scales)
         tokens = x.reshape(x.shape[0], -1, x.shape[-1])
-        return self.norm(kernels.mean_places(tokens))
+        return self.norm(kernels.mean_positions(tokens))
 
-    def mixed(self, feature_map: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
+    def mixed(self, feature_map: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
         """The head's own map (B, h, w, D), before pool and norm."""
         x = feature_map
         for index, block in enumerate(self.blocks):
-            x = block(x, None if path_scales is None else path_scales[index])
+            x = block(x, None if drop_path_scales is None else drop_path_scales[index])
         return x
 
 

@@ -17,7 +17,7 @@ _CHANNELS = 16  # of one group, see `groups_of`
 
 
 class GroupNorm(nn.Module):
-    """Norm over all places of a map and the channels of a group, then scale and shift of each channel.
+    """Norm over all positions of a map and the channels of a group, then scale and shift of each channel.
 
     Args:
         bias: False leaves the shift out, where what follows takes it out again.

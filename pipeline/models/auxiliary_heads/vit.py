@@ -32,7 +32,7 @@ class VitBlock(TwoBranchBlock):
 
 
 class MapAttention(Attention):
-    """Self-attention over all places of a map."""
+    """Self-attention over all positions of a map."""
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, h, w, D) -> same shape."""

@@ -19,10 +19,10 @@ _EPS = 1e-6
 
 
 class ConvNeXt(HierarchicalEncoder):
-    """ConvNeXt with a token for hidden places; the last map is pooled first and normed after.
+    """ConvNeXt with a token for hidden positions; the last map is pooled first and normed after.
 
     Source: Liu et al. 2022: patch stem, layer norm everywhere, layer scale that starts at 1e-6. This
-    project's own: hidden places, whose stem patches become a learned vector behind the stem's norm. No
+    project's own: hidden positions, whose stem patches become a learned vector behind the stem's norm. No
     convolution before that reads over the edge of a patch, so none of their pixels is seen.
     """
 
@@ -42,7 +42,7 @@ class ConvNeXt(HierarchicalEncoder):
     def pooled(self, feature_map: jt.Var) -> tuple[jt.Var, jt.Var]:
         """See `HierarchicalEncoder`."""
         patches = feature_map.reshape(feature_map.shape[0], -1, feature_map.shape[3])
-        return self.norm(kernels.mean_places(patches)), self.norm(patches)
+        return self.norm(kernels.mean_positions(patches)), self.norm(patches)
 
 
 class Block(nn.Module):
@@ -56,11 +56,11 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), dim)
         self.layer_scale = jt.zeros((dim,))
 
-    def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); path_scales (2, B)."""
+    def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
         x = x if self.entrance is None else self.entrance(x)
         branch = self.mlp(self.conv(x), self.norm) * self.layer_scale
-        return x + branch * branch_scale(path_scales, 0, 4)
+        return x + branch * branch_scale(drop_path_scales, 0, 4)
 
 
 class Entrance(nn.Module):

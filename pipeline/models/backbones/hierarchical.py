@@ -27,7 +27,7 @@ class HierarchicalEncoder(nn.Module, ABC):
     grid and channels, so it is that block's layer in layer-wise learning rates; this project's own choice.
 
     Args:
-        mask_dim: channels of what stands for hidden places.
+        mask_dim: channels of what stands for hidden positions.
         norm: the final one; None: there is none, and what is said to be after it is the map as it is.
     """
 
@@ -59,13 +59,13 @@ class HierarchicalEncoder(nn.Module, ABC):
         """The last map (B, h, w, D) -> global vector (B, D) and patches (B, N, D), after the final norm."""
         patches = feature_map.reshape(feature_map.shape[0], -1, feature_map.shape[3])
         patches = patches if self.norm is None else self.norm(patches)
-        return kernels.mean_places(patches), patches
+        return kernels.mean_positions(patches), patches
 
     def execute(
-        self, images: jt.Var, mask: jt.Var | None = None, path_scales: jt.Var | None = None
+        self, images: jt.Var, mask: jt.Var | None = None, drop_path_scales: jt.Var | None = None
     ) -> Tokens:
         """See `Encoder`."""
-        *_, (_, x) = self._maps(images, mask, path_scales)
+        *_, (_, x) = self._maps(images, mask, drop_path_scales)
         feature_map = self.places_last(x)
         cls, patches = self.pooled(feature_map)
         return Tokens(cls=cls, patches=patches, feature_map=feature_map)
@@ -86,9 +86,9 @@ class HierarchicalEncoder(nn.Module, ABC):
             if index >= self.depth - num_blocks:
                 vector, patches = self.pooled(self.places_last(x))
                 vectors.append(vector)
-        return jt.stack(vectors, dim=1), kernels.mean_places(patches)
+        return jt.stack(vectors, dim=1), kernels.mean_positions(patches)
 
-    def taps(self, images: jt.Var, *, normed: bool, path_scales: jt.Var | None = None) -> list[jt.Var]:
+    def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """The last map of every stage: (B, C, ., .), fine to coarse.
 
         Args:
@@ -99,7 +99,7 @@ class HierarchicalEncoder(nn.Module, ABC):
             learned numbers is this project's own, so that a frozen backbone stays as it is.
         """
         maps = []
-        for index, x in self._maps(images, None, path_scales):
+        for index, x in self._maps(images, None, drop_path_scales):
             if index in self.last_of_stages:
                 x = self.places_last(x)
                 if normed and self.norm is not None:
@@ -108,7 +108,7 @@ class HierarchicalEncoder(nn.Module, ABC):
         return maps
 
     def _maps(
-        self, images: jt.Var, mask: jt.Var | None, path_scales: jt.Var | None
+        self, images: jt.Var, mask: jt.Var | None, drop_path_scales: jt.Var | None
     ) -> Iterator[tuple[int, jt.Var]]:
         """Index of every block and the map after it.
 
@@ -118,14 +118,14 @@ class HierarchicalEncoder(nn.Module, ABC):
         batch, _, height, width = images.shape
         if height % self.stride or width % self.stride:
             raise ValueError(
-                f"image of {height} x {width} px is not divisible into places of {self.stride} px"
+                f"image of {height} x {width} px is not divisible into patches of {self.stride} px"
             )
         expected = (batch, height // self.stride, width // self.stride)
         if mask is not None and tuple(mask.shape) != expected:
             raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {expected}")
         x = self.embed(images, mask)
         for index, block in enumerate(self.blocks):
-            x = block(x, None if path_scales is None else path_scales[index])
+            x = block(x, None if drop_path_scales is None else drop_path_scales[index])
             yield index, x
 
 
@@ -151,23 +151,23 @@ def windows_as_channels(x: jt.Var, side: int) -> jt.Var:
     return x.reshape(batch, height // side, width // side, side * side * dim)
 
 
-def hidden_places(mask: jt.Var, side: int) -> jt.Var:
-    """(B, h, w) -> (B, side h, side w): every place becomes side x side of a finer grid."""
+def hidden_positions(mask: jt.Var, side: int) -> jt.Var:
+    """(B, h, w) -> (B, side h, side w): every position becomes side x side of a finer grid."""
     batch, height, width = mask.shape
     mask = mask.reshape(batch, height, 1, width, 1).broadcast([batch, height, side, width, side])
     return mask.reshape(batch, side * height, side * width)
 
 
-def branch_scale(path_scales: jt.Var | None, branch: int, num_dims: int) -> jt.Var | float:
+def branch_scale(drop_path_scales: jt.Var | None, branch: int, num_dims: int) -> jt.Var | float:
     """What stochastic depth multiplies a branch by: (B, 1, ...) of `num_dims` dimensions, or 1."""
-    return 1.0 if path_scales is None else path_scales[branch].reshape(-1, *[1] * (num_dims - 1))
+    return 1.0 if drop_path_scales is None else drop_path_scales[branch].reshape(-1, *[1] * (num_dims - 1))
 
 
 def without_hidden(x: jt.Var, mask: jt.Var | None, mask_token: jt.Var) -> jt.Var:
     """x (B, 8 h, 8 w, C) with the token (1, C) where mask (B, h, w) is true."""
     if mask is None:
         return x
-    hidden = hidden_places(mask, x.shape[1] // mask.shape[1]).unsqueeze(-1)
+    hidden = hidden_positions(mask, x.shape[1] // mask.shape[1]).unsqueeze(-1)
     return jt.where(hidden, mask_token.reshape(1, 1, 1, -1), x)
 
 

@@ -9,7 +9,7 @@ from jittor import nn
 from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
 from pipeline.models.auxiliary_heads.group_norm import groups_of
-from pipeline.models.backbones.hierarchical import HierarchicalEncoder, branch_scale, hidden_places
+from pipeline.models.backbones.hierarchical import HierarchicalEncoder, branch_scale, hidden_positions
 
 _EPS = 1e-5
 
@@ -24,8 +24,8 @@ class ResNet(HierarchicalEncoder):
     cover. Wu & He 2018 find ResNet-50 with group norm half a point behind on ImageNet, and ahead where
     batches are small.
 
-    Hidden places, this project's own too: their pixels become one learned colour at the input, for
-    convolutions read over the edges of places.
+    Hidden positions, this project's own too: their pixels become one learned colour at the input, for
+    convolutions read over the edges of positions.
 
     Source: He et al. 2016, as torchvision builds it (a bottleneck strides in its 3 x 3 convolution), first
     values He et al. 2015. Stems for small images: `patch_size` 2 leaves out the pooling, 1 is one 3 x 3
@@ -48,7 +48,7 @@ class ResNet(HierarchicalEncoder):
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
         """See `HierarchicalEncoder`."""
         if mask is not None:
-            hidden = hidden_places(mask, self.stride).unsqueeze(1)
+            hidden = hidden_positions(mask, self.stride).unsqueeze(1)
             images = jt.where(hidden, self.mask_token.reshape(1, 3, 1, 1), images)
         x = nn.relu(self.norm_stem(self.stem(images)))
         return pooled_by_two(x) if self.stem_pools else x
@@ -73,14 +73,14 @@ class Block(nn.Module):
         if stride > 1 or in_dim != dim:
             self.shortcut, self.norm_shortcut = Conv(in_dim, dim, 1, stride=stride), GroupNorm(dim)
 
-    def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, C, h, w) -> (B, dim, h / stride, w / stride); path_scales (2, B), the second is not used."""
+    def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """x (B, C, h, w) -> (B, dim, h / stride, w / stride); drop_path_scales (2, B), only [0] is used."""
         branch = x
         for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             branch = norm(conv(nn.relu(branch) if index else branch))
         if self.shortcut is not None:
             x = self.norm_shortcut(self.shortcut(x))
-        return nn.relu(x + branch * branch_scale(path_scales, 0, 4))
+        return nn.relu(x + branch * branch_scale(drop_path_scales, 0, 4))
 
 
 class Conv(nn.Module):
@@ -96,7 +96,7 @@ class Conv(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Norm over all places of a map and the 16 channels of a group; then scale and shift of each channel."""
+    """Norm over all positions and the 16 channels of a group; then scale and shift of each channel."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -112,7 +112,7 @@ class GroupNorm(nn.Module):
 
 
 def pooled_by_two(x: jt.Var) -> jt.Var:
-    """Largest of 3 x 3 places at stride 2, no number negative: (B, C, 2 h, 2 w) -> (B, C, h, w).
+    """Largest of 3 x 3 positions at stride 2, no number negative: (B, C, 2 h, 2 w) -> (B, C, h, w).
 
     Rows first, columns after; zeros beyond the edge never win. Jittor's own pooling refuses small maps.
     """

@@ -21,7 +21,7 @@ _EPS = 1e-5
 
 
 class SwinTransformer(HierarchicalEncoder):
-    """Swin with a token for hidden places; every second block of a stage has its windows shifted.
+    """Swin with a token for hidden positions; every second block of a stage has its windows shifted.
 
     Source: Liu et al. 2021; the mask token behind the stem's norm as in iBOT's Swin. Deviations, both of
     `WindowAttention`: relative position biases start at 0, and windows that the map does not fill do not
@@ -53,15 +53,15 @@ class Block(nn.Module):
         self.norm_mlp = LayerNorm(dim, _EPS)
         self.mlp = Mlp(dim, int(dim * config.mlp_ratio), dim)
 
-    def execute(self, x: jt.Var, path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); path_scales (2, B)."""
+    def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
         x = x if self.entrance is None else self.entrance(x)
-        x = x + self.attention(self.norm_attention(x)) * branch_scale(path_scales, 0, 4)
-        return x + self.mlp(x, self.norm_mlp) * branch_scale(path_scales, 1, 4)
+        x = x + self.attention(self.norm_attention(x)) * branch_scale(drop_path_scales, 0, 4)
+        return x + self.mlp(x, self.norm_mlp) * branch_scale(drop_path_scales, 1, 4)
 
 
 class Merging(nn.Module):
-    """2 x 2 places side by side, norm, linear map without bias: (B, 2 h, 2 w, D / 2) -> (B, h, w, D)."""
+    """2 x 2 positions side by side, norm, linear map without bias: (B, 2 h, 2 w, D / 2) -> (B, h, w, D)."""
 
     def __init__(self, dim: int):
         super().__init__()

@@ -144,8 +144,8 @@ void hssl_device_pool_cells_gradient(long cells, long channels, long boxes, long
                                      const float* column_weights, float* table_grad);
 
 // y (groups, channels) = mean over the places of x (groups, places, channels).
-void hssl_device_mean_places(long groups, long places, long channels, const float* x, float* y);
-void hssl_device_mean_places_gradient(long groups, long places, long channels, const float* y_grad, float* x_grad);
+void hssl_device_mean_positions(long groups, long places, long channels, const float* x, float* y);
+void hssl_device_mean_positions_gradient(long groups, long places, long channels, const float* y_grad, float* x_grad);
 
 // patches (images, rows, columns, channels, side, side) of pixels (images, channels, rows side, columns side).
 void hssl_device_image_patches(long images, long channels, long rows, long columns, long side, const float* pixels,

@@ -4,7 +4,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.pretrain.methods.byol import Byol
 from pipeline.pretrain.methods.ibot import Ibot
 from pipeline.pretrain.methods.mae import Mae
-from pipeline.pretrain.methods.method import Memory, Method, Networks
+from pipeline.pretrain.methods.method import Method, MethodState, Networks
 from pipeline.pretrain.methods.moco_v3 import MocoV3
 from pipeline.pretrain.methods.simclr import Simclr
 
@@ -16,7 +16,7 @@ METHODS: dict[str, type[Method]] = {
     "mae": Mae,
 }
 
-__all__ = ["METHODS", "Memory", "Method", "Networks", "method_of"]
+__all__ = ["METHODS", "Method", "MethodState", "Networks", "method_of"]
 
 
 def method_of(config: PretrainConfig) -> Method:

@@ -8,11 +8,11 @@ from pipeline.models.projection_head import LAST_LAYER, is_hidden_bias
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
-from pipeline.pretrain.methods.method import Memory, Method, Networks
+from pipeline.pretrain.drop_path_masks import DropPathMasks
+from pipeline.pretrain.methods.method import Method, MethodState, Networks
 from pipeline.pretrain.monitor import collapse
-from pipeline.pretrain.objective import hssl_terms, teacher_targets
-from pipeline.pretrain.paths import Paths
-from pipeline.pretrain.terms import Answers, PartOutcome
+from pipeline.pretrain.objective import hssl_losses, teacher_targets
+from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import uploaded
 
 
@@ -24,28 +24,42 @@ class Ibot(Method):
     def networks(self) -> Networks:
         return Networks(*build_student_teacher(self.config))
 
-    def memory(self) -> Memory:
+    def initial_state(self) -> MethodState:
         head = self.config.projection_head
         return vars(initial_centers(head.num_prototypes, head.patch_dim)).copy()
 
-    def part(
-        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
-    ) -> PartOutcome:
+    def forward(
+        self,
+        networks: Networks,
+        method_state: MethodState,
+        batch: Batch,
+        drop_path: DropPathMasks,
+        rates: Rates,
+    ) -> MethodOutput:
         objective, batch = self.config.objective, uploaded(batch)
-        centers, patches = Centers(**memory), objective.patch_weight > 0
+        centers, patches = Centers(**method_state), objective.patch_weight > 0
         targets = teacher_targets(networks.teacher, batch, centers, rates, patches=patches)
-        terms = hssl_terms(networks.student, batch, targets, paths, objective)
-        heard = {"cls": targets.mean_cls_logits}
+        losses = hssl_losses(networks.student, batch, targets, drop_path, objective)
+        batch_means = {"cls": targets.mean_cls_logits}
         if targets.mean_patch_logits is not None:
-            heard["patch"] = targets.mean_patch_logits
-        return PartOutcome(terms, Answers(targets.features, targets.cls_probs), heard)
+            batch_means["patch"] = targets.mean_patch_logits
+        return MethodOutput(losses, TeacherOutput(targets.features, targets.cls_probs), batch_means)
 
-    def updated_memory(self, memory: Memory, heard: dict[str, jt.Var]) -> Memory:
+    def updated_state(self, method_state: MethodState, batch_means: dict[str, jt.Var]) -> MethodState:
         objective = self.config.objective
         momentum = {"cls": objective.center_momentum, "patch": objective.patch_center_momentum}
-        return memory | {
-            name: updated_center(memory[name], mean, momentum[name]) for name, mean in heard.items()
+        return method_state | {
+            name: updated_center(method_state[name], mean, momentum[name])
+            for name, mean in batch_means.items()
         }
+
+    def headless_terms(self) -> dict[str, float]:
+        weight = self.config.objective.patch_weight
+        return {"base_patch": weight} if weight > 0 else {}
+
+    def without_headless_terms(self) -> "Ibot":
+        objective = self.config.objective.model_copy(update={"patch_weight": 0.0})
+        return Ibot(self.config.model_copy(update={"objective": objective}))
 
     def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
         if name == "backbone.mask_token":

@@ -1,21 +1,23 @@
 """MAE, alone and with HSSL.
 
-Alone: the base sees some places of a crop, a decoder says the pixels of the others, each patch's normalised:
+Alone: the base sees some patches of a crop, a decoder reconstructs the pixels of the others, each patch
+normalised:
 
-    L = L_pixels = mean over hidden places and their pixels of (decoder - pixels)^2
+    L = L_pixels = mean over hidden patches and their pixels of (decoder - pixels)^2
 
 MAE has neither CLS loss nor teacher. With HSSL (this project's choice, the paper shows no such recipe) there
-is a moving average of base and head that sees whole crops. Its head's map of hidden places, each normalised
-over channels, is a second target of the base's decoder, and the head learns as MAE does, by saying pixels:
+is a moving average of base and head that sees whole crops. Its head's map of hidden patches, each normalised
+over channels, is a second target of the base's decoder, and the head learns as MAE does, by reconstructing
+pixels:
 
-    L_het = mean over hidden places and channels of (decoder's features - norm(head^t))^2
-    L_aux = mean over hidden places and their pixels of (head's pixels - pixels)^2
+    L_het = mean over hidden patches and channels of (decoder's features - norm(head^t))^2
+    L_aux = mean over hidden patches and their pixels of (head's pixels - pixels)^2
     L = L_pixels + 0.5 auxiliary_weight (L_het + L_aux)
 
 L_pixels keeps its weight, as iBOT's patch loss does beside L_het and L_aux. What the head learns cannot
 collapse: its target are pixels. The result is the student's base, as MAE's is.
 
-On every global crop; there are no local ones. On a base that cannot leave places out, hidden ones are
+On every global crop; there are no local ones. On a base that cannot leave patches out, hidden ones are
 replaced by its mask token (`pipeline.models.mae`).
 
 Source: He et al. 2022.
@@ -27,19 +29,20 @@ import numpy as np
 from pipeline import kernels
 from pipeline.models.hssl import EncodingNetwork, initialize_teacher
 from pipeline.models.initialization import initialize
-from pipeline.models.mae import MaeNetwork, Places, hidden_rows
+from pipeline.models.mae import MaeNetwork, PatchMasks, hidden_rows
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.methods.method import Memory, Method, Networks
-from pipeline.pretrain.paths import Paths
-from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+from pipeline.pretrain.drop_path_masks import DropPathMasks
+from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import as_variable
+from pipeline.training.losses import Losses
 
 _EPS = 1e-6
 
 
 class Mae(Method):
-    """Pixels of hidden places and, with an auxiliary head, features of its moving average."""
+    """Pixels of hidden patches and, with an auxiliary head, features of its moving average."""
 
     def networks(self) -> Networks:
         student = MaeNetwork(self.config)
@@ -50,37 +53,42 @@ class Mae(Method):
         initialize_teacher(teacher, self.config.seed)
         return Networks(student, teacher)
 
-    def part(
-        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
-    ) -> PartOutcome:
+    def forward(
+        self,
+        networks: Networks,
+        method_state: MethodState,
+        batch: Batch,
+        drop_path: DropPathMasks,
+        rates: Rates,
+    ) -> MethodOutput:
         method, student = self.config.method, networks.student
-        places = Places.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
+        patch_masks = PatchMasks.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
         images = as_variable(batch.flat_global_crops)
         # Reading the images back waits for the device that made them; this method has no faster way yet.
         crops = images.numpy() if isinstance(batch.flat_global_crops, jt.Var) else batch.flat_global_crops
-        pixels = jt.array(hidden_pixels(crops, places, student.backbone.stride, method.normalize_pixels))
-        guesses = student.guesses(images, places, paths.global_crops)
-        total = mean_square(guesses.pixels, pixels)
-        parts = {"pixels": total}
+        pixels = jt.array(hidden_pixels(crops, patch_masks, student.backbone.stride, method.normalize_pixels))
+        predictions = student.predictions(images, patch_masks, drop_path.global_crops)
+        total = mean_square(predictions.pixels, pixels)
+        terms = {"pixels": total}
         if networks.teacher is not None:
-            target = head_features(networks.teacher, images, places)
-            parts["features"] = mean_square(guesses.features, target)
-            parts["auxiliary_pixels"] = mean_square(guesses.auxiliary_pixels, pixels)
-            both = parts["features"] + parts["auxiliary_pixels"]
+            target = head_features(networks.teacher, images, patch_masks)
+            terms["features"] = mean_square(predictions.features, target)
+            terms["auxiliary_pixels"] = mean_square(predictions.auxiliary_pixels, pixels)
+            both = terms["features"] + terms["auxiliary_pixels"]
             total = total + 0.5 * method.auxiliary_weight * both
-        return PartOutcome(Terms(total, parts), Answers(guesses.cls))
+        return MethodOutput(Losses(total, terms), TeacherOutput(predictions.cls))
 
     def frozen(self, name: str, student: MaeNetwork, rates: Rates) -> bool:
-        # The mask token of a base that leaves places out is not used; that of any other is trained.
+        # The mask token of a base that leaves patches out is not used; that of any other is trained.
         return name == "backbone.mask_token" and student.hides
 
 
-def hidden_pixels(crops: np.ndarray, places: Places, stride: int, normalize: bool) -> np.ndarray:
-    """Pixels of the hidden places, a row for each.
+def hidden_pixels(crops: np.ndarray, patch_masks: PatchMasks, stride: int, normalize: bool) -> np.ndarray:
+    """Pixels of the hidden patches, a row for each.
 
     Args:
         crops: (B, 3, H, W) float32.
-        stride: s, pixels of a place's side.
+        stride: s, pixels of a patch's side.
         normalize: to mean 0 and variance 1 within a row (variance over 3 s s - 1, eps 1e-6, as in MAE).
 
     Returns:
@@ -89,18 +97,18 @@ def hidden_pixels(crops: np.ndarray, places: Places, stride: int, normalize: boo
     batch, _, height, width = crops.shape
     grid = (height // stride, width // stride)
     patches = crops.reshape(batch, 3, grid[0], stride, grid[1], stride).transpose(0, 2, 4, 1, 3, 5)
-    rows = patches.reshape(batch * grid[0] * grid[1], -1)[places.hidden_rows]
+    rows = patches.reshape(batch * grid[0] * grid[1], -1)[patch_masks.hidden_rows]
     if normalize:
         rows = rows - rows.mean(axis=1, keepdims=True)
         rows = rows / np.sqrt(rows.var(axis=1, ddof=1, keepdims=True) + _EPS)
     return np.ascontiguousarray(rows, np.float32)
 
 
-def head_features(teacher: EncodingNetwork, images: jt.Var, places: Places) -> jt.Var:
-    """The teacher's head's map of whole crops at hidden places, each normalised, (B (N - n), D)."""
+def head_features(teacher: EncodingNetwork, images: jt.Var, patch_masks: PatchMasks) -> jt.Var:
+    """The teacher's head's map of whole crops at hidden patches, each normalised, (B (N - n), D)."""
     with jt.no_grad():
         mixed = teacher.auxiliary_head.mixed(teacher.backbone(images).feature_map)
-        rows = hidden_rows(mixed, places)
+        rows = hidden_rows(mixed, patch_masks)
         width = rows.shape[1]
         return kernels.layer_norm(rows, jt.ones((width,)), jt.zeros((width,)), _EPS).stop_grad()
 

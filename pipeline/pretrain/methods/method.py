@@ -10,11 +10,11 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.drop_path_masks import DropPathMasks
 from pipeline.pretrain.monitor import same_features
-from pipeline.pretrain.paths import Paths
-from pipeline.pretrain.terms import PartOutcome
+from pipeline.pretrain.outputs import MethodOutput
 
-Memory = dict[str, jt.Var]  # a method's own state beside networks and optimiser; empty for most
+MethodState = dict[str, jt.Var]  # a method's own state beside networks and optimiser; empty for most
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,31 @@ class Method(ABC):
         """Fresh networks with first values."""
 
     @abstractmethod
-    def part(
-        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
-    ) -> PartOutcome:
-        """The loss on one part of a batch, differentiable in the student's parameters."""
+    def forward(
+        self,
+        networks: Networks,
+        method_state: MethodState,
+        batch: Batch,
+        drop_path: DropPathMasks,
+        rates: Rates,
+    ) -> MethodOutput:
+        """The losses of one microbatch, differentiable in the student's parameters."""
 
-    def memory(self) -> Memory:
+    def initial_state(self) -> MethodState:
         """The method's own state before the first step."""
         return {}
 
-    def updated_memory(self, memory: Memory, heard: dict[str, jt.Var]) -> Memory:
-        """That state after a step; `heard` is the mean over the batch's parts."""
-        return memory
+    def updated_state(self, method_state: MethodState, batch_means: dict[str, jt.Var]) -> MethodState:
+        """That state after a step; `batch_means` are over the whole batch."""
+        return method_state
+
+    def headless_terms(self) -> dict[str, float]:
+        """Loss terms that are the same whatever the auxiliary head, and their weights in the total."""
+        return {}
+
+    def without_headless_terms(self) -> "Method":
+        """The method with all its losses but those."""
+        return self
 
     def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
         """Whether a parameter of the student stays as it is in this step.
@@ -67,5 +80,5 @@ class Method(ABC):
         return name == "backbone.mask_token"
 
     def warning(self, metrics: dict[str, float]) -> str | None:
-        """What went wrong with the training, in words, or None."""
+        """What the user should know of the training's health, or None."""
         return same_features(metrics)

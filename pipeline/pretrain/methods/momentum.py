@@ -26,10 +26,11 @@ from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.agreement import Agreement
 from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.methods.method import Memory, Method, Networks
-from pipeline.pretrain.paths import Paths
-from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+from pipeline.pretrain.drop_path_masks import DropPathMasks
+from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import as_variable
+from pipeline.training.losses import Losses
 
 
 class MomentumMethod(Method):
@@ -55,18 +56,23 @@ class MomentumMethod(Method):
     def frozen(self, name: str, student: JointEmbeddingNetwork, rates: Rates) -> bool:
         return name in CANCELLED or super().frozen(name, student, rates)
 
-    def part(
-        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
-    ) -> PartOutcome:
+    def forward(
+        self,
+        networks: Networks,
+        method_state: MethodState,
+        batch: Batch,
+        drop_path: DropPathMasks,
+        rates: Rates,
+    ) -> MethodOutput:
         images, num_views = as_variable(batch.flat_global_crops), len(batch.global_crops)
         with jt.no_grad():
             taught = networks.teacher.vectors(images, num_views)
-        seen = networks.student.vectors(images, num_views, paths.global_crops)
+        seen = networks.student.vectors(images, num_views, drop_path.global_crops)
         base = self.agree(seen.base, taught.teaching, num_views)
-        parts, total = {"base_cls": base.loss}, base.loss
+        terms, total = {"base_cls": base.loss}, base.loss
         if seen.auxiliary is not None:
             auxiliary = self.agree(seen.auxiliary, taught.teaching, num_views)
-            parts["auxiliary_cls"] = auxiliary.loss
+            terms["auxiliary_cls"] = auxiliary.loss
             total = 0.5 * (base.loss + auxiliary.loss)
-        watched = {} if base.retrieval is None else {"retrieval": base.retrieval}
-        return PartOutcome(Terms(total, parts), Answers(taught.features), watched=watched)
+        metrics = {} if base.retrieval is None else {"retrieval": base.retrieval}
+        return MethodOutput(Losses(total, terms), TeacherOutput(taught.features), metrics=metrics)

@@ -24,10 +24,11 @@ from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.agreement import nt_xent
 from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.methods.method import Memory, Method, Networks
-from pipeline.pretrain.paths import Paths
-from pipeline.pretrain.terms import Answers, PartOutcome, Terms
+from pipeline.pretrain.drop_path_masks import DropPathMasks
+from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import as_variable
+from pipeline.training.losses import Losses
 
 
 class Simclr(Method):
@@ -41,16 +42,23 @@ class Simclr(Method):
     def frozen(self, name: str, student: JointEmbeddingNetwork, rates: Rates) -> bool:
         return name in CANCELLED or super().frozen(name, student, rates)
 
-    def part(
-        self, networks: Networks, memory: Memory, batch: Batch, paths: Paths, rates: Rates
-    ) -> PartOutcome:
+    def forward(
+        self,
+        networks: Networks,
+        method_state: MethodState,
+        batch: Batch,
+        drop_path: DropPathMasks,
+        rates: Rates,
+    ) -> MethodOutput:
         temperature, num_views = self.config.method.temperature, len(batch.global_crops)
-        seen = networks.student.vectors(as_variable(batch.flat_global_crops), num_views, paths.global_crops)
+        seen = networks.student.vectors(
+            as_variable(batch.flat_global_crops), num_views, drop_path.global_crops
+        )
         if seen.auxiliary is None:
             base = nt_xent(seen.base, seen.base, num_views, temperature)
-            terms = Terms(base.loss, {"base_cls": base.loss})
+            losses = Losses(base.loss, {"base_cls": base.loss})
         else:
             base = nt_xent(seen.base, seen.auxiliary.detach(), num_views, temperature)
             own = nt_xent(seen.auxiliary, seen.auxiliary, num_views, temperature)
-            terms = Terms(0.5 * (base.loss + own.loss), {"base_cls": base.loss, "auxiliary_cls": own.loss})
-        return PartOutcome(terms, Answers(seen.features), watched={"retrieval": base.retrieval})
+            losses = Losses(0.5 * (base.loss + own.loss), {"base_cls": base.loss, "auxiliary_cls": own.loss})
+        return MethodOutput(losses, TeacherOutput(seen.features), metrics={"retrieval": base.retrieval})

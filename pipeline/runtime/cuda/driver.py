@@ -79,7 +79,7 @@ def _ask(visible: str | None, library_path: str | None) -> Driver:
 
 
 def _survey(library: ctypes.CDLL) -> dict:
-    """Answers as JSON values: version, cards, problem."""
+    """TeacherOutput as JSON values: version, cards, problem."""
     version = ctypes.c_int(0)
     library.cuDriverGetVersion(ctypes.byref(version))
     # CUDA writes 13.2 as 13020.

@@ -30,11 +30,11 @@ def test_the_issue_s_sizes():
 
 
 def test_stochastic_depth_is_that_of_a_step(jt):
-    from pipeline.pretrain.paths import draw_paths
+    from pipeline.pretrain.drop_path_masks import draw_drop_path
 
     config = step_config("toy", {"regularisation": {"drop_path_rate": 0.5}})
     batch = step_batches(config)[0]
-    expected = draw_paths(config, batch, 3)
+    expected = draw_drop_path(config, batch, 3)
     base, head = drawn_paths(config, batch, 3)
     assert np.array_equal(base, expected["global base"].reshape(base.shape))
     assert np.array_equal(head, expected["global auxiliary"].reshape(head.shape))

@@ -72,7 +72,7 @@ def test_a_batch_is_a_function_of_seed_and_step():
 
 def test_parts_are_the_batch():
     batch = maker(CONFIG)(0)
-    parts = [batch.part(index, 3) for index in range(3)]
+    parts = [batch.microbatch(index, 3) for index in range(3)]
     assert [name for part in parts for name in part.names] == batch.names
     for field in ("images", "targets"):
         whole = np.concatenate([getattr(part, field) for part in parts])

@@ -25,7 +25,7 @@ def trained(network, dataset, config, output):
     """`network`, trained on the training images as the stage would."""
     from pipeline.detection.batches import BatchMaker
     from pipeline.detection.training import detection_losses
-    from pipeline.finetune.loop import finetune
+    from pipeline.finetune.training import finetune
 
     finetune(
         network,

@@ -130,7 +130,7 @@ def test_t26_equal_seeds_give_equal_weights(jt, small_detector, painted_batch, t
     from pipeline.config.dense import FinetuneSchedule
     from pipeline.config.stages import RuntimeConfig
     from pipeline.detection.training import detection_losses
-    from pipeline.finetune.loop import finetune
+    from pipeline.finetune.training import finetune
     from pipeline.models.weights import named_arrays
 
     schedule = FinetuneSchedule(num_steps=4, batch_size=2, lr=1e-3, warmup_steps=0, drop_path_rate=0.2)
@@ -141,7 +141,7 @@ def test_t26_equal_seeds_give_equal_weights(jt, small_detector, painted_batch, t
         finetune(
             network,
             make_batch=lambda step: painted_batch([TWO, ONE], seed=100 * seed + step),
-            losses=lambda batch, path_scales: detection_losses(network, batch, path_scales),
+            losses=lambda batch, drop_path_scales: detection_losses(network, batch, drop_path_scales),
             schedule=schedule,
             seed=seed,
             run=name,

@@ -106,8 +106,8 @@ def test_what_the_processor_says(tmp_path):
 def test_loss_and_gradients_of_a_step_stay_close(rounding, jt, rng):
     """Bounds of ours, several times what was measured here: loss to 8e-5, cosine of gradients 0.99993."""
     from pipeline.optim.schedules import Schedule
+    from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
     from pipeline.pretrain.methods import method_of
-    from pipeline.pretrain.paths import draw_paths, paths_of_part
     from pipeline.pretrain.step import initial_state
     from tests.pipeline.pretrain.small_run import a_batch, small_config
 
@@ -115,12 +115,16 @@ def test_loss_and_gradients_of_a_step_stay_close(rounding, jt, rng):
     batch = a_batch(config, rng)
     state = initial_state(config)
     rates = Schedule(config.schedule, config.objective, num_images=4).at(0)
-    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
+    drop_path = microbatch_drop_path(draw_drop_path(config, batch, 0), 0, 1)
     parameters = state.student.parameters()
 
     def measured(precision):
         rounding.use_precision(precision)
-        total = method_of(config).part(state.networks, state.memory, batch, paths, rates).terms.total
+        total = (
+            method_of(config)
+            .forward(state.networks, state.method_state, batch, drop_path, rates)
+            .losses.total
+        )
         gradients = [gradient.numpy().ravel() for gradient in jt.grad(total, parameters)]
         return total.item(), np.concatenate(gradients).astype(np.float64)
 

@@ -63,7 +63,7 @@ def test_a_dropped_branch_leaves_the_rows_alone(kernels, jt, rng):
     [
         ((4, 8), 2, None, "x \\(4, 8\\), 2 heads"),
         ((2, 4, 8), 3, None, "3 heads"),
-        ((2, 4, 8), 2, (2, 3), "path_scales \\(2, 3\\); expected \\(2, 2\\)"),
+        ((2, 4, 8), 2, (2, 3), "drop_path_scales \\(2, 3\\); expected \\(2, 2\\)"),
         ((2, 4, 6), 2, None, "expected"),
     ],
 )

@@ -11,16 +11,16 @@ def gradients(config, batch, term: str) -> dict[str, np.ndarray]:
 
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
-    from pipeline.pretrain.objective import hssl_terms, teacher_targets
-    from pipeline.pretrain.paths import Paths
+    from pipeline.pretrain.drop_path_masks import DropPathMasks
+    from pipeline.pretrain.objective import hssl_losses, teacher_targets
     from pipeline.pretrain.step import initial_state
 
     state = initial_state(config)
     rates = Schedule(config.schedule, config.objective, num_images=4).at(0)
-    targets = teacher_targets(state.teacher, batch, Centers(**state.memory), rates, patches=True)
-    terms = hssl_terms(state.student, batch, targets, Paths(None, None), config.objective)
+    targets = teacher_targets(state.teacher, batch, Centers(**state.method_state), rates, patches=True)
+    terms = hssl_losses(state.student, batch, targets, DropPathMasks(None, None), config.objective)
     names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
-    found = jt.grad(terms.parts[term], parameters)
+    found = jt.grad(terms.terms[term], parameters)
     return {name: gradient.numpy() for name, gradient in zip(names, found, strict=True)}
 
 

@@ -124,8 +124,8 @@ def test_what_does_not_fit_is_refused(jt, rng):
 def test_every_optimizer_trains_freezes_and_resumes(jt, rng, name, tmp_path):
     from pipeline.models.weights import named_arrays
     from pipeline.optim.schedules import Schedule
-    from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
     from pipeline.pretrain.step import initial_state, train_step
+    from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
     from tests.pipeline.pretrain.small_run import a_batch, small_config
 
     given = small_config()
@@ -141,8 +141,8 @@ def test_every_optimizer_trains_freezes_and_resumes(jt, rng, name, tmp_path):
         still = {"projection_head.prototypes"} if step == 0 else set()
         assert moved == before.keys() - still
         if step == 1:
-            save_checkpoint(tmp_path / "c.safetensors", state, config)
-            first = load_checkpoint(tmp_path / "c.safetensors", initial_state(config), config)
+            save_checkpoint(tmp_path / "c.safetensors", state, run="config")
+            first = load_checkpoint(tmp_path / "c.safetensors", initial_state(config), run="config")
     first, _ = train_step(first, batches[2], rates.at(2), config)
     for network in ("student", "teacher"):
         found, expected = named_arrays(getattr(first, network)), named_arrays(getattr(state, network))

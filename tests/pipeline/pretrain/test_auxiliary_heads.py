@@ -23,16 +23,16 @@ def test_every_tensor_gets_a_gradient(jt, rng, kind, first_shortcut):
     """From first values, with drop path, masks and local crops of another grid."""
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
-    from pipeline.pretrain.objective import hssl_terms, teacher_targets
-    from pipeline.pretrain.paths import draw_paths, paths_of_part
+    from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
+    from pipeline.pretrain.objective import hssl_losses, teacher_targets
     from pipeline.pretrain.step import initial_state
 
     config = config_of(kind, first_shortcut=first_shortcut)
     state = initial_state(config)
     batch, rates = a_batch(config, rng), Schedule(config.schedule, config.objective, num_images=4).at(0)
-    targets = teacher_targets(state.teacher, batch, Centers(**state.memory), rates, patches=True)
-    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
-    terms = hssl_terms(state.student, batch, targets, paths, config.objective)
+    targets = teacher_targets(state.teacher, batch, Centers(**state.method_state), rates, patches=True)
+    drop_path = microbatch_drop_path(draw_drop_path(config, batch, 0), 0, 1)
+    terms = hssl_losses(state.student, batch, targets, drop_path, config.objective)
     named = state.student.named_parameters()
     found = jt.grad(terms.total, [parameter for _, parameter in named])
     sizes = {name: np.abs(g.numpy()).max() for (name, _), g in zip(named, found, strict=True)}
@@ -50,12 +50,12 @@ def test_gradients_in_parts_equal_the_whole_batch(jt, rng, kind):
 
     batches = [a_batch(small_config(), rng) for _ in range(2)]
     weights, losses = [], []
-    for num_parts in (1, 2):
-        config = config_of(kind, accumulation_steps=num_parts)
+    for num_microbatches in (1, 2):
+        config = config_of(kind, accumulation_steps=num_microbatches)
         schedule, state = Schedule(config.schedule, config.objective, num_images=4), initial_state(config)
         for index, batch in enumerate(batches):
             state, outcome = train_step(state, batch, schedule.at(index), config)
-        losses.append(outcome.terms.total.item())
+        losses.append(outcome.losses.total.item())
         arrays = {**named_arrays(state.student)}
         arrays |= {f"teacher/{name}": value for name, value in named_arrays(state.teacher).items()}
         weights.append(np.concatenate([without_key_bias(n, a).ravel() for n, a in arrays.items()]))
@@ -66,7 +66,7 @@ def test_gradients_in_parts_equal_the_whole_batch(jt, rng, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path, kind):
     from pipeline.models.weights import named_arrays
-    from pipeline.pretrain.loop import pretrain
+    from pipeline.pretrain.training import pretrain
 
     class Stopped(Exception):
         """Stands for a kill."""

@@ -8,7 +8,7 @@ from tests.pipeline.transforms.device_sources import load_on_device
 
 @pytest.mark.parametrize("num_local", [0, 2])
 def test_crops_of_a_packed_batch_are_those_of_the_processor(jt, tiny_dataset, num_local):
-    from pipeline.pretrain.paths import draw_paths
+    from pipeline.pretrain.drop_path_masks import draw_drop_path
 
     load_on_device(jt)
     config = small_config(crops={"global_size": 24, "local_size": 12, "num_local": num_local})
@@ -18,12 +18,12 @@ def test_crops_of_a_packed_batch_are_those_of_the_processor(jt, tiny_dataset, nu
         crops = getattr(found, name)
         assert isinstance(crops, jt.Var)
         np.testing.assert_array_equal(crops.numpy(), getattr(expected, name))
-        half = getattr(found.part(1, 2), name)
-        np.testing.assert_array_equal(half.numpy(), getattr(expected.part(1, 2), name))
+        half = getattr(found.microbatch(1, 2), name)
+        np.testing.assert_array_equal(half.numpy(), getattr(expected.microbatch(1, 2), name))
     assert len(found.local_crops) == num_local
     assert np.array_equal(found.masks, expected.masks)
-    paths = [draw_paths(config, batch, 3) for batch in (found, expected)]
-    assert all(np.array_equal(paths[0][name], paths[1][name]) for name in paths[1])
+    drop_path = [draw_drop_path(config, batch, 3) for batch in (found, expected)]
+    assert all(np.array_equal(drop_path[0][name], drop_path[1][name]) for name in drop_path[1])
 
 
 def test_a_batch_of_arrays_is_rendered_already(tiny_dataset):

@@ -36,7 +36,7 @@ def test_shapes(tiny_dataset):
     assert batch.global_crops.shape == (2, 4, 3, 24, 24)
     assert batch.local_crops.shape == (2, 4, 3, 12, 12)
     assert batch.masks.shape == (2, 4, 4, 4)
-    half = batch.part(1, 2)
+    half = batch.microbatch(1, 2)
     assert np.array_equal(half.global_crops, batch.global_crops[:, 2:])
 
 

@@ -35,7 +35,7 @@ def toy_run(num_steps):
     losses = []
     for step in range(num_steps):
         state, outcome = train_step(state, batches[step], rates, config)
-        losses.append(outcome.terms.total.item())
+        losses.append(outcome.losses.total.item())
     return np.array(losses), flat(state) - first
 
 
@@ -56,9 +56,7 @@ def on_the_processor(jt):
     ("precision", "loss_tolerance", "way_tolerance"),
     [("float32", 1e-5, 2e-3), ("tf32", 1e-3, 0.15), ("bfloat16", 1e-2, 0.3)],
 )
-def test_steps_are_those_of_the_processor(
-    on_the_processor, device, precision, loss_tolerance, way_tolerance
-):
+def test_steps_are_those_of_the_processor(on_the_processor, device, precision, loss_tolerance, way_tolerance):
     from pipeline import kernels
 
     losses, way = on_the_processor

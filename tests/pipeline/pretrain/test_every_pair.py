@@ -46,8 +46,8 @@ def a_batch(config, rng):
 def every_trained_tensor_learns(jt, rng, base, head, method):
     from pipeline.models.weights import assign_arrays, named_arrays
     from pipeline.optim.schedules import Schedule
+    from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
     from pipeline.pretrain.methods import method_of
-    from pipeline.pretrain.paths import draw_paths, paths_of_part
     from pipeline.pretrain.step import initial_state, train_step
 
     config = pair_config(base, head, method)
@@ -58,14 +58,14 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     scales = {name: np.ones_like(a) for name, a in arrays.items() if name.endswith("layer_scale")}
     assign_arrays(state.student, arrays | scales, "test")
 
-    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
+    drop_path = microbatch_drop_path(draw_drop_path(config, batch, 0), 0, 1)
     named = state.student.named_parameters()
     # Twice: Jittor was seen to lose gradients on the second pass over weights that were not read before.
     for _ in range(2):
-        outcome = method_of(config).part(state.networks, state.memory, batch, paths, rates)
-        found = jt.grad(outcome.terms.total, [parameter for _, parameter in named])
+        outcome = method_of(config).forward(state.networks, state.method_state, batch, drop_path, rates)
+        found = jt.grad(outcome.losses.total, [parameter for _, parameter in named])
         sizes = {name: np.abs(g.numpy()).max() for (name, _), g in zip(named, found, strict=True)}
-    assert np.isfinite(outcome.terms.total.item())
+    assert np.isfinite(outcome.losses.total.item())
     assert {name for name, size in sizes.items() if not np.isfinite(size)} == set()
     frozen = {name for name in sizes if method_of(config).frozen(name, state.student, rates)}
     # Gradients of exactly 0, of which rounding leaves something, would be below.
@@ -98,8 +98,8 @@ def test_a_batch_in_parts_gives_the_result_of_the_whole(jt, rng, base):
 
     whole = pair_config(base, "convnext", "ibot")
     batch, weights = a_batch(whole, rng), []
-    for num_parts in (1, 2):
-        schedule = whole.schedule.model_copy(update={"accumulation_steps": num_parts})
+    for num_microbatches in (1, 2):
+        schedule = whole.schedule.model_copy(update={"accumulation_steps": num_microbatches})
         config = whole.model_copy(update={"schedule": schedule})
         rates = Schedule(config.schedule, config.objective, num_images=4).at(0)
         state, _ = train_step(initial_state(config), batch, rates, config)
@@ -113,16 +113,16 @@ def test_a_checkpoint_holds_all_of_a_base(jt, rng, tmp_path, base):
     """Two steps equal one step, a checkpoint read into a fresh state, and one more."""
     from pipeline.models.weights import named_arrays
     from pipeline.optim.schedules import Schedule
-    from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
     from pipeline.pretrain.step import initial_state, train_step
+    from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
 
     config = pair_config(base, "convnext", "ibot")
     schedule = Schedule(config.schedule, config.objective, num_images=4)
     batches = [a_batch(config, rng) for _ in range(2)]
     state, _ = train_step(initial_state(config), batches[0], schedule.at(0), config)
-    save_checkpoint(tmp_path / "c.safetensors", state, config)
+    save_checkpoint(tmp_path / "c.safetensors", state, run="config")
     whole, _ = train_step(state, batches[1], schedule.at(1), config)
-    fresh = load_checkpoint(tmp_path / "c.safetensors", initial_state(config), config)
+    fresh = load_checkpoint(tmp_path / "c.safetensors", initial_state(config), run="config")
     resumed, _ = train_step(fresh, batches[1], schedule.at(1), config)
     for one, other in ((whole.student, resumed.student), (whole.teacher, resumed.teacher)):
         expected = named_arrays(other)

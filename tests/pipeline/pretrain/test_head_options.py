@@ -55,9 +55,9 @@ def three_steps(config):
     found = []
     for batch, rate in zip(batches, rates, strict=True):
         state, outcome = train_step(state, batch, rate, config)
-        terms = {"total": outcome.terms.total, **outcome.terms.parts}
-        memory = {name: value.numpy() for name, value in state.memory.items()}
-        found.append(({name: value.item() for name, value in terms.items()}, memory))
+        terms = {"total": outcome.losses.total, **outcome.losses.terms}
+        method_state = {name: value.numpy() for name, value in state.method_state.items()}
+        found.append(({name: value.item() for name, value in terms.items()}, method_state))
     jt.sync_all()
     return state, found, list(expected), {"student": student, "teacher": teacher, "start": weights}
 
@@ -70,12 +70,12 @@ def test_three_steps_equal_torch_float64(jt, arm, options):
     changes = {} if arm == "hssl" else {"auxiliary_head": None}
     config = small_config(projection_head=SIZES | options, **changes)
     state, found, expected, oracle = three_steps(config)
-    for (terms, memory), (oracle_terms, _, centers) in zip(found, expected, strict=True):
+    for (terms, method_state), (oracle_terms, _, centers) in zip(found, expected, strict=True):
         assert terms.keys() == oracle_terms.keys()
         for name, value in oracle_terms.items():
             assert terms[name] == pytest.approx(value, rel=2e-4, abs=1e-6), name
         for name in ("cls", "patch"):
-            assert relative_error(memory[name], centers[name]) < 2e-4
+            assert relative_error(method_state[name], centers[name]) < 2e-4
     # Adam's first steps have the same size whatever the gradient's is, so they enlarge rounding.
     for which in ("student", "teacher"):
         for name, value in named_arrays(getattr(state, which)).items():

@@ -22,15 +22,17 @@ def gradients(config, batch, state=None):
     """Of every parameter of the student, at first values."""
     import jittor as jt
 
+    from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
     from pipeline.pretrain.methods import method_of
-    from pipeline.pretrain.paths import draw_paths, paths_of_part
     from pipeline.pretrain.step import initial_state
 
     state = state or initial_state(config)
-    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
-    outcome = method_of(config).part(state.networks, state.memory, batch, paths, rates_of(config))
+    drop_path = microbatch_drop_path(draw_drop_path(config, batch, 0), 0, 1)
+    outcome = method_of(config).forward(
+        state.networks, state.method_state, batch, drop_path, rates_of(config)
+    )
     names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
-    found = jt.grad(outcome.terms.total, parameters)
+    found = jt.grad(outcome.losses.total, parameters)
     return {name: g.numpy() for name, g in zip(names, found, strict=True)}
 
 
@@ -95,8 +97,8 @@ def test_the_teacher_is_an_exact_moving_average_without_predictor_or_decoder(jt,
 @EVERY
 def test_a_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path, name, head):
     from pipeline.models.weights import named_arrays
-    from pipeline.pretrain.loop import METRICS, pretrain
-    from pipeline.training.metrics_log import read_metrics
+    from pipeline.pretrain.training import pretrain
+    from pipeline.training.metrics_log import METRICS, read_metrics
 
     class Stopped(Exception):
         """Stands for a kill."""
@@ -137,26 +139,28 @@ def test_a_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path, n
 
 def test_a_checkpoint_of_another_method_is_refused(jt, tiny_dataset, tmp_path):
     from pipeline.models.weights import WeightsError
-    from pipeline.pretrain.checkpoint import load_checkpoint, save_checkpoint
     from pipeline.pretrain.step import initial_state
+    from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
 
     byol, mocov3 = (config_of_method(name, head=True) for name in ("byol", "mocov3"))
-    save_checkpoint(tmp_path / "byol.safetensors", initial_state(byol), byol)
+    save_checkpoint(tmp_path / "byol.safetensors", initial_state(byol), run="byol")
     with pytest.raises(WeightsError, match="another configuration"):
-        load_checkpoint(tmp_path / "byol.safetensors", initial_state(mocov3), mocov3)
+        load_checkpoint(tmp_path / "byol.safetensors", initial_state(mocov3), run="mocov3")
 
 
 def test_mae_in_parts_equals_the_whole_batch(jt, rng):
     from pipeline.pretrain.step import initial_state, train_step
 
     batch, losses = a_batch_of_method(config_of_method("mae", head=True), rng), []
-    for num_parts in (1, 2):
+    for num_microbatches in (1, 2):
         config = config_of_method("mae", head=True)
-        schedule = config.schedule.model_copy(update={"accumulation_steps": num_parts, "base_lr": 0.01})
+        schedule = config.schedule.model_copy(
+            update={"accumulation_steps": num_microbatches, "base_lr": 0.01}
+        )
         config, state = config.model_copy(update={"schedule": schedule}), None
         state, totals = initial_state(config), []
         for step in range(2):
             state, outcome = train_step(state, batch, rates_of(config, step), config)
-            totals.append(outcome.terms.total.item())
+            totals.append(outcome.losses.total.item())
         losses.append(totals)
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)

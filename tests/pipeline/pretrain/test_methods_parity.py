@@ -34,8 +34,8 @@ def far_from_the_start(network, rng):
 def test_terms_and_every_gradient_equal_torch_float64(jt, name, head, kernels):
     from pipeline import kernels as choice
     from pipeline.optim.schedules import Schedule
+    from pipeline.pretrain.drop_path_masks import DropPathMasks
     from pipeline.pretrain.methods import method_of
-    from pipeline.pretrain.paths import Paths
     from pipeline.pretrain.step import initial_state
     from tests.oracles.torch_methods import losses
 
@@ -48,15 +48,17 @@ def test_terms_and_every_gradient_equal_torch_float64(jt, name, head, kernels):
         method, rates = method_of(config), Schedule(config.schedule, config.objective, num_images=4).at(0)
         names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
         for _ in range(2):  # what runs a second time is compiled and cached
-            outcome = method.part(state.networks, state.memory, batch, Paths(None, None), rates)
-            found = [g.numpy() for g in jt.grad(outcome.terms.total, parameters)]
+            outcome = method.forward(
+                state.networks, state.method_state, batch, DropPathMasks(None, None), rates
+            )
+            found = [g.numpy() for g in jt.grad(outcome.losses.total, parameters)]
         for parameter in student.values():
             parameter.requires_grad_(True)
         wide = SimpleNamespace(
             global_crops=torch.tensor(batch.global_crops).double(), masks=torch.tensor(batch.masks)
         )
         expected = losses(student, teacher, config, wide)
-        terms = {"total": outcome.terms.total, **outcome.terms.parts}
+        terms = {"total": outcome.losses.total, **outcome.losses.terms}
         assert terms.keys() == expected.keys()
         for term, value in expected.items():
             assert terms[term].item() == pytest.approx(value.item(), rel=1e-4), term

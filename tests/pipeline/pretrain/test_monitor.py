@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 
-def answers(jt, probs, features):
-    from pipeline.pretrain.terms import Answers
+def teacher_output(jt, probs, features):
+    from pipeline.pretrain.outputs import TeacherOutput
 
     probs = None if probs is None else jt.array(probs.astype(np.float32))
-    return Answers(features=jt.array(features.astype(np.float32)), cls_probs=probs)
+    return TeacherOutput(features=jt.array(features.astype(np.float32)), cls_probs=probs)
 
 
-def test_statistics_of_even_answers(jt):
+def test_statistics_of_even_outputs(jt):
     from pipeline.pretrain.monitor import collapse, teacher_statistics
 
-    found = teacher_statistics(answers(jt, np.eye(8), np.concatenate([np.eye(4), -np.eye(4)])))
+    found = teacher_statistics(teacher_output(jt, np.eye(8), np.concatenate([np.eye(4), -np.eye(4)])))
     assert found["teacher_entropy"] == pytest.approx(0, abs=1e-9)
     assert found["prototype_entropy"] == pytest.approx(math.log(8))
     assert found["feature_spread"] == pytest.approx(1)
@@ -29,22 +29,17 @@ def test_statistics_of_even_answers(jt):
         (np.full((8, 8), 1 / 8), np.eye(8), "prefers no prototype"),
     ],
 )
-def test_collapse_is_said_in_words(jt, probs, features, word):
+def test_collapse_is_warned_of(jt, probs, features, word):
     from pipeline.pretrain.monitor import collapse, teacher_statistics
 
-    assert word in collapse(teacher_statistics(answers(jt, probs, features)), 8)
+    assert word in collapse(teacher_statistics(teacher_output(jt, probs, features)), 8)
 
 
-def test_a_non_finite_loss_names_step_and_all_terms(jt):
-    from pipeline.pretrain.monitor import check_finite
-
-    with pytest.raises(FloatingPointError, match=r"step 7: .*'loss_base_cls': nan.*'loss_base_patch': 2\.0"):
-        check_finite(7, {"loss_base_cls": math.nan, "loss_base_patch": 2.0})
-
-
-def test_a_method_without_prototypes_is_watched_by_its_features_alone(jt):
+def test_a_method_without_prototypes_is_monitored_by_its_features_alone(jt):
     from pipeline.pretrain.monitor import same_features, teacher_statistics
 
-    assert list(teacher_statistics(answers(jt, None, np.eye(4)))) == ["feature_spread"]
-    assert same_features(teacher_statistics(answers(jt, None, np.eye(4)))) is None
-    assert "same feature vector" in same_features(teacher_statistics(answers(jt, None, np.ones((8, 4)))))
+    assert list(teacher_statistics(teacher_output(jt, None, np.eye(4)))) == ["feature_spread"]
+    assert same_features(teacher_statistics(teacher_output(jt, None, np.eye(4)))) is None
+    assert "same feature vector" in same_features(
+        teacher_statistics(teacher_output(jt, None, np.ones((8, 4))))
+    )

@@ -27,21 +27,21 @@ def to_torch(batch) -> TorchBatch:
 
 
 def torch_paths(config, batch, step):
-    from pipeline.pretrain.paths import draw_paths
+    from pipeline.pretrain.drop_path_masks import draw_drop_path
 
-    drawn = draw_paths(config, batch, step)
+    drawn = draw_drop_path(config, batch, step)
     depth = config.auxiliary_head.depth if config.auxiliary_head else 0
-    paths = {}
+    drop_path = {}
     for views in ("global", "local"):
         auxiliary = torch.tensor(drawn[f"{views} auxiliary"]).double()
         # An empty tensor stands where there is no head, indexed by view and never read.
-        paths[views] = {
+        drop_path[views] = {
             "base": torch.tensor(drawn[f"{views} base"]).double(),
             "auxiliary": auxiliary[:, 0]
             if depth
             else torch.zeros(0, batch.masks.shape[0] + len(batch.local_crops)),
         }
-    return paths
+    return drop_path
 
 
 def torch_run(config, student, teacher, batches, rates):
@@ -121,12 +121,12 @@ def test_three_steps_equal_torch_float64(jt, arm, kernels):
         expected = torch_run(config, student, teacher, batches, rates)
         for batch, rate, (terms, _, centers) in zip(batches, rates, expected, strict=True):
             state, outcome = train_step(state, batch, rate, config)
-            found = {"total": outcome.terms.total, **outcome.terms.parts}
+            found = {"total": outcome.losses.total, **outcome.losses.terms}
             assert found.keys() == terms.keys()
             for name, value in terms.items():
                 assert found[name].item() == pytest.approx(value, rel=1e-4), name
-            assert relative_error(state.memory["cls"].numpy(), centers["cls"]) < 1e-4
-            assert relative_error(state.memory["patch"].numpy(), centers["patch"]) < 1e-4
+            assert relative_error(state.method_state["cls"].numpy(), centers["cls"]) < 1e-4
+            assert relative_error(state.method_state["patch"].numpy(), centers["patch"]) < 1e-4
         for network, oracle in ((state.student, student), (state.teacher, teacher)):
             for name, value in named_arrays(network).items():
                 expected = without_key_bias(name, oracle[name].detach().numpy())
@@ -139,8 +139,8 @@ def test_every_gradient_equals_torch_float64(jt):
     from pipeline.models.weights import assign_arrays, named_arrays
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
-    from pipeline.pretrain.objective import hssl_terms, teacher_targets
-    from pipeline.pretrain.paths import draw_paths, paths_of_part
+    from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
+    from pipeline.pretrain.objective import hssl_losses, teacher_targets
     from pipeline.pretrain.step import initial_state
 
     config = small_config()
@@ -153,9 +153,9 @@ def test_every_gradient_equals_torch_float64(jt):
     assign_arrays(state.student, weights, "test")
     assign_arrays(state.teacher, weights, "test")
     batch, rate = a_batch(config, rng), Schedule(config.schedule, config.objective, num_images=4).at(0)
-    targets = teacher_targets(state.teacher, batch, Centers(**state.memory), rate, patches=True)
-    paths = paths_of_part(draw_paths(config, batch, 0), 0, 1)
-    terms = hssl_terms(state.student, batch, targets, paths, config.objective)
+    targets = teacher_targets(state.teacher, batch, Centers(**state.method_state), rate, patches=True)
+    drop_path = microbatch_drop_path(draw_drop_path(config, batch, 0), 0, 1)
+    terms = hssl_losses(state.student, batch, targets, drop_path, config.objective)
     named = state.student.named_parameters()
     found = jt.grad(terms.total, [parameter for _, parameter in named])
     student = {name: torch.tensor(value).double() for name, value in weights.items()}

@@ -16,7 +16,7 @@ def steps(config, batches):
     schedule = Schedule(config.schedule, config.objective, num_images=4)
     for index, batch in enumerate(batches):
         state, outcome = train_step(state, batch, schedule.at(index), config)
-        losses.append(outcome.terms.total.item())
+        losses.append(outcome.losses.total.item())
     return state, losses
 
 
@@ -28,7 +28,7 @@ def test_gradients_in_parts_equal_the_whole_batch(jt, rng):
     whole, losses = steps(config, batches)
     parts, losses_of_parts = steps(with_schedule(config, accumulation_steps=2), batches)
     assert losses_of_parts == pytest.approx(losses, rel=1e-5)
-    assert relative_error(parts.memory["cls"].numpy(), whole.memory["cls"].numpy()) < 1e-5
+    assert relative_error(parts.method_state["cls"].numpy(), whole.method_state["cls"].numpy()) < 1e-5
     expected, found = named_arrays(whole.student), named_arrays(parts.student)
     together = [
         np.concatenate([without_key_bias(name, named[name]).ravel() for name in expected])
@@ -58,5 +58,5 @@ def test_a_frozen_last_layer_stays_and_the_rest_moves(jt, rng):
 def test_dino_has_no_patch_loss_and_leaves_its_centre(jt, rng):
     config = small_config(objective={"patch_weight": 0.0})
     state, _ = steps(config, [a_batch(config, rng)])
-    assert (state.memory["patch"].numpy() == 0).all()
-    assert (state.memory["cls"].numpy() != 0).any()
+    assert (state.method_state["patch"].numpy() == 0).all()
+    assert (state.method_state["cls"].numpy() != 0).any()

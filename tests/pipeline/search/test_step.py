@@ -20,17 +20,17 @@ def alone(config, name, batch):
     """Loss terms and gradients of one candidate by itself, by parameter name."""
     import jittor as jt
 
+    from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
     from pipeline.pretrain.methods import method_of
-    from pipeline.pretrain.paths import draw_paths, paths_of_part
     from pipeline.pretrain.step import initial_state
 
     own = config.alone[name]
     state = initial_state(own)
-    paths = paths_of_part(draw_paths(own, batch, 0), 0, 1)
-    outcome = method_of(own).part(state.networks, state.memory, batch, paths, rates_of(config))
+    drop_path = microbatch_drop_path(draw_drop_path(own, batch, 0), 0, 1)
+    outcome = method_of(own).forward(state.networks, state.method_state, batch, drop_path, rates_of(config))
     named = dict(state.student.named_parameters())
-    gradients = jt.grad(outcome.terms.total, list(named.values()))
-    return outcome.terms, {name: g.numpy() for name, g in zip(named, gradients, strict=True)}
+    gradients = jt.grad(outcome.losses.total, list(named.values()))
+    return outcome.losses, {name: g.numpy() for name, g in zip(named, gradients, strict=True)}
 
 
 def joint(config, batch):
@@ -44,7 +44,7 @@ def joint(config, batch):
 
     state.optimizer.step = noted
     _, outcome = joint_step(state, batch, rates_of(config), config)
-    return outcome.terms, given
+    return outcome.losses, given
 
 
 @pytest.mark.parametrize("accumulation_steps", [1, 2])
@@ -58,9 +58,9 @@ def test_each_loss_is_the_candidates_own_and_gradients_are_its_own_and_the_mean(
     shared = {}
     for name, (own_terms, own_gradients) in expected.items():
         assert terms[name].total.item() == pytest.approx(own_terms.total.item(), rel=1e-5)
-        assert {*terms[name].parts} == {*own_terms.parts} == {"base_cls", "auxiliary_cls", "base_patch"}
-        for part, value in own_terms.parts.items():
-            assert terms[name].parts[part].item() == pytest.approx(value.item(), rel=1e-5), part
+        assert {*terms[name].terms} == {*own_terms.terms} == {"base_cls", "auxiliary_cls", "base_patch"}
+        for part, value in own_terms.terms.items():
+            assert terms[name].terms[part].item() == pytest.approx(value.item(), rel=1e-5), part
         for key, gradient in own_gradients.items():
             if f"{name}/{key}" in gradients:
                 found = gradients.pop(f"{name}/{key}")
@@ -119,7 +119,7 @@ def test_candidates_of_other_methods_share_the_base_too(jt, rng, passes, method)
     changes, num_passes = OTHER_METHODS[method]
     config = small_search({name: CANDIDATES[name] for name in ("convnext", "mixer")}, **changes)
     batch = a_batch(config.pretrain, rng)
-    if method == "mae":  # equally many hidden places in every crop
+    if method == "mae":  # equally many hidden patches in every crop
         batch.masks[:] = False
         batch.masks[..., 1:, :] = True
     expected = {name: alone(config, name, batch) for name in config.candidates}
@@ -127,8 +127,8 @@ def test_candidates_of_other_methods_share_the_base_too(jt, rng, passes, method)
     terms, gradients = joint(config, batch)
     assert len(passes) == num_passes
     for name, (own_terms, own_gradients) in expected.items():
-        found = {part: value.item() for part, value in terms[name].parts.items()}
-        by_itself = {part: value.item() for part, value in own_terms.parts.items()}
+        found = {part: value.item() for part, value in terms[name].terms.items()}
+        by_itself = {part: value.item() for part, value in own_terms.terms.items()}
         assert found == pytest.approx(by_itself, rel=1e-4)
         own = [key for key in own_gradients if f"{name}/{key}" in gradients]
         together = [np.concatenate([of[key].ravel() for key in own])
@@ -153,8 +153,8 @@ def test_a_single_candidate_trains_as_it_does_alone(jt, rng):
         found = named_arrays(getattr(together.networks["convnext"], side))
         for name, value in named_arrays(getattr(by_itself, side)).items():
             np.testing.assert_array_equal(found[name], value, err_msg=name)
-    for name, value in by_itself.memory.items():
-        np.testing.assert_array_equal(together.memories["convnext"][name].numpy(), value.numpy())
+    for name, value in by_itself.method_state.items():
+        np.testing.assert_array_equal(together.method_states["convnext"][name].numpy(), value.numpy())
 
 
 def test_shared_tensors_stay_one_and_every_tensor_moves(jt, rng):
@@ -177,6 +177,6 @@ def test_every_candidate_keeps_a_centre_of_its_own(jt, rng):
 
     config = small_search()
     state, _ = joint_step(joint_state(config), a_batch(config.pretrain, rng), rates_of(config), config)
-    centres = [memory["cls"].numpy() for memory in state.memories.values()]
+    centres = [method_state["cls"].numpy() for method_state in state.method_states.values()]
     assert all(np.abs(centre).max() > 0 for centre in centres)
     assert not np.allclose(centres[0], centres[1])

@@ -42,7 +42,7 @@ def assert_equal_to_torch(jt, rng, kind, grid, first_shortcut):
         y.permute(0, 3, 1, 2),
         grid=GRID,
         num_heads=NUM_HEADS,
-        path_scales=torch.tensor(scales).double(),
+        drop_path_scales=torch.tensor(scales).double(),
     )
     slopes = torch.autograd.grad((expected * torch.tensor(weighting)).sum(), [y, *p.values()])
 

@@ -1,4 +1,4 @@
-"""The mean over the places of a map, or over rows."""
+"""The mean over the positions of a map, or over rows."""
 
 import jittor as jt
 
@@ -6,7 +6,7 @@ from pipeline.kernels import selection
 from pipeline.kernels.operator import Operator, call
 
 
-def mean_places(x: jt.Var) -> jt.Var:
+def mean_positions(x: jt.Var) -> jt.Var:
     """x (B, N, C) -> (B, C), the mean over N.
 
     As sum over count: Jittor's own mean divides before it adds and drifts in float32; and its sums over many
@@ -16,16 +16,16 @@ def mean_places(x: jt.Var) -> jt.Var:
         ValueError: x has another number of dimensions, or is empty.
     """
     if x.ndim != 3 or x.numel() == 0:
-        raise ValueError(f"mean_places: x {tuple(x.shape)}; expected (B, N, C)")
-    return _MeanPlaces()(x) if selection.on_device() else x.sum(dim=1) / x.shape[1]
+        raise ValueError(f"mean_positions: x {tuple(x.shape)}; expected (B, N, C)")
+    return _MeanPositions()(x) if selection.on_device() else x.sum(dim=1) / x.shape[1]
 
 
-class _MeanPlaces(Operator):
+class _MeanPositions(Operator):
     def execute(self, x: jt.Var) -> jt.Var:
         self.shape = x.shape
         arguments = "in0_shape0, in0_shape1, in0_shape2, in0_p, out0_p"
-        return call("mean_places", arguments, [x], (x.shape[0], x.shape[2]))
+        return call("mean_positions", arguments, [x], (x.shape[0], x.shape[2]))
 
     def grad(self, out_grad: jt.Var) -> jt.Var:
         arguments = "out0_shape0, out0_shape1, out0_shape2, in0_p, out0_p"
-        return call("mean_places_gradient", arguments, [out_grad], self.shape)
+        return call("mean_positions_gradient", arguments, [out_grad], self.shape)

@@ -24,7 +24,7 @@ def six_steps():
 
 
 def run(dataset, output, config, stop_after=None, runtime=EAGER):
-    from pipeline.search.loop import train_jointly
+    from pipeline.search.training import train_jointly
 
     def report(progress):
         if progress.step == stop_after:

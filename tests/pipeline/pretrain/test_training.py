@@ -22,7 +22,7 @@ def config_of_six_steps(**changes):
 
 
 def run(dataset, output, config, stop_after=None, export=lambda epoch, state: None):
-    from pipeline.pretrain.loop import pretrain
+    from pipeline.pretrain.training import pretrain
 
     def report(progress):
         if progress.step == stop_after:
@@ -83,7 +83,7 @@ def test_a_finished_run_is_not_trained_further(jt, tiny_dataset, tmp_path):
 
 
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dataset, tmp_path, monkeypatch):
-    from pipeline.pretrain import loop
+    from pipeline.pretrain import training
     from pipeline.pretrain.step import train_step
 
     def broken(state, batch, rates, config):
@@ -91,8 +91,9 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dat
             batch.global_crops[:] = np.nan
         return train_step(state, batch, rates, config)
 
-    monkeypatch.setattr(loop, "train_step", broken)
-    with pytest.raises(FloatingPointError, match=r"step 4: non-finite loss terms .*all terms"):
+    monkeypatch.setattr(training, "train_step", broken)
+    message = r"step 4: non-finite losses .*all losses: .*; images: \S+, \S+, \S+, \S+$"
+    with pytest.raises(FloatingPointError, match=message):
         run(tiny_dataset, tmp_path / "run", config_of_six_steps())
     from pipeline.models.weights import read_arrays
 

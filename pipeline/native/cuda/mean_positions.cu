@@ -67,11 +67,11 @@ void mean(long groups, long places, long channels, const float* x, float* y) {
 
 }  // namespace
 
-void hssl_device_mean_places(long groups, long places, long channels, const float* x, float* y) {
+void hssl_device_mean_positions(long groups, long places, long channels, const float* x, float* y) {
     channels % 4 == 0 ? mean<float4>(groups, places, channels, x, y) : mean<float>(groups, places, channels, x, y);
 }
 
-void hssl_device_mean_places_gradient(long groups, long places, long channels, const float* y_grad, float* x_grad) {
+void hssl_device_mean_positions_gradient(long groups, long places, long channels, const float* y_grad, float* x_grad) {
     hssl::launch("spread_mean", channels % 4 == 0 ? spread_mean<float4> : spread_mean<float>,
                  dim3(hssl::blocks_for(groups * places, kSlices)), dim3(kSlices * kWarp), 0, groups * places, places,
                  channels, y_grad, x_grad);

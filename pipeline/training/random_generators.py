@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 
-class Stream(IntEnum):
+class Purpose(IntEnum):
     """What randomness is used for."""
 
     ORDER = 1
@@ -22,6 +22,6 @@ class Stream(IntEnum):
     DENSE_SAMPLES = 8
 
 
-def generator(seed: int, stream: Stream, index: int) -> np.random.Generator:
+def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
     """The generator of one purpose at one step (for the orders: one epoch)."""
-    return np.random.default_rng((seed, int(stream), index))
+    return np.random.default_rng((seed, int(purpose), index))

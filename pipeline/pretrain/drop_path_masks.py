@@ -6,47 +6,47 @@ import jittor as jt
 import numpy as np
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.models.drop_path import path_rates, path_scales
-from pipeline.models.hssl import PathScales
+from pipeline.models.drop_path import drop_path_rates, drop_path_scales
+from pipeline.models.hssl import DropPathScales
 from pipeline.pretrain.batch import Batch
-from pipeline.training.random_streams import Stream, generator
+from pipeline.training.random_generators import Purpose, generator
 
 
 @dataclass(frozen=True)
-class Paths:
+class DropPathMasks:
     """Stochastic depth of the student's passes: global crops, and local crops if there are any."""
 
-    global_crops: PathScales
-    local_crops: PathScales | None
+    global_crops: DropPathScales
+    local_crops: DropPathScales | None
 
 
-def draw_paths(config: PretrainConfig, batch: Batch, step: int) -> dict[str, np.ndarray]:
+def draw_drop_path(config: PretrainConfig, batch: Batch, step: int) -> dict[str, np.ndarray]:
     """Stochastic depth of the whole batch: (blocks, branches, V, B) for global and local crops."""
-    rng = generator(config.seed, Stream.DROP_PATH, step)
+    rng = generator(config.seed, Purpose.DROP_PATH, step)
     auxiliary_depth = config.auxiliary_head.depth if config.auxiliary_head else 0
     depth = config.backbone.num_blocks
-    rates = path_rates(config.regularisation.drop_path_rate, depth, auxiliary_depth)
+    rates = drop_path_rates(config.regularisation.drop_path_rate, depth, auxiliary_depth)
     drawn = {}
     for views, crops in (("global", batch.global_crops), ("local", batch.local_crops)):
         num_views, num_images = crops.shape[:2]
-        base = path_scales(rng, rates[:depth], 2, num_views * num_images)
-        auxiliary = path_scales(rng, rates[depth:], 1, num_views * num_images)
+        base = drop_path_scales(rng, rates[:depth], 2, num_views * num_images)
+        auxiliary = drop_path_scales(rng, rates[depth:], 1, num_views * num_images)
         drawn[f"{views} base"] = base.reshape(*base.shape[:2], num_views, num_images)
         drawn[f"{views} auxiliary"] = auxiliary.reshape(*auxiliary.shape[:2], num_views, num_images)
     return drawn
 
 
-def paths_of_part(scales: dict[str, np.ndarray], index: int, num_parts: int) -> Paths:
-    """Part `index` of `num_parts` of what `draw_paths` drew."""
+def microbatch_drop_path(scales: dict[str, np.ndarray], index: int, num_microbatches: int) -> DropPathMasks:
+    """Part `index` of `num_microbatches` of what `draw_drop_path` drew."""
 
-    def of(views: str) -> PathScales | None:
+    def of(views: str) -> DropPathScales | None:
         base, auxiliary = scales[f"{views} base"], scales[f"{views} auxiliary"]
         if not base.shape[2]:
             return None
-        num_views, size = base.shape[2], base.shape[3] // num_parts
+        num_views, size = base.shape[2], base.shape[3] // num_microbatches
         images = slice(index * size, (index + 1) * size)
         base = base[..., images].reshape(*base.shape[:2], num_views * size)
         auxiliary = auxiliary[:, 0, :, images].reshape(len(auxiliary), num_views * size)
-        return PathScales(jt.array(base), jt.array(auxiliary) if len(auxiliary) else None)
+        return DropPathScales(jt.array(base), jt.array(auxiliary) if len(auxiliary) else None)
 
-    return Paths(global_crops=of("global"), local_crops=of("local"))
+    return DropPathMasks(global_crops=of("global"), local_crops=of("local"))

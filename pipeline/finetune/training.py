@@ -1,0 +1,153 @@
+"""Fine-tuning from a backbone and a fresh head to the end of the schedule."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from pipeline.config.dense import FinetuneSchedule
+from pipeline.config.stages import RuntimeConfig
+from pipeline.finetune.rates import decayed, layer_scales, learning_rate
+from pipeline.kernels.adamw import AdamW
+from pipeline.models.drop_path import drop_path_rates, drop_path_scales
+from pipeline.training.loop import Progress, Training, train
+from pipeline.training.losses import Losses, mean_losses
+from pipeline.training.microbatches import accumulated_gradients
+from pipeline.training.random_generators import Purpose, generator
+
+
+class FinetuneBatch(Protocol):
+    """What a step asks of a batch; the rest is between who makes it and who takes losses of it."""
+
+    names: Sequence[str]  # of the images, for messages
+    images: np.ndarray  # (B, 3, H, W) float32
+
+
+@dataclass(frozen=True)
+class FinetuneState:
+    """Everything that a step reads and changes. The network's parameters change in place."""
+
+    network: nn.Module
+    optimizer: AdamW
+    step: int
+
+    @property
+    def tensors(self) -> dict[str, jt.Var]:
+        """Weights and running statistics."""
+        return {f"network/{name}": value for name, value in self.network.named_parameters()}
+
+
+@dataclass(frozen=True)
+class FinetuneOutcome:
+    """What a step measured, still on the device."""
+
+    logged_losses: dict[str, jt.Var]
+
+
+def finetune(
+    network: nn.Module,
+    *,
+    make_batch: Callable[[int], FinetuneBatch],
+    losses: Callable[[FinetuneBatch, jt.Var | None], dict[str, jt.Var]],
+    schedule: FinetuneSchedule,
+    seed: int,
+    run: str,
+    output: Path,
+    runtime: RuntimeConfig,
+    report: Callable[[Progress], None],
+    num_microbatches: int = 1,
+) -> None:
+    """Train `network` in place; resumes, see `pipeline.training.loop.train`.
+
+    Args:
+        network: with a `DenseBackbone`, or what has its `depth`, `frozen` and `network`, as `.backbone`. What
+            takes no gradient stays bit for bit, but for running statistics.
+        make_batch: the batch of a step, a function of the step alone; called in several threads at once.
+        losses: weighted loss terms (), their sum is minimised; given the batch and the stochastic depth of
+            the backbone, (depth, 2, B) or None.
+        run: digest of all that decides the result; a checkpoint of another one is refused.
+        num_microbatches: of equal size, in which a batch is computed to save memory; above 1, terms must be
+            means over images and batches have a method `microbatch(index, num_microbatches)`.
+
+    Raises:
+        FloatingPointError: a term is not finite; the message names the step and the images, and the last
+            checkpoint stays.
+    """
+    # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
+    network.train()
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    state = FinetuneState(network, _optimizer(named, network.backbone.depth, schedule), step=0)
+    training = Finetuning(
+        [parameter for _, parameter in named], make_batch, losses, schedule, seed, run, num_microbatches
+    )
+    train(training, state, output, runtime=runtime, report=report)
+    network.eval()
+
+
+class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
+    """What fine-tuning gives to the loop; for the arguments see `finetune`."""
+
+    def __init__(
+        self,
+        parameters: list[jt.Var],
+        make_batch: Callable[[int], FinetuneBatch],
+        losses: Callable[[FinetuneBatch, jt.Var | None], dict[str, jt.Var]],
+        schedule: FinetuneSchedule,
+        seed: int,
+        run: str,
+        num_microbatches: int,
+    ):
+        self._parameters, self._make_batch, self._losses = parameters, make_batch, losses
+        self._schedule, self._seed, self._num_microbatches = schedule, seed, num_microbatches
+        self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
+
+    def make_batch(self, step: int) -> FinetuneBatch:
+        return self._make_batch(step)
+
+    def image_names(self, step: int) -> Sequence[str]:
+        return self._make_batch(step).names
+
+    def train_step(self, state: FinetuneState, batch: FinetuneBatch) -> tuple[FinetuneState, FinetuneOutcome]:
+        count = self._num_microbatches
+        scales = self._drop_path_scales(state, len(batch.images))
+        of_microbatch = [None] * count if scales is None else np.split(scales, count, axis=2)
+
+        def forward(index: int) -> Losses:
+            microbatch = batch if count == 1 else batch.microbatch(index, count)
+            drop_path = of_microbatch[index]
+            terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
+            return Losses(sum(terms.values()), terms)
+
+        outputs, gradients = accumulated_gradients(forward, count, self._parameters)
+        state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
+        losses = mean_losses(outputs)
+        return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})
+
+    def measured(self, state: FinetuneState, outcome: FinetuneOutcome) -> dict[str, float]:
+        return {"lr": self._lr(replace(state, step=state.step - 1))}
+
+    def _lr(self, state: FinetuneState) -> float:
+        """Of the step that comes after `state`."""
+        return learning_rate(self._schedule, state.step, frozen=state.network.backbone.frozen)
+
+    def _drop_path_scales(self, state: FinetuneState, num_images: int) -> np.ndarray | None:
+        """Stochastic depth of the backbone's blocks, linear from 0 to `drop_path_rate`: (depth, 2, B)."""
+        backbone, rate = state.network.backbone, self._schedule.drop_path_rate
+        if backbone.frozen or not rate:
+            return None
+        rng = generator(self._seed, Purpose.DENSE_DROP_PATH, state.step)
+        return drop_path_scales(rng, drop_path_rates(rate, backbone.depth, 0), 2, num_images)
+
+
+def _optimizer(named: list[tuple[str, jt.Var]], depth: int, schedule: FinetuneSchedule) -> AdamW:
+    scales = layer_scales([name for name, _ in named], depth, schedule.layer_decay)
+    return AdamW(
+        [parameter for _, parameter in named],
+        decayed=[decayed(name, p.shape, embeddings=schedule.embeddings_decay) for name, p in named],
+        lr_scales=[scales[name] for name, _ in named],
+        max_gradient_norm=schedule.max_gradient_norm,
+    )

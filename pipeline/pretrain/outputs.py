@@ -1,0 +1,34 @@
+"""What a method's forward pass over one microbatch returns."""
+
+from dataclasses import dataclass, field, replace
+
+import jittor as jt
+
+from pipeline.training.losses import Losses
+
+
+@dataclass(frozen=True)
+class TeacherOutput:
+    """What the teacher, or the network itself where there is none, makes of a microbatch; no gradient."""
+
+    features: jt.Var  # (rows, D) global vectors of the base
+    cls_probs: jt.Var | None = None  # (rows, K) over prototypes, of methods that have any
+
+
+@dataclass(frozen=True)
+class MethodOutput:
+    """The losses of one microbatch, and what else the step needs of it."""
+
+    losses: Losses
+    teacher_output: TeacherOutput
+    batch_means: dict[str, jt.Var] = field(default_factory=dict)  # that the method's own state moves by
+    metrics: dict[str, jt.Var] = field(default_factory=dict)  # for the log, each (), no gradient
+
+    @property
+    def loss(self) -> jt.Var:
+        """What is minimised, ()."""
+        return self.losses.total
+
+    def detached(self) -> "MethodOutput":
+        """The same numbers without their graph."""
+        return replace(self, losses=self.losses.detached())

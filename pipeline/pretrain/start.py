@@ -1,0 +1,29 @@
+"""Going on from another run's checkpoint."""
+
+from pathlib import Path
+
+from pipeline.config.stages import StartConfig
+from pipeline.models.weights import WeightsError
+from pipeline.pretrain.step import TrainState
+from pipeline.storage.files import sha256_of_file
+from pipeline.training.checkpoint import load_checkpoint
+
+
+def load_start(start: StartConfig, state: TrainState, *, num_steps: int) -> TrainState:
+    """Put another run's checkpoint into a fresh state: networks, moments, own state and step, all of it.
+
+    Args:
+        start: the file. Its configuration may have been another as long as every array fits.
+        num_steps: of the run that goes on from there.
+
+    Raises:
+        WeightsError: not a checkpoint of this project, changed since the experiment was read, not fitting,
+            or of a step that the run does not reach.
+    """
+    path = Path(start.checkpoint)
+    state = load_checkpoint(path, state)
+    if start.sha256 not in (None, found := sha256_of_file(path)):
+        raise WeightsError(f"{path}: its SHA-256 is {found}, expected {start.sha256}")
+    if not 0 <= state.step < num_steps:
+        raise WeightsError(f"{path}: is of step {state.step}; the run ends at step {num_steps}")
+    return state

@@ -1,0 +1,117 @@
+"""Pretraining from data to backbone."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.optim.schedules import Schedule
+from pipeline.pretrain.batch import Batch, PackedBatch
+from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
+from pipeline.pretrain.methods import method_of
+from pipeline.pretrain.monitor import teacher_statistics
+from pipeline.pretrain.start import load_start
+from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
+from pipeline.storage.files import sha256_of_json
+from pipeline.training.loop import CHECKPOINT, Progress, Training, train
+from pipeline.transforms import on_device
+
+
+def pretrain(
+    config: PretrainConfig,
+    dataset: PreparedDataset,
+    output: Path,
+    *,
+    runtime: RuntimeConfig,
+    report: Callable[[Progress], None],
+    export: Callable[[int, TrainState], None] = lambda epoch, state: None,
+) -> TrainState:
+    """Train to the end of the schedule; resumes, see `pipeline.training.loop.train`.
+
+    The numbers depend on the configuration, the data and the thread count only.
+
+    Args:
+        export: called with the number of whole epochs done and the state, at the end of every
+            `schedule.export_every_epochs` epochs but the last of the run.
+
+    Raises:
+        FloatingPointError: a loss is not finite; the last checkpoint stays.
+        WeightsError: the checkpoint that the configuration starts from does not fit it.
+    """
+    training, state = Pretraining(config, dataset, export), initial_state(config)
+    if config.start is not None and not (output / CHECKPOINT).is_file():
+        state = load_start(config.start, state, num_steps=training.num_steps)
+    return train(training, state, output, runtime=runtime, report=report)
+
+
+def num_steps(config: PretrainConfig, dataset: PreparedDataset) -> int:
+    """Optimiser steps of the whole pretraining."""
+    return _schedule(config, dataset).num_steps
+
+
+class Pretraining(Training[TrainState, Batch | PackedBatch, StepOutcome]):
+    """What pretraining gives to the loop: batches, steps, what is measured beside the losses."""
+
+    def __init__(
+        self,
+        config: PretrainConfig,
+        dataset: PreparedDataset,
+        export: Callable[[int, TrainState], None] = lambda epoch, state: None,
+    ):
+        self._config, self._dataset, self._export = config, dataset, export
+        self._method = method_of(config)
+        self._batches = BatchMaker(config, dataset, on_device=on_device.available())
+        self.schedule = _schedule(config, dataset)
+        self.num_steps, self.batch_size = self.schedule.num_steps, config.schedule.batch_size
+        self.run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
+
+    def make_batch(self, step: int) -> Batch | PackedBatch:
+        return self._batches(step)
+
+    def image_names(self, step: int) -> list[str]:
+        return [self._dataset.path(int(row)) for row in self._batches.image_rows(step)]
+
+    def train_step(self, state: TrainState, batch: Batch | PackedBatch) -> tuple[TrainState, StepOutcome]:
+        return train_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
+
+    def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:
+        """Teacher statistics, the method's own metrics, rates, and how far base and head are apart."""
+        rates = self.schedule.at(state.step - 1)
+        values = {
+            **teacher_statistics(outcome.teacher_output),
+            **{name: float(value.item()) for name, value in outcome.metrics.items()},
+            "lr": rates.lr,
+            "weight_decay": rates.weight_decay,
+        }
+        if state.teacher is not None:
+            values["ema_momentum"] = rates.ema_momentum
+        if outcome.teacher_output.cls_probs is not None:
+            values["teacher_temperature"] = rates.teacher_temperature
+        if self._config.auxiliary_head is not None:
+            network = state.student if state.teacher is None else state.teacher
+            temperature = self._config.objective.student_temperature
+            values |= measured_discrepancy(network, self._held_out_crops, temperature)
+        return values
+
+    def warning(self, metrics: dict[str, float]) -> str | None:
+        return self._method.warning(metrics)
+
+    def always_logged(self, num_done: int) -> bool:
+        return super().always_logged(num_done) or self.schedule.export_due(num_done) is not None
+
+    def after_logged_step(self, state: TrainState) -> None:
+        if epoch := self.schedule.export_due(state.step):
+            self._export(epoch, state)
+
+    @cached_property
+    def _held_out_crops(self) -> np.ndarray:
+        """(B, 3, S, S) float32, the same for the whole run."""
+        return held_out_crops(self._dataset, self._config)
+
+
+def _schedule(config: PretrainConfig, dataset: PreparedDataset) -> Schedule:
+    return Schedule(config.schedule, config.objective, num_images=len(dataset.indices("train")))

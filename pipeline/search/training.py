@@ -1,0 +1,122 @@
+"""Joint training from data to scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.config.studies import JointTrainingConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.optim.schedules import Schedule
+from pipeline.pretrain.batch import Batch, PackedBatch
+from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.pretrain.discrepancy import held_out_crops
+from pipeline.pretrain.methods import method_of
+from pipeline.pretrain.monitor import teacher_statistics
+from pipeline.search.cost import measured_cost
+from pipeline.search.scores import candidate_scores, joint_discrepancies
+from pipeline.search.step import JointOutcome, JointState, joint_state, joint_step
+from pipeline.storage.files import sha256_of_json
+from pipeline.training.loop import Progress, Training, train
+from pipeline.training.metrics_log import METRICS, read_metrics
+from pipeline.transforms import on_device
+
+_OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
+_TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """What a joint training leaves behind."""
+
+    scores: dict[str, dict[str, float]]  # candidate -> proxy -> value; equal runs have equal scores
+    cost: dict[str, Any]  # measured in seconds: never equal twice
+
+
+def train_jointly(
+    config: JointTrainingConfig,
+    dataset: PreparedDataset,
+    output: Path,
+    *,
+    runtime: RuntimeConfig,
+    report: Callable[[Progress], None],
+) -> SearchOutcome:
+    """Train to the end of the schedule and measure; resumes, see `pipeline.training.loop.train`.
+
+    The scores depend on the configuration, the data and the thread count only.
+
+    Raises:
+        FloatingPointError: a loss is not finite; the last checkpoint stays.
+    """
+    training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
+    state = train(training, joint_state(config), output, runtime=runtime, report=report)
+    scores = candidate_scores(state, training.held_out_crops, config)
+    scores = _with_own_losses(scores, output, training.num_steps)
+    last = training.num_steps - 1
+    rates = training.schedule.at(last)
+    batch = training.make_batch(last).rendered()
+    cost = measured_cost(state, batch, rates, config, training.num_steps)
+    return SearchOutcome(scores, cost)
+
+
+class JointTraining(Training[JointState, Batch | PackedBatch, JointOutcome]):
+    """What the joint training of all candidates gives to the loop."""
+
+    def __init__(self, config: JointTrainingConfig, dataset: PreparedDataset, *, log_every_steps: int):
+        alone = config.pretrain
+        self._config, self._dataset, self._log_every_steps = config, dataset, log_every_steps
+        self._method = method_of(alone)
+        self._batches = BatchMaker(alone, dataset, on_device=on_device.available())
+        self.schedule = Schedule(alone.schedule, alone.objective, num_images=len(dataset.indices("train")))
+        self.num_steps, self.batch_size = self.schedule.num_steps, alone.schedule.batch_size
+        self.run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
+
+    def make_batch(self, step: int) -> Batch | PackedBatch:
+        return self._batches(step)
+
+    def image_names(self, step: int) -> list[str]:
+        return [self._dataset.path(int(row)) for row in self._batches.image_rows(step)]
+
+    def train_step(self, state: JointState, batch: Batch | PackedBatch) -> tuple[JointState, JointOutcome]:
+        return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
+
+    def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
+        """Teacher statistics; the discrepancies, which take long, no oftener than the user wants a line."""
+        values = teacher_statistics(outcome.teacher_output)
+        if state.step % self._log_every_steps == 0 or super().always_logged(state.step):
+            for name, found in joint_discrepancies(state, self.held_out_crops, self._config).items():
+                values |= {f"{name}/{key}": value for key, value in found.items()}
+        return values
+
+    def warning(self, metrics: dict[str, float]) -> str | None:
+        return self._method.warning(metrics)
+
+    def always_logged(self, num_done: int) -> bool:
+        """All steps whose losses make a candidate's mean loss, too."""
+        return super().always_logged(num_done) or _in_tail(num_done, self.num_steps)
+
+    @cached_property
+    def held_out_crops(self) -> np.ndarray:
+        """(B, 3, S, S) float32, the same for the whole run."""
+        return held_out_crops(self._dataset, self._config.pretrain)
+
+
+def _in_tail(num_done: int, num_steps: int) -> bool:
+    return num_done > num_steps - max(1, round(_TAIL * num_steps))
+
+
+def _with_own_losses(
+    scores: dict[str, dict[str, float]], output: Path, num_steps: int
+) -> dict[str, dict[str, float]]:
+    """With "auxiliary_loss", of methods that have such a term."""
+    tail = [line for line in read_metrics(output / METRICS) if _in_tail(line["step"], num_steps)]
+    found = {}
+    for name, values in scores.items():
+        start = f"{name}/{_OWN_LOSS}"
+        losses = [value for line in tail for key, value in line.items() if key.startswith(start)]
+        found[name] = values | ({"auxiliary_loss": sum(losses) / len(losses)} if losses else {})
+    return found

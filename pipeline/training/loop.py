@@ -1,0 +1,136 @@
+"""The training loop: pretraining, the search over heads and every fine-tuning run in it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import jittor as jt
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.training.checkpoint import State, load_checkpoint, save_checkpoint
+from pipeline.training.losses import read_losses
+from pipeline.training.metrics_log import METRICS, append_metrics, rewind
+from pipeline.training.prefetch import prefetch
+from pipeline.training.throughput import Throughput
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class Outcome(Protocol):
+    """What a step measured, still on the device."""
+
+    logged_losses: dict[str, jt.Var]  # by their names in the log, each ()
+
+
+Batch = TypeVar("Batch")
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a bar shows after a logged step."""
+
+    step: int  # done
+    num_steps: int
+    metrics: dict[str, float]
+    warning: str | None
+
+
+class Training(ABC, Generic[State, Batch, OutcomeT]):
+    """What one training gives to the loop; steps count from 0.
+
+    Attributes:
+        num_steps: optimiser steps of the whole training.
+        batch_size: images of a step.
+        run: digest of all that decides the result; a checkpoint of another one is refused.
+    """
+
+    num_steps: int
+    batch_size: int
+    run: str
+
+    @abstractmethod
+    def make_batch(self, step: int) -> Batch:
+        """The batch of a step, a function of the step alone; called in several threads at once."""
+
+    @abstractmethod
+    def image_names(self, step: int) -> Sequence[str]:
+        """The images of a step, for messages."""
+
+    @abstractmethod
+    def train_step(self, state: State, batch: Batch) -> tuple[State, OutcomeT]:
+        """One optimiser step."""
+
+    def measured(self, state: State, outcome: OutcomeT) -> dict[str, float]:
+        """What the log gets beside the losses of a step."""
+        return {}
+
+    def warning(self, metrics: dict[str, float]) -> str | None:
+        """What went wrong, in words, or None."""
+        return None
+
+    def always_logged(self, num_done: int) -> bool:
+        """Whether the log gets a line after so many steps, however seldom the user wants one."""
+        return num_done in (1, self.num_steps)
+
+    def after_logged_step(self, state: State) -> None:
+        """Called once the losses of all steps so far are known to be finite."""
+
+
+def train(
+    training: Training[State, Batch, OutcomeT],
+    state: State,
+    output: Path,
+    *,
+    runtime: RuntimeConfig,
+    report: Callable[[Progress], None],
+) -> State:
+    """Train to the last step, from `output/checkpoint.safetensors` if there is one.
+
+    A training that was killed and resumed ends bit for bit like one that was not.
+
+    Args:
+        state: at its start.
+
+    Raises:
+        FloatingPointError: a loss is not finite; the message names the step and the images, and the last
+            checkpoint stays.
+        WeightsError: the checkpoint does not fit, see `load_checkpoint`.
+    """
+    checkpoint, log = output / CHECKPOINT, output / METRICS
+    if checkpoint.is_file():
+        state = load_checkpoint(checkpoint, state, run=training.run)
+    rewind(log, state.step)
+    throughput = Throughput(state.step, training.batch_size)
+    unread = []  # losses are read at logged steps only: reading waits for the device
+    batches = prefetch(
+        training.make_batch,
+        range(state.step, training.num_steps),
+        num_threads=runtime.loader_threads,
+        depth=max(4, 2 * runtime.loader_threads),
+    )
+    for batch in batches:
+        throughput.batch_arrived()
+        state, outcome = training.train_step(state, batch)
+        jt.sync_all()  # hands the step to the device; does not wait for it
+        unread.append((state.step, outcome.logged_losses))
+        if state.step % runtime.log_every_steps == 0 or training.always_logged(state.step):
+            for step, losses in unread:
+                values = read_losses(step, losses, lambda step=step: training.image_names(step - 1))
+            unread.clear()
+            metrics = {"step": state.step, **values, **training.measured(state, outcome)}
+            metrics |= throughput.read(state.step)
+            append_metrics(log, metrics)
+            report(Progress(state.step, training.num_steps, metrics, training.warning(metrics)))
+            training.after_logged_step(state)
+            # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
+            if (
+                throughput.checkpoint_due(runtime.checkpoint_every_minutes)
+                and state.step < training.num_steps
+            ):
+                save_checkpoint(checkpoint, state, run=training.run)
+        throughput.batch_requested()
+    save_checkpoint(checkpoint, state, run=training.run)
+    return state
