@@ -10,7 +10,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline import kernels
-from pipeline.pretrain.losses import cls_pairs
+from pipeline.pretrain.pairs import cls_pairs
 
 _NEVER = -1e4  # in place of a cosine: no temperature makes its exponential count
 

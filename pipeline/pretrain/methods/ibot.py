@@ -1,4 +1,4 @@
-"""iBOT, DINO (iBOT without patch loss), and HSSL upon them. The loss is in `pipeline.pretrain.objective`."""
+"""iBOT, DINO (iBOT without patch loss), and HSSL upon them. The loss is in `pipeline.pretrain.hssl_loss`."""
 
 import jittor as jt
 
@@ -9,9 +9,9 @@ from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
 from pipeline.pretrain.drop_path_masks import DropPathMasks
+from pipeline.pretrain.hssl_loss import hssl_losses, teacher_targets
 from pipeline.pretrain.methods.method import Method, MethodState, Networks
 from pipeline.pretrain.monitor import collapse
-from pipeline.pretrain.objective import hssl_losses, teacher_targets
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import uploaded
 

@@ -12,7 +12,7 @@ def gradients(config, batch, term: str) -> dict[str, np.ndarray]:
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
     from pipeline.pretrain.drop_path_masks import DropPathMasks
-    from pipeline.pretrain.objective import hssl_losses, teacher_targets
+    from pipeline.pretrain.hssl_loss import hssl_losses, teacher_targets
     from pipeline.pretrain.step import initial_state
 
     state = initial_state(config)

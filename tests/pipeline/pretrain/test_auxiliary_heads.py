@@ -24,7 +24,7 @@ def test_every_tensor_gets_a_gradient(jt, rng, kind, first_shortcut):
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.objective import hssl_losses, teacher_targets
+    from pipeline.pretrain.hssl_loss import hssl_losses, teacher_targets
     from pipeline.pretrain.step import initial_state
 
     config = config_of(kind, first_shortcut=first_shortcut)

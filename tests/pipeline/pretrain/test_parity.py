@@ -140,7 +140,7 @@ def test_every_gradient_equals_torch_float64(jt):
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.objective import hssl_losses, teacher_targets
+    from pipeline.pretrain.hssl_loss import hssl_losses, teacher_targets
     from pipeline.pretrain.step import initial_state
 
     config = small_config()

@@ -26,7 +26,7 @@ from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
 from pipeline.pretrain.drop_path_masks import DropPathMasks
-from pipeline.pretrain.losses import MaskedPatches, Pairs, cls_pairs, cross_entropy, masked_patches
+from pipeline.pretrain.pairs import MaskedPatches, Pairs, cls_pairs, cross_entropy, masked_patches
 from pipeline.pretrain.upload import as_variable
 from pipeline.training.losses import Losses
 

@@ -3,7 +3,7 @@ import pytest
 
 
 def test_cls_pairs_meet_every_other_global_view(jt):
-    from pipeline.pretrain.losses import cls_pairs
+    from pipeline.pretrain.pairs import cls_pairs
 
     pairs = cls_pairs(num_global=2, num_views=3, num_images=2)
     found = set(zip(pairs.student_rows.tolist(), pairs.teacher_rows.tolist(), strict=True))
@@ -14,7 +14,7 @@ def test_cls_pairs_meet_every_other_global_view(jt):
 
 
 def test_masked_patches_weigh_crops_equally(jt):
-    from pipeline.pretrain.losses import masked_patches
+    from pipeline.pretrain.pairs import masked_patches
 
     masks = np.zeros((2, 2, 4, 4), bool)
     masks[0, 0, 0, :3] = True
@@ -28,7 +28,7 @@ def test_masked_patches_weigh_crops_equally(jt):
 
 
 def test_no_hidden_patch_at_all_costs_nothing(jt):
-    from pipeline.pretrain.losses import masked_patches
+    from pipeline.pretrain.pairs import masked_patches
 
     hidden = masked_patches(np.zeros((2, 3, 4, 4), bool))
     assert hidden.weights.sum() == 0
@@ -36,7 +36,7 @@ def test_no_hidden_patch_at_all_costs_nothing(jt):
 
 
 def test_cross_entropy_of_a_case_worked_by_hand(jt):
-    from pipeline.pretrain.losses import Pairs, cross_entropy
+    from pipeline.pretrain.pairs import Pairs, cross_entropy
 
     # Uniform teacher over two prototypes, student logits (t ln 3, 0): softmax is (3/4, 1/4).
     temperature = 0.1
