@@ -91,7 +91,7 @@ def open_classifier(
     """A classifier on top of a backbone file.
 
     Returns:
-        The classifier, and what the file says of the backbone: input statistics, kind of weights.
+        The classifier, and the file's metadata of the backbone: input statistics, kind of weights.
 
     Raises:
         WeightsError: no backbone of this project, or arrays that do not fit it.

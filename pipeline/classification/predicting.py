@@ -1,4 +1,4 @@
-"""What a classifier says of the images of a split."""
+"""A classifier's predictions for the images of a split."""
 
 from collections.abc import Callable
 from functools import partial

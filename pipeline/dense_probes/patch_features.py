@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of the patches of images.
+"""Patch features of a frozen backbone.
 
 Shapes: B images, S pixels, h = w = S / s patches, places of the last map with s its stride; N = h w, D its
 channels.

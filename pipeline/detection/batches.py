@@ -90,7 +90,7 @@ def rows_to_train_on(dataset: PreparedDataset, *, skip_empty: bool, say: Callabl
     """The training images; with `skip_empty` those in which there is an object that is no crowd.
 
     Args:
-        say: is told how many are left out.
+        say: called with how many are left out.
 
     Raises:
         ValueError: all of them would be.

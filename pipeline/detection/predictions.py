@@ -25,7 +25,7 @@ _MAX_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """How a network is asked.
+    """A trained network and how images come to it.
 
     Args:
         network: in evaluation mode.

@@ -51,7 +51,7 @@ class BoxHead(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """A mask per class; only the one that is asked for is computed.
+    """A mask per class; only the one of the box's class is computed.
 
     Source: Mask R-CNN (He et al. 2017), figure 4 right; no norm, as in iBOT's detection.
     """

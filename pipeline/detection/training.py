@@ -16,7 +16,7 @@ from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, samp
 def detection_losses(
     network: CascadeMaskRcnn, batch: DetectBatch, drop_path_scales: jt.Var | None = None
 ) -> dict[str, jt.Var]:
-    """Weighted loss terms, each () and finite, whatever the images hold; those of the stages are added up.
+    """Weighted loss terms, each (1,) and finite, whatever the images hold; those of the stages are added up.
 
     Args:
         drop_path_scales: (depth, 2, B) stochastic depth of the backbone, or None.

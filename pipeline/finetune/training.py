@@ -21,7 +21,7 @@ from pipeline.training.random_generators import Purpose, generator
 
 
 class FinetuneBatch(Protocol):
-    """What a step asks of a batch; the rest is between who makes it and who takes losses of it."""
+    """What the loop reads of a batch; the rest is for the losses."""
 
     names: Sequence[str]  # of the images, for messages
     images: np.ndarray  # (B, 3, H, W) float32
@@ -67,7 +67,7 @@ def finetune(
         network: with a `DenseBackbone`, or what has its `depth`, `frozen` and `network`, as `.backbone`. What
             takes no gradient stays bit for bit, but for running statistics.
         make_batch: the batch of a step, a function of the step alone; called in several threads at once.
-        losses: weighted loss terms (), their sum is minimised; given the batch and the stochastic depth of
+        losses: weighted loss terms (1,), their sum is minimised; given the batch and the stochastic depth of
             the backbone, (depth, 2, B) or None.
         run: digest of all that decides the result; a checkpoint of another one is refused.
         num_microbatches: of equal size, in which a batch is computed to save memory; above 1, terms must be

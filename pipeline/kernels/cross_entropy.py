@@ -43,7 +43,7 @@ def soft_cross_entropy(
         temperature: of the student.
 
     Returns:
-        A scalar, shape (1,).
+        (1,) float32, in nats.
 
     Raises:
         ValueError: the shapes or types do not fit, or the temperature is not positive.

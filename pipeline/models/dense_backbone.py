@@ -34,7 +34,7 @@ class DenseBackbone(nn.Module):
             (parameter.stop_grad if frozen or name in self.unused else parameter.start_grad)()
 
     def described(self) -> str:
-        """What became of the arrays that were loaded; loading is strict, so none is missing or left over."""
+        """How the loaded arrays are used, in a line; loading is strict, so none is missing or left over."""
         count = len(self.network.named_parameters())
         state = "frozen" if self.frozen else "fine-tuned"
         return (
@@ -66,7 +66,7 @@ def open_dense_backbone(path: Path, *, tap_norm: bool, frozen: bool) -> tuple[De
     """Read a backbone file for a dense task.
 
     Returns:
-        The backbone with taps, and what the file says of it: input statistics, architecture, kind of weights.
+        The backbone with taps, and the file's metadata: input statistics, architecture, kind of weights.
 
     Raises:
         WeightsError: no backbone of this project, or arrays that do not fit it.

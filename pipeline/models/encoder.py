@@ -12,7 +12,7 @@ import jittor as jt
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a base makes of a batch of images."""
+    """Tokens and feature map of a batch of images."""
 
     cls: jt.Var  # (B, D) the global vector: CLS token, or the pooled map; after the final norm
     patches: jt.Var  # (B, N, D), after the final norm

@@ -17,7 +17,7 @@ _NEVER = -1e4  # in place of a cosine: no temperature makes its exponential coun
 
 @dataclass(frozen=True)
 class Agreement:
-    """A loss () and, for contrastive ones, the share of queries whose closest key is of their own image."""
+    """A loss (1,) and, for contrastive ones, the share of queries whose closest key is of their own image."""
 
     loss: jt.Var
     retrieval: jt.Var | None = None  # (), in 0..1, no gradient

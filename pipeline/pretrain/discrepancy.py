@@ -26,20 +26,20 @@ def held_out_crops(dataset: PreparedDataset, config: PretrainConfig) -> np.ndarr
 
 
 @dataclass(frozen=True)
-class BothSides:
-    """What base and head make of B images, base first."""
+class BaseAndHead:
+    """Outputs of base and head for B images, base first."""
 
     maps: tuple[np.ndarray, np.ndarray]  # (B, N, D) each: patch tokens
     vectors: tuple[np.ndarray, np.ndarray] | None  # (B, C) each: in one space, where the method has one
     logits: tuple[np.ndarray, np.ndarray] | None  # (B, K) each: over prototypes, of methods that have any
 
-    def of(self, rows: np.ndarray) -> "BothSides":
+    def of(self, rows: np.ndarray) -> "BaseAndHead":
         """Some of the images."""
 
         def some(sides: tuple[np.ndarray, np.ndarray] | None):
             return None if sides is None else (sides[0][rows], sides[1][rows])
 
-        return BothSides(some(self.maps), some(self.vectors), some(self.logits))
+        return BaseAndHead(some(self.maps), some(self.vectors), some(self.logits))
 
 
 def measured_discrepancy(network: EncodingNetwork, crops: np.ndarray, temperature: float) -> dict[str, float]:
@@ -50,25 +50,25 @@ def measured_discrepancy(network: EncodingNetwork, crops: np.ndarray, temperatur
         temperature: of the prototype distributions.
     """
     with jt.no_grad():
-        return discrepancies(both_sides(network, network.backbone(jt.array(crops))), temperature)
+        return discrepancies(base_and_head(network, network.backbone(jt.array(crops))), temperature)
 
 
-def both_sides(network: EncodingNetwork, tokens: Tokens) -> BothSides:
-    """What the network's base made of the images, and what its head makes of that."""
+def base_and_head(network: EncodingNetwork, tokens: Tokens) -> BaseAndHead:
+    """The outputs of the network's base for the images, and of its head for those."""
     with jt.no_grad():
         maps = (tokens.feature_map, network.auxiliary_head.mixed(tokens.feature_map))
         base_map, head_map = (x.numpy().reshape(x.shape[0], -1, x.shape[-1]) for x in maps)
         vectors, prototypes = network.comparable_vectors(tokens), network.unit_prototypes()
         if vectors is None:
-            return BothSides((base_map, head_map), None, None)
+            return BaseAndHead((base_map, head_map), None, None)
         base, head = (x.numpy() for x in vectors)
         if prototypes is None:
-            return BothSides((base_map, head_map), (base, head), None)
+            return BaseAndHead((base_map, head_map), (base, head), None)
         base_logits, head_logits = (logits(x, prototypes).numpy() for x in vectors)
-        return BothSides((base_map, head_map), (base, head), (base_logits, head_logits))
+        return BaseAndHead((base_map, head_map), (base, head), (base_logits, head_logits))
 
 
-def discrepancies(sides: BothSides, temperature: float) -> dict[str, float]:
+def discrepancies(sides: BaseAndHead, temperature: float) -> dict[str, float]:
     """Up to three measures.
 
     Returns:

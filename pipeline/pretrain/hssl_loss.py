@@ -33,7 +33,7 @@ from pipeline.training.losses import Losses
 
 @dataclass(frozen=True)
 class Targets:
-    """What the teacher says about a batch; no gradient."""
+    """The teacher's output for a batch; no gradient."""
 
     cls_probs: jt.Var  # (V B, K)
     hidden: MaskedPatches | None  # the patches that the masked-image loss is taken on

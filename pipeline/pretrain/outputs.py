@@ -22,11 +22,11 @@ class MethodOutput:
     losses: Losses
     teacher_output: TeacherOutput
     batch_means: dict[str, jt.Var] = field(default_factory=dict)  # that the method's own state moves by
-    metrics: dict[str, jt.Var] = field(default_factory=dict)  # for the log, each (), no gradient
+    metrics: dict[str, jt.Var] = field(default_factory=dict)  # for the log, each (1,), no gradient
 
     @property
     def loss(self) -> jt.Var:
-        """What is minimised, ()."""
+        """What is minimised, (1,)."""
         return self.losses.total
 
     def detached(self) -> "MethodOutput":

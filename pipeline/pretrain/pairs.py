@@ -67,7 +67,7 @@ def masked_patches(masks: np.ndarray) -> MaskedPatches:
 
 
 def cross_entropy(student_logits: jt.Var, teacher_probs: jt.Var, pairs: Pairs, temperature: float) -> jt.Var:
-    """sum_p w_p H(teacher_probs[t_p], softmax(student_logits[s_p] / temperature)), in nats, shape ().
+    """sum_p w_p H(teacher_probs[t_p], softmax(student_logits[s_p] / temperature)), in nats, (1,).
 
     Args:
         student_logits: (M, K) float32.

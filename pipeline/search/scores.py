@@ -1,10 +1,10 @@
-"""What a joint training says of each candidate: discrepancy on held-out images, with its error."""
+"""Scores of each candidate of a joint training: discrepancy on held-out images, with its standard error."""
 
 import jittor as jt
 import numpy as np
 
 from pipeline.config.studies import JointTrainingConfig
-from pipeline.pretrain.discrepancy import BothSides, both_sides, discrepancies
+from pipeline.pretrain.discrepancy import BaseAndHead, base_and_head, discrepancies
 from pipeline.search.step import JointState
 
 NUM_GROUPS = 16  # of held-out images, for the jackknife: a measure is computed once more for each
@@ -43,7 +43,7 @@ def jackknife_error(left_out: list[float]) -> float:
     return float(np.sqrt((count - 1) / count * ((values - values.mean()) ** 2).sum()))
 
 
-def _errors(sides: BothSides, temperature: float) -> dict[str, float]:
+def _errors(sides: BaseAndHead, temperature: float) -> dict[str, float]:
     count = len(sides.maps[0])
     # Every NUM_GROUPS-th image is in one group, so that a group is spread over the held-out part.
     groups = min(NUM_GROUPS, count)
@@ -56,9 +56,9 @@ def _errors(sides: BothSides, temperature: float) -> dict[str, float]:
     return {key: error for key, error in errors.items() if np.isfinite(error)}
 
 
-def _sides(state: JointState, crops: np.ndarray) -> dict[str, BothSides]:
+def _sides(state: JointState, crops: np.ndarray) -> dict[str, BaseAndHead]:
     """Of every candidate, by one forward pass of the base."""
     first = next(iter(state.networks))
     with jt.no_grad():
         tokens = state.published(first).backbone(jt.array(crops))
-        return {name: both_sides(state.published(name), tokens) for name in state.networks}
+        return {name: base_and_head(state.published(name), tokens) for name in state.networks}

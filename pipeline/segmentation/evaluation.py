@@ -20,7 +20,7 @@ _MAX_BATCH = 64  # images or windows in one pass
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """One image, named by the network."""
+    """The classes that the network predicts for one image."""
 
     row: int  # of the data set
     truth: np.ndarray  # (H, W) int16
@@ -29,7 +29,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """How a network is asked.
+    """A trained network and how images come to it.
 
     Args:
         logits_of: see `pipeline.segmentation.inference`.

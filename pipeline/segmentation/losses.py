@@ -15,7 +15,7 @@ def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:
         label_maps: (B, H, W) integers in 0..K-1, or IGNORED.
 
     Returns:
-        () float32, in nats; 0, with zero gradients, where every pixel is ignored.
+        (1,) float32, in nats; 0, with zero gradients, where every pixel is ignored.
 
     Source: mmsegmentation's decode heads. Deviation: there the sum is divided by all pixels, so that a
         batch of few labels weighs less.

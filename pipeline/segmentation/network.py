@@ -85,7 +85,7 @@ class SegmentationNetwork(nn.Module):
 def open_network(
     path: Path, config: SegmentConfig, num_classes: int
 ) -> tuple[SegmentationNetwork, FrozenBackbone]:
-    """The network on the backbone of a file, and what the file says of it.
+    """The network on the backbone of a file, and the file's metadata.
 
     Raises:
         WeightsError: see `open_dense_backbone`.

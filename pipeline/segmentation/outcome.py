@@ -1,4 +1,4 @@
-"""What a segmentation leaves behind: rows, scores of each class, and who is taken for whom."""
+"""Results of a segmentation: rows, scores of each class, and the confusion matrix."""
 
 import csv
 import math

@@ -21,7 +21,7 @@ CHECKPOINT = "checkpoint.safetensors"
 class Outcome(Protocol):
     """What a step measured, still on the device."""
 
-    logged_losses: dict[str, jt.Var]  # by their names in the log, each ()
+    logged_losses: dict[str, jt.Var]  # by their names in the log, each (1,)
 
 
 Batch = TypeVar("Batch")

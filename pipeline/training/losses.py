@@ -11,7 +11,7 @@ _MOST_NAMES = 16  # of images, in a message
 
 @dataclass(frozen=True)
 class Losses:
-    """What is minimised and its terms, each ()."""
+    """What is minimised and its terms, each (1,): Jittor has no shape ()."""
 
     total: jt.Var
     terms: dict[str, jt.Var]

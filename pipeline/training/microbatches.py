@@ -11,7 +11,7 @@ class ForwardPass(Protocol):
 
     @property
     def loss(self) -> jt.Var:
-        """What is minimised, (); a mean over the microbatch's images."""
+        """What is minimised, (1,); a mean over the microbatch's images."""
 
     def detached(self) -> "ForwardPass":
         """The same numbers without their graph."""

@@ -114,7 +114,7 @@ def head_features(teacher: EncodingNetwork, images: jt.Var, patch_masks: PatchMa
 
 
 def mean_square(guess: jt.Var, target: jt.Var) -> jt.Var:
-    """() mean over rows and columns of the squared difference."""
+    """(1,) mean over rows and columns of the squared difference."""
     difference = guess - target
     # Sum over count: Jittor's own mean divides before it adds and drifts in float32.
     return (difference * difference).sum() / difference.numel()

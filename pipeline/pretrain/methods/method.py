@@ -1,4 +1,4 @@
-"""What a method of self-supervised learning gives to the training step, which knows none of them."""
+"""What a method of self-supervised learning gives to the training step, which depends on none of them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What MoCo v3 and BYOL share: a student with predictors follows what its moving average says of other views.
+"""What MoCo v3 and BYOL share: predictions of a student match the projections of its moving average.
 
 With V views of an image, one term compares the student's predictions q with the teacher's projections k of
 other views: agree(q, k). The method alone:
