@@ -21,10 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pipeline.config.backbone import BASES  # noqa: E402
-from pipeline.config.experiment import ARMS, Experiment  # noqa: E402
+from pipeline.config.experiment import Experiment  # noqa: E402
 from pipeline.config.models import AUXILIARY_HEADS  # noqa: E402
 from pipeline.config.reading import PRESETS, preset_names  # noqa: E402
 from pipeline.config.section import Section  # noqa: E402
+from pipeline.pretrain.methods.settings import ARMS  # noqa: E402
 
 PAGE = ROOT / "docs" / "reference.md"
 _HEAD = """\
@@ -187,7 +188,10 @@ def comments(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _own_comments(model: type[BaseModel]) -> dict[str, str]:
-    source = inspect.cleandoc("\n" + inspect.getsource(model))
+    try:
+        source = inspect.cleandoc("\n" + inspect.getsource(model))
+    except OSError:
+        return {}  # written nowhere: `with_sections` made it, of sections alone, which are told elsewhere
     alone, behind = {}, {}  # line -> comment
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

@@ -20,7 +20,7 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.pretrain.input_statistics import input_statistics
-    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.step import TrainState
     from pipeline.pretrain.training import num_steps, pretrain
     from pipeline.storage.files import sha256_of_file

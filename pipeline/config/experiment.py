@@ -1,6 +1,9 @@
-"""An experiment: the arms to compare, the seeds, and one section per stage."""
+"""An experiment: the arms to compare, the seeds, and one section per stage.
 
-from typing import Any, Literal
+Its keys stand in this order in every listing, so the keys that follow from a table are between two classes.
+"""
+
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -8,14 +11,13 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
-from pipeline.config.methods import ByolConfig, IbotConfig, MaeConfig, MocoV3Config, SimclrConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     ObjectiveConfig,
     ProjectionHeadConfig,
     RegularisationConfig,
 )
-from pipeline.config.section import NonNegativeInt, Section
+from pipeline.config.section import NonNegativeInt, Section, with_sections
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
@@ -28,37 +30,11 @@ from pipeline.config.stages import (
     StartConfig,
 )
 from pipeline.config.studies import AblateSection, SearchSection
+from pipeline.pretrain.methods.settings import ARMS, METHODS
 
 
-class Arm(Section):
-    """One column of the comparison: how a backbone comes by its weights."""
-
-    pretrained: bool = True
-    method: Literal["ibot", "mocov3", "simclr", "byol", "mae"] = "ibot"  # also its section in the experiment
-    auxiliary: bool = False
-    patch_loss: bool = True  # of iBOT
-    alone: str | None = None  # of an arm with auxiliary head: the same method without
-
-
-ARMS: dict[str, Arm] = {
-    "random": Arm(pretrained=False),
-    "dino": Arm(patch_loss=False),
-    "ibot": Arm(),
-    "mocov3": Arm(method="mocov3"),
-    "simclr": Arm(method="simclr"),
-    "byol": Arm(method="byol"),
-    "mae": Arm(method="mae"),
-    "hssl": Arm(auxiliary=True, alone="ibot"),
-    "hssl-dino": Arm(auxiliary=True, patch_loss=False, alone="dino"),
-    "hssl-mocov3": Arm(method="mocov3", auxiliary=True, alone="mocov3"),
-    "hssl-simclr": Arm(method="simclr", auxiliary=True, alone="simclr"),
-    "hssl-byol": Arm(method="byol", auxiliary=True, alone="byol"),
-    "hssl-mae": Arm(method="mae", auxiliary=True, alone="mae"),
-}
-
-
-class Experiment(Section):
-    """Everything that `doit run all` needs to know."""
+class _Compared(Section):
+    """The arms, and what all of them have in common before any method."""
 
     # Names a folder in results/. Where it is not given: the stem of the experiment's file.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -74,12 +50,11 @@ class Experiment(Section):
     auxiliary_head: AuxiliaryHeadConfig = AuxiliaryHeadConfig()
     projection_head: ProjectionHeadConfig = ProjectionHeadConfig()
     objective: ObjectiveConfig = ObjectiveConfig()  # of iBOT and DINO
-    # The other methods' own numbers, in place of those in [schedule] and [regularisation].
-    ibot: IbotConfig = IbotConfig()
-    mocov3: MocoV3Config = MocoV3Config()
-    simclr: SimclrConfig = SimclrConfig()
-    byol: ByolConfig = ByolConfig()
-    mae: MaeConfig = MaeConfig()
+
+
+class Experiment(with_sections(_Compared, METHODS)):
+    """Everything that `doit run all` needs to know."""
+
     regularisation: RegularisationConfig = RegularisationConfig()
     crops: CropConfig = CropConfig()
     masks: MaskConfig = MaskConfig()

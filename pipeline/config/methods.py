@@ -1,16 +1,9 @@
-"""Methods of self-supervised learning: one section each, upstream's numbers as defaults.
+"""What the sections of all methods of self-supervised learning have in common."""
 
-One experiment may hold arms of several methods, so a method's own rates stand in its section and take the
-place of those in [schedule] and [regularisation]. iBOT and DINO take theirs from these, from [objective] and
-from [projection_head].
-"""
-
-from typing import Annotated, ClassVar, Literal, TypeVar
-
-from pydantic import Field, model_validator
+from typing import ClassVar, TypeVar
 
 from pipeline.config.data import CropConfig, MaskConfig
-from pipeline.config.section import NonNegative, Positive, PositiveInt, Section, Share
+from pipeline.config.section import NonNegative, Positive, Section, Share
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -61,141 +54,7 @@ class MethodSection(Section):
             ValueError: says what does not fit.
         """
 
-
-class IbotConfig(MethodSection):
-    """iBOT, and DINO as iBOT without its patch loss."""
-
-    local_crops: ClassVar[bool] = True
-    prototypes: ClassVar[bool] = True
-
-    name: Literal["ibot"] = "ibot"
-
-
-class MocoV3Config(MethodSection):
-    """MoCo v3. Defaults: its published command for ViT (`moco-m-cos`, `stop-grad-conv1`).
-
-    Source: Chen et al. 2021 and its released code: AdamW, no clipping, no stochastic depth, weight decay that
-    stays, MLPs with batch norm.
-    """
-
-    whole_batch: ClassVar[bool] = True
-
-    name: Literal["mocov3"] = "mocov3"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.1
-    weight_decay_end: NonNegative | None = 0.1
-    max_gradient_norm: NonNegative | None = 0.0
-    ema_momentum: Share | None = 0.99
-    ema_momentum_end: Share | None = 1.0
-    drop_path_rate: Share | None = 0.0
-    temperature: Positive = 0.2
-    hidden_dim: PositiveInt = 4096  # of projector and predictor
-    out_dim: PositiveInt = 256
-    projector_layers: int = Field(default=3, ge=2)
-    predictor_layers: int = Field(default=2, ge=1)
-    freeze_patch_embedding: bool = True  # at its random initial values, for stable training
-
-
-class SimclrConfig(MethodSection):
-    """SimCLR. Defaults: temperature and projector of the paper; the optimiser of MoCo v3.
-
-    Source: Chen et al. 2020, section 4.2 and appendix B.7 (2 layers, 128 numbers out, temperature 0.1). The
-    paper trains ResNets by LARS; for transformers there is no recipe of its own, so the rates are MoCo v3's:
-    this project's choice.
-    """
-
-    whole_batch: ClassVar[bool] = True
-
-    name: Literal["simclr"] = "simclr"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.1
-    weight_decay_end: NonNegative | None = 0.1
-    max_gradient_norm: NonNegative | None = 0.0
-    drop_path_rate: Share | None = 0.0
-    temperature: Positive = 0.1
-    hidden_dim: PositiveInt = 2048
-    out_dim: PositiveInt = 128
-    projector_layers: int = Field(default=2, ge=2)
-
-
-class ByolConfig(MethodSection):
-    """BYOL. Defaults: MLPs and momentum of the paper; the optimiser of MoCo v3.
-
-    Source: Grill et al. 2020, section 3.3 (hidden 4096, out 256, momentum 0.996 to 1). The paper trains
-    ResNets by LARS; the rates for transformers are MoCo v3's: this project's choice.
-    """
-
-    whole_batch: ClassVar[bool] = True  # through the statistics of the batch norms
-
-    name: Literal["byol"] = "byol"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.1
-    weight_decay_end: NonNegative | None = 0.1
-    max_gradient_norm: NonNegative | None = 0.0
-    ema_momentum: Share | None = 0.996
-    ema_momentum_end: Share | None = 1.0
-    drop_path_rate: Share | None = 0.0
-    hidden_dim: PositiveInt = 4096
-    out_dim: PositiveInt = 256
-    projector_layers: int = Field(default=2, ge=2)
-    predictor_layers: int = Field(default=2, ge=1)
-
-
-class MaeConfig(MethodSection):
-    """MAE. Defaults: its published pretraining command.
-
-    Source: He et al. 2022, table 8 and section 4 (decoder of 8 blocks and width 512, 75 % hidden, pixels
-    normalised patch by patch, crops and flips only). Momentum and weight of the auxiliary head, which MAE
-    does not have, are this project's.
-    """
-
-    name: Literal["mae"] = "mae"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.05
-    weight_decay_end: NonNegative | None = 0.05
-    max_gradient_norm: NonNegative | None = 0.0
-    betas: tuple[Share, Share] | None = (0.9, 0.95)
-    drop_path_rate: Share | None = 0.0
-    mask_ratio: float = Field(default=0.75, gt=0, lt=1)  # of the positions, equally many in every crop
-    normalize_pixels: bool = True  # each patch's target to mean 0 and variance 1
-    decoder_dim: PositiveInt = 512
-    decoder_depth: PositiveInt = 8  # blocks
-    decoder_heads: PositiveInt = 16
-    auxiliary_weight: NonNegative = 1.0  # of (L_het + L_aux) / 2 beside the pixel loss
-    colour: bool = False  # keep the crops' jitter, grey, blur and solarizing
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> "MaeConfig":
-        if self.decoder_dim % self.decoder_heads:
-            raise ValueError(
-                f"decoder_dim {self.decoder_dim} is not divisible by decoder_heads {self.decoder_heads}"
-            )
-        return self
-
-    def crops_taken(self, crops: CropConfig) -> CropConfig:
-        """Without local crops and, unless asked for, without changes of colour."""
-        crops = super().crops_taken(crops)
-        if self.colour:
-            return crops
-        none = (0.0, 0.0, 0.0)
-        off = {"jitter_probability": 0.0, "grey_probability": 0.0}
-        return crops.model_copy(update=off | {"blur_probability": none, "solarize_probability": none})
-
-    def masks_taken(self, masks: MaskConfig) -> MaskConfig:
-        """Random patches, equally many in every crop."""
-        return MaskConfig(shape="random", ratios=(self.mask_ratio,), ratio_variations=(0.0,))
-
-    def check_grid(self, grid: tuple[int, int]) -> None:
-        """At least one patch must be hidden, and one visible."""
-        num_patches = grid[0] * grid[1]
-        if not 0 < int(self.mask_ratio * num_patches) < num_patches:
-            raise ValueError(f"mae.mask_ratio {self.mask_ratio} hides none or all of {num_patches} patches")
-
-
-MethodConfig = Annotated[
-    IbotConfig | MocoV3Config | SimclrConfig | ByolConfig | MaeConfig, Field(discriminator="name")
-]
+    @staticmethod
+    def implementation() -> type:
+        """The class of its networks and loss; imported when it is asked for, since that loads Jittor."""
+        raise NotImplementedError

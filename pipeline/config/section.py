@@ -1,9 +1,10 @@
 """The base of every configuration section: frozen, strict, and closed to unknown keys."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import to_jsonable_python
 
 
@@ -30,6 +31,12 @@ def _with_tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _with_tuples(one) for key, one in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def with_sections(base: type[Section], sections: Mapping[str, type[Section]]) -> type[Section]:
+    """`base` with a further key for each section: what stands there when nothing is said are its defaults."""
+    fields = {name: (section, section()) for name, section in sections.items()}
+    return create_model(base.__name__, __base__=base, **fields)
 
 
 def readable_values(value: Any) -> Any:

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, MaskConfig
 from pipeline.config.devices import check_device
-from pipeline.config.methods import IbotConfig, MethodConfig
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     ObjectiveConfig,
@@ -16,6 +15,7 @@ from pipeline.config.models import (
     RegularisationConfig,
 )
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+from pipeline.pretrain.methods.settings import IbotConfig, MethodConfig
 
 
 class RuntimeConfig(Section):

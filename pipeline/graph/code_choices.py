@@ -1,4 +1,7 @@
-"""Which architectures and methods a run uses: of the tables that list them, only these lines are its code."""
+"""Which architectures and methods a run uses: of the tables that list them, only these lines are its code.
+
+A line is its value, with what is imported for it alone and what the class that it names imports.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,7 +15,7 @@ from pipeline.config.section import Section
 TABLES = {
     "pipeline.models.auxiliary_heads": "BLOCKS",
     "pipeline.models.backbones": "NETWORKS",
-    "pipeline.pretrain.methods": "METHODS",
+    "pipeline.pretrain.methods.settings": "METHODS",
 }
 Choices = frozenset[tuple[str, str]]  # of (module, key)
 

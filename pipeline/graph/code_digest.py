@@ -14,9 +14,11 @@ from pathlib import Path
 from pipeline.graph.code_choices import TABLES, Choices
 from pipeline.storage.files import write_json
 
-# Modules that cannot change a stage's numbers; they, and what only they import, stay out of its digest.
+# Modules that cannot change a stage's numbers; they, and what only they import, stay out of its digest. But
+# of one that holds a table of `TABLES`, what the chosen line imports is in.
 NEUTRAL = {
     "pipeline.config": "all that can be read off its sections is in the fingerprint, computed or not",
+    "pipeline.pretrain.methods.settings": "likewise",
     "pipeline.storage.files": "writes what it is given",
     "pipeline.graph.stage_runner": "hands config and inputs to the stage",
     "pipeline.runtime.start_jittor": "starts the same Jittor",
@@ -92,7 +94,8 @@ class CodeDigests:
         waiting, seen, native = [module], set(), False
         while waiting:
             name = waiting.pop()
-            if name in seen or _is_neutral(name):
+            neutral = _is_neutral(name)
+            if name in seen or (neutral and name not in TABLES):
                 continue
             seen.add(name)
             if name.split(".")[0] not in _OURS:
@@ -103,11 +106,12 @@ class CodeDigests:
                 file = self._file(path, name)
                 keys = sorted(file.entries) if choices is None else sorted(k for m, k in choices if m == name)
                 lines = [file.entries[key] for key in keys] if file.entries else []
-                digests = [file.digest, *(digest for digest, _ in lines)]
-                found[path.relative_to(self._root).as_posix()] = " ".join(digests)
-                waiting.extend(file.imports)
                 for _, imports in lines:
                     waiting.extend(imports)
+                if not neutral:
+                    digests = [file.digest, *(digest for digest, _ in lines)]
+                    found[path.relative_to(self._root).as_posix()] = " ".join(digests)
+                    waiting.extend(file.imports)
         if native:
             for path in sorted((self._root / "pipeline" / "native").rglob("*")):
                 if path.suffix in (".cpp", ".cu", ".cuh", ".h"):
@@ -147,12 +151,14 @@ def _read_module(tree: ast.Module, module: str, *, is_package: bool) -> _File:
 def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[ast.stmt]]]:
     """Take the lines of a dict literal, and the imports that only one of them needs, out of a module.
 
+    A class of the module that a line names is the line's too, and stays in the module.
+
     Args:
         tree: of the module; what is returned is no longer in it.
         table: the name that the literal is assigned to.
 
     Returns:
-        Key -> its value and its imports.
+        Key -> its value, and the statements whose imports are its.
 
     Raises:
         ValueError: no such literal, or a key that is no string.
@@ -166,8 +172,10 @@ def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[a
     used |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}  # names in __all__
     taken = {}
     for key, value in zip(keys, values, strict=True):
-        names = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)} - used
-        taken[key] = value, [_only(node, names) for node in tree.body if isinstance(node, ast.ImportFrom)]
+        names = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+        alone = [_only(node, names - used) for node in tree.body if isinstance(node, ast.ImportFrom)]
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in names]
+        taken[key] = value, [*alone, *classes]
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]

@@ -11,12 +11,12 @@ import numpy as np
 from jittor import nn
 
 from pipeline import kernels
-from pipeline.config.methods import MaeConfig
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import DropPathScales, EncodingNetwork
 from pipeline.models.layers import LayerNorm, Linear
 from pipeline.models.vit import Block
+from pipeline.pretrain.methods.settings import MaeConfig
 
 _EPS = 1e-6
 

@@ -12,7 +12,7 @@ from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-from pipeline.pretrain.methods import MethodState, Networks, method_of
+from pipeline.pretrain.methods.method import MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients

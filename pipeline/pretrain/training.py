@@ -12,7 +12,7 @@ from pipeline.optim.schedules import Schedule
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
-from pipeline.pretrain.methods import method_of
+from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor import teacher_statistics
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step

@@ -13,7 +13,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import EncodingNetwork
-from pipeline.pretrain.methods import Networks, method_of
+from pipeline.pretrain.methods.method import Networks, method_of
 
 Parameters = dict[str, jt.Var]
 SHARED = "(shared)"  # no name of a candidate

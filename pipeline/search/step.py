@@ -23,7 +23,7 @@ from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import DropPathMasks, draw_drop_path, microbatch_drop_path
-from pipeline.pretrain.methods import Method, MethodState, Networks, method_of
+from pipeline.pretrain.methods.method import Method, MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.step import mean_batch_means, named_losses
 from pipeline.search.one_base import (

@@ -15,7 +15,7 @@ from pipeline.optim.schedules import Schedule
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.discrepancy import held_out_crops
-from pipeline.pretrain.methods import method_of
+from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor import teacher_statistics
 from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies

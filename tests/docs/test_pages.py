@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
 from pipeline.config.finetune import FinetuneSection
 from pipeline.config.reading import preset_names, read_experiment
 from pipeline.config.studies import AblateSection, HeadChanges
+from pipeline.pretrain.methods.settings import ARMS
 from tests.docs.pages import PAGES, ROOT, blocks, prose
 
 EVERYTHING = "\n".join(PAGES.values())

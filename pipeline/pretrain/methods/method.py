@@ -11,6 +11,7 @@ from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import DropPathMasks
+from pipeline.pretrain.methods.settings import METHODS
 from pipeline.pretrain.monitor import same_features
 from pipeline.pretrain.outputs import MethodOutput
 
@@ -82,3 +83,8 @@ class Method(ABC):
     def warning(self, metrics: dict[str, float]) -> str | None:
         """What the user should know of the training's health, or None."""
         return same_features(metrics)
+
+
+def method_of(config: PretrainConfig) -> Method:
+    """The method that a configuration asks for."""
+    return METHODS[config.method.name].implementation()(config)

@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config.backbone import BackboneConfig
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
+from pipeline.pretrain.methods.settings import ARMS
 
 
 @pytest.mark.parametrize(

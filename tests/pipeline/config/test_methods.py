@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
 from pipeline.config.methods import MethodSection
+from pipeline.pretrain.methods.settings import ARMS
 
 
 def test_every_arm_has_its_method_and_an_arm_with_head_its_method_alone():

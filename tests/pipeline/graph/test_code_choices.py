@@ -25,13 +25,36 @@ def test_entries_that_a_configuration_names():
 
 @pytest.mark.parametrize(("module", "table"), TABLES.items())
 def test_every_line_of_the_tables_can_be_taken(module, table):
-    tree = ast.parse((ROOT / module.replace(".", "/") / "__init__.py").read_text())
+    stem = ROOT / module.replace(".", "/")
+    (path,) = (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())
+    tree = ast.parse(path.read_text())
     lines = take_table(tree, table)
     assert len(lines) > 3
-    assert all(any(node.names for node in imports) for _, imports in lines.values())
+    own = [
+        {node.module for part in parts for node in ast.walk(part) if _imports_something(node)}
+        for _, parts in lines.values()
+    ]
+    assert all(own)
+    assert sum(map(len, own)) == len(set().union(*own)), "what two lines import is no line's own"
     # What is left imports none of them.
     left = {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert not left & {value.id for value, _ in lines.values()}
+
+
+def _imports_something(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and bool(node.names)
+
+
+def test_of_a_neutral_table_the_chosen_line_s_imports_count_and_nothing_else():
+    found = {
+        name: CodeDigests(ROOT).parts("stages.pretrain", frozenset({(BASES, "vit"), (METHODS, name)}))
+        for name in ("ibot", "mae")
+    }
+    folder = "pipeline/pretrain/methods"
+    for name, other in (("ibot", "mae"), ("mae", "ibot")):
+        assert f"{folder}/{name}.py" in found[name]
+        assert not {f"{folder}/{other}.py", f"{folder}/settings.py"} & found[name].keys()
+    assert "pipeline/models/mae.py" not in found["ibot"]
 
 
 @pytest.fixture

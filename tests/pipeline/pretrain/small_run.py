@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.config.data import MaskConfig
-from pipeline.config.methods import ByolConfig, MaeConfig, MethodSection, MocoV3Config, SimclrConfig
+from pipeline.config.methods import MethodSection
 from pipeline.config.stages import PretrainConfig
+from pipeline.pretrain.methods.settings import ByolConfig, MaeConfig, MocoV3Config, SimclrConfig
 
 SMALL_METHODS: dict[str, MethodSection] = {
     "mocov3": MocoV3Config(hidden_dim=20, out_dim=12),

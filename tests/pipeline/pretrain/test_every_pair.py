@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from pipeline.config.methods import IbotConfig, MethodSection
+from pipeline.config.methods import MethodSection
 from pipeline.config.models import AUXILIARY_HEADS
 from pipeline.config.stages import PretrainConfig
+from pipeline.pretrain.methods.settings import IbotConfig
 from tests.pipeline.models.backbones.small_base import SMALL, base_config
 from tests.pipeline.pretrain import small_run
 
@@ -47,7 +48,7 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     from pipeline.models.weights import assign_arrays, named_arrays
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.step import initial_state, train_step
 
     config = pair_config(base, head, method)

@@ -23,7 +23,7 @@ def gradients(config, batch, state=None):
     import jittor as jt
 
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.step import initial_state
 
     state = state or initial_state(config)
@@ -37,7 +37,7 @@ def gradients(config, batch, state=None):
 
 
 def frozen_names(config, state):
-    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.methods.method import method_of
 
     names = [name for name, _ in state.student.named_parameters()]
     method = method_of(config)

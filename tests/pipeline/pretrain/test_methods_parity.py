@@ -35,7 +35,7 @@ def test_terms_and_every_gradient_equal_torch_float64(jt, name, head, kernels):
     from pipeline import kernels as choice
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.drop_path_masks import DropPathMasks
-    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.step import initial_state
     from tests.oracles.torch_methods import losses
 

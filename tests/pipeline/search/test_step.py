@@ -21,7 +21,7 @@ def alone(config, name, batch):
     import jittor as jt
 
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods import method_of
+    from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.step import initial_state
 
     own = config.alone[name]
