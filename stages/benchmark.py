@@ -7,9 +7,9 @@
 import sys
 from pathlib import Path
 
-from pipeline.benchmark.device_rows import DEVICE_ROWS
-from pipeline.benchmark.rows import ROWS, chosen_rows
-from pipeline.benchmark.running import Plan, run_benchmark
+from benchmarks.device_rows import DEVICE_ROWS
+from benchmarks.rows import ROWS, chosen_rows
+from benchmarks.running import Plan, run_benchmark
 from pipeline.graph.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,7 +24,7 @@ NEUTRAL = {
     "pipeline.runtime.cache": "places of compiled code",
     "pipeline.doctor": "looks, and computes nothing",
 }
-_OURS = ("pipeline", "stages")
+_OURS = ("pipeline", "benchmarks", "stages")
 _NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sources in pipeline/native
 
 

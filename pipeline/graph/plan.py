@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pipeline.benchmark.forecast import pretrain_seconds
 from pipeline.config.stages import PretrainConfig
+from pipeline.costs.forecast import pretrain_seconds
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
 from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, holder, read_stamp

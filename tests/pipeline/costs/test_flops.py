@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.benchmark.step_sizes import step_config
+from benchmarks.step_sizes import step_config
 from pipeline.costs.flops import step_flops
 
 

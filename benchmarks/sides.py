@@ -22,116 +22,116 @@ def _use_torch(parameters: dict) -> None:
 
 def _our_step(parameters: dict, folder: Path) -> Any:
     _start_jittor(parameters)
-    from pipeline.benchmark.our_step import OurStep
+    from benchmarks.our_step import OurStep
 
     return OurStep(parameters, folder)
 
 
 def _torch_step(parameters: dict, folder: Path) -> Any:
     _use_torch(parameters)
-    from pipeline.benchmark.torch_step import TorchStep
+    from benchmarks.torch_step import TorchStep
 
     return TorchStep(parameters, folder)
 
 
 def _official_step(parameters: dict, folder: Path) -> Any:
     _start_jittor(parameters)
-    from pipeline.benchmark.official_step import OfficialStep
+    from benchmarks.official_step import OfficialStep
 
     return OfficialStep(parameters, folder)
 
 
 def _our_search(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.neighbour_sides import OurSearch
+    from benchmarks.neighbour_sides import OurSearch
 
     return OurSearch(parameters, folder)
 
 
 def _sklearn_search(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.neighbour_sides import SklearnSearch
+    from benchmarks.neighbour_sides import SklearnSearch
 
     return SklearnSearch(parameters, folder)
 
 
 def _faiss_search(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.neighbour_sides import FaissSearch
+    from benchmarks.neighbour_sides import FaissSearch
 
     return FaissSearch(parameters, folder)
 
 
 def _our_sweep(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.probe_sides import OurSweep
+    from benchmarks.probe_sides import OurSweep
 
     return OurSweep(parameters, folder)
 
 
 def _sweep_by_rate(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.probe_sides import SweepByRate
+    from benchmarks.probe_sides import SweepByRate
 
     return SweepByRate(parameters, folder)
 
 
 def _our_loading(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.loading_sides import OurLoading
+    from benchmarks.loading_sides import OurLoading
 
     return OurLoading(parameters, folder)
 
 
 def _pillow_loading(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.loading_sides import PillowLoading
+    from benchmarks.loading_sides import PillowLoading
 
     return PillowLoading(parameters, folder)
 
 
 def _torchvision_loading(parameters: dict, folder: Path) -> Any:
     _use_torch({"threads": 1})
-    from pipeline.benchmark.loading_sides import TorchvisionLoading
+    from benchmarks.loading_sides import TorchvisionLoading
 
     return TorchvisionLoading(parameters, folder)
 
 
 def _wait_share(parameters: dict, folder: Path) -> Any:
     _start_jittor(parameters)
-    from pipeline.benchmark.waiting import WaitShare
+    from benchmarks.waiting import WaitShare
 
     return WaitShare(parameters, folder)
 
 
 def _dense_step(parameters: dict, folder: Path) -> Any:
     _start_jittor(parameters)
-    from pipeline.benchmark.dense_step import DenseStep
+    from benchmarks.dense_step import DenseStep
 
     return DenseStep(parameters, folder)
 
 
 def _memory_growth(parameters: dict, folder: Path) -> Any:
     _start_jittor(parameters)
-    from pipeline.benchmark.memory_growth import MemoryGrowth
+    from benchmarks.memory_growth import MemoryGrowth
 
     return MemoryGrowth(parameters, folder)
 
 
 def _startup(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.startup import Startup
+    from benchmarks.startup import Startup
 
     return Startup(parameters, folder)
 
 
 def _torch_startup(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.startup import TorchStartup
+    from benchmarks.startup import TorchStartup
 
     return TorchStartup(parameters, folder)
 
 
 def _idle_graph(parameters: dict, folder: Path) -> Any:
-    from pipeline.benchmark.idle_graph import IdleGraph
+    from benchmarks.idle_graph import IdleGraph
 
     return IdleGraph(parameters, folder)
 
 
 def _matmul_peak(parameters: dict, folder: Path) -> Any:
     _start_jittor(parameters)
-    from pipeline.benchmark.matmul_peak import MatmulPeak
+    from benchmarks.matmul_peak import MatmulPeak
 
     return MatmulPeak(parameters, folder)
 

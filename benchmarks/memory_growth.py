@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.benchmark.our_step import OurStep
-from pipeline.benchmark.resident import resident_mib
+from benchmarks.our_step import OurStep
+from benchmarks.resident import resident_mib
 
 
 class MemoryGrowth:

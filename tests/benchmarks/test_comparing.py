@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.benchmark.comparing import Disagreement, Measured, check_agreement, compare
+from benchmarks.comparing import Disagreement, Measured, check_agreement, compare
 
 
 class Clock:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipeline.benchmark.asking import AskedSide, SideFailed
+from benchmarks.asking import AskedSide, SideFailed
 
 PROGRAM = """
 import json, os, sys
@@ -33,9 +33,9 @@ for number, line in enumerate(sys.stdin):
 
 @pytest.fixture
 def asked(tmp_path):
-    (tmp_path / "stages").mkdir()
-    (tmp_path / "stages" / "__init__.py").touch()
-    (tmp_path / "stages" / "benchmark_side.py").write_text(PROGRAM)
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()
+    (tmp_path / "benchmarks" / "worker.py").write_text(PROGRAM)
 
     def ask(name: str, patience: float = 30) -> AskedSide:
         return AskedSide(name, {"a": 1}, tmp_path, root=tmp_path, threads=3, patience=patience)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipeline.benchmark.step_inputs import step_batches
-from pipeline.benchmark.step_sizes import step_config
+from benchmarks.step_inputs import step_batches
+from benchmarks.step_sizes import step_config
 from pipeline.config.reading import read_experiment
 from pipeline.config.stages import LinearConfig
 from pipeline.costs.flops import step_flops

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pipeline.benchmark.forecast import pretrain_seconds
-from pipeline.benchmark.step_sizes import step_config
+from benchmarks.step_sizes import step_config
 from pipeline.costs.flops import expected_hidden, step_flops
+from pipeline.costs.forecast import pretrain_seconds
 
 
 def measured(folder, **gflops):

@@ -15,8 +15,8 @@ import numpy as np
 from jittor import nn
 from safetensors.numpy import load_file
 
-from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
-from pipeline.benchmark.step_sizes import step_config
+from benchmarks.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
+from benchmarks.step_sizes import step_config
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.benchmark.resident import forget_peak, resident_mib
+from benchmarks.resident import forget_peak, resident_mib
 
 
 def test_a_peak_is_counted_until_it_is_forgotten():

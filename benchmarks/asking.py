@@ -25,7 +25,7 @@ class AskedSide:
     """A side that waits in a read of its standard input, with idle threads, until it is asked.
 
     Args:
-        name: a key of `pipeline.benchmark.sides.SIDES`.
+        name: a key of `benchmarks.sides.SIDES`.
         parameters: what it measures; JSON.
         folder: shared by the sides of one comparison.
         root: folder that holds the packages `pipeline` and `stages`.
@@ -43,7 +43,7 @@ class AskedSide:
         text = json.dumps(parameters | {"threads": threads})
         with open(self._said, "wb") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stages.benchmark_side", name, text, str(folder)],
+                [sys.executable, "-m", "benchmarks.worker", name, text, str(folder)],
                 cwd=root,
                 env=os.environ | dict.fromkeys(variables, str(threads)),
                 stdin=subprocess.PIPE,

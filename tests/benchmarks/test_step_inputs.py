@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.benchmark.step_inputs import drawn_paths, step_batches, way_from
-from pipeline.benchmark.step_sizes import STEP_SIZES, step_config
+from benchmarks.step_inputs import drawn_paths, step_batches, way_from
+from benchmarks.step_sizes import STEP_SIZES, step_config
 
 
 @pytest.mark.parametrize("size", STEP_SIZES)

@@ -16,7 +16,7 @@ from pipeline.graph.publishing import publish
 from pipeline.storage.artifacts import listing_memo
 from pipeline.storage.files import write_json, write_text
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (("run", "all"), ("list", "--all", "--status"))
 _NUM_CLASSES = 1000
 _LINKS_PER_FILE = 30_000  # file systems limit how many names a file has
@@ -32,7 +32,7 @@ class IdleGraph:
     def __init__(self, parameters: dict, folder: Path):
         self.folder, lines = folder / "project", parameters.get("lines", 0)
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-        for name in ("pipeline", "stages"):
+        for name in ("pipeline", "benchmarks", "stages"):
             shutil.copytree(ROOT / name, self.folder / name, ignore=ignored)
         shutil.copy(ROOT / "dodo.py", self.folder)
         text = 'extends = "quickstart"\n'

@@ -5,10 +5,10 @@ from pathlib import Path
 import jittor as jt
 import numpy as np
 
+from benchmarks.photographs import write_photographs
+from benchmarks.step_inputs import step_rates
+from benchmarks.step_sizes import step_config
 from pipeline import kernels
-from pipeline.benchmark.photographs import write_photographs
-from pipeline.benchmark.step_inputs import step_rates
-from pipeline.benchmark.step_sizes import step_config
 from pipeline.datasets.decode import decode
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.step import initial_state, train_step

@@ -11,8 +11,8 @@ import traceback
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.benchmark.resident import forget_peak, resident_mib
-from pipeline.benchmark.sides import SIDES
+from benchmarks.resident import forget_peak, resident_mib
+from benchmarks.sides import SIDES
 
 
 class Side(Protocol):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmark.counting import SWEEP_SIZES
-from pipeline.benchmark.resident import resident_mib
+from benchmarks.counting import SWEEP_SIZES
+from benchmarks.resident import resident_mib
 from pipeline.config.stages import LinearConfig
 from pipeline.evaluate.linear_probe import INIT_STD, LR_REFERENCE_BATCH, train_sweep
 

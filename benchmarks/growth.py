@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmark.asking import AskedSide
+from benchmarks.asking import AskedSide
 
 _REPEATS = 3
 

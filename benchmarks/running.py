@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from pipeline.benchmark.asking import AskedSide, SideFailed
-from pipeline.benchmark.comparing import MIN_REPEATS, Disagreement
-from pipeline.benchmark.growth import AXES, measure_axis
-from pipeline.benchmark.growth_report import write_growth
-from pipeline.benchmark.machine import describe_machine
-from pipeline.benchmark.measuring import PATIENCE_SECONDS, measure_row
-from pipeline.benchmark.report import JSON_NAME, write_report
-from pipeline.benchmark.rows import Row
+from benchmarks.asking import AskedSide, SideFailed
+from benchmarks.comparing import MIN_REPEATS, Disagreement
+from benchmarks.growth import AXES, measure_axis
+from benchmarks.growth_report import write_growth
+from benchmarks.machine import describe_machine
+from benchmarks.measuring import PATIENCE_SECONDS, measure_row
+from benchmarks.report import JSON_NAME, write_report
+from benchmarks.rows import Row
 from pipeline.runtime.cuda.cards import installed_driver
 
 LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache

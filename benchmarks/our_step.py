@@ -5,11 +5,11 @@ from pathlib import Path
 
 import jittor as jt
 
+from benchmarks.resident import resident_mib
+from benchmarks.step_inputs import WEIGHTS, step_batches, step_rates, way_from
+from benchmarks.step_profile import profiled
+from benchmarks.step_sizes import step_config
 from pipeline import kernels
-from pipeline.benchmark.resident import resident_mib
-from pipeline.benchmark.step_inputs import WEIGHTS, step_batches, step_rates, way_from
-from pipeline.benchmark.step_profile import profiled
-from pipeline.benchmark.step_sizes import step_config
 from pipeline.models.weights import named_arrays, write_arrays
 from pipeline.pretrain.step import TrainState, initial_state, train_step
 from pipeline.pretrain.upload import uploaded

@@ -8,15 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmark.asking import AskedSide, SideFailed
-from pipeline.benchmark.comparing import (
+from benchmarks.asking import AskedSide, SideFailed
+from benchmarks.comparing import (
     MAX_IDLE_SHARE,
     Compared,
     Measured,
     check_agreement,
     compare,
 )
-from pipeline.benchmark.rows import Row
+from benchmarks.rows import Row
 
 PATIENCE_SECONDS = 900.0  # for one answer; the first one may have to wait for a compiler
 Say = Callable[[str], None]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from pipeline.benchmark.beyond import (
+from benchmarks.beyond import (
     EIGHT_GPUS_EFFICIENCY,
     EPOCHS,
     GPU_PEAK_TFLOPS,
@@ -12,7 +12,7 @@ from pipeline.benchmark.beyond import (
     IMAGENET_IMAGES,
     imagenet_cost,
 )
-from pipeline.benchmark.growth import Axis, Point, fitted_exponent
+from benchmarks.growth import Axis, Point, fitted_exponent
 from pipeline.storage.files import write_text
 
 NAME = "scaling.md"

@@ -3,8 +3,8 @@
 On both sides the crops lie on the card before a step: how they come there is another question.
 """
 
-from pipeline.benchmark.counting import step_images, step_operations
-from pipeline.benchmark.rows import Row, Target
+from benchmarks.counting import step_images, step_operations
+from benchmarks.rows import Row, Target
 
 _BATCH = 64
 _STEPS = 20  # of a repeat: reading the clock waits for the card

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pipeline.benchmark.counting import (
+from benchmarks.counting import (
     crops_per_core,
     dense_images,
     search_flops,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmark.counting import SEARCH_SIZES
-from pipeline.benchmark.resident import resident_mib
+from benchmarks.counting import SEARCH_SIZES
+from benchmarks.resident import resident_mib
 
 
 class _Search(ABC):

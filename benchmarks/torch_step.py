@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from pipeline.benchmark.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
-from pipeline.benchmark.step_sizes import step_config
-from pipeline.benchmark.torch_network import encode, named_arrays, project, prototypes, torch_weights
+from benchmarks.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
+from benchmarks.step_sizes import step_config
+from benchmarks.torch_network import encode, named_arrays, project, prototypes, torch_weights
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
 

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from pipeline.benchmark.beyond import imagenet_cost
-from pipeline.benchmark.growth import AXES, Point, fitted_exponent
-from pipeline.benchmark.growth_report import write_growth
-from pipeline.benchmark.sides import SIDES
+from benchmarks.beyond import imagenet_cost
+from benchmarks.growth import AXES, Point, fitted_exponent
+from benchmarks.growth_report import write_growth
+from benchmarks.sides import SIDES
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0])
@@ -39,7 +39,7 @@ def test_imagenet_by_arithmetic():
 
 
 def test_axes_are_told_to_sides_that_there_are(tmp_path):
-    from pipeline.benchmark.step_sizes import step_config
+    from benchmarks.step_sizes import step_config
 
     assert all(axis.side in SIDES for axis in AXES)
     batch, tokens, prototypes = AXES[:3]

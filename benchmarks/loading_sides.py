@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmark.counting import CROP_SIZES
-from pipeline.benchmark.photographs import write_photographs
+from benchmarks.counting import CROP_SIZES
+from benchmarks.photographs import write_photographs
 from pipeline.config.data import CropConfig
 from pipeline.datasets.decode import decode
 from pipeline.pretrain.input_statistics import IMAGENET_MEAN, IMAGENET_STD
@@ -74,7 +74,7 @@ class TorchvisionLoading:
     def __init__(self, parameters: dict, folder: Path):
         from torch.utils.data import DataLoader
 
-        from pipeline.benchmark.torchvision_views import Views
+        from benchmarks.torchvision_views import Views
 
         self.sizes = CROP_SIZES | parameters
         paths = write_photographs(folder, self.sizes["images"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import jittor as jt
 import numpy as np
 
+from benchmarks.counting import DENSE_PRESET
 from pipeline import kernels
-from pipeline.benchmark.counting import DENSE_PRESET
 from pipeline.config.reading import read_experiment
 from pipeline.detection.batches import DetectBatch
 from pipeline.detection.cascade import CascadeMaskRcnn

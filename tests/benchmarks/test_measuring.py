@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.benchmark.comparing import Compared, Measured
-from pipeline.benchmark.measuring import Found, absent, row_entry
-from pipeline.benchmark.report import write_report
-from pipeline.benchmark.rows import ROWS, Row, Target, chosen_rows
-from pipeline.benchmark.sides import SIDES
+from benchmarks.comparing import Compared, Measured
+from benchmarks.measuring import Found, absent, row_entry
+from benchmarks.report import write_report
+from benchmarks.rows import ROWS, Row, Target, chosen_rows
+from benchmarks.sides import SIDES
 from pipeline.runtime.processor import multiplies_bfloat16
 
 KEYS = {"name", "unit", "ours", "other", "other_name", "ratio"}
