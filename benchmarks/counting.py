@@ -6,7 +6,7 @@ from benchmarks.step_inputs import step_batches
 from benchmarks.step_sizes import step_config
 from pipeline.config.reading import read_experiment
 from pipeline.config.stages import LinearConfig
-from pipeline.costs.flops import step_flops
+from pipeline.costs.pretraining import step_operations
 
 SEARCH_SIZES = {"queries": 10_000, "bank": 50_000, "channels": 384, "k": 20}
 SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}
@@ -17,12 +17,12 @@ CROP_SIZES = {
 DENSE_PRESET = "quickstart"
 
 
-def step_operations(parameters: dict[str, Any]) -> float:
+def steps_operations(parameters: dict[str, Any]) -> float:
     """Of pretraining steps, with the mean number of hidden patches of the batches that are measured."""
     config = step_config(parameters["size"], parameters.get("changes"))
     batches = step_batches(config)
     hidden = sum(int(batch.masks.sum()) for batch in batches) / len(batches)
-    return parameters.get("steps", 1) * step_flops(config, config.schedule.batch_size, hidden)
+    return parameters.get("steps", 1) * step_operations(config, hidden)
 
 
 def step_images(parameters: dict[str, Any]) -> float:

@@ -3,7 +3,7 @@
 On both sides the crops lie on the card before a step: how they come there is another question.
 """
 
-from benchmarks.counting import step_images, step_operations
+from benchmarks.counting import step_images, steps_operations
 from benchmarks.rows import Row, Target
 
 _BATCH = 64
@@ -37,7 +37,7 @@ def _row(
         toy={"size": "toy", "steps": 2},
         items=step_images,
         higher_is_better=True,
-        flops=step_operations,
+        flops=steps_operations,
         tolerance=_TOLERANCES[precision],
         targets=() if least is None else (Target("ratio", at_least=least),),
         profile="if a target is missed",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.beyond import (
+from benchmarks.growth import Axis, Point, fitted_exponent
+from benchmarks.imagenet_cost import (
     EIGHT_GPUS_EFFICIENCY,
     EPOCHS,
     GPU_PEAK_TFLOPS,
@@ -12,7 +13,6 @@ from benchmarks.beyond import (
     IMAGENET_IMAGES,
     imagenet_cost,
 )
-from benchmarks.growth import Axis, Point, fitted_exponent
 from pipeline.storage.files import write_text
 
 NAME = "scaling.md"
@@ -27,7 +27,7 @@ def write_growth(
     Args:
         cpu_gflops: what a pretraining step of ViT-S/16 reaches on this machine; None: not measured.
     """
-    write_text(folder / NAME, "\n".join([*_measured(found, machine), *_beyond(cpu_gflops)]) + "\n")
+    write_text(folder / NAME, "\n".join([*_measured(found, machine), *_imagenet(cpu_gflops)]) + "\n")
 
 
 def _measured(found: list[tuple[Axis, list[Point]]], machine: dict[str, str]) -> list[str]:
@@ -56,13 +56,13 @@ def _measured(found: list[tuple[Axis, list[Point]]], machine: dict[str, str]) ->
     ]
 
 
-def _beyond(cpu_gflops: float | None) -> list[str]:
+def _imagenet(cpu_gflops: float | None) -> list[str]:
     costs = [imagenet_cost(size, local, cpu_gflops) for size in ("small", "base") for local in (0, 6)]
     rows = [
         [
             f"ViT-{cost.size[0].upper()}/16, 2 x 224 px"
             + (f" + {cost.num_local} x 96 px" if cost.num_local else ""),
-            f"{cost.flops:.2e}",
+            f"{cost.operations:.2e}",
             "not measured" if cost.cpu_seconds is None else _days(cost.cpu_seconds),
             _days(cost.gpu_seconds),
             _days(cost.eight_gpus_seconds),
@@ -77,7 +77,7 @@ def _beyond(cpu_gflops: float | None) -> list[str]:
         "",
         tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True),
         "",
-        "Arithmetic, not runs. Operations as counted in `pipeline/costs/flops.py`. Assumed:",
+        "Arithmetic, not runs. Operations as counted in `pipeline/costs/`. Assumed:",
         "",
         f"- this CPU: the rate of the measured ViT-S/16 step ({rate}), also for other sizes",
         f"- a GPU: an NVIDIA A100 at {GPU_SHARE:.0%} of its {GPU_PEAK_TFLOPS:.0f} TFLOP/s in bf16",

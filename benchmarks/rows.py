@@ -9,7 +9,7 @@ from benchmarks.counting import (
     dense_images,
     search_flops,
     step_images,
-    step_operations,
+    steps_operations,
     sweep_flops,
 )
 from pipeline.runtime.processor import multiplies_bfloat16
@@ -79,7 +79,7 @@ def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
         toy={"size": "toy", "steps": 4},
         items=step_images,
         higher_is_better=True,
-        flops=step_operations,
+        flops=steps_operations,
         targets=(Target("ratio", at_least=2.5), *targets),
         profile="if a target is missed",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.costs.flops import expected_hidden, step_flops
+from pipeline.costs.pretraining import step_operations
 
 JSON_NAME = "benchmark.json"
 RATES_OF = ("step-small", "step-vit-small")  # rows whose rate is that of our own step
@@ -20,13 +20,10 @@ def pretrain_seconds(config: PretrainConfig, num_images: int, results: Path) -> 
         results: folder that may hold a benchmark.json.
 
     Returns:
-        None where this machine was not measured, or the operations of such a network are not counted.
+        None where this machine was not measured.
     """
     batch = config.schedule.batch_size
-    try:
-        per_step = step_flops(config, batch, expected_hidden(config, batch))
-    except ValueError:
-        return None
+    per_step = step_operations(config)
     rates = _rates(results / JSON_NAME)
     if not rates:
         return None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import PretrainConfig
-from pipeline.costs.flops import expected_hidden, step_flops
+from pipeline.costs.pretraining import step_operations
 
 IMAGENET_IMAGES = 1_281_167
 EPOCHS = 100
@@ -20,7 +20,7 @@ class Cost:
 
     size: str  # of the ViT
     num_local: int
-    flops: float
+    operations: float
     cpu_seconds: float | None  # None: this machine's rate was not measured
     gpu_seconds: float
     eight_gpus_seconds: float
@@ -39,14 +39,12 @@ def imagenet_cost(size: str, num_local: int, cpu_gflops: float | None) -> Cost:
         cpu_gflops: what a pretraining step reaches on this machine.
     """
     config = imagenet_config(size, num_local)
-    batch = config.schedule.batch_size
-    per_step = step_flops(config, batch, expected_hidden(config, batch))
-    total = per_step * EPOCHS * IMAGENET_IMAGES / batch
+    total = step_operations(config) * EPOCHS * IMAGENET_IMAGES / config.schedule.batch_size
     gpu = total / (GPU_PEAK_TFLOPS * 1e12 * GPU_SHARE)
     return Cost(
         size=size,
         num_local=num_local,
-        flops=total,
+        operations=total,
         cpu_seconds=None if cpu_gflops is None else total / (cpu_gflops * 1e9),
         gpu_seconds=gpu,
         eight_gpus_seconds=gpu / (8 * EIGHT_GPUS_EFFICIENCY),
