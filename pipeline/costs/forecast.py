@@ -1,46 +1,184 @@
-"""How long a pretraining would take, from the benchmark's measured rates. Loads neither framework."""
+"""How long a stage is expected to take on a processor where it never ran: a function for each kind of stage.
 
-import json
-import math
-from pathlib import Path
-from typing import Any
+A training step takes (its operations + STEP_OPERATIONS) / (SHARE x the rate of products on this machine). The
+second term stands for what is no product: operators, the optimiser, Python. All that was measured is marked;
+it was measured with this project on two cores of an AMD EPYC with AVX2 that reaches 130 GFLOP/s, on 28
+November 2026. Such a forecast is good to about a factor of 2.
+"""
 
-from pipeline.config.stages import PretrainConfig
+from dataclasses import dataclass
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.data import DataConfig
+from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
+from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.stages import FeaturesConfig, LinearConfig, LogisticConfig, PretrainConfig
+from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
+from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
 
-JSON_NAME = "benchmark.json"
-RATES_OF = ("step-small", "step-vit-small")  # rows whose rate is that of our own step
+# Of the rate of NumPy's products: steps of ViT-S/16 at 224 pixels reach 0.77, of `cifar10` 0.58, of
+# `quickstart` 0.3 (26 and 28 November 2026).
+SHARE = 0.72
+STEP_OPERATIONS = 8e9  # measured: steps of `quickstart`, 7 to 11 thousand millions in 0.2 to 0.3 s
+START_SECONDS = 1.8  # measured: `initialize`, which starts Jittor and draws a network
+# Measured, of a stage that was the first of its kind: what it took longer than a later one.
+COMPILE_SECONDS = {
+    "core": 120.0, "pretrain": 46.0, "dense_probe": 6.0, "segment-linear": 28.0, "segment-uper": 62.0,
+    "detect": 82.0,
+}  # fmt: skip
+# Measured: images drawn by `prepare`, seconds a pixel, with `quickstart`.
+DRAWN_PIXEL_SECONDS = {"patches": 7.7e-7, "mosaics": 1.5e-6, "objects": 2.1e-6}
+# Measured: `features`, probes and tests of `quickstart` and `smoke`.
+READ_IMAGE_SECONDS = 1.5e-3  # of one core: an image of 32 pixels read, cropped and handed over
+READ_PIXEL_SECONDS = 4e-8  # likewise, a pixel: an image of 500 x 375 pixels decoded in 8 ms
+NEIGHBOUR_SECONDS = 4e-8  # of k-NN, a query beside an image of the bank, without the product
+SWEEP_SHARE = 0.4  # of the rate of products, that the sweep of the linear probe reaches
+ITERATION_SECONDS = 1e-3  # of logistic regression, however small
+ITERATION_PRODUCT_SECONDS = 1.5e-9  # likewise, for each image x channel x class
+PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 1.5e-4  # of `dense_probe`: whole, and a patch
+SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # a test image, beside the network's products
+# Measured, and much the same for any experiment.
+CURVES_SECONDS, TABLES_SECONDS, PROBE_SECONDS = 1.6, 0.2, 0.1
 
 
-def pretrain_seconds(config: PretrainConfig, num_images: int, results: Path) -> float | None:
-    """Operations of the whole run over the rate of the measured step that is nearest in size.
+@dataclass(frozen=True)
+class Images:
+    """How many images of each split, and classes."""
 
-    Args:
-        num_images: of the training part.
-        results: folder that may hold a benchmark.json.
+    train: int
+    val: int
+    test: int
+    num_classes: int
 
-    Returns:
-        None where this machine was not measured.
-    """
-    batch = config.schedule.batch_size
-    per_step = step_operations(config)
-    rates = _rates(results / JSON_NAME)
-    if not rates:
+    @property
+    def all(self) -> int:
+        return self.train + self.val + self.test
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What computes: operations a second of float32 products, and threads."""
+
+    rate: float
+    threads: int
+
+    def step_seconds(self, operations: float) -> float:
+        """Of one training step."""
+        return (operations + STEP_OPERATIONS) / (SHARE * self.rate)
+
+    def forward_seconds(self, multiplications: float) -> float:
+        """Of products alone."""
+        return 2 * multiplications / (SHARE * self.rate)
+
+    def reading_seconds(self, pixels: float) -> float:
+        """Of an image of so many pixels."""
+        return (READ_IMAGE_SECONDS + READ_PIXEL_SECONDS * pixels) / self.threads
+
+
+def prepare_seconds(config: DataConfig) -> float | None:
+    """None for images of others, which are not counted before they are prepared."""
+    images, drawn = drawn_images(config, 1), config.photo_scenes
+    if images is None:
         return None
-    steps = max(1, round(config.schedule.epochs * num_images / batch))
-    _, gflops = min(rates, key=lambda rate: abs(math.log(rate[0] / per_step)))
-    return steps * per_step / (gflops * 1e9)
+    return 0.5 + images.all * drawn.image_size**2 * DRAWN_PIXEL_SECONDS[drawn.drawing]
 
 
-def _rates(path: Path) -> list[tuple[float, float]]:
-    """(operations of a step, GFLOP/s) of each measured size."""
-    try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    measured = {entry.get("name"): entry for entry in entries}
-    return [
-        (measured[name]["flops"], measured[name]["gflops"])
-        for name in RATES_OF
-        if measured.get(name, {}).get("gflops")
-    ]
+def drawn_images(config: DataConfig, num_classes: int) -> Images | None:
+    """The images of a set that the configuration names the sizes of; None for any other."""
+    if config.source != "photo-scenes":
+        return None
+    drawn = config.photo_scenes
+    return Images(drawn.num_train, drawn.num_val, drawn.num_test, num_classes)
+
+
+def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -> float:
+    num_steps = max(1, round(config.schedule.epochs * images.train / config.schedule.batch_size))
+    parts = config.schedule.accumulation_steps
+    return START_SECONDS + num_steps * parts * machine.step_seconds(step_operations(config) / parts)
+
+
+def features_seconds(
+    config: FeaturesConfig, backbone: BackboneConfig, images: Images, machine: Machine
+) -> float:
+    encoded = machine.forward_seconds(backbone_multiplications(backbone, config.crop_size))
+    return START_SECONDS + images.all * (encoded + machine.reading_seconds(config.resize**2))
+
+
+def knn_seconds(backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    pairs = (images.val + images.test) * images.train
+    return PROBE_SECONDS + pairs * NEIGHBOUR_SECONDS + machine.forward_seconds(pairs * backbone.dim)
+
+
+def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    channels = backbone.dim * (config.num_blocks + config.average_pool)
+    products = 2 * images.train * channels * images.num_classes * len(config.base_lrs)  # logits, gradients
+    return PROBE_SECONDS + config.epochs * 2 * products / (SWEEP_SHARE * machine.rate)
+
+
+def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: Images) -> float:
+    """As if every regression took all its iterations."""
+    one = ITERATION_SECONDS
+    one += images.train * backbone.dim * images.num_classes * ITERATION_PRODUCT_SECONDS
+    return PROBE_SECONDS + len(config.inverse_strengths) * config.max_iterations * one
+
+
+def finetune_seconds(
+    config: FinetuneConfig, backbone: BackboneConfig, images: Images, machine: Machine
+) -> float:
+    """`images.train`: those that are learned from."""
+    schedule, size = config.schedule, config.view.image_size
+    forward = backbone_multiplications(backbone, size)
+    num_steps = max(1, schedule.min_steps, round(schedule.epochs * images.train / schedule.batch_size))
+    part = schedule.batch_size / schedule.accumulation_steps
+    step = machine.step_seconds(2 * part * (3 * forward - embedding_multiplications(backbone, size)))
+    tested = machine.forward_seconds(forward) + machine.reading_seconds(config.view.resize**2)
+    trained = num_steps * schedule.accumulation_steps * step
+    return START_SECONDS + trained + (images.val + images.test) * tested
+
+
+def segment_seconds(
+    config: SegmentConfig, backbone: BackboneConfig, images: Images, machine: Machine
+) -> float:
+    view, batch = config.view, config.schedule.batch_size
+
+    def network(size: float) -> tuple[float, float]:
+        decoder = segmentation_multiplications(
+            config.heads, config.head, backbone, size**2, num_classes=images.num_classes
+        )
+        return backbone_multiplications(backbone, size), decoder
+
+    base, decoder = network(view.crop_size)
+    step = machine.step_seconds(2 * batch * ((1 if config.frozen else 3) * base + 3 * decoder))
+    base, decoder = network(view.resize[0])
+    # Sliding windows see a place as often as they overlap.
+    seen = (view.crop_size / view.stride) ** 2 if view.inference == "slide" else 1.0
+    tested = SEGMENTED_IMAGE_SECONDS + seen * machine.forward_seconds(base + decoder)
+    return START_SECONDS + config.schedule.num_steps * step + images.test * tested
+
+
+def detect_seconds(config: DetectConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    view, heads, batch = config.view, config.heads, config.schedule.batch_size
+
+    def network(short_side: float, **looked_at: float) -> tuple[float, float]:
+        pixels = short_side * min(short_side * 4 / 3, view.max_long_side)  # most photographs are 4 : 3
+        decoder = detection_multiplications(
+            heads, backbone, pixels, num_classes=images.num_classes, **looked_at
+        )
+        return backbone_multiplications(backbone, pixels**0.5), decoder
+
+    short_side = sum(view.short_sides) / len(view.short_sides)
+    base, decoder = network(short_side, num_boxes=heads.roi_samples, num_masks=trained_masks(heads))
+    step = machine.step_seconds(2 * batch * ((1 if config.frozen else 3) * base + 3 * decoder))
+    found = {"num_boxes": heads.num_test_proposals, "num_masks": heads.max_detections}
+    tested = DETECTED_IMAGE_SECONDS + machine.forward_seconds(sum(network(view.test_short_side, **found)))
+    return START_SECONDS + config.schedule.num_steps * step + images.test * tested
+
+
+def dense_probe_seconds(
+    config: DenseProbeConfig, backbone: BackboneConfig, num_images: int, machine: Machine
+) -> float:
+    """num_images: whose patches are read."""
+    encoded = machine.forward_seconds(backbone_multiplications(backbone, config.image_size))
+    patches = (config.image_size // backbone.stride) ** 2
+    return START_SECONDS + PATCH_PROBES_SECONDS + num_images * (encoded + patches * PATCH_SECONDS)
