@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     end_on_signal()
-    # Apart: the planner must not take rates of toys, or of a GPU, for this processor's.
+    # Apart: rates of toys, or of a GPU, are not to replace this processor's.
     apart = "benchmark-toy" if plan.toy else "benchmark-cuda" if plan.device == "cuda" else ""
     default = ROOT / "results" / apart
     folder = Path(given.get("results") or default)

@@ -27,10 +27,20 @@ def step_operations(config: PretrainConfig, num_hidden: float | None = None) -> 
     Args:
         num_hidden: hidden patches of the batch, for iBOT; None: as many as its masks hide on average. MAE
             hides equally many in every batch.
+
+    Raises:
+        ValueError: the method's operations are not counted here.
     """
     if config.method.name == "ibot":
         return 2 * _ibot(config, expected_hidden(config) if num_hidden is None else num_hidden)
+    if not is_counted(config):
+        raise ValueError(f"operations of the method {config.method.name!r} are not counted")
     return 2 * _OTHERS[config.method.name](config)
+
+
+def is_counted(config: PretrainConfig) -> bool:
+    """Whether the method's operations are counted here."""
+    return config.method.name in ("ibot", *_OTHERS)
 
 
 def expected_hidden(config: PretrainConfig) -> float:

@@ -19,6 +19,7 @@ from pipeline.config.tables import TablesConfig
 from pipeline.costs import forecast
 from pipeline.costs.forecast import Images, Machine
 from pipeline.costs.machine import is_compiled, product_rate
+from pipeline.costs.pretraining import is_counted
 from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
@@ -76,7 +77,7 @@ class Forecasts:
             return None
         machine, backbone = self._machine(node), _backbone(node)
         match config := node.config:
-            case PretrainConfig():
+            case PretrainConfig() if is_counted(config):
                 return forecast.pretrain_seconds(config, images, machine)
             case FeaturesConfig():
                 return forecast.features_seconds(config, backbone, images, machine)

@@ -7,6 +7,7 @@ import pytest
 from pipeline.config.backbone import BASES
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.models import AUXILIARY_HEADS
+from pipeline.costs import pretraining
 from pipeline.costs.pretraining import expected_hidden, step_operations
 from tests.pipeline.costs.torch_counter import counted
 from tests.pipeline.pretrain.small_run import SMALL_METHODS, a_batch_of_method, config_of_method, small_config
@@ -148,3 +149,12 @@ def test_vit_small_is_near_its_published_size():
 def test_block_masks_hide_so_many_on_average():
     config = experiment(schedule={"batch_size": 8}).pretrain_config("ibot", seed=0)
     assert expected_hidden(config) == pytest.approx(0.15 * 16 * 196)
+
+
+def test_a_method_that_is_not_counted_is_named(monkeypatch):
+    config = experiment().pretrain_config("byol", seed=0)
+    assert pretraining.is_counted(config)
+    monkeypatch.delitem(pretraining._OTHERS, "byol")
+    assert not pretraining.is_counted(config)
+    with pytest.raises(ValueError, match="'byol' are not counted"):
+        step_operations(config)
