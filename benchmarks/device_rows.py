@@ -1,6 +1,6 @@
 """The rows of the benchmark on a GPU: the pretraining step beside PyTorch on the same card, in one run.
 
-On both sides the crops lie on the card before a step: how they come there is another question.
+For both programs the crops lie on the card before a step: how they come there is another question.
 """
 
 from benchmarks.counting import step_images, steps_operations

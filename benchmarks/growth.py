@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.asking import AskedSide
+from benchmarks.worker_process import WorkerProcess
 
 _REPEATS = 3
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity that grows. `parameters` says how a side is told."""
+    """One quantity that grows. `parameters` says how the program is told."""
 
     quantity: str
-    side: str
+    program: str
     values: tuple[int, ...]
     toy_values: tuple[int, ...]
     parameters: Callable[[int], dict[str, Any]]
@@ -79,17 +79,22 @@ def measure_axis(axis: Axis, *, root: Path, threads: int, patience: float, toy: 
     """One process for each value.
 
     Raises:
-        SideFailed: a process failed.
+        WorkerFailed: a process failed.
     """
     points = []
     for value in axis.toy_values if toy else axis.values:
         with tempfile.TemporaryDirectory(prefix="hssl-benchmark-") as folder:
-            side = AskedSide(
-                axis.side, axis.parameters(value), Path(folder), root=root, threads=threads, patience=patience
+            worker = WorkerProcess(
+                axis.program,
+                axis.parameters(value),
+                Path(folder),
+                root=root,
+                threads=threads,
+                patience=patience,
             )
-            with side:
-                seconds = statistics.median(side.repeat() for _ in range(_REPEATS))
-                points.append(Point(value, seconds, side.peak_rss_mib - side.extra["start_mib"]))
+            with worker:
+                seconds = statistics.median(worker.repeat() for _ in range(_REPEATS))
+                points.append(Point(value, seconds, worker.peak_rss_mib - worker.extra["start_mib"]))
     return points
 
 

@@ -104,7 +104,6 @@ def _finish(folder: Path, experiment_file: Path, lines: int) -> None:
     code.save()
 
 
-
 def _write_tables(directory: Path) -> dict[str, dict[str, int]]:
     outputs = {}
     for suffix in ("txt", "md", "csv", "json", "tex"):

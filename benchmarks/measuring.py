@@ -8,15 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.asking import AskedSide, SideFailed
-from benchmarks.comparing import (
+from benchmarks.rows import Row
+from benchmarks.side_by_side import (
     MAX_IDLE_SHARE,
-    Compared,
     Measured,
+    SideBySide,
     check_agreement,
     compare,
 )
-from benchmarks.rows import Row
+from benchmarks.worker_process import WorkerFailed, WorkerProcess
 
 PATIENCE_SECONDS = 900.0  # for one answer; the first one may have to wait for a compiler
 Say = Callable[[str], None]
@@ -24,14 +24,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Found:
-    """What a row's sides did."""
+    """What a row's programs did."""
 
-    compared: Compared
+    compared: SideBySide
     our_peak_mib: float
-    extra: dict[str, float]  # of our side
+    extra: dict[str, float]  # of our program
     other_peak_mib: float | None
     why_no_other: str = ""  # empty where there is one, or none is meant to be
-    profile: list[dict[str, Any]] | None = None  # of our side
+    profile: list[dict[str, Any]] | None = None  # of our program
 
 
 def measure_row(
@@ -51,8 +51,8 @@ def measure_row(
         repeats: at most, instead of the row's own number.
 
     Raises:
-        SideFailed: our side failed. What kept the other side from starting is noted in the object.
-        Disagreement: the sides do not compute the same.
+        WorkerFailed: our program failed. What kept the other from starting is noted in the object.
+        Disagreement: the programs do not compute the same.
     """
     started = time.monotonic()
     say(f"{row.name}: {row.title} ...")
@@ -65,7 +65,7 @@ def measure_row(
 
 
 def absent(row: Row) -> str:
-    """Why there is no other side; empty where there is one."""
+    """Why there is no other program; empty where there is one."""
     missing = [package for package in row.needs if find_spec(package) is None]
     return f"not installed: {', '.join(missing)}" if missing else ""
 
@@ -73,17 +73,17 @@ def absent(row: Row) -> str:
 def _measured(
     row: Row, folder: Path, root: Path, threads: int, repeats: int | None, peak_gflops: float | None
 ) -> Found:
-    def side(name: str, parameters: dict[str, Any]) -> AskedSide:
-        return AskedSide(name, parameters, folder, root=root, threads=threads, patience=PATIENCE_SECONDS)
+    def worker(name: str, parameters: dict[str, Any]) -> WorkerProcess:
+        return WorkerProcess(name, parameters, folder, root=root, threads=threads, patience=PATIENCE_SECONDS)
 
     limits = {"repeats": repeats or row.repeats, "seconds": row.seconds}
     why_not = absent(row)
-    with side(row.ours, row.parameters) as ours:
+    with worker(row.ours, row.parameters) as ours:
         other = None
         if row.other is not None and not why_not:
             try:
-                other = side(row.other, row.parameters | row.other_parameters)
-            except SideFailed as error:
+                other = worker(row.other, row.parameters | row.other_parameters)
+            except WorkerFailed as error:
                 why_not = f"did not start: {str(error).splitlines()[0]}"
         if other is None:
             compared = compare(ours, None, **limits)
@@ -113,7 +113,7 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
         share = gflops / peak_gflops if peak_gflops else None
     notes = [found.why_no_other] if found.why_no_other else []
     if compared.idle_share > MAX_IDLE_SHARE:
-        notes.append(f"the waiting side used {100 * compared.idle_share:.0f} % of a core")
+        notes.append(f"the idle process used {100 * compared.idle_share:.0f} % of a core")
     entry = {
         "name": row.name,
         "title": row.title,

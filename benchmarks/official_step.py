@@ -4,7 +4,7 @@ What it does and the lean step does not (see the method's description): all toke
 projected to all prototypes, in student and teacher; attention matrices are kept; gradients are clipped tensor
 by tensor with two values read back for each; the moving average and AdamW are Jittor's own operators, one
 tensor at a time; five loss values are read back and memory is collected in every step. The masks do hide
-patches here, which costs nothing, so that both sides compute the same losses.
+patches here, which costs nothing, so that both programs compute the same losses.
 """
 
 import time

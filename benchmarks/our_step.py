@@ -21,7 +21,7 @@ class OurStep:
     Args:
         parameters: `size`, a key of STEP_SIZES; `changes`, options that differ; `checked`, first steps that
             are compared with another program; `steps`, in one repeat; `kernels`, "fused" or "plain".
-        folder: the first weights are written here for the other side.
+        folder: the first weights are written here for the other program.
     """
 
     def __init__(self, parameters: dict, folder: Path):

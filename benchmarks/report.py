@@ -31,10 +31,10 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
     )
     lines = ["# Benchmark", "", *[f"- {name}: {words}" for name, words in machine.items()], "", table, ""]
     lines += [
-        "`ours` and `other` are medians. Each row ran in processes of its own, ours and the other's asked in",
-        "turn. `ratio` above 1: ours is better. `share of peak`: operations, counted by arithmetic as in",
-        "`pipeline/costs/`, over seconds and the matmul peak above. MiB: the most memory that the",
-        "process held.",
+        "`ours` and `other` are medians. Each row ran in processes of its own, side by side: a repeat of",
+        "ours, a repeat of the other, and so on. `ratio` above 1: ours is better. `share of peak`:",
+        "operations, counted by arithmetic as in `pipeline/costs/`, over seconds and the matmul peak above.",
+        "MiB: the most memory that the process held.",
         "",
         *[f"- {entry['name']}: {entry['title']}{_against(entry)}" for entry in entries],
         *_bounds(entries),

@@ -45,24 +45,24 @@ class Row:
 
     name: str
     title: str
-    unit: str  # "s", or what is counted per second, or another quantity that the sides return
-    ours: str  # key of SIDES
+    unit: str  # "s", or what is counted per second, or another quantity that the programs return
+    ours: str  # key of PROGRAMS
     other: str | None = None
     other_name: str | None = None
     needs: tuple[str, ...] = ()  # packages without which `other` cannot run
     parameters: Parameters = field(default_factory=dict)
-    other_parameters: Parameters = field(default_factory=dict)  # what differs for the other side
+    other_parameters: Parameters = field(default_factory=dict)  # what differs for the other program
     toy: Parameters = field(default_factory=dict)  # parameters that differ at toy size
     impossible: Callable[[], str] = lambda: ""  # why the row cannot be measured on this machine
-    # What is counted in a repeat: values are items / seconds. None: values are what the sides return.
+    # What is counted in a repeat: values are items / seconds. None: values are what the programs return.
     items: Callable[[Parameters], float] | None = None
     higher_is_better: bool = False
     flops: Callable[[Parameters], float] | None = None  # operations of one repeat
-    tolerance: float = 2e-3  # relative, between what the two sides checked
+    tolerance: float = 2e-3  # relative, between what the two programs checked
     targets: tuple[Target, ...] = ()
     repeats: int = 7
-    seconds: float = 40.0  # for the repeats of both sides together
-    # When our side reports the operations that take most of its time.
+    seconds: float = 40.0  # for the repeats of both programs together
+    # When our program reports the operations that take most of its time.
     profile: Literal["never", "if a target is missed", "always"] = "never"
 
 
@@ -195,7 +195,7 @@ ROWS: tuple[Row, ...] = (
         name="wait",
         title="share of time that a ViT-S/16 step waits for its batch, JPEG files of 500 x 375 px",
         unit="% of time",
-        ours="wait-share",
+        ours="data-wait",
         parameters={"size": "vit-small"},
         toy={"size": "toy", "steps": 4},
         targets=(Target("ours", at_most=3),),
@@ -275,7 +275,7 @@ def chosen_rows(
     Args:
         rows: what there is to choose from.
         toy: at sizes that take seconds and say nothing about speed.
-        profile: rows that can report the operations of our side always do.
+        profile: rows that can report the operations of our program always do.
 
     Raises:
         ValueError: a name that no row begins with.

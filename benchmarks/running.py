@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from benchmarks.asking import AskedSide, SideFailed
-from benchmarks.comparing import MIN_REPEATS, Disagreement
 from benchmarks.growth import AXES, measure_axis
 from benchmarks.growth_report import write_growth
 from benchmarks.machine import describe_machine
 from benchmarks.measuring import PATIENCE_SECONDS, measure_row
 from benchmarks.report import JSON_NAME, write_report
 from benchmarks.rows import Row
+from benchmarks.side_by_side import MIN_REPEATS, Disagreement
+from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from pipeline.runtime.cuda.cards import installed_driver
 
 LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache
@@ -65,7 +65,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
             entries.append(
                 measure_row(row, root=root, threads=threads, peak_gflops=peak, repeats=repeats, say=say)
             )
-        except (SideFailed, Disagreement) as error:
+        except (WorkerFailed, Disagreement) as error:
             failures.append(f"{row.name}: {error}")
             say(f"{row.name} FAILED: {error}")
         machine["duration"] = f"{(time.monotonic() - started) / 60:.1f} minutes"
@@ -90,7 +90,7 @@ def _measure_growth(
         say(f"growth with {axis.quantity} ...")
         try:
             points = measure_axis(axis, root=root, threads=threads, patience=PATIENCE_SECONDS, toy=toy)
-        except SideFailed as error:
+        except WorkerFailed as error:
             failures.append(f"growth with {axis.quantity}: {error}")
             say(f"growth with {axis.quantity} FAILED: {error}")
             continue
@@ -114,6 +114,6 @@ def measured_peak(root: Path, threads: int, device: str = "cpu") -> float:
     limits = {"root": root, "threads": threads, "patience": PATIENCE_SECONDS}
     with (
         TemporaryDirectory(prefix="hssl-benchmark-") as folder,
-        AskedSide("matmul-peak", {"device": device}, Path(folder), **limits) as side,
+        WorkerProcess("matmul-peak", {"device": device}, Path(folder), **limits) as worker,
     ):
-        return max(side.repeat() for _ in range(3))
+        return max(worker.repeat() for _ in range(3))

@@ -1,4 +1,4 @@
-"""What every side of a measured step is given: the same batches, rates and stochastic depth (NumPy only)."""
+"""What every measured step is given: the same batches, rates and stochastic depth (NumPy only)."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.training.random_streams import Stream, generator
 from pipeline.transforms.block_mask import block_masks
 
 NUM_BATCHES = 4  # taken in turn: masks, and with them the number of hidden patches, differ
-WEIGHTS = "weights.safetensors"  # written by the project's side, read by the others
+WEIGHTS = "weights.safetensors"  # written by the project's step, read by the others
 _IMAGES_PER_EPOCH = 100_000
 
 

@@ -20,7 +20,7 @@ class TorchStep:
 
     Fused AdamW, fused attention, lists of tensors instead of loops, no value read back. With
     `schedule.precision = "bfloat16"`, the forward pass runs under autocast; the losses stay float32. On a GPU
-    the crops lie there before the step, as for the other side.
+    the crops lie there before the step, as for the other program.
 
     Args:
         parameters: as of `our_step.OurStep`; and `compile`: the network goes through `torch.compile`.

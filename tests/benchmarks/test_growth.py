@@ -5,7 +5,7 @@ import pytest
 from benchmarks.growth import AXES, Point, fitted_exponent
 from benchmarks.growth_report import write_growth
 from benchmarks.imagenet_cost import imagenet_cost
-from benchmarks.sides import SIDES
+from benchmarks.programs import PROGRAMS
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0])
@@ -38,10 +38,10 @@ def test_imagenet_by_arithmetic():
     assert imagenet_cost("small", 6, None).cpu_seconds is None
 
 
-def test_axes_are_told_to_sides_that_there_are(tmp_path):
+def test_axes_are_told_to_programs_that_there_are(tmp_path):
     from benchmarks.step_sizes import step_config
 
-    assert all(axis.side in SIDES for axis in AXES)
+    assert all(axis.program in PROGRAMS for axis in AXES)
     batch, tokens, prototypes = AXES[:3]
     assert step_config("toy", batch.parameters(8)["changes"]).schedule.batch_size == 8
     config = step_config("toy", tokens.parameters(144)["changes"])

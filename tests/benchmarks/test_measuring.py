@@ -1,16 +1,19 @@
+import ast
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from benchmarks.comparing import Compared, Measured
 from benchmarks.measuring import Found, absent, row_entry
+from benchmarks.programs import PROGRAMS
 from benchmarks.report import write_report
 from benchmarks.rows import ROWS, Row, Target, chosen_rows
-from benchmarks.sides import SIDES
+from benchmarks.side_by_side import Measured, SideBySide
 from pipeline.runtime.processor import multiplies_bfloat16
 
+ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"name", "unit", "ours", "other", "other_name", "ratio"}
 KEYS |= {"peak_share", "peak_rss_mib", "repeats", "spread"}
 
@@ -24,7 +27,7 @@ def row(**changes) -> Row:
 
 def entry(of: Row, ours=(1.0, 1.0), other=(3.0, 3.0), peak_gflops=10.0, **more):
     theirs = None if other is None else Measured(other)
-    compared = Compared(Measured(ours), theirs, (), more.pop("idle_share", 0.0))
+    compared = SideBySide(Measured(ours), theirs, (), more.pop("idle_share", 0.0))
     memory = None if other is None else 200.0
     found = Found(compared, 100.0, more.pop("extra", {}), memory, **more)
     return row_entry(of, found, peak_gflops)
@@ -78,9 +81,9 @@ def test_what_is_absent_is_null_and_said():
     assert absent(row(needs=("no_such_package", "json"))) == "not installed: no_such_package"
 
 
-def test_a_side_that_does_not_wait_quietly_is_noted():
+def test_a_process_that_is_not_idle_while_the_other_is_measured_is_noted():
     assert entry(row(), idle_share=0.02)["note"] is None
-    assert entry(row(), idle_share=0.5)["note"] == "the waiting side used 50 % of a core"
+    assert entry(row(), idle_share=0.5)["note"] == "the idle process used 50 % of a core"
 
 
 def test_bfloat16_is_told_by_the_processor_s_flags(tmp_path):
@@ -104,11 +107,11 @@ def test_both_files(tmp_path):
     assert "75.0%" in text
 
 
-def test_rows_name_known_sides_and_are_chosen_by_prefix():
+def test_rows_name_known_programs_and_are_chosen_by_prefix():
     assert len({found.name for found in ROWS}) == len(ROWS)
     for found in ROWS:
-        assert found.ours in SIDES
-        assert found.other is None or found.other in SIDES
+        assert found.ours in PROGRAMS
+        assert found.other is None or found.other in PROGRAMS
     assert {found.name for found in chosen_rows("step")} == {n.name for n in ROWS if n.name[:4] == "step"}
     assert [found.name for found in chosen_rows("step-small, knn-faiss")] == ["step-small", "knn-faiss"]
     assert [found.name for found in chosen_rows("knn")] == ["knn-sklearn", "knn-faiss"]
@@ -117,3 +120,11 @@ def test_rows_name_known_sides_and_are_chosen_by_prefix():
     assert chosen_rows("step-small", toy=True)[0].parameters["size"] == "toy"
     assert {found.profile for found in chosen_rows("step-small,step-vit-small", profile=True)} == {"always"}
     assert {found.profile for found in chosen_rows("knn", profile=True)} == {"never"}
+
+
+def test_every_program_is_there():
+    for name, program in PROGRAMS.items():
+        module, _, found = program.path.partition(":")
+        path = ROOT / f"{module.replace('.', '/')}.py"
+        classes = {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)}
+        assert found in classes, name

@@ -29,7 +29,7 @@ class JpegImages:
         return decode(self._paths[i], at_least=at_least)
 
 
-class WaitShare:
+class DataWait:
     """A repeat returns the share of time, in %, that `steps` training steps waited for their batches."""
 
     def __init__(self, parameters: dict, folder: Path):

@@ -30,7 +30,7 @@ class _Search(ABC):
         del similarities, rows
         self.extra["beside_bank_mib"] = resident_mib("VmHWM") - before
 
-    def prepare(self) -> None:  # noqa: B027 - not every side has something to prepare
+    def prepare(self) -> None:  # noqa: B027 - not every program has something to prepare
         """What is not part of the search."""
 
     @abstractmethod

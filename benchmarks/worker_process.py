@@ -1,4 +1,4 @@
-"""Starting a side in a process of its own, and asking it for one repeat after the other."""
+"""A worker process from outside: it is started, and asked for one repeat after the other."""
 
 import contextlib
 import json
@@ -17,18 +17,18 @@ _GRACE_SECONDS = 2.0
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-class SideFailed(RuntimeError):
-    """A side could not be prepared or ended early; the message ends with what it last said."""
+class WorkerFailed(RuntimeError):
+    """A program could not be prepared or ended early; the message ends with what it last said."""
 
 
-class AskedSide:
-    """A side that waits in a read of its standard input, with idle threads, until it is asked.
+class WorkerProcess:
+    """A process that waits in a read of its standard input, with idle threads, for the next request.
 
     Args:
-        name: a key of `benchmarks.sides.SIDES`.
+        name: a key of `benchmarks.programs.PROGRAMS`.
         parameters: what it measures; JSON.
-        folder: shared by the sides of one comparison.
-        root: folder that holds the packages `pipeline` and `stages`.
+        folder: shared by the programs of one row.
+        root: folder that holds the packages `benchmarks` and `pipeline`.
         threads: for every numerical library.
         patience: seconds for any one answer.
     """
@@ -38,7 +38,7 @@ class AskedSide:
     ):
         self.name = name
         self._patience = patience
-        self._said = folder / f"{name}-{time.monotonic_ns()}.log"  # both sides may be of one name
+        self._said = folder / f"{name}-{time.monotonic_ns()}.log"  # both workers may be of one name
         variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
         text = json.dumps(parameters | {"threads": threads})
         with open(self._said, "wb") as said:
@@ -63,13 +63,13 @@ class AskedSide:
 
     def repeat(self) -> float:
         """The value of one repeat."""
-        answer = self._asked("repeat")
+        answer = self._request("repeat")
         self.peak_rss_mib = answer["peak_rss_mib"]
         return answer["value"]
 
     def report(self) -> dict:
-        """What the side has to say beyond its repeats."""
-        return self._asked("report")["report"]
+        """What the program has to say beyond its repeats."""
+        return self._request("report")["report"]
 
     def cpu_seconds(self) -> float:
         """Processor time that its process used so far."""
@@ -87,7 +87,7 @@ class AskedSide:
         self._process.wait()
         self._process.stdout.close()
 
-    def __enter__(self) -> "AskedSide":
+    def __enter__(self) -> "WorkerProcess":
         return self
 
     def __exit__(
@@ -95,7 +95,7 @@ class AskedSide:
     ) -> None:
         self.close()
 
-    def _asked(self, request: str) -> dict:
+    def _request(self, request: str) -> dict:
         try:
             self._process.stdin.write(f"{request}\n".encode())
             self._process.stdin.flush()
@@ -119,6 +119,6 @@ class AskedSide:
             raise self._failed(answer["error"])
         return answer
 
-    def _failed(self, what: str) -> SideFailed:
+    def _failed(self, what: str) -> WorkerFailed:
         lines = deque(self._said.read_text(errors="replace").splitlines(), maxlen=_LAST_LINES)
-        return SideFailed("\n".join([f"{self.name}: {what}; it last said:", *lines]))
+        return WorkerFailed("\n".join([f"{self.name}: {what}; it last said:", *lines]))

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.comparing import Disagreement, Measured, check_agreement, compare
+from benchmarks.side_by_side import Disagreement, Measured, check_agreement, compare
 
 
 class Clock:
@@ -11,7 +11,7 @@ class Clock:
         return self.now
 
 
-class FakeSide:
+class FakeWorker:
     def __init__(self, clock, seconds, log, name, idle=0.0):
         self.check, self.clock, self.seconds, self.log, self.name = {}, clock, seconds, log, name
         self.idle = idle  # processor seconds that it claims to use per second
@@ -27,11 +27,11 @@ class FakeSide:
 
 def compared(**options):
     clock, log = Clock(), []
-    ours, other = FakeSide(clock, 1.0, log, "ours"), FakeSide(clock, 2.0, log, "other")
+    ours, other = FakeWorker(clock, 1.0, log, "ours"), FakeWorker(clock, 2.0, log, "other")
     return compare(ours, other, clock=clock, settle=lambda seconds: None, **options), log
 
 
-def test_sides_are_asked_in_turn():
+def test_programs_are_measured_in_turn():
     found, log = compared(repeats=3, seconds=100)
     assert log == ["ours", "other"] * 3
     assert found.order == tuple(log)
@@ -45,11 +45,16 @@ def test_a_budget_of_seconds_ends_it_but_not_before_two_rounds(seconds, rounds):
     assert len(log) == 2 * rounds
 
 
-def test_a_busy_waiting_side_is_noticed():
+def test_an_idle_process_that_is_busy_is_noticed():
     clock, log = Clock(), []
-    spinning = FakeSide(clock, 2.0, log, "other", idle=0.9)
+    spinning = FakeWorker(clock, 2.0, log, "other", idle=0.9)
     found = compare(
-        FakeSide(clock, 1.0, log, "ours"), spinning, repeats=2, seconds=9, clock=clock, settle=lambda s: None
+        FakeWorker(clock, 1.0, log, "ours"),
+        spinning,
+        repeats=2,
+        seconds=9,
+        clock=clock,
+        settle=lambda s: None,
     )
     assert found.idle_share == pytest.approx(0.9 * 2 / 6)  # busy in the two seconds of ours, of six
 
@@ -57,7 +62,7 @@ def test_a_busy_waiting_side_is_noticed():
 def test_ours_alone():
     clock, log = Clock(), []
     found = compare(
-        FakeSide(clock, 1.0, log, "ours"), None, repeats=3, seconds=9, clock=clock, settle=lambda s: None
+        FakeWorker(clock, 1.0, log, "ours"), None, repeats=3, seconds=9, clock=clock, settle=lambda s: None
     )
     assert (found.other, log) == (None, ["ours"] * 3)
 
@@ -68,7 +73,7 @@ def test_quartiles():
     assert Measured((3.0, 1.0)).median == 2.0
 
 
-def test_sides_that_differ_are_refused():
+def test_programs_that_differ_are_refused():
     check_agreement({"loss": 2.0}, {"loss": 2.001}, 1e-3)
     with pytest.raises(Disagreement, match=r"loss: ours found 2, the other 2\.01"):
         check_agreement({"loss": 2.0}, {"loss": 2.01}, 1e-3)

@@ -1,4 +1,4 @@
-"""Ours, other, ours, other, ...: two sides measured in turn, with medians and quartiles."""
+"""Ours, other, ours, other, ...: two programs measured side by side, with medians and quartiles."""
 
 import statistics
 import time
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MIN_REPEATS = 2
-SETTLE_SECONDS = 0.05  # before a repeat: the other side's threads stop spinning
-MAX_IDLE_SHARE = 0.05  # of a core, that a waiting side may use
+SETTLE_SECONDS = 0.05  # before a repeat: the other process's threads stop spinning
+MAX_IDLE_SHARE = 0.05  # of a core, that the idle process may use
 
 
-class Asked(Protocol):
-    """A prepared side, see `asking.AskedSide`."""
+class Worker(Protocol):
+    """A prepared program, see `worker_process.WorkerProcess`."""
 
     check: dict[str, float]
 
@@ -22,12 +22,12 @@ class Asked(Protocol):
 
 
 class Disagreement(RuntimeError):
-    """The two sides do not compute the same."""
+    """The two programs do not compute the same."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The repeats of one side."""
+    """The repeats of one program."""
 
     values: tuple[float, ...]
 
@@ -45,64 +45,64 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Both sides' repeats."""
+class SideBySide:
+    """Both programs' repeats."""
 
     ours: Measured
     other: Measured | None
-    order: tuple[str, ...]  # who was asked when
-    idle_share: float  # of a core, that the waiting side used
+    order: tuple[str, ...]  # whose repeat came when
+    idle_share: float  # of a core, that the idle process used
 
 
 def check_agreement(ours: dict[str, float], other: dict[str, float], tolerance: float) -> None:
-    """Compare what both sides found before anything is timed.
+    """Compare what both programs found before anything is timed.
 
     Raises:
-        Disagreement: a quantity is missing on one side, or differs by more than `tolerance`, relatively.
+        Disagreement: a quantity is missing in one, or differs by more than `tolerance`, relatively.
     """
     if set(ours) != set(other):
-        raise Disagreement(f"the sides checked different things: {sorted(ours)} and {sorted(other)}")
+        raise Disagreement(f"the programs checked different things: {sorted(ours)} and {sorted(other)}")
     for name, value in ours.items():
         if not abs(value - other[name]) <= tolerance * max(abs(value), abs(other[name])):
             raise Disagreement(f"{name}: ours found {value:.6g}, the other {other[name]:.6g}")
 
 
 def compare(
-    ours: Asked,
-    other: Asked | None,
+    ours: Worker,
+    other: Worker | None,
     *,
     repeats: int,
     seconds: float,
     clock: Callable[[], float] = time.monotonic,
     settle: Callable[[float], None] = time.sleep,
-) -> Compared:
-    """Ask the sides in turn.
+) -> SideBySide:
+    """Measure the programs in turn.
 
     Args:
-        repeats: of each side, at most.
+        repeats: of each, at most.
         seconds: no new round begins when the rounds so far, and the next one, would take longer; but there
             are at least `MIN_REPEATS` rounds (or `repeats`, if that is less).
     """
-    sides = {"ours": ours} | ({"other": other} if other is not None else {})
-    values: dict[str, list[float]] = {name: [] for name in sides}
-    order, idle_seconds, waited_seconds = [], 0.0, 0.0
+    workers = {"ours": ours} | ({"other": other} if other is not None else {})
+    values: dict[str, list[float]] = {name: [] for name in workers}
+    order, used_seconds, idle_seconds = [], 0.0, 0.0
     started = clock()
     for done in range(repeats):
         elapsed = clock() - started
         if done >= MIN_REPEATS and elapsed * (done + 1) / done > seconds:
             break
-        for name, side in sides.items():
+        for name, worker in workers.items():
             settle(SETTLE_SECONDS)
-            waiting = [entry for key, entry in sides.items() if key != name]
-            before, asked = sum(entry.cpu_seconds() for entry in waiting), clock()
-            values[name].append(side.repeat())
+            idle = [each for key, each in workers.items() if key != name]
+            used_before, begun = sum(each.cpu_seconds() for each in idle), clock()
+            values[name].append(worker.repeat())
             order.append(name)
-            if waiting:
-                idle_seconds += sum(entry.cpu_seconds() for entry in waiting) - before
-                waited_seconds += clock() - asked
-    return Compared(
+            if idle:
+                used_seconds += sum(each.cpu_seconds() for each in idle) - used_before
+                idle_seconds += clock() - begun
+    return SideBySide(
         ours=Measured(tuple(values["ours"])),
         other=Measured(tuple(values["other"])) if other is not None else None,
         order=tuple(order),
-        idle_share=idle_seconds / waited_seconds if waited_seconds else 0.0,
+        idle_share=used_seconds / idle_seconds if idle_seconds else 0.0,
     )

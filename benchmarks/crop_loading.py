@@ -72,10 +72,12 @@ class TorchvisionLoading:
     """The usual transforms on PIL images in a DataLoader: in this process, or a worker per core."""
 
     def __init__(self, parameters: dict, folder: Path):
+        import torch
         from torch.utils.data import DataLoader
 
         from benchmarks.torchvision_views import Views
 
+        torch.set_num_threads(1)  # the workers of the DataLoader, or this one thread, do the work
         self.sizes = CROP_SIZES | parameters
         paths = write_photographs(folder, self.sizes["images"])
         dataset = Views(paths, crop_config(parameters), in_memory=not self.sizes["files"])
