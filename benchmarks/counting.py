@@ -7,6 +7,7 @@ from benchmarks.step_sizes import step_config
 from pipeline.config.reading import read_experiment
 from pipeline.config.stages import LinearConfig
 from pipeline.costs.pretraining import step_operations
+from pipeline.costs.probes import search_operations, sweep_operations
 
 SEARCH_SIZES = {"queries": 10_000, "bank": 50_000, "channels": 384, "k": 20}
 SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}
@@ -34,13 +35,19 @@ def step_images(parameters: dict[str, Any]) -> float:
 def search_flops(parameters: dict[str, Any]) -> float:
     """Of the similarities of every query with every bank row."""
     sizes = SEARCH_SIZES | parameters
-    return 2.0 * sizes["queries"] * sizes["bank"] * sizes["channels"]
+    return search_operations(sizes["queries"], sizes["bank"], sizes["channels"])
 
 
 def sweep_flops(parameters: dict[str, Any]) -> float:
     """Of logits and weight gradients of every image, class and learning rate."""
-    sizes, rates = SWEEP_SIZES | parameters, len(LinearConfig().base_lrs)
-    return 4.0 * sizes["images"] * sizes["channels"] * sizes["classes"] * rates * sizes["epochs"]
+    sizes = SWEEP_SIZES | parameters
+    return sweep_operations(
+        sizes["images"],
+        sizes["channels"],
+        num_classes=sizes["classes"],
+        num_rates=len(LinearConfig().base_lrs),
+        epochs=sizes["epochs"],
+    )
 
 
 def crops_per_core(parameters: dict[str, Any]) -> float:

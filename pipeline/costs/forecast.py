@@ -16,6 +16,7 @@ from pipeline.config.stages import FeaturesConfig, LinearConfig, LogisticConfig,
 from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
 from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
+from pipeline.costs.probes import search_operations, sweep_operations
 
 # Of the rate of NumPy's products: steps of ViT-S/16 at 224 pixels reach 0.77, of `cifar10` 0.58, of
 # `quickstart` 0.3 (26 and 28 November 2026).
@@ -106,14 +107,21 @@ def features_seconds(
 
 
 def knn_seconds(backbone: BackboneConfig, images: Images, machine: Machine) -> float:
-    pairs = (images.val + images.test) * images.train
-    return PROBE_SECONDS + pairs * NEIGHBOUR_SECONDS + machine.forward_seconds(pairs * backbone.dim)
+    queries = images.val + images.test
+    products = search_operations(queries, images.train, backbone.dim) / (SHARE * machine.rate)
+    return PROBE_SECONDS + queries * images.train * NEIGHBOUR_SECONDS + products
 
 
 def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
     channels = backbone.dim * (config.num_blocks + config.average_pool)
-    products = 2 * images.train * channels * images.num_classes * len(config.base_lrs)  # logits, gradients
-    return PROBE_SECONDS + config.epochs * 2 * products / (SWEEP_SHARE * machine.rate)
+    operations = sweep_operations(
+        images.train,
+        channels,
+        num_classes=images.num_classes,
+        num_rates=len(config.base_lrs),
+        epochs=config.epochs,
+    )
+    return PROBE_SECONDS + operations / (SWEEP_SHARE * machine.rate)
 
 
 def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: Images) -> float:
