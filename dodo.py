@@ -102,9 +102,10 @@ def task_stages():
 
 def task_plan():
     """Show what `doit run all` would do, why, and about how long it would take; also `plan of=search`"""
-    from pipeline.graph.plan import planned
 
     def show():
+        from pipeline.graph.plan import planned
+
         of = doit.get_var("of", "all")
         if of not in ("all", *NODES):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
