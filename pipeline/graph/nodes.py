@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.finetune import SubsetConfig
-from pipeline.config.section import Section
 from pipeline.config.report import ReportConfig
+from pipeline.config.section import Section
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.costs.multiplications import backbone_multiplications, head_multiplications

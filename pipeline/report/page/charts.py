@@ -149,20 +149,21 @@ def sweep(
     """
     if not values:
         return None
+    scale = {"type": "log" if log else "linear", "nice": False}
     spec = {
         "data": {"values": values},
         "width": _WIDTH - 60,
         "height": 220,
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": {"field": x, "type": "quantitative", "scale": {"type": "log" if log else "linear", "nice": False}},
+            "x": {"field": x, "type": "quantitative", "scale": scale},
             "y": {"field": "top-1 (%)", "type": "quantitative", "scale": {"zero": False}},
             "color": _by_arm(arms),
             "detail": {"field": "run"},
             "tooltip": [{"field": "run"}, {"field": x}, _number("top-1 (%)")],
         },
     }  # fmt: skip
-    best = {}
+    best: dict[str, float] = {}
     for value in values:
         best[value["run"]] = max(best.get(value["run"], 0.0), value["top-1 (%)"])
     told = ", ".join(f"{run} at most {value:.1f} %" for run, value in best.items())

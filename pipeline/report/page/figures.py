@@ -1,7 +1,7 @@
 """Figures: Vega-Lite specifications, drawn as SVG for the page and as SVG and PNG for papers.
 
 Vega-Lite by vl-convert: interactive in a page without a server, by 0.9 MB of JavaScript, and the same
-specification becomes a vector file without a browser. Colours of text and lines are the page's, by CSS, so that
+specification becomes a vector file without a browser. Colours of text and lines are the page's, by CSS:
 one drawing serves light and dark.
 """
 
