@@ -91,6 +91,7 @@ def task_all():
         link_pictures(GRAPH, MAIN, FOLDER / "pictures")
         print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
         print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
+        print(f"with curves, classes, pictures and features: {FOLDER / 'report.html'}")
 
     return {"actions": [show], "task_dep": ["_checks", *(node.label for node in MAIN)]}
 
