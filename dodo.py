@@ -91,6 +91,7 @@ def task_all():
         link_pictures(GRAPH, MAIN, FOLDER / "pictures")
         print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
         print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
+        print(f"with curves, classes, pictures and features: {FOLDER / 'report.html'}")
 
     return {"actions": [show], "task_dep": ["_checks", *(node.label for node in MAIN)]}
 
@@ -102,9 +103,10 @@ def task_stages():
 
 def task_plan():
     """Show what `doit run all` would do, why, and about how long it would take; also `plan of=search`"""
-    from pipeline.graph.plan import planned
 
     def show():
+        from pipeline.graph.plan import planned
+
         of = doit.get_var("of", "all")
         if of not in ("all", *NODES):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")

@@ -7,9 +7,9 @@
 import sys
 from pathlib import Path
 
-from pipeline.benchmark.device_rows import DEVICE_ROWS
-from pipeline.benchmark.rows import ROWS, chosen_rows
-from pipeline.benchmark.running import Plan, run_benchmark
+from benchmarks.device_rows import DEVICE_ROWS
+from benchmarks.rows import ROWS, chosen_rows
+from benchmarks.running import Plan, run_benchmark
 from pipeline.graph.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     end_on_signal()
-    # Apart: the planner must not take rates of toys, or of a GPU, for this processor's.
+    # Apart: rates of toys, or of a GPU, are not to replace this processor's.
     apart = "benchmark-toy" if plan.toy else "benchmark-cuda" if plan.device == "cuda" else ""
     default = ROOT / "results" / apart
     folder = Path(given.get("results") or default)

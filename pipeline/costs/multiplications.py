@@ -1,10 +1,11 @@
-"""Multiplications of forward passes, from the configuration alone: what progress and plans are estimated by.
+"""Multiplications of forward passes, from the configuration alone; all other counts are made of these.
 
 Shapes: n places of a map, D channels. A product with an (a, b) matrix counts a b for each row; norms,
-activations, softmax and sums count nothing.
+activations, softmax, pooling and sums count nothing, nor does the resampling of a position embedding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.models import AuxiliaryHeadConfig
@@ -21,11 +22,28 @@ def head_multiplications(head: AuxiliaryHeadConfig, backbone: BackboneConfig, si
     return head.depth * _HEADS[head.kind](head, side, backbone)
 
 
+def embedding_multiplications(config: BackboneConfig, size: int) -> float:
+    """Of a base's first layer, whose input takes no gradient, for one image of size x size pixels."""
+    if config.kind == "resnet":
+        kernel, stride = (3, 1) if config.patch_size == 1 else (7, 2)
+        return (size / stride) ** 2 * kernel**2 * 3 * config.embed_dim
+    return 3 * size**2 * config.embed_dim  # of patches that do not overlap, whatever their side
+
+
+def blocks_multiplications(tokens: float, dim: int, *, depth: int, mlp_ratio: float) -> float:
+    """Of transformer blocks whose tokens all see each other: 4 D^2 + 2 T D of attention, and the MLP."""
+    return depth * tokens * ((4 + 2 * mlp_ratio) * dim**2 + 2 * tokens * dim)
+
+
+def dense_multiplications(widths: Sequence[int]) -> float:
+    """Of one row through linear layers of these widths, the input's first."""
+    return float(sum(a * b for a, b in pairwise(widths)))
+
+
 def _vit(config: BackboneConfig, size: int) -> float:
-    dim, patches = config.embed_dim, (size / config.patch_size) ** 2
-    tokens = patches + 1
-    block = tokens * (4 + 2 * config.mlp_ratio) * dim**2 + 2 * tokens**2 * dim
-    return patches * 3 * config.patch_size**2 * dim + config.depth * block
+    tokens = (size / config.patch_size) ** 2 + 1
+    blocks = blocks_multiplications(tokens, config.embed_dim, depth=config.depth, mlp_ratio=config.mlp_ratio)
+    return embedding_multiplications(config, size) + blocks
 
 
 def _swin(config: BackboneConfig, size: int) -> float:
@@ -33,18 +51,14 @@ def _swin(config: BackboneConfig, size: int) -> float:
         seen = min(config.window_size, side) ** 2
         return n * ((4 + 2 * config.mlp_ratio) * dim**2 + 2 * seen * dim)
 
-    return _patch_stem(config, size) + _of_stages(config, size, block)
+    return embedding_multiplications(config, size) + _of_stages(config, size, block)
 
 
 def _convnext(config: BackboneConfig, size: int) -> float:
     def block(n: float, dim: int, side: float) -> float:
         return n * (config.kernel_size**2 * dim + 2 * config.mlp_ratio * dim**2)
 
-    return _patch_stem(config, size) + _of_stages(config, size, block)
-
-
-def _patch_stem(config: BackboneConfig, size: int) -> float:
-    return 3 * size**2 * config.embed_dim
+    return embedding_multiplications(config, size) + _of_stages(config, size, block)
 
 
 def _of_stages(config: BackboneConfig, size: int, block: Callable[[float, int, float], float]) -> float:
@@ -59,9 +73,7 @@ def _of_stages(config: BackboneConfig, size: int, block: Callable[[float, int, f
 
 
 def _resnet(config: BackboneConfig, size: int) -> float:
-    kernel, stride = (3, 1) if config.patch_size == 1 else (7, 2)
-    total = (size / stride) ** 2 * kernel**2 * 3 * config.embed_dim
-    in_dim = config.embed_dim
+    total, in_dim = embedding_multiplications(config, size), config.embed_dim
     for stage, (depth, dim) in enumerate(zip(config.depths, config.stage_dims, strict=True)):
         n = (size / config.stage_strides[stage]) ** 2
         before = 4 * n if stage else n  # places that the stage's first block reads
@@ -113,7 +125,7 @@ def _head_resmlp(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -
 _HEADS: dict[str, Callable[[AuxiliaryHeadConfig, float, BackboneConfig], float]] = {
     "convnext": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + _mlp(base.dim)),
     "mixer": _head_mixer,
-    "poolformer": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + _mlp(base.dim)),
+    "poolformer": lambda head, side, base: side**2 * _mlp(base.dim),
     "resmlp": _head_resmlp,
     "resnet": _head_resnet,
     "separable": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + base.dim**2),

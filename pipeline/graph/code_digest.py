@@ -27,7 +27,7 @@ NEUTRAL = {
     "pipeline.doctor": "looks, and computes nothing",
     "pipeline.training.progress_bar": "shows what the loop reports",
 }
-_OURS = ("pipeline", "stages")
+_OURS = ("pipeline", "benchmarks", "stages")
 _NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sources in pipeline/native
 
 

@@ -1,9 +1,12 @@
 """What an experiment consists of: which stages run, on what, and with which settings."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.finetune import SubsetConfig
+from pipeline.config.report import ReportConfig
 from pipeline.config.section import Section
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
@@ -24,6 +27,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
     "tables": "Collect the rows into result tables",
+    "report": "Put tables, curves, pictures and features into one page",
     # No part of `all`:
     "ablate": "Compare variants of the auxiliary head: discrepancy beside gain",
     "search-train": "Train all candidate heads together on one base, without labels",
@@ -104,7 +108,8 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     tables = Node("tables", "", _tables_config(experiment), probes, experiment.runtime)
     prepared = dict.fromkeys([images, classified, *annotated.values()])
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
-    nodes = [*prepared, *made, tables]
+    report = _report(experiment, tables, prepared, backbones, features, probes)
+    nodes = [*prepared, *made, tables, report]
     return list(dict.fromkeys(nodes))
 
 
@@ -236,6 +241,23 @@ def _finetunings(
             node = Node(stage, f"{run}-{name}", config, inputs, experiment.runtime, work)
             nodes[f"{stage}-{run}/{name}"] = node
     return nodes
+
+
+def _report(
+    experiment: Experiment,
+    tables: Node,
+    prepared: Iterable[Node],
+    backbones: dict[str, Node],
+    features: dict[str, Node],
+    probes: dict[str, Node],
+) -> Node:
+    """The page of all that the experiment made."""
+    inputs = {"tables": tables} | {f"data/{node.name}": node for node in prepared}
+    inputs |= {f"{node.stage}/{name}": node for name, node in backbones.items()}
+    inputs |= {f"features/{name}": node for name, node in features.items()} | probes
+    settings = experiment.model_dump(mode="json", exclude={"runtime"})
+    config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
+    return Node("report", "", config, inputs, experiment.runtime)
 
 
 def _tables_config(experiment: Experiment) -> TablesConfig:

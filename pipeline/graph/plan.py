@@ -1,14 +1,13 @@
 """What a run would do, why, and about how long it would take."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pipeline.benchmark.forecast import pretrain_seconds
-from pipeline.config.stages import PretrainConfig
 from pipeline.graph.fingerprints import Graph
+from pipeline.graph.forecasts import Forecasts
 from pipeline.graph.nodes import Node
 from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, holder, read_stamp
 
@@ -19,13 +18,20 @@ class Step:
 
     label: str
     reasons: tuple[str, ...]
-    seconds: float | None  # None: the stage never ran here, and the benchmark does not tell
-    benchmarked: bool = False  # seconds come from the benchmark's rates, not from earlier runs
+    seconds: float | None  # None: the stage never ran here, and there is nothing to forecast it by
+    forecast: bool = False  # seconds are reckoned from the configuration, not taken from earlier runs
 
 
-def plan(graph: Graph, nodes: list[Node] | None = None) -> list[Step]:
-    """Those of `nodes`, by default all, that are not current, in order, each with its reasons."""
+def plan(
+    graph: Graph, nodes: list[Node] | None = None, forecasts: Callable[[Graph], Forecasts] = Forecasts
+) -> list[Step]:
+    """Those of `nodes`, by default all, that are not current, in order, each with its reasons.
+
+    Args:
+        forecasts: makes what forecasts the time of stages that never ran here.
+    """
     nodes = graph.nodes if nodes is None else nodes
+    expected = forecasts(graph)
     stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in nodes}}
     steps, pending = [], set()
     for node in nodes:
@@ -38,10 +44,10 @@ def plan(graph: Graph, nodes: list[Node] | None = None) -> list[Step]:
         if upstream and fault != "waits for prepare":
             reasons = [*reasons, f"reads {', '.join(upstream[:3])}{', ...' if len(upstream) > 3 else ''}"]
         seconds = _estimate(node, stamps[node.stage])
-        benchmarked = seconds is None
-        if benchmarked:
-            seconds = _forecast(graph, node)
-        steps.append(Step(node.label, tuple(reasons), seconds, benchmarked and seconds is not None))
+        forecast = seconds is None
+        if forecast:
+            seconds = expected.seconds(node)
+        steps.append(Step(node.label, tuple(reasons), seconds, forecast and seconds is not None))
     return steps
 
 
@@ -56,14 +62,14 @@ def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
     lines = []
     width = max((len(step.label) for step in steps), default=0)
     for step in steps:
-        duration = "?" if step.seconds is None else in_words(step.seconds)
-        said = "; ".join([*step.reasons, *(["time by the benchmark's rate"] if step.benchmarked else [])])
+        duration = "-" if step.seconds is None else in_words(step.seconds)
+        said = "; ".join([*step.reasons, *(["time is a forecast"] if step.forecast else [])])
         lines.append(f"{step.label:<{width}} {duration:>8}  {said}")
     known = [step.seconds for step in steps if step.seconds is not None]
     total = f"about {in_words(sum(known))}" if known else "of unknown duration"
     unknown = len(steps) - len(known)
     if known and unknown:
-        total += f" and {unknown} stage(s) that never ran here"
+        total += f" and {unknown} stage(s) without a forecast"
     closing = f"{len(steps)} of {num_nodes} stages would run, {total}" if steps else "nothing to do"
     return [*lines, closing]
 
@@ -145,22 +151,3 @@ def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
     """Median pace of the latest five runs of the stage, for this node's work."""
     paces = [stamp["seconds"] / stamp["work"] for stamp in stamps[:5] if stamp.get("work")]
     return median(paces) * node.work if paces else None
-
-
-def _forecast(graph: Graph, node: Node) -> float | None:
-    """Of a pretraining that never ran here: its operations, at the rate that the benchmark measured."""
-    if not isinstance(node.config, PretrainConfig):
-        return None
-    num_images = _training_images(graph, node.inputs["data"])
-    return num_images and pretrain_seconds(node.config, num_images, graph.results)
-
-
-def _training_images(graph: Graph, data: Node) -> int | None:
-    """As prepared, or as the embedded set will be drawn; None: not known yet."""
-    try:
-        directory = graph.directory(data)
-        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8")) if directory else {}
-    except (OSError, ValueError):
-        summary = {}
-    drawn = data.config.photo_scenes.num_train if data.config.source == "photo-scenes" else None
-    return summary.get("counts", {}).get("train", drawn)

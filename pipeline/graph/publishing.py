@@ -11,6 +11,7 @@ from pipeline.storage.files import replacing
 # Stages whose artifacts people read -> the files.
 PUBLISHED: dict[str, str] = {
     "tables": "table.*",
+    "report": "report.html",
     "ablate": "ablate.*",
     "search": "search.*",
     "search-validate": "search-validate.*",

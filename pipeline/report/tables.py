@@ -4,7 +4,7 @@ With one seed a line's interval is the probe's own. With several, images are dra
 seeds, so the interval speaks of the test images and the standard deviation of the seeds.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,24 @@ def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
     return sentences
 
 
+def summary(lines: list[Line], config: TablesConfig) -> str:
+    """The answer in one sentence: in how many tasks each subject is above and below its baseline."""
+    counts: dict[tuple[str, str], Counter] = defaultdict(Counter)
+    seeds = 1
+    for line in headlines(lines):
+        if line["arm"] in config.subjects and line["difference_ci_low"] is not None:
+            counts[line["arm"], line["baseline"]][_direction(line)] += 1
+            seeds = len(line["seeds"])
+    if not counts:
+        return "There is nothing to compare: no arm with an auxiliary head was measured beside its baseline."
+    told = []
+    for (arm, baseline), of in counts.items():
+        parts = [f"{of[word]} {word}" for word in ("better", "worse", "not told apart") if of[word]]
+        told.append(f"{arm} against {baseline}, of {sum(of.values())} tasks: {', '.join(parts)}")
+    over = "at this one seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
+    return f"{'; '.join(told)} ({over}; {100 * config.confidence:g} % intervals over test images)."
+
+
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each task's headline metric: its first one without a variant ("_k20") in its name."""
     chosen: dict[str, str] = {}
@@ -83,6 +101,13 @@ def headlines(lines: list[Line]) -> list[Line]:
 def points(fraction: float) -> str:
     """A difference in percentage points, with its sign and one decimal."""
     return f"{100 * fraction:+.1f}"
+
+
+def _direction(line: Line) -> str:
+    """Which side of 0 the whole interval of a difference lies on."""
+    sign = 1 if line["higher_is_better"] else -1
+    worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
+    return "better" if worst > 0 else "worse" if best < 0 else "not told apart"
 
 
 def _judged(line: Line, config: TablesConfig) -> str:

@@ -76,7 +76,7 @@ def test_the_readme_is_one_page():
 
 
 @pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"`((?:pipeline|stages|tests)/[\w./-]*)`", EVERYTHING)))
+    "path", sorted(set(re.findall(r"`((?:pipeline|benchmarks|stages|tests)/[\w./-]*)`", EVERYTHING)))
 )
 def test_paths_exist(path):
     assert (ROOT / path).exists()

@@ -11,7 +11,7 @@ from pipeline.config.models import AUXILIARY_HEADS
 from tests.docs.pages import PAGES, ROOT, blocks
 
 EXAMPLES = {name: text for name, text in PAGES.items() if name.startswith("docs/adding-")}
-COPIED = ("pipeline", "stages", "tests", "docs", "dodo.py", "pyproject.toml", "README.md")
+COPIED = ("pipeline", "benchmarks", "stages", "tests", "docs", "dodo.py", "pyproject.toml", "README.md")
 
 
 def changed(text: str, diff: str) -> str:

@@ -1,26 +1,22 @@
-"""Multiplications against PyTorch's counter, on the oracles of bases and heads."""
+"""Multiplications against PyTorch's counter, on the oracles of bases and heads; of both passes of a base."""
 
-import numpy as np
 import pytest
 
 from pipeline.config.backbone import BASES, BackboneConfig
 from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
-from pipeline.costs.multiplications import _BACKBONES, _HEADS, backbone_multiplications, head_multiplications
+from pipeline.costs.multiplications import (
+    _BACKBONES,
+    _HEADS,
+    backbone_multiplications,
+    embedding_multiplications,
+    head_multiplications,
+)
+from tests.pipeline.costs.torch_counter import counted
 from tests.pipeline.models.auxiliary_heads.small_head import DIM, GRID, NUM_HEADS, build, head_config
 from tests.pipeline.models.backbones import small_base
 
 # As the backbone that a small head stands on.
 BASE = BackboneConfig(size="custom", image_size=16, patch_size=4, embed_dim=DIM, depth=1, num_heads=NUM_HEADS)
-
-
-def counted(run) -> float:
-    """Multiplications of products and convolutions."""
-    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops() / 2
 
 
 def tensors(network):
@@ -52,8 +48,18 @@ def test_bases_as_counted(jt, rng, kind, changes):
     config = small_base.base_config(kind, **changes)
     p, size = tensors(small_base.build(config)), config.image_size
     images = torch.tensor(rng.normal(size=(1, 3, size, size)))
-    expected = counted(lambda: torch_bases.base(p, config, images))
-    assert backbone_multiplications(config, size) == expected
+    forward = backbone_multiplications(config, size)
+    assert 2 * forward == counted(lambda: torch_bases.base(p, config, images))
+    for weight in p.values():
+        weight.requires_grad_(True)
+
+    def both_passes():
+        _, vector, patches = torch_bases.base(p, config, images)
+        (vector.sum() + patches.sum()).backward()
+
+    # Twice the forward pass, but for the images' gradient.
+    backward = 2 * forward - embedding_multiplications(config, size)
+    assert 2 * (forward + backward) == counted(both_passes)
 
 
 def test_vit_as_counted():
@@ -72,9 +78,7 @@ def test_heads_as_counted(jt, rng, kind):
     p = tensors(build(kind, window_size=4))
     x = torch.tensor(rng.normal(size=(1, DIM, *GRID)))
     expected = counted(lambda: torch_heads.head(p, config, x, grid=GRID, num_heads=NUM_HEADS))
-    if kind == "poolformer":  # PyTorch's counter counts no pooling
-        expected += config.depth * config.kernel_size**2 * np.prod(GRID) * DIM
-    assert head_multiplications(config, BASE, 16) == expected
+    assert 2 * head_multiplications(config, BASE, 16) == expected
 
 
 def test_heads_of_one_depth_differ_many_times():

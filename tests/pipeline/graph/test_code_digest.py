@@ -71,3 +71,15 @@ def test_an_unchanged_file_is_not_read_again(root):
 def test_a_missing_stage_is_named(root):
     with pytest.raises(FileNotFoundError, match=r"stages\.none"):
         CodeDigests(root).digest("stages.none")
+
+
+def test_what_a_stage_takes_from_the_benchmarks_is_in_its_digest(root):
+    (root / "benchmarks").mkdir()
+    (root / "benchmarks" / "rates.py").write_text("RATE = 1\n")
+    (root / "stages" / "rated.py").write_text("from benchmarks.rates import RATE\n")
+    before = CodeDigests(root)
+    assert sorted(before.parts("stages.rated")) == ["benchmarks/rates.py", "stages/rated.py"]
+    assert before.libraries("stages.rated") == set()
+    digest = before.digest("stages.rated")
+    (root / "benchmarks" / "rates.py").write_text("RATE = 2\n")
+    assert CodeDigests(root).digest("stages.rated") != digest

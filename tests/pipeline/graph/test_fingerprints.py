@@ -139,7 +139,7 @@ def test_additions_retire_no_pretraining(tree, what):
 
 def test_the_drawing_of_curves_retires_the_curves_alone(tree):
     retired = changed(tree, ADDITIONS["a plot"])
-    assert {label.split(":")[0] for label in retired} == {"curves", "tables"}
+    assert {label.split(":")[0] for label in retired} == {"curves", "tables", "report"}
 
 
 # File -> arms that run it.

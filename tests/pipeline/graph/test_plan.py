@@ -4,13 +4,25 @@ import os
 import pytest
 
 from pipeline.config.experiment import Experiment
+from pipeline.costs.forecast import COMPILE_SECONDS
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
+from pipeline.graph.forecasts import Forecasts
 from pipeline.graph.nodes import experiment_nodes
-from pipeline.graph.plan import in_words, plan, plan_lines
+from pipeline.graph.plan import in_words, plan_lines
+from pipeline.graph.plan import plan as plan_by
 from pipeline.storage.artifacts import artifacts_root, locked
 
 STAGES = ("prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables")
+
+
+def plan(graph, *, core=True, operators=True):
+    """On a machine of 130 GFLOP/s whose cache holds compiled code, or does not."""
+
+    def forecasts(of):
+        return Forecasts(of, rate=lambda threads: 130e9, compiled=(core, operators))
+
+    return plan_by(graph, forecasts=forecasts)
 
 
 @pytest.fixture
@@ -45,13 +57,38 @@ def finish(graph, seconds=10.0):
         (directory / "stamp.json").write_text(json.dumps(stamp))
 
 
+def once_prepared(graph, **counts) -> float:
+    """The forecast of a pretraining as if the images had been prepared."""
+    directory = graph.directory(graph.nodes[0])
+    directory.mkdir(parents=True)
+    summary = {"counts": counts, "class_names": ["a", "b"]}
+    (directory / "summary.json").write_text(json.dumps(summary))
+    node = next(node for node in graph.nodes if node.label == "pretrain:hssl-seed0")
+    return Forecasts(graph, rate=lambda threads: 130e9, compiled=(True, True)).seconds(node)
+
+
 def test_nothing_is_known_after_prepare_before_it_ran(make):
     graph = make()
     steps = plan(graph)
     assert [step.label for step in steps] == [node.label for node in graph.nodes]
     assert steps[0].reasons == ("never run",)
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
-    assert plan_lines(steps, 19)[-1] == "19 of 19 stages would run, of unknown duration"
+    assert all(step.forecast for step in steps)
+    hours = sum(step.seconds for step in steps) / 3600
+    assert plan_lines(steps, 19)[-1] == f"19 of 19 stages would run, about {hours:.1f} h"
+
+
+def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path):
+    graph = make(data={"source": str(tmp_path)})
+    steps = {step.label: step for step in plan(graph)}
+    known = {label for label, step in steps.items() if step.seconds is not None}
+    assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables"}
+    *lines, closing = plan_lines(list(steps.values()), len(steps))
+    assert lines[0].split()[:2] == ["prepare:images", "-"]
+    assert closing.endswith("and 15 stage(s) without a forecast")
+    pretraining = once_prepared(graph, train=4000, val=800, test=1600)
+    drawn = {step.label: step for step in plan(make())}["pretrain:hssl-seed0"].seconds
+    assert pretraining == pytest.approx(drawn)  # as many as are drawn
 
 
 def test_a_finished_graph_has_nothing_to_do(make):
@@ -120,24 +157,38 @@ def test_durations(seconds, words):
     assert in_words(seconds) == words
 
 
-def test_a_pretraining_that_never_ran_is_estimated_by_the_benchmark(make):
-    graph = make()
-    graph.results.mkdir(exist_ok=True)
-    entries = [{"name": "step-vit-small", "flops": 1e12, "gflops": 100.0}]
-    (graph.results / "benchmark.json").write_text(json.dumps(entries))
-    steps = {step.label: step for step in plan(graph)}
-    hssl, ibot = steps["pretrain:hssl-seed0"], steps["pretrain:ibot-seed0"]
-    assert hssl.benchmarked
+def test_an_earlier_run_knows_better_than_a_forecast(make):
+    first = {step.label: step for step in plan(make())}
+    hssl, ibot = first["pretrain:hssl-seed0"], first["pretrain:ibot-seed0"]
     assert hssl.seconds > ibot.seconds > 3600  # 100 epochs of 4000 images at 224 pixels
-    assert steps["knn:hssl-seed0"].seconds is None
     (line,) = [line for line in plan_lines([hssl], 1) if line.startswith("pretrain")]
-    assert "waits for prepare; time by the benchmark's rate" in line
+    assert line.endswith("waits for prepare; time is a forecast")
     finish(make())
-    again = {step.label: step for step in plan(make(schedule={"epochs": 200}))}
-    assert not again["pretrain:hssl-seed0"].benchmarked  # an earlier run knows better
+    again = {step.label: step for step in plan(make(schedule={"epochs": 200}))}["pretrain:hssl-seed0"]
+    assert not again.forecast
+    assert again.seconds < 60
+
+
+def test_the_first_stage_of_a_kind_compiles(make):
+    def seconds(core, operators):
+        return {step.label: step.seconds for step in plan(make(), core=core, operators=operators)}
+
+    warm, cold, no_operators = seconds(True, True), seconds(False, False), seconds(True, False)
+    more = {label: round(cold[label] - warm[label]) for label in cold if cold[label] != warm[label]}
+    assert more == {
+        "initialize:random-seed0": COMPILE_SECONDS["core"],
+        "pretrain:ibot-seed0": COMPILE_SECONDS["pretrain"],
+    }
+    assert sum(no_operators.values()) == pytest.approx(sum(warm.values()) + COMPILE_SECONDS["pretrain"])
+
+
+def test_a_card_s_time_is_not_forecast(make):
+    graph = make(runtime={"device": "cuda"})
+    known = {step.label.partition(":")[0] for step in plan(graph) if step.seconds is not None}
+    assert known == {"prepare", "curves", "knn", "linear", "logistic", "tables"}
 
 
 def test_columns_align_whatever_the_names_are(make):
     steps = plan(make())
     *lines, _ = plan_lines(steps, len(steps))
-    assert len({line.index(" ? ") for line in lines}) == 1
+    assert len({line.index("never run" if "never run" in line else "waits for") for line in lines}) == 1

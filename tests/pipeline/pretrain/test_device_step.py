@@ -25,8 +25,8 @@ def device(jt, monkeypatch):
 
 def toy_run(num_steps):
     """Losses of some steps of the toy network, and the way that its parameters took."""
-    from pipeline.benchmark.step_inputs import step_batches, step_rates
-    from pipeline.benchmark.step_sizes import step_config
+    from benchmarks.step_inputs import step_batches, step_rates
+    from benchmarks.step_sizes import step_config
     from pipeline.pretrain.step import initial_state, train_step
 
     config = step_config("toy")
@@ -76,9 +76,9 @@ def test_the_same_bits_twice_in_bfloat16(device):
 
 
 def test_few_launches(jt, device):
+    from benchmarks.step_inputs import step_batches, step_rates
+    from benchmarks.step_sizes import step_config
     from pipeline import kernels
-    from pipeline.benchmark.step_inputs import step_batches, step_rates
-    from pipeline.benchmark.step_sizes import step_config
     from pipeline.pretrain.step import initial_state, train_step
     from pipeline.pretrain.upload import uploaded
 

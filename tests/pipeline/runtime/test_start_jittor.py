@@ -234,7 +234,7 @@ def test_free_memory_is_joined(warm):
         START
         + """
 import jittor
-from pipeline.benchmark.resident import resident_mib
+from benchmarks.resident import resident_mib
 start = resident_mib()
 small = [jittor.ones((3, 2**18)) for _ in range(64)]
 jittor.sync(small)

@@ -1,0 +1,61 @@
+"""What a repeat of a row amounts to: images, and operations by arithmetic. Imports neither framework."""
+
+from typing import Any
+
+from benchmarks.step_inputs import step_batches
+from benchmarks.step_sizes import step_config
+from pipeline.config.reading import read_experiment
+from pipeline.config.stages import LinearConfig
+from pipeline.costs.pretraining import step_operations
+from pipeline.costs.probes import search_operations, sweep_operations
+
+SEARCH_SIZES = {"queries": 10_000, "bank": 50_000, "channels": 384, "k": 20}
+SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}
+# `files`: JPEG files and every core, else images in memory and one thread.
+CROP_SIZES = {
+    "images": 64, "batch": 16, "global_size": 224, "local_size": 96, "num_local": 6, "files": False
+}  # fmt: skip
+DENSE_PRESET = "quickstart"
+
+
+def steps_operations(parameters: dict[str, Any]) -> float:
+    """Of pretraining steps, with the mean number of hidden patches of the batches that are measured."""
+    config = step_config(parameters["size"], parameters.get("changes"))
+    batches = step_batches(config)
+    hidden = sum(int(batch.masks.sum()) for batch in batches) / len(batches)
+    return parameters.get("steps", 1) * step_operations(config, hidden)
+
+
+def step_images(parameters: dict[str, Any]) -> float:
+    """Of pretraining steps."""
+    config = step_config(parameters["size"], parameters.get("changes"))
+    return config.schedule.batch_size * parameters.get("steps", 1)
+
+
+def search_flops(parameters: dict[str, Any]) -> float:
+    """Of the similarities of every query with every bank row."""
+    sizes = SEARCH_SIZES | parameters
+    return search_operations(sizes["queries"], sizes["bank"], sizes["channels"])
+
+
+def sweep_flops(parameters: dict[str, Any]) -> float:
+    """Of logits and weight gradients of every image, class and learning rate."""
+    sizes = SWEEP_SIZES | parameters
+    return sweep_operations(
+        sizes["images"],
+        sizes["channels"],
+        num_classes=sizes["classes"],
+        num_rates=len(LinearConfig().base_lrs),
+        epochs=sizes["epochs"],
+    )
+
+
+def crops_per_core(parameters: dict[str, Any]) -> float:
+    """Images, over the cores that load them together."""
+    sizes = CROP_SIZES | parameters
+    return sizes["images"] / (parameters["threads"] if sizes["files"] else 1)
+
+
+def dense_images(parameters: dict[str, Any]) -> float:
+    """Of a step of segmentation or detection."""
+    return getattr(read_experiment(DENSE_PRESET), parameters["task"]).schedule.batch_size

@@ -1,0 +1,58 @@
+"""How long a training step waits for its data: the loop's own measure around real steps."""
+
+from pathlib import Path
+
+import jittor as jt
+import numpy as np
+
+from benchmarks.photographs import write_photographs
+from benchmarks.step_inputs import step_rates
+from benchmarks.step_sizes import step_config
+from pipeline import kernels
+from pipeline.datasets.decode import decode
+from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.pretrain.step import initial_state, train_step
+from pipeline.training.prefetch import prefetch
+from pipeline.training.throughput import Throughput
+
+
+class JpegImages:
+    """As much of a prepared data set as pretraining asks for; every image is a training image, in a file."""
+
+    def __init__(self, paths: list[Path]):
+        self._paths = paths
+
+    def indices(self, split: str) -> np.ndarray:
+        return np.arange(len(self._paths))
+
+    def image(self, i: int, at_least: int | None = None) -> np.ndarray:
+        return decode(self._paths[i], at_least=at_least)
+
+
+class DataWait:
+    """A repeat returns the share of time, in %, that `steps` training steps waited for their batches."""
+
+    def __init__(self, parameters: dict, folder: Path):
+        kernels.use("fused")
+        self.config = step_config(parameters["size"])
+        self.rates, self.steps = step_rates(self.config), parameters.get("steps", 8)
+        dataset = JpegImages(write_photographs(folder, 64))
+        self.make_batch = BatchMaker(self.config, dataset)
+        self.state = initial_state(self.config)
+        self.check: dict[str, float] = {}
+        self._train(range(2))
+
+    def repeat(self) -> float:
+        return 100 * self._train(range(self.state.step, self.state.step + self.steps))
+
+    def _train(self, steps: range) -> float:
+        batches = prefetch(self.make_batch, steps)
+        throughput = Throughput(steps.start, self.config.schedule.batch_size)
+        for batch in batches:
+            if self.state.step == steps.start:  # the first batch is never there yet
+                throughput = Throughput(steps.start, self.config.schedule.batch_size)
+            throughput.batch_arrived()
+            self.state, _ = train_step(self.state, batch, self.rates, self.config)
+            jt.sync_all(True)
+            throughput.batch_requested()
+        return throughput.read(self.state.step)["data_wait_share"]

@@ -1,0 +1,101 @@
+"""Training steps of segmentation and detection, fine-tuned, at the sizes of the preset `quickstart`."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import jittor as jt
+import numpy as np
+
+from benchmarks.counting import DENSE_PRESET
+from pipeline import kernels
+from pipeline.config.reading import read_experiment
+from pipeline.detection.batches import DetectBatch
+from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.targets import Truth
+from pipeline.detection.training import detection_losses
+from pipeline.finetune.rates import decayed
+from pipeline.kernels.adamw import AdamW
+from pipeline.models.backbones import build_backbone
+from pipeline.models.dense_backbone import DenseBackbone
+from pipeline.models.initialization import initialize
+from pipeline.segmentation.batches import SegmentBatch
+from pipeline.segmentation.network import SegmentationNetwork
+
+NUM_CLASSES = 15  # of photo-scenes
+
+
+class DenseStep:
+    """A repeat returns the seconds of one step. parameters: `task`, "segmentation" or "detection"."""
+
+    def __init__(self, parameters: dict, folder: Path):
+        kernels.use("fused")
+        make = {"segmentation": _segmentation, "detection": _detection}[parameters["task"]]
+        self.network, self.losses, self.batch, schedule = make()
+        named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
+        self.parameters = [parameter for _, parameter in named]
+        flags = [decayed(name, p.shape, embeddings=schedule.embeddings_decay) for name, p in named]
+        self.optimizer = AdamW(self.parameters, decayed=flags, max_gradient_norm=schedule.max_gradient_norm)
+        self.network.train()
+        self.check: dict[str, float] = {}
+        for _ in range(2):
+            self.repeat()
+
+    def repeat(self) -> float:
+        jt.sync_all(True)
+        started = time.perf_counter()
+        terms = self.losses(self.batch, None)
+        self.optimizer.step(jt.grad(sum(terms.values()), self.parameters), lr=1e-4, weight_decay=0.05)
+        jt.sync_all(True)
+        return time.perf_counter() - started
+
+
+def _backbone(experiment, *, tap_norm: bool) -> DenseBackbone:
+    network = build_backbone(experiment.backbone)
+    initialize(network, seed=0)
+    return DenseBackbone(network, tap_norm=tap_norm, frozen=False)
+
+
+def _segmentation() -> tuple[SegmentationNetwork, Callable, SegmentBatch, object]:
+    experiment, rng = read_experiment(DENSE_PRESET), np.random.default_rng(0)
+    config = experiment.segmentation.stage_config("uper-finetuned", seed=0)
+    network = SegmentationNetwork(_backbone(experiment, tap_norm=config.heads.tap_norm), config, NUM_CLASSES)
+    size, side = config.schedule.batch_size, config.view.crop_size
+    coarse = rng.integers(0, NUM_CLASSES, (size, side // 16, side // 16)).astype(np.int16)
+    batch = SegmentBatch(
+        names=[str(index) for index in range(size)],
+        images=rng.standard_normal((size, 3, side, side), np.float32),
+        label_maps=coarse.repeat(16, axis=1).repeat(16, axis=2),
+        channel_scales=[np.ones((size, width), np.float32) for width in network.dropout_widths],
+    )
+    return network, network.losses, batch, config.schedule
+
+
+def _detection() -> tuple[CascadeMaskRcnn, Callable, DetectBatch, object]:
+    experiment, rng = read_experiment(DENSE_PRESET), np.random.default_rng(0)
+    config = experiment.detection.stage_config("finetuned", seed=0)
+    backbone = _backbone(experiment, tap_norm=config.heads.tap_norm)
+    network = CascadeMaskRcnn(backbone, config.heads, NUM_CLASSES, masks=True, seed=0)
+    size, side = config.schedule.batch_size, config.view.short_sides[0]
+    batch = DetectBatch(
+        names=[str(index) for index in range(size)],
+        images=rng.standard_normal((size, 3, side, side), np.float32),
+        sizes=np.full((size, 2), side),
+        truths=[_rectangles(rng, side, count=3) for _ in range(size)],
+        sample_seeds=rng.integers(2**62, size=size),
+    )
+    return network, partial(detection_losses, network), batch, config.schedule
+
+
+def _rectangles(rng: np.random.Generator, side: int, count: int) -> Truth:
+    corners = rng.integers(0, side // 2, (count, 2))
+    extents = rng.integers(side // 8, side // 2, (count, 2))
+    boxes = np.concatenate([corners, corners + extents], axis=1)
+    masks = np.zeros((count, side, side), bool)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.tolist(), strict=True):
+        mask[top:bottom, left:right] = True
+    classes = rng.integers(0, NUM_CLASSES, count)
+    return Truth(
+        boxes=boxes.astype(np.float32), classes=classes, crowds=np.zeros((0, 4), np.float32), masks=masks
+    )

@@ -1,0 +1,70 @@
+"""The rows of the benchmark on a GPU: the pretraining step beside PyTorch on the same card, in one run.
+
+For both programs the crops lie on the card before a step: how they come there is another question.
+"""
+
+from benchmarks.counting import step_images, steps_operations
+from benchmarks.rows import Row, Target
+
+_BATCH = 64
+_STEPS = 20  # of a repeat: reading the clock waits for the card
+_TITLES = {"vit-small": "ViT-S/16", "vit-base": "ViT-B/16"}
+# Between two programs that round at different places, relative, in losses and in the parameters' ways.
+_TOLERANCES = {"float32": 2e-3, "tf32": 2e-2, "bfloat16": 5e-2}
+
+
+def _row(
+    size: str,
+    precision: str,
+    *,
+    suffix: str = "",
+    other: str = "torch-step",
+    name: str,
+    least: float | None,
+    **more,
+) -> Row:
+    changes = {"schedule": {"batch_size": _BATCH, "precision": precision}}
+    return Row(
+        name=f"step-{size}-{precision}{suffix}",
+        title=f"pretraining step, {_TITLES[size]} at 224 px, batch {_BATCH}, K 8192, {precision}",
+        unit="images/s",
+        ours="our-step",
+        other=other,
+        other_name=name,
+        needs=("torch",) if other == "torch-step" else (),
+        parameters={"size": size, "changes": changes, "steps": _STEPS, "device": "cuda"},
+        other_parameters=more,
+        toy={"size": "toy", "steps": 2},
+        items=step_images,
+        higher_is_better=True,
+        flops=steps_operations,
+        tolerance=_TOLERANCES[precision],
+        targets=() if least is None else (Target("ratio", at_least=least),),
+        profile="if a target is missed",
+        repeats=5,
+        seconds=60,
+    )
+
+
+def _rows_of(size: str) -> list[Row]:
+    eager = "PyTorch eager, same algorithm"
+    return [
+        _row(size, "bfloat16", name=eager, least=1.3),
+        _row(size, "bfloat16", suffix="-compiled", name="PyTorch, torch.compile", least=1.05, compile=True),
+        _row(size, "tf32", name=eager, least=None),
+        _row(size, "float32", name=eager, least=None),
+    ]
+
+
+DEVICE_ROWS: tuple[Row, ...] = (
+    *_rows_of("vit-small"),
+    *_rows_of("vit-base"),
+    _row(
+        "vit-small",
+        "float32",
+        suffix="-official",
+        other="official-step",
+        name="the official computation in stock Jittor operators",
+        least=8,
+    ),
+)

@@ -1,0 +1,51 @@
+"""What ImageNet-1K costs, by arithmetic: operations of the whole run over a rate that is stated."""
+
+from dataclasses import dataclass
+
+from pipeline.config.experiment import Experiment
+from pipeline.config.stages import PretrainConfig
+from pipeline.costs.pretraining import step_operations
+
+IMAGENET_IMAGES = 1_281_167
+EPOCHS = 100
+# Assumptions, not measurements: nothing here has been run on a GPU.
+GPU_PEAK_TFLOPS = 312.0  # dense bf16 of an NVIDIA A100, as its data sheet states
+GPU_SHARE = 0.35  # of the peak that such a training reaches
+EIGHT_GPUS_EFFICIENCY = 0.9
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of the whole pretraining."""
+
+    size: str  # of the ViT
+    num_local: int
+    operations: float
+    cpu_seconds: float | None  # None: this machine's rate was not measured
+    gpu_seconds: float
+    eight_gpus_seconds: float
+
+
+def imagenet_config(size: str, num_local: int = 0) -> PretrainConfig:
+    """The published recipe at 224 pixels, with the ConvNeXt head."""
+    experiment = {"name": "imagenet", "backbone": {"size": size}, "crops": {"num_local": num_local}}
+    return Experiment.model_validate(experiment).pretrain_config("hssl", seed=0)
+
+
+def imagenet_cost(size: str, num_local: int, cpu_gflops: float | None) -> Cost:
+    """Of `EPOCHS` epochs of ImageNet-1K.
+
+    Args:
+        cpu_gflops: what a pretraining step reaches on this machine.
+    """
+    config = imagenet_config(size, num_local)
+    total = step_operations(config) * EPOCHS * IMAGENET_IMAGES / config.schedule.batch_size
+    gpu = total / (GPU_PEAK_TFLOPS * 1e12 * GPU_SHARE)
+    return Cost(
+        size=size,
+        num_local=num_local,
+        operations=total,
+        cpu_seconds=None if cpu_gflops is None else total / (cpu_gflops * 1e9),
+        gpu_seconds=gpu,
+        eight_gpus_seconds=gpu / (8 * EIGHT_GPUS_EFFICIENCY),
+    )

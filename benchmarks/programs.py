@@ -1,0 +1,52 @@
+"""What is measured, by name. A program is loaded in a process of its own: Jittor and PyTorch never meet."""
+
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Program:
+    """A class that takes (parameters, folder) and has `repeat` and `check`, see `worker.LoadedProgram`."""
+
+    path: str  # module:class
+    framework: Literal["jittor", "torch"] | None = None  # that is started first
+
+    def load(self, parameters: dict, folder: Path) -> Any:
+        """Start the framework on `parameters["threads"]` threads, and make one of the class."""
+        if self.framework == "jittor":
+            from pipeline.runtime.start_jittor import start
+
+            start(parameters.get("device", "cpu"), parameters["threads"], say=_say)
+        elif self.framework == "torch":
+            import torch
+
+            torch.set_num_threads(parameters["threads"])
+        return pkgutil.resolve_name(self.path)(parameters, folder)
+
+
+def _say(message: str) -> None:
+    print(message, flush=True)
+
+
+PROGRAMS: dict[str, Program] = {
+    "our-step": Program("benchmarks.our_step:OurStep", "jittor"),
+    "torch-step": Program("benchmarks.torch_step:TorchStep", "torch"),
+    "official-step": Program("benchmarks.official_step:OfficialStep", "jittor"),
+    "our-search": Program("benchmarks.neighbour_search:OurSearch"),
+    "sklearn-search": Program("benchmarks.neighbour_search:SklearnSearch"),
+    "faiss-search": Program("benchmarks.neighbour_search:FaissSearch"),
+    "our-sweep": Program("benchmarks.learning_rate_sweep:OurSweep"),
+    "sweep-by-rate": Program("benchmarks.learning_rate_sweep:SweepByRate"),
+    "our-loading": Program("benchmarks.crop_loading:OurLoading"),
+    "pillow-loading": Program("benchmarks.crop_loading:PillowLoading"),
+    "torchvision-loading": Program("benchmarks.crop_loading:TorchvisionLoading"),
+    "data-wait": Program("benchmarks.data_wait:DataWait", "jittor"),
+    "dense-step": Program("benchmarks.dense_step:DenseStep", "jittor"),
+    "memory-growth": Program("benchmarks.memory_growth:MemoryGrowth", "jittor"),
+    "our-startup": Program("benchmarks.startup:Startup"),
+    "torch-startup": Program("benchmarks.startup:TorchStartup"),
+    "idle-graph": Program("benchmarks.idle_graph:IdleGraph"),
+    "matmul-peak": Program("benchmarks.matmul_peak:MatmulPeak", "jittor"),
+}

@@ -1,0 +1,297 @@
+"""The rows of the benchmark: what is measured against what, with which targets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from benchmarks.counting import (
+    crops_per_core,
+    dense_images,
+    search_flops,
+    step_images,
+    steps_operations,
+    sweep_flops,
+)
+from pipeline.runtime.processor import multiplies_bfloat16
+
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on one number of a row's object, or of its `extra`."""
+
+    quantity: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Such as "ratio >= 2.5"."""
+        return f"{self.quantity} " + (
+            f">= {self.at_least:g}" if self.at_most is None else f"<= {self.at_most:g}"
+        )
+
+    def met(self, value: float | None) -> bool | None:
+        """None: not known."""
+        if value is None:
+            return None
+        return value >= self.at_least if self.at_most is None else value <= self.at_most
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison, or one measurement of ours alone."""
+
+    name: str
+    title: str
+    unit: str  # "s", or what is counted per second, or another quantity that the programs return
+    ours: str  # key of PROGRAMS
+    other: str | None = None
+    other_name: str | None = None
+    needs: tuple[str, ...] = ()  # packages without which `other` cannot run
+    parameters: Parameters = field(default_factory=dict)
+    other_parameters: Parameters = field(default_factory=dict)  # what differs for the other program
+    toy: Parameters = field(default_factory=dict)  # parameters that differ at toy size
+    impossible: Callable[[], str] = lambda: ""  # why the row cannot be measured on this machine
+    # What is counted in a repeat: values are items / seconds. None: values are what the programs return.
+    items: Callable[[Parameters], float] | None = None
+    higher_is_better: bool = False
+    flops: Callable[[Parameters], float] | None = None  # operations of one repeat
+    tolerance: float = 2e-3  # relative, between what the two programs checked
+    targets: tuple[Target, ...] = ()
+    repeats: int = 7
+    seconds: float = 40.0  # for the repeats of both programs together
+    # When our program reports the operations that take most of its time.
+    profile: Literal["never", "if a target is missed", "always"] = "never"
+
+
+def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
+    lean = Row(
+        name=f"step-{size}",
+        title=f"pretraining step, {title}",
+        unit="images/s",
+        ours="our-step",
+        other="torch-step",
+        other_name="PyTorch eager, same algorithm",
+        needs=("torch",),
+        parameters={"size": size},
+        toy={"size": "toy", "steps": 4},
+        items=step_images,
+        higher_is_better=True,
+        flops=steps_operations,
+        targets=(Target("ratio", at_least=2.5), *targets),
+        profile="if a target is missed",
+    )
+    official = replace(
+        lean,
+        name=f"step-{size}-official",
+        other="official-step",
+        other_name="the official computation in stock Jittor operators",
+        needs=(),
+        targets=(Target("ratio", at_least=6),),
+        profile="never",
+        repeats=3,
+        seconds=30,
+    )
+    if size != "vit-small":
+        return [lean, official]
+    rounded = replace(
+        lean,
+        name=f"step-{size}-bfloat16",
+        title=f'{lean.title}, schedule.precision = "bfloat16"',
+        other="our-step",
+        other_name="the same in float32",
+        needs=(),
+        parameters={"size": size, "changes": {"schedule": {"precision": "bfloat16"}}},
+        other_parameters={"changes": {}},
+        impossible=lambda: "" if multiplies_bfloat16() else "no instructions for bfloat16",
+        tolerance=0.03,
+        targets=(),
+        repeats=3,
+        seconds=20,
+    )
+    rounded_too = replace(
+        rounded,
+        name=f"step-{size}-bfloat16-torch",
+        other="torch-step",
+        other_name="PyTorch eager under autocast, same algorithm",
+        needs=("torch",),
+        other_parameters={},
+    )
+    return [lean, official, rounded, rounded_too]
+
+
+_AUGMENT = Row(
+    name="augment",
+    title="2 global crops of 224 px and 6 local ones of 96 px from images in memory, one thread",
+    unit="images/s per core",
+    ours="our-loading",
+    other="torchvision-loading",
+    other_name="torchvision on PIL",
+    needs=("torch", "torchvision"),
+    toy={"images": 4, "batch": 2, "global_size": 32, "local_size": 16},
+    items=crops_per_core,
+    higher_is_better=True,
+    targets=(Target("ratio", at_least=1.3),),
+    repeats=5,
+    seconds=20,
+)
+_KNN = Row(
+    name="knn-sklearn",
+    title="exact k-NN, bank 50,000 x 384, 10,000 queries, k 20",
+    unit="s",
+    ours="our-search",
+    other="sklearn-search",
+    other_name="scikit-learn, brute force",
+    needs=("sklearn",),
+    toy={"queries": 300, "bank": 500, "channels": 16},
+    flops=search_flops,
+    targets=(Target("ratio", at_least=1), Target("beside_bank_mib", at_most=256)),
+    repeats=5,
+    seconds=30,
+)
+_IDLE = Row(
+    name="no-op",
+    title="the slower of `doit run all` with nothing to do and `doit list --all --status`",
+    unit="s",
+    ours="idle-graph",
+    targets=(Target("ours", at_most=0.7),),
+    repeats=5,
+    seconds=10,
+)
+
+ROWS: tuple[Row, ...] = (
+    *_step_rows("small", "32 px / patch 4 / dim 192 / depth 12, batch 64, K 1024", ()),
+    *_step_rows(
+        "vit-small",
+        "ViT-S/16 at 224 px, batch 8, K 8192",
+        (
+            Target("peak_share", at_least=0.6),
+            Target("peak_rss_mib", at_most=2048),
+            Target("memory_ratio", at_most=0.8),
+        ),
+    ),
+    _AUGMENT,
+    replace(
+        _AUGMENT,
+        name="augment-pillow",
+        other="pillow-loading",
+        other_name="the same crops by this project's plain twin on Pillow",
+        needs=(),
+        parameters={"pixels": True},
+        targets=(),
+        repeats=3,
+    ),
+    replace(
+        _AUGMENT,
+        name="load",
+        title="the same from JPEG files of 500 x 375 px, every core loading",
+        other_name="torchvision on PIL, DataLoader with a worker per core",
+        parameters={"files": True},
+        targets=(),
+    ),
+    Row(
+        name="wait",
+        title="share of time that a ViT-S/16 step waits for its batch, JPEG files of 500 x 375 px",
+        unit="% of time",
+        ours="data-wait",
+        parameters={"size": "vit-small"},
+        toy={"size": "toy", "steps": 4},
+        targets=(Target("ours", at_most=3),),
+        repeats=2,
+        seconds=30,
+    ),
+    _KNN,
+    replace(
+        _KNN, name="knn-faiss", other="faiss-search", other_name="faiss-cpu, flat index", needs=("faiss",)
+    ),
+    Row(
+        name="linear",
+        title="linear probe, 50,000 x 1536, 20 classes, 45 learning rates, one epoch",
+        unit="s",
+        ours="our-sweep",
+        other="sweep-by-rate",
+        other_name="one rate after the other, NumPy",
+        toy={"images": 3000, "channels": 24, "classes": 3},
+        flops=sweep_flops,
+        tolerance=1e-2,
+        targets=(Target("ratio", at_least=3),),
+        repeats=3,
+        seconds=45,
+    ),
+    *(
+        Row(
+            name=f"{task}-step",
+            title=f"{task}, fine-tuning step at the sizes of `quickstart`",
+            unit="images/s",
+            ours="dense-step",
+            parameters={"task": task},
+            items=dense_images,
+            higher_is_better=True,
+            seconds=10,
+        )
+        for task in ("segmentation", "detection")
+    ),
+    Row(
+        name="start-up",
+        title="a process from nothing to its first matrix product, everything compiled",
+        unit="s",
+        ours="our-startup",
+        other="torch-startup",
+        other_name="import torch",
+        needs=("torch",),
+        repeats=5,
+        seconds=15,
+    ),
+    _IDLE,
+    replace(
+        _IDLE,
+        name="no-op-manifest",
+        title=f"{_IDLE.title}, for a source of 1,300,000 images",
+        parameters={"lines": 1_300_000},
+        toy={"lines": 30_000},
+        targets=(Target("ours", at_most=2),),
+        repeats=3,
+    ),
+    Row(
+        name="memory-growth",
+        title="memory after 2,000 steps against step 20, toy network",
+        unit="% more",
+        ours="memory-growth",
+        toy={"late": 60},
+        targets=(Target("ours", at_most=2),),
+        repeats=1,
+    ),
+)
+
+
+def chosen_rows(
+    names: str | None, rows: tuple[Row, ...] = ROWS, *, toy: bool = False, profile: bool = False
+) -> tuple[Row, ...]:
+    """The rows that a comma-separated list names; all without one. What is no row's name names all that
+    begin with it.
+
+    Args:
+        rows: what there is to choose from.
+        toy: at sizes that take seconds and say nothing about speed.
+        profile: rows that can report the operations of our program always do.
+
+    Raises:
+        ValueError: a name that no row begins with.
+    """
+    wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
+    names = {row.name for row in rows}
+    for name in wanted:
+        if not any(each.startswith(name) for each in names):
+            raise ValueError(f"no row {name!r}; there are {[row.name for row in rows]}")
+
+    def is_meant(row: Row) -> bool:
+        return any(row.name == name if name in names else row.name.startswith(name) for name in wanted)
+
+    chosen = [row for row in rows if not wanted or is_meant(row)]
+    if toy:
+        chosen = [replace(row, parameters=row.parameters | row.toy) for row in chosen]
+    if profile:
+        chosen = [replace(row, profile="always") if row.profile != "never" else row for row in chosen]
+    return tuple(chosen)

@@ -1,0 +1,119 @@
+"""The whole benchmark: the machine's peak first, then row by row, written as it grows; then growth."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from benchmarks.growth import AXES, measure_axis
+from benchmarks.growth_report import write_growth
+from benchmarks.machine import describe_machine
+from benchmarks.measuring import PATIENCE_SECONDS, measure_row
+from benchmarks.report import JSON_NAME, write_report
+from benchmarks.rows import Row
+from benchmarks.side_by_side import MIN_REPEATS, Disagreement
+from benchmarks.worker_process import WorkerFailed, WorkerProcess
+from pipeline.runtime.cuda.cards import installed_driver
+
+LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for."""
+
+    rows: tuple[Row, ...]
+    growth: bool  # measure how time and memory grow
+    repeats: int | None = None  # of every row, at most; None: each row's own number
+    toy: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str]:
+    """Measure, and write benchmark.json, benchmark.md and scaling.md into `folder`.
+
+    Args:
+        root: folder that holds the project.
+        say: is told a line before and after each row.
+
+    Returns:
+        What failed, a line each; the other rows are measured all the same.
+    """
+    threads = len(os.sched_getaffinity(0))
+    started = time.monotonic()
+    say("matmul peak (on a new machine, Jittor's core is compiled first: minutes) ...")
+    peak = measured_peak(root, threads, plan.device)
+    say(f"matmul peak: {peak:.0f} GFLOP/s on {threads} thread(s)")
+    machine = describe_machine(threads, peak)
+    if plan.device == "cuda":
+        # What a card's products reach is another thing than a processor's in float32.
+        machine = {"GPU": _card(), **machine, "bfloat16 matmul peak": machine.pop("fp32 matmul peak")}
+    entries: list[dict[str, Any]] = []
+    failures = []
+    for row in plan.rows:
+        if row.impossible():
+            say(f"{row.name}: not measured here: {row.impossible()}")
+            continue
+        late = time.monotonic() - started > LATE_SECONDS
+        repeats = MIN_REPEATS if late else plan.repeats
+        try:
+            entries.append(
+                measure_row(row, root=root, threads=threads, peak_gflops=peak, repeats=repeats, say=say)
+            )
+        except (WorkerFailed, Disagreement) as error:
+            failures.append(f"{row.name}: {error}")
+            say(f"{row.name} FAILED: {error}")
+        machine["duration"] = f"{(time.monotonic() - started) / 60:.1f} minutes"
+        write_report(folder, entries, machine)
+    if plan.growth:
+        failures += _measure_growth(folder, machine, root=root, threads=threads, toy=plan.toy, say=say)
+    return failures
+
+
+def _card() -> str:
+    driver = installed_driver()
+    card = driver.cards[0]
+    version = ".".join(map(str, driver.version))
+    return f"{card.name}, {card.memory_bytes / 2**30:.0f} GiB, a driver for CUDA {version}"
+
+
+def _measure_growth(
+    folder: Path, machine: dict[str, str], *, root: Path, threads: int, toy: bool, say: Say
+) -> list[str]:
+    found, failures = [], []
+    for axis in AXES:
+        say(f"growth with {axis.quantity} ...")
+        try:
+            points = measure_axis(axis, root=root, threads=threads, patience=PATIENCE_SECONDS, toy=toy)
+        except WorkerFailed as error:
+            failures.append(f"growth with {axis.quantity}: {error}")
+            say(f"growth with {axis.quantity} FAILED: {error}")
+            continue
+        found.append((axis, points))
+        seconds = ", ".join(f"{point.value}: {point.seconds:.3g} s" for point in points)
+        say(f"growth with {axis.quantity}: {seconds}")
+    write_growth(folder, found, machine, _step_rate(folder / JSON_NAME))
+    return failures
+
+
+def _step_rate(path: Path) -> float | None:
+    """GFLOP/s of the ViT-S/16 step in a benchmark.json, of this run or an earlier one; None without it."""
+    if not path.is_file():
+        return None
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return next((entry["gflops"] for entry in entries if entry["name"] == "step-vit-small"), None)
+
+
+def measured_peak(root: Path, threads: int, device: str = "cpu") -> float:
+    """GFLOP/s of the fastest matrix product: float32 on a processor, bfloat16 on a GPU that multiplies it."""
+    limits = {"root": root, "threads": threads, "patience": PATIENCE_SECONDS}
+    with (
+        TemporaryDirectory(prefix="hssl-benchmark-") as folder,
+        WorkerProcess("matmul-peak", {"device": device}, Path(folder), **limits) as worker,
+    ):
+        return max(worker.repeat() for _ in range(3))

@@ -1,0 +1,93 @@
+"""Multiplications of decoders upon a base, from the configuration alone: segmentation and detection.
+
+Forward passes of one image, without the base; counted as in `pipeline.costs.multiplications`. Places of a
+level are pixels over its stride squared, so padding counts nothing.
+"""
+
+import math
+from dataclasses import dataclass
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.dense import DetectHeadConfig, SegmentHeadConfig
+from pipeline.costs.multiplications import dense_multiplications
+
+_FINEST_STRIDE = 4  # pixels, of the pyramid over a base of one map
+_BOX_PLACES, _MASK_PLACES = 7**2, 14**2  # that are pooled from a box
+_MASKED_SHARE = 0.25  # of the boxes that a step trains on: those that hold an object, at most
+_OUTPUTS_OF_ANCHOR = 5
+
+
+@dataclass(frozen=True)
+class Level:
+    """One map of the pyramid."""
+
+    places: float
+    dim: int
+
+
+def segmentation_multiplications(
+    heads: SegmentHeadConfig, head: str, backbone: BackboneConfig, pixels: float, *, num_classes: int
+) -> float:
+    """The linear head, or UPerNet with the auxiliary head that trains beside it."""
+    if head == "linear":
+        dims = backbone.stage_dims if backbone.hierarchical else (backbone.dim,) * 4
+        return pixels / backbone.patch_size**2 * sum(dims) * num_classes
+    enlarged, levels = _pyramid(backbone, pixels)
+    *finer, coarsest = levels
+    width, auxiliary = heads.width, levels[2]
+    pooled = sum(size**2 for size in (1, 2, 3, 6)) * coarsest.dim * width
+    pooled += coarsest.places * 9 * (coarsest.dim + 4 * width) * width
+    lateral = sum(level.places * (level.dim * width + 9 * width**2) for level in finer)
+    fused = levels[0].places * (9 * 4 * width**2 + width * num_classes)
+    beside = auxiliary.places * heads.auxiliary_width * (9 * auxiliary.dim + num_classes)
+    return enlarged + pooled + lateral + fused + beside
+
+
+def detection_multiplications(
+    heads: DetectHeadConfig,
+    backbone: BackboneConfig,
+    pixels: float,
+    *,
+    num_classes: int,
+    num_boxes: float,
+    num_masks: float,
+) -> float:
+    """Pyramid and RPN of an image, box heads of every stage, and mask heads.
+
+    Args:
+        num_boxes: that each stage looks at.
+        num_masks: boxes that each mask head looks at.
+    """
+    enlarged, levels = _pyramid(backbone, pixels)
+    width = heads.width
+    pyramid = sum(level.places * (level.dim * width + 9 * width**2) for level in levels)
+    places = sum(level.places for level in levels)
+    if heads.num_levels > len(levels):
+        places += levels[-1].places / 4
+    rpn = places * width * (9 * width + _OUTPUTS_OF_ANCHOR * len(heads.anchor_ratios))
+    deltas = 4 * (1 if heads.class_agnostic else num_classes)
+    hidden = [width * _BOX_PLACES, *[heads.box_hidden_dim] * heads.box_fcs]
+    box = heads.box_convs * _BOX_PLACES * 9 * width**2 + dense_multiplications(hidden)
+    box += hidden[-1] * (num_classes + 1 + deltas)
+    mask = _MASK_PLACES * (9 * heads.mask_convs + 4) * width**2
+    num_mask_heads = heads.stages if heads.mask_heads == "each" else 1
+    return enlarged + pyramid + rpn + heads.stages * num_boxes * box + num_mask_heads * num_masks * mask
+
+
+def trained_masks(heads: DetectHeadConfig) -> float:
+    """Boxes of an image whose masks a step trains, at most."""
+    return _MASKED_SHARE * heads.roi_samples
+
+
+def _pyramid(backbone: BackboneConfig, pixels: float) -> tuple[float, list[Level]]:
+    """What is multiplied to enlarge the maps of a base of one size, and four levels from fine to coarse."""
+    if backbone.hierarchical:
+        sizes = zip(backbone.stage_strides, backbone.stage_dims, strict=True)
+        return 0.0, [Level(pixels / stride**2, dim) for stride, dim in sizes]
+    dim, places = backbone.dim, pixels / backbone.stride**2
+    doublings = max(0, round(math.log2(backbone.stride / _FINEST_STRIDE)))
+    levels = [Level(places * 4.0 ** (doublings - level), dim) for level in range(4)]
+    enlarged = sum(
+        places * 4**done * 4 * dim**2 for level in range(doublings) for done in range(doublings - level)
+    )
+    return enlarged, levels

@@ -1,0 +1,81 @@
+"""What a forecast needs to know of this machine: how fast it multiplies, and what is compiled already."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from pipeline.runtime.cache import cache_root
+from pipeline.runtime.processor import model_and_flags
+from pipeline.storage.files import read_json, write_json
+
+RATES = "product_rates.json"
+_SIDE = 512  # of the square matrices: large enough for the full rate, small enough for many tries
+_SECONDS = 0.1
+# A first pretraining compiles about 50; a cache with fewer is one that no experiment has used.
+_OPERATORS_OF_A_RUN = 50
+
+
+def product_rate(threads: int) -> float:
+    """Operations a second of float32 matrix products by NumPy.
+
+    Other work on the machine makes a try slower, never faster: the fastest one seen so far counts, which is
+    kept in the cache for this processor and number of threads. Without a usable cache nothing is kept.
+    """
+    root, key = _usable_cache(), _key(threads)
+    if root is None:
+        return _measured(threads)
+    kept = _kept(root / RATES)
+    fastest = max(_measured(threads), kept.get(key, 0.0))
+    if fastest > kept.get(key, 0.0):
+        write_json(root / RATES, kept | {key: fastest})
+    return fastest
+
+
+def is_compiled() -> tuple[bool, bool]:
+    """Whether Jittor's core is, and whether the operators of a run are, in the cache of compiled code."""
+    root = _usable_cache()
+    if root is None:
+        return False, False
+    folder = root / "jittor"
+    core = any(folder.glob("*/built.json"))
+    operators = 0
+    for _ in folder.glob("*/.cache/jittor/**/jit/*.so"):
+        operators += 1
+        if operators == _OPERATORS_OF_A_RUN:
+            break
+    return core, operators == _OPERATORS_OF_A_RUN
+
+
+def _usable_cache() -> Path | None:
+    """A run would refuse to start without one; a plan is no run."""
+    try:
+        return cache_root()
+    except OSError:
+        return None
+
+
+def _measured(threads: int) -> float:
+    left, right = np.ones((2, _SIDE, _SIDE), np.float32)
+    fastest, until = np.inf, time.perf_counter() + _SECONDS
+    with threadpool_limits(threads, user_api="blas"):
+        while time.perf_counter() < until:
+            started = time.perf_counter()
+            left @ right
+            fastest = min(fastest, time.perf_counter() - started)
+    return 2 * _SIDE**3 / fastest
+
+
+def _key(threads: int) -> str:
+    processor = hashlib.sha256(model_and_flags().encode()).hexdigest()[:16]
+    return f"{processor}, {threads} thread(s)"
+
+
+def _kept(path: Path) -> dict[str, float]:
+    """Empty where nothing was kept, or what was is no JSON: it is measured again."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,160 @@
+"""How many floating-point operations a step of pretraining needs, by arithmetic, for every method.
+
+A multiplication and its addition are 2 operations; what is multiplied in a forward pass is counted in
+`pipeline.costs.multiplications`. A backward pass takes twice its forward pass, for the gradients of both
+factors; once where a factor takes none, as the images and a teacher's vectors. The optimiser, the moving
+average and all that is no product count nothing.
+
+Counted is what the step needs. What is padded, or computed twice to save memory, is not in it. Two
+simplifications: a detached head counts as one that is not, and the patch loss as if taken from the start.
+
+Symbols: V global views of B images, N places of a view's last map, D the base's width.
+"""
+
+from pipeline.config.stages import PretrainConfig
+from pipeline.costs.multiplications import (
+    backbone_multiplications,
+    blocks_multiplications,
+    dense_multiplications,
+    embedding_multiplications,
+    head_multiplications,
+)
+
+
+def step_operations(config: PretrainConfig, num_hidden: float | None = None) -> float:
+    """Operations of one optimiser step on a whole batch.
+
+    Args:
+        num_hidden: hidden patches of the batch, for iBOT; None: as many as its masks hide on average. MAE
+            hides equally many in every batch.
+
+    Raises:
+        ValueError: the method's operations are not counted here.
+    """
+    if config.method.name == "ibot":
+        return 2 * _ibot(config, expected_hidden(config) if num_hidden is None else num_hidden)
+    if not is_counted(config):
+        raise ValueError(f"operations of the method {config.method.name!r} are not counted")
+    return 2 * _OTHERS[config.method.name](config)
+
+
+def is_counted(config: PretrainConfig) -> bool:
+    """Whether the method's operations are counted here."""
+    return config.method.name in ("ibot", *_OTHERS)
+
+
+def expected_hidden(config: PretrainConfig) -> float:
+    """Hidden patches of a batch that block masks hide on average: at most, for a block may not fit."""
+    share = sum(config.masks.ratios) / len(config.masks.ratios)
+    return share * _num_views(config) * num_places(config, config.crops.global_size)
+
+
+def num_places(config: PretrainConfig, size: int) -> int:
+    """N of a crop of `size` pixels."""
+    return (size // config.backbone.stride) ** 2
+
+
+def _num_views(config: PretrainConfig) -> int:
+    """V B."""
+    return config.crops.num_global * config.schedule.batch_size
+
+
+def _forward(config: PretrainConfig, size: int) -> float:
+    """Base and auxiliary head of one crop."""
+    return backbone_multiplications(config.backbone, size) + _head(config, size)
+
+
+def _head(config: PretrainConfig, size: int) -> float:
+    head = config.auxiliary_head
+    return 0.0 if head is None else head_multiplications(head, config.backbone, size)
+
+
+def _both_passes(config: PretrainConfig, size: int) -> float:
+    """Base and auxiliary head of one crop, forward and backward."""
+    return 3 * _forward(config, size) - embedding_multiplications(config.backbone, size)
+
+
+def _ibot(config: PretrainConfig, num_hidden: float) -> float:
+    """iBOT, and DINO as iBOT without patch loss.
+
+    The student projects CLS vectors of all crops and the hidden patches; the teacher CLS vectors of the
+    global crops, the hidden patches, and all its patches up to the bottleneck, for their mean. A batch norm
+    in the projection has all patches of a pass projected together.
+    """
+    crops, head, dim = config.crops, config.projection_head, config.backbone.dim
+    to_bottleneck = dense_multiplications(
+        [dim, *[head.hidden_dim] * (head.num_layers - 1), head.bottleneck_dim]
+    )
+    to_prototypes = head.bottleneck_dim * head.num_prototypes
+    to_patch_prototypes = head.bottleneck_dim * head.patch_dim
+    together, patches = head.norm == "batch", config.objective.patch_weight > 0
+    cls_vectors = 2 if config.auxiliary_head else 1
+
+    def all_patches(size: int) -> float:
+        return num_places(config, size) * to_bottleneck
+
+    views = _num_views(config)
+    student = 0.0
+    for num, size in ((crops.num_global, crops.global_size), (crops.num_local, crops.local_size)):
+        projected = cls_vectors * (to_bottleneck + to_prototypes) + (all_patches(size) if together else 0)
+        student += num * config.schedule.batch_size * (_both_passes(config, size) + 3 * projected)
+    teacher = views * (_forward(config, crops.global_size) + to_bottleneck + to_prototypes)
+    if together and not config.auxiliary_head:
+        teacher += views * all_patches(crops.global_size)
+    if patches:
+        student += 3 * num_hidden * (to_patch_prototypes + (0 if together else to_bottleneck))
+        teacher += (num_hidden + 1) * to_patch_prototypes
+        if not together or config.auxiliary_head:
+            teacher += views * all_patches(crops.global_size)
+        if together and config.auxiliary_head:
+            teacher += views * to_bottleneck  # of the base's CLS vectors, which are in the same batch
+    return student + teacher
+
+
+def _joint(config: PretrainConfig) -> float:
+    """MoCo v3, BYOL and SimCLR: projectors, predictors where there is a teacher, the contrast."""
+    method, size, views = config.method, config.crops.global_size, _num_views(config)
+    heads = 2 if config.auxiliary_head else 1
+    hidden = [method.hidden_dim] * (method.projector_layers - 1)
+    projector = dense_multiplications([config.backbone.dim, *hidden, method.out_dim])
+    if method.name == "simclr":
+        # The base is contrasted with the head's vectors as they are, everything else with itself.
+        with_gradients = 3 if heads == 1 else 2 + 3
+        contrast = with_gradients * views**2 * method.out_dim
+        return views * (_both_passes(config, size) + 3 * heads * projector) + contrast
+    hidden = [method.hidden_dim] * (method.predictor_layers - 1)
+    predictor = dense_multiplications([method.out_dim, *hidden, method.out_dim])
+    student = views * (_both_passes(config, size) + 3 * heads * (projector + predictor))
+    teacher = views * (_forward(config, size) + projector)
+    if method.name == "byol":
+        return student + teacher
+    others = config.crops.num_global - 1  # views whose keys a view's queries are compared with
+    contrast = 2 * heads * views * others * config.schedule.batch_size * method.out_dim
+    return student + teacher + contrast
+
+
+def _mae(config: PretrainConfig) -> float:
+    """The base of what is seen, the decoder of everything; the head a whole map, its teacher whole crops.
+
+    A base that cannot leave places out, as any but the ViT, computes all of them.
+    """
+    method, backbone, size = config.method, config.backbone, config.crops.global_size
+    dim, width, places = backbone.dim, method.decoder_dim, num_places(config, size)
+    hidden = int(method.mask_ratio * places)
+    embedding, num_pixels = embedding_multiplications(backbone, size), 3 * backbone.stride**2
+    base, tokens = backbone_multiplications(backbone, size), places + 1
+    if backbone.kind == "vit":
+        tokens -= hidden
+        base = embedding + blocks_multiplications(
+            tokens, dim, depth=backbone.depth, mlp_ratio=backbone.mlp_ratio
+        )
+    decoder = tokens * dim * width + hidden * width * num_pixels
+    decoder += blocks_multiplications(places + 1, width, depth=method.decoder_depth, mlp_ratio=4.0)
+    student, teacher = 3 * (base + decoder) - embedding, 0.0
+    if config.auxiliary_head:
+        student += 3 * (_head(config, size) + hidden * (width * dim + dim * num_pixels))
+        teacher = _forward(config, size)
+    return _num_views(config) * (student + teacher)
+
+
+_OTHERS = {"mocov3": _joint, "byol": _joint, "simclr": _joint, "mae": _mae}

@@ -1,0 +1,162 @@
+"""The expected time of stages that never ran here, from their configuration and this machine's speed."""
+
+from collections.abc import Callable
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.data import DataConfig
+from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
+from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.stages import (
+    FeaturesConfig,
+    InitializeConfig,
+    KnnConfig,
+    LinearConfig,
+    LogisticConfig,
+    PretrainConfig,
+    RuntimeConfig,
+)
+from pipeline.config.tables import TablesConfig
+from pipeline.costs import forecast
+from pipeline.costs.forecast import Images, Machine
+from pipeline.costs.machine import is_compiled, product_rate
+from pipeline.costs.pretraining import is_counted
+from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import Node
+from pipeline.runtime.cuda.cards import installed_driver
+from pipeline.storage.files import read_json
+
+_BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect")
+
+
+class Forecasts:
+    """Asked node by node, in the order in which they are to run: the first of its kind also compiles.
+
+    Args:
+        graph: its results may hold prepared data.
+        rate: number of threads -> operations a second of products; asked when a forecast needs it.
+        compiled: whether Jittor's core is compiled, and whether operators are; None: as the cache says.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        rate: Callable[[int], float] = product_rate,
+        compiled: tuple[bool, bool] | None = None,
+    ):
+        self._graph, self._rate = graph, rate
+        self._machines: dict[int, Machine] = {}
+        core, operators = is_compiled() if compiled is None else compiled
+        self._to_compile = set() if operators else set(forecast.COMPILE_SECONDS)
+        if core:
+            self._to_compile.discard("core")
+
+    def seconds(self, node: Node) -> float | None:
+        """None where there is nothing to reckon with: images that are counted when they are prepared, a card,
+        a stage that was never measured."""
+        if node.stage == "curves":
+            return forecast.CURVES_SECONDS
+        if node.stage not in _BY_JITTOR:
+            return self._own_seconds(node)
+        seconds = self._own_seconds(node) if _on_processor(node.runtime) else None
+        return None if seconds is None else seconds + self._compile_seconds(node)
+
+    def _own_seconds(self, node: Node) -> float | None:
+        """Without what is compiled first."""
+        match node.config:
+            case DataConfig():
+                return forecast.prepare_seconds(node.config)
+            case InitializeConfig():
+                return forecast.START_SECONDS
+            case TablesConfig():
+                return forecast.TABLES_SECONDS
+            case DenseProbeConfig():
+                return self._dense_probe_seconds(node)
+        images = self._images(node)
+        if images is None:
+            return None
+        machine, backbone = self._machine(node), _backbone(node)
+        match config := node.config:
+            case PretrainConfig() if is_counted(config):
+                return forecast.pretrain_seconds(config, images, machine)
+            case FeaturesConfig():
+                return forecast.features_seconds(config, backbone, images, machine)
+            case KnnConfig():
+                return forecast.knn_seconds(backbone, images, machine)
+            case LinearConfig():
+                return forecast.linear_seconds(config, backbone, images, machine)
+            case LogisticConfig():
+                return forecast.logistic_seconds(config, backbone, images)
+            case FinetuneConfig():
+                return forecast.finetune_seconds(config, backbone, images, machine)
+            case SegmentConfig():
+                return forecast.segment_seconds(config, backbone, images, machine)
+            case DetectConfig():
+                return forecast.detect_seconds(config, backbone, images, machine)
+        return None
+
+    def _dense_probe_seconds(self, node: Node) -> float | None:
+        counts = {name: self._prepared(node.inputs[name]) for name in set(node.inputs) - {"backbone"}}
+        if None in counts.values():
+            return None
+        num_images, most = 0, node.config.max_train_images
+        if "segmentation" in counts:
+            images = counts["segmentation"]
+            num_images += min(images.train, most) + min(images.val, most) + images.test
+        if "detection" in counts:
+            num_images += counts["detection"].test
+        return forecast.dense_probe_seconds(node.config, _backbone(node), num_images, self._machine(node))
+
+    def _compile_seconds(self, node: Node) -> float:
+        """Of what this node is the first to need."""
+        kind = f"segment-{node.config.head}" if node.stage == "segment" else node.stage
+        needed = {"core", kind} & self._to_compile
+        self._to_compile -= needed
+        return sum(forecast.COMPILE_SECONDS[what] for what in needed)
+
+    def _machine(self, node: Node) -> Machine:
+        threads = node.runtime.num_threads
+        if threads not in self._machines:
+            self._machines[threads] = Machine(self._rate(threads), threads)
+        return self._machines[threads]
+
+    def _images(self, node: Node) -> Images | None:
+        """That a node reads, directly or as their features; of the training images its share with labels."""
+        data = node.inputs.get("data")
+        if data is None and "features" in node.inputs:
+            data = node.inputs["features"].inputs["data"]
+        images = None if data is None else self._prepared(data)
+        if images is None or "labels" not in node.inputs:
+            return images
+        return Images(
+            round(node.inputs["labels"].config.share * images.train),
+            images.val,
+            images.test,
+            images.num_classes,
+        )
+
+    def _prepared(self, data: Node) -> Images | None:
+        """As prepared, or as they will be drawn; None: not known yet."""
+        try:
+            directory = self._graph.directory(data)
+            summary = read_json(directory / "summary.json") if directory else None
+        except (OSError, ValueError):
+            summary = None
+        if summary is None:
+            return forecast.drawn_images(data.config, len(PHOTOGRAPHS))
+        return Images(**summary["counts"], num_classes=len(summary["class_names"]))
+
+
+def _backbone(node: Node) -> BackboneConfig:
+    """Of a pretraining, or of what reads its result or the features of that."""
+    while not hasattr(node.config, "backbone"):
+        node = node.inputs.get("backbone") or node.inputs["features"]
+    return node.config.backbone
+
+
+def _on_processor(runtime: RuntimeConfig) -> bool:
+    """Whether Jittor computes on the processor: nothing was measured for a card."""
+    if runtime.device != "auto":
+        return runtime.device == "cpu"
+    driver = installed_driver()
+    return driver is None or not driver.cards

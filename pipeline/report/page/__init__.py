@@ -1,0 +1,1 @@
+"""The report of an experiment: one page that works offline, and its figures as files."""

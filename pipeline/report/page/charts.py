@@ -1,0 +1,293 @@
+"""Values -> Vega-Lite specifications. Fractions come in, percent goes out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.report.page.figures import ARM_COLORS, Figure, Spec
+from pipeline.report.tables import Line
+
+_WIDTH = 620
+_LOSSES = "loss"
+# Beside the losses, in this order; what a method does not log is left out.
+_CURVES = {
+    "teacher_entropy": "teacher entropy (nats)",
+    "prototype_entropy": "prototype entropy (nats)",
+    "feature_spread": "feature spread",
+    "retrieval": "share that finds its other view",
+    "discrepancy_cka": "1 - CKA of base and head",
+    "discrepancy_cosine": "1 - cosine of base and head",
+    "discrepancy_kl": "KL of head and base (nats)",
+    "lr": "learning rate",
+    "images_per_second": "images per second",
+}
+
+
+def _by_arm(arms: Sequence[str]) -> Spec:
+    """Colour by arm, the same in every figure."""
+    scale = {"domain": list(arms), "range": [ARM_COLORS[i % len(ARM_COLORS)] for i in range(len(arms))]}
+    return {"field": "arm", "type": "nominal", "scale": scale, "title": None}
+
+
+def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Figure | None:
+    """Differences to the baseline of every task, with their intervals; None where there are none."""
+    values = [
+        {
+            "task": f"{line['task']} {line['metric']}",
+            "arm": line["arm"],
+            "difference": 100 * line["difference"],
+            "low": None if line["difference_ci_low"] is None else 100 * line["difference_ci_low"],
+            "high": None if line["difference_ci_high"] is None else 100 * line["difference_ci_high"],
+            "baseline": line["baseline"],
+        }
+        for line in lines
+        if line["difference"] is not None
+    ]
+    if not values:
+        return None
+    order = list(dict.fromkeys(value["task"] for value in values))
+    y = {"field": "task", "type": "nominal", "sort": order, "title": None}
+    offset = {"field": "arm", "type": "nominal", "sort": list(arms)}
+    x = {"type": "quantitative", "title": "difference (percentage points)"}
+    common = {"y": y, "yOffset": offset, "color": _by_arm(arms)}
+    tip = [{"field": name} for name in ("task", "arm", "baseline")]
+    tip += [_number(name) for name in ("difference", "low", "high")]
+    spec = {
+        "data": {"values": values},
+        "width": _WIDTH - 180,
+        "height": {"step": 11},
+        "layer": [
+            {"mark": {"type": "rule", "strokeDash": [3, 3]}, "encoding": {"x": {"datum": 0, **x}}},
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {
+                    **common, "x": {"field": "low", **x}, "x2": {"field": "high"}, "tooltip": tip,
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1},
+                "encoding": {**common, "x": {"field": "difference", **x}, "tooltip": tip},
+            },
+        ],
+    }  # fmt: skip
+    told = "; ".join(f"{v['arm']} {v['task']} {v['difference']:+.1f}" for v in values[:40])
+    return Figure(
+        "differences",
+        "Each arm minus what it is compared with, in its task's headline metric, and the "
+        f"{100 * confidence:g} % interval over test images. Right of the dashed line is more.",
+        f"Differences in percentage points: {told}",
+        spec,
+    )
+
+
+def _number(field: str) -> Spec:
+    """In a tooltip."""
+    return {"field": field, "type": "quantitative", "format": ".1f"}
+
+
+def training_curves(logs: Mapping[str, list[dict[str, float]]], arms: Sequence[str]) -> Figure | None:
+    """What each pretraining logged, arms overlaid.
+
+    Args:
+        logs: lines of metrics.jsonl by "<arm> seed <s>".
+    """
+    keys = {key for lines in logs.values() for line in lines for key in line}
+    titles = {key: key.replace("_", " ") for key in sorted(keys) if key.startswith(_LOSSES)}
+    titles |= {key: title for key, title in _CURVES.items() if key in keys}
+    values = [
+        {"run": run, "arm": run.partition(" ")[0], "step": line["step"], "value": line[key], "of": title}
+        for key, title in titles.items()
+        for run, lines in logs.items()
+        for line in thinned(lines)
+        if key in line
+    ]
+    if not values:
+        return None
+    spec = {
+        "data": {"values": values},
+        "facet": {"field": "of", "type": "nominal", "sort": list(titles.values()), "title": None},
+        "columns": 3,
+        "resolve": {"scale": {"y": "independent"}},
+        "spec": {
+            "width": 175,
+            "height": 110,
+            "mark": {"type": "line", "point": len(values) < 300},
+            "encoding": {
+                "x": {"field": "step", "type": "quantitative", "title": "step"},
+                "y": {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}},
+                "color": _by_arm(arms),
+                "detail": {"field": "run"},
+                "tooltip": [
+                    {"field": "run"},
+                    {"field": "step"},
+                    {"field": "value", "type": "quantitative", "format": ".4g"},
+                ],
+            },
+        },
+    }
+    last = {run: lines[-1].get("loss") for run, lines in logs.items() if lines}
+    told = ", ".join(f"{run} ends at loss {value:.3g}" for run, value in last.items() if value is not None)
+    return Figure("training", "What every pretraining logged.", f"Training curves: {told}", spec)
+
+
+def thinned(lines: list[dict[str, float]], most: int = 300) -> list[dict[str, float]]:
+    """At most so many lines, evenly, first and last among them."""
+    if len(lines) <= most:
+        return lines
+    kept = np.linspace(0, len(lines) - 1, most).round().astype(int)
+    return [lines[index] for index in kept]
+
+
+def sweep(
+    name: str, caption: str, values: list[dict[str, Any]], arms: Sequence[str], *, x: str, log: bool
+) -> Figure | None:
+    """Top-1 accuracy over a quantity that was chosen on validation.
+
+    Args:
+        values: arm, run, the quantity `x`, and "top-1 (%)".
+    """
+    if not values:
+        return None
+    scale = {"type": "log" if log else "linear", "nice": False}
+    spec = {
+        "data": {"values": values},
+        "width": _WIDTH - 60,
+        "height": 220,
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": {"field": x, "type": "quantitative", "scale": scale},
+            "y": {"field": "top-1 (%)", "type": "quantitative", "scale": {"zero": False}},
+            "color": _by_arm(arms),
+            "detail": {"field": "run"},
+            "tooltip": [{"field": "run"}, {"field": x}, _number("top-1 (%)")],
+        },
+    }  # fmt: skip
+    best: dict[str, float] = {}
+    for value in values:
+        best[value["run"]] = max(best.get(value["run"], 0.0), value["top-1 (%)"])
+    told = ", ".join(f"{run} at most {value:.1f} %" for run, value in best.items())
+    return Figure(name, caption, f"{caption} {told}.", spec)
+
+
+def per_class(task: str, measure: str, values: list[dict[str, Any]], arms: Sequence[str]) -> Figure | None:
+    """A value for each class, arms side by side.
+
+    Args:
+        values: class, arm, run and the measure in percent under its name.
+    """
+    if not values:
+        return None
+    order = list(dict.fromkeys(value["class"] for value in values))
+    spec = {
+        "data": {"values": values},
+        "width": _WIDTH - 180,
+        "height": {"step": 16},
+        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.9},
+        "encoding": {
+            "y": {"field": "class", "type": "nominal", "sort": order, "title": None, "axis": {"grid": True}},
+            "x": {"field": measure, "type": "quantitative", "title": f"{measure} (%)"},
+            "color": _by_arm(arms),
+            "tooltip": [{"field": "class"}, {"field": "run"}, _number(measure)],
+        },
+    }  # fmt: skip
+    worst = min(values, key=lambda value: value[measure])
+    told = f"lowest: {worst['class']} with {worst[measure]:.1f} % ({worst['run']})"
+    return Figure(
+        f"classes-{task}", f"{task}: {measure} of each class.", f"{measure} per class of {task}; {told}", spec
+    )
+
+
+def confusion(task: str, run: str, names: Sequence[str], counts: np.ndarray) -> Figure:
+    """Shares of each true class's images, row by row.
+
+    Args:
+        counts: (K, K), rows are the truth.
+    """
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    values = [
+        {
+            "truth": names[i],
+            "predicted": names[j],
+            "%": round(float(shares[i, j]), 2),
+            "count": int(counts[i, j]),
+        }
+        for i, j in np.ndindex(*counts.shape)
+    ]
+    side = max(7, min(24, 420 // max(1, len(names))))
+    axis = {"type": "nominal", "sort": list(names)}
+    spec = {
+        "data": {"values": values},
+        "width": {"step": side},
+        "height": {"step": side},
+        "mark": "rect",
+        "encoding": {
+            "y": {"field": "truth", "title": "true class", **axis},
+            "x": {"field": "predicted", "title": "predicted class", **axis},
+            "color": {
+                "field": "%",
+                "type": "quantitative",
+                "scale": {"scheme": "blues", "domain": [0, 100]},
+                "title": "% of the class",
+            },
+            "tooltip": [{"field": "truth"}, {"field": "predicted"}, {"field": "%"}, {"field": "count"}],
+        },
+    }
+    wrong = counts - np.diag(np.diag(counts))
+    i, j = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    told = f"most frequent confusion: {names[i]} as {names[j]}, {int(wrong[i, j])} times"
+    caption = f"{task}, {run}: which class is predicted for which."
+    return Figure(f"confusion-{task}-{run}", caption, told, spec)
+
+
+def class_balance(values: list[dict[str, Any]], unit: str) -> Figure | None:
+    """How often each class occurs in each split.
+
+    Args:
+        values: class, split, count.
+        unit: what is counted.
+    """
+    if not values:
+        return None
+    order = list(dict.fromkeys(value["class"] for value in values))
+    spec = {
+        "data": {"values": values},
+        "width": _WIDTH - 180,
+        "height": {"step": 16},
+        "mark": "bar",
+        "encoding": {
+            "y": {"field": "class", "type": "nominal", "sort": order, "title": None},
+            "x": {"field": "count", "type": "quantitative", "title": unit},
+            "color": {"field": "split", "type": "nominal", "sort": ["train", "val", "test"], "title": None},
+            "tooltip": [{"field": "class"}, {"field": "split"}, {"field": "count"}],
+        },
+    }
+    total: dict[str, int] = {}
+    for value in values:
+        total[value["class"]] = total.get(value["class"], 0) + value["count"]
+    rarest = min(total, key=total.get)
+    told = f"{len(order)} classes; rarest: {rarest} with {total[rarest]} {unit}"
+    return Figure(f"balance-{unit}", f"Class balance: {unit} of each class and split.", told, spec)
+
+
+def feature_map(run: str, values: list[dict[str, Any]]) -> Figure:
+    """Test images by their features in two dimensions; a thumbnail where the pointer is.
+
+    Args:
+        values: x, y, class, path and image (a data address).
+    """
+    color = {"field": "class", "type": "nominal", "scale": {"scheme": "tableau20"}, "title": None}
+    spec = {
+        "data": {"values": values},
+        "width": 300,
+        "height": 300,
+        "mark": {"type": "point", "filled": True, "size": 30, "opacity": 0.75},
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative", "axis": None},
+            "y": {"field": "y", "type": "quantitative", "axis": None},
+            "color": color | {"legend": {"columns": 4, "orient": "bottom", "symbolLimit": 24}},
+            "tooltip": [{"field": "image"}, {"field": "class"}, {"field": "path"}],
+        },
+    }
+    told = f"{len(values)} test images of {run} in two dimensions, coloured by class"
+    return Figure(f"features-{run}", f"{run}: test images by their features (t-SNE).", told, spec)

@@ -1,0 +1,77 @@
+"""The page in a real browser: Chromium by Playwright, where both are installed."""
+
+import shutil
+
+import pytest
+
+from pipeline.report.page.writing import write_page
+from tests.pipeline.report.page.drawn import NASTY, drawn_contents
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright (pip install playwright) is not installed"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as program:
+        launched = program.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    write_page(drawn_contents(), folder)
+    return (folder / "report.html").as_uri()
+
+
+@pytest.fixture(params=[(390, "light"), (1280, "dark")])
+def opened(browser, address, request):
+    """The page, scrolled once through, with what it logged and whom it asked."""
+    width, scheme = request.param
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    noted = []
+    page.on("console", lambda message: noted.append(message.text))
+    page.on("pageerror", lambda error: noted.append(str(error)))
+    page.on("request", lambda asked: noted.append(asked.url) if asked.url.startswith("http") else None)
+    page.goto(address)
+    for drawing in page.query_selector_all(".drawing"):
+        drawing.scroll_into_view_if_needed()
+        page.wait_for_function("each => each.querySelector('.vega-embed')", arg=drawing)
+    yield page, noted, width
+    page.close()
+
+
+def test_nothing_is_logged_or_fetched_and_nothing_sticks_out(opened):
+    page, noted, width = opened
+    assert noted == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_filter_leaves_matching_rows(opened):
+    page, _, _ = opened
+    visible = "table.results tbody tr:not([hidden])"
+    before = page.locator(visible).count()
+    page.fill("#filter", "nothing-like-it")
+    assert page.locator(visible).count() == 0
+    assert page.inner_text("#shown") == "0 rows"
+    page.fill("#filter", "knn")
+    assert page.locator(visible).count() == before
+
+
+def test_everything_that_scrolls_or_opens_is_reached_by_the_keyboard(opened):
+    page, _, _ = opened
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.tagName + '.' + document.activeElement.className"))
+    assert {"A.", "INPUT.", "SUMMARY.", "DIV.scrolls"} <= reached
+
+
+def test_names_are_shown_as_they_are(opened):
+    page, _, _ = opened
+    assert NASTY in page.text_content("#data h3")

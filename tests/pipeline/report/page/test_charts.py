@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from pipeline.report.page import charts
+from tests.pipeline.report.page.drawn import ARMS, a_line
+
+
+def test_the_forest_holds_each_difference_in_points_with_its_interval():
+    figure = charts.forest([a_line("ibot"), a_line("hssl", 0.026)], ARMS, 0.9)
+    (value,) = figure.spec["data"]["values"]
+    assert (value["arm"], value["task"], value["baseline"]) == ("hssl", "knn top1", "ibot")
+    assert (value["difference"], value["low"], value["high"]) == pytest.approx((2.6, 1.6, 3.6))
+    assert "90 % interval" in figure.caption
+    assert "hssl knn top1 +2.6" in figure.alt
+    assert charts.forest([a_line("ibot")], ARMS, 0.95) is None
+
+
+def test_an_arm_has_one_colour_in_every_figure():
+    scales = [
+        charts.forest([a_line("hssl", 0.1)], ARMS, 0.95).spec["layer"][2]["encoding"]["color"]["scale"],
+        charts.sweep("k", "c", [{"arm": "hssl", "run": "r", "k": 1, "top-1 (%)": 1.0}], ARMS, x="k", log=True)
+        .spec["encoding"]["color"]["scale"],
+    ]  # fmt: skip
+    assert scales[0] == scales[1]
+    assert scales[0]["domain"] == ARMS
+    assert len(set(scales[0]["range"])) == 2
+
+
+def test_a_long_log_is_thinned_and_keeps_its_ends():
+    lines = [{"step": step} for step in range(5000)]
+    kept = charts.thinned(lines, 100)
+    assert len(kept) == 100
+    assert (kept[0], kept[-1]) == (lines[0], lines[-1])
+    assert charts.thinned(lines[:7]) == lines[:7]
+
+
+def test_confusions_are_shares_of_the_true_class_and_the_worst_is_named():
+    figure = charts.confusion("knn", "hssl", ["cat", "dog"], np.array([[3, 1], [0, 0]]))
+    cells = {(v["truth"], v["predicted"]): (v["%"], v["count"]) for v in figure.spec["data"]["values"]}
+    assert cells == {
+        ("cat", "cat"): (75.0, 3),
+        ("cat", "dog"): (25.0, 1),
+        ("dog", "cat"): (0.0, 0),
+        ("dog", "dog"): (0.0, 0),
+    }
+    assert figure.alt == "most frequent confusion: cat as dog, 1 times"
+
+
+def test_curves_of_what_a_run_does_not_log_are_left_out():
+    logs = {
+        "hssl seed 0": [{"step": 1, "loss": 2.0, "discrepancy_cka": 0.3}],
+        "ibot seed 0": [{"step": 1, "loss": 1.0}],
+    }
+    figure = charts.training_curves(logs, ARMS)
+    shown = {(v["run"], v["of"]): v["value"] for v in figure.spec["data"]["values"]}
+    assert shown == {
+        ("hssl seed 0", "loss"): 2.0,
+        ("ibot seed 0", "loss"): 1.0,
+        ("hssl seed 0", "1 - CKA of base and head"): 0.3,
+    }
+    assert charts.training_curves({}, ARMS) is None
