@@ -5,20 +5,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
+from pipeline.models.auxiliary_heads.kinds import BLOCKS
 
-# The kinds of auxiliary heads and the numbers that each takes, with defaults; None: see the comment. The
-# blocks are in pipeline/models/auxiliary_heads. HSSL publishes convnext only; which others its authors tried
-# is not in what was released: these are this project's own, after the papers that their files name.
-AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {
-    "convnext": {"kernel_size": 7},
-    "mixer": {"token_dim": None},  # None: half the backbone's width
-    "poolformer": {"kernel_size": 3},
-    "resmlp": {},
-    "resnet": {"kernel_size": 3},
-    "separable": {"kernel_size": 3},
-    "swin": {"window_size": 7, "num_heads": None},  # None: as many as the backbone's
-    "vit": {"num_heads": None},  # the homogeneous control: the architecture of the base itself
-}
+# The numbers that each kind of head takes, with defaults.
+AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {name: kind.keys for name, kind in BLOCKS.items()}
 _HEAD_NUMBERS = {name for numbers in AUXILIARY_HEADS.values() for name in numbers}
 
 

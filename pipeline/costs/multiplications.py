@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.models.auxiliary_heads.kinds import BLOCKS
 
 
 def backbone_multiplications(config: BackboneConfig, size: int) -> float:
@@ -19,7 +20,7 @@ def backbone_multiplications(config: BackboneConfig, size: int) -> float:
 def head_multiplications(head: AuxiliaryHeadConfig, backbone: BackboneConfig, size: int) -> float:
     """Of one image of size x size pixels, whose last map is there."""
     side = size / backbone.stride
-    return head.depth * _HEADS[head.kind](head, side, backbone)
+    return head.depth * BLOCKS[head.kind].multiplications(head, side, backbone)
 
 
 def embedding_multiplications(config: BackboneConfig, size: int) -> float:
@@ -94,43 +95,4 @@ _BACKBONES: dict[str, Callable[[BackboneConfig, int], float]] = {
     "swin": _swin,
     "convnext": _convnext,
     "resnet": _resnet,
-}
-
-
-def _mlp(dim: int) -> float:
-    return 8 * dim**2
-
-
-def _head_attention(n: float, seen: float, dim: int) -> float:
-    return n * (4 * dim**2 + 2 * seen * dim)
-
-
-def _head_resnet(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -> float:
-    inner = max(base.dim // 4, 1)
-    return side**2 * (2 * base.dim * inner + head.kernel_size**2 * inner**2)
-
-
-def _head_mixer(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -> float:
-    # Over the patches of a global crop, whatever the crop.
-    patches, hidden = base.grid[0] * base.grid[1], head.token_dim or max(base.dim // 2, 1)
-    return base.dim * 2 * patches * hidden + side**2 * _mlp(base.dim)
-
-
-def _head_resmlp(head: AuxiliaryHeadConfig, side: float, base: BackboneConfig) -> float:
-    patches = base.grid[0] * base.grid[1]
-    return base.dim * patches**2 + side**2 * _mlp(base.dim)
-
-
-# One block over side x side places at the base's width.
-_HEADS: dict[str, Callable[[AuxiliaryHeadConfig, float, BackboneConfig], float]] = {
-    "convnext": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + _mlp(base.dim)),
-    "mixer": _head_mixer,
-    "poolformer": lambda head, side, base: side**2 * _mlp(base.dim),
-    "resmlp": _head_resmlp,
-    "resnet": _head_resnet,
-    "separable": lambda head, side, base: side**2 * (head.kernel_size**2 * base.dim + base.dim**2),
-    "swin": lambda head, side, base: (
-        _head_attention(side**2, min(head.window_size, side) ** 2, base.dim) + side**2 * _mlp(base.dim)
-    ),
-    "vit": lambda head, side, base: _head_attention(side**2, side**2, base.dim) + side**2 * _mlp(base.dim),
 }

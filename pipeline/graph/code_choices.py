@@ -13,7 +13,7 @@ from pipeline.config.section import Section
 
 # Module -> its dict literal whose entry a configuration chooses.
 TABLES = {
-    "pipeline.models.auxiliary_heads": "BLOCKS",
+    "pipeline.models.auxiliary_heads.kinds": "BLOCKS",
     "pipeline.models.backbones": "NETWORKS",
     "pipeline.pretrain.methods.settings": "METHODS",
 }

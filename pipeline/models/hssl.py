@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.models.auxiliary_heads import FeatureMap, auxiliary_head
+from pipeline.models.auxiliary_heads.base import FeatureMap, auxiliary_head
 from pipeline.models.backbones import build_backbone
 from pipeline.models.encoder import Tokens
 from pipeline.models.initialization import initialize

@@ -11,6 +11,7 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.models.auxiliary_heads.kinds import BLOCKS
 from pipeline.models.layers import LayerNorm
 
 
@@ -55,6 +56,11 @@ class AuxiliaryHead(nn.Module):
         for index, block in enumerate(self.blocks):
             x = block(x, None if drop_path_scales is None else drop_path_scales[index])
         return x
+
+
+def auxiliary_head(config: AuxiliaryHeadConfig, feature_map: FeatureMap) -> AuxiliaryHead:
+    """The head that `config` asks for, at the width and on the grid of `feature_map`."""
+    return AuxiliaryHead(BLOCKS[config.kind].block(), config, feature_map)
 
 
 def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | None) -> jt.Var:

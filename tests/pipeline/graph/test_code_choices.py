@@ -60,17 +60,17 @@ def test_of_a_neutral_table_the_chosen_line_s_imports_count_and_nothing_else():
 @pytest.fixture
 def root(tmp_path) -> Path:
     files = {
-        "stages/train.py": "from pipeline.models.auxiliary_heads import BLOCKS\n",
-        "pipeline/models/auxiliary_heads/__init__.py": (
-            "from pipeline.models.auxiliary_heads.a import A\n"
-            "from pipeline.models.auxiliary_heads.b import B\n"
-            "from pipeline.models.auxiliary_heads.base import shared\n"
-            'BLOCKS: dict = {"a": A, "b": B}\n'
-            "def build(kind):\n    return shared(BLOCKS[kind])\n"
+        "stages/train.py": "from pipeline.models.backbones import NETWORKS\n",
+        "pipeline/models/backbones/__init__.py": (
+            "from pipeline.models.backbones.a import A\n"
+            "from pipeline.models.backbones.b import B\n"
+            "from pipeline.models.backbones.base import shared\n"
+            'NETWORKS: dict = {"a": A, "b": B}\n'
+            "def build(kind):\n    return shared(NETWORKS[kind])\n"
         ),
-        "pipeline/models/auxiliary_heads/a.py": "A = 1\n",
-        "pipeline/models/auxiliary_heads/b.py": "B = 1\n",
-        "pipeline/models/auxiliary_heads/base.py": "def shared(x):\n    return x\n",
+        "pipeline/models/backbones/a.py": "A = 1\n",
+        "pipeline/models/backbones/b.py": "B = 1\n",
+        "pipeline/models/backbones/base.py": "def shared(x):\n    return x\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -78,11 +78,11 @@ def root(tmp_path) -> Path:
     return tmp_path
 
 
-A_LINE = frozenset({(HEADS, "a")})
+A_LINE = frozenset({(BASES, "a")})
 
 
 def _with_line(text: str) -> str:
-    text = "from pipeline.models.auxiliary_heads.c import C\n" + text
+    text = "from pipeline.models.backbones.c import C\n" + text
     return text.replace('"b": B}', '"b": B, "c": C}')
 
 
@@ -95,14 +95,14 @@ def _with_line(text: str) -> str:
         ("__init__.py", _with_line, True),
         ("__init__.py", lambda text: text.replace('"b": B', '"b": A'), True),
         ("__init__.py", lambda text: text.replace('"a": A', '"a": B'), False),
-        ("__init__.py", lambda text: text.replace("shared(BLOCKS", "(BLOCKS"), False),
+        ("__init__.py", lambda text: text.replace("shared(NETWORKS", "(NETWORKS"), False),
     ],
 )
 def test_only_the_chosen_line_of_a_table_counts(root, file, edit, same):
     before = CodeDigests(root).digest("stages.train", A_LINE)
-    path = root / "pipeline/models/auxiliary_heads" / file
+    path = root / "pipeline/models/backbones" / file
     path.write_text(edit(path.read_text()))
-    (root / "pipeline/models/auxiliary_heads/c.py").write_text("C = 1\n")
+    (root / "pipeline/models/backbones/c.py").write_text("C = 1\n")
     memo = root / "memo.json"
     digests = CodeDigests(root, memo)
     assert (digests.digest("stages.train", A_LINE) == before) is same
@@ -112,9 +112,9 @@ def test_only_the_chosen_line_of_a_table_counts(root, file, edit, same):
 
 def test_a_line_that_is_not_there_is_an_error(root):
     with pytest.raises(KeyError, match="none"):
-        CodeDigests(root).digest("stages.train", frozenset({(HEADS, "none")}))
+        CodeDigests(root).digest("stages.train", frozenset({(BASES, "none")}))
 
 
 def test_a_table_that_is_no_literal_is_named():
-    with pytest.raises(ValueError, match="BLOCKS: expected a dict literal"):
-        take_table(ast.parse("BLOCKS = dict(a=1)"), "BLOCKS")
+    with pytest.raises(ValueError, match="NETWORKS: expected a dict literal"):
+        take_table(ast.parse("NETWORKS = dict(a=1)"), "NETWORKS")

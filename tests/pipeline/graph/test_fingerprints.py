@@ -20,6 +20,7 @@ from pipeline.graph.code_digest import NEUTRAL, CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import STAGES, experiment_nodes
 from pipeline.graph.study_nodes import study_nodes
+from pipeline.models.auxiliary_heads.kinds import BLOCKS
 from pipeline.pretrain.methods.settings import METHODS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,16 +91,12 @@ def trainings(labels: set[str]) -> set[str]:
 # file, text, new text
 ADDITIONS = {
     "a head": {
-        "pipeline/models/auxiliary_heads/__init__.py": (
-            '    "vit": VitBlock,\n', '    "vit": VitBlock,\n    "new": ConvNeXtBlock,\n'
-        ),
-        "pipeline/config/models.py": ('    "resmlp": {},\n', '    "resmlp": {},\n    "new": {},\n'),
-    },
-    "a head in a file of its own": {
-        "pipeline/models/auxiliary_heads/__init__.py": (
-            "from pipeline.models.auxiliary_heads.vit import VitBlock\n",
-            "from pipeline.models.auxiliary_heads.new import New\n"
-            "from pipeline.models.auxiliary_heads.vit import VitBlock\n",
+        "pipeline/models/auxiliary_heads/kinds.py": (
+            "BLOCKS: dict[str, type[BlockKind]] = {\n",
+            "class New(BlockKind):\n"
+            "    @staticmethod\n    def block():\n"
+            "        from pipeline.models.auxiliary_heads.new import New\n\n        return New\n\n\n"
+            'BLOCKS: dict[str, type[BlockKind]] = {\n    "new": New,\n',
         ),
         "pipeline/models/auxiliary_heads/new.py": ("", "class New:\n    pass\n"),
     },
@@ -218,7 +215,9 @@ def _closures() -> dict[str, ast.Module]:
 
 # What stages take from modules that are left out of the digests, beside sections.
 HARMLESS = {
-    "pipeline.pretrain.methods.settings": {"METHODS"},  # of a chosen class, what it imports is in
+    # Of a chosen class, what it imports is in.
+    "pipeline.models.auxiliary_heads.kinds": {"BLOCKS"},
+    "pipeline.pretrain.methods.settings": {"METHODS"},
     "pipeline.runtime.cache": {"cache_root"},
     "pipeline.storage.files": {
         "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_json",
@@ -274,11 +273,14 @@ def _sections() -> list[type[Section]]:
     return [section for section in found if section.__module__.startswith("pipeline.")]
 
 
-@pytest.mark.parametrize("settings", METHODS.values())
-def test_an_implementation_is_imported_and_nothing_else(settings):
+@pytest.mark.parametrize(
+    "imports",
+    [*(kind.block for kind in BLOCKS.values()), *(method.implementation for method in METHODS.values())],
+    ids=lambda function: function.__qualname__,
+)
+def test_what_is_imported_for_a_line_of_a_table_is_imported_and_nothing_else(imports):
     """What is done there beside would be in no digest."""
-    text = textwrap.dedent(inspect.getsource(settings.implementation))
-    imported, returned = ast.parse(text).body[0].body
+    imported, returned = ast.parse(textwrap.dedent(inspect.getsource(imports))).body[0].body
     assert isinstance(imported, ast.ImportFrom)
     assert isinstance(returned, ast.Return)
     assert returned.value.id == imported.names[0].name

@@ -13,7 +13,7 @@ def head_config(kind, **changes):
 
 
 def build(kind, seed=0, **changes):
-    from pipeline.models.auxiliary_heads import FeatureMap, auxiliary_head
+    from pipeline.models.auxiliary_heads.base import FeatureMap, auxiliary_head
     from pipeline.models.initialization import initialize
 
     feature_map = FeatureMap(dim=DIM, grid=GRID, num_heads=NUM_HEADS)

@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.models import AUXILIARY_HEADS
 from tests.pipeline.models.auxiliary_heads.small_head import DIM, KINDS, build, random_map, scrambled
-
-
-def test_every_kind_has_its_numbers_and_its_blocks(jt):
-    from pipeline.models.auxiliary_heads import BLOCKS
-
-    assert BLOCKS.keys() == AUXILIARY_HEADS.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)
