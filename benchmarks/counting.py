@@ -5,9 +5,9 @@ from typing import Any
 from benchmarks.step_inputs import step_batches
 from benchmarks.step_sizes import step_config
 from pipeline.config.reading import read_experiment
-from pipeline.config.stages import LinearConfig
 from pipeline.costs.pretraining import step_operations
 from pipeline.costs.probes import search_operations, sweep_operations
+from pipeline.evaluate.probes.settings import LinearConfig
 
 SEARCH_SIZES = {"queries": 10_000, "bank": 50_000, "channels": 384, "k": 20}
 SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}

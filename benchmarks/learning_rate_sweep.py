@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.counting import SWEEP_SIZES
 from benchmarks.resident import resident_mib
-from pipeline.config.stages import LinearConfig
 from pipeline.evaluate.linear_probe import INIT_STD, LR_REFERENCE_BATCH, train_sweep
+from pipeline.evaluate.probes.settings import LinearConfig
 
 
 class _Sweep(ABC):

@@ -36,7 +36,12 @@ def test_nothing_imports_upward(path):
 
 
 # Settings that live beside what they set.
-SETTINGS = ["pipeline.models.auxiliary_heads.kinds", "pipeline.pretrain.methods.settings"]
+SETTINGS = [
+    "pipeline.datasets.formats",
+    "pipeline.evaluate.probes.settings",
+    "pipeline.models.auxiliary_heads.kinds",
+    "pipeline.pretrain.methods.settings",
+]
 
 
 def test_config_imports_nothing_of_the_pipeline_but_settings():

@@ -21,15 +21,13 @@ from pipeline.config.section import NonNegativeInt, Section, with_sections
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
-    KnnConfig,
-    LinearConfig,
-    LogisticConfig,
     PretrainConfig,
     RuntimeConfig,
     ScheduleConfig,
     StartConfig,
 )
 from pipeline.config.studies import AblateSection, SearchSection
+from pipeline.evaluate.probes.settings import SECTIONS
 from pipeline.pretrain.methods.settings import ARMS, METHODS
 
 
@@ -52,8 +50,8 @@ class _Compared(Section):
     objective: ObjectiveConfig = ObjectiveConfig()  # of iBOT and DINO
 
 
-class Experiment(with_sections(_Compared, METHODS)):
-    """Everything that `doit run all` needs to know."""
+class _Pretrained(with_sections(_Compared, METHODS)):
+    """How a backbone comes about, and the features that are taken from it."""
 
     regularisation: RegularisationConfig = RegularisationConfig()
     crops: CropConfig = CropConfig()
@@ -61,9 +59,11 @@ class Experiment(with_sections(_Compared, METHODS)):
     schedule: ScheduleConfig = ScheduleConfig()
     start: StartConfig | None = None  # of the only pretrained arm and seed
     features: FeaturesConfig = FeaturesConfig()
-    knn: KnnConfig = KnnConfig()
-    linear: LinearConfig = LinearConfig()
-    logistic: LogisticConfig = LogisticConfig()
+
+
+class Experiment(with_sections(_Pretrained, SECTIONS)):
+    """Everything that `doit run all` needs to know."""
+
     # Each runs where its section is there; `finetune = false` takes out what an extended experiment has. The
     # dense tasks are on data of their own.
     finetune: FinetuneSection | None = None

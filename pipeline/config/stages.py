@@ -154,34 +154,3 @@ class FeaturesConfig(Section):
     num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks are kept
     weights: Literal["teacher", "student"] = "teacher"  # the network that is probed
     batch_size: PositiveInt = 64
-
-
-class KnnConfig(Section):
-    """Weighted k-NN by the DINO/iBOT protocol."""
-
-    ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
-    temperature: Positive = 0.07  # of the neighbours' weights
-    num_bootstrap: PositiveInt = 1000
-
-
-class LinearConfig(Section):
-    """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
-
-    epochs: PositiveInt = 100
-    batch_size: PositiveInt = 1024
-    # Learning rates for a batch of 256 images, all trained at once; the best is chosen on validation.
-    base_lrs: tuple[Positive, ...] = tuple(
-        round(digit * 10.0**power, 10) for power in range(-4, 1) for digit in range(1, 10)
-    )
-    momentum: Share = 0.9
-    num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks, concatenated (4: ViT-S; 1: ViT-B, L)
-    average_pool: bool = False  # append the mean patch token of the last block (iBOT: for ViT-B, L)
-    num_bootstrap: PositiveInt = 1000
-
-
-class LogisticConfig(Section):
-    """L2-regularised logistic regression by scikit-learn."""
-
-    inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
-    max_iterations: PositiveInt = 1000
-    num_bootstrap: PositiveInt = 1000

@@ -12,11 +12,12 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
 from pipeline.config.finetune import FinetuneConfig
-from pipeline.config.stages import FeaturesConfig, LinearConfig, LogisticConfig, PretrainConfig
+from pipeline.config.stages import FeaturesConfig, PretrainConfig
 from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
 from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
 from pipeline.costs.probes import search_operations, sweep_operations
+from pipeline.evaluate.probes.settings import LinearConfig, LogisticConfig
 
 # Of the rate of NumPy's products: steps of ViT-S/16 at 224 pixels reach 0.77, of `cifar10` 0.58, of
 # `quickstart` 0.3 (26 and 28 November 2026).

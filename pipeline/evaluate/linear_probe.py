@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.config.stages import LinearConfig
+from pipeline.evaluate.probes.settings import LinearConfig
 
 LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
 INIT_STD = 0.01

@@ -1,4 +1,4 @@
-"""Which architectures and methods a run uses: of the tables that list them, only these lines are its code.
+"""Which architectures, methods and probes a run uses: of their tables, only these lines are its code.
 
 A line is its value, with what is imported for it alone and what the class that it names imports.
 """
@@ -10,16 +10,18 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.methods import MethodSection
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.section import Section
+from pipeline.evaluate.probes.settings import ProbeSection
 
 # Module -> its dict literal whose entry a configuration chooses.
 TABLES = {
+    "pipeline.evaluate.probes.settings": "PROBES",
     "pipeline.models.auxiliary_heads.kinds": "BLOCKS",
     "pipeline.models.backbones": "NETWORKS",
     "pipeline.pretrain.methods.settings": "METHODS",
 }
 Choices = frozenset[tuple[str, str]]  # of (module, key)
 
-_HEADS, _BASES, _METHODS = TABLES
+_PROBES, _HEADS, _BASES, _METHODS = TABLES
 
 
 def chosen_entries(sections: Iterable[Section]) -> Choices:
@@ -35,6 +37,8 @@ def _entries(value: Any) -> Iterator[tuple[str, str]]:
             yield _BASES, value.kind
         case MethodSection():
             yield _METHODS, value.name
+        case ProbeSection():
+            yield _PROBES, value.name
     if isinstance(value, Section):
         value = dict(value)
     if isinstance(value, dict):

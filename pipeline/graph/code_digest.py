@@ -18,6 +18,7 @@ from pipeline.storage.files import write_json
 # of one that holds a table of `TABLES`, what the chosen line imports is in.
 NEUTRAL = {
     "pipeline.config": "all that can be read off its sections is in the fingerprint, computed or not",
+    "pipeline.evaluate.probes.settings": "likewise",
     "pipeline.models.auxiliary_heads.kinds": "keys, likewise; and estimates",
     "pipeline.pretrain.methods.settings": "likewise",
     "pipeline.storage.files": "writes what it is given",

@@ -7,7 +7,7 @@ from pipeline.config.section import Section, readable_values
 from pipeline.graph.code_choices import Choices, chosen_entries
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.libraries import library_versions
-from pipeline.graph.nodes import Node
+from pipeline.graph.nodes import Node, program
 from pipeline.storage.artifacts import artifact_directory, content_of, fault, read_stamp, record_experiment
 from pipeline.storage.files import sha256_of_json
 
@@ -48,7 +48,7 @@ class Graph:
 
     def module(self, node: Node) -> str:
         """Module that runs the node."""
-        return f"{self.package}.{node.stage}".replace("-", "_")
+        return f"{self.package}.{program(node.stage)}"
 
     def code_of(self, node: Node, code: CodeDigests | None = None) -> str:
         """Digest of the code that the node runs, by the graph's own digests or by others."""

@@ -9,9 +9,6 @@ from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
-    KnnConfig,
-    LinearConfig,
-    LogisticConfig,
     PretrainConfig,
     RuntimeConfig,
 )
@@ -21,6 +18,7 @@ from pipeline.costs.forecast import Images, Machine
 from pipeline.costs.machine import is_compiled, product_rate
 from pipeline.costs.pretraining import is_counted
 from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
+from pipeline.evaluate.probes.settings import KnnConfig, LinearConfig, LogisticConfig
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
 from pipeline.runtime.cuda.cards import installed_driver

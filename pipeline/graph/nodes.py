@@ -11,6 +11,7 @@ from pipeline.config.section import Section
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.costs.multiplications import backbone_multiplications, head_multiplications
+from pipeline.evaluate.probes.settings import PROBES
 
 STAGES: dict[str, str] = {  # in the order in which they run
     "prepare": "Read, check and index the images",
@@ -19,9 +20,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "pretrain": "Pretrain a backbone (seconds to days; goes on where it was stopped)",
     "curves": "Draw the course of a pretraining, and note how far base and head are apart",
     "features": "Compute frozen features of every image",
-    "knn": "Weighted k-NN on the features",
-    "linear": "Linear probe on the features",
-    "logistic": "Logistic regression on the features",
+    **{name: probe.title for name, probe in PROBES.items()},
     "finetune": "Fine-tune whole backbones for classification",
     "dense_probe": "Probe patch features: clusters, k-NN, objects found (no network is trained)",
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
@@ -36,8 +35,6 @@ STAGES: dict[str, str] = {  # in the order in which they run
 }
 STUDIES = "studies"
 GROUPS = STAGES | {STUDIES: "Train and probe what only `ablate` or `search-validate` compares"}
-PROBES = ("knn", "linear", "logistic")
-OF_LABEL_SHARES = ("knn", "logistic")  # probes that also learn from a share of the labels
 
 # Name of the data's node, share below 1, seed -> the chosen labels.
 Subsets = dict[tuple[str, float, int], "Node"]
@@ -74,6 +71,11 @@ class Node:
     def link(self) -> str:
         """Name of the link to its artifact."""
         return f"{self.stage}-{self.name}" if self.name else self.stage
+
+
+def program(stage: str) -> str:
+    """Name in stages/ of what runs a stage: one program runs all probes."""
+    return "probe" if stage in PROBES else stage.replace("-", "_")
 
 
 def experiment_nodes(experiment: Experiment) -> list[Node]:
@@ -164,8 +166,8 @@ def _subsets(experiment: Experiment, images: Node, classified: Node) -> Subsets:
 def _probes(experiment: Experiment, features: dict[str, Node], subsets: Subsets) -> dict[str, Node]:
     """Every probe of every backbone, with each share of the labels that it learns from."""
     nodes = {}
-    for stage in PROBES:
-        for share in experiment.label_shares if stage in OF_LABEL_SHARES else (1.0,):
+    for stage, probe in PROBES.items():
+        for share in experiment.label_shares if probe.of_label_shares else (1.0,):
             for name, of in features.items():
                 labels = subsets.get(("images", share, _seed(name)))
                 inputs = {"features": of} | ({"labels": labels} if labels else {})

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.section import Section
+from pydantic import TypeAdapter
+
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
 from pipeline.storage.artifacts import STAMP, output_records
@@ -45,13 +46,13 @@ class Request:
     runtime: dict[str, Any]
 
 
-def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_jittor: bool = False) -> None:
+def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bool = False) -> None:
     """Run a stage as the request named on the command line asks, then write `stamp.json`.
 
     Args:
         run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories. It may return
             a digest of its content; of the stage `prepare` it is what later stages' fingerprints depend on.
-        config_class: section that the request's "config" must satisfy.
+        config_class: section that the request's "config" must satisfy, or a choice among several.
         needs_jittor: start Jittor before `run`, whose imports may then use it.
 
     Raises:
@@ -62,7 +63,7 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
         raise SystemExit(f"usage: python -m stages.NAME REQUEST.json, got the arguments {sys.argv[1:]}")
     _end_with_parent()
     request = read_request(Path(sys.argv[1]))
-    config = config_class.model_validate(request.config)
+    config = TypeAdapter(config_class).validate_python(request.config)
     runtime = RuntimeConfig.model_validate(request.runtime)
     output = Path(request.output)
     (output / TRACEBACK).unlink(missing_ok=True)

@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,15 @@ class Metric:
     name: str
     correct: np.ndarray  # (n,) bool
     protocol: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a probe found on the test images."""
+
+    metrics: list[Metric]  # the headline first
+    predictions: np.ndarray  # (n,) int64, the classes behind the headline
+    files: Mapping[str, Any] = field(default_factory=dict)  # name -> what is kept beside the rows, as JSON
 
 
 def write_outcome(

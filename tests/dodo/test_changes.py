@@ -66,7 +66,7 @@ def test_touched_data_are_prepared_again_and_changed_data_rerun_everything(proje
 
 def test_code_reruns_and_a_comment_does_not(project):
     project.ran()
-    module = project.folder / "stages" / "knn.py"
+    module = project.folder / "pipeline" / "evaluate" / "probes" / "knn.py"
     module.write_text(module.read_text() + "\n# a comment\n")
     assert project.ran() == []
     module.write_text(module.read_text() + "\nUNUSED = 1\n")

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.config.stages import FeaturesConfig, InitializeConfig, KnnConfig, RuntimeConfig
+from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.storage.files import sha256_of_file
-from stages import features, initialize, knn
+from stages import features, initialize, probe
 
 RUNTIME = RuntimeConfig(threads=1)
 
@@ -45,7 +46,7 @@ def test_features_to_knn(backbone, tiny_prepared, tmp_path):
     assert summary["weights"] == "random"
     output = tmp_path / "knn"
     output.mkdir()
-    knn.run(KnnConfig(ks=(1, 5), num_bootstrap=50), output, features=folder, runtime=RUNTIME)
+    probe.run(KnnConfig(ks=(1, 5), num_bootstrap=50), output, features=folder, runtime=RUNTIME)
     rows = {row["metric"]: row for row in json.loads((output / "rows.json").read_text())}
     # Colour tells the classes apart, also to a random network.
     assert rows["top1"]["value"] > 0.9

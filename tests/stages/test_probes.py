@@ -1,4 +1,4 @@
-"""The three probe stages on small made-up features."""
+"""The probes, and the stage that runs them, on small made-up features."""
 
 import csv
 import json
@@ -6,17 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.config.stages import KnnConfig, LinearConfig, LogisticConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.label_subset import LabelSubset, write_subset
-from stages import knn, linear, logistic
+from pipeline.evaluate.probes.settings import KnnConfig, LinearConfig, LogisticConfig
+from stages import probe as stage
 
 CLASSES = [f"class {i}" for i in range(7)]
 SIZES = {"train": 300, "val": 90, "test": 120}
 RUNTIME = RuntimeConfig(threads=1)
-STAGES = {
-    "knn": (knn.run, KnnConfig(ks=(1, 5, 400), num_bootstrap=200)),
-    "linear": (linear.run, LinearConfig(epochs=15, base_lrs=(1e-7, 0.1), num_blocks=2, average_pool=True)),
-    "logistic": (logistic.run, LogisticConfig(inverse_strengths=(1e-6, 1.0))),
+PROBES = {
+    "knn": KnnConfig(ks=(1, 5, 400), num_bootstrap=200),
+    "linear": LinearConfig(epochs=15, base_lrs=(1e-7, 0.1), num_blocks=2, average_pool=True),
+    "logistic": LogisticConfig(inverse_strengths=(1e-6, 1.0)),
 }
 
 
@@ -52,13 +53,12 @@ def change_summary(features, **changes):
 
 
 def probe(name, features, inputs=None, **changes):
-    run, config = STAGES[name]
-    output = features.parent / name
-    run(config.model_copy(update=changes), output, features=features, runtime=RUNTIME, **(inputs or {}))
+    config, output = PROBES[name].model_copy(update=changes), features.parent / name
+    stage.run(config, output, features=features, runtime=RUNTIME, **(inputs or {}))
     return output, {row["metric"]: row for row in json.loads((output / "rows.json").read_text())}
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", PROBES)
 def test_rows_predictions_and_confusion_agree(name, features):
     output, rows = probe(name, features)
     with np.load(output / "predictions.npz", allow_pickle=False) as stored:
@@ -129,7 +129,7 @@ def test_logistic_that_does_not_converge_says_so(features):
     assert "not converged in 1 iterations" in rows["top1"]["protocol"]
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", PROBES)
 def test_unlabelled_images_give_no_rows_and_a_reason(name, features):
     for split, size in SIZES.items():
         np.save(features / f"{split}_labels.npy", np.full(size, -1))

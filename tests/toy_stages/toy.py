@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from pipeline.config import data, stages, studies
+from pipeline.evaluate.probes import settings as probes
 from pipeline.graph.stage_runner import read_request, serve
 from pipeline.storage.files import write_json, write_text
 
@@ -21,9 +22,9 @@ CONFIGS = {
     "pretrain": stages.PretrainConfig,
     "curves": stages.PretrainConfig,
     "features": stages.FeaturesConfig,
-    "knn": stages.KnnConfig,
-    "linear": stages.LinearConfig,
-    "logistic": stages.LogisticConfig,
+    "knn": probes.KnnConfig,
+    "linear": probes.LinearConfig,
+    "logistic": probes.LogisticConfig,
     "search-train": studies.JointTrainingConfig,
 }
 REQUEST = read_request(Path(sys.argv[1]))

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.config.stages import LinearConfig
 from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
+from pipeline.evaluate.probes.settings import LinearConfig
 
 
 def train_one_by_one(features, labels, config, num_classes):

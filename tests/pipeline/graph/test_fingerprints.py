@@ -16,9 +16,10 @@ from pipeline.config.experiment import Experiment
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.section import Section, readable_values
 from pipeline.config.stages import ScheduleConfig
+from pipeline.evaluate.probes.settings import PROBES
 from pipeline.graph.code_digest import NEUTRAL, CodeDigests
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import STAGES, experiment_nodes
+from pipeline.graph.nodes import STAGES, experiment_nodes, program
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.models.auxiliary_heads.kinds import BLOCKS
 from pipeline.pretrain.methods.settings import METHODS
@@ -118,7 +119,16 @@ ADDITIONS = {
             '    "resnet": ResNet,\n', '    "resnet": ResNet,\n    "new": ResNet,\n'
         ),
     },
-    "a probe": {"stages/new_probe.py": ("", "from pipeline.evaluate.knn import classify\n")},
+    "a probe": {
+        "pipeline/evaluate/probes/settings.py": (
+            "@dataclass(frozen=True)\nclass Probe:\n",
+            "class NewConfig(ProbeSection):\n"
+            "    @staticmethod\n    def implementation():\n"
+            "        from pipeline.evaluate.probes.new import probe_new\n\n        return probe_new\n\n\n"
+            "@dataclass(frozen=True)\nclass Probe:\n",
+        ),
+        "pipeline/evaluate/probes/new.py": ("", "def probe_new():\n    return 1\n"),
+    },
     "a reader": {"pipeline/datasets/new_layout.py": ("", "def read():\n    return 1\n")},
     "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4)", "figsize=(14, 4)")},
     "how intervals of AP are centred": {
@@ -209,13 +219,14 @@ def test_another_computation_retires_the_stages_that_read_it(tree, section, name
 def _closures() -> dict[str, ast.Module]:
     """Every file that some stage runs, but those of neutral modules."""
     code = CodeDigests(ROOT)
-    files = {file for stage in STAGES for file in code.parts(f"stages.{stage.replace('-', '_')}")}
+    files = {file for stage in STAGES for file in code.parts(f"stages.{program(stage)}")}
     return {file: ast.parse((ROOT / file).read_text()) for file in files if file.endswith(".py")}
 
 
 # What stages take from modules that are left out of the digests, beside sections.
 HARMLESS = {
     # Of a chosen class, what it imports is in.
+    "pipeline.evaluate.probes.settings": {"PROBES", "ProbeConfig"},
     "pipeline.models.auxiliary_heads.kinds": {"BLOCKS"},
     "pipeline.pretrain.methods.settings": {"METHODS"},
     "pipeline.runtime.cache": {"cache_root"},
@@ -275,7 +286,11 @@ def _sections() -> list[type[Section]]:
 
 @pytest.mark.parametrize(
     "imports",
-    [*(kind.block for kind in BLOCKS.values()), *(method.implementation for method in METHODS.values())],
+    [
+        *(kind.block for kind in BLOCKS.values()),
+        *(method.implementation for method in METHODS.values()),
+        *(probe.section.implementation for probe in PROBES.values()),
+    ],
     ids=lambda function: function.__qualname__,
 )
 def test_what_is_imported_for_a_line_of_a_table_is_imported_and_nothing_else(imports):

@@ -8,7 +8,7 @@ from pipeline.costs.forecast import COMPILE_SECONDS
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.forecasts import Forecasts
-from pipeline.graph.nodes import experiment_nodes
+from pipeline.graph.nodes import experiment_nodes, program
 from pipeline.graph.plan import in_words, plan_lines
 from pipeline.graph.plan import plan as plan_by
 from pipeline.storage.artifacts import artifacts_root, locked
@@ -29,7 +29,7 @@ def plan(graph, *, core=True, operators=True):
 def make(tmp_path):
     (tmp_path / "stages").mkdir()
     for stage in STAGES:
-        (tmp_path / "stages" / f"{stage}.py").write_text("")
+        (tmp_path / "stages" / f"{program(stage)}.py").write_text("")
 
     def graph(listing="l", **changes) -> Graph:
         experiment = Experiment.model_validate({"name": "e", **changes})

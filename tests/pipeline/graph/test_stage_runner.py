@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.stages import KnnConfig
-from pipeline.graph.nodes import STAGES
+from pipeline.evaluate.probes.settings import KnnConfig
+from pipeline.graph.nodes import STAGES, program
 from pipeline.graph.stage_runner import Request, read_request
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGE = """
 from pathlib import Path
-from pipeline.config.stages import KnnConfig
+from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.graph.stage_runner import serve
 def run(config, output, *, features, runtime):
     read = (features / "f.txt").read_text()
@@ -111,5 +111,5 @@ def test_a_fault_of_the_code_keeps_its_traceback(tmp_path, body):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_served(stage):
-    text = (ROOT / "stages" / f"{stage.replace('-', '_')}.py").read_text()
+    text = (ROOT / "stages" / f"{program(stage)}.py").read_text()
     assert re.search(r"^    serve\(run, \w+", text, re.M)

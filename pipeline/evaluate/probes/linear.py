@@ -1,29 +1,22 @@
-"""Linear probe on cached features: every learning rate at once, the best chosen on validation."""
-
-from pathlib import Path
+"""Linear probe by the iBOT protocol: every learning rate at once, the best chosen on validation."""
 
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.config.stages import LinearConfig, RuntimeConfig
-from pipeline.graph.stage_runner import serve
+from pipeline.config.stages import RuntimeConfig
+from pipeline.datasets.label_subset import LabelSubset
+from pipeline.evaluate.feature_files import FeatureSet
+from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
+from pipeline.evaluate.probes.settings import LinearConfig
+from pipeline.report.classification_rows import Metric, Outcome
 
 SEED = 20  # of first weights and batches; not an option, so that arms differ in their features only
 
 
-def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeConfig) -> None:
-    """Write a row for the rate chosen on validation, one for iBOT's own practice, and the whole sweep."""
-    from pipeline.evaluate.feature_files import read_features
-    from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
-    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
-    from pipeline.storage.files import write_json
-
-    stored = read_features(features)
-    reason = why_not(stored.dataset, stored.labels("train", "val", "test"))
-    if reason:
-        print(reason)
-        write_no_outcome(output, reason)
-        return
+def probe_linear(
+    config: LinearConfig, stored: FeatureSet, subset: LabelSubset, runtime: RuntimeConfig
+) -> Outcome:
+    """A metric for the rate chosen on validation, one for iBOT's own practice; the whole sweep as a file."""
     inputs = {
         split: getattr(stored, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("train", "val", "test")
@@ -51,15 +44,8 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
             "top1_best_on_test", correct[:, best_on_test], f"{common}, base lr {lrs[best_on_test]:g}: {ibot}"
         ),
     ]
-    write_json(output / "sweep.json", _sweep_table(lrs, {"val": on_val, "test": on_test}, sweep.diverged))
-    write_outcome(
-        output,
-        "linear",
-        metrics,
-        predictions[:, chosen],
-        stored.test_images(),
-        num_bootstrap=config.num_bootstrap,
-    )
+    table = _sweep_table(lrs, {"val": on_val, "test": on_test}, sweep.diverged)
+    return Outcome(metrics, predictions[:, chosen], {"sweep.json": table})
 
 
 def _protocol(config: LinearConfig, num_train: int) -> str:
@@ -84,7 +70,3 @@ def _sweep_table(
         }
         for i, base_lr in enumerate(base_lrs)
     ]
-
-
-if __name__ == "__main__":
-    serve(run, LinearConfig)

@@ -1,0 +1,1 @@
+"""Probes of cached features: one file each, their settings in `settings`."""

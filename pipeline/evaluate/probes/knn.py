@@ -1,0 +1,46 @@
+"""Weighted k-NN, for every k at once."""
+
+import numpy as np
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.datasets.label_subset import LabelSubset
+from pipeline.evaluate.feature_files import FeatureSet
+from pipeline.evaluate.knn import KnnPredictions, classify
+from pipeline.evaluate.probes.settings import KnnConfig
+from pipeline.report.classification_rows import Metric, Outcome
+
+DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
+
+
+def probe_knn(config: KnnConfig, stored: FeatureSet, subset: LabelSubset, runtime: RuntimeConfig) -> Outcome:
+    """A metric for the k chosen on validation, and one for every k."""
+    val, test = stored.val, stored.test
+    train = stored.train.only(subset.chosen(stored.train.index))
+
+    def vote(queries: np.ndarray) -> list[KnnPredictions]:
+        return classify(
+            queries,
+            train.last_cls,
+            train.labels,
+            ks=config.ks,
+            temperature=config.temperature,
+            num_threads=runtime.num_threads,
+        )
+
+    voted = vote(test.last_cls)
+    if val is None:
+        best = int(np.argmin([abs(prediction.k - DEFAULT_K) for prediction in voted]))
+        chosen = "no validation images to choose it on"
+    else:
+        best = int(np.argmax([np.mean(of_k.classes == val.labels) for of_k in vote(val.last_cls)]))
+        chosen = "chosen on validation"
+    common = f"k-NN{subset.words}, cosine, T={config.temperature:g}"
+    headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"
+    metrics = [Metric("top1", headline.classes == test.labels, protocol)]
+    if len(stored.class_names) > 5:
+        within_five = (headline.ranking == test.labels[:, None]).any(axis=1)
+        metrics.append(Metric("top5", within_five, protocol))
+    metrics += [
+        Metric(f"top1_k{of_k.k}", of_k.classes == test.labels, f"{common}, k={of_k.k}") for of_k in voted
+    ]
+    return Outcome(metrics, headline.classes)

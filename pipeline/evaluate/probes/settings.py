@@ -1,0 +1,106 @@
+"""Settings of the probes of cached features, and what the graph knows of them.
+
+A new probe is a class and its line here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.config.section import Positive, PositiveInt, Section, Share
+
+
+class ProbeSection(Section):
+    """It learns from cached features of the training images; `num_bootstrap` resamplings of the test images
+    give its intervals.
+
+    Class attributes:
+        needs: parts of the data of which there must be labelled images.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("train", "test")
+
+    @staticmethod
+    def implementation() -> Callable:
+        """The probe, called as `probe(config, features, subset, runtime)` and giving an `Outcome`.
+
+        Imported when it is asked for, since that loads what it computes with.
+        """
+        raise NotImplementedError
+
+
+class KnnConfig(ProbeSection):
+    """Weighted k-NN by the DINO/iBOT protocol."""
+
+    name: Literal["knn"] = "knn"
+    ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
+    temperature: Positive = 0.07  # of the neighbours' weights
+    num_bootstrap: PositiveInt = 1000
+
+    @staticmethod
+    def implementation() -> Callable:
+        from pipeline.evaluate.probes.knn import probe_knn
+
+        return probe_knn
+
+
+class LinearConfig(ProbeSection):
+    """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
+
+    needs: ClassVar[tuple[str, ...]] = ("train", "val", "test")
+
+    name: Literal["linear"] = "linear"
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 1024
+    # Learning rates for a batch of 256 images, all trained at once; the best is chosen on validation.
+    base_lrs: tuple[Positive, ...] = tuple(
+        round(digit * 10.0**power, 10) for power in range(-4, 1) for digit in range(1, 10)
+    )
+    momentum: Share = 0.9
+    num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks, concatenated (4: ViT-S; 1: ViT-B, L)
+    average_pool: bool = False  # append the mean patch token of the last block (iBOT: for ViT-B, L)
+    num_bootstrap: PositiveInt = 1000
+
+    @staticmethod
+    def implementation() -> Callable:
+        from pipeline.evaluate.probes.linear import probe_linear
+
+        return probe_linear
+
+
+class LogisticConfig(ProbeSection):
+    """L2-regularised logistic regression by scikit-learn."""
+
+    name: Literal["logistic"] = "logistic"
+    inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
+    max_iterations: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000
+
+    @staticmethod
+    def implementation() -> Callable:
+        from pipeline.evaluate.probes.logistic import probe_logistic
+
+        return probe_logistic
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the graph knows of a probe."""
+
+    section: type[ProbeSection]
+    title: str  # of its tasks
+    of_label_shares: bool = False  # whether it also learns from a share of the labels
+
+
+# Name, also of the section in an experiment and of the tasks -> the probe.
+PROBES: dict[str, Probe] = {
+    "knn": Probe(KnnConfig, "Weighted k-NN on the features", of_label_shares=True),
+    "linear": Probe(LinearConfig, "Linear probe on the features"),
+    "logistic": Probe(LogisticConfig, "Logistic regression on the features", of_label_shares=True),
+}
+SECTIONS = {name: probe.section for name, probe in PROBES.items()}
+ProbeConfig = Annotated[reduce(or_, SECTIONS.values()), Field(discriminator="name")]
