@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+from pipeline.datasets.formats import READERS
 
 Interval = tuple[Share, Share]
 LabelValue = Annotated[int, Field(ge=0, le=65535)]  # what a pixel of a label map holds
@@ -38,10 +39,7 @@ class DataConfig(Section):
 
     source: str = "photo-scenes"  # "photo-scenes", or a path, relative to the experiment's file
     # From "coco" on: folders of images that are annotated with objects, or with a class for every pixel.
-    format: Literal[
-        "auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar",
-        "coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
-    ] = "auto"  # fmt: skip
+    format: Literal["auto", *READERS] = "auto"
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
     class_names: tuple[str, ...] = ()
     # Label maps only: the pixel value of each class, e.g. [0, 255]. Empty: the format's own, counted from 0

@@ -1,61 +1,19 @@
 """From a data section to the reader for its source."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.archive import Archive, archive_kind
-from pipeline.datasets.cifar import cifar_files, read_cifar
-from pipeline.datasets.drawn import DrawnSource
-from pipeline.datasets.idx import image_files, read_idx_folder
-from pipeline.datasets.image_folder import ImageFolder
-from pipeline.datasets.label_maps.ade20k import ADE20K
-from pipeline.datasets.label_maps.camvid import CAMVID
-from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
-from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
-from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
-from pipeline.datasets.label_maps.voc import VOC_MASKS
-from pipeline.datasets.npz import is_npz, read_npz
-from pipeline.datasets.objects.coco import coco_files, read_coco
-from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
-from pipeline.datasets.source import Source, max_file_bytes
+from pipeline.datasets.archive import archive_kind
+from pipeline.datasets.cifar import cifar_files
+from pipeline.datasets.formats import PHOTO_SCENES, READERS
+from pipeline.datasets.idx import image_files
+from pipeline.datasets.label_maps.layouts import LABEL_MAPS
+from pipeline.datasets.npz import is_npz
+from pipeline.datasets.objects.coco import coco_files
+from pipeline.datasets.objects.voc import is_voc_boxes
+from pipeline.datasets.source import Source
 from pipeline.datasets.wrappers import below_wrappers
 
-PHOTO_SCENES = "photo-scenes"
-
-# Of two that a folder could be, the first is the narrower one.
-LABEL_MAPS: dict[str, LabelMapFormat] = {
-    "voc-masks": VOC_MASKS,
-    "ade20k": ADE20K,
-    "camvid": CAMVID,
-    "imagenet-s": IMAGENET_S,
-    "image-masks": IMAGE_MASKS,
-}
-
-
-def _tree_options(config: DataConfig) -> dict[str, Any]:
-    """What both readers of image trees take from a data section."""
-    return {
-        "max_bytes": max_file_bytes(config.max_pixels),
-        "parts": config.parts,
-        "are_classes": config.class_folders,
-    }
-
-
-# Format -> reader. A new format is one reader, one line here (or above), and one word in `DataConfig.format`.
-READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
-    PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
-    "image-folder": lambda config, path: ImageFolder(path, **_tree_options(config)),
-    "archive": lambda config, path: Archive(path, **_tree_options(config)),
-    "idx": lambda config, path: read_idx_folder(path),
-    "npz": lambda config, path: read_npz(path),
-    "cifar": lambda config, path: read_cifar(path),
-    "coco": read_coco,
-    "voc-boxes": read_voc_boxes,
-    **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
-}
 _FILE_FORMATS = ("archive", "npz", "cifar")
 _FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz"))
 

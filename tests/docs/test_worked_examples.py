@@ -37,6 +37,7 @@ def follow(page: str, folder) -> None:
             file.write_text(changed(file.read_text("utf-8"), block.text), "utf-8")
         else:
             assert not file.exists(), f"{page}: {block.title} is there already"
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text, "utf-8")
 
 
@@ -71,6 +72,12 @@ def test_there_is_a_page_for_each():
         "probe",
         "reader",
     }
+
+
+@pytest.mark.parametrize("page", EXAMPLES)
+def test_what_is_added_touches_three_files_at_most_its_test_included(page):
+    files = {block.title for block in blocks(EXAMPLES[page]) if block.title}
+    assert len(files) <= 3, sorted(files)
 
 
 def test_the_tests_of_the_pages_pass(project):

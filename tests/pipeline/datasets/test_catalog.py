@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.catalog import READERS, detect, open_source
+from pipeline.datasets.catalog import detect, open_source
+from pipeline.datasets.formats import READERS
+from pipeline.datasets.label_maps.layouts import LABEL_MAPS
 
 
 def test_formats_are_told_by_looking(tmp_path, tree):
@@ -31,9 +33,8 @@ def test_formats_are_told_by_looking(tmp_path, tree):
     assert detect(DataConfig()) == "photo-scenes"
 
 
-def test_every_format_of_the_configuration_has_a_reader():
-    allowed = DataConfig.model_fields["format"].annotation.__args__
-    assert set(READERS) == set(allowed) - {"auto"}
+def test_every_layout_of_label_maps_is_a_format_in_the_same_order():
+    assert [name for name in READERS if name in LABEL_MAPS] == [*LABEL_MAPS]
 
 
 def test_mistakes_name_the_source(tmp_path):
