@@ -8,9 +8,11 @@ from pipeline.costs.forecast import COMPILE_SECONDS
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.forecasts import Forecasts
+from pipeline.graph.nodes import STAGES as GRAPH_STAGES
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.plan import in_words, plan_lines
 from pipeline.graph.plan import plan as plan_by
+from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.artifacts import artifacts_root, locked
 
 STAGES = ("prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables")
@@ -180,6 +182,28 @@ def test_the_first_stage_of_a_kind_compiles(make):
         "pretrain:ibot-seed0": COMPILE_SECONDS["pretrain"],
     }
     assert sum(no_operators.values()) == pytest.approx(sum(warm.values()) + COMPILE_SECONDS["pretrain"])
+
+
+def test_every_stage_of_every_kind_has_a_time_or_none(tmp_path):
+    """With all sections and the studies: a stage that was never measured has no time, and is no error."""
+    (tmp_path / "stages").mkdir()
+    for stage in GRAPH_STAGES:
+        (tmp_path / "stages" / f"{stage.replace('-', '_')}.py").write_text("")
+    sections = {
+        "segmentation": {}, "detection": {}, "dense_probe": {}, "finetune": {}, "label_shares": [1.0, 0.1],
+        "ablate": {"product": {"depth": [1, 2]}},
+    }  # fmt: skip
+    experiment = Experiment.model_validate({"name": "e", **sections})
+    main = experiment_nodes(experiment)
+    nodes = main + study_nodes(experiment, main)
+    graph = Graph(nodes, tmp_path / "results", code=CodeDigests(tmp_path), listing=lambda config: "l")
+    steps = plan(graph)
+    stages = {node.label: node.stage for node in nodes}
+    without = {stages[step.label] for step in steps if step.seconds is None}
+    assert without == {"subset", "ablate", "search-train", "search", "search-validate"}
+    seconds = {step.label: step.seconds for step in steps}
+    assert seconds["knn:10pct-hssl-seed0"] < seconds["knn:hssl-seed0"]
+    assert seconds["finetune:10pct-hssl-seed0"] == pytest.approx(seconds["finetune:hssl-seed0"] / 10, rel=0.1)
 
 
 def test_a_card_s_time_is_not_forecast(make):
