@@ -131,6 +131,22 @@ def task_doctor():
     return {"actions": [examine]}
 
 
+def task_init():
+    """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
+
+    def write():
+        start = Path(doit.get_initial_workdir() or ".")
+        options = {name: doit.get_var(name) for name in ("data", "hours", "out") if doit.get_var(name)}
+        given = [f"{name}={value}" for name, value in options.items()]
+        command = [sys.executable, "-m", "stages.init", *given]
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        code = subprocess.call(command, cwd=start, env=environment)
+        return TaskFailed("no experiment was written") if code else None
+
+    return {"actions": [write]}
+
+
 def task_benchmark():
     """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
 
