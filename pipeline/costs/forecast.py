@@ -40,7 +40,7 @@ ITERATION_PRODUCT_SECONDS = 1.5e-9  # likewise, for each image x channel x class
 PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 1.5e-4  # of `dense_probe`: whole, and a patch
 SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # a test image, beside the network's products
 # Measured, and much the same for any experiment.
-CURVES_SECONDS, TABLES_SECONDS, PROBE_SECONDS = 1.6, 0.2, 0.1
+CURVES_SECONDS, TABLES_SECONDS, REPORT_SECONDS, PROBE_SECONDS = 1.6, 0.2, 21.0, 0.1
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
 from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.report import ReportConfig
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
@@ -71,6 +72,8 @@ class Forecasts:
                 return forecast.START_SECONDS
             case TablesConfig():
                 return forecast.TABLES_SECONDS
+            case ReportConfig():
+                return forecast.REPORT_SECONDS
             case DenseProbeConfig():
                 return self._dense_probe_seconds(node)
         images = self._images(node)

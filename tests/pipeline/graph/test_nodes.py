@@ -22,7 +22,8 @@ def inputs_of(node) -> dict[str, str]:
 
 def test_nothing_is_fine_tuned_and_no_labels_are_left_out_by_default():
     assert {node.stage for node in nodes_of().values()} == {
-        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables"
+        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables",
+        "report",
     }  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from pipeline.graph.plan import plan as plan_by
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.artifacts import artifacts_root, locked
 
-STAGES = ("prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables")
+STAGES = (
+    "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables", "report",
+)  # fmt: skip
 
 
 def plan(graph, *, core=True, operators=True):
@@ -77,14 +79,14 @@ def test_nothing_is_known_after_prepare_before_it_ran(make):
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
     assert all(step.forecast for step in steps)
     hours = sum(step.seconds for step in steps) / 3600
-    assert plan_lines(steps, 19)[-1] == f"19 of 19 stages would run, about {hours:.1f} h"
+    assert plan_lines(steps, 20)[-1] == f"20 of 20 stages would run, about {hours:.1f} h"
 
 
 def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path):
     graph = make(data={"source": str(tmp_path)})
     steps = {step.label: step for step in plan(graph)}
     known = {label for label, step in steps.items() if step.seconds is not None}
-    assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables"}
+    assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables", "report"}
     *lines, closing = plan_lines(list(steps.values()), len(steps))
     assert lines[0].split()[:2] == ["prepare:images", "-"]
     assert closing.endswith("and 15 stage(s) without a forecast")
@@ -138,7 +140,7 @@ def test_equal_data_prepared_again_leave_the_rest_alone(make):
 def test_a_probe_setting_concerns_the_probe_and_the_table(make):
     finish(make())
     labels = [step.label for step in plan(make(knn={"ks": [5]}))]
-    assert labels == ["knn:random-seed0", "knn:ibot-seed0", "knn:hssl-seed0", "tables"]
+    assert labels == ["knn:random-seed0", "knn:ibot-seed0", "knn:hssl-seed0", "tables", "report"]
 
 
 def test_runtime_changes_nothing(make):
@@ -149,7 +151,7 @@ def test_runtime_changes_nothing(make):
 def test_a_further_seed_adds_its_own_nodes(make):
     finish(make())
     steps = plan(make(seeds=[0, 1]))
-    assert {step.label.rpartition("-")[2] for step in steps if step.label != "tables"} == {"seed1"}
+    assert {step.label.rpartition("-")[2] for step in steps if step.label not in ("tables", "report")} == {"seed1"}
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_every_stage_of_every_kind_has_a_time_or_none(tmp_path):
 def test_a_card_s_time_is_not_forecast(make):
     graph = make(runtime={"device": "cuda"})
     known = {step.label.partition(":")[0] for step in plan(graph) if step.seconds is not None}
-    assert known == {"prepare", "curves", "knn", "linear", "logistic", "tables"}
+    assert known == {"prepare", "curves", "knn", "linear", "logistic", "tables", "report"}
 
 
 def test_columns_align_whatever_the_names_are(make):
