@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.report.bootstrap import bootstrap_interval
 from pipeline.report.confusion import confusion_matrix, per_class_accuracy
+from pipeline.report.intervals.bootstrap import bootstrap_interval
 from pipeline.report.labelled_images import LabelledImages
 from pipeline.storage.files import replacing, write_json, write_text
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.report.centred_interval import centred_interval
+from pipeline.report.intervals.centred import centred_interval
 from pipeline.storage.files import replacing, write_json
 
 RESAMPLING_SEED = 95

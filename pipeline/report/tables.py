@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.centred_interval import centred_interval
+from pipeline.report.intervals.centred import centred_interval
 from pipeline.report.rows import Row
 
 Line = dict[str, Any]

@@ -113,7 +113,7 @@ ADDITIONS = {
     "a reader": {"pipeline/datasets/new_layout.py": ("", "def read():\n    return 1\n")},
     "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4)", "figsize=(14, 4)")},
     "how intervals of AP are centred": {
-        "pipeline/report/centred_interval.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n")
+        "pipeline/report/intervals/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n")
     },
     "a column": {"pipeline/report/measures.py": ('"protocol": measure.protocol,', '"protocol": "new",')},
     "a column of the table": {"pipeline/report/table_files.py": ('"task", "metric",', '"task", "measure",')},

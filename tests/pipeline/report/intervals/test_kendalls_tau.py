@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pipeline.report.rank_correlation import rank_correlation
+from pipeline.report.intervals.kendalls_tau import rank_correlation
 
 
 @pytest.mark.parametrize("ties", [False, True])

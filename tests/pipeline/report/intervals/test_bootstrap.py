@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.bootstrap import bootstrap_interval, paired_difference_interval
+from pipeline.report.intervals.bootstrap import bootstrap_interval, paired_difference_interval
 
 
 def resampled_means(values, num_bootstrap):

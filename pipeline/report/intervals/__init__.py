@@ -1,0 +1,1 @@
+"""Every interval that a table or a sentence shows."""
