@@ -13,7 +13,8 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.pictures import Drawn, Sample, draw_samples
 from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
 from pipeline.evaluate.overlays import samples
-from pipeline.report.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.report.intervals.resamples import resample_counts
+from pipeline.report.measures import Measure, TestImages, write_measures
 from pipeline.storage.files import replacing, write_text
 
 _KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours

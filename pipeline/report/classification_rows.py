@@ -1,4 +1,4 @@
-"""What a probe leaves behind: rows for the tables, predictions, and who is taken for whom."""
+"""Output files of a classification: rows for the tables, predictions, and the confusion matrix."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.report.confusion import confusion_matrix, per_class_accuracy
-from pipeline.report.intervals.bootstrap import bootstrap_interval
 from pipeline.report.labelled_images import LabelledImages
 from pipeline.storage.files import replacing, write_json, write_text
-
-BOOTSTRAP_SEED = 95  # one stream for every row: equal answers get equal intervals
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Right and wrong answers on the test images, and how they came about."""
+    """Which test images are classified right, and how that came about."""
 
     name: str
     correct: np.ndarray  # (n,) bool
@@ -36,9 +33,10 @@ def write_outcome(
     """Write rows.json, predictions.npz, confusion.csv and per_class.csv.
 
     Args:
-        metrics: the headline first; each becomes a row with a 95 % bootstrap interval.
+        metrics: the headline first; each becomes a row.
         predictions: (n,) int64, the classes behind the headline.
         test: the n images.
+        num_bootstrap: resamples that the interval of a single seed takes.
     """
     write_json(output / "rows.json", [_row(task, metric, test, num_bootstrap) for metric in metrics])
     arrays = {f"correct_{metric.name}": metric.correct for metric in metrics}
@@ -78,15 +76,12 @@ def why_not(dataset: str, labels: Mapping[str, np.ndarray]) -> str | None:
 
 
 def _row(task: str, metric: Metric, test: LabelledImages, num_bootstrap: int) -> dict:
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    low, high = bootstrap_interval(metric.correct, rng, num_bootstrap=num_bootstrap)
     return {
         "task": task,
         "metric": metric.name,
         "value": float(metric.correct.mean()),
-        "ci_low": low,
-        "ci_high": high,
         "num_images": len(metric.correct),
+        "num_bootstrap": num_bootstrap,
         "dataset": test.dataset,
         "split": test.split,
         "protocol": metric.protocol,

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Confusion matrix, and the accuracy of each class."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a segmentation leaves behind: rows, scores of each class, and who is taken for whom."""
+"""Output files of a segmentation: rows, scores of each class, and the confusion matrix."""
 
 import csv
 import math
@@ -18,7 +18,8 @@ from pipeline.evaluate.mean_iou import (
 )
 from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
 from pipeline.report.classification_rows import write_no_outcome
-from pipeline.report.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.report.intervals.resamples import resample_counts
+from pipeline.report.measures import Measure, TestImages, write_measures
 from pipeline.segmentation.evaluation import Prediction
 from pipeline.storage.files import replacing
 

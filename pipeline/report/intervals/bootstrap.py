@@ -1,17 +1,19 @@
-"""Percentile bootstrap over test images, for means of right and wrong answers.
+"""Percentile bootstrap over test images, for means of one outcome per image.
 
-A resample draws n images with replacement. The mean of 0/1 values depends only on how many drawn images were
-right, and that count is binomial (for a paired difference: the counts of -1, 0, +1 are multinomial). Drawing
-the counts gives exactly the distribution of resampled means without drawing an index.
+A resample draws n images with replacement. Outcomes take few values, and the resample's mean depends only on
+how often each value is drawn. Those counts are binomial for right and wrong, multinomial for more values.
+Drawing the counts gives exactly the distribution of resampled means without drawing an index.
 """
 
 import numpy as np
 
+from pipeline.report.intervals.percentiles import percentile_interval
 
-def bootstrap_interval(
-    correct: np.ndarray, rng: np.random.Generator, *, num_bootstrap: int = 1000, confidence: float = 0.95
+
+def accuracy_interval(
+    correct: np.ndarray, rng: np.random.Generator, *, num_bootstrap: int, confidence: float
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of 0/1 values.
+    """Interval of the share of images that are classified right.
 
     Args:
         correct: (n,) bool, or numbers that are 0 or 1; one per test image.
@@ -22,62 +24,37 @@ def bootstrap_interval(
 
     Raises:
         ValueError: no values, values other than 0 and 1, or confidence outside (0, 1).
-
-    Source:
-        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval).
     """
-    right = _zeros_and_ones(correct, "correct")
+    correct = np.asarray(correct)
+    if correct.ndim != 1 or correct.size == 0:
+        raise ValueError(f"correct: expected a vector with at least one value, got shape {correct.shape}")
+    right = correct.astype(bool)
+    if correct.dtype != bool and not np.array_equal(correct, right):
+        raise ValueError("correct: expected only 0 and 1")
     means = rng.binomial(right.size, right.mean(), size=num_bootstrap) / right.size
-    return _percentiles(means, confidence)
+    return percentile_interval(means, confidence)
 
 
-def paired_difference_interval(
-    first: np.ndarray,
-    second: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    num_bootstrap: int = 1000,
-    confidence: float = 0.95,
-) -> tuple[float, float, float]:
-    """Difference of two means over the same images, and its percentile interval.
+def mean_interval(
+    outcomes: np.ndarray, rng: np.random.Generator, *, num_bootstrap: int, confidence: float
+) -> tuple[float, float]:
+    """Interval of the mean of outcomes with few different values.
 
-    The same resampled images are used on both sides, so what is hard for both does not widen the interval.
+    Such are the mean over seeds of right and wrong, and the paired difference of two arms: both sides are of
+    the same images, so what is hard for both does not widen the interval.
 
     Args:
-        first: (n,) bool or 0/1.
-        second: (n,) bool or 0/1, of the same images in the same order.
+        outcomes: (n,) one per test image.
 
     Returns:
-        mean(first) - mean(second), low, high.
+        low and high.
 
     Raises:
-        ValueError: lengths differ, no values, values other than 0 and 1, or confidence outside (0, 1).
+        ValueError: no outcomes, or confidence outside (0, 1).
     """
-    first, second = _zeros_and_ones(first, "first"), _zeros_and_ones(second, "second")
-    if first.size != second.size:
-        raise ValueError(f"a paired difference needs the same images: {first.size} and {second.size} values")
-    gained = np.count_nonzero(first & ~second)
-    lost = np.count_nonzero(second & ~first)
-    num_images = first.size
-    shares = np.array([gained, lost, num_images - gained - lost]) / num_images
-    counts = rng.multinomial(num_images, shares, size=num_bootstrap)
-    low, high = _percentiles((counts[:, 0] - counts[:, 1]) / num_images, confidence)
-    return (gained - lost) / num_images, low, high
-
-
-def _zeros_and_ones(values: np.ndarray, name: str) -> np.ndarray:
-    values = np.asarray(values)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"{name}: expected a vector with at least one value, got shape {values.shape}")
-    truths = values.astype(bool)
-    if values.dtype != bool and not np.array_equal(values, truths):
-        raise ValueError(f"{name}: expected only 0 and 1")
-    return truths
-
-
-def _percentiles(means: np.ndarray, confidence: float) -> tuple[float, float]:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    if outcomes.ndim != 1 or outcomes.size == 0:
+        raise ValueError(f"outcomes: expected a vector with at least one value, got shape {outcomes.shape}")
+    # Rounding joins values that differ in the last bit only.
+    values, counts = np.unique(np.round(outcomes, 9), return_counts=True)
+    drawn = rng.multinomial(outcomes.size, counts / outcomes.size, size=num_bootstrap)
+    return percentile_interval(drawn @ values / outcomes.size, confidence)
