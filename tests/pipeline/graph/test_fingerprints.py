@@ -223,8 +223,8 @@ def _closures() -> dict[str, ast.Module]:
 HARMLESS = {
     "pipeline.runtime.cache": {"cache_root"},
     "pipeline.storage.files": {
-        "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_json",
-        "write_text",
+        "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_csv",
+        "write_json", "write_text",
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
