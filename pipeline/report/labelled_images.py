@@ -1,4 +1,4 @@
-"""The labelled images of a split: what a probe or a classifier is held against."""
+"""The labelled images of a split: what a probe or a classifier is tested on."""
 
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass

@@ -21,9 +21,9 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
         config: order of arms, baseline, confidence.
 
     Returns:
-        Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, difference, difference_std,
-        difference_ci_low, difference_ci_high, baseline, seeds, dataset, split, num_images, protocol,
-        higher_is_better, fingerprint. What does not apply is None.
+        Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, confidence (of both intervals),
+        difference, difference_std, difference_ci_low, difference_ci_high, baseline, seeds, dataset, split,
+        num_images, protocol, higher_is_better, fingerprint. What does not apply is None.
 
     Raises:
         ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
@@ -120,6 +120,7 @@ def _line(group: list[Row], config: TablesConfig) -> Line:
         "std": _std(values),
         "ci_low": low,
         "ci_high": high,
+        "confidence": config.confidence,
         "seeds": [row.seed for row in group],
         "dataset": first.dataset,
         "split": first.split,

@@ -85,6 +85,7 @@ def test_intervals_and_sentences_are_of_the_tables_confidence(tmp_path, confiden
     config = CONFIG.model_copy(update={"confidence": confidence})
     write_ablation(tmp_path, config, trained(tmp_path / "made"))
     found = json.loads((tmp_path / "ablate.json").read_text())
+    assert found["confidence"] == confidence
     deep = next(line for line in found["lines"] if line["name"] == "deep")
     # 30 of 200 images are gained and none lost, so the gain's resamples are binomial.
     expected = np.array(stats.binom.interval(confidence, 200, 0.15)) / 200

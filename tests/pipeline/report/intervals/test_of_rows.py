@@ -100,6 +100,7 @@ def test_header_sentence_and_every_interval_are_of_the_same_level(rng, tmp_path)
     widths = {}
     for confidence in LEVELS:
         lines = table_lines(rows, settings(confidence))
+        assert {line["confidence"] for line in lines} == {confidence}
         widths[confidence] = [
             line[f"{kind}ci_high"] - line[f"{kind}ci_low"]
             for line in lines
