@@ -19,7 +19,7 @@ Interval = tuple[float | None, float | None]
 
 
 def value_interval(group: list[Row], settings: TablesSection) -> Interval:
-    """Of the mean over seeds of one arm; a fraction where the values are.
+    """Of the mean over seeds of one arm, within the fractions that a metric can be.
 
     Args:
         group: the arm's rows, one per seed.
@@ -27,22 +27,23 @@ def value_interval(group: list[Row], settings: TablesSection) -> Interval:
     Returns:
         (low, high); (None, None) where a row has neither outcomes nor replicates.
     """
-    row, outcomes = group[0], _Outcomes.of(group)
+    row = group[0]
     if len(group) == 1 and row.correct is not None:
         rng = np.random.default_rng(ONE_SEED)
         return accuracy_interval(
             row.correct, rng, num_bootstrap=row.num_bootstrap, confidence=settings.confidence
         )
-    low, high = outcomes.interval(_mean_value(group), _stream(row), settings)
+    mean = float(np.mean([row.value for row in group]))
+    low, high = _Outcomes.of(group).interval(mean, _stream(row), settings)
     if low is None:
         return None, None
-    return max(low, 0.0), min(high, 1.0)  # moving the replicates' mean may leave what a metric can be
+    return max(low, 0.0), min(high, 1.0)  # replicates that are moved may leave 0..1
 
 
 def difference_interval(group: list[Row], other: list[Row], settings: TablesSection) -> Interval:
-    """Of the mean over seeds of `group` minus that of `other`.
+    """Of the mean over seeds of `group` minus that of `other`; (None, None) as in `value_interval`.
 
-    Paired twice: the same seeds, and the same images or resamples of them. As `value_interval` otherwise.
+    Paired twice: the same seeds, and the same images or resamples of them.
     """
     outcomes = _Outcomes.of(group).minus(_Outcomes.of(other))
     difference = float(np.mean([row.value - base.value for row, base in zip(group, other, strict=True)]))
@@ -52,10 +53,6 @@ def difference_interval(group: list[Row], other: list[Row], settings: TablesSect
 def _stream(row: Row) -> np.random.Generator:
     """A stream of its own for each metric: a probe more changes no interval of another."""
     return np.random.default_rng([*row.task.encode(), 0, *row.metric.encode()])
-
-
-def _mean_value(group: list[Row]) -> float:
-    return float(np.mean([row.value for row in group]))
 
 
 @dataclass(frozen=True, eq=False)
