@@ -18,19 +18,14 @@ def run(
     Args:
         labels: a subset of the training images to learn from; None: all.
     """
-    from pipeline.datasets.label_subset import read_subset
-    from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.knn import classify
-    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.evaluate.probe_data import open_probe
+    from pipeline.report.classification_rows import Metric, write_outcome
 
-    stored = read_features(features)
-    reason = why_not(stored.dataset, stored.labels("train", "test"))
-    if reason:
-        print(reason)
-        write_no_outcome(output, reason)
+    data = open_probe(features, output, labels=labels)
+    if data is None:
         return
-    subset, val, test = read_subset(labels), stored.val, stored.test
-    train = stored.train.only(subset.chosen(stored.train.index))
+    subset, train, val, test = data.subset, data.train, data.val, data.test
 
     def vote(queries: np.ndarray) -> list:
         return classify(
@@ -52,7 +47,7 @@ def run(
     common = f"k-NN{subset.words}, cosine, T={config.temperature:g}"
     headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"
     metrics = [Metric("top1", headline.classes == test.labels, protocol)]
-    if len(stored.class_names) > 5:
+    if len(data.class_names) > 5:
         within_five = (headline.ranking == test.labels[:, None]).any(axis=1)
         metrics.append(Metric("top5", within_five, protocol))
     metrics += [
@@ -63,7 +58,7 @@ def run(
         subset.task("knn"),
         metrics,
         headline.classes,
-        stored.test_images(),
+        data.test_images,
         num_bootstrap=config.num_bootstrap,
     )
 

@@ -13,36 +13,33 @@ SEED = 20  # of first weights and batches; not an option, so that arms differ in
 
 def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeConfig) -> None:
     """Write a row for the rate chosen on validation, one for iBOT's own practice, and the whole sweep."""
-    from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
-    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.evaluate.probe_data import open_probe
+    from pipeline.report.classification_rows import Metric, write_outcome
     from pipeline.storage.files import write_json
 
-    stored = read_features(features)
-    reason = why_not(stored.dataset, stored.labels("train", "val", "test"))
-    if reason:
-        print(reason)
-        write_no_outcome(output, reason)
+    data = open_probe(features, output, needs_val=True)
+    if data is None:
         return
     inputs = {
-        split: getattr(stored, split).joined(config.num_blocks, average_pool=config.average_pool)
+        split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("train", "val", "test")
     }
     with tqdm(desc="linear", unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
         sweep = train_sweep(
             inputs["train"],
-            stored.train.labels,
+            data.train.labels,
             config,
-            num_classes=len(stored.class_names),
+            num_classes=len(data.class_names),
             rng=np.random.default_rng(SEED),
             report=lambda epoch: bar.update(epoch - bar.n),
         )
     predictions = predict(sweep, inputs["test"])
-    correct = predictions == stored.test.labels[:, None]
-    on_val = (predict(sweep, inputs["val"]) == stored.val.labels[:, None]).mean(axis=0)
+    correct = predictions == data.test.labels[:, None]
+    on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
     on_test = correct.mean(axis=0)
     chosen, best_on_test = best_rate(on_val, sweep.diverged), best_rate(on_test, sweep.diverged)
-    common = _protocol(config, len(stored.train))
+    common = _protocol(config, len(data.train))
     lrs = sweep.base_lrs
     ibot = "iBOT's own practice, best of the sweep on the test set (optimistic)"
     metrics = [
@@ -57,7 +54,7 @@ def run(config: LinearConfig, output: Path, *, features: Path, runtime: RuntimeC
         "linear",
         metrics,
         predictions[:, chosen],
-        stored.test_images(),
+        data.test_images,
         num_bootstrap=config.num_bootstrap,
     )
 

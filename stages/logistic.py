@@ -19,19 +19,14 @@ def run(
     Args:
         labels: a subset of the training images to learn from; None: all.
     """
-    from pipeline.datasets.label_subset import read_subset
-    from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.logistic import fit_logistic
-    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.evaluate.probe_data import open_probe
+    from pipeline.report.classification_rows import Metric, write_outcome
 
-    stored = read_features(features)
-    reason = why_not(stored.dataset, stored.labels("train", "test"))
-    if reason:
-        print(reason)
-        write_no_outcome(output, reason)
+    data = open_probe(features, output, labels=labels)
+    if data is None:
         return
-    subset, val, test = read_subset(labels), stored.val, stored.test
-    train = stored.train.only(subset.chosen(stored.train.index))
+    subset, train, val, test = data.subset, data.train, data.val, data.test
     fitted = fit_logistic(
         (train.last_cls, train.labels),
         None if val is None else (val.last_cls, val.labels),
@@ -50,7 +45,7 @@ def run(
         subset.task("logistic"),
         metrics,
         predictions,
-        stored.test_images(),
+        data.test_images,
         num_bootstrap=config.num_bootstrap,
     )
 

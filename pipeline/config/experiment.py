@@ -28,6 +28,7 @@ from pipeline.config.stages import (
     StartConfig,
 )
 from pipeline.config.studies import AblateSection, SearchSection
+from pipeline.config.tables import TablesSection
 
 
 class Arm(Section):
@@ -98,6 +99,7 @@ class Experiment(Section):
     # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
     ablate: AblateSection | None = None
     search: SearchSection = SearchSection()
+    tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
 
     @field_validator("arms", "seeds")

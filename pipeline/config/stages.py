@@ -161,7 +161,7 @@ class KnnConfig(Section):
 
     ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
     temperature: Positive = 0.07  # of the neighbours' weights
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
 
 class LinearConfig(Section):
@@ -176,7 +176,7 @@ class LinearConfig(Section):
     momentum: Share = 0.9
     num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks, concatenated (4: ViT-S; 1: ViT-B, L)
     average_pool: bool = False  # append the mean patch token of the last block (iBOT: for ViT-B, L)
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
 
 class LogisticConfig(Section):
@@ -184,4 +184,4 @@ class LogisticConfig(Section):
 
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
     max_iterations: PositiveInt = 1000
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig, HeadKind
 from pipeline.config.section import Positive, PositiveInt, Section
 from pipeline.config.stages import PretrainConfig
+from pipeline.config.tables import TablesSection
 
 # Part of task names and of links: no "." there, which joins the parts.
 StudyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -145,15 +146,13 @@ class JointTrainingConfig(Section):
         }
 
 
-class StudyConfig(Section):
+class StudyConfig(TablesSection):
     """What the tables of all studies need."""
 
     experiment: str
     arm: str
     baseline: str
     heads: dict[str, AuxiliaryHeadConfig]
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    num_bootstrap: PositiveInt = 2000
 
     _in_name_order = field_validator("heads")(in_name_order)
 

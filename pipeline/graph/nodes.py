@@ -269,6 +269,7 @@ def _tables_config(experiment: Experiment) -> TablesConfig:
         baseline=experiment.baseline,
         alone=alone,
         subjects=tuple(arm for arm in arms if ARMS[arm].auxiliary and arm != experiment.baseline),
+        **dict(experiment.tables),
     )
 
 

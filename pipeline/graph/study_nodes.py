@@ -81,7 +81,9 @@ def _ablate(experiment: Experiment, pool: _Pool) -> None:
     runs += [
         _Run(arm, name, arm if name == arm else f"{arm}.{name}", head, epochs) for name, head in heads.items()
     ]
-    config = AblateConfig(experiment=experiment.name, arm=arm, baseline=baseline, heads=heads)
+    config = AblateConfig(
+        experiment=experiment.name, arm=arm, baseline=baseline, heads=heads, **dict(experiment.tables)
+    )
     inputs = _compared(experiment, pool, runs, section.probes)
     pool.one(Node("ablate", "", config, inputs, experiment.runtime))
 
@@ -104,6 +106,7 @@ def _search(experiment: Experiment, pool: _Pool) -> Node:
         baseline=experiment.gain_over(arm),
         heads=heads,
         ranking=section.ranking,
+        **dict(experiment.tables),
     )
     return pool.one(Node("search", "", config, trainings, experiment.runtime))
 

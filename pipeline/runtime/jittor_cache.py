@@ -18,7 +18,7 @@ from typing import IO
 from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.processor import model_and_flags
-from pipeline.storage.files import read_json, replacing, write_json
+from pipeline.storage.files import replacing, write_json
 
 # One object file per source file of Jittor 1.3.11's core; only for the progress line.
 _NUM_CORE_FILES = 157
@@ -170,11 +170,6 @@ def load_globally(library: Path | None) -> None:
     """
     if library is not None:
         ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
-
-
-def build_seconds(folder: Path) -> float | None:
-    """How long compiling the core took, if it is there."""
-    return float(read_json(_mark(folder))["seconds"]) if is_built(folder) else None
 
 
 def _mark(folder: Path) -> Path:

@@ -38,5 +38,5 @@ def write_ablation(directory: Path, config: AblateConfig, trained: Mapping[str, 
         lines,
         columns,
         [*(found.sentence(config.confidence) for found in agreements), DEFINITIONS],
-        extra={"correlations": [found.as_dict() for found in agreements]},
+        extra={"confidence": config.confidence, "correlations": [found.as_dict() for found in agreements]},
     )

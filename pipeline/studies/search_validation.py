@@ -53,6 +53,7 @@ def write_search_validation(
         ],
         extra={
             "ranking": config.ranking,
+            "confidence": config.confidence,
             "trust": agreements[0].as_dict(),
             "correlations": [one.as_dict() for one in agreements],
         },

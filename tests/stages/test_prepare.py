@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from faster_coco_eval.core import mask as run_lengths
 
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.photo_scenes import draw
-from pipeline.datasets.photo_scenes.rle import decode_mask
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.storage.files import read_json
 from stages.prepare import described, run
@@ -43,7 +43,8 @@ def test_photo_scenes_hold_what_is_drawn(tmp_path):
             objects = dataset.objects(i)
             assert objects.classes.tolist() == [one["category_id"] - 1 for one in wanted]
             assert objects.areas.tolist() == [one["area"] for one in wanted]
-            masks = [decode_mask(one["segmentation"]) for one in wanted]
+            runs = [run_lengths.frPyObjects(one["segmentation"], 32, 32) for one in wanted]
+            masks = [run_lengths.decode(of_object) for of_object in runs]
             assert np.array_equal(objects.masks(32, 32), np.array(masks).reshape(-1, 32, 32))
             i += 1
     assert i == len(dataset) == 13

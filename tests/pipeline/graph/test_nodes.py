@@ -100,7 +100,7 @@ def test_t29_dense_tasks_start_from_every_backbone_the_random_one_too():
 
 def test_an_arm_with_head_is_compared_with_its_method_alone_where_that_is_there():
     arms = ["ibot", "hssl", "mocov3", "hssl-mocov3", "hssl-byol"]
-    config = experiment_nodes(Experiment.model_validate({"name": "e", "arms": arms}))[-1].config
+    config = experiment_nodes(Experiment.model_validate({"name": "e", "arms": arms}))[-1].config.tables
     assert config.alone == {"hssl": "ibot", "hssl-mocov3": "mocov3"}
     assert config.subjects == ("hssl", "hssl-mocov3", "hssl-byol")
     assert [config.compared_with[arm] for arm in arms] == ["ibot", "ibot", "ibot", "mocov3", "ibot"]

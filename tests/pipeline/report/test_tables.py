@@ -17,7 +17,7 @@ def row(arm, correct, seed=0, task="knn", metric="top1", **changes) -> Row:
     correct = np.asarray(correct, bool)
     value = float(correct.mean())
     values = {
-        "ci_low": value - 0.1, "ci_high": value + 0.1, "num_images": correct.size, "dataset": "d_s",
+        "num_images": correct.size, "num_bootstrap": 1000, "dataset": "d_s",
         "split": "val", "protocol": "k & l", "higher_is_better": True, "fingerprint": f"{arm}{seed}",
     }  # fmt: skip
     return Row(arm=arm, seed=seed, task=task, metric=metric, value=value, correct=correct, **values | changes)
@@ -53,7 +53,7 @@ def line_of(lines, arm):
     return next(line for line in lines if line["arm"] == arm)
 
 
-def test_one_seed_keeps_the_rows_interval_and_pairs_images(rng):
+def test_one_seed_has_the_intervals_of_its_images(rng):
     base = rng.random(400) < 0.5
     better = base.copy()
     better[np.flatnonzero(~base)[:40]] = True
@@ -61,7 +61,10 @@ def test_one_seed_keeps_the_rows_interval_and_pairs_images(rng):
     assert [line["arm"] for line in lines] == ["ibot", "hssl"]
     hssl, ibot = line_of(lines, "hssl"), line_of(lines, "ibot")
     assert hssl["value"] == better.mean()
-    assert (hssl["ci_low"], hssl["ci_high"]) == (hssl["value"] - 0.1, hssl["value"] + 0.1)
+    # The interval of the value itself, from the error of a share of 400 images.
+    error = 1.96 * (hssl["value"] * (1 - hssl["value"]) / 400) ** 0.5
+    found = (hssl["ci_low"], hssl["ci_high"])
+    assert found == pytest.approx((hssl["value"] - error, hssl["value"] + error), abs=0.01)
     assert hssl["std"] is hssl["difference_std"] is ibot["difference"] is None
     assert hssl["difference"] == pytest.approx(0.1)
     # 40 of 400 gained, none lost: the paired error is sqrt(0.1 * 0.9 / 400) = 0.015; unpaired it is 0.035.
@@ -180,7 +183,7 @@ def test_without_labelled_images_the_tables_say_so(tmp_path):
 def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "stamp.json").write_text('{"fingerprint": "f", "outputs": {}}')
     good = {
-        "task": "knn", "metric": "top1", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "num_images": 4,
+        "task": "knn", "metric": "top1", "value": 0.5, "num_images": 4, "num_bootstrap": 100,
         "dataset": "d", "split": "val", "protocol": "p",
     }  # fmt: skip
     (tmp_path / "rows.json").write_text(json.dumps([good]))
@@ -193,10 +196,13 @@ def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "rows.json").write_text(json.dumps([good | {"value": "half"}]))
     with pytest.raises(ValueError, match=r"'value'.*'half'"):
         read_rows(tmp_path, arm="a", seed=1)
+    (tmp_path / "rows.json").write_text(json.dumps([good | {"num_bootstrap": None}]))
+    with pytest.raises(ValueError, match=r"rows\.json: knn top1 .*'num_bootstrap': .* found None"):
+        read_rows(tmp_path, arm="a", seed=1)
 
 
 def dense_row(arm, value, replicates, seed=0) -> Row:
-    changes = {"task": "segment", "metric": "miou", "ci_low": 0.1, "ci_high": 0.9}
+    changes = {"task": "segment", "metric": "miou"}
     made = row(arm, [True, False], seed, **changes)
     return dataclasses.replace(made, value=value, correct=None, replicates=np.asarray(replicates))
 
@@ -206,7 +212,8 @@ def test_differences_of_any_metric_are_paired_by_resample(rng):
     gain = rng.normal(0.03, 0.01, 2000)
     lines = table_lines([dense_row("ibot", 0.5, shared), dense_row("hssl", 0.53, shared + gain)], CONFIG)
     hssl = line_of(lines, "hssl")
-    assert (hssl["ci_low"], hssl["ci_high"]) == (0.1, 0.9)  # the stage's own
+    of_value = np.quantile(shared + gain, [0.025, 0.975]) + 0.53 - (shared + gain).mean()
+    assert [hssl["ci_low"], hssl["ci_high"]] == pytest.approx(list(of_value))
     expected = np.quantile(gain, [0.025, 0.975]) + 0.03 - gain.mean()  # the mean is moved to the difference
     assert [hssl["difference_ci_low"], hssl["difference_ci_high"]] == pytest.approx(list(expected))
     assert verdicts(lines, CONFIG)[0].endswith("hssl is better")
