@@ -28,11 +28,10 @@ def stage_tasks(
             current = [(is_current, [node.label]) for node in members]
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
         for node in members:
-            words = f"  {node.task.replace('-seed', ', seed ')}"
             yield {
                 "basename": group,
-                **({"name": node.task, "doc": words} if node.task else {"doc": title}),
+                **({"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}),
                 "actions": [(run, [node.label])],
                 "uptodate": [(is_current, [node.label])],
-                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.inputs.values())),
+                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.upstream.values())),
             }

@@ -37,7 +37,7 @@ def bring_up_to_date(
     Raises:
         StageFailed: an input is not current, the code changed meanwhile, or the stage failed.
     """
-    for name, upstream in node.inputs.items():
+    for name, upstream in node.upstream.items():
         reason = graph.fault(upstream)
         if reason:
             raise StageFailed(f"{node.label}: its input {name} ({upstream.label}) is not current: {reason}")
@@ -68,12 +68,17 @@ def _request(graph: Graph, node: Node, directory: Path) -> dict:
     return {
         "stage": node.stage,
         "name": node.name,
+        "run": node.key.as_dict(),
         "fingerprint": graph.fingerprint(node),
         "code": graph.code_of(node),
         "libraries": graph.libraries(node),
         "made_with": graph.made_with(node),
         "config": node.config.model_dump(mode="json"),
         "inputs": {name: str(graph.directory(upstream).resolve()) for name, upstream in node.inputs.items()},
+        "runs": [
+            {"stage": stage, "key": key.as_dict(), "directory": str(graph.directory(upstream).resolve())}
+            for (stage, key), upstream in node.runs.items()
+        ],
         "identities": graph.identities(node),
         "lineage": graph.lineage(node),
         "work": node.work,

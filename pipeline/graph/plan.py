@@ -29,7 +29,7 @@ def plan(graph: Graph, nodes: list[Node] | None = None) -> list[Step]:
     stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in nodes}}
     steps, pending = [], set()
     for node in nodes:
-        upstream = [other.label for other in node.inputs.values() if other in pending]
+        upstream = [other.label for other in node.upstream.values() if other in pending]
         fault = graph.fault(node)
         if fault is None:
             continue

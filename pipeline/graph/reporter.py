@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
+from pipeline.graph.walk import reachable
+
 
 class StageReporter:
     """Follows doit's reporter protocol, without importing doit. A subclass names the experiment's stages."""
@@ -29,13 +31,7 @@ class StageReporter:
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Count the stages that the selected tasks lead to."""
         self._asked = set(selected_tasks)
-        chosen: set[str] = set()
-        waiting = list(selected_tasks)
-        while waiting:
-            name = waiting.pop()
-            if name not in chosen:
-                chosen.add(name)
-                waiting.extend(tasks[name].task_dep)
+        chosen = reachable(selected_tasks, lambda name: tasks[name].task_dep)
         self._total = len(chosen & self.stages)
 
     def get_status(self, task: Any) -> None:

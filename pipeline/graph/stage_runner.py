@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.config.section import Section
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
+from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.artifacts import STAMP, output_records
 from pipeline.storage.files import read_json, write_json, write_text
 
@@ -32,12 +33,14 @@ class Request:
 
     stage: str
     name: str  # e.g. "hssl-seed0"; empty where a stage runs once
+    run: dict[str, Any]  # what the name is made from: fields of a `RunKey`
     fingerprint: str
     code: str  # digest of the code that the fingerprint was computed from
     libraries: dict[str, str | None]  # that compute in the stage, with what counts of their versions
     made_with: dict[str, str | None]  # these and those of all that the inputs are made from
     config: dict[str, Any]
     inputs: dict[str, str]  # argument name -> artifact directory
+    runs: list[dict[str, Any]]  # that a table is made from: stage, fields of a `RunKey`, artifact directory
     identities: dict[str, str]  # what of the inputs entered the fingerprint
     lineage: dict[str, str]  # input -> digest of the very outputs that are read
     work: float
@@ -49,8 +52,9 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
     """Run a stage as the request named on the command line asks, then write `stamp.json`.
 
     Args:
-        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories. It may return
-            a digest of its content; of the stage `prepare` it is what later stages' fingerprints depend on.
+        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories; of a table
+            also with `runs`, a list of `Run`. It may return a digest of its content; of the stage `prepare`
+            it is what later stages' fingerprints depend on.
         config_class: section that the request's "config" must satisfy.
         needs_jittor: start Jittor before `run`, whose imports may then use it.
 
@@ -74,11 +78,14 @@ def serve(run: Callable[..., str | None], config_class: type[Section], *, needs_
 
             report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
             device, card = report.device, report.card
-        inputs = {name: Path(path) for name, path in request.inputs.items()}
+        inputs: dict[str, Any] = {name: Path(path) for name, path in request.inputs.items()}
+        if request.runs:
+            inputs["runs"] = [_run(values) for values in request.runs]
         content = run(config, output, runtime=runtime, **inputs)
     stamp = {
         "stage": request.stage,
         "name": request.name,
+        "run": request.run,
         "fingerprint": request.fingerprint,
         "code": request.code,
         "libraries": request.libraries,
@@ -135,6 +142,10 @@ def read_request(path: Path) -> Request:
         found = sorted(values) if isinstance(values, dict) else type(values).__name__
         raise ValueError(f"{path}: a request has the keys {sorted(expected)}, found {found}")
     return Request(**values)
+
+
+def _run(values: dict[str, Any]) -> Run:
+    return Run(values["stage"], RunKey(**values["key"]), Path(values["directory"]))
 
 
 def environment(runtime: RuntimeConfig, device: str, card: str | None = None) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def request(folder: Path, **changes) -> Path:
     (folder / "features").mkdir()
     (folder / "features" / "f.txt").write_text("read")
     values = Request(
-        stage="knn", name="a-seed0", fingerprint="f", code="c", libraries={"numpy": "1.26"},
+        stage="knn", name="a-seed0", run={"arm": "a", "seed": 0}, runs=[],
+        fingerprint="f", code="c", libraries={"numpy": "1.26"},
         made_with={"numpy": "1.26", "jittor": "1.3.11.0"}, config=config, work=2.0, output=str(folder),
         inputs={"features": str(folder / "features")}, identities={"features": "i"},
         lineage={"features": "l"}, runtime={"threads": 2},
@@ -51,12 +52,23 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     stamp = json.loads((tmp_path / "stamp.json").read_text())
     assert stamp["outputs"]["result.txt"]["size"] == len("0.5 read 2")
     assert (stamp["fingerprint"], stamp["content"], stamp["work"]) == ("f", "digest", 2.0)
+    assert stamp["run"] == {"arm": "a", "seed": 0}
     assert stamp["inputs"] == {"features": "i"}
     assert stamp["libraries"] == {"numpy": "1.26"}
     assert stamp["made_with"] == {"numpy": "1.26", "jittor": "1.3.11.0"}
     assert stamp["environment"]["threads"] == 2
     assert (stamp["environment"]["device"], stamp["environment"]["card"]) == ("cpu", None)
     assert stamp["environment"]["peak_memory_bytes"] > 2**20
+
+
+def test_a_table_gets_arm_and_seed_beside_each_artifact(tmp_path):
+    stage = STAGE.replace("features, runtime", "features, runs, runtime").replace(
+        "{config.temperature}", "{[(r.stage, r.key.arm, r.key.seed, r.directory.name) for r in runs]}"
+    )
+    runs = [{"stage": "knn", "key": {"arm": "b-seed7", "seed": 1}, "directory": str(tmp_path / "made")}]
+    done = serve(tmp_path, request(tmp_path, runs=runs), stage=stage)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result.txt").read_text() == "[('knn', 'b-seed7', 1, 'made')] read 2"
 
 
 def test_an_invalid_config_leaves_no_stamp(tmp_path):
