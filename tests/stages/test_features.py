@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, KnnConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.models.weights import WeightsError
 from pipeline.storage.files import sha256_of_file
 from stages import features, initialize, knn
 
@@ -62,5 +61,7 @@ def test_the_batch_size_does_not_change_the_features(backbone, tiny_prepared, tm
 
 
 def test_a_backbone_without_a_student_has_no_features_of_one(backbone, tiny_prepared, tmp_path):
+    from pipeline.models.weights import WeightsError
+
     with pytest.raises(WeightsError, match=r"student\.safetensors: not a readable"):
         extracted(backbone, tiny_prepared, tmp_path / "features", weights="student")
