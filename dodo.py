@@ -100,10 +100,10 @@ def task_benchmark():
 
 def task_gc():
     """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
-    from pipeline.graph.garbage import collect_lines
+    from pipeline.graph.unreferenced import unreferenced_lines
 
     delete_them = doit.get_var("delete") == "yes"
-    return {"actions": [lambda: print("\n".join(collect_lines(RESULTS, delete_them=delete_them)))]}
+    return {"actions": [lambda: print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))]}
 
 
 def task__checks():

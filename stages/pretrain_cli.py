@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
 
 
 def linked(artifacts: list[Path], output: Path) -> list[str]:
-    """Link every file of a run into `output`; what was linked, in words. Links to older exports go.
+    """Link every file of a run into `output` and remove links to older exports; lines that list the files.
 
     Args:
         artifacts: of the run; where two have a file of one name, the first one's is linked.
@@ -53,7 +53,7 @@ def linked(artifacts: list[Path], output: Path) -> list[str]:
     Raises:
         FileExistsError: a file that is no link has the name of a result.
     """
-    own = ("request.json", "stamp.json")
+    own = ("job.json", "stamp.json")
     found = [path for folder in reversed(artifacts) for path in folder.iterdir() if path.is_file()]
     results = {path.name: path for path in found if path.name not in own}
     for name, path in results.items():
@@ -64,8 +64,8 @@ def linked(artifacts: list[Path], output: Path) -> list[str]:
             stale.unlink()
     for name, path in results.items():
         place_link(output / name, path)
-    told = f"results: {output} holds links to the files in {' and '.join(map(str, artifacts))}:"
-    return [told, *(f"  {name}" for name in sorted(results))]
+    heading = f"results: {output} holds links to the files in {' and '.join(map(str, artifacts))}:"
+    return [heading, *(f"  {name}" for name in sorted(results))]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The experiment that a command line names: its graph, what of it is current, and how a node of it is run."""
+"""The experiment of a command line: reading it, checking which nodes are current, and running one."""
 
 import os
 from functools import partial
@@ -21,11 +21,11 @@ from pipeline.storage.artifacts import artifacts_root, listing_memo
 
 
 def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
-    """An experiment by the value of `experiment=`, and the value itself, a path made whole.
+    """An experiment by the value of `experiment=`, and the value itself, a path made absolute.
 
     Args:
         value: a preset, or a path.
-        folder: where the user stands, which a path starts from.
+        folder: a relative path starts here.
 
     Raises:
         SystemExit: there is no such experiment, or it is invalid.
@@ -42,7 +42,7 @@ class ExperimentGraph:
     """The graph of an experiment in a results folder.
 
     Args:
-        argument: names the experiment: a preset, or a whole path.
+        argument: names the experiment: a preset, or an absolute path.
         experiment: that it names.
         root: folder that holds the packages `pipeline` and `stages`.
         results: the results folder.

@@ -68,7 +68,7 @@ class Node:
 
     @property
     def group(self) -> str:
-        """The task that stands for this node and its like."""
+        """The task that runs this node and all others of its kind."""
         return STUDIES if self.for_study else self.stage
 
     @property
@@ -78,7 +78,7 @@ class Node:
 
     @property
     def words(self) -> str:
-        """What a list of tasks says about it."""
+        """Its line in a list of tasks."""
         return f"{self.stage} {self.key.words}" if self.for_study else self.key.words
 
     @property
@@ -140,7 +140,7 @@ def _prepared(purpose: str, data: DataConfig, experiment: Experiment) -> Node:
 
 
 def _backbones(experiment: Experiment, images: Node) -> Backbones:
-    """How every backbone comes about, random ones first."""
+    """The node that makes each backbone, random ones first."""
     runs = [RunKey(arm=arm, seed=seed) for seed in experiment.seeds for arm in experiment.arms]
     nodes = {}
     for key in sorted(runs, key=lambda run: ARMS[run.arm].pretrained):
@@ -154,7 +154,7 @@ def _backbones(experiment: Experiment, images: Node) -> Backbones:
 
 
 def _curves(experiment: Experiment, images: Node, backbones: Backbones) -> dict[RunKey, Node]:
-    """Of every pretraining what its log shows."""
+    """The curves of every pretraining."""
     return {
         key: Node("curves", key, node.config, {"data": images, "pretraining": node}, experiment.runtime)
         for key, node in backbones.items()

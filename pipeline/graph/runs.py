@@ -1,4 +1,4 @@
-"""Which run of a stage an artifact comes from: fields, and the one name that is made from them."""
+"""What identifies a run of a stage: its fields, and the name that is made from them here alone."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunKey:
-    """What tells one run of a stage from its others; a field that does not apply is None."""
+    """Identifies a run among those of its stage; a field that does not apply is None."""
 
     data: str | None = None  # what prepared images are for: images, finetune, segmentation or detection
     run: str | None = None  # of a dense task, e.g. "uper-finetuned"
@@ -19,7 +19,7 @@ class RunKey:
 
     @property
     def name(self) -> str:
-        """As tasks and links are called: "hssl-seed0"; empty where nothing applies."""
+        """Of its task and its links: "hssl-seed0"; empty where nothing applies."""
         return "-".join([*self._parts(), *([] if self.seed is None else [f"seed{self.seed}"])])
 
     @property

@@ -1,7 +1,7 @@
-"""What the studies of the auxiliary head consist of: `ablate`, `search` and `search-validate`.
+"""The nodes of the studies of the auxiliary head: `ablate`, `search` and `search-validate`.
 
-Their trainings and probes are the very stages of an experiment. A run that the experiment has anyway, as that
-of the baseline, is that run's own node.
+Their trainings and probes are stages of an experiment like all others. A run that the experiment has anyway,
+such as the baseline's, is not run a second time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ def needed(nodes: Iterable[Node]) -> set[Node]:
 
 
 class _Pool:
-    """Nodes by what they compute: equal runs are one node, whatever they are called."""
+    """Nodes by what they compute: equal runs are one node, whatever their names."""
 
     def __init__(self, known: Iterable[Node]):
         self._nodes = {_key(node): node for node in known}

@@ -109,7 +109,7 @@ def _sentences(
         f"training each alone for as long ({total['num_steps']:.0f} steps; medians of a few steps here)",
         f"seeds {' '.join(map(str, seeds))}; ± is the standard deviation over seeds, `error` the "
         "jackknife standard error of the score over held-out images",
-        "no labels were used; whether to trust the ranking says `doit run search-validate`; the proxies and "
+        "no labels were used; `doit run search-validate` shows whether to trust the ranking; the proxies and "
         "the joint training are this project's own",
     ]
 
