@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.graph.runs import RunKey
 from pipeline.published.flags import published_parser
 from pipeline.published.translation import FlagError, toml_text, translated
 from pipeline.storage.artifacts import place_link
@@ -34,11 +35,12 @@ def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
         print(note, flush=True)
     print(f"experiment: {file}", flush=True)
     doit = [sys.executable, "-m", "doit", "-f", str(root / "dodo.py")]
-    runs = [f"{stage}:hssl-seed{translation.seed}" for stage in ("pretrain", "curves")]
-    code = subprocess.call([*doit, "run", "_checks", *runs, f"experiment={file}"], cwd=root)
+    run, stages = RunKey(arm="hssl", seed=translation.seed), ("pretrain", "curves")
+    tasks = [f"{stage}:{run.name}" for stage in stages]
+    code = subprocess.call([*doit, "run", "_checks", *tasks, f"experiment={file}"], cwd=root)
     if code == 0:
-        artifacts = root / "results" / translation.name / "artifacts"
-        for line in linked([(artifacts / run.replace(":", "-")).resolve() for run in runs], output):
+        links = root / "results" / translation.name / "artifacts"
+        for line in linked([(links / f"{stage}-{run.name}").resolve() for stage in stages], output):
             print(line)
     return code
 
