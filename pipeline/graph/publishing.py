@@ -33,7 +33,7 @@ def publish(stage: str, artifact: Path, folder: Path, argument: str) -> None:
 
 
 def is_published(stage: str, artifact: Path, folder: Path, argument: str) -> bool:
-    """Whether `folder` holds what people read of the artifact; true of stages that nobody reads."""
+    """Whether `folder` holds what people read of the artifact; true where that is nothing."""
     return all(
         (folder / name).is_file() and (folder / name).read_bytes() == content
         for name, content in _for_people(stage, artifact, folder, argument).items()
@@ -41,7 +41,7 @@ def is_published(stage: str, artifact: Path, folder: Path, argument: str) -> boo
 
 
 def tables_of_studies(folder: Path) -> dict[str, Path]:
-    """Stage -> the text that is shown when it was asked for; the experiment's own table is `all`'s."""
+    """Stage -> the text to show after `doit run <stage>`; the experiment's own table is shown by `all`."""
     return {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
 
 

@@ -11,6 +11,7 @@ from pipeline.report.intervals.students_t import half_width
 from pipeline.report.rows import Row
 
 Line = dict[str, Any]
+NOT_TOLD_APART = "not told apart"
 
 
 def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
@@ -76,10 +77,20 @@ def summary(lines: list[Line], config: TablesConfig) -> str:
         return "There is nothing to compare: no arm with an auxiliary head was measured beside its baseline."
     told = []
     for (arm, baseline), of in counts.items():
-        parts = [f"{of[word]} {word}" for word in ("better", "worse", "not told apart") if of[word]]
+        parts = [f"{of[word]} {word}" for word in ("better", "worse", NOT_TOLD_APART) if of[word]]
         told.append(f"{arm} against {baseline}, of {sum(of.values())} tasks: {', '.join(parts)}")
-    over = "at this one seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
+    over = "at this seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
     return f"{'; '.join(told)} ({over}; {100 * config.confidence:g} % intervals over test images)."
+
+
+def coverage(lines: list[Line]) -> str:
+    """What the intervals do not cover, where that is much: with one seed, the randomness of training."""
+    if not lines or any(len(line["seeds"]) > 1 for line in lines):
+        return ""
+    return (
+        "One seed: the intervals are over test images. Another seed, or another processor, gives other "
+        "values; for a claim about the method, run several seeds."
+    )
 
 
 def headlines(lines: list[Line]) -> list[Line]:
@@ -100,25 +111,24 @@ def _direction(line: Line) -> str:
     """Which side of 0 the whole interval of a difference lies on."""
     sign = 1 if line["higher_is_better"] else -1
     worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
-    return "better" if worst > 0 else "worse" if best < 0 else "not told apart"
+    return "better" if worst > 0 else "worse" if best < 0 else NOT_TOLD_APART
 
 
 def _judged(line: Line, config: TablesConfig) -> str:
-    """In words. The interval speaks of the test images; of several seeds, Student's t speaks of others."""
-    sign = 1 if line["higher_is_better"] else -1
-    worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
-    if worst <= 0 <= best:
+    """In words. The interval is over test images; of several seeds, Student's t speaks of others."""
+    direction = _direction(line)
+    if direction == NOT_TOLD_APART:
         return "no difference shown"
-    verdict = f"{line['arm']} is {'better' if worst > 0 else 'worse'}"
+    verdict = f"{line['arm']} is {direction}"
+    if line["difference_std"] is None:
+        return f"{verdict} at this seed, on this machine"
     if not _shown_for_others(line, config.confidence):
         verdict += " at these seeds (not shown for others)"
     return verdict
 
 
 def _shown_for_others(line: Line, confidence: float) -> bool:
-    """Whether Student's t interval of the difference over seeds leaves 0 out; True for one seed."""
-    if line["difference_std"] is None:
-        return True
+    """Whether Student's t interval of the difference over several seeds leaves 0 out."""
     half = half_width(line["difference_std"], len(line["seeds"]), confidence=confidence)
     return abs(line["difference"]) > half
 

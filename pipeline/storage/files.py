@@ -66,7 +66,7 @@ def write_json(target: Path, value: Any) -> None:
     """Write `value` as JSON, whole or not at all.
 
     Raises:
-        ValueError: `value` holds NaN or an infinity, which JSON cannot say.
+        ValueError: `value` holds NaN or an infinity, which JSON cannot hold.
     """
     write_text(target, json.dumps(value, indent=1, allow_nan=False) + "\n")
 

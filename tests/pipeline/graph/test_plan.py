@@ -118,7 +118,7 @@ def test_a_stage_that_is_being_made_is_told_from_one_that_was_interrupted(make):
     finish(graph)
     directory = graph.directory(graph.nodes[-1])
     (directory / "stamp.json").unlink()
-    (directory / "request.json").write_text("{}")
+    (directory / "job.json").write_text("{}")
     assert plan(graph)[0].reasons == ("interrupted",)
     with locked(directory):
         (said,) = plan(graph)[0].reasons

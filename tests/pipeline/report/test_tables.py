@@ -91,10 +91,13 @@ def test_several_seeds_give_deviation_and_an_interval_that_index_resampling_conf
     assert (hssl["difference_ci_low"], hssl["difference_ci_high"]) == pytest.approx((low, high), abs=0.008)
 
 
+ONE = "at this seed, on this machine"
+
+
 @pytest.mark.parametrize(
     ("gained", "lost", "higher_is_better", "said"),
-    [(40, 0, True, "hssl is better"), (0, 40, True, "hssl is worse"), (10, 10, True, "no difference shown"),
-     (40, 0, False, "hssl is worse")],
+    [(40, 0, True, f"hssl is better {ONE}"), (0, 40, True, f"hssl is worse {ONE}"),
+     (10, 10, True, "no difference shown"), (40, 0, False, f"hssl is worse {ONE}")],
 )  # fmt: skip
 def test_verdicts(gained, lost, higher_is_better, said):
     base = np.arange(400) < 200
@@ -103,7 +106,7 @@ def test_verdicts(gained, lost, higher_is_better, said):
     rows = [row(arm, c, higher_is_better=higher_is_better) for arm, c in (("ibot", base), ("hssl", other))]
     (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
     assert sentence.startswith(f"hssl - ibot, knn top1: {(gained - lost) / 4:+.1f} points [")
-    assert f"(95 %): {said}" in sentence
+    assert sentence.endswith(f"(95 %): {said}")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ def test_differences_of_any_metric_are_paired_by_resample(rng):
     assert [hssl["ci_low"], hssl["ci_high"]] == pytest.approx(list(of_value))
     expected = np.quantile(gain, [0.025, 0.975]) + 0.03 - gain.mean()  # the mean is moved to the difference
     assert [hssl["difference_ci_low"], hssl["difference_ci_high"]] == pytest.approx(list(expected))
-    assert verdicts(lines, CONFIG)[0].endswith("hssl is better")
+    assert verdicts(lines, CONFIG)[0].endswith(f"hssl is better {ONE}")
 
 
 def test_several_seeds_of_any_metric_average_their_replicates(rng):
@@ -232,3 +235,23 @@ def test_several_seeds_of_any_metric_average_their_replicates(rng):
     scatter = np.nanquantile(difference, [0.025, 0.975]) - np.nanmean(difference)
     found = np.array([hssl["difference_ci_low"], hssl["difference_ci_high"]]) - hssl["difference"]
     assert found == pytest.approx(scatter)
+
+
+def test_of_one_seed_the_table_says_what_its_intervals_do_not_cover(tmp_path):
+    correct = np.arange(100) < 50
+    for seeds, is_said in (((0,), True), ((0, 1), False)):
+        rows = [row(arm, correct, seed=seed) for arm in ("ibot", "hssl") for seed in seeds]
+        write_tables(tmp_path, table_lines(rows, CONFIG), CONFIG)
+        for name in ("table.txt", "table.md"):
+            assert ("One seed: the intervals are over test images." in (tmp_path / name).read_text()) == is_said
+
+
+def test_the_answer_in_one_sentence_counts_the_tasks():
+    base = np.arange(400) < 200
+    better = np.arange(400) < 240
+    rows = [row("ibot", base), row("hssl", better), row("ibot", base, task="linear"), row("hssl", base, task="linear")]
+    assert summary(table_lines(rows, CONFIG), CONFIG) == (
+        "hssl against ibot, of 2 tasks: 1 better, 1 not told apart (at this seed, on this machine; "
+        "95 % intervals over test images)."
+    )
+    assert summary([], CONFIG).startswith("There is nothing to compare")

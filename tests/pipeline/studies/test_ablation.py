@@ -10,6 +10,7 @@ from scipy import stats
 
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import AblateConfig
+from pipeline.graph.runs import Run, RunKey
 from pipeline.studies.ablation import write_ablation
 from pipeline.studies.agreement import agreement
 from tests.pipeline.studies.made import a_probe, a_training, right
@@ -26,14 +27,16 @@ RIGHT = {"ibot": 100, "hssl": 110, "deep": 130, "shallow": 90, "vit": 104}
 
 
 def trained(folder, seeds=(0,)):
-    found = {}
+    found = []
     for seed in seeds:
         for name in RIGHT:
-            key = f"{name}-seed{seed}"
-            found[f"knn/{key}"] = a_probe(folder / f"knn-{key}", right(RIGHT[name] + 2 * seed))
+            head = None if name in (CONFIG.arm, CONFIG.baseline) else name
+            key = RunKey(arm=CONFIG.arm if head else name, head=head, seed=seed)
+            probe = a_probe(folder / f"knn-{name}-{seed}", right(RIGHT[name] + 2 * seed))
+            found.append(Run("knn", key, probe))
             if name in CKA:
                 measured = {"cka": CKA[name] + 0.01 * seed, "cosine": 1 - CKA[name]}
-                found[f"pretrain/{key}"] = a_training(folder / f"pretrain-{key}", **measured)
+                found.append(Run("pretrain", key, a_training(folder / f"pretrain-{name}-{seed}", **measured)))
     return found
 
 
@@ -114,7 +117,7 @@ def test_the_interval_of_tau_is_of_that_confidence_too(confidence):
 
 
 def test_without_labels_there_are_discrepancies_only(tmp_path):
-    of_heads = {key: path for key, path in trained(tmp_path / "made").items() if key.startswith("pretrain")}
+    of_heads = [run for run in trained(tmp_path / "made") if run.stage == "pretrain"]
     write_ablation(tmp_path, CONFIG, of_heads)
     lines = json.loads((tmp_path / "ablate.json").read_text())["lines"]
     assert lines[2]["cka"] == 0.40
@@ -123,6 +126,6 @@ def test_without_labels_there_are_discrepancies_only(tmp_path):
 
 def test_a_training_without_a_log_is_named(tmp_path):
     made = trained(tmp_path / "made")
-    (made["pretrain/vit-seed0"] / "metrics.jsonl").unlink()
-    with pytest.raises(ValueError, match=r"pretrain-vit-seed0/metrics\.jsonl: no line"):
+    (tmp_path / "made" / "pretrain-vit-0" / "metrics.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"pretrain-vit-0/metrics\.jsonl: no line"):
         write_ablation(tmp_path, CONFIG, made)
