@@ -8,7 +8,7 @@ import pytest
 from pipeline.config.tables import TablesConfig
 from pipeline.report.rows import Row, read_rows
 from pipeline.report.table_files import write_tables
-from pipeline.report.tables import table_lines, verdicts
+from pipeline.report.tables import summary, table_lines, verdicts
 
 CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",))
 
@@ -243,13 +243,20 @@ def test_of_one_seed_the_table_says_what_its_intervals_do_not_cover(tmp_path):
         rows = [row(arm, correct, seed=seed) for arm in ("ibot", "hssl") for seed in seeds]
         write_tables(tmp_path, table_lines(rows, CONFIG), CONFIG)
         for name in ("table.txt", "table.md"):
-            assert ("One seed: the intervals are over test images." in (tmp_path / name).read_text()) == is_said
+            assert (
+                "One seed: the intervals are over test images." in (tmp_path / name).read_text()
+            ) == is_said
 
 
 def test_the_answer_in_one_sentence_counts_the_tasks():
     base = np.arange(400) < 200
     better = np.arange(400) < 240
-    rows = [row("ibot", base), row("hssl", better), row("ibot", base, task="linear"), row("hssl", base, task="linear")]
+    rows = [
+        row("ibot", base),
+        row("hssl", better),
+        row("ibot", base, task="linear"),
+        row("hssl", base, task="linear"),
+    ]
     assert summary(table_lines(rows, CONFIG), CONFIG) == (
         "hssl against ibot, of 2 tasks: 1 better, 1 not told apart (at this seed, on this machine; "
         "95 % intervals over test images)."
