@@ -1,0 +1,141 @@
+"""Lists of images in .csv or .tsv files: a column of paths, one of labels, and perhaps one of splits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.image_names import IMAGE_SUFFIXES, LIST_SUFFIXES, is_image_name
+from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
+from pipeline.datasets.source import Entry, Format, max_file_bytes
+from pipeline.datasets.split_words import role_of
+from pipeline.datasets.tables.columns import (
+    IMAGES_ALONE,
+    Columns,
+    class_name,
+    find_columns,
+    refuse_lists,
+    split_name,
+)
+from pipeline.datasets.tables.records import header, records
+from pipeline.datasets.wrappers import below, below_wrappers
+
+_TRIED = 20  # names of a list that are looked for in each folder
+_NO_LABELS = "submission"  # an answer to be filled in: its labels are made up
+
+
+def image_lists(folder: Path) -> list[Path]:
+    """The lists directly in a folder that name images and labels, sorted by name."""
+    return [file for file in _tables(folder) if _is_list(file)]
+
+
+def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
+    """Read one list, or all lists of a folder, each then named for its split.
+
+    Paths count from the folder of the list, or from one folder below it. The split is the split column's
+    word, else the list's name.
+
+    Raises:
+        ValueError: no list, no such columns, a path outside the folder, no images in any folder, one image
+            twice with two labels or splits, or several labels for one image.
+    """
+    root = source.parent if source.is_file() else source
+    inner = root if source.is_file() else below_wrappers(root)
+    files = [source] if source.is_file() else image_lists(inner)
+    if not files:
+        tables = [file.name for file in _tables(inner)]
+        if len(tables) == 1:  # say what it lacks
+            find_columns(header(inner / tables[0]), config.columns, str(inner / tables[0]))
+        raise ValueError(f"{source}: expected a .csv or .tsv list of images and labels, found {tables}")
+    nameless = [file.name for file in files if role_of(file.stem) is None]
+    if len(files) > 1 and nameless:
+        raise ValueError(
+            f"{inner}: expected one list, or lists named for their splits, found "
+            f"{', '.join(file.name for file in files)}: state one of them as data.source"
+        )
+    entries, notes = [], []
+    for file in files:
+        columns = find_columns(header(file), config.columns, str(file))
+        entries += _listed(config, file, columns, below(root, inner), root)
+        notes.append(f"labels: from {file.name}, columns {columns.image!r} and {columns.label!r}")
+    refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
+    return ListedImages(
+        root,
+        _once(entries, files),
+        max_bytes=max_file_bytes(config.max_pixels),
+        num_outside=num_unlisted(root, entries),
+        notes=tuple(notes),
+    )
+
+
+def _tables(folder: Path) -> list[Path]:
+    found = (file for file in folder.iterdir() if file.suffix.lower() in LIST_SUFFIXES and file.is_file())
+    return sorted(file for file in found if _NO_LABELS not in file.name.lower())
+
+
+def _is_list(file: Path) -> bool:
+    try:
+        find_columns(header(file), {}, "")
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(config: DataConfig, file: Path, columns: Columns, prefix: str, root: Path) -> Iterator[Entry]:
+    rows = [(f"{file}, line {line}", row) for line, row in records(file)]
+    names = []
+    for origin, row in rows:
+        try:
+            names.append(inside(row[columns.image], file.parent.resolve()))
+        except ValueError as error:
+            raise ValueError(f"{origin}: {error}") from error
+    folder, suffix = _where(file, names)
+    for (origin, row), name in zip(rows, names, strict=True):
+        split = split_name(row[columns.split], config.parts, origin) if columns.split else None
+        label = class_name(row[columns.label], origin)
+        named = file.stem if role_of(file.stem) else None
+        path = f"{prefix}{folder}{name}{'' if is_image_name(name) else suffix}"
+        yield Entry(path, split or named, label)
+
+
+def _where(file: Path, names: list[str]) -> tuple[str, str]:
+    """(folder that a list's names count from, "" or "folder/"; suffix of names that have none)."""
+    inside_of = sorted(path for path in file.parent.iterdir() if path.is_dir())
+    likely = ("images", file.stem, f"{file.stem}_images")
+    inside_of.sort(key=lambda path: path.name not in likely)
+    tried = names[:_TRIED]
+    for folder in ("", *(f"{path.name}/" for path in inside_of)):
+        for name in tried:
+            suffixes = ("",) if is_image_name(name) else sorted(IMAGE_SUFFIXES)
+            for suffix in suffixes:
+                if (file.parent / f"{folder}{name}{suffix}").is_file():
+                    return folder, suffix
+    first = tried[0] if tried else ""
+    raise ValueError(
+        f"{file}: its images, such as {first!r}, are neither in {file.parent} nor in a folder directly below "
+        f"it; {IMAGES_ALONE}"
+    )
+
+
+def _once(entries: list[Entry], files: list[Path]) -> list[Entry]:
+    """Entries without repetitions.
+
+    Raises:
+        ValueError: one image has two labels or two splits.
+    """
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if (known := first.setdefault(entry.path, entry)) != entry:
+            what = "labels" if known.class_name != entry.class_name else "splits"
+            values = (known.class_name, entry.class_name) if what == "labels" else (known.split, entry.split)
+            raise ValueError(
+                f"{', '.join(map(str, files))}: {entry.path}: expected one of the {what}, found {values[0]} "
+                f"and {values[1]}; several {what} for one image are not read; {IMAGES_ALONE}"
+            )
+    return list(first.values())
+
+
+IMAGE_LISTS = Format(
+    read_image_lists,
+    lambda path: path.suffix.lower() in LIST_SUFFIXES if path.is_file() else bool(image_lists(path)),
+    of_files=True,
+)
