@@ -1,7 +1,7 @@
 """Shards of WebDataset: plain tars in which files of one name, beside one another, are one sample.
 
 A member's key is its path up to the first dot after the last "/", the rest is its field; neighbours of one
-key are a sample.
+key are a sample. Hidden members are passed over, which that package reads.
 
 Source: the package webdataset 1.0.2, tariterators.base_plus_ext and group_by_keys.
 """
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pipeline.config.data import DataConfig
 from pipeline.datasets.archive import archive_kind
 from pipeline.datasets.decode import UndecodableImage
+from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.source import Entry, Format, max_file_bytes
@@ -111,8 +112,8 @@ class WebShards:
                 elif len(images) > 1:
                     raise ValueError(
                         f"{shard}: {key}: expected one image in a sample, found the fields "
-                        f"{', '.join(images[:3])}: a key ends at the first dot of a file's name, so that names "
-                        "with dots fall together; write them without"
+                        f"{', '.join(images[:3])}: a key ends at the first dot of a file's name, so that "
+                        "names with dots fall together; write them without"
                     )
                 else:
                     found.append(self._sample(number, key, images[0], fields))
@@ -275,7 +276,7 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
             while (info := archive.next()) is not None:
                 archive.members.clear()  # or tarfile remembers every member that it ever saw
                 match = _MEMBER.fullmatch(info.name.removeprefix("./"))
-                if not info.isfile() or _is_about_the_shard(info.name) or match is None:
+                if not info.isfile() or _is_passed_over(info.name) or match is None:
                     continue
                 field = match[2].lower()
                 content = None
@@ -287,9 +288,11 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
         raise ValueError(f"{shard}: damaged tar: {error}") from error
 
 
-def _is_about_the_shard(name: str) -> bool:
-    top = name.split("/")[0]
-    return len(top) >= 4 and top.startswith("__") and top.endswith("__")
+def _is_passed_over(name: str) -> bool:
+    """Whether a member is about the shard, or hidden, as macOS adds them."""
+    parts = name.split("/")
+    is_about = len(parts[0]) >= 4 and parts[0].startswith("__") and parts[0].endswith("__")
+    return is_about or any(is_hidden(part) for part in parts if part not in (".", ".."))
 
 
 def _has_labels(path: Path) -> bool:

@@ -41,8 +41,14 @@ def test_metadata_without_labels_leaves_the_images(tmp_path, tree, write):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (lines({"file_name": "1.png", "label": [1, 2]}), r"line 1: expected one label, found \[1, 2\]: one label"),
-        (lines({"file_name": "1.png", "text": "x"}), r"expected a column of labels, found \['file_name', 'text'\]"),
+        (
+            lines({"file_name": "1.png", "label": [1, 2]}),
+            r"line 1: expected one label, found \[1, 2\]: one label",
+        ),
+        (
+            lines({"file_name": "1.png", "text": "x"}),
+            r"expected a column of labels, found \['file_name', 'text'\]",
+        ),
         ('{"file_name": "1.png", "label": 1}\n{"label"\n', r"metadata\.jsonl, line 2: expected JSON"),
         (lines({"file_name": "../1.png", "label": 1}), r"line 1: .*expected a path inside"),
     ],

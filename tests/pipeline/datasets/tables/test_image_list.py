@@ -80,7 +80,10 @@ ONE = "one label for each image is read, several are not"
         ("path,label\n../1.png,a\n", r"line 2: expected a path inside .*, found '\.\./1\.png'"),
         ("path,label\n/etc/1.png,a\n", r"line 2: expected a path inside .*, found '/etc/1\.png'"),
         ("path,label,split\n1.png,a,0\n", r"line 2: expected a split such as train, val or test, found '0'"),
-        ("path,label\n9.png,a\n", r"its images, such as '9\.png', are neither in .* nor in a folder directly"),
+        (
+            "path,label\n9.png,a\n",
+            r"its images, such as '9\.png', are neither in .* nor in a folder directly",
+        ),
         ("path,label\n1.png,a,b\n", r"line 2: expected 2 columns, found 3"),
         ("1.png,a\n", r"expected a first line that names the columns"),
         ("name,label\n1.png,a\n", r"expected a column of images .*, found \['name', 'label'\]"),
