@@ -66,7 +66,7 @@ DOIT_CONFIG = {
 def _is_current(label):
     node = NODES[label]
     current = GRAPH.fault(node) is None
-    current = current and is_published(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT)
+    current = current and is_published(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT, name=node.name)
     CODE.save()
     (CURRENT_WHEN_CHECKED.add if current else CURRENT_WHEN_CHECKED.discard)(label)
     return current
@@ -75,9 +75,12 @@ def _is_current(label):
 def _run(label):
     node, force = NODES[label], label in CURRENT_WHEN_CHECKED
     try:
-        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=RECORD, show=partial(os.write, 1))
+        show = partial(os.write, 1)
+        has_run = bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=RECORD, show=show)
         RECORD()
-        publish(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT)
+        files = publish(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT, name=node.name)
+        if has_run and node.stage == "prepare" and files:
+            print("look at what was prepared:", *files)
     except (StageFailed, OSError, ValueError) as error:
         return TaskFailed(str(error))
     return None

@@ -1,0 +1,13 @@
+from pipeline.graph.publishing import is_published, publish
+
+
+def test_pictures_of_data_are_named_for_their_node(tmp_path):
+    artifact, folder = tmp_path / "artifact", tmp_path / "results"
+    (artifact / "sheets").mkdir(parents=True)
+    (artifact / "sheets/train.png").write_bytes(b"a picture")
+    assert not is_published("prepare", artifact, folder, "x", name="images")
+    files = publish("prepare", artifact, folder, "x", name="images")
+    assert files == [folder / "data/images-train.png"]
+    assert files[0].read_bytes() == b"a picture"
+    assert is_published("prepare", artifact, folder, "x", name="images")
+    assert not is_published("prepare", artifact, folder, "x", name="detection")
