@@ -11,6 +11,13 @@ from pipeline.datasets.cifar import cifar_files, read_cifar
 from pipeline.datasets.drawn import DrawnSource
 from pipeline.datasets.idx import image_files, read_idx_folder
 from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.known_sets.class_lists import DTD, FOOD_101
+from pipeline.datasets.known_sets.cub import CUB
+from pipeline.datasets.known_sets.flowers import FLOWERS_102
+from pipeline.datasets.known_sets.oxford_pets import OXFORD_PETS
+from pipeline.datasets.known_sets.stl10 import STL_10
+from pipeline.datasets.known_sets.svhn import SVHN
+from pipeline.datasets.known_sets.tiny_imagenet import TINY_IMAGENET
 from pipeline.datasets.label_maps.ade20k import ADE20K
 from pipeline.datasets.label_maps.camvid import CAMVID
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
@@ -40,7 +47,16 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
 }
 
 # Sets that are told by files of their own; they go before everything else that a folder could be.
-KNOWN_SETS: dict[str, Format] = {}
+KNOWN_SETS: dict[str, Format] = {
+    "oxford-pets": OXFORD_PETS,
+    "tiny-imagenet": TINY_IMAGENET,
+    "cub": CUB,
+    "flowers-102": FLOWERS_102,
+    "dtd": DTD,
+    "food-101": FOOD_101,
+    "stl-10": STL_10,
+    "svhn": SVHN,
+}
 # Tables of images; of two that a folder could be, the first.
 TABLES: dict[str, Format] = {
     "webdataset": WEB_SHARDS,
@@ -188,7 +204,7 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
     if config.columns and name not in TABLES:
         raise ValueError(f"data.columns: data in the format {name} has no columns that could be named")
-    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar"):
+    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar", "stl-10", "svhn"):
         raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
     if not config.class_folders and name not in ("image-folder", "archive"):
         raise ValueError(f"data.class_folders: data in the format {name} does not take classes from folders")
