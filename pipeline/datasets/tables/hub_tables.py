@@ -1,6 +1,7 @@
 """Tables that hold the images themselves, as the Hugging Face hub has them: .parquet, and saved .arrow."""
 
 import threading
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
@@ -9,6 +10,7 @@ from typing import Any
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.decode import UndecodableImage
+from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.tables.columns import class_name
@@ -33,8 +35,19 @@ def table_files(path: Path, suffix: str) -> list[Path]:
 
 
 def holds_tables(suffix: str) -> Callable[[Path], bool]:
-    """Whether a path is such a table, or a folder with them."""
-    return lambda path: bool(table_files(path, suffix))
+    """Whether a path is such a table, or a folder with them and no images beside or below."""
+
+    def is_present(path: Path) -> bool:
+        if path.is_file():
+            return path.suffix.lower() == suffix
+        found = False
+        for _, _, files in walk(path):
+            if any(is_image_name(file.name) for file in files):
+                return False
+            found = found or any(file.name.lower().endswith(suffix) for file in files)
+        return found
+
+    return is_present
 
 
 def read_hub_tables(suffix: str, config: DataConfig, path: Path) -> "HubTables":
@@ -222,7 +235,7 @@ class _Parquet:
 
     def cell(self, column: str, row: int) -> Any:
         """One value."""
-        group = next(number for number, end in enumerate(self._ends) if row < end)
+        group = bisect_right(self._ends, row)
         before = self._ends[group - 1] if group else 0
         return self._file.read_row_group(group, columns=[column]).column(0)[row - before].as_py()
 

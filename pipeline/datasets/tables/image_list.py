@@ -1,6 +1,7 @@
 """Lists of images in .csv or .tsv files: a column of paths, one of labels, and perhaps one of splits."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from pipeline.config.data import DataConfig
@@ -40,12 +41,9 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     """
     root = source.parent if source.is_file() else source
     inner = root if source.is_file() else below_wrappers(root)
-    files = [source] if source.is_file() else image_lists(inner)
+    files = [source] if source.is_file() else image_lists(inner) or _tables(inner)
     if not files:
-        tables = [file.name for file in _tables(inner)]
-        if len(tables) == 1:  # say what it lacks
-            find_columns(header(inner / tables[0]), config.columns, str(inner / tables[0]))
-        raise ValueError(f"{source}: expected a .csv or .tsv list of images and labels, found {tables}")
+        raise ValueError(f"{source}: expected a .csv or .tsv list of images and labels, found none")
     nameless = [file.name for file in files if role_of(file.stem) is None]
     if len(files) > 1 and nameless:
         raise ValueError(
@@ -55,7 +53,7 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     entries, notes = [], []
     for file in files:
         columns = find_columns(header(file), config.columns, str(file))
-        entries += _listed(config, file, columns, below(root, inner), root)
+        entries += _listed(config, file, columns, below(root, inner))
         notes.append(f"labels: from {file.name}, columns {columns.image!r} and {columns.label!r}")
     refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
     return ListedImages(
@@ -73,28 +71,35 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _is_list(file: Path) -> bool:
+    """Whether a file names images that are there, and labels that are not just the names of their folders."""
     try:
-        find_columns(header(file), {}, "")
+        columns = find_columns(header(file), {}, "")
+        rows = [row for _, row in islice(records(file), _TRIED)]
+        names = [inside(row[columns.image], file.parent.resolve()) for row in rows]
+        folder, suffix = _where(file, names)
     except ValueError:
         return False
-    return True
+    paths = (file.parent / f"{folder}{name}{'' if is_image_name(name) else suffix}" for name in names)
+    if 2 * sum(path.is_file() for path in paths) <= len(names):
+        return False
+    return any(row[columns.label] not in name.split("/")[:-1] for row, name in zip(rows, names, strict=True))
 
 
-def _listed(config: DataConfig, file: Path, columns: Columns, prefix: str, root: Path) -> Iterator[Entry]:
-    rows = [(f"{file}, line {line}", row) for line, row in records(file)]
-    names = []
-    for origin, row in rows:
+def _listed(config: DataConfig, file: Path, columns: Columns, prefix: str) -> Iterator[Entry]:
+    named = file.stem if role_of(file.stem) else None
+    names, labels, splits = [], [], []
+    for line, row in records(file):
+        origin = f"{file}, line {line}"
         try:
             names.append(inside(row[columns.image], file.parent.resolve()))
         except ValueError as error:
             raise ValueError(f"{origin}: {error}") from error
-    folder, suffix = _where(file, names)
-    for (origin, row), name in zip(rows, names, strict=True):
+        labels.append(class_name(row[columns.label], origin))
         split = split_name(row[columns.split], config.parts, origin) if columns.split else None
-        label = class_name(row[columns.label], origin)
-        named = file.stem if role_of(file.stem) else None
-        path = f"{prefix}{folder}{name}{'' if is_image_name(name) else suffix}"
-        yield Entry(path, split or named, label)
+        splits.append(split or named)
+    folder, suffix = _where(file, names)
+    for name, label, split in zip(names, labels, splits, strict=True):
+        yield Entry(f"{prefix}{folder}{name}{'' if is_image_name(name) else suffix}", split, label)
 
 
 def _where(file: Path, names: list[str]) -> tuple[str, str]:

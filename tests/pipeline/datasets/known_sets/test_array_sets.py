@@ -25,7 +25,7 @@ def stl10(tmp_path, rng):
         images[:count].transpose(0, 3, 2, 1).tofile(root / f"{split}_X.bin")
     np.array([10, 1, 2], np.uint8).tofile(root / "train_y.bin")
     np.array([2, 10], np.uint8).tofile(root / "test_y.bin")
-    names = "airplane bird car cat deer dog horse monkey ship truck".split()
+    names = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
     (root / "class_names.txt").write_text("\n".join(names))
     return root, images
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.catalog import open_source
+from pipeline.datasets.catalog import detect, open_source
 
 NAMES = ["zebra", "apple", "melon"]
 IMAGE, LABEL = {"_type": "Image"}, {"_type": "ClassLabel", "names": NAMES}
@@ -185,3 +185,9 @@ def test_without_pyarrow_the_message_names_the_extra(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ValueError, match=r"t\.parquet: .* pyarrow, which is not installed: .*\[hub\]"):
         read(tmp_path / "t.parquet")
+
+
+def test_a_table_beside_images_leaves_an_image_folder_what_it_is(tmp_path, tree):
+    tree(tmp_path, ["cat/1.png", "dog/2.png"])
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1")
+    assert detect(DataConfig(source=str(tmp_path))) == "image-folder"

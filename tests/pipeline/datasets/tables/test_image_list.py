@@ -93,10 +93,9 @@ ONE = "one label for each image is read, several are not"
 def test_a_wrong_list_is_one_clear_error(tmp_path, tree, write, text, words):
     tree(tmp_path, ["1.png", "2.png", "3.png"])
     write(tmp_path / "l.csv", text)
-    with pytest.raises(ValueError, match=words):
-        listed(tmp_path, format="csv")
-    with pytest.raises(ValueError, match=words):
-        listed(tmp_path / "l.csv")
+    for source in (tmp_path, tmp_path / "l.csv"):
+        with pytest.raises(ValueError, match=words):
+            listed(source, format="csv")
 
 
 def test_names_with_commas_are_names(tmp_path, tree, write):
@@ -110,3 +109,27 @@ def test_the_several_labels_can_be_left_out(tmp_path, tree, write):
     write(tmp_path / "l.csv", "path,label\na/1.png,x|y\n")
     section = DataConfig(source=str(tmp_path), format="image-folder", class_folders=False)
     assert [entry.class_name for entry in open_source(section)[1].entries()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,class\n0,cat\n1,dog\n",  # of classes, not of images
+        "path,label\ncat/1.png,cat\n",  # what the folders say already
+        "path,label\n9.png,cat\n",
+        "name,colour\ncat,red\n",
+    ],
+)
+def test_other_tables_leave_an_image_folder_what_it_is(tmp_path, tree, write, text):
+    tree(tmp_path, ["cat/1.png", "dog/2.png"])
+    write(tmp_path / "l.csv", text)
+    assert detect(DataConfig(source=str(tmp_path))) == "image-folder"
+
+
+def test_a_list_beside_other_annotations_needs_the_word(tmp_path, tree, write):
+    tree(tmp_path, ["images/1.png"])
+    write(tmp_path / "annotations/instances_train.json", "{}")
+    write(tmp_path / "l.csv", "path,label\n1.png,cat\n")
+    with pytest.raises(ValueError, match=r"annotated in several ways: set data\.format to coco, csv"):
+        detect(DataConfig(source=str(tmp_path)))
+    assert detect(DataConfig(source=str(tmp_path), annotation="objects")) == "coco"
