@@ -80,7 +80,7 @@ def _run(label):
         RECORD()
         files = publish(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT, name=node.name)
         if has_run and node.stage == "prepare" and files:
-            print("look at what was prepared:", *files)
+            print(f"look at what was prepared: {', '.join(os.path.relpath(file) for file in files)}")
     except (StageFailed, OSError, ValueError) as error:
         return TaskFailed(str(error))
     return None

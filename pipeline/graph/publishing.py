@@ -29,6 +29,10 @@ def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: st
         The files in `folder`.
     """
     files = _for_people(stage, artifact, folder, argument, name)
+    if stage == "prepare":  # a split that is no more must not be looked at
+        for picture in (folder / "data").glob(f"{name}-*.png"):
+            if picture.relative_to(folder).as_posix() not in files:
+                picture.unlink(missing_ok=True)
     for file, content in files.items():
         target = folder / file
         if not target.is_file() or target.read_bytes() != content:

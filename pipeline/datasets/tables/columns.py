@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, role_of, stated_role
 
 # Names in lower case, "_" for spaces and dashes. Of images the first counts: a wrong one finds no files.
@@ -18,7 +19,6 @@ _LABEL = (
     "species", "breed",
 )  # fmt: skip
 _SPLIT = ("split", "subset", "set", "partition")
-_SHOWN = 5  # columns that a message lists
 # How lists of labels are written in one cell; a comma may also be part of a name.
 _SEPARATORS = re.compile(r"[|;]|^\s*[\[({]")
 IMAGES_ALONE = 'for the images alone set data.format = "image-folder" and data.class_folders = false'
@@ -109,6 +109,24 @@ def refuse_lists(class_names: Iterable[str], origin: str) -> None:
         raise ValueError(f"{origin}: expected one label, found {again[0]!r}: {_ONE_LABEL}; {IMAGES_ALONE}")
 
 
+def once(entries: Iterable[Entry], origin: str) -> list[Entry]:
+    """Entries without repetitions.
+
+    Raises:
+        ValueError: one image has two labels or two splits.
+    """
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if (known := first.setdefault(entry.path, entry)) != entry:
+            what = "labels" if known.class_name != entry.class_name else "splits"
+            values = (known.class_name, entry.class_name) if what == "labels" else (known.split, entry.split)
+            raise ValueError(
+                f"{origin}: {entry.path}: expected one of the {what}, found {values[0]} and {values[1]}; "
+                f"several {what} for one image are not read; {IMAGES_ALONE}"
+            )
+    return list(first.values())
+
+
 def split_name(value: Any, parts: Mapping[str, Role], origin: str) -> str | None:
     """What a cell of the split column says; None where it is empty.
 
@@ -122,9 +140,3 @@ def split_name(value: Any, parts: Mapping[str, Role], origin: str) -> str | None
             f'data.parts = {{ "{text}" = "train" }}, or "unused"'
         )
     return text or None
-
-
-def shown(names: Iterable[str]) -> str:
-    """The first of some names, for a message."""
-    names = list(names)
-    return ", ".join(names[:_SHOWN]) + (f", ... ({len(names)})" if len(names) > _SHOWN else "")

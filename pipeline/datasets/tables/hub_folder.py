@@ -7,7 +7,7 @@ from pipeline.config.data import DataConfig
 from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import whole_role
-from pipeline.datasets.tables.columns import class_name, find_columns, refuse_lists, split_name
+from pipeline.datasets.tables.columns import class_name, find_columns, once, refuse_lists, split_name
 from pipeline.datasets.tables.records import header, records
 from pipeline.datasets.tree import walk
 
@@ -43,14 +43,15 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
     files = [Path(path) / file.name for _, path, found in walk(root) for file in found if file.name in _NAMES]
     if not files:
         raise ValueError(f"{root}: expected {' or '.join(_NAMES)} beside images, found none")
-    entries = [entry for file in files for entry in _listed(config, file, root)]
+    names = ", ".join(file.relative_to(root).as_posix() for file in files)
+    entries = once((e for file in files for e in _listed(config, file, root)), f"{root}: {names}")
     refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
     return ListedImages(
         root,
         entries,
         max_bytes=max_file_bytes(config.max_pixels),
         num_outside=num_unlisted(root, entries),
-        notes=(f"labels: from {', '.join(file.relative_to(root).as_posix() for file in files)}",),
+        notes=(f"labels: from {names}",),
     )
 
 

@@ -37,6 +37,10 @@ def hub_columns(schema: Any, stated: Mapping[str, str], origin: str) -> HubColum
     features = _features(schema)
     image = _image_column(schema, features, stated, origin)
     names = {name: tuple(f["names"]) for name, f in features.items() if _kind(f) == "ClassLabel"}
+    if twice := [name for name, found in names.items() if len(set(found)) != len(found)]:
+        raise ValueError(
+            f"{origin}: column {twice[0]}: expected distinct class names, found {names[twice[0]]}"
+        )
     if "label" in stated or not names:
         others = [name for name in schema.names if name != image]
         if not others:

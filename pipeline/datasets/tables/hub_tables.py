@@ -197,11 +197,13 @@ class _Parquet:
     """One .parquet file."""
 
     def __init__(self, path: Path) -> None:
-        parquet = _pyarrow(path).parquet
+        arrow = _pyarrow(path)
+        self._path = path
+        self._errors = (arrow.ArrowException, OSError)
         try:
-            self._file = parquet.ParquetFile(path, memory_map=True)
-        except Exception as error:
-            raise ValueError(f"{path}: damaged .parquet file: {error}") from error
+            self._file = arrow.parquet.ParquetFile(path, memory_map=True)
+        except self._errors as error:
+            raise self._damaged(error) from error
         self.schema = self._file.schema_arrow
         metadata = self._file.metadata
         self._ends = []
@@ -224,20 +226,29 @@ class _Parquet:
 
     def rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
         """{column: value} of every row, a few in memory at a time."""
-        for number in range(self._file.metadata.num_row_groups):
-            for batch in self._file.iter_batches(_ROWS, row_groups=[number], columns=columns):
-                yield from batch.select(columns).to_pylist()
+        try:
+            for number in range(self._file.metadata.num_row_groups):
+                for batch in self._file.iter_batches(_ROWS, row_groups=[number], columns=columns):
+                    yield from batch.to_pylist()
+        except self._errors as error:
+            raise self._damaged(error) from error
 
     def column(self, name: str) -> Iterator[Any]:
         """Every value of a column."""
-        for batch in self._file.iter_batches(columns=[name]):
-            yield from batch.column(0).to_pylist()
+        for row in self.rows([name]):
+            yield row[name]
 
     def cell(self, column: str, row: int) -> Any:
         """One value."""
         group = bisect_right(self._ends, row)
         before = self._ends[group - 1] if group else 0
-        return self._file.read_row_group(group, columns=[column]).column(0)[row - before].as_py()
+        try:
+            return self._file.read_row_group(group, columns=[column]).column(0)[row - before].as_py()
+        except self._errors as error:
+            raise UndecodableImage(str(self._damaged(error))) from error
+
+    def _damaged(self, error: Exception) -> ValueError:
+        return ValueError(f"{self._path}: damaged .parquet file: {error}")
 
 
 class _Arrow:
@@ -248,7 +259,7 @@ class _Arrow:
         try:
             source = arrow.memory_map(str(path))
             self._table = arrow.ipc.open_stream(source).read_all()
-        except Exception as error:
+        except (arrow.ArrowException, OSError) as error:
             raise ValueError(f"{path}: damaged .arrow file, or not one of save_to_disk: {error}") from error
         self.schema = self._table.schema
 

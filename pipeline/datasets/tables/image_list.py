@@ -14,6 +14,7 @@ from pipeline.datasets.tables.columns import (
     Columns,
     class_name,
     find_columns,
+    once,
     refuse_lists,
     split_name,
 )
@@ -58,7 +59,7 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
     return ListedImages(
         root,
-        _once(entries, files),
+        once(entries, ", ".join(map(str, files))),
         max_bytes=max_file_bytes(config.max_pixels),
         num_outside=num_unlisted(root, entries),
         notes=tuple(notes),
@@ -119,24 +120,6 @@ def _where(file: Path, names: list[str]) -> tuple[str, str]:
         f"{file}: its images, such as {first!r}, are neither in {file.parent} nor in a folder directly below "
         f"it; {IMAGES_ALONE}"
     )
-
-
-def _once(entries: list[Entry], files: list[Path]) -> list[Entry]:
-    """Entries without repetitions.
-
-    Raises:
-        ValueError: one image has two labels or two splits.
-    """
-    first: dict[str, Entry] = {}
-    for entry in entries:
-        if (known := first.setdefault(entry.path, entry)) != entry:
-            what = "labels" if known.class_name != entry.class_name else "splits"
-            values = (known.class_name, entry.class_name) if what == "labels" else (known.split, entry.split)
-            raise ValueError(
-                f"{', '.join(map(str, files))}: {entry.path}: expected one of the {what}, found {values[0]} "
-                f"and {values[1]}; several {what} for one image are not read; {IMAGES_ALONE}"
-            )
-    return list(first.values())
 
 
 IMAGE_LISTS = Format(

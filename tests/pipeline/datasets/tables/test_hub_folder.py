@@ -58,3 +58,13 @@ def test_wrong_metadata_is_one_clear_error(tmp_path, tree, write, text, words):
     write(tmp_path / "metadata.jsonl", text)
     with pytest.raises(ValueError, match=words):
         seen(tmp_path, format="hub-folder")
+
+
+def test_two_files_may_say_the_same_but_not_otherwise(tmp_path, tree, write):
+    tree(tmp_path, ["1.png"])
+    write(tmp_path / "metadata.csv", "file_name,label\n1.png,3\n")
+    write(tmp_path / "metadata.jsonl", lines({"file_name": "1.png", "label": 3}))
+    assert seen(tmp_path) == [("1.png", "3", None)]
+    write(tmp_path / "metadata.jsonl", lines({"file_name": "1.png", "label": 4}))
+    with pytest.raises(ValueError, match=r"1\.png: expected one of the labels, found 3 and 4"):
+        seen(tmp_path)

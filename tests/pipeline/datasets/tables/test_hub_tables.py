@@ -191,3 +191,10 @@ def test_a_table_beside_images_leaves_an_image_folder_what_it_is(tmp_path, tree)
     tree(tmp_path, ["cat/1.png", "dog/2.png"])
     (tmp_path / "metadata.parquet").write_bytes(b"PAR1")
     assert detect(DataConfig(source=str(tmp_path))) == "image-folder"
+
+
+def test_class_names_that_are_equal_are_refused(tmp_path, table, parquet):
+    features = {"image": IMAGE, "label": {"_type": "ClassLabel", "names": ["x", "x"]}}
+    parquet(tmp_path / "t.parquet", table([0], [1], features))
+    with pytest.raises(ValueError, match=r"column label: expected distinct class names, found \('x', 'x'\)"):
+        read(tmp_path / "t.parquet")
