@@ -67,7 +67,8 @@ class DataConfig(Section):
     # "unused" }. Needed only where names alone leave it open; a message then says so.
     parts: dict[str, Literal["train", "val", "test", "class", "unused"]] = Field(default_factory=dict)
     # Tables only (csv, hub-folder, parquet, arrow, webdataset): the columns of images, labels and splits
-    # where their names do not tell, e.g. { image = "file", label = "species" }. Of webdataset, keys of .json.
+    # where their names do not tell, e.g. { image = "file", label = "species" }; { label = "" } reads no
+    # labels. Of webdataset, keys of .json.
     columns: dict[Literal["image", "label", "split"], str] = Field(default_factory=dict)
     class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
     # 16-bit grey only: the values that become black and white. None: the full range where the images use more

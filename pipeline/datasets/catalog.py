@@ -203,7 +203,7 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
     if config.corners != "auto" and name != "voc-boxes":
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
     if config.columns and name not in TABLES:
-        raise ValueError(f"data.columns: data in the format {name} has no columns that could be named")
+        raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")
     if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar", "stl-10", "svhn"):
         raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
     if not config.class_folders and name not in ("image-folder", "archive"):

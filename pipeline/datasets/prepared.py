@@ -14,12 +14,12 @@ from pipeline.datasets.label_maps.store import StoredLabelMaps
 from pipeline.datasets.manifest import path_at
 from pipeline.datasets.mapped import mapped_bytes
 from pipeline.datasets.objects.store import StoredObjects
-from pipeline.datasets.source import Annotation, Source, max_file_bytes
+from pipeline.datasets.source import Annotation, max_file_bytes
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.stored_targets import StoredTargets, open_targets
-from pipeline.datasets.tables.hub_tables import HubTables
+from pipeline.datasets.tables.shard_files import ShardFiles
 from pipeline.datasets.tables.shard_names import is_pattern
-from pipeline.datasets.tables.web_shards import WebShards
+from pipeline.datasets.tables.table_files import TableFiles
 from pipeline.datasets.targets import Objects
 from pipeline.storage.files import read_json
 
@@ -176,16 +176,18 @@ def _from_store(directory: Path, sizes: np.ndarray) -> Callable[[int, int | None
     return read
 
 
-def _reopened(summary: dict, location: Path, max_bytes: int) -> Source:
+def _reopened(
+    summary: dict, location: Path, max_bytes: int
+) -> Archive | ShardFiles | TableFiles | ImageFolder:
     """What reads the images once more, without listing them."""
     match summary["format"]:
         case "archive":
             return Archive(location, max_bytes=max_bytes)
         case "webdataset":
-            return WebShards(location, max_bytes=max_bytes)
+            return ShardFiles(location, max_bytes=max_bytes)
         case "parquet" | "arrow":
             suffix = f".{summary['format']}"
-            return HubTables(location, suffix, max_bytes=max_bytes, stated=summary["columns"])
+            return TableFiles(location, suffix, max_bytes=max_bytes, stated=summary["columns"])
     # All other formats that are not always stored are folders of images, whatever lies beside them.
     return ImageFolder(location.parent if location.is_file() else location, max_bytes=max_bytes)
 

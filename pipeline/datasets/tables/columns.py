@@ -20,8 +20,9 @@ _LABEL = (
 )  # fmt: skip
 _SPLIT = ("split", "subset", "set", "partition")
 # How lists of labels are written in one cell; a comma may also be part of a name.
-_SEPARATORS = re.compile(r"[|;]|^\s*[\[({]")
-IMAGES_ALONE = 'for the images alone set data.format = "image-folder" and data.class_folders = false'
+_SEPARATORS = re.compile(r"[|;]|^(\[.*\]|\{.*\}|\(.*,.*\))$|^\d+([\s,]+\d+)+$")
+IMAGES_ALONE = 'for the images alone state data.columns = { label = "" }'
+LEFT_OUT = "left out, as data.columns states"
 _ONE_LABEL = "one label for each image is read, several are not"
 
 
@@ -30,7 +31,7 @@ class Columns:
     """Names of columns."""
 
     image: str
-    label: str
+    label: str | None  # None: it is stated that there is none
     split: str | None
 
 
@@ -38,7 +39,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     """The columns by their names.
 
     Args:
-        stated: `data.columns`, which goes first.
+        stated: `data.columns`, which goes first; an empty label leaves the images without labels.
         origin: the table, for messages.
 
     Raises:
@@ -46,7 +47,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     """
     names = list(names)
     for role, name in stated.items():
-        if name not in names:
+        if name not in names and (role, name) != ("label", ""):
             raise ValueError(
                 f"{origin}: data.columns: expected the {role} in {name!r}, found the columns {names}"
             )
@@ -68,7 +69,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
             f"{origin}: expected a column of labels, found {found}{several}: state "
             f'data.columns = {{ label = "{(labels or others or ["..."])[0]}" }}; {IMAGES_ALONE}'
         )
-    return Columns(image, labels[0], split)
+    return Columns(image, labels[0] or None, split)
 
 
 def class_name(value: Any, origin: str) -> str | None:

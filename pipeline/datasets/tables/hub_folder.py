@@ -7,7 +7,14 @@ from pipeline.config.data import DataConfig
 from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import whole_role
-from pipeline.datasets.tables.columns import class_name, find_columns, once, refuse_lists, split_name
+from pipeline.datasets.tables.columns import (
+    LEFT_OUT,
+    class_name,
+    find_columns,
+    once,
+    refuse_lists,
+    split_name,
+)
 from pipeline.datasets.tables.records import header, records
 from pipeline.datasets.tree import walk
 
@@ -51,7 +58,7 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
         entries,
         max_bytes=max_file_bytes(config.max_pixels),
         num_outside=num_unlisted(root, entries),
-        notes=(f"labels: from {names}",),
+        notes=(f"labels: {LEFT_OUT if config.columns.get('label') == '' else f'from {names}'}",),
     )
 
 
@@ -69,7 +76,9 @@ def _listed(config: DataConfig, file: Path, root: Path) -> Iterator[Entry]:
         path = f"{prefix}{name}"
         word = split_name(row.get(columns.split), config.parts, origin) if columns.split else None
         by_folder = next((part for part in (*folders, *name.split("/")[:-1]) if whole_role(part)), None)
-        yield Entry(path, word or by_folder, class_name(row.get(columns.label), origin))
+        yield Entry(
+            path, word or by_folder, class_name(row.get(columns.label), origin) if columns.label else None
+        )
 
 
 HUB_FOLDER = Format(read_hub_folder, is_hub_folder)

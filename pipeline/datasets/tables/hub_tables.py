@@ -1,8 +1,5 @@
 """Tables that hold the images themselves, as the Hugging Face hub has them: .parquet, and saved .arrow."""
 
-import threading
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -14,11 +11,11 @@ from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.tables.columns import class_name
-from pipeline.datasets.tables.hub_schema import HubColumns, hub_columns, image_bytes, split_of, suffix_of
+from pipeline.datasets.tables.hub_cells import suffix_of
+from pipeline.datasets.tables.hub_schema import HubColumns, hub_columns, split_of
+from pipeline.datasets.tables.table_files import ARROW, PARQUET, TableFiles
 from pipeline.datasets.tree import walk
 
-PARQUET, ARROW = ".parquet", ".arrow"
-_ROWS = 64  # that are in memory at a time
 _LARGE_GROUP = 2**26  # bytes
 
 
@@ -79,15 +76,12 @@ class HubTables:
     def __init__(
         self, path: Path, suffix: str, *, max_bytes: float, stated: dict[str, str] | None = None
     ) -> None:
-        _pyarrow(path)
         self._given = (path, suffix, max_bytes, stated or {})
-        self._root = path.parent if path.is_file() else path
-        self._max_bytes = max_bytes
+        self._tables = TableFiles(path, suffix, max_bytes=max_bytes, stated=stated or {})
+        self._root = self._tables.root
         self._files = [file.relative_to(self._root).as_posix() for file in table_files(path, suffix)]
         if not self._files:
             raise ValueError(f"{path}: expected {suffix} tables, found none")
-        self._open = _Parquet if suffix == PARQUET else _Arrow
-        self._opened = threading.local()
         self._columns = self._common_columns()
 
     def __reduce__(self):
@@ -96,7 +90,7 @@ class HubTables:
 
     def _common_columns(self) -> HubColumns:
         found = {
-            name: hub_columns(self._table(name).schema, self._given[3], str(self._root / name))
+            name: hub_columns(self._tables.table(name).schema, self._given[3], str(self._root / name))
             for name in self._files
         }
         first = self._files[0]
@@ -107,13 +101,6 @@ class HubTables:
                     f"found {columns}; state one configuration's folder as data.source"
                 )
         return found[first]
-
-    def _table(self, name: str) -> "_Parquet | _Arrow":
-        """A table, opened once in each thread."""
-        tables = self._opened.__dict__.setdefault("tables", {})
-        if name not in tables:
-            tables[name] = self._open(self._root / name)
-        return tables[name]
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -129,12 +116,12 @@ class HubTables:
         lines = [
             f"tables: images in {columns.image!r}, labels in {columns.label!r}"
             if columns.label
-            else "no labels"
+            else f"tables: images in {columns.image!r}, no labels"
         ]
         groups = [
             size
             for name in self._files
-            if (size := self._table(name).group_bytes(columns.image)) > _LARGE_GROUP
+            if (size := self._tables.table(name).group_bytes(columns.image)) > _LARGE_GROUP
         ]
         if groups:
             lines.append(
@@ -144,12 +131,12 @@ class HubTables:
         return tuple(lines)
 
     def __len__(self) -> int:
-        return sum(len(self._table(name)) for name in self._files)
+        return sum(len(self._tables.table(name)) for name in self._files)
 
     def _labels(self) -> Iterator[tuple[str, int, str | None]]:
         """(file, row, class) of every row, without its image."""
         for name in self._files:
-            for row, label in enumerate(self._table(name).column(self._columns.label)):
+            for row, label in enumerate(self._tables.table(name).column(self._columns.label)):
                 yield name, row, self._named(label, name, row)
 
     def _named(self, label: Any, name: str, row: int) -> str | None:
@@ -168,11 +155,11 @@ class HubTables:
         wanted = [name for name in (self._columns.image, self._columns.label) if name is not None]
         for name in self._files:
             split = split_of(PurePosixPath(name))
-            for row, cells in enumerate(self._table(name).rows(wanted)):
+            for row, cells in enumerate(self._tables.table(name).rows(wanted)):
                 label = self._named(cells[self._columns.label], name, row) if self._columns.label else None
                 path = f"{name}/{row:06d}{suffix_of(cells[self._columns.image])}"
                 try:
-                    data, problem = self._bytes(cells[self._columns.image], name), None
+                    data, problem = self._tables.file_in(cells[self._columns.image], name), None
                 except UndecodableImage as error:
                     data, problem = None, str(error)
                 except OSError as error:
@@ -180,125 +167,8 @@ class HubTables:
                 yield Entry(path, split, label, start=row, size=len(data or b""), data=data, problem=problem)
 
     def read(self, path: str, start: int, size: int) -> bytes:
-        """The file in row `start` of the table that `path` begins with.
-
-        Raises:
-            UndecodableImage: no image, or too large a one.
-            OSError: the table, or the file that it names, cannot be read.
-        """
-        name = path.rpartition("/")[0]
-        return self._bytes(self._table(name).cell(self._columns.image, start), name)
-
-    def _bytes(self, cell: Any, name: str) -> bytes:
-        return image_bytes(cell, (self._root / name).parent, self._max_bytes)
-
-
-class _Parquet:
-    """One .parquet file."""
-
-    def __init__(self, path: Path) -> None:
-        arrow = _pyarrow(path)
-        self._path = path
-        self._errors = (arrow.ArrowException, OSError)
-        try:
-            self._file = arrow.parquet.ParquetFile(path, memory_map=True)
-        except self._errors as error:
-            raise self._damaged(error) from error
-        self.schema = self._file.schema_arrow
-        metadata = self._file.metadata
-        self._ends = []
-        for number in range(metadata.num_row_groups):
-            self._ends.append((self._ends[-1] if self._ends else 0) + metadata.row_group(number).num_rows)
-
-    def __len__(self) -> int:
-        return self._file.metadata.num_rows
-
-    def group_bytes(self, column: str) -> int:
-        """Bytes of the largest row group's values of a column."""
-        metadata = self._file.metadata
-        sizes = Counter()
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            for place in range(group.num_columns):
-                if group.column(place).path_in_schema.split(".")[0] == column:
-                    sizes[number] += group.column(place).total_uncompressed_size
-        return max(sizes.values(), default=0)
-
-    def rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
-        """{column: value} of every row, a few in memory at a time."""
-        try:
-            for number in range(self._file.metadata.num_row_groups):
-                for batch in self._file.iter_batches(_ROWS, row_groups=[number], columns=columns):
-                    yield from batch.to_pylist()
-        except self._errors as error:
-            raise self._damaged(error) from error
-
-    def column(self, name: str) -> Iterator[Any]:
-        """Every value of a column."""
-        for row in self.rows([name]):
-            yield row[name]
-
-    def cell(self, column: str, row: int) -> Any:
-        """One value."""
-        group = bisect_right(self._ends, row)
-        before = self._ends[group - 1] if group else 0
-        try:
-            return self._file.read_row_group(group, columns=[column]).column(0)[row - before].as_py()
-        except self._errors as error:
-            raise UndecodableImage(str(self._damaged(error))) from error
-
-    def _damaged(self, error: Exception) -> ValueError:
-        return ValueError(f"{self._path}: damaged .parquet file: {error}")
-
-
-class _Arrow:
-    """One .arrow file, mapped into memory."""
-
-    def __init__(self, path: Path) -> None:
-        arrow = _pyarrow(path)
-        try:
-            source = arrow.memory_map(str(path))
-            self._table = arrow.ipc.open_stream(source).read_all()
-        except (arrow.ArrowException, OSError) as error:
-            raise ValueError(f"{path}: damaged .arrow file, or not one of save_to_disk: {error}") from error
-        self.schema = self._table.schema
-
-    def __len__(self) -> int:
-        return self._table.num_rows
-
-    def group_bytes(self, column: str) -> int:
-        """0: any row is read alone."""
-        return 0
-
-    def rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
-        """{column: value} of every row."""
-        for batch in self._table.select(columns).to_batches(max_chunksize=_ROWS):
-            yield from batch.to_pylist()
-
-    def column(self, name: str) -> Iterator[Any]:
-        """Every value of a column."""
-        yield from self._table.column(name).to_pylist()
-
-    def cell(self, column: str, row: int) -> Any:
-        """One value."""
-        return self._table.column(column)[row].as_py()
-
-
-def _pyarrow(path: Path) -> Any:
-    """pyarrow with the modules that are used here.
-
-    Raises:
-        ValueError: it is not installed.
-    """
-    try:
-        import pyarrow.ipc
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ValueError(
-            f"{path}: .parquet and .arrow tables are read with pyarrow, which is not installed: "
-            "python -m pip install 'hssl-pipeline[hub]'"
-        ) from error
-    return pyarrow
+        """The file in row `start` of a table; as `TableFiles.read`."""
+        return self._tables.read(path, start, size)
 
 
 PARQUET_TABLES = Format(partial(read_hub_tables, PARQUET), holds_tables(PARQUET), of_files=True)

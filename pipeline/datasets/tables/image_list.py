@@ -11,6 +11,7 @@ from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import role_of
 from pipeline.datasets.tables.columns import (
     IMAGES_ALONE,
+    LEFT_OUT,
     Columns,
     class_name,
     find_columns,
@@ -55,7 +56,8 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     for file in files:
         columns = find_columns(header(file), config.columns, str(file))
         entries += _listed(config, file, columns, below(root, inner))
-        notes.append(f"labels: from {file.name}, columns {columns.image!r} and {columns.label!r}")
+        names = f"from {file.name}, columns {columns.image!r} and {columns.label!r}"
+        notes.append(f"labels: {names if columns.label else LEFT_OUT}")
     refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
     return ListedImages(
         root,
@@ -95,7 +97,7 @@ def _listed(config: DataConfig, file: Path, columns: Columns, prefix: str) -> It
             names.append(inside(row[columns.image], file.parent.resolve()))
         except ValueError as error:
             raise ValueError(f"{origin}: {error}") from error
-        labels.append(class_name(row[columns.label], origin))
+        labels.append(class_name(row[columns.label], origin) if columns.label else None)
         split = split_name(row[columns.split], config.parts, origin) if columns.split else None
         splits.append(split or named)
     folder, suffix = _where(file, names)

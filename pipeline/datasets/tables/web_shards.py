@@ -7,7 +7,6 @@ Source: the package webdataset 1.0.2, tariterators.base_plus_ext and group_by_ke
 """
 
 import json
-import os
 import re
 import tarfile
 from collections import Counter
@@ -19,13 +18,13 @@ from typing import Any, NamedTuple
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.archive import archive_kind
-from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import role_of
-from pipeline.datasets.tables.columns import class_name, find_columns
+from pipeline.datasets.tables.columns import LEFT_OUT, class_name, find_columns
+from pipeline.datasets.tables.shard_files import ShardFiles
 from pipeline.datasets.tables.shard_names import expanded
 from pipeline.datasets.tree import walk
 
@@ -89,10 +88,9 @@ class WebShards:
     def __init__(self, path: Path, *, max_bytes: float, stated: dict[str, str] | None = None) -> None:
         self._given = (path, max_bytes)
         self._stated = stated or {}
-        self._max_bytes = max_bytes
         self._shards = _shards(path)
-        folders = [shard.parent for shard in self._shards]
-        self._root = path if path.is_dir() else Path(os.path.commonpath(folders))
+        self._files = ShardFiles(path, max_bytes=max_bytes)
+        self._root = self._files.root
         self._names = [shard.relative_to(self._root).as_posix() for shard in self._shards]
         self._without_image = 0
 
@@ -123,7 +121,9 @@ class WebShards:
         image = fields[field]
         origin = f"{self._shards[shard]}: {key}"
         label = None
-        if content := _field(fields, "cls"):
+        if self._stated.get("label") == "":
+            pass  # they are to be left out
+        elif content := _field(fields, "cls"):
             label = class_name(_text(content, origin), f"{origin}.cls")
         elif content := _field(fields, "json"):
             label = self._json_label(content, f"{origin}.json")
@@ -175,7 +175,9 @@ class WebShards:
             lines.append(f"names of classes: from {self._names_file.name}")
         if self._without_image:
             lines.append(f"left out: {self._without_image} samples without an image")
-        if unlabelled := sum(sample.label is None for sample in samples):
+        if self._stated.get("label") == "":
+            lines.append(f"labels: {LEFT_OUT}")
+        elif unlabelled := sum(sample.label is None for sample in samples):
             lines.append(
                 f"caution: {unlabelled} of {len(samples)} samples have no label: no field .cls, and no .json "
                 'with a label; state data.columns = { label = "..." } for the key of a .json'
@@ -200,22 +202,8 @@ class WebShards:
             yield Entry(path, split, label, sample.start, sample.size, problem=sample.problem)
 
     def read(self, path: str, start: int, size: int) -> bytes:
-        """The bytes of one member, by its position in the shard that `path` begins with.
-
-        Raises:
-            UndecodableImage: it is too large for an image, or the shard was cut.
-            OSError: the shard cannot be read.
-        """
-        if size > self._max_bytes:
-            raise UndecodableImage(f"{size} bytes, more than {self._max_bytes:.0f}, the largest image")
-        end = path.index(".tar/") + len(".tar")
-        with open(self._root / path[:end], "rb", buffering=0) as stream:
-            data = os.pread(stream.fileno(), size, start)
-        if len(data) != size:
-            raise UndecodableImage(
-                f"the shard ends early: expected {size} bytes at {start}, found {len(data)}"
-            )
-        return data
+        """The bytes of one member; as `ShardFiles.read`."""
+        return self._files.read(path, start, size)
 
 
 class _Field(NamedTuple):

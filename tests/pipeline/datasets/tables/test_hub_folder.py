@@ -68,3 +68,9 @@ def test_two_files_may_say_the_same_but_not_otherwise(tmp_path, tree, write):
     write(tmp_path / "metadata.jsonl", lines({"file_name": "1.png", "label": 4}))
     with pytest.raises(ValueError, match=r"1\.png: expected one of the labels, found 3 and 4"):
         seen(tmp_path)
+
+
+def test_labels_can_be_left_out(tmp_path, tree, write):
+    tree(tmp_path, ["1.png"])
+    write(tmp_path / "metadata.jsonl", lines({"file_name": "1.png", "label": [1, 2]}))
+    assert seen(tmp_path, columns={"label": ""}) == [("1.png", None, None)]

@@ -198,3 +198,9 @@ def test_class_names_that_are_equal_are_refused(tmp_path, table, parquet):
     parquet(tmp_path / "t.parquet", table([0], [1], features))
     with pytest.raises(ValueError, match=r"column label: expected distinct class names, found \('x', 'x'\)"):
         read(tmp_path / "t.parquet")
+
+
+def test_labels_can_be_left_out(tmp_path, table, parquet):
+    parquet(tmp_path / "t.parquet", table([0], [[0, 1]], {"image": IMAGE}))
+    source = read(tmp_path / "t.parquet", columns={"label": ""})
+    assert (seen(source), source.class_names) == ([("t.parquet/000000.png", None, None)], ())

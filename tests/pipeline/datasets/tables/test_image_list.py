@@ -104,11 +104,12 @@ def test_names_with_commas_are_names(tmp_path, tree, write):
     assert listed(tmp_path).class_names == ("crane", "crane, bird", "tench, Tinca tinca")
 
 
-def test_the_several_labels_can_be_left_out(tmp_path, tree, write):
+def test_labels_can_be_left_out(tmp_path, tree, write):
     tree(tmp_path, ["a/1.png", "b/2.png"])
-    write(tmp_path / "l.csv", "path,label\na/1.png,x|y\n")
-    section = DataConfig(source=str(tmp_path), format="image-folder", class_folders=False)
-    assert [entry.class_name for entry in open_source(section)[1].entries()] == [None, None]
+    write(tmp_path / "l.csv", "path,label\na/1.png,x|y\nb/2.png,x\n")
+    source = listed(tmp_path, columns={"label": ""})
+    assert seen(source) == [("a/1.png", None, None), ("b/2.png", None, None)]
+    assert source.notes == ("labels: left out, as data.columns states",)
 
 
 @pytest.mark.parametrize(

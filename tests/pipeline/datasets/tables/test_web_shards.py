@@ -137,3 +137,11 @@ def test_wrong_names_and_compressed_shards_are_refused(tmp_path, png, write):
         read(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"7\.tar does not exist"):
         read(tmp_path / "{7..9}.tar")
+
+
+def test_labels_can_be_left_out(tmp_path, png):
+    source = read(
+        shard(tmp_path / "0.tar", [("1.cls", b"1 2 | 3"), ("1.png", png(1))]), columns={"label": ""}
+    )
+    assert seen(source) == [("0.tar/1.png", None, None)]
+    assert source.notes[-1] == "labels: left out, as data.columns states"
