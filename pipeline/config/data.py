@@ -40,6 +40,8 @@ class DataConfig(Section):
     # From "coco" on: folders of images that are annotated with objects, or with a class for every pixel.
     format: Literal[
         "auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar",
+        "csv", "hub-folder", "parquet", "arrow", "webdataset", "oxford-pets", "tiny-imagenet", "cub",
+        "flowers-102", "dtd", "food-101", "stl-10", "svhn",
         "coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
     ] = "auto"  # fmt: skip
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
@@ -64,6 +66,10 @@ class DataConfig(Section):
     # "unused", which leaves it out (files too). By name or pattern: { "Final_Test" = "test", "*_mask.png" =
     # "unused" }. Needed only where names alone leave it open; a message then says so.
     parts: dict[str, Literal["train", "val", "test", "class", "unused"]] = Field(default_factory=dict)
+    # Tables only (csv, hub-folder, parquet, arrow, webdataset): the columns of images, labels and splits
+    # where their names do not tell, e.g. { image = "file", label = "species" }; { label = "" } reads no
+    # labels. Of webdataset, keys of .json.
+    columns: dict[Literal["image", "label", "split"], str] = Field(default_factory=dict)
     class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
     # 16-bit grey only: the values that become black and white. None: the full range where the images use more
     # than half of it, else the range that they use.

@@ -62,7 +62,7 @@ class ExperimentGraph:
         """Whether a node's artifact is current, and what people read of it is in the experiment's folder."""
         node = self.by_label[label]
         current = self.graph.fault(node) is None and is_published(
-            node.stage, self.graph.directory(node), self.folder, self._argument
+            node.stage, self.graph.directory(node), self.folder, self._argument, name=node.name
         )
         self.graph.code.save()
         (self._current_when_checked.add if current else self._current_when_checked.discard)(label)
@@ -73,11 +73,14 @@ class ExperimentGraph:
         node, force = self.by_label[label], label in self._current_when_checked
         show = partial(os.write, 1)
         try:
-            bring_up_to_date(
+            has_run = bring_up_to_date(
                 self.graph, node, root=self._root, force=force, on_start=self.record, show=show
             )
             self.record()
-            publish(node.stage, self.graph.directory(node), self.folder, self._argument)
+            directory = self.graph.directory(node)
+            files = publish(node.stage, directory, self.folder, self._argument, name=node.name)
+            if has_run and node.stage == "prepare" and files:
+                print(f"look at what was prepared: {', '.join(os.path.relpath(file) for file in files)}")
         except (StageFailed, OSError, ValueError) as error:
             return TaskFailed(str(error))
         return None

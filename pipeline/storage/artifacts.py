@@ -16,6 +16,7 @@ JOB = "job.json"
 LOG = "stage.log"
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
+DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
 _HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
 
 

@@ -97,3 +97,18 @@ def test_one_line_on_pixels_or_objects():
         "caution: the training images do not vary in G, B; "
         'with normalization = "dataset", one grey level counts as a standard deviation there',
     ]
+
+
+def test_pictures_of_the_data_are_drawn_and_never_in_the_way(tmp_path, capsys, monkeypatch):
+    config = DataConfig(photo_scenes=PhotoScenesConfig(**COUNTS))
+    digest = run(config, tmp_path / "drawn", runtime=RuntimeConfig())
+    assert sorted(path.name for path in (tmp_path / "drawn/sheets").iterdir()) == [
+        "test.png", "train.png", "val.png",
+    ]  # fmt: skip
+
+    def fail(*_):
+        raise ZeroDivisionError("of the drawing")
+
+    monkeypatch.setattr("stages.prepare.write_data_sheets", fail)
+    assert run(config, tmp_path / "not", runtime=RuntimeConfig()) == digest
+    assert "caution: no pictures of the data were drawn: of the drawing" in capsys.readouterr().out
