@@ -19,7 +19,9 @@ from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
 from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
 from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.reading import ObjectFormat
 from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
+from pipeline.datasets.objects.yolo import is_yolo, read_yolo
 from pipeline.datasets.source import Source, max_file_bytes
 from pipeline.datasets.wrappers import below_wrappers
 
@@ -32,6 +34,11 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "camvid": CAMVID,
     "imagenet-s": IMAGENET_S,
     "image-masks": IMAGE_MASKS,
+}
+OBJECTS: dict[str, ObjectFormat] = {
+    "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
+    "voc-boxes": ObjectFormat(is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners")),
+    "yolo": ObjectFormat(is_yolo, read_yolo, ("class_names",)),
 }
 
 
@@ -52,8 +59,7 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     "idx": lambda config, path: read_idx_folder(path),
     "npz": lambda config, path: read_npz(path),
     "cifar": lambda config, path: read_cifar(path),
-    "coco": read_coco,
-    "voc-boxes": read_voc_boxes,
+    **{name: layout.read for name, layout in OBJECTS.items()},
     **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
 }
 _FILE_FORMATS = ("archive", "npz", "cifar")
@@ -110,8 +116,7 @@ def _folder_format(path: Path) -> str:
     inner = below_wrappers(path)
     label_maps = next((name for name, layout in LABEL_MAPS.items() if layout.is_present(inner)), None)
     found = [
-        *(["coco"] if coco_files(inner) else []),
-        *(["voc-boxes"] if is_voc_boxes(inner) else []),
+        *(name for name, layout in OBJECTS.items() if layout.is_present(inner)),
         *([label_maps] if label_maps else []),
     ]
     if len(found) > 1:
@@ -136,14 +141,15 @@ def _file_format(path: Path) -> str:
 
 def _refuse_unused(config: DataConfig, name: str) -> None:
     """What a format has no use for would seem to have been obeyed."""
-    if config.class_names and name not in (*LABEL_MAPS, "voc-boxes"):
+    keys = OBJECTS[name].keys if name in OBJECTS else ()
+    if config.class_names and name not in LABEL_MAPS and "class_names" not in keys:
         raise ValueError(f"data.class_names: data in the format {name} names its classes itself")
     for key in ("label_values", "ignored_labels"):
         if getattr(config, key) and name not in LABEL_MAPS:
             raise ValueError(f"data.{key}: data in the format {name} has no label maps")
-    if config.crowds != "ignored" and name not in ("coco", "voc-boxes"):
+    if config.crowds != "ignored" and "crowds" not in keys:
         raise ValueError(f"data.crowds: data in the format {name} has no crowds")
-    if config.corners != "auto" and name != "voc-boxes":
+    if config.corners != "auto" and "corners" not in keys:
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
     if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar"):
         raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")

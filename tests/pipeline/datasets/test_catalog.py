@@ -54,6 +54,7 @@ def test_annotated_folders_are_told_by_looking(tmp_path, tree, write):
         "imagenet-s": (["train-semi/n1/1.png", "train-semi-segmentation/n1/1.png"], []),
         "image-masks": (["images/1.png", "masks/1.png"], []),
         "coco": (["images/1.png"], ["annotations/instances_train.json"]),
+        "yolo": (["images/1.png"], ["labels/1.txt", "classes.txt"]),
         "image-folder": (["images/1.png"], ["labels/1.txt"]),
     }
     for name, (images, others) in layouts.items():
@@ -74,7 +75,7 @@ def test_several_annotations_need_the_word(tmp_path, tree, write):
 
 
 @pytest.mark.parametrize(
-    "name", ["coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks"]
+    "name", ["coco", "voc-boxes", "yolo", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks"]
 )
 def test_a_word_for_another_layout_says_what_it_expects(tmp_path, tree, name):
     root = tree(tmp_path / "photos", ["a/1.png"])
