@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
@@ -52,7 +52,7 @@ class AnnotatedImage:
     size: tuple[int, int] | None  # (width, height) that the annotations were made for
     origin: str  # the file that says so, for messages
     image_id: int = -1
-    is_upright: ClassVar[bool] = False
+    is_upright: bool = False  # made for the image with its EXIF orientation applied; else `size` tells
 
     def packed(self, width: int, height: int) -> PackedObjects:
         """The objects with boxes clipped to the image; those whose box has no area are dropped.
