@@ -40,7 +40,8 @@ class DataConfig(Section):
     # From "coco" on: folders of images that are annotated with objects, or with a class for every pixel.
     format: Literal[
         "auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar",
-        "coco", "voc-boxes", "yolo", "labelme", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
+        "coco", "voc-boxes", "yolo", "cvat", "labelme",
+        "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
     ] = "auto"  # fmt: skip
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
     class_names: tuple[str, ...] = ()

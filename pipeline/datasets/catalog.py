@@ -19,6 +19,7 @@ from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
 from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
 from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.cvat import is_cvat, read_cvat
 from pipeline.datasets.objects.labelme import is_labelme, read_labelme
 from pipeline.datasets.objects.reading import ObjectFormat
 from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
@@ -40,6 +41,7 @@ OBJECTS: dict[str, ObjectFormat] = {
     "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
     "voc-boxes": ObjectFormat(is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners")),
     "yolo": ObjectFormat(is_yolo, read_yolo, ("class_names",)),
+    "cvat": ObjectFormat(is_cvat, read_cvat, ("class_names",)),
     "labelme": ObjectFormat(is_labelme, read_labelme, ("class_names",)),
 }
 

@@ -56,9 +56,10 @@ def test_annotated_folders_are_told_by_looking(tmp_path, tree, write):
         "coco": (["images/1.png"], ["annotations/instances_train.json"]),
         "yolo": (["images/1.png"], ["labels/1.txt", "classes.txt"]),
         "image-folder": (["images/1.png"], ["labels/1.txt"]),
+        "cvat": (["images/1.png"], ["annotations.xml"]),
         "labelme": (["1.png", "2.png"], ["1.json"]),
     }
-    content = {"labelme": '{"shapes": [], "imagePath": "1.png"}'}
+    content = {"cvat": "<annotations/>", "labelme": '{"shapes": [], "imagePath": "1.png"}'}
     for name, (images, others) in layouts.items():
         tree(tmp_path / name / "wrapper", images)
         for path in others:
