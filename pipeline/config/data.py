@@ -41,7 +41,7 @@ class DataConfig(Section):
     format: Literal[
         "auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar",
         "coco", "voc-boxes", "yolo", "cvat", "labelme",
-        "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
+        "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks", "masks-beside",
     ] = "auto"  # fmt: skip
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
     class_names: tuple[str, ...] = ()

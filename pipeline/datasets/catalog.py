@@ -15,6 +15,7 @@ from pipeline.datasets.label_maps.ade20k import ADE20K
 from pipeline.datasets.label_maps.camvid import CAMVID
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
 from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
+from pipeline.datasets.label_maps.masks_beside import MASKS_BESIDE
 from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
 from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
@@ -36,6 +37,7 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "camvid": CAMVID,
     "imagenet-s": IMAGENET_S,
     "image-masks": IMAGE_MASKS,
+    "masks-beside": MASKS_BESIDE,
 }
 OBJECTS: dict[str, ObjectFormat] = {
     "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
@@ -118,7 +120,10 @@ def _folder_format(path: Path) -> str:
     if image_files(path):
         return "idx"
     inner = below_wrappers(path)
-    label_maps = next((name for name, layout in LABEL_MAPS.items() if layout.is_present(inner)), None)
+    label_maps = next(
+        (name for name, layout in LABEL_MAPS.items() if not layout.only_stated and layout.is_present(inner)),
+        None,
+    )
     found = [
         *(name for name, layout in OBJECTS.items() if layout.is_present(inner)),
         *([label_maps] if label_maps else []),
