@@ -10,7 +10,7 @@ from pipeline.datasets.layout import Layout
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.objects.yolo_description import (
     Description,
-    find_description,
+    find_descriptions,
     found_below,
     path_parts,
     read_description,
@@ -28,7 +28,7 @@ _NO_LABELS = "classes.txt"  # may lie among the label files
 
 def is_yolo(root: Path) -> bool:
     """Whether a folder without wrappers has a description, and an image with a label file."""
-    if find_description(root) is None:
+    if not find_descriptions(root):
         return False
     return any(
         is_image_name(file.name) and _label_file(root, f"{folder}/{file.name}" if folder else file.name)
@@ -48,21 +48,24 @@ def read_yolo(config: DataConfig, root: Path) -> ObjectSource:
             any label file, or an image in two parts.
     """
     inner = below_wrappers(root)
-    file = find_description(inner)
-    if file is None and not config.class_names:
+    files = find_descriptions(inner)
+    if len(files) > 1:
+        names = ", ".join(path.name for path in files)
+        raise ValueError(f"{inner}: expected one description of the data, such as data.yaml, found {names}")
+    if not files and not config.class_names:
         raise ValueError(
             f"{root}: expected data.yaml, obj.data, obj.names or classes.txt, found none; "
             "or state data.class_names"
         )
-    described = read_description(inner, file) if file else Description(inner, config.class_names)
+    described = read_description(inner, files[0]) if files else Description(inner, config.class_names)
     class_names = config.class_names or described.class_names
-    files = _Files.of(inner)
-    places = _stated(inner, described, files) if described.parts else _by_folders(inner, files, config.parts)
+    tree = _Files.of(inner)
+    places = _stated(inner, described, tree) if described.parts else _by_folders(inner, tree, config.parts)
     _refuse_repeated(described, places)
     prefix = below(root, inner)
     images, unlabelled = [], []
     for split, image in places:
-        labels = next((path for path in _label_paths(image) if path in files.texts), None)
+        labels = next((path for path in _label_paths(image) if path in tree.texts), None)
         if labels is None:
             unlabelled.append((split, image))
         target = YoloLabels(inner / labels if labels else None, prefix + (labels or image), len(class_names))
@@ -74,7 +77,7 @@ def read_yolo(config: DataConfig, root: Path) -> ObjectSource:
         class_names=class_names,
         category_ids=tuple(range(1, len(class_names) + 1)),  # YOLO counts from 0, COCO's evaluation from 1
         max_pixels=config.max_pixels,
-        notes=tuple(_notes(described, places, unlabelled, files)),
+        notes=tuple(_notes(described, places, unlabelled, tree)),
     )
 
 
@@ -137,7 +140,10 @@ def _stated(root: Path, described: Description, files: _Files) -> list[_Place]:
 
 def _listed(root: Path, file: Path) -> list[str]:
     """The images of a list, a path in each line, which counts from the list's folder or another machine."""
-    lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected a path in each line, found no text ({error})") from error
     paths = [path_parts(line) for line in lines if line]
     beside = path_parts(below(root, file.parent))
     for parts in paths[:_TRIED]:

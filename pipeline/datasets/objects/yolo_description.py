@@ -31,29 +31,27 @@ class Description:
     missing: tuple[str, ...] = ()  # what it names as test part and is not there
 
 
-def find_description(root: Path) -> Path | None:
-    """The file that describes a folder without wrappers; None without one.
-
-    Raises:
-        ValueError: several, none of them called data.yaml.
-    """
+def find_descriptions(root: Path) -> list[Path]:
+    """The files that may describe a folder without wrappers; one alone where its name says so."""
     for pattern, preferred in (("*.yaml", "data.yaml"), ("*.yml", "data.yml"), ("*.data", "obj.data")):
-        found = [path for path in sorted(root.glob(pattern)) if _NAMES_KEY.search(_text(path))]
-        if len(found) > 1 and root / preferred in found:
-            return root / preferred
-        if len(found) > 1:
-            names = ", ".join(path.name for path in found)
-            raise ValueError(
-                f"{root}: expected one description of the data such as {preferred}, found {names}"
-            )
+        found = [path for path in sorted(root.glob(pattern)) if _names_classes(path)]
+        if root / preferred in found:
+            return [root / preferred]
         if found:
-            return found[0]
+            return found
     files = [*sorted(root.glob("*.names")), *(root / name for name in _NAME_FILES)]
-    return next((path for path in files if path.is_file()), None)
+    return [path for path in files if path.is_file()][:1]
+
+
+def _names_classes(path: Path) -> bool:
+    try:
+        return path.is_file() and _NAMES_KEY.search(_text(path)) is not None
+    except (ValueError, OSError):  # another program's, whatever it holds
+        return False
 
 
 def read_description(root: Path, file: Path) -> Description:
-    """Read the file that `find_description` found in `root`.
+    """Read a file that `find_descriptions` found in `root`.
 
     Raises:
         ValueError: it is not in the form, names no distinct classes or another number of them than it says,
@@ -68,6 +66,8 @@ def read_description(root: Path, file: Path) -> Description:
         start = "" if not isinstance(start, str) or start in _NOTHING else start
     elif file.suffix == ".data":
         content = dict(_pairs(file))
+        if "names" not in content:
+            raise ValueError(f"{file}: expected the keys names and train, found {', '.join(content)}")
         names_file = found_below(root, content["names"])
         if names_file is None:
             raise ValueError(

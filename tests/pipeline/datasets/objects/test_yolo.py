@@ -201,6 +201,15 @@ def test_a_wrong_description_is_one_clear_error(put, prepared, text):
         prepared(root)
 
 
+def test_files_of_other_programs_describe_nothing(put, write):
+    root = put(ULTRALYTICS[0], None, {"one.yaml": NAME_LIST, "two.yaml": NAME_LIST})
+    write(root / "weights.data", b"names =\xff\x00")
+    assert detect(DataConfig(source=str(root))) == "image-folder", "without a label file"
+    (root / "one.yaml").unlink()
+    (root / "two.yaml").unlink()
+    assert detect(DataConfig(source=str(root))) == "image-folder"
+
+
 def test_other_mistakes(put, prepared, write):
     root = put(*ULTRALYTICS, {})
     with pytest.raises(ValueError, match=r"expected data\.yaml, .* found none; or state data\.class_names"):
