@@ -42,7 +42,8 @@ class DataConfig(Section):
         "auto", "photo-scenes", "image-folder", "archive", "idx", "npz", "cifar",
         "csv", "hub-folder", "parquet", "arrow", "webdataset", "oxford-pets", "tiny-imagenet", "cub",
         "flowers-102", "dtd", "food-101", "stl-10", "svhn",
-        "coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks",
+        "coco", "voc-boxes", "yolo", "cvat", "labelme",
+        "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks", "masks-beside",
     ] = "auto"  # fmt: skip
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
     class_names: tuple[str, ...] = ()

@@ -22,11 +22,16 @@ from pipeline.datasets.label_maps.ade20k import ADE20K
 from pipeline.datasets.label_maps.camvid import CAMVID
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
 from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
+from pipeline.datasets.label_maps.masks_beside import MASKS_BESIDE
 from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
 from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
 from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.cvat import is_cvat, read_cvat
+from pipeline.datasets.objects.labelme import is_labelme, read_labelme
+from pipeline.datasets.objects.reading import ObjectFormat
 from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
+from pipeline.datasets.objects.yolo import is_yolo, read_yolo
 from pipeline.datasets.source import Format, Source, max_file_bytes
 from pipeline.datasets.tables.hub_folder import HUB_FOLDER
 from pipeline.datasets.tables.hub_tables import ARROW_TABLES, PARQUET_TABLES
@@ -44,6 +49,14 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "camvid": CAMVID,
     "imagenet-s": IMAGENET_S,
     "image-masks": IMAGE_MASKS,
+    "masks-beside": MASKS_BESIDE,
+}
+OBJECTS: dict[str, ObjectFormat] = {
+    "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
+    "voc-boxes": ObjectFormat(is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners")),
+    "yolo": ObjectFormat(is_yolo, read_yolo, ("class_names",)),
+    "cvat": ObjectFormat(is_cvat, read_cvat, ("class_names",)),
+    "labelme": ObjectFormat(is_labelme, read_labelme, ("class_names",)),
 }
 
 # Sets that are told by files of their own; they go before everything else that a folder could be.
@@ -84,8 +97,7 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     "idx": lambda config, path: read_idx_folder(path),
     "npz": lambda config, path: read_npz(path),
     "cifar": lambda config, path: read_cifar(path),
-    "coco": read_coco,
-    "voc-boxes": read_voc_boxes,
+    **{name: layout.read for name, layout in OBJECTS.items()},
     **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
     **{name: form.read for name, form in (KNOWN_SETS | TABLES).items()},
 }
@@ -150,10 +162,12 @@ def _folder_format(path: Path, annotation: str) -> str:
     if annotation == "any" and (known := _first_present(KNOWN_SETS, inner)):
         return known
     tables = _first_present(TABLES, inner) if annotation == "any" else None
-    label_maps = next((name for name, layout in LABEL_MAPS.items() if layout.is_present(inner)), None)
+    label_maps = next(
+        (name for name, layout in LABEL_MAPS.items() if not layout.only_stated and layout.is_present(inner)),
+        None,
+    )
     found = [
-        *(["coco"] if coco_files(inner) else []),
-        *(["voc-boxes"] if is_voc_boxes(inner) else []),
+        *(name for name, layout in OBJECTS.items() if layout.is_present(inner)),
         *([label_maps] if label_maps else []),
         *([tables] if tables else []),
     ]
@@ -193,14 +207,15 @@ def _file_format(path: Path) -> str:
 
 def _refuse_unused(config: DataConfig, name: str) -> None:
     """What a format has no use for would seem to have been obeyed."""
-    if config.class_names and name not in (*LABEL_MAPS, "voc-boxes"):
+    keys = OBJECTS[name].keys if name in OBJECTS else ()
+    if config.class_names and name not in LABEL_MAPS and "class_names" not in keys:
         raise ValueError(f"data.class_names: data in the format {name} names its classes itself")
     for key in ("label_values", "ignored_labels"):
         if getattr(config, key) and name not in LABEL_MAPS:
             raise ValueError(f"data.{key}: data in the format {name} has no label maps")
-    if config.crowds != "ignored" and name not in ("coco", "voc-boxes"):
+    if config.crowds != "ignored" and "crowds" not in keys:
         raise ValueError(f"data.crowds: data in the format {name} has no crowds")
-    if config.corners != "auto" and name != "voc-boxes":
+    if config.corners != "auto" and "corners" not in keys:
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
     if config.columns and name not in TABLES:
         raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")

@@ -40,6 +40,7 @@ class Target(Protocol):
     """What one image is labelled with besides a class, not yet held against the image."""
 
     size: tuple[int, int] | None  # (width, height) in pixels of the image that it was made for, where known
+    is_upright: bool  # made for the image with its EXIF orientation applied; else `size` tells
 
     def packed(self, width: int, height: int) -> Packed:
         """The target of an image of this size.
