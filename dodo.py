@@ -14,91 +14,45 @@ ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from pipeline.config.reading import ConfigError, read_experiment  # noqa: E402
-from pipeline.datasets.listing import listing_digest  # noqa: E402
-from pipeline.graph.code_digest import CodeDigests  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
-from pipeline.graph.execution import bring_up_to_date  # noqa: E402
-from pipeline.graph.fingerprints import Graph  # noqa: E402
-from pipeline.graph.nodes import experiment_nodes  # noqa: E402
-from pipeline.graph.publishing import is_published, link_pictures, publish, tables_of_studies  # noqa: E402
+from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
+from pipeline.graph.publishing import link_pictures, tables_of_studies  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
-from pipeline.graph.study_nodes import needed, study_nodes  # noqa: E402
-from pipeline.graph.subprocesses import StageFailed, end_on_signal, run_in_group  # noqa: E402
-from pipeline.storage.artifacts import artifacts_root, listing_memo  # noqa: E402
-
-
-def _experiment():
-    """What the command line names, and its experiment; a path is meant from where the user stands."""
-    name = doit.get_var("experiment", "quickstart")
-    path = Path(doit.get_initial_workdir() or ".", Path(name).expanduser())
-    argument = str(path) if path.is_file() else name
-    try:
-        return argument, read_experiment(argument)
-    except ConfigError as error:
-        raise SystemExit(str(error)) from None
-
-
-def _listing(config):
-    return listing_digest(config, listing_memo(RESULTS, config.source))
-
+from pipeline.graph.study_nodes import needed  # noqa: E402
+from pipeline.graph.subprocesses import end_on_signal, run_in_group  # noqa: E402
 
 RESULTS.mkdir(exist_ok=True)
 end_on_signal()
-ARGUMENT, EXPERIMENT = _experiment()
-FOLDER = RESULTS / EXPERIMENT.name
-CODE = CodeDigests(ROOT, artifacts_root(RESULTS) / ".code_digests.json")
-MAIN = experiment_nodes(EXPERIMENT)
-GRAPH = Graph(MAIN + study_nodes(EXPERIMENT, MAIN), RESULTS, code=CODE, listing=_listing)
-NODES = {node.label: node for node in GRAPH.nodes}
-RECORD = partial(GRAPH.record, EXPERIMENT.name, EXPERIMENT.model_dump(mode="json"))
-CURRENT_WHEN_CHECKED = set()  # labels; what runs all the same is forced, by `doit run -a`
+STARTED_IN = Path(doit.get_initial_workdir() or ".")
+ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
+PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS)
 DOIT_CONFIG = {
     "backend": "sqlite3",  # the only one that two processes at once do not spoil; nothing depends on it
     "dep_file": str(RESULTS / ".doit.db"),
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
-    "reporter": StageReporter.of(EXPERIMENT.name, {*NODES}, tables_of_studies(FOLDER)),
+    "reporter": StageReporter.of(EXPERIMENT.name, {*PROJECT.by_label}, tables_of_studies(PROJECT.folder)),
 }
-
-
-def _is_current(label):
-    node = NODES[label]
-    current = GRAPH.fault(node) is None
-    current = current and is_published(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT)
-    CODE.save()
-    (CURRENT_WHEN_CHECKED.add if current else CURRENT_WHEN_CHECKED.discard)(label)
-    return current
-
-
-def _run(label):
-    node, force = NODES[label], label in CURRENT_WHEN_CHECKED
-    try:
-        bring_up_to_date(GRAPH, node, root=ROOT, force=force, on_start=RECORD, show=partial(os.write, 1))
-        RECORD()
-        publish(node.stage, GRAPH.directory(node), FOLDER, ARGUMENT)
-    except (StageFailed, OSError, ValueError) as error:
-        return TaskFailed(str(error))
-    return None
 
 
 def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
 
     def show():
-        RECORD()
-        link_pictures(GRAPH, MAIN, FOLDER / "pictures")
-        print(f"\n{(FOLDER / 'table.txt').read_text(encoding='utf-8')}")
-        print(f"every metric, with its protocol: {FOLDER / 'table.md'}")
-        print(f"with curves, classes, pictures and features: {FOLDER / 'report.html'}")
+        PROJECT.record()
+        link_pictures(PROJECT.graph, PROJECT.main, PROJECT.folder / "pictures")
+        print(f"\n{(PROJECT.folder / 'table.txt').read_text(encoding='utf-8')}")
+        print(f"every metric, with its protocol: {PROJECT.folder / 'table.md'}")
+        print(f"with curves, classes, pictures and features: {PROJECT.folder / 'report.html'}")
 
-    return {"actions": [show], "task_dep": ["_checks", *(node.label for node in MAIN)]}
+    return {"actions": [show], "task_dep": ["_checks", *(node.label for node in PROJECT.main)]}
 
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
-    yield from stage_tasks(GRAPH.nodes, EXPERIMENT.name, run=_run, is_current=_is_current)
+    nodes = PROJECT.graph.nodes
+    yield from stage_tasks(nodes, EXPERIMENT.name, run=PROJECT.run, is_current=PROJECT.is_current)
 
 
 def task_plan():
@@ -108,9 +62,10 @@ def task_plan():
         from pipeline.graph.plan import planned
 
         of = doit.get_var("of", "all")
-        if of not in ("all", *NODES):
+        if of not in ("all", *PROJECT.by_label):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
-        print("\n".join(planned(GRAPH, needed(MAIN if of == "all" else [NODES[of]]))))
+        wanted = PROJECT.main if of == "all" else [PROJECT.by_label[of]]
+        print("\n".join(planned(PROJECT.graph, needed(wanted))))
         return None
 
     return {"actions": [show]}
@@ -131,6 +86,22 @@ def task_doctor():
     return {"actions": [examine]}
 
 
+def task_init():
+    """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
+
+    def write():
+        start = Path(doit.get_initial_workdir() or ".")
+        options = {name: doit.get_var(name) for name in ("data", "hours", "out") if doit.get_var(name)}
+        given = [f"{name}={value}" for name, value in options.items()]
+        command = [sys.executable, "-m", "stages.init", *given]
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        code = subprocess.call(command, cwd=start, env=environment)
+        return TaskFailed("no experiment was written") if code else None
+
+    return {"actions": [write]}
+
+
 def task_benchmark():
     """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
 
@@ -147,10 +118,10 @@ def task_benchmark():
 
 def task_gc():
     """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
-    from pipeline.graph.garbage import collect_lines
+    from pipeline.graph.unreferenced import unreferenced_lines
 
     delete_them = doit.get_var("delete") == "yes"
-    return {"actions": [lambda: print("\n".join(collect_lines(RESULTS, delete_them=delete_them)))]}
+    return {"actions": [lambda: print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))]}
 
 
 def task__checks():
@@ -158,7 +129,7 @@ def task__checks():
     from pipeline.doctor.checks import cheap_checks, failures
 
     def check():
-        said = failures(cheap_checks(EXPERIMENT, RESULTS))
-        return TaskFailed("\n".join(said)) if said else None
+        problems = failures(cheap_checks(EXPERIMENT, RESULTS))
+        return TaskFailed("\n".join(problems)) if problems else None
 
     return {"actions": [check]}

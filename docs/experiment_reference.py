@@ -9,6 +9,7 @@ import io
 import re
 import sys
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -21,10 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pipeline.config.backbone import BASES  # noqa: E402
+from pipeline.config.data import DataConfig  # noqa: E402
 from pipeline.config.experiment import Experiment  # noqa: E402
 from pipeline.config.models import AUXILIARY_HEADS  # noqa: E402
 from pipeline.config.reading import PRESETS, preset_names  # noqa: E402
 from pipeline.config.section import Section  # noqa: E402
+from pipeline.datasets.catalog import FORMATS  # noqa: E402
 from pipeline.pretrain.methods.settings import ARMS  # noqa: E402
 
 PAGE = ROOT / "docs" / "reference.md"
@@ -47,6 +50,9 @@ _TABLES = {
     "backbone.size": "[its size](#kinds-of-base)",
     "auxiliary_head.kind": "[kind of head](#kinds-of-auxiliary-head)",
 }
+
+# Fields whose choices are the lines of a table in the code.
+_CHOICES = {(DataConfig, "format"): FORMATS}
 
 
 def page() -> str:
@@ -152,7 +158,7 @@ def _table(path: str, model: type[BaseModel], shown: dict[str, Any]) -> list[str
     for name, default in shown.items():
         full, info = _joined(path, name), model.model_fields[name]
         optional = f"[section](#{_anchor(full)})" if section_of(info.annotation) else None
-        takes = optional or _TABLES.get(full) or type_words(info)
+        takes = optional or _TABLES.get(full) or _choices(_CHOICES.get((model, name))) or type_words(info)
         lines.append(f"| `{name}` | {takes} | {_default(default)} | {_cell(said.get(name, ''))} |")
     return [*lines, ""]
 
@@ -220,6 +226,11 @@ def type_words(info: FieldInfo) -> str:
     return _words(TypeAdapter(annotation).json_schema())
 
 
+def _choices(values: Iterable[str] | None) -> str:
+    choices = [f'`"{value}"`' for value in values or ()]
+    return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else "".join(choices)
+
+
 _NAMES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
 _LIMITS = {
     "exclusiveMinimum": "> {}",
@@ -231,8 +242,7 @@ _LIMITS = {
 
 def _words(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
-        choices = [f'`"{value}"`' for value in schema.get("enum", [schema.get("const")])]
-        return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
+        return _choices(schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join("null" if part.get("type") == "null" else _words(part) for part in schema["anyOf"])
     if "$ref" in schema or schema.get("type") == "object":

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import AblateConfig
+from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
 from pipeline.studies.ablation import write_ablation
 
 
-def run(config: AblateConfig, output: Path, *, runtime: RuntimeConfig, **trained: Path) -> None:
-    """Write ablate.{md,csv,tex,json,txt} from trainings and probes named "<stage>/<name>-seed<s>"."""
-    write_ablation(output, config, trained)
+def run(config: AblateConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
+    """Write ablate.{md,csv,tex,json,txt} from the pretrainings and probes of every variant at every seed."""
+    write_ablation(output, config, runs)
 
 
 if __name__ == "__main__":

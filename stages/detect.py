@@ -31,7 +31,6 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     dataset = PreparedDataset.open(data)
     reason = why_not(dataset)
     if reason:
-        print(reason)
         write_no_outcome(output, reason)
         return
     boxes_only = why_no_masks(dataset)

@@ -9,6 +9,9 @@ from tqdm import tqdm
 from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
 
+# The weights that the section names -> their file. What `initialize` draws is backbone.safetensors alone.
+FILES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
+
 
 def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
     """Write the feature arrays of every split that has images, and features.json last."""
@@ -25,7 +28,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
-    path = backbone_path(backbone, config.weights)
+    path = backbone / FILES[config.weights]
     frozen = load_backbone(path)
 
     def crop(images: list[np.ndarray]) -> np.ndarray:
@@ -68,19 +71,6 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
             "crop_size": config.crop_size,
         },
     )
-
-
-def backbone_path(artifact: Path, weights: str) -> Path:
-    """File of the weights that are asked for; a random backbone, without metrics of a training, has only one.
-
-    Raises:
-        FileNotFoundError: the artifact has no such file.
-    """
-    trained = (artifact / "metrics.jsonl").is_file()
-    path = artifact / ("student.safetensors" if weights == "student" and trained else "backbone.safetensors")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no backbone; run the task pretrain or initialize")
-    return path
 
 
 if __name__ == "__main__":

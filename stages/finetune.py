@@ -41,7 +41,6 @@ def run(
     train, val, test = (labelled_images(dataset, split) for split in ("train", "val", "test"))
     reason = why_not(dataset.name, {"train": train.labels, "test": test.labels})
     if reason:
-        print(reason)
         write_no_outcome(output, reason)
         return
     rows, names = subset.chosen(train.index), dataset.class_names

@@ -6,7 +6,10 @@ from tqdm import tqdm
 
 from pipeline.config.data import DataConfig
 from pipeline.config.stages import RuntimeConfig
+from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
+from pipeline.report.data_sheets import write_data_sheets
+from pipeline.storage.artifacts import DATA_SHEETS
 
 _CLASSES_SHOWN = 5
 
@@ -22,7 +25,15 @@ def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
         summary = prepare(config, output, num_workers=runtime.threads, progress=progress)
     for line in described(summary):
         print(line)
+    _draw(output)
     return summary["content_digest"]
+
+
+def _draw(output: Path) -> None:
+    try:
+        write_data_sheets(PreparedDataset.open(output), output / DATA_SHEETS)
+    except Exception as error:  # the data are prepared: a picture of them must not take that away
+        print(f"caution: no pictures of the data were drawn: {error}")
 
 
 def described(summary: dict) -> list[str]:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.graph.runs import RunKey
 from pipeline.published.flags import published_parser
 from pipeline.published.translation import FlagError, toml_text, translated
 from pipeline.storage.artifacts import place_link
@@ -34,17 +35,18 @@ def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
         print(note, flush=True)
     print(f"experiment: {file}", flush=True)
     doit = [sys.executable, "-m", "doit", "-f", str(root / "dodo.py")]
-    runs = [f"{stage}:hssl-seed{translation.seed}" for stage in ("pretrain", "curves")]
-    code = subprocess.call([*doit, "run", "_checks", *runs, f"experiment={file}"], cwd=root)
+    run, stages = RunKey(arm="hssl", seed=translation.seed), ("pretrain", "curves")
+    tasks = [f"{stage}:{run.name}" for stage in stages]
+    code = subprocess.call([*doit, "run", "_checks", *tasks, f"experiment={file}"], cwd=root)
     if code == 0:
-        artifacts = root / "results" / translation.name / "artifacts"
-        for line in linked([(artifacts / run.replace(":", "-")).resolve() for run in runs], output):
+        links = root / "results" / translation.name / "artifacts"
+        for line in linked([(links / f"{stage}-{run.name}").resolve() for stage in stages], output):
             print(line)
     return code
 
 
 def linked(artifacts: list[Path], output: Path) -> list[str]:
-    """Link every file of a run into `output`; what was linked, in words. Links to older exports go.
+    """Link every file of a run into `output` and remove links to older exports; lines that list the files.
 
     Args:
         artifacts: of the run; where two have a file of one name, the first one's is linked.
@@ -53,7 +55,7 @@ def linked(artifacts: list[Path], output: Path) -> list[str]:
     Raises:
         FileExistsError: a file that is no link has the name of a result.
     """
-    own = ("request.json", "stamp.json")
+    own = ("job.json", "stamp.json")
     found = [path for folder in reversed(artifacts) for path in folder.iterdir() if path.is_file()]
     results = {path.name: path for path in found if path.name not in own}
     for name, path in results.items():
@@ -64,8 +66,8 @@ def linked(artifacts: list[Path], output: Path) -> list[str]:
             stale.unlink()
     for name, path in results.items():
         place_link(output / name, path)
-    told = f"results: {output} holds links to the files in {' and '.join(map(str, artifacts))}:"
-    return [told, *(f"  {name}" for name in sorted(results))]
+    heading = f"results: {output} holds links to the files in {' and '.join(map(str, artifacts))}:"
+    return [heading, *(f"  {name}" for name in sorted(results))]
 
 
 if __name__ == "__main__":

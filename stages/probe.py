@@ -15,27 +15,22 @@ def run(
     Args:
         labels: a subset of the training images to learn from; None: all.
     """
-    from pipeline.datasets.label_subset import read_subset
-    from pipeline.evaluate.feature_files import read_features
-    from pipeline.report.classification_rows import why_not, write_no_outcome, write_outcome
+    from pipeline.evaluate.probe_data import open_probe
+    from pipeline.report.classification_rows import write_outcome
     from pipeline.storage.files import write_json
 
-    stored = read_features(features)
-    reason = why_not(stored.dataset, stored.labels(*config.needs))
-    if reason:
-        print(reason)
-        write_no_outcome(output, reason)
+    data = open_probe(features, output, labels=labels, needs_val=config.needs_val)
+    if data is None:
         return
-    subset, probe = read_subset(labels), PROBES[config.name].section.implementation()
-    outcome = probe(config, stored, subset, runtime)
+    outcome = PROBES[config.name].section.implementation()(config, data, runtime)
     for name, content in outcome.files.items():
         write_json(output / name, content)
     write_outcome(
         output,
-        subset.task(config.name),
+        data.subset.task(config.name),
         outcome.metrics,
         outcome.predictions,
-        stored.test_images(),
+        data.test_images,
         num_bootstrap=config.num_bootstrap,
     )
     print(f"{config.name}: {outcome.metrics[0].protocol}")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import SearchConfig
+from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
 from pipeline.studies.search import write_search
 
 
-def run(config: SearchConfig, output: Path, *, runtime: RuntimeConfig, **trainings: Path) -> None:
-    """Write search.{md,csv,tex,json,txt} and chosen-head.toml from joint trainings named "seed<s>"."""
-    write_search(output, config, trainings)
+def run(config: SearchConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
+    """Write search.{md,csv,tex,json,txt} and chosen-head.toml from the joint training of every seed."""
+    write_search(output, config, runs)
 
 
 if __name__ == "__main__":

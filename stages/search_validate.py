@@ -4,15 +4,16 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import SearchValidateConfig
+from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
 from pipeline.studies.search_validation import write_search_validation
 
 
 def run(
-    config: SearchValidateConfig, output: Path, *, search: Path, runtime: RuntimeConfig, **trained: Path
+    config: SearchValidateConfig, output: Path, *, search: Path, runs: list[Run], runtime: RuntimeConfig
 ) -> None:
-    """Write search-validate.{md,csv,tex,json,txt}; trainings and probes are "<stage>/<name>-seed<s>"."""
-    write_search_validation(output, config, search, trained)
+    """Write search-validate.{md,csv,tex,json,txt} from the search and every candidate trained alone."""
+    write_search_validation(output, config, search, runs)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     dataset = PreparedDataset.open(data)
     reason = why_not(dataset)
     if reason:
-        print(reason)
         write_no_outcome(output, reason)
         return
     path = backbone / "backbone.safetensors"

@@ -4,19 +4,19 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
+from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
 from pipeline.report.rows import libraries_of, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
 
 
-def run(config: TablesConfig, output: Path, *, runtime: RuntimeConfig, **probes: Path) -> None:
-    """Write table.{md,csv,tex,json,txt} from probes named "<task>/<arm>-seed<s>"."""
+def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
+    """Write table.{md,csv,tex,json,txt} from the rows of every probe of every arm at every seed."""
     rows, made_with = [], set()
-    for name, directory in probes.items():
-        arm, _, seed = name.partition("/")[2].rpartition("-seed")
-        rows += read_rows(directory, arm=arm, seed=int(seed))
-        made_with |= libraries_of(directory)
+    for probe in runs:
+        rows += read_rows(probe.directory, arm=probe.key.arm, seed=probe.key.seed)
+        made_with |= libraries_of(probe.directory)
     write_tables(output, table_lines(rows, config), config, made_with=sorted(made_with))
 
 

@@ -53,12 +53,12 @@ def table(project: Path, name: str) -> list[dict]:
     return json.loads((project / "results" / name / "table.json").read_text())
 
 
-def stage_group(request_folder: Path) -> int | None:
-    """Process group of the stage whose request lies below `request_folder`."""
+def stage_group(job_folder: Path) -> int | None:
+    """Process group of the stage whose job lies below `job_folder`."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (process / "cmdline").read_bytes().split(b"\0")
-            if any(word.startswith(bytes(request_folder) + b"/") for word in arguments):
+            if any(word.startswith(bytes(job_folder) + b"/") for word in arguments):
                 return os.getpgid(int(process.name))
         except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             continue

@@ -37,7 +37,6 @@ def test_nothing_imports_upward(path):
 
 # Settings that live beside what they set.
 SETTINGS = [
-    "pipeline.datasets.formats",
     "pipeline.evaluate.probes.settings",
     "pipeline.models.auxiliary_heads.kinds",
     "pipeline.pretrain.methods.settings",

@@ -12,7 +12,7 @@ from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.training import finetune
 from pipeline.storage.files import sha256_of_json
-from pipeline.training.loop import Progress
+from pipeline.training.progress import Progress
 
 
 def train_classifier(

@@ -2,13 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
-from pipeline.datasets.formats import READERS
 
 Interval = tuple[Share, Share]
 LabelValue = Annotated[int, Field(ge=0, le=65535)]  # what a pixel of a label map holds
+
+
+def _known_format(name: str) -> str:
+    # Here and not above: readers take this module's sections.
+    from pipeline.datasets.catalog import FORMATS
+
+    if name not in FORMATS:
+        raise ValueError(f"unknown format; choose from {list(FORMATS)}")
+    return name
 
 
 class PhotoScenesConfig(Section):
@@ -39,7 +47,7 @@ class DataConfig(Section):
 
     source: str = "photo-scenes"  # "photo-scenes", or a path, relative to the experiment's file
     # From "coco" on: folders of images that are annotated with objects, or with a class for every pixel.
-    format: Literal["auto", *READERS] = "auto"
+    format: Annotated[str, AfterValidator(_known_format)] = "auto"
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
     class_names: tuple[str, ...] = ()
     # Label maps only: the pixel value of each class, e.g. [0, 255]. Empty: the format's own, counted from 0
@@ -62,6 +70,10 @@ class DataConfig(Section):
     # "unused", which leaves it out (files too). By name or pattern: { "Final_Test" = "test", "*_mask.png" =
     # "unused" }. Needed only where names alone leave it open; a message then says so.
     parts: dict[str, Literal["train", "val", "test", "class", "unused"]] = Field(default_factory=dict)
+    # Tables only (csv, hub-folder, parquet, arrow, webdataset): the columns of images, labels and splits
+    # where their names do not tell, e.g. { image = "file", label = "species" }; { label = "" } reads no
+    # labels. Of webdataset, keys of .json.
+    columns: dict[Literal["image", "label", "split"], str] = Field(default_factory=dict)
     class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
     # 16-bit grey only: the values that become black and white. None: the full range where the images use more
     # than half of it, else the range that they use.

@@ -27,6 +27,7 @@ from pipeline.config.stages import (
     StartConfig,
 )
 from pipeline.config.studies import AblateSection, SearchSection
+from pipeline.config.tables import TablesSection
 from pipeline.evaluate.probes.settings import SECTIONS
 from pipeline.pretrain.methods.settings import ARMS, METHODS
 
@@ -73,6 +74,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
     ablate: AblateSection | None = None
     search: SearchSection = SearchSection()
+    tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
 
     @field_validator("arms", "seeds")

@@ -98,7 +98,7 @@ class FinetuneRecipe(Section):
     view: ClassificationViewConfig = ClassificationViewConfig()
     mixing: MixingConfig = MixingConfig()
     schedule: ClassificationSchedule = ClassificationSchedule()
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
     test_batch_size: PositiveInt = 64
 
 

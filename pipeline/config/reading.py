@@ -121,11 +121,22 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
-    """The known key of the same section that is spelled most like the unknown one."""
+    """The only section that has this key; else the key of the same section that is spelled most like it."""
     section: type[BaseModel] = Experiment
     for part in location[:-1]:
-        field = section.model_fields.get(str(part))
-        candidates = (field.annotation, *get_args(field.annotation)) if field else ()
-        section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), section)
+        section = _sections(section).get(str(part), section)
+    owners = [name for name, each in _sections(Experiment).items() if location[-1] in each.model_fields]
+    if len(owners) == 1:
+        return f"; it is a key of [{owners[0]}]"
     close = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(section.model_fields)}"
+
+
+def _sections(section: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Those directly below a section, by key."""
+    return {
+        name: kind
+        for name, field in section.model_fields.items()
+        for kind in reversed((field.annotation, *get_args(field.annotation)))
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }

@@ -5,28 +5,31 @@ from functools import cached_property
 from itertools import product
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, create_model, field_validator, model_validator
 
-from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig, HeadKind
-from pipeline.config.section import Positive, PositiveInt, Section
+from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
+from pipeline.config.section import Positive, Section
 from pipeline.config.stages import PretrainConfig
+from pipeline.config.tables import TablesSection
 
 # Part of task names and of links: no "." there, which joins the parts.
 StudyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Proxy = Literal["cka", "cosine", "kl", "auxiliary_loss"]
 
 
-class HeadChanges(Section):
-    """What differs from the experiment's `auxiliary_head`; what is not given stays."""
+_HeadKeys = create_model(
+    "_HeadKeys",
+    __base__=Section,
+    __module__=__name__,
+    **{
+        name: (info.rebuild_annotation() | None, None)
+        for name, info in AuxiliaryHeadConfig.model_fields.items()
+    },
+)
 
-    kind: HeadKind | None = None
-    depth: PositiveInt | None = None
-    kernel_size: PositiveInt | None = None
-    window_size: PositiveInt | None = None
-    num_heads: PositiveInt | None = None
-    token_dim: PositiveInt | None = None
-    first_shortcut: bool | None = None
-    detached: bool | None = None
+
+class HeadChanges(_HeadKeys):
+    """What differs from the experiment's `auxiliary_head`, by any of its keys; what is not given stays."""
 
     def applied_to(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
         """The changed head. Another kind starts from its own sizes of kernel and window.
@@ -145,15 +148,13 @@ class JointTrainingConfig(Section):
         }
 
 
-class StudyConfig(Section):
+class StudyConfig(TablesSection):
     """What the tables of all studies need."""
 
     experiment: str
     arm: str
     baseline: str
     heads: dict[str, AuxiliaryHeadConfig]
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    num_bootstrap: PositiveInt = 2000
 
     _in_name_order = field_validator("heads")(in_name_order)
 

@@ -2,10 +2,18 @@
 
 from pydantic import Field
 
-from pipeline.config.section import Section
+from pipeline.config.section import PositiveInt, Section
 
 
-class TablesConfig(Section):
+class TablesSection(Section):
+    """What all tables have in common, those of the studies too."""
+
+    # Of every interval: those of the values, of the differences, over seeds and of Kendall's tau.
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    num_bootstrap: PositiveInt = 2000  # resamples, for the mean over seeds, differences and Kendall's tau
+
+
+class TablesConfig(TablesSection):
     """Whose results, in which order, and compared with what."""
 
     experiment: str
@@ -14,8 +22,6 @@ class TablesConfig(Section):
     # Arm with auxiliary head -> its method alone, of those that are both there.
     alone: dict[str, str] = Field(default_factory=dict)
     subjects: tuple[str, ...]  # arms that the sentences under the table are about
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    num_bootstrap: int = Field(default=2000, gt=0)
 
     @property
     def compared_with(self) -> dict[str, str]:

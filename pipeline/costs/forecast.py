@@ -19,8 +19,8 @@ from pipeline.costs.pretraining import step_operations
 from pipeline.costs.probes import search_operations, sweep_operations
 from pipeline.evaluate.probes.settings import LinearConfig, LogisticConfig
 
-# Of the rate of NumPy's products: steps of ViT-S/16 at 224 pixels reach 0.77, of `cifar10` 0.58, of
-# `quickstart` 0.3 (26 and 28 November 2026).
+# Measured: steps of ViT-S/16 at 224 pixels reach 0.77 of the rate of products, of `cifar10` 0.58 (26 November
+# 2026, an AMD EPYC with AVX-512 and 219 GFLOP/s), of `quickstart` 0.3.
 SHARE = 0.72
 STEP_OPERATIONS = 8e9  # measured: steps of `quickstart`, 7 to 11 thousand millions in 0.2 to 0.3 s
 START_SECONDS = 1.8  # measured: `initialize`, which starts Jittor and draws a network
@@ -31,9 +31,9 @@ COMPILE_SECONDS = {
 }  # fmt: skip
 # Measured: images drawn by `prepare`, seconds a pixel, with `quickstart`.
 DRAWN_PIXEL_SECONDS = {"patches": 7.7e-7, "mosaics": 1.5e-6, "objects": 2.1e-6}
-# Measured: `features`, probes and tests of `quickstart` and `smoke`.
+# Measured: `features`, probes and tests of `smoke`, and of `quickstart` beside other work.
 READ_IMAGE_SECONDS = 1.5e-3  # of one core: an image of 32 pixels read, cropped and handed over
-READ_PIXEL_SECONDS = 4e-8  # likewise, a pixel: an image of 500 x 375 pixels decoded in 8 ms
+READ_PIXEL_SECONDS = 4e-8  # likewise, a pixel: 128 files of 500 x 375 pixels a second, see docs/speed.md
 NEIGHBOUR_SECONDS = 4e-8  # of k-NN, a query beside an image of the bank, without the product
 SWEEP_SHARE = 0.4  # of the rate of products, that the sweep of the linear probe reaches
 ITERATION_SECONDS = 1e-3  # of logistic regression, however small
@@ -41,7 +41,7 @@ ITERATION_PRODUCT_SECONDS = 1.5e-9  # likewise, for each image x channel x class
 PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 1.5e-4  # of `dense_probe`: whole, and a patch
 SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # a test image, beside the network's products
 # Measured, and much the same for any experiment.
-CURVES_SECONDS, TABLES_SECONDS, PROBE_SECONDS = 1.6, 0.2, 0.1
+CURVES_SECONDS, TABLES_SECONDS, REPORT_SECONDS, PROBE_SECONDS = 1.6, 0.2, 21.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Images:
 
     @property
     def all(self) -> int:
+        """Of all splits."""
         return self.train + self.val + self.test
 
 
@@ -95,6 +96,7 @@ def drawn_images(config: DataConfig, num_classes: int) -> Images | None:
 
 
 def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -> float:
+    """Of all steps in float32; in bfloat16, on a processor that multiplies it, up to 1.65 times less."""
     num_steps = max(1, round(config.schedule.epochs * images.train / config.schedule.batch_size))
     parts = config.schedule.accumulation_steps
     return START_SECONDS + num_steps * parts * machine.step_seconds(step_operations(config) / parts)
@@ -103,17 +105,20 @@ def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -
 def features_seconds(
     config: FeaturesConfig, backbone: BackboneConfig, images: Images, machine: Machine
 ) -> float:
+    """Of every image of the set."""
     encoded = machine.forward_seconds(backbone_multiplications(backbone, config.crop_size))
     return START_SECONDS + images.all * (encoded + machine.reading_seconds(config.resize**2))
 
 
 def knn_seconds(backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    """Of validation and test images beside the training images."""
     queries = images.val + images.test
     products = search_operations(queries, images.train, backbone.dim) / (SHARE * machine.rate)
     return PROBE_SECONDS + queries * images.train * NEIGHBOUR_SECONDS + products
 
 
 def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    """Of the sweep over all learning rates."""
     channels = backbone.dim * (config.num_blocks + config.average_pool)
     operations = sweep_operations(
         images.train,
@@ -149,6 +154,7 @@ def finetune_seconds(
 def segment_seconds(
     config: SegmentConfig, backbone: BackboneConfig, images: Images, machine: Machine
 ) -> float:
+    """Of training and of the test images, taken as squares of the short side."""
     view, batch = config.view, config.schedule.batch_size
 
     def network(size: float) -> tuple[float, float]:
@@ -167,6 +173,7 @@ def segment_seconds(
 
 
 def detect_seconds(config: DetectConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    """Of training and of the test images."""
     view, heads, batch = config.view, config.heads, config.schedule.batch_size
 
     def network(short_side: float, **looked_at: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Operations of probes of frozen features, by arithmetic: 2 for a multiplication and its addition."""
+"""How many operations probes of frozen features need, by arithmetic. A multiply-add counts as 2."""
 
 
 def search_operations(num_queries: int, num_bank: int, channels: int) -> float:

@@ -32,6 +32,11 @@ class ArrayPart:
             )
         if self.labels is None:
             return
+        if self.labels.ndim == 2 and self.labels.shape[1] > 1:
+            raise ValueError(
+                f"{self.origin}: expected one label for each image, found {self.labels.shape[1]}: several "
+                "labels for one image are not read; a file without the labels gives the images alone"
+            )
         if self.labels.shape != shape[:1] or not np.issubdtype(self.labels.dtype, np.integer):
             raise ValueError(
                 f"{self.origin}: expected {shape[0]} integer labels, "

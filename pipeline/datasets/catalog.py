@@ -1,20 +1,108 @@
 """From a data section to the reader for its source."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.archive import archive_kind
-from pipeline.datasets.cifar import cifar_files
-from pipeline.datasets.formats import PHOTO_SCENES, READERS
-from pipeline.datasets.idx import image_files
-from pipeline.datasets.label_maps.layouts import LABEL_MAPS
-from pipeline.datasets.npz import is_npz
-from pipeline.datasets.objects.coco import coco_files
-from pipeline.datasets.objects.voc import is_voc_boxes
-from pipeline.datasets.source import Source
+from pipeline.datasets.archive import Archive, archive_kind
+from pipeline.datasets.cifar import cifar_files, read_cifar
+from pipeline.datasets.drawn import DrawnSource
+from pipeline.datasets.idx import image_files, read_idx_folder
+from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.known_sets.class_lists import DTD, FOOD_101
+from pipeline.datasets.known_sets.cub import CUB
+from pipeline.datasets.known_sets.flowers import FLOWERS_102
+from pipeline.datasets.known_sets.oxford_pets import OXFORD_PETS
+from pipeline.datasets.known_sets.stl10 import STL_10
+from pipeline.datasets.known_sets.svhn import SVHN
+from pipeline.datasets.known_sets.tiny_imagenet import TINY_IMAGENET
+from pipeline.datasets.label_maps.ade20k import ADE20K
+from pipeline.datasets.label_maps.camvid import CAMVID
+from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
+from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
+from pipeline.datasets.label_maps.masks_beside import MASKS_BESIDE
+from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
+from pipeline.datasets.label_maps.voc import VOC_MASKS
+from pipeline.datasets.npz import is_npz, read_npz
+from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.cvat import is_cvat, read_cvat
+from pipeline.datasets.objects.labelme import is_labelme, read_labelme
+from pipeline.datasets.objects.reading import ObjectFormat
+from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
+from pipeline.datasets.objects.yolo import is_yolo, read_yolo
+from pipeline.datasets.source import Format, Source, max_file_bytes
+from pipeline.datasets.tables.hub_folder import HUB_FOLDER
+from pipeline.datasets.tables.hub_tables import ARROW_TABLES, PARQUET_TABLES
+from pipeline.datasets.tables.image_list import IMAGE_LISTS
+from pipeline.datasets.tables.shard_names import is_pattern
+from pipeline.datasets.tables.web_shards import WEB_SHARDS
 from pipeline.datasets.wrappers import below_wrappers
 
-_FILE_FORMATS = ("archive", "npz", "cifar")
+PHOTO_SCENES = "photo-scenes"
+
+# Of two that a folder could be, the first is the narrower one.
+LABEL_MAPS: dict[str, LabelMapFormat] = {
+    "voc-masks": VOC_MASKS,
+    "ade20k": ADE20K,
+    "camvid": CAMVID,
+    "imagenet-s": IMAGENET_S,
+    "image-masks": IMAGE_MASKS,
+    "masks-beside": MASKS_BESIDE,
+}
+OBJECTS: dict[str, ObjectFormat] = {
+    "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
+    "voc-boxes": ObjectFormat(is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners")),
+    "yolo": ObjectFormat(is_yolo, read_yolo, ("class_names",)),
+    "cvat": ObjectFormat(is_cvat, read_cvat, ("class_names",)),
+    "labelme": ObjectFormat(is_labelme, read_labelme, ("class_names",)),
+}
+
+# Sets that are told by files of their own; they go before everything else that a folder could be.
+KNOWN_SETS: dict[str, Format] = {
+    "oxford-pets": OXFORD_PETS,
+    "tiny-imagenet": TINY_IMAGENET,
+    "cub": CUB,
+    "flowers-102": FLOWERS_102,
+    "dtd": DTD,
+    "food-101": FOOD_101,
+    "stl-10": STL_10,
+    "svhn": SVHN,
+}
+# Tables of images; of two that a folder could be, the first.
+TABLES: dict[str, Format] = {
+    "webdataset": WEB_SHARDS,
+    "parquet": PARQUET_TABLES,
+    "arrow": ARROW_TABLES,
+    "hub-folder": HUB_FOLDER,
+    "csv": IMAGE_LISTS,
+}
+
+
+def _tree_options(config: DataConfig) -> dict[str, Any]:
+    """What both readers of image trees take from a data section."""
+    return {
+        "max_bytes": max_file_bytes(config.max_pixels),
+        "parts": config.parts,
+        "are_classes": config.class_folders,
+    }
+
+
+# Format -> reader. A new format is one reader and one line here, or above.
+READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
+    PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
+    "image-folder": lambda config, path: ImageFolder(path, **_tree_options(config)),
+    "archive": lambda config, path: Archive(path, **_tree_options(config)),
+    "idx": lambda config, path: read_idx_folder(path),
+    "npz": lambda config, path: read_npz(path),
+    "cifar": lambda config, path: read_cifar(path),
+    **{name: form.read for name, form in (TABLES | KNOWN_SETS).items()},
+    **{name: layout.read for name, layout in OBJECTS.items()},
+    **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
+}
+FORMATS = ("auto", *READERS)  # what `data.format` takes
+_FILE_FORMATS = ("archive", "npz", "cifar", *(name for name, form in TABLES.items() if form.of_files))
 _FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz"))
 
 
@@ -28,7 +116,7 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
     """
     name = detect(config)
     path = Path(config.source)
-    if name != PHOTO_SCENES:
+    if name != PHOTO_SCENES and path.exists():
         allowed = _FOLDER_FORMATS if path.is_dir() else _FILE_FORMATS
         if name not in allowed:
             kind = "folder" if path.is_dir() else "file"
@@ -53,24 +141,36 @@ def detect(config: DataConfig) -> str:
             f"data.format is photo-scenes: expected the same of data.source, found {config.source}"
         )
     path = Path(config.source)
+    if is_pattern(config.source):
+        if config.format not in ("auto", "webdataset"):
+            raise ValueError(
+                f"data.source: {path} names shards: expected data.format webdataset, found {config.format}"
+            )
+        return "webdataset"
     if not path.exists():
         raise FileNotFoundError(f"data.source: {path} does not exist")
     if config.format != "auto":
         return config.format
-    return _folder_format(path) if path.is_dir() else _file_format(path)
+    return _folder_format(path, config.annotation) if path.is_dir() else _file_format(path)
 
 
-def _folder_format(path: Path) -> str:
+def _folder_format(path: Path, annotation: str) -> str:
     if cifar_files(path):
         return "cifar"
     if image_files(path):
         return "idx"
     inner = below_wrappers(path)
-    label_maps = next((name for name, layout in LABEL_MAPS.items() if layout.is_present(inner)), None)
+    if annotation == "any" and (known := _first_present(KNOWN_SETS, inner)):
+        return known
+    tables = _first_present(TABLES, inner) if annotation == "any" else None
+    label_maps = next(
+        (name for name, layout in LABEL_MAPS.items() if not layout.only_stated and layout.is_present(inner)),
+        None,
+    )
     found = [
-        *(["coco"] if coco_files(inner) else []),
-        *(["voc-boxes"] if is_voc_boxes(inner) else []),
+        *(name for name, layout in OBJECTS.items() if layout.is_present(inner)),
         *([label_maps] if label_maps else []),
+        *([tables] if tables else []),
     ]
     if len(found) > 1:
         raise ValueError(
@@ -80,12 +180,26 @@ def _folder_format(path: Path) -> str:
     return found[0] if found else "image-folder"
 
 
+def _first_present(formats: dict[str, Format], path: Path) -> str | None:
+    is_folder = path.is_dir()
+    return next(
+        (
+            name
+            for name, form in formats.items()
+            if (form.of_folders if is_folder else form.of_files) and form.is_present(path)
+        ),
+        None,
+    )
+
+
 def _file_format(path: Path) -> str:
+    if table := _first_present(TABLES, path):
+        return table
     kind = archive_kind(path)
     if kind is None:
         raise ValueError(
             f"data.source: {path} is in no known format; expected a folder of images, a .zip or .tar of one, "
-            "a folder of IDX files, an .npz file, or CIFAR in its python version"
+            "a folder of IDX files, an .npz file, CIFAR in its python version, a table (.csv, .tsv, .parquet)"
         )
     if kind == "zip":
         return "npz" if is_npz(path) else "archive"
@@ -94,16 +208,19 @@ def _file_format(path: Path) -> str:
 
 def _refuse_unused(config: DataConfig, name: str) -> None:
     """What a format has no use for would seem to have been obeyed."""
-    if config.class_names and name not in (*LABEL_MAPS, "voc-boxes"):
+    keys = OBJECTS[name].keys if name in OBJECTS else ()
+    if config.class_names and name not in LABEL_MAPS and "class_names" not in keys:
         raise ValueError(f"data.class_names: data in the format {name} names its classes itself")
     for key in ("label_values", "ignored_labels"):
         if getattr(config, key) and name not in LABEL_MAPS:
             raise ValueError(f"data.{key}: data in the format {name} has no label maps")
-    if config.crowds != "ignored" and name not in ("coco", "voc-boxes"):
+    if config.crowds != "ignored" and "crowds" not in keys:
         raise ValueError(f"data.crowds: data in the format {name} has no crowds")
-    if config.corners != "auto" and name != "voc-boxes":
+    if config.corners != "auto" and "corners" not in keys:
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
-    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar"):
+    if config.columns and name not in TABLES:
+        raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")
+    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar", "stl-10", "svhn"):
         raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
     if not config.class_folders and name not in ("image-folder", "archive"):
         raise ValueError(f"data.class_folders: data in the format {name} does not take classes from folders")

@@ -61,7 +61,8 @@ def check(
         content = entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
         if isinstance(content, bytes):
             # Annotations of an unknown size are taken to be made on the image as it is stored.
-            annotated_size = None if target is None else target.size or (0, 0)
+            is_upright = target is None or target.is_upright
+            annotated_size = None if is_upright else target.size or (0, 0)
             pixels = decode(
                 content, max_pixels=max_pixels, annotated_size=annotated_size, grey_range=grey_range
             )

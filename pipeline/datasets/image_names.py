@@ -31,6 +31,8 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 
+LIST_SUFFIXES = (".csv", ".tsv")  # of lists of images in the list's folder
+
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is taken for an image (suffix in any case)."""

@@ -63,11 +63,6 @@ class Layout:
         inner = _splits_in_classes(below, parts)
         return cls(wrappers, inner, bool(inner), {}, parts, are_classes, notes if are_classes else ())
 
-    @property
-    def has_splits(self) -> bool:
-        """Whether folders name splits."""
-        return bool(self.splits)
-
     def place(self, folder: str) -> tuple[str | None, str | None] | None:
         """(split, class name) of the images in `folder`; None: they belong to no split, or are unused."""
         path = tuple(folder.split("/")) if folder else ()

@@ -7,7 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.image_names import LIST_SUFFIXES, is_image_name
+from pipeline.datasets.tables.shard_names import expanded, is_pattern
 from pipeline.datasets.tree import walk
 from pipeline.storage.files import read_json, write_json
 
@@ -21,8 +22,9 @@ _SETTLED_NS = 2 * 10**9  # a folder touched more recently could change again wit
 def listing_digest(config: "DataConfig", memo: Path) -> str:
     """Digest of path, size and modification time of all that a source consists of.
 
-    For a file: its own. For a folder: those of every file below it that is not hidden. For photo-scenes: the
-    versions of the packages that ship the photographs.
+    For a file: its own, and for a list of images those of all that is in its folder. For a folder: those of
+    every file below it that is not hidden. For a pattern of shards: those of the shards. For photo-scenes:
+    the versions of the packages that ship the photographs.
 
     In a folder of more than 20,000 files a second call looks at the folders, and at files that are no images,
     such as annotations: a folder's modification time changes when a file in it is added, removed, renamed
@@ -37,12 +39,21 @@ def listing_digest(config: "DataConfig", memo: Path) -> str:
     if config.source == "photo-scenes":
         return _digest([f"{name} {metadata.version(name)}" for name in ("scikit-image", "scikit-learn")])
     path = Path(config.source)
+    if is_pattern(config.source):
+        return _digest([_facts(shard) for shard in expanded(config.source)])
     if not path.exists():
         raise FileNotFoundError(f"data.source: {path} does not exist")
-    if not path.is_dir():
-        status = path.stat()
-        return _digest([f"{path.name} {status.st_size} {status.st_mtime_ns}"])
-    return _remembered(path, memo) or _listed(path, memo)
+    if path.is_dir():
+        return _remembered(path, memo) or _listed(path, memo)
+    if path.suffix.lower() in LIST_SUFFIXES:
+        folder = path.parent
+        return _digest([_facts(path), _remembered(folder, memo) or _listed(folder, memo)])
+    return _digest([_facts(path)])
+
+
+def _facts(file: Path) -> str:
+    status = file.stat()
+    return f"{file.name} {status.st_size} {status.st_mtime_ns}"
 
 
 def _remembered(root: Path, memo: Path) -> str | None:

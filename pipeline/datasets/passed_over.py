@@ -21,6 +21,7 @@ _LABELS = (
         "lists of official splits",
     ),
     (r"coco[^/]*\.json$|(^|/)(instances_[^/]*|result|labels|annotations?)\.json$", "annotations"),
+    (r"\.(csv|tsv)$", "tables"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)
 # Files of an image's own name that describe it.

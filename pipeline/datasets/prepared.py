@@ -17,6 +17,9 @@ from pipeline.datasets.objects.store import StoredObjects
 from pipeline.datasets.source import Annotation, max_file_bytes
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.stored_targets import StoredTargets, open_targets
+from pipeline.datasets.tables.shard_files import ShardFiles
+from pipeline.datasets.tables.shard_names import is_pattern
+from pipeline.datasets.tables.table_files import TableFiles
 from pipeline.datasets.targets import Objects
 from pipeline.storage.files import read_json
 
@@ -173,18 +176,32 @@ def _from_store(directory: Path, sizes: np.ndarray) -> Callable[[int, int | None
     return read
 
 
+def _reopened(
+    summary: dict, location: Path, max_bytes: int
+) -> Archive | ShardFiles | TableFiles | ImageFolder:
+    """What reads the images once more, without listing them."""
+    match summary["format"]:
+        case "archive":
+            return Archive(location, max_bytes=max_bytes)
+        case "webdataset":
+            return ShardFiles(location, max_bytes=max_bytes)
+        case "parquet" | "arrow":
+            suffix = f".{summary['format']}"
+            return TableFiles(location, suffix, max_bytes=max_bytes, stated=summary["columns"])
+    # All other formats that are not always stored are folders of images, whatever lies beside them.
+    return ImageFolder(location.parent if location.is_file() else location, max_bytes=max_bytes)
+
+
 def _from_source(
     summary: dict, index: dict[str, np.ndarray], path: Callable[[int], str]
 ) -> Callable[[int, int | None], np.ndarray]:
     """Decode from the original folder or archive."""
     location = Path(summary["source"])
-    if not location.exists():
+    if not location.exists() and not is_pattern(str(location)):
         raise FileNotFoundError(f"{location}: the images that were prepared from here are needed again")
     max_pixels = summary["max_pixels"]
     grey_range = tuple(summary["grey_range"]) if summary["grey_range"] else None
-    # All other formats that are not always stored are folders of images, whatever lies beside them.
-    kind = Archive if summary["format"] == "archive" else ImageFolder
-    source = kind(location, max_bytes=max_file_bytes(max_pixels))
+    source = _reopened(summary, location, max_file_bytes(max_pixels))
     sizes, positions = index["sizes"], index["positions"]
     is_annotated = summary["annotation"] != "class"
 

@@ -24,6 +24,7 @@ from pipeline.datasets.summary import summarize
 from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
 _GIB = 2**30
+_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow")
 
 
 def prepare(
@@ -82,6 +83,7 @@ def prepare(
         "source": config.source if format_name == PHOTO_SCENES else str(Path(config.source).resolve()),
         "format": format_name,
         "annotation": source.annotation,
+        "columns": config.columns,
         "max_pixels": config.max_pixels,
         "grey_range": grey.limits,
         "stored": is_stored,
@@ -249,6 +251,6 @@ def _name(config: DataConfig) -> str:
     if path.is_dir():
         return path.name
     name = path.name
-    for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip", ".npz"):
+    for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip", ".npz", *_TABLE_SUFFIXES):
         name = name.removesuffix(suffix)
     return name

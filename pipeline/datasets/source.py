@@ -1,10 +1,13 @@
 """What every reader gives: the entries of a source, a way to read one, and what it is labelled with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+
+from pipeline.config.data import DataConfig
 
 Annotation = Literal["class", "label-map", "objects"]
 
@@ -37,6 +40,7 @@ class Target(Protocol):
     """What one image is labelled with besides a class, not yet held against the image."""
 
     size: tuple[int, int] | None  # (width, height) in pixels of the image that it was made for, where known
+    is_upright: bool  # made for the image with its EXIF orientation applied; else `size` tells
 
     def packed(self, width: int, height: int) -> Packed:
         """The target of an image of this size.
@@ -80,6 +84,17 @@ class AnnotatedSource(Source, Protocol):
         Raises:
             BadAnnotation: it is missing, cannot be read or is wrong in itself.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way in which images and their classes lie in a folder or file."""
+
+    read: Callable[[DataConfig, Path], Source]
+    # Whether a folder without wrappers around it, or a file, is of this format; for `data.format = "auto"`.
+    is_present: Callable[[Path], bool]
+    of_files: bool = False  # whether a file can be of it
+    of_folders: bool = True
 
 
 def path_order(path: str) -> tuple[list[str], str]:

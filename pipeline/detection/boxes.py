@@ -30,17 +30,8 @@ def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union: (n, 4), (m, 4) -> (n, m) in [0, 1]; 0 between boxes without area."""
     common = intersections(a, b)
-    return _share(common, areas(a)[:, None] + areas(b)[None, :] - common)
-
-
-def coverage(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
-    """Share of each box that lies inside each crowd: (n, 4), (m, 4) -> (n, m) in [0, 1]."""
-    common = intersections(boxes, crowds)
-    return _share(common, np.broadcast_to(areas(boxes)[:, None], common.shape))
-
-
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    union = areas(a)[:, None] + areas(b)[None, :] - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
 
 
 def encode(boxes: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:

@@ -1,6 +1,5 @@
-"""What a detection leaves behind: rows, scores of each class, results in COCO's format, and a picture."""
+"""Output files of a detection: rows, scores of each class, results in COCO's format, and a picture."""
 
-import csv
 import json
 import math
 from collections.abc import Iterable
@@ -13,8 +12,10 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.pictures import Drawn, Sample, draw_samples
 from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
 from pipeline.evaluate.overlays import samples
-from pipeline.report.measures import Measure, TestImages, resample_counts, write_measures
-from pipeline.storage.files import replacing, write_text
+from pipeline.report.intervals.resamples import resample_counts
+from pipeline.report.labelled_images import without_images
+from pipeline.report.measures import Measure, TestImages, write_measures
+from pipeline.storage.files import write_csv, write_text
 
 _KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours
 
@@ -23,9 +24,9 @@ def why_not(dataset: PreparedDataset) -> str | None:
     """Why nothing can be detected in this data set; None where it can."""
     if dataset.annotation != "objects":
         return f"no detection in {dataset.name}: expected objects, found {dataset.annotation}"
-    missing = [split for split in ("train", "test") if not len(dataset.indices(split))]
+    missing = without_images({split: dataset.indices(split) for split in ("train", "test")})
     if missing:
-        return f"no detection in {dataset.name}: no labelled images in the parts {', '.join(missing)}"
+        return f"no detection in {dataset.name}: {missing}"
     num_objects, num_crowds = dataset.summary["num_objects"], dataset.summary["num_crowds"]
     for split in ("train", "test"):
         if num_objects[split] == num_crowds[split]:
@@ -113,10 +114,8 @@ def _write_per_class(
         ["" if math.isnan(value) else f"{value:.6f}" for value in score.per_class.tolist()]
         for score in scored.values()
     ]
-    with replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["class", "num_objects", *(f"{name}_ap" for name in scored)])
-        writer.writerows(zip(dataset.class_names, num_objects.tolist(), *columns, strict=True))
+    header = ["class", "num_objects", *(f"{name}_ap" for name in scored)]
+    write_csv(path, [header, *zip(dataset.class_names, num_objects.tolist(), *columns, strict=True)])
 
 
 def _sample(dataset: PreparedDataset, row: int, found: Detections) -> Sample:

@@ -49,8 +49,11 @@ def draw_samples(path: Path, samples: list[Sample], class_names: list[str]) -> N
     colours = class_colours(len(class_names))
     rows = [
         [
-            _panel(sample.image, sample.truth, np.arange(len(sample.truth.boxes)), colours, class_names),
-            _panel(sample.image, sample.found, _best(sample), colours, class_names),
+            object_panel(sample.image, drawn, shown, colours, class_names, _PANEL)
+            for drawn, shown in (
+                (sample.truth, np.arange(len(sample.truth.boxes))),
+                (sample.found, _best(sample)),
+            )
         ]
         for sample in samples
     ]
@@ -74,12 +77,18 @@ def _best(sample: Sample) -> np.ndarray:
     return np.argsort(-sample.found.scores, kind="stable")[:count]
 
 
-def _panel(
-    image: np.ndarray, drawn: Drawn, shown: np.ndarray, colours: np.ndarray, class_names: list[str]
+def object_panel(
+    image: np.ndarray, drawn: Drawn, shown: np.ndarray, colours: np.ndarray, class_names: list[str], side: int
 ) -> Image.Image:
-    """The image with the objects of the indices `shown`, the last of them first: the others lie on top."""
+    """The image with the objects of the indices `shown`, the last of them first: the others lie on top.
+
+    Args:
+        image: (H, W, 3) uint8.
+        colours: (num_classes, 3) uint8.
+        side: pixels of the longer side of what is drawn.
+    """
     height, width = image.shape[:2]
-    factor = _PANEL / max(height, width)
+    factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     paints = [tuple(colours[drawn.classes[i]].tolist()) for i in shown]
     if drawn.crowd is not None:

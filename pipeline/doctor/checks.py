@@ -11,6 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from pipeline.config.experiment import Experiment
+from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
@@ -190,7 +191,7 @@ def _source(key: str, source: str) -> Check:
         absent = [package for package in ("skimage", "sklearn") if util.find_spec(package) is None]
         found = f"photo-scenes; not installed: {', '.join(absent)}" if absent else "photo-scenes, embedded"
         return Check(key, not absent, found, "pip install scikit-image scikit-learn")
-    present = Path(source).exists()
+    present = Path(source).exists() or is_pattern(source)
     found = source if present else f"{source} does not exist"
     remedy = (
         f"put the data there, or correct {key}.source (a relative path counts from the experiment's file)"

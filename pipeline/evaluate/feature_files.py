@@ -104,7 +104,7 @@ class FeatureSet:
         }
 
     def test_images(self) -> LabelledImages:
-        """What a probe is held against; there must be labelled test images."""
+        """What a probe is tested on; there must be labelled test images."""
         test = self.test
         return LabelledImages(self.dataset, test.source_name, self.class_names, test.labels, test.index)
 

@@ -50,7 +50,7 @@ class SegmentationCounts:
         """The scores of `set_scores`, (R,) each, on resamples of the images.
 
         Args:
-            draws: (R, n) int: how often each image is drawn; see `measures.resample_counts`.
+            draws: (R, n) int: how often each image is drawn; see `resamples.resample_counts`.
         """
         ends = np.cumsum([0, *map(len, self._places)])
         values = np.concatenate([np.empty(0), *self._values])  # float64 holds counts below 2^53 exactly

@@ -67,17 +67,22 @@ def tinted(image: np.ndarray, label_map: np.ndarray, colours: np.ndarray) -> np.
     return np.rint((1 - _STRENGTH) * grey + _STRENGTH * tint).astype(np.uint8)
 
 
-def _panels(overlay: Overlay, colours: np.ndarray) -> list[Image.Image]:
-    height, width = overlay.truth.shape
-    factor = _PANEL / max(height, width)
+def fitted(picture: np.ndarray, side: int) -> Image.Image:
+    """A picture (H, W, 3) uint8 with its longer side at `side` pixels."""
+    height, width = picture.shape[:2]
+    factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    # Enlarged pixels stay squares, so that the labels can be read off.
+    kind = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX
+    return Image.fromarray(np.ascontiguousarray(picture)).resize(size, kind)
+
+
+def _panels(overlay: Overlay, colours: np.ndarray) -> list[Image.Image]:
     pictures = [
         overlay.image,
         *(tinted(overlay.image, labels, colours) for labels in (overlay.truth, overlay.prediction)),
     ]
-    # Enlarged pixels stay squares, so that the labels can be read off.
-    kind = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX
-    return [Image.fromarray(np.ascontiguousarray(picture)).resize(size, kind) for picture in pictures]
+    return [fitted(picture, _PANEL) for picture in pictures]
 
 
 def _draw_panels(sheet: Image.Image, rows: list[list[Image.Image]]) -> None:

@@ -14,9 +14,10 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.rates import decayed, layer_scales, learning_rate
 from pipeline.kernels.adamw import AdamW
 from pipeline.models.drop_path import drop_path_rates, drop_path_scales
-from pipeline.training.loop import Progress, Training, train
+from pipeline.training.loop import Training, train
 from pipeline.training.losses import Losses, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
+from pipeline.training.progress import Progress
 from pipeline.training.random_generators import Purpose, generator
 
 

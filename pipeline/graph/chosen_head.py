@@ -10,7 +10,7 @@ CHOSEN_HEAD = "chosen-head.toml"
 
 
 def head_section(head: AuxiliaryHeadConfig) -> str:
-    """[auxiliary_head] with every value that TOML can say; one that is None is None in the experiment too."""
+    """[auxiliary_head] with every value but None, which TOML lacks; those are None in the experiment too."""
     values = {name: value for name, value in head.model_dump().items() if value is not None}
     lines = [f"{name} = {toml_value(value)}" for name, value in values.items()]
     return "\n".join(["[auxiliary_head]", *lines]) + "\n"

@@ -21,18 +21,17 @@ def stage_tasks(
     for group, title in GROUPS.items():
         members = [node for node in nodes if node.group == group]
         if not members:
-            told = f"{group} is no part of {experiment}: the experiment has no section for it"
+            line = f"{group} is no part of {experiment}: the experiment has no section for it"
             doc = f"(no part of this experiment) {title}"
-            yield {"basename": group, "doc": doc, "actions": [partial(print, told)]}
+            yield {"basename": group, "doc": doc, "actions": [partial(print, line)]}
         elif [node.task for node in members] != [""]:
             current = [(is_current, [node.label]) for node in members]
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
         for node in members:
-            words = f"  {node.task.replace('-seed', ', seed ')}"
             yield {
                 "basename": group,
-                **({"name": node.task, "doc": words} if node.task else {"doc": title}),
+                **({"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}),
                 "actions": [(run, [node.label])],
                 "uptodate": [(is_current, [node.label])],
-                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.inputs.values())),
+                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.upstream.values())),
             }

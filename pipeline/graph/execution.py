@@ -8,7 +8,7 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
 from pipeline.graph.subprocesses import StageFailed, run_stage
-from pipeline.storage.artifacts import LOG, REQUEST, STAMP, locked
+from pipeline.storage.artifacts import JOB, LOG, STAMP, locked
 from pipeline.storage.files import write_json
 
 
@@ -37,7 +37,7 @@ def bring_up_to_date(
     Raises:
         StageFailed: an input is not current, the code changed meanwhile, or the stage failed.
     """
-    for name, upstream in node.inputs.items():
+    for name, upstream in node.upstream.items():
         reason = graph.fault(upstream)
         if reason:
             raise StageFailed(f"{node.label}: its input {name} ({upstream.label}) is not current: {reason}")
@@ -55,7 +55,7 @@ def bring_up_to_date(
         # The fingerprint is of the code as it was when doit started; under it no other code may run.
         if graph.code_of(node, CodeDigests(root)) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
-        write_json(directory / REQUEST, _request(graph, node, directory))
+        write_json(directory / JOB, _job(graph, node, directory))
         on_start()
         run_stage(graph.module(node), directory, cwd=root, threads=node.runtime.threads, lock=lock, show=show)
         reason = graph.fault(node)
@@ -64,16 +64,21 @@ def bring_up_to_date(
     return True
 
 
-def _request(graph: Graph, node: Node, directory: Path) -> dict:
+def _job(graph: Graph, node: Node, directory: Path) -> dict:
     return {
         "stage": node.stage,
         "name": node.name,
+        "run": node.key.as_dict(),
         "fingerprint": graph.fingerprint(node),
         "code": graph.code_of(node),
         "libraries": graph.libraries(node),
         "made_with": graph.made_with(node),
         "config": node.config.model_dump(mode="json"),
         "inputs": {name: str(graph.directory(upstream).resolve()) for name, upstream in node.inputs.items()},
+        "runs": [
+            {"stage": stage, "key": key.as_dict(), "directory": str(graph.directory(upstream).resolve())}
+            for (stage, key), upstream in node.runs.items()
+        ],
         "identities": graph.identities(node),
         "lineage": graph.lineage(node),
         "work": node.work,

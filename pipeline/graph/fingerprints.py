@@ -61,14 +61,14 @@ class Graph:
     def made_with(self, node: Node) -> dict[str, str | None]:
         """Versions of the libraries that compute in the node or in anything that it is made from."""
         found = {}
-        for each in (*map(self.made_with, node.inputs.values()), self.libraries(node)):
+        for each in (*map(self.made_with, node.upstream.values()), self.libraries(node)):
             found |= each
         return dict(sorted(found.items()))
 
     def _chosen(self, node: Node) -> Choices:
         """Architectures and methods that the node or anything it is made from was configured with."""
         if node not in self._choices:
-            upstream = [self._chosen(each) for each in node.inputs.values()]
+            upstream = [self._chosen(each) for each in node.upstream.values()]
             self._choices[node] = chosen_entries([node.config]).union(*upstream)
         return self._choices[node]
 
@@ -82,7 +82,7 @@ class Graph:
             if node not in self._listed:
                 self._listed[node] = self._listing(node.config)
             return {"listing": self._listed[node]}
-        found = {name: self._identity(upstream) for name, upstream in node.inputs.items()}
+        found = {name: self._identity(upstream) for name, upstream in node.upstream.items()}
         return None if None in found.values() else found
 
     def fingerprint(self, node: Node) -> str | None:
@@ -114,7 +114,7 @@ class Graph:
     def lineage(self, node: Node) -> dict[str, str]:
         """Digest of what each input holds now; inputs without a stamp are left out."""
         found = {}
-        for name, upstream in node.inputs.items():
+        for name, upstream in node.upstream.items():
             directory = self.directory(upstream)
             stamp = read_stamp(directory) if directory else None
             if stamp:

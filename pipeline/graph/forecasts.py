@@ -6,6 +6,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
 from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.report import ReportConfig
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
@@ -25,6 +26,7 @@ from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
 
 _BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect")
+_OF_A_BACKBONE = (*_BY_JITTOR, "knn", "linear", "logistic")
 
 
 class Forecasts:
@@ -68,10 +70,12 @@ class Forecasts:
                 return forecast.START_SECONDS
             case TablesConfig():
                 return forecast.TABLES_SECONDS
+            case ReportConfig():
+                return forecast.REPORT_SECONDS
             case DenseProbeConfig():
                 return self._dense_probe_seconds(node)
         images = self._images(node)
-        if images is None:
+        if images is None or node.stage not in _OF_A_BACKBONE:
             return None
         machine, backbone = self._machine(node), _backbone(node)
         match config := node.config:
@@ -148,7 +152,7 @@ class Forecasts:
 def _backbone(node: Node) -> BackboneConfig:
     """Of a pretraining, or of what reads its result or the features of that."""
     while not hasattr(node.config, "backbone"):
-        node = node.inputs.get("backbone") or node.inputs["features"]
+        node = node.inputs["backbone" if "backbone" in node.inputs else "features"]
     return node.config.backbone
 
 

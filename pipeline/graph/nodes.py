@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline.config.data import DataConfig
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.section import Section
-from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from pipeline.config.stages import FeaturesConfig, PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.costs.multiplications import backbone_multiplications, head_multiplications
 from pipeline.evaluate.probes.settings import PROBES
+from pipeline.graph.runs import RunKey
 
 STAGES: dict[str, str] = {  # in the order in which they run
     "prepare": "Read, check and index the images",
@@ -36,8 +38,9 @@ STAGES: dict[str, str] = {  # in the order in which they run
 STUDIES = "studies"
 GROUPS = STAGES | {STUDIES: "Train and probe what only `ablate` or `search-validate` compares"}
 
-# Name of the data's node, share below 1, seed -> the chosen labels.
-Subsets = dict[tuple[str, float, int], "Node"]
+Backbones = dict[RunKey, "Node"]  # by arm and seed
+Subsets = dict[RunKey, "Node"]  # of labels, by data, share below 1 and seed
+Collected = dict[tuple[str, RunKey], "Node"]  # by stage and run
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +48,39 @@ class Node:
     """One run of one stage."""
 
     stage: str
-    name: str  # e.g. "hssl-seed0"; empty where the stage runs once
+    key: RunKey  # which run
     config: Section
     inputs: dict[str, "Node"] = field(default_factory=dict)  # argument name -> node whose artifact it reads
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)  # no part of the fingerprint
     work: float = 1.0  # expected time in units of the stage's own
     for_study: bool = False  # no part of `all`, so no part of what `doit run <stage>` runs
+    # Runs that a table is made from, each as the table sees it: an ablation may read an arm's own run.
+    runs: Collected = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """E.g. "hssl-seed0"; empty where the stage runs once."""
+        return self.key.name
+
+    @property
+    def upstream(self) -> dict[str, "Node"]:
+        """All nodes whose artifacts it reads, by name."""
+        return self.inputs | {f"{stage}/{key.name}": node for (stage, key), node in self.runs.items()}
 
     @property
     def group(self) -> str:
-        """The task that stands for this node and its like."""
+        """The task that runs this node and all others of its kind."""
         return STUDIES if self.for_study else self.stage
 
     @property
     def task(self) -> str:
         """Name within the group; empty where the node is alone in it."""
         return self.link if self.for_study else self.name
+
+    @property
+    def words(self) -> str:
+        """Its line in a list of tasks."""
+        return f"{self.stage} {self.key.words}" if self.for_study else self.key.words
 
     @property
     def label(self) -> str:
@@ -80,34 +100,34 @@ def program(stage: str) -> str:
 
 def experiment_nodes(experiment: Experiment) -> list[Node]:
     """All nodes of an experiment, each after its inputs, in the order in which they are to run."""
-    images = Node("prepare", "images", experiment.data, runtime=experiment.runtime)
+    images = _prepared("images", experiment.data, experiment)
     backbones = _backbones(experiment, images)
     features = {
-        name: Node(
+        key: Node(
             "features",
-            name,
-            experiment.features,
+            key,
+            features_config(experiment, key.arm),
             {"data": images, "backbone": backbone},
             experiment.runtime,
             encoder_work(experiment, experiment.features.crop_size),
         )
-        for name, backbone in backbones.items()
+        for key, backbone in backbones.items()
     }
     classified = _classified(experiment, images)
     subsets = _subsets(experiment, images, classified)
     probes = _probes(experiment, features, subsets) | _classifiers(experiment, backbones, classified, subsets)
     annotated = {
-        task: Node("prepare", task, section.data, runtime=experiment.runtime)
+        task: _prepared(task, section.data, experiment)
         for task, section in (("segmentation", experiment.segmentation), ("detection", experiment.detection))
         if section is not None
     }
     probes |= _dense_probes(experiment, backbones, annotated)
     curves = _curves(experiment, images, backbones)
-    probes |= {f"discrepancy/{name}": node for name, node in curves.items() if node.config.auxiliary_head}
+    probes |= {("curves", key): node for key, node in curves.items() if node.config.auxiliary_head}
     for stage, task in (("segment", "segmentation"), ("detect", "detection")):
         if task in annotated:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
-    tables = Node("tables", "", _tables_config(experiment), probes, experiment.runtime)
+    tables = Node("tables", RunKey(), _tables_config(experiment), runtime=experiment.runtime, runs=probes)
     prepared = dict.fromkeys([images, classified, *annotated.values()])
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
     report = _report(experiment, tables, prepared, backbones, features, probes)
@@ -115,26 +135,36 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     return list(dict.fromkeys(nodes))
 
 
-def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
-    """Name -> how that backbone comes about, random ones first."""
-    runs = [(arm, seed) for seed in experiment.seeds for arm in experiment.arms]
+def features_config(experiment: Experiment, arm: str) -> FeaturesConfig:
+    """The section of an arm's features; a random backbone is one network, in the place of the teacher."""
+    if ARMS[arm].pretrained:
+        return experiment.features
+    return experiment.features.model_copy(update={"weights": "teacher"})
+
+
+def _prepared(purpose: str, data: DataConfig, experiment: Experiment) -> Node:
+    return Node("prepare", RunKey(data=purpose), data, runtime=experiment.runtime)
+
+
+def _backbones(experiment: Experiment, images: Node) -> Backbones:
+    """The node that makes each backbone, random ones first."""
+    runs = [RunKey(arm=arm, seed=seed) for seed in experiment.seeds for arm in experiment.arms]
     nodes = {}
-    for arm, seed in sorted(runs, key=lambda run: ARMS[run[0]].pretrained):
-        if ARMS[arm].pretrained:
-            stage, config = "pretrain", experiment.pretrain_config(arm, seed)
-            work = pretrain_work(experiment, ARMS[arm].auxiliary)
+    for key in sorted(runs, key=lambda run: ARMS[run.arm].pretrained):
+        if ARMS[key.arm].pretrained:
+            stage, config = "pretrain", experiment.pretrain_config(key.arm, key.seed)
+            work = pretrain_work(experiment, ARMS[key.arm].auxiliary)
         else:
-            stage, config, work = "initialize", experiment.initialize_config(seed), 1.0
-        name = f"{arm}-seed{seed}"
-        nodes[name] = Node(stage, name, config, {"data": images}, experiment.runtime, work)
+            stage, config, work = "initialize", experiment.initialize_config(key.seed), 1.0
+        nodes[key] = Node(stage, key, config, {"data": images}, experiment.runtime, work)
     return nodes
 
 
-def _curves(experiment: Experiment, images: Node, backbones: dict[str, Node]) -> dict[str, Node]:
-    """Of every pretraining what its log shows."""
+def _curves(experiment: Experiment, images: Node, backbones: Backbones) -> dict[RunKey, Node]:
+    """The curves of every pretraining."""
     return {
-        name: Node("curves", name, node.config, {"data": images, "pretraining": node}, experiment.runtime)
-        for name, node in backbones.items()
+        key: Node("curves", key, node.config, {"data": images, "pretraining": node}, experiment.runtime)
+        for key, node in backbones.items()
         if isinstance(node.config, PretrainConfig)
     }
 
@@ -142,44 +172,45 @@ def _curves(experiment: Experiment, images: Node, backbones: dict[str, Node]) ->
 def _classified(experiment: Experiment, images: Node) -> Node:
     """The images that classifiers are fine-tuned on."""
     data = experiment.finetune and experiment.finetune.data
-    return Node("prepare", "finetune", data, runtime=experiment.runtime) if data else images
+    return _prepared("finetune", data, experiment) if data else images
 
 
 def _subsets(experiment: Experiment, images: Node, classified: Node) -> Subsets:
     wanted = [(images, share) for share in experiment.label_shares]
     if experiment.finetune is not None:
         wanted += [(classified, share) for share in _finetune_shares(experiment)]
-    return {
-        (data.name, share, seed): Node(
-            "subset",
-            f"{data.name}-{_percent(share)}-seed{seed}",
-            SubsetConfig(share=share, seed=seed),
-            {"data": data},
-            experiment.runtime,
-        )
-        for data, share in dict.fromkeys(wanted)
-        if share < 1
-        for seed in experiment.seeds
-    }
+    nodes = {}
+    for data, share in dict.fromkeys(wanted):
+        for seed in experiment.seeds if share < 1 else ():
+            key = replace(data.key, share=share, seed=seed)
+            config = SubsetConfig(share=share, seed=seed)
+            nodes[key] = Node("subset", key, config, {"data": data}, experiment.runtime)
+    return nodes
 
 
-def _probes(experiment: Experiment, features: dict[str, Node], subsets: Subsets) -> dict[str, Node]:
+def _probes(experiment: Experiment, features: dict[RunKey, Node], subsets: Subsets) -> Collected:
     """Every probe of every backbone, with each share of the labels that it learns from."""
     nodes = {}
     for stage, probe in PROBES.items():
         for share in experiment.label_shares if probe.of_label_shares else (1.0,):
-            for name, of in features.items():
-                labels = subsets.get(("images", share, _seed(name)))
-                inputs = {"features": of} | ({"labels": labels} if labels else {})
-                run = f"{_percent(share)}-{name}" if labels else name
-                key = f"{stage}-{_percent(share)}/{name}" if labels else f"{stage}/{name}"
-                nodes[key] = Node(stage, run, getattr(experiment, stage), inputs, experiment.runtime)
+            for backbone, of in features.items():
+                key, labels = _with_labels(backbone, of.inputs["data"], share, subsets)
+                section, inputs = getattr(experiment, stage), {"features": of, **labels}
+                nodes[stage, key] = Node(stage, key, section, inputs, experiment.runtime)
     return nodes
 
 
-def _classifiers(
-    experiment: Experiment, backbones: dict[str, Node], data: Node, subsets: Subsets
-) -> dict[str, Node]:
+def _with_labels(
+    backbone: RunKey, data: Node, share: float, subsets: Subsets
+) -> tuple[RunKey, dict[str, Node]]:
+    """The run that learns from a share of the labels, and its input "labels"; all labels need none."""
+    if share >= 1:
+        return backbone, {}
+    labels = subsets[replace(data.key, share=share, seed=backbone.seed)]
+    return replace(backbone, share=share), {"labels": labels}
+
+
+def _classifiers(experiment: Experiment, backbones: Backbones, data: Node, subsets: Subsets) -> Collected:
     """Every backbone fine-tuned with each share of the labels, under that backbone's seed."""
     section = experiment.finetune
     if section is None:
@@ -188,14 +219,12 @@ def _classifiers(
     epoch = encoder_work(experiment, section.view.image_size)
     nodes = {}
     for share in _finetune_shares(experiment):
-        for name, backbone in backbones.items():
-            labels = subsets.get((data.name, share, _seed(name)))
-            inputs = {"backbone": backbone, "data": data} | ({"labels": labels} if labels else {})
+        for start, backbone in backbones.items():
+            key, labels = _with_labels(start, data, share, subsets)
+            inputs = {"backbone": backbone, "data": data, **labels}
             work = section.schedule.epochs * share * epoch
-            config = section.stage_config(_seed(name))
-            run = f"{_percent(share)}-{name}" if labels else name
-            key = f"finetune-{_percent(share)}/{name}" if labels else f"finetune/{name}"
-            nodes[key] = Node("finetune", run, config, inputs, experiment.runtime, work)
+            config = section.stage_config(key.seed)
+            nodes["finetune", key] = Node("finetune", key, config, inputs, experiment.runtime, work)
     return nodes
 
 
@@ -203,45 +232,33 @@ def _finetune_shares(experiment: Experiment) -> tuple[float, ...]:
     return experiment.finetune.label_shares or experiment.label_shares
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:g}pct"
-
-
-def _seed(name: str) -> int:
-    """Seed of the backbone "<arm>-seed<s>"."""
-    return int(name.rpartition("-seed")[2])
-
-
-def _dense_probes(
-    experiment: Experiment, backbones: dict[str, Node], annotated: dict[str, Node]
-) -> dict[str, Node]:
+def _dense_probes(experiment: Experiment, backbones: Backbones, annotated: dict[str, Node]) -> Collected:
     if experiment.dense_probe is None:
         return {}
     return {
-        f"dense_probe/{name}": Node(
+        ("dense_probe", key): Node(
             "dense_probe",
-            name,
+            key,
             experiment.dense_probe,
             {"backbone": backbone, **annotated},
             experiment.runtime,
         )
-        for name, backbone in backbones.items()
+        for key, backbone in backbones.items()
     }
 
 
 def _finetunings(
-    experiment: Experiment, stage: str, task: str, backbones: dict[str, Node], data: Node
-) -> dict[str, Node]:
+    experiment: Experiment, stage: str, task: str, backbones: Backbones, data: Node
+) -> Collected:
     """Every run of a dense task from every backbone, under that backbone's seed."""
     section = getattr(experiment, task)
     work = float(section.schedule.num_steps * section.schedule.batch_size)
     nodes = {}
     for run in section.runs:
-        for name, backbone in backbones.items():
-            config = section.stage_config(run, seed=_seed(name))
+        for start, backbone in backbones.items():
+            key, config = replace(start, run=run), section.stage_config(run, seed=start.seed)
             inputs = {"backbone": backbone, "data": data}
-            node = Node(stage, f"{run}-{name}", config, inputs, experiment.runtime, work)
-            nodes[f"{stage}-{run}/{name}"] = node
+            nodes[stage, key] = Node(stage, key, config, inputs, experiment.runtime, work)
     return nodes
 
 
@@ -249,17 +266,15 @@ def _report(
     experiment: Experiment,
     tables: Node,
     prepared: Iterable[Node],
-    backbones: dict[str, Node],
-    features: dict[str, Node],
-    probes: dict[str, Node],
+    backbones: Backbones,
+    features: Backbones,
+    probes: Collected,
 ) -> Node:
     """The page of all that the experiment made."""
-    inputs = {"tables": tables} | {f"data/{node.name}": node for node in prepared}
-    inputs |= {f"{node.stage}/{name}": node for name, node in backbones.items()}
-    inputs |= {f"features/{name}": node for name, node in features.items()} | probes
+    runs = {(node.stage, node.key): node for node in (*prepared, *backbones.values(), *features.values())}
     settings = experiment.model_dump(mode="json", exclude={"runtime"})
     config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
-    return Node("report", "", config, inputs, experiment.runtime)
+    return Node("report", RunKey(), config, {"tables": tables}, experiment.runtime, runs=runs | probes)
 
 
 def _tables_config(experiment: Experiment) -> TablesConfig:
@@ -271,6 +286,7 @@ def _tables_config(experiment: Experiment) -> TablesConfig:
         baseline=experiment.baseline,
         alone=alone,
         subjects=tuple(arm for arm in arms if ARMS[arm].auxiliary and arm != experiment.baseline),
+        **dict(experiment.tables),
     )
 
 

@@ -35,7 +35,7 @@ def plan(
     stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in nodes}}
     steps, pending = [], set()
     for node in nodes:
-        upstream = [other.label for other in node.inputs.values() if other in pending]
+        upstream = [other.label for other in node.upstream.values() if other in pending]
         fault = graph.fault(node)
         if fault is None:
             continue
@@ -63,8 +63,8 @@ def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
     width = max((len(step.label) for step in steps), default=0)
     for step in steps:
         duration = "-" if step.seconds is None else in_words(step.seconds)
-        said = "; ".join([*step.reasons, *(["time is a forecast"] if step.forecast else [])])
-        lines.append(f"{step.label:<{width}} {duration:>8}  {said}")
+        reasons = "; ".join([*step.reasons, *(["time is a forecast"] if step.forecast else [])])
+        lines.append(f"{step.label:<{width}} {duration:>8}  {reasons}")
     known = [step.seconds for step in steps if step.seconds is not None]
     total = f"about {in_words(sum(known))}" if known else "of unknown duration"
     unknown = len(steps) - len(known)
@@ -92,7 +92,7 @@ def _stamps(results: Path, stage: str) -> list[dict[str, Any]]:
 
 
 def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]]) -> list[str]:
-    """The fault itself, or where the artifact is a new one, what differs from the nearest older one."""
+    """The fault; for an artifact that does not exist yet, what differs from the most similar older one."""
     if fault == INTERRUPTED and (maker := holder(graph.directory(node))):
         return [f"is being made by {maker}"]
     if fault not in ("never run", "waits for prepare"):
@@ -101,7 +101,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
     try:
         inputs = graph.identities(node)
     except (OSError, ValueError):
-        inputs = None  # said where prepare is
+        inputs = None  # the line of prepare shows the error
 
     def differences(stamp: dict[str, Any]) -> list[str]:
         found = [
@@ -148,6 +148,6 @@ def _short(value: Any) -> str:
 
 
 def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
-    """Median pace of the latest five runs of the stage, for this node's work."""
+    """Seconds: the median pace of the stage's latest five runs, times this node's work."""
     paces = [stamp["seconds"] / stamp["work"] for stamp in stamps[:5] if stamp.get("work")]
     return median(paces) * node.work if paces else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.graph.chosen_head import CHOSEN_HEAD, experiment_of_head
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
-from pipeline.storage.artifacts import place_links
+from pipeline.storage.artifacts import DATA_SHEETS, place_links
 from pipeline.storage.files import replacing
 
 # Stages whose artifacts people read -> the files.
@@ -18,34 +18,47 @@ PUBLISHED: dict[str, str] = {
 }
 
 
-def publish(stage: str, artifact: Path, folder: Path, argument: str) -> None:
+def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> list[Path]:
     """Copy what people read whole into `folder`; files that are equal already are left alone.
 
     Args:
         stage: of the artifact.
         argument: what names the experiment: a preset or a file.
+        name: of the node.
+
+    Returns:
+        The files in `folder`.
     """
-    for name, content in _for_people(stage, artifact, folder, argument).items():
-        target = folder / name
+    files = _for_people(stage, artifact, folder, argument, name)
+    if stage == "prepare":  # a split that is no more must not be looked at
+        for picture in (folder / "data").glob(f"{name}-*.png"):
+            if picture.relative_to(folder).as_posix() not in files:
+                picture.unlink(missing_ok=True)
+    for file, content in files.items():
+        target = folder / file
         if not target.is_file() or target.read_bytes() != content:
             with replacing(target) as partial:
                 partial.write_bytes(content)
+    return [folder / file for file in files]
 
 
-def is_published(stage: str, artifact: Path, folder: Path, argument: str) -> bool:
-    """Whether `folder` holds what people read of the artifact; true of stages that nobody reads."""
+def is_published(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> bool:
+    """Whether `folder` holds what people read of the artifact; true where that is nothing."""
     return all(
-        (folder / name).is_file() and (folder / name).read_bytes() == content
-        for name, content in _for_people(stage, artifact, folder, argument).items()
+        (folder / file).is_file() and (folder / file).read_bytes() == content
+        for file, content in _for_people(stage, artifact, folder, argument, name).items()
     )
 
 
 def tables_of_studies(folder: Path) -> dict[str, Path]:
-    """Stage -> the text that is shown when it was asked for; the experiment's own table is `all`'s."""
+    """Stage -> the text to show after `doit run <stage>`; the experiment's own table is shown by `all`."""
     return {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
 
 
-def _for_people(stage: str, artifact: Path, folder: Path, argument: str) -> dict[str, bytes]:
+def _for_people(stage: str, artifact: Path, folder: Path, argument: str, name: str) -> dict[str, bytes]:
+    if stage == "prepare":
+        sheets = sorted((artifact / DATA_SHEETS).glob("*.png"))
+        return {f"data/{name}-{path.name}": path.read_bytes() for path in sheets}
     files = sorted(artifact.glob(PUBLISHED[stage])) if stage in PUBLISHED else []
     found = {path.name: path.read_bytes() for path in files}
     if stage == "search":

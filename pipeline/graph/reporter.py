@@ -1,17 +1,19 @@
-"""What a run says about its stages: number, name, seconds, and a closing line."""
+"""What `doit run` prints: each stage's number, name and seconds, and a closing line."""
 
 import time
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
+from pipeline.graph.walk import reachable
+
 
 class StageReporter:
     """Follows doit's reporter protocol, without importing doit. A subclass names the experiment's stages."""
 
-    desc = "numbers the stages and says how long each took"
+    desc = "numbers the stages and shows how long each took"
     experiment: ClassVar[str] = ""
     stages: ClassVar[frozenset[str]] = frozenset()
-    tables: ClassVar[dict[str, Path]] = {}  # task -> the table to show when it was asked for
+    tables: ClassVar[dict[str, Path]] = {}  # task -> the table to show when it was selected
 
     @classmethod
     def of(cls, experiment: str, stages: set[str], tables: dict[str, Path]) -> type["StageReporter"]:
@@ -24,72 +26,67 @@ class StageReporter:
         self._run_started = time.monotonic()
         self._started: dict[str, float] = {}  # of each task: several may run at once
         self._errors: list[str] = []
-        self._asked: set[str] = set()
+        self._selected: set[str] = set()
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Count the stages that the selected tasks lead to."""
-        self._asked = set(selected_tasks)
-        chosen: set[str] = set()
-        waiting = list(selected_tasks)
-        while waiting:
-            name = waiting.pop()
-            if name not in chosen:
-                chosen.add(name)
-                waiting.extend(tasks[name].task_dep)
+        self._selected = set(selected_tasks)
+        chosen = reachable(selected_tasks, lambda name: tasks[name].task_dep)
         self._total = len(chosen & self.stages)
 
     def get_status(self, task: Any) -> None:
-        """Nothing is said before it is known whether the stage has to run."""
+        """Nothing is printed until doit knows whether the stage has to run."""
 
     def execute_task(self, task: Any) -> None:
         self._started[task.name] = time.monotonic()
         if task.name in self.stages:
-            self._say(self._head(task))
+            self._print(self._head(task))
 
     def add_success(self, task: Any) -> None:
         if task.name in self.stages:
             self._ran += 1
-            self._say(f"      {task.name}: {time.monotonic() - self._started[task.name]:.1f} s")
+            self._print(f"      {task.name}: {time.monotonic() - self._started[task.name]:.1f} s")
         self._show(task)
 
     def add_failure(self, task: Any, fail: Any) -> None:
         self._failed += 1
-        self._say(f"{task.name} failed:\n{fail.get_msg().rstrip()}")
+        self._print(f"{task.name} failed:\n{fail.get_msg().rstrip()}")
 
     def skip_uptodate(self, task: Any) -> None:
         if task.name in self.stages:
-            self._say(f"{self._head(task)}: up to date")
+            self._print(f"{self._head(task)}: up to date")
         self._show(task)
 
     def skip_ignore(self, task: Any) -> None:
-        self._say(f"{task.name}: ignored (doit forget {task.name} ends that)")
+        self._print(f"{task.name}: ignored (doit forget {task.name} ends that)")
 
     def teardown_task(self, task: Any) -> None:
         """No task has a teardown."""
 
     def cleanup_error(self, exception: Any) -> None:
-        self._say(exception.get_msg())
+        self._print(exception.get_msg())
 
     def runtime_error(self, message: str) -> None:
         self._errors.append(message)
 
     def complete_run(self) -> None:
         for message in self._errors:
-            self._say(f"stopped: {message}")
+            self._print(f"stopped: {message}")
         if self._total:
             seconds = time.monotonic() - self._run_started
             failed = f", {self._failed} failed" if self._failed else ""
-            self._say(f"{self.experiment}: {self._ran} of {self._total} stages ran{failed}, {seconds:.1f} s")
+            ran = f"{self._ran} of {self._total} stages ran"
+            self._print(f"{self.experiment}: {ran}{failed}, {seconds:.1f} s")
 
     def _show(self, task: Any) -> None:
-        if task.name in self._asked & self.stages and task.name in self.tables:
+        if task.name in self._selected & self.stages and task.name in self.tables:
             path = self.tables[task.name]
-            self._say(f"\n{path.read_text(encoding='utf-8')}\nwith what it is made of: {path.parent}")
+            self._print(f"\n{path.read_text(encoding='utf-8')}\nwith what it is made of: {path.parent}")
 
     def _head(self, task: Any) -> str:
         self._number += 1
         return f"[{self._number}/{self._total}] {task.name}"
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.outstream.write(f"{text}\n")
         self.outstream.flush()

@@ -1,4 +1,4 @@
-"""The stage side of the graph: read a request, run, and write the stamp last."""
+"""The stage side of the graph: read a job, run, and write the stamp last."""
 
 import ctypes
 import platform
@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
+from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.artifacts import STAMP, output_records
 from pipeline.storage.files import read_json, write_json, write_text
 
@@ -28,17 +29,19 @@ TRACEBACK = "traceback.txt"  # of a refusal, whose message alone is shown
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the graph asks of one stage."""
+class Job:
+    """One run of one stage, as the graph writes it for the stage's process."""
 
     stage: str
     name: str  # e.g. "hssl-seed0"; empty where a stage runs once
+    run: dict[str, Any]  # what the name is made from: fields of a `RunKey`
     fingerprint: str
     code: str  # digest of the code that the fingerprint was computed from
     libraries: dict[str, str | None]  # that compute in the stage, with what counts of their versions
     made_with: dict[str, str | None]  # these and those of all that the inputs are made from
     config: dict[str, Any]
     inputs: dict[str, str]  # argument name -> artifact directory
+    runs: list[dict[str, Any]]  # that a table is made from: stage, fields of a `RunKey`, artifact directory
     identities: dict[str, str]  # what of the inputs entered the fingerprint
     lineage: dict[str, str]  # input -> digest of the very outputs that are read
     work: float
@@ -47,49 +50,53 @@ class Request:
 
 
 def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bool = False) -> None:
-    """Run a stage as the request named on the command line asks, then write `stamp.json`.
+    """Run a stage by the job that the command line names, then write `stamp.json`.
 
     Args:
-        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories. It may return
-            a digest of its content; of the stage `prepare` it is what later stages' fingerprints depend on.
-        config_class: section that the request's "config" must satisfy, or a choice among several.
+        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories; of a table
+            also with `runs`, a list of `Run`. It may return a digest of its content; of the stage `prepare`
+            it is what later stages' fingerprints depend on.
+        config_class: section that the job's "config" must satisfy, or a choice among several.
         needs_jittor: start Jittor before `run`, whose imports may then use it.
 
     Raises:
-        SystemExit: no request was named; or the stage refused its input, which has been said.
-        ValueError: the request is not one, or its config is invalid.
+        SystemExit: no job was named; or the stage refused its input, and the message was printed.
+        ValueError: the file is not a job, or its config is invalid.
     """
     if len(sys.argv) != 2:
-        raise SystemExit(f"usage: python -m stages.NAME REQUEST.json, got the arguments {sys.argv[1:]}")
+        raise SystemExit(f"usage: python -m stages.NAME JOB.json, got the arguments {sys.argv[1:]}")
     _end_with_parent()
-    request = read_request(Path(sys.argv[1]))
-    config = TypeAdapter(config_class).validate_python(request.config)
-    runtime = RuntimeConfig.model_validate(request.runtime)
-    output = Path(request.output)
+    job = read_job(Path(sys.argv[1]))
+    config = TypeAdapter(config_class).validate_python(job.config)
+    runtime = RuntimeConfig.model_validate(job.runtime)
+    output = Path(job.output)
     (output / TRACEBACK).unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     device, card = "cpu", None
-    with _refusals_said(output):
+    with _refusals_printed(output):
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
 
             report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
             device, card = report.device, report.card
-        inputs = {name: Path(path) for name, path in request.inputs.items()}
+        inputs: dict[str, Any] = {name: Path(path) for name, path in job.inputs.items()}
+        if job.runs:
+            inputs["runs"] = [_run(values) for values in job.runs]
         content = run(config, output, runtime=runtime, **inputs)
     stamp = {
-        "stage": request.stage,
-        "name": request.name,
-        "fingerprint": request.fingerprint,
-        "code": request.code,
-        "libraries": request.libraries,
-        "made_with": request.made_with,
-        "config": request.config,
-        "inputs": request.identities,
-        "lineage": request.lineage,
+        "stage": job.stage,
+        "name": job.name,
+        "run": job.run,
+        "fingerprint": job.fingerprint,
+        "code": job.code,
+        "libraries": job.libraries,
+        "made_with": job.made_with,
+        "config": job.config,
+        "inputs": job.identities,
+        "lineage": job.lineage,
         "outputs": output_records(output),
         "content": content,
-        "work": request.work,
+        "work": job.work,
         "seconds": round(time.monotonic() - clock, 3),
         "started": started.isoformat(timespec="seconds"),
         "environment": environment(runtime, device, card),
@@ -98,8 +105,8 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
 
 
 @contextmanager
-def _refusals_said(output: Path) -> Iterator[None]:
-    """Of what is no fault of this code, show the message alone; where it was noticed is kept in `output`."""
+def _refusals_printed(output: Path) -> Iterator[None]:
+    """Print a refusal's message without its traceback, which is kept in `output`."""
     try:
         yield
     except Exception as error:
@@ -111,10 +118,10 @@ def _refusals_said(output: Path) -> Iterator[None]:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether an exception is this project's answer to an input or a machine, and no fault in it.
+    """Whether an exception is about an input or the machine, and no fault of this code.
 
-    It is of a class of the project's; or a file or the system said no; or it says "not with this value", and
-    was raised by the project's own lines, not by a library that they called wrongly.
+    It is of one of the project's classes, or an OSError, or a ValueError or FloatingPointError that was
+    raised by the project's own lines and not by a library that they called wrongly.
     """
     if type(error).__module__.split(".")[0] == "pipeline" or isinstance(error, OSError):
         return True
@@ -124,18 +131,22 @@ def is_refusal(error: Exception) -> bool:
     return ours and isinstance(error, ValueError | FloatingPointError)
 
 
-def read_request(path: Path) -> Request:
-    """Read a request.
+def read_job(path: Path) -> Job:
+    """Read the file of a job.
 
     Raises:
         ValueError: keys are missing or unknown; the message names the file and the keys.
     """
     values = read_json(path)
-    expected = set(Request.__dataclass_fields__)
+    expected = set(Job.__dataclass_fields__)
     if not isinstance(values, dict) or set(values) != expected:
         found = sorted(values) if isinstance(values, dict) else type(values).__name__
-        raise ValueError(f"{path}: a request has the keys {sorted(expected)}, found {found}")
-    return Request(**values)
+        raise ValueError(f"{path}: a job has the keys {sorted(expected)}, found {found}")
+    return Job(**values)
+
+
+def _run(values: dict[str, Any]) -> Run:
+    return Run(values["stage"], RunKey(**values["key"]), Path(values["directory"]))
 
 
 def environment(runtime: RuntimeConfig, device: str, card: str | None = None) -> dict[str, Any]:
@@ -170,6 +181,6 @@ def _git_commit() -> str | None:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to kill this process when the one that started it is gone: no orphan keeps the device."""
+    """Have Linux kill this process when the one that started it is gone: no orphan keeps the device."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

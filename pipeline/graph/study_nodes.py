@@ -1,11 +1,11 @@
-"""What the studies of the auxiliary head consist of: `ablate`, `search` and `search-validate`.
+"""The nodes of the studies of the auxiliary head: `ablate`, `search` and `search-validate`.
 
-Their trainings and probes are the very stages of an experiment. A run that the experiment has anyway, as that
-of the baseline, is that run's own node.
+Their trainings and probes are stages of an experiment like all others. A run that the experiment has anyway,
+such as the baseline's, is not run a second time.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.models import AuxiliaryHeadConfig
@@ -17,7 +17,9 @@ from pipeline.config.studies import (
     in_name_order,
     shortened,
 )
-from pipeline.graph.nodes import Node, encoder_work, pretrain_work
+from pipeline.graph.nodes import Collected, Node, encoder_work, features_config, pretrain_work
+from pipeline.graph.runs import RunKey
+from pipeline.graph.walk import reachable
 
 
 def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
@@ -31,18 +33,11 @@ def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
 
 def needed(nodes: Iterable[Node]) -> set[Node]:
     """Nodes and all that they read, directly or not."""
-    found: set[Node] = set()
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting.extend(node.inputs.values())
-    return found
+    return reachable(nodes, lambda node: node.upstream.values())
 
 
 class _Pool:
-    """Nodes by what they compute: equal runs are one node, whatever they are called."""
+    """Nodes by what they compute: equal runs are one node, whatever their names."""
 
     def __init__(self, known: Iterable[Node]):
         self._nodes = {_key(node): node for node in known}
@@ -58,17 +53,15 @@ class _Pool:
 
 
 def _key(node: Node) -> tuple:
-    inputs = tuple((name, id(upstream)) for name, upstream in node.inputs.items())
+    inputs = tuple((name, id(upstream)) for name, upstream in node.upstream.items())
     return node.stage, node.config.model_dump_json(), inputs
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A training that a study compares."""
+    """A training that a study compares, at every seed."""
 
-    arm: str
-    name: str  # in the table
-    label: str  # in names of nodes
+    key: RunKey  # without a seed
     head: AuxiliaryHeadConfig
     epochs: float
 
@@ -77,13 +70,16 @@ def _ablate(experiment: Experiment, pool: _Pool) -> None:
     section, epochs = experiment.ablate, experiment.schedule.epochs
     arm, own = experiment.studied_arm(section), experiment.auxiliary_head
     baseline, heads = experiment.gain_over(arm), {arm: own} | section.heads(own)
-    runs = [_Run(baseline, baseline, baseline, own, epochs)]
+    runs = [_Run(RunKey(arm=baseline), own, epochs)]
     runs += [
-        _Run(arm, name, arm if name == arm else f"{arm}.{name}", head, epochs) for name, head in heads.items()
+        _Run(RunKey(arm=arm, head=None if name == arm else name), head, epochs)
+        for name, head in heads.items()
     ]
-    config = AblateConfig(experiment=experiment.name, arm=arm, baseline=baseline, heads=heads)
-    inputs = _compared(experiment, pool, runs, section.probes)
-    pool.one(Node("ablate", "", config, inputs, experiment.runtime))
+    config = AblateConfig(
+        experiment=experiment.name, arm=arm, baseline=baseline, heads=heads, **dict(experiment.tables)
+    )
+    compared = _compared(experiment, pool, runs, section.probes)
+    pool.one(Node("ablate", RunKey(), config, runtime=experiment.runtime, runs=compared))
 
 
 def _search(experiment: Experiment, pool: _Pool) -> Node:
@@ -96,64 +92,66 @@ def _search(experiment: Experiment, pool: _Pool) -> Node:
         config = JointTrainingConfig(pretrain=shortened(alone, _epochs(experiment)), candidates=heads)
         work = _joint_work(experiment, heads.values()) * _epochs(experiment) / experiment.schedule.epochs
         inputs = {"data": _images(experiment, pool)}
-        node = Node("search-train", f"seed{seed}", config, inputs, experiment.runtime, work)
-        trainings[f"seed{seed}"] = pool.one(node)
+        node = Node("search-train", RunKey(seed=seed), config, inputs, experiment.runtime, work)
+        trainings[node.stage, node.key] = pool.one(node)
     config = SearchConfig(
         experiment=experiment.name,
         arm=arm,
         baseline=experiment.gain_over(arm),
         heads=heads,
         ranking=section.ranking,
+        **dict(experiment.tables),
     )
-    return pool.one(Node("search", "", config, trainings, experiment.runtime))
+    return pool.one(Node("search", RunKey(), config, runtime=experiment.runtime, runs=trainings))
 
 
 def _search_validate(experiment: Experiment, pool: _Pool, search: Node) -> None:
     section = experiment.search
     arm, heads = search.config.arm, section.heads(experiment.auxiliary_head)
     epochs, baseline = section.validate_epochs or _epochs(experiment), search.config.baseline
-    runs = [_Run(baseline, baseline, f"{baseline}.search", experiment.auxiliary_head, epochs)]
-    runs += [_Run(arm, name, f"{arm}.search.{name}", head, epochs) for name, head in heads.items()]
-    inputs = {"search": search, **_compared(experiment, pool, runs, ("knn",))}
-    config = SearchValidateConfig(**dict(search.config))
-    pool.one(Node("search-validate", "", config, inputs, experiment.runtime))
+    runs = [_Run(RunKey(arm=baseline, study="search"), experiment.auxiliary_head, epochs)]
+    runs += [
+        _Run(RunKey(arm=arm, study="search", head=name), head, epochs) for name, head in heads.items()
+    ]
+    compared = _compared(experiment, pool, runs, ("knn",))
+    config, inputs = SearchValidateConfig(**dict(search.config)), {"search": search}
+    pool.one(Node("search-validate", RunKey(), config, inputs, experiment.runtime, runs=compared))
 
 
 def _compared(
     experiment: Experiment, pool: _Pool, runs: list[_Run], probes: tuple[str, ...]
-) -> dict[str, Node]:
-    """What a table reads of every run at every seed: "<probe>/<name>-seed<s>", "pretrain/<name>-seed<s>"."""
-    found: Mapping[str, dict[str, Node]] = {stage: {} for stage in ("pretrain", *probes)}
+) -> Collected:
+    """What a table reads of every run at every seed: its pretraining, where it has a head, and its probes."""
+    found: Mapping[str, Collected] = {stage: {} for stage in ("pretrain", *probes)}
     for seed in experiment.seeds:
         for run in runs:
-            name, key = f"{run.label}-seed{seed}", f"{run.name}-seed{seed}"
-            backbone = pool.one(_backbone(experiment, pool, run, name, seed))
-            if ARMS[run.arm].auxiliary:
-                found["pretrain"][f"pretrain/{key}"] = backbone
+            key = replace(run.key, seed=seed)
+            backbone = pool.one(_backbone(experiment, pool, run, key))
+            if ARMS[key.arm].auxiliary:
+                found["pretrain"]["pretrain", key] = backbone
             inputs = {"data": _images(experiment, pool), "backbone": backbone}
             work = encoder_work(experiment, experiment.features.crop_size)
-            features = Node(
-                "features", name, experiment.features, inputs, experiment.runtime, work, for_study=True
-            )
+            section = features_config(experiment, key.arm)
+            features = Node("features", key, section, inputs, experiment.runtime, work, for_study=True)
             features = pool.one(features)
             for stage in probes:
                 section, inputs = getattr(experiment, stage), {"features": features}
-                probe = Node(stage, name, section, inputs, experiment.runtime, for_study=True)
-                found[stage][f"{stage}/{key}"] = pool.one(probe)
+                probe = Node(stage, key, section, inputs, experiment.runtime, for_study=True)
+                found[stage][stage, key] = pool.one(probe)
     return {key: node for nodes in found.values() for key, node in nodes.items()}
 
 
-def _backbone(experiment: Experiment, pool: _Pool, run: _Run, name: str, seed: int) -> Node:
+def _backbone(experiment: Experiment, pool: _Pool, run: _Run, key: RunKey) -> Node:
     inputs = {"data": _images(experiment, pool)}
-    if not ARMS[run.arm].pretrained:
-        config = experiment.initialize_config(seed)
-        return Node("initialize", name, config, inputs, experiment.runtime, for_study=True)
+    if not ARMS[key.arm].pretrained:
+        config = experiment.initialize_config(key.seed)
+        return Node("initialize", key, config, inputs, experiment.runtime, for_study=True)
     changed = _with_head(experiment, run.head)
-    config = changed.pretrain_config(run.arm, seed)
-    work = pretrain_work(changed, ARMS[run.arm].auxiliary) * run.epochs / experiment.schedule.epochs
+    config = changed.pretrain_config(key.arm, key.seed)
+    work = pretrain_work(changed, ARMS[key.arm].auxiliary) * run.epochs / experiment.schedule.epochs
     if run.epochs != experiment.schedule.epochs:
         config = shortened(config, run.epochs)
-    return Node("pretrain", name, config, inputs, experiment.runtime, work, for_study=True)
+    return Node("pretrain", key, config, inputs, experiment.runtime, work, for_study=True)
 
 
 def _joint_work(experiment: Experiment, heads: Iterable[AuxiliaryHeadConfig]) -> float:
@@ -163,7 +161,7 @@ def _joint_work(experiment: Experiment, heads: Iterable[AuxiliaryHeadConfig]) ->
 
 
 def _images(experiment: Experiment, pool: _Pool) -> Node:
-    return pool.one(Node("prepare", "images", experiment.data, runtime=experiment.runtime))
+    return pool.one(Node("prepare", RunKey(data="images"), experiment.data, runtime=experiment.runtime))
 
 
 def _with_head(experiment: Experiment, head: AuxiliaryHeadConfig) -> Experiment:

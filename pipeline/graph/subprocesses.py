@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from pipeline.storage.artifacts import LOG, REQUEST, STAMP
+from pipeline.storage.artifacts import JOB, LOG, STAMP
 
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.2
@@ -29,14 +29,14 @@ class StageFailed(RuntimeError):
 def run_stage(
     module: str, output: Path, *, cwd: Path, threads: int, lock: int, show: Callable[[bytes], None]
 ) -> None:
-    """Run `python -m module <output>/request.json` until its stamp is there.
+    """Run `python -m module <output>/job.json` until its stamp is there.
 
-    Jittor may end a process with exit code 0 and the wish to be started again, so a stage that ends so
-    without a stamp is started once more.
+    Jittor may end a process with exit code 0 because it wants to be started again, so a stage that ends with
+    0 but without a stamp is started once more.
 
     Args:
         module: such as "stages.knn".
-        output: artifact directory with its request.
+        output: artifact directory with its job.
         cwd: folder that holds the module's package.
         threads: for the numerical libraries; 0: every core that this process may use.
         lock: descriptor of the artifact's lock, which the stage keeps open.
@@ -45,7 +45,7 @@ def run_stage(
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
     """
-    command = [sys.executable, "-m", module, str(output / REQUEST)]
+    command = [sys.executable, "-m", module, str(output / JOB)]
     count = str(threads or len(os.sched_getaffinity(0)))
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     environment = os.environ | dict.fromkeys(names, count) | {"PYTHONUNBUFFERED": "1"}
@@ -149,7 +149,7 @@ def _copy(process: subprocess.Popen, reading: int, show: Callable[[bytes], None]
         if ready:
             try:
                 chunk = os.read(reading, 65536)
-            except OSError:  # how a pseudo-terminal says end of file
+            except OSError:  # how a pseudo-terminal signals the end of file
                 return
             if not chunk:
                 return

@@ -17,7 +17,8 @@ from pipeline.pretrain.monitor import teacher_statistics
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 from pipeline.storage.files import sha256_of_json
-from pipeline.training.loop import CHECKPOINT, Progress, Training, train
+from pipeline.training.loop import CHECKPOINT, Training, train
+from pipeline.training.progress import Progress
 from pipeline.transforms import on_device
 
 

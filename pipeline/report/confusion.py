@@ -1,6 +1,10 @@
-"""Which classes are taken for which."""
+"""Confusion matrix, and the accuracy of each class."""
+
+from pathlib import Path
 
 import numpy as np
+
+from pipeline.storage.files import write_csv
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
@@ -31,3 +35,10 @@ def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
     accuracy = np.full(len(confusion), np.nan)
     np.divide(np.diagonal(confusion), totals, out=accuracy, where=totals > 0)
     return accuracy
+
+
+def write_confusion(path: Path, confusion: np.ndarray, class_names: list[str]) -> None:
+    """Write a confusion matrix as CSV, with the names of the classes; rows are the truth."""
+    header = ["true class \\ predicted class", *class_names]
+    counts = ([name, *row] for name, row in zip(class_names, confusion.tolist(), strict=True))
+    write_csv(path, [header, *counts])

@@ -1,8 +1,4 @@
-"""What a dense task leaves behind: measures with their bootstrap replicates, as rows for the tables.
-
-Every arm's replicates are computed on the same resamples of the test images, so a difference of two arms'
-replicates is a paired difference, for any metric, whether or not it is a mean over images.
-"""
+"""Output files of a dense task: its metrics with their bootstrap replicates, as rows for the tables."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.report.centred_interval import centred_interval
 from pipeline.storage.files import replacing, write_json
 
-RESAMPLING_SEED = 95
 REPLICATES = "replicates.npz"
 
 
@@ -37,17 +31,7 @@ class Measure:
     value: float  # fraction; NaN: an average over nothing
     protocol: str
     images: TestImages
-    replicates: np.ndarray | None = None  # (R,) float64: the metric on each of `resample_counts`
-
-
-def resample_counts(num_images: int, num_bootstrap: int) -> np.ndarray:
-    """How often each image is drawn in each resample, with replacement: (R, num_images) int32."""
-    if num_images < 1:
-        raise ValueError("there are no images to draw from")
-    rng = np.random.default_rng((RESAMPLING_SEED, num_images))
-    return rng.multinomial(num_images, np.full(num_images, 1 / num_images), size=num_bootstrap).astype(
-        np.int32
-    )
+    replicates: np.ndarray | None = None  # (R,) float64: the metric on each of `resamples.resample_counts`
 
 
 def write_measures(output: Path, measures: list[Measure]) -> None:
@@ -73,28 +57,20 @@ def replicates_key(task: str, metric: str) -> str:
 def _row(measure: Measure) -> dict:
     if not math.isfinite(measure.value):
         raise ValueError(f"{measure.task} {measure.metric}: expected a fraction, found {measure.value}")
-    low, high = (None, None) if measure.replicates is None else _interval(measure)
+    if measure.replicates is not None:
+        count = np.isfinite(measure.replicates).sum()
+        if count < len(measure.replicates) / 2:
+            raise ValueError(
+                f"{measure.task} {measure.metric}: expected finite replicates, "
+                f"found {count} of {len(measure.replicates)}"
+            )
     return {
         "task": measure.task,
         "metric": measure.metric,
         "value": float(measure.value),
-        "ci_low": low,
-        "ci_high": high,
         "num_images": measure.images.num_images,
         "dataset": measure.images.dataset,
         "split": measure.images.split,
         "protocol": measure.protocol,
         "higher_is_better": True,
     }
-
-
-def _interval(measure: Measure) -> tuple[float, float]:
-    """95 %, within the fractions that a metric can be."""
-    count = np.isfinite(measure.replicates).sum()
-    if count < len(measure.replicates) / 2:
-        raise ValueError(
-            f"{measure.task} {measure.metric}: expected finite replicates, "
-            f"found {count} of {len(measure.replicates)}"
-        )
-    low, high = centred_interval(measure.replicates, measure.value)
-    return max(low, 0.0), min(high, 1.0)

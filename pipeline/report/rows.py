@@ -1,4 +1,4 @@
-"""Result rows: what a probe measured, with what the intervals of differences are made of."""
+"""Result rows: what a probe measured, with what the intervals are made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,6 @@ _REQUIRED = {
     "task": str,
     "metric": str,
     "value": (int, float),
-    "ci_low": (int, float),
-    "ci_high": (int, float),
     "num_images": int,
     "dataset": str,
     "split": str,
@@ -32,8 +30,6 @@ class Row:
     task: str
     metric: str
     value: float
-    ci_low: float | None
-    ci_high: float | None
     num_images: int
     dataset: str
     split: str
@@ -42,6 +38,7 @@ class Row:
     fingerprint: str  # of the probe's artifact
     # At most one of the two: a mean over images keeps its images, any other metric its bootstrap replicates.
     correct: np.ndarray | None  # (num_images,) bool
+    num_bootstrap: int | None = None  # resamples of the interval of a single seed, where there is `correct`
     replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
 
 
@@ -72,6 +69,7 @@ def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
             seed=seed,
             fingerprint=stamp["fingerprint"],
             correct=correct.get(values["metric"]),
+            num_bootstrap=values.get("num_bootstrap"),
             replicates=replicates.get(replicates_key(values["task"], values["metric"])),
             higher_is_better=bool(values.get("higher_is_better", True)),
             **{key: values[key] for key in _REQUIRED},
@@ -81,6 +79,11 @@ def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
                 f"{directory / 'predictions.npz'}: correct_{row.metric} has shape {row.correct.shape}, "
                 f"rows.json says {row.num_images} images"
             )
+        if row.correct is not None and not isinstance(row.num_bootstrap, int):
+            raise ValueError(
+                f"{path}: {row.task} {row.metric} has outcomes per image; row key 'num_bootstrap': "
+                f"expected an integer, found {row.num_bootstrap!r}"
+            )
         rows.append(row)
     return rows
 
@@ -89,8 +92,7 @@ def _check(path: Path, values: Any) -> None:
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected a list of objects, found {type(values).__name__}")
     for key, kinds in _REQUIRED.items():
-        optional = key in ("ci_low", "ci_high") and values.get(key, 0) is None
-        if key not in values or not (optional or isinstance(values[key], kinds)):
+        if not isinstance(values.get(key), kinds):
             raise ValueError(f"{path}: row key {key!r}: expected {kinds}, found {values.get(key)!r}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.tables import Line, headlines, points, verdicts
+from pipeline.report.tables import Line, coverage, headlines, points, verdicts
 from pipeline.storage.files import write_json, write_text
 
 _RIGHT = frozenset({3, 4, 5, 6, 7})  # columns of numbers
@@ -31,12 +31,14 @@ def write_tables(
     every = [_cells(line, config) for line in lines]
     first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
     sentences = verdicts(lines, config)
-    parts = [_table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences)]
+    parts = [
+        _table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences), coverage(lines)
+    ]  # fmt: skip
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     versions = f"Computed with {', '.join(made_with)}." if made_with else ""
     tables = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
-    parts = [*tables, versions]
+    parts = [coverage(lines), *tables, versions]
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
     said = [*sentences, versions] if versions else sentences

@@ -1,21 +1,17 @@
-"""Rows of several arms and seeds -> lines of a table, with intervals and differences to the baseline.
-
-With one seed a line's interval is the probe's own. With several, images are drawn again on the mean over
-seeds, so the interval speaks of the test images and the standard deviation of the seeds.
-"""
+"""Rows of several arms and seeds -> lines of a table, with intervals and differences to the baseline."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.centred_interval import centred_interval
+from pipeline.report.intervals.of_rows import difference_interval, value_interval
+from pipeline.report.intervals.students_t import half_width
 from pipeline.report.rows import Row
 
 Line = dict[str, Any]
+NOT_TOLD_APART = "not told apart"
 
 
 def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
@@ -26,9 +22,9 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
         config: order of arms, baseline, confidence.
 
     Returns:
-        Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, difference, difference_std,
-        difference_ci_low, difference_ci_high, baseline, seeds, dataset, split, num_images, protocol,
-        higher_is_better, fingerprint. What does not apply is None.
+        Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, confidence (of both intervals),
+        difference, difference_std, difference_ci_low, difference_ci_high, baseline, seeds, dataset, split,
+        num_images, protocol, higher_is_better, fingerprint. What does not apply is None.
 
     Raises:
         ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
@@ -39,14 +35,12 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
     lines = []
     for (task, metric), arms in groups.items():
         _comparable(task, metric, [row for group in arms.values() for row in group])
-        # A stream of its own for each metric: a probe more changes no interval of another.
-        seed = [*task.encode(), 0, *metric.encode()]
         for arm in (arm for arm in config.arms if arm in arms):
             group = sorted(arms[arm], key=lambda row: row.seed)
-            line = _line(group, config, np.random.default_rng(seed))
+            line = _line(group, config)
             name = config.compared_with[arm]
             other = sorted(arms.get(name, []), key=lambda row: row.seed) if arm != name else []
-            difference = _difference(group, other, config, np.random.default_rng(seed))
+            difference = _difference(group, other, config)
             lines.append(line | difference | {"baseline": name})
     return lines
 
@@ -83,10 +77,20 @@ def summary(lines: list[Line], config: TablesConfig) -> str:
         return "There is nothing to compare: no arm with an auxiliary head was measured beside its baseline."
     told = []
     for (arm, baseline), of in counts.items():
-        parts = [f"{of[word]} {word}" for word in ("better", "worse", "not told apart") if of[word]]
+        parts = [f"{of[word]} {word}" for word in ("better", "worse", NOT_TOLD_APART) if of[word]]
         told.append(f"{arm} against {baseline}, of {sum(of.values())} tasks: {', '.join(parts)}")
-    over = "at this one seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
+    over = "at this seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
     return f"{'; '.join(told)} ({over}; {100 * config.confidence:g} % intervals over test images)."
+
+
+def coverage(lines: list[Line]) -> str:
+    """What the intervals do not cover, where that is much: with one seed, the randomness of training."""
+    if not lines or any(len(line["seeds"]) > 1 for line in lines):
+        return ""
+    return (
+        "One seed: the intervals are over test images. Another seed, or another processor, gives other "
+        "values; for a claim about the method, run several seeds."
+    )
 
 
 def headlines(lines: list[Line]) -> list[Line]:
@@ -107,27 +111,25 @@ def _direction(line: Line) -> str:
     """Which side of 0 the whole interval of a difference lies on."""
     sign = 1 if line["higher_is_better"] else -1
     worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
-    return "better" if worst > 0 else "worse" if best < 0 else "not told apart"
+    return "better" if worst > 0 else "worse" if best < 0 else NOT_TOLD_APART
 
 
 def _judged(line: Line, config: TablesConfig) -> str:
-    """In words. The interval speaks of the test images; of several seeds, Student's t speaks of others."""
-    sign = 1 if line["higher_is_better"] else -1
-    worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
-    if worst <= 0 <= best:
+    """In words. The interval is over test images; of several seeds, Student's t speaks of others."""
+    direction = _direction(line)
+    if direction == NOT_TOLD_APART:
         return "no difference shown"
-    verdict = f"{line['arm']} is {'better' if worst > 0 else 'worse'}"
+    verdict = f"{line['arm']} is {direction}"
+    if line["difference_std"] is None:
+        return f"{verdict} at this seed, on this machine"
     if not _shown_for_others(line, config.confidence):
         verdict += " at these seeds (not shown for others)"
     return verdict
 
 
 def _shown_for_others(line: Line, confidence: float) -> bool:
-    """Whether Student's t interval of the difference over seeds leaves 0 out; True for one seed."""
-    if line["difference_std"] is None:
-        return True
-    count = len(line["seeds"])
-    half = stdtrit(count - 1, (1 + confidence) / 2) * line["difference_std"] / count**0.5
+    """Whether Student's t interval of the difference over several seeds leaves 0 out."""
+    half = half_width(line["difference_std"], len(line["seeds"]), confidence=confidence)
     return abs(line["difference"]) > half
 
 
@@ -141,11 +143,9 @@ def _comparable(task: str, metric: str, rows: list[Row]) -> None:
         raise ValueError(f"{task} {metric}: arms have different seeds: {seeds}")
 
 
-def _line(group: list[Row], config: TablesConfig, rng: np.random.Generator) -> Line:
+def _line(group: list[Row], config: TablesConfig) -> Line:
     first, values = group[0], np.array([row.value for row in group])
-    low, high = first.ci_low, first.ci_high
-    if len(group) > 1:
-        low, high = _interval(_Answers.of(group), float(values.mean()), config, rng)
+    low, high = value_interval(group, config)
     return {
         "experiment": config.experiment,
         "arm": first.arm,
@@ -155,6 +155,7 @@ def _line(group: list[Row], config: TablesConfig, rng: np.random.Generator) -> L
         "std": _std(values),
         "ci_low": low,
         "ci_high": high,
+        "confidence": config.confidence,
         "seeds": [row.seed for row in group],
         "dataset": first.dataset,
         "split": first.split,
@@ -165,67 +166,16 @@ def _line(group: list[Row], config: TablesConfig, rng: np.random.Generator) -> L
     }
 
 
-def _difference(group: list[Row], base: list[Row], config: TablesConfig, rng: np.random.Generator) -> Line:
-    """Paired twice: the same seeds, and the same images."""
+def _difference(group: list[Row], base: list[Row], config: TablesConfig) -> Line:
     names = ("difference", "difference_std", "difference_ci_low", "difference_ci_high")
     if not base:
         return dict.fromkeys(names)
     differences = np.array([row.value - other.value for row, other in zip(group, base, strict=True)])
-    difference = float(differences.mean())
-    low, high = _interval(_Answers.of(group).minus(_Answers.of(base)), difference, config, rng)
-    values = (difference, _std(differences), low, high)
+    low, high = difference_interval(group, base, config)
+    values = (float(differences.mean()), _std(differences), low, high)
     return dict(zip(names, values, strict=True))
 
 
 def _std(values: np.ndarray) -> float | None:
     """Standard deviation of the population that the seeds are a sample of; None for one seed."""
     return float(values.std(ddof=1)) if values.size > 1 else None
-
-
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """What an interval is made of: values per image, or per resample of the images; neither where unknown."""
-
-    images: np.ndarray | None  # (n,) whose mean is the metric
-    replicates: np.ndarray | None  # (R,) the metric itself
-
-    @classmethod
-    def of(cls, group: list[Row]) -> "_Answers":
-        """Means over seeds."""
-        return cls(_mean([row.correct for row in group]), _mean([row.replicates for row in group]))
-
-    def minus(self, other: "_Answers") -> "_Answers":
-        """Of a difference, paired image by image or resample by resample."""
-        return _Answers(_minus(self.images, other.images), _minus(self.replicates, other.replicates))
-
-
-def _mean(arrays: list[np.ndarray | None]) -> np.ndarray | None:
-    return None if any(array is None for array in arrays) else np.mean(arrays, axis=0)
-
-
-def _minus(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
-    return None if first is None or second is None or first.shape != second.shape else first - second
-
-
-def _interval(
-    answers: _Answers, value: float, config: TablesConfig, rng: np.random.Generator
-) -> tuple[float | None, float | None]:
-    """Of `value`, over images drawn again with replacement."""
-    if answers.images is not None:
-        tail = (1 - config.confidence) / 2
-        means = _resampled_means(answers.images, config.num_bootstrap, rng)
-        low, high = np.quantile(means, [tail, 1 - tail])
-        return float(low), float(high)
-    if answers.replicates is not None:
-        return centred_interval(answers.replicates, value, config.confidence)
-    return None, None
-
-
-def _resampled_means(values: np.ndarray, num_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
-    """Means of `values` over resamples of the images.
-
-    The values take few levels, so counts per level are drawn (multinomial), which is the same distribution.
-    """
-    # Rounding joins levels that differ in the last bit only.
-    levels, counts = np.unique(np.round(values, 9), return_counts=True)
-    return rng.multinomial(values.size, counts / values.size, size=num_bootstrap) @ levels / values.size

@@ -1,11 +1,11 @@
-"""What `doit run doctor` says of one thing that it looked at."""
+"""A line of `doit run doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool | None  # False would stop a run; None only makes it slower or smaller

@@ -74,7 +74,7 @@ def compile_core_headers(folder: Path, compiler: str, flags: str, include: list[
 
 
 def core_flags(folder: Path) -> str:
-    """What the compiler is told for the core, when it is compiled and at every import after it."""
+    """The compiler's flags for the core, when it is compiled and at every import after it."""
     header = folder / "core.h"
     return f"-include {header}" if header.is_file() else ""
 

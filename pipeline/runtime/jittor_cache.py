@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import sysconfig
 import time
 from collections.abc import Callable
@@ -18,12 +17,11 @@ from typing import IO
 from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.processor import model_and_flags
-from pipeline.storage.files import read_json, replacing, write_json
+from pipeline.runtime.quiet_child import run_quietly
+from pipeline.storage.files import replacing, write_json
 
 # One object file per source file of Jittor 1.3.11's core; only for the progress line.
 _NUM_CORE_FILES = 157
-_SECONDS_BETWEEN_REPORTS = 15.0
-_PROJECT = Path(__file__).resolve().parents[2]
 # Variables by which a user may change how Jittor compiles.
 _COMPILE_VARIABLES = ("cc_flags", "kernel_flags", "nvcc_flags", "debug", "enable_lto", "use_data_gz")
 _CUDA_COMPILE_VARIABLES = ("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "conv_opt")
@@ -33,7 +31,7 @@ OneDnn = tuple[Path, Path]  # folder of the headers, library
 
 
 class JittorBuildError(RuntimeError):
-    """Jittor's core could not be compiled; the message ends with what the build said last."""
+    """Jittor's core could not be compiled; the message ends with the end of the build's log."""
 
 
 def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
@@ -172,11 +170,6 @@ def load_globally(library: Path | None) -> None:
         ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
-def build_seconds(folder: Path) -> float | None:
-    """How long compiling the core took, if it is there."""
-    return float(read_json(_mark(folder))["seconds"]) if is_built(folder) else None
-
-
 def _mark(folder: Path) -> Path:
     return folder / "built.json"
 
@@ -201,41 +194,22 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
     if headers := compiled_headers.core_flags(folder):
         variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112
     log = folder / "first-compile.log"
+
+    def report(seconds: float) -> None:
+        done = sum(1 for _ in folder.rglob("*.o"))
+        say(f"  {done} of about {_NUM_CORE_FILES} files compiled, {seconds:.0f} s")
+
     for _ in range(2):
-        with open(log, "ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                cwd=_PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(lock.fileno(),),
-                env=variables,
-            )
-            try:
-                _report_until_done(process, folder, say)
-            except BaseException:
-                process.terminate()
-                process.wait()
-                raise
-        if process.returncode or is_built(folder):
+        exit_code = run_quietly(
+            code, log, environment=variables, keep_open=(lock.fileno(),), waiting=report
+        )
+        if exit_code or is_built(folder):
             break
     if not is_built(folder):
         tail = log.read_text(errors="replace")[-4000:]
         raise JittorBuildError(
-            f"Jittor's core was not compiled (exit code {process.returncode}); {log} ends:\n{tail}"
+            f"Jittor's core was not compiled (exit code {exit_code}); {log} ends:\n{tail}"
         )
-
-
-def _report_until_done(process: subprocess.Popen, folder: Path, say: Say) -> None:
-    started = time.monotonic()
-    while True:
-        try:
-            process.wait(timeout=_SECONDS_BETWEEN_REPORTS)
-            return
-        except subprocess.TimeoutExpired:
-            done = sum(1 for _ in folder.rglob("*.o"))
-            say(f"  {done} of about {_NUM_CORE_FILES} files compiled, {time.monotonic() - started:.0f} s")
 
 
 def _link(link: Path, target: Path) -> None:

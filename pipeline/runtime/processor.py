@@ -1,10 +1,10 @@
-"""What the kernel says of the processor. Nothing here needs Jittor."""
+"""The processor, as the kernel describes it. Nothing here needs Jittor."""
 
 import platform
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-# What a processor says of itself where it multiplies bfloat16 faster than float32.
+# Flags of a processor that multiplies bfloat16 faster than float32.
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 

@@ -77,10 +77,10 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         device: "auto" takes the first GPU if one works, "cuda" insists on it, "cuda:1" on the second one of
             those that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
         threads: of the CPU kernels; 0 means every core that this process may use.
-        say: is told, in whole lines, what takes long and what is missing.
+        say: called with lines about what takes long and what is missing.
 
     Raises:
-        JittorStartError: the wrong NumPy, no compiler, no GPU where one was asked for.
+        JittorStartError: the wrong NumPy, no compiler, no GPU though the device names one.
         ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
@@ -194,7 +194,7 @@ def _find_compiler() -> str:
 
 
 def _set_cuda_environment(cuda: CudaSetup | None) -> None:
-    """What the compilers are told for a card, beside what the user tells them; nothing of it for the CPU."""
+    """Set the compilers' flags for a card, beside the user's own; unset them for the CPU."""
     names = ("cc_flags", "NVCC_APPEND_FLAGS", "conv_opt")
     if cuda is None:
         environment.restore(names)  # a parent may have been started on a card

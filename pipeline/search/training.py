@@ -21,8 +21,9 @@ from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, JointState, joint_state, joint_step
 from pipeline.storage.files import sha256_of_json
-from pipeline.training.loop import Progress, Training, train
+from pipeline.training.loop import Training, train
 from pipeline.training.metrics_log import METRICS, read_metrics
+from pipeline.training.progress import Progress
 from pipeline.transforms import on_device
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log

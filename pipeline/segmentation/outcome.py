@@ -1,6 +1,5 @@
 """Results of a segmentation: rows, scores of each class, and the confusion matrix."""
 
-import csv
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,9 +17,12 @@ from pipeline.evaluate.mean_iou import (
 )
 from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
 from pipeline.report.classification_rows import write_no_outcome
-from pipeline.report.measures import Measure, TestImages, resample_counts, write_measures
+from pipeline.report.confusion import write_confusion
+from pipeline.report.intervals.resamples import resample_counts
+from pipeline.report.labelled_images import without_images
+from pipeline.report.measures import Measure, TestImages, write_measures
 from pipeline.segmentation.evaluation import Prediction
-from pipeline.storage.files import replacing
+from pipeline.storage.files import write_csv
 
 _HEADS = {"linear": "1x1 convolution on 4 taps", "uper": "UPerNet on 4 taps"}
 
@@ -29,10 +31,8 @@ def why_not(dataset: PreparedDataset) -> str | None:
     """Why nothing can be segmented in this data set; None where it can."""
     if dataset.annotation != "label-map":
         return f"no segmentation of {dataset.name}: expected label maps, found {dataset.annotation}"
-    missing = [split for split in ("train", "test") if not len(dataset.indices(split))]
-    if missing:
-        return f"no segmentation of {dataset.name}: no labelled images in the parts {', '.join(missing)}"
-    return None
+    missing = without_images({split: dataset.indices(split) for split in ("train", "test")})
+    return f"no segmentation of {dataset.name}: {missing}" if missing else None
 
 
 def write_outcome(
@@ -92,14 +92,5 @@ def write_tables(output: Path, confusion: np.ndarray, class_names: list[str]) ->
         for shares in (class_iou(areas), class_accuracy(areas))
     )
     pixels = zip(class_names, ious, accuracies, *areas[::-1].tolist()[:2], strict=True)
-    _write_csv(
-        output / "per_class.csv", [["class", "iou", "accuracy", "pixels", "predicted_pixels"], *pixels]
-    )
-    header = ["true class \\ predicted class", *class_names]
-    lines = [[name, *counts] for name, counts in zip(class_names, confusion.tolist(), strict=True)]
-    _write_csv(output / "confusion.csv", [header, *lines])
-
-
-def _write_csv(path: Path, rows: list[list]) -> None:
-    with replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows(rows)
+    write_csv(output / "per_class.csv", [["class", "iou", "accuracy", "pixels", "predicted_pixels"], *pixels])
+    write_confusion(output / "confusion.csv", confusion, class_names)

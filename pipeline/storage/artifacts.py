@@ -12,10 +12,11 @@ from typing import Any
 from pipeline.storage.files import PARTIAL, partial_of, sha256_of_file, sha256_of_json, write_json
 
 STAMP = "stamp.json"
-REQUEST = "request.json"
+JOB = "job.json"
 LOG = "stage.log"
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
+DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
 _HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
 
 
@@ -48,7 +49,7 @@ def output_records(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
-    if relative.as_posix() in (STAMP, REQUEST, LOG) or path.suffix == PARTIAL:
+    if relative.as_posix() in (STAMP, JOB, LOG) or path.suffix == PARTIAL:
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
 
@@ -66,7 +67,7 @@ def fault(directory: Path, fingerprint: str) -> str | None:
     """Why the artifact cannot be used as it is; None where it is whole and has this fingerprint."""
     stamp = read_stamp(directory)
     if stamp is None:
-        return INTERRUPTED if (directory / REQUEST).exists() else "never run"
+        return INTERRUPTED if (directory / JOB).exists() else "never run"
     if stamp.get("fingerprint") != fingerprint:
         return f"{STAMP} is of another fingerprint"
     for name, record in stamp["outputs"].items():
@@ -80,7 +81,7 @@ def fault(directory: Path, fingerprint: str) -> str | None:
 
 
 def content_of(stamp: dict[str, Any]) -> str:
-    """Digest of what an artifact holds: what the stage said, else one of all its outputs' records."""
+    """Digest of what an artifact holds: as the stage returned it, else of its outputs' records."""
     return stamp.get("content") or sha256_of_json(stamp["outputs"])
 
 

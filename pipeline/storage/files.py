@@ -1,11 +1,12 @@
 """Files that appear whole or not at all."""
 
+import csv
 import hashlib
 import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,15 @@ def write_json(target: Path, value: Any) -> None:
     """Write `value` as JSON, whole or not at all.
 
     Raises:
-        ValueError: `value` holds NaN or an infinity, which JSON cannot say.
+        ValueError: `value` holds NaN or an infinity, which JSON cannot hold.
     """
     write_text(target, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def write_csv(target: Path, rows: Iterable[Sequence]) -> None:
+    """Write rows of values as CSV, whole or not at all."""
+    with replacing(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
 
 
 def read_json(path: Path) -> Any:

@@ -1,9 +1,10 @@
 """The table of `ablate`: what each variant of the head does to discrepancy and gain."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config.studies import AblateConfig
+from pipeline.graph.runs import Run
 from pipeline.studies.agreement import agreement
 from pipeline.studies.comparison import MEASURES, compared_lines
 from pipeline.studies.files import Column, gain, number, percent, text, write_study
@@ -20,10 +21,10 @@ DEFINITIONS = (
 )
 
 
-def write_ablation(directory: Path, config: AblateConfig, trained: Mapping[str, Path]) -> None:
-    """Write ablate.{md,csv,tex,json,txt}; `trained` as in `compared_lines`."""
-    lines = compared_lines(config, trained)
-    probes = list(dict.fromkeys(key.partition("/")[0] for key in trained if not key.startswith("pretrain/")))
+def write_ablation(directory: Path, config: AblateConfig, runs: Sequence[Run]) -> None:
+    """Write ablate.{md,csv,tex,json,txt}; `runs` as in `compared_lines`."""
+    lines = compared_lines(config, runs)
+    probes = list(dict.fromkeys(run.stage for run in runs if run.stage != "pretrain"))
     columns = [text("variant", "name"), text("head", "head"), *MEASURE_COLUMNS]
     for probe in probes:
         key = f"{probe}_gain"
@@ -38,5 +39,5 @@ def write_ablation(directory: Path, config: AblateConfig, trained: Mapping[str, 
         lines,
         columns,
         [*(found.sentence(config.confidence) for found in agreements), DEFINITIONS],
-        extra={"correlations": [found.as_dict() for found in agreements]},
+        extra={"confidence": config.confidence, "correlations": [found.as_dict() for found in agreements]},
     )

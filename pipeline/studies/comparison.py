@@ -1,6 +1,6 @@
 """Heads that were each trained alone: discrepancy beside gain, one line per head."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import StudyConfig
 from pipeline.config.tables import TablesConfig
+from pipeline.graph.runs import Run
 from pipeline.report.rows import Row, read_rows
 from pipeline.report.tables import headlines, table_lines
 from pipeline.training.metrics_log import METRICS, read_metrics
@@ -18,11 +19,11 @@ MEASURES = ("cka", "cosine", "kl")
 _PREFIX = "discrepancy_"
 
 
-def compared_lines(config: StudyConfig, trained: Mapping[str, Path]) -> list[Line]:
+def compared_lines(config: StudyConfig, runs: Iterable[Run]) -> list[Line]:
     """A line for the baseline and for every head.
 
     Args:
-        trained: artifacts by "<stage>/<name>-seed<s>": `pretrain` of every head, and probes of all.
+        runs: `pretrain` of every head, and probes of the heads and the baseline.
 
     Returns:
         Lines with name, head, seeds; for each measure of discrepancy at the end of training its mean over
@@ -32,13 +33,12 @@ def compared_lines(config: StudyConfig, trained: Mapping[str, Path]) -> list[Lin
     """
     rows: list[Row] = []
     discrepancies: dict[str, list[dict[str, float]]] = {}
-    for key, directory in trained.items():
-        stage, _, run = key.partition("/")
-        name, _, seed = run.rpartition("-seed")
-        if stage == "pretrain":
-            discrepancies.setdefault(name, []).append(last_discrepancy(directory))
+    for run in runs:
+        name = run.key.head or run.key.arm
+        if run.stage == "pretrain":
+            discrepancies.setdefault(name, []).append(last_discrepancy(run.directory))
         else:
-            rows += read_rows(directory, arm=name, seed=int(seed))
+            rows += read_rows(run.directory, arm=name, seed=run.key.seed)
     names = table_order(config)
     tables = TablesConfig(
         experiment=config.experiment,

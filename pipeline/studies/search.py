@@ -1,11 +1,12 @@
 """The table of `search`: candidates by score, what each costs, and which one is chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.studies import SearchConfig
 from pipeline.graph.chosen_head import CHOSEN_HEAD, head_section
+from pipeline.graph.runs import Run
 from pipeline.search.files import COST, SCORES
 from pipeline.storage.files import read_json, write_text
 from pipeline.studies.comparison import MEASURES, Line, in_words, mean_and_std
@@ -15,17 +16,17 @@ PROXIES = (*MEASURES, "auxiliary_loss")
 WORDS = {"cka": "1 - CKA", "cosine": "cosine dist.", "kl": "KL (nats)", "auxiliary_loss": "own loss (nats)"}
 
 
-def write_search(directory: Path, config: SearchConfig, trainings: Mapping[str, Path]) -> None:
+def write_search(directory: Path, config: SearchConfig, trainings: Sequence[Run]) -> None:
     """Write search.{md,csv,tex,json,txt} and the chosen head.
 
     Args:
-        trainings: artifacts of the joint trainings by "seed<s>".
+        trainings: the joint training of every seed.
 
     Raises:
         ValueError: no candidate has the score that the ranking is by.
     """
-    scores = [read_json(path / SCORES) for path in trainings.values()]
-    costs = [read_json(path / COST) for path in trainings.values()]
+    scores = [read_json(run.directory / SCORES) for run in trainings]
+    costs = [read_json(run.directory / COST) for run in trainings]
     lines = ranked([_candidate(config, name, scores, costs) for name in config.heads], config.ranking)
     chosen = lines[0]
     if chosen[config.ranking] is None:
@@ -45,7 +46,7 @@ def write_search(directory: Path, config: SearchConfig, trainings: Mapping[str, 
         "search",
         lines,
         columns,
-        _sentences(config, lines, total, list(trainings)),
+        _sentences(config, lines, total, [run.key.seed for run in trainings]),
         extra={"ranking": config.ranking, "chosen": chosen["name"], "cost": total},
     )
     write_text(directory / CHOSEN_HEAD, head_section(config.heads[chosen["name"]]))
@@ -96,7 +97,7 @@ def _total_cost(costs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _sentences(
-    config: SearchConfig, lines: list[Line], total: dict[str, float], seeds: list[str]
+    config: SearchConfig, lines: list[Line], total: dict[str, float], seeds: list[int]
 ) -> list[str]:
     chosen, close = lines[0], within_errors(lines, config.ranking)
     also = f"; not told apart from it by these images: {', '.join(close)}" if close else ""
@@ -106,9 +107,9 @@ def _sentences(
         f"cost: a joint step takes {total['seconds_joint_step']:.3g} s, a step of every candidate alone "
         f"{total['seconds_alone_steps']:.3g} s in all: the search costs {100 * total['share']:.0f} % of "
         f"training each alone for as long ({total['num_steps']:.0f} steps; medians of a few steps here)",
-        f"seeds {' '.join(seeds).replace('seed', '')}; ± is the standard deviation over seeds, `error` the "
+        f"seeds {' '.join(map(str, seeds))}; ± is the standard deviation over seeds, `error` the "
         "jackknife standard error of the score over held-out images",
-        "no labels were used; whether to trust the ranking says `doit run search-validate`; the proxies and "
+        "no labels were used; `doit run search-validate` shows whether to trust the ranking; the proxies and "
         "the joint training are this project's own",
     ]
 

@@ -1,9 +1,10 @@
 """The table of `search-validate`: the search's ranking beside what each candidate gains alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.config.studies import SearchValidateConfig
+from pipeline.graph.runs import Run
 from pipeline.report.tables import points
 from pipeline.storage.files import read_json
 from pipeline.studies.ablation import DEFINITIONS, MEASURE_COLUMNS
@@ -16,16 +17,16 @@ GAIN = "knn_gain"
 
 
 def write_search_validation(
-    directory: Path, config: SearchValidateConfig, search: Path, trained: Mapping[str, Path]
+    directory: Path, config: SearchValidateConfig, search: Path, runs: Iterable[Run]
 ) -> None:
     """Write search-validate.{md,csv,tex,json,txt}.
 
     Args:
         search: artifact of `search`.
-        trained: as in `compared_lines`.
+        runs: as in `compared_lines`.
     """
     found = {line["name"]: line for line in read_json(search / "search.json")["lines"]}
-    lines = [_joined(line, found.get(line["name"], {})) for line in compared_lines(config, trained)]
+    lines = [_joined(line, found.get(line["name"], {})) for line in compared_lines(config, runs)]
     lines.sort(key=lambda line: (line["rank"] is not None, line["rank"]))
     heads = [line for line in lines if line["name"] in config.heads]
     # The proxy that ranked comes first; the others and the discrepancy alone are there to compare.
@@ -53,6 +54,7 @@ def write_search_validation(
         ],
         extra={
             "ranking": config.ranking,
+            "confidence": config.confidence,
             "trust": agreements[0].as_dict(),
             "correlations": [one.as_dict() for one in agreements],
         },

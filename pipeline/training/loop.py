@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ from pipeline.training.checkpoint import State, load_checkpoint, save_checkpoint
 from pipeline.training.losses import read_losses
 from pipeline.training.metrics_log import METRICS, append_metrics, rewind
 from pipeline.training.prefetch import prefetch
+from pipeline.training.progress import Progress
 from pipeline.training.throughput import Throughput
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -26,16 +26,6 @@ class Outcome(Protocol):
 
 Batch = TypeVar("Batch")
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a bar shows after a logged step."""
-
-    step: int  # done
-    num_steps: int
-    metrics: dict[str, float]
-    warning: str | None
 
 
 class Training(ABC, Generic[State, Batch, OutcomeT]):

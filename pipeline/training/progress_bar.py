@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from pipeline.training.loop import Progress
+from pipeline.training.progress import Progress
 
 _SHORT = {"images_per_second": "img/s", "teacher_entropy": "entropy", "feature_spread": "spread"}
 # In the log only: schedules, and what moves slowly.

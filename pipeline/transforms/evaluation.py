@@ -1,15 +1,12 @@
-"""Crops for the probes: the central one for features, random ones for training a probe."""
+"""The central crop, for features."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from pipeline.transforms.crop_parameters import plain_parameters, random_boxes
+from pipeline.transforms.crop_parameters import plain_parameters
 from pipeline.transforms.rendering import image_sizes, render_crops
-
-_PROBE_SCALE = (0.08, 1.0)
-_PROBE_ASPECT_RATIO = (3 / 4, 4 / 3)
 
 
 def center_crops(
@@ -39,28 +36,5 @@ def center_crops(
         plain_parameters(np.arange(len(images)), boxes, size=crop_size),
         resized=resized.astype(np.int32),
         window=np.rint((resized - crop_size) / 2).astype(np.int32),
-    )
-    return render_crops(images, parameters, crop_size, mean=mean, std=std)
-
-
-def probe_crops(
-    rng: np.random.Generator,
-    images: Sequence[np.ndarray],
-    crop_size: int,
-    *,
-    mean: np.ndarray,
-    std: np.ndarray,
-) -> np.ndarray:
-    """A random box of 8 to 100 % of each image's area, flipped with chance 1/2.
-
-    Returns:
-        (B, 3, crop_size, crop_size) float32.
-
-    Source: the linear protocol of DINO and iBOT.
-    """
-    sizes = image_sizes(images)
-    boxes = random_boxes(rng, sizes, scale=_PROBE_SCALE, aspect_ratio=_PROBE_ASPECT_RATIO)
-    parameters = replace(
-        plain_parameters(np.arange(len(images)), boxes, size=crop_size), flip=rng.random(len(images)) < 0.5
     )
     return render_crops(images, parameters, crop_size, mean=mean, std=std)

@@ -14,7 +14,7 @@ def test_nothing_to_do_is_quick_and_shows_the_table(project):
     started = time.monotonic()
     done = project.doit("run", "all")
     seconds = time.monotonic() - started
-    assert "13/13] tables: up to date" in done.stdout
+    assert "14/14] report: up to date" in done.stdout
     assert "hssl - random, knn top1:" in done.stdout
     assert seconds < 2, "1 s on an idle machine"
 
@@ -25,6 +25,7 @@ def test_tables_pictures_links_and_record(project):
     table = json.loads((folder / "table.json").read_text())
     assert len(table) == 6
     assert all((folder / f"table.{end}").read_text() for end in ("md", "csv", "tex", "txt"))
+    assert "hssl - random, knn top1:" in (folder / "report.html").read_text()
     assert (folder / "pictures" / "curves-hssl-seed0-loss.png").read_text() == "a picture"
     link = folder / "artifacts" / "knn-hssl-seed0"
     assert not os.path.isabs(os.readlink(link))
@@ -55,7 +56,7 @@ def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
     project.configure(epochs=4)
     project.ran()
     listed = project.doit("run", "gc").stdout
-    assert listed.count("unreferenced") == 6 + 2  # two old arms, curves, tables, what the copy had prepared
+    assert listed.count("unreferenced") == 6 + 3  # two old arms, curves, tables, report, the copy's data
     project.doit("run", "gc", "delete=yes")
     assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
     assert project.ran() == []

@@ -87,9 +87,9 @@ def test_gc_leaves_alone_what_is_being_made(project):
     project.configure(epochs=3)
     project.ran("run", "tables")  # the record no longer names what is being made
     project.doit("run", "gc", "delete=yes")
-    request = next((project.folder / "results/artifacts/pretrain").glob("*/request.json"))
+    job = next((project.folder / "results/artifacts/pretrain").glob("*/job.json"))
     running = [
-        p for p in request.parent.parent.glob("*/request.json") if not (p.parent / "stamp.json").exists()
+        p for p in job.parent.parent.glob("*/job.json") if not (p.parent / "stamp.json").exists()
     ]
     process.terminate()
     process.wait()

@@ -61,9 +61,8 @@ def test_the_batch_size_does_not_change_the_features(backbone, tiny_prepared, tm
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_a_random_backbone_stands_for_student_and_teacher(tmp_path):
-    (tmp_path / "backbone.safetensors").touch()
-    assert features.backbone_path(tmp_path, "student").name == "backbone.safetensors"
-    (tmp_path / "metrics.jsonl").touch()
-    with pytest.raises(FileNotFoundError, match=r"student\.safetensors: no backbone"):
-        features.backbone_path(tmp_path, "student")
+def test_a_backbone_without_a_student_has_no_features_of_one(backbone, tiny_prepared, tmp_path):
+    from pipeline.models.weights import WeightsError
+
+    with pytest.raises(WeightsError, match=r"student\.safetensors: not a readable"):
+        extracted(backbone, tiny_prepared, tmp_path / "features", weights="student")

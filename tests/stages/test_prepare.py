@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from faster_coco_eval.core import mask as run_lengths
 
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.photo_scenes import draw
-from pipeline.datasets.photo_scenes.rle import decode_mask
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.storage.files import read_json
 from stages.prepare import described, run
@@ -43,7 +43,8 @@ def test_photo_scenes_hold_what_is_drawn(tmp_path):
             objects = dataset.objects(i)
             assert objects.classes.tolist() == [one["category_id"] - 1 for one in wanted]
             assert objects.areas.tolist() == [one["area"] for one in wanted]
-            masks = [decode_mask(one["segmentation"]) for one in wanted]
+            runs = [run_lengths.frPyObjects(one["segmentation"], 32, 32) for one in wanted]
+            masks = [run_lengths.decode(of_object) for of_object in runs]
             assert np.array_equal(objects.masks(32, 32), np.array(masks).reshape(-1, 32, 32))
             i += 1
     assert i == len(dataset) == 13
@@ -96,3 +97,18 @@ def test_one_line_on_pixels_or_objects():
         "caution: the training images do not vary in G, B; "
         'with normalization = "dataset", one grey level counts as a standard deviation there',
     ]
+
+
+def test_pictures_of_the_data_are_drawn_and_never_in_the_way(tmp_path, capsys, monkeypatch):
+    config = DataConfig(photo_scenes=PhotoScenesConfig(**COUNTS))
+    digest = run(config, tmp_path / "drawn", runtime=RuntimeConfig())
+    assert sorted(path.name for path in (tmp_path / "drawn/sheets").iterdir()) == [
+        "test.png", "train.png", "val.png",
+    ]  # fmt: skip
+
+    def fail(*_):
+        raise ZeroDivisionError("of the drawing")
+
+    monkeypatch.setattr("stages.prepare.write_data_sheets", fail)
+    assert run(config, tmp_path / "not", runtime=RuntimeConfig()) == digest
+    assert "caution: no pictures of the data were drawn: of the drawing" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import pytest
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig, SearchConfig
+from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.files import sha256_of_file
 from stages import search, search_train
 
@@ -30,7 +31,8 @@ def test_equal_runs_choose_the_same_head(jt, tiny_prepared, tiny_config, tmp_pat
     names = {path.name for path in (tmp_path / "first").iterdir()}
     assert names == {"scores.json", "cost.json", "metrics.jsonl", "checkpoint.safetensors"}
     config = SearchConfig(experiment="e", arm="hssl", baseline="ibot", heads=HEADS, ranking="cka")
-    search.run(config, tmp_path, runtime=RUNTIME, seed0=tmp_path / "first")
+    first_run = Run("search-train", RunKey(seed=0), tmp_path / "first")
+    search.run(config, tmp_path, runtime=RUNTIME, runs=[first_run])
     scores = json.loads((tmp_path / "first" / "scores.json").read_text())
     found = json.loads((tmp_path / "search.json").read_text())
     assert found["chosen"] == max(scores, key=lambda name: scores[name]["cka"])

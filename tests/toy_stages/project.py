@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "toy_stages" / "toy.py"
 PROBES = ("knn", "linear", "logistic")
-NUM_STAGES = 1 + 2 * 5 + 1 + 1  # data; weights, features and probes of two arms; curves; tables
+NUM_STAGES = 1 + 2 * 5 + 3  # data; weights, features and probes of two arms; curves, tables, report
 
 
 class Project:
@@ -27,6 +27,7 @@ class Project:
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
         for stage in ("tables", "ablate", "search", "search_validate"):
             shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")
+        shutil.copy(TOY.with_name("report.py"), folder / "stages")
         (folder / "images.bin").write_text("pixels")
         self.configure()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.config import data, stages, studies
 from pipeline.evaluate.probes import settings as probes
-from pipeline.graph.stage_runner import read_request, serve
+from pipeline.graph.stage_runner import read_job, serve
 from pipeline.storage.files import write_json, write_text
 
 CONFIGS = {
@@ -27,13 +27,13 @@ CONFIGS = {
     "logistic": probes.LogisticConfig,
     "search-train": studies.JointTrainingConfig,
 }
-REQUEST = read_request(Path(sys.argv[1]))
+JOB = read_job(Path(sys.argv[1]))
 
 
 def run(config, output, *, runtime, **inputs):
     with open(os.environ["TOY_RUNS"], "a") as stream:
-        stream.write(f"{REQUEST.stage}:{REQUEST.name}\n")
-    fault = os.environ.get("TOY_FAULT", "").partition(f"{REQUEST.stage}:")[2]
+        stream.write(f"{JOB.stage}:{JOB.name}\n")
+    fault = os.environ.get("TOY_FAULT", "").partition(f"{JOB.stage}:")[2]
     read = "".join((folder / "result.txt").read_text() for folder in inputs.values())
     result = hashlib.sha256(f"{config.model_dump_json()} {read}".encode()).hexdigest()
     if fault:
@@ -47,36 +47,36 @@ def run(config, output, *, runtime, **inputs):
         os._exit(0)
     elif fault == "fail":
         raise RuntimeError("toy failure")
-    if REQUEST.stage == "prepare":
+    if JOB.stage == "prepare":
         # What is prepared depends on the bytes, whatever the file's time.
         result = hashlib.sha256(Path(config.source).read_bytes()).hexdigest()
     write_text(output / "result.txt", result)
     numbers = [int(result[place : place + 4], 16) / 2**16 for place in range(0, 12, 4)]
-    if REQUEST.stage == "search-train":
+    if JOB.stage == "search-train":
         heads = sorted(config.candidates)
         proxies = [dict(zip(("cka", "cosine", "kl"), (n / (1 + i) for n in numbers), strict=True))
                    for i in range(len(heads))]  # fmt: skip
         cost = {name: {"seconds_alone": 2.0, "parameters": 7} for name in heads}
         write_json(output / "scores.json", dict(zip(heads, proxies, strict=True)))
         write_json(output / "cost.json", {"num_steps": 9, "seconds_joint": 3.0, "candidates": cost})
-    if REQUEST.stage == "pretrain":
+    if JOB.stage == "pretrain":
         names = ("discrepancy_cka", "discrepancy_cosine", "discrepancy_kl")
         line = {"step": 1, **dict(zip(names, numbers, strict=True))}
         write_text(output / "metrics.jsonl", json.dumps(line) + "\n")
-    if REQUEST.stage == "curves":
+    if JOB.stage == "curves":
         write_text(output / "loss.png", "a picture")
         write_json(output / "rows.json", [])
-    if REQUEST.stage in ("knn", "linear", "logistic"):
+    if JOB.stage in ("knn", "linear", "logistic"):
         import numpy as np
 
         correct = np.random.default_rng(int(result[:8], 16)).random(200) < 0.5
         np.savez(output / "predictions.npz", correct_top1=correct)
         value = float(correct.mean())
-        words = {"task": REQUEST.stage, "metric": "top1", "dataset": "toy_set", "split": "test"}
-        row = {"value": value, "ci_low": value - 0.07, "ci_high": value + 0.07, "num_images": 200}
+        words = {"task": JOB.stage, "metric": "top1", "dataset": "toy_set", "split": "test"}
+        row = {"value": value, "num_images": 200, "num_bootstrap": 1000}
         row |= words | {"protocol": "a & b_c"}
         write_json(output / "rows.json", [row])
-    return json.dumps(result) if REQUEST.stage == "prepare" else None
+    return json.dumps(result) if JOB.stage == "prepare" else None
 
 
-serve(run, CONFIGS[REQUEST.stage])
+serve(run, CONFIGS[JOB.stage])

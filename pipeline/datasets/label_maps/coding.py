@@ -40,7 +40,8 @@ class LabelCoding:
         """Pixels of a label image -> (H, W) int16 labels, IGNORED where they count for nothing.
 
         Args:
-            pixels: (H, W) integers; (H, W, 3) uint8 where the value is R + 256 G, or where colours are known.
+            pixels: (H, W) integers; (H, W, 3) uint8 where the value is R + 256 G, where colours are known, or
+                where the three channels hold one number.
 
         Raises:
             BadAnnotation: colours where numbers are expected or the other way round, or a value that is
@@ -74,6 +75,8 @@ class LabelCoding:
         return labels[order][places]
 
     def _values(self, pixels: np.ndarray) -> np.ndarray:
+        if not self.two_channels:
+            pixels = one_number(pixels)
         if self.two_channels != (pixels.ndim == 3):
             found = "colours" if pixels.ndim == 3 else "one number"
             expected = "R + 256 G" if self.two_channels else "a palette index or grey value"
@@ -129,6 +132,12 @@ def coding(
     # A format's own ignored value gives way to a class that is asked for, e.g. 255 in masks of 0 and 255.
     ignored = tuple(value for value in ignored if value not in (config.label_values or ()))
     return LabelCoding(values, ignored, two_channels, colours)
+
+
+def one_number(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of three equal channels, as some programs write grey values -> (H, W); else `pixels`."""
+    is_grey = pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:]).all()
+    return pixels[..., 0] if is_grey else pixels
 
 
 def _packed(colours: np.ndarray) -> np.ndarray:

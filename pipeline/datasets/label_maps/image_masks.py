@@ -1,7 +1,7 @@
 """The plain layouts: a folder of images beside a folder of masks, or lists of an image and its mask.
 
-`images/` and `masks/` may have split folders below them, or lie in split folders; or train.txt, val.txt and
-test.txt hold lines of "image mask".
+`images/` and `masks/` may have split folders below them, or lie in split folders; or `train_labels/` lies
+beside `train/`; or train.txt, val.txt and test.txt hold lines of "image mask".
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipeline.datasets.layout import SPLIT_FOLDERS
 # Of each pair of words the first that is found; masks only count where they hold images, not e.g. text.
 _IMAGES = ("images", "image", "imgs", "img", "img_dir")
 _MASKS = ("masks", "mask", "labels", "annotations", "ann_dir")
+_BESIDE_SPLIT = ("_labels", "_masks")  # behind the name of a split's folder of images
 
 
 def _is_present(root: Path) -> bool:
@@ -37,6 +38,9 @@ def _folders(root: Path) -> list[tuple[str | None, str, str]]:
         )
         if images and masks:
             found.append((split, images, masks))
+        for ending in _BESIDE_SPLIT if split else ():
+            if holds_images(root, split + ending) and holds_images(root, split):
+                found.append((split, split, split + ending))
     return found
 
 

@@ -3,8 +3,10 @@
 labelmap.txt: CVAT and datumaro, in VOC's layout; "name:r,g,b:parts:actions", colours possibly empty.
 class_names.txt: labelme's script for VOC; a name in each line.
 label_colors.txt: CamVid and datumaro's form of it; "r g b name", colours possibly missing.
+class_dict.csv: CamVid and others as they are often passed on; a line "name,r,g,b", then one for each class.
 """
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,7 @@ class NamesBeside(NamedTuple):
 
 
 def read_names_beside(root: Path) -> NamesBeside | None:
-    """The first of labelmap.txt, class_names.txt and label_colors.txt in a folder; None without them.
+    """The first of the files above in a folder; None without them.
 
     Raises:
         ValueError: no names, a name or a colour twice, or a colour that is none.
@@ -74,4 +76,20 @@ def _label_colors(path: Path, lines: list[str]) -> Iterator[tuple[str, Colour | 
         yield name, None if colour[0] is None else tuple(map(int, colour))
 
 
-_READERS = {"labelmap.txt": _labelmap, "class_names.txt": _class_names, "label_colors.txt": _label_colors}
+def _class_dict(path: Path, lines: list[str]) -> Iterator[tuple[str, Colour | None]]:
+    header, *rows = [*csv.reader(lines, skipinitialspace=True)] or [[]]
+    if [word.strip().lower() for word in header] != ["name", "r", "g", "b"]:
+        raise ValueError(f'{path}: expected the columns "name,r,g,b", found {",".join(header)!r}')
+    for row in rows:
+        name, *colour = (word.strip() for word in row)
+        if not name or len(colour) != 3 or not all(number.isdecimal() for number in colour):
+            raise ValueError(f'{path}: expected "name,r,g,b", found {",".join(row)!r}')
+        yield name, tuple(map(int, colour))
+
+
+_READERS = {
+    "labelmap.txt": _labelmap,
+    "class_names.txt": _class_names,
+    "label_colors.txt": _label_colors,
+    "class_dict.csv": _class_dict,
+}

@@ -1,11 +1,15 @@
 """Finding the label map of each image."""
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.label_maps.source import Pair
 from pipeline.datasets.source import path_order
 from pipeline.datasets.tree import walk
+
+# What programs put behind the image's name: most of them, ISIC's, CamVid's in its form with class_dict.csv.
+ENDINGS = ("_mask", "_segmentation", "_L")
 
 
 def image_files(root: Path, folder: str) -> list[str]:
@@ -29,16 +33,24 @@ def holds_images(root: Path, folder: str) -> bool:
 def paired_folders(root: Path, images: str, label_maps: str, split: str | None) -> list[Pair]:
     """Pair the images of a folder with the files of the same name, apart from the suffix, in another.
 
-    An image without such a file is a pair with a problem. A label map without an image is passed over.
+    A label map may have one of ENDINGS behind the name, where none has the name itself. An image without such
+    a file is a pair with a problem. A label map without an image is passed over.
     """
     by_stem = {_stem(path, label_maps): path for path in image_files(root, label_maps)}
     pairs = []
     for image in image_files(root, images):
         stem = _stem(image, images)
-        label_map = by_stem.get(stem)
+        label_map = next((by_stem[name] for name in named_after(stem) if name in by_stem), None)
         problem = None if label_map else f"no label map: expected {label_maps}/{stem}.png"
         pairs.append(Pair(split, image, label_map or "", problem))
     return pairs
+
+
+def named_after(stem: str) -> Iterator[str]:
+    """Names without suffix that the label map of an image may have, the likeliest first."""
+    yield stem
+    for ending in ENDINGS:
+        yield stem + ending
 
 
 def _stem(path: str, folder: str) -> str:

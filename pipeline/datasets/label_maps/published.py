@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.decode import UndecodableImage, decode_values
+from pipeline.datasets.label_maps.coding import one_number
 from pipeline.datasets.label_maps.source import Pair
 
 _LOOKED_AT = 1000  # label maps, evenly over the set
@@ -19,7 +20,7 @@ def values_found(root: Path, pairs: list[Pair], *, until: int, max_pixels: int) 
     found: set[int] = set()
     for pair in pairs[:: max(1, len(pairs) // _LOOKED_AT)]:
         try:
-            values = decode_values((root / pair.label_map).read_bytes(), max_pixels=max_pixels)
+            values = one_number(decode_values((root / pair.label_map).read_bytes(), max_pixels=max_pixels))
         except (UndecodableImage, OSError):
             continue
         if values.ndim == 2:

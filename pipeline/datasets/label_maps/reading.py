@@ -35,6 +35,7 @@ class LabelMapFormat:
     two_channels: bool = False  # a pixel's value is R + 256 G
     published: str | None = None  # what `class_names` is a list of, if it holds for one data set only
     names_file: str | None = None  # that comes with that data set and settles that it is the one
+    only_stated: bool = False  # `format = "auto"` passes it over: its files could be photographs alone
 
 
 def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> LabelMapSource:

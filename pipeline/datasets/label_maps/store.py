@@ -5,7 +5,7 @@ import zlib
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class LabelMap:
     """A label map as its source has it."""
 
     values: np.ndarray  # (H, W) int16
+    is_upright: ClassVar[bool] = False
 
     @property
     def size(self) -> tuple[int, int]:

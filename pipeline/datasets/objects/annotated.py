@@ -52,6 +52,7 @@ class AnnotatedImage:
     size: tuple[int, int] | None  # (width, height) that the annotations were made for
     origin: str  # the file that says so, for messages
     image_id: int = -1
+    is_upright: bool = False  # made for the image with its EXIF orientation applied; else `size` tells
 
     def packed(self, width: int, height: int) -> PackedObjects:
         """The objects with boxes clipped to the image; those whose box has no area are dropped.

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.datasets.image_folder import ImageFolder
-from pipeline.datasets.objects.annotated import AnnotatedImage
-from pipeline.datasets.source import Entry, max_file_bytes
+from pipeline.datasets.source import Entry, Target, max_file_bytes
 
 
 class ObjectImage(NamedTuple):
@@ -14,7 +13,7 @@ class ObjectImage(NamedTuple):
 
     split: str | None
     path: str  # relative to the source, with "/"
-    annotated: AnnotatedImage | None
+    annotated: Target | None
     problem: str | None = None
 
 
@@ -60,7 +59,7 @@ class ObjectSource:
         """The bytes of an image; as `ImageFolder.read`."""
         return self._files.read(path, start, size)
 
-    def target(self, entry: Entry) -> AnnotatedImage:
+    def target(self, entry: Entry) -> Target:
         """The objects of an entry, not yet looked at."""
         return entry.target
 

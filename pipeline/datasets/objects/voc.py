@@ -12,6 +12,7 @@ from pipeline.datasets.layout import SPLIT_FOLDERS, Layout, Role
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
+from pipeline.datasets.objects.xml_file import xml_root
 from pipeline.datasets.tree import walk
 from pipeline.datasets.voc_layout import IMAGES, images_by_name, listed_names
 from pipeline.datasets.wrappers import below, below_wrappers
@@ -136,7 +137,7 @@ def _has_xml_beside_images(folder: Path) -> bool:
 
 def _read(path: Path) -> _Content:
     try:
-        root = xml.parse(path).getroot()
+        root = xml_root(path)
         size = tuple(int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
         objects = tuple(
             _Object(

@@ -3,19 +3,17 @@
 import numpy as np
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.datasets.label_subset import LabelSubset
-from pipeline.evaluate.feature_files import FeatureSet
 from pipeline.evaluate.knn import KnnPredictions, classify
+from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.report.classification_rows import Metric, Outcome
 
 DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
 
 
-def probe_knn(config: KnnConfig, stored: FeatureSet, subset: LabelSubset, runtime: RuntimeConfig) -> Outcome:
+def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
     """A metric for the k chosen on validation, and one for every k."""
-    val, test = stored.val, stored.test
-    train = stored.train.only(subset.chosen(stored.train.index))
+    subset, train, val, test = data.subset, data.train, data.val, data.test
 
     def vote(queries: np.ndarray) -> list[KnnPredictions]:
         return classify(
@@ -37,7 +35,7 @@ def probe_knn(config: KnnConfig, stored: FeatureSet, subset: LabelSubset, runtim
     common = f"k-NN{subset.words}, cosine, T={config.temperature:g}"
     headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"
     metrics = [Metric("top1", headline.classes == test.labels, protocol)]
-    if len(stored.class_names) > 5:
+    if len(data.class_names) > 5:
         within_five = (headline.ranking == test.labels[:, None]).any(axis=1)
         metrics.append(Metric("top5", within_five, protocol))
     metrics += [

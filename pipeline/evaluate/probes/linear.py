@@ -4,38 +4,35 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.datasets.label_subset import LabelSubset
-from pipeline.evaluate.feature_files import FeatureSet
 from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
+from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.report.classification_rows import Metric, Outcome
 
 SEED = 20  # of first weights and batches; not an option, so that arms differ in their features only
 
 
-def probe_linear(
-    config: LinearConfig, stored: FeatureSet, subset: LabelSubset, runtime: RuntimeConfig
-) -> Outcome:
+def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
     """A metric for the rate chosen on validation, one for iBOT's own practice; the whole sweep as a file."""
     inputs = {
-        split: getattr(stored, split).joined(config.num_blocks, average_pool=config.average_pool)
+        split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("train", "val", "test")
     }
     with tqdm(desc="linear", unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
         sweep = train_sweep(
             inputs["train"],
-            stored.train.labels,
+            data.train.labels,
             config,
-            num_classes=len(stored.class_names),
+            num_classes=len(data.class_names),
             rng=np.random.default_rng(SEED),
             report=lambda epoch: bar.update(epoch - bar.n),
         )
     predictions = predict(sweep, inputs["test"])
-    correct = predictions == stored.test.labels[:, None]
-    on_val = (predict(sweep, inputs["val"]) == stored.val.labels[:, None]).mean(axis=0)
+    correct = predictions == data.test.labels[:, None]
+    on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
     on_test = correct.mean(axis=0)
     chosen, best_on_test = best_rate(on_val, sweep.diverged), best_rate(on_test, sweep.diverged)
-    common = _protocol(config, len(stored.train))
+    common = _protocol(config, len(data.train))
     lrs = sweep.base_lrs
     ibot = "iBOT's own practice, best of the sweep on the test set (optimistic)"
     metrics = [

@@ -1,19 +1,15 @@
 """Logistic regression."""
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.datasets.label_subset import LabelSubset
-from pipeline.evaluate.feature_files import FeatureSet
 from pipeline.evaluate.logistic import fit_logistic
+from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LogisticConfig
 from pipeline.report.classification_rows import Metric, Outcome
 
 
-def probe_logistic(
-    config: LogisticConfig, stored: FeatureSet, subset: LabelSubset, runtime: RuntimeConfig
-) -> Outcome:
+def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
     """The metric of the regularisation chosen on validation."""
-    val, test = stored.val, stored.test
-    train = stored.train.only(subset.chosen(stored.train.index))
+    subset, train, val, test = data.subset, data.train, data.val, data.test
     fitted = fit_logistic(
         (train.last_cls, train.labels),
         None if val is None else (val.last_cls, val.labels),

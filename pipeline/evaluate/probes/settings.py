@@ -15,18 +15,17 @@ from pipeline.config.section import Positive, PositiveInt, Section, Share
 
 
 class ProbeSection(Section):
-    """It learns from cached features of the training images; `num_bootstrap` resamplings of the test images
-    give its intervals.
+    """It learns from cached features of the training images.
 
     Class attributes:
-        needs: parts of the data of which there must be labelled images.
+        needs_val: whether there is no such probe without labelled validation images.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("train", "test")
+    needs_val: ClassVar[bool] = False
 
     @staticmethod
     def implementation() -> Callable:
-        """The probe, called as `probe(config, features, subset, runtime)` and giving an `Outcome`.
+        """The probe, called as `probe(config, data, runtime)` and giving an `Outcome`.
 
         Imported when it is asked for, since that loads what it computes with.
         """
@@ -39,7 +38,7 @@ class KnnConfig(ProbeSection):
     name: Literal["knn"] = "knn"
     ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
     temperature: Positive = 0.07  # of the neighbours' weights
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
     @staticmethod
     def implementation() -> Callable:
@@ -51,7 +50,7 @@ class KnnConfig(ProbeSection):
 class LinearConfig(ProbeSection):
     """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
 
-    needs: ClassVar[tuple[str, ...]] = ("train", "val", "test")
+    needs_val: ClassVar[bool] = True
 
     name: Literal["linear"] = "linear"
     epochs: PositiveInt = 100
@@ -63,7 +62,7 @@ class LinearConfig(ProbeSection):
     momentum: Share = 0.9
     num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks, concatenated (4: ViT-S; 1: ViT-B, L)
     average_pool: bool = False  # append the mean patch token of the last block (iBOT: for ViT-B, L)
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
     @staticmethod
     def implementation() -> Callable:
@@ -78,7 +77,7 @@ class LogisticConfig(ProbeSection):
     name: Literal["logistic"] = "logistic"
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
     max_iterations: PositiveInt = 1000
-    num_bootstrap: PositiveInt = 1000
+    num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
     @staticmethod
     def implementation() -> Callable:

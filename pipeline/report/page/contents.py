@@ -3,7 +3,7 @@
 import csv
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import FeatureSet, read_features
+from pipeline.graph.runs import Run
 from pipeline.report.page import charts
 from pipeline.report.page.feature_views import Neighbours, mapped, neighbours
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import picture_address
+from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.files import read_json
@@ -24,22 +26,6 @@ from pipeline.training.metrics_log import METRICS, read_metrics
 _PICTURE_SIDE = 900  # pixels; the files themselves lie in results/<experiment>/pictures
 _MOST_CLASSES = 60  # of a figure: more rows than anybody reads
 _MOST_QUARANTINED = 50
-
-
-@dataclass(frozen=True)
-class Made:
-    """One artifact that the page is made of."""
-
-    stage: str  # of the artifact
-    run: str  # what it is called within the stage: of a dense task, its decoder
-    arm: str
-    seed: int
-    directory: Path
-
-    @property
-    def title(self) -> str:
-        """In figures."""
-        return f"{self.arm} seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -108,25 +94,22 @@ class Contents:
         return [figure for figure in every if figure is not None]
 
 
-def contents(
-    config: TablesConfig, lines: list[Line], made: list[Made], images: Mapping[str, Path], settings: str
-) -> Contents:
+def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings: str) -> Contents:
     """Read what the page needs.
 
     Args:
         lines: of the table.
-        made: every artifact but the prepared data sets.
-        images: prepared data sets by what they are for, "images" first.
+        runs: of every stage but the tables; prepared data sets too, what backbones are pretrained on first.
         settings: the resolved experiment, as text.
     """
-    arms = [arm for arm in config.arms if any(each.arm == arm for each in made)]
-    of = defaultdict(list)
-    for each in made:
-        of[each.stage].append(each)
-    for group in of.values():
-        group.sort(key=lambda each: (each.run, arms.index(each.arm), each.seed))
-    dataset = PreparedDataset.open(images["images"])
-    features = {each: read_features(each.directory) for each in _compared(of["features"], config)}
+    prepared = [run for run in runs if run.stage == "prepare"]
+    made = [run for run in runs if run.stage != "prepare"]
+    arms = [arm for arm in config.arms if any(run.key.arm == arm for run in made)]
+    of: dict[str, list[Run]] = defaultdict(list)
+    for run in sorted(made, key=lambda run: (run_title(run), arms.index(run.key.arm), run.key.seed)):
+        of[run.stage].append(run)
+    dataset = PreparedDataset.open(prepared[0].directory)
+    features = {run: read_features(run.directory) for run in _compared(of["features"], config)}
     return Contents(
         experiment=config.experiment,
         confidence=config.confidence,
@@ -136,21 +119,31 @@ def contents(
         overview=_overview(headlines(lines), arms, config),
         differences=charts.forest(headlines(lines), arms, config.confidence),
         training=charts.training_curves(
-            {each.title: read_metrics(each.directory / METRICS) for each in of["pretrain"]}, arms
+            {_title(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}, arms
         ),
         probes=_present([_over_k(of["knn"], arms), _over_rates(of["linear"], arms)]),
         classes=_class_figures(of, arms),
         confusions=_confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config)),
-        pictures=_pictures([each for group in of.values() for each in group]),
+        pictures=_pictures([run for group in of.values() for run in group]),
         maps=_maps(features, dataset),
         neighbours=_neighbours(features, dataset),
-        data=[_data_summary(PreparedDataset.open(path), path) for path in dict.fromkeys(images.values())],
-        seconds=_seconds(made, images),
-        made_with=sorted({f"{k} {v}" for each in made for k, v in _stamp(each).get("made_with", {}).items()}),
+        data=[_data_summary(directory) for directory in dict.fromkeys(run.directory for run in prepared)],
+        seconds=_seconds(runs),
+        made_with=sorted(set().union(*(libraries_of(run.directory) for run in made))),
         settings=settings,
         arms=arms,
         subjects=[*config.subjects],
     )
+
+
+def run_title(run: Run) -> str:
+    """The stage and what it was done with: "knn-10pct", "segment-uper-finetuned"."""
+    return "-".join([run.stage, *filter(None, [replace(run.key, arm=None, seed=None).name])])
+
+
+def _title(run: Run) -> str:
+    """Of one arm at one seed."""
+    return f"{run.key.arm} seed {run.key.seed}"
 
 
 def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[OverviewRow]:
@@ -163,34 +156,34 @@ def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[
     ]
 
 
-def _compared(made: list[Made], config: TablesConfig) -> list[Made]:
+def _compared(made: list[Run], config: TablesConfig) -> list[Run]:
     """Of the first seed, those of the arms that the answer is about."""
     wanted = {*config.subjects, *(config.compared_with[arm] for arm in config.subjects)} or {*config.arms}
-    first = min((each.seed for each in made), default=0)
-    return [each for each in made if each.arm in wanted and each.seed == first]
+    first = min((each.key.seed for each in made), default=0)
+    return [each for each in made if each.key.arm in wanted and each.key.seed == first]
 
 
 def _present(figures: list[Figure | None]) -> list[Figure]:
     return [figure for figure in figures if figure is not None]
 
 
-def _over_k(made: list[Made], arms: list[str]) -> Figure | None:
+def _over_k(made: list[Run], arms: list[str]) -> Figure | None:
     values = [
         {
-            "arm": each.arm,
-            "run": each.title,
+            "arm": each.key.arm,
+            "run": _title(each),
             "k": int(row["metric"].removeprefix("top1_k")),
             "top-1 (%)": 100 * row["value"],
         }
         for each in made
-        if each.run == "knn"
+        if each.key.share is None
         for row in _rows(each)
         if row["metric"].startswith("top1_k")
     ]
     return charts.sweep("knn-k", "k-NN on the test images, over k.", values, arms, x="k", log=True)
 
 
-def _over_rates(made: list[Made], arms: list[str]) -> Figure | None:
+def _over_rates(made: list[Run], arms: list[str]) -> Figure | None:
     values = []
     for each in made:
         path = each.directory / "sweep.json"
@@ -198,8 +191,8 @@ def _over_rates(made: list[Made], arms: list[str]) -> Figure | None:
             if not rate["diverged"]:
                 values.append(
                     {
-                        "arm": each.arm,
-                        "run": each.title,
+                        "arm": each.key.arm,
+                        "run": _title(each),
                         "base learning rate": rate["base_lr"],
                         "top-1 (%)": 100 * rate["test"],
                     }
@@ -208,7 +201,7 @@ def _over_rates(made: list[Made], arms: list[str]) -> Figure | None:
     return charts.sweep("linear-rates", caption, values, arms, x="base learning rate", log=True)
 
 
-def _class_figures(of: Mapping[str, list[Made]], arms: list[str]) -> list[Figure]:
+def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
     """Per class, of k-NN, fine-tuning, segmentation and detection; runs of one task in one figure."""
     measures = {"knn": "accuracy", "finetune": "accuracy", "segment": "iou", "detect": "box_ap"}
     figures = []
@@ -217,13 +210,13 @@ def _class_figures(of: Mapping[str, list[Made]], arms: list[str]) -> list[Figure
         for each in of[stage]:
             for line in _csv(each.directory / "per_class.csv")[:_MOST_CLASSES]:
                 if line.get(measure):
-                    value = {"class": line["class"], "arm": each.arm, "run": each.title}
-                    by_run[each.run].append(value | {measure: 100 * float(line[measure])})
+                    value = {"class": line["class"], "arm": each.key.arm, "run": _title(each)}
+                    by_run[run_title(each)].append(value | {measure: 100 * float(line[measure])})
         figures += [charts.per_class(run, measure, values, arms) for run, values in by_run.items()]
     return _present(figures)
 
 
-def _confusions(made: list[Made]) -> list[Figure]:
+def _confusions(made: list[Run]) -> list[Figure]:
     figures = []
     for each in made:
         table = _table(each.directory / "confusion.csv")
@@ -231,35 +224,35 @@ def _confusions(made: list[Made]) -> list[Figure]:
             names = [line[0] for line in table[1:]]
             counts = np.array([[int(cell) for cell in line[1:]] for line in table[1:]], np.int64)
             if counts.shape == (len(names), len(names)) and counts.sum():
-                figures.append(charts.confusion(each.run, each.arm, names, counts))
+                figures.append(charts.confusion(run_title(each), each.key.arm, names, counts))
     return figures
 
 
-def _pictures(made: list[Made]) -> dict[str, list[Picture]]:
+def _pictures(made: list[Run]) -> dict[str, list[Picture]]:
     """Of the first seed, by kind of picture, arms side by side."""
     found = defaultdict(list)
-    first = min((each.seed for each in made), default=0)
+    first = min((each.key.seed for each in made), default=0)
     for each in made:
-        if each.stage in ("dense_probe", "segment", "detect") and each.seed == first:
+        if each.stage in ("dense_probe", "segment", "detect") and each.key.seed == first:
             for path in sorted(each.directory.glob("*.png")):
-                kind = f"{each.run}: {path.stem}"
-                alt = f"{path.stem} of {each.run} from the backbone of {each.arm}"
-                found[kind].append(Picture(each.arm, alt, picture_address(path, _PICTURE_SIDE)))
+                kind = f"{run_title(each)}: {path.stem}"
+                alt = f"{path.stem} of {run_title(each)} from the backbone of {each.key.arm}"
+                found[kind].append(Picture(each.key.arm, alt, picture_address(path, _PICTURE_SIDE)))
     return dict(found)
 
 
-def _maps(features: dict[Made, FeatureSet], dataset: PreparedDataset) -> list[Figure]:
+def _maps(features: dict[Run, FeatureSet], dataset: PreparedDataset) -> list[Figure]:
     figures = []
     for each, stored in features.items():
         if stored.test is not None:
             values = mapped(stored.test.last_cls, stored.test.index, stored.test.labels, dataset)
-            figures += [charts.feature_map(each.arm, values)] if values else []
+            figures += [charts.feature_map(each.key.arm, values)] if values else []
     return figures
 
 
-def _neighbours(features: dict[Made, FeatureSet], dataset: PreparedDataset) -> dict[str, list[Neighbours]]:
+def _neighbours(features: dict[Run, FeatureSet], dataset: PreparedDataset) -> dict[str, list[Neighbours]]:
     return {
-        each.arm: neighbours(
+        each.key.arm: neighbours(
             *((part.last_cls, part.index, part.labels) for part in (stored.train, stored.test)), dataset
         )
         for each, stored in features.items()
@@ -267,7 +260,8 @@ def _neighbours(features: dict[Made, FeatureSet], dataset: PreparedDataset) -> d
     }
 
 
-def _data_summary(dataset: PreparedDataset, directory: Path) -> DataSummary:
+def _data_summary(directory: Path) -> DataSummary:
+    dataset = PreparedDataset.open(directory)
     summary = read_json(directory / "summary.json")
     unit = {"label-map": "pixels", "objects": "objects"}.get(summary["annotation"], "images")
     values = [
@@ -289,22 +283,15 @@ def _data_summary(dataset: PreparedDataset, directory: Path) -> DataSummary:
     )
 
 
-def _seconds(made: list[Made], images: Mapping[str, Path]) -> list[tuple[str, int, float]]:
+def _seconds(runs: list[Run]) -> list[tuple[str, int, float]]:
     """Of every stage: how many runs, and their seconds together."""
-    stamps = [read_stamp(path) or {} for path in dict.fromkeys(images.values())]
-    stamps += [_stamp(each) for each in made]
     totals: dict[str, list[float]] = defaultdict(list)
-    for stamp in stamps:
-        if "seconds" in stamp:
-            totals[stamp["stage"]].append(stamp["seconds"])
+    for run in runs:
+        totals[run.stage].append((read_stamp(run.directory) or {}).get("seconds", 0.0))
     return [(stage, len(seconds), sum(seconds)) for stage, seconds in totals.items()]
 
 
-def _stamp(each: Made) -> dict[str, Any]:
-    return read_stamp(each.directory) or {}
-
-
-def _rows(each: Made) -> list[dict[str, Any]]:
+def _rows(each: Run) -> list[dict[str, Any]]:
     path = each.directory / "rows.json"
     return read_json(path) if path.is_file() else []
 

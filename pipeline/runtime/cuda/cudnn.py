@@ -9,8 +9,6 @@ generated kernels, which are slow.
 import ctypes
 import fcntl
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +17,9 @@ import numpy as np
 
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.runtime.cuda.links import Toolkit
+from pipeline.runtime.quiet_child import run_quietly
 from pipeline.storage.files import read_json, write_json
 
-_PROJECT = Path(__file__).resolve().parents[3]
 _OLDEST = 9  # 8 is untried
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -38,10 +36,10 @@ def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[
     it. The environment must have been set for Jittor.
 
     Args:
-        folder: of the compiled core; what came of it is remembered there.
+        folder: of the compiled core; the result is kept there, in cudnn.json.
         toolkit: with cuDNN.
         onednn: the library in use.
-        say: is told that it takes a while.
+        say: called with a line before it, as it takes a while.
 
     Returns:
         None if it works; else why not.
@@ -61,21 +59,15 @@ def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[
 
 
 def _problem(log: Path, toolkit: Toolkit, onednn: Path | None) -> str | None:
-    """Run `_try` in a process of its own; return what it said last if it failed."""
+    """Run `_try` in a process of its own; if it failed, return the last line of its output."""
     arguments = f"{str(toolkit.libraries)!r}, {str(onednn) if onednn else None!r}"
     code = f"from pipeline.runtime.cuda.cudnn import _try; _try({arguments})"
-    with open(log, "wb") as output:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=_PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    if done.returncode == 0:
+    log.unlink(missing_ok=True)
+    exit_code = run_quietly(code, log)
+    if exit_code == 0:
         return None
-    said = _COLOURS.sub("", log.read_text(errors="replace")).strip().rpartition("\n")[2].strip()
-    return f"{said} (exit code {done.returncode}, see {log})"
+    last_line = _COLOURS.sub("", log.read_text(errors="replace")).strip().rpartition("\n")[2].strip()
+    return f"{last_line} (exit code {exit_code}, see {log})"
 
 
 def load(jittor: ModuleType, libraries: Path) -> None:

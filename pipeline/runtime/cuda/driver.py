@@ -1,6 +1,6 @@
-"""What the CUDA driver says of itself and its cards. An `nvcc` on PATH proves nothing: the driver is asked.
+"""The CUDA driver and its cards, as the driver reports them. An `nvcc` on PATH proves nothing.
 
-It is asked in a process of its own (this file, run as a script). A process in which the driver has once been
+It is queried in its own process (this file, run as a script). A process in which the driver has once been
 initialised ignores a later change of CUDA_VISIBLE_DEVICES, and must not be forked.
 """
 
@@ -69,7 +69,7 @@ def _ask(visible: str | None, library_path: str | None) -> Driver:
         return Driver((0, 0), (), f"the driver did not answer within {_SECONDS} seconds")
     except json.JSONDecodeError:
         return Driver(
-            (0, 0), (), f"the driver ended the process that asked it, with exit code {done.returncode}"
+            (0, 0), (), f"the driver ended the process that queried it, with exit code {done.returncode}"
         )
     cards = tuple(
         Card(index, card["name"], tuple(card["capability"]), card["memory_bytes"])

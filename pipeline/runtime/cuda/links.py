@@ -41,7 +41,7 @@ class Toolkit:
 
 
 def linked(found: FoundToolkit) -> Toolkit:
-    """The folder of links to a toolkit, made unless it is there; any number of processes may ask at once.
+    """The folder of links to a toolkit, made unless it is there; several processes may call this at once.
 
     Raises:
         OSError: no folder can hold it.

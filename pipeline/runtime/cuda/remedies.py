@@ -1,4 +1,4 @@
-"""What must be told the compilers so that Jittor 1.3.11 builds with today's CUDA toolkits.
+"""Compiler flags with which Jittor 1.3.11 builds with today's CUDA toolkits.
 
 Each remedy was found by compiling Jittor's core, its cuBLAS, cuRAND and CUB modules and its generated kernels
 with nvcc 13.0, and parts of them with 12.4. Nothing in Jittor's own folder is changed.

@@ -1,4 +1,4 @@
-"""From a device's name to all that Jittor's start needs: card, toolkit, and what the compilers are told."""
+"""From a device's name to all that Jittor's start needs: card, toolkit, and flags of the compilers."""
 
 import subprocess
 from dataclasses import dataclass

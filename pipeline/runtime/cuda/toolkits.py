@@ -97,10 +97,10 @@ def _version_in_name(folder: Path) -> list[int]:
 
 def _toolkit(nvcc: Path, source: Literal["system", "wheels"], roots: list[Path]) -> FoundToolkit | None:
     """The toolkit around a compiler; None where that does not run."""
-    said = parse_version(_output(nvcc, _stamp(nvcc), "--version"))
-    if said is None:
+    found = parse_version(_output(nvcc, _stamp(nvcc), "--version"))
+    if found is None:
         return None
-    version, release = said
+    version, release = found
     # Wheels may be links into an installer's store: what belongs together lies where they were linked.
     home = nvcc.parent.parent if source == "wheels" else _home(nvcc)
     wheels = _wheel_folders(roots, version[0])

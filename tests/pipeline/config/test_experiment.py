@@ -44,7 +44,7 @@ def test_the_local_size_does_not_matter_without_local_crops():
 def test_a_named_size_fills_in_its_numbers(size, numbers):
     config = BackboneConfig(size=size)
     assert (config.embed_dim, config.depth, config.num_heads) == numbers
-    # A resolved configuration, as a request holds it, is valid again.
+    # A resolved configuration, as a job holds it, is valid again.
     assert BackboneConfig.model_validate(config.model_dump()) == config
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.reading import PRESETS, ConfigError, preset_names, read_experiment
+from pipeline.graph.nodes import experiment_nodes
+from pipeline.graph.study_nodes import study_nodes
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -115,3 +117,20 @@ def test_a_misspelled_key_of_a_dense_task_is_named(tmp_path):
         ConfigError, match=r"segmentation.schedule.num_step: unknown key; did you mean 'num_steps'"
     ):
         read_experiment(written(tmp_path, "[segmentation.schedule]\nnum_step = 3\n"))
+
+
+@pytest.mark.parametrize("section", ["knn", "search", "ablate", "detection"])
+def test_a_key_of_another_section_is_sent_there(tmp_path, section):
+    with pytest.raises(ConfigError, match=rf"{section}\.confidence: unknown key; .* key of \[tables\]"):
+        read_experiment(written(tmp_path, f"[{section}]\nconfidence = 0.8\n"))
+
+
+def test_the_confidence_of_every_table_is_one_key(tmp_path):
+    path = written(tmp_path, "[tables]\nconfidence = 0.8\n[ablate.product]\ndepth = [1, 2]\n")
+    experiment = read_experiment(path)
+    nodes = experiment_nodes(experiment)
+    nodes += study_nodes(experiment, nodes)
+    found = {node.stage: node.config.confidence for node in nodes if hasattr(node.config, "confidence")}
+    assert found == dict.fromkeys(("tables", "ablate", "search", "search-validate"), 0.8)
+    with pytest.raises(ConfigError, match=r"tables\.confidence: .*less than 1 \(found 95\)"):
+        read_experiment(written(tmp_path, "[tables]\nconfidence = 95\n"))

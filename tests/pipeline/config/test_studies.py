@@ -15,8 +15,14 @@ def an_experiment(**changes) -> Experiment:
     return Experiment.model_validate({"name": "e", **changes})
 
 
-def test_changes_name_every_key_of_a_head():
+def test_changes_name_every_key_of_a_head_under_the_same_limits():
     assert HeadChanges.model_fields.keys() == AuxiliaryHeadConfig.model_fields.keys()
+    assert not HeadChanges().model_dump(exclude_none=True)
+    for name, wrong in {"depth": 0, "kernel_size": -1, "kind": "none", "detached": 1}.items():
+        for section in (HeadChanges, AuxiliaryHeadConfig):
+            with pytest.raises(ValidationError) as caught:
+                section.model_validate({name: wrong})
+            assert caught.value.errors()[0]["loc"] == (name,)
 
 
 def test_another_kind_has_its_own_sizes_and_keeps_the_rest():

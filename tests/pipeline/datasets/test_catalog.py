@@ -3,11 +3,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.catalog import detect, open_source
-from pipeline.datasets.formats import READERS
-from pipeline.datasets.label_maps.layouts import LABEL_MAPS
+from pipeline.datasets.catalog import FORMATS, LABEL_MAPS, OBJECTS, detect, open_source
 
 
 def test_formats_are_told_by_looking(tmp_path, tree):
@@ -33,8 +32,14 @@ def test_formats_are_told_by_looking(tmp_path, tree):
     assert detect(DataConfig()) == "photo-scenes"
 
 
-def test_every_layout_of_label_maps_is_a_format_in_the_same_order():
-    assert [name for name in READERS if name in LABEL_MAPS] == [*LABEL_MAPS]
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_configuration_takes_every_format(name):
+    assert DataConfig(source="x", format=name).format == name
+
+
+def test_an_unknown_format_is_refused_with_those_that_there_are():
+    with pytest.raises(ValidationError, match=r"unknown format; choose from \['auto', 'photo-scenes', "):
+        DataConfig(source="x", format="zip")
 
 
 def test_mistakes_name_the_source(tmp_path):
@@ -55,12 +60,16 @@ def test_annotated_folders_are_told_by_looking(tmp_path, tree, write):
         "imagenet-s": (["train-semi/n1/1.png", "train-semi-segmentation/n1/1.png"], []),
         "image-masks": (["images/1.png", "masks/1.png"], []),
         "coco": (["images/1.png"], ["annotations/instances_train.json"]),
+        "yolo": (["images/1.png"], ["labels/1.txt", "classes.txt"]),
         "image-folder": (["images/1.png"], ["labels/1.txt"]),
+        "cvat": (["images/1.png"], ["annotations.xml"]),
+        "labelme": (["1.png", "2.png"], ["1.json"]),
     }
+    content = {"cvat": "<annotations/>", "labelme": '{"shapes": [], "imagePath": "1.png"}'}
     for name, (images, others) in layouts.items():
         tree(tmp_path / name / "wrapper", images)
         for path in others:
-            write(tmp_path / name / "wrapper" / path, "<annotation/>")
+            write(tmp_path / name / "wrapper" / path, content.get(name, "<annotation/>"))
         assert detect(DataConfig(source=str(tmp_path / name))) == name
 
 
@@ -74,9 +83,7 @@ def test_several_annotations_need_the_word(tmp_path, tree, write):
         assert detect(DataConfig(source=str(root), format=name)) == name
 
 
-@pytest.mark.parametrize(
-    "name", ["coco", "voc-boxes", "voc-masks", "ade20k", "camvid", "imagenet-s", "image-masks"]
-)
+@pytest.mark.parametrize("name", [*OBJECTS, *LABEL_MAPS])
 def test_a_word_for_another_layout_says_what_it_expects(tmp_path, tree, name):
     root = tree(tmp_path / "photos", ["a/1.png"])
     with pytest.raises(ValueError, match="photos: expected "):

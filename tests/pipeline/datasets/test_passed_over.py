@@ -53,3 +53,11 @@ def test_archives_name_their_class_fields(tmp_path, png, kind):
     assert [entry.path for entry in source.entries()] == ["0.png", "1.png"]
     words = "caution: labels that lie there are not read: 0.cls (WebDataset's class fields; 2 files)"
     assert source.notes[1] == words
+
+
+def test_tables_are_named():
+    passed_over = PassedOver()
+    passed_over.add("", ["labels of mine.tsv", "notes.md"], set())
+    assert passed_over.notes()[1] == (
+        "caution: labels that lie there are not read: labels of mine.tsv (tables; 1 files)"
+    )

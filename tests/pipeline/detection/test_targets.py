@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.detection.anchors import grid_anchors
-from pipeline.detection.boxes import box_iou, coverage, decode
+from pipeline.detection.boxes import areas, box_iou, decode, intersections
 from pipeline.detection.proposals import RPN_STDS, Anchors
 from pipeline.detection.targets import Truth, joined, sampled_anchors, sampled_rois
 
@@ -51,7 +51,7 @@ def test_t14_anchors_inside_crowds_are_no_negatives(rng, anchors):
     """T14: IoF >= 0.5 with a crowd, and an anchor is not drawn as negative."""
     crowd = [[0, 0, 40, 64]]
     samples = drawn_anchors(rng, anchors, truth_of([], crowds=crowd), num_samples=10_000)
-    shares = coverage(anchors.boxes, np.array(crowd, np.float32))[:, 0]
+    shares = intersections(anchors.boxes, np.array(crowd, np.float32))[:, 0] / areas(anchors.boxes)
     assert np.array_equal(samples.rows, np.flatnonzero(shares < 0.5))
     everywhere = drawn_anchors(rng, anchors, truth_of([], crowds=[[-64, -64, 128, 128]]))
     assert not len(everywhere.rows)

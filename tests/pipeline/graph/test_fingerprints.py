@@ -131,8 +131,8 @@ ADDITIONS = {
     },
     "a reader": {"pipeline/datasets/new_layout.py": ("", "def read():\n    return 1\n")},
     "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4)", "figsize=(14, 4)")},
-    "how intervals of AP are centred": {
-        "pipeline/report/centred_interval.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n")
+    "how images are drawn again": {
+        "pipeline/report/intervals/resamples.py": ("RESAMPLING_SEED = 95", "RESAMPLING_SEED = 96")
     },
     "a column": {"pipeline/report/measures.py": ('"protocol": measure.protocol,', '"protocol": "new",')},
     "a column of the table": {"pipeline/report/table_files.py": ('"task", "metric",', '"task", "measure",')},
@@ -142,6 +142,24 @@ ADDITIONS = {
 @pytest.mark.parametrize("what", ADDITIONS)
 def test_additions_retire_no_pretraining(tree, what):
     assert trainings(changed(tree, ADDITIONS[what])) == set()
+
+
+TABLES = {"tables", "ablate", "search", "search-validate"}
+
+
+def test_how_intervals_are_computed_retires_tables_alone(tree):
+    room = "pipeline/report/intervals"
+    edits = {
+        f"{room}/percentiles.py": ("    tail = ", "    new = 1\n    tail = "),
+        f"{room}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),
+        f"{room}/of_rows.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
+    }
+    assert changed(tree, edits) == TABLES
+
+
+def test_confidence_retires_tables_alone(tree):
+    before, after = fingerprints(tree), fingerprints(tree, tables={"confidence": 0.8})
+    assert {label for label in before if before[label] != after[label]} == TABLES
 
 
 def test_the_drawing_of_curves_retires_the_curves_alone(tree):
@@ -231,8 +249,8 @@ HARMLESS = {
     "pipeline.pretrain.methods.settings": {"METHODS"},
     "pipeline.runtime.cache": {"cache_root"},
     "pipeline.storage.files": {
-        "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_json",
-        "write_text",
+        "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_csv",
+        "write_json", "write_text",
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},

@@ -2,6 +2,8 @@
 
 from pipeline.config.experiment import Experiment
 from pipeline.graph.nodes import STAGES, experiment_nodes
+from pipeline.graph.runs import RunKey
+from pipeline.graph.study_nodes import study_nodes
 
 
 def nodes_of(**sections) -> dict[str, object]:
@@ -9,7 +11,7 @@ def nodes_of(**sections) -> dict[str, object]:
     nodes = experiment_nodes(Experiment.model_validate(settings))
     seen = set()
     for node in nodes:
-        assert {*node.inputs.values()} <= seen, f"{node.label} comes before its inputs"
+        assert {*node.upstream.values()} <= seen, f"{node.label} comes before its inputs"
         seen.add(node)
     assert {node.stage for node in nodes} <= STAGES.keys()
     assert len({node.label for node in nodes}) == len(nodes)
@@ -17,12 +19,13 @@ def nodes_of(**sections) -> dict[str, object]:
 
 
 def inputs_of(node) -> dict[str, str]:
-    return {name: upstream.label for name, upstream in node.inputs.items()}
+    return {name: upstream.label for name, upstream in node.upstream.items()}
 
 
 def test_nothing_is_fine_tuned_and_no_labels_are_left_out_by_default():
     assert {node.stage for node in nodes_of().values()} == {
-        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables"
+        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables",
+        "report",
     }  # fmt: skip
 
 
@@ -45,9 +48,37 @@ def test_probes_and_classifiers_learn_from_each_share_and_arms_share_the_labels(
     assert nodes["subset:images-10pct-seed0"].config.share == 0.1
     assert not [label for label in nodes if label.startswith("linear:") and "pct" in label]
     names = inputs_of(nodes["tables"])
-    assert names["knn-10pct/hssl-seed0"] == "knn:10pct-hssl-seed0"
-    assert names["finetune-1pct/random-seed1"] == "finetune:1pct-random-seed1"
+    assert names["knn/10pct-hssl-seed0"] == "knn:10pct-hssl-seed0"
+    assert names["finetune/1pct-random-seed1"] == "finetune:1pct-random-seed1"
     assert names["knn/hssl-seed0"] == "knn:hssl-seed0"
+
+
+def test_a_table_gets_arm_seed_share_and_run_as_fields():
+    runs = nodes_of(segmentation={}, label_shares=[0.015], seeds=[3])["tables"].runs
+    assert runs["knn", RunKey(share=0.015, arm="hssl", seed=3)].label == "knn:1.5pct-hssl-seed3"
+    dense = RunKey(run="linear-frozen", arm="random", seed=3)
+    assert runs["segment", dense].label == "segment:linear-frozen-random-seed3"
+
+
+def test_the_features_of_random_weights_are_those_of_their_only_network():
+    """Whichever of teacher and student is probed of the others."""
+    nodes = nodes_of(features={"weights": "student"})
+    assert nodes["features:random-seed0"].config.weights == "teacher"
+    assert nodes["features:hssl-seed0"].config.weights == "student"
+
+
+def test_a_variant_and_a_candidate_are_fields_beside_their_arm():
+    settings = {"name": "e", "arms": ["ibot", "hssl"], "ablate": {"variants": {"deep": {"depth": 6}}}}
+    experiment = Experiment.model_validate(settings | {"seeds": [2]})
+    main = experiment_nodes(experiment)
+    nodes = {node.label: node for node in study_nodes(experiment, main)}
+    variant = RunKey(arm="hssl", head="deep", seed=2)
+    assert nodes["studies:pretrain-hssl.deep-seed2"].key == variant
+    own = nodes["ablate"].runs["knn", RunKey(arm="hssl", seed=2)]
+    assert own in main
+    assert own.label == "knn:hssl-seed2"
+    candidate = RunKey(arm="hssl", study="search", head="vit", seed=2)
+    assert nodes["search-validate"].runs["knn", candidate].label == "studies:knn-hssl.search.vit-seed2"
 
 
 def test_fine_tuning_may_have_shares_of_its_own():
@@ -93,13 +124,13 @@ def test_t29_dense_tasks_start_from_every_backbone_the_random_one_too():
     assert probe["segmentation"] == "prepare:segmentation"
     assert probe["detection"] == "prepare:detection"
     rows = inputs_of(nodes["tables"])
-    assert rows["segment-uper-finetuned/random-seed0"] == "segment:uper-finetuned-random-seed0"
-    assert rows["discrepancy/hssl-seed0"] == "curves:hssl-seed0"
+    assert rows["segment/uper-finetuned-random-seed0"] == "segment:uper-finetuned-random-seed0"
+    assert rows["curves/hssl-seed0"] == "curves:hssl-seed0"
 
 
 def test_an_arm_with_head_is_compared_with_its_method_alone_where_that_is_there():
     arms = ["ibot", "hssl", "mocov3", "hssl-mocov3", "hssl-byol"]
-    config = experiment_nodes(Experiment.model_validate({"name": "e", "arms": arms}))[-1].config
+    config = experiment_nodes(Experiment.model_validate({"name": "e", "arms": arms}))[-1].config.tables
     assert config.alone == {"hssl": "ibot", "hssl-mocov3": "mocov3"}
     assert config.subjects == ("hssl", "hssl-mocov3", "hssl-byol")
     assert [config.compared_with[arm] for arm in arms] == ["ibot", "ibot", "ibot", "mocov3", "ibot"]

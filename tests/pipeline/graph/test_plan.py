@@ -8,12 +8,17 @@ from pipeline.costs.forecast import COMPILE_SECONDS
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.forecasts import Forecasts
+from pipeline.graph.nodes import STAGES as GRAPH_STAGES
 from pipeline.graph.nodes import experiment_nodes, program
 from pipeline.graph.plan import in_words, plan_lines
 from pipeline.graph.plan import plan as plan_by
+from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.artifacts import artifacts_root, locked
 
-STAGES = ("prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables")
+STAGES = (
+    "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables",
+    "report",
+)  # fmt: skip
 
 
 def plan(graph, *, core=True, operators=True):
@@ -75,14 +80,14 @@ def test_nothing_is_known_after_prepare_before_it_ran(make):
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
     assert all(step.forecast for step in steps)
     hours = sum(step.seconds for step in steps) / 3600
-    assert plan_lines(steps, 19)[-1] == f"19 of 19 stages would run, about {hours:.1f} h"
+    assert plan_lines(steps, 20)[-1] == f"20 of 20 stages would run, about {hours:.1f} h"
 
 
 def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path):
     graph = make(data={"source": str(tmp_path)})
     steps = {step.label: step for step in plan(graph)}
     known = {label for label, step in steps.items() if step.seconds is not None}
-    assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables"}
+    assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables", "report"}
     *lines, closing = plan_lines(list(steps.values()), len(steps))
     assert lines[0].split()[:2] == ["prepare:images", "-"]
     assert closing.endswith("and 15 stage(s) without a forecast")
@@ -113,7 +118,7 @@ def test_a_stage_that_is_being_made_is_told_from_one_that_was_interrupted(make):
     finish(graph)
     directory = graph.directory(graph.nodes[-1])
     (directory / "stamp.json").unlink()
-    (directory / "request.json").write_text("{}")
+    (directory / "job.json").write_text("{}")
     assert plan(graph)[0].reasons == ("interrupted",)
     with locked(directory):
         (said,) = plan(graph)[0].reasons
@@ -136,7 +141,7 @@ def test_equal_data_prepared_again_leave_the_rest_alone(make):
 def test_a_probe_setting_concerns_the_probe_and_the_table(make):
     finish(make())
     labels = [step.label for step in plan(make(knn={"ks": [5]}))]
-    assert labels == ["knn:random-seed0", "knn:ibot-seed0", "knn:hssl-seed0", "tables"]
+    assert labels == ["knn:random-seed0", "knn:ibot-seed0", "knn:hssl-seed0", "tables", "report"]
 
 
 def test_runtime_changes_nothing(make):
@@ -147,7 +152,8 @@ def test_runtime_changes_nothing(make):
 def test_a_further_seed_adds_its_own_nodes(make):
     finish(make())
     steps = plan(make(seeds=[0, 1]))
-    assert {step.label.rpartition("-")[2] for step in steps if step.label != "tables"} == {"seed1"}
+    own = [step.label for step in steps if step.label not in ("tables", "report")]
+    assert {label.rpartition("-")[2] for label in own} == {"seed1"}
 
 
 @pytest.mark.parametrize(
@@ -182,10 +188,32 @@ def test_the_first_stage_of_a_kind_compiles(make):
     assert sum(no_operators.values()) == pytest.approx(sum(warm.values()) + COMPILE_SECONDS["pretrain"])
 
 
+def test_every_stage_of_every_kind_has_a_time_or_none(tmp_path):
+    """With all sections and the studies: a stage that was never measured has no time, and is no error."""
+    (tmp_path / "stages").mkdir()
+    for stage in GRAPH_STAGES:
+        (tmp_path / "stages" / f"{program(stage)}.py").write_text("")
+    sections = {
+        "segmentation": {}, "detection": {}, "dense_probe": {}, "finetune": {}, "label_shares": [1.0, 0.1],
+        "ablate": {"product": {"depth": [1, 2]}},
+    }  # fmt: skip
+    experiment = Experiment.model_validate({"name": "e", **sections})
+    main = experiment_nodes(experiment)
+    nodes = main + study_nodes(experiment, main)
+    graph = Graph(nodes, tmp_path / "results", code=CodeDigests(tmp_path), listing=lambda config: "l")
+    steps = plan(graph)
+    stages = {node.label: node.stage for node in nodes}
+    without = {stages[step.label] for step in steps if step.seconds is None}
+    assert without == {"subset", "ablate", "search-train", "search", "search-validate"}
+    seconds = {step.label: step.seconds for step in steps}
+    assert seconds["knn:10pct-hssl-seed0"] < seconds["knn:hssl-seed0"]
+    assert seconds["finetune:10pct-hssl-seed0"] == pytest.approx(seconds["finetune:hssl-seed0"] / 10, rel=0.1)
+
+
 def test_a_card_s_time_is_not_forecast(make):
     graph = make(runtime={"device": "cuda"})
     known = {step.label.partition(":")[0] for step in plan(graph) if step.seconds is not None}
-    assert known == {"prepare", "curves", "knn", "linear", "logistic", "tables"}
+    assert known == {"prepare", "curves", "knn", "linear", "logistic", "tables", "report"}
 
 
 def test_columns_align_whatever_the_names_are(make):

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.graph.nodes import STAGES, program
-from pipeline.graph.stage_runner import Request, read_request
+from pipeline.graph.stage_runner import Job, read_job
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGE = """
@@ -24,17 +24,18 @@ serve(run, KnnConfig)
 """
 
 
-def request(folder: Path, **changes) -> Path:
+def job(folder: Path, **changes) -> Path:
     config = KnnConfig(temperature=0.5).model_dump(mode="json")
     (folder / "features").mkdir()
     (folder / "features" / "f.txt").write_text("read")
-    values = Request(
-        stage="knn", name="a-seed0", fingerprint="f", code="c", libraries={"numpy": "1.26"},
+    values = Job(
+        stage="knn", name="a-seed0", run={"arm": "a", "seed": 0}, runs=[],
+        fingerprint="f", code="c", libraries={"numpy": "1.26"},
         made_with={"numpy": "1.26", "jittor": "1.3.11.0"}, config=config, work=2.0, output=str(folder),
         inputs={"features": str(folder / "features")}, identities={"features": "i"},
         lineage={"features": "l"}, runtime={"threads": 2},
     )  # fmt: skip
-    path = folder / "request.json"
+    path = folder / "job.json"
     path.write_text(json.dumps(asdict(values) | changes))
     return path
 
@@ -45,12 +46,13 @@ def serve(folder: Path, *arguments: Path, stage: str = STAGE) -> subprocess.Comp
 
 
 def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
-    done = serve(tmp_path, request(tmp_path))
+    done = serve(tmp_path, job(tmp_path))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "result.txt").read_text() == "0.5 read 2"
     stamp = json.loads((tmp_path / "stamp.json").read_text())
     assert stamp["outputs"]["result.txt"]["size"] == len("0.5 read 2")
     assert (stamp["fingerprint"], stamp["content"], stamp["work"]) == ("f", "digest", 2.0)
+    assert stamp["run"] == {"arm": "a", "seed": 0}
     assert stamp["inputs"] == {"features": "i"}
     assert stamp["libraries"] == {"numpy": "1.26"}
     assert stamp["made_with"] == {"numpy": "1.26", "jittor": "1.3.11.0"}
@@ -59,20 +61,30 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     assert stamp["environment"]["peak_memory_bytes"] > 2**20
 
 
+def test_a_table_gets_arm_and_seed_beside_each_artifact(tmp_path):
+    stage = STAGE.replace("features, runtime", "features, runs, runtime").replace(
+        "{config.temperature}", "{[(r.stage, r.key.arm, r.key.seed, r.directory.name) for r in runs]}"
+    )
+    runs = [{"stage": "knn", "key": {"arm": "b-seed7", "seed": 1}, "directory": str(tmp_path / "made")}]
+    done = serve(tmp_path, job(tmp_path, runs=runs), stage=stage)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result.txt").read_text() == "[('knn', 'b-seed7', 1, 'made')] read 2"
+
+
 def test_an_invalid_config_leaves_no_stamp(tmp_path):
-    done = serve(tmp_path, request(tmp_path, config={"temperature": -1}))
+    done = serve(tmp_path, job(tmp_path, config={"temperature": -1}))
     assert done.returncode == 1
     assert "temperature" in done.stderr
     assert not (tmp_path / "stamp.json").exists()
 
 
-def test_without_a_request_the_usage_is_said(tmp_path):
-    assert "usage: python -m stages.NAME REQUEST.json" in serve(tmp_path).stderr
+def test_without_a_job_the_usage_is_said(tmp_path):
+    assert "usage: python -m stages.NAME JOB.json" in serve(tmp_path).stderr
 
 
-def test_a_request_with_other_keys_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"request\.json: a request has the keys .*found .*'more'"):
-        read_request(request(tmp_path, more=1))
+def test_a_job_with_other_keys_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"job\.json: a job has the keys .*found .*'more'"):
+        read_job(job(tmp_path, more=1))
 
 
 def refusing(body: str) -> str:
@@ -88,7 +100,7 @@ def refusing(body: str) -> str:
     ],
 )
 def test_a_refusal_is_its_message_alone(tmp_path, body, message):
-    path = request(tmp_path)
+    path = job(tmp_path)
     done = serve(tmp_path, path, stage=refusing(body))
     assert done.returncode == 1
     assert message in done.stderr
@@ -104,7 +116,7 @@ def test_a_refusal_is_its_message_alone(tmp_path, body, message):
     ["import numpy; numpy.zeros(2).reshape(3)", "{}['none']", "raise RuntimeError('fault')", "assert False"],
 )
 def test_a_fault_of_the_code_keeps_its_traceback(tmp_path, body):
-    done = serve(tmp_path, request(tmp_path), stage=refusing(body))
+    done = serve(tmp_path, job(tmp_path), stage=refusing(body))
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 

@@ -1,8 +1,10 @@
+import csv
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from pipeline.report.confusion import confusion_matrix, per_class_accuracy
+from pipeline.report.confusion import confusion_matrix, per_class_accuracy, write_confusion
 
 
 def test_equals_scikit_learn():
@@ -22,3 +24,9 @@ def test_classes_out_of_range_are_refused():
         confusion_matrix(np.array([0, 1]), np.array([0, 3]), 3)
     with pytest.raises(ValueError, match="equal vectors"):
         confusion_matrix(np.array([0, 1]), np.array([0]), 3)
+
+
+def test_the_file_names_the_classes(tmp_path):
+    write_confusion(tmp_path / "confusion.csv", np.array([[3, 1], [0, 2]]), ["cat", "dog, small"])
+    with open(tmp_path / "confusion.csv", newline="") as stream:
+        assert [row[1:] for row in csv.reader(stream)] == [["cat", "dog, small"], ["3", "1"], ["0", "2"]]

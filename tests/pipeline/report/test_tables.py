@@ -8,7 +8,7 @@ import pytest
 from pipeline.config.tables import TablesConfig
 from pipeline.report.rows import Row, read_rows
 from pipeline.report.table_files import write_tables
-from pipeline.report.tables import table_lines, verdicts
+from pipeline.report.tables import summary, table_lines, verdicts
 
 CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",))
 
@@ -17,7 +17,7 @@ def row(arm, correct, seed=0, task="knn", metric="top1", **changes) -> Row:
     correct = np.asarray(correct, bool)
     value = float(correct.mean())
     values = {
-        "ci_low": value - 0.1, "ci_high": value + 0.1, "num_images": correct.size, "dataset": "d_s",
+        "num_images": correct.size, "num_bootstrap": 1000, "dataset": "d_s",
         "split": "val", "protocol": "k & l", "higher_is_better": True, "fingerprint": f"{arm}{seed}",
     }  # fmt: skip
     return Row(arm=arm, seed=seed, task=task, metric=metric, value=value, correct=correct, **values | changes)
@@ -53,7 +53,7 @@ def line_of(lines, arm):
     return next(line for line in lines if line["arm"] == arm)
 
 
-def test_one_seed_keeps_the_rows_interval_and_pairs_images(rng):
+def test_one_seed_has_the_intervals_of_its_images(rng):
     base = rng.random(400) < 0.5
     better = base.copy()
     better[np.flatnonzero(~base)[:40]] = True
@@ -61,7 +61,10 @@ def test_one_seed_keeps_the_rows_interval_and_pairs_images(rng):
     assert [line["arm"] for line in lines] == ["ibot", "hssl"]
     hssl, ibot = line_of(lines, "hssl"), line_of(lines, "ibot")
     assert hssl["value"] == better.mean()
-    assert (hssl["ci_low"], hssl["ci_high"]) == (hssl["value"] - 0.1, hssl["value"] + 0.1)
+    # The interval of the value itself, from the error of a share of 400 images.
+    error = 1.96 * (hssl["value"] * (1 - hssl["value"]) / 400) ** 0.5
+    found = (hssl["ci_low"], hssl["ci_high"])
+    assert found == pytest.approx((hssl["value"] - error, hssl["value"] + error), abs=0.01)
     assert hssl["std"] is hssl["difference_std"] is ibot["difference"] is None
     assert hssl["difference"] == pytest.approx(0.1)
     # 40 of 400 gained, none lost: the paired error is sqrt(0.1 * 0.9 / 400) = 0.015; unpaired it is 0.035.
@@ -88,10 +91,13 @@ def test_several_seeds_give_deviation_and_an_interval_that_index_resampling_conf
     assert (hssl["difference_ci_low"], hssl["difference_ci_high"]) == pytest.approx((low, high), abs=0.008)
 
 
+ONE = "at this seed, on this machine"
+
+
 @pytest.mark.parametrize(
     ("gained", "lost", "higher_is_better", "said"),
-    [(40, 0, True, "hssl is better"), (0, 40, True, "hssl is worse"), (10, 10, True, "no difference shown"),
-     (40, 0, False, "hssl is worse")],
+    [(40, 0, True, f"hssl is better {ONE}"), (0, 40, True, f"hssl is worse {ONE}"),
+     (10, 10, True, "no difference shown"), (40, 0, False, f"hssl is worse {ONE}")],
 )  # fmt: skip
 def test_verdicts(gained, lost, higher_is_better, said):
     base = np.arange(400) < 200
@@ -100,7 +106,7 @@ def test_verdicts(gained, lost, higher_is_better, said):
     rows = [row(arm, c, higher_is_better=higher_is_better) for arm, c in (("ibot", base), ("hssl", other))]
     (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
     assert sentence.startswith(f"hssl - ibot, knn top1: {(gained - lost) / 4:+.1f} points [")
-    assert f"(95 %): {said}" in sentence
+    assert sentence.endswith(f"(95 %): {said}")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +186,7 @@ def test_without_labelled_images_the_tables_say_so(tmp_path):
 def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "stamp.json").write_text('{"fingerprint": "f", "outputs": {}}')
     good = {
-        "task": "knn", "metric": "top1", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "num_images": 4,
+        "task": "knn", "metric": "top1", "value": 0.5, "num_images": 4, "num_bootstrap": 100,
         "dataset": "d", "split": "val", "protocol": "p",
     }  # fmt: skip
     (tmp_path / "rows.json").write_text(json.dumps([good]))
@@ -193,10 +199,13 @@ def test_rows_are_checked_while_reading(tmp_path):
     (tmp_path / "rows.json").write_text(json.dumps([good | {"value": "half"}]))
     with pytest.raises(ValueError, match=r"'value'.*'half'"):
         read_rows(tmp_path, arm="a", seed=1)
+    (tmp_path / "rows.json").write_text(json.dumps([good | {"num_bootstrap": None}]))
+    with pytest.raises(ValueError, match=r"rows\.json: knn top1 .*'num_bootstrap': .* found None"):
+        read_rows(tmp_path, arm="a", seed=1)
 
 
 def dense_row(arm, value, replicates, seed=0) -> Row:
-    changes = {"task": "segment", "metric": "miou", "ci_low": 0.1, "ci_high": 0.9}
+    changes = {"task": "segment", "metric": "miou"}
     made = row(arm, [True, False], seed, **changes)
     return dataclasses.replace(made, value=value, correct=None, replicates=np.asarray(replicates))
 
@@ -206,10 +215,11 @@ def test_differences_of_any_metric_are_paired_by_resample(rng):
     gain = rng.normal(0.03, 0.01, 2000)
     lines = table_lines([dense_row("ibot", 0.5, shared), dense_row("hssl", 0.53, shared + gain)], CONFIG)
     hssl = line_of(lines, "hssl")
-    assert (hssl["ci_low"], hssl["ci_high"]) == (0.1, 0.9)  # the stage's own
+    of_value = np.quantile(shared + gain, [0.025, 0.975]) + 0.53 - (shared + gain).mean()
+    assert [hssl["ci_low"], hssl["ci_high"]] == pytest.approx(list(of_value))
     expected = np.quantile(gain, [0.025, 0.975]) + 0.03 - gain.mean()  # the mean is moved to the difference
     assert [hssl["difference_ci_low"], hssl["difference_ci_high"]] == pytest.approx(list(expected))
-    assert verdicts(lines, CONFIG)[0].endswith("hssl is better")
+    assert verdicts(lines, CONFIG)[0].endswith(f"hssl is better {ONE}")
 
 
 def test_several_seeds_of_any_metric_average_their_replicates(rng):
@@ -225,3 +235,30 @@ def test_several_seeds_of_any_metric_average_their_replicates(rng):
     scatter = np.nanquantile(difference, [0.025, 0.975]) - np.nanmean(difference)
     found = np.array([hssl["difference_ci_low"], hssl["difference_ci_high"]]) - hssl["difference"]
     assert found == pytest.approx(scatter)
+
+
+def test_of_one_seed_the_table_says_what_its_intervals_do_not_cover(tmp_path):
+    correct = np.arange(100) < 50
+    for seeds, is_said in (((0,), True), ((0, 1), False)):
+        rows = [row(arm, correct, seed=seed) for arm in ("ibot", "hssl") for seed in seeds]
+        write_tables(tmp_path, table_lines(rows, CONFIG), CONFIG)
+        for name in ("table.txt", "table.md"):
+            assert (
+                "One seed: the intervals are over test images." in (tmp_path / name).read_text()
+            ) == is_said
+
+
+def test_the_answer_in_one_sentence_counts_the_tasks():
+    base = np.arange(400) < 200
+    better = np.arange(400) < 240
+    rows = [
+        row("ibot", base),
+        row("hssl", better),
+        row("ibot", base, task="linear"),
+        row("hssl", base, task="linear"),
+    ]
+    assert summary(table_lines(rows, CONFIG), CONFIG) == (
+        "hssl against ibot, of 2 tasks: 1 better, 1 not told apart (at this seed, on this machine; "
+        "95 % intervals over test images)."
+    )
+    assert summary([], CONFIG).startswith("There is nothing to compare")

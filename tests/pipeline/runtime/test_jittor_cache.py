@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runtime import jittor_cache
 from pipeline.runtime.jittor_cache import JittorBuildError, build_once, is_built, jittor_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -19,7 +18,7 @@ def fake_interpreter(tmp_path: Path, monkeypatch, script: str) -> None:
     interpreter = tmp_path / "python"
     interpreter.write_text(f"#!/bin/sh\ncd {tmp_path}\necho call >> calls\n{script}\n")
     interpreter.chmod(0o755)
-    monkeypatch.setattr(jittor_cache.sys, "executable", str(interpreter))
+    monkeypatch.setattr(sys, "executable", str(interpreter))
 
 
 FINISH = "echo '{\"seconds\": 1.0}' > cache/core/built.json"

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipeline.graph.garbage import delete, unreferenced
+from pipeline.graph.unreferenced import delete, unreferenced
 from pipeline.storage.artifacts import (
     artifact_directory,
     fault,
@@ -27,7 +27,7 @@ def artifact(results, stage="knn", fingerprint="f" * 64):
 
 
 def test_only_outputs_are_recorded(tmp_path):
-    for name in ("stamp.json", "request.json", "stage.log", "checkpoint-5.npz", "x.partial", "checkpoints/a"):
+    for name in ("stamp.json", "job.json", "stage.log", "checkpoint-5.npz", "x.partial", "checkpoints/a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "deep").mkdir()
@@ -46,7 +46,7 @@ def test_what_is_wrong_with_an_artifact_is_said(tmp_path):
     assert fault(directory, "f" * 64) == "output rows.json is missing"
     (directory / "stamp.json").write_text('{"finger')
     assert fault(directory, "f" * 64) == "never run"
-    (directory / "request.json").write_text("{}")
+    (directory / "job.json").write_text("{}")
     assert fault(directory, "f" * 64) == "interrupted"
 
 

@@ -11,19 +11,20 @@ NUM_IMAGES = 200
 
 
 def a_probe(folder: Path, correct: np.ndarray, task: str = "knn") -> Path:
-    """A probe whose answers are `correct`."""
+    """A probe that classifies these images right."""
     folder.mkdir(parents=True)
     write_json(folder / "stamp.json", {"fingerprint": folder.name, "outputs": {}})
     np.savez(folder / "predictions.npz", correct_top1=correct)
     value = float(correct.mean())
-    row = {"task": task, "metric": "top1", "value": value, "ci_low": value, "ci_high": value}
+    row = {"task": task, "metric": "top1", "value": value}
     row |= {"num_images": len(correct), "dataset": "d", "split": "test", "protocol": "p"}
+    row |= {"num_bootstrap": 1000}
     write_json(folder / "rows.json", [row])
     return folder
 
 
 def right(count: int) -> np.ndarray:
-    """The first `count` answers are right."""
+    """The first `count` images are right."""
     return np.arange(NUM_IMAGES) < count
 
 

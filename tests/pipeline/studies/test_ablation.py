@@ -2,12 +2,17 @@
 
 import csv
 import json
+from itertools import product
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import AblateConfig
+from pipeline.graph.runs import Run, RunKey
 from pipeline.studies.ablation import write_ablation
+from pipeline.studies.agreement import agreement
 from tests.pipeline.studies.made import a_probe, a_training, right
 
 HEADS = {
@@ -22,14 +27,16 @@ RIGHT = {"ibot": 100, "hssl": 110, "deep": 130, "shallow": 90, "vit": 104}
 
 
 def trained(folder, seeds=(0,)):
-    found = {}
+    found = []
     for seed in seeds:
         for name in RIGHT:
-            key = f"{name}-seed{seed}"
-            found[f"knn/{key}"] = a_probe(folder / f"knn-{key}", right(RIGHT[name] + 2 * seed))
+            head = None if name in (CONFIG.arm, CONFIG.baseline) else name
+            key = RunKey(arm=CONFIG.arm if head else name, head=head, seed=seed)
+            probe = a_probe(folder / f"knn-{name}-{seed}", right(RIGHT[name] + 2 * seed))
+            found.append(Run("knn", key, probe))
             if name in CKA:
                 measured = {"cka": CKA[name] + 0.01 * seed, "cosine": 1 - CKA[name]}
-                found[f"pretrain/{key}"] = a_training(folder / f"pretrain-{key}", **measured)
+                found.append(Run("pretrain", key, a_training(folder / f"pretrain-{name}-{seed}", **measured)))
     return found
 
 
@@ -76,8 +83,41 @@ def test_several_seeds_give_means_and_deviations(tmp_path):
     assert "0.410 ± 0.010" in (tmp_path / "ablate.md").read_text()
 
 
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_intervals_and_sentences_are_of_the_tables_confidence(tmp_path, confidence):
+    config = CONFIG.model_copy(update={"confidence": confidence})
+    write_ablation(tmp_path, config, trained(tmp_path / "made"))
+    found = json.loads((tmp_path / "ablate.json").read_text())
+    assert found["confidence"] == confidence
+    deep = next(line for line in found["lines"] if line["name"] == "deep")
+    # 30 of 200 images are gained and none lost, so the gain's resamples are binomial.
+    expected = np.array(stats.binom.interval(confidence, 200, 0.15)) / 200
+    assert [deep["knn_gain_ci_low"], deep["knn_gain_ci_high"]] == pytest.approx(list(expected), abs=1.1 / 200)
+    text = (tmp_path / "ablate.txt").read_text()
+    # All 24 orders of four heads: perfect agreement or opposition has p = 2 / 24, which only 80 % passes.
+    said = "the orders agree" if confidence == 0.8 else "nothing shown"
+    assert f"4 heads: +1.00 [+1.00, +1.00] ({100 * confidence:g} %), p = 0.083: {said}" in text
+    assert f"{100 * confidence:g} % interval" in text
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_interval_of_tau_is_of_that_confidence_too(confidence):
+    order = [1.0, 2.0, 3.0, 4.0, 5.0]
+    gains = [0.1, 0.3, 0.2, 0.5, 0.4]
+    lines = [{"cka": a, "knn_gain": b} for a, b in zip(order, gains, strict=True)]
+    config = CONFIG.model_copy(update={"confidence": confidence, "num_bootstrap": 20_000})
+    found = agreement(lines, "cka", "knn_gain", config).correlation
+    taus = []
+    for drawn in product(range(5), repeat=5):  # every resample there is
+        if len(set(drawn)) > 1:
+            index = np.array(drawn)
+            taus.append(stats.kendalltau(np.array(order)[index], np.array(gains)[index]).statistic)
+    expected = np.quantile(taus, [(1 - confidence) / 2, (1 + confidence) / 2])
+    assert (found.ci_low, found.ci_high) == pytest.approx(tuple(expected), abs=0.03)
+
+
 def test_without_labels_there_are_discrepancies_only(tmp_path):
-    of_heads = {key: path for key, path in trained(tmp_path / "made").items() if key.startswith("pretrain")}
+    of_heads = [run for run in trained(tmp_path / "made") if run.stage == "pretrain"]
     write_ablation(tmp_path, CONFIG, of_heads)
     lines = json.loads((tmp_path / "ablate.json").read_text())["lines"]
     assert lines[2]["cka"] == 0.40
@@ -86,6 +126,6 @@ def test_without_labels_there_are_discrepancies_only(tmp_path):
 
 def test_a_training_without_a_log_is_named(tmp_path):
     made = trained(tmp_path / "made")
-    (made["pretrain/vit-seed0"] / "metrics.jsonl").unlink()
-    with pytest.raises(ValueError, match=r"pretrain-vit-seed0/metrics\.jsonl: no line"):
+    (tmp_path / "made" / "pretrain-vit-0" / "metrics.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"pretrain-vit-0/metrics\.jsonl: no line"):
         write_ablation(tmp_path, CONFIG, made)

@@ -8,6 +8,7 @@ from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.reading import read_experiment
 from pipeline.config.studies import SearchConfig, SearchValidateConfig
 from pipeline.graph.chosen_head import experiment_of_head
+from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.files import write_json
 from pipeline.studies.search import write_search
 from pipeline.studies.search_validation import write_search_validation
@@ -35,7 +36,9 @@ def a_joint_training(folder, seed):
 
 
 def trainings(folder, seeds=(0, 1)):
-    return {f"seed{seed}": a_joint_training(folder / f"seed{seed}", seed) for seed in seeds}
+    return [
+        Run("search-train", RunKey(seed=seed), a_joint_training(folder / str(seed), seed)) for seed in seeds
+    ]
 
 
 def test_candidates_are_ranked_and_their_cost_is_told(tmp_path):
@@ -54,6 +57,7 @@ def test_candidates_are_ranked_and_their_cost_is_told(tmp_path):
     markdown = (tmp_path / "search.md").read_text()
     assert "chosen: swin (swin x3, window 7, first shortcut), the largest 1 - CKA of 3 candidates" in markdown
     assert "33 % of training each alone" in markdown
+    assert "seeds 0 1;" in markdown
     assert all((tmp_path / f"search.{end}").read_text() for end in ("csv", "tex", "txt"))
 
 
@@ -61,9 +65,9 @@ def test_what_the_images_do_not_tell_apart_is_said(tmp_path):
     made = trainings(tmp_path / "made", seeds=(0,))
     write_search(tmp_path, CONFIG, made)
     assert "not told apart" not in (tmp_path / "search.txt").read_text()
-    scores = json.loads((made["seed0"] / "scores.json").read_text())
+    scores = json.loads((made[0].directory / "scores.json").read_text())
     scores["vit"]["cka_se"] = 0.11  # 0.2 below the best: 1.8 errors of the difference
-    write_json(made["seed0"] / "scores.json", scores)
+    write_json(made[0].directory / "scores.json", scores)
     write_search(tmp_path, CONFIG, made)
     assert "not told apart from it by these images: vit\n" in (tmp_path / "search.txt").read_text()
 
@@ -72,9 +76,9 @@ def test_another_proxy_gives_another_order_and_a_collapsed_head_comes_last(tmp_p
     made = trainings(tmp_path / "made", seeds=(0,))
     write_search(tmp_path, CONFIG.model_copy(update={"ranking": "cosine"}), made)
     assert json.loads((tmp_path / "search.json").read_text())["chosen"] == "conv"
-    scores = json.loads((made["seed0"] / "scores.json").read_text())
+    scores = json.loads((made[0].directory / "scores.json").read_text())
     del scores["swin"]["cka"]
-    write_json(made["seed0"] / "scores.json", scores)
+    write_json(made[0].directory / "scores.json", scores)
     write_search(tmp_path, CONFIG, made)
     assert [line["name"] for line in json.loads((tmp_path / "search.json").read_text())["lines"]] == [
         "vit", "conv", "swin"
@@ -94,8 +98,8 @@ def test_the_chosen_head_is_what_the_experiment_then_has(tmp_path, chosen):
     made = trainings(tmp_path / "made", seeds=(0,))
     scores = {chosen: {"cka": 0.9}, "other": {"cka": 0.1}}
     cost = {name: {"seconds_alone": 1.0, "parameters": 1} for name in heads}
-    write_json(made["seed0"] / "scores.json", scores)
-    write_json(made["seed0"] / "cost.json", {"num_steps": 5, "seconds_joint": 1.0, "candidates": cost})
+    write_json(made[0].directory / "scores.json", scores)
+    write_json(made[0].directory / "cost.json", {"num_steps": 5, "seconds_joint": 1.0, "candidates": cost})
     write_search(tmp_path, CONFIG.model_copy(update={"heads": heads}), made)
     section = (tmp_path / "chosen-head.toml").read_text()
     text = experiment_of_head(section, folder, str(tmp_path / "mine.toml"))
@@ -112,10 +116,11 @@ def test_the_chosen_head_is_what_the_experiment_then_has(tmp_path, chosen):
 
 def test_validation_sets_the_ranking_against_the_gain(tmp_path):
     write_search(tmp_path, CONFIG, trainings(tmp_path / "made"))
-    trained = {"knn/ibot-seed0": a_probe(tmp_path / "knn-ibot", right(100))}
+    trained = [Run("knn", RunKey(arm="ibot", study="search", seed=0), a_probe(tmp_path / "ibot", right(100)))]
     for name, count in {"conv": 96, "swin": 110, "vit": 120}.items():
-        trained[f"knn/{name}-seed0"] = a_probe(tmp_path / f"knn-{name}", right(count))
-        trained[f"pretrain/{name}-seed0"] = a_training(tmp_path / f"pretrain-{name}", cka=0.5)
+        key = RunKey(arm="hssl", study="search", head=name, seed=0)
+        trained.append(Run("knn", key, a_probe(tmp_path / f"knn-{name}", right(count))))
+        trained.append(Run("pretrain", key, a_training(tmp_path / f"pretrain-{name}", cka=0.5)))
     write_search_validation(tmp_path, SearchValidateConfig(**dict(CONFIG)), tmp_path, trained)
     found = json.loads((tmp_path / "search-validate.json").read_text())
     assert [line["name"] for line in found["lines"]] == ["ibot", "swin", "vit", "conv"]

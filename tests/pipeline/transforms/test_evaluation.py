@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.transforms.evaluation import center_crops, probe_crops
+from pipeline.transforms.evaluation import center_crops
 
 MEAN, STD = np.zeros(3), np.full(3, 1 / 255)
 
@@ -28,14 +28,3 @@ def test_center_of_a_tall_image():
 def test_a_resize_smaller_than_the_crop_is_refused():
     with pytest.raises(ValueError, match="got 32 and 64"):
         center_crops([np.zeros((9, 9, 3), np.uint8)], 32, 64, mean=MEAN, std=STD)
-
-
-def test_probe_crops_flip_half_and_repeat(rng):
-    ramp = np.broadcast_to(np.arange(0, 256, 4, dtype=np.uint8)[None, :, None], (64, 64, 3))
-    images = [ramp] * 400
-    crops = probe_crops(np.random.default_rng(1), images, 16, mean=MEAN, std=STD)
-    assert crops.shape == (400, 3, 16, 16)
-    falling = crops[:, 0, 8, 0] > crops[:, 0, 8, -1]
-    assert falling.mean() == pytest.approx(0.5, abs=0.1)
-    again = probe_crops(np.random.default_rng(1), images, 16, mean=MEAN, std=STD)
-    np.testing.assert_array_equal(crops, again)

@@ -44,12 +44,24 @@ def test_two_channels():
 
 def test_colours_are_no_numbers():
     """T12: a palette mask that was saved with its colours is refused, not read as something else."""
+    colours = np.zeros((2, 2, 3), np.uint8)
+    colours[1, 1] = (1, 1, 2)
     with pytest.raises(
         BadAnnotation, match="expected a palette index or grey value in each pixel, found col"
     ):
-        LabelCoding(None, ()).labels(np.zeros((2, 2, 3), np.uint8))
+        LabelCoding(None, ()).labels(colours)
     with pytest.raises(BadAnnotation, match=r"expected R \+ 256 G in each pixel, found one number"):
         LabelCoding(None, (), True).labels(np.zeros((2, 2), np.uint8))
+
+
+def test_three_equal_channels_are_one_number():
+    numbers = np.array([[0, 2, 255]], np.uint8)
+    labels = LabelCoding(None, (255,)).labels(np.repeat(numbers[..., None], 3, axis=2))
+    assert labels.tolist() == [[0, 2, -1]]
+    table = LabelCoding((0, 1), (255,), colours=((7, 7, 7), (0, 0, 0)))
+    assert table.labels(np.array([[[0, 0, 0], [7, 7, 7]]], np.uint8)).tolist() == [[1, 0]], (
+        "a table goes first"
+    )
 
 
 def test_the_data_section_goes_over_the_format():

@@ -110,3 +110,31 @@ def test_the_image_turns_with_its_label_map(tmp_path, write, label_png, prepared
         assert np.array_equal(images["images/as-stored.png"], pixels)
         assert np.array_equal(images["images/turned.png"], np.rot90(pixels, -1))
     assert "image of 6 x 4 pixels, label map of 5 x 5" in (dataset.directory / "quarantine.csv").read_text()
+
+
+@pytest.mark.parametrize("ending", ["_mask", "_segmentation"])
+def test_masks_called_after_their_images(tmp_path, write, png, label_png, prepared, ending):
+    pairs = [
+        (f"images/{split}/{i}.png", f"masks/{split}/{i}{ending}.png")
+        for split in ("train", "test")
+        for i in "ab"
+    ]
+    dataset = prepared(put(tmp_path / "data", write, png, label_png, pairs), val_share=0)
+    assert dataset.summary["counts"] == {"train": 2, "val": 0, "test": 2}
+    assert dataset.label_map(0).tolist() == [[0, 1, 2, -1, 1]] * 4
+
+
+def test_colours_with_a_class_dict(tmp_path, write, png, prepared):
+    """CamVid as it is often passed on: train/ and train_labels/, names with _L, class_dict.csv."""
+    colours = np.array([[64, 128, 64], [192, 0, 128], [0, 0, 0]], np.uint8)
+    values = np.array([[0, 1, 2, 2, 1]] * 4)
+    for number, name in enumerate(("train/a", "train/b", "test/c")):
+        split, stem = name.split("/")
+        write(tmp_path / f"data/{name}.png", png(number))
+        (tmp_path / f"data/{split}_labels").mkdir(exist_ok=True)
+        Image.fromarray(colours[values]).save(tmp_path / f"data/{split}_labels/{stem}_L.png")
+    write(tmp_path / "data/class_dict.csv", "name,r,g,b\nAnimal,64,128,64\nArchway,192,0,128\nVoid,0,0,0\n")
+    dataset = prepared(tmp_path / "data", val_share=0)
+    assert (dataset.summary["format"], dataset.class_names) == ("image-masks", ["Animal", "Archway", "Void"])
+    assert dataset.summary["counts"] == {"train": 2, "val": 0, "test": 1}
+    assert all(np.array_equal(dataset.label_map(i), values) for i in range(3))

@@ -11,6 +11,7 @@ from pipeline.datasets.label_maps.names_beside import read_names_beside
         ("class_names.txt", "\ufeffa\n__ignore__\nb\n", None),
         ("label_colors.txt", "0 0 0 a\n9 8 7\tb\n", ((0, 0, 0), (9, 8, 7))),
         ("label_colors.txt", "a\nb\n", None),
+        ("class_dict.csv", "\ufeffname,r,g,b\na,0,0,0\nb, 1, 2, 3\n", ((0, 0, 0), (1, 2, 3))),
     ],
 )
 def test_what_tools_write(tmp_path, write, file, content, expected):
@@ -30,3 +31,22 @@ def test_mistakes_name_the_file(tmp_path, write):
         write(tmp_path / "labelmap.txt", content)
         with pytest.raises(ValueError, match=words):
             read_names_beside(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            "name,red,green,blue\na,0,0,0\n",
+            "expected the columns \"name,r,g,b\", found 'name,red,green,blue'",
+        ),
+        ("name,r,g,b\na,0,0\n", "expected \"name,r,g,b\", found 'a,0,0'"),
+        ("name,r,g,b\na,0,0,x\n", "expected \"name,r,g,b\", found 'a,0,0,x'"),
+        ("name,r,g,b\n", "expected distinct class names, found"),
+        ("# nothing\n", 'expected the columns "name,r,g,b", found'),
+    ],
+)
+def test_a_wrong_class_dict_is_named(tmp_path, write, content, words):
+    write(tmp_path / "class_dict.csv", content)
+    with pytest.raises(ValueError, match=rf"class_dict\.csv: {words}"):
+        read_names_beside(tmp_path)

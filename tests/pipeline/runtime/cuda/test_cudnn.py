@@ -1,5 +1,6 @@
 """cuDNN is tried once, in a process of its own, and what that says is remembered."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def try_with(script: str, folder: Path, toolkit: Toolkit, monkeypatch) -> tuple[
     interpreter = folder.parent / "python"
     interpreter.write_text(f"#!/bin/sh\necho call >> {folder.parent}/calls\n{script}\n")
     interpreter.chmod(0o755)
-    monkeypatch.setattr(cudnn.sys, "executable", str(interpreter))
+    monkeypatch.setattr(sys, "executable", str(interpreter))
     folder.mkdir(exist_ok=True)
     said: list[str] = []
     return cudnn.try_once(folder, toolkit, None, said.append), said

@@ -58,7 +58,7 @@ def delete(results: Path, artifact: Unreferenced) -> bool:
     return True
 
 
-def collect_lines(results: Path, *, delete_them: bool) -> list[str]:
+def unreferenced_lines(results: Path, *, delete_them: bool) -> list[str]:
     """Delete unreferenced artifacts, or only list them; as lines for a person."""
     lines, freed = [], 0
     for artifact in unreferenced(results):

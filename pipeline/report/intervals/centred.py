@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from pipeline.report.intervals.percentiles import percentile_interval
+
 
 def centred_interval(
-    replicates: np.ndarray, value: float, confidence: float = 0.95
+    replicates: np.ndarray, value: float, *, confidence: float
 ) -> tuple[float | None, float | None]:
     """Percentile interval of the replicates, moved so that their mean is `value`.
 
@@ -26,6 +28,6 @@ def centred_interval(
     finite = replicates[np.isfinite(replicates)]
     if not finite.size:
         return None, None
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(finite, [tail, 1 - tail]) + (value - finite.mean())
-    return float(low), float(high)
+    low, high = percentile_interval(finite, confidence)
+    moved = float(value - finite.mean())
+    return low + moved, high + moved

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pipeline.report.rank_correlation import rank_correlation
+from pipeline.report.intervals.kendalls_tau import rank_correlation
+
+USUAL = {"num_bootstrap": 500, "confidence": 0.95}
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -16,7 +18,7 @@ def test_tau_and_p_value_are_scipys(rng, ties):
         if ties:
             first, second = first.round(), second.round()
         expected = kendalltau(first, second)
-        found = rank_correlation(first, second, rng, num_bootstrap=10)
+        found = rank_correlation(first, second, rng, num_bootstrap=10, confidence=0.95)
         assert found.tau == expected.statistic
         assert found.p_value == expected.pvalue
         assert found.count == 9
@@ -37,25 +39,25 @@ def test_the_interval_is_the_quantiles_over_all_resamples(rng):
 
 def test_equal_and_opposite_orders_have_no_width(rng):
     order = np.array([0.1, 0.2, 0.5, 0.9, 1.5])
-    same = rank_correlation(order, 3 * order, rng)
-    opposite = rank_correlation(order, -order, rng)
+    same = rank_correlation(order, 3 * order, rng, **USUAL)
+    opposite = rank_correlation(order, -order, rng, **USUAL)
     assert (same.tau, same.ci_low, same.ci_high) == pytest.approx((1, 1, 1))
     assert (opposite.tau, opposite.ci_low, opposite.ci_high) == pytest.approx((-1, -1, -1))
 
 
 def test_independent_orders_are_rarely_told_apart_from_nothing():
     rng = np.random.default_rng(0)
-    found = [rank_correlation(*rng.normal(size=(2, 12)), rng, num_bootstrap=500) for _ in range(100)]
+    found = [rank_correlation(*rng.normal(size=(2, 12)), rng, **USUAL) for _ in range(100)]
     covered = np.mean([one.ci_low <= 0 <= one.ci_high for one in found])
     assert covered > 0.8  # 95 % is what is aimed at; a percentile bootstrap of 12 things is narrower
 
 
 @pytest.mark.parametrize("values", [([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3]), ([], [])])
 def test_what_has_no_order_has_no_tau(rng, values):
-    assert rank_correlation(*values, rng) is None
+    assert rank_correlation(*values, rng, **USUAL) is None
 
 
 @pytest.mark.parametrize("values", [([1, 2, 3], [1, 2]), ([1, 2, np.nan], [1, 2, 3])])
 def test_what_cannot_be_paired_is_refused(rng, values):
     with pytest.raises(ValueError, match="expected"):
-        rank_correlation(*values, rng)
+        rank_correlation(*values, rng, **USUAL)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.stats import kendalltau
 
+from pipeline.report.intervals.percentiles import percentile_interval
+
 FEWEST = 3  # two things are in the same or in the opposite order, and nothing between
 
 
@@ -29,8 +31,8 @@ def rank_correlation(
     second: Sequence[float],
     rng: np.random.Generator,
     *,
-    num_bootstrap: int = 2000,
-    confidence: float = 0.95,
+    num_bootstrap: int,
+    confidence: float,
 ) -> RankCorrelation | None:
     """Tau-b of two orders; None for fewer than three things, or where all values of one side are equal.
 
@@ -54,9 +56,8 @@ def rank_correlation(
         return None
     drawn = rng.integers(0, len(first), (num_bootstrap, len(first)))
     taus = _taus(first[drawn], second[drawn])
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(taus[np.isfinite(taus)], [tail, 1 - tail])
-    return RankCorrelation(float(result.statistic), float(low), float(high), float(result.pvalue), len(first))
+    low, high = percentile_interval(taus[np.isfinite(taus)], confidence)
+    return RankCorrelation(float(result.statistic), low, high, float(result.pvalue), len(first))
 
 
 def _taus(first: np.ndarray, second: np.ndarray) -> np.ndarray:

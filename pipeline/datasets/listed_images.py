@@ -1,0 +1,95 @@
+"""Images of a folder, with the class and the split that a list beside them gives each."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.source import Entry
+from pipeline.datasets.tree import walk
+
+
+class ListedImages:
+    """The images that `entries` name, in their order.
+
+    Args:
+        root: folder that the entries' paths count from.
+        class_names: in label order; None: those of the entries, in `label_order`.
+        notes: how the list was read.
+    """
+
+    access = "random"
+    annotation = "class"
+
+    def __init__(
+        self,
+        root: Path,
+        entries: list[Entry],
+        *,
+        max_bytes: int,
+        class_names: tuple[str, ...] | None = None,
+        num_outside: int = 0,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        found = {entry.class_name for entry in entries} - {None}
+        self.class_names = label_order(found) if class_names is None else class_names
+        self.num_outside = num_outside
+        self.notes = notes
+        self._root = root
+        self._entries = entries
+        self._max_bytes = max_bytes
+        self._files = ImageFolder(root, max_bytes=max_bytes)
+
+    def __reduce__(self):
+        # Worker processes are handed the entries, chunk by chunk.
+        return _reader, (self._root, self._max_bytes)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry of the list."""
+        yield from self._entries
+
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """The bytes of an image; as `ImageFolder.read`."""
+        return self._files.read(path, start, size)
+
+
+def _reader(root: Path, max_bytes: int) -> ListedImages:
+    return ListedImages(root, [], max_bytes=max_bytes)
+
+
+def label_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names by their numbers where all are numbers, else by their letters."""
+    names = sorted(names)
+    try:
+        return tuple(sorted(names, key=float))
+    except ValueError:
+        return tuple(names)
+
+
+def inside(name: str, root: Path) -> str:
+    """A listed path relative to `root`, with "/".
+
+    Raises:
+        ValueError: it leads out of `root`; the message does not name the list.
+    """
+    path = PurePosixPath(name.strip().replace("\\", "/"))
+    if path.is_absolute() and path.is_relative_to(root.as_posix()):
+        path = path.relative_to(root.as_posix())
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f"expected a path inside {root}, found {name!r}")
+    return path.as_posix()
+
+
+def num_unlisted(root: Path, entries: list[Entry]) -> int:
+    """How many images below `root` no entry names."""
+    listed = {entry.path for entry in entries}
+    found = (
+        f"{folder}/{file.name}" if folder else file.name
+        for folder, _, files in walk(root)
+        for file in files
+        if is_image_name(file.name)
+    )
+    return sum(path not in listed for path in found)

@@ -1,0 +1,17 @@
+"""What one layout of objects consists of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.objects.source import ObjectSource
+
+
+@dataclass(frozen=True)
+class ObjectFormat:
+    """How one layout is found and read."""
+
+    is_present: Callable[[Path], bool]  # of a folder without wrappers
+    read: Callable[[DataConfig, Path], ObjectSource]
+    keys: tuple[str, ...] = ()  # of `class_names`, `crowds` and `corners`, those that the reader obeys

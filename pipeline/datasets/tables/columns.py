@@ -1,0 +1,143 @@
+"""Which columns of a table hold the image, its class and its split, and what a class may look like."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.datasets.source import Entry
+from pipeline.datasets.split_words import Role, role_of, stated_role
+
+# Names in lower case, "_" for spaces and dashes. Of images the first counts: a wrong one finds no files.
+_IMAGE = (
+    "path", "image_path", "img_path", "filepath", "file_path", "file_name", "filename", "image_file",
+    "image_name", "file", "image", "img", "image_id", "img_id", "id",
+)  # fmt: skip
+_LABEL = (
+    "label", "labels", "class", "class_name", "class_label", "class_id", "classid", "category", "target",
+    "species", "breed",
+)  # fmt: skip
+_SPLIT = ("split", "subset", "set", "partition")
+# How lists of labels are written in one cell; a comma may also be part of a name.
+_SEPARATORS = re.compile(r"[|;]|^(\[.*\]|\{.*\}|\(.*,.*\))$|^\d+([\s,]+\d+)+$")
+IMAGES_ALONE = 'for the images alone state data.columns = { label = "" }'
+LEFT_OUT = "left out, as data.columns states"
+_ONE_LABEL = "one label for each image is read, several are not"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names of columns."""
+
+    image: str
+    label: str | None  # None: it is stated that there is none
+    split: str | None
+
+
+def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -> Columns:
+    """The columns by their names.
+
+    Args:
+        stated: `data.columns`, which goes first; an empty label leaves the images without labels.
+        origin: the table, for messages.
+
+    Raises:
+        ValueError: a stated column is not there; none or, of labels, several that could be meant.
+    """
+    names = list(names)
+    for role, name in stated.items():
+        if name not in names and (role, name) != ("label", ""):
+            raise ValueError(
+                f"{origin}: data.columns: expected the {role} in {name!r}, found the columns {names}"
+            )
+    plain = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in names}
+    image = stated.get("image") or next((plain[name] for name in _IMAGE if name in plain), None)
+    labels = [stated["label"]] if "label" in stated else [plain[name] for name in _LABEL if name in plain]
+    labels = [name for name in labels if name != image]
+    split = stated.get("split") or next((plain[name] for name in _SPLIT if name in plain), None)
+    if image is None:
+        raise ValueError(
+            f"{origin}: expected a column of images (path, file_name, ...), found {names}: state "
+            'data.columns = { image = "..." }'
+        )
+    if len(labels) != 1:
+        others = [name for name in names if name not in (image, split)]
+        found = f"several: {labels}" if labels else f"{names}"
+        several = f"; {_ONE_LABEL}" if not labels and len(others) > 1 else ""
+        raise ValueError(
+            f"{origin}: expected a column of labels, found {found}{several}: state "
+            f'data.columns = {{ label = "{(labels or others or ["..."])[0]}" }}; {IMAGES_ALONE}'
+        )
+    return Columns(image, labels[0] or None, split)
+
+
+def class_name(value: Any, origin: str) -> str | None:
+    """The class that a cell names; None where it is empty or -1.
+
+    Raises:
+        ValueError: several labels, or a number that counts or measures something.
+    """
+    if value is None or value == -1:
+        return None
+    if isinstance(value, (list, tuple, dict)):
+        raise ValueError(f"{origin}: expected one label, found {value}: {_ONE_LABEL}; {IMAGES_ALONE}")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip()
+    if text in ("", "-1"):
+        return None
+    if _SEPARATORS.search(text):
+        raise ValueError(f"{origin}: expected one label, found {text!r}: {_ONE_LABEL}; {IMAGES_ALONE}")
+    if re.fullmatch(r"[-+]?\d*\.\d+([eE][-+]?\d+)?", text):
+        if not float(text).is_integer():
+            raise ValueError(f"{origin}: expected a class, found the number {text}; {IMAGES_ALONE}")
+        return str(int(float(text)))
+    return text
+
+
+def refuse_lists(class_names: Iterable[str], origin: str) -> None:
+    """Refuse names with commas whose parts are mostly parts of other names too: they are lists of labels.
+
+    Raises:
+        ValueError: so they are.
+    """
+    parts = {name: {part.strip() for part in name.split(",")} for name in class_names}
+    uses = Counter(part for found in parts.values() for part in found)
+    joined = [name for name, found in parts.items() if "," in name]
+    again = [name for name in joined if all(uses[part] > 1 for part in parts[name])]
+    if len(joined) > 1 and 2 * len(again) > len(joined):
+        raise ValueError(f"{origin}: expected one label, found {again[0]!r}: {_ONE_LABEL}; {IMAGES_ALONE}")
+
+
+def once(entries: Iterable[Entry], origin: str) -> list[Entry]:
+    """Entries without repetitions.
+
+    Raises:
+        ValueError: one image has two labels or two splits.
+    """
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if (known := first.setdefault(entry.path, entry)) != entry:
+            what = "labels" if known.class_name != entry.class_name else "splits"
+            values = (known.class_name, entry.class_name) if what == "labels" else (known.split, entry.split)
+            raise ValueError(
+                f"{origin}: {entry.path}: expected one of the {what}, found {values[0]} and {values[1]}; "
+                f"several {what} for one image are not read; {IMAGES_ALONE}"
+            )
+    return list(first.values())
+
+
+def split_name(value: Any, parts: Mapping[str, Role], origin: str) -> str | None:
+    """What a cell of the split column says; None where it is empty.
+
+    Raises:
+        ValueError: no word for a split, and not in `data.parts`; it would be taken for training.
+    """
+    text = "" if value is None else str(value).strip()
+    if text and not stated_role(text, parts) and role_of(text) not in ("train", "val", "test"):
+        raise ValueError(
+            f"{origin}: expected a split such as train, val or test, found {text!r}: state "
+            f'data.parts = {{ "{text}" = "train" }}, or "unused"'
+        )
+    return text or None

@@ -1,0 +1,84 @@
+"""Image folders of the Hugging Face hub: a metadata.csv or metadata.jsonl in them names each file's label."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
+from pipeline.datasets.source import Entry, Format, max_file_bytes
+from pipeline.datasets.split_words import whole_role
+from pipeline.datasets.tables.columns import (
+    LEFT_OUT,
+    class_name,
+    find_columns,
+    once,
+    refuse_lists,
+    split_name,
+)
+from pipeline.datasets.tables.records import header, records
+from pipeline.datasets.tree import walk
+
+_NAMES = ("metadata.csv", "metadata.jsonl")
+_FILE = "file_name"
+
+
+def metadata_files(root: Path) -> list[Path]:
+    """The metadata files in a folder and directly below it, where the hub expects them first."""
+    found = [root / name for name in _NAMES]
+    found += sorted(path for name in _NAMES for path in root.glob(f"*/{name}"))
+    return [path for path in found if path.is_file()]
+
+
+def is_hub_folder(root: Path) -> bool:
+    """Whether there are metadata files, and the first of them has labels."""
+    files = metadata_files(root)
+    try:
+        return bool(files) and bool(find_columns(header(files[0]), {"image": _FILE}, ""))
+    except ValueError:
+        return False
+
+
+def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
+    """Read every metadata.csv and metadata.jsonl at any depth; `file_name` counts from the file's own folder.
+
+    The split is the split column's word, else the folder that is named for one. Folders are no classes then,
+    as the `datasets` library has it.
+
+    Raises:
+        ValueError: no metadata, no column of labels, or several labels for one image.
+    """
+    files = [Path(path) / file.name for _, path, found in walk(root) for file in found if file.name in _NAMES]
+    if not files:
+        raise ValueError(f"{root}: expected {' or '.join(_NAMES)} beside images, found none")
+    names = ", ".join(file.relative_to(root).as_posix() for file in files)
+    entries = once((e for file in files for e in _listed(config, file, root)), f"{root}: {names}")
+    refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
+    return ListedImages(
+        root,
+        entries,
+        max_bytes=max_file_bytes(config.max_pixels),
+        num_outside=num_unlisted(root, entries),
+        notes=(f"labels: {LEFT_OUT if config.columns.get('label') == '' else f'from {names}'}",),
+    )
+
+
+def _listed(config: DataConfig, file: Path, root: Path) -> Iterator[Entry]:
+    columns = find_columns(header(file), {"image": _FILE, **config.columns}, str(file))
+    folder = file.parent.relative_to(root).as_posix()
+    folders = () if folder == "." else tuple(folder.split("/"))
+    prefix = "" if folder == "." else f"{folder}/"
+    for line, row in records(file):
+        origin = f"{file}, line {line}"
+        try:
+            name = inside(str(row[columns.image]), file.parent)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{origin}: expected {columns.image} to be a path below: {error}") from error
+        path = f"{prefix}{name}"
+        word = split_name(row.get(columns.split), config.parts, origin) if columns.split else None
+        by_folder = next((part for part in (*folders, *name.split("/")[:-1]) if whole_role(part)), None)
+        yield Entry(
+            path, word or by_folder, class_name(row.get(columns.label), origin) if columns.label else None
+        )
+
+
+HUB_FOLDER = Format(read_hub_folder, is_hub_folder)

@@ -1,0 +1,175 @@
+"""Tables that hold the images themselves, as the Hugging Face hub has them: .parquet, and saved .arrow."""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.decode import UndecodableImage
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.listed_images import label_order
+from pipeline.datasets.source import Entry, Format, max_file_bytes
+from pipeline.datasets.tables.columns import class_name
+from pipeline.datasets.tables.hub_cells import suffix_of
+from pipeline.datasets.tables.hub_schema import HubColumns, hub_columns, split_of
+from pipeline.datasets.tables.table_files import ARROW, PARQUET, TableFiles
+from pipeline.datasets.tree import walk
+
+_LARGE_GROUP = 2**26  # bytes
+
+
+def table_files(path: Path, suffix: str) -> list[Path]:
+    """The table itself, or all of a folder, in the order of a walk."""
+    if path.is_file():
+        return [path] if path.suffix.lower() == suffix else []
+    return [
+        Path(folder) / file.name
+        for _, folder, files in walk(path)
+        for file in files
+        if file.name.lower().endswith(suffix) and not file.name.startswith("cache-")
+    ]
+
+
+def holds_tables(suffix: str) -> Callable[[Path], bool]:
+    """Whether a path is such a table, or a folder with them and no images beside or below."""
+
+    def is_present(path: Path) -> bool:
+        if path.is_file():
+            return path.suffix.lower() == suffix
+        found = False
+        for _, _, files in walk(path):
+            if any(is_image_name(file.name) for file in files):
+                return False
+            found = found or any(file.name.lower().endswith(suffix) for file in files)
+        return found
+
+    return is_present
+
+
+def read_hub_tables(suffix: str, config: DataConfig, path: Path) -> "HubTables":
+    """Read one table, or all of a folder, as parts of one data set.
+
+    Raises:
+        ValueError: pyarrow is not installed; no such table; a damaged one; tables of different columns or
+            class names; no images, or several columns of labels or several labels for one image.
+    """
+    return HubTables(path, suffix, max_bytes=max_file_bytes(config.max_pixels), stated=dict(config.columns))
+
+
+class HubTables:
+    """Images in the rows of tables; an image's path is `<file>/<row><suffix>`.
+
+    A table of .parquet is read front to back once, a few rows at a time. An image that is read later is found
+    in its row group, which is read whole; .arrow files are mapped, and read row by row.
+
+    Args:
+        path: a table, or a folder of them.
+        suffix: of the tables.
+        stated: `data.columns`.
+    """
+
+    access = "random"
+    annotation = "class"
+    num_outside = 0
+
+    def __init__(
+        self, path: Path, suffix: str, *, max_bytes: float, stated: dict[str, str] | None = None
+    ) -> None:
+        self._given = (path, suffix, max_bytes, stated or {})
+        self._tables = TableFiles(path, suffix, max_bytes=max_bytes, stated=stated or {})
+        self._root = self._tables.root
+        self._files = [file.relative_to(self._root).as_posix() for file in table_files(path, suffix)]
+        if not self._files:
+            raise ValueError(f"{path}: expected {suffix} tables, found none")
+        self._columns = self._common_columns()
+
+    def __reduce__(self):
+        path, suffix, max_bytes, stated = self._given
+        return partial(HubTables, max_bytes=max_bytes, stated=stated), (path, suffix)
+
+    def _common_columns(self) -> HubColumns:
+        found = {
+            name: hub_columns(self._tables.table(name).schema, self._given[3], str(self._root / name))
+            for name in self._files
+        }
+        first = self._files[0]
+        for name, columns in found.items():
+            if columns != found[first]:
+                raise ValueError(
+                    f"{self._root / name}: expected the columns and classes of {first}, {found[first]}, "
+                    f"found {columns}; state one configuration's folder as data.source"
+                )
+        return found[first]
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of the tables, else the labels themselves."""
+        if self._columns.class_names is not None or self._columns.label is None:
+            return self._columns.class_names or ()
+        return label_order({name for _, _, name in self._labels() if name is not None})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the tables were read."""
+        columns = self._columns
+        lines = [
+            f"tables: images in {columns.image!r}, labels in {columns.label!r}"
+            if columns.label
+            else f"tables: images in {columns.image!r}, no labels"
+        ]
+        groups = [
+            size
+            for name in self._files
+            if (size := self._tables.table(name).group_bytes(columns.image)) > _LARGE_GROUP
+        ]
+        if groups:
+            lines.append(
+                f"caution: row groups of up to {max(groups) / 2**20:.0f} MiB: each image that is read again "
+                "reads its group whole; keep the images in data.max_store_gib, or write smaller row groups"
+            )
+        return tuple(lines)
+
+    def __len__(self) -> int:
+        return sum(len(self._tables.table(name)) for name in self._files)
+
+    def _labels(self) -> Iterator[tuple[str, int, str | None]]:
+        """(file, row, class) of every row, without its image."""
+        for name in self._files:
+            for row, label in enumerate(self._tables.table(name).column(self._columns.label)):
+                yield name, row, self._named(label, name, row)
+
+    def _named(self, label: Any, name: str, row: int) -> str | None:
+        origin = f"{self._root / name}, row {row}"
+        names = self._columns.class_names
+        if names is None or not isinstance(label, int):
+            return class_name(label, origin)
+        if not -1 <= label < len(names):
+            raise ValueError(
+                f"{origin}: expected a label below {len(names)}, as many as class names, found {label}"
+            )
+        return None if label == -1 else names[label]
+
+    def entries(self) -> Iterator[Entry]:
+        """Every row with its image, in the order of the files."""
+        wanted = [name for name in (self._columns.image, self._columns.label) if name is not None]
+        for name in self._files:
+            split = split_of(PurePosixPath(name))
+            for row, cells in enumerate(self._tables.table(name).rows(wanted)):
+                label = self._named(cells[self._columns.label], name, row) if self._columns.label else None
+                path = f"{name}/{row:06d}{suffix_of(cells[self._columns.image])}"
+                try:
+                    data, problem = self._tables.file_in(cells[self._columns.image], name), None
+                except UndecodableImage as error:
+                    data, problem = None, str(error)
+                except OSError as error:
+                    data, problem = None, f"cannot be read: {error.strerror or error}"
+                yield Entry(path, split, label, start=row, size=len(data or b""), data=data, problem=problem)
+
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """The file in row `start` of a table; as `TableFiles.read`."""
+        return self._tables.read(path, start, size)
+
+
+PARQUET_TABLES = Format(partial(read_hub_tables, PARQUET), holds_tables(PARQUET), of_files=True)
+ARROW_TABLES = Format(partial(read_hub_tables, ARROW), holds_tables(ARROW), of_files=True)

@@ -1,0 +1,84 @@
+"""Rows of .csv, .tsv and .jsonl files."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets.image_names import is_image_name
+
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+_DELIMITERS = ",;\t"
+
+
+def header(file: Path) -> list[str]:
+    """The names of a table's columns; of .jsonl the keys of its first line.
+
+    Raises:
+        ValueError: there are none, two columns have one name, or the first line is an image already.
+    """
+    if file.suffix.lower() == ".jsonl":
+        return list(next(records(file), (0, {}))[1])
+    with open(file, encoding="utf-8-sig", newline="") as stream:
+        names = _names(file, stream)
+    if any(is_image_name(name) for name in names):
+        raise ValueError(
+            f"{file}: expected a first line that names the columns, e.g. path,label, found {names}"
+        )
+    if len(set(names)) != len(names) or not any(names):
+        raise ValueError(f"{file}: expected distinct names of columns in the first line, found {names}")
+    return names
+
+
+def records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line in the file, {column: value}) of every row; values of .csv and .tsv are text.
+
+    Raises:
+        ValueError: a line that is no row, text that is not UTF-8; the message names file and line.
+    """
+    try:
+        yield from _json_lines(file) if file.suffix.lower() == ".jsonl" else _separated(file)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
+    except csv.Error as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    names = header(file)
+    with open(file, encoding="utf-8-sig", newline="") as stream:
+        rows = csv.reader(stream, delimiter=_delimiter(file, stream.readline()))
+        for row in rows:
+            line = rows.line_num + 1  # after the header
+            if not row:
+                continue
+            if len(row) != len(names):
+                raise ValueError(f"{file}, line {line}: expected {len(names)} columns, found {len(row)}")
+            yield line, dict(zip(names, row, strict=True))
+
+
+def _names(file: Path, stream) -> list[str]:
+    try:
+        line = stream.readline()
+        return [name.strip() for name in next(csv.reader([line], delimiter=_delimiter(file, line)), [])]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
+
+
+def _delimiter(file: Path, line: str) -> str:
+    return "\t" if file.suffix.lower() == ".tsv" else max(_DELIMITERS, key=line.count)
+
+
+def _json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with open(file, encoding="utf-8-sig") as stream:
+        for line, text in enumerate(stream, start=1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise ValueError(f"{file}, line {line}: expected JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"{file}, line {line}: expected keys and values, found {text[:40]!r}")
+            yield line, row

@@ -1,0 +1,47 @@
+"""Names of many files as one: "train-{000000..000146}.tar". Standard library only: the task graph uses it."""
+
+import re
+from pathlib import Path
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_MOST = 1_000_000  # names; more are a slip of the pen
+
+
+def is_pattern(source: str) -> bool:
+    """Whether a source is a pattern with braces and no file of that name."""
+    return bool(_BRACES.search(source)) and not Path(source).exists()
+
+
+def expanded(source: str) -> list[Path]:
+    """The files that a pattern names, in order: ranges of numbers keep their zeros, lists are cut at commas.
+
+    Raises:
+        ValueError: a brace that is neither, or more than a million names.
+        FileNotFoundError: the first of the files that is not there.
+    """
+    names = [source]
+    while match := _BRACES.search(names[0]):
+        choices = _choices(source, match[1])
+        if len(names) * len(choices) > _MOST:
+            raise ValueError(f"data.source: {source}: expected at most {_MOST} files")
+        names = [name.replace(match[0], choice, 1) for name in names for choice in choices]
+    files = [Path(name) for name in names]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"data.source: {file} does not exist ({source})")
+    return files
+
+
+def _choices(source: str, inside: str) -> list[str]:
+    if match := _RANGE.fullmatch(inside):
+        first, last = match.groups()
+        if int(last) - int(first) >= _MOST:
+            raise ValueError(f"data.source: {source}: expected at most {_MOST} files")
+        width = len(first) if first.startswith("0") or len(first) == len(last) else 0
+        return [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
+    if "," not in inside:
+        raise ValueError(
+            f"data.source: {source}: expected {{first..last}} or {{one,other}}, found {{{inside}}}"
+        )
+    return inside.split(",")

@@ -1,0 +1,319 @@
+"""Shards of WebDataset: plain tars in which files of one name, beside one another, are one sample.
+
+A member's key is its path up to the first dot after the last "/", the rest is its field; neighbours of one
+key are a sample. Hidden members are passed over, which that package reads.
+
+Source: the package webdataset 1.0.2, tariterators.base_plus_ext and group_by_keys.
+"""
+
+import json
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.archive import archive_kind
+from pipeline.datasets.hidden import is_hidden
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.listed_images import label_order
+from pipeline.datasets.source import Entry, Format, max_file_bytes
+from pipeline.datasets.split_words import role_of
+from pipeline.datasets.tables.columns import LEFT_OUT, class_name, find_columns
+from pipeline.datasets.tables.shard_files import ShardFiles
+from pipeline.datasets.tables.shard_names import expanded
+from pipeline.datasets.tree import walk
+
+_MEMBER = re.compile(r"((?:.*/)?[^./][^.]*)\.([^/]*)")
+_NUMBER = re.compile(r"[-_.]?\d+$")
+_NAMES_FILES = ("classnames.txt", "classes.txt", "class_names.txt")
+_PEEKED = 32  # members that tell shards from an archive of images
+_MOST_LABEL_BYTES = 2**20
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+
+
+class _Sample(NamedTuple):
+    key: str
+    image: str  # name of the member
+    start: int
+    size: int
+    label: str | None
+    shard: int
+    problem: str | None
+
+
+def is_web_shards(path: Path) -> bool:
+    """Whether a tar holds a `.cls` field near its start, or a folder such tars and no images."""
+    if path.is_file():
+        return _has_labels(path)
+    for _, folder, files in walk(path):
+        if any(is_image_name(file.name) for file in files):
+            return False
+        if tars := [file.name for file in files if file.name.lower().endswith(".tar")]:
+            return _has_labels(Path(folder) / tars[0])
+    return False
+
+
+def read_web_shards(config: DataConfig, path: Path) -> "WebShards":
+    """Read a shard, all shards of a folder, or those of a pattern with braces.
+
+    The class is the `.cls` field; without one that of a `.json` field, by its key. Whole numbers are named by
+    classnames.txt beside the shards or above, a line for each.
+
+    Raises:
+        ValueError: no shards, or compressed ones; a sample with two images, with two fields of one name, or
+            with a label that is none.
+    """
+    return WebShards(path, max_bytes=max_file_bytes(config.max_pixels), stated=dict(config.columns))
+
+
+class WebShards:
+    """The images of shards; an image's path is `<shard>/<member>`.
+
+    Samples are listed once, from front to back, without reading images; then each is read by its position.
+
+    Args:
+        path: a shard, a folder of shards, or a pattern with braces.
+        stated: `data.columns`; its `label` is a key of the `.json` fields.
+    """
+
+    access = "random"
+    annotation = "class"
+    num_outside = 0
+
+    def __init__(self, path: Path, *, max_bytes: float, stated: dict[str, str] | None = None) -> None:
+        self._given = (path, max_bytes)
+        self._stated = stated or {}
+        self._shards = _shards(path)
+        self._files = ShardFiles(path, max_bytes=max_bytes)
+        self._root = self._files.root
+        self._names = [shard.relative_to(self._root).as_posix() for shard in self._shards]
+        self._without_image = 0
+
+    def __reduce__(self):
+        # Worker processes read by position and need no list.
+        path, max_bytes = self._given
+        return _reader, (path, max_bytes)
+
+    @cached_property
+    def _samples(self) -> list[_Sample]:
+        found = []
+        for number, shard in enumerate(self._shards):
+            for key, fields in _grouped(shard):
+                images = [name for name in fields if is_image_name(f"x.{name}")]
+                if not images:
+                    self._without_image += 1
+                elif len(images) > 1:
+                    raise ValueError(
+                        f"{shard}: {key}: expected one image in a sample, found the fields "
+                        f"{', '.join(images[:3])}: a key ends at the first dot of a file's name, so that "
+                        "names with dots fall together; write them without"
+                    )
+                else:
+                    found.append(self._sample(number, key, images[0], fields))
+        return found
+
+    def _sample(self, shard: int, key: str, field: str, fields: dict[str, "_Field"]) -> _Sample:
+        image = fields[field]
+        origin = f"{self._shards[shard]}: {key}"
+        label = None
+        if self._stated.get("label") == "":
+            pass  # they are to be left out
+        elif content := _field(fields, "cls"):
+            label = class_name(_text(content, origin), f"{origin}.cls")
+        elif content := _field(fields, "json"):
+            label = self._json_label(content, f"{origin}.json")
+        return _Sample(key, image.name, image.start, image.size, label, shard, image.problem)
+
+    def _json_label(self, content: bytes, origin: str) -> str | None:
+        try:
+            values = json.loads(content)
+        except ValueError as error:
+            raise ValueError(f"{origin}: expected JSON: {error}") from error
+        if not isinstance(values, dict):
+            return class_name(values, origin)
+        try:
+            column = find_columns([*values, "image"], {"image": "image", **self._stated}, origin).label
+        except ValueError:
+            if self._stated:
+                raise
+            return None  # captions, sizes and the like
+        return class_name(values[column], origin)
+
+    @cached_property
+    def _names_file(self) -> Path | None:
+        folders = [self._root, *(shard.parent for shard in self._shards[:1]), self._root.parent]
+        return next((f / name for f in folders for name in _NAMES_FILES if (f / name).is_file()), None)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Of the file of names, where labels are numbers; else the labels, in their order."""
+        labels = label_order({sample.label for sample in self._samples} - {None})
+        if self._names_file is None or not all(label.isdecimal() for label in labels):
+            return labels
+        names = tuple(self._names_file.read_text(encoding="utf-8").splitlines())
+        while names and not names[-1].strip():
+            names = names[:-1]
+        if labels and int(labels[-1]) >= len(names):
+            raise ValueError(
+                f"{self._names_file}: expected a line for each class up to {labels[-1]}, found {len(names)}"
+            )
+        if len(set(names)) != len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise ValueError(f"{self._names_file}: expected distinct names, found {twice!r} more than once")
+        return names
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the shards were read."""
+        samples, lines = self._samples, [f"shards: {len(self._shards)}"]
+        if self._names_file is not None and self.class_names and not self.class_names[0].isdecimal():
+            lines.append(f"names of classes: from {self._names_file.name}")
+        if self._without_image:
+            lines.append(f"left out: {self._without_image} samples without an image")
+        if self._stated.get("label") == "":
+            lines.append(f"labels: {LEFT_OUT}")
+        elif unlabelled := sum(sample.label is None for sample in samples):
+            lines.append(
+                f"caution: {unlabelled} of {len(samples)} samples have no label: no field .cls, and no .json "
+                'with a label; state data.columns = { label = "..." } for the key of a .json'
+            )
+        return tuple(lines)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every image, shard by shard, in the order of the members."""
+        names = self.class_names
+        are_numbered = self._names_file is not None and all(
+            s.label is None or s.label.isdecimal() for s in self._samples
+        )
+        for sample in self._samples:
+            label = sample.label
+            if label is not None and are_numbered:
+                label = names[int(label)]
+            path = f"{self._names[sample.shard]}/{sample.image}"
+            split = _split(PurePosixPath(self._names[sample.shard]))
+            yield Entry(path, split, label, sample.start, sample.size, problem=sample.problem)
+
+    def read(self, path: str, start: int, size: int) -> bytes:
+        """The bytes of one member; as `ShardFiles.read`."""
+        return self._files.read(path, start, size)
+
+
+class _Field(NamedTuple):
+    name: str  # of the member
+    start: int
+    size: int
+    content: bytes | None  # of labels only
+    problem: str | None
+
+
+def _reader(path: Path, max_bytes: float) -> WebShards:
+    return WebShards(path, max_bytes=max_bytes)
+
+
+def _shards(path: Path) -> list[Path]:
+    if path.is_file():
+        found = [path]
+    elif path.is_dir():
+        ends = (".tar", *_COMPRESSED)
+        found = [
+            Path(f) / file.name for _, f, files in walk(path) for file in files if file.name.endswith(ends)
+        ]
+    else:
+        found = expanded(str(path))
+    if not found:
+        raise ValueError(f"{path}: expected .tar shards, found none")
+    wrong = next((shard for shard in found if shard.suffix != ".tar" or archive_kind(shard) != "tar"), None)
+    if wrong is not None:
+        raise ValueError(
+            f"{wrong}: expected a plain shard, name.tar, found another file; unpack a compressed one"
+        )
+    return found
+
+
+def _grouped(shard: Path) -> Iterator[tuple[str, dict[str, _Field]]]:
+    """(key, {field: where it is}) of every sample.
+
+    Raises:
+        ValueError: a damaged tar, or two fields of one name in a sample.
+    """
+    key, fields = None, {}
+    for name, field, found in _members(shard):
+        if name != key:
+            if fields:
+                yield key, fields
+            key, fields = name, {}
+        if field in fields:
+            raise ValueError(f"{shard}: {name}: expected fields of different names, found {field} twice")
+        fields[field] = found
+    if fields:
+        yield key, fields
+
+
+def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
+    """(key, field, where it is) of every member that is a file of a sample."""
+    try:
+        with tarfile.open(shard, "r:") as archive:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # or tarfile remembers every member that it ever saw
+                match = _MEMBER.fullmatch(info.name.removeprefix("./"))
+                if not info.isfile() or _is_passed_over(info.name) or match is None:
+                    continue
+                field = match[2].lower()
+                content = None
+                if field.rpartition(".")[2] in ("cls", "json") and info.size <= _MOST_LABEL_BYTES:
+                    content = archive.extractfile(info).read()
+                problem = "a sparse file" if info.issparse() else None
+                yield match[1], field, _Field(info.name, info.offset_data, info.size, content, problem)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ValueError(f"{shard}: damaged tar: {error}") from error
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether a member is about the shard, or hidden, as macOS adds them."""
+    parts = name.split("/")
+    is_about = len(parts[0]) >= 4 and parts[0].startswith("__") and parts[0].endswith("__")
+    return is_about or any(is_hidden(part) for part in parts if part not in (".", ".."))
+
+
+def _has_labels(path: Path) -> bool:
+    if archive_kind(path) != "tar":
+        return False
+    with suppress(ValueError):
+        for count, (_, field, _) in enumerate(_members(path)):
+            if field.rpartition(".")[2] == "cls":
+                return True
+            if count == _PEEKED:
+                break
+    return False
+
+
+def _field(fields: dict[str, _Field], name: str) -> bytes | None:
+    found = [field for key, field in fields.items() if key.rpartition(".")[2] == name]
+    return found[0].content if len(found) == 1 else None
+
+
+def _text(content: bytes, origin: str) -> Any:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{origin}.cls: expected text, found {content[:20]!r}") from error
+
+
+def _split(shard: PurePosixPath) -> str | None:
+    """The split of a shard, by its name without its number, else by its folder; None: there is none."""
+    name = _NUMBER.sub("", shard.stem)
+    return next(
+        (word for word in (name, *reversed(shard.parent.parts)) if role_of(word) in ("train", "val", "test")),
+        None,
+    )
+
+
+WEB_SHARDS = Format(read_web_shards, is_web_shards, of_files=True)

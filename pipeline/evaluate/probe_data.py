@@ -1,0 +1,51 @@
+"""Opening a probe of frozen features: what it learns from and is tested on, or why it cannot be made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.label_subset import LabelSubset, read_subset
+from pipeline.evaluate.feature_files import SplitFeatures, read_features
+from pipeline.report.classification_rows import why_not, write_no_outcome
+from pipeline.report.labelled_images import LabelledImages
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeData:
+    """Labelled features of one backbone on one data set."""
+
+    class_names: list[str]
+    subset: LabelSubset  # of the training images
+    train: SplitFeatures  # of the subset only
+    val: SplitFeatures | None  # None: no labelled images
+    test: SplitFeatures
+    test_images: LabelledImages
+
+
+def open_probe(
+    features: Path, output: Path, *, labels: Path | None = None, needs_val: bool = False
+) -> ProbeData | None:
+    """Read what the stage `features` wrote; None where no probe can be made, which `output` then says.
+
+    Args:
+        labels: a subset of the training images to learn from; None: all.
+        needs_val: there is no probe without labelled validation images.
+
+    Raises:
+        FileNotFoundError: a file of features or subset is missing.
+        ValueError: a file is not as expected; the message names it.
+    """
+    stored = read_features(features)
+    splits = ("train", "val", "test") if needs_val else ("train", "test")
+    reason = why_not(stored.dataset, stored.labels(*splits))
+    if reason:
+        write_no_outcome(output, reason)
+        return None
+    subset = read_subset(labels)
+    return ProbeData(
+        class_names=stored.class_names,
+        subset=subset,
+        train=stored.train.only(subset.chosen(stored.train.index)),
+        val=stored.val,
+        test=stored.test,
+        test_images=stored.test_images(),
+    )

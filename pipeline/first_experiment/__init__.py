@@ -1,0 +1,1 @@
+"""From a folder of images to an experiment for it: what is there, what fits the time, and the file."""

@@ -1,0 +1,76 @@
+"""Network, image size and length of training for a data set and a time: this project's own choices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.first_experiment.facts import Facts
+
+ENLARGED = 1.3  # an image may be enlarged this much
+MIN_STEPS = 1500  # below, arms hardly differ (this project's experience)
+MAX_EPOCHS = 1000
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Vision Transformer for one image size."""
+
+    image_size: int  # pixels
+    patch_size: int  # pixels
+    embed_dim: int
+    depth: int
+    num_heads: int
+
+    @property
+    def kernel_size(self) -> int:
+        """Of the auxiliary head: odd, and no wider than the map of patches; 7 as published."""
+        grid = self.image_size // self.patch_size
+        return min(7, grid - 1 + grid % 2)
+
+
+# From cheap to dear. The first is that of `quickstart`, the second that of `cifar10`.
+NETWORKS = (
+    Network(32, 8, 96, 3, 3),
+    Network(32, 4, 128, 6, 4),
+    Network(64, 8, 128, 6, 4),
+    Network(96, 8, 192, 6, 3),
+    Network(128, 16, 192, 12, 3),
+    Network(224, 16, 192, 12, 3),
+    Network(224, 16, 384, 12, 6),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the experiment states."""
+
+    network: Network
+    batch_size: int
+    epochs: int
+    num_steps: int
+    is_short: bool  # fewer than MIN_STEPS steps fit into the time
+
+
+def choose(facts: Facts, seconds: float, seconds_of_epoch: Callable[[Network, int], float]) -> Choice:
+    """The dearest network of which MIN_STEPS steps fit into the time, then as many epochs as fit.
+
+    Args:
+        seconds: for pretraining all arms.
+        seconds_of_epoch: of all arms, given network and batch size.
+
+    Raises:
+        ValueError: fewer than 2 training images.
+    """
+    num_train = facts.counts["train"]
+    if num_train < 2:
+        raise ValueError(f"needs at least 2 training images, found {num_train}")
+    batch_size = min(_BATCH, 1 << (num_train.bit_length() - 1))
+    fitting = [each for each in NETWORKS if each.image_size <= ENLARGED * facts.short_sides[1]]
+    chosen, epochs = NETWORKS[0], 0.0
+    for network in fitting or NETWORKS[:1]:
+        possible = min(MAX_EPOCHS, seconds / seconds_of_epoch(network, batch_size))
+        if network is NETWORKS[0] or possible * num_train / batch_size >= MIN_STEPS:
+            chosen, epochs = network, possible
+    whole = max(1, int(epochs))
+    num_steps = max(1, round(whole * num_train / batch_size))
+    return Choice(chosen, batch_size, whole, num_steps, is_short=num_steps < MIN_STEPS)

@@ -1,0 +1,44 @@
+"""What a prepared folder holds, as far as an experiment is chosen by it."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.storage.files import read_json
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one prepared data set."""
+
+    format: str
+    annotation: str  # "class", "label-map" or "objects"
+    counts: dict[str, int]  # images of each split
+    num_classes: int
+    short_sides: tuple[int, int, int]  # pixels: smallest, median and largest shorter side
+    decoded_gib: float  # all images as RGB bytes
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether a classifier can be trained and tested."""
+        return self.annotation == "class" and self.num_classes > 1
+
+
+def read_facts(directory: Path) -> Facts:
+    """From what the stage `prepare` wrote."""
+    summary = read_json(directory / "summary.json")
+    with open(directory / "manifest.csv", newline="", encoding="utf-8") as stream:
+        sides = np.array(
+            [(int(row["height"]), int(row["width"])) for row in csv.DictReader(stream)], np.int64
+        )
+    shorter = sides.min(axis=1)
+    return Facts(
+        format=summary["format"],
+        annotation=summary["annotation"],
+        counts=summary["counts"],
+        num_classes=len(summary["class_names"]),
+        short_sides=(int(shorter.min()), int(np.median(shorter)), int(shorter.max())),
+        decoded_gib=float(3 * sides.prod(axis=1).sum() / 2**30),
+    )

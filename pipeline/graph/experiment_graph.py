@@ -1,0 +1,93 @@
+"""The experiment of a command line: reading it, checking which nodes are current, and running one."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from doit.exceptions import TaskFailed
+
+from pipeline.config.experiment import Experiment
+from pipeline.config.reading import ConfigError, read_experiment
+from pipeline.config.section import Section
+from pipeline.datasets.listing import listing_digest
+from pipeline.graph.code_digest import CodeDigests
+from pipeline.graph.execution import bring_up_to_date
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import experiment_nodes
+from pipeline.graph.publishing import is_published, publish
+from pipeline.graph.study_nodes import study_nodes
+from pipeline.graph.subprocesses import StageFailed
+from pipeline.storage.artifacts import artifacts_root, listing_memo
+
+
+def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
+    """An experiment by the value of `experiment=`, and the value itself, a path made absolute.
+
+    Args:
+        value: a preset, or a path.
+        folder: a relative path starts here.
+
+    Raises:
+        SystemExit: there is no such experiment, or it is invalid.
+    """
+    path = folder / Path(value).expanduser()
+    argument = str(path) if path.is_file() else value
+    try:
+        return argument, read_experiment(argument)
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+
+
+class ExperimentGraph:
+    """The graph of an experiment in a results folder.
+
+    Args:
+        argument: names the experiment: a preset, or an absolute path.
+        experiment: that it names.
+        root: folder that holds the packages `pipeline` and `stages`.
+        results: the results folder.
+    """
+
+    def __init__(self, argument: str, experiment: Experiment, *, root: Path, results: Path):
+        self.main = experiment_nodes(experiment)  # what `doit run all` runs
+        self.folder = results / experiment.name
+        self._argument, self._experiment, self._root = argument, experiment, root
+        nodes = self.main + study_nodes(experiment, self.main)
+        code = CodeDigests(root, artifacts_root(results) / ".code_digests.json")
+        self.graph = Graph(nodes, results, code=code, listing=self._listing)
+        self.by_label = {node.label: node for node in nodes}
+        self._current_when_checked: set[str] = set()  # what runs all the same is forced, by `doit run -a`
+
+    def is_current(self, label: str) -> bool:
+        """Whether a node's artifact is current, and what people read of it is in the experiment's folder."""
+        node = self.by_label[label]
+        current = self.graph.fault(node) is None and is_published(
+            node.stage, self.graph.directory(node), self.folder, self._argument, name=node.name
+        )
+        self.graph.code.save()
+        (self._current_when_checked.add if current else self._current_when_checked.discard)(label)
+        return current
+
+    def run(self, label: str) -> TaskFailed | None:
+        """Run a node's stage unless its artifact is current, and publish what people read; doit's action."""
+        node, force = self.by_label[label], label in self._current_when_checked
+        show = partial(os.write, 1)
+        try:
+            has_run = bring_up_to_date(
+                self.graph, node, root=self._root, force=force, on_start=self.record, show=show
+            )
+            self.record()
+            directory = self.graph.directory(node)
+            files = publish(node.stage, directory, self.folder, self._argument, name=node.name)
+            if has_run and node.stage == "prepare" and files:
+                print(f"look at what was prepared: {', '.join(os.path.relpath(file) for file in files)}")
+        except (StageFailed, OSError, ValueError) as error:
+            return TaskFailed(str(error))
+        return None
+
+    def record(self) -> None:
+        """Note and link the artifacts that exist as this experiment's."""
+        self.graph.record(self._experiment.name, self._experiment.model_dump(mode="json"))
+
+    def _listing(self, config: Section) -> str:
+        return listing_digest(config, listing_memo(self.graph.results, config.source))

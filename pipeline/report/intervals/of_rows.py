@@ -1,0 +1,89 @@
+"""Intervals of the rows of a task and metric: of one arm, and of the paired difference of two.
+
+With several seeds, images are drawn again on the mean over seeds: the interval speaks of the test images, and
+the standard deviation of the seeds.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.config.tables import TablesSection
+from pipeline.report.intervals.bootstrap import accuracy_interval, mean_interval
+from pipeline.report.intervals.centred import centred_interval
+from pipeline.report.rows import Row
+
+ONE_SEED = 95  # one stream for every row of one seed: equal outcomes get equal intervals
+
+Interval = tuple[float | None, float | None]
+
+
+def value_interval(group: list[Row], settings: TablesSection) -> Interval:
+    """Of the mean over seeds of one arm, within the fractions that a metric can be.
+
+    Args:
+        group: the arm's rows, one per seed.
+
+    Returns:
+        (low, high); (None, None) where a row has neither outcomes nor replicates.
+    """
+    row = group[0]
+    if len(group) == 1 and row.correct is not None:
+        rng = np.random.default_rng(ONE_SEED)
+        return accuracy_interval(
+            row.correct, rng, num_bootstrap=row.num_bootstrap, confidence=settings.confidence
+        )
+    mean = float(np.mean([row.value for row in group]))
+    low, high = _Outcomes.of(group).interval(mean, _stream(row), settings)
+    if low is None:
+        return None, None
+    return max(low, 0.0), min(high, 1.0)  # replicates that are moved may leave 0..1
+
+
+def difference_interval(group: list[Row], other: list[Row], settings: TablesSection) -> Interval:
+    """Of the mean over seeds of `group` minus that of `other`; (None, None) as in `value_interval`.
+
+    Paired twice: the same seeds, and the same images or resamples of them.
+    """
+    outcomes = _Outcomes.of(group).minus(_Outcomes.of(other))
+    difference = float(np.mean([row.value - base.value for row, base in zip(group, other, strict=True)]))
+    return outcomes.interval(difference, _stream(group[0]), settings)
+
+
+def _stream(row: Row) -> np.random.Generator:
+    """A stream of its own for each metric: a probe more changes no interval of another."""
+    return np.random.default_rng([*row.task.encode(), 0, *row.metric.encode()])
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcomes:
+    """Means over seeds of what an interval is made of; both are None where nothing is known."""
+
+    per_image: np.ndarray | None  # (n,) whose mean is the metric
+    replicates: np.ndarray | None  # (R,) the metric itself, on resamples of the images
+
+    @classmethod
+    def of(cls, group: list[Row]) -> "_Outcomes":
+        return cls(_mean([row.correct for row in group]), _mean([row.replicates for row in group]))
+
+    def minus(self, other: "_Outcomes") -> "_Outcomes":
+        """Paired image by image, or resample by resample."""
+        return _Outcomes(_minus(self.per_image, other.per_image), _minus(self.replicates, other.replicates))
+
+    def interval(self, value: float, rng: np.random.Generator, settings: TablesSection) -> Interval:
+        """Of `value`, which is the metric on the images themselves."""
+        if self.per_image is not None:
+            return mean_interval(
+                self.per_image, rng, num_bootstrap=settings.num_bootstrap, confidence=settings.confidence
+            )
+        if self.replicates is not None:
+            return centred_interval(self.replicates, value, confidence=settings.confidence)
+        return None, None
+
+
+def _mean(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+    return None if any(array is None for array in arrays) else np.mean(arrays, axis=0)
+
+
+def _minus(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
+    return None if first is None or second is None or first.shape != second.shape else first - second

@@ -1,0 +1,56 @@
+"""Python code in a process of its own, with its output in a log: for what may end the process it runs in."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_SECONDS_BETWEEN_REPORTS = 15.0
+_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
+
+
+def run_quietly(
+    code: str,
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    keep_open: tuple[int, ...] = (),
+    waiting: Callable[[float], None] = lambda seconds: None,
+) -> int:
+    """Run code from the project's root and return its exit code; whatever ends this call ends the child too.
+
+    Args:
+        code: Python; it may import the project's packages.
+        log: its output is appended here.
+        environment: of the child; None: as of this process.
+        keep_open: descriptors that the child inherits.
+        waiting: called every 15 s with the seconds so far.
+    """
+    with open(log, "ab") as output:
+        # In the group of this process, so that ending the group ends the child.
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=_PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=keep_open,
+            env=environment,
+        )
+    started = time.monotonic()
+    try:
+        while True:
+            try:
+                return process.wait(timeout=_SECONDS_BETWEEN_REPORTS)
+            except subprocess.TimeoutExpired:
+                waiting(time.monotonic() - started)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS)
+            process.kill()
+            process.wait()

@@ -1,0 +1,147 @@
+import io
+import pickle
+import tarfile
+
+import pytest
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.catalog import detect, open_source
+
+
+def shard(path, members):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def read(source, **section):
+    name, found = open_source(DataConfig(source=str(source), **section))
+    assert name == "webdataset"
+    return found
+
+
+def seen(source):
+    return [(entry.path, entry.class_name, entry.split) for entry in source.entries()]
+
+
+def test_samples_are_those_of_the_library(tmp_path, png):
+    # Keys and labels as webdataset 1.0.2 reads these members; it keeps "./" in keys and reads hidden files.
+    members = [
+        ("__index__", b"x"),
+        ("__meta__/a.png", png(0)),
+        ("v1.0/a.png", png(1)),
+        ("v1.0/a.cls", b"3"),
+        ("./b.PNG", png(2)),
+        ("./b.cls", b"10\n"),
+        ("d/._b.png", b"macOS"),
+        ("noext", b""),
+        ("c.cam.png", png(3)),
+        ("c.cam.cls", b"5"),
+        ("__x.png", png(4)),
+        ("__x.cls", b"6"),
+        ("f.cls", b"7"),
+        ("f.txt", b"words"),
+        ("f.png", png(5)),
+        ("b.cls", b"8"),
+        ("b.png", png(6)),
+    ]
+    source = read(shard(tmp_path / "odd.tar", members))
+    names = ["v1.0/a.png", "./b.PNG", "c.cam.png", "__x.png", "f.png", "b.png"]
+    labels = ["3", "10", "5", "6", "7", "8"]
+    assert [(path, label) for path, label, _ in seen(source)] == [
+        (f"odd.tar/{name}", label) for name, label in zip(names, labels, strict=True)
+    ]
+    assert source.class_names == ("3", "5", "6", "7", "8", "10")
+    again = pickle.loads(pickle.dumps(source))
+    found = [again.read(entry.path, entry.start, entry.size) for entry in source.entries()]
+    assert found == [png(number) for number in range(1, 7)]
+
+
+def samples(png, first, labels):
+    return [
+        member
+        for number, label in enumerate(labels, start=first)
+        for member in ((f"{number}.cls", str(label).encode()), (f"{number}.png", png(number)))
+    ]
+
+
+def test_a_folder_of_shards_with_splits_and_names(tmp_path, png, write, prepared):
+    for split, first, labels in (("train", 0, [0, 1, 1]), ("val", 10, [1, 0])):
+        for number in range(2):
+            name = tmp_path / f"set-{split}-{number:06d}.tar"
+            shard(name, samples(png, first + 20 * number, labels))
+    write(tmp_path / "classnames.txt", "zebra\napple\n")
+    dataset = prepared(tmp_path, max_store_gib=0.0, val_share=0.0)
+    assert dataset.class_names == ["zebra", "apple"]
+    assert dataset.split_names == {"train": "set-train", "test": "set-val"}
+    assert dataset.labels.tolist() == [0, 1, 1, 0, 1, 1, 1, 0, 1, 0]
+    assert dataset.image(9).shape == (4, 5, 3)  # from its shard
+    assert "names of classes: from classnames.txt" in dataset.summary["notes"]
+
+
+def test_a_pattern_names_shards(tmp_path, png, prepared):
+    for number in range(3):
+        shard(tmp_path / f"{number:02d}.tar", samples(png, 10 * number, [0, 1]))
+    dataset = prepared(tmp_path / "{00..01}.tar", max_store_gib=0.0)
+    assert len(dataset) == 4
+    assert dataset.image(3).shape == (4, 5, 3)
+
+
+def test_labels_in_json_by_their_key(tmp_path, png):
+    members = [("1.json", b'{"label": "cat", "width": 5, "kind": 2}'), ("1.png", png(1)), ("2.png", png(2))]
+    source = read(shard(tmp_path / "0.tar", members), format="webdataset")
+    assert [label for _, label, _ in seen(source)] == ["cat", None]
+    assert source.notes[-1].startswith("caution: 1 of 2 samples have no label")
+    source = read(tmp_path / "0.tar", format="webdataset", columns={"label": "kind"})
+    assert [label for _, label, _ in seen(source)] == ["2", None]
+
+
+def test_a_tar_of_images_stays_an_archive(tmp_path, png):
+    shard(tmp_path / "a.tar", [("cat/1.png", png(1)), ("cat/1.json", b"{}")])
+    assert detect(DataConfig(source=str(tmp_path / "a.tar"))) == "archive"
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        (
+            [("a/b.s0.cls", b"0"), ("a/b.s0.png", b"x"), ("a/b.s1.png", b"x")],
+            r"0\.tar: a/b: expected one image in a sample, found the fields s0\.png, s1\.png: a key ends at",
+        ),
+        (
+            [("1.cls", b"0"), ("1.cls", b"1")],
+            r"0\.tar: 1: expected fields of different names, found cls twice",
+        ),
+        ([("1.cls", b"\xff\xfe"), ("1.png", b"x")], r"0\.tar: 1\.cls: expected text, found b'"),
+        ([("1.cls", b"1|2"), ("1.png", b"x")], r"0\.tar: 1\.cls: expected one label, found '1\|2'"),
+        ([("1.cls", b"0.5"), ("1.png", b"x")], r"0\.tar: 1\.cls: expected a class, found the number 0\.5"),
+    ],
+)
+def test_a_wrong_shard_is_one_clear_error(tmp_path, members, words):
+    with pytest.raises(ValueError, match=words):
+        len(read(shard(tmp_path / "0.tar", members), format="webdataset"))
+
+
+def test_wrong_names_and_compressed_shards_are_refused(tmp_path, png, write):
+    shard(tmp_path / "0.tar", samples(png, 0, [0, 2]))
+    write(tmp_path / "classes.txt", "a\nb\n")
+    with pytest.raises(ValueError, match=r"classes\.txt: expected a line for each class up to 2, found 2"):
+        list(read(tmp_path).entries())
+    with tarfile.open(tmp_path / "1.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(ValueError, match=r"1\.tar\.gz: expected a plain shard"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"7\.tar does not exist"):
+        read(tmp_path / "{7..9}.tar")
+
+
+def test_labels_can_be_left_out(tmp_path, png):
+    source = read(
+        shard(tmp_path / "0.tar", [("1.cls", b"1 2 | 3"), ("1.png", png(1))]), columns={"label": ""}
+    )
+    assert seen(source) == [("0.tar/1.png", None, None)]
+    assert source.notes[-1] == "labels: left out, as data.columns states"

@@ -1,0 +1,28 @@
+from pipeline.graph.publishing import is_published, publish
+
+
+def test_pictures_of_data_are_named_for_their_node(tmp_path):
+    artifact, folder = tmp_path / "artifact", tmp_path / "results"
+    (artifact / "sheets").mkdir(parents=True)
+    (artifact / "sheets/train.png").write_bytes(b"a picture")
+    assert not is_published("prepare", artifact, folder, "x", name="images")
+    files = publish("prepare", artifact, folder, "x", name="images")
+    assert files == [folder / "data/images-train.png"]
+    assert files[0].read_bytes() == b"a picture"
+    assert is_published("prepare", artifact, folder, "x", name="images")
+    assert not is_published("prepare", artifact, folder, "x", name="detection")
+
+
+def test_pictures_of_splits_that_are_no_more_are_removed(tmp_path):
+    artifact, folder = tmp_path / "artifact", tmp_path / "results"
+    (artifact / "sheets").mkdir(parents=True)
+    for split in ("train", "val"):
+        (artifact / f"sheets/{split}.png").write_bytes(b"a picture")
+    publish("prepare", artifact, folder, "x", name="images")
+    (folder / "data/detection-val.png").write_bytes(b"of another node")
+    (artifact / "sheets/val.png").unlink()
+    publish("prepare", artifact, folder, "x", name="images")
+    assert sorted(path.name for path in (folder / "data").iterdir()) == [
+        "detection-val.png",
+        "images-train.png",
+    ]
