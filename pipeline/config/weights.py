@@ -1,0 +1,34 @@
+"""Weights that another project has written: where they are, and what their file may not say."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Positive, PositiveInt, Section
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ForeignConfig(Section):
+    """A file of PyTorch or safetensors, or a folder as Hugging Face has them; see docs/weights.md."""
+
+    source: str  # relative to the experiment's file
+    sha256: str | None = None  # of what is read there; filled in when the experiment is read
+    # Which of several networks in the file: "teacher", "student", "momentum_encoder", ...; not given: the
+    # teacher, or the only one.
+    key: str | None = None
+    # Pixels of a side that the network is made for; not given: as the file's shapes or its config.json say.
+    # A position embedding of another size is resized.
+    image_size: PositiveInt | None = None
+    # Of pixels in [0, 1], one number for each channel; not given: of config.json, or ImageNet's where whoever
+    # writes such files uses these.
+    mean: tuple[_Share, _Share, _Share] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
+    # Attention heads, which shapes do not tell; not given: of config.json, or one for each 64 channels.
+    num_heads: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _mean_with_std(self) -> "ForeignConfig":
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together; one of them is missing")
+        return self
