@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.section import Section
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
@@ -13,6 +13,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "prepare": "Read, check and index the images",
     "subset": "Choose shares of the training labels",
     "initialize": "Draw the random backbone, the floor of the table",
+    "convert": "Convert other projects' weights",
     "pretrain": "Pretrain a backbone (seconds to days; goes on where it was stopped)",
     "curves": "Draw the course of a pretraining, and note how far base and head are apart",
     "features": "Compute frozen features of every image",
@@ -103,24 +104,40 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
     tables = Node("tables", "", _tables_config(experiment), probes, experiment.runtime)
     prepared = dict.fromkeys([images, classified, *annotated.values()])
+    starts = [node.inputs["start"] for node in backbones.values() if "start" in node.inputs]
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
-    nodes = [*prepared, *made, tables]
+    nodes = [*prepared, *starts, *made, tables]
     return list(dict.fromkeys(nodes))
 
 
 def _backbones(experiment: Experiment, images: Node) -> dict[str, Node]:
     """Name -> how that backbone comes about, random ones first."""
     runs = [(arm, seed) for seed in experiment.seeds for arm in experiment.arms]
-    nodes = {}
-    for arm, seed in sorted(runs, key=lambda run: ARMS[run[0]].pretrained):
-        if ARMS[arm].pretrained:
+    nodes, foreign, inputs = {}, {}, {"data": images} | start_inputs(experiment)
+    for arm, seed in sorted(runs, key=lambda run: experiment.arm(run[0]).pretrained):
+        if arm in experiment.weights:
+            nodes[f"{arm}-seed{seed}"] = foreign.setdefault(arm, foreign_node(experiment, arm))
+            continue
+        if experiment.arm(arm).pretrained:
             stage, config = "pretrain", experiment.pretrain_config(arm, seed)
-            work = pretrain_work(experiment, ARMS[arm].auxiliary)
+            work, read = pretrain_work(experiment, experiment.arm(arm).auxiliary), inputs
         else:
             stage, config, work = "initialize", experiment.initialize_config(seed), 1.0
+            read = {"data": images}
         name = f"{arm}-seed{seed}"
-        nodes[name] = Node(stage, name, config, {"data": images}, experiment.runtime, work)
+        nodes[name] = Node(stage, name, config, read, experiment.runtime, work)
     return nodes
+
+
+def foreign_node(experiment: Experiment, arm: str) -> Node:
+    """The conversion of an arm's weights: one for all seeds."""
+    return Node("convert", arm, experiment.weights[arm], runtime=experiment.runtime)
+
+
+def start_inputs(experiment: Experiment) -> dict[str, Node]:
+    """What a pretraining reads beside the images: another project's base, if it starts from one."""
+    config = experiment.start_weights()
+    return {} if config is None else {"start": Node("convert", "start", config, runtime=experiment.runtime)}
 
 
 def _curves(experiment: Experiment, images: Node, backbones: dict[str, Node]) -> dict[str, Node]:
@@ -240,13 +257,18 @@ def _finetunings(
 
 def _tables_config(experiment: Experiment) -> TablesConfig:
     arms = experiment.arms
-    alone = {arm: ARMS[arm].alone for arm in arms if ARMS[arm].alone in arms and arm != experiment.baseline}
+    methods = {arm: experiment.arm(arm) for arm in arms}
+    alone = {
+        arm: method.alone
+        for arm, method in methods.items()
+        if method.alone in arms and arm != experiment.baseline
+    }
     return TablesConfig(
         experiment=experiment.name,
         arms=experiment.arms,
         baseline=experiment.baseline,
         alone=alone,
-        subjects=tuple(arm for arm in arms if ARMS[arm].auxiliary and arm != experiment.baseline),
+        subjects=tuple(arm for arm in arms if methods[arm].auxiliary and arm != experiment.baseline),
     )
 
 

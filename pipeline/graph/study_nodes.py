@@ -7,7 +7,7 @@ of the baseline, is that run's own node.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import (
     AblateConfig,
@@ -17,7 +17,7 @@ from pipeline.config.studies import (
     in_name_order,
     shortened,
 )
-from pipeline.graph.nodes import Node, encoder_work, pretrain_work
+from pipeline.graph.nodes import Node, encoder_work, foreign_node, pretrain_work, start_inputs
 
 
 def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
@@ -128,7 +128,7 @@ def _compared(
         for run in runs:
             name, key = f"{run.label}-seed{seed}", f"{run.name}-seed{seed}"
             backbone = pool.one(_backbone(experiment, pool, run, name, seed))
-            if ARMS[run.arm].auxiliary:
+            if experiment.arm(run.arm).auxiliary:
                 found["pretrain"][f"pretrain/{key}"] = backbone
             inputs = {"data": _images(experiment, pool), "backbone": backbone}
             work = encoder_work(experiment, experiment.features.crop_size)
@@ -145,12 +145,15 @@ def _compared(
 
 def _backbone(experiment: Experiment, pool: _Pool, run: _Run, name: str, seed: int) -> Node:
     inputs = {"data": _images(experiment, pool)}
-    if not ARMS[run.arm].pretrained:
+    if run.arm in experiment.weights:
+        return foreign_node(experiment, run.arm)
+    if not experiment.arm(run.arm).pretrained:
         config = experiment.initialize_config(seed)
         return Node("initialize", name, config, inputs, experiment.runtime, for_study=True)
+    inputs |= {name: pool.one(node) for name, node in start_inputs(experiment).items()}
     changed = _with_head(experiment, run.head)
     config = changed.pretrain_config(run.arm, seed)
-    work = pretrain_work(changed, ARMS[run.arm].auxiliary) * run.epochs / experiment.schedule.epochs
+    work = pretrain_work(changed, experiment.arm(run.arm).auxiliary) * run.epochs / experiment.schedule.epochs
     if run.epochs != experiment.schedule.epochs:
         config = shortened(config, run.epochs)
     return Node("pretrain", name, config, inputs, experiment.runtime, work, for_study=True)

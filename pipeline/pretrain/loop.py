@@ -12,6 +12,7 @@ from pipeline.optim.schedules import Rates, Schedule
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.checkpoint import load_checkpoint, load_start, save_checkpoint
 from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
+from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods import method_of
 from pipeline.pretrain.monitor import check_finite, loss_values, teacher_statistics
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
@@ -41,6 +42,7 @@ def pretrain(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
     export: Callable[[int, TrainState], None] = lambda epoch, state: None,
+    base: Path | None = None,
 ) -> TrainState:
     """Train to the end of the schedule, from `output/checkpoint.safetensors` if there is one.
 
@@ -48,6 +50,7 @@ def pretrain(
     and resumed ends bit for bit like one that was not.
 
     Args:
+        base: file of the backbone that student and teacher start with; None: random weights.
         export: called with the number of whole epochs done and the state, at the end of every
             `schedule.export_every_epochs` epochs but the last of the run.
 
@@ -61,6 +64,8 @@ def pretrain(
         state = load_checkpoint(output / CHECKPOINT, state, config)
     elif config.start is not None:
         state = load_start(config.start, state, num_steps=schedule.num_steps)
+    elif base is not None:
+        state = with_base(state, base, config.backbone)
     rewind(output / METRICS, state.step)
     clock = StepClock(state.step, config.schedule.batch_size)
     discrepancy = _discrepancy_of(dataset, config)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.backbone import BackboneConfig
-from pipeline.config.weights import ForeignConfig
+from pipeline.config.weights import ForeignConfig, digest_of_source
 from pipeline.weights.error import WeightsError
 from pipeline.weights.layouts import convert
 from pipeline.weights.layouts.converted import Known
@@ -38,7 +38,10 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
         WeightsError: it cannot be read, its layout is not known, a tensor belongs to nothing known, or what
             it does not say has to be stated.
     """
-    source = read_source(Path(config.source))
+    path = Path(config.source)
+    source = read_source(path)
+    if config.sha256 is not None and (found := digest_of_source(path)) != config.sha256:
+        raise WeightsError(f"{path}: its SHA-256 is {found}, expected {config.sha256}")
     stated = statements(source)
     tensors, prefix = chosen_tensors(source, config.key)
     has_classifier = any(name in tensors for name in ("head.weight", "head.fc.weight", "classifier.weight"))

@@ -41,8 +41,8 @@ def chosen_tensors(source: Source, key: str | None) -> tuple[Tensors, str]:
             value = {name.removeprefix(wrapper): tensor for name, tensor in value.items()}
     if key is not None and not any(name.startswith(f"{key}.") for name in value):
         raise WeightsError(f"{origin}: no entry and no network {key!r} in it")
-    known = PREFIXES if key is None else (f"{key}.",)
-    prefix = next((each for each in known if any(name.startswith(each) for name in value)), "")
+    prefixes = PREFIXES if key is None else (f"{key}.",)
+    prefix = next((each for each in prefixes if any(name.startswith(each) for name in value)), "")
     inside = {name.removeprefix(prefix): tensor for name, tensor in value.items() if name.startswith(prefix)}
     beside = Tensors(origin, {name: value[name] for name in value if not name.startswith(prefix)})
     rules = {rf"{other[:-1]}\..*": f"the network {other[:-1]!r}" for other in PREFIXES if other != prefix}
