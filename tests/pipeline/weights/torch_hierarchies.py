@@ -23,6 +23,7 @@ class Window(nn.Module):
             torch.arange(height), torch.arange(width), indexing="ij"))  # fmt: skip
         allowed, offsets = torch.ones(len(rows), len(rows), dtype=torch.bool), []
         for places, length in ((rows, height), (columns, width)):
+            shift = shift if self.size < length else 0
             moved = (places - shift) % length
             for label in (moved // self.size, places < shift):
                 allowed &= label[:, None] == label[None]
@@ -62,11 +63,11 @@ class Merging(nn.Module):
 
 
 class SwinStage(nn.Module):
-    def __init__(self, dim, depth, heads, size, window, enters):
+    def __init__(self, dim, depth, heads, window, enters):
         super().__init__()
         if enters:
             self.downsample = Merging(dim // 2)
-        shifts = [window // 2 if index % 2 and window < size else 0 for index in range(depth)]
+        shifts = [window // 2 if index % 2 else 0 for index in range(depth)]
         self.blocks = nn.ModuleList([SwinBlock(dim, heads, window, shift) for shift in shifts])
 
     def forward(self, x):
@@ -87,7 +88,7 @@ class TimmSwin(nn.Module):
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, dim, 4, stride=4), "norm": norm})
         sides = [16 // 2**stage for stage in range(4)]
         self.layers = nn.ModuleList([
-            SwinStage(dim * 2**stage, depth, heads * 2**stage, side, min(window, side), enters=stage > 0)
+            SwinStage(dim * 2**stage, depth, heads * 2**stage, min(window, side), enters=stage > 0)
             for stage, (depth, side) in enumerate(zip(depths, sides, strict=True))
         ])  # fmt: skip
         self.norm = nn.LayerNorm(8 * dim)
