@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from pipeline.config.backbone import BackboneConfig
+from pipeline.config.stages import RuntimeConfig
 from tests.pipeline.pretrain.small_run import small_config
 
 CONFIG = small_config()
+EAGER = RuntimeConfig(checkpoint_every_minutes=1e-9, log_every_steps=1)
 
 
 @pytest.fixture
@@ -56,3 +58,20 @@ def test_another_base_is_refused(given):
     )
     with pytest.raises(WeightsError, match=rf"has depth {config.depth}, expected {config.depth + 1}$"):
         with_base(initial_state(CONFIG), path, deeper)
+
+
+def test_a_run_starts_from_it(given, tiny_dataset, tmp_path):
+    from pipeline.pretrain.loop import pretrain
+
+    losses = {}
+    for name, base in (("random", None), ("given", given[0])):
+        output, seen = tmp_path / name, []
+        output.mkdir()
+
+        def report(progress, seen=seen):
+            seen.append(progress.metrics["loss"])
+
+        pretrain(CONFIG, tiny_dataset, output, runtime=EAGER, report=report, base=base)
+        losses[name] = seen
+    assert len(losses["given"]) == len(losses["random"]) > 1
+    assert losses["given"][0] != losses["random"][0]
