@@ -4,6 +4,7 @@ import math
 import mmap
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ class Storage:
     num_bytes: int
     crc: int | None = None  # as the file states it
 
+    @cached_property
     def stored(self) -> np.ndarray:
-        """Its bytes (n,) uint8, mapped.
+        """Its bytes (n,) uint8, mapped; the checksum is compared once, however many tensors are in it.
 
         Raises:
             WeightsError: they are not those that were written.
@@ -55,7 +57,7 @@ class StoredTensor:
             WeightsError: the file is damaged.
         """
         size = bytes_of_one(self.number_format)
-        stored = self.storage.stored()
+        stored = self.storage.stored
         numbers = decoded(stored[: len(stored) // size * size], self.number_format)[self.offset :]
         strides = [stride * numbers.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(numbers, self.shape, strides, writeable=False).copy()

@@ -64,6 +64,7 @@ class _Zip:
 
     def __init__(self, path: Path, mapped: mmap.mmap):
         self._path, self._mapped = path, mapped
+        self._storages: dict[str, Storage | None] = {}
         try:
             with zipfile.ZipFile(path) as archive:
                 self._members = {member.filename: member for member in archive.infolist()}
@@ -78,14 +79,16 @@ class _Zip:
 
     def value(self) -> Any:
         order = self._member("byteorder")
-        if order is not None and order.stored().tobytes() != b"little":
+        if order is not None and order.stored.tobytes() != b"little":
             raise WeightsError(f"{self._path}: numbers are not little-endian")
-        stored = self._member("data.pkl").stored().tobytes()
+        stored = self._member("data.pkl").stored.tobytes()
         return plain_value(io.BytesIO(stored), _calls(self._path), _is_name, self._storage)
 
     def _storage(self, persistent_id: Any) -> tuple[Storage, str]:
         number_format, key, num = _checked_id(persistent_id)
-        storage = self._member(f"data/{key}")
+        if key not in self._storages:
+            self._storages[key] = self._member(f"data/{key}")
+        storage = self._storages[key]
         if storage is None:
             raise PickleRefused(f"a tensor whose storage {key!r} is not in the archive")
         if num * bytes_of_one(number_format) != storage.num_bytes:
