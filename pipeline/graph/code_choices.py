@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.config.backbone import BackboneConfig
+from pipeline.config.backbone import BASES, BackboneConfig
 from pipeline.config.methods import MethodSection
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.section import Section
+from pipeline.config.weights import ForeignConfig
 
 # Module -> its dict literal whose entry a configuration chooses.
 TABLES = {
@@ -30,6 +31,8 @@ def _entries(value: Any) -> Iterator[tuple[str, str]]:
             yield _HEADS, value.kind
         case BackboneConfig():
             yield _BASES, value.kind
+        case ForeignConfig():  # which kind it is, the file decides
+            yield from ((_BASES, kind) for kind in BASES)
         case MethodSection():
             yield _METHODS, value.name
     if isinstance(value, Section):

@@ -221,6 +221,7 @@ def _closures() -> dict[str, ast.Module]:
 
 # What stages take from modules that are left out of the digests, beside sections.
 HARMLESS = {
+    "pipeline.config.weights": {"digest_of_source"},
     "pipeline.runtime.cache": {"cache_root"},
     "pipeline.storage.files": {
         "PARTIAL", "partial_of", "read_json", "replacing", "sha256_of_file", "sha256_of_json", "write_csv",
