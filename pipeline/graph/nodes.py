@@ -136,7 +136,7 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
 
 
 def features_config(experiment: Experiment, arm: str) -> FeaturesConfig:
-    """The section of an arm's features; what is not pretrained here is one network, in the teacher's place."""
+    """The section of an arm's features; of what is not pretrained here, the one network counts as teacher."""
     if experiment.arm(arm).pretrained:
         return experiment.features
     return experiment.features.model_copy(update={"weights": "teacher"})
