@@ -51,8 +51,13 @@ def task_all():
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
+
+    def run(label):
+        problem = PROJECT.run(label)
+        return TaskFailed(problem) if problem else None
+
     nodes = PROJECT.graph.nodes
-    yield from stage_tasks(nodes, EXPERIMENT.name, run=PROJECT.run, is_current=PROJECT.is_current)
+    yield from stage_tasks(nodes, EXPERIMENT.name, run=run, is_current=PROJECT.is_current)
 
 
 def task_plan():

@@ -10,6 +10,7 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.costs.forecast import Images, Machine, pretrain_seconds
 from pipeline.costs.machine import product_rate
 from pipeline.datasets.listing import listing_digest
+from pipeline.datasets.summary_lines import described
 from pipeline.first_experiment.choices import Network, choose
 from pipeline.first_experiment.facts import Facts, read_facts
 from pipeline.first_experiment.text import data_lines, experiment_text
@@ -21,7 +22,6 @@ from pipeline.graph.plan import in_words, plan
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.artifacts import artifacts_root, listing_memo
 from pipeline.storage.files import read_json, write_text
-from stages.prepare import described
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"

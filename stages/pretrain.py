@@ -8,10 +8,13 @@ from pipeline.graph.stage_runner import serve
 FEW_STEPS = 300  # below, the teacher's weights are still close to the first ones (this project's experience)
 
 
-def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
+def run(
+    config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig, start: Path | None = None
+) -> str:
     """Write backbone.safetensors, student.safetensors and metrics.jsonl.
 
-    Also backbone-epoch<n>.safetensors as the schedule asks for it.
+    Also backbone-epoch<n>.safetensors as the schedule asks for it. The base starts as that of the artifact
+    `start`, if there is one.
 
     The backbone is what the method's authors evaluate: iBOT's teacher, the student of the others. Returns its
     digest: what later stages depend on, unlike the speeds in the log.
@@ -43,8 +46,9 @@ def run(config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeCon
     def export(epoch: int, state: TrainState) -> None:
         save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
 
+    base = start and start / "backbone.safetensors"
     with step_bar("pretrain", kernels.note) as report:
-        state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export)
+        state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export, base=base)
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)
     return sha256_of_file(output / "backbone.safetensors")

@@ -28,8 +28,9 @@ from pipeline.config.stages import (
 )
 from pipeline.config.studies import AblateSection, SearchSection
 from pipeline.config.tables import TablesSection
+from pipeline.config.weights import ArmName, ForeignConfig
 from pipeline.evaluate.probes.settings import SECTIONS
-from pipeline.pretrain.methods.settings import ARMS, METHODS
+from pipeline.pretrain.methods.settings import ARMS, METHODS, Arm
 
 
 class _Compared(Section):
@@ -58,7 +59,8 @@ class _Pretrained(with_sections(_Compared, METHODS)):
     crops: CropConfig = CropConfig()
     masks: MaskConfig = MaskConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    start: StartConfig | None = None  # of the only pretrained arm and seed
+    start: StartConfig | None = None  # a checkpoint: of the only pretrained arm and seed
+    weights: dict[ArmName, ForeignConfig] = Field(default={})  # arms made of other projects' weights, by name
     features: FeaturesConfig = FeaturesConfig()
 
 
@@ -91,13 +93,15 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section
 
-    @field_validator("arms")
-    @classmethod
-    def _known_arms(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [arm for arm in arms if arm not in ARMS]
+    @model_validator(mode="after")
+    def _known_arms(self) -> "Experiment":
+        taken = [name for name in self.weights if name in (*ARMS, "start")]
+        if taken:
+            raise ValueError(f"weights.{taken[0]}: that name is taken; give it another")
+        unknown = [arm for arm in self.arms if arm not in (*ARMS, *self.weights)]
         if unknown:
-            raise ValueError(f"unknown arms {unknown}; choose from {list(ARMS)}")
-        return arms
+            raise ValueError(f"unknown arms {unknown}; choose from {[*ARMS, *self.weights]}")
+        return self
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> "Experiment":
@@ -140,7 +144,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     @model_validator(mode="after")
     def _arms_can_be_trained(self) -> "Experiment":
         for arm in self.arms:
-            if ARMS[arm].pretrained:
+            if self.arm(arm).pretrained:
                 try:
                     self.pretrain_config(arm, self.seeds[0])
                 except ValidationError as error:
@@ -150,8 +154,9 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
 
     @model_validator(mode="after")
     def _one_run_starts(self) -> "Experiment":
-        pretrained = [arm for arm in self.arms if ARMS[arm].pretrained]
-        if self.start is not None and (len(pretrained) != 1 or len(self.seeds) != 1):
+        pretrained = [arm for arm in self.arms if self.arm(arm).pretrained]
+        of_one_run = self.start is not None and self.start.checkpoint is not None
+        if of_one_run and (len(pretrained) != 1 or len(self.seeds) != 1):
             raise ValueError(
                 f"start: a checkpoint is of one run, but there are the arms {pretrained} "
                 f"with {len(self.seeds)} seeds; needs one pretrained arm and one seed"
@@ -176,14 +181,19 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
                 head.check_width(self.backbone.dim)
         return self
 
+    def arm(self, name: str) -> Arm:
+        """How the backbone of an arm comes by its weights."""
+        return Arm(pretrained=False) if name in self.weights else ARMS[name]
+
     def studied_arm(self, section: AblateSection | SearchSection) -> str:
         """The arm whose head a study changes."""
-        arms = (arm for arm in (*self.arms, *ARMS) if ARMS[arm].auxiliary and arm != self.baseline)
+        arms = (arm for arm in (*self.arms, *ARMS) if self.arm(arm).auxiliary and arm != self.baseline)
         return section.arm or next(arms)
 
     def gain_over(self, arm: str) -> str:
         """The arm that a studied arm's gain is taken to: as in the table, its method alone if it is there."""
-        return ARMS[arm].alone if ARMS[arm].alone in self.arms else self.baseline
+        alone = self.arm(arm).alone
+        return alone if alone in self.arms else self.baseline
 
     def initialize_config(self, seed: int) -> InitializeConfig:
         """The section of the stage that draws random weights."""
@@ -208,5 +218,21 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             schedule=method.put_into(self.schedule),
             normalization=self.data.normalization,
             seed=seed,
-            start=self.start,
+            start=self.start if self.start is not None and self.start.checkpoint else None,
+        )
+
+    def start_weights(self) -> ForeignConfig | None:
+        """Another project's weights that pretraining starts from."""
+        start = self.start
+        if start is None or start.source is None:
+            return None
+        # The run norms images as its data section says, so nothing reads this mean and std.
+        return ForeignConfig(
+            source=start.source,
+            sha256=start.sha256,
+            key=start.key,
+            num_heads=start.num_heads,
+            image_size=self.backbone.image_size,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
         )

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.experiment import Experiment
+from pipeline.config.weights import digest_of_source
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
@@ -64,7 +65,11 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
     for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
         _place_source(section, start)
-    _place_start(path, values.get("start"), start)
+    start_section, weights = values.get("start"), values.get("weights")
+    _place_start(path, start_section, start)
+    _place_weights(path, "start", start_section, start)
+    for name, section in weights.items() if isinstance(weights, dict) else ():
+        _place_weights(path, f"weights.{name}", section, start)
     parent = values.pop("extends", None)
     if parent is None:
         return values
@@ -96,6 +101,21 @@ def _place_start(path: Path, section: Any, start: Path) -> None:
     if section.setdefault("sha256", digest) != digest:
         raise ConfigError(f"{path}: start.checkpoint: {file}: its SHA-256 is {digest}, not start.sha256")
     section["checkpoint"] = str(file)
+
+
+def _place_weights(path: Path, key: str, section: Any, start: Path) -> None:
+    """Make the `source` of foreign weights absolute and note the digest of what is there, in place."""
+    source = section.get("source") if isinstance(section, dict) else None
+    if not isinstance(source, str):
+        return
+    place = (start / Path(source).expanduser()).resolve()
+    try:
+        digest = digest_of_source(place)
+    except OSError as error:
+        raise ConfigError(f"{path}: {key}.source: {error.filename or place}: {error.strerror}") from error
+    if section.setdefault("sha256", digest) != digest:
+        raise ConfigError(f"{path}: {key}.source: {place}: its SHA-256 is {digest}, not {key}.sha256")
+    section["source"] = str(place)
 
 
 def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import to_jsonable_python
 
 
+class Location:
+    """Marks a path in a section that has the digest of what is there beside it.
+
+    The digest decides what is computed, so a moved file changes no fingerprint.
+    """
+
+
 class Section(BaseModel):
     """A frozen value. An unknown key, a wrong type or a value out of range is an error.
 
@@ -43,7 +50,8 @@ def readable_values(value: Any) -> Any:
     """All that a stage can read off a section, as plain JSON values: also what its properties make of it."""
     if isinstance(value, Section):
         section = type(value)
-        names = [*section.model_fields, *section.__class_vars__, *_properties(section)]
+        fields = [name for name, info in section.model_fields.items() if Location not in info.metadata]
+        names = [*fields, *section.__class_vars__, *_properties(section)]
         return {name: readable_values(getattr(value, name)) for name in sorted(names)}
     if isinstance(value, dict):
         return {name: readable_values(each) for name, each in value.items()}

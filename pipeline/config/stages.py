@@ -14,7 +14,15 @@ from pipeline.config.models import (
     ProjectionHeadConfig,
     RegularisationConfig,
 )
-from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+from pipeline.config.section import (
+    Location,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Section,
+    Share,
+)
 from pipeline.pretrain.methods.settings import IbotConfig, MethodConfig
 
 
@@ -73,18 +81,31 @@ class StartConfig(Section):
 
     # A checkpoint.safetensors of this project; relative to the experiment's file. Everything in it is taken
     # over, also its step: training goes on from there on this experiment's schedule.
-    checkpoint: str
+    checkpoint: str | None = None
+    # In its place: weights of another project, see docs/weights.md. The base's alone are taken over, by
+    # student and teacher; all else starts as it does without, from the first step.
+    source: Annotated[str | None, Location] = None
     sha256: str | None = None  # of that file; filled in when the experiment is read
+    key: str | None = None  # of `source`: which network in the file
+    num_heads: PositiveInt | None = None  # of `source`, where shapes do not tell
 
     @field_validator("checkpoint")
     @classmethod
-    def _not_pickled(cls, checkpoint: str) -> str:
-        if not checkpoint.endswith(".safetensors"):
+    def _of_this_project(cls, checkpoint: str | None) -> str | None:
+        if checkpoint is not None and not checkpoint.endswith(".safetensors"):
             raise ValueError(
-                "only checkpoint.safetensors files of this project are read: what other formats, as .pth, "
-                "hold is pickled, and reading it could run a stranger's code"
+                "only checkpoint.safetensors files of this project are read here; what other projects have "
+                "pickled, as .pth, is read as start.source, and its base alone"
             )
         return checkpoint
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "StartConfig":
+        if (self.checkpoint is None) == (self.source is None):
+            raise ValueError("needs checkpoint, of this project, or source, of another: one of them")
+        if self.source is None and (self.key or self.num_heads):
+            raise ValueError("key and num_heads are of source, and there is none")
+        return self
 
 
 class PretrainConfig(Section):

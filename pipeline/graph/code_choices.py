@@ -6,10 +6,11 @@ A line is its value, with what is imported for it alone and what the class that 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.config.backbone import BackboneConfig
+from pipeline.config.backbone import BASES, BackboneConfig
 from pipeline.config.methods import MethodSection
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.section import Section
+from pipeline.config.weights import ForeignConfig
 from pipeline.evaluate.probes.settings import ProbeSection
 
 # Module -> its dict literal whose entry a configuration chooses.
@@ -35,6 +36,8 @@ def _entries(value: Any) -> Iterator[tuple[str, str]]:
             yield _HEADS, value.kind
         case BackboneConfig():
             yield _BASES, value.kind
+        case ForeignConfig():  # which kind it is, the file decides
+            yield from ((_BASES, kind) for kind in BASES)
         case MethodSection():
             yield _METHODS, value.name
         case ProbeSection():

@@ -4,8 +4,6 @@ import os
 from functools import partial
 from pathlib import Path
 
-from doit.exceptions import TaskFailed
-
 from pipeline.config.experiment import Experiment
 from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.config.section import Section
@@ -68,8 +66,12 @@ class ExperimentGraph:
         (self._current_when_checked.add if current else self._current_when_checked.discard)(label)
         return current
 
-    def run(self, label: str) -> TaskFailed | None:
-        """Run a node's stage unless its artifact is current, and publish what people read; doit's action."""
+    def run(self, label: str) -> str | None:
+        """Run a node's stage unless its artifact is current, and publish what people read.
+
+        Returns:
+            Why it failed; None where it did not.
+        """
         node, force = self.by_label[label], label in self._current_when_checked
         show = partial(os.write, 1)
         try:
@@ -82,7 +84,7 @@ class ExperimentGraph:
             if has_run and node.stage == "prepare" and files:
                 print(f"look at what was prepared: {', '.join(os.path.relpath(file) for file in files)}")
         except (StageFailed, OSError, ValueError) as error:
-            return TaskFailed(str(error))
+            return str(error)
         return None
 
     def record(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.data import DataConfig
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.section import Section
@@ -19,6 +19,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "prepare": "Read, check and index the images",
     "subset": "Choose shares of the training labels",
     "initialize": "Draw the random backbone, the floor of the table",
+    "convert": "Convert other projects' weights",
     "pretrain": "Pretrain a backbone (seconds to days; goes on where it was stopped)",
     "curves": "Draw the course of a pretraining, and note how far base and head are apart",
     "features": "Compute frozen features of every image",
@@ -129,15 +130,16 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
     tables = Node("tables", RunKey(), _tables_config(experiment), runtime=experiment.runtime, runs=probes)
     prepared = dict.fromkeys([images, classified, *annotated.values()])
+    starts = [node.inputs["start"] for node in backbones.values() if "start" in node.inputs]
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
     report = _report(experiment, tables, prepared, backbones, features, probes)
-    nodes = [*prepared, *made, tables, report]
+    nodes = [*prepared, *starts, *made, tables, report]
     return list(dict.fromkeys(nodes))
 
 
 def features_config(experiment: Experiment, arm: str) -> FeaturesConfig:
-    """The section of an arm's features; a random backbone is one network, in the place of the teacher."""
-    if ARMS[arm].pretrained:
+    """The section of an arm's features; of what is not pretrained here, the one network counts as teacher."""
+    if experiment.arm(arm).pretrained:
         return experiment.features
     return experiment.features.model_copy(update={"weights": "teacher"})
 
@@ -147,17 +149,34 @@ def _prepared(purpose: str, data: DataConfig, experiment: Experiment) -> Node:
 
 
 def _backbones(experiment: Experiment, images: Node) -> Backbones:
-    """The node that makes each backbone, random ones first."""
+    """The node that makes each backbone, those first that are not pretrained here."""
     runs = [RunKey(arm=arm, seed=seed) for seed in experiment.seeds for arm in experiment.arms]
-    nodes = {}
-    for key in sorted(runs, key=lambda run: ARMS[run.arm].pretrained):
-        if ARMS[key.arm].pretrained:
+    nodes, foreign, inputs = {}, {}, {"data": images} | start_inputs(experiment)
+    for key in sorted(runs, key=lambda run: experiment.arm(run.arm).pretrained):
+        if key.arm in experiment.weights:
+            nodes[key] = foreign.setdefault(key.arm, foreign_node(experiment, key.arm))
+            continue
+        if experiment.arm(key.arm).pretrained:
             stage, config = "pretrain", experiment.pretrain_config(key.arm, key.seed)
-            work = pretrain_work(experiment, ARMS[key.arm].auxiliary)
+            work, read = pretrain_work(experiment, experiment.arm(key.arm).auxiliary), inputs
         else:
             stage, config, work = "initialize", experiment.initialize_config(key.seed), 1.0
-        nodes[key] = Node(stage, key, config, {"data": images}, experiment.runtime, work)
+            read = {"data": images}
+        nodes[key] = Node(stage, key, config, read, experiment.runtime, work)
     return nodes
+
+
+def foreign_node(experiment: Experiment, arm: str) -> Node:
+    """The conversion of an arm's weights: one for all seeds."""
+    return Node("convert", RunKey(arm=arm), experiment.weights[arm], runtime=experiment.runtime)
+
+
+def start_inputs(experiment: Experiment) -> dict[str, Node]:
+    """What a pretraining reads beside the images: another project's base, if it starts from one."""
+    config = experiment.start_weights()
+    if config is None:
+        return {}
+    return {"start": Node("convert", RunKey(arm="start"), config, runtime=experiment.runtime)}
 
 
 def _curves(experiment: Experiment, images: Node, backbones: Backbones) -> dict[RunKey, Node]:
@@ -271,7 +290,8 @@ def _report(
     probes: Collected,
 ) -> Node:
     """The page of all that the experiment made."""
-    runs = {(node.stage, node.key): node for node in (*prepared, *backbones.values(), *features.values())}
+    runs: Collected = {(node.stage, node.key): node for node in prepared}
+    runs |= {(node.stage, key): node for of in (backbones, features) for key, node in of.items()}
     settings = experiment.model_dump(mode="json", exclude={"runtime"})
     config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
     return Node("report", RunKey(), config, {"tables": tables}, experiment.runtime, runs=runs | probes)
@@ -279,13 +299,18 @@ def _report(
 
 def _tables_config(experiment: Experiment) -> TablesConfig:
     arms = experiment.arms
-    alone = {arm: ARMS[arm].alone for arm in arms if ARMS[arm].alone in arms and arm != experiment.baseline}
+    methods = {arm: experiment.arm(arm) for arm in arms}
+    alone = {
+        arm: method.alone
+        for arm, method in methods.items()
+        if method.alone in arms and arm != experiment.baseline
+    }
     return TablesConfig(
         experiment=experiment.name,
         arms=experiment.arms,
         baseline=experiment.baseline,
         alone=alone,
-        subjects=tuple(arm for arm in arms if ARMS[arm].auxiliary and arm != experiment.baseline),
+        subjects=tuple(arm for arm in arms if methods[arm].auxiliary and arm != experiment.baseline),
         **dict(experiment.tables),
     )
 

@@ -7,7 +7,7 @@ such as the baseline's, is not run a second time.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.config.experiment import ARMS, Experiment
+from pipeline.config.experiment import Experiment
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import (
     AblateConfig,
@@ -17,7 +17,15 @@ from pipeline.config.studies import (
     in_name_order,
     shortened,
 )
-from pipeline.graph.nodes import Collected, Node, encoder_work, features_config, pretrain_work
+from pipeline.graph.nodes import (
+    Collected,
+    Node,
+    encoder_work,
+    features_config,
+    foreign_node,
+    pretrain_work,
+    start_inputs,
+)
 from pipeline.graph.runs import RunKey
 from pipeline.graph.walk import reachable
 
@@ -127,7 +135,7 @@ def _compared(
         for run in runs:
             key = replace(run.key, seed=seed)
             backbone = pool.one(_backbone(experiment, pool, run, key))
-            if ARMS[key.arm].auxiliary:
+            if experiment.arm(key.arm).auxiliary:
                 found["pretrain"]["pretrain", key] = backbone
             inputs = {"data": _images(experiment, pool), "backbone": backbone}
             work = encoder_work(experiment, experiment.features.crop_size)
@@ -143,12 +151,15 @@ def _compared(
 
 def _backbone(experiment: Experiment, pool: _Pool, run: _Run, key: RunKey) -> Node:
     inputs = {"data": _images(experiment, pool)}
-    if not ARMS[key.arm].pretrained:
+    if key.arm in experiment.weights:
+        return foreign_node(experiment, key.arm)
+    if not experiment.arm(key.arm).pretrained:
         config = experiment.initialize_config(key.seed)
         return Node("initialize", key, config, inputs, experiment.runtime, for_study=True)
+    inputs |= {name: pool.one(node) for name, node in start_inputs(experiment).items()}
     changed = _with_head(experiment, run.head)
     config = changed.pretrain_config(key.arm, key.seed)
-    work = pretrain_work(changed, ARMS[key.arm].auxiliary) * run.epochs / experiment.schedule.epochs
+    work = pretrain_work(changed, experiment.arm(key.arm).auxiliary) * run.epochs / experiment.schedule.epochs
     if run.epochs != experiment.schedule.epochs:
         config = shortened(config, run.epochs)
     return Node("pretrain", key, config, inputs, experiment.runtime, work, for_study=True)

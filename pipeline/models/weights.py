@@ -7,16 +7,13 @@ from pathlib import Path
 import jittor as jt
 import numpy as np
 from jittor import nn
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pipeline.storage.files import replacing
+from pipeline.weights.error import WeightsError
+from pipeline.weights.safetensors_file import read_safetensors
 
 _METADATA = "metadata"
-
-
-class WeightsError(ValueError):
-    """A weights file cannot be read or does not fit the network."""
 
 
 def named_arrays(network: nn.Module) -> dict[str, np.ndarray]:
@@ -79,9 +76,9 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     Raises:
         WeightsError: no such file, or not a whole safetensors file.
     """
+    tensors, metadata = read_safetensors(path)
     try:
-        with safe_open(path, framework="numpy") as stream:
-            metadata = json.loads((stream.metadata() or {}).get(_METADATA, "{}"))
-            return {name: stream.get_tensor(name) for name in stream.keys()}, metadata  # noqa: SIM118
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        values = json.loads(metadata.get(_METADATA, "{}"))
+    except json.JSONDecodeError as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
+    return {name: tensor.array() for name, tensor in tensors.items()}, values

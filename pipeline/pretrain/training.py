@@ -12,6 +12,7 @@ from pipeline.optim.schedules import Schedule
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
+from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor import teacher_statistics
 from pipeline.pretrain.start import load_start
@@ -30,6 +31,7 @@ def pretrain(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
     export: Callable[[int, TrainState], None] = lambda epoch, state: None,
+    base: Path | None = None,
 ) -> TrainState:
     """Train to the end of the schedule; resumes, see `pipeline.training.loop.train`.
 
@@ -38,14 +40,18 @@ def pretrain(
     Args:
         export: called with the number of whole epochs done and the state, at the end of every
             `schedule.export_every_epochs` epochs but the last of the run.
+        base: file of the backbone that student and teacher start with; None: random weights.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays.
         WeightsError: the checkpoint that the configuration starts from does not fit it.
     """
     training, state = Pretraining(config, dataset, export), initial_state(config)
-    if config.start is not None and not (output / CHECKPOINT).is_file():
-        state = load_start(config.start, state, num_steps=training.num_steps)
+    if not (output / CHECKPOINT).is_file():
+        if config.start is not None:
+            state = load_start(config.start, state, num_steps=training.num_steps)
+        elif base is not None:
+            state = with_base(state, base, config.backbone)
     return train(training, state, output, runtime=runtime, report=report)
 
 

@@ -23,7 +23,8 @@ class Project:
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()
-        for stage in ("prepare", "initialize", "pretrain", "curves", "features", "probe", "search_train"):
+        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "probe")
+        for stage in ("prepare", *of_backbones, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
         for stage in ("tables", "ablate", "search", "search_validate"):
             shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.config import data, stages, studies
+from pipeline.config import data, stages, studies, weights
 from pipeline.evaluate.probes import settings as probes
 from pipeline.graph.stage_runner import read_job, serve
 from pipeline.storage.files import write_json, write_text
@@ -19,6 +19,7 @@ from pipeline.storage.files import write_json, write_text
 CONFIGS = {
     "prepare": data.DataConfig,
     "initialize": stages.InitializeConfig,
+    "convert": weights.ForeignConfig,
     "pretrain": stages.PretrainConfig,
     "curves": stages.PretrainConfig,
     "features": stages.FeaturesConfig,

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.studies import JointTrainingConfig
+from pipeline.config.weights import ForeignConfig
 from pipeline.graph.code_choices import TABLES, chosen_entries
 from pipeline.graph.code_digest import CodeDigests, take_table
 
@@ -119,3 +120,9 @@ def test_a_line_that_is_not_there_is_an_error(root):
 def test_a_table_that_is_no_literal_is_named():
     with pytest.raises(ValueError, match="NETWORKS: expected a dict literal"):
         take_table(ast.parse("NETWORKS = dict(a=1)"), "NETWORKS")
+
+
+def test_all_bases_are_code_of_what_a_foreign_file_decides():
+    """Else a changed base would leave the features of foreign weights as they were."""
+    entries = chosen_entries([ForeignConfig(source="theirs.pth")])
+    assert entries == {(BASES, kind) for kind in ("vit", "swin", "convnext", "resnet")}

@@ -243,6 +243,7 @@ def _closures() -> dict[str, ast.Module]:
 
 # What stages take from modules that are left out of the digests, beside sections.
 HARMLESS = {
+    "pipeline.config.weights": {"digest_of_source"},
     # Of a chosen class, what it imports is in.
     "pipeline.evaluate.probes.settings": {"PROBES", "ProbeConfig"},
     "pipeline.models.auxiliary_heads.kinds": {"BLOCKS"},

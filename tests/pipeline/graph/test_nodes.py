@@ -134,3 +134,30 @@ def test_an_arm_with_head_is_compared_with_its_method_alone_where_that_is_there(
     assert config.alone == {"hssl": "ibot", "hssl-mocov3": "mocov3"}
     assert config.subjects == ("hssl", "hssl-mocov3", "hssl-byol")
     assert [config.compared_with[arm] for arm in arms] == ["ibot", "ibot", "ibot", "mocov3", "ibot"]
+
+
+def test_weights_of_others_are_an_arm_of_every_stage():
+    weights = {"theirs": {"source": "theirs.pth", "sha256": "0" * 64}}
+    nodes = nodes_of(arms=["theirs", "random", "hssl"], weights=weights, seeds=[0, 1], segmentation={})
+    converted = nodes["convert:theirs"]
+    assert converted.inputs == {}
+    for seed in (0, 1):
+        assert nodes[f"features:theirs-seed{seed}"].inputs["backbone"] is converted
+        assert nodes[f"segment:uper-finetuned-theirs-seed{seed}"].inputs["backbone"] is converted
+        assert inputs_of(nodes["tables"])[f"knn/theirs-seed{seed}"] == f"knn:theirs-seed{seed}"
+    assert "curves:theirs-seed0" not in nodes
+    assert nodes["tables"].config.arms == ("theirs", "random", "hssl")
+    order = list(nodes)
+    assert order.index("convert:theirs") < order.index("features:theirs-seed0")
+
+
+def test_every_pretraining_may_start_from_weights_of_others():
+    start = {"source": "theirs.pth", "sha256": "0" * 64, "key": "student"}
+    nodes = nodes_of(arms=["random", "ibot", "hssl"], start=start, seeds=[0, 1])
+    asked = nodes["convert:start"].config
+    assert (asked.source, asked.key, asked.image_size) == ("theirs.pth", "student", 224)
+    for arm in ("ibot", "hssl"):
+        pretraining = nodes[f"pretrain:{arm}-seed1"]
+        assert inputs_of(pretraining) == {"data": "prepare:images", "start": "convert:start"}
+        assert pretraining.config.start is None
+    assert inputs_of(nodes["initialize:random-seed0"]) == {"data": "prepare:images"}

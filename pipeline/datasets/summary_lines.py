@@ -1,0 +1,85 @@
+"""What was prepared and what is doubtful about it, as lines for a person."""
+
+_CLASSES_SHOWN = 5
+
+
+def described(summary: dict) -> list[str]:
+    """The lines that a person wants to see after preparing."""
+    counts = ", ".join(
+        f"{summary['counts'][split]} {split} ({words})" for split, words in summary["split_names"].items()
+    )
+    lines = [f"{summary['name']} ({summary['format']}): {counts}; {len(summary['class_names'])} classes"]
+    if summary["annotation"] == "label-map":
+        lines.append(_pixels_line(summary))
+    elif summary["annotation"] == "objects":
+        lines.append(_objects_line(summary))
+        lines += _object_doubts(summary)
+    lines += summary["notes"]
+    if summary["flat_channels"]:
+        lines.append(
+            f"caution: the training images do not vary in {', '.join(summary['flat_channels'])}; with "
+            'normalization = "dataset", one grey level counts as a standard deviation there'
+        )
+    if summary["num_quarantined"]:
+        lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see quarantine.csv")
+    if summary["num_unused"]:
+        lines.append(
+            f"left out: {summary['num_unused']} images of parts that have no labels or are stated as unused"
+        )
+    if summary["num_outside_splits"]:
+        lines.append(
+            f"left out: {summary['num_outside_splits']} images beside the split folders or stated as unused"
+        )
+    if leaked := summary["duplicates"]["test_in_train"]:
+        lines.append(f"caution: {leaked} test images are also training images (equal contents)")
+    return lines
+
+
+def _pixels_line(summary: dict) -> str:
+    ignored = sum(summary["num_ignored_pixels"].values())
+    totals = _class_totals(summary)
+    everything = max(ignored + sum(totals.values()), 1)
+    shown = [f"{name} {total / everything:.1%}" for name, total in list(totals.items())[:_CLASSES_SHOWN]]
+    shares = f"{', '.join(shown)}{', ...' * (len(totals) > len(shown))}"
+    return f"pixels: {shares}; ignored {ignored / everything:.1%}"
+
+
+def _objects_line(summary: dict) -> str:
+    totals = {name: total for name, total in _class_totals(summary).items() if total}
+    shown = [f"{name} {total}" for name, total in list(totals.items())[:_CLASSES_SHOWN]]
+    words = ", ".join(f"{summary['num_objects'][split]} {split}" for split in summary["split_names"])
+    line = f"objects: {words}; {', '.join(shown)}{', ...' * (len(totals) > len(shown))}"
+    for key, what in (("num_crowds", "crowds"), ("num_without_objects", "images without objects")):
+        if total := sum(summary[key].values()):
+            line += f"; {what}: {total}"
+    return line
+
+
+def _object_doubts(summary: dict) -> list[str]:
+    """A line for each kind of object that is not as its source says, with the first of them."""
+    lines = []
+    for key, what in (
+        ("dropped_boxes", "left out: {} objects whose box has no area"),
+        ("empty_masks", "caution: {} objects whose mask covers no pixel"),
+        ("missing_areas", "areas: {} objects have none or an impossible one, and get their mask's or box's"),
+    ):
+        if total := summary[f"num_{key}"]:
+            names = summary[f"first_{key}"]
+            more = ", ..." if total > len(names) else ""
+            lines.append(f"{what.format(total)}: {', '.join(names)}{more}")
+    crowds = [sum(counts) for counts in zip(*summary["crowd_counts"].values(), strict=True)]
+    totals = _class_totals(summary)
+    named = zip(summary["class_names"], crowds, strict=True)
+    if only := [name for name, total in named if 0 < total == totals[name]]:
+        lines.append(
+            f"caution: every object of {', '.join(only)} is a crowd, which is neither trained on nor scored; "
+            'some programs write masks with parts or holes so: data.crowds = "objects" takes them as objects'
+        )
+    return lines
+
+
+def _class_totals(summary: dict) -> dict[str, int]:
+    """Pixels or objects of every class over all splits, the most frequent class first."""
+    totals = [sum(counts) for counts in zip(*summary["class_counts"].values(), strict=True)]
+    named = zip(summary["class_names"], totals, strict=True)
+    return dict(sorted(named, key=lambda item: -item[1]))

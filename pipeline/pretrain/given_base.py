@@ -1,0 +1,28 @@
+"""A pretraining that starts from a base that was trained elsewhere."""
+
+from pathlib import Path
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.models.backbone_file import load_backbone
+from pipeline.models.weights import WeightsError, assign_arrays, named_arrays
+from pipeline.pretrain.step import TrainState
+
+
+def with_base(state: TrainState, path: Path, config: BackboneConfig) -> TrainState:
+    """Give the base of student and teacher the weights of a backbone's file; all else stays as it is.
+
+    Raises:
+        WeightsError: the file's base is not the one that `config` asks for.
+    """
+    given = load_backbone(path)
+    # The name of a size says nothing beyond its numbers.
+    found, expected = (each.model_dump(exclude={"size"}) for each in (given.config, config))
+    different = [name for name in expected if found[name] != expected[name]]
+    if different:
+        pairs = ", ".join(f"{name} {found[name]}, expected {expected[name]}" for name in different)
+        raise WeightsError(f"{path}: the base that training is to start from has {pairs}")
+    arrays = named_arrays(given.network)
+    for network in (state.student, state.teacher):
+        if network is not None:
+            assign_arrays(network.backbone, arrays, str(path))
+    return state

@@ -1,0 +1,87 @@
+"""Foreign weights -> a base of this project, with all that was found and assumed said."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.weights import ForeignConfig, digest_of_source
+from pipeline.weights.error import WeightsError
+from pipeline.weights.layouts import convert
+from pipeline.weights.layouts.converted import Known
+from pipeline.weights.source import Source, read_source
+from pipeline.weights.state import chosen_tensors
+from pipeline.weights.statements import Statements, Statistics, statements
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ForeignBackbone:
+    """A base as it was read."""
+
+    config: BackboneConfig
+    arrays: dict[
+        str, np.ndarray
+    ]  # by this project's names, float32; without "mask_token" where there is none
+    mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
+    std: np.ndarray  # (3,) float32
+    layout: str
+    said: tuple[str, ...]  # what was taken, left out, resized and assumed
+
+
+def read_foreign(config: ForeignConfig) -> ForeignBackbone:
+    """Read a file or folder of another project.
+
+    Raises:
+        WeightsError: it cannot be read, its layout is not known, a tensor belongs to nothing known, or what
+            it does not say has to be stated.
+    """
+    path = Path(config.source)
+    source = read_source(path)
+    if config.sha256 is not None and (found := digest_of_source(path)) != config.sha256:
+        raise WeightsError(f"{path}: its SHA-256 is {found}, expected {config.sha256}")
+    stated = statements(source)
+    tensors, prefix = chosen_tensors(source, config.key)
+    has_classifier = any(name in tensors for name in ("head.weight", "head.fc.weight", "classifier.weight"))
+    known = Known(
+        image_size=config.image_size or stated.image_size,
+        num_heads=config.num_heads or stated.num_heads,
+        prefix=prefix,
+    )
+    layout, converted = convert(tensors, known)
+    said = [*stated.said, *tensors.said]
+    unclear = has_classifier or "Hugging Face" in layout
+    mean, std = _statistics(config, stated, source, unclear, said)
+    if "mask_token" not in converted.arrays:
+        said.append("no mask token in the file: it starts at zero, and evaluation does not read it")
+    return ForeignBackbone(
+        config=converted.config,
+        arrays=converted.arrays,
+        mean=np.array(mean, np.float32),
+        std=np.array(std, np.float32),
+        layout=layout,
+        said=tuple(said),
+    )
+
+
+def _statistics(
+    config: ForeignConfig, stated: Statements, source: Source, unclear: bool, said: list[str]
+) -> Statistics:
+    """Of the key, of the folder, or ImageNet's.
+
+    Files of self-supervised pretraining have ImageNet's: DINO, iBOT, MAE, MoCo v3 and DINOv2 train with
+    these. Classifiers have them or 0.5 throughout, and a wrong choice shows in no error.
+    """
+    if config.mean is not None:
+        return config.mean, config.std
+    if stated.statistics is not None:
+        return stated.statistics
+    if unclear or source.config:
+        raise WeightsError(
+            f"{source.path}: does not say the mean and std of its pixels, and such files differ there; "
+            "state mean and std"
+        )
+    said.append("assumed: ImageNet's mean and std, with which self-supervised bases are trained")
+    return IMAGENET

@@ -1,0 +1,42 @@
+"""Layouts of foreign weights: one file for each family of names; a layout is found by its `sign`.
+
+Adding one: a file here with a function (Tensors, Known) -> Converted, and a line in `LAYOUTS`.
+"""
+
+from collections.abc import Callable
+
+from pipeline.weights.layouts.converted import Converted, Known
+from pipeline.weights.layouts.convnext import read_convnext, read_original_convnext
+from pipeline.weights.layouts.swin import read_swin
+from pipeline.weights.layouts.vit import read_hugging_face_dinov2, read_hugging_face_vit, read_vit
+from pipeline.weights.tensors import Tensors
+
+# A name that only this layout has -> who writes it, and what reads it.
+LAYOUTS: dict[str, tuple[str, Callable[[Tensors, Known], Converted]]] = {
+    "blocks.0.attn.qkv.weight": ("ViT by timm's names", read_vit),
+    "blocks.0.0.attn.qkv.weight": ("ViT by DINOv2's names", read_vit),
+    "encoder.layer.0.layernorm_before.weight": ("ViTModel of Hugging Face", read_hugging_face_vit),
+    "encoder.layer.0.layer_scale1.lambda1": ("Dinov2Model of Hugging Face", read_hugging_face_dinov2),
+    "layers.0.blocks.0.attn.relative_position_bias_table": ("Swin by timm's names", read_swin),
+    "stages.0.blocks.0.conv_dw.weight": ("ConvNeXt by timm's names", read_convnext),
+    "stages.0.0.dwconv.weight": ("ConvNeXt by its authors' names", read_original_convnext),
+}
+_REFUSED = {
+    r"(layer1\.0|stages\.0\.layers\.0|encoder\.stages\.0\.layers\.0)\..*": "a ResNet with batch norm",
+}
+
+
+def convert(tensors: Tensors, known: Known) -> tuple[str, Converted]:
+    """The layout's name, and this project's arrays.
+
+    Raises:
+        WeightsError: no known layout, or not every tensor is accounted for.
+    """
+    tensors.refuse(_REFUSED)
+    for sign, (name, read) in LAYOUTS.items():
+        if sign in tensors:
+            converted = read(tensors, known)
+            tensors.finish()
+            return name, converted
+    names = tensors.names()
+    raise tensors.error(f"names of no known layout: {names[:3]}{' ...' if len(names) > 3 else ''}")

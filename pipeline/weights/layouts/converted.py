@@ -1,0 +1,58 @@
+"""What a layout is read with, and what comes out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.weights.tensors import Tensors
+
+NORM_EPS = 1e-6  # of layer norms in ViT and ConvNeXt, here as there
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known beside the tensors; None: nothing is said about it."""
+
+    image_size: int | None = None  # pixels
+    num_heads: int | None = None
+    prefix: str = ""  # that the names had in a larger network
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A base of this project."""
+
+    config: BackboneConfig
+    arrays: dict[str, np.ndarray]  # by the names of `build_backbone(config)`; "mask_token" may be missing
+
+
+def checked_config(tensors: Tensors, **numbers: Any) -> BackboneConfig:
+    """A base of these numbers.
+
+    Raises:
+        WeightsError: there is no such base.
+    """
+    try:
+        return BackboneConfig(size="custom", **numbers)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise tensors.error(f"no base of this project has these sizes: {message}") from error
+
+
+def mlp_ratio(tensors: Tensors, name: str, dim: int) -> float:
+    """Hidden channels of an MLP for each channel, by the shape of its first layer (hidden, dim)."""
+    hidden = tensors.shape(name, 2)[0]
+    if int(dim * (hidden / dim)) != hidden:
+        raise tensors.error(f"{name!r}: {hidden} hidden channels are no multiple of {dim} that can be stated")
+    return hidden / dim
+
+
+def count(tensors: Tensors, pattern: str) -> int:
+    """How many of the names `pattern.format(0)`, `pattern.format(1)`, ... there are, from 0 on."""
+    num = 0
+    while pattern.format(num) in tensors:
+        num += 1
+    return num

@@ -1,0 +1,22 @@
+"""Weights of convolutions whose windows do not overlap, as weights of a linear layer over a window."""
+
+import numpy as np
+
+from pipeline.weights.tensors import Tensors
+
+
+def patch_side(tensors: Tensors, name: str) -> tuple[int, int]:
+    """Channels and pixels of a side, by the shape (D, 3, p, p) of the first layer's weight.
+
+    Raises:
+        WeightsError: it has another shape.
+    """
+    shape = tensors.shape(name, 4)
+    if shape[1] != 3 or shape[2] != shape[3]:
+        raise tensors.error(f"{name!r} has shape {shape}, expected (D, 3, p, p)")
+    return shape[0], shape[2]
+
+
+def columns_by_place(weight: np.ndarray) -> np.ndarray:
+    """(D, C, k, k) -> (D, k k C): row, column, channel, as `windows_as_channels` puts them."""
+    return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)

@@ -1,0 +1,106 @@
+"""Swin: timm's names and those of its authors, which differ in where a stage's merging is.
+
+Shapes: C channels of the first stage, p pixels of a patch's side.
+"""
+
+import math
+
+import numpy as np
+
+from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
+from pipeline.weights.layouts.stem import columns_by_place, patch_side
+from pipeline.weights.tensors import Tensors
+
+_STAGES = 4
+_IMAGE_SIZE = 224  # pixels, where nothing else is known: windows do not tell
+_IGNORED = {
+    r"head\..*": "heads",
+    r".*\.(relative_position_index|attn_mask)": "tables that follow from the sizes",
+}
+_REFUSED = {
+    r".*(logit_scale|cpb_mlp).*": "blocks of Swin V2",
+    r"absolute_pos_embed": "an absolute position embedding",
+}
+
+
+def read_swin(tensors: Tensors, known: Known) -> Converted:
+    """Arrays of this project's Swin; sizes from shapes.
+
+    Where windows do not divide a map, features differ: see `pipeline.models.auxiliary_heads.windows`.
+    """
+    tensors.refuse(_REFUSED)
+    tensors.ignore(_IGNORED)
+    dim, side = patch_side(tensors, "patch_embed.proj.weight")
+    depths = tuple(count(tensors, f"layers.{stage}.blocks.{{}}.norm1.weight") for stage in range(_STAGES))
+    table = "layers.{}.blocks.0.attn.relative_position_bias_table"
+    sides = [(math.isqrt(tensors.shape(table.format(stage), 2)[0]) + 1) // 2 for stage in range(_STAGES)]
+    ratio = mlp_ratio(tensors, "layers.0.blocks.0.mlp.fc1.weight", dim)
+    config = checked_config(
+        tensors,
+        kind="swin",
+        image_size=known.image_size or _IMAGE_SIZE,
+        patch_size=side,
+        embed_dim=dim,
+        depths=depths,
+        num_heads=tensors.shape(table.format(0))[1],
+        mlp_ratio=ratio,
+        window_size=max(sides),
+    )
+    expected = [min(max(sides), config.image_size // stride) for stride in config.stage_strides]
+    if sides != expected:
+        raise tensors.error(
+            f"windows of {sides} places in the four stages, {expected} at {config.image_size} pixels: "
+            "another image_size?"
+        )
+    arrays = {
+        "stem.patch_embed.weight": columns_by_place(tensors.take("patch_embed.proj.weight")),
+        "stem.patch_embed.bias": tensors.take("patch_embed.proj.bias", (dim,)),
+    }
+    for part in ("weight", "bias"):
+        arrays[f"stem.norm.{part}"] = tensors.take(f"patch_embed.norm.{part}", (dim,))
+        arrays[f"norm.{part}"] = tensors.take(f"norm.{part}", (config.dim,))
+    authors = "layers.0.downsample.norm.weight" in tensors  # at the end of a stage, not at its beginning
+    first = 0
+    for stage, depth in enumerate(depths):
+        if stage > 0:
+            before = f"layers.{stage - 1 if authors else stage}.downsample."
+            arrays |= _merging(tensors, before, f"blocks.{first}.entrance.", config.stage_dims[stage])
+        for index in range(depth):
+            theirs, ours = f"layers.{stage}.blocks.{index}.", f"blocks.{first + index}."
+            arrays |= _block(tensors, theirs, ours, config.stage_dims[stage], ratio)
+            name = "attn.relative_position_bias_table"
+            shape = ((2 * sides[stage] - 1) ** 2, config.num_heads * 2**stage)
+            arrays[f"{ours}attention.relative_position_bias"] = tensors.take(theirs + name, shape)
+        first += depth
+    return Converted(config, arrays)
+
+
+def _block(tensors: Tensors, theirs: str, ours: str, dim: int, ratio: float) -> dict[str, np.ndarray]:
+    """All but the table of relative positions."""
+    hidden = int(dim * ratio)
+    layers = {
+        "norm_attention": ("norm1", (dim,)),
+        "attention.qkv": ("attn.qkv", (3 * dim, dim)),
+        "attention.out": ("attn.proj", (dim, dim)),
+        "norm_mlp": ("norm2", (dim,)),
+        "mlp.expand": ("mlp.fc1", (hidden, dim)),
+        "mlp.contract": ("mlp.fc2", (dim, hidden)),
+    }
+    arrays = {}
+    for layer, (name, shape) in layers.items():
+        arrays[f"{ours}{layer}.weight"] = tensors.take(f"{theirs}{name}.weight", shape)
+        arrays[f"{ours}{layer}.bias"] = tensors.take(f"{theirs}{name}.bias", shape[:1])
+    return arrays
+
+
+def _merging(tensors: Tensors, theirs: str, ours: str, dim: int) -> dict[str, np.ndarray]:
+    """Of 2 x 2 places, theirs are column by column, ours row by row: the middle two change places."""
+
+    def by_rows(array: np.ndarray) -> np.ndarray:
+        return array.reshape(*array.shape[:-1], 4, dim // 2)[..., [0, 2, 1, 3], :].reshape(array.shape)
+
+    return {
+        f"{ours}norm.weight": by_rows(tensors.take(f"{theirs}norm.weight", (2 * dim,))),
+        f"{ours}norm.bias": by_rows(tensors.take(f"{theirs}norm.bias", (2 * dim,))),
+        f"{ours}weight": by_rows(tensors.take(f"{theirs}reduction.weight", (dim, 2 * dim))),
+    }

@@ -1,0 +1,242 @@
+"""ViT by timm's names, which DeiT, DINO, iBOT, HSSL, MAE, MoCo v3 and DINOv2 use, and by Hugging Face's.
+
+All of them: pre-norm, exact GELU, norms with eps 1e-6, positions with the CLS token first.
+
+Shapes: D channels, p pixels of a patch's side, N patches.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.models.position import grid_resampling
+from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
+from pipeline.weights.layouts.stem import patch_side
+from pipeline.weights.tensors import Tensors
+
+_CHANNELS_OF_A_HEAD = 64
+_MOCO_V3_HEADS = 12  # of its ViT-S too, which has 384 channels; Chen et al. 2021, section 4.3
+
+
+@dataclass(frozen=True)
+class VitNames:
+    """Their names for the parts of a ViT."""
+
+    patch: str
+    cls: str
+    positions: str
+    masks: tuple[str, ...]  # what stands for hidden patches, the first that is there
+    norm: str
+    block: str  # before the names of block i, with {} for i
+    layers: dict[str, tuple[str, ...]]  # our layer -> theirs, stacked where they are several
+    scales: dict[str, str]  # our layer -> their LayerScale behind it
+    ignored: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+TIMM = VitNames(
+    patch="patch_embed.proj",
+    cls="cls_token",
+    positions="pos_embed",
+    masks=("masked_embed", "mask_token"),
+    norm="norm",
+    block="blocks.{}.",
+    layers={
+        "norm_attention": ("norm1",),
+        "attention.qkv": ("attn.qkv",),
+        "attention.out": ("attn.proj",),
+        "norm_mlp": ("norm2",),
+        "mlp.expand": ("mlp.fc1",),
+        "mlp.contract": ("mlp.fc2",),
+    },
+    scales={"attention.out": "ls1.gamma", "mlp.contract": "ls2.gamma"},
+    ignored={
+        r"(head|head2|pre_logits)\..*": "heads",
+        r"decoder_.*": "the decoder of MAE",
+        r"(conv_blocks|norm2)\..*": "the auxiliary head of HSSL",
+    },
+    refused={
+        r"reg_token|register_tokens": "register tokens",
+        r"dist_token": "a distillation token",
+        r"fc_norm\..*": "pooling before the norm",
+        r"blocks\.\d+\.mlp\.(w12|w3|fc1_g|fc1_x)\..*": "SwiGLU layers",
+        r"blocks\.\d+\.attn\.[qk]_norm\..*": "norms of queries and keys",
+        r"norm_pre\..*": "a norm before the blocks",
+        r".*(rel_pos|relative_position).*": "relative positions",
+        r".*rope.*": "rotary positions",
+        r"blocks\.\d+\.gamma_\d|blocks\.\d+\.attn\.[qv]_bias": "blocks of BEiT",
+    },
+)
+_HUGGING_FACE_ATTENTION = {
+    "attention.qkv": tuple(f"attention.attention.{part}" for part in ("query", "key", "value")),
+    "attention.out": ("attention.output.dense",),
+}
+HUGGING_FACE_VIT = VitNames(
+    patch="embeddings.patch_embeddings.projection",
+    cls="embeddings.cls_token",
+    positions="embeddings.position_embeddings",
+    masks=("embeddings.mask_token",),
+    norm="layernorm",
+    block="encoder.layer.{}.",
+    layers=_HUGGING_FACE_ATTENTION
+    | {
+        "norm_attention": ("layernorm_before",),
+        "norm_mlp": ("layernorm_after",),
+        "mlp.expand": ("intermediate.dense",),
+        "mlp.contract": ("output.dense",),
+    },
+    scales={},
+    ignored={r"(pooler|classifier)\..*": "heads"},
+)
+HUGGING_FACE_DINOV2 = VitNames(
+    patch=HUGGING_FACE_VIT.patch,
+    cls=HUGGING_FACE_VIT.cls,
+    positions=HUGGING_FACE_VIT.positions,
+    masks=HUGGING_FACE_VIT.masks,
+    norm="layernorm",
+    block="encoder.layer.{}.",
+    layers=_HUGGING_FACE_ATTENTION
+    | {
+        "norm_attention": ("norm1",),
+        "norm_mlp": ("norm2",),
+        "mlp.expand": ("mlp.fc1",),
+        "mlp.contract": ("mlp.fc2",),
+    },
+    scales={"attention.out": "layer_scale1.lambda1", "mlp.contract": "layer_scale2.lambda1"},
+    ignored={r"classifier\..*": "heads"},
+    refused={
+        r"embeddings\.register_tokens": "register tokens",
+        r".*\.mlp\.(weights_in|weights_out)\..*": "SwiGLU layers",
+    },
+)
+
+
+def read_vit(tensors: Tensors, known: Known) -> Converted:
+    """See `_read`; blocks that DINOv2 keeps in chunks, "blocks.<chunk>.<i>.", are taken by their index."""
+    tensors.rename(lambda name: re.sub(r"^blocks\.\d+\.(?=\d+\.)", "blocks.", name))
+    return _read(tensors, known, TIMM)
+
+
+def read_hugging_face_vit(tensors: Tensors, known: Known) -> Converted:
+    """See `_read`."""
+    return _read(tensors, known, HUGGING_FACE_VIT)
+
+
+def read_hugging_face_dinov2(tensors: Tensors, known: Known) -> Converted:
+    """See `_read`."""
+    return _read(tensors, known, HUGGING_FACE_DINOV2)
+
+
+def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
+    """Arrays of this project's ViT; sizes from shapes.
+
+    LayerScale is multiplied into the layer before it, which computes the same. Positions for another image
+    size than the file's are resized as the network itself would.
+    """
+    tensors.refuse(names.refused)
+    dim, side = patch_side(tensors, f"{names.patch}.weight")
+    ratio = mlp_ratio(tensors, names.block.format(0) + names.layers["mlp.expand"][0] + ".weight", dim)
+    positions, image_size = _positions(tensors, known, names.positions, dim, side)
+    config = checked_config(
+        tensors,
+        kind="vit",
+        image_size=image_size,
+        patch_size=side,
+        embed_dim=dim,
+        depth=count(tensors, names.block + names.layers["norm_attention"][0] + ".weight"),
+        num_heads=_num_heads(tensors, known, dim),
+        mlp_ratio=ratio,
+    )
+    arrays = {
+        # Channel, row, column: as the weight of a convolution lies.
+        "patch_embed.weight": tensors.take(f"{names.patch}.weight").reshape(dim, -1),
+        "patch_embed.bias": tensors.take(f"{names.patch}.bias", (dim,)),
+        "cls_token": tensors.take(names.cls, (1, 1, dim)).reshape(1, dim),
+        "pos_embed": positions,
+    }
+    for index in range(config.depth):
+        arrays |= _block(tensors, names, index, dim, int(dim * ratio))
+    for part in ("weight", "bias"):
+        arrays[f"norm.{part}"] = tensors.take(f"{names.norm}.{part}", (dim,))
+    tensors.ignore(names.ignored)
+    return Converted(config, arrays | _mask_token(tensors, names, dim))
+
+
+def _block(tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int) -> dict[str, np.ndarray]:
+    """Arrays of one block, LayerScale in them."""
+    shapes = {
+        "norm_attention": (dim,),
+        "attention.qkv": (3 * dim, dim),
+        "attention.out": (dim, dim),
+        "norm_mlp": (dim,),
+        "mlp.expand": (hidden, dim),
+        "mlp.contract": (dim, hidden),
+    }
+    arrays, before = {}, names.block.format(index)
+    for layer, shape in shapes.items():
+        parts = names.layers[layer]
+        scale = before + names.scales.get(layer, "")
+        factor = tensors.take(scale, (dim,)) if layer in names.scales and scale in tensors else None
+        for kind, whole in (("weight", shape), ("bias", shape[:1])):
+            part_shape = (whole[0] // len(parts), *whole[1:])
+            array = np.concatenate([tensors.take(f"{before}{part}.{kind}", part_shape) for part in parts])
+            if factor is not None:
+                array = array * (factor[:, None] if array.ndim == 2 else factor)
+            arrays[f"blocks.{index}.{layer}.{kind}"] = array
+    return arrays
+
+
+def _positions(tensors: Tensors, known: Known, name: str, dim: int, side: int) -> tuple[np.ndarray, int]:
+    """Position embedding (1 + N, D), CLS first, and the image size in pixels that it is for."""
+    shape = tensors.shape(name)
+    if len(shape) != 3 or shape[0] != 1 or shape[2] != dim or shape[1] < 1:
+        raise tensors.error(f"{name!r} has shape {shape}, expected (1, 1 + N, {dim})")
+    embedding = tensors.take(name)[0]
+    grid = math.isqrt(len(embedding) - 1)
+    if grid**2 != len(embedding) - 1:
+        if math.isqrt(len(embedding)) ** 2 != len(embedding):
+            raise tensors.error(f"{name!r} has shape {shape}: its patches are no square grid")
+        # timm's `no_embed_class`: nothing is added to the CLS token.
+        grid, embedding = (
+            math.isqrt(len(embedding)),
+            np.concatenate([np.zeros((1, dim), np.float32), embedding]),
+        )
+    if grid == 0:
+        raise tensors.error(f"{name!r} has shape {shape}: no patches")
+    image_size = known.image_size or grid * side
+    new = image_size // side
+    if image_size % side:
+        raise tensors.error(f"image_size {image_size} is not divisible by the patches' {side} pixels")
+    if new != grid:
+        tensors.said.append(
+            f"resized: positions from {grid * side} px ({grid} x {grid}) to {image_size} px ({new} x {new})"
+        )
+        resampled = grid_resampling((grid, grid), (new, new)) @ embedding[1:]
+        embedding = np.concatenate([embedding[:1], resampled])
+    return embedding, image_size
+
+
+def _num_heads(tensors: Tensors, known: Known, dim: int) -> int:
+    if known.num_heads is not None:
+        return known.num_heads
+    if known.prefix in ("base_encoder.", "momentum_encoder.") and dim in (384, 768):
+        return _MOCO_V3_HEADS
+    if dim % _CHANNELS_OF_A_HEAD:
+        raise tensors.error(
+            f"num_heads is not in the file, and {dim} channels are no multiple of 64; state it"
+        )
+    tensors.said.append(f"assumed: {dim // _CHANNELS_OF_A_HEAD} heads, one for each 64 channels")
+    return dim // _CHANNELS_OF_A_HEAD
+
+
+def _mask_token(tensors: Tensors, names: VitNames, dim: int) -> dict[str, np.ndarray]:
+    """What stands for hidden patches, if the file has it."""
+    name = next((each for each in names.masks if each in tensors), None)
+    if name is None:
+        return {}
+    if any(each.startswith("left out: the decoder") for each in tensors.said):
+        tensors.ignore({re.escape(name): "the mask token of MAE's decoder"})
+        return {}
+    return {"mask_token": tensors.take(name, (1, dim), (1, 1, dim)).reshape(1, dim)}

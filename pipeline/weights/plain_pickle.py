@@ -1,0 +1,183 @@
+"""Plain values out of a pickle, without unpickling it.
+
+A pickle is a program. Python's own `Unpickler` runs it: even with `find_class` restricted it calls what it
+found, sets attributes and allocates what the program asks for. Here the operations of `pickletools.genops`
+are interpreted one by one: those of plain containers and values, and a table of names, each with a function
+of this module that makes a plain value. No name is ever looked up in a module, so there is nothing to escape
+to; any other operation or name is refused.
+"""
+
+import pickletools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from pipeline.weights.error import WeightsError
+
+_MAX_BYTES = 2**24  # of a pickle; weights are not in it, only their names, shapes and what was beside them
+_MARK = object()
+_LITERALS = {
+    "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
+    "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING",
+    "BINBYTES", "SHORT_BINBYTES",
+}  # fmt: skip
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_KEYS = (str, int, float, bool, type(None))  # of dictionaries: what is hashed in one step
+
+
+class PickleRefused(WeightsError):
+    """Not a pickle, or one of more than plain values; the message says which part, and not of what file."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name of a class or function in a pickle, "module.name"; only a word here."""
+
+    text: str
+
+
+class Attributes(dict):
+    """Of an argparse.Namespace: a dictionary that a pickle fills by setting attributes."""
+
+
+def plain_value(
+    stream: BinaryIO,
+    calls: dict[str, Callable[..., Any]],
+    names: Callable[[str], bool],
+    persistent: Callable[[Any], Any],
+) -> Any:
+    """The value of the pickle that begins where `stream` stands, which is left behind its end.
+
+    Args:
+        stream: a mapped file or `BytesIO`: what never allocates more than it holds.
+        calls: name -> what makes a plain value of the arguments that a pickle calls the name with.
+        names: whether a name may stand in the pickle without being called.
+        persistent: makes a value of a persistent id.
+
+    Raises:
+        PickleRefused: see there.
+    """
+    machine = _Machine(calls, names, persistent)
+    start = stream.tell()
+    try:
+        for opcode, argument, position in pickletools.genops(stream):
+            if position - start > _MAX_BYTES:
+                raise PickleRefused(f"a pickle of more than {_MAX_BYTES} bytes")
+            if opcode.name == "STOP":
+                return machine.pop()
+            machine.do(opcode.name, argument)
+    except WeightsError:
+        raise
+    # What genops, or an operation on an empty stack or a wrong kind of value, ends with.
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise PickleRefused(f"a damaged pickle ({_line(error)})") from error
+    raise PickleRefused("a pickle without an end")
+
+
+class _Machine:
+    def __init__(self, calls, names, persistent):
+        self._calls, self._names, self._persistent = calls, names, persistent
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def pop(self) -> Any:
+        value = self._stack.pop()
+        if value is _MARK:
+            raise PickleRefused("a damaged pickle (a mark where a value is expected)")
+        return value
+
+    def do(self, operation: str, argument: Any) -> None:
+        """One operation of the pickle."""
+        stack = self._stack
+        if operation in _LITERALS:
+            stack.append(argument)
+        elif operation in _CONSTANTS:
+            stack.append(_CONSTANTS[operation])
+        elif operation in ("PROTO", "FRAME"):
+            pass
+        elif operation == "MARK":
+            stack.append(_MARK)
+        elif operation in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self._memo[len(self._memo) if operation == "MEMOIZE" else argument] = stack[-1]
+        elif operation in ("BINGET", "LONG_BINGET"):
+            stack.append(self._memo[argument])
+        elif operation in ("GLOBAL", "STACK_GLOBAL"):
+            stack.append(self._name(operation, argument))
+        elif operation == "BINPERSID":
+            stack.append(self._persistent(self.pop()))
+        elif operation in ("REDUCE", "NEWOBJ"):
+            stack.append(self._call())
+        elif operation == "BUILD":
+            self._set_attributes()
+        else:
+            self._do_container(operation)
+
+    def _do_container(self, operation: str) -> None:
+        stack = self._stack
+        match operation:
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE":
+                stack.append(tuple(self._since_mark()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                stack.append(tuple([self.pop() for _ in range(int(operation[-1]))][::-1]))
+            case "APPEND" | "APPENDS":
+                values = [self.pop()] if operation == "APPEND" else self._since_mark()
+                self._top(list).extend(values)
+            case "SETITEM" | "SETITEMS":
+                values = [self.pop(), self.pop()][::-1] if operation == "SETITEM" else self._since_mark()
+                target = self._top(dict)
+                for key, value in zip(values[::2], values[1::2], strict=True):
+                    if not isinstance(key, _KEYS):
+                        raise PickleRefused(f"a dictionary with a {type(key).__name__} as key")
+                    target[key] = value
+            case _:
+                raise PickleRefused(f"the pickle operation {operation}, which plain values do not need")
+
+    def _since_mark(self) -> list[Any]:
+        values = list(self._until_mark())
+        return values[::-1]
+
+    def _until_mark(self) -> Iterator[Any]:
+        while (value := self._stack.pop()) is not _MARK:
+            yield value
+
+    def _top(self, kind: type) -> Any:
+        if not isinstance(self._stack[-1], kind):
+            raise PickleRefused(f"a damaged pickle (no {kind.__name__} where one is filled)")
+        return self._stack[-1]
+
+    def _name(self, operation: str, argument: Any) -> Name:
+        if operation == "GLOBAL":
+            text = str(argument).replace(" ", ".", 1)
+        else:
+            name, module = self.pop(), self.pop()
+            if not isinstance(name, str) or not isinstance(module, str):
+                raise PickleRefused("a damaged pickle (a name that is no text)")
+            text = f"{module}.{name}"
+        if text not in self._calls and not self._names(text):
+            raise PickleRefused(f"a {_line(text)}; only tensors and plain values are read")
+        return Name(text)
+
+    def _call(self) -> Any:
+        arguments, name = self.pop(), self.pop()
+        if not isinstance(name, Name) or name.text not in self._calls or not isinstance(arguments, tuple):
+            raise PickleRefused("a call of what is not called in a file of weights")
+        return self._calls[name.text](*arguments)
+
+    def _set_attributes(self) -> None:
+        """Those of a Namespace are its values; a state dictionary's own say nothing about its tensors."""
+        state, target = self.pop(), self._top(dict)
+        if isinstance(target, Attributes):
+            if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+                raise PickleRefused("an argparse.Namespace without names")
+            target.update(state)
+
+
+def _line(value: object) -> str:
+    """As one line of plain characters."""
+    return ascii(str(value))[1:-1][:120]

@@ -1,0 +1,97 @@
+"""What config.json and preprocessor_config.json say beside the weights: sizes, heads, mean and std."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.weights.error import WeightsError
+from pipeline.weights.layouts.converted import NORM_EPS
+from pipeline.weights.source import Source
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std of three channels
+_SIZES = ("img_size", "patch_size", "embed_dim", "depth", "depths", "num_heads", "mlp_ratio", "window_size")
+# Arguments of timm's networks that change nothing in the features of a base.
+_HARMLESS = (
+    "num_classes",
+    "dynamic_img_size",
+    "strict_img_size",
+    "in_chans",
+    "drop_path_rate",
+    "init_values",
+)
+_TINY_EPS = 1e-12  # Hugging Face's default
+
+
+@dataclass(frozen=True)
+class Statements:
+    """None: nothing is said."""
+
+    num_heads: int | None = None
+    image_size: int | None = None
+    statistics: Statistics | None = None
+    said: tuple[str, ...] = ()
+
+
+def statements(source: Source) -> Statements:
+    """Read the two files of a folder, of Hugging Face's own models or timm's.
+
+    Raises:
+        WeightsError: they say that the network computes something that the bases here do not.
+    """
+    if not source.config:
+        return Statements()
+    return _timms(source) if "architecture" in source.config else _hugging_faces(source)
+
+
+def _timms(source: Source) -> Statements:
+    arguments = _section(source, source.config.get("model_args"))
+    other = sorted(set(arguments) - {*_SIZES, *_HARMLESS})
+    if other:
+        raise WeightsError(f"{source.path}/config.json: model_args {other} are not read")
+    pretrained = _section(source, source.config.get("pretrained_cfg"))
+    heads, size = arguments.get("num_heads"), arguments.get("img_size")
+    return Statements(
+        num_heads=heads if type(heads) is int else None,
+        image_size=size if type(size) is int else None,
+        statistics=_statistics(source, pretrained.get("mean"), pretrained.get("std")),
+    )
+
+
+def _hugging_faces(source: Source) -> Statements:
+    config, said = source.config, []
+    for name, expected in (("hidden_act", "gelu"), ("qkv_bias", True)):
+        if config.get(name, expected) != expected:
+            raise WeightsError(
+                f"{source.path}/config.json: {name} is {config[name]!r}, the bases here have {expected!r}"
+            )
+    eps = config.get("layer_norm_eps", NORM_EPS)
+    if eps == _TINY_EPS:
+        said.append(
+            f"norms add {NORM_EPS} to variances, those of the file {_TINY_EPS}: features differ by 5e-5"
+        )
+    elif eps not in (NORM_EPS, None):
+        raise WeightsError(f"{source.path}/config.json: layer_norm_eps is {eps!r}, expected {NORM_EPS}")
+    heads, size = config.get("num_attention_heads"), config.get("image_size")
+    return Statements(
+        num_heads=heads if type(heads) is int else None,
+        image_size=size if type(size) is int else None,
+        statistics=_statistics(
+            source, source.preprocessing.get("image_mean"), source.preprocessing.get("image_std")
+        ),
+        said=tuple(said),
+    )
+
+
+def _section(source: Source, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict | None):
+        raise WeightsError(f"{source.path}/config.json: expected an object, found {type(value).__name__}")
+    return value or {}
+
+
+def _statistics(source: Source, mean: Any, std: Any) -> Statistics | None:
+    if mean is None and std is None:
+        return None
+    for numbers in (mean, std):
+        valid = isinstance(numbers, list) and len(numbers) == 3
+        if not valid or not all(isinstance(number, int | float) and 0 <= number <= 1 for number in numbers):
+            raise WeightsError(f"{source.path}: mean {mean} and std {std} are not three numbers in [0, 1]")
+    return tuple(map(float, mean)), tuple(map(float, std))

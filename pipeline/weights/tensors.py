@@ -1,0 +1,112 @@
+"""The tensors of one network in a file, every one of which has to be accounted for."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from pipeline.weights.error import WeightsError
+from pipeline.weights.stored_tensor import StoredTensor
+
+_SHOWN = 5  # names in one message
+
+
+class Tensors:
+    """Tensors by name: each is taken, ignored by a rule or refused by one; what is left is an error.
+
+    Args:
+        origin: the file, for messages.
+        tensors: by their names in it, without prefixes.
+    """
+
+    def __init__(self, origin: str, tensors: Mapping[str, StoredTensor]):
+        self.origin = origin
+        self.said: list[str] = []  # what a reader of the result should know
+        self._left = dict(tensors)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def names(self) -> list[str]:
+        """Those that nothing was done with so far."""
+        return list(self._left)
+
+    def rename(self, renamed: Callable[[str], str]) -> None:
+        """Give every tensor the name that `renamed` makes of its own.
+
+        Raises:
+            WeightsError: two would have one name.
+        """
+        names = {renamed(name): tensor for name, tensor in self._left.items()}
+        if len(names) < len(self._left):
+            raise self.error("two blocks of one name")
+        self._left = names
+
+    def error(self, message: str) -> WeightsError:
+        """An error that names the file."""
+        return WeightsError(f"{self.origin}: {message}")
+
+    def shape(self, name: str, num_dims: int | None = None) -> tuple[int, ...]:
+        """Shape of a tensor that has to be there.
+
+        Args:
+            num_dims: so many are expected, none of them of length 0; None: any.
+
+        Raises:
+            WeightsError: it is missing, or of another kind of shape.
+        """
+        if name not in self._left:
+            raise self.error(f"no tensor {name!r}")
+        found = self._left[name].shape
+        if num_dims is not None and (len(found) != num_dims or 0 in found):
+            raise self.error(f"{name!r} has shape {found}, expected {num_dims} dimensions")
+        return found
+
+    def take(self, name: str, *shapes: tuple[int, ...]) -> np.ndarray:
+        """The numbers of a tensor, float32.
+
+        Args:
+            shapes: those that are expected; none: any.
+
+        Raises:
+            WeightsError: it is missing, of another shape, no floating point numbers, or not all finite.
+        """
+        found = self.shape(name)
+        if shapes and found not in shapes:
+            raise self.error(f"{name!r} has shape {found}, expected {' or '.join(map(str, shapes))}")
+        stored = self._left.pop(name)
+        if "float" not in stored.number_format:
+            raise self.error(f"{name!r} holds {stored.number_format}, expected floating point numbers")
+        array = stored.array().astype(np.float32, copy=False)
+        if not np.isfinite(array).all():
+            raise self.error(f"{name!r} holds numbers that are not finite")
+        return array
+
+    def refuse(self, rules: Mapping[str, str]) -> None:
+        """Regular expression of a whole name -> what such a tensor stands for, which this project lacks.
+
+        Raises:
+            WeightsError: there is one.
+        """
+        for pattern, words in rules.items():
+            found = [name for name in self._left if re.fullmatch(pattern, name)]
+            if found:
+                raise self.error(f"{words} ({found[0]!r}), for which the bases here have no counterpart")
+
+    def ignore(self, rules: Mapping[str, str]) -> None:
+        """Regular expression of a whole name -> what such tensors are, which is no part of a base."""
+        for pattern, words in rules.items():
+            found = [name for name in self._left if re.fullmatch(pattern, name)]
+            if found:
+                self.said.append(f"left out: {words} ({len(found)} tensors)")
+            for name in found:
+                del self._left[name]
+
+    def finish(self) -> None:
+        """Raises:
+        WeightsError: tensors are left that nothing was done with.
+        """
+        if self._left:
+            names = list(self._left)
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            raise self.error(f"tensors that belong to nothing known: {names[:_SHOWN]}{more}")

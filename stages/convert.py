@@ -1,0 +1,26 @@
+"""A backbone made of weights that another project has written."""
+
+from pathlib import Path
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.config.weights import ForeignConfig
+from pipeline.graph.stage_runner import serve
+
+
+def run(config: ForeignConfig, output: Path, *, runtime: RuntimeConfig) -> None:
+    """Write backbone.safetensors, and conversion.json: what was taken, left out, resized and assumed."""
+    from pipeline.models.backbone_file import save_backbone
+    from pipeline.models.foreign_backbone import foreign_backbone
+    from pipeline.storage.files import write_json
+    from pipeline.weights.foreign import read_foreign
+
+    foreign = read_foreign(config)
+    print(f"{config.source}: {foreign.layout}")
+    for line in foreign.said:
+        print(f"  {line}")
+    save_backbone(output / "backbone.safetensors", foreign_backbone(foreign, config.source))
+    write_json(output / "conversion.json", {"layout": foreign.layout, "said": foreign.said})
+
+
+if __name__ == "__main__":
+    serve(run, ForeignConfig, needs_jittor=True)
