@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.reading import ConfigError, read_experiment
-from pipeline.config.section import Section, readable_values
+from pipeline.config.section import Section, readable_values, with_sections
 
 
 def written(folder, text):
@@ -86,3 +86,25 @@ def test_fields_class_attributes_and_properties_at_any_depth():
         "several": {"a": {"kind": "inner", "size": 3, "area": 9}},
         "pair": [two, 7],
     }
+
+
+class Own(Section):
+    size: int = 3
+
+
+class Opening(Section):
+    name: str = "e"
+
+
+class Whole(with_sections(Opening, {"a": Own, "b": Own})):
+    last: bool = True
+
+
+def test_keys_of_a_table_stand_between_those_of_the_classes_around_it():
+    assert list(Whole.model_fields) == ["name", "a", "b", "last"]
+    assert Whole().model_dump() == {"name": "e", "a": {"size": 3}, "b": {"size": 3}, "last": True}
+    assert Whole(b={"size": 5}).b == Own(size=5)
+    with pytest.raises(ValidationError, match=r"b\.size\n  Input should be a valid integer"):
+        Whole(b={"size": "x"})
+    with pytest.raises(ValidationError, match=r"c\n  Extra inputs"):
+        Whole(c={})
