@@ -33,7 +33,7 @@ def run(
         data.test_images,
         num_bootstrap=config.num_bootstrap,
     )
-    print(f"{config.name}: {outcome.metrics[0].protocol}")
+    print(outcome.metrics[0].protocol)
 
 
 if __name__ == "__main__":
