@@ -39,7 +39,7 @@ def mean_losses(losses: Sequence[Losses]) -> Losses:
 
 def mean(values: Sequence[jt.Var]) -> jt.Var:
     """Of variables of one shape."""
-    return values[0] if len(values) == 1 else sum(values) / len(values)
+    return sum(values) / len(values)
 
 
 def read_losses(
