@@ -89,8 +89,8 @@ def test_a_subset_of_the_labels_is_all_that_is_learnt_from(backbone, tiny_prepar
 
 
 def test_a_killed_run_ends_like_an_uninterrupted_one(backbone, tiny_prepared, tmp_path, monkeypatch):
-    from pipeline.finetune import progress_bar
     from pipeline.models.weights import read_arrays
+    from pipeline.training import progress_bar
 
     class Killed(Exception):
         pass

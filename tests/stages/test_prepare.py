@@ -6,8 +6,9 @@ from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.photo_scenes import draw
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.datasets.summary_lines import described, run
+from pipeline.datasets.summary_lines import described
 from pipeline.storage.files import read_json
+from stages.prepare import run
 
 COUNTS = {"num_train": 6, "num_val": 3, "num_test": 4}
 

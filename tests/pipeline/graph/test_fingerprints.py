@@ -144,7 +144,7 @@ def test_additions_retire_no_pretraining(tree, what):
     assert trainings(changed(tree, ADDITIONS[what])) == set()
 
 
-TABLES = {"tables", "ablate", "search", "search-validate"}
+TABLES = {"tables", "ablate", "search", "search-validate", "report"}
 
 
 def test_how_intervals_are_computed_retires_tables_alone(tree):

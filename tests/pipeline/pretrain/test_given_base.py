@@ -61,7 +61,7 @@ def test_another_base_is_refused(given):
 
 
 def test_a_run_starts_from_it(given, tiny_dataset, tmp_path):
-    from pipeline.pretrain.loop import pretrain
+    from pipeline.pretrain.training import pretrain
 
     losses = {}
     for name, base in (("random", None), ("given", given[0])):
