@@ -1,4 +1,4 @@
-"""Inputs of the golden cases of single networks and losses: values, and gradients of a weighted sum of them."""
+"""Inputs of the golden cases of single networks and losses: values, and gradients of a sum of them."""
 
 import numpy as np
 

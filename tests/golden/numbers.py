@@ -1,7 +1,8 @@
 """A few numbers that stand for a whole array, their files, and the comparison with them.
 
-An array is written as its norm and its products with two fixed random vectors: two arrays that differ by a share e
-of the norm differ by about e norms in each product, wherever the difference is. A single value is written as it is.
+An array is written as its norm and its products with two fixed random vectors: two arrays that differ by a
+share e of the norm differ by about e norms in each product, wherever the difference is. A single value is
+written as it is.
 """
 
 import json
@@ -70,7 +71,7 @@ def write_numbers(file: str, cases: dict[str, Numbers], versions: dict[str, str]
     for case, groups in cases.items():
         of_groups = []
         for group, rows in groups.items():
-            of_rows = [f'{json.dumps(name)}:[{",".join(map(_text, row))}]' for name, row in rows.items()]
+            of_rows = [f"{json.dumps(name)}:[{','.join(map(_text, row))}]" for name, row in rows.items()]
             of_groups.append(f"{json.dumps(group)}:{{\n" + ",\n".join(of_rows) + "}")
         lines.append(f"{json.dumps(case)}:{{" + ",\n".join(of_groups) + "}")
     text = f'{{"written with":{json.dumps(versions)},\n"cases":{{' + ",\n".join(lines) + "}}\n"

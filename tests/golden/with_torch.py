@@ -2,9 +2,9 @@
 
 import torch
 
-from pipeline.config.models import AUXILIARY_HEADS
 from tests.golden import networks, recipe
 from tests.golden.numbers import Numbers, numbers_of_groups
+from tests.oracles import torch_heads
 
 
 def double(arrays):
@@ -49,7 +49,6 @@ def numbers(inputs, weights, forward, *, moved=()) -> Numbers:
 
 
 def head(kind) -> Numbers:
-    from tests.oracles import torch_heads
     from tests.pipeline.models.auxiliary_heads.small_head import GRID, NUM_HEADS, build, head_config
 
     def forward(p, given):
@@ -113,7 +112,7 @@ def dense(case) -> Numbers:
 FILES = {
     "ibot": (three_steps, recipe.IBOT_CASES),
     "methods": (three_steps, recipe.METHOD_CASES),
-    "heads": (head, AUXILIARY_HEADS),
+    "heads": (head, torch_heads.BLOCKS),
     "bases": (base, networks.BASES),
     "dense": (dense, (*networks.DENSE, *networks.LOSSES)),
 }

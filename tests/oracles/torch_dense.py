@@ -10,9 +10,7 @@ import torch.nn.functional as F
 def conv_norm(p, name, x):
     weight = p[f"{name}.conv.weight"]
     x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-    return F.batch_norm(
-        x, None, None, p[f"{name}.norm.weight"], p[f"{name}.norm.bias"], training=True
-    ).relu()
+    return F.batch_norm(x, None, None, p[f"{name}.norm.weight"], p[f"{name}.norm.bias"], training=True).relu()
 
 
 def resized(x, like):

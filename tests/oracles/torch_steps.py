@@ -7,7 +7,7 @@ import torch
 
 from tests.oracles import torch_hssl, torch_methods
 
-# Below it a gradient is rounding noise, as of a shift that a batch norm cancels: such a parameter stays as it is.
+# Below it a gradient is rounding noise, as of a shift that a batch norm cancels: the weight stays as it is.
 NO_GRADIENT = 1e-12
 
 
@@ -51,6 +51,12 @@ def losses_of(student, teacher, config, batch, centers, rate, drawn):
     return torch_hssl.losses(student, teacher, config, to_torch(batch), centers, temperatures, drop_path)
 
 
+def is_frozen(name, config):
+    """MoCo v3 leaves its random patch embedding as it is."""
+    embedding = name.startswith("backbone.patch_embed.")
+    return embedding and config.method.name == "mocov3" and config.method.freeze_patch_embedding
+
+
 def steps(config, student, teacher, batches, rates, drop_paths):
     """Yields (terms, gradients, centres) of each step and leaves the parameters updated.
 
@@ -74,7 +80,7 @@ def steps(config, student, teacher, batches, rates, drop_paths):
         with torch.no_grad():
             for name, parameter in student.items():
                 g = gradients[name]
-                if not g.any():
+                if not g.any() or is_frozen(name, config):
                     continue
                 limit = config.schedule.max_gradient_norm
                 g = g * min(1.0, limit / (float(g.norm()) + 1e-6))

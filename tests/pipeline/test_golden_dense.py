@@ -1,4 +1,4 @@
-"""Decoders, parts of the detector and their losses against PyTorch's numbers in float64 (tests/golden/dense.json)."""
+"""Decoders, parts of the detector and losses against numbers that PyTorch gave in float64."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Three whole optimiser steps of every method against numbers that PyTorch gave in float64.
 
-The numbers are in tests/golden/; the tests without PyTorch compare the project with them, the last one PyTorch.
+The numbers are in tests/golden/. Only the last test needs PyTorch: it says that the files are not stale.
 """
 
 from dataclasses import replace
@@ -10,10 +10,11 @@ import pytest
 from tests.golden import recipe
 from tests.golden.numbers import assert_equal, golden_numbers, numbers_of_groups
 
-TOLERANCES = {"inputs": 1e-6, "losses": 1e-4, "gradients": 1e-4, "centres": 1e-4}
 # Adam's first steps have the same size whatever the gradient's is, so they enlarge rounding.
-TOLERANCES |= {"weights,": 1e-3, "teacher,": 1e-3}
-CASES = {case: file for file in ("ibot", "methods") for case in getattr(recipe, f"{file.upper().rstrip('S')}_CASES")}
+TOLERANCES = {"inputs": 1e-6, "losses": 1e-4, "centres": 1e-4, "weights,": 1e-3, "teacher,": 1e-3}
+# So does a batch norm over few images, in the gradients of the other methods.
+GRADIENTS = {"ibot": 1e-4, "methods": 1e-3}
+CASES = dict.fromkeys(recipe.IBOT_CASES, "ibot") | dict.fromkeys(recipe.METHOD_CASES, "methods")
 
 
 class Recorder:
@@ -53,12 +54,13 @@ def three_steps(config):
 def test_three_steps(jt, case, kernels):
     from pipeline import kernels as choice
 
+    file = CASES[case]
     choice.use(kernels)
     try:
         found = numbers_of_groups(three_steps(recipe.config_of(case)))
     finally:
         choice.use("fused")
-    assert_equal(found, golden_numbers(CASES[case])[case], TOLERANCES)
+    assert_equal(found, golden_numbers(file)[case], TOLERANCES | {"gradients": GRADIENTS[file]})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -66,5 +68,5 @@ def test_pytorch_gives_the_numbers_of_the_file(jt, case):
     pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
     from tests.golden.with_torch import three_steps as with_torch
 
-    allowed = dict.fromkeys(TOLERANCES, 1e-9)
+    allowed = dict.fromkeys([*TOLERANCES, "gradients"], 1e-9)
     assert_equal(with_torch(case), golden_numbers(CASES[case])[case], allowed)
