@@ -7,6 +7,9 @@ built, the patch centre is the mean of all logits. Parameters are a dict with th
 import torch
 import torch.nn.functional as F
 
+# Arrays are small, and threads that spin while they wait hold up Jittor's.
+torch.set_num_threads(1)
+
 
 def layer_norm(p, name, x, eps):
     return F.layer_norm(x, x.shape[-1:], p[f"{name}.weight"], p[f"{name}.bias"], eps)

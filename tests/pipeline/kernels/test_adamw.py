@@ -72,7 +72,7 @@ def test_a_frozen_tensor_keeps_its_bits_and_moments(kernels, jt, rng):
 
 
 def test_torch_agrees(kernels, jt, rng):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
     start = drawn(rng)
     adamw, parameters = optimizer(jt, start)
     theirs = [torch.nn.Parameter(torch.tensor(a)) for a in start]

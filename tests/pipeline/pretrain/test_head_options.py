@@ -30,8 +30,9 @@ def three_steps(config):
 
     from pipeline.models.weights import assign_arrays, named_arrays
     from pipeline.optim.schedules import Schedule
+    from pipeline.pretrain.drop_path_masks import draw_drop_path
     from pipeline.pretrain.step import initial_state, train_step
-    from tests.pipeline.pretrain.test_parity import torch_run
+    from tests.oracles.torch_steps import steps
 
     rng, state = np.random.default_rng(0), initial_state(config)
     weights = {
@@ -51,7 +52,8 @@ def three_steps(config):
     teacher = {name: torch.tensor(value).double() for name, value in other.items()}
     schedule = Schedule(config.schedule, config.objective, num_images=4)
     batches, rates = [a_batch(config, rng) for _ in range(3)], [schedule.at(step) for step in range(3)]
-    expected = torch_run(config, student, teacher, batches, rates)
+    drop_paths = [draw_drop_path(config, batch, step) for step, batch in enumerate(batches)]
+    expected = steps(config, student, teacher, batches, rates, drop_paths)
     found = []
     for batch, rate in zip(batches, rates, strict=True):
         state, outcome = train_step(state, batch, rate, config)

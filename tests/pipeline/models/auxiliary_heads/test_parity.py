@@ -1,4 +1,4 @@
-"""Every kind of head against PyTorch in float64, forward and gradient."""
+"""Every kind of head on further grids, and with a first shortcut, against PyTorch in float64."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ from tests.pipeline.pretrain.small_run import relative_error, without_key_bias
 torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
 
 # The grid of global crops; one that windows do not divide, as of local crops; a narrow one.
-GRIDS = (GRID, (5, 7), (2, 3))
+# test_golden.py has (5, 7) without the first shortcut.
+CASES = [(GRID, False), (GRID, True), ((5, 7), True), ((2, 3), False), ((2, 3), True)]
 
 
 def assert_equal_to_torch(jt, rng, kind, grid, first_shortcut):
@@ -55,19 +56,7 @@ def assert_equal_to_torch(jt, rng, kind, grid, first_shortcut):
         assert relative_error(without_key_bias(name, gradient.numpy()), slope) < 1e-4, name
 
 
-@pytest.mark.parametrize("first_shortcut", [False, True])
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(("grid", "first_shortcut"), CASES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_equals_torch_float64(jt, rng, kind, grid, first_shortcut):
     assert_equal_to_torch(jt, rng, kind, grid, first_shortcut)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_plain_operators_equal_torch_too(jt, rng, kind):
-    from pipeline import kernels
-
-    kernels.use("plain")
-    try:
-        assert_equal_to_torch(jt, rng, kind, (5, 7), first_shortcut=False)
-    finally:
-        kernels.use("fused")

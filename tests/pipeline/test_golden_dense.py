@@ -1,0 +1,70 @@
+"""Decoders, parts of the detector and losses against numbers that PyTorch gave in float64."""
+
+import pytest
+
+from tests.golden import networks
+from tests.golden.numbers import assert_equal, golden_numbers, numbers_of_groups
+
+TOLERANCES = {"inputs": 1e-6, "values": 2e-5, "gradients": 2e-4}
+
+
+def values_and_loss(jt, case, network, given):
+    """Values by name, and what is differentiated."""
+    maps = [given[name] for name in given if name.startswith("map")]
+    if case == "UPerNet":
+        logits = network(maps, given["scales"])
+        return {"logits": logits}, (logits * given["weighting"]).sum()
+    if case == "FPN":
+        levels = network(maps)
+        return {f"level {i}": level for i, level in enumerate(levels)}, sum((x**2).sum() for x in levels)
+    logits = network(given["pooled"], networks.mask_head_inputs()["classes"])
+    return {"logits": logits}, (logits**2).sum()
+
+
+def assert_golden(jt, case, inputs, weights, values, loss, sources):
+    slopes = jt.grad(loss, list(sources.values()))
+    gradients = {name: g.numpy() for name, g in zip(sources, slopes, strict=True)}
+    values = {name: value.numpy() for name, value in values.items()}
+    found = numbers_of_groups(networks.groups_of(inputs, weights, values, gradients))
+    assert_equal(found, golden_numbers("dense")[case], TOLERANCES)
+
+
+@pytest.mark.parametrize("case", networks.DENSE)
+def test_values_and_every_gradient(jt, case):
+    build, inputs_of = networks.DENSE[case]
+    network, inputs = build(), inputs_of()
+    weights = networks.weights_of(network)
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    for name, parameter in trained.items():
+        parameter.assign(jt.array(weights[name]))
+        parameter.start_grad()
+    given = {name: jt.array(array) for name, array in inputs.items()}
+    values, loss = values_and_loss(jt, case, network, given)
+    sources = {name: x for name, x in given.items() if name.startswith("map")} | trained
+    assert_golden(jt, case, inputs, weights, values, loss, sources)
+
+
+@pytest.mark.parametrize("case", networks.LOSSES)
+def test_losses(jt, case):
+    from pipeline.detection import losses as detection
+    from pipeline.segmentation.losses import pixel_cross_entropy
+
+    functions = {
+        "binary cross-entropy": lambda x, target: detection.binary_cross_entropy(x, jt.array(target)),
+        "smooth L1": lambda x, target: detection.smooth_l1(x, jt.array(target), networks.SMOOTH_L1_BETA),
+        "cross-entropy": detection.cross_entropy,
+        "pixel cross-entropy": pixel_cross_entropy,
+    }
+    inputs = networks.loss_inputs(case)
+    x = jt.array(inputs["x"])
+    value = functions[case](x, inputs["target"])
+    loss = (value * jt.array(inputs["weighting"])).sum() if "weighting" in inputs else value
+    assert_golden(jt, case, inputs, {}, {"loss": value}, loss, {"x": x})
+
+
+@pytest.mark.parametrize("case", [*networks.DENSE, *networks.LOSSES])
+def test_pytorch_gives_the_numbers_of_the_file(jt, case):
+    pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    from tests.golden.with_torch import dense
+
+    assert_equal(dense(case), golden_numbers("dense")[case], dict.fromkeys(TOLERANCES, 1e-9))
