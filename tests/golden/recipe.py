@@ -96,7 +96,8 @@ def inputs_of(config, state) -> Inputs:
         shapes = {name: tuple(p.shape) for name, p in state.teacher.named_parameters()}
         apart = {name: 0.4 * drawn(name.replace("norm", ""), shape, 1) for name, shape in shapes.items()}
         teacher = {name: student[name] + away.astype(np.float32) for name, away in apart.items()}
-    rng = np.random.default_rng(2)
+    # Of a seed with no entry whose first gradient is at the level of rounding: Adam steps by its sign.
+    rng = np.random.default_rng(5)
     if config.method.name == "ibot":
         batches = [a_batch(config, rng) for _ in range(NUM_STEPS)]
     else:  # more images, for a batch norm over few magnifies rounding
