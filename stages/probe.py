@@ -1,6 +1,7 @@
 """Any probe of cached features; which one, its settings say."""
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.probes.settings import PROBES, ProbeConfig, ProbeSection
@@ -22,7 +23,7 @@ def run(
     data = open_probe(features, output, labels=labels, needs_val=config.needs_val)
     if data is None:
         return
-    outcome = PROBES[config.name].section.implementation()(config, data, runtime)
+    outcome = resolve_name(PROBES[config.name].section.implementation)(config, data, runtime)
     for name, content in outcome.files.items():
         write_json(output / name, content)
     write_outcome(

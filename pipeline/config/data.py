@@ -2,21 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
 
 Interval = tuple[Share, Share]
 LabelValue = Annotated[int, Field(ge=0, le=65535)]  # what a pixel of a label map holds
-
-
-def _known_format(name: str) -> str:
-    # Here and not above: readers take this module's sections.
-    from pipeline.datasets.catalog import FORMATS
-
-    if name not in FORMATS:
-        raise ValueError(f"unknown format; choose from {list(FORMATS)}")
-    return name
 
 
 class PhotoScenesConfig(Section):
@@ -47,7 +38,7 @@ class DataConfig(Section):
 
     source: str = "photo-scenes"  # "photo-scenes", or a path, relative to the experiment's file
     # From "coco" on: folders of images that are annotated with objects, or with a class for every pixel.
-    format: Annotated[str, AfterValidator(_known_format)] = "auto"
+    format: str = "auto"  # see `pipeline.datasets.catalog.FORMATS`
     # In label order; empty: as the source names them, else by number. Not for formats that always name them.
     class_names: tuple[str, ...] = ()
     # Label maps only: the pixel value of each class, e.g. [0, 255]. Empty: the format's own, counted from 0

@@ -12,6 +12,7 @@ class MethodSection(Section):
     """What a method sets in place of other sections; None leaves their value.
 
     Class attributes:
+        implementation: "module:Class" of its networks and loss, for `pkgutil.resolve_name`; it loads Jittor.
         whole_batch: whether a term of the loss sees all images of a batch at once, so that the mean over
             parts of a batch is another loss.
         local_crops: whether the student sees small crops, if the experiment has any.
@@ -19,6 +20,7 @@ class MethodSection(Section):
             patch loss from `objective.patch_start_epoch` on.
     """
 
+    implementation: ClassVar[str]
     whole_batch: ClassVar[bool] = False
     local_crops: ClassVar[bool] = False
     prototypes: ClassVar[bool] = False
@@ -53,8 +55,3 @@ class MethodSection(Section):
         Raises:
             ValueError: says what does not fit.
         """
-
-    @staticmethod
-    def implementation() -> type:
-        """The class of its networks and loss; imported when it is asked for, since that loads Jittor."""
-        raise NotImplementedError

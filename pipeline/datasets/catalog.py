@@ -1,5 +1,6 @@
 """From a data section to the reader for its source."""
 
+import difflib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -106,6 +107,18 @@ _FILE_FORMATS = ("archive", "npz", "cifar", *(name for name, form in TABLES.item
 _FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz"))
 
 
+def check_format(config: DataConfig) -> None:
+    """Refuse a format that there is not.
+
+    Raises:
+        ValueError: names the formats.
+    """
+    if config.format not in FORMATS:
+        close = difflib.get_close_matches(config.format, FORMATS, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"data.format: unknown format {config.format!r}; {hint}choose from {list(FORMATS)}")
+
+
 def open_source(config: DataConfig) -> tuple[str, Source]:
     """(format, source) of a data section; `format = "auto"` looks at what is there.
 
@@ -114,6 +127,7 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
         ValueError: it is in none of the formats, in several, not in the one that is asked for, or damaged; or
             the section says of classes and labels what the format has no use for.
     """
+    check_format(config)
     name = detect(config)
     path = Path(config.source)
     if name != PHOTO_SCENES and path.exists():

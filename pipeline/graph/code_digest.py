@@ -7,7 +7,9 @@ An import inside a function counts like one at the top. A module imported by a c
 import ast
 import hashlib
 import json
+import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,7 @@ NEUTRAL = {
     "pipeline.doctor": "looks, and computes nothing",
     "pipeline.training.progress_bar": "shows what the loop reports",
 }
+_OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _OURS = ("pipeline", "benchmarks", "stages")
 _NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sources in pipeline/native
 
@@ -153,7 +156,8 @@ def _read_module(tree: ast.Module, module: str, *, is_package: bool) -> _File:
 def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[ast.stmt]]]:
     """Take the lines of a dict literal, and the imports that only one of them needs, out of a module.
 
-    A class of the module that a line names is the line's too, and stays in the module.
+    A class of the module that a line names is the line's too, and stays in the module: what it names as
+    "module:object", for `pkgutil.resolve_name`, is imported for it.
 
     Args:
         tree: of the module; what is returned is no longer in it.
@@ -177,12 +181,20 @@ def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[a
         names = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
         alone = [_only(node, names - used) for node in tree.body if isinstance(node, ast.ImportFrom)]
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in names]
-        taken[key] = value, [*alone, *classes]
+        taken[key] = value, [*alone, *(entry for node in classes for entry in _resolved(node))]
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
     tree.body = [node for node in tree.body if not isinstance(node, ast.ImportFrom) or node.names]
     return taken
+
+
+def _resolved(tree: ast.AST) -> Iterator[ast.ImportFrom]:
+    """Imports of what is named as "module:object"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _OBJECT.fullmatch(node.value):
+            module, _, name = node.value.partition(":")
+            yield ast.ImportFrom(module, [ast.alias(name)], 0)
 
 
 def _literal(tree: ast.Module, table: str) -> ast.Dict:

@@ -31,9 +31,21 @@ def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
     path = folder / Path(value).expanduser()
     argument = str(path) if path.is_file() else value
     try:
-        return argument, read_experiment(argument)
-    except ConfigError as error:
+        experiment = read_experiment(argument)
+        _check_formats(experiment)
+    except (ConfigError, ValueError) as error:
         raise SystemExit(str(error)) from None
+    return argument, experiment
+
+
+def _check_formats(experiment: Experiment) -> None:
+    sections = (experiment, experiment.finetune, experiment.segmentation, experiment.detection)
+    stated = [each.data for each in sections if each and each.data and each.data.format != "auto"]
+    if stated:
+        from pipeline.datasets.catalog import check_format  # loads NumPy and Pillow
+
+        for config in stated:
+            check_format(config)
 
 
 class ExperimentGraph:

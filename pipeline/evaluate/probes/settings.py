@@ -3,7 +3,6 @@
 A new probe is a class and its line here.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -18,37 +17,30 @@ class ProbeSection(Section):
     """It learns from cached features of the training images.
 
     Class attributes:
+        implementation: "module:function" of the probe, called as `probe(config, data, runtime)` and giving an
+            `Outcome`; see `pkgutil.resolve_name`.
         needs_val: whether there is no such probe without labelled validation images.
     """
 
+    implementation: ClassVar[str]
     needs_val: ClassVar[bool] = False
-
-    @staticmethod
-    def implementation() -> Callable:
-        """The probe, called as `probe(config, data, runtime)` and giving an `Outcome`.
-
-        Imported when it is asked for, since that loads what it computes with.
-        """
-        raise NotImplementedError
 
 
 class KnnConfig(ProbeSection):
     """Weighted k-NN by the DINO/iBOT protocol."""
+
+    implementation: ClassVar = "pipeline.evaluate.probes.knn:probe_knn"
 
     name: Literal["knn"] = "knn"
     ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
     temperature: Positive = 0.07  # of the neighbours' weights
     num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
-    @staticmethod
-    def implementation() -> Callable:
-        from pipeline.evaluate.probes.knn import probe_knn
-
-        return probe_knn
-
 
 class LinearConfig(ProbeSection):
     """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
+
+    implementation: ClassVar = "pipeline.evaluate.probes.linear:probe_linear"
 
     needs_val: ClassVar[bool] = True
 
@@ -64,26 +56,16 @@ class LinearConfig(ProbeSection):
     average_pool: bool = False  # append the mean patch token of the last block (iBOT: for ViT-B, L)
     num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
 
-    @staticmethod
-    def implementation() -> Callable:
-        from pipeline.evaluate.probes.linear import probe_linear
-
-        return probe_linear
-
 
 class LogisticConfig(ProbeSection):
     """L2-regularised logistic regression by scikit-learn."""
+
+    implementation: ClassVar = "pipeline.evaluate.probes.logistic:probe_logistic"
 
     name: Literal["logistic"] = "logistic"
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation
     max_iterations: PositiveInt = 1000
     num_bootstrap: PositiveInt = 1000  # resamples of the test images, for the interval of a single seed
-
-    @staticmethod
-    def implementation() -> Callable:
-        from pipeline.evaluate.probes.logistic import probe_logistic
-
-        return probe_logistic
 
 
 @dataclass(frozen=True)

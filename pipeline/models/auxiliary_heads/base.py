@@ -4,6 +4,7 @@ Shapes: B images, (h, w) grid of patches, D width of the backbone, channels last
 """
 
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Protocol
 
 import jittor as jt
@@ -60,7 +61,7 @@ class AuxiliaryHead(nn.Module):
 
 def auxiliary_head(config: AuxiliaryHeadConfig, feature_map: FeatureMap) -> AuxiliaryHead:
     """The head that `config` asks for, at the width and on the grid of `feature_map`."""
-    return AuxiliaryHead(BLOCKS[config.kind].block(), config, feature_map)
+    return AuxiliaryHead(resolve_name(BLOCKS[config.kind].block), config, feature_map)
 
 
 def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | None) -> jt.Var:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Literal
 
 import jittor as jt
@@ -87,4 +88,4 @@ class Method(ABC):
 
 def method_of(config: PretrainConfig) -> Method:
     """The method that a configuration asks for."""
-    return METHODS[config.method.name].implementation()(config)
+    return resolve_name(METHODS[config.method.name].implementation)(config)

@@ -19,16 +19,12 @@ from pipeline.config.section import NonNegative, Positive, PositiveInt, Section,
 class IbotConfig(MethodSection):
     """iBOT, and DINO as iBOT without its patch loss."""
 
+    implementation: ClassVar = "pipeline.pretrain.methods.ibot:Ibot"
+
     local_crops: ClassVar[bool] = True
     prototypes: ClassVar[bool] = True
 
     name: Literal["ibot"] = "ibot"
-
-    @staticmethod
-    def implementation() -> type:
-        from pipeline.pretrain.methods.ibot import Ibot
-
-        return Ibot
 
 
 class MocoV3Config(MethodSection):
@@ -37,6 +33,8 @@ class MocoV3Config(MethodSection):
     Source: Chen et al. 2021 and its released code: AdamW, no clipping, no stochastic depth, weight decay that
     stays, MLPs with batch norm.
     """
+
+    implementation: ClassVar = "pipeline.pretrain.methods.moco_v3:MocoV3"
 
     whole_batch: ClassVar[bool] = True
 
@@ -56,12 +54,6 @@ class MocoV3Config(MethodSection):
     predictor_layers: int = Field(default=2, ge=1)
     freeze_patch_embedding: bool = True  # at its random initial values, for stable training
 
-    @staticmethod
-    def implementation() -> type:
-        from pipeline.pretrain.methods.moco_v3 import MocoV3
-
-        return MocoV3
-
 
 class SimclrConfig(MethodSection):
     """SimCLR. Defaults: temperature and projector of the paper; the optimiser of MoCo v3.
@@ -70,6 +62,8 @@ class SimclrConfig(MethodSection):
     paper trains ResNets by LARS; for transformers there is no recipe of its own, so the rates are MoCo v3's:
     this project's choice.
     """
+
+    implementation: ClassVar = "pipeline.pretrain.methods.simclr:Simclr"
 
     whole_batch: ClassVar[bool] = True
 
@@ -85,12 +79,6 @@ class SimclrConfig(MethodSection):
     out_dim: PositiveInt = 128
     projector_layers: int = Field(default=2, ge=2)
 
-    @staticmethod
-    def implementation() -> type:
-        from pipeline.pretrain.methods.simclr import Simclr
-
-        return Simclr
-
 
 class ByolConfig(MethodSection):
     """BYOL. Defaults: MLPs and momentum of the paper; the optimiser of MoCo v3.
@@ -98,6 +86,8 @@ class ByolConfig(MethodSection):
     Source: Grill et al. 2020, section 3.3 (hidden 4096, out 256, momentum 0.996 to 1). The paper trains
     ResNets by LARS; the rates for transformers are MoCo v3's: this project's choice.
     """
+
+    implementation: ClassVar = "pipeline.pretrain.methods.byol:Byol"
 
     whole_batch: ClassVar[bool] = True  # through the statistics of the batch norms
 
@@ -115,12 +105,6 @@ class ByolConfig(MethodSection):
     projector_layers: int = Field(default=2, ge=2)
     predictor_layers: int = Field(default=2, ge=1)
 
-    @staticmethod
-    def implementation() -> type:
-        from pipeline.pretrain.methods.byol import Byol
-
-        return Byol
-
 
 class MaeConfig(MethodSection):
     """MAE. Defaults: its published pretraining command.
@@ -129,6 +113,8 @@ class MaeConfig(MethodSection):
     normalised patch by patch, crops and flips only). Momentum and weight of the auxiliary head, which MAE
     does not have, are this project's.
     """
+
+    implementation: ClassVar = "pipeline.pretrain.methods.mae:Mae"
 
     name: Literal["mae"] = "mae"
     base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
@@ -172,12 +158,6 @@ class MaeConfig(MethodSection):
         num_patches = grid[0] * grid[1]
         if not 0 < int(self.mask_ratio * num_patches) < num_patches:
             raise ValueError(f"mae.mask_ratio {self.mask_ratio} hides none or all of {num_patches} patches")
-
-    @staticmethod
-    def implementation() -> type:
-        from pipeline.pretrain.methods.mae import Mae
-
-        return Mae
 
 
 # Name, also of the section in an experiment -> settings.

@@ -3,7 +3,6 @@
 import ast
 import inspect
 import shutil
-import textwrap
 from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
@@ -17,7 +16,8 @@ from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.section import Section, readable_values
 from pipeline.config.stages import ScheduleConfig
 from pipeline.evaluate.probes.settings import PROBES
-from pipeline.graph.code_digest import NEUTRAL, CodeDigests
+from pipeline.graph.code_choices import TABLES
+from pipeline.graph.code_digest import NEUTRAL, CodeDigests, take_table
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import STAGES, experiment_nodes, program
 from pipeline.graph.study_nodes import study_nodes
@@ -95,8 +95,7 @@ ADDITIONS = {
         "pipeline/models/auxiliary_heads/kinds.py": (
             "BLOCKS: dict[str, type[BlockKind]] = {\n",
             "class New(BlockKind):\n"
-            "    @staticmethod\n    def block():\n"
-            "        from pipeline.models.auxiliary_heads.new import New\n\n        return New\n\n\n"
+            "    block = 'pipeline.models.auxiliary_heads.new:New'\n\n\n"
             'BLOCKS: dict[str, type[BlockKind]] = {\n    "new": New,\n',
         ),
         "pipeline/models/auxiliary_heads/new.py": ("", "class New:\n    pass\n"),
@@ -105,8 +104,7 @@ ADDITIONS = {
         "pipeline/pretrain/methods/settings.py": (
             "METHODS: dict[str, type[MethodSection]] = {\n",
             "class NewConfig(MethodSection):\n"
-            "    @staticmethod\n    def implementation():\n"
-            "        from pipeline.pretrain.methods.new import New\n\n        return New\n\n\n"
+            "    implementation = 'pipeline.pretrain.methods.new:New'\n\n\n"
             'METHODS: dict[str, type[MethodSection]] = {\n    "new": NewConfig,\n',
         ),
         "pipeline/pretrain/methods/new.py": ("", "class New:\n    pass\n"),
@@ -123,8 +121,7 @@ ADDITIONS = {
         "pipeline/evaluate/probes/settings.py": (
             "@dataclass(frozen=True)\nclass Probe:\n",
             "class NewConfig(ProbeSection):\n"
-            "    @staticmethod\n    def implementation():\n"
-            "        from pipeline.evaluate.probes.new import probe_new\n\n        return probe_new\n\n\n"
+            "    implementation = 'pipeline.evaluate.probes.new:probe_new'\n\n\n"
             "@dataclass(frozen=True)\nclass Probe:\n",
         ),
         "pipeline/evaluate/probes/new.py": ("", "def probe_new():\n    return 1\n"),
@@ -144,7 +141,7 @@ def test_additions_retire_no_pretraining(tree, what):
     assert trainings(changed(tree, ADDITIONS[what])) == set()
 
 
-TABLES = {"tables", "ablate", "search", "search-validate", "report"}
+OF_TABLES = {"tables", "ablate", "search", "search-validate", "report"}
 
 
 def test_how_intervals_are_computed_retires_tables_alone(tree):
@@ -154,12 +151,12 @@ def test_how_intervals_are_computed_retires_tables_alone(tree):
         f"{room}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),
         f"{room}/of_rows.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
     }
-    assert changed(tree, edits) == TABLES
+    assert changed(tree, edits) == OF_TABLES
 
 
 def test_confidence_retires_tables_alone(tree):
     before, after = fingerprints(tree), fingerprints(tree, tables={"confidence": 0.8})
-    assert {label for label in before if before[label] != after[label]} == TABLES
+    assert {label for label in before if before[label] != after[label]} == OF_TABLES
 
 
 def test_the_drawing_of_curves_retires_the_curves_alone(tree):
@@ -285,7 +282,6 @@ def test_stages_call_no_method_of_a_section():
         if inspect.isfunction(member) and not name.startswith("_")
     }
     assert {"put_into", "check_width", "stage_config"} <= set(methods)
-    assert "implementation" not in methods
     for file, tree in _closures().items():
         called = {
             node.func.attr
@@ -304,17 +300,25 @@ def _sections() -> list[type[Section]]:
 
 
 @pytest.mark.parametrize(
-    "imports",
+    "named",
     [
         *(kind.block for kind in BLOCKS.values()),
         *(method.implementation for method in METHODS.values()),
         *(probe.section.implementation for probe in PROBES.values()),
     ],
-    ids=lambda function: function.__qualname__,
 )
-def test_what_is_imported_for_a_line_of_a_table_is_imported_and_nothing_else(imports):
-    """What is done there beside would be in no digest."""
-    imported, returned = ast.parse(textwrap.dedent(inspect.getsource(imports))).body[0].body
-    assert isinstance(imported, ast.ImportFrom)
-    assert isinstance(returned, ast.Return)
-    assert returned.value.id == imported.names[0].name
+def test_what_a_line_of_a_table_names_is_there_and_in_its_digest(named):
+    module, _, name = named.partition(":")
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+    assert name in {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    entries = [
+        imports
+        for table, literal in TABLES.items()
+        if table != "pipeline.models.backbones"
+        for _, imports in take_table(
+            ast.parse((ROOT / f"{table.replace('.', '/')}.py").read_text()), literal
+        ).values()
+    ]
+    found = [(node.module, alias.name) for imports in entries for node in imports for alias in node.names]
+    assert found.count((module, name)) == 1
+
