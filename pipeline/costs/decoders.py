@@ -21,7 +21,7 @@ _OUTPUTS_OF_ANCHOR = 5
 class Level:
     """One map of the pyramid."""
 
-    places: float
+    positions: float
     dim: int
 
 
@@ -36,10 +36,10 @@ def segmentation_multiplications(
     *finer, coarsest = levels
     width, auxiliary = heads.width, levels[2]
     pooled = sum(size**2 for size in (1, 2, 3, 6)) * coarsest.dim * width
-    pooled += coarsest.places * 9 * (coarsest.dim + 4 * width) * width
-    lateral = sum(level.places * (level.dim * width + 9 * width**2) for level in finer)
-    fused = levels[0].places * (9 * 4 * width**2 + width * num_classes)
-    beside = auxiliary.places * heads.auxiliary_width * (9 * auxiliary.dim + num_classes)
+    pooled += coarsest.positions * 9 * (coarsest.dim + 4 * width) * width
+    lateral = sum(level.positions * (level.dim * width + 9 * width**2) for level in finer)
+    fused = levels[0].positions * (9 * 4 * width**2 + width * num_classes)
+    beside = auxiliary.positions * heads.auxiliary_width * (9 * auxiliary.dim + num_classes)
     return enlarged + pooled + lateral + fused + beside
 
 
@@ -60,11 +60,11 @@ def detection_multiplications(
     """
     enlarged, levels = _pyramid(backbone, pixels)
     width = heads.width
-    pyramid = sum(level.places * (level.dim * width + 9 * width**2) for level in levels)
-    places = sum(level.places for level in levels)
+    pyramid = sum(level.positions * (level.dim * width + 9 * width**2) for level in levels)
+    positions = sum(level.positions for level in levels)
     if heads.num_levels > len(levels):
-        places += levels[-1].places / 4
-    rpn = places * width * (9 * width + _OUTPUTS_OF_ANCHOR * len(heads.anchor_ratios))
+        positions += levels[-1].positions / 4
+    rpn = positions * width * (9 * width + _OUTPUTS_OF_ANCHOR * len(heads.anchor_ratios))
     deltas = 4 * (1 if heads.class_agnostic else num_classes)
     hidden = [width * _BOX_PLACES, *[heads.box_hidden_dim] * heads.box_fcs]
     box = heads.box_convs * _BOX_PLACES * 9 * width**2 + dense_multiplications(hidden)
@@ -84,10 +84,10 @@ def _pyramid(backbone: BackboneConfig, pixels: float) -> tuple[float, list[Level
     if backbone.hierarchical:
         sizes = zip(backbone.stage_strides, backbone.stage_dims, strict=True)
         return 0.0, [Level(pixels / stride**2, dim) for stride, dim in sizes]
-    dim, places = backbone.dim, pixels / backbone.stride**2
+    dim, positions = backbone.dim, pixels / backbone.stride**2
     doublings = max(0, round(math.log2(backbone.stride / _FINEST_STRIDE)))
-    levels = [Level(places * 4.0 ** (doublings - level), dim) for level in range(4)]
+    levels = [Level(positions * 4.0 ** (doublings - level), dim) for level in range(4)]
     enlarged = sum(
-        places * 4**done * 4 * dim**2 for level in range(doublings) for done in range(doublings - level)
+        positions * 4**done * 4 * dim**2 for level in range(doublings) for done in range(doublings - level)
     )
     return enlarged, levels

@@ -166,7 +166,7 @@ def segment_seconds(
     base, decoder = network(view.crop_size)
     step = machine.step_seconds(2 * batch * ((1 if config.frozen else 3) * base + 3 * decoder))
     base, decoder = network(view.resize[0])
-    # Sliding windows see a place as often as they overlap.
+    # Sliding windows see a position as often as they overlap.
     seen = (view.crop_size / view.stride) ** 2 if view.inference == "slide" else 1.0
     tested = SEGMENTED_IMAGE_SECONDS + seen * machine.forward_seconds(base + decoder)
     return START_SECONDS + config.schedule.num_steps * step + images.test * tested

@@ -1,6 +1,6 @@
 """Multiplications of forward passes, from the configuration alone; all other counts are made of these.
 
-Shapes: n places of a map, D channels. A product with an (a, b) matrix counts a b for each row; norms,
+Shapes: n positions of a map, D channels. A product with an (a, b) matrix counts a b for each row; norms,
 activations, softmax, pooling and sums count nothing, nor does the resampling of a position embedding.
 """
 
@@ -63,7 +63,7 @@ def _convnext(config: BackboneConfig, size: int) -> float:
 
 
 def _of_stages(config: BackboneConfig, size: int, block: Callable[[float, int, float], float]) -> float:
-    """Blocks of all stages; before the last three, maps from 4 places of half the channels to one."""
+    """Blocks of all stages; before the last three, maps from 4 positions of half the channels to one."""
     total = 0.0
     for stage, (depth, dim, stride) in enumerate(
         zip(config.depths, config.stage_dims, config.stage_strides, strict=True)
@@ -77,7 +77,7 @@ def _resnet(config: BackboneConfig, size: int) -> float:
     total, in_dim = embedding_multiplications(config, size), config.embed_dim
     for stage, (depth, dim) in enumerate(zip(config.depths, config.stage_dims, strict=True)):
         n = (size / config.stage_strides[stage]) ** 2
-        before = 4 * n if stage else n  # places that the stage's first block reads
+        before = 4 * n if stage else n  # positions that the stage's first block reads
         inner = dim // 4
         if config.bottleneck:
             first = before * in_dim * inner + n * (9 * inner**2 + inner * dim)

@@ -8,7 +8,7 @@ average and all that is no product count nothing.
 Counted is what the step needs. What is padded, or computed twice to save memory, is not in it. Two
 simplifications: a detached head counts as one that is not, and the patch loss as if taken from the start.
 
-Symbols: V global views of B images, N places of a view's last map, D the base's width.
+Symbols: V global views of B images, N positions of a view's last map, D the base's width.
 """
 
 from pipeline.config.stages import PretrainConfig
@@ -46,10 +46,10 @@ def is_counted(config: PretrainConfig) -> bool:
 def expected_hidden(config: PretrainConfig) -> float:
     """Hidden patches of a batch that block masks hide on average: at most, for a block may not fit."""
     share = sum(config.masks.ratios) / len(config.masks.ratios)
-    return share * _num_views(config) * num_places(config, config.crops.global_size)
+    return share * _num_views(config) * num_positions(config, config.crops.global_size)
 
 
-def num_places(config: PretrainConfig, size: int) -> int:
+def num_positions(config: PretrainConfig, size: int) -> int:
     """N of a crop of `size` pixels."""
     return (size // config.backbone.stride) ** 2
 
@@ -91,7 +91,7 @@ def _ibot(config: PretrainConfig, num_hidden: float) -> float:
     cls_vectors = 2 if config.auxiliary_head else 1
 
     def all_patches(size: int) -> float:
-        return num_places(config, size) * to_bottleneck
+        return num_positions(config, size) * to_bottleneck
 
     views = _num_views(config)
     student = 0.0
@@ -136,20 +136,20 @@ def _joint(config: PretrainConfig) -> float:
 def _mae(config: PretrainConfig) -> float:
     """The base of what is seen, the decoder of everything; the head a whole map, its teacher whole crops.
 
-    A base that cannot leave places out, as any but the ViT, computes all of them.
+    A base that cannot leave positions out, as any but the ViT, computes all of them.
     """
     method, backbone, size = config.method, config.backbone, config.crops.global_size
-    dim, width, places = backbone.dim, method.decoder_dim, num_places(config, size)
-    hidden = int(method.mask_ratio * places)
+    dim, width, positions = backbone.dim, method.decoder_dim, num_positions(config, size)
+    hidden = int(method.mask_ratio * positions)
     embedding, num_pixels = embedding_multiplications(backbone, size), 3 * backbone.stride**2
-    base, tokens = backbone_multiplications(backbone, size), places + 1
+    base, tokens = backbone_multiplications(backbone, size), positions + 1
     if backbone.kind == "vit":
         tokens -= hidden
         base = embedding + blocks_multiplications(
             tokens, dim, depth=backbone.depth, mlp_ratio=backbone.mlp_ratio
         )
     decoder = tokens * dim * width + hidden * width * num_pixels
-    decoder += blocks_multiplications(places + 1, width, depth=method.decoder_depth, mlp_ratio=4.0)
+    decoder += blocks_multiplications(positions + 1, width, depth=method.decoder_depth, mlp_ratio=4.0)
     student, teacher = 3 * (base + decoder) - embedding, 0.0
     if config.auxiliary_head:
         student += 3 * (_head(config, size) + hidden * (width * dim + dim * num_pixels))

@@ -51,9 +51,9 @@ class WindowAttention(nn.Module):
         """x (B, h, w, D) -> same shape."""
         batch, height, width, dim = x.shape
         parts = windows((height, width), self.size, self.shift)
-        num_windows, num_places = parts.patches.shape
+        num_windows, num_positions = parts.patches.shape
         qkv = _picked(self.qkv(x).reshape(-1, 3 * dim), parts.patches.ravel(), batch)
-        qkv = qkv.reshape(batch * num_windows, num_places, 3, self.num_heads, dim // self.num_heads)
+        qkv = qkv.reshape(batch * num_windows, num_positions, 3, self.num_heads, dim // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B W, heads, m, d)
         scores = jt.matmul(query, key.transpose(0, 1, 3, 2)) * query.shape[-1] ** -0.5
         scores = scores.reshape(batch, num_windows, *scores.shape[1:]) + self._score_bias(parts)
@@ -63,10 +63,10 @@ class WindowAttention(nn.Module):
 
     def _score_bias(self, parts: Windows) -> jt.Var:
         """What is added to the scores: (1, W or 1, heads, m, m)."""
-        num_places = parts.rows.shape[0]
+        num_positions = parts.rows.shape[0]
         relative = (parts.rows + self.size - 1) * (2 * self.size - 1) + parts.columns + self.size - 1
         bias = kernels.gather_rows(self.relative_position_bias, jt.array(relative.ravel().astype(np.int32)))
-        bias = bias.permute(1, 0).reshape(1, 1, self.num_heads, num_places, num_places)
+        bias = bias.permute(1, 0).reshape(1, 1, self.num_heads, num_positions, num_positions)
         if parts.allowed.all():
             return bias
         blocked = np.where(parts.allowed, 0, _BLOCKED).astype(np.float32)
