@@ -1,10 +1,10 @@
 """Where foreign weights are: one file, or a folder with config.json beside it."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.storage.foreign_json import parse_json
 from pipeline.weights.error import WeightsError
 from pipeline.weights.safetensors_file import read_safetensors
 from pipeline.weights.torch_file import read_torch_file
@@ -47,7 +47,7 @@ def _json(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise WeightsError(f"{file}: no JSON ({' '.join(str(error).split())})") from error
     if not isinstance(value, dict):

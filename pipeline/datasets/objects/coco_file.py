@@ -38,7 +38,7 @@ class CocoFile:
         try:
             with open(path, encoding="utf-8") as stream:
                 content = json.load(stream, object_hook=_compact)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: not a JSON file ({error})") from error
         _check_lists(path, content)
         images, categories = _by_id(path, "image", content["images"]), content["categories"]

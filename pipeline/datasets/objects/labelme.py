@@ -1,6 +1,5 @@
 """labelme's json files: one for each image, with the shapes that were drawn on it."""
 
-import json
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.source import max_file_bytes
 from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
+from pipeline.storage.foreign_json import parse_json
 
 _KEYS = ("shapes", "imagePath")
 _DETECTED_BYTES = 2**28  # a larger file is not looked into to find out what it is
@@ -131,14 +131,11 @@ def _json(path: Path, max_bytes: int) -> Any:
     """The content of a file, without the copy of the image that it may hold.
 
     Raises:
-        ValueError: larger than `max_bytes`, or no JSON.
+        ValueError: larger than `max_bytes`, or no JSON of a few levels.
     """
     if (num_bytes := path.stat().st_size) > max_bytes:
         raise ValueError(f"expected at most {max_bytes} bytes, found {num_bytes}")
-    try:
-        content = json.loads(path.read_bytes())
-    except RecursionError as error:
-        raise ValueError("expected JSON of a few levels, found it nested too deeply") from error
+    content = parse_json(path.read_bytes())
     if isinstance(content, dict):
         content.pop("imageData", None)
     return content

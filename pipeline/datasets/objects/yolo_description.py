@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.storage.foreign_json import refuse_deep
+
 _MAX_BYTES = 2**20
 _NAMES_KEY = re.compile(r"^[\"']?names[\"']?\s*[:=]", re.MULTILINE)
 _KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -141,10 +143,12 @@ def _text(file: Path) -> str:
 
 
 def _yaml(file: Path) -> dict[str, Any]:
+    text = _text(file)
     try:
+        refuse_deep(text.encode())
         # Safe as yaml.safe_load is, and leaves every value the text that it is: a class "no" is not False.
-        content = yaml.load(_text(file), Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         words = " ".join(str(error).split())
         raise ValueError(f"{file}: not a YAML file ({words})") from error
     if not isinstance(content, dict) or "names" not in content:

@@ -1,12 +1,12 @@
 """Rows of .csv, .tsv and .jsonl files."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.image_names import is_image_name
+from pipeline.storage.foreign_json import parse_json
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 _DELIMITERS = ",;\t"
@@ -76,7 +76,7 @@ def _json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not text.strip():
                 continue
             try:
-                row = json.loads(text)
+                row = parse_json(text)
             except ValueError as error:
                 raise ValueError(f"{file}, line {line}: expected JSON: {error}") from error
             if not isinstance(row, dict):

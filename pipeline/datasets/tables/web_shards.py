@@ -6,7 +6,6 @@ key are a sample. Hidden members are passed over, which that package reads.
 Source: the package webdataset 1.0.2, tariterators.base_plus_ext and group_by_keys.
 """
 
-import json
 import re
 import tarfile
 from collections import Counter
@@ -27,6 +26,7 @@ from pipeline.datasets.tables.columns import LEFT_OUT, class_name, find_columns
 from pipeline.datasets.tables.shard_files import ShardFiles
 from pipeline.datasets.tables.shard_names import expanded
 from pipeline.datasets.tree import walk
+from pipeline.storage.foreign_json import parse_json
 
 _MEMBER = re.compile(r"((?:.*/)?[^./][^.]*)\.([^/]*)")
 _NUMBER = re.compile(r"[-_.]?\d+$")
@@ -131,7 +131,7 @@ class WebShards:
 
     def _json_label(self, content: bytes, origin: str) -> str | None:
         try:
-            values = json.loads(content)
+            values = parse_json(content)
         except ValueError as error:
             raise ValueError(f"{origin}: expected JSON: {error}") from error
         if not isinstance(values, dict):
