@@ -56,7 +56,7 @@ def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
     project.configure(epochs=4)
     project.ran()
     listed = project.doit("run", "gc").stdout
-    assert listed.count("unreferenced") == 6 + 3  # two old arms, curves, tables, report, the copy's data
+    assert listed.count("unreferenced") == 6 + 4  # the old arm; tables, report; the copy's data and report
     project.doit("run", "gc", "delete=yes")
     assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
     assert project.ran() == []
