@@ -7,20 +7,17 @@ from pathlib import Path
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.reading import ConfigError, read_experiment
+from pipeline.config.stages import PretrainConfig
 from pipeline.costs.forecast import Images, Machine, pretrain_seconds
 from pipeline.costs.machine import product_rate
-from pipeline.datasets.listing import listing_digest
 from pipeline.datasets.summary_lines import described
 from pipeline.first_experiment.choices import Network, choose
 from pipeline.first_experiment.facts import Facts, read_facts
 from pipeline.first_experiment.text import data_lines, experiment_text
-from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
-from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import experiment_nodes
+from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.plan import in_words, plan
 from pipeline.graph.subprocesses import StageFailed
-from pipeline.storage.artifacts import artifacts_root, listing_memo
 from pipeline.storage.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +49,7 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
     """Prepare the images, choose, write the file and say what it will take."""
     write_text(target, "\n".join(['extends = "quickstart"', *data_lines(source)]) + "\n")
     try:
-        lines, facts = _looked_at(read_experiment(str(target)))
+        lines, facts = _looked_at(target)
         share = _PRETRAINING * 3600 * hours
         text = _text(source, target, facts, share, hours, lines)
         # The other stages take what they take; pretraining gets the rest of the time.
@@ -66,10 +63,10 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
     print(f"doit run all experiment={target}")
 
 
-def _looked_at(experiment: Experiment) -> tuple[list[str], Facts]:
+def _looked_at(path: Path) -> tuple[list[str], Facts]:
     """What the folder holds and what is doubtful, a line each, and the facts to choose by."""
-    graph = _graph(experiment)
-    node = next(node for node in graph.nodes if node.label == "prepare:images")
+    project = _project(read_experiment(str(path)), path)
+    graph, node = project.graph, project.by_label["prepare:images"]
     bring_up_to_date(graph, node, root=ROOT, show=partial(os.write, 2))
     directory = graph.directory(node)
     return described(read_json(directory / "summary.json")), read_facts(directory)
@@ -81,9 +78,12 @@ def _text(source: Path, target: Path, facts: Facts, seconds: float, hours: float
     threads = experiment.runtime.num_threads
     machine = Machine(product_rate(threads), threads)
     images = Images(**facts.counts, num_classes=facts.num_classes)
+    preset = read_experiment("quickstart")
 
     def seconds_of_epoch(network: Network, batch_size: int) -> float:
-        return sum(pretrain_seconds(config, images, machine) for config in _of_one_epoch(network, batch_size))
+        return sum(
+            pretrain_seconds(config, images, machine) for config in _of_one_epoch(preset, network, batch_size)
+        )
 
     choice = choose(facts, seconds, seconds_of_epoch)
     text = experiment_text(source, facts, choice, hours=hours, described=lines)
@@ -91,9 +91,8 @@ def _text(source: Path, target: Path, facts: Facts, seconds: float, hours: float
     return text
 
 
-def _of_one_epoch(network: Network, batch_size: int) -> list:
-    """The pretrainings of `quickstart` with another network, an epoch long."""
-    preset = read_experiment("quickstart")
+def _of_one_epoch(preset: Experiment, network: Network, batch_size: int) -> list[PretrainConfig]:
+    """The pretrainings of the preset with another network, an epoch long."""
     values = preset.model_dump()
     values["backbone"] |= {
         name: getattr(network, name)
@@ -110,18 +109,13 @@ def _of_one_epoch(network: Network, batch_size: int) -> list:
 
 def _seconds(path: Path) -> list[tuple[str, float]]:
     """Label and expected seconds of every stage that the experiment would run."""
-    graph = _graph(read_experiment(str(path)))
-    return [(step.label, step.seconds or 0.0) for step in plan(graph)]
+    project = _project(read_experiment(str(path)), path)
+    return [(step.label, step.seconds or 0.0) for step in plan(project.graph, project.main)]
 
 
-def _graph(experiment: Experiment) -> Graph:
+def _project(experiment: Experiment, argument: Path) -> ExperimentGraph:
     RESULTS.mkdir(exist_ok=True)
-    code = CodeDigests(ROOT, artifacts_root(RESULTS) / ".code_digests.json")
-    return Graph(experiment_nodes(experiment), RESULTS, code=code, listing=_listing)
-
-
-def _listing(config) -> str:
-    return listing_digest(config, listing_memo(RESULTS, config.source))
+    return ExperimentGraph(str(argument), experiment, root=ROOT, results=RESULTS)
 
 
 def _hours(text: str) -> float:

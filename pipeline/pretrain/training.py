@@ -18,7 +18,8 @@ from pipeline.pretrain.monitor import teacher_statistics
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 from pipeline.storage.files import sha256_of_json
-from pipeline.training.loop import CHECKPOINT, Training, train
+from pipeline.training.checkpoint import State
+from pipeline.training.loop import CHECKPOINT, OutcomeT, Training, train
 from pipeline.training.progress import Progress
 from pipeline.transforms import on_device
 
@@ -60,7 +61,37 @@ def num_steps(config: PretrainConfig, dataset: PreparedDataset) -> int:
     return _schedule(config, dataset).num_steps
 
 
-class Pretraining(Training[TrainState, Batch | PackedBatch, StepOutcome]):
+class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
+    """What every training on a pretraining's crops and schedule has: this one, and that of a search.
+
+    Args:
+        run: digest of all that decides the result.
+    """
+
+    def __init__(self, config: PretrainConfig, dataset: PreparedDataset, run: str):
+        self._pretrain, self._dataset = config, dataset
+        self._method = method_of(config)
+        self._batches = BatchMaker(config, dataset, on_device=on_device.available())
+        self.schedule = _schedule(config, dataset)
+        self.num_steps, self.batch_size = self.schedule.num_steps, config.schedule.batch_size
+        self.run = run
+
+    def make_batch(self, step: int) -> Batch | PackedBatch:
+        return self._batches(step)
+
+    def image_names(self, step: int) -> list[str]:
+        return [self._dataset.path(int(row)) for row in self._batches.image_rows(step)]
+
+    def warning(self, metrics: dict[str, float]) -> str | None:
+        return self._method.warning(metrics)
+
+    @cached_property
+    def held_out_crops(self) -> np.ndarray:
+        """(B, 3, S, S) float32, the same for the whole run."""
+        return held_out_crops(self._dataset, self._pretrain)
+
+
+class Pretraining(CropTraining[TrainState, StepOutcome]):
     """What pretraining gives to the loop: batches, steps, what is measured beside the losses."""
 
     def __init__(
@@ -69,18 +100,10 @@ class Pretraining(Training[TrainState, Batch | PackedBatch, StepOutcome]):
         dataset: PreparedDataset,
         export: Callable[[int, TrainState], None] = lambda epoch, state: None,
     ):
-        self._config, self._dataset, self._export = config, dataset, export
-        self._method = method_of(config)
-        self._batches = BatchMaker(config, dataset, on_device=on_device.available())
-        self.schedule = _schedule(config, dataset)
-        self.num_steps, self.batch_size = self.schedule.num_steps, config.schedule.batch_size
-        self.run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
-
-    def make_batch(self, step: int) -> Batch | PackedBatch:
-        return self._batches(step)
-
-    def image_names(self, step: int) -> list[str]:
-        return [self._dataset.path(int(row)) for row in self._batches.image_rows(step)]
+        super().__init__(
+            config, dataset, sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
+        )
+        self._config, self._export = config, export
 
     def train_step(self, state: TrainState, batch: Batch | PackedBatch) -> tuple[TrainState, StepOutcome]:
         return train_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
@@ -101,11 +124,8 @@ class Pretraining(Training[TrainState, Batch | PackedBatch, StepOutcome]):
         if self._config.auxiliary_head is not None:
             network = state.student if state.teacher is None else state.teacher
             temperature = self._config.objective.student_temperature
-            values |= measured_discrepancy(network, self._held_out_crops, temperature)
+            values |= measured_discrepancy(network, self.held_out_crops, temperature)
         return values
-
-    def warning(self, metrics: dict[str, float]) -> str | None:
-        return self._method.warning(metrics)
 
     def always_logged(self, num_done: int) -> bool:
         return super().always_logged(num_done) or self.schedule.export_due(num_done) is not None
@@ -113,11 +133,6 @@ class Pretraining(Training[TrainState, Batch | PackedBatch, StepOutcome]):
     def after_logged_step(self, state: TrainState) -> None:
         if epoch := self.schedule.export_due(state.step):
             self._export(epoch, state)
-
-    @cached_property
-    def _held_out_crops(self) -> np.ndarray:
-        """(B, 3, S, S) float32, the same for the whole run."""
-        return held_out_crops(self._dataset, self._config)
 
 
 def _schedule(config: PretrainConfig, dataset: PreparedDataset) -> Schedule:

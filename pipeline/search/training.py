@@ -2,29 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.optim.schedules import Schedule
 from pipeline.pretrain.batch import Batch, PackedBatch
-from pipeline.pretrain.batch_maker import BatchMaker
-from pipeline.pretrain.discrepancy import held_out_crops
-from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor import teacher_statistics
+from pipeline.pretrain.training import CropTraining
 from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, JointState, joint_state, joint_step
 from pipeline.storage.files import sha256_of_json
-from pipeline.training.loop import Training, train
+from pipeline.training.loop import train
 from pipeline.training.metrics_log import METRICS, read_metrics
 from pipeline.training.progress import Progress
-from pipeline.transforms import on_device
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
 _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
@@ -64,23 +57,13 @@ def train_jointly(
     return SearchOutcome(scores, cost)
 
 
-class JointTraining(Training[JointState, Batch | PackedBatch, JointOutcome]):
+class JointTraining(CropTraining[JointState, JointOutcome]):
     """What the joint training of all candidates gives to the loop."""
 
     def __init__(self, config: JointTrainingConfig, dataset: PreparedDataset, *, log_every_steps: int):
-        alone = config.pretrain
-        self._config, self._dataset, self._log_every_steps = config, dataset, log_every_steps
-        self._method = method_of(alone)
-        self._batches = BatchMaker(alone, dataset, on_device=on_device.available())
-        self.schedule = Schedule(alone.schedule, alone.objective, num_images=len(dataset.indices("train")))
-        self.num_steps, self.batch_size = self.schedule.num_steps, alone.schedule.batch_size
-        self.run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
-
-    def make_batch(self, step: int) -> Batch | PackedBatch:
-        return self._batches(step)
-
-    def image_names(self, step: int) -> list[str]:
-        return [self._dataset.path(int(row)) for row in self._batches.image_rows(step)]
+        run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
+        super().__init__(config.pretrain, dataset, run)
+        self._config, self._log_every_steps = config, log_every_steps
 
     def train_step(self, state: JointState, batch: Batch | PackedBatch) -> tuple[JointState, JointOutcome]:
         return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
@@ -93,17 +76,9 @@ class JointTraining(Training[JointState, Batch | PackedBatch, JointOutcome]):
                 values |= {f"{name}/{key}": value for key, value in found.items()}
         return values
 
-    def warning(self, metrics: dict[str, float]) -> str | None:
-        return self._method.warning(metrics)
-
     def always_logged(self, num_done: int) -> bool:
         """All steps whose losses make a candidate's mean loss, too."""
         return super().always_logged(num_done) or _in_tail(num_done, self.num_steps)
-
-    @cached_property
-    def held_out_crops(self) -> np.ndarray:
-        """(B, 3, S, S) float32, the same for the whole run."""
-        return held_out_crops(self._dataset, self._config.pretrain)
 
 
 def _in_tail(num_done: int, num_steps: int) -> bool:

@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.neighbours import nearest
 from pipeline.report.page.thumbnails import data_address
 
 NUM_MAPPED = 400  # images of a map: more hide one another, and make the page heavy
@@ -63,17 +64,16 @@ def neighbours(
         train, test: features (n, D), rows of the data set (n,), labels (n,).
     """
     features, index, labels = test
-    bank = _units(train[0])
+    queries = chosen_rows(len(features), NUM_QUERIES)
+    cosines, rows = nearest(features[queries], train[0], min(NUM_NEIGHBOURS, len(train[0])))
     found = []
-    for query in chosen_rows(len(features), NUM_QUERIES):
-        cosines = bank @ _units(features[query : query + 1])[0]
-        nearest = np.argsort(-cosines, kind="stable")[:NUM_NEIGHBOURS]
+    for query, of_query, similar in zip(queries, rows, cosines, strict=True):
         found.append(
             Neighbours(
                 _shown(dataset, int(index[query]), int(labels[query])),
                 [
-                    _shown(dataset, int(train[1][i]), int(train[2][i])) | {"cosine": float(cosines[i])}
-                    for i in nearest
+                    _shown(dataset, int(train[1][i]), int(train[2][i])) | {"cosine": float(cosine)}
+                    for i, cosine in zip(of_query, similar, strict=True)
                 ],
             )
         )
