@@ -76,6 +76,20 @@ def task_plan():
     return {"actions": [show]}
 
 
+def task_watch():
+    """Show what runs now, its curves, what is wrong and the time left, until it is done; once where piped"""
+
+    def show():
+        from rich.console import Console
+
+        from pipeline.watch.watching import watch
+
+        # doit stands a writer of its own between an action and the terminal.
+        watch(EXPERIMENT.name, PROJECT.graph, PROJECT.main, Console(file=sys.__stdout__))
+
+    return {"actions": [show]}
+
+
 def task_config():
     """Show the resolved experiment: every option with its value"""
     return {"actions": [lambda: print(json.dumps(EXPERIMENT.model_dump(mode="json"), indent=2))]}

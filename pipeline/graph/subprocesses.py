@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from pipeline.storage.artifacts import JOB, LOG, STAMP
+from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
+from pipeline.storage.files import write_text
 
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.2
+_LIVE_SECONDS = 1.0  # between two states of the bar that others can read
 # Reads the group's number, then waits for the end of file: it comes when doit ends, whatever ended it.
 _WATCHER = 'read -r group || exit 0; read -r _; kill -s KILL -- "-$group" 2>/dev/null'
 
@@ -191,11 +193,15 @@ def _end_group(process: subprocess.Popen) -> None:
 
 
 class _Log:
-    """Copies output to a file; of a line that was redrawn by carriage returns the last state is kept."""
+    """Copies output to a file; of a line that was redrawn by carriage returns the last state is kept.
+
+    While the stage runs, the line's state is in a file beside the log, for who watches.
+    """
 
     def __init__(self, path: Path, *, append: bool):
         self._stream = open(path, "ab" if append else "wb")  # noqa: SIM115 - closed by __exit__
         self._line = b""
+        self._live, self._live_written = path.with_name(LIVE), 0.0
 
     def __enter__(self) -> "_Log":
         return self
@@ -206,10 +212,15 @@ class _Log:
             self._stream.write(_last_state(line) + b"\n")
         self._line = rest[rest.rstrip(b"\r").rfind(b"\r") + 1 :]  # a bar redraws one line for hours
         self._stream.flush()
+        if time.monotonic() - self._live_written >= _LIVE_SECONDS:
+            self._live_written = time.monotonic()
+            with contextlib.suppress(OSError):  # a stage does not end because nobody can watch it
+                write_text(self._live, _last_state(self._line).decode(errors="replace"))
 
     def __exit__(self, *exception: object) -> None:
         self._stream.write(_last_state(self._line) + b"\n" if self._line else b"")
         self._stream.close()
+        self._live.unlink(missing_ok=True)
 
 
 def _last_state(line: bytes) -> bytes:

@@ -14,6 +14,7 @@ from pipeline.storage.files import PARTIAL, partial_of, sha256_of_file, sha256_o
 STAMP = "stamp.json"
 JOB = "job.json"
 LOG = "stage.log"
+LIVE = "stage.live"  # the line that a running stage draws again and again: its progress bar
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
 DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
@@ -49,7 +50,7 @@ def output_records(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
-    if relative.as_posix() in (STAMP, JOB, LOG) or path.suffix == PARTIAL:
+    if relative.as_posix() in (STAMP, JOB, LOG, LIVE) or path.suffix == PARTIAL:
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
 

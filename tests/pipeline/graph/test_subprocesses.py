@@ -85,3 +85,15 @@ def test_in_a_terminal_the_stage_has_a_terminal(tmp_path):
     os.close(writing)
     assert os.read(reading, 1000) == b"terminal True True\r\n"
     os.close(reading)
+
+
+def test_who_watches_can_read_the_bar_of_a_running_stage(tmp_path):
+    watched = "open(pathlib.Path(sys.argv[1]).with_name('stage.live')).read()"
+    program = (
+        "import os, pathlib, sys, time\nos.write(1, b'begun\\n  7%| 7/100\\r')\ntime.sleep(1)\n"
+        "os.write(1, b' 42%| 42/100\\r')\ntime.sleep(1)\n"
+        f"open('seen', 'w').write({watched})\n{DONE}"
+    )
+    run(tmp_path, program)
+    assert "%|" in (tmp_path / "seen").read_text()
+    assert not (tmp_path / "out" / "stage.live").exists()

@@ -1,0 +1,85 @@
+"""What each stage of an experiment is doing now, read from its artifact; nothing is changed or waited for."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.nodes import Node
+from pipeline.graph.plan import plan
+from pipeline.storage.artifacts import INTERRUPTED, JOB, LIVE, LOG, holder, read_stamp
+
+DONE, RUNNING, STOPPED, WAITING = "done", "running", "stopped", "waiting"
+_NOTE = re.compile(r"^step \d+: ")  # how a training says what it warns of, in its log
+_PERCENT = re.compile(r"(\d+)%\|")  # of tqdm's bar
+_LOG_END_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class StageState:
+    """One stage at one moment."""
+
+    label: str
+    state: str
+    seconds: float | None = None  # that a finished stage took, or a running one has been at work
+    remaining_seconds: float | None = None  # expected; 0 when done, None where nothing is known
+    bar: str = ""  # of a running stage: its progress bar as it stands
+    notes: tuple[str, ...] = ()  # what its log warns of; of a stopped stage, its last line too
+
+
+def stage_states(graph: Graph, nodes: list[Node]) -> list[StageState]:
+    """The states of `nodes`, in their order."""
+    expected = {step.label: step.seconds for step in plan(graph, nodes)}
+    return [_state(graph, node, expected.get(node.label)) for node in nodes]
+
+
+def remaining_seconds(states: list[StageState]) -> float:
+    """Of all stages one after the other, as far as it is known."""
+    return sum(state.remaining_seconds or 0 for state in states)
+
+
+def _state(graph: Graph, node: Node, expected_seconds: float | None) -> StageState:
+    fault, directory = graph.fault(node), graph.directory(node)
+    if fault is None:
+        return StageState(node.label, DONE, read_stamp(directory)["seconds"], 0.0, notes=_notes(directory))
+    if fault != INTERRUPTED:
+        return StageState(node.label, WAITING, None, expected_seconds)
+    if holder(directory) is None:
+        last = (_last_lines(directory) or ["ended without a word"])[-1]
+        notes = (*_notes(directory), f"{last} (see {directory / LOG})")
+        return StageState(node.label, STOPPED, None, expected_seconds, notes=notes)
+    seconds, bar = time.time() - (directory / JOB).stat().st_mtime, _bar(directory)
+    return StageState(
+        node.label, RUNNING, seconds, _remaining(seconds, bar, expected_seconds), bar, _notes(directory)
+    )
+
+
+def _remaining(seconds: float, bar: str, expected_seconds: float | None) -> float | None:
+    """By the share that the bar shows; before its first percent, by what such stages took."""
+    if (found := _PERCENT.search(bar)) and (percent := int(found[1])):
+        return seconds * (100 - percent) / percent
+    known = expected_seconds is not None and expected_seconds > seconds
+    return expected_seconds - seconds if known else None
+
+
+def _bar(directory: Path) -> str:
+    try:
+        return (directory / LIVE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _notes(directory: Path) -> tuple[str, ...]:
+    return tuple(line for line in _last_lines(directory) if _NOTE.match(line))
+
+
+def _last_lines(directory: Path) -> list[str]:
+    """Lines near the end of a stage's log that are not empty; a log may be long."""
+    try:
+        with open(directory / LOG, "rb") as stream:
+            stream.seek(max((directory / LOG).stat().st_size - _LOG_END_BYTES, 0))
+            text = stream.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,99 @@
+"""The states of an experiment's stages, and its losses, as a screen of a terminal."""
+
+from itertools import pairwise
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.graph.plan import in_words
+from pipeline.watch.losses import LossCourse
+from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState, remaining_seconds
+
+_STYLE = {DONE: "green", RUNNING: "bold cyan", STOPPED: "bold red", WAITING: "dim"}
+_LEVELS = "▁▂▃▄▅▆▇█"
+_CURVE_COLUMNS = 40
+
+
+def screen(experiment: str, states: list[StageState], losses: list[LossCourse], *, max_lines: int) -> Group:
+    """Stages, what runs, curves, what is wrong, and the time that is left.
+
+    Args:
+        max_lines: of the table of stages; finished and waiting stages beyond that are counted, not shown.
+    """
+    parts = [_stages(states, max_lines)]
+    if losses:
+        parts.append(_curves(losses))
+    notes = [f"{state.label}: {note}" for state in states for note in state.notes]
+    if notes:
+        parts.append(Text("\n".join(["what its logs say is wrong:", *notes]), style="yellow"))
+    parts.append(Text(closing_line(experiment, states), style="bold"))
+    return Group(*parts)
+
+
+def closing_line(experiment: str, states: list[StageState]) -> str:
+    """How far the experiment is, and how long the rest is expected to take."""
+    count = {name: sum(state.state == name for state in states) for name in _STYLE}
+    line = f"{experiment}: {count[DONE]} of {len(states)} stages are done"
+    if count[DONE] == len(states):
+        return line
+    unknown = sum(state.remaining_seconds is None for state in states)
+    line += f"; about {in_words(remaining_seconds(states))} left, one stage at a time"
+    line += f", and {unknown} stages of which nothing is known" if unknown else ""
+    return line if count[RUNNING] else f"{line}; nothing runs now: doit run all goes on with it"
+
+
+def curve(values: list[float], columns: int = _CURVE_COLUMNS) -> str:
+    """Values as a line of blocks, the lowest value as the lowest block; the mean of neighbours where they
+    are more than columns."""
+    columns = min(columns, len(values))
+    edges = [len(values) * i // columns for i in range(columns + 1)] if columns else []
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    if high == low:
+        return _LEVELS[0] * len(means)
+    return "".join(_LEVELS[round((mean - low) / (high - low) * (len(_LEVELS) - 1))] for mean in means)
+
+
+def _stages(states: list[StageState], max_lines: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, justify in (("stage", "left"), ("", "left"), ("took", "right"), ("left", "right")):
+        table.add_column(title, justify=justify, no_wrap=True)
+    table.add_column("progress", no_wrap=True, overflow="ellipsis")
+    for state in shown(states, max_lines):
+        table.add_row(
+            state.label, state.state, _seconds(state.seconds),
+            "" if state.state == DONE else _seconds(state.remaining_seconds),
+            Text(state.bar), style=_STYLE[state.state],
+        )  # fmt: skip
+    hidden = len(states) - len(shown(states, max_lines))
+    if hidden:
+        table.add_row(f"... and {hidden} more", style="dim")
+    return table
+
+
+def shown(states: list[StageState], max_lines: int) -> list[StageState]:
+    """All stages; where they are too many, those around what runs or was stopped, or around the next one."""
+    if len(states) <= max_lines:
+        return states
+    at_work = [i for i, state in enumerate(states) if state.state in (RUNNING, STOPPED)]
+    waiting = [i for i, state in enumerate(states) if state.state == WAITING]
+    centre = (at_work or waiting or [len(states) - 1])[0]
+    first = min(max(centre - max_lines // 3, 0), len(states) - max_lines)
+    return states[first : first + max_lines]
+
+
+def _curves(losses: list[LossCourse]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = (("loss of", "left"), ("from", "right"), ("", "left"), ("to", "right"), ("step", "right"))
+    for title, justify in columns:
+        table.add_column(title, justify=justify, no_wrap=True)
+    for loss in losses:
+        first, last = loss.values[0], loss.values[-1]
+        table.add_row(loss.label, f"{first:.3g}", curve(loss.values), f"{last:.3g}", str(loss.step))
+    return table
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else in_words(seconds)
