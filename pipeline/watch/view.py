@@ -40,7 +40,7 @@ def closing_line(experiment: str, states: list[StageState]) -> str:
         return line
     unknown = sum(state.remaining_seconds is None for state in states)
     line += f"; about {in_words(remaining_seconds(states))} left, one stage at a time"
-    line += f", and {unknown} stages of which nothing is known" if unknown else ""
+    line += f", and {unknown} stage(s) without a forecast" if unknown else ""
     return line if count[RUNNING] else f"{line}; nothing runs now: doit run all goes on with it"
 
 
