@@ -11,9 +11,9 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.costs.forecast import Images, Machine, pretrain_seconds
 from pipeline.costs.machine import product_rate
 from pipeline.datasets.summary_lines import described
-from pipeline.first_experiment.choices import Network, choose
+from pipeline.first_experiment.choices import Network, choose, dense_steps
 from pipeline.first_experiment.facts import Facts, read_facts
-from pipeline.first_experiment.text import data_lines, experiment_text
+from pipeline.first_experiment.text import DENSE_TASK, data_lines, experiment_text
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.plan import in_words, plan
@@ -51,10 +51,12 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
     try:
         lines, facts = _looked_at(target)
         share = _PRETRAINING * 3600 * hours
-        text = _text(source, target, facts, share, hours, lines)
+        _text(source, target, facts, share, hours, lines)
+        steps = _dense_steps(target, facts, 3600 * hours)
+        _text(source, target, facts, share, hours, lines, steps)
         # The other stages take what they take; pretraining gets the rest of the time.
         others = sum(seconds for label, seconds in _seconds(target) if not label.startswith("pretrain"))
-        text = _text(source, target, facts, max(60.0, 3600 * hours - others), hours, lines)
+        text = _text(source, target, facts, max(60.0, 3600 * hours - others), hours, lines, steps)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -72,7 +74,25 @@ def _looked_at(path: Path) -> tuple[list[str], Facts]:
     return described(read_json(directory / "summary.json")), read_facts(directory)
 
 
-def _text(source: Path, target: Path, facts: Facts, seconds: float, hours: float, lines: list[str]) -> str:
+def _dense_steps(path: Path, facts: Facts, seconds: float) -> int | None:
+    """Steps of each segmenter or detector where those of the preset take too long; else None."""
+    if facts.annotation not in DENSE_TASK:
+        return None
+    preset = getattr(read_experiment(str(path)), DENSE_TASK[facts.annotation]).schedule.num_steps
+    expected = sum(s for label, s in _seconds(path) if label.startswith(("segment", "detect")))
+    fitting = dense_steps(preset, expected, seconds)
+    return fitting if fitting < preset else None
+
+
+def _text(
+    source: Path,
+    target: Path,
+    facts: Facts,
+    seconds: float,
+    hours: float,
+    lines: list[str],
+    num_dense_steps: int | None = None,
+) -> str:
     """Write the experiment whose pretraining takes so many seconds; return it."""
     experiment = read_experiment(str(target))
     threads = experiment.runtime.num_threads
@@ -86,7 +106,9 @@ def _text(source: Path, target: Path, facts: Facts, seconds: float, hours: float
         )
 
     choice = choose(facts, seconds, seconds_of_epoch)
-    text = experiment_text(source, facts, choice, hours=hours, described=lines)
+    text = experiment_text(
+        source, facts, choice, hours=hours, described=lines, num_dense_steps=num_dense_steps
+    )
     write_text(target, text)
     return text
 

@@ -9,6 +9,8 @@ ENLARGED = 1.3  # an image may be enlarged this much
 MIN_STEPS = 1500  # below, arms hardly differ (this project's experience)
 MAX_EPOCHS = 1000
 _BATCH = 64
+DENSE_SHARE = 0.4  # of the time, that training segmenters or detectors may take
+MIN_DENSE_STEPS = 200  # below, a decoder has learnt next to nothing (this project's experience)
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,14 @@ def choose(facts: Facts, seconds: float, seconds_of_epoch: Callable[[Network, in
     whole = max(1, int(epochs))
     num_steps = max(1, round(whole * num_train / batch_size))
     return Choice(chosen, batch_size, whole, num_steps, is_short=num_steps < MIN_STEPS)
+
+
+def dense_steps(preset_steps: int, expected_seconds: float, seconds: float) -> int:
+    """Training steps of each segmenter or detector: those of the preset, or as many as fit.
+
+    Args:
+        expected_seconds: that all of them take with `preset_steps`.
+        seconds: for the whole experiment; DENSE_SHARE of it is for these tasks.
+    """
+    share = min(1.0, DENSE_SHARE * seconds / max(expected_seconds, 1e-9))
+    return max(min(MIN_DENSE_STEPS, preset_steps), round(share * preset_steps))

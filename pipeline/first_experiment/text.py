@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.first_experiment.choices import ENLARGED, MIN_STEPS, Choice
+from pipeline.first_experiment.choices import DENSE_SHARE, ENLARGED, MIN_STEPS, Choice
 from pipeline.first_experiment.facts import Facts
 from pipeline.storage.toml_values import toml_value
 
+DENSE_TASK = {"label-map": "segmentation", "objects": "detection"}  # by what the folder is annotated with
 _DEFAULT_STORE_GIB, _MOST_STORE_GIB = 2.0, 8.0
 
 
@@ -21,11 +22,18 @@ def data_lines(source: Path, facts: Facts | None = None) -> list[str]:
 
 
 def experiment_text(
-    source: Path, facts: Facts, choice: Choice, *, hours: float, described: Sequence[str]
+    source: Path,
+    facts: Facts,
+    choice: Choice,
+    *,
+    hours: float,
+    described: Sequence[str],
+    num_dense_steps: int | None = None,
 ) -> str:
     """The whole file.
 
     Args:
+        num_dense_steps: of each segmenter or detector; None: as the preset says.
         described: what was found in the folder, and what is doubtful, a line each.
     """
     network, (smallest, median, largest) = choice.network, facts.short_sides
@@ -66,6 +74,7 @@ def experiment_text(
         f"resize = {size}",
         f"crop_size = {size}",
         *_dense(source, facts, choice),
+        *_dense_schedule(facts, num_dense_steps),
     ]
     return "\n".join(lines) + "\n"
 
@@ -76,7 +85,7 @@ def _shortness(choice: Choice) -> str:
 
 def _left_out(facts: Facts) -> list[str]:
     """Tasks of the embedded images that `quickstart` has, and this folder cannot be used for."""
-    kept = {"label-map": "segmentation", "objects": "detection"}.get(facts.annotation)
+    kept = DENSE_TASK.get(facts.annotation)
     tasks = [task for task in ("segmentation", "detection", "dense_probe") if task != kept]
     if kept:
         tasks.remove("dense_probe")
@@ -108,3 +117,15 @@ def _dense(source: Path, facts: Facts, choice: Choice) -> list[str]:
             f"test_short_side = {size}",
         ]
     return []
+
+
+def _dense_schedule(facts: Facts, num_steps: int | None) -> list[str]:
+    """Training steps of the segmenters or detectors, where those of the preset do not fit the time."""
+    if num_steps is None:
+        return []
+    section = DENSE_TASK[facts.annotation]
+    return [
+        "",
+        f"[{section}.schedule]",
+        f"num_steps = {num_steps} # fewer than the preset's, to take {DENSE_SHARE:.0%} of the time at most",
+    ]

@@ -59,12 +59,15 @@ def test_label_maps_are_segmented(init, tmp_path, rng):
         ):
             (root / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(root / folder / f"{index}.png")
-    code, _, error = init(f"data={root}", "hours=0.5", "out=maps.toml")
+    code, _, error = init(f"data={root}", "hours=5", "out=maps.toml")
     assert (code, error.count("\n") > 20) == (0, False), error
     experiment = read_experiment(str(tmp_path / "maps.toml"))
     assert experiment.segmentation.data.source == str(root)
     assert experiment.detection is None
     assert experiment.segmentation.view.crop_size == 64
+    assert experiment.segmentation.schedule.num_steps == 1200
+    init(f"data={root}", "hours=0.1", "out=short.toml")  # six segmenters do not fit into 0.4 of 6 minutes
+    assert 200 <= read_experiment(str(tmp_path / "short.toml")).segmentation.schedule.num_steps < 1200
 
 
 @pytest.mark.parametrize(

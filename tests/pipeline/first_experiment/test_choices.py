@@ -1,6 +1,14 @@
 import pytest
 
-from pipeline.first_experiment.choices import MAX_EPOCHS, MIN_STEPS, NETWORKS, choose
+from pipeline.first_experiment.choices import (
+    DENSE_SHARE,
+    MAX_EPOCHS,
+    MIN_DENSE_STEPS,
+    MIN_STEPS,
+    NETWORKS,
+    choose,
+    dense_steps,
+)
 from pipeline.first_experiment.facts import Facts
 
 
@@ -52,3 +60,10 @@ def test_every_network_can_be_an_experiment_s():
         assert network.image_size % network.patch_size == 0
         assert network.kernel_size % 2 == 1
         assert 3 <= network.kernel_size <= network.image_size // network.patch_size
+
+
+def test_dense_tasks_train_as_long_as_their_share_of_the_time_allows():
+    assert dense_steps(1200, 600, 600 / DENSE_SHARE) == 1200  # they just fit
+    assert dense_steps(1200, 600, 300 / DENSE_SHARE) == 600
+    assert dense_steps(1200, 6e5, 60) == MIN_DENSE_STEPS
+    assert dense_steps(100, 6e5, 60) == 100  # a preset may have fewer
