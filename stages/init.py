@@ -68,17 +68,24 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
 def _looked_at(path: Path) -> tuple[list[str], Facts]:
     """What the folder holds and what is doubtful, a line each, and the facts to choose by."""
     project = _project(read_experiment(str(path)), path)
-    graph, node = project.graph, project.by_label["prepare:images"]
-    bring_up_to_date(graph, node, root=ROOT, show=partial(os.write, 2))
-    directory = graph.directory(node)
+    directory = _prepare(project, "prepare:images")
     return described(read_json(directory / "summary.json")), read_facts(directory)
+
+
+def _prepare(project: ExperimentGraph, label: str) -> Path:
+    """The artifact of a `prepare`, made where it is not there; a run uses it too."""
+    node = project.by_label[label]
+    bring_up_to_date(project.graph, node, root=ROOT, show=partial(os.write, 2))
+    return project.graph.directory(node)
 
 
 def _dense_steps(path: Path, facts: Facts, seconds: float) -> int | None:
     """Steps of each segmenter or detector where those of the preset take too long; else None."""
     if facts.annotation not in DENSE_TASK:
         return None
-    preset = getattr(read_experiment(str(path)), DENSE_TASK[facts.annotation]).schedule.num_steps
+    task, experiment = DENSE_TASK[facts.annotation], read_experiment(str(path))
+    _prepare(_project(experiment, path), f"prepare:{task}")  # nothing is forecast of images not yet counted
+    preset = getattr(experiment, task).schedule.num_steps
     expected = sum(s for label, s in _seconds(path) if label.startswith(("segment", "detect")))
     fitting = dense_steps(preset, expected, seconds)
     return fitting if fitting < preset else None
