@@ -23,6 +23,7 @@ from pipeline.storage.files import read_json, write_text
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 _PRETRAINING = 0.6  # share of the time that is tried first; then what the other stages leave
+_NUM_EPOCHS = 100.0  # that an epoch is timed by: of one, the start of the stage would be most
 _USAGE = "usage: doit run init data=FOLDER [hours=1] [out=FILE.toml]"
 
 
@@ -108,9 +109,8 @@ def _text(
     preset = read_experiment("quickstart")
 
     def seconds_of_epoch(network: Network, batch_size: int) -> float:
-        return sum(
-            pretrain_seconds(config, images, machine) for config in _of_one_epoch(preset, network, batch_size)
-        )
+        configs = _pretrainings(preset, network, batch_size)
+        return sum(pretrain_seconds(config, images, machine) for config in configs) / _NUM_EPOCHS
 
     choice = choose(facts, seconds, seconds_of_epoch)
     text = experiment_text(
@@ -120,8 +120,8 @@ def _text(
     return text
 
 
-def _of_one_epoch(preset: Experiment, network: Network, batch_size: int) -> list[PretrainConfig]:
-    """The pretrainings of the preset with another network, an epoch long."""
+def _pretrainings(preset: Experiment, network: Network, batch_size: int) -> list[PretrainConfig]:
+    """The pretrainings of the preset with another network, _NUM_EPOCHS long."""
     values = preset.model_dump()
     values["backbone"] |= {
         name: getattr(network, name)
@@ -130,7 +130,7 @@ def _of_one_epoch(preset: Experiment, network: Network, batch_size: int) -> list
     values["auxiliary_head"]["kernel_size"] = network.kernel_size
     values["crops"]["global_size"] = network.image_size
     values["features"] |= {"resize": network.image_size, "crop_size": network.image_size}
-    values["schedule"] |= {"epochs": 1.0, "batch_size": batch_size, "warmup_epochs": 0.0}
+    values["schedule"] |= {"epochs": _NUM_EPOCHS, "batch_size": batch_size, "warmup_epochs": 0.0}
     values |= {"segmentation": None, "detection": None, "dense_probe": None}
     experiment = Experiment.model_validate(values)
     return [experiment.pretrain_config(arm, 0) for arm in ("ibot", "hssl")]

@@ -43,6 +43,8 @@ def test_a_folder_of_classes_becomes_an_experiment(init, tmp_path, rng):
     assert experiment.segmentation is experiment.detection is experiment.dense_probe is None
     assert experiment.backbone.image_size == experiment.features.crop_size == 64  # of shorter sides of 70
     assert experiment.schedule.batch_size == 32  # of 58 training images
+    # Without its start, which happens once, an epoch of 58 images takes so little that the limit is reached.
+    assert experiment.schedule.epochs == 1000
     text = (tmp_path / "mine.toml").read_text()
     assert "2 classes" in text
     assert "# Shorter sides of the images: 70 to 70 px, median 70." in text
