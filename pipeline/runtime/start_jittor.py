@@ -45,6 +45,9 @@ from pipeline.runtime.onednn import onednn_paths
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
 _MIB = 2**20
+# How often a thread of libgomp looks whether the others are done before it sleeps. By its own rule it looks
+# 300,000 times, for milliseconds: on a busy machine it takes the core from those it waits for.
+_SPIN_COUNT = 1000
 
 
 class JittorStartError(RuntimeError):
@@ -237,6 +240,8 @@ def _set_environment(
         OMP_NUM_THREADS=str(threads),
     )
     os.environ.setdefault("log_silent", "1")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPIN_COUNT))
     if "OMPI_COMM_WORLD_SIZE" not in os.environ:
         os.environ.update(use_mpi="0", use_nccl="0")
 

@@ -277,3 +277,10 @@ def test_a_build_that_was_killed_is_built_again(tmp_path):
     assert "never finished" in said
     assert "core compiled in" in said
     assert "compiling" not in succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
+
+
+def test_threads_do_not_spin_for_long_unless_the_user_says_so(warm):
+    shown = "import os\nprint('spins', os.environ.get('GOMP_SPINCOUNT'))"
+    assert "spins 1000" in succeeds(START + shown, OMP_WAIT_POLICY=None, GOMP_SPINCOUNT=None)
+    assert "spins 7" in succeeds(START + shown, OMP_WAIT_POLICY=None, GOMP_SPINCOUNT="7")
+    assert "spins None" in succeeds(START + shown, OMP_WAIT_POLICY="active", GOMP_SPINCOUNT=None)
