@@ -47,7 +47,7 @@ def train_jointly(
         FloatingPointError: a loss is not finite; the last checkpoint stays.
     """
     training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
-    state = train(training, joint_state(config), output, runtime=runtime, report=report)
+    state = train(training, output, runtime=runtime, report=report)
     scores = candidate_scores(state, training.held_out_crops, config)
     scores = _with_own_losses(scores, output, training.num_steps)
     last = training.num_steps - 1
@@ -64,6 +64,9 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         super().__init__(config.pretrain, dataset, run)
         self._config, self._log_every_steps = config, log_every_steps
+
+    def fresh_state(self) -> JointState:
+        return joint_state(self._config)
 
     def train_step(self, state: JointState, batch: Batch | PackedBatch) -> tuple[JointState, JointOutcome]:
         return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
