@@ -25,7 +25,7 @@ class MethodOutput:
     metrics: dict[str, jt.Var] = field(default_factory=dict)  # for the log, each (1,), no gradient
 
     @property
-    def loss(self) -> jt.Var:
+    def total(self) -> jt.Var:
         """What is minimised, (1,)."""
         return self.losses.total
 
