@@ -68,9 +68,9 @@ class StepOutcome:
 def initial_state(config: PretrainConfig) -> TrainState:
     """Networks with equal weights, an optimiser at rest, the method's own state at its start."""
     method = method_of(config)
-    networks = method.networks()
+    networks, method_state = method.networks(), method.initial_state()
     optimizer = build_optimizer(networks.student.named_parameters(), config.schedule)
-    return TrainState(networks.student, networks.teacher, optimizer, method.initial_state(), step=0)
+    return TrainState(networks.student, networks.teacher, optimizer, method_state, step=0)
 
 
 def train_step(

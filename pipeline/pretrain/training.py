@@ -83,7 +83,8 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
     @cached_property
     def held_out_crops(self) -> np.ndarray:
         """(B, 3, S, S) float32, the same for the whole run."""
-        return held_out_crops(self._dataset, self._pretrain)
+        config = self._pretrain
+        return held_out_crops(self._dataset, config.crops.global_size, config.normalization)
 
 
 class Pretraining(CropTraining[TrainState, StepOutcome]):

@@ -48,7 +48,7 @@ def train_jointly(
     """
     training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
     state = train(training, output, runtime=runtime, report=report)
-    scores = candidate_scores(state, training.held_out_crops, config)
+    scores = candidate_scores(state, training.held_out_crops, training.temperature)
     scores = _with_own_losses(scores, output, training.num_steps)
     last = training.num_steps - 1
     rates = training.schedule.at(last)
@@ -64,6 +64,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         super().__init__(config.pretrain, dataset, run)
         self._config, self._log_every_steps = config, log_every_steps
+        self.temperature = config.pretrain.objective.student_temperature  # of the distributions compared
 
     def fresh_state(self) -> JointState:
         return joint_state(self._config)
@@ -75,7 +76,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         """Teacher statistics; the discrepancies, which take long, no oftener than the user wants a line."""
         values = teacher_statistics(outcome.teacher_output)
         if state.step % self._log_every_steps == 0 or super().always_logged(state.step):
-            for name, found in joint_discrepancies(state, self.held_out_crops, self._config).items():
+            for name, found in joint_discrepancies(state, self.held_out_crops, self.temperature).items():
                 values |= {f"{name}/{key}": value for key, value in found.items()}
         return values
 
