@@ -57,7 +57,7 @@ class Predictions:
 
 
 class Decoder(nn.Module):
-    """Transformer blocks over all patch_masks, and linear layers that read the hidden ones.
+    """Transformer blocks over all patches, and linear layers that read the hidden ones.
 
     Source: He et al. 2022. Deviation of this project: the position embedding is learned.
 

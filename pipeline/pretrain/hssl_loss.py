@@ -107,7 +107,7 @@ def hssl_losses(
         cls_loss = 0.5 * (l_het + l_aux)
     total = config.cls_weight * cls_loss
     if targets.hidden is not None:
-        own = np.arange(len(targets.hidden.rows), dtype=np.int32)  # a patch meets itself
+        own = np.arange(len(targets.hidden.rows), dtype=np.int32)  # each patch with itself
         l_mim = cross_entropy(
             logits(vectors.hidden_patches, _patch_prototypes(head, prototypes)),
             targets.patch_probs,

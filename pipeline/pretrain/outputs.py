@@ -9,7 +9,7 @@ from pipeline.training.losses import Losses
 
 @dataclass(frozen=True)
 class TeacherOutput:
-    """What the teacher, or the network itself where there is none, makes of a microbatch; no gradient."""
+    """Of the teacher, or of the network itself where there is none, on a microbatch; no gradient."""
 
     features: jt.Var  # (rows, D) global vectors of the base
     cls_probs: jt.Var | None = None  # (rows, K) over prototypes, of methods that have any

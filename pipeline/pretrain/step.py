@@ -106,7 +106,7 @@ def train_step(
 
 
 def mean_batch_means(outputs: Sequence[MethodOutput]) -> dict[str, jt.Var]:
-    """What a method's own state moves by, of the whole batch."""
+    """What a method's own state is updated with: the mean over the whole batch."""
     names = outputs[0].batch_means
     return {name: mean([output.batch_means[name] for output in outputs]) for name in names}
 

@@ -106,7 +106,7 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         return initial_state(self._config)
 
     def first_state(self) -> TrainState:
-        """The fresh state; with another run's checkpoint, or the weights of a base, in it if there is one."""
+        """The fresh state, another run's checkpoint, or the fresh state with the weights of a given base."""
         state = self.fresh_state()
         if self._config.start is not None:
             return load_start(self._config.start, state, num_steps=self.num_steps)
@@ -118,7 +118,7 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         return train_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
 
     def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:
-        """Teacher statistics, the method's own metrics, rates, and how far base and head are apart."""
+        """Teacher statistics, the method's own metrics, rates, and the discrepancy of base and head."""
         rates = self.schedule.at(state.step - 1)
         values = {
             **teacher_statistics(outcome.teacher_output),

@@ -25,7 +25,7 @@ _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a joint training leaves behind."""
+    """What a joint training measures."""
 
     scores: dict[str, dict[str, float]]  # candidate -> proxy -> value; equal runs have equal scores
     cost: dict[str, Any]  # measured in seconds: never equal twice
@@ -73,7 +73,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
 
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
-        """Teacher statistics; the discrepancies, which take long, no oftener than the user wants a line."""
+        """Teacher statistics; and, as often as the user wants a line, the discrepancies, which take long."""
         values = teacher_statistics(outcome.teacher_output)
         if state.step % self._log_every_steps == 0 or super().always_logged(state.step):
             for name, found in joint_discrepancies(state, self.held_out_crops, self.temperature).items():

@@ -46,7 +46,7 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
         """Networks with their first values, an optimiser at rest, step 0."""
 
     def first_state(self) -> State:
-        """What the first step finds: other weights than the fresh ones, where training starts from some."""
+        """What training starts from where there is no checkpoint: the fresh state, or given weights."""
         return self.fresh_state()
 
     @abstractmethod

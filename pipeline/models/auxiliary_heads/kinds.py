@@ -32,7 +32,7 @@ class BlockKind:
 
     @staticmethod
     def check(head: HeadNumbers) -> None:
-        """Refuse numbers that make no such block.
+        """Refuse numbers that such a block cannot have.
 
         Raises:
             ValueError: says which.
