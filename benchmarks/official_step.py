@@ -7,7 +7,6 @@ tensor at a time; five loss values are read back and memory is collected in ever
 patches here, which costs nothing, so that both programs compute the same losses.
 """
 
-import time
 from pathlib import Path
 
 import jittor as jt
@@ -15,21 +14,20 @@ import numpy as np
 from jittor import nn
 from safetensors.numpy import load_file
 
-from benchmarks.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
-from benchmarks.step_sizes import step_config
+from benchmarks.step_inputs import WEIGHTS, drawn_paths, way_from
+from benchmarks.timed_step import TimedStep
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
 
 Weights = dict[str, jt.Var]
 
 
-class OfficialStep:
+class OfficialStep(TimedStep):
     """Args: as of `our_step.OurStep`; the first weights are read from `folder`."""
 
     def __init__(self, parameters: dict, folder: Path):
-        self.config = step_config(parameters["size"], parameters.get("changes"))
-        self.batches, self.rates = step_batches(self.config), step_rates(self.config)
-        self.steps, self.number = parameters.get("steps", 1), 0
+        super().__init__(parameters)
+        self.number = 0
         arrays = load_file(folder / WEIGHTS)
         self.student = {name: jt.array(_laid_out(name, array)) for name, array in arrays.items()}
         self.teacher = {name: jt.array(_laid_out(name, array)).stop_grad() for name, array in arrays.items()}
@@ -44,14 +42,8 @@ class OfficialStep:
             arrays = ((key, _laid_back(key, weight.numpy())) for key, weight in weights.items())
             self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, arrays)
 
-    def repeat(self) -> float:
-        """Seconds of `steps` steps."""
+    def _wait(self) -> None:
         jt.sync_all(True)
-        started = time.perf_counter()
-        for _ in range(self.steps):
-            self._step()
-        jt.sync_all(True)
-        return time.perf_counter() - started
 
     def _optimizer(self, arrays: dict[str, np.ndarray]) -> jt.optim.AdamW:
         groups = {True: [], False: []}

@@ -1,6 +1,5 @@
 """The same pretraining step in eager PyTorch, with the same savings: what the project has to beat."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +7,14 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from benchmarks.step_inputs import WEIGHTS, drawn_paths, step_batches, step_rates, way_from
-from benchmarks.step_sizes import step_config
+from benchmarks.step_inputs import WEIGHTS, drawn_paths, way_from
+from benchmarks.timed_step import TimedStep
 from benchmarks.torch_network import encode, named_arrays, project, prototypes, torch_weights
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
 
 
-class TorchStep:
+class TorchStep(TimedStep):
     """Lean HSSL: hidden patches and CLS rows only go to the prototypes, the centre comes from mean vectors.
 
     Fused AdamW, fused attention, lists of tensors instead of loops, no value read back. With
@@ -28,13 +27,11 @@ class TorchStep:
     """
 
     def __init__(self, parameters: dict, folder: Path):
-        self.config = step_config(parameters["size"], parameters.get("changes"))
+        super().__init__(parameters)
         self.device = torch.device(parameters.get("device", "cpu"))
-        self.rates = step_rates(self.config)
-        self.batches = [_Inputs(batch, self._put(batch.global_crops)) for batch in step_batches(self.config)]
+        self.batches = [_Inputs(batch, self._put(batch.global_crops)) for batch in self.batches]
         torch.set_float32_matmul_precision("high" if self.config.schedule.precision == "tf32" else "highest")
         self.encode = torch.compile(encode) if parameters.get("compile") else encode
-        self.steps = parameters.get("steps", 1)
         self.number = 0
         arrays = load_file(folder / WEIGHTS)
         self.student = torch_weights(arrays, trained=True, device=self.device)
@@ -49,15 +46,6 @@ class TorchStep:
             self.check[f"loss of step {step + 1}"] = self._step().item()
         for name, weights in (("student", self.student), ("teacher", self.teacher)):
             self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, named_arrays(weights))
-
-    def repeat(self) -> float:
-        """Seconds of `steps` steps."""
-        self._wait()
-        started = time.perf_counter()
-        for _ in range(self.steps):
-            self._step()
-        self._wait()
-        return time.perf_counter() - started
 
     def _wait(self) -> None:
         if self.device.type == "cuda":

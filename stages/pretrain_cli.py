@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.graph.runs import RunKey
 from pipeline.published.flags import published_parser
 from pipeline.published.translation import FlagError, toml_text, translated
 from pipeline.storage.artifacts import place_link
 from pipeline.storage.files import replacing
+from pipeline.storage.runs import RunKey
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENT = "experiment.toml"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline.config.report import ReportConfig
 from pipeline.config.stages import RuntimeConfig
-from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
+from pipeline.storage.runs import Run
 
 
 def run(config: ReportConfig, output: Path, *, tables: Path, runs: list[Run], runtime: RuntimeConfig) -> None:

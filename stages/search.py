@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import SearchConfig
-from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
+from pipeline.storage.runs import Run
 from pipeline.studies.search import write_search
 
 

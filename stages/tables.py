@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
-from pipeline.graph.runs import Run
 from pipeline.graph.stage_runner import serve
 from pipeline.report.rows import libraries_of, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
+from pipeline.storage.runs import Run
 
 
 def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:

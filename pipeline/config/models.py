@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
-from pipeline.models.auxiliary_heads.kinds import BLOCKS
+from pipeline.models.auxiliary_heads.kinds import BLOCKS, HeadNumbers
 
 # The numbers that each kind of head takes, with defaults.
 AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {name: kind.keys for name, kind in BLOCKS.items()}
-_HEAD_NUMBERS = {name for numbers in AUXILIARY_HEADS.values() for name in numbers}
 
 
 def _known_kind(kind: str) -> str:
@@ -21,19 +20,15 @@ def _known_kind(kind: str) -> str:
 HeadKind = Annotated[str, AfterValidator(_known_kind)]
 
 
-class AuxiliaryHeadConfig(Section):
+class AuxiliaryHeadConfig(HeadNumbers):
     """Blocks of another architecture at the backbone's width; discarded after pretraining.
 
-    Of the numbers below, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None,
-    whatever was given, so that changing `kind` needs no other change.
+    Of `HeadNumbers`, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None, whatever
+    was given, so that changing `kind` needs no other change.
     """
 
     kind: HeadKind = "convnext"
     depth: PositiveInt = 3  # blocks
-    kernel_size: PositiveInt | None = None  # patches, odd
-    window_size: PositiveInt | None = None  # patches, clipped to the map
-    num_heads: PositiveInt | None = None  # of attention; None: as many as the backbone's
-    token_dim: PositiveInt | None = None  # of the MLP across patches; None: half the backbone's width
     # The published head has none: no identity path from base to head. In a block with two branches, as
     # of a transformer, neither has a shortcut then: this project's choice.
     first_shortcut: bool = False
@@ -51,17 +46,12 @@ class AuxiliaryHeadConfig(Section):
         if defaults is None:
             return values
         given = {name: values[name] for name in defaults if values.get(name) is not None}
-        kept = {name: value for name, value in values.items() if name not in _HEAD_NUMBERS}
+        kept = {name: value for name, value in values.items() if name not in HeadNumbers.model_fields}
         return {**kept, **defaults, **given}
 
     @model_validator(mode="after")
     def _mixes_patches(self) -> "AuxiliaryHeadConfig":
-        if self.kernel_size is not None and self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
-        if self.kind == "poolformer" and self.kernel_size == 1:
-            raise ValueError("kernel_size 1 leaves nothing of a poolformer head: a patch has no neighbours")
-        if self.window_size == 1:
-            raise ValueError("window_size must be 2 or more: in windows of 1 no patch sees another")
+        BLOCKS[self.kind].check(self)
         return self
 
     @property

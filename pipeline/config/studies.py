@@ -32,14 +32,15 @@ class HeadChanges(_HeadKeys):
     """What differs from the experiment's `auxiliary_head`, by any of its keys; what is not given stays."""
 
     def applied_to(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
-        """The changed head. Another kind starts from its own sizes of kernel and window.
+        """The changed head. Another kind starts from its own default of each number that it has one for.
 
         Raises:
             ValueError: there is no such head.
         """
         kept, changes = head.model_dump(), self.model_dump(exclude_none=True)
-        if changes.get("kind", head.kind) != head.kind:
-            kept = {name: value for name, value in kept.items() if name not in ("kernel_size", "window_size")}
+        if (kind := changes.get("kind", head.kind)) != head.kind:
+            defaults = AUXILIARY_HEADS[kind]
+            kept = {name: value for name, value in kept.items() if defaults.get(name) is None}
         return AuxiliaryHeadConfig.model_validate(kept | changes)
 
 

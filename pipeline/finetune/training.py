@@ -80,12 +80,8 @@ def finetune(
     """
     # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
     network.train()
-    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    state = FinetuneState(network, _optimizer(named, network.backbone.depth, schedule), step=0)
-    training = Finetuning(
-        [parameter for _, parameter in named], make_batch, losses, schedule, seed, run, num_microbatches
-    )
-    train(training, state, output, runtime=runtime, report=report)
+    training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches)
+    train(training, output, runtime=runtime, report=report)
     network.eval()
 
 
@@ -94,7 +90,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
 
     def __init__(
         self,
-        parameters: list[jt.Var],
+        network: nn.Module,
         make_batch: Callable[[int], FinetuneBatch],
         losses: Callable[[FinetuneBatch, jt.Var | None], dict[str, jt.Var]],
         schedule: FinetuneSchedule,
@@ -102,9 +98,14 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         run: str,
         num_microbatches: int,
     ):
-        self._parameters, self._make_batch, self._losses = parameters, make_batch, losses
+        self._network, self._make_batch, self._losses = network, make_batch, losses
+        self._trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         self._schedule, self._seed, self._num_microbatches = schedule, seed, num_microbatches
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
+
+    def fresh_state(self) -> FinetuneState:
+        optimizer = _optimizer(self._trained, self._network.backbone.depth, self._schedule)
+        return FinetuneState(self._network, optimizer, step=0)
 
     def make_batch(self, step: int) -> FinetuneBatch:
         return self._make_batch(step)
@@ -123,7 +124,8 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
             terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
             return Losses(sum(terms.values()), terms)
 
-        outputs, gradients = accumulated_gradients(forward, count, self._parameters)
+        parameters = [parameter for _, parameter in self._trained]
+        outputs, gradients = accumulated_gradients(forward, count, parameters)
         state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
         losses = mean_losses(outputs)
         return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})

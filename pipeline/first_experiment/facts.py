@@ -20,11 +20,6 @@ class Facts:
     short_sides: tuple[int, int, int]  # pixels: smallest, median and largest shorter side
     decoded_gib: float  # all images as RGB bytes
 
-    @property
-    def is_labelled(self) -> bool:
-        """Whether a classifier can be trained and tested."""
-        return self.annotation == "class" and self.num_classes > 1
-
 
 def read_facts(directory: Path) -> Facts:
     """From what the stage `prepare` wrote."""

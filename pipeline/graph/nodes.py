@@ -13,7 +13,7 @@ from pipeline.config.stages import FeaturesConfig, PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.costs.multiplications import backbone_multiplications, head_multiplications
 from pipeline.evaluate.probes.settings import PROBES
-from pipeline.graph.runs import RunKey
+from pipeline.storage.runs import RunKey
 
 STAGES: dict[str, str] = {  # in the order in which they run
     "prepare": "Read, check and index the images",

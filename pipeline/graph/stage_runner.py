@@ -19,9 +19,9 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
-from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.artifacts import STAMP, output_records
 from pipeline.storage.files import read_json, write_json, write_text
+from pipeline.storage.runs import Run, RunKey
 
 _PR_SET_PDEATHSIG = 1
 _PROJECT = Path(__file__).resolve().parents[2]

@@ -26,8 +26,8 @@ from pipeline.graph.nodes import (
     pretrain_work,
     start_inputs,
 )
-from pipeline.graph.runs import RunKey
 from pipeline.graph.walk import reachable
+from pipeline.storage.runs import RunKey
 
 
 def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:

@@ -21,7 +21,7 @@ def addresses(variables: list[jt.Var]) -> tuple[np.ndarray, Any]:
 
 
 def _on_device(variables: list[jt.Var]) -> np.ndarray:
-    """Asked by an operator that reads them all: `raw_ptr` in Python would move a variable to the host."""
+    """By an operator that takes all of them: `raw_ptr` in Python would move a variable to the host."""
     found = np.zeros(len(variables), dtype=np.uint64)
     names = ", ".join(f"in{i}_p" for i in range(len(variables)))
     source = (

@@ -31,8 +31,9 @@ def soft_cross_entropy(
 ) -> jt.Var:
     """Sum over pairs of weight x H(teacher_probs[row], softmax(student_logits[row] / temperature)).
 
-    The gradient goes to `student_logits` only, and is zero for a row in no pair. Rows that do not exist,
-    or descend, are found by the fused kernel when it runs (RuntimeError), not by the plain twin.
+    The gradient goes to `student_logits` only, and is zero for a row in no pair. The fused
+    kernel refuses indices out of range, and student rows that descend, when it runs (RuntimeError); the plain
+    twin does not look.
 
     Args:
         student_logits: (M, K).

@@ -34,8 +34,8 @@ def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
 def mlp(x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contract_bias: jt.Var) -> jt.Var:
     """linear(linear_gelu(x, expand, expand_bias), contract, contract_bias): (..., K) -> (..., M).
 
-    The fused one keeps the hidden values in front of the GELU only, and computes those behind it again for
-    the gradient: a fourth of what a transformer's block would keep.
+    The fused one keeps the hidden values before the GELU only and recomputes those after it in the backward
+    pass, which saves a fourth of the activations of a transformer block.
 
     Raises:
         ValueError: the shapes do not fit.

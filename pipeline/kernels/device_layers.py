@@ -1,4 +1,4 @@
-"""Layers that are one call of the device library: MLPs, layers behind a norm, a transformer block.
+"""Layers that are one call of the device library: MLPs, layers after a norm, a transformer block.
 
 On a device, what costs time beside the products is the host and the memory between operators. So a layer is
 one operator, forward and backward, and what it keeps between them is as small as products read it.
@@ -104,7 +104,7 @@ class _Mlp(Operator):
 def _gradients(
     operator: Operator, function: str, arguments: str, inputs: list[jt.Var], shapes: list
 ) -> tuple[jt.Var | None, ...]:
-    """Of the rows, where they take one, and of the weights; `{}` in the arguments: the former's place."""
+    """Of the rows, where they need one, and of the weights; `{}` in the arguments stands for the rows'."""
     if operator.input_mask[0] < 0:
         return None, *call(function, arguments.format("nullptr"), inputs, *shapes)
     arguments = arguments.format(f"out{len(shapes)}_p")

@@ -1,7 +1,7 @@
-"""Linear layer and MLP behind a layer norm, whose output is not kept.
+"""Linear layer and MLP after a layer norm, whose output is not kept.
 
-The gradient of the layer behind it needs that output: it is computed again then, from what the norm's own
-gradient keeps anyway. That is an eighth of what a transformer's block would keep.
+The backward pass of the layer after it needs that output: it is recomputed from what the norm keeps for its
+own gradient anyway, which saves an eighth of the activations of a transformer block.
 """
 
 import jittor as jt

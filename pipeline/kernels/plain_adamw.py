@@ -7,7 +7,7 @@ import jittor as jt
 
 @dataclass(frozen=True)
 class Hyper:
-    """Numbers of one step."""
+    """Hyper-parameters of one step."""
 
     lr: float
     weight_decay: float

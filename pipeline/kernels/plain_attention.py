@@ -72,8 +72,8 @@ class _PlainAttention(Operator):
         qkv, out, log_sum = self.saved
         query, key, value = self._by_head(qkv)
         batch, tokens, num_heads, depth = self.sizes
-        slope = out_grad.reshape(self.sizes).permute(0, 2, 1, 3).reshape(query.shape)
-        # Mean slope of the weights, weighted by them.
+        by_head = out_grad.reshape(self.sizes).permute(0, 2, 1, 3).reshape(query.shape)
+        # Mean gradient of the weights, weighted by them.
         mean = (out_grad * out).reshape(self.sizes).sum(dim=-1).permute(0, 2, 1).reshape(log_sum.shape)
         gradients = []
         for pairs, queries in self.parts:
@@ -81,7 +81,9 @@ class _PlainAttention(Operator):
             query_parts, key_sum, value_sum = [], None, None
             for some in queries:
                 place = (pairs, some)
-                found = _part_gradient(query[place], keys, values, slope[place], log_sum[place], mean[place])
+                found = _part_gradient(
+                    query[place], keys, values, by_head[place], log_sum[place], mean[place]
+                )
                 query_parts.append(found[0])
                 key_sum = found[1] if key_sum is None else (key_sum + found[1]).stop_fuse()
                 value_sum = found[2] if value_sum is None else (value_sum + found[2]).stop_fuse()
@@ -115,7 +117,7 @@ def _joined(arrays: list[jt.Var], dim: int) -> jt.Var:
 
 
 def _attended(query: jt.Var, keys: jt.Var, values: jt.Var) -> tuple[jt.Var, jt.Var]:
-    """What n queries of p pairs see.
+    """The attention of n queries in each of p pairs.
 
     Args:
         query: (p, n, d), divided by sqrt(d).
@@ -133,7 +135,7 @@ def _attended(query: jt.Var, keys: jt.Var, values: jt.Var) -> tuple[jt.Var, jt.V
 
 
 def _part_gradient(
-    query: jt.Var, key: jt.Var, values: jt.Var, slope: jt.Var, log_sum: jt.Var, mean: jt.Var
+    query: jt.Var, key: jt.Var, values: jt.Var, out_grad: jt.Var, log_sum: jt.Var, mean: jt.Var
 ) -> tuple[jt.Var, jt.Var, jt.Var]:
     """Gradients that come from n queries of p pairs.
 
@@ -141,16 +143,16 @@ def _part_gradient(
         query: (p, n, d), divided by sqrt(d).
         key: (p, N, d).
         values: (p, d, N).
-        slope: (p, n, d), of the output.
-        log_sum, mean: (p, n, 1).
+        out_grad: (p, n, d).
+        log_sum, mean: (p, n, 1), of the exponentials and of the gradient of the weights.
 
     Returns:
         Of the undivided query (p, n, d); of keys and values, (p, d, N) each.
     """
     # Fused with its uses, it is compiled in several ways, which depend on the number of parts.
     weights = jt.exp(jt.matmul(query, key.transpose(0, 2, 1)) - log_sum).stop_fuse()
-    score_slope = weights * (jt.matmul(slope, values) - mean)
-    # Queries and slopes are turned, not the much larger weights.
-    key_grad = jt.matmul(query.transpose(0, 2, 1), score_slope)
-    value_grad = jt.matmul(slope.transpose(0, 2, 1), weights)
-    return jt.matmul(score_slope, key) * query.shape[2] ** -0.5, key_grad, value_grad
+    score_grad = weights * (jt.matmul(out_grad, values) - mean)
+    # Queries and gradients are transposed, not the much larger weights.
+    key_grad = jt.matmul(query.transpose(0, 2, 1), score_grad)
+    value_grad = jt.matmul(out_grad.transpose(0, 2, 1), weights)
+    return jt.matmul(score_grad, key) * query.shape[2] ** -0.5, key_grad, value_grad

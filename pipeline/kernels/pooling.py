@@ -1,4 +1,4 @@
-"""Bins of boxes as weighted sums of cells of feature maps.
+"""RoIAlign's pooling: each bin of a box is a weighted sum of cells of a feature map.
 
 Shapes: n boxes with s x s bins, C channels, M cells; t cells that a bin reads along each axis.
 """

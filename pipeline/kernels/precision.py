@@ -19,11 +19,11 @@ class _State:
 
 
 def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> None:
-    """From now on, factors of products are float32, or rounded to less; sums are float32 always.
+    """Set the precision of the factors of matrix products; their sums are always float32.
 
-    Forward and both gradients. Weights, optimiser, norms and losses stay float32. On a processor, attention
-    does too; on a device it multiplies as linear layers do, and what is kept for the gradient is bfloat16
-    with "bfloat16".
+    It holds for the forward pass and for both gradients. Weights, optimiser, norms and losses stay float32.
+    On a processor, attention does too; on a device it multiplies as linear layers do, and what is kept for
+    the gradient is bfloat16 with "bfloat16".
 
     Args:
         precision: "auto" is bfloat16 on a device that multiplies it, else float32.

@@ -9,7 +9,7 @@ from pipeline.kernels.operator import Operator, call
 def gather_rows(x: jt.Var, rows: jt.Var) -> jt.Var:
     """x (M, C), rows (P,) int32 -> x[rows] (P, C); the gradient of a row picked several times is the sum.
 
-    Rows outside 0..M-1 are found by the fused kernel when it runs (RuntimeError), not by the plain twin.
+    The fused kernel refuses rows outside 0..M-1 when it runs (RuntimeError); the plain twin does not look.
 
     Raises:
         ValueError: the shapes or types do not fit.

@@ -13,7 +13,7 @@ from pipeline.kernels.self_attention import attention
 def transformer_block(
     x: jt.Var, weights: BlockWeights, num_heads: int, eps: float, drop_path_scales: jt.Var | None = None
 ) -> jt.Var:
-    """Attention behind a norm, then an MLP behind a norm, each added to what it read.
+    """x + attention(norm(x)), then x + mlp(norm(x)).
 
     Args:
         x: (B, N, D).

@@ -33,7 +33,7 @@ class BatchNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """Linear without bias, which a batch norm behind it would cancel, and that norm."""
+    """Linear without bias, which a batch norm after it would cancel, and that norm."""
 
     def __init__(self, in_dim: int, out_dim: int, *, norm: bool, affine: bool = True):
         super().__init__()
@@ -50,7 +50,7 @@ class BatchNormMlp(nn.Module):
 
     Args:
         num_layers: linear layers in all.
-        last_norm: a batch norm without gain and shift behind the last layer, as in MoCo v3.
+        last_norm: a batch norm without gain and shift after the last layer, as in MoCo v3.
     """
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int, *, last_norm: bool):

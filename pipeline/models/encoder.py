@@ -62,5 +62,5 @@ class Encoder(Protocol):
         """Four maps (B, tap_dims[i], H / tap_strides[i], W / tap_strides[i]), shallow to deep.
 
         Args:
-            normed: with a norm on every map, not on none; which, is said by the base.
+            normed: with a norm on every map; which norm, the base says.
         """

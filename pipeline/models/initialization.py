@@ -24,7 +24,7 @@ def initialize(network: nn.Module, seed: int) -> None:
 
     Source: DINO/iBOT ViT and head initialisation. Deviation from the official HSSL code, which leaves
     the head's depthwise convolution at its framework's default: here as in ConvNeXt (the layer norm
-    behind it cancels the scale).
+    after it cancels the scale).
     """
     for name, parameter in network.named_parameters():
         parameter.assign(jt.array(first_value(name, tuple(parameter.shape), seed)))

@@ -41,7 +41,7 @@ class JointEmbeddingNetwork(EncodingNetwork):
         config: its method has hidden_dim, out_dim, projector_layers and, for predictors, predictor_layers.
         predictors: whether there are any: of a student that a moving average teaches.
         last_norm: of projectors and predictors, see `BatchNormMlp`.
-        teacher: with the one projector only whose vectors teach.
+        teacher: whether it is the teacher, which has only the projector of the vectors that teach.
     """
 
     def __init__(self, config: PretrainConfig, *, predictors: bool, last_norm: bool, teacher: bool = False):

@@ -11,7 +11,7 @@ from pipeline import kernels
 
 
 class Linear(nn.Module):
-    """x (..., in_dim) -> (..., out_dim); behind a layer norm where one is given."""
+    """x (..., in_dim) -> (..., out_dim); after a layer norm where one is given."""
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__()
@@ -45,7 +45,7 @@ class LayerNorm(nn.Module):
 
 
 class Mlp(nn.Module):
-    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer; behind a layer norm where one is given."""
+    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer; after a layer norm where one is given."""
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int):
         super().__init__()

@@ -16,7 +16,6 @@ from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import DropPathScales, EncodingNetwork
 from pipeline.models.layers import LayerNorm, Linear
 from pipeline.models.vit import Block
-from pipeline.pretrain.methods.settings import MaeConfig
 
 _EPS = 1e-6
 
@@ -58,26 +57,33 @@ class Predictions:
 
 
 class Decoder(nn.Module):
-    """Transformer blocks over all patch_masks, and linear layers that read the hidden ones.
+    """Transformer blocks over all patches, and linear layers that read the hidden ones.
 
     Source: He et al. 2022. Deviation of this project: the position embedding is learned.
 
     Args:
+        dim: of the base's tokens.
+        width, depth, num_heads: of the decoder.
         num_outputs: width of each linear layer's output, by name.
         hides: whether patches are missing, for which the decoder then has a token.
     """
 
     def __init__(
-        self, config: MaeConfig, dim: int, num_patches: int, num_outputs: dict[str, int], *, hides: bool
+        self,
+        dim: int,
+        num_patches: int,
+        num_outputs: dict[str, int],
+        *,
+        width: int,
+        depth: int,
+        num_heads: int,
+        hides: bool,
     ):
         super().__init__()
-        width = config.decoder_dim
         self.embed = Linear(dim, width)
         self.mask_token = jt.zeros((1, width)) if hides else None
         self.pos_embed = jt.zeros((1 + num_patches, width))  # the global vector first
-        self.blocks = nn.ModuleList(
-            [Block(width, config.decoder_heads, 4.0) for _ in range(config.decoder_depth)]
-        )
+        self.blocks = nn.ModuleList([Block(width, num_heads, 4.0) for _ in range(depth)])
         self.norm = LayerNorm(width, _EPS)
         self.pixels = Linear(width, num_outputs["pixels"])
         self.features = Linear(width, num_outputs["features"]) if "features" in num_outputs else None
@@ -109,7 +115,16 @@ class MaeNetwork(EncodingNetwork):
         self.hides = hasattr(base, "visible_tokens")
         num_pixels, num_patches = 3 * base.stride**2, base.grid[0] * base.grid[1]
         outputs = {"pixels": num_pixels} | ({"features": base.dim} if has_head else {})
-        self.decoder = Decoder(config.method, base.dim, num_patches, outputs, hides=self.hides)
+        method = config.method
+        self.decoder = Decoder(
+            base.dim,
+            num_patches,
+            outputs,
+            width=method.decoder_dim,
+            depth=method.decoder_depth,
+            num_heads=method.decoder_heads,
+            hides=self.hides,
+        )
         self.auxiliary_token = jt.zeros((1, base.dim)) if has_head and self.hides else None
         self.auxiliary_pixels = Linear(base.dim, num_pixels) if has_head else None
 

@@ -60,7 +60,7 @@ class ProjectionMlp(nn.Module):
 
 
 class ProjectionHead(nn.Module):
-    """Base and auxiliary MLPs in front of weight-normalised prototype layers.
+    """Base and auxiliary MLPs before weight-normalised prototype layers.
 
     The published head has one layer for CLS and patches, of unit vectors (`norm_last_layer true`). With
     `shared` false, patches have prototypes of their own; CLS prototypes stay common to base and auxiliary

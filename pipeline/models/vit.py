@@ -26,7 +26,7 @@ class Attention(nn.Module):
         self.out = Linear(dim, dim)
 
     def execute(self, x: jt.Var, norm: LayerNorm | None = None) -> jt.Var:
-        """x (B, N, D) -> same shape; behind a layer norm where one is given."""
+        """x (B, N, D) -> same shape; after a layer norm where one is given."""
         return self.out(kernels.attention(self.qkv(x, norm), self.num_heads))
 
 

@@ -1,1 +1,1 @@
-"""The HSSL objective, its state, and the training loop."""
+"""Pretraining: the methods, the HSSL objective, one optimiser step."""

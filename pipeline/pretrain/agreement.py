@@ -20,7 +20,7 @@ class Agreement:
     """A loss (1,) and, for contrastive ones, the share of queries whose closest key is of their own image."""
 
     loss: jt.Var
-    retrieval: jt.Var | None = None  # (), in 0..1, no gradient
+    retrieval: jt.Var | None = None  # (1,), in 0..1, no gradient
 
 
 def info_nce(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) -> Agreement:

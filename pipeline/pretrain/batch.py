@@ -44,7 +44,7 @@ class Batch:
         return Batch(self.global_crops[:, images], self.local_crops[:, images], self.masks[:, images])
 
     def rendered(self) -> "Batch":
-        """Itself: its crops are made."""
+        """The batch itself: its crops are made already."""
         return self
 
 

@@ -14,7 +14,7 @@ from pipeline.storage.files import replacing
 def draw_curves(path: Path, metrics: list[dict[str, float]], num_prototypes: int) -> None:
     """Loss terms, teacher entropies and feature spread over steps, as a PNG of 1200 x 400 px.
 
-    A method without prototypes has no entropies; its middle field shows what it watches instead, if anything.
+    A method without prototypes has no entropies; its middle panel shows what it logs instead, if anything.
     """
     figure = Figure(figsize=(12, 4), dpi=100, layout="constrained")
     losses, watched, spread = figure.subplots(1, 3)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import jittor as jt
 import numpy as np
 
-from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.discrepancy import cka_distance, cosine_distance, kl_divergence
 from pipeline.models.encoder import Tokens
@@ -17,10 +16,9 @@ from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.transforms.evaluation import center_crops
 
 
-def held_out_crops(dataset: PreparedDataset, config: PretrainConfig) -> np.ndarray:
-    """Central crops of the held-out images: (B, 3, S, S) float32."""
-    size = config.crops.global_size
-    mean, std = input_statistics(config.normalization, dataset)
+def held_out_crops(dataset: PreparedDataset, size: int, normalization: str) -> np.ndarray:
+    """Central crops of `size` pixels of the held-out images: (B, 3, S, S) float32."""
+    mean, std = input_statistics(normalization, dataset)
     images = [dataset.image(int(row), at_least=size) for row in held_out_rows(dataset)[1]]
     return center_crops(images, size, size, mean=mean, std=std)
 

@@ -1,4 +1,4 @@
-"""Stochastic depth of one step, drawn for the whole batch and cut into parts."""
+"""Stochastic depth of one step, drawn for the whole batch and split into microbatches."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ def draw_drop_path(config: PretrainConfig, batch: Batch, step: int) -> dict[str,
 
 
 def microbatch_drop_path(scales: dict[str, np.ndarray], index: int, num_microbatches: int) -> DropPathMasks:
-    """Part `index` of `num_microbatches` of what `draw_drop_path` drew."""
+    """What `draw_drop_path` drew, for microbatch `index` of `num_microbatches`."""
 
     def of(views: str) -> DropPathScales | None:
         base, auxiliary = scales[f"{views} base"], scales[f"{views} auxiliary"]

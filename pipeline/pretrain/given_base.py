@@ -9,7 +9,7 @@ from pipeline.pretrain.step import TrainState
 
 
 def with_base(state: TrainState, path: Path, config: BackboneConfig) -> TrainState:
-    """Give the base of student and teacher the weights of a backbone's file; all else stays as it is.
+    """Load a backbone's file into the base of student and teacher; all else stays as it is.
 
     Raises:
         WeightsError: the file's base is not the one that `config` asks for.

@@ -70,6 +70,15 @@ def teacher_targets(
         )
 
 
+@dataclass(frozen=True)
+class StudentVectors:
+    """The student's tokens after projection, unit vectors: what is compared with prototypes."""
+
+    base_cls: jt.Var  # (V B + L B, C), global crops first
+    auxiliary_cls: jt.Var | None  # likewise
+    hidden_patches: jt.Var | None  # (P, C), of the base
+
+
 def hssl_losses(
     student: HSSLNetwork, batch: Batch, targets: Targets, drop_path: DropPathMasks, config: ObjectiveConfig
 ) -> Losses:
@@ -78,52 +87,57 @@ def hssl_losses(
     Source: HSSL released code (PretrainLoss). L_het and L_aux: mean over pairs of different views; L_mim:
     mean over crops of the mean over hidden patches of the same view.
     """
-    head = student.projection_head
+    head, temperature = student.projection_head, config.student_temperature
     prototypes = head.unit_prototypes()
     num_global, num_images = batch.masks.shape[:2]
     masks = jt.array(batch.flat_masks) if config.patches_hidden else None
-    seen = student.encode(as_variable(batch.flat_global_crops), masks, drop_path.global_crops)
-    encodings = [seen]
+    encodings = [student.encode(as_variable(batch.flat_global_crops), masks, drop_path.global_crops)]
     if len(batch.local_crops):
         encodings.append(student.encode(as_variable(batch.flat_local_crops), None, drop_path.local_crops))
+    vectors = student_vectors(head, encodings, targets.hidden)
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
-    if head.norms_rows:
-        passes = [head.base_tokens(encoding.base_cls, encoding.base_patches) for encoding in encodings]
-        base, seen_patches = _joined([cls for cls, _ in passes]), passes[0][1]
-    else:
-        base, seen_patches = head.base(_joined([encoding.base_cls for encoding in encodings])), None
-    base_cls = cross_entropy(logits(base, prototypes), targets.cls_probs, pairs, config.student_temperature)
-    terms, cls_total = {"base_cls": base_cls}, base_cls
-    if head.auxiliary is not None:
-        pooled = [encoding.auxiliary_cls for encoding in encodings]
-        if head.norms_rows:  # each pass is a batch, as in the teacher
-            auxiliary = _joined([head.auxiliary(cls) for cls in pooled])
-        else:
-            auxiliary = head.auxiliary(_joined(pooled))
-        auxiliary_cls = cross_entropy(
-            logits(auxiliary, prototypes), targets.cls_probs, pairs, config.student_temperature
+    l_het = cross_entropy(logits(vectors.base_cls, prototypes), targets.cls_probs, pairs, temperature)
+    terms, cls_loss = {"base_cls": l_het}, l_het
+    if vectors.auxiliary_cls is not None:
+        l_aux = cross_entropy(
+            logits(vectors.auxiliary_cls, prototypes), targets.cls_probs, pairs, temperature
         )
-        terms["auxiliary_cls"] = auxiliary_cls
-        cls_total = 0.5 * (base_cls + auxiliary_cls)
-    total = config.cls_weight * cls_total
-    hidden = targets.hidden
-    if hidden is not None:
-        rows = jt.array(hidden.rows)
-        if seen_patches is None:
-            vectors = head.base(kernels.gather_rows(_rows(seen.base_patches), rows))
-        else:
-            vectors = kernels.gather_rows(seen_patches, rows)
-        own = np.arange(len(hidden.rows), dtype=np.int32)
-        base_patch = cross_entropy(
-            logits(vectors, _patch_prototypes(head, prototypes)),
+        terms["auxiliary_cls"] = l_aux
+        cls_loss = 0.5 * (l_het + l_aux)
+    total = config.cls_weight * cls_loss
+    if targets.hidden is not None:
+        own = np.arange(len(targets.hidden.rows), dtype=np.int32)  # each patch with itself
+        l_mim = cross_entropy(
+            logits(vectors.hidden_patches, _patch_prototypes(head, prototypes)),
             targets.patch_probs,
-            Pairs(own, own, hidden.weights),
-            config.student_temperature,
+            Pairs(own, own, targets.hidden.weights),
+            temperature,
         )
-        terms["base_patch"] = base_patch
-        total = total + config.patch_weight * base_patch
+        terms["base_patch"] = l_mim
+        total = total + config.patch_weight * l_mim
     return Losses(total, terms)
+
+
+def student_vectors(
+    head: ProjectionHead, encodings: list[Encoding], hidden: MaskedPatches | None
+) -> StudentVectors:
+    """Project the tokens of the student's passes, the one over global crops first."""
+    rows = None if hidden is None else jt.array(hidden.rows)
+    auxiliary_cls = [encoding.auxiliary_cls for encoding in encodings]
+    has_auxiliary, hidden_patches = head.auxiliary is not None, None
+    if head.norms_rows:  # each pass is a batch, as in the teacher
+        passes = [head.base_tokens(encoding.base_cls, encoding.base_patches) for encoding in encodings]
+        base = _joined([cls for cls, _ in passes])
+        auxiliary = _joined([head.auxiliary(cls) for cls in auxiliary_cls]) if has_auxiliary else None
+        if rows is not None:
+            hidden_patches = kernels.gather_rows(passes[0][1], rows)
+    else:
+        base = head.base(_joined([encoding.base_cls for encoding in encodings]))
+        auxiliary = head.auxiliary(_joined(auxiliary_cls)) if has_auxiliary else None
+        if rows is not None:
+            hidden_patches = head.base(kernels.gather_rows(_rows(encodings[0].base_patches), rows))
+    return StudentVectors(base, auxiliary, hidden_patches)
 
 
 def _cls_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:

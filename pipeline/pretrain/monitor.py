@@ -15,9 +15,9 @@ def teacher_statistics(teacher_output: TeacherOutput) -> dict[str, float]:
     Returns, the entropies for methods with prototypes only:
         teacher_entropy: mean entropy of one image's distribution, in nats, 0..ln K.
         prototype_entropy: entropy of the mean distribution over the batch, 0..ln K; 0 means that every
-            image falls to one prototype.
+            image is assigned to one prototype.
         feature_spread: standard deviation over the batch of the unit CLS vectors, times sqrt(D): 0 means
-            that all images have one vector, 1 that they fill the sphere evenly.
+            that all images have one vector, 1 that they are spread evenly over the sphere.
     """
     entropies = {}
     if teacher_output.cls_probs is not None:

@@ -9,7 +9,7 @@ from pipeline.training.losses import Losses
 
 @dataclass(frozen=True)
 class TeacherOutput:
-    """What the teacher, or the network itself where there is none, makes of a microbatch; no gradient."""
+    """Of the teacher, or of the network itself where there is none, on a microbatch; no gradient."""
 
     features: jt.Var  # (rows, D) global vectors of the base
     cls_probs: jt.Var | None = None  # (rows, K) over prototypes, of methods that have any
@@ -25,7 +25,7 @@ class MethodOutput:
     metrics: dict[str, jt.Var] = field(default_factory=dict)  # for the log, each (1,), no gradient
 
     @property
-    def loss(self) -> jt.Var:
+    def total(self) -> jt.Var:
         """What is minimised, (1,)."""
         return self.losses.total
 

@@ -1,4 +1,4 @@
-"""Which student row meets which teacher row, and with what weight.
+"""Which student row is compared with which teacher row, and with what weight.
 
 Rows are views times images: row v * B + b is view v of image b. V global views come first, then L local
 ones; the teacher has rows for global views only. K prototypes.
@@ -14,7 +14,7 @@ from pipeline import kernels
 
 @dataclass(frozen=True)
 class Pairs:
-    """Student rows and teacher rows that meet in a cross-entropy, and the weight of each pair."""
+    """Student and teacher rows that a cross-entropy compares, and the weight of each pair."""
 
     student_rows: np.ndarray  # (P,) int32, ascending
     teacher_rows: np.ndarray  # (P,) int32

@@ -10,7 +10,7 @@ from pipeline.training.checkpoint import load_checkpoint
 
 
 def load_start(start: StartConfig, state: TrainState, *, num_steps: int) -> TrainState:
-    """Put another run's checkpoint into a fresh state: networks, moments, own state and step, all of it.
+    """Load another run's checkpoint into a fresh state: networks, moments, the method's state and the step.
 
     Args:
         start: the file. Its configuration may have been another as long as every array fits.

@@ -1,4 +1,13 @@
-"""One optimiser step of any method: losses, gradients, update, teacher, the method's own state."""
+"""One optimiser step of any method.
+
+    losses    = the method's, of the student, given the teacher's output for the same batch
+    student   <- optimiser(student, gradient of the total loss)
+    teacher   <- m teacher + (1 - m) student        (where the method has one)
+    own state <- the method's, as iBOT's centres of the teacher's logits
+
+What a method's losses are, is in its file in `pipeline.pretrain.methods`; iBOT's and HSSL's, in
+`pipeline.pretrain.hssl_loss`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,9 +68,9 @@ class StepOutcome:
 def initial_state(config: PretrainConfig) -> TrainState:
     """Networks with equal weights, an optimiser at rest, the method's own state at its start."""
     method = method_of(config)
-    networks = method.networks()
+    networks, method_state = method.networks(), method.initial_state()
     optimizer = build_optimizer(networks.student.named_parameters(), config.schedule)
-    return TrainState(networks.student, networks.teacher, optimizer, method.initial_state(), step=0)
+    return TrainState(networks.student, networks.teacher, optimizer, method_state, step=0)
 
 
 def train_step(
@@ -74,19 +83,22 @@ def train_step(
     once, by the mean over all microbatches.
     """
     method, count = method_of(config), config.schedule.accumulation_steps
-    drop_path = draw_drop_path(config, batch, state.step)
     student = dict(state.student.named_parameters())
+    drop_path = draw_drop_path(config, batch, state.step)
 
     def forward(index: int) -> MethodOutput:
         microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
         return method.forward(state.networks, state.method_state, microbatch, masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
+
     frozen = frozenset(i for i, name in enumerate(student) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
+
     if state.teacher is not None:
         teacher = dict(state.teacher.named_parameters())
         ema_update(list(teacher.values()), [student[name] for name in teacher], rates.ema_momentum)
+
     method_state = method.updated_state(state.method_state, mean_batch_means(outputs))
     losses = mean_losses([output.losses for output in outputs])
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
@@ -94,7 +106,7 @@ def train_step(
 
 
 def mean_batch_means(outputs: Sequence[MethodOutput]) -> dict[str, jt.Var]:
-    """What a method's own state moves by, of the whole batch."""
+    """What a method's own state is updated with: the mean over the whole batch."""
     names = outputs[0].batch_means
     return {name: mean([output.batch_means[name] for output in outputs]) for name in names}
 

@@ -19,7 +19,7 @@ from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.checkpoint import State
-from pipeline.training.loop import CHECKPOINT, OutcomeT, Training, train
+from pipeline.training.loop import OutcomeT, Training, train
 from pipeline.training.progress import Progress
 from pipeline.transforms import on_device
 
@@ -47,13 +47,8 @@ def pretrain(
         FloatingPointError: a loss is not finite; the last checkpoint stays.
         WeightsError: the checkpoint that the configuration starts from does not fit it.
     """
-    training, state = Pretraining(config, dataset, export), initial_state(config)
-    if not (output / CHECKPOINT).is_file():
-        if config.start is not None:
-            state = load_start(config.start, state, num_steps=training.num_steps)
-        elif base is not None:
-            state = with_base(state, base, config.backbone)
-    return train(training, state, output, runtime=runtime, report=report)
+    training = Pretraining(config, dataset, export, base)
+    return train(training, output, runtime=runtime, report=report)
 
 
 def num_steps(config: PretrainConfig, dataset: PreparedDataset) -> int:
@@ -88,7 +83,8 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
     @cached_property
     def held_out_crops(self) -> np.ndarray:
         """(B, 3, S, S) float32, the same for the whole run."""
-        return held_out_crops(self._dataset, self._pretrain)
+        config = self._pretrain
+        return held_out_crops(self._dataset, config.crops.global_size, config.normalization)
 
 
 class Pretraining(CropTraining[TrainState, StepOutcome]):
@@ -98,18 +94,31 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         self,
         config: PretrainConfig,
         dataset: PreparedDataset,
-        export: Callable[[int, TrainState], None] = lambda epoch, state: None,
+        export: Callable[[int, TrainState], None],
+        base: Path | None,
     ):
         super().__init__(
             config, dataset, sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         )
-        self._config, self._export = config, export
+        self._config, self._export, self._base = config, export, base
+
+    def fresh_state(self) -> TrainState:
+        return initial_state(self._config)
+
+    def first_state(self) -> TrainState:
+        """The fresh state, another run's checkpoint, or the fresh state with the weights of a given base."""
+        state = self.fresh_state()
+        if self._config.start is not None:
+            return load_start(self._config.start, state, num_steps=self.num_steps)
+        if self._base is not None:
+            return with_base(state, self._base, self._config.backbone)
+        return state
 
     def train_step(self, state: TrainState, batch: Batch | PackedBatch) -> tuple[TrainState, StepOutcome]:
         return train_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
 
     def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:
-        """Teacher statistics, the method's own metrics, rates, and how far base and head are apart."""
+        """Teacher statistics, the method's own metrics, rates, and the discrepancy of base and head."""
         rates = self.schedule.at(state.step - 1)
         values = {
             **teacher_statistics(outcome.teacher_output),

@@ -69,7 +69,7 @@ class BaseForward:
             arguments: of that method.
 
         Raises:
-            ValueError: another candidate made this pass in another way, or over something of other shapes.
+            ValueError: another candidate made this pass by another method, or over inputs of other shapes.
         """
         asked = (way, *(None if x is None else tuple(x.shape) for x in arguments))
         if index == len(self._passes):

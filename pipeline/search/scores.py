@@ -3,7 +3,6 @@
 import jittor as jt
 import numpy as np
 
-from pipeline.config.studies import JointTrainingConfig
 from pipeline.pretrain.discrepancy import BaseAndHead, base_and_head, discrepancies
 from pipeline.search.step import JointState
 
@@ -11,19 +10,15 @@ NUM_GROUPS = 16  # of held-out images, for the jackknife: a measure is computed 
 
 
 def joint_discrepancies(
-    state: JointState, crops: np.ndarray, config: JointTrainingConfig
+    state: JointState, crops: np.ndarray, temperature: float
 ) -> dict[str, dict[str, float]]:
-    """Candidate -> "discrepancy_<measure>" -> value."""
-    temperature = config.pretrain.objective.student_temperature
+    """Candidate -> "discrepancy_<measure>" -> value; see `discrepancies`."""
     sides = _sides(state, crops)
     return {name: discrepancies(of_one, temperature) for name, of_one in sides.items()}
 
 
-def candidate_scores(
-    state: JointState, crops: np.ndarray, config: JointTrainingConfig
-) -> dict[str, dict[str, float]]:
+def candidate_scores(state: JointState, crops: np.ndarray, temperature: float) -> dict[str, dict[str, float]]:
     """Candidate -> "<measure>" and "<measure>_se" -> value; a measure that does not exist is left out."""
-    temperature = config.pretrain.objective.student_temperature
     found = {}
     for name, sides in _sides(state, crops).items():
         values, errors = discrepancies(sides, temperature), _errors(sides, temperature)

@@ -81,9 +81,9 @@ class JointOutput:
     of_candidate: dict[str, MethodOutput]
 
     @property
-    def loss(self) -> jt.Var:
-        """The mean loss over candidates, ()."""
-        return sum(output.loss for output in self.of_candidate.values()) / len(self.of_candidate)
+    def total(self) -> jt.Var:
+        """The mean loss over candidates, (1,)."""
+        return sum(output.total for output in self.of_candidate.values()) / len(self.of_candidate)
 
     def detached(self) -> "JointOutput":
         """The same numbers without their graph."""

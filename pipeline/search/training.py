@@ -25,7 +25,7 @@ _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a joint training leaves behind."""
+    """What a joint training measures."""
 
     scores: dict[str, dict[str, float]]  # candidate -> proxy -> value; equal runs have equal scores
     cost: dict[str, Any]  # measured in seconds: never equal twice
@@ -47,8 +47,8 @@ def train_jointly(
         FloatingPointError: a loss is not finite; the last checkpoint stays.
     """
     training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
-    state = train(training, joint_state(config), output, runtime=runtime, report=report)
-    scores = candidate_scores(state, training.held_out_crops, config)
+    state = train(training, output, runtime=runtime, report=report)
+    scores = candidate_scores(state, training.held_out_crops, training.temperature)
     scores = _with_own_losses(scores, output, training.num_steps)
     last = training.num_steps - 1
     rates = training.schedule.at(last)
@@ -64,15 +64,19 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         super().__init__(config.pretrain, dataset, run)
         self._config, self._log_every_steps = config, log_every_steps
+        self.temperature = config.pretrain.objective.student_temperature  # of the distributions compared
+
+    def fresh_state(self) -> JointState:
+        return joint_state(self._config)
 
     def train_step(self, state: JointState, batch: Batch | PackedBatch) -> tuple[JointState, JointOutcome]:
         return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
 
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
-        """Teacher statistics; the discrepancies, which take long, no oftener than the user wants a line."""
+        """Teacher statistics; and, as often as the user wants a line, the discrepancies, which take long."""
         values = teacher_statistics(outcome.teacher_output)
         if state.step % self._log_every_steps == 0 or super().always_logged(state.step):
-            for name, found in joint_discrepancies(state, self.held_out_crops, self._config).items():
+            for name, found in joint_discrepancies(state, self.held_out_crops, self.temperature).items():
                 values |= {f"{name}/{key}": value for key, value in found.items()}
         return values
 

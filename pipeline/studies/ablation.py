@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config.studies import AblateConfig
-from pipeline.graph.runs import Run
+from pipeline.storage.runs import Run
 from pipeline.studies.agreement import agreement
 from pipeline.studies.comparison import MEASURES, compared_lines
 from pipeline.studies.files import Column, gain, number, percent, text, write_study

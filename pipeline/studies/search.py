@@ -6,9 +6,9 @@ from typing import Any
 
 from pipeline.config.studies import SearchConfig
 from pipeline.graph.chosen_head import CHOSEN_HEAD, head_section
-from pipeline.graph.runs import Run
 from pipeline.search.files import COST, SCORES
 from pipeline.storage.files import read_json, write_text
+from pipeline.storage.runs import Run
 from pipeline.studies.comparison import MEASURES, Line, in_words, mean_and_std
 from pipeline.studies.files import Column, number, text, write_study
 

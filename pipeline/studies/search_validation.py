@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.config.studies import SearchValidateConfig
-from pipeline.graph.runs import Run
 from pipeline.report.tables import points
 from pipeline.storage.files import read_json
+from pipeline.storage.runs import Run
 from pipeline.studies.ablation import DEFINITIONS, MEASURE_COLUMNS
 from pipeline.studies.agreement import agreement
 from pipeline.studies.comparison import Line, compared_lines

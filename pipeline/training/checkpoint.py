@@ -1,4 +1,4 @@
-"""The state of a training in one safetensors file: complete, strict, whole or not at all.
+"""The state of a training in one safetensors file, written whole or not at all and read strictly.
 
 Random state is not in it: every draw is a function of (seed, purpose, step), see
 `pipeline.training.random_generators`.

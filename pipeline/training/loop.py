@@ -42,6 +42,14 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
     run: str
 
     @abstractmethod
+    def fresh_state(self) -> State:
+        """Networks with their first values, an optimiser at rest, step 0."""
+
+    def first_state(self) -> State:
+        """What training starts from where there is no checkpoint: the fresh state, or given weights."""
+        return self.fresh_state()
+
+    @abstractmethod
     def make_batch(self, step: int) -> Batch:
         """The batch of a step, a function of the step alone; called in several threads at once."""
 
@@ -71,7 +79,6 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
 
 def train(
     training: Training[State, Batch, OutcomeT],
-    state: State,
     output: Path,
     *,
     runtime: RuntimeConfig,
@@ -81,9 +88,6 @@ def train(
 
     A training that was killed and resumed ends bit for bit like one that was not.
 
-    Args:
-        state: at its start.
-
     Raises:
         FloatingPointError: a loss is not finite; the message names the step and the images, and the last
             checkpoint stays.
@@ -91,7 +95,9 @@ def train(
     """
     checkpoint, log = output / CHECKPOINT, output / METRICS
     if checkpoint.is_file():
-        state = load_checkpoint(checkpoint, state, run=training.run)
+        state = load_checkpoint(checkpoint, training.fresh_state(), run=training.run)
+    else:
+        state = training.first_state()
     rewind(log, state.step)
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device

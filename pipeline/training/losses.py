@@ -16,11 +16,6 @@ class Losses:
     total: jt.Var
     terms: dict[str, jt.Var]
 
-    @property
-    def loss(self) -> jt.Var:
-        """What is minimised."""
-        return self.total
-
     def detached(self) -> "Losses":
         """The same numbers without the graph that they came from, activations included."""
         return Losses(self.total.detach(), {name: term.detach() for name, term in self.terms.items()})

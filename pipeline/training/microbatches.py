@@ -10,7 +10,7 @@ class ForwardPass(Protocol):
     """What a forward pass over one microbatch returns."""
 
     @property
-    def loss(self) -> jt.Var:
+    def total(self) -> jt.Var:
         """What is minimised, (1,); a mean over the microbatch's images."""
 
     def detached(self) -> "ForwardPass":
@@ -35,7 +35,7 @@ def accumulated_gradients(
     outputs, gradients = [], []
     for index in range(num_microbatches):
         output = forward(index)
-        of_one = jt.grad(output.loss / num_microbatches, parameters)
+        of_one = jt.grad(output.total / num_microbatches, parameters)
         gradients = [a + b for a, b in zip(gradients, of_one, strict=True)] if gradients else of_one
         # With its graph, an output would keep the activations of its microbatch alive.
         outputs.append(output.detached())

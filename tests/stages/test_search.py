@@ -7,8 +7,8 @@ import pytest
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig, SearchConfig
-from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.files import sha256_of_file
+from pipeline.storage.runs import Run, RunKey
 from stages import search, search_train
 
 RUNTIME = RuntimeConfig(log_every_steps=1)

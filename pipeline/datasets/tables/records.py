@@ -8,7 +8,6 @@ from typing import Any
 from pipeline.datasets.image_names import is_image_name
 from pipeline.storage.foreign_json import parse_json
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
 _DELIMITERS = ",;\t"
 
 

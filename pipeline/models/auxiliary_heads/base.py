@@ -18,7 +18,7 @@ from pipeline.models.layers import LayerNorm
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The map that a head stands on."""
+    """The base's last feature map, which the head reads."""
 
     dim: int  # D
     grid: tuple[int, int]  # (h, w) of a global crop; local crops may bring another

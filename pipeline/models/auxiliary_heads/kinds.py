@@ -4,18 +4,19 @@ HSSL publishes convnext only; which others its authors tried is not in what was 
 project's own, after the papers that their files name.
 """
 
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pipeline.config.backbone import BackboneConfig
+from pipeline.config.section import PositiveInt, Section
 
 
-class HeadNumbers(Protocol):
+class HeadNumbers(Section):
     """The numbers of [auxiliary_head] that a kind may take; None where it takes none."""
 
-    kernel_size: int | None
-    window_size: int | None
-    num_heads: int | None
-    token_dim: int | None
+    kernel_size: PositiveInt | None = None  # patches, odd
+    window_size: PositiveInt | None = None  # patches, clipped to the map
+    num_heads: PositiveInt | None = None  # of attention; None: as many as the backbone's
+    token_dim: PositiveInt | None = None  # of the MLP across patches; None: half the backbone's width
 
 
 class BlockKind:
@@ -28,6 +29,16 @@ class BlockKind:
 
     block: ClassVar[str]
     keys: ClassVar[dict[str, int | None]] = {}
+
+    @staticmethod
+    def check(head: HeadNumbers) -> None:
+        """Refuse numbers that such a block cannot have.
+
+        Raises:
+            ValueError: says which.
+        """
+        if head.kernel_size is not None and head.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {head.kernel_size}")
 
     @staticmethod
     def multiplications(head: HeadNumbers, side: float, base: BackboneConfig) -> float:
@@ -75,6 +86,12 @@ class PoolFormer(BlockKind):
     keys: ClassVar = {"kernel_size": 3}
 
     @staticmethod
+    def check(head: HeadNumbers) -> None:
+        BlockKind.check(head)
+        if head.kernel_size == 1:
+            raise ValueError("kernel_size 1 leaves nothing of a poolformer head: a patch has no neighbours")
+
+    @staticmethod
     def multiplications(head: HeadNumbers, side: float, base: BackboneConfig) -> float:
         return side**2 * _mlp(base.dim)
 
@@ -118,6 +135,12 @@ class Swin(BlockKind):
 
     block: ClassVar = "pipeline.models.auxiliary_heads.swin:SwinBlock"
     keys: ClassVar = {"window_size": 7, "num_heads": None}  # None: as many as the backbone's
+
+    @staticmethod
+    def check(head: HeadNumbers) -> None:
+        BlockKind.check(head)
+        if head.window_size == 1:
+            raise ValueError("window_size must be 2 or more: in windows of 1 no patch sees another")
 
     @staticmethod
     def multiplications(head: HeadNumbers, side: float, base: BackboneConfig) -> float:

@@ -21,7 +21,7 @@ class SeparableBlock(nn.Module):
         super().__init__()
         dim, side = feature_map.dim, config.kernel_size
         self.shortcut = config.shortcuts[index]
-        # Neither convolution has a bias: the norms behind them have one.
+        # Neither convolution has a bias: the norms after them have one.
         self.depthwise = jt.zeros((side, side, dim))
         self.norm_depthwise = GroupNorm(dim, groups_of(dim))
         self.pointwise = jt.zeros((dim, dim))

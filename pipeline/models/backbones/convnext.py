@@ -22,7 +22,7 @@ class ConvNeXt(HierarchicalEncoder):
     """ConvNeXt with a token for hidden positions; the last map is pooled first and normed after.
 
     Source: Liu et al. 2022: patch stem, layer norm everywhere, layer scale that starts at 1e-6. This
-    project's own: hidden positions, whose stem patches become a learned vector behind the stem's norm. No
+    project's own: hidden positions, whose stem patches become a learned vector after the stem's norm. No
     convolution before that reads over the edge of a patch, so none of their pixels is seen.
     """
 

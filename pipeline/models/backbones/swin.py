@@ -23,7 +23,7 @@ _EPS = 1e-5
 class SwinTransformer(HierarchicalEncoder):
     """Swin with a token for hidden positions; every second block of a stage has its windows shifted.
 
-    Source: Liu et al. 2021; the mask token behind the stem's norm as in iBOT's Swin. Deviations, both of
+    Source: Liu et al. 2021; the mask token after the stem's norm as in iBOT's Swin. Deviations, both of
     `WindowAttention`: relative position biases start at 0, and windows that the map does not fill do not
     attend to what fills them up. A window is never larger than the map at the configured image size.
     """

@@ -14,8 +14,8 @@ pixels:
     L_aux = mean over hidden patches and their pixels of (head's pixels - pixels)^2
     L = L_pixels + 0.5 auxiliary_weight (L_het + L_aux)
 
-L_pixels keeps its weight, as iBOT's patch loss does beside L_het and L_aux. What the head learns cannot
-collapse: its target are pixels. The result is the student's base, as MAE's is.
+L_pixels keeps its weight, as iBOT's patch loss does beside L_het and L_aux. The head cannot collapse:
+its targets are pixels. The result is the student's base, as MAE's is.
 
 On every global crop; there are no local ones. On a base that cannot leave patches out, hidden ones are
 replaced by its mask token (`pipeline.models.mae`).

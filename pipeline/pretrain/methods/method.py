@@ -21,7 +21,7 @@ MethodState = dict[str, jt.Var]  # a method's own state beside networks and opti
 
 @dataclass(frozen=True)
 class Networks:
-    """What trains, and its moving average.
+    """The student, which trains, and its moving average.
 
     A parameter of the teacher follows the student's of the same name. The student may have more: what is
     trained but teaches nothing, as a predictor.
@@ -35,7 +35,7 @@ class Method(ABC):
     """Base of the methods; what has a default here is what most of them do.
 
     Class attributes:
-        published: which network is the result, by the habit of the method's authors.
+        published: which network the method's authors evaluate.
     """
 
     published: Literal["teacher", "student"] = "student"

@@ -34,7 +34,7 @@ from pipeline.training.losses import Losses
 
 
 class MomentumMethod(Method):
-    """Gives everything but how vectors agree.
+    """All of such a method but its loss between vectors.
 
     Class attributes:
         last_norm: whether projectors and predictors end in a batch norm.

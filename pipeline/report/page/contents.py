@@ -12,7 +12,6 @@ import numpy as np
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import FeatureSet, read_features
-from pipeline.graph.runs import Run
 from pipeline.report.page import charts
 from pipeline.report.page.feature_views import Neighbours, mapped, neighbours
 from pipeline.report.page.figures import Figure
@@ -21,6 +20,7 @@ from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.files import read_json
+from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics
 
 _PICTURE_SIDE = 900  # pixels; the files themselves lie in results/<experiment>/pictures

@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.models import AUXILIARY_HEADS, AuxiliaryHeadConfig
+from pipeline.models.auxiliary_heads.kinds import BLOCKS, HeadNumbers
 from tests.pipeline.pretrain.small_run import small_config
 
 
@@ -20,6 +21,16 @@ def test_a_kind_has_its_own_numbers_and_no_others(kind):
     assert kept == AUXILIARY_HEADS[kind].keys()
     assert all(getattr(head, name) == given[name] for name in kept)
     assert AuxiliaryHeadConfig.model_validate(head.model_dump()) == head
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_every_number_of_a_kind_is_one_that_an_experiment_may_set(kind):
+    assert BLOCKS[kind].keys.keys() <= HeadNumbers.model_fields.keys()
+
+
+def test_numbers_live_beside_the_kinds_alone():
+    """So a kind with a number that none had before is an edit of its own files."""
+    assert not HeadNumbers.model_fields.keys() & AuxiliaryHeadConfig.__annotations__.keys()
 
 
 @pytest.mark.parametrize("kind", AUXILIARY_HEADS)

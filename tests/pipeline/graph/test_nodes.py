@@ -2,8 +2,8 @@
 
 from pipeline.config.experiment import Experiment
 from pipeline.graph.nodes import STAGES, experiment_nodes
-from pipeline.graph.runs import RunKey
 from pipeline.graph.study_nodes import study_nodes
+from pipeline.storage.runs import RunKey
 
 
 def nodes_of(**sections) -> dict[str, object]:

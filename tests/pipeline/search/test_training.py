@@ -81,7 +81,7 @@ def test_the_scores_are_the_discrepancies_of_each_candidates_teacher(jt, rng):
     config = small_search()
     state = joint_state(config)
     crops = rng.normal(size=(8, 3, 24, 24)).astype(np.float32)
-    found, scores = joint_discrepancies(state, crops, config), candidate_scores(state, crops, config)
+    found, scores = joint_discrepancies(state, crops, 0.1), candidate_scores(state, crops, 0.1)
     for name in CANDIDATES:
         expected = measured_discrepancy(state.networks[name].teacher, crops, 0.1)
         assert found[name] == pytest.approx(expected, rel=1e-4)

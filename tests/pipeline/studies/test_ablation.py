@@ -10,7 +10,7 @@ from scipy import stats
 
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import AblateConfig
-from pipeline.graph.runs import Run, RunKey
+from pipeline.storage.runs import Run, RunKey
 from pipeline.studies.ablation import write_ablation
 from pipeline.studies.agreement import agreement
 from tests.pipeline.studies.made import a_probe, a_training, right

@@ -8,8 +8,8 @@ from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.reading import read_experiment
 from pipeline.config.studies import SearchConfig, SearchValidateConfig
 from pipeline.graph.chosen_head import experiment_of_head
-from pipeline.graph.runs import Run, RunKey
 from pipeline.storage.files import write_json
+from pipeline.storage.runs import Run, RunKey
 from pipeline.studies.search import write_search
 from pipeline.studies.search_validation import write_search_validation
 from tests.pipeline.studies.made import a_probe, a_training, right

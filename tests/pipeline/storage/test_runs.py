@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.graph.runs import RunKey
+from pipeline.storage.runs import RunKey
 
 # Names are typed by people and are links in `results/`: they stay.
 NAMES = {
