@@ -125,7 +125,7 @@ class CodeDigests:
         return found, libraries
 
     def _files_of_module(self, name: str) -> list[tuple[str, _File]]:
-        """Path relative to the root and content; looked up once, for most are in the closure of every stage."""
+        """Paths relative to the root, and contents; looked up once, for most are in every stage's closure."""
         if name not in self._modules:
             paths = _files_of(self._root, name)
             self._modules[name] = [(self._relative(path), self._file(path, name)) for path in paths]
