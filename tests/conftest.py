@@ -13,6 +13,12 @@ if os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two files at a time when all tests run; chosen files in this process, where -s and a debugger work."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.capture != "no"
+    return 2 if whole and len(os.sched_getaffinity(0)) > 1 else 0
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A generator with a fixed seed, fresh for each test."""

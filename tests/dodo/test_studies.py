@@ -30,7 +30,6 @@ def studied(project):
     """A finished project whose experiment has studies."""
     with open(project.folder / "my.toml", "a") as stream:
         stream.write(STUDIES)
-    project.ran()
     return project
 
 
@@ -107,7 +106,7 @@ def test_validation_trains_each_candidate_alone_for_the_searchs_epochs(studied):
     assert len(record["artifacts"]) == NUM_STAGES + 3 * 3 + 3
 
 
-@pytest.mark.parametrize("kind", ["process", "thread"])
+@pytest.mark.parametrize("kind", ["process", pytest.param("thread", marks=pytest.mark.slow)])
 def test_candidates_are_trained_side_by_side(studied, kind):
     """doit runs independent stages at once; each artifact's lock keeps two from making the same."""
     ran = studied.ran("run", "-n", "3", "-P", kind, "search-validate")
