@@ -68,6 +68,7 @@ def _looked_at(path: Path) -> tuple[list[str], Facts]:
     project = _project(read_experiment(str(path)), path)
     graph, node = project.graph, project.by_label["prepare:images"]
     bring_up_to_date(graph, node, root=ROOT, show=partial(os.write, 2))
+    graph.code.save()
     directory = graph.directory(node)
     return described(read_json(directory / "summary.json")), read_facts(directory)
 
@@ -110,7 +111,9 @@ def _of_one_epoch(preset: Experiment, network: Network, batch_size: int) -> list
 def _seconds(path: Path) -> list[tuple[str, float]]:
     """Label and expected seconds of every stage that the experiment would run."""
     project = _project(read_experiment(str(path)), path)
-    return [(step.label, step.seconds or 0.0) for step in plan(project.graph, project.main)]
+    steps = plan(project.graph, project.main)
+    project.graph.code.save()
+    return [(step.label, step.seconds or 0.0) for step in steps]
 
 
 def _project(experiment: Experiment, argument: Path) -> ExperimentGraph:

@@ -62,6 +62,12 @@ class CodeDigests:
         self._modules: dict[str, list[tuple[str, _File]]] = {}
         self._closures: dict[tuple[str, Choices | None], tuple[dict[str, str], set[str]]] = {}
 
+    def now(self) -> "CodeDigests":
+        """Digests of the files as they are now; only what has another size or modification time is read."""
+        digests = CodeDigests(self._root)
+        digests._files = dict(self._files)
+        return digests
+
     def digest(self, module: str, choices: Choices | None = None) -> str:
         """SHA-256 over the import closure of `module`, such as "stages.knn"; see `parts`."""
         return hashlib.sha256(json.dumps(self.parts(module, choices), sort_keys=True).encode()).hexdigest()
