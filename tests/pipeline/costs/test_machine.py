@@ -38,6 +38,11 @@ def test_a_product_takes_as_long_as_its_operations_at_that_rate(cache):
     assert 0.3 < 2 * side**3 / min(tries) / rate < 3
 
 
+def test_a_process_that_waited_for_a_core_has_a_rate_too(cache, monkeypatch):
+    monkeypatch.setattr(machine, "_SECONDS", 0.0)
+    assert 0 < machine.product_rate(1) < np.inf
+
+
 def test_what_is_compiled(cache):
     assert machine.is_compiled() == (False, False)
     folder = cache / "jittor" / "0123"
