@@ -107,7 +107,8 @@ def test_validation_trains_each_candidate_alone_for_the_searchs_epochs(studied):
     assert len(record["artifacts"]) == NUM_STAGES + 3 * 3 + 3
 
 
-@pytest.mark.parametrize("kind", ["process", pytest.param("thread", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["process", "thread"])
 def test_candidates_are_trained_side_by_side(studied, kind):
     """doit runs independent stages at once; each artifact's lock keeps two from making the same."""
     ran = studied.ran("run", "-n", "3", "-P", kind, "search-validate")
