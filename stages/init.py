@@ -77,6 +77,7 @@ def _prepare(project: ExperimentGraph, label: str) -> Path:
     """The artifact of a `prepare`, made where it is not there; a run uses it too."""
     node = project.by_label[label]
     bring_up_to_date(project.graph, node, root=ROOT, show=partial(os.write, 2))
+    project.graph.code.save()
     return project.graph.directory(node)
 
 
@@ -139,7 +140,9 @@ def _pretrainings(preset: Experiment, network: Network, batch_size: int) -> list
 def _seconds(path: Path) -> list[tuple[str, float]]:
     """Label and expected seconds of every stage that the experiment would run."""
     project = _project(read_experiment(str(path)), path)
-    return [(step.label, step.seconds or 0.0) for step in plan(project.graph, project.main)]
+    steps = plan(project.graph, project.main)
+    project.graph.code.save()
+    return [(step.label, step.seconds or 0.0) for step in steps]
 
 
 def _project(experiment: Experiment, argument: Path) -> ExperimentGraph:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pipeline.graph.code_choices import TABLES, Choices
@@ -58,7 +59,14 @@ class CodeDigests:
         self._memo_path = memo
         self._files = _read_memo(memo)
         self._known = dict(self._files)
+        self._modules: dict[str, list[tuple[str, _File]]] = {}
         self._closures: dict[tuple[str, Choices | None], tuple[dict[str, str], set[str]]] = {}
+
+    def now(self) -> "CodeDigests":
+        """Digests of the files as they are now; only what has another size or modification time is read."""
+        digests = CodeDigests(self._root)
+        digests._files = dict(self._files)
+        return digests
 
     def digest(self, module: str, choices: Choices | None = None) -> str:
         """SHA-256 over the import closure of `module`, such as "stages.knn"; see `parts`."""
@@ -99,36 +107,52 @@ class CodeDigests:
         waiting, seen, native = [module], set(), False
         while waiting:
             name = waiting.pop()
-            neutral = _is_neutral(name)
-            if name in seen or (neutral and name not in TABLES):
+            if name in seen:
                 continue
             seen.add(name)
+            neutral = _is_neutral(name)
+            if neutral and name not in TABLES:
+                continue
             if name.split(".")[0] not in _OURS:
                 libraries.add(name.split(".")[0])
                 continue
             native = native or name == _NATIVE
-            for path in _files_of(self._root, name):
-                file = self._file(path, name)
+            for path, file in self._files_of_module(name):
                 keys = sorted(file.entries) if choices is None else sorted(k for m, k in choices if m == name)
                 lines = [file.entries[key] for key in keys] if file.entries else []
                 for _, imports in lines:
                     waiting.extend(imports)
                 if not neutral:
                     digests = [file.digest, *(digest for digest, _ in lines)]
-                    found[path.relative_to(self._root).as_posix()] = " ".join(digests)
+                    found[path] = " ".join(digests)
                     waiting.extend(file.imports)
         if native:
-            for path in sorted((self._root / "pipeline" / "native").rglob("*")):
-                if path.suffix in (".cpp", ".cu", ".cuh", ".h"):
-                    found[path.relative_to(self._root).as_posix()] = self._file(path, None).digest
+            found |= self._native_sources
         return found, libraries
+
+    def _files_of_module(self, name: str) -> list[tuple[str, _File]]:
+        """Paths relative to the root, and contents; looked up once, for most are in every stage's closure."""
+        if name not in self._modules:
+            paths = _files_of(self._root, name)
+            self._modules[name] = [(self._relative(path), self._file(path, name)) for path in paths]
+        return self._modules[name]
+
+    @cached_property
+    def _native_sources(self) -> dict[str, str]:
+        """Path relative to the root -> digest."""
+        paths = sorted((self._root / "pipeline" / "native").rglob("*"))
+        sources = [path for path in paths if path.suffix in (".cpp", ".cu", ".cuh", ".h")]
+        return {self._relative(path): self._file(path, None).digest for path in sources}
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
 
     def _file(self, path: Path, module: str | None) -> _File:
         """A file without a module name counts as bytes."""
         status = path.stat()
         # The form of a syntax tree differs between versions of Python.
         state = [status.st_size, status.st_mtime_ns, sys.version_info[1]]
-        key = path.relative_to(self._root).as_posix()
+        key = self._relative(path)
         memo = self._files.get(key)
         if not memo or memo[:3] != state or len(memo) != 6:
             content = path.read_bytes()

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
 from pipeline.graph.subprocesses import StageFailed, run_stage
@@ -53,7 +52,7 @@ def bring_up_to_date(
             shutil.rmtree(directory)
         (directory / STAMP).unlink(missing_ok=True)
         # The fingerprint is of the code as it was when doit started; under it no other code may run.
-        if graph.code_of(node, CodeDigests(root)) != graph.code_of(node):
+        if graph.code_of(node, graph.code.now()) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
         write_json(directory / JOB, _job(graph, node, directory))
         on_start()

@@ -1,4 +1,4 @@
-"""A toy project that has run once, and a copy of it for each test."""
+"""A toy project that has run once, and is put back as it was then for each test."""
 
 import shutil
 from pathlib import Path
@@ -9,20 +9,24 @@ from tests.toy_stages.project import PROBES, Project
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """A toy project whose experiment has run."""
-    project = Project(tmp_path_factory.mktemp("finished"))
+def finished(tmp_path_factory) -> tuple[Project, Path]:
+    """A toy project whose experiment has run, and a copy of its folder."""
+    project = Project(tmp_path_factory.mktemp("toy") / "project")
+    project.folder.mkdir()
+    project.write()
     backbones = ["initialize:random-seed0", "pretrain:hssl-seed0", "curves:hssl-seed0"]
     rest = [f"{stage}:{arm}-seed0" for stage in ("features", *PROBES) for arm in ("random", "hssl")]
     # In this order in every run, and without the tables stage, which is the real one.
     assert project.ran() == ["prepare:images", *backbones, *rest]
-    return project.folder
+    copy = project.folder.with_name("copy")
+    shutil.copytree(project.folder, copy, symlinks=True)
+    return project, copy
 
 
 @pytest.fixture
-def project(finished, tmp_path) -> Project:
-    """A copy of the finished project: what it holds must stay current where it is moved."""
-    shutil.copytree(finished, tmp_path / "copy", symlinks=True)
-    project = Project.__new__(Project)
-    project.folder, project.runs = tmp_path / "copy", tmp_path / "copy" / "runs.txt"
+def project(finished) -> Project:
+    """The finished project, where it ran: all of it is up to date."""
+    project, copy = finished
+    shutil.rmtree(project.folder)
+    shutil.copytree(copy, project.folder, symlinks=True)
     return project

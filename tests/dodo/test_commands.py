@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+import resource
 
 import pytest
 
@@ -10,17 +10,16 @@ from tests.toy_stages.project import NUM_STAGES
 
 
 def test_nothing_to_do_is_quick_and_shows_the_table(project):
-    project.ran()
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = project.doit("run", "all")
-    seconds = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "14/14] report: up to date" in done.stdout
     assert "hssl - random, knn top1:" in done.stdout
-    assert seconds < 2, "1 s on an idle machine"
+    # Of the processor: on the clock a busy machine would be slow.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "1 s on an idle machine"
 
 
 def test_tables_pictures_links_and_record(project):
-    project.ran()
     folder = project.folder / "results" / "my"
     table = json.loads((folder / "table.json").read_text())
     assert len(table) == 6
@@ -38,7 +37,6 @@ def test_tables_pictures_links_and_record(project):
 
 
 def test_a_stage_can_be_forced(project):
-    project.ran()
     assert sorted(project.ran("run", "-s", "-a", "knn:hssl-seed0")) == ["knn:hssl-seed0"]
     assert sorted(project.ran("run", "-s", "-a", "knn")) == [
         "knn:hssl-seed0",
@@ -49,14 +47,13 @@ def test_a_stage_can_be_forced(project):
 
 @pytest.mark.slow
 def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
-    project.ran()
     project.configure(epochs=2, name="other", arms=["random", "ibot"])
     ran = project.ran(experiment="other.toml")
     assert sorted({label.partition("-")[0].partition(":")[2] for label in ran}) == ["ibot"]
     project.configure(epochs=4)
     project.ran()
     listed = project.doit("run", "gc").stdout
-    assert listed.count("unreferenced") == 6 + 4  # the old arm; tables, report; the copy's data and report
+    assert listed.count("unreferenced") == 6 + 2  # the old arm; tables, report
     project.doit("run", "gc", "delete=yes")
     assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
     assert project.ran() == []
@@ -72,11 +69,9 @@ def test_mistakes_in_the_experiment_are_listed_without_a_traceback(project):
     assert "Traceback" not in done.stderr
 
 
-def test_doit_works_from_another_folder(project, tmp_path):
-    project.ran()
-    done = project.doit(
-        "list", "-f", str(project.folder / "dodo.py"), experiment="copy/my.toml", cwd=tmp_path
-    )
+def test_doit_works_from_another_folder(project):
+    above = project.folder.parent
+    done = project.doit("list", "-f", "project/dodo.py", experiment="project/my.toml", cwd=above)
     assert done.returncode == 0, done.stderr
     assert "pretrain" in done.stdout
 

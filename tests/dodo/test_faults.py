@@ -13,7 +13,6 @@ from tests.toy_stages.project import is_alive, wait_for
 
 @pytest.mark.slow
 def test_an_interrupted_other_configuration_leaves_the_first_as_it_was(project):
-    project.ran()
     project.configure(epochs=5)
     assert project.doit("run", "all", fault="pretrain:fail").returncode != 0
     project.configure(epochs=3)
@@ -23,7 +22,6 @@ def test_an_interrupted_other_configuration_leaves_the_first_as_it_was(project):
 
 
 def test_sigkill_keeps_what_was_done_and_leaves_no_orphan(project):
-    project.ran()
     table = (project.folder / "results/my/table.json").read_bytes()
     shutil.rmtree(project.folder / "results")
     process, pids = project.start_and_hang("knn")
@@ -68,6 +66,7 @@ def test_exit_0_without_a_stamp_is_tried_twice_and_fails(project):
 
 def test_two_runs_at_once_share_the_work(project):
     project.configure(epochs=9)
+    os.utime(project.folder / "images.bin")  # prepared again too
     project.runs.write_text("")
     command = project.command("run", "all", "experiment=my.toml")
     both = [
@@ -81,7 +80,6 @@ def test_two_runs_at_once_share_the_work(project):
 
 
 def test_gc_leaves_alone_what_is_being_made(project):
-    project.ran()
     project.configure(epochs=10)
     process, _ = project.start_and_hang("pretrain")
     project.configure(epochs=3)

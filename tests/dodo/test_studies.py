@@ -30,7 +30,7 @@ def studied(project):
     """A finished project whose experiment has studies."""
     with open(project.folder / "my.toml", "a") as stream:
         stream.write(STUDIES)
-    project.ran()
+    project.ran()  # tables and report are of the experiment with them
     return project
 
 
@@ -107,6 +107,7 @@ def test_validation_trains_each_candidate_alone_for_the_searchs_epochs(studied):
     assert len(record["artifacts"]) == NUM_STAGES + 3 * 3 + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["process", "thread"])
 def test_candidates_are_trained_side_by_side(studied, kind):
     """doit runs independent stages at once; each artifact's lock keeps two from making the same."""

@@ -15,10 +15,14 @@ NUM_STAGES = 1 + 2 * 5 + 3  # data; weights, features and probes of two arms; cu
 
 
 class Project:
-    """A copy of dodo.py with toy stages, and an experiment in my.toml."""
+    """A folder with a copy of dodo.py, toy stages, and an experiment in my.toml."""
 
     def __init__(self, folder: Path):
         self.folder, self.runs = folder, folder / "runs.txt"
+
+    def write(self) -> None:
+        """Write the files of a project that has never run."""
+        folder = self.folder
         shutil.copy(ROOT / "dodo.py", folder)
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
@@ -39,7 +43,9 @@ class Project:
         (self.folder / f"{name}.toml").write_text("\n".join([*lines, *sections]))
 
     def environment(self, fault: str = "") -> dict[str, str]:
-        return os.environ | {"TOY_RUNS": str(self.runs), "TOY_FAULT": fault, "PYTHONDONTWRITEBYTECODE": "1"}
+        # Whatever is set here: a project's code is compiled once, not again in each of hundreds of processes.
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return kept | {"TOY_RUNS": str(self.runs), "TOY_FAULT": fault}
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "doit", *arguments]

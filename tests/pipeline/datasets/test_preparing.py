@@ -203,10 +203,10 @@ def test_nothing_there(tmp_path):
 @pytest.mark.parametrize(
     ("path", "counts", "test_name"),
     [
-        ("cifar10/cifar10-subset.zip", (7200, 800, 2000), "test"),
+        pytest.param("cifar10/cifar10-subset.zip", (7200, 800, 2000), "test", marks=pytest.mark.slow),
         ("cifar10/imagefolder-mini", (90, 10, 50), "test"),
         ("cifar10/cifar10-mini.npz", (360, 40, 100), "test"),
-        ("imagenette224", (900, 100, 400), "val"),
+        pytest.param("imagenette224", (900, 100, 400), "val", marks=pytest.mark.slow),
         ("fashion-mnist-idx", (2700, 300, 1000), "test"),
     ],
 )

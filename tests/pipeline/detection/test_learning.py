@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import pytest
 
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DetectConfig, DetectViewConfig, FinetuneSchedule
@@ -50,6 +51,7 @@ def prepared(data, folder):
     return PreparedDataset.open(folder)
 
 
+@pytest.mark.slow
 def test_t24_four_images_by_heart(jt, small_detector, tmp_path):
     """T24: 300 steps on four scenes, from first weights, and the same four are found: box AP50 > 0.9."""
     scenes = {"drawing": "objects", "image_size": 64, "num_train": 4, "num_val": 1, "num_test": 1}

@@ -83,3 +83,12 @@ def test_what_a_stage_takes_from_the_benchmarks_is_in_its_digest(root):
     digest = before.digest("stages.rated")
     (root / "benchmarks" / "rates.py").write_text("RATE = 2\n")
     assert CodeDigests(root).digest("stages.rated") != digest
+
+
+def test_an_edit_after_a_digest_is_seen_by_one_taken_now(root):
+    digests = CodeDigests(root)
+    before = digests.digest("stages.knn")
+    assert digests.now().digest("stages.knn") == before
+    (root / "pipeline/inner.py").write_text("VALUE = 20\n")
+    assert digests.digest("stages.knn") == before
+    assert digests.now().digest("stages.knn") == CodeDigests(root).digest("stages.knn") != before

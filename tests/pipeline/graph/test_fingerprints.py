@@ -4,7 +4,7 @@ import ast
 import inspect
 import shutil
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -65,9 +65,15 @@ def fingerprints(root: Path, **changes) -> dict[str, str]:
     return found
 
 
-def changed(root: Path, edits: dict[str, tuple[str, str]]) -> set[str]:
+@pytest.fixture(scope="module")
+def unedited(tree) -> dict[str, str]:
+    """Fingerprints of the copy as it is."""
+    return fingerprints(tree)
+
+
+def changed(root: Path, before: dict[str, str], edits: dict[str, tuple[str, str]]) -> set[str]:
     """Labels of the nodes that edits of files retire; (old, new) text, or ("", whole new file)."""
-    before, originals = fingerprints(root), {}
+    originals = {}
     for name, (old, new) in edits.items():
         path = root / name
         originals[path] = path.read_text() if path.is_file() else None
@@ -137,30 +143,30 @@ ADDITIONS = {
 
 
 @pytest.mark.parametrize("what", ADDITIONS)
-def test_additions_retire_no_pretraining(tree, what):
-    assert trainings(changed(tree, ADDITIONS[what])) == set()
+def test_additions_retire_no_pretraining(tree, unedited, what):
+    assert trainings(changed(tree, unedited, ADDITIONS[what])) == set()
 
 
 OF_TABLES = {"tables", "ablate", "search", "search-validate", "report"}
 
 
-def test_how_intervals_are_computed_retires_tables_alone(tree):
+def test_how_intervals_are_computed_retires_tables_alone(tree, unedited):
     room = "pipeline/report/intervals"
     edits = {
         f"{room}/percentiles.py": ("    tail = ", "    new = 1\n    tail = "),
         f"{room}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),
         f"{room}/of_rows.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
     }
-    assert changed(tree, edits) == OF_TABLES
+    assert changed(tree, unedited, edits) == OF_TABLES
 
 
-def test_confidence_retires_tables_alone(tree):
-    before, after = fingerprints(tree), fingerprints(tree, tables={"confidence": 0.8})
-    assert {label for label in before if before[label] != after[label]} == OF_TABLES
+def test_confidence_retires_tables_alone(tree, unedited):
+    after = fingerprints(tree, tables={"confidence": 0.8})
+    assert {label for label in unedited if unedited[label] != after[label]} == OF_TABLES
 
 
-def test_the_drawing_of_curves_retires_the_curves_alone(tree):
-    retired = changed(tree, ADDITIONS["a plot"])
+def test_the_drawing_of_curves_retires_the_curves_alone(tree, unedited):
+    retired = changed(tree, unedited, ADDITIONS["a plot"])
     assert {label.split(":")[0] for label in retired} == {"curves", "tables", "report"}
 
 
@@ -179,10 +185,10 @@ EDITS = {
 
 
 @pytest.mark.parametrize("file", EDITS)
-def test_edits_retire_exactly_the_arms_that_use_them(tree, file):
+def test_edits_retire_exactly_the_arms_that_use_them(tree, unedited, file):
     text = (ROOT / file).read_text()
     edit = {file: (text, f"{text}\nNEW = 1\n")}
-    retired = {label for label in changed(tree, edit) if label.startswith("pretrain:")}
+    retired = {label for label in changed(tree, unedited, edit) if label.startswith("pretrain:")}
     assert retired == {f"pretrain:{arm}-seed0" for arm in EDITS[file]}
 
 
@@ -221,16 +227,18 @@ def test_what_a_section_computes_is_in_the_fingerprint(computed):
         (BackboneConfig, "map_heads", lambda self: 1),
     ],
 )
-def test_another_computation_retires_the_stages_that_read_it(tree, section, name, another, monkeypatch):
-    before = fingerprints(tree)
+def test_another_computation_retires_the_stages_that_read_it(
+    tree, unedited, section, name, another, monkeypatch
+):
     monkeypatch.setattr(section, name, property(another))
     after = fingerprints(tree)
-    retired = {label for label in before if before[label] != after[label]}
+    retired = {label for label in unedited if unedited[label] != after[label]}
     assert "pretrain:hssl-seed0" in retired
     assert ("pretrain:ibot-seed0" in retired) == (section is not AuxiliaryHeadConfig)
     assert not any(label.startswith("prepare") for label in retired)
 
 
+@cache
 def _closures() -> dict[str, ast.Module]:
     """Every file that some stage runs, but those of neutral modules."""
     code = CodeDigests(ROOT)

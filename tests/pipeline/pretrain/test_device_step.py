@@ -54,7 +54,11 @@ def on_the_processor(jt):
 # The way is more sensitive than the loss: Adam's first steps have full size however small a gradient is.
 @pytest.mark.parametrize(
     ("precision", "loss_tolerance", "way_tolerance"),
-    [("float32", 1e-5, 2e-3), ("tf32", 1e-3, 0.15), ("bfloat16", 1e-2, 0.3)],
+    [
+        ("float32", 1e-5, 2e-3),
+        pytest.param("tf32", 1e-3, 0.15, marks=pytest.mark.slow),
+        ("bfloat16", 1e-2, 0.3),
+    ],
 )
 def test_steps_are_those_of_the_processor(on_the_processor, device, precision, loss_tolerance, way_tolerance):
     from pipeline import kernels
@@ -75,6 +79,7 @@ def test_the_same_bits_twice_in_bfloat16(device):
     assert np.array_equal(way, way_again)
 
 
+@pytest.mark.slow
 def test_few_launches(jt, device):
     from benchmarks.step_inputs import step_batches, step_rates
     from benchmarks.step_sizes import step_config

@@ -100,19 +100,23 @@ def test_intervals_and_sentences_are_of_the_tables_confidence(tmp_path, confiden
     assert f"{100 * confidence:g} % interval" in text
 
 
+ORDER, GAINS = (1.0, 2.0, 3.0, 4.0, 5.0), (0.1, 0.3, 0.2, 0.5, 0.4)
+
+
+@pytest.fixture(scope="module")
+def taus_of_resamples() -> list[float]:
+    """Of every resample of five heads that there is."""
+    order, gains = np.array(ORDER), np.array(GAINS)
+    resamples = (np.array(drawn) for drawn in product(range(5), repeat=5) if len(set(drawn)) > 1)
+    return [stats.kendalltau(order[index], gains[index]).statistic for index in resamples]
+
+
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_the_interval_of_tau_is_of_that_confidence_too(confidence):
-    order = [1.0, 2.0, 3.0, 4.0, 5.0]
-    gains = [0.1, 0.3, 0.2, 0.5, 0.4]
-    lines = [{"cka": a, "knn_gain": b} for a, b in zip(order, gains, strict=True)]
+def test_the_interval_of_tau_is_of_that_confidence_too(taus_of_resamples, confidence):
+    lines = [{"cka": a, "knn_gain": b} for a, b in zip(ORDER, GAINS, strict=True)]
     config = CONFIG.model_copy(update={"confidence": confidence, "num_bootstrap": 20_000})
     found = agreement(lines, "cka", "knn_gain", config).correlation
-    taus = []
-    for drawn in product(range(5), repeat=5):  # every resample there is
-        if len(set(drawn)) > 1:
-            index = np.array(drawn)
-            taus.append(stats.kendalltau(np.array(order)[index], np.array(gains)[index]).statistic)
-    expected = np.quantile(taus, [(1 - confidence) / 2, (1 + confidence) / 2])
+    expected = np.quantile(taus_of_resamples, [(1 - confidence) / 2, (1 + confidence) / 2])
     assert (found.ci_low, found.ci_high) == pytest.approx(tuple(expected), abs=0.03)
 
 
