@@ -46,7 +46,7 @@ class _File:
 
 
 class CodeDigests:
-    """Digests of the stages' code, made of the files' digests, which are remembered by size and time of change.
+    """Digests of the stages' code, made of digests of files, remembered by size and time of change.
 
     Args:
         root: folder that holds the packages.
