@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
-from pipeline.weights.layouts.stem import columns_by_place, patch_side
+from pipeline.weights.layouts.stem import columns_by_position, patch_side
 from pipeline.weights.tensors import Tensors
 
 _STAGES = 4
@@ -128,5 +128,5 @@ def _linear(tensors: Tensors, theirs: str, ours: str, out_dim: int, in_dim: int)
 
 
 def _convolution(tensors: Tensors, theirs: str, ours: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    weight = columns_by_place(tensors.take(f"{theirs}.weight", shape))
+    weight = columns_by_position(tensors.take(f"{theirs}.weight", shape))
     return {f"{ours}.weight": weight, f"{ours}.bias": tensors.take(f"{theirs}.bias", shape[:1])}

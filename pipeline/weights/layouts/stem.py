@@ -17,6 +17,6 @@ def patch_side(tensors: Tensors, name: str) -> tuple[int, int]:
     return shape[0], shape[2]
 
 
-def columns_by_place(weight: np.ndarray) -> np.ndarray:
+def columns_by_position(weight: np.ndarray) -> np.ndarray:
     """(D, C, k, k) -> (D, k k C): row, column, channel, as `windows_as_channels` puts them."""
     return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)

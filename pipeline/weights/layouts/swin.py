@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
-from pipeline.weights.layouts.stem import columns_by_place, patch_side
+from pipeline.weights.layouts.stem import columns_by_position, patch_side
 from pipeline.weights.tensors import Tensors
 
 _STAGES = 4
@@ -49,11 +49,11 @@ def read_swin(tensors: Tensors, known: Known) -> Converted:
     expected = [min(max(sides), config.image_size // stride) for stride in config.stage_strides]
     if sides != expected:
         raise tensors.error(
-            f"windows of {sides} places in the four stages, {expected} at {config.image_size} pixels: "
-            "another image_size?"
+            f"windows of {sides} positions a side in the four stages, expected {expected} at "
+            f"{config.image_size} pixels: another image_size?"
         )
     arrays = {
-        "stem.patch_embed.weight": columns_by_place(tensors.take("patch_embed.proj.weight")),
+        "stem.patch_embed.weight": columns_by_position(tensors.take("patch_embed.proj.weight")),
         "stem.patch_embed.bias": tensors.take("patch_embed.proj.bias", (dim,)),
     }
     for part in ("weight", "bias"):
