@@ -1,6 +1,6 @@
-"""ConvNeXt: timm's names and those of its authors.
+"""ConvNeXt, by timm's names and by those of its authors.
 
-Shapes: C channels of a stage, k places of a side of the depthwise filters.
+Shapes: C channels of a stage, k x k positions of a depthwise filter.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _IMAGE_SIZE = 224  # pixels, where nothing else is known: convolutions do not te
 
 @dataclass(frozen=True)
 class ConvNextNames:
-    """Their names for the parts of a ConvNeXt."""
+    """The names that a project gives to the parts of a ConvNeXt."""
 
     stem: str  # the convolution
     stem_norm: str
@@ -67,7 +67,7 @@ def read_original_convnext(tensors: Tensors, known: Known) -> Converted:
 
 
 def _read(tensors: Tensors, known: Known, names: ConvNextNames) -> Converted:
-    """Arrays of this project's ConvNeXt; sizes from shapes."""
+    """Convert a ConvNeXt; its sizes follow from the tensors' shapes."""
     tensors.refuse(_REFUSED)
     dim, side = patch_side(tensors, f"{names.stem}.weight")
     depths = tuple(
