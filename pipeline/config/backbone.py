@@ -159,7 +159,7 @@ class BackboneConfig(Section):
 
     @property
     def stride(self) -> int:
-        """Pixels between neighbouring positions of the last feature map, the unit of masks, crops and grids."""
+        """Pixels between neighbouring positions of the last feature map, used for masks, crops and grids."""
         return self.stage_strides[-1] if self.hierarchical else self.patch_size
 
     @property

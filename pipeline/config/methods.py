@@ -9,7 +9,7 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class MethodSection(Section):
-    """The settings of a method, some of which replace those of other sections; None keeps the other's value.
+    """A method's own settings replace those of other sections; None keeps the other section's value.
 
     Class attributes:
         implementation: "module:Class" of its networks and loss, for `pkgutil.resolve_name`; it loads Jittor.

@@ -14,7 +14,7 @@ from pipeline.config.section import Positive, PositiveInt, Section, Share
 
 
 class ProbeSection(Section):
-    """Settings of a probe that learns from cached features of the training images.
+    """The probe learns from cached features of the training images.
 
     Class attributes:
         implementation: "module:function" of the probe, for `pkgutil.resolve_name`; it is called as
