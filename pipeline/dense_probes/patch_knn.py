@@ -56,7 +56,7 @@ def choose_k(
     temperature: float,
     num_threads: int,
 ) -> int:
-    """The k of highest validation accuracy, the lowest in a tie; without validation patches, that nearest 20."""
+    """The k of highest validation accuracy, the lowest in a tie; without validation, the one nearest 20."""
     ks = cut_ks(ks, len(train))
     if len(ks) == 1:
         return ks[0]

@@ -42,6 +42,6 @@ def foreground_gate(first: np.ndarray) -> np.ndarray:
 
 
 def colours(components: np.ndarray) -> np.ndarray:
-    """Colours (n, h, w, 3) in [0, 1]; all images share each component's scale, from its low to its high end."""
+    """Colours (n, h, w, 3) in [0, 1]; each component is scaled to its range over all images."""
     low, high = np.percentile(components, COLOUR_RANGE, axis=(0, 1, 2))
     return np.clip((components - low) / np.maximum(high - low, np.finfo(float).tiny), 0, 1)

@@ -23,7 +23,7 @@ class Network:
 
     @property
     def kernel_size(self) -> int:
-        """Kernel size of the auxiliary head: 7 as published; always odd and no wider than the map of patches."""
+        """Kernel size of the auxiliary head: 7 as published, odd and no wider than the map of patches."""
         grid = self.image_size // self.patch_size
         return min(7, grid - 1 + grid % 2)
 
@@ -52,7 +52,7 @@ class Choice:
 
 
 def choose(facts: Facts, seconds: float, seconds_of_epoch: Callable[[Network, int], float]) -> Choice:
-    """Choose the most expensive network of which MIN_STEPS steps fit the time, then as many epochs as fit.
+    """Choose the costliest network of which MIN_STEPS steps fit into the time, then as many epochs as fit.
 
     Args:
         seconds: time for pretraining all arms.
