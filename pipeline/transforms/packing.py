@@ -21,7 +21,7 @@ _GRANULE = 1 << 20  # bytes: uploads of few different sizes reuse the memory of 
 
 @dataclass(frozen=True)
 class CropOrders:
-    """Where the parameters of n crops of one size begin in the pack, and the memory that their resize takes."""
+    """Where n crops of one size have their parameters in the pack, and the memory that their resize takes."""
 
     at: int  # bytes from the start of the pack
     num_crops: int
