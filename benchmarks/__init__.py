@@ -1,1 +1,1 @@
-"""What this machine does in a second: the project beside other programs that compute the same."""
+"""Benchmarks: the project's speed on this machine, beside other programs that compute the same."""

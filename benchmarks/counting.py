@@ -1,4 +1,4 @@
-"""What a repeat of a row amounts to: images, and operations by arithmetic. Imports neither framework."""
+"""Counts images and floating-point operations per repeat of a row. Imports neither framework."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ DENSE_PRESET = "quickstart"
 
 
 def steps_operations(parameters: dict[str, Any]) -> float:
-    """Of pretraining steps, with the mean number of hidden patches of the batches that are measured."""
+    """Operations of pretraining steps, with the mean number of hidden patches of the measured batches."""
     config = step_config(parameters["size"], parameters.get("changes"))
     batches = step_batches(config)
     hidden = sum(int(batch.masks.sum()) for batch in batches) / len(batches)
@@ -27,19 +27,19 @@ def steps_operations(parameters: dict[str, Any]) -> float:
 
 
 def step_images(parameters: dict[str, Any]) -> float:
-    """Of pretraining steps."""
+    """Number of images in pretraining steps."""
     config = step_config(parameters["size"], parameters.get("changes"))
     return config.schedule.batch_size * parameters.get("steps", 1)
 
 
 def search_flops(parameters: dict[str, Any]) -> float:
-    """Of the similarities of every query with every bank row."""
+    """Operations for the similarities of every query with every bank row."""
     sizes = SEARCH_SIZES | parameters
     return search_operations(sizes["queries"], sizes["bank"], sizes["channels"])
 
 
 def sweep_flops(parameters: dict[str, Any]) -> float:
-    """Of logits and weight gradients of every image, class and learning rate."""
+    """Operations for the logits and weight gradients of every image, class and learning rate."""
     sizes = SWEEP_SIZES | parameters
     return sweep_operations(
         sizes["images"],
@@ -51,11 +51,11 @@ def sweep_flops(parameters: dict[str, Any]) -> float:
 
 
 def crops_per_core(parameters: dict[str, Any]) -> float:
-    """Images, over the cores that load them together."""
+    """Number of images per core, if all cores load together."""
     sizes = CROP_SIZES | parameters
     return sizes["images"] / (parameters["threads"] if sizes["files"] else 1)
 
 
 def dense_images(parameters: dict[str, Any]) -> float:
-    """Of a step of segmentation or detection."""
+    """Number of images in a step of segmentation or detection."""
     return getattr(read_experiment(DENSE_PRESET), parameters["task"]).schedule.batch_size

@@ -1,4 +1,4 @@
-"""How long a training step waits for its data: the loop's own measure around real steps."""
+"""Measures how long training steps wait for their data, by the training loop's own clock."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How time and memory grow: short runs along one quantity at a time, and the exponent of a power law."""
+"""Measures how time and memory grow with one quantity at a time, and fits the exponent of a power law."""
 
 import math
 import statistics
@@ -27,7 +27,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement: seconds of a repeat, and MiB that it took beside what the process held before."""
+    """One measurement: seconds of a repeat, and MiB that it took beyond what the process held before."""
 
     value: int
     seconds: float
@@ -99,7 +99,7 @@ def measure_axis(axis: Axis, *, root: Path, threads: int, patience: float, toy: 
 
 
 def fitted_exponent(values: Sequence[float], measured: Sequence[float]) -> float:
-    """b of the power law a value^b that is nearest to `measured` in logarithms (least squares).
+    """Exponent b of the power law a value^b, fitted to `measured` by least squares of the logarithms.
 
     Raises:
         ValueError: fewer than two different values, or one that is not positive.

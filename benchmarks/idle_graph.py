@@ -1,4 +1,4 @@
-"""How long doit takes to find nothing to do: a copy of the project whose stages are all done."""
+"""Measures how long doit takes to find nothing to do, in a copy of the project whose stages are all done."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What ImageNet-1K costs, by arithmetic: operations of the whole run over a rate that is stated."""
+"""Expected time of pretraining on ImageNet-1K: operations of the whole run over a stated rate."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ def imagenet_config(size: str, num_local: int = 0) -> PretrainConfig:
 
 
 def imagenet_cost(size: str, num_local: int, cpu_gflops: float | None) -> Cost:
-    """Of `EPOCHS` epochs of ImageNet-1K.
+    """Expected time of `EPOCHS` epochs of ImageNet-1K.
 
     Args:
         cpu_gflops: what a pretraining step reaches on this machine.

@@ -1,4 +1,4 @@
-"""The machine that was measured, in words."""
+"""Describes the machine that was measured."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ def describe_machine(threads: int, peak_gflops: float | None) -> dict[str, str]:
 
 
 def processor_name() -> str:
-    """As /proc/cpuinfo has it."""
+    """Name of the processor, from /proc/cpuinfo."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
@@ -43,7 +43,7 @@ def processor_name() -> str:
 
 
 def version(package: str) -> str | None:
-    """Of an installed package."""
+    """Version of an installed package."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

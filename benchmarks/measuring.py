@@ -1,4 +1,4 @@
-"""Measure rows one after the other; each ends as an object of benchmark.json."""
+"""Measures rows one after the other; each becomes an object of benchmark.json."""
 
 import tempfile
 import time
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Found:
-    """What a row's programs did."""
+    """The measurements of a row's programs."""
 
     compared: SideBySide
     our_peak_mib: float
@@ -65,7 +65,7 @@ def measure_row(
 
 
 def absent(row: Row) -> str:
-    """Why there is no other program; empty where there is one."""
+    """Why there is no other program; empty if there is one."""
     missing = [package for package in row.needs if find_spec(package) is None]
     return f"not installed: {', '.join(missing)}" if missing else ""
 
@@ -100,7 +100,7 @@ def _measured(
 
 
 def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, Any]:
-    """The object of benchmark.json."""
+    """The row's object in benchmark.json."""
     compared = found.compared
     ours = _in_unit(row, compared.ours)
     other = _in_unit(row, compared.other) if compared.other else None

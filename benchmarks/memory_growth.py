@@ -1,4 +1,4 @@
-"""Does memory stay where it is? Thousands of steps of a toy network."""
+"""Checks that memory does not grow over thousands of steps of a toy network."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ class _Search(ABC):
         self.extra["beside_bank_mib"] = resident_mib("VmHWM") - before
 
     def prepare(self) -> None:  # noqa: B027 - not every program has something to prepare
-        """What is not part of the search."""
+        """Do what is not part of the timed search."""
 
     @abstractmethod
     def search(self) -> tuple[np.ndarray, np.ndarray]:

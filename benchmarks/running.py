@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for."""
+    """The benchmark that the user asked for."""
 
     rows: tuple[Row, ...]
     growth: bool  # measure how time and memory grow
@@ -42,7 +42,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
         say: is told a line before and after each row.
 
     Returns:
-        What failed, a line each; the other rows are measured all the same.
+        One line for each failure; the other rows are still measured.
     """
     threads = len(os.sched_getaffinity(0))
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""From nothing to the first matrix product, all compiled: Jittor as stages start it, and PyTorch."""
+"""Measures the time to the first matrix product, all compiled: Jittor as stages start it, and PyTorch."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What every measured step is given: the same batches, rates and stochastic depth (NumPy only)."""
+"""Inputs of every measured step: the same batches, rates and stochastic depth (NumPy only)."""
 
 from collections.abc import Iterable
 from pathlib import Path

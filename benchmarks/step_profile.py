@@ -1,4 +1,4 @@
-"""Where a step's time goes, by Jittor's profiler; our own kernels under their names in kernels.h."""
+"""Profiles a step with Jittor's profiler; our own kernels have their names from kernels.h."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The same pretraining step in eager PyTorch, with the same savings: what the project has to beat."""
+"""The same pretraining step in eager PyTorch, with the same savings: the reference to beat."""
 
 from dataclasses import dataclass
 from pathlib import Path

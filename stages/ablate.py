@@ -10,7 +10,7 @@ from pipeline.studies.ablation import write_ablation
 
 
 def run(config: AblateConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
-    """Write ablate.{md,csv,tex,json,txt} from the pretrainings and probes of every variant at every seed."""
+    """Write ablate.{md,csv,tex,json,txt} from every variant's pretraining and probes at every seed."""
     write_ablation(output, config, runs)
 
 

@@ -18,7 +18,7 @@ GROWTH = "scaling"  # may stand among the rows
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and write; return the exit code."""
+    """Run the benchmark and write its results; return the exit code."""
     given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
         plan = _plan(given)
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     end_on_signal()
-    # Apart: rates of toys, or of a GPU, are not to replace this processor's.
+    # A folder of their own, so that rates of toy networks or a GPU do not replace this processor's.
     apart = "benchmark-toy" if plan.toy else "benchmark-cuda" if plan.device == "cuda" else ""
     default = ROOT / "results" / apart
     folder = Path(given.get("results") or default)

@@ -1,4 +1,4 @@
-"""A backbone made of weights that another project has written."""
+"""Convert weights that another project has written into a backbone file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: ForeignConfig, output: Path, *, runtime: RuntimeConfig) -> None:
-    """Write backbone.safetensors, and conversion.json: what was taken, left out, resized and assumed."""
+    """Write backbone.safetensors, and conversion.json: what was taken, left out, resized or assumed."""
     from pipeline.models.backbone_file import save_backbone
     from pipeline.models.foreign_backbone import foreign_backbone
     from pipeline.storage.files import write_json

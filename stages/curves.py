@@ -1,4 +1,4 @@
-"""What the log of a pretraining shows: the course of its losses, and how far base and head are apart."""
+"""Plot a pretraining's losses, and measure the discrepancy between base and head, from its log."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.graph.stage_runner import serve
 def run(
     config: PretrainConfig, output: Path, *, data: Path, pretraining: Path, runtime: RuntimeConfig
 ) -> None:
-    """Write loss.png and rows.json from metrics.jsonl of a pretraining."""
+    """Write loss.png and rows.json from a pretraining's metrics.jsonl."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.pretrain.curves import draw_curves
     from pipeline.pretrain.discrepancy_rows import discrepancy_measures

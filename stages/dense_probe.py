@@ -1,4 +1,4 @@
-"""Probes of one backbone's frozen patch features: label maps, objects, pictures."""
+"""Probe one backbone's frozen patch features for segmentation and object discovery."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ def run(
     segmentation: Path | None = None,
     detection: Path | None = None,
 ) -> None:
-    """Write the rows of every probe that the data allow, and the pictures. Floors: the arm `random`."""
+    """Write the rows of every probe that the data allow, and the pictures. Compare with the arm `random`."""
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.dense_probes.object_probes import object_probes

@@ -1,4 +1,4 @@
-"""Detection: Cascade Mask R-CNN trained on a backbone, frozen or fine-tuned, and measured on test images."""
+"""Train Cascade Mask R-CNN on a frozen or fine-tuned backbone, and score it on the test images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
-    """Write the trained model, rows with replicates, COCO results, scores of each class, and a picture."""
+    """Write the trained model, rows with bootstrap replicates, COCO results, class scores, and a picture."""
     from functools import partial
 
     from pipeline import kernels

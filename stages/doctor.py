@@ -1,6 +1,6 @@
 """`doit run doctor`: what was found on this machine, with remedies; exit code 1 if a run would stop.
 
-`python -m stages.doctor [EXPERIMENT]`, the name of a preset or a file.
+`python -m stages.doctor [EXPERIMENT]`, where EXPERIMENT is the name of a preset or a file.
 """
 
 import sys
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table; return the exit code."""
+    """Print the table of checks; return the exit code."""
     if len(arguments) > 1:
         print("usage: python -m stages.doctor [EXPERIMENT]", file=sys.stderr)
         return 2

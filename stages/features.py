@@ -1,4 +1,4 @@
-"""Features of every image by one frozen backbone, shared by the probes."""
+"""Compute one frozen backbone's features of every image, which all probes share."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from tqdm import tqdm
 from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
 
-# The weights that the section names -> their file. What `initialize` draws is backbone.safetensors alone.
+# `features.weights` -> file. `initialize` writes backbone.safetensors only.
 FILES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
 
 

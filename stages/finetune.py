@@ -1,4 +1,4 @@
-"""Fine-tune one whole backbone for classification; a random one is a network trained with labels only."""
+"""Fine-tune one whole backbone for classification; from random weights this is supervised training."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ def run(
     runtime: RuntimeConfig,
     labels: Path | None = None,
 ) -> None:
-    """Write classifier.safetensors, metrics.jsonl, validation.json, and rows of the test images.
+    """Write classifier.safetensors, metrics.jsonl, validation.json, and the rows of test accuracy.
 
-    The weights are those of the last step: nothing is chosen, on validation or test images.
+    The weights are those of the last step: nothing is chosen on validation or test images.
 
     Args:
-        labels: a subset of the training images to learn from; None: all.
+        labels: artifact of the subset of training images to learn from; None: all of them.
     """
     from pipeline import kernels
     from pipeline.classification.batches import BatchMaker, labelled_images

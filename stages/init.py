@@ -1,4 +1,4 @@
-"""`doit run init data=FOLDER [hours=1] [out=FILE.toml]`: look at a folder, write an experiment for it."""
+"""`doit run init data=FOLDER [hours=1] [out=FILE.toml]`: write an experiment for a folder of images."""
 
 import os
 import sys
@@ -22,13 +22,13 @@ from pipeline.storage.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-_PRETRAINING = 0.6  # share of the time that is tried first; then what the other stages leave
-_NUM_EPOCHS = 100.0  # that an epoch is timed by: of one, the start of the stage would be most
+_PRETRAINING = 0.6  # pretraining's first share of the hours; then it gets what the other stages leave
+_NUM_EPOCHS = 100.0  # an epoch is timed as a part of these: of one, the start of the stage would be most
 _USAGE = "usage: doit run init data=FOLDER [hours=1] [out=FILE.toml]"
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file; return the exit code."""
+    """Write the experiment's file; return the exit code."""
     options = dict(argument.partition("=")[::2] for argument in arguments)
     try:
         if not options.get("data") or not {"data", "hours", "out"} >= options.keys():
@@ -47,15 +47,15 @@ def main(arguments: list[str]) -> int:
 
 
 def write_experiment(source: Path, target: Path, *, hours: float) -> None:
-    """Prepare the images, choose, write the file and say what it will take."""
+    """Prepare the images, choose settings that fit the hours, write the file and print the expected time."""
     write_text(target, "\n".join(['extends = "quickstart"', *data_lines(source)]) + "\n")
     try:
-        lines, facts = _looked_at(target)
+        lines, facts = _inspect_images(target)
         share = _PRETRAINING * 3600 * hours
         _text(source, target, facts, share, hours, lines)
         steps = _dense_steps(target, facts, 3600 * hours)
         _text(source, target, facts, share, hours, lines, steps)
-        # The other stages take what they take; pretraining gets the rest of the time.
+        # The time of the other stages is fixed; pretraining gets the rest.
         others = sum(seconds for label, seconds in _seconds(target) if not label.startswith("pretrain"))
         text = _text(source, target, facts, max(60.0, 3600 * hours - others), hours, lines, steps)
     except BaseException:
@@ -66,15 +66,15 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
     print(f"doit run all experiment={target}")
 
 
-def _looked_at(path: Path) -> tuple[list[str], Facts]:
-    """What the folder holds and what is doubtful, a line each, and the facts to choose by."""
+def _inspect_images(path: Path) -> tuple[list[str], Facts]:
+    """Prepare the images; return lines on what was found or is doubtful, and facts to choose settings by."""
     project = _project(read_experiment(str(path)), path)
     directory = _prepare(project, "prepare:images")
     return described(read_json(directory / "summary.json")), read_facts(directory)
 
 
 def _prepare(project: ExperimentGraph, label: str) -> Path:
-    """The artifact of a `prepare`, made where it is not there; a run uses it too."""
+    """Prepare images unless they are prepared, and return the artifact, which a run uses too."""
     node = project.by_label[label]
     bring_up_to_date(project.graph, node, root=ROOT, show=partial(os.write, 2))
     project.graph.code.save()
@@ -102,7 +102,7 @@ def _text(
     lines: list[str],
     num_dense_steps: int | None = None,
 ) -> str:
-    """Write the experiment whose pretraining takes so many seconds; return it."""
+    """Write the experiment whose pretraining takes so many seconds, and return its text."""
     experiment = read_experiment(str(target))
     threads = experiment.runtime.num_threads
     machine = Machine(product_rate(threads), threads)
@@ -122,7 +122,7 @@ def _text(
 
 
 def _pretrainings(preset: Experiment, network: Network, batch_size: int) -> list[PretrainConfig]:
-    """The pretrainings of the preset with another network, _NUM_EPOCHS long."""
+    """The preset's two pretrainings, of _NUM_EPOCHS epochs each, with this network and batch size."""
     values = preset.model_dump()
     values["backbone"] |= {
         name: getattr(network, name)
@@ -161,7 +161,7 @@ def _hours(text: str) -> float:
 
 
 def _name_of(source: Path) -> str:
-    """A name that an experiment may have."""
+    """A valid experiment name, made from the name of the folder or file."""
     stem = "".join(
         c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in source.name.split(".")[0]
     )

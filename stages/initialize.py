@@ -1,4 +1,4 @@
-"""A backbone with random weights, the floor of every table."""
+"""Draw a backbone with random weights, which every table shows for comparison."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write backbone.safetensors with the first values that pretraining would start from."""
+    """Write backbone.safetensors with the initial weights that pretraining would start from."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.models.backbones import build_backbone

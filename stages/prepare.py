@@ -1,4 +1,4 @@
-"""Stage: check and split the images of an experiment, and decode them once where that fits."""
+"""Check and split the images of an experiment, and decode them once if they fit."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
 def _draw(output: Path) -> None:
     try:
         write_data_sheets(PreparedDataset.open(output), output / DATA_SHEETS)
-    except Exception as error:  # the data are prepared: a picture of them must not take that away
+    except Exception as error:  # a picture that cannot be drawn must not undo the preparation
         print(f"caution: no pictures of the data were drawn: {error}")
 
 

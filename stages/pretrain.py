@@ -1,11 +1,11 @@
-"""Pretrain one arm at one seed: checkpoints while it runs, the backbone at the end."""
+"""Pretrain one arm at one seed; write checkpoints while it runs and the backbone at the end."""
 
 from pathlib import Path
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
 
-FEW_STEPS = 300  # below, the teacher's weights are still close to the first ones (this project's experience)
+FEW_STEPS = 300  # in fewer, the teacher hardly leaves its initial weights (this project's experience)
 
 
 def run(
@@ -13,11 +13,11 @@ def run(
 ) -> str:
     """Write backbone.safetensors, student.safetensors and metrics.jsonl.
 
-    Also backbone-epoch<n>.safetensors as the schedule asks for it. The base starts as that of the artifact
-    `start`, if there is one.
+    Also writes backbone-epoch<n>.safetensors if the schedule asks for it. The base starts from the weights of
+    the artifact `start`, if there is one.
 
-    The backbone is what the method's authors evaluate: iBOT's teacher, the student of the others. Returns its
-    digest: what later stages depend on, unlike the speeds in the log.
+    The backbone is the network that the method's authors evaluate: the teacher of iBOT, the student of the
+    others. Returns the backbone's digest, on which later stages depend; they do not depend on the log.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset

@@ -1,4 +1,4 @@
-"""Pretrain with the flags of the published HSSL command; the same graph and stages as `doit run`."""
+"""Pretrain with the flags of the published HSSL command, through the same graph and stages as `doit run`."""
 
 import subprocess
 import sys
@@ -15,11 +15,11 @@ EXPERIMENT = "experiment.toml"
 
 
 def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
-    """Write the experiment's file, run its pretraining, and link what came out beside it; the exit code.
+    """Write the experiment's file, run its pretraining, and link the results beside it; return the exit code.
 
     Args:
-        arguments: of the command line; None: of this process.
-        root: of the project.
+        arguments: the command line's arguments; None: those of this process.
+        root: the project's folder.
     """
     parser = published_parser()
     given = parser.parse_args(arguments)
@@ -46,14 +46,14 @@ def main(arguments: list[str] | None = None, *, root: Path = ROOT) -> int:
 
 
 def linked(artifacts: list[Path], output: Path) -> list[str]:
-    """Link every file of a run into `output` and remove links to older exports; lines that list the files.
+    """Link every file of a run into `output`, remove links to older exports, and return a listing.
 
     Args:
-        artifacts: of the run; where two have a file of one name, the first one's is linked.
+        artifacts: the run's artifacts; if two have a file of the same name, the first one's is linked.
         output: the folder for the links.
 
     Raises:
-        FileExistsError: a file that is no link has the name of a result.
+        FileExistsError: `output` holds a regular file with the name of a result.
     """
     own = ("job.json", "stamp.json")
     found = [path for folder in reversed(artifacts) for path in folder.iterdir() if path.is_file()]

@@ -1,4 +1,4 @@
-"""Any probe of cached features; which one, its settings say."""
+"""Run a probe of cached features; its settings say which one."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -11,10 +11,10 @@ from pipeline.graph.stage_runner import serve
 def run(
     config: ProbeSection, output: Path, *, features: Path, runtime: RuntimeConfig, labels: Path | None = None
 ) -> None:
-    """Write the rows of the probe, its predictions and what else it leaves.
+    """Write the probe's rows, its predictions and any other file that it makes.
 
     Args:
-        labels: a subset of the training images to learn from; None: all.
+        labels: artifact of the subset of training images to learn from; None: all of them.
     """
     from pipeline.evaluate.probe_data import open_probe
     from pipeline.report.classification_rows import write_outcome

@@ -1,4 +1,4 @@
-"""The report of an experiment: one page that works offline, and its figures for papers."""
+"""Write the report of an experiment: one page that works offline, and figures for papers."""
 
 from pathlib import Path
 

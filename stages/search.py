@@ -1,4 +1,4 @@
-"""Choose an auxiliary head: rank the candidates of the joint trainings."""
+"""Choose an auxiliary head: rank the candidates by the scores of the joint trainings."""
 
 from pathlib import Path
 

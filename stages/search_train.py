@@ -1,4 +1,4 @@
-"""Train all candidate heads together on one base: checkpoints while it runs, scores at the end."""
+"""Train all candidate heads together on one base; write checkpoints while it runs and scores at the end."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.graph.stage_runner import serve
 def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str:
     """Write scores.json, cost.json and metrics.jsonl. No labels are read.
 
-    Returns the digest of the scores: what the ranking depends on, unlike the seconds in cost.json.
+    Returns the digest of the scores, on which the ranking depends, without the seconds in cost.json.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset

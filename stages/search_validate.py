@@ -1,4 +1,4 @@
-"""Does the search's ranking hold? Compare it with the gain of every candidate trained alone."""
+"""Check the search's ranking against the gain of every candidate trained alone."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.studies.search_validation import write_search_validation
 def run(
     config: SearchValidateConfig, output: Path, *, search: Path, runs: list[Run], runtime: RuntimeConfig
 ) -> None:
-    """Write search-validate.{md,csv,tex,json,txt} from the search and every candidate trained alone."""
+    """Write search-validate.{md,csv,tex,json,txt} from the search and the candidates trained alone."""
     write_search_validation(output, config, search, runs)
 
 

@@ -1,4 +1,4 @@
-"""Segmentation: a decoder trained on one backbone, frozen or fine-tuned, and measured on the test images."""
+"""Train a segmentation decoder on a frozen or fine-tuned backbone, and score it on the test images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
-    """Write the trained model, rows with replicates, scores of each class, and pictures."""
+    """Write the trained model, rows with bootstrap replicates, scores by class, and pictures."""
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.finetune.model_file import save_model

@@ -1,4 +1,4 @@
-"""Choose a share of the labelled training images, the same for every arm."""
+"""Choose a share of the labelled training images, the same images for every arm."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: SubsetConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write the rows of the chosen images, and for people their names and classes."""
+    """Write the chosen images' rows in the data set and, for people, their names and classes."""
     from pipeline.datasets.label_subset import LabelSubset, stratified_positions, write_subset
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.storage.files import write_text

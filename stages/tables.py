@@ -12,7 +12,7 @@ from pipeline.storage.runs import Run
 
 
 def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
-    """Write table.{md,csv,tex,json,txt} from the rows of every probe of every arm at every seed."""
+    """Write table.{md,csv,tex,json,txt} from the rows of all probes, arms and seeds."""
     rows, made_with = [], set()
     for probe in runs:
         rows += read_rows(probe.directory, arm=probe.key.arm, seed=probe.key.seed)

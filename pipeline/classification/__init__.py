@@ -1,1 +1,1 @@
-"""Classifiers made of whole backbones: network, batches, loss, predictions."""
+"""Classifiers fine-tuned from whole backbones: network, batches, loss, predictions."""

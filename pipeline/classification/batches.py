@@ -1,4 +1,4 @@
-"""Labelled images -> the mixed views and soft targets of one step."""
+"""Batches for training a classifier: augmented and mixed images, with soft targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from pipeline.transforms.mixing import mixed, soft_targets
 
 @dataclass(frozen=True, eq=False)
 class ClassificationBatch:
-    """B images; each shows what is left of two, and its target says how much of whose class."""
+    """B images with soft targets; an image may be a mixture of two, in the proportion its target states."""
 
     names: Sequence[str]
     images: np.ndarray  # (B, 3, S, S) float32
     targets: np.ndarray  # (B, K) float32, rows that sum to 1
 
     def microbatch(self, index: int, num_microbatches: int) -> "ClassificationBatch":
-        """One of so many equal parts."""
+        """Part `index` of `num_microbatches` equal parts."""
         size = len(self.images) // num_microbatches
         images = slice(index * size, (index + 1) * size)
         return ClassificationBatch(self.names[images], self.images[images], self.targets[images])
@@ -31,7 +31,7 @@ class ClassificationBatch:
 
 @dataclass(frozen=True, eq=False)
 class BatchMaker:
-    """Makes the batch of any step, from any thread."""
+    """Makes the batch of any step; may be called from any thread."""
 
     config: FinetuneConfig
     dataset: PreparedDataset
@@ -52,7 +52,7 @@ class BatchMaker:
 
 
 def labelled_images(dataset: PreparedDataset, split: str) -> LabelledImages:
-    """The labelled images of a split, none where it has none."""
+    """The labelled images of a split."""
     rows = dataset.indices(split)
     rows = rows[dataset.labels[rows] >= 0]
     return LabelledImages(

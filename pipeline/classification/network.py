@@ -24,12 +24,12 @@ _UNUSED = {"patches": {"mask_token", "norm.weight", "norm.bias"}, "cls": {"mask_
 
 
 class PooledBackbone(nn.Module):
-    """The vector of an image that is classified.
+    """Pools a backbone's tokens to the one vector per image that is classified.
 
     Args:
         network: the backbone; its parameters are shared, not copied.
         pooling: "patches": the mean patch token of the last block, before the final norm; "cls": the CLS
-            token, after it.
+            token after the final norm.
     """
 
     frozen = False
@@ -80,7 +80,7 @@ class Classifier(nn.Module):
         return self.predict_classes(pooled if self.pool_norm is None else self.pool_norm(pooled))
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """images (B, 3, H, W) float32 -> (B, K) float32, of a network that is not trained any more."""
+        """Logits (B, K) float32 of images (B, 3, H, W) float32, without gradients."""
         with jt.no_grad():
             return self(jt.array(images)).numpy()
 
@@ -88,13 +88,13 @@ class Classifier(nn.Module):
 def open_classifier(
     path: Path, num_classes: int, *, pooling: Pooling, seed: int
 ) -> tuple[Classifier, FrozenBackbone]:
-    """A classifier on top of a backbone file.
+    """Build a classifier on the backbone in a file.
 
     Returns:
-        The classifier, and the file's metadata of the backbone: input statistics, kind of weights.
+        The classifier, and what the file says about the backbone: input statistics, kind of weights.
 
     Raises:
-        WeightsError: no backbone of this project, or arrays that do not fit it.
+        WeightsError: the file holds no backbone of this project, or its arrays do not fit.
     """
     stored = load_backbone(path)
     return Classifier(stored.network, num_classes, pooling=pooling, seed=seed), stored

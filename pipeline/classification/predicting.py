@@ -21,12 +21,12 @@ def ranked_classes(
     mean: np.ndarray,
     std: np.ndarray,
 ) -> np.ndarray:
-    """The likeliest classes of the central crops, likeliest first, the lowest of equals first.
+    """The most likely classes of the central crops, most likely first; the lowest class wins a tie.
 
     Args:
         logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
-        rows: (n,) of the data set.
-        mean, std: (3,) of the channels in [0, 1].
+        rows: (n,) rows of the images in the data set.
+        mean, std: (3,), of the channels in [0, 1].
 
     Returns:
         (n, min(5, K)) int64.

@@ -1,4 +1,4 @@
-"""How a classifier came about, in the words of a table."""
+"""Describes, for a table, how a classifier was trained."""
 
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.finetune import FinetuneConfig
@@ -7,12 +7,12 @@ _TOKENS = {"patches": "mean patch token", "cls": "CLS token"}
 
 
 def protocol(config: FinetuneConfig, *, weights: str, num_images: int, labels: str) -> str:
-    """One sentence that tells two recipes apart, and a supervised network from one that was pretrained.
+    """A sentence that distinguishes recipes, and supervised training from fine-tuning of pretrained weights.
 
     Args:
         weights: kind of the backbone's weights, see `FrozenBackbone`.
-        num_images: that it was trained on.
-        labels: what is said of them, with a comma in front; empty where all were used.
+        num_images: number of training images.
+        labels: text on the subset of labels, with a comma in front; empty if all were used.
     """
     schedule, view, mixing = config.schedule, config.view, config.mixing
     steps = schedule_in_steps(schedule, num_images).num_steps

@@ -1,4 +1,4 @@
-"""A schedule in epochs as one in optimiser steps."""
+"""Converts a schedule in epochs into one in optimiser steps."""
 
 from pipeline.config.dense import FinetuneSchedule
 from pipeline.config.finetune import ClassificationSchedule
@@ -7,7 +7,7 @@ _LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stat
 
 
 def schedule_in_steps(schedule: ClassificationSchedule, num_images: int) -> FinetuneSchedule:
-    """The same for so many training images; the warm-up keeps its share."""
+    """The schedule in optimiser steps for so many training images; the warm-up keeps its share of them."""
     num_steps = max(1, schedule.min_steps, round(schedule.epochs * num_images / schedule.batch_size))
     return FinetuneSchedule(
         num_steps=num_steps,

@@ -1,4 +1,4 @@
-"""Training a classifier end to end."""
+"""Trains a classifier end to end."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def train_classifier(
     """Train `network` in place, resuming from `output`; see `pipeline.training.loop.train`.
 
     Args:
-        backbone_digest: of the file that the network was made of; a checkpoint of another one is refused.
+        backbone_digest: digest of the backbone's file; a checkpoint that was made with another is refused.
     """
     config, rows = batches.config, batches.rows
 

@@ -1,1 +1,1 @@
-"""What a user may set: TOML files read into frozen, validated values."""
+"""The settings of an experiment: TOML files, read into frozen, validated values."""

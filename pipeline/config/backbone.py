@@ -1,4 +1,4 @@
-"""The base: its kinds, their named sizes, and what follows from the numbers."""
+"""The base: its kinds, their named sizes, and the values that follow from its sizes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ _CHANNELS_OF_A_HEAD = 64  # of attention, in a ViT of any named size
 
 @dataclass(frozen=True)
 class BaseKind:
-    """The numbers of one kind of base."""
+    """The settings that one kind of base has."""
 
     sizes: dict[str, dict[str, Any]]  # by name, the smallest first; "custom" states the same numbers itself
     default_size: str
@@ -59,7 +59,7 @@ BASES: dict[str, BaseKind] = {
 
 
 def _own_numbers(kind: BaseKind) -> list[str]:
-    """What a size of this kind states."""
+    """The names of the settings that a size of this kind sets."""
     return list(kind.sizes[kind.default_size])
 
 
@@ -92,7 +92,7 @@ class BackboneConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _resolved(cls, values):
-        """Fill in the numbers of kind and size, so that a resolved config says everything."""
+        """Fill in the values of kind and size, so that the resolved configuration is complete."""
         if not isinstance(values, dict) or str(values.get("kind", "vit")) not in BASES:
             return values
         kind = BASES[str(values.get("kind", "vit"))]
@@ -143,51 +143,51 @@ class BackboneConfig(Section):
 
     @property
     def hierarchical(self) -> bool:
-        """Four stages of halving maps, or one map throughout."""
+        """Whether the base has four stages with maps of halving size, rather than one map throughout."""
         return BASES[self.kind].hierarchical
 
     @property
     def stage_dims(self) -> tuple[int, ...]:
-        """Channels of each stage's map, of a hierarchical base."""
+        """Channels of each stage's feature map, for a hierarchical base."""
         widening = 4 if self.bottleneck else 1
         return tuple(self.embed_dim * 2**stage * widening for stage in range(NUM_STAGES))
 
     @property
     def stage_strides(self) -> tuple[int, ...]:
-        """Pixels from one place of each stage's map to the next, of a hierarchical base."""
+        """Pixels between neighbouring positions of each stage's feature map, for a hierarchical base."""
         return tuple(self.patch_size * 2**stage for stage in range(NUM_STAGES))
 
     @property
     def stride(self) -> int:
-        """Pixels from one place of the last map to the next: masks, crops and grids go by it."""
+        """Pixels between neighbouring positions of the last feature map, used for masks, crops and grids."""
         return self.stage_strides[-1] if self.hierarchical else self.patch_size
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Places of the last map of a global crop, (h, w)."""
+        """Size (h, w) of a global crop's last feature map, in positions."""
         return (self.image_size // self.stride,) * 2
 
     @property
     def dim(self) -> int:
-        """Channels of the last map."""
+        """Channels of the last feature map."""
         return self.stage_dims[-1] if self.hierarchical else self.embed_dim
 
     @property
     def num_blocks(self) -> int:
-        """Residual blocks."""
+        """Number of residual blocks."""
         return sum(self.depths) if self.hierarchical else self.depth
 
     @property
     def num_feature_blocks(self) -> int:
-        """So many last blocks can frozen features be taken from: all, or those of the last stage."""
+        """Number of last blocks that can give frozen features: all of them, or those of the last stage."""
         return self.depths[-1] if self.hierarchical else self.depth
 
     @property
     def map_heads(self) -> int:
-        """Attention heads of an auxiliary head over the last map: as many as the base has there.
+        """Number of attention heads of an auxiliary head on the last map: the same as the base has there.
 
-        Of a base without attention: one for each 64 channels, as a ViT has, fewer where those do not divide;
-        this project's own choice.
+        For a base without attention, one for each 64 channels, as in a ViT, or fewer if that does not divide
+        the channels; this is the project's own choice.
         """
         if self.num_heads is not None:
             return self.num_heads * 2 ** (NUM_STAGES - 1) if self.hierarchical else self.num_heads

@@ -9,7 +9,7 @@ from pipeline.config.section import NonNegative, NonNegativeInt, Positive, Posit
 
 
 def drawn_as(drawing: str) -> BeforeValidator:
-    """Of a data section: photo-scenes are drawn like this where the section does not say how."""
+    """The data section, with this drawing for photo-scenes unless the section names one."""
 
     def filled_in(data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("photo_scenes", {}), dict):
@@ -20,7 +20,7 @@ def drawn_as(drawing: str) -> BeforeValidator:
 
 
 def annotated_with(annotation: Literal["label-map", "objects"]) -> AfterValidator:
-    """Of a data section: its images must be labelled like this, so that preparing others fails."""
+    """The data section, which must have this kind of annotation, so that preparing any other fails."""
 
     def settled(data: DataConfig) -> DataConfig:
         if data.annotation not in ("any", annotation):
@@ -31,7 +31,7 @@ def annotated_with(annotation: Literal["label-map", "objects"]) -> AfterValidato
 
 
 class FinetuneSchedule(Section):
-    """Optimiser and length of a fine-tuning; the same number of steps for every arm."""
+    """Optimiser and length of fine-tuning; the number of steps is the same for every arm."""
 
     num_steps: PositiveInt = 160_000
     batch_size: PositiveInt = 16
@@ -50,7 +50,7 @@ class FinetuneSchedule(Section):
 
 
 class SegmentViewConfig(Section):
-    """What segmentation trains on and tests on, in pixels."""
+    """Sizes, in pixels, of the images that segmentation trains and tests on."""
 
     crop_size: PositiveInt = 512
     resize: tuple[PositiveInt, PositiveInt] = (
@@ -86,7 +86,7 @@ class SegmentHeadConfig(Section):
 
 
 class SegmentConfig(Section):
-    """All that decides one segmentation, given backbone and data."""
+    """All settings of one segmentation run, given backbone and data."""
 
     head: Literal["linear", "uper"]
     frozen: bool
@@ -99,7 +99,7 @@ class SegmentConfig(Section):
 
 
 class DetectViewConfig(Section):
-    """What detection trains on and tests on, in pixels."""
+    """Sizes, in pixels, of the images that detection trains and tests on."""
 
     short_sides: tuple[PositiveInt, ...] = tuple(range(480, 801, 32))
     max_long_side: PositiveInt = 1333
@@ -122,7 +122,7 @@ class DetectViewConfig(Section):
 
 
 class DetectHeadConfig(Section):
-    """Pyramid, RPN and cascade."""
+    """Feature pyramid, RPN and cascade."""
 
     stages: int = Field(default=3, ge=1, le=3)  # 1: Mask R-CNN
     tap_norm: bool = False  # the backbone's final norm on each of its four feature maps
@@ -150,7 +150,7 @@ class DetectHeadConfig(Section):
 
 
 class DetectConfig(Section):
-    """All that decides one detection, given backbone and data."""
+    """All settings of one detection run, given backbone and data."""
 
     frozen: bool
     heads: DetectHeadConfig
@@ -180,7 +180,7 @@ class DenseProbeConfig(Section):
 
 
 class SegmentationSection(Section):
-    """Segmentation of an experiment: its data, its runs, and how they are trained."""
+    """Segmentation in an experiment: its data, its runs, and how they are trained."""
 
     data: Annotated[DataConfig, drawn_as("mosaics"), annotated_with("label-map")] = DataConfig(
         annotation="label-map", photo_scenes=PhotoScenesConfig(drawing="mosaics")
@@ -196,7 +196,7 @@ class SegmentationSection(Section):
     num_pictures: NonNegativeInt = 8
 
     def stage_config(self, run: str, seed: int) -> SegmentConfig:
-        """The section of one run of the stage `segment`."""
+        """Settings of one run of the stage `segment`."""
         head, _, kind = run.partition("-")
         return SegmentConfig(
             head=head,
@@ -210,7 +210,7 @@ class SegmentationSection(Section):
 
 
 class DetectionSection(Section):
-    """Detection and instance masks of an experiment."""
+    """Detection and instance segmentation in an experiment."""
 
     data: Annotated[DataConfig, drawn_as("objects"), annotated_with("objects")] = DataConfig(
         annotation="objects", photo_scenes=PhotoScenesConfig(drawing="objects")
@@ -226,7 +226,7 @@ class DetectionSection(Section):
     num_pictures: NonNegativeInt = 8
 
     def stage_config(self, run: str, seed: int) -> DetectConfig:
-        """The section of one run of the stage `detect`."""
+        """Settings of one run of the stage `detect`."""
         return DetectConfig(
             frozen=run == "frozen",
             seed=seed,

@@ -6,7 +6,7 @@ _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
 def check_device(device: str) -> str:
-    """Return the name if it is one.
+    """Return the device's name if it is valid.
 
     Raises:
         ValueError: it is not.

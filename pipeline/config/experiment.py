@@ -1,6 +1,6 @@
 """An experiment: the arms to compare, the seeds, and one section per stage.
 
-Its keys stand in this order in every listing, so the keys that follow from a table are between two classes.
+Listings show its keys in the order of the classes here, so the keys that tables add come between two classes.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ from pipeline.pretrain.methods.settings import ARMS, METHODS, Arm
 
 
 class _Compared(Section):
-    """The arms, and what all of them have in common before any method."""
+    """The arms, and the settings that they share whatever their method."""
 
     # Names a folder in results/. Where it is not given: the stem of the experiment's file.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -53,7 +53,7 @@ class _Compared(Section):
 
 
 class _Pretrained(with_sections(_Compared, METHODS)):
-    """How a backbone comes about, and the features that are taken from it."""
+    """How a backbone is pretrained, and which features are extracted from it."""
 
     regularisation: RegularisationConfig = RegularisationConfig()
     crops: CropConfig = CropConfig()
@@ -65,7 +65,7 @@ class _Pretrained(with_sections(_Compared, METHODS)):
 
 
 class Experiment(with_sections(_Pretrained, SECTIONS)):
-    """Everything that `doit run all` needs to know."""
+    """All settings of `doit run all`."""
 
     # Each runs where its section is there; `finetune = false` takes out what an extended experiment has. The
     # dense tasks are on data of their own.
@@ -182,7 +182,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         return self
 
     def arm(self, name: str) -> Arm:
-        """How the backbone of an arm comes by its weights."""
+        """How the backbone of an arm gets its weights."""
         return Arm(pretrained=False) if name in self.weights else ARMS[name]
 
     def studied_arm(self, section: AblateSection | SearchSection) -> str:
@@ -191,16 +191,16 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         return section.arm or next(arms)
 
     def gain_over(self, arm: str) -> str:
-        """The arm that a studied arm's gain is taken to: as in the table, its method alone if it is there."""
+        """The arm over which a studied arm's gain is computed: its method without head, if it is an arm."""
         alone = self.arm(arm).alone
         return alone if alone in self.arms else self.baseline
 
     def initialize_config(self, seed: int) -> InitializeConfig:
-        """The section of the stage that draws random weights."""
+        """Settings of the stage that draws random weights."""
         return InitializeConfig(backbone=self.backbone, normalization=self.data.normalization, seed=seed)
 
     def pretrain_config(self, arm: str, seed: int) -> PretrainConfig:
-        """The section of one pretraining: the arms differ in nothing but what `ARMS` says."""
+        """Settings of one pretraining; the arms differ only in what `ARMS` states."""
         chosen = ARMS[arm]
         method = getattr(self, chosen.method)
         objective = (
@@ -222,7 +222,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         )
 
     def start_weights(self) -> ForeignConfig | None:
-        """Another project's weights that pretraining starts from."""
+        """Another project's weights from which pretraining starts, or None."""
         start = self.start
         if start is None or start.source is None:
             return None

@@ -9,10 +9,10 @@ from pipeline.config.section import NonNegative, NonNegativeInt, Positive, Posit
 
 
 def checked_label_shares(shares: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """The shares themselves.
+    """Return the shares if they are valid.
 
     Raises:
-        ValueError: none, one twice, or one outside 0 < share <= 1.
+        ValueError: there is none, one appears twice, or one is not in 0 < share <= 1.
     """
     if shares is None:
         return None
@@ -29,7 +29,7 @@ class SubsetConfig(Section):
 
 
 class ClassificationViewConfig(Section):
-    """What a classifier trains on and is tested on, in pixels."""
+    """Sizes, in pixels, of the images that a classifier trains and tests on."""
 
     image_size: PositiveInt = 224
     resize: PositiveInt = 256  # short side, then the central square of `image_size`: for testing
@@ -55,7 +55,7 @@ class ClassificationViewConfig(Section):
 
 
 class MixingConfig(Section):
-    """Each image of a batch mixed with another one, and the labels alike."""
+    """Mixup and cutmix: each image of a batch is mixed with another one, and so are their labels."""
 
     probability: Share = 1.0  # that a batch is mixed
     mixup_alpha: NonNegative = 0.8  # weights are Beta(alpha, alpha); 0: no mixup
@@ -65,7 +65,7 @@ class MixingConfig(Section):
 
 
 class ClassificationSchedule(Section):
-    """Optimiser and length; lengths in epochs of the labelled training images in use."""
+    """Optimiser and length of training; lengths are in epochs of the labelled training images in use."""
 
     epochs: Positive = 100.0
     min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for so many steps at least
@@ -92,7 +92,7 @@ class ClassificationSchedule(Section):
 
 
 class FinetuneRecipe(Section):
-    """How a classifier is made of a backbone, trained and tested."""
+    """How a classifier is built on a backbone, trained and tested."""
 
     pooling: Literal["patches", "cls"] = "patches"  # mean patch token and a norm of its own (MAE); CLS (iBOT)
     view: ClassificationViewConfig = ClassificationViewConfig()
@@ -103,13 +103,13 @@ class FinetuneRecipe(Section):
 
 
 class FinetuneConfig(FinetuneRecipe):
-    """All that decides one fine-tuning, given backbone, data and labels."""
+    """All settings of one fine-tuning run, given backbone, data and labels."""
 
     seed: NonNegativeInt
 
 
 class FinetuneSection(FinetuneRecipe):
-    """Fine-tuning of every backbone of an experiment; `random` is the supervised network from scratch."""
+    """Fine-tuning of every backbone of an experiment; for `random`, supervised training from scratch."""
 
     data: DataConfig | None = None  # other images to transfer to; None: those of the experiment
     label_shares: tuple[float, ...] | None = None  # None: those of the experiment
@@ -117,6 +117,6 @@ class FinetuneSection(FinetuneRecipe):
     _checked_shares = field_validator("label_shares")(checked_label_shares)
 
     def stage_config(self, seed: int) -> FinetuneConfig:
-        """The section of one run of the stage `finetune`."""
+        """Settings of one run of the stage `finetune`."""
         recipe = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
         return FinetuneConfig(seed=seed, **recipe)

@@ -1,4 +1,4 @@
-"""What the sections of all methods of self-supervised learning have in common."""
+"""The base class of the settings of all self-supervised methods."""
 
 from typing import ClassVar, TypeVar
 
@@ -9,15 +9,15 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class MethodSection(Section):
-    """What a method sets in place of other sections; None leaves their value.
+    """A method's own settings replace those of other sections; None keeps the other section's value.
 
     Class attributes:
         implementation: "module:Class" of its networks and loss, for `pkgutil.resolve_name`; it loads Jittor.
-        whole_batch: whether a term of the loss sees all images of a batch at once, so that the mean over
-            parts of a batch is another loss.
-        local_crops: whether the student sees small crops, if the experiment has any.
-        prototypes: whether [projection_head] and [objective] are its: distributions over prototypes, and a
-            patch loss from `objective.patch_start_epoch` on.
+        whole_batch: whether a loss term compares all images of a batch, so that its mean over microbatches
+            would be another loss.
+        local_crops: whether the student sees local crops, if the experiment has any.
+        prototypes: whether the method uses [projection_head] and [objective]: distributions over prototypes,
+            and a patch loss from `objective.patch_start_epoch` on.
     """
 
     implementation: ClassVar[str]
@@ -37,21 +37,21 @@ class MethodSection(Section):
     drop_path_rate: Share | None = None
 
     def put_into(self, section: SectionT) -> SectionT:
-        """[schedule] or [regularisation] of the experiment with the method's own numbers in it."""
+        """The experiment's [schedule] or [regularisation], with the method's own values in it."""
         given = {name: getattr(self, name, None) for name in type(section).model_fields}
         return section.model_copy(update={name: value for name, value in given.items() if value is not None})
 
     def crops_taken(self, crops: CropConfig) -> CropConfig:
-        """The experiment's crops as the method takes them."""
+        """The experiment's crops, adapted to the method."""
         return crops if self.local_crops else crops.model_copy(update={"num_local": 0})
 
     def masks_taken(self, masks: MaskConfig) -> MaskConfig:
-        """The experiment's masks as the method takes them."""
+        """The experiment's masks, adapted to the method."""
         return masks
 
     def check_grid(self, grid: tuple[int, int]) -> None:
         """Refuse a map of (h, w) patches that the method cannot be trained on.
 
         Raises:
-            ValueError: says what does not fit.
+            ValueError: the map does not fit; the message says why.
         """

@@ -21,7 +21,7 @@ HeadKind = Annotated[str, AfterValidator(_known_kind)]
 
 
 class AuxiliaryHeadConfig(HeadNumbers):
-    """Blocks of another architecture at the backbone's width; discarded after pretraining.
+    """The auxiliary head: blocks of another architecture, as wide as the backbone; only for pretraining.
 
     Of `HeadNumbers`, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None, whatever
     was given, so that changing `kind` needs no other change.
@@ -39,7 +39,7 @@ class AuxiliaryHeadConfig(HeadNumbers):
     @model_validator(mode="before")
     @classmethod
     def _resolved(cls, values):
-        """Fill in the numbers of the kind and leave out all others."""
+        """Fill in the settings that the kind has, and leave out all others."""
         if not isinstance(values, dict):
             return values
         defaults = AUXILIARY_HEADS.get(str(values.get("kind", "convnext")))
@@ -56,11 +56,11 @@ class AuxiliaryHeadConfig(HeadNumbers):
 
     @property
     def shortcuts(self) -> tuple[bool, ...]:
-        """Whether each block has its shortcuts."""
+        """Whether each block has shortcut (residual) connections."""
         return (self.first_shortcut, *[True] * (self.depth - 1))
 
     def check_width(self, dim: int) -> None:
-        """Refuse what does not fit a backbone's feature map.
+        """Refuse a head that does not fit the backbone's feature map.
 
         Raises:
             ValueError: the attention heads do not divide its width `dim`.
@@ -72,7 +72,7 @@ class AuxiliaryHeadConfig(HeadNumbers):
 
 
 class ProjectionHeadConfig(Section):
-    """Two separate MLPs (base, auxiliary) in front of one shared prototype layer, or of two."""
+    """Two separate MLPs (base, auxiliary), followed by one shared prototype layer or two."""
 
     hidden_dim: PositiveInt = 2048  # of the MLPs' hidden layers
     num_layers: int = Field(default=3, ge=1)  # of each MLP
@@ -98,7 +98,7 @@ class ProjectionHeadConfig(Section):
 
     @property
     def patch_dim(self) -> int:
-        """Prototypes that patches are compared with."""
+        """Number of prototypes with which patches are compared."""
         return self.num_prototypes if self.num_patch_prototypes is None else self.num_patch_prototypes
 
 

@@ -1,4 +1,4 @@
-"""TOML file or preset name -> Experiment, with every mistake reported at once."""
+"""Reads a TOML file or a preset into an Experiment, and reports every mistake at once."""
 
 import difflib
 import hashlib
@@ -15,7 +15,7 @@ PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
 class ConfigError(ValueError):
-    """The experiment cannot be used; the message lists every mistake with its key."""
+    """The experiment is invalid; the message lists every mistake with its key."""
 
 
 def preset_names() -> list[str]:
@@ -31,7 +31,7 @@ def read_experiment(name_or_path: str) -> Experiment:
     the file's stem is the name.
 
     Raises:
-        ConfigError: no such file or preset, not TOML, or any invalid, unknown or missing key.
+        ConfigError: there is no such file or preset, it is not TOML, or a key is invalid, unknown or missing.
     """
     path = _locate(name_or_path)
     values = _merged(path, seen=())
@@ -55,7 +55,7 @@ def _locate(name_or_path: str) -> Path:
 
 
 def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """The file's values over those of the preset or file that it extends."""
+    """The values of the preset or file that this file extends, overridden by its own."""
     if path in seen:
         raise ConfigError(f"{path}: extends itself through {[str(p) for p in seen]}")
     try:
@@ -88,7 +88,7 @@ def _place_source(section: Any, start: Path) -> None:
 
 
 def _place_start(path: Path, section: Any, start: Path) -> None:
-    """Make `start.checkpoint` absolute and note the file's digest, in place: its content is what counts."""
+    """Make `start.checkpoint` absolute and add the file's digest, in place: only its content counts."""
     checkpoint = section.get("checkpoint") if isinstance(section, dict) else None
     if not isinstance(checkpoint, str) or not checkpoint.endswith(".safetensors"):
         return
@@ -104,7 +104,7 @@ def _place_start(path: Path, section: Any, start: Path) -> None:
 
 
 def _place_weights(path: Path, key: str, section: Any, start: Path) -> None:
-    """Make the `source` of foreign weights absolute and note the digest of what is there, in place."""
+    """Make the `source` of foreign weights absolute and add the digest of its content, in place."""
     source = section.get("source") if isinstance(section, dict) else None
     if not isinstance(source, str):
         return
@@ -141,7 +141,7 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
-    """The only section that has this key; else the key of the same section that is spelled most like it."""
+    """The only section that has this key; else the key of the same section with the most similar spelling."""
     section: type[BaseModel] = Experiment
     for part in location[:-1]:
         section = _sections(section).get(str(part), section)
@@ -153,7 +153,7 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
 
 
 def _sections(section: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """Those directly below a section, by key."""
+    """The sections directly below a section, by key."""
     return {
         name: kind
         for name, field in section.model_fields.items()

@@ -9,20 +9,20 @@ from pydantic_core import to_jsonable_python
 
 
 class Location:
-    """Marks a path in a section that has the digest of what is there beside it.
+    """Marks a path whose content has a digest in the same section.
 
-    The digest decides what is computed, so a moved file changes no fingerprint.
+    Only the digest enters the fingerprint, so moving the file changes no fingerprint.
     """
 
 
 class Section(BaseModel):
-    """A frozen value. An unknown key, a wrong type or a value out of range is an error.
+    """A frozen section of settings. An unknown key, a wrong type or a value out of range is an error.
 
-    `true` is no number, text is neither a number nor `true`, and 2.0 is no whole number; but a whole number
-    stands for a float. Lists become tuples.
+    `true` is not a number, text is neither a number nor `true`, and 2.0 is not an integer; but an integer is
+    accepted as a float. Lists become tuples.
 
-    A stage may read a section's fields, its class attributes and its properties: all of them are in
-    `readable_values`, and so in the fingerprint. What takes arguments and computes has no place here.
+    A stage may read a section's fields, class attributes and properties: all are in `readable_values`, and so
+    in the fingerprint. Functions that take arguments and compute something do not belong here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
@@ -34,20 +34,20 @@ class Section(BaseModel):
 
 
 def _with_tuples(value: Any) -> Any:
-    """TOML and JSON have lists only, and a strict section takes none for a tuple."""
+    """Turn lists into tuples: TOML and JSON only have lists, which a strict section would refuse."""
     if isinstance(value, dict):
         return {key: _with_tuples(one) for key, one in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def with_sections(base: type[Section], sections: Mapping[str, type[Section]]) -> type[Section]:
-    """`base` with a further key for each section: what stands there when nothing is said are its defaults."""
+    """`base` with a further key for each section, which holds the section's defaults unless it is set."""
     fields = {name: (section, section()) for name, section in sections.items()}
     return create_model(base.__name__, __base__=base, **fields)
 
 
 def readable_values(value: Any) -> Any:
-    """All that a stage can read off a section, as plain JSON values: also what its properties make of it."""
+    """All values that a stage can read from a section, its properties included, as plain JSON values."""
     if isinstance(value, Section):
         section = type(value)
         fields = [name for name, info in section.model_fields.items() if Location not in info.metadata]

@@ -1,4 +1,4 @@
-"""One section per stage. Lengths are in epochs of the training part; rates are for the whole batch."""
+"""One section per stage. Lengths are in epochs of the training images; learning rates are per whole batch."""
 
 import os
 from typing import Annotated, Literal
@@ -27,7 +27,7 @@ from pipeline.pretrain.methods.settings import IbotConfig, MethodConfig
 
 
 class RuntimeConfig(Section):
-    """How to run, not what to compute: none of this enters a fingerprint."""
+    """How to run, not what to compute: none of these settings enters a fingerprint."""
 
     # "cuda:N": the card with index N of those that CUDA_VISIBLE_DEVICES leaves visible; "cuda": the first.
     device: Annotated[str, AfterValidator(check_device)] = "auto"
@@ -77,7 +77,7 @@ class ScheduleConfig(Section):
 
 
 class StartConfig(Section):
-    """Where a pretraining starts, in place of random initial weights."""
+    """The weights that pretraining starts from instead of random ones."""
 
     # A checkpoint.safetensors of this project; relative to the experiment's file. Everything in it is taken
     # over, also its step: training goes on from there on this experiment's schedule.
@@ -109,10 +109,10 @@ class StartConfig(Section):
 
 
 class PretrainConfig(Section):
-    """All that decides a pretrained backbone, given the prepared images.
+    """All settings of a pretraining, given the prepared images.
 
-    `schedule`, `regularisation`, `crops` and `masks` are the method's: `Experiment.pretrain_config` has put
-    the method's own numbers into them.
+    `Experiment.pretrain_config` has already put the method's own values into `schedule`, `regularisation`,
+    `crops` and `masks`.
     """
 
     method: MethodConfig = IbotConfig()
@@ -160,7 +160,7 @@ class PretrainConfig(Section):
 
 
 class InitializeConfig(Section):
-    """A backbone with random weights: the floor of every table."""
+    """A backbone with random weights, which every table shows for comparison."""
 
     backbone: BackboneConfig
     normalization: Literal["imagenet", "dataset"]

@@ -29,10 +29,10 @@ _HeadKeys = create_model(
 
 
 class HeadChanges(_HeadKeys):
-    """What differs from the experiment's `auxiliary_head`, by any of its keys; what is not given stays."""
+    """Changes to the experiment's `auxiliary_head`, by any of its keys; other keys keep their values."""
 
     def applied_to(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
-        """The changed head. Another kind starts from its own default of each number that it has one for.
+        """The head with these changes. Another kind starts from its own default of each number it takes.
 
         Raises:
             ValueError: there is no such head.
@@ -60,11 +60,11 @@ class AblateSection(Section):
         return self
 
     def named_changes(self) -> dict[str, HeadChanges]:
-        """Variants by name, those of the product last."""
+        """The variants' changes by name; those of the product come last."""
         return self.variants | dict(self._products())
 
     def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
-        """The variants of `head`."""
+        """The variants of `head`, by name."""
         return {name: changes.applied_to(head) for name, changes in self.named_changes().items()}
 
     def _products(self) -> Iterator[tuple[str, HeadChanges]]:
@@ -77,7 +77,7 @@ class AblateSection(Section):
 class SearchSection(Section):
     """Candidates that are trained together on one base for a short schedule, without labels.
 
-    How the paper searches is not in what was released: all of this is this project's own.
+    The released code does not contain the paper's search: all of this is the project's own.
     """
 
     arm: str | None = None  # whose head is searched for; null: the experiment's first arm with a head
@@ -93,19 +93,19 @@ class SearchSection(Section):
     ranking: Proxy = "cka"
 
     def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
-        """The candidates, each with what it does not say taken from `head`."""
+        """The candidates by name; settings that a candidate does not state are those of `head`."""
         return {name: changes.applied_to(head) for name, changes in self.candidates.items()}
 
 
 def in_name_order(heads: Mapping[str, AuxiliaryHeadConfig]) -> dict[str, AuxiliaryHeadConfig]:
-    """Sorted: a fingerprint does not see the order of keys, so no number may depend on it."""
+    """The values sorted by name: a fingerprint ignores the order of keys, so no number may depend on it."""
     return dict(sorted(heads.items()))
 
 
 def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
-    """The same training in `epochs` epochs: warm-ups and all other lengths in epochs shrink in proportion.
+    """The same training in `epochs` epochs: warm-ups and all other lengths in epochs are scaled alike.
 
-    It starts from first values, and keeps no backbone on its way.
+    It starts from random weights, and exports no backbone before its end.
     """
     share = epochs / config.schedule.epochs
     lengths = _lengths(config.schedule, share) | {"epochs": epochs, "export_every_epochs": 0}
@@ -117,7 +117,7 @@ def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
 
 
 def _lengths(section: Section, share: float) -> dict[str, float]:
-    """Shares of what a section says in epochs; how often something is saved, a whole number, is no length."""
+    """The section's lengths in epochs, scaled; intervals of saving, which are integers, are not lengths."""
     fields = type(section).model_fields
     return {
         name: value * share
@@ -127,7 +127,7 @@ def _lengths(section: Section, share: float) -> dict[str, float]:
 
 
 class JointTrainingConfig(Section):
-    """All that decides one joint training, given the prepared images."""
+    """All settings of one joint training, given the prepared images."""
 
     pretrain: PretrainConfig  # of any one candidate alone; its head counts for nothing
     candidates: dict[str, AuxiliaryHeadConfig]
@@ -142,7 +142,7 @@ class JointTrainingConfig(Section):
 
     @cached_property
     def alone(self) -> dict[str, PretrainConfig]:
-        """Candidate -> its training by itself."""
+        """Name of each candidate -> settings of its training alone."""
         return {
             name: self.pretrain.model_copy(update={"auxiliary_head": head})
             for name, head in self.candidates.items()
@@ -150,7 +150,7 @@ class JointTrainingConfig(Section):
 
 
 class StudyConfig(TablesSection):
-    """What the tables of all studies need."""
+    """Settings that the tables of all studies need."""
 
     experiment: str
     arm: str
@@ -161,16 +161,16 @@ class StudyConfig(TablesSection):
 
 
 class AblateConfig(StudyConfig):
-    """The table of `ablate`."""
+    """Settings of the table of `ablate`."""
 
 
 class SearchConfig(StudyConfig):
-    """The table of `search`."""
+    """Settings of the table of `search`."""
 
     ranking: Proxy
 
 
 class SearchValidateConfig(StudyConfig):
-    """The table of `search-validate`."""
+    """Settings of the table of `search-validate`."""
 
     ranking: Proxy

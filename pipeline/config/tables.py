@@ -1,4 +1,4 @@
-"""What the result tables say."""
+"""Settings of the result tables."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from pipeline.config.section import PositiveInt, Section
 
 
 class TablesSection(Section):
-    """What all tables have in common, those of the studies too."""
+    """Settings that all tables share, including those of the studies."""
 
     # Of every interval: those of the values, of the differences, over seeds and of Kendall's tau.
     confidence: float = Field(default=0.95, gt=0, lt=1)
@@ -14,7 +14,7 @@ class TablesSection(Section):
 
 
 class TablesConfig(TablesSection):
-    """Whose results, in which order, and compared with what."""
+    """Which arms the table shows, in which order, and compared with what."""
 
     experiment: str
     arms: tuple[str, ...]  # order of the rows
@@ -25,5 +25,5 @@ class TablesConfig(TablesSection):
 
     @property
     def compared_with(self) -> dict[str, str]:
-        """Arm -> the one that its difference is taken to."""
+        """Arm -> the arm from which its difference is computed."""
         return {arm: self.alone.get(arm, self.baseline) for arm in self.arms}

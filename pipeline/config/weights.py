@@ -1,4 +1,4 @@
-"""Weights that another project has written: where they are, and what their file may not say."""
+"""Weights from another project: where they are, and settings that their file may lack."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ForeignConfig(Section):
-    """A file of PyTorch or safetensors, or a folder as Hugging Face has them; see docs/weights.md."""
+    """A file of PyTorch or safetensors, or a folder as on the Hugging Face Hub; see docs/weights.md."""
 
     source: Annotated[str, Location]  # relative to the experiment's file
     sha256: str | None = None  # of what is read there; filled in when the experiment is read
@@ -39,7 +39,7 @@ class ForeignConfig(Section):
 
 
 def digest_of_source(path: Path) -> str:
-    """SHA-256 of a file, or of the names and digests of what may be read in a folder.
+    """SHA-256 of a file, or of the names and digests of the files that may be read in a folder.
 
     Raises:
         OSError: it cannot be read.

@@ -1,1 +1,1 @@
-"""How many operations a network takes."""
+"""How many operations a network needs, and how long a stage will take."""

@@ -1,7 +1,7 @@
-"""Multiplications of decoders upon a base, from the configuration alone: segmentation and detection.
+"""Multiplications of the segmentation and detection decoders, from the configuration alone.
 
-Forward passes of one image, without the base; counted as in `pipeline.costs.multiplications`. Places of a
-level are pixels over its stride squared, so padding counts nothing.
+They are of one image's forward pass, without the base, counted as in `pipeline.costs.multiplications`. A
+level's number of positions is the image's pixels over its stride squared, so padding counts nothing.
 """
 
 import math
@@ -11,15 +11,15 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.dense import DetectHeadConfig, SegmentHeadConfig
 from pipeline.costs.multiplications import dense_multiplications
 
-_FINEST_STRIDE = 4  # pixels, of the pyramid over a base of one map
-_BOX_PLACES, _MASK_PLACES = 7**2, 14**2  # that are pooled from a box
-_MASKED_SHARE = 0.25  # of the boxes that a step trains on: those that hold an object, at most
+_FINEST_STRIDE = 4  # pixels; of the pyramid that is made from a base with a single feature map
+_BOX_POSITIONS, _MASK_POSITIONS = 7**2, 14**2  # pooled from each box
+_MASKED_SHARE = 0.25  # at most this share of the boxes that a step trains on holds an object
 _OUTPUTS_OF_ANCHOR = 5
 
 
 @dataclass(frozen=True)
 class Level:
-    """One map of the pyramid."""
+    """One feature map of the pyramid."""
 
     positions: float
     dim: int
@@ -28,7 +28,7 @@ class Level:
 def segmentation_multiplications(
     heads: SegmentHeadConfig, head: str, backbone: BackboneConfig, pixels: float, *, num_classes: int
 ) -> float:
-    """The linear head, or UPerNet with the auxiliary head that trains beside it."""
+    """Multiplications of the linear head, or of UPerNet with the auxiliary head that is trained beside it."""
     if head == "linear":
         dims = backbone.stage_dims if backbone.hierarchical else (backbone.dim,) * 4
         return pixels / backbone.patch_size**2 * sum(dims) * num_classes
@@ -52,11 +52,11 @@ def detection_multiplications(
     num_boxes: float,
     num_masks: float,
 ) -> float:
-    """Pyramid and RPN of an image, box heads of every stage, and mask heads.
+    """Multiplications of the pyramid, the RPN, the box heads of every stage, and the mask heads.
 
     Args:
-        num_boxes: that each stage looks at.
-        num_masks: boxes that each mask head looks at.
+        num_boxes: boxes that each stage classifies.
+        num_masks: boxes that each mask head segments.
     """
     enlarged, levels = _pyramid(backbone, pixels)
     width = heads.width
@@ -66,21 +66,24 @@ def detection_multiplications(
         positions += levels[-1].positions / 4
     rpn = positions * width * (9 * width + _OUTPUTS_OF_ANCHOR * len(heads.anchor_ratios))
     deltas = 4 * (1 if heads.class_agnostic else num_classes)
-    hidden = [width * _BOX_PLACES, *[heads.box_hidden_dim] * heads.box_fcs]
-    box = heads.box_convs * _BOX_PLACES * 9 * width**2 + dense_multiplications(hidden)
+    hidden = [width * _BOX_POSITIONS, *[heads.box_hidden_dim] * heads.box_fcs]
+    box = heads.box_convs * _BOX_POSITIONS * 9 * width**2 + dense_multiplications(hidden)
     box += hidden[-1] * (num_classes + 1 + deltas)
-    mask = _MASK_PLACES * (9 * heads.mask_convs + 4) * width**2
+    mask = _MASK_POSITIONS * (9 * heads.mask_convs + 4) * width**2
     num_mask_heads = heads.stages if heads.mask_heads == "each" else 1
     return enlarged + pyramid + rpn + heads.stages * num_boxes * box + num_mask_heads * num_masks * mask
 
 
 def trained_masks(heads: DetectHeadConfig) -> float:
-    """Boxes of an image whose masks a step trains, at most."""
+    """Largest number of boxes per image whose masks a training step segments."""
     return _MASKED_SHARE * heads.roi_samples
 
 
 def _pyramid(backbone: BackboneConfig, pixels: float) -> tuple[float, list[Level]]:
-    """What is multiplied to enlarge the maps of a base of one size, and four levels from fine to coarse."""
+    """Multiplications of the upsampling, and the four levels of the pyramid, from fine to coarse.
+
+    A hierarchical base has the four levels already; the single map of any other is upsampled.
+    """
     if backbone.hierarchical:
         sizes = zip(backbone.stage_strides, backbone.stage_dims, strict=True)
         return 0.0, [Level(pixels / stride**2, dim) for stride, dim in sizes]

@@ -1,9 +1,9 @@
-"""How long a stage is expected to take on a processor where it never ran: a function for each kind of stage.
+"""Seconds that a stage is expected to take on a processor where it never ran: one function per kind of stage.
 
-A training step takes (its operations + STEP_OPERATIONS) / (SHARE x the rate of products on this machine). The
-second term stands for what is no product: operators, the optimiser, Python. All that was measured is marked;
-it was measured with this project on two cores of an AMD EPYC with AVX2 that reaches 130 GFLOP/s, on 28
-November 2026. Such a forecast is good to about a factor of 2.
+A training step takes (its operations + STEP_OPERATIONS) / (SHARE x this machine's rate of matrix products).
+STEP_OPERATIONS stands for everything that is not a matrix product: operators, the optimiser, Python. Measured
+values are marked; they were measured with this project on two cores of an AMD EPYC with AVX2 that reaches
+130 GFLOP/s, on 28 November 2026. Such a forecast is good to about a factor of 2.
 """
 
 from dataclasses import dataclass
@@ -19,36 +19,36 @@ from pipeline.costs.pretraining import step_operations
 from pipeline.costs.probes import search_operations, sweep_operations
 from pipeline.evaluate.probes.settings import LinearConfig, LogisticConfig
 
-# Measured: steps of ViT-S/16 at 224 pixels reach 0.77 of the rate of products, of `cifar10` 0.58 (26 November
-# 2026, an AMD EPYC with AVX-512 and 219 GFLOP/s), of `quickstart` 0.3.
+# Share of the rate of matrix products that a training step reaches. Measured: 0.77 for ViT-S/16 at 224 px,
+# 0.58 for `cifar10` (26 November 2026, an AMD EPYC with AVX-512 and 219 GFLOP/s), 0.3 for `quickstart`.
 SHARE = 0.72
-STEP_OPERATIONS = 8e9  # measured: steps of `quickstart`, 7 to 11 thousand millions in 0.2 to 0.3 s
-# Measured likewise: a linear head on a frozen base, of `quickstart` 35 s for 1200 steps, of `camvid` 39 s.
+STEP_OPERATIONS = 8e9  # measured: a step of `quickstart`, 7e9 to 11e9 operations, takes 0.2 to 0.3 s
+# Measured: 1200 steps of a linear head on a frozen base take 35 s with `quickstart`, 39 s with CamVid.
 LINEAR_STEP_OPERATIONS = 2.3e9
 START_SECONDS = 1.8  # measured: `initialize`, which starts Jittor and draws a network
-# Measured, of a stage that was the first of its kind: what it took longer than a later one.
+# Measured: how much longer the first stage of a kind takes than a later one, because it compiles.
 COMPILE_SECONDS = {
     "core": 120.0, "pretrain": 46.0, "dense_probe": 6.0, "segment-linear": 28.0, "segment-uper": 62.0,
     "detect": 82.0,
 }  # fmt: skip
-# Measured: images drawn by `prepare`, seconds a pixel, with `quickstart`.
+# Measured with `quickstart`: seconds per pixel of the images that `prepare` draws.
 DRAWN_PIXEL_SECONDS = {"patches": 7.7e-7, "mosaics": 1.5e-6, "objects": 2.1e-6}
-# Measured: `features`, probes and tests of `smoke`, and of `quickstart` beside other work.
-READ_IMAGE_SECONDS = 1.5e-3  # of one core: an image of 32 pixels read, cropped and handed over
-READ_PIXEL_SECONDS = 4e-8  # likewise, a pixel: 128 files of 500 x 375 pixels a second, see docs/speed.md
-NEIGHBOUR_SECONDS = 4e-8  # of k-NN, a query beside an image of the bank, without the product
-SWEEP_SHARE = 0.4  # of the rate of products, that the sweep of the linear probe reaches
-ITERATION_SECONDS = 1e-3  # of logistic regression, however small
-ITERATION_PRODUCT_SECONDS = 1.5e-9  # likewise, for each image x channel x class
-PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 1.5e-4  # of `dense_probe`: whole, and a patch
-SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # a test image, beside the network's products
-# Measured, and much the same for any experiment.
+# Measured in `features`, the probes and the tests of `smoke`, and of `quickstart` beside other work.
+READ_IMAGE_SECONDS = 1.5e-3  # of one core, to read, crop and hand over an image of 32 pixels
+READ_PIXEL_SECONDS = 4e-8  # likewise, per pixel: 128 files of 500 x 375 pixels a second, see docs/speed.md
+NEIGHBOUR_SECONDS = 4e-8  # k-NN, per query and image of the bank, without the matrix product
+SWEEP_SHARE = 0.4  # share of the rate of matrix products that the sweep of the linear probe reaches
+ITERATION_SECONDS = 1e-3  # an iteration of logistic regression, however small
+ITERATION_PRODUCT_SECONDS = 1.5e-9  # and what it takes more for each image x channel x class
+PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 1.5e-4  # `dense_probe`: once, and per patch
+SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # per test image, beside the network's products
+# Measured; nearly the same in every experiment.
 CURVES_SECONDS, TABLES_SECONDS, REPORT_SECONDS, PROBE_SECONDS = 1.6, 0.2, 21.0, 0.1
 
 
 @dataclass(frozen=True)
 class Images:
-    """How many images of each split, and classes."""
+    """Number of images in each split, and of classes."""
 
     train: int
     val: int
@@ -57,32 +57,32 @@ class Images:
 
     @property
     def all(self) -> int:
-        """Of all splits."""
+        """Number of images in all splits together."""
         return self.train + self.val + self.test
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What computes: operations a second of float32 products, and threads."""
+    """The processor: floating-point operations per second in float32 matrix products, and threads."""
 
     rate: float
     threads: int
 
     def step_seconds(self, operations: float, overhead: float = STEP_OPERATIONS) -> float:
-        """Of one training step, whose operators beside the products take as long as `overhead` operations."""
+        """Seconds of a training step, whose operators that are no products take as long as `overhead` operations."""
         return (operations + overhead) / (SHARE * self.rate)
 
     def forward_seconds(self, multiplications: float) -> float:
-        """Of products alone."""
+        """Seconds that the matrix products of a forward pass take."""
         return 2 * multiplications / (SHARE * self.rate)
 
     def reading_seconds(self, pixels: float) -> float:
-        """Of an image of so many pixels."""
+        """Seconds to read an image of so many pixels, with every thread reading."""
         return (READ_IMAGE_SECONDS + READ_PIXEL_SECONDS * pixels) / self.threads
 
 
 def prepare_seconds(config: DataConfig) -> float | None:
-    """None for images of others, which are not counted before they are prepared."""
+    """Seconds to draw the images; None for images on disk, which are only counted when they are prepared."""
     images, drawn = drawn_images(config, 1), config.photo_scenes
     if images is None:
         return None
@@ -90,7 +90,7 @@ def prepare_seconds(config: DataConfig) -> float | None:
 
 
 def drawn_images(config: DataConfig, num_classes: int) -> Images | None:
-    """The images of a set that the configuration names the sizes of; None for any other."""
+    """Image counts of a drawn data set, whose sizes the configuration names; None for any other data set."""
     if config.source != "photo-scenes":
         return None
     drawn = config.photo_scenes
@@ -98,7 +98,10 @@ def drawn_images(config: DataConfig, num_classes: int) -> Images | None:
 
 
 def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -> float:
-    """Of all steps in float32; in bfloat16, on a processor that multiplies it, up to 1.65 times less."""
+    """Seconds that all training steps take in float32.
+
+    In bfloat16, on a processor with instructions for it, they take up to 1.65 times less.
+    """
     num_steps = max(1, round(config.schedule.epochs * images.train / config.schedule.batch_size))
     parts = config.schedule.accumulation_steps
     return START_SECONDS + num_steps * parts * machine.step_seconds(step_operations(config) / parts)
@@ -107,20 +110,20 @@ def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -
 def features_seconds(
     config: FeaturesConfig, backbone: BackboneConfig, images: Images, machine: Machine
 ) -> float:
-    """Of every image of the set."""
+    """Seconds to compute the features of all images."""
     encoded = machine.forward_seconds(backbone_multiplications(backbone, config.crop_size))
     return START_SECONDS + images.all * (encoded + machine.reading_seconds(config.resize**2))
 
 
 def knn_seconds(backbone: BackboneConfig, images: Images, machine: Machine) -> float:
-    """Of validation and test images beside the training images."""
+    """Seconds to find the neighbours of every validation and test image among the training images."""
     queries = images.val + images.test
     products = search_operations(queries, images.train, backbone.dim) / (SHARE * machine.rate)
     return PROBE_SECONDS + queries * images.train * NEIGHBOUR_SECONDS + products
 
 
 def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
-    """Of the sweep over all learning rates."""
+    """Seconds to train the linear classifiers of all learning rates."""
     channels = backbone.dim * (config.num_blocks + config.average_pool)
     operations = sweep_operations(
         images.train,
@@ -133,7 +136,7 @@ def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Image
 
 
 def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: Images) -> float:
-    """As if every regression took all its iterations."""
+    """Seconds for all regressions, at most: each is taken to use all its iterations."""
     one = ITERATION_SECONDS
     one += images.train * backbone.dim * images.num_classes * ITERATION_PRODUCT_SECONDS
     return PROBE_SECONDS + len(config.inverse_strengths) * config.max_iterations * one
@@ -142,7 +145,7 @@ def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: I
 def finetune_seconds(
     config: FinetuneConfig, backbone: BackboneConfig, images: Images, machine: Machine
 ) -> float:
-    """`images.train`: those that are learned from."""
+    """Seconds to fine-tune on `images.train` labelled images and classify the validation and test images."""
     schedule, size = config.schedule, config.view.image_size
     forward = backbone_multiplications(backbone, size)
     num_steps = max(1, schedule.min_steps, round(schedule.epochs * images.train / schedule.batch_size))

@@ -1,4 +1,4 @@
-"""What a forecast needs to know of this machine: how fast it multiplies, and what is compiled already."""
+"""What a forecast needs to know about this machine: how fast it multiplies, and what is already compiled."""
 
 import hashlib
 import time
@@ -12,17 +12,17 @@ from pipeline.runtime.processor import model_and_flags
 from pipeline.storage.files import read_json, write_json
 
 RATES = "product_rates.json"
-_SIDE = 512  # of the square matrices: large enough for the full rate, small enough for many tries
+_SIDE = 512  # rows of the square matrices: large enough for the full rate, small enough for many tries
 _SECONDS = 0.1
-# A first pretraining compiles about 50; a cache with fewer is one that no experiment has used.
+# A first pretraining compiles about 50 operators; a cache with fewer has not been used by any experiment.
 _OPERATORS_OF_A_RUN = 50
 
 
 def product_rate(threads: int) -> float:
-    """Operations a second of float32 matrix products by NumPy.
+    """Floating-point operations per second in NumPy's float32 matrix products.
 
-    Other work on the machine makes a try slower, never faster: the fastest one seen so far counts, which is
-    kept in the cache for this processor and number of threads. Without a usable cache nothing is kept.
+    Other work on the machine makes a measurement slower, never faster. So the fastest one so far counts; it
+    is kept in the cache for this processor and number of threads. Without a usable cache nothing is kept.
     """
     root, key = _usable_cache(), _key(threads)
     if root is None:
@@ -35,7 +35,7 @@ def product_rate(threads: int) -> float:
 
 
 def is_compiled() -> tuple[bool, bool]:
-    """Whether Jittor's core is, and whether the operators of a run are, in the cache of compiled code."""
+    """Whether the cache of compiled code holds Jittor's core, and whether it holds the operators of a run."""
     root = _usable_cache()
     if root is None:
         return False, False
@@ -50,7 +50,7 @@ def is_compiled() -> tuple[bool, bool]:
 
 
 def _usable_cache() -> Path | None:
-    """A run would refuse to start without one; a plan is no run."""
+    """The folder of compiled code, or None if there is none: a run would refuse to start, a plan need not."""
     try:
         return cache_root()
     except OSError:
@@ -75,7 +75,7 @@ def _key(threads: int) -> str:
 
 
 def _kept(path: Path) -> dict[str, float]:
-    """Empty where nothing was kept, or what was is no JSON: it is measured again."""
+    """Rates measured earlier, by processor; empty if there are none or the file is not JSON."""
     try:
         return read_json(path)
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Multiplications of forward passes, from the configuration alone; all other counts are made of these.
+"""Multiplications of forward passes, from the configuration alone; all other counts build on these.
 
-Shapes: n positions of a map, D channels. A product with an (a, b) matrix counts a b for each row; norms,
-activations, softmax, pooling and sums count nothing, nor does the resampling of a position embedding.
+Symbols: a feature map has n positions of D channels. A product with an (a, b) matrix counts a b for each row;
+norms, activations, softmax, pooling, sums and the resampling of a position embedding count nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,18 +13,21 @@ from pipeline.models.auxiliary_heads.kinds import BLOCKS
 
 
 def backbone_multiplications(config: BackboneConfig, size: int) -> float:
-    """Of one image of size x size pixels."""
+    """Multiplications of the base for one image of size x size pixels."""
     return _BACKBONES[config.kind](config, size)
 
 
 def head_multiplications(head: AuxiliaryHeadConfig, backbone: BackboneConfig, size: int) -> float:
-    """Of one image of size x size pixels, whose last map is there."""
+    """Multiplications of the auxiliary head on the last feature map of one image of size x size pixels."""
     side = size / backbone.stride
     return head.depth * BLOCKS[head.kind].multiplications(head, side, backbone)
 
 
 def embedding_multiplications(config: BackboneConfig, size: int) -> float:
-    """Of a base's first layer, whose input takes no gradient, for one image of size x size pixels."""
+    """Multiplications of the base's first layer for one image of size x size pixels.
+
+    They are counted apart because a backward pass computes no gradient of the image.
+    """
     if config.kind == "resnet":
         kernel, stride = (3, 1) if config.patch_size == 1 else (7, 2)
         return (size / stride) ** 2 * kernel**2 * 3 * config.embed_dim
@@ -32,12 +35,15 @@ def embedding_multiplications(config: BackboneConfig, size: int) -> float:
 
 
 def blocks_multiplications(tokens: float, dim: int, *, depth: int, mlp_ratio: float) -> float:
-    """Of transformer blocks whose tokens all see each other: 4 D^2 + 2 T D of attention, and the MLP."""
+    """Multiplications of transformer blocks with global attention.
+
+    For each of T tokens: 4 D^2 + 2 T D for the attention, and 2 mlp_ratio D^2 for the MLP.
+    """
     return depth * tokens * ((4 + 2 * mlp_ratio) * dim**2 + 2 * tokens * dim)
 
 
 def dense_multiplications(widths: Sequence[int]) -> float:
-    """Of one row through linear layers of these widths, the input's first."""
+    """Multiplications of one vector through linear layers of these widths, the input's first."""
     return float(sum(a * b for a, b in pairwise(widths)))
 
 
@@ -52,18 +58,21 @@ def _swin(config: BackboneConfig, size: int) -> float:
         seen = min(config.window_size, side) ** 2
         return n * ((4 + 2 * config.mlp_ratio) * dim**2 + 2 * seen * dim)
 
-    return embedding_multiplications(config, size) + _of_stages(config, size, block)
+    return embedding_multiplications(config, size) + _sum_of_stages(config, size, block)
 
 
 def _convnext(config: BackboneConfig, size: int) -> float:
     def block(n: float, dim: int, side: float) -> float:
         return n * (config.kernel_size**2 * dim + 2 * config.mlp_ratio * dim**2)
 
-    return embedding_multiplications(config, size) + _of_stages(config, size, block)
+    return embedding_multiplications(config, size) + _sum_of_stages(config, size, block)
 
 
-def _of_stages(config: BackboneConfig, size: int, block: Callable[[float, int, float], float]) -> float:
-    """Blocks of all stages; before the last three, maps from 4 positions of half the channels to one."""
+def _sum_of_stages(config: BackboneConfig, size: int, block: Callable[[float, int, float], float]) -> float:
+    """Multiplications of the blocks of all stages, and of the patch merging before the last three.
+
+    Merging maps 4 positions of half the channels to one.
+    """
     total = 0.0
     for stage, (depth, dim, stride) in enumerate(
         zip(config.depths, config.stage_dims, config.stage_strides, strict=True)

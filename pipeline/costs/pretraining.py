@@ -1,12 +1,12 @@
-"""How many floating-point operations a step of pretraining needs, by arithmetic, for every method.
+"""How many floating-point operations a pretraining step needs, by arithmetic, for every method.
 
-A multiplication and its addition are 2 operations; what is multiplied in a forward pass is counted in
-`pipeline.costs.multiplications`. A backward pass takes twice its forward pass, for the gradients of both
-factors; once where a factor takes none, as the images and a teacher's vectors. The optimiser, the moving
-average and all that is no product count nothing.
+A multiplication with its addition counts as 2 operations; `pipeline.costs.multiplications` counts the
+multiplications of a forward pass. A backward pass takes twice its forward pass, for the gradients of both
+factors of a product; once where one factor has no gradient, such as the images or a teacher's vectors. The
+optimiser, the moving average and everything that is not a product count nothing.
 
-Counted is what the step needs. What is padded, or computed twice to save memory, is not in it. Two
-simplifications: a detached head counts as one that is not, and the patch loss as if taken from the start.
+Only what the step needs is counted, not padding or what is computed twice to save memory. Two
+simplifications: a detached head counts like any other, and the patch loss counts from the first step.
 
 Symbols: V global views of B images, N positions of a view's last map, D the base's width.
 """
@@ -22,11 +22,11 @@ from pipeline.costs.multiplications import (
 
 
 def step_operations(config: PretrainConfig, num_hidden: float | None = None) -> float:
-    """Operations of one optimiser step on a whole batch.
+    """Floating-point operations of one optimiser step on a whole batch.
 
     Args:
-        num_hidden: hidden patches of the batch, for iBOT; None: as many as its masks hide on average. MAE
-            hides equally many in every batch.
+        num_hidden: hidden patches of the batch, for iBOT; None: the average over its masks. MAE hides the
+            same number in every batch.
 
     Raises:
         ValueError: the method's operations are not counted here.
@@ -39,18 +39,18 @@ def step_operations(config: PretrainConfig, num_hidden: float | None = None) -> 
 
 
 def is_counted(config: PretrainConfig) -> bool:
-    """Whether the method's operations are counted here."""
+    """Whether this file can count the method's operations."""
     return config.method.name in ("ibot", *_OTHERS)
 
 
 def expected_hidden(config: PretrainConfig) -> float:
-    """Hidden patches of a batch that block masks hide on average: at most, for a block may not fit."""
+    """Average number of patches that block masks hide in a batch; an upper bound, as a block may not fit."""
     share = sum(config.masks.ratios) / len(config.masks.ratios)
     return share * _num_views(config) * num_positions(config, config.crops.global_size)
 
 
 def num_positions(config: PretrainConfig, size: int) -> int:
-    """N of a crop of `size` pixels."""
+    """N, the number of positions in the last map of a crop of `size` x `size` pixels."""
     return (size // config.backbone.stride) ** 2
 
 
@@ -60,7 +60,7 @@ def _num_views(config: PretrainConfig) -> int:
 
 
 def _forward(config: PretrainConfig, size: int) -> float:
-    """Base and auxiliary head of one crop."""
+    """Multiplications of base and auxiliary head for one crop, forward."""
     return backbone_multiplications(config.backbone, size) + _head(config, size)
 
 
@@ -70,16 +70,16 @@ def _head(config: PretrainConfig, size: int) -> float:
 
 
 def _both_passes(config: PretrainConfig, size: int) -> float:
-    """Base and auxiliary head of one crop, forward and backward."""
+    """Multiplications of base and auxiliary head for one crop, forward and backward."""
     return 3 * _forward(config, size) - embedding_multiplications(config.backbone, size)
 
 
 def _ibot(config: PretrainConfig, num_hidden: float) -> float:
-    """iBOT, and DINO as iBOT without patch loss.
+    """Multiplications of a step of iBOT, or of DINO, which is iBOT without patch loss.
 
-    The student projects CLS vectors of all crops and the hidden patches; the teacher CLS vectors of the
-    global crops, the hidden patches, and all its patches up to the bottleneck, for their mean. A batch norm
-    in the projection has all patches of a pass projected together.
+    The student projects the CLS vectors of all crops and the hidden patches. The teacher projects the CLS
+    vectors of the global crops and the hidden patches, and all its patches up to the bottleneck, for their
+    mean. With batch norm in the projection head, all patches of a pass are projected together.
     """
     crops, head, dim = config.crops, config.projection_head, config.backbone.dim
     to_bottleneck = dense_multiplications(
@@ -107,18 +107,21 @@ def _ibot(config: PretrainConfig, num_hidden: float) -> float:
         if not together or config.auxiliary_head:
             teacher += views * all_patches(crops.global_size)
         if together and config.auxiliary_head:
-            teacher += views * to_bottleneck  # of the base's CLS vectors, which are in the same batch
+            teacher += views * to_bottleneck  # the base's CLS vectors, which are in the same batch
     return student + teacher
 
 
 def _joint(config: PretrainConfig) -> float:
-    """MoCo v3, BYOL and SimCLR: projectors, predictors where there is a teacher, the contrast."""
+    """Multiplications of a step of MoCo v3, BYOL or SimCLR.
+
+    Beside base and head: the projectors, the predictors where there is a teacher, and the similarities.
+    """
     method, size, views = config.method, config.crops.global_size, _num_views(config)
     heads = 2 if config.auxiliary_head else 1
     hidden = [method.hidden_dim] * (method.projector_layers - 1)
     projector = dense_multiplications([config.backbone.dim, *hidden, method.out_dim])
     if method.name == "simclr":
-        # The base is contrasted with the head's vectors as they are, everything else with itself.
+        # The base is contrasted with the head's vectors without their gradient, everything else with itself.
         with_gradients = 3 if heads == 1 else 2 + 3
         contrast = with_gradients * views**2 * method.out_dim
         return views * (_both_passes(config, size) + 3 * heads * projector) + contrast
@@ -134,9 +137,10 @@ def _joint(config: PretrainConfig) -> float:
 
 
 def _mae(config: PretrainConfig) -> float:
-    """The base of what is seen, the decoder of everything; the head a whole map, its teacher whole crops.
+    """Multiplications of a step of MAE.
 
-    A base that cannot leave positions out, as any but the ViT, computes all of them.
+    The base encodes the visible patches and the decoder decodes all of them; the auxiliary head reads whole
+    maps and its teacher whole crops. A base other than a ViT cannot leave positions out and encodes all.
     """
     method, backbone, size = config.method, config.backbone, config.crops.global_size
     dim, width, positions = backbone.dim, method.decoder_dim, num_positions(config, size)

@@ -1,13 +1,13 @@
-"""How many operations probes of frozen features need, by arithmetic. A multiply-add counts as 2."""
+"""How many floating-point operations the probes of frozen features need. A multiply-add counts as 2."""
 
 
 def search_operations(num_queries: int, num_bank: int, channels: int) -> float:
-    """Of the similarities of every query with every row of the bank."""
+    """Operations for the similarities of every query with every vector of the bank."""
     return 2.0 * num_queries * num_bank * channels
 
 
 def sweep_operations(
     num_images: int, channels: int, *, num_classes: int, num_rates: int, epochs: int
 ) -> float:
-    """Of logits and weight gradients of every image, class and learning rate."""
+    """Operations for the logits and weight gradients of every image, class and learning rate."""
     return 4.0 * num_images * channels * num_classes * num_rates * epochs

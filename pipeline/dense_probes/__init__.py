@@ -1,1 +1,1 @@
-"""Probes of frozen patch features: nothing is trained but a linear classifier."""
+"""Probes of frozen patch features; only a linear classifier is trained."""

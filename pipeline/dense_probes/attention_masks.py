@@ -1,4 +1,4 @@
-"""The foreground as the last block's CLS attention sees it.
+"""Foreground masks from the CLS attention of the last block.
 
 Shapes: h x w patches, H x W pixels.
 """
@@ -9,7 +9,7 @@ from pipeline.dense_probes.patch_grid import patch_of_pixels
 
 
 def attended(attention: np.ndarray, mass: float) -> np.ndarray:
-    """The fewest patches that together hold more than the share `mass` of a head's attention to patches.
+    """For each head, the fewest patches that together hold more than the share `mass` of its attention.
 
     Args:
         attention: (heads, h, w), not negative.
@@ -30,7 +30,7 @@ def attended(attention: np.ndarray, mass: float) -> np.ndarray:
 
 
 def best_jaccard(kept: np.ndarray, foreground: np.ndarray) -> tuple[float, int]:
-    """Intersection over union with the foreground, in pixels, of the head that fits best.
+    """Largest IoU of a head's mask with the foreground, over pixels.
 
     Args:
         kept: (heads, h, w) bool.

@@ -35,7 +35,7 @@ def panel(image: np.ndarray) -> np.ndarray:
 
 
 def blocks(values: np.ndarray) -> np.ndarray:
-    """One colour per patch: (h, w, 3) or grey (h, w), in [0, 1] -> a panel of flat squares."""
+    """A panel of flat squares, one per patch, from colours (h, w, 3) or grey values (h, w) in [0, 1]."""
     shades = np.rint(255 * np.asarray(values, np.float64)).astype(np.uint8)
     if shades.ndim == 2:
         shades = np.repeat(shades[..., None], 3, axis=2)
@@ -50,7 +50,7 @@ def labels(label_map: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def tinted(shown: np.ndarray, marked: np.ndarray) -> np.ndarray:
-    """A panel with marked places (h, w) bool, patches or pixels, in another tone."""
+    """A panel in which marked patches or pixels, (h, w) bool, are tinted."""
     mask = Image.fromarray(marked.astype(np.uint8)).resize((PANEL, PANEL), Image.Resampling.NEAREST)
     inside = np.asarray(mask).astype(bool)[..., None]
     return np.where(inside, (1 - BLEND) * shown + BLEND * np.array(TINT), shown).astype(np.uint8)

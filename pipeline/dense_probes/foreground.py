@@ -1,4 +1,4 @@
-"""Objects as the probes that know no classes see them: truth boxes, and one foreground."""
+"""Ground truth for class-agnostic probes: object boxes, and one foreground mask."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from pipeline.datasets.targets import Objects
 
 
 def truth_boxes(objects: Objects) -> np.ndarray:
-    """(n, 4) float32: boxes of single objects; a crowd is none."""
+    """Ground-truth boxes (n, 4) float32 of all objects, without crowds."""
     return objects.boxes[~objects.crowd]
 
 
 def foreground(objects: Objects, height: int, width: int) -> np.ndarray:
-    """(height, width) bool: the union of all masks, crowds included; of boxes where a mask is not known.
+    """The union of all masks, crowds included, (height, width) bool; a box stands in for a missing mask.
 
     A box covers the pixels whose centres lie in it.
     """

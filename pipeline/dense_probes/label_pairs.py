@@ -1,4 +1,4 @@
-"""Which class was predicted for the pixels of which class, image by image, without a K x K matrix each.
+"""Confusion counts of each image, sparse: pairs of true and predicted class instead of a K x K matrix.
 
 Shapes: H x W pixels, n images, K classes.
 """
@@ -20,16 +20,16 @@ class LabelPairs:
     pixels: np.ndarray
 
     def confusion(self, num_classes: int) -> np.ndarray:
-        """(K, K) int64 pixels of all images, rows are the truth."""
+        """Confusion matrix of all images, (K, K) int64 pixels; rows are the ground truth."""
         cells = self.truth * num_classes + self.predicted
         return _summed(cells, self.pixels, num_classes**2).reshape(num_classes, num_classes)
 
     def renamed(self, names: np.ndarray) -> "LabelPairs":
-        """Every predicted number p becomes names[p]."""
+        """The pairs with every predicted number p replaced by names[p]."""
         return LabelPairs(self.image, self.truth, names[self.predicted], self.pixels)
 
     def areas(self, num_images: int, num_classes: int) -> np.ndarray:
-        """(n, 3, K) int64 pixels: right, predicted as, and labelled as each class, as `mean_iou` has them."""
+        """Areas (n, 3, K) int64, pixels, as in `mean_iou`: true positives, predicted and labelled pixels."""
         right = np.where(self.truth == self.predicted, self.pixels, 0)
         kinds = ((self.truth, right), (self.predicted, self.pixels), (self.truth, self.pixels))
         of_kinds = [
@@ -59,7 +59,7 @@ def pairs_of_image(truth: np.ndarray, predicted: np.ndarray, num_classes: int) -
 
 
 def joined_pairs(of_images: list[np.ndarray]) -> LabelPairs:
-    """What `pairs_of_image` found in each image, in order."""
+    """The pairs of several images, from `pairs_of_image`, in order."""
     image = np.repeat(np.arange(len(of_images)), [len(pairs) for pairs in of_images])
     truth, predicted, pixels = np.concatenate([np.zeros((0, 3), np.int64), *of_images]).T
     return LabelPairs(image, truth, predicted, pixels)

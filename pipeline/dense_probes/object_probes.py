@@ -1,4 +1,4 @@
-"""What attention and keys say about objects, on the test images of a detection data set.
+"""Object discovery by attention and keys, on the test images of a detection data set.
 
 Shapes: n images with objects, h x w patches.
 """
@@ -30,7 +30,7 @@ CENTRE_SIDES = tuple(side / 10 for side in range(1, 11))  # of the centred box, 
 
 @dataclass(frozen=True, eq=False)
 class FoundObjects:
-    """What was found in one image, as patches (h, w) bool."""
+    """The objects found in one image, as patches (h, w) bool."""
 
     attended: np.ndarray | None  # by the head that fits the objects best; None without CLS attention
     jaccard: float  # its IoU with them; without attention not a number
@@ -41,10 +41,10 @@ class FoundObjects:
 def object_probes(
     dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig, say: Callable[[str], None]
 ) -> list[Measure]:
-    """Attention Jaccard, and the CorLoc of LOST, of TokenCut and of a box in the centre.
+    """Jaccard index of the attention, and CorLoc of LOST, of TokenCut and of a box in the centre.
 
-    Of a base without CLS attention there is no Jaccard, which is said, and LOST and TokenCut take its patch
-    tokens for keys; both this project's own choice.
+    A base without CLS attention has no Jaccard index, which the output says, and LOST and TokenCut use its
+    patch tokens as keys; both are this project's own choice.
     """
     rows = rows_with_objects(dataset, "test")
     if not len(rows):
@@ -67,7 +67,7 @@ def object_probes(
 
 
 def rows_with_objects(dataset: PreparedDataset, split: str) -> np.ndarray:
-    """Images of a split with at least one object that is no crowd."""
+    """Rows of the images of a split with at least one object, crowds not counted."""
     rows = dataset.indices(split)
     return np.array([row for row in rows if len(truth_boxes(dataset.objects(int(row))))], np.int64)
 
@@ -75,7 +75,7 @@ def rows_with_objects(dataset: PreparedDataset, split: str) -> np.ndarray:
 def find_objects(
     features: PatchFeatures, objects: Objects, width: int, height: int, config: DenseProbeConfig
 ) -> FoundObjects:
-    """All that is found in one image of width x height pixels; the truth only chooses the best head."""
+    """Discover objects in one image of width x height pixels; the ground truth only selects the best head."""
     keys, grid = features.keys[0], features.grid
     kept, jaccard = None, float("nan")
     if features.attention is not None:
@@ -93,7 +93,7 @@ def find_objects(
 def image_scores(
     features: PatchFeatures, objects: Objects, width: int, height: int, config: DenseProbeConfig
 ) -> tuple[float, ...]:
-    """Jaccard; then whether the box of LOST, of TokenCut, and each of the centred boxes hits an object."""
+    """The Jaccard index, then whether the box of LOST, of TokenCut and each centred box hits an object."""
     found = find_objects(features, objects, width, height, config)
     boxes = [box_around(marked, height, width) for marked in (found.lost, found.token_cut)]
     boxes += [centered_box(side, height, width) for side in CENTRE_SIDES]
@@ -104,7 +104,7 @@ def image_scores(
 def _measures(
     scores: np.ndarray, images: TestImages, config: DenseProbeConfig, *, attends: bool
 ) -> list[Measure]:
-    """scores (n, 3 + centred boxes), as `image_scores` gives them."""
+    """The measures, from scores (n, 3 + number of centred boxes) of `image_scores`."""
     counts = resample_counts(len(scores), config.num_bootstrap)
 
     def mean(task: str, metric: str, values: np.ndarray, protocol: str) -> Measure:

@@ -1,4 +1,4 @@
-"""From marked patches to one box in the image.
+"""Boxes in the image from marked patches.
 
 Shapes: H x W pixels, h x w patches. Boxes are x1, y1, x2, y2 in pixels, continuous.
 """
@@ -8,7 +8,7 @@ from scipy import ndimage
 
 
 def component_of(marked: np.ndarray, seed: int) -> np.ndarray:
-    """The connected part (four neighbours) of marked patches (h, w) that holds patch `seed`, as (h, w) bool.
+    """The 4-connected component of marked patches (h, w) that contains patch `seed`, as (h, w) bool.
 
     Raises:
         ValueError: the seed is not marked.
@@ -21,7 +21,7 @@ def component_of(marked: np.ndarray, seed: int) -> np.ndarray:
 
 
 def box_around(marked: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(4,) float32: the tight box of marked patches (h, w) in an image of height x width pixels."""
+    """The tight box (4,) float32 around marked patches (h, w) in an image of height x width pixels."""
     rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
     x, y = width / marked.shape[1], height / marked.shape[0]
     return np.array(
@@ -30,7 +30,7 @@ def box_around(marked: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def centered_box(side: float, height: int, width: int) -> np.ndarray:
-    """(4,) float32: around the image's centre, both sides the share `side` of the image's."""
+    """The box (4,) float32 around the image's centre whose sides are the share `side` of the image's."""
     margin = (1 - side) / 2
     return np.array(
         [margin * width, margin * height, (1 - margin) * width, (1 - margin) * height], np.float32

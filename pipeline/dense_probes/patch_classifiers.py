@@ -1,4 +1,4 @@
-"""The ways of naming a patch by its token, learned from labelled training patches.
+"""Classifiers of patch tokens, fitted on labelled training patches.
 
 Shapes: Q patches, D channels, C classes that a classifier knows.
 """
@@ -19,7 +19,7 @@ SEED = 20  # of the sampled patches; not an option, so that arms differ in their
 
 
 class PatchClassifier(Protocol):
-    """Names patches by their tokens."""
+    """Predicts the classes of patches from their tokens."""
 
     @property
     def classes(self) -> np.ndarray: ...  # (C,) int64: class of each column of the scores
@@ -37,10 +37,10 @@ def fit_classifiers(
     config: DenseProbeConfig,
     num_threads: int,
 ) -> dict[str, PatchClassifier]:
-    """By task: a linear classifier, neighbours, and clusters, which know no labels.
+    """Fit, by task: a linear classifier, k nearest neighbours, and clusters, which use no labels.
 
     Raises:
-        ValueError: the training patches are of one class.
+        ValueError: all training patches are of one class.
     """
     num_classes = len(dataset.class_names)
     linear = fit_patch_linear(
@@ -61,7 +61,7 @@ def fit_classifiers(
 def labelled_patches(
     dataset: PreparedDataset, split: str, reader: PatchReader, config: DenseProbeConfig
 ) -> PatchSample | None:
-    """Patches of a split, at most as many images and patches as the configuration allows; None if none."""
+    """Labelled patches of a split, at most as many as the configuration allows; None if there are none."""
     rng = np.random.default_rng(SEED)
     rows = choose_images(rng, dataset.indices(split), config.max_train_images)
     if not len(rows):

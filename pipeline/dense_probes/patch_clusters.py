@@ -1,4 +1,4 @@
-"""Patches grouped without labels; the groups are named by the labels afterwards.
+"""k-means clusters of patches, found without labels and matched with classes afterwards.
 
 Shapes: M training patches, Q patches, D channels, K classes and as many clusters.
 """
@@ -18,7 +18,7 @@ NUM_STARTS = 3
 
 @dataclass(frozen=True, eq=False)
 class PatchClusters:
-    """k-means centres of tokens of length one."""
+    """k-means centres of normalised tokens."""
 
     centers: np.ndarray  # (K, D) float32
     classes: np.ndarray  # (K,) int64: what each cluster is taken for; before a match, its number
@@ -32,7 +32,7 @@ class PatchClusters:
         )
 
     def renamed(self, classes: np.ndarray) -> "PatchClusters":
-        """The same clusters, taken for other classes."""
+        """The same clusters with other classes."""
         return replace(self, classes=classes)
 
     def scores(self, tokens: np.ndarray) -> np.ndarray:
@@ -44,7 +44,7 @@ class PatchClusters:
 
 
 def fit_clusters(tokens: np.ndarray, num_clusters: int) -> PatchClusters:
-    """k-means of (M, D) tokens, the best of three starts; at most M clusters."""
+    """Cluster (M, D) tokens by k-means, the best of three starts; at most M clusters."""
     means = KMeans(min(num_clusters, len(tokens)), n_init=NUM_STARTS, random_state=SEED)
     # One thread: with more, the sums' order and so the last bits depend on which thread is first.
     with threadpool_limits(1), warnings.catch_warnings():
@@ -55,7 +55,7 @@ def fit_clusters(tokens: np.ndarray, num_clusters: int) -> PatchClusters:
 
 
 def match_clusters(confusion: np.ndarray) -> np.ndarray:
-    """One class for each cluster, no class twice, with the greatest sum of IoU.
+    """Assign each cluster a different class so that the sum of IoU is largest.
 
     Args:
         confusion: (K, C) pixels of each class and cluster, C <= K.

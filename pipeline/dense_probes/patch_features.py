@@ -1,7 +1,7 @@
 """Patch features of a frozen backbone.
 
-Shapes: B images, S pixels, h = w = S / s patches, places of the last map with s its stride; N = h w, D its
-channels.
+Shapes: B images of S x S pixels; the last feature map, of stride s, has h x w patches with h = w = S / s,
+N = h w, and D channels.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PatchFeatures:
-    """Of a batch of images; all float32.
+    """Patch features of a batch of images; all float32.
 
-    A base without a CLS token that attends to patches has no attention, and its keys are the tokens.
+    A base without a CLS token that attends to patches has no attention, and its tokens serve as keys.
     """
 
     tokens: np.ndarray  # (B, h, w, D): patches after the last block and the final norm
@@ -38,7 +38,7 @@ class PatchFeatures:
 
     @staticmethod
     def joined(parts: list["PatchFeatures"]) -> "PatchFeatures":
-        """Batches, one after the other."""
+        """Several batches joined into one."""
 
         def joined(name: str) -> np.ndarray | None:
             arrays = [getattr(part, name) for part in parts]
@@ -48,11 +48,11 @@ class PatchFeatures:
 
 
 def patch_features(network: "Encoder", images: np.ndarray) -> PatchFeatures:
-    """One forward pass; of the attention only the CLS row is computed, never N x N.
+    """Compute patch features in one forward pass; only the attention's CLS row is computed, never N x N.
 
     Args:
         images: (B, 3, S, S) float32, normalised; S a multiple of the stride. A position embedding is
-            resampled where S is not the side that the backbone was trained at.
+            resampled if S is not the image size of the backbone's pretraining.
     """
     import jittor as jt  # here, so that what only reads features loads without it
 

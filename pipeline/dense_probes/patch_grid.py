@@ -1,4 +1,4 @@
-"""Between a map of pixels and the grid of patches that covers it.
+"""Conversions between maps of pixels and the grid of patches that covers them.
 
 Shapes: H x W pixels, h x w patches, K classes. A pixel belongs to the patch that its centre lies in, whatever
 the two sizes are.
@@ -12,19 +12,19 @@ BLOCK_BYTES = 4 * 2**20  # upsampled scores that are held at once
 
 
 def patch_of_pixels(height: int, width: int, grid: tuple[int, int]) -> np.ndarray:
-    """(H, W) int64: index of each pixel's patch, in 0..h w - 1, row by row."""
+    """Index of each pixel's patch, (H, W) int64 in 0..h w - 1, row by row."""
     rows, columns = _cells(height, grid[0]), _cells(width, grid[1])
     return rows[:, None] * grid[1] + columns
 
 
 def patch_labels(label_map: np.ndarray, grid: tuple[int, int], num_classes: int) -> np.ndarray:
-    """The most frequent class in each patch, the lowest of equals.
+    """The most frequent class in each patch; the lowest class wins a tie.
 
     Args:
         label_map: (H, W) integers, 0..num_classes - 1 or IGNORED.
 
     Returns:
-        (h, w) int64; IGNORED where more than half of the patch is, or where it has no pixel at all.
+        (h, w) int64; IGNORED where more than half of the patch is ignored, or where it contains no pixel.
     """
     patches = patch_of_pixels(*label_map.shape, grid)
     num_patches = grid[0] * grid[1]
@@ -37,13 +37,13 @@ def patch_labels(label_map: np.ndarray, grid: tuple[int, int], num_classes: int)
 
 
 def pixel_classes(scores: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The class of highest score at every pixel, scores between patch centres interpolated bilinearly.
+    """The class of highest score at every pixel; scores are interpolated bilinearly between patch centres.
 
     Args:
         scores: (h, w, K) float32, finite.
 
     Returns:
-        (height, width) int64, the lowest of equals. Memory is bounded whatever K is.
+        (height, width) int64; the lowest class wins a tie. Memory is bounded for any K.
     """
     rows, columns = bilinear_weights(scores.shape[0], height), bilinear_weights(scores.shape[1], width)
     classes = np.empty((height, width), np.int64)
@@ -55,11 +55,11 @@ def pixel_classes(scores: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def bilinear_weights(old: int, new: int) -> np.ndarray:
-    """(new, old) float32: linear interpolation of one axis, half-pixel centres, edges repeated."""
+    """Weights (new, old) float32 of linear interpolation on one axis: half-pixel centres, repeated edges."""
     centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     return np.maximum(0, 1 - np.abs(centers[:, None] - np.arange(old))).astype(np.float32)
 
 
 def _cells(size: int, parts: int) -> np.ndarray:
-    """(size,) int64: in which of `parts` equal parts each pixel's centre lies."""
+    """The index of the one of `parts` equal parts that contains each pixel's centre, (size,) int64."""
     return (2 * np.arange(size) + 1) * parts // (2 * size)

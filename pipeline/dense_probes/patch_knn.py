@@ -1,4 +1,4 @@
-"""Patches labelled by their nearest training patches, without any training.
+"""k-NN classification of patches by labelled training patches.
 
 Shapes: M training patches, Q patches, D channels, K classes, k neighbours.
 """
@@ -56,7 +56,7 @@ def choose_k(
     temperature: float,
     num_threads: int,
 ) -> int:
-    """The k that labels most validation patches right, the lowest of equals; without any, that nearest 20."""
+    """The k of highest validation accuracy, the lowest in a tie; without validation, the one nearest 20."""
     ks = cut_ks(ks, len(train))
     if len(ks) == 1:
         return ks[0]

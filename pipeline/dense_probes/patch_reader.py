@@ -1,4 +1,4 @@
-"""Images of a prepared data set -> patch features, batch by batch.
+"""Computes the patch features of images of a prepared data set, batch by batch.
 
 Shapes: b images of a batch, S pixels.
 """
@@ -24,7 +24,7 @@ Batches = Iterator[tuple[np.ndarray, PatchFeatures]]  # rows of the data set and
 
 @dataclass(frozen=True, eq=False)
 class PatchReader:
-    """A frozen backbone and how images come to it."""
+    """A frozen backbone, and how images are prepared for it."""
 
     backbone: "FrozenBackbone"
     image_size: int  # pixels; images are resized to a square, whatever their shape
@@ -33,7 +33,7 @@ class PatchReader:
     show: Callable[[Iterable[np.ndarray], str, int], Iterable[np.ndarray]]  # batches, what for, how many
 
     def read(self, dataset: PreparedDataset, rows: np.ndarray, purpose: str) -> Batches:
-        """Features of some images, in order, few batches at a time.
+        """Yield the features of images, in order, holding only a few batches at a time.
 
         Raises:
             FloatingPointError: a feature is not finite; the message names the first image of the batch.

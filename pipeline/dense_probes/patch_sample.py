@@ -1,4 +1,4 @@
-"""Labelled patches of some images: what the probes learn from.
+"""Samples the labelled patches on which the probes are fitted.
 
 Shapes: M patches, D channels, h x w patches of an image, K classes.
 """
@@ -15,7 +15,7 @@ from pipeline.dense_probes.patch_grid import patch_labels
 
 @dataclass(frozen=True, eq=False)
 class PatchSample:
-    """Patches with their labels, none ignored."""
+    """Patch tokens with their labels; ignored patches are left out."""
 
     tokens: np.ndarray  # (M, D) float32
     labels: np.ndarray  # (M,) int64
@@ -26,7 +26,7 @@ class PatchSample:
 
 
 def choose_images(rng: np.random.Generator, rows: np.ndarray, max_images: int) -> np.ndarray:
-    """All rows, or as many as are allowed, drawn without replacement; ascending as they were."""
+    """All rows, or the allowed number of them drawn without replacement, in ascending order."""
     if len(rows) <= max_images:
         return rows
     return np.sort(rng.choice(rows, max_images, replace=False))
@@ -41,7 +41,7 @@ def sample_patches(
     num_classes: int,
     max_patches: int,
 ) -> PatchSample:
-    """The same number of labelled patches of each image, drawn without replacement.
+    """Draw the same number of labelled patches from each image, without replacement.
 
     Memory grows with `max_patches`, not with the number of images.
 

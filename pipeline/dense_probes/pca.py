@@ -1,4 +1,4 @@
-"""Patch tokens as colours: their first three principal components.
+"""Patch tokens shown as colours by their first three principal components.
 
 Shapes: n images, h x w patches, D channels.
 """
@@ -29,7 +29,7 @@ def principal_components(tokens: np.ndarray, count: int = 3) -> np.ndarray:
 
 
 def foreground_gate(first: np.ndarray) -> np.ndarray:
-    """(n, h, w) bool: the side of the first component's zero that lies less on the borders of the images.
+    """The sign of the first component that is less frequent at the images' borders, (n, h, w) bool.
 
     Args:
         first: (n, h, w), the first component, centred.
@@ -42,6 +42,6 @@ def foreground_gate(first: np.ndarray) -> np.ndarray:
 
 
 def colours(components: np.ndarray) -> np.ndarray:
-    """(n, h, w, 3) in [0, 1], one scale for all images: every component from its low to its high end."""
+    """Colours (n, h, w, 3) in [0, 1]; each component is scaled to its range over all images."""
     low, high = np.percentile(components, COLOUR_RANGE, axis=(0, 1, 2))
     return np.clip((components - low) / np.maximum(high - low, np.finfo(float).tiny), 0, 1)

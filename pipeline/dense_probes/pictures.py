@@ -1,4 +1,4 @@
-"""Pictures of what the patches of a few test images look like to a backbone.
+"""Pictures of a backbone's patch features in a few test images.
 
 Shapes: n images, h x w patches, D channels.
 """
@@ -28,7 +28,7 @@ def draw_label_maps(
     classifiers: dict[str, PatchClassifier],
     num_pictures: int,
 ) -> None:
-    """Write labels.png, the truth beside what every classifier says, and pca.png."""
+    """Write labels.png, the ground truth beside every classifier's prediction, and pca.png."""
     rows = samples(dataset.indices("test"), num_pictures)
     if not len(rows):
         return
@@ -78,7 +78,7 @@ def draw_objects(
 
 
 def draw_pca(path: Path, images: list[np.ndarray], tokens: np.ndarray) -> None:
-    """Image, the three first components as red, green and blue, and the same where the first one gates.
+    """Draw the image, the first three components as red, green and blue, and these within the foreground.
 
     Args:
         images: n of (H, W, 3) uint8.

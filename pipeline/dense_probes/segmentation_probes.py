@@ -1,4 +1,4 @@
-"""Patches named by a linear classifier, by their neighbours and by clusters; scored pixel by pixel.
+"""Segmentation by patches, with a linear classifier, with k-NN and with clusters, scored by pixels.
 
 Shapes: n test images, K classes.
 """
@@ -28,8 +28,8 @@ def segmentation_probes(
     """mIoU of the linear patch probe, of patch k-NN and of clusters on the test images.
 
     Returns:
-        The measures and, by task, what they are of. Both are empty where the data do not allow a probe; the
-        reason is said.
+        The measures and, by task, how they were computed. Both are empty if the data do not allow a probe;
+        the reason is printed.
     """
     train, validation = (labelled_patches(dataset, split, reader, config) for split in ("train", "val"))
     rows = dataset.indices("test")
@@ -61,7 +61,7 @@ def segmentation_probes(
 def predict(
     dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, classifiers: dict[str, PatchClassifier]
 ) -> dict[str, LabelPairs]:
-    """Pixel classes of some images by every classifier, as pairs with the truth; one pass over the images."""
+    """Predict the pixels of images with every classifier, in one pass; return pairs with the ground truth."""
     num_classes = len(dataset.class_names)
     found: dict[str, list[np.ndarray]] = {task: [] for task in classifiers}
     with ThreadPoolExecutor(reader.num_threads) as pool:

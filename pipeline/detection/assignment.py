@@ -1,4 +1,4 @@
-"""Which boxes (anchors or proposals) are trained towards which truth, and which of them are used."""
+"""Assigns boxes (anchors or proposals) to ground-truth boxes, and samples those that a step trains on."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ POSITIVE, NEGATIVE, NEITHER = 1, 0, -1
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What each of n boxes is trained to be."""
+    """The training target of each of n boxes."""
 
     truth: np.ndarray  # (n,) int64: index of the truth of a positive box, else -1
     label: np.ndarray  # (n,) int8: 1 positive, 0 negative, -1 neither
@@ -28,16 +28,16 @@ def assign(
     min_positive_iou: float | None = None,
     crowds: np.ndarray | None = None,
 ) -> Matches:
-    """Match each box with the truth that it overlaps most.
+    """Assign each box to the ground-truth box that it overlaps most.
 
     Args:
-        boxes: (n, 4); costs about 1 ms for each truth at n = 270,000.
-        truths: (m, 4) without crowds; m may be 0: then nothing is positive.
-        positive_iou: a box is positive from this overlap on; of equal overlaps the first truth counts.
-        negative_iou: a box is negative below this overlap; between the two it is neither.
-        min_positive_iou: None, or: each truth also takes the boxes that overlap it most, all that do so
-            equally, if by this much; from a better match of theirs too, and a later truth from an earlier.
-        crowds: (c, 4) or None: boxes covered by one by half or more are never negative.
+        boxes: (n, 4); takes about 1 ms for each ground-truth box at n = 270,000.
+        truths: (m, 4) ground-truth boxes without crowds; if m is 0, no box is positive.
+        positive_iou: a box with at least this IoU is positive; the first ground-truth box wins a tie.
+        negative_iou: a box below this IoU is negative; between the two it is neither.
+        min_positive_iou: if given, each ground-truth box also gets all boxes that share its largest IoU, if
+            that is at least this, even if they overlap another one more; a later ground-truth box wins.
+        crowds: (c, 4) or None; boxes of which a crowd covers half or more are never negative.
 
     Source:
         Faster R-CNN (Ren et al. 2015), section 3.1.2; ties as in mmdetection's MaxIoUAssigner.
@@ -67,12 +67,12 @@ def assign(
 
 
 def _columns(boxes: np.ndarray) -> np.ndarray:
-    """(n, 4) -> (4, n) contiguous: comparing one column at a time is what costs."""
+    """The boxes (n, 4) as contiguous columns (4, n), because most time goes into comparing single columns."""
     return np.ascontiguousarray(np.asarray(boxes).reshape(-1, 4).T)
 
 
 def _overlaps(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which boxes have area in common with the target, the areas in common, and their own areas, float64."""
+    """Indices of the boxes that intersect the target, areas of intersection, and their own areas, float64."""
     x1, y1, x2, y2 = columns
     limits = target.astype(columns.dtype)
     near = (x1 < limits[2]) & (x2 > limits[0]) & (y1 < limits[3]) & (y2 > limits[1])
@@ -89,11 +89,11 @@ def _overlaps(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.n
 def sampled(
     rng: np.random.Generator, matches: Matches, num_samples: int, positive_share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the boxes that a step trains on.
+    """Sample the boxes that a step trains on.
 
     Returns:
-        Ascending indices of positive boxes, at most positive_share x num_samples, and of negative ones, as
-        many as are missing to num_samples; fewer where there are no more.
+        Ascending indices of positive boxes, at most positive_share x num_samples, and of negative boxes,
+        which fill up to num_samples if there are enough.
     """
     positives = _drawn(rng, np.flatnonzero(matches.label == POSITIVE), int(num_samples * positive_share))
     negatives = _drawn(rng, np.flatnonzero(matches.label == NEGATIVE), num_samples - len(positives))

@@ -1,4 +1,4 @@
-"""Training batches: views of images with what is in them."""
+"""Training batches of detection: augmented images with their objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pipeline.transforms.scene import Scene, scene_of
 
 @dataclass(frozen=True, eq=False)
 class DetectBatch:
-    """B views; a function of seed and step."""
+    """A training batch of B images, determined by seed and step."""
 
     names: list[str]
     images: np.ndarray  # (B, 3, H, W) float32, padded to the right and below
@@ -31,9 +31,9 @@ class BatchMaker:
     """Makes the batch of a step; may be called from several threads at once.
 
     Args:
-        rows: (n,) of the training images.
-        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
-        multiple: pixels; what sides of the images are multiples of.
+        rows: (n,) rows of the training images.
+        mean, std: (3,), of pixels in [0, 1], as in the backbone's pretraining.
+        multiple: pixels; the images' sides are padded to multiples of this.
     """
 
     dataset: PreparedDataset
@@ -65,7 +65,7 @@ def batch_of(
     std: np.ndarray,
     multiple: int,
 ) -> DetectBatch:
-    """Put scenes with objects side by side, padded to one size."""
+    """Make a batch of scenes with objects, padded to one size."""
     return DetectBatch(
         names=names,
         images=padded_images([view.image for view in views], mean=mean, std=std, multiple=multiple),
@@ -76,7 +76,7 @@ def batch_of(
 
 
 def truth_of(scene: Scene) -> Truth:
-    """What is in a scene; a crowd is neither a target nor background."""
+    """The ground truth of a scene; a crowd is neither a target nor background."""
     single = ~scene.crowd
     return Truth(
         boxes=scene.boxes[single],
@@ -87,13 +87,13 @@ def truth_of(scene: Scene) -> Truth:
 
 
 def rows_to_train_on(dataset: PreparedDataset, *, skip_empty: bool, say: Callable[[str], None]) -> np.ndarray:
-    """The training images; with `skip_empty` those in which there is an object that is no crowd.
+    """Rows of the training images; with `skip_empty`, only of those that show an object, crowds not counted.
 
     Args:
-        say: called with how many are left out.
+        say: called with a line on how many images are left out.
 
     Raises:
-        ValueError: all of them would be.
+        ValueError: all images would be left out.
     """
     rows = dataset.indices("train")
     if not skip_empty:

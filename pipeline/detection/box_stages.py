@@ -1,4 +1,4 @@
-"""The stages of the cascade: what each is trained to, how it moves boxes, what is kept in the end.
+"""The stages of the cascade: their losses, how they refine boxes, and which boxes remain at the end.
 
 Shapes: n boxes (RoIs), K classes; the class K is the background.
 """
@@ -39,7 +39,7 @@ STAGES = (
 def box_losses(
     head: BoxHead, logits: jt.Var, deltas: jt.Var, rois: RoiSamples, stage: Stage
 ) -> tuple[jt.Var, jt.Var]:
-    """Cross-entropy of the classes, and GIoU loss of the positive boxes; both over all boxes drawn.
+    """Cross-entropy of the classes and GIoU loss of the positive boxes, both divided by all sampled boxes.
 
     Args:
         logits: (n, K + 1), deltas: (n, K or 1, 4) of `head`, n > 0.
@@ -54,13 +54,13 @@ def box_losses(
 
 
 def mask_rows(rois: RoiSamples, truths: list[Truth]) -> np.ndarray:
-    """Rows of the positive boxes whose truth has a mask."""
+    """Rows of the positive boxes whose ground-truth object has a mask."""
     known = np.array([truth.masks is not None for truth in truths])
     return np.flatnonzero((rois.truth >= 0) & known[rois.image_index])
 
 
 def mask_loss(logits: jt.Var, boxes: np.ndarray, masks: list[np.ndarray]) -> jt.Var:
-    """Cross-entropy of predicted masks with the true ones: the mean over boxes and cells, in nats.
+    """Cross-entropy of predicted with ground-truth masks: the mean over boxes and cells, in nats.
 
     Args:
         logits: (n, 28, 28) of the true class; n > 0.
@@ -79,7 +79,7 @@ def moved_boxes(
     stage: Stage,
     size: tuple[int, int],
 ) -> np.ndarray:
-    """Boxes (n, 4) of one image as a stage moves them, each as of its class, clipped to the image.
+    """Boxes (n, 4) of one image as refined by a stage with the deltas of their class, clipped to the image.
 
     Args:
         deltas: (n, K or 1, 4).
@@ -91,7 +91,7 @@ def moved_boxes(
 
 
 def moved_classes(logits: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """As of which class a stage moves each box: its label, or where that is background the likeliest class.
+    """The class whose deltas refine each box: its label, or the most likely class if that is background.
 
     Args:
         logits: (n, K + 1).
@@ -116,16 +116,16 @@ def best_boxes(
     nms_iou: float,
     most: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is found in one image.
+    """The detections in one image, after non-maximum suppression.
 
     Args:
         scores: (n, K + 1) in [0, 1].
         deltas: (n, K or 1, 4) of the last stage.
-        boxes: (n, 4) that they move.
+        boxes: (n, 4) boxes that the deltas refine.
 
     Returns:
-        boxes (k, 4), scores (k,) and classes (k,) int64, by descending score, k <= most. A box may come for
-        several classes; of each class, boxes overlap by `nms_iou` at most.
+        boxes (k, 4), scores (k,) and classes (k,) int64, by descending score, k <= most. A box may appear
+        with several classes; boxes of the same class overlap by at most `nms_iou`.
     """
     rows, classes = np.nonzero(scores[:, :-1] > score_threshold)
     kept_scores = scores[rows, classes]

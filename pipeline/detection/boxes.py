@@ -1,7 +1,7 @@
-"""Boxes: overlap, and the differences by which a network moves them.
+"""Boxes: their overlap, and the deltas by which a network refines them.
 
-A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. NumPy throughout; only `decode_jt` uses
-Jittor, so that targets are made where Jittor is not.
+A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. Everything is NumPy except `decode_jt`,
+so that targets can be made without Jittor.
 """
 
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ _MIN_SIDE = 1e-3  # pixels: a box without extent is encoded as if it had this
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
-    """(n, 4) -> (n,) pixels; a box that is inside out has 0."""
+    """Areas (n,) of boxes (n, 4) in pixels; 0 if x2 < x1 or y2 < y1."""
     return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
 
 
 def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Areas that boxes have in common: (n, 4), (m, 4) -> (n, m)."""
+    """Areas (n, m) of the intersections of boxes (n, 4) with boxes (m, 4), in pixels."""
     width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
     height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
     return np.clip(width, 0, None) * np.clip(height, 0, None)
@@ -35,12 +35,12 @@ def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def encode(boxes: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:
-    """What moves the proposals onto the boxes.
+    """The deltas that turn proposals into boxes.
 
     Args:
-        boxes: (n, 4) targets.
+        boxes: (n, 4) target boxes.
         proposals: (n, 4).
-        stds: of dx, dy, dw, dh; the differences are divided by them.
+        stds: standard deviations of dx, dy, dw, dh, by which the deltas are divided.
 
     Returns:
         (n, 4): shift of the centre in proposal sides (x, y), and logarithm of the ratio of the sides (w, h).
@@ -56,7 +56,7 @@ def encode(boxes: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) ->
 
 
 def decode(deltas: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:
-    """Boxes (n, 4) that `encode` turns into `deltas`; sides change by a factor of 62.5 at most."""
+    """Boxes (n, 4) from proposals and deltas, the inverse of `encode`; sides change at most 62.5-fold."""
     centers, sides = _centers_and_sides(proposals)
     scaled = deltas.astype(np.float64) * np.asarray(stds)
     centers = centers + scaled[:, :2] * sides
@@ -65,7 +65,7 @@ def decode(deltas: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -
 
 
 def decode_jt(deltas: "jt.Var", proposals: np.ndarray, stds: tuple[float, ...]) -> "jt.Var":
-    """`decode` for a Var of deltas (n, 4) float32, with a gradient to them."""
+    """`decode` for a Jittor Var of deltas (n, 4) float32, with gradients."""
     import jittor as jt
 
     centers, sides = (jt.array(part.astype(np.float32)) for part in _centers_and_sides(proposals))

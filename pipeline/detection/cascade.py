@@ -22,7 +22,7 @@ _NUM_ROI_LEVELS = 4  # boxes are pooled from these; a fifth level is for proposa
 
 
 class CascadeHeads(nn.Module):
-    """Everything after the backbone's taps."""
+    """All parts of the network after the backbone's feature maps."""
 
     def __init__(self, config: DetectHeadConfig, backbone: DenseBackbone, num_classes: int, *, masks: bool):
         super().__init__()
@@ -44,7 +44,7 @@ class CascadeMaskRcnn(nn.Module):
     Args:
         num_classes: K, without the background.
         masks: predict masks; without, mask heads are left out.
-        seed: of the heads' first values.
+        seed: seed of the heads' initial weights.
 
     Source: Cascade R-CNN (Cai, Vasconcelos 2018) and Mask R-CNN (He et al. 2017), as configured in iBOT's
         detection. Deviation: RoIAlign takes a fixed number of samples.
@@ -63,7 +63,7 @@ class CascadeMaskRcnn(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Pixels; sides of images are multiples of it, so that all levels cover the same ones."""
+        """Pixels; images are padded to multiples of this, so that all levels cover the same pixels."""
         return round(self.heads.pyramid.strides[-1])
 
     def levels(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
@@ -96,7 +96,7 @@ class CascadeMaskRcnn(nn.Module):
         return roi_align(maps, strides, boxes, image_index, bins, self.config.finest_scale)
 
     def mask_heads(self, stage: int) -> list[MaskHead]:
-        """The mask heads that a stage trains: its own, none, or the only one, which the last stage trains."""
+        """The mask heads that a stage trains: its own or none; the last stage trains a single shared one."""
         if self.config.mask_heads == "each" or not len(self.heads.masks):
             return list(self.heads.masks)[stage : stage + 1]
         return list(self.heads.masks) if stage + 1 == len(self.stages) else []

@@ -1,6 +1,6 @@
-"""Feature pyramid network: levels of different depth become levels of one width that know of each other.
+"""Feature pyramid network: feature maps of different depth become levels of the same width.
 
-Shapes: B images, D channels of the taps, C = width, h x w places of a level.
+Shapes: B images, D channels of a feature map, C = width, h x w positions of a level.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ class Fpn(nn.Module):
     """1 x 1 convolutions to one width, sums from coarse to fine, then 3 x 3 convolutions.
 
     Args:
-        dims: D of each map that comes in.
-        width: C of every level that goes out.
-        num_levels: how many go out; those beyond the maps are every second place of the one before.
+        dims: D of each input map.
+        width: C of every output level.
+        num_levels: number of output levels; each beyond the input maps is every second position of the last.
 
     Source: Feature Pyramid Networks (Lin et al. 2017), section 3; iBOT's detection: no norm, and a fifth
         level by subsampling.
@@ -41,15 +41,15 @@ class Fpn(nn.Module):
 
 
 def pointwise(linear: Linear, x: jt.Var) -> jt.Var:
-    """A linear layer at every place: (B, D, h, w) -> (B, C, h, w)."""
+    """A linear layer at every position: (B, D, h, w) -> (B, C, h, w)."""
     return linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 def doubled(x: jt.Var, size: tuple[int, int]) -> jt.Var:
-    """Each place twice in both directions, cut to `size`: (B, C, h, w) -> (B, C, *size).
+    """Nearest-neighbour upsampling by 2, cut to `size`: (B, C, h, w) -> (B, C, *size).
 
     Raises:
-        ValueError: `size` is not twice the size, or one less.
+        ValueError: `size` is neither twice the map's size nor one less.
     """
     batch, channels, height, width = x.shape
     if any((wanted + 1) // 2 != found for wanted, found in zip(size, (height, width), strict=True)):

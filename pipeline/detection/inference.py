@@ -1,4 +1,4 @@
-"""What Cascade Mask R-CNN finds in images."""
+"""Detection of objects in images by a trained Cascade Mask R-CNN."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from pipeline.detection.box_stages import best_boxes, moved_boxes, moved_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, MASK_SIZE
 
-_MASKS_AT_ONCE = 256  # boxes; a map of 28 x 28 places of each is held several times
+_MASKS_AT_ONCE = 256  # boxes; several copies of a 28 x 28 map of each are held
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a network finds in one image, at most `max_detections`, by descending score."""
+    """A network's detections in one image, at most `max_detections`, by descending score."""
 
     boxes: np.ndarray  # (k, 4) float32, pixels of the image that the network saw
     scores: np.ndarray  # (k,) float32 in [0, 1]
@@ -24,7 +24,7 @@ class Found:
 
 
 def find(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> list[Found]:
-    """Objects of each image.
+    """Detect the objects of each image.
 
     Class probabilities are averaged over the stages, boxes are those of the last stage, mask probabilities
     are averaged over the mask heads. Boxes lie in their image, never in its padding.

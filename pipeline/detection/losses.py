@@ -1,4 +1,4 @@
-"""Losses of boxes and masks in plain Jittor, finite for every finite input, empty ones included."""
+"""Losses of boxes and masks in plain Jittor, finite for every finite input, even an empty one."""
 
 import jittor as jt
 import numpy as np
@@ -14,7 +14,7 @@ def giou_loss(boxes: jt.Var, targets: jt.Var) -> jt.Var:
         targets: (n, 4) float32.
 
     Returns:
-        (n,) float32 in [0, 2]: 0 for equal boxes, towards 2 the further they are apart.
+        (n,) float32 in [0, 2]: 0 for equal boxes, closer to 2 the further apart they are.
 
     Source:
         Generalized Intersection over Union (Rezatofighi et al. 2019), algorithm 1.
@@ -27,7 +27,7 @@ def giou_loss(boxes: jt.Var, targets: jt.Var) -> jt.Var:
 
 
 def _area(sides: jt.Var) -> jt.Var:
-    """(n, 2) -> (n,); 0 where a side is negative."""
+    """Areas (n,) from sides (n, 2); 0 if a side is negative."""
     sides = jt.maximum(sides, 0.0)
     return sides[:, 0] * sides[:, 1]
 

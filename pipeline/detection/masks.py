@@ -1,4 +1,4 @@
-"""Instance masks within boxes: what a mask head is trained to, and its output laid back into the image."""
+"""Instance masks within boxes: targets of a mask head, and its output pasted back into the image."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ _THRESHOLD = 0.5
 
 
 def mask_targets(masks: Sequence[np.ndarray], boxes: np.ndarray, size: int) -> np.ndarray:
-    """Each mask within its box, in size x size cells.
+    """The part of each mask inside its box, in size x size cells.
 
     Args:
-        masks: n of (H, W) bool, an array or a list of views.
-        boxes: (n, 4) in pixels of the mask; what lies outside the mask counts as 0.
+        masks: n masks (H, W) bool, an array or a list of views.
+        boxes: (n, 4) in pixels of the mask; outside of the mask counts as 0.
         size: cells per side.
 
     Returns:
@@ -29,7 +29,7 @@ def mask_targets(masks: Sequence[np.ndarray], boxes: np.ndarray, size: int) -> n
 
 
 def _cell_shares(low: float, high: float, size: int, length: int) -> tuple[slice, np.ndarray]:
-    """Pixels that the cells between low and high touch, and which share of each cell each pixel is.
+    """The pixels that cells between low and high touch, and each pixel's share of each cell.
 
     Returns:
         The p pixels, and (size, p) float32. Rows sum to 1, or less at the border of the image.
@@ -44,10 +44,10 @@ def _cell_shares(low: float, high: float, size: int, length: int) -> tuple[slice
 
 
 def pasted(masks: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The inverse of `mask_targets`: probabilities within boxes become masks of the image.
+    """Masks of the whole image from probabilities within boxes, the inverse of `mask_targets`.
 
     Args:
-        masks: (n, s, s) float, probabilities of the cells.
+        masks: (n, s, s) float, probability of each cell.
         boxes: (n, 4) pixels.
 
     Returns:
@@ -66,7 +66,7 @@ def pasted(masks: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.
 
 
 def _pixel_weights(low: float, high: float, size: int, length: int) -> tuple[slice, np.ndarray]:
-    """Pixels with their centre between low and high, and how much of each cell each of them takes.
+    """The pixels whose centres lie between low and high, and the weight of each cell at each pixel.
 
     Returns:
         The p pixels, and (p, size) float64: linear between the centres of cells, constant beyond the outer

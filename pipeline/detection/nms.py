@@ -10,16 +10,16 @@ _BLOCK = 128  # boxes whose overlaps with all the others are computed at once
 def nms(
     boxes: np.ndarray, scores: np.ndarray, iou_threshold: float, classes: np.ndarray | None = None
 ) -> np.ndarray:
-    """Which boxes stay when each removes those of a lower score that it overlaps by more than the threshold.
+    """Indices of the boxes that remain when each removes lower-scored boxes that overlap it too much.
 
     Args:
         boxes: (n, 4).
         scores: (n,).
-        iou_threshold: in [0, 1]; a box that overlaps by exactly as much stays.
-        classes: (n,) integers or None; boxes of different classes do not touch each other.
+        iou_threshold: in [0, 1]; a box is removed if its IoU with a better one is above this.
+        classes: (n,) integers or None; boxes of different classes do not remove each other.
 
     Returns:
-        (k,) int64 indices by descending score; of equal scores the lower index comes first, and wins.
+        (k,) int64 indices by descending score; among equal scores the lower index comes first and wins.
 
     Raises:
         ValueError: the lengths differ.
@@ -38,9 +38,9 @@ def nms(
 
 
 def _survivors(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """Ascending ranks that stay, of boxes in the order of their scores.
+    """Ascending ranks of the remaining boxes, given boxes in the order of their scores.
 
-    Blocks of the best that are left are resolved among themselves; then all below loses what they overlap.
+    The best boxes left are resolved among themselves, block by block; then they remove lower-scored boxes.
     """
     kept, left = [], np.arange(len(ranked))
     while len(left):
@@ -52,7 +52,7 @@ def _survivors(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
 
 
 def _greedy(overlapping: np.ndarray) -> np.ndarray:
-    """(b, b) bool, best first -> (b,) bool: not overlapped by any better one that stays."""
+    """Which of b boxes remain, (b,) bool, from their overlaps (b, b) bool, best first."""
     lower = np.triu(overlapping, 1)  # [i, j]: j is worse than i, and overlapped by it
     stays = np.ones(len(overlapping), bool)
     for rank in np.flatnonzero(lower.any(axis=1)):

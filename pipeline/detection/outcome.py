@@ -1,4 +1,4 @@
-"""Output files of a detection: rows, scores of each class, results in COCO's format, and a picture."""
+"""Writes the results of a detection: rows, class scores, results in COCO's format, and a picture."""
 
 import json
 import math
@@ -21,7 +21,7 @@ _KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours
 
 
 def why_not(dataset: PreparedDataset) -> str | None:
-    """Why nothing can be detected in this data set; None where it can."""
+    """Why this data set cannot be used for detection; None if it can."""
     if dataset.annotation != "objects":
         return f"no detection in {dataset.name}: expected objects, found {dataset.annotation}"
     missing = without_images({split: dataset.indices(split) for split in ("train", "test")})
@@ -40,7 +40,7 @@ def why_not(dataset: PreparedDataset) -> str | None:
 
 
 def why_no_masks(dataset: PreparedDataset) -> str | None:
-    """Why only boxes are trained and scored; None where masks are too."""
+    """Why only boxes are trained and scored; None if masks are too."""
     for split in ("train", "test"):
         known = [
             segment is not None
@@ -60,7 +60,7 @@ def write_outcome(
     *,
     masks: bool,
 ) -> None:
-    """Score the detections of the test images, and write all that can be said of them.
+    """Score the detections in the test images, and write the result files.
 
     Files: rows.json and replicates.npz, coco_results.json, per_class.csv, overlay.png.
     """
@@ -91,7 +91,7 @@ def write_outcome(
 
 
 def protocol(config: DetectConfig) -> str:
-    """How the numbers came about, in a line."""
+    """One line on how the numbers were obtained."""
     schedule, view, stages = config.schedule, config.view, config.heads.stages
     lr = schedule.frozen_lr if config.frozen and schedule.frozen_lr is not None else schedule.lr
     state = "frozen backbone" if config.frozen else f"fine-tuned, layer decay {schedule.layer_decay:g}"
@@ -105,7 +105,7 @@ def protocol(config: DetectConfig) -> str:
 def _write_per_class(
     path: Path, dataset: PreparedDataset, rows: np.ndarray, scored: dict[str, AveragePrecision]
 ) -> None:
-    """AP of each class (an empty cell: no such objects), and how many objects there are, without crowds."""
+    """Write each class's AP (empty if it has no objects) and its number of objects, crowds not counted."""
     num_objects = np.zeros(len(dataset.class_names), np.int64)
     for row in rows.tolist():
         objects = dataset.objects(row)

@@ -1,4 +1,4 @@
-"""Pictures of objects in images: truth and detections side by side."""
+"""Pictures of objects in images: ground truth and detections side by side."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,10 @@ class Sample:
 
 
 def draw_samples(path: Path, samples: list[Sample], class_names: list[str]) -> None:
-    """Write a PNG: a row for each sample.
+    """Write a PNG with a row for each sample.
 
-    Of the detections, those of the highest scores, as many as there are objects and at least one: also a weak
-    detector, whose scores are all low, then shows what it takes for what.
+    The highest-scored detections are drawn, as many as there are objects and at least one, so that even a
+    weak detector, whose scores are all low, shows what it confuses.
     """
     colours = class_colours(len(class_names))
     rows = [
@@ -80,12 +80,12 @@ def _best(sample: Sample) -> np.ndarray:
 def object_panel(
     image: np.ndarray, drawn: Drawn, shown: np.ndarray, colours: np.ndarray, class_names: list[str], side: int
 ) -> Image.Image:
-    """The image with the objects of the indices `shown`, the last of them first: the others lie on top.
+    """The image with the objects of indices `shown`, drawn from last to first, so that the first is on top.
 
     Args:
         image: (H, W, 3) uint8.
         colours: (num_classes, 3) uint8.
-        side: pixels of the longer side of what is drawn.
+        side: pixels; length of the longer side of the result.
     """
     height, width = image.shape[:2]
     factor = side / max(height, width)

@@ -1,4 +1,4 @@
-"""A trained network on labelled images: detections of each, in the image's own coordinates."""
+"""Runs a trained network on labelled images: the detections in each, in the image's own coordinates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ _MAX_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained network and how images come to it.
+    """A trained network, and how images are prepared for it.
 
     Args:
         network: in evaluation mode.
-        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
+        mean, std: (3,), of pixels in [0, 1], as in the backbone's pretraining.
     """
 
     network: CascadeMaskRcnn
@@ -40,9 +40,9 @@ class Predictor:
     def predictions(
         self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int
     ) -> Iterator[Detections]:
-        """Detections of each row, in order.
+        """Yield the detections in each row's image, in order.
 
-        Only images of one size share a batch: what is found in one does not depend on the others.
+        Only images of the same size share a batch, so the detections in one do not depend on the others.
         """
         load = partial(self._load, dataset)
         groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads)
@@ -66,7 +66,7 @@ class Predictor:
 
 
 def detections_of(found: Found, seen: tuple[int, int], original: tuple[int, int]) -> Detections:
-    """What was found, in the coordinates of the original image; masks as run lengths.
+    """Detections in the coordinates of the original image, with run-length encoded masks.
 
     Args:
         seen: (height, width) of the image that the network saw, without padding.
@@ -84,5 +84,5 @@ def detections_of(found: Found, seen: tuple[int, int], original: tuple[int, int]
 
 
 def _encoded(mask: np.ndarray) -> dict:
-    """(1, H, W) bool -> COCO's compressed run lengths, which go down the columns."""
+    """A mask (1, H, W) bool as COCO's compressed run lengths, which run down the columns."""
     return run_lengths.encode(np.asfortranarray(mask[0].astype(np.uint8)))

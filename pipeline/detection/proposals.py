@@ -1,4 +1,4 @@
-"""Boxes that the region proposal network finds likeliest, in NumPy.
+"""The boxes that the region proposal network scores highest, in NumPy.
 
 Shapes: N anchors of an image, in the order level, row, column, ratio.
 """
@@ -40,7 +40,7 @@ def proposals(
     num_per_level: int,
     num_proposals: int,
 ) -> np.ndarray:
-    """Of one image: the best of each level, without near copies, then the best of all levels.
+    """Proposals of one image: the best boxes of each level after suppression, then the best of all levels.
 
     Args:
         outputs: (N, 5) float32: logit of an object, and deltas.
@@ -49,7 +49,7 @@ def proposals(
     Returns:
         (n, 4) float32, at most `num_proposals`, by descending score.
 
-    Source: mmdetection's RPN; copies are those of one level that overlap by more than 0.7.
+    Source: mmdetection's RPN; in each level, boxes that overlap a better one by more than 0.7 are removed.
     """
     scores = outputs[:, 0]
     best = [
@@ -66,7 +66,7 @@ def proposals(
 
 
 def _highest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the highest scores, descending; of equal ones the first."""
+    """Indices of the highest scores, descending; among equal ones the first."""
     if len(scores) > count:
         # Everything that could be among them; a full sort would cost most of the time.
         threshold = np.partition(scores, len(scores) - count)[len(scores) - count]

@@ -1,4 +1,4 @@
-"""Heads that look at one box at a time: its class, a better box, its mask.
+"""Heads that read one box at a time and predict its class, a refined box, and its mask.
 
 Shapes: n boxes (RoIs), C channels of the pyramid, K classes without the background.
 """
@@ -20,7 +20,7 @@ MASK_SIZE = 2 * MASK_BINS  # cells per side of a predicted mask
 
 
 class BoxHead(nn.Module):
-    """Class and box of pooled features.
+    """Predicts class and box deltas from pooled features.
 
     Source: iBOT's detection (convolutions with batch norm, one hidden layer); without convolutions and with
         two hidden layers, Faster R-CNN's with FPN (Lin et al. 2017).
@@ -51,7 +51,7 @@ class BoxHead(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """A mask per class; only the one of the box's class is computed.
+    """Predicts a mask for each class; only that of the box's class is computed.
 
     Source: Mask R-CNN (He et al. 2017), figure 4 right; no norm, as in iBOT's detection.
     """

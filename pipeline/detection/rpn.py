@@ -1,6 +1,6 @@
-"""Region proposal network: where something may be, whatever it is.
+"""Region proposal network: finds boxes that may hold an object of any class.
 
-Shapes: B images, C channels, A anchors at each place, N anchors of an image over all levels, in the order
+Shapes: B images, C channels, A anchors at each position, N anchors of an image over all levels, in the order
 level, row, column, ratio.
 """
 
@@ -19,7 +19,7 @@ from pipeline.detection.proposals import Anchors
 from pipeline.detection.targets import AnchorSamples
 from pipeline.models.layers import Linear
 
-_BETA = 1 / 9  # of the smooth L1 loss: where it turns from square to straight
+_BETA = 1 / 9  # of the smooth L1 loss: the difference at which it turns from quadratic to linear
 _OUTPUTS = 5  # of each anchor: objectness, dx, dy, dw, dh
 
 
@@ -61,11 +61,11 @@ def _anchors(
 def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
     """Cross-entropy of the objectness, and smooth L1 of the deltas of positive anchors.
 
-    Both are divided by the number of anchors drawn, in all images together.
+    Both are divided by the number of sampled anchors in all images together.
 
     Args:
         outputs: (B, N, 5) of `Rpn`.
-        samples: of each image.
+        samples: sampled anchors of each image.
 
     Source: Faster R-CNN (Ren et al. 2015), equation 1, with the weights of mmdetection.
     """

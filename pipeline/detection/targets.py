@@ -1,6 +1,6 @@
-"""What a training step draws, and towards what: anchors for the proposal network, boxes for the heads.
+"""Samples what a training step trains on, with targets: anchors for the RPN, boxes for the heads.
 
-All in NumPy, without gradient; random numbers come from a generator of each image.
+Everything is NumPy, without gradients; each image has its own random generator.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _ROI_POSITIVE_SHARE = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is in one image."""
+    """The ground truth of one image."""
 
     boxes: np.ndarray  # (m, 4) float32, pixels of the batch, without crowds
     classes: np.ndarray  # (m,) int64, 0..K-1
@@ -56,11 +56,11 @@ def sampled_anchors(
     num_samples: int,
     inner_only: bool,
 ) -> AnchorSamples:
-    """Draw anchors of one image; half of them positive where there are so many.
+    """Sample anchors of one image; half of them are positive if there are enough.
 
     Args:
-        size: (height, width) of the image without padding; anchors centred outside are not drawn.
-        inner_only: nor are anchors that leave the image.
+        size: (height, width) of the image without padding; anchors centred outside of it are not sampled.
+        inner_only: do not sample anchors that reach beyond the image either.
 
     Source: Faster R-CNN (Ren et al. 2015), section 3.1.2, with the thresholds of iBOT's detection.
     """
@@ -93,11 +93,11 @@ def sampled_rois(
     num_samples: int,
     num_classes: int,
 ) -> RoiSamples:
-    """Draw boxes of one image from proposals and true boxes; a quarter positive where there are so many.
+    """Sample boxes of one image from proposals and ground truth; a quarter are positive if there are enough.
 
     Args:
         proposals: (n, 4) float32.
-        iou: overlap with a truth from which on a box is positive; below, it is background.
+        iou: a box with at least this IoU with a ground-truth box is positive; else it is background.
 
     Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4; mmdetection for adding the true boxes.
     """

@@ -16,7 +16,7 @@ from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, samp
 def detection_losses(
     network: CascadeMaskRcnn, batch: DetectBatch, drop_path_scales: jt.Var | None = None
 ) -> dict[str, jt.Var]:
-    """Weighted loss terms, each (1,) and finite, whatever the images hold; those of the stages are added up.
+    """Weighted loss terms, each (1,) and finite for any images; the stages' terms are summed.
 
     Args:
         drop_path_scales: (depth, 2, B) stochastic depth of the backbone, or None.
@@ -54,7 +54,7 @@ def _stage_losses(
     levels: list[jt.Var],
     found: list[np.ndarray],
 ) -> Iterator[tuple[str, jt.Var]]:
-    """Name and weighted term of every loss of every stage; `found`: the proposals of each image."""
+    """Name and weighted term of every loss of every stage; `found` holds the proposals of each image."""
     for index, stage in enumerate(network.stages):
         rois = _drawn(network, batch, rngs, found, stage)
         if not len(rois.boxes):
@@ -81,7 +81,7 @@ def _drawn(
     found: list[np.ndarray],
     stage: Stage,
 ) -> RoiSamples:
-    """What one stage trains on."""
+    """The boxes that one stage trains on."""
     return joined(
         [
             sampled_rois(
@@ -120,7 +120,7 @@ def _refined(
     stage: Stage,
     sizes: np.ndarray,
 ) -> list[np.ndarray]:
-    """Proposals of the next stage: this one's boxes as it moved them, without the true ones among them."""
+    """Proposals for the next stage: this stage's refined boxes, without those added from the ground truth."""
     classes = moved_classes(logits, rois.labels)
     found = []
     for image, size in enumerate(sizes.tolist()):

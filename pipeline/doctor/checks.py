@@ -1,4 +1,4 @@
-"""What was found on this machine, and what to do about what is missing."""
+"""Checks of this machine, each with what was found and the remedy if something is missing."""
 
 import platform
 import shutil
@@ -22,10 +22,10 @@ _ONEDNN_REMEDY = "pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023
 
 
 def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
-    """The checks that take milliseconds, and start nothing.
+    """Run the checks that take milliseconds and start no other program's work.
 
     Args:
-        experiment: whose data and device are looked for.
+        experiment: the experiment whose data and device are checked.
         results: folder that the run will write into; it need not exist.
     """
     return [
@@ -46,10 +46,10 @@ def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
 
 
 def full_checks(experiment: Experiment, results: Path, *, say=lambda message: None) -> list[Check]:
-    """The cheap checks, Jittor's start, its speed and the size of its cache.
+    """Run the cheap checks, start Jittor, and measure its speed and the size of its cache.
 
     Args:
-        say: is told what takes long.
+        say: called with a line about whatever takes long.
     """
     checks = cheap_checks(experiment, results)
     if not stops(checks):
@@ -63,12 +63,12 @@ def failures(checks: list[Check]) -> list[str]:
 
 
 def stops(checks: list[Check]) -> bool:
-    """Whether one of the checks found what would stop a run."""
+    """Whether one of the checks failed in a way that would stop a run."""
     return any(check.ok is False for check in checks)
 
 
 def table_rows(checks: list[Check]) -> list[tuple[str, str, str, str]]:
-    """(name, state, found, remedy) for print; the remedy only where it is needed."""
+    """Rows (name, state, found, remedy) to print; the remedy is empty unless it is needed."""
     states = {True: "ok", None: "warning", False: "FAILED"}
     return [(c.name, states[c.ok], c.found, "" if c.ok else c.remedy) for c in checks]
 
@@ -144,7 +144,7 @@ def _memory() -> Check:
 
 
 def _available_memory() -> int | None:
-    """Bytes that can be had without swapping."""
+    """Bytes of memory that are available without swapping."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -175,7 +175,7 @@ def _cache_size() -> Check:
 
 
 def _data(experiment: Experiment) -> list[Check]:
-    """One check per data set, in the order of their use."""
+    """One check per data set, in the order in which a run uses them."""
     sections = {
         "data": experiment,
         "finetune.data": experiment.finetune,
@@ -220,7 +220,7 @@ def _jittor_runs(experiment: Experiment, say) -> list[Check]:
 
 
 def _products_on_card() -> list[Check]:
-    """Speed and error of a product in each precision, measured on the card."""
+    """Check the speed and the error of a matrix product in each precision, measured on the GPU."""
     from pipeline.runtime.cuda.products import timed_products
 
     checks = []
@@ -232,7 +232,7 @@ def _products_on_card() -> list[Check]:
 
 
 def _matmul_gflops(size: int = 1024, repeats: int = 7) -> float:
-    """Median speed of a (size, size) float32 product; the first one, which compiles, does not count."""
+    """Median GFLOP/s of a (size, size) float32 product; the first one, which compiles, does not count."""
     import jittor
 
     left = jittor.randn(size, size)

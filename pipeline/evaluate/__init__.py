@@ -1,1 +1,1 @@
-"""Probes of frozen features: k-NN, linear, logistic, and how sure their numbers are."""
+"""Probes of frozen features (k-NN, linear, logistic), and the metrics of the dense tasks."""

@@ -11,7 +11,7 @@ from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.precision_resampling import ImagePairs, matched, resampled_precision
 
-# Of the evaluator's numbers, in its order. "_": not for the short table.
+# Names of the evaluator's numbers, in its order. "_": not in the short table.
 METRICS = (
     "ap",
     "ap50",
@@ -30,7 +30,7 @@ METRICS = (
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What was found in one image, at most 100 objects."""
+    """The detections in one image, at most 100."""
 
     boxes: np.ndarray  # (n, 4) float32: x1, y1, x2, y2, pixels of the original image
     scores: np.ndarray  # (n,) float32 in [0, 1]
@@ -40,7 +40,7 @@ class Detections:
 
 @dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """How well objects were found, by boxes or by masks; fractions, NaN where there is no such truth."""
+    """AP of boxes or of masks, as fractions; NaN where there are no such objects in the ground truth."""
 
     metrics: dict[str, float]  # METRICS
     per_class: np.ndarray  # (K,) float64: AP of each class
@@ -50,13 +50,13 @@ class AveragePrecision:
 def coco_results(
     detections: Sequence[Detections], dataset: PreparedDataset, rows: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Entries of a COCO result file: the source's own ids, boxes as x, y, width, height.
+    """Entries of a COCO result file, with the source's own ids, and boxes as x, y, width, height.
 
     Args:
-        detections: of the images `rows` of the data set, in their order.
+        detections: one for each of the images `rows` of the data set, in the same order.
 
     Raises:
-        ValueError: not one Detections for each row.
+        ValueError: the numbers of `detections` and `rows` differ.
     """
     ids = category_ids(dataset)
     results = []
@@ -77,12 +77,12 @@ def coco_results(
 
 
 def category_ids(dataset: PreparedDataset) -> list[int]:
-    """Of each class, as the source numbers it; 1, 2, ... where it does not."""
+    """COCO's category id of each class: the source's own, or 1, 2, ... if it has none."""
     return dataset.category_ids or list(range(1, len(dataset.class_names) + 1))
 
 
 def _as_text(segment: dict[str, Any]) -> dict[str, Any]:
-    """Run lengths as JSON can hold them."""
+    """A run-length encoded mask as JSON can hold it."""
     counts = segment["counts"]
     return {
         "size": [int(length) for length in segment["size"]],
@@ -126,13 +126,13 @@ def evaluate_ap(
     """Score results against the objects of some images.
 
     Args:
-        results: as of `coco_results`, of these images.
-        rows: the images, those without objects and those without results among them.
-        kind: overlap of boxes, or of masks.
-        counts: (R, len(rows)) integers, how often each resample holds each image, or None: no replicates.
+        results: entries as from `coco_results`, for these images.
+        rows: the images, including those without objects and those without results.
+        kind: whether boxes or masks must overlap.
+        counts: (R, len(rows)) integers, how often each resample holds each image; None: no replicates.
 
     Raises:
-        ValueError: masks are asked for, and a result or an object has none.
+        ValueError: masks are to be scored, but a result or an object has none.
 
     Source:
         Lin et al. 2014 (COCO) and its pycocotools: AP over IoU 0.50:0.05:0.95 and 101 recalls, at most 100
@@ -154,7 +154,7 @@ def _or_nan(value: float) -> float:
 
 
 def _evaluated(truth: dict[str, Any], results: list[dict[str, Any]], kind: str) -> COCOeval_faster:
-    """The evaluator after its work."""
+    """The evaluator, after it has matched results with objects and summed up."""
     if kind == "segm":
         for name, entries in (("result", results), ("object", truth["annotations"])):
             if any("segmentation" not in entry for entry in entries):
@@ -175,7 +175,7 @@ def _silent(*_: object) -> None:
 def _replicates(
     evaluator: COCOeval_faster, truth: dict[str, Any], results: list[dict[str, Any]], counts: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Of ap, ap50, ap75: (R,), from the overlaps that the evaluator has computed."""
+    """ap, ap50 and ap75 on each resample, (R,) each, from the overlaps that the evaluator has computed."""
     thresholds, most = evaluator.params.iouThrs, evaluator.params.maxDets[-1]
     # The evaluator takes images by ascending ids, and of equal scores keeps that order.
     columns = {image["id"]: column for column, image in enumerate(truth["images"])}
@@ -197,7 +197,7 @@ def _replicates(
 
 
 def _grouped(entries: list[dict[str, Any]], key: str) -> dict[tuple[int, int], list[float]]:
-    """Values of the key by image and category, in the order of the entries."""
+    """The entries' values under `key`, by (image, category), in the order of the entries."""
     groups: dict[tuple[int, int], list[float]] = {}
     for entry in entries:
         groups.setdefault((entry["image_id"], entry["category_id"]), []).append(entry[key])

@@ -1,6 +1,6 @@
-"""How differently base and auxiliary head see the same images; no labels are used.
+"""Discrepancy: how much the representations of base and auxiliary head differ; no labels are used.
 
-The paper's own definition of discrepancy is not in what was released: these three are this project's.
+The released code does not contain the paper's definition of discrepancy: these three are this project's.
 """
 
 import numpy as np
@@ -11,13 +11,13 @@ _ROUNDING = 1e-5
 
 
 def cka_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """1 - linear CKA of two sets of vectors for the same n things: 0 for equal up to rotation and scale.
+    """1 - linear CKA of two sets of n corresponding vectors: 0 if they are equal up to rotation and scale.
 
     Args:
         first: (n, p), second: (n, q); n >= 2.
 
     Raises:
-        ValueError: counts differ, or all vectors of a set are equal but for rounding: CKA does not exist.
+        ValueError: the counts differ, or all vectors of a set are equal up to rounding: CKA does not exist.
 
     Source: Kornblith et al. 2019, linear CKA, features centred.
     """
@@ -29,7 +29,7 @@ def cka_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def cosine_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean of (1 - cosine) / 2 over pairs of rows, in 0..1; both (n, d) and not zero."""
+    """Mean of (1 - cosine similarity) / 2 over pairs of rows, in 0..1; both are (n, d), no row is zero."""
     first, second = _unit(first), _unit(second)
     return float(((1 - (first * second).sum(axis=1)) / 2).mean())
 

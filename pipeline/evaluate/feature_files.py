@@ -22,7 +22,7 @@ CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finit
 
 @dataclass(frozen=True)
 class JoinedFeatures:
-    """(n, sum of D) features whose channels lie in several arrays; rows are joined as they are read."""
+    """Features (n, sum of D): the channels of several arrays side by side, joined when rows are read."""
 
     parts: tuple[np.ndarray, ...]  # each (n, D), maybe memory-mapped
 
@@ -51,17 +51,17 @@ class SplitFeatures:
 
     @property
     def last_cls(self) -> np.ndarray:
-        """(n, D): CLS token of the last block."""
+        """CLS tokens of the last block, (n, D)."""
         return self.cls[:, -1]
 
     def only(self, rows: np.ndarray) -> "SplitFeatures":
-        """Those of some images, in memory; these themselves where it is all of them.
+        """The features of some of these images, in memory; `self` if it is all of them.
 
         Args:
-            rows: of the manifest, each one of these images.
+            rows: rows of these images in the manifest.
 
         Raises:
-            ValueError: an image is not among these.
+            ValueError: there are no features of one of the images.
         """
         if len(rows) == len(self) and np.array_equal(rows, self.index):
             return self
@@ -72,10 +72,10 @@ class SplitFeatures:
         return SplitFeatures(**parts, source_name=self.source_name)
 
     def joined(self, num_blocks: int, *, average_pool: bool) -> JoinedFeatures:
-        """CLS tokens of the last blocks, then the mean patch token if asked for.
+        """CLS tokens of the last blocks side by side, followed by the mean patch token if asked for.
 
         Raises:
-            ValueError: fewer blocks were kept.
+            ValueError: the file holds fewer blocks.
         """
         num_images, num_kept, num_channels = self.cls.shape
         if num_blocks > num_kept:
@@ -88,7 +88,7 @@ class SplitFeatures:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of one backbone on one data set. A split without labelled images is None."""
+    """One backbone's features of one data set. A split without labelled images is None."""
 
     dataset: str
     class_names: list[str]
@@ -97,14 +97,14 @@ class FeatureSet:
     test: SplitFeatures | None
 
     def labels(self, *splits: str) -> dict[str, np.ndarray]:
-        """(n,) labels of each split, n = 0 where it has no labelled images."""
+        """Labels (n,) of each split; n = 0 for a split without labelled images."""
         found = {split: getattr(self, split) for split in splits}
         return {
             split: np.empty(0, np.int64) if part is None else part.labels for split, part in found.items()
         }
 
     def test_images(self) -> LabelledImages:
-        """What a probe is tested on; there must be labelled test images."""
+        """The test images, on which a probe is tested; at least one must be labelled."""
         test = self.test
         return LabelledImages(self.dataset, test.source_name, self.class_names, test.labels, test.index)
 
@@ -143,7 +143,7 @@ def write_split(
         index: (n,).
 
     Raises:
-        ValueError: other than n images came.
+        ValueError: the batches hold more or fewer than n images.
         FloatingPointError: a feature is not finite.
     """
     for name, values in (("labels", labels), ("index", index)):
@@ -159,7 +159,7 @@ def write_split(
 
 
 def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int) -> None:
-    """Write batches of arrays one after the other into files for `num_images`."""
+    """Write batches of arrays one after the other into files that hold `num_images` rows."""
     done, stored = 0, []
     for batch in features:
         stored = stored or [

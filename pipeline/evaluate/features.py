@@ -11,7 +11,7 @@ from pipeline.datasets.prepared import PreparedDataset
 
 
 def batch_rows(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Consecutive parts of `rows`, each of `batch_size`, the last one maybe smaller."""
+    """`rows` cut into batches of `batch_size`; the last one may be smaller."""
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
@@ -23,13 +23,13 @@ def load_crops(
     crop: Callable[[list[np.ndarray]], np.ndarray],
     batch_size: int,
 ) -> np.ndarray:
-    """Evaluation crops of some images, filled up with black to a whole batch.
+    """Evaluation crops of some images, padded with black images to a full batch.
 
-    Every batch has one shape: a network that compiles per shape compiles once.
+    All batches have the same shape, so a network that is compiled for each shape is compiled once.
 
     Args:
         rows: (b,) rows of the data set, b <= batch_size.
-        resize: pixels of the short side below which a JPEG must not be reduced while decoding.
+        resize: pixels; a JPEG is not decoded at a reduced size whose short side is below this.
         crop: images (H, W, 3) uint8 -> (b, 3, S, S) float32.
 
     Returns:
@@ -46,11 +46,11 @@ def extract(
     sizes: Iterable[int],
     forward: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Features of padded batches, the padding cut off.
+    """Compute features of padded batches, and drop those of the padding.
 
     Args:
         batches: (batch_size, 3, S, S) float32 each.
-        sizes: how many images of each batch are real.
+        sizes: number of images in each batch without the padding.
         forward: batch -> CLS tokens (batch_size, B, D) and mean patch tokens (batch_size, D).
 
     Yields:

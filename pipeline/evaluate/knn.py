@@ -14,7 +14,7 @@ VOTE_QUERIES = 4096  # queries whose (q, C) votes are held at once
 
 @dataclass(frozen=True)
 class KnnPredictions:
-    """What k neighbours vote for."""
+    """Predictions by the vote of k neighbours."""
 
     k: int
     classes: np.ndarray  # (Q,) int64, the class with most votes, the lowest of equals
@@ -22,7 +22,7 @@ class KnnPredictions:
 
 
 def cut_ks(ks: tuple[int, ...], num_bank: int) -> tuple[int, ...]:
-    """Rising numbers of neighbours, none above the bank's size and none twice."""
+    """The numbers of neighbours in rising order, cut to the bank's size, without duplicates."""
     return tuple(sorted({min(k, num_bank) for k in ks}))
 
 
@@ -35,7 +35,7 @@ def classify(
     temperature: float,
     num_threads: int = 1,
 ) -> list[KnnPredictions]:
-    """Vote of the k most similar bank rows, for every k, from one search.
+    """Classify queries by the vote of the k most similar bank rows, for every k, from one search.
 
     Args:
         queries: (Q, D) finite.
@@ -45,15 +45,15 @@ def classify(
         temperature: a neighbour of cosine similarity s votes with weight exp(s / temperature).
 
     Returns:
-        One entry per number of neighbours, rising.
+        Predictions for each number of neighbours, in rising order.
 
     Raises:
-        ValueError: shapes disagree, a label is negative, or no query or no bank row.
+        ValueError: shapes disagree, a label is negative, or there is no query or no bank row.
 
     Source:
         DINO (Caron et al. 2021), k-NN evaluation; kept by iBOT, with k in 10, 20, 100, 200 and temperature
-        0.07. Here weights are taken relative to the nearest neighbour's: the vote is the same, and no small
-        temperature overflows.
+        0.07. Here weights are relative to the nearest neighbour's: the vote is the same, and a small
+        temperature cannot overflow.
     """
     if not len(queries):
         raise ValueError("there are no queries")
@@ -74,7 +74,7 @@ def classify(
 def _rankings(
     weights: np.ndarray, labels: np.ndarray, ks: tuple[int, ...], num_classes: int
 ) -> list[np.ndarray]:
-    """Best classes (q, min(5, C)) for every k, from weights and labels (q, k) of falling similarity."""
+    """Best classes (q, min(5, C)) for every k, from weights and labels (q, k) by falling similarity."""
     cells = labels + num_classes * np.arange(len(labels))[:, None]
     votes = np.zeros((len(labels), num_classes))
     rankings = []

@@ -1,8 +1,8 @@
 """Linear classifiers on frozen features: one per learning rate, all trained at once.
 
 Shapes: N images, B images of a batch, D channels, C classes, L learning rates. The weights of all classifiers
-are one matrix (D, C * L), so a step is two large products. The rate is the fastest axis: sums over classes
-then run along whole rows of memory.
+form one matrix (D, C * L), so a step is two large products. The learning rate is the fastest axis, so that
+sums over classes read whole rows of memory.
 """
 
 import math
@@ -21,7 +21,7 @@ SOFTMAX_BYTES = 2**18  # logits that stay in a core's cache
 
 
 class Features(Protocol):
-    """An (N, D) float32 array, or what can be indexed like one by a vector of rows or a slice."""
+    """An (N, D) float32 array, or anything that a vector of rows or a slice indexes in the same way."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -39,7 +39,7 @@ class LinearSweep:
 
     @property
     def diverged(self) -> np.ndarray:
-        """(L,) bool: classifiers with a weight that is no longer finite."""
+        """Whether each classifier has a weight that is not finite, (L,) bool."""
         return ~(np.isfinite(self.weights).all(axis=(0, 1)) & np.isfinite(self.biases).all(axis=0))
 
 
@@ -52,18 +52,18 @@ def train_sweep(
     rng: np.random.Generator,
     report: Callable[[int], None] = lambda epoch: None,
 ) -> LinearSweep:
-    """Train a softmax classifier for every base learning rate, over the same batches.
+    """Train a softmax classifier for every base learning rate, on the same batches.
 
-    All start from the same weights, so a rate's result does not depend on which others are in the sweep.
-    A rate that diverges ends in NaN, changes no other, and is marked in the result.
+    All start from the same weights, so the result of a rate does not depend on the other rates in the sweep.
+    A rate that diverges ends in NaN, does not affect the others, and is marked in the result.
 
     Args:
         features: (N, D) float32, used as they are.
         labels: (N,) int64 in 0..num_classes - 1.
-        report: called with the number of finished epochs.
+        report: called after each epoch with the number of finished epochs.
 
     Raises:
-        ValueError: no images, lengths that disagree, or a label out of range.
+        ValueError: there are no images, the lengths disagree, or a label is out of range.
 
     Source:
         iBOT (Zhou et al. 2022), linear evaluation: weights N(0, 0.01), biases 0, SGD with momentum, no weight
@@ -94,7 +94,7 @@ def train_sweep(
 
 
 def predict(sweep: LinearSweep, features: Features) -> np.ndarray:
-    """(N, L) int64: the class of highest logit for every image and rate, the lowest of equals."""
+    """The class of highest logit for every image and rate, (N, L) int64; the lowest class wins a tie."""
     num_channels, num_classes, num_rates = sweep.weights.shape
     weights = sweep.weights.reshape(num_channels, -1)
     predictions = np.empty((features.shape[0], num_rates), np.int64)
@@ -108,7 +108,7 @@ def predict(sweep: LinearSweep, features: Features) -> np.ndarray:
 
 
 def best_rate(accuracies: np.ndarray, diverged: np.ndarray) -> int:
-    """Index of the most accurate rate that did not diverge; of equals the first.
+    """Index of the most accurate rate that did not diverge; the first one wins a tie.
 
     Raises:
         FloatingPointError: every rate diverged.
@@ -138,7 +138,7 @@ class _Optimiser:
         self._momentum = momentum
 
     def step(self, images: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
-        """One step of SGD with momentum on (B, D) images; lrs (C * L,)."""
+        """Take one step of SGD with momentum on the features (B, D) of a batch, with rates `lrs` (C * L,)."""
         logits = images @ self.weights
         logits += self.biases
         _to_logit_gradient(logits, labels, self._num_classes)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 @dataclass(frozen=True)
 class FittedLogistic:
-    """A classifier of features (n, D) -> class, and how it came to be."""
+    """A fitted classifier of features (n, D), and how C was chosen."""
 
     classifier: Pipeline
     inverse_strength: float  # scikit-learn's C
@@ -20,7 +20,7 @@ class FittedLogistic:
     converged: bool  # the classifier's own fit, not the candidates'
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """(n,) int64 classes."""
+        """Predicted classes, (n,) int64."""
         return self.classifier.predict(features).astype(np.int64)
 
 
@@ -33,13 +33,13 @@ def fit_logistic(
 ) -> FittedLogistic:
     """Choose C on validation images, then fit on the training images.
 
-    Channels are standardised by the training images' mean and deviation, so that one C means the same for
-    every backbone. Of equally accurate C the strongest regularisation (the smallest) is taken. Without
-    validation images C is the candidate nearest to 1, scikit-learn's default.
+    Channels are standardised by the training images' mean and deviation, so that the same C means the same
+    for every backbone. The strongest regularisation (the smallest C) wins a tie. Without validation images,
+    C is the candidate nearest to 1, scikit-learn's default.
 
     Args:
-        train: features (n, D) and labels (n,), at least two classes.
-        validation: the same, or None.
+        train: features (n, D) and labels (n,) of at least two classes.
+        validation: likewise, or None.
 
     Raises:
         ValueError: the training images are of one class.

@@ -1,7 +1,8 @@
-"""Intersection over union of classes over a whole set of label maps.
+"""Intersection over union and accuracy of each class over a set of label maps.
 
-Shapes: K classes, n images, R resamples. Areas (..., 3, K) are numbers of pixels: rightly predicted as the
-class, predicted as it, truly of it. They are all that the scores need, so they add up over images.
+Shapes: K classes, n images, R resamples. Areas (..., 3, K) are pixel counts of each class: true positives,
+all pixels predicted as the class, and all pixels of the class in the ground truth. The scores need nothing
+else, and areas of several images can be added.
 """
 
 import numpy as np
@@ -14,24 +15,24 @@ _BLOCK = 64  # resamples that are computed at once
 
 
 class SegmentationCounts:
-    """Pixels of (true class, predicted class) summed over images, and the areas of each image.
+    """The confusion matrix of all pixels, summed over images, and the areas of each image.
 
-    Of an image only the classes that occur in it are kept, a few hundred bytes.
+    For each image, only the classes that occur in it are kept, a few hundred bytes.
     """
 
     def __init__(self, num_classes: int):
         self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows are the truth
-        self._places: list[np.ndarray] = []  # per image: where its flattened areas (3 K,) are not zero,
-        self._values: list[np.ndarray] = []  # and what they are there
+        self._places: list[np.ndarray] = []  # of each image: where its flattened areas (3 K,) are not zero,
+        self._values: list[np.ndarray] = []  # and the areas there
 
     def __len__(self) -> int:
         return len(self._places)
 
     def add(self, truth: np.ndarray, prediction: np.ndarray) -> None:
-        """Count one image.
+        """Count the pixels of one image.
 
         Args:
-            truth: (H, W) integers in 0..K-1, or IGNORED: such pixels count for nothing.
+            truth: (H, W) integers in 0..K-1, or IGNORED for pixels that do not count.
             prediction: (H, W) integers in 0..K-1.
 
         Raises:
@@ -47,7 +48,7 @@ class SegmentationCounts:
         self._values.append(areas[self._places[-1]])
 
     def resampled(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """The scores of `set_scores`, (R,) each, on resamples of the images.
+        """The scores of `set_scores` on resamples of the images, (R,) each.
 
         Args:
             draws: (R, n) int: how often each image is drawn; see `resamples.resample_counts`.
@@ -64,29 +65,29 @@ class SegmentationCounts:
 
 
 def class_areas(confusion: np.ndarray) -> np.ndarray:
-    """(K, K) pixels of (true, predicted) class -> (3, K)."""
+    """Areas (3, K) from a confusion matrix (K, K), whose rows are the true classes."""
     return np.stack([np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)])
 
 
 def class_iou(areas: np.ndarray) -> np.ndarray:
-    """(..., 3, K) -> (..., K) shares: right of all pixels that are of the class or predicted as it.
+    """IoU of each class, (..., K): true positives over all pixels that are of the class or predicted as it.
 
-    NaN where there is no such pixel; 0 where the class is predicted but absent from the truth.
+    NaN if there are none; 0 if the class is predicted but absent from the ground truth.
     """
     right, predicted, true = np.moveaxis(areas, -2, 0)
     return _shares(right, predicted + true - right)
 
 
 def class_accuracy(areas: np.ndarray) -> np.ndarray:
-    """(..., 3, K) -> (..., K) shares: right of all pixels of the class; NaN where there are none."""
+    """Accuracy of each class, (..., K): true positives over pixels of the class; NaN if there are none."""
     right, _, true = np.moveaxis(areas, -2, 0)
     return _shares(right, true)
 
 
 def set_scores(areas: np.ndarray) -> dict[str, np.ndarray]:
-    """(..., 3, K) -> miou, macc and aacc, (...) shares; NaN where no pixel is labelled.
+    """miou, macc and aacc as fractions, (...) each; NaN if no pixel is labelled.
 
-    Means leave out the classes whose score is NaN.
+    miou and macc are means over the classes whose score is not NaN.
 
     Source: mmsegmentation's mIoU, mAcc and aAcc, with its NaN for an absent class.
     """

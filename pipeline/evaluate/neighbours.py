@@ -2,10 +2,10 @@
 
 Shapes: Q queries, N bank rows, D channels, k neighbours.
 
-The bank is read in blocks, each made of short runs of rows spread evenly over the whole bank: a bank that is
-sorted by class would otherwise bring the true neighbours last, and every block would replace the ones before.
-A similarity and its bank row are kept as one integer that orders as (similarity, then lowest row first), so
-that selecting, merging and breaking ties is one partition of plain integers.
+The bank is read in blocks. Each block consists of short runs of rows spread evenly over the whole bank: in a
+bank that is sorted by class, blocks of consecutive rows could meet the true neighbours last and replace all
+earlier ones each time. A similarity and its bank row are packed into one integer that sorts by similarity,
+then by lowest row, so selecting, merging and breaking ties are one partition of integers.
 """
 
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ ROW_MASK = np.int64(2**32 - 1)
 def nearest(
     queries: np.ndarray, bank: np.ndarray, k: int, *, num_threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k most similar bank rows of every query.
+    """Find the k most similar bank rows of every query.
 
     Args:
-        queries: (Q, D) finite numbers; need not be normalised, a zero row has similarity 0 with everything.
-        bank: (N, D), the same; may be memory-mapped, it is read block by block.
-        k: neighbours, at most N.
+        queries: (Q, D), finite; need not be normalised; a zero row has similarity 0 with everything.
+        bank: (N, D), likewise; may be memory-mapped, as it is read block by block.
+        k: number of neighbours, at most N.
 
     Returns:
-        Cosine similarities (Q, k) float32, falling, and bank rows (Q, k) int64. Equal similarities are
-        ordered by the lowest row. Beside these, less than 256 MiB are used for k <= 200 and D <= 1024.
+        Cosine similarities (Q, k) float32, falling, and bank rows (Q, k) int64. Among equal similarities the
+        lowest row comes first. For k <= 200 and D <= 1024, less than 256 MiB are used beside these.
 
     Raises:
         ValueError: shapes disagree, or k is not in 1..N.
@@ -69,7 +69,7 @@ def _nearest_keys(queries: np.ndarray, bank: np.ndarray, k: int, pool: ThreadPoo
 
 
 def _blocks(num_rows: int) -> Iterator[np.ndarray]:
-    """Rising row numbers of each block: runs of RUN_ROWS, evenly spread."""
+    """Row numbers of each block, rising: runs of RUN_ROWS rows, evenly spread over the bank."""
     num_blocks = -(-num_rows // BLOCK_ROWS)
     runs = np.arange(0, num_rows, RUN_ROWS)
     for block in range(num_blocks):
@@ -99,9 +99,10 @@ def _merge(keys: np.ndarray, similarities: np.ndarray, rows: np.ndarray) -> None
 
 
 def _lower_bound(similarities: np.ndarray, k: int) -> np.ndarray:
-    """Of every row of (q, b), a value that at least k of its similarities reach, and few more.
+    """For every row of (q, b), a value that at least k of its similarities reach, but not many more.
 
-    The k-th largest of the maxima of disjoint groups of columns is one, and cheaper than the k-th largest.
+    Such a value is the k-th largest of the maxima of disjoint groups of columns, which is cheaper to find
+    than the k-th largest similarity.
     """
     num_queries, width = similarities.shape
     per_group = width // (2 * k)
@@ -113,7 +114,7 @@ def _lower_bound(similarities: np.ndarray, k: int) -> np.ndarray:
 
 
 def _pack(similarities: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """One int64 per pair: larger for the higher similarity, then for the lower row."""
+    """Each pair packed into one int64 that is larger for a higher similarity, then for a lower row."""
     bits = (similarities + np.float32(0)).view(np.int32)  # + 0: -0.0 and 0.0 are equal
     ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
     return (ordered << 32) | (ROW_MASK - rows)
@@ -129,7 +130,7 @@ def _unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _normalized(features: np.ndarray) -> np.ndarray:
-    """Rows of length one, float32; a zero row stays zero."""
+    """Rows scaled to length one, float32; a zero row stays zero."""
     features = np.array(features, np.float32, order="C")
     norms = np.sqrt(np.einsum("nd,nd->n", features, features))
     features /= np.maximum(norms, np.finfo(np.float32).tiny)[:, None]

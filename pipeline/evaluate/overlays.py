@@ -1,4 +1,4 @@
-"""Pictures of label maps over images: image, truth and prediction side by side, with a legend."""
+"""Pictures of label maps over images: image, ground truth and prediction side by side, with a legend."""
 
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Overlay:
 
 
 def draw_overlays(path: Path, overlays: list[Overlay], class_names: list[str]) -> None:
-    """Write a PNG: a row for each overlay, and the classes that occur in any; ignored pixels are white."""
+    """Write a PNG with a row for each overlay and a legend of their classes; ignored pixels are white."""
     colours = class_colours(len(class_names))
     rows = [_panels(overlay, colours) for overlay in overlays]
     maps = [labels.ravel() for overlay in overlays for labels in (overlay.truth, overlay.prediction)]
@@ -49,13 +49,13 @@ def draw_overlays(path: Path, overlays: list[Overlay], class_names: list[str]) -
 
 
 def samples(rows: np.ndarray, count: int) -> np.ndarray:
-    """As many rows as are wanted or there are, evenly spread; the same for every network."""
+    """Up to `count` of the rows, evenly spread, so that the same images are drawn for every network."""
     count = min(count, len(rows))
     return rows[np.linspace(0, len(rows) - 1, count).astype(int)] if count else rows[:0]
 
 
 def class_colours(num_classes: int) -> np.ndarray:
-    """(num_classes, 3) uint8: a colour for each class."""
+    """A colour for each class, (num_classes, 3) uint8."""
     colours = [hsv_to_rgb(label * _GOLDEN % 1, *_TONES[label % len(_TONES)]) for label in range(num_classes)]
     return np.rint(255 * np.array(colours)).astype(np.uint8).reshape(-1, 3)
 
@@ -68,7 +68,7 @@ def tinted(image: np.ndarray, label_map: np.ndarray, colours: np.ndarray) -> np.
 
 
 def fitted(picture: np.ndarray, side: int) -> Image.Image:
-    """A picture (H, W, 3) uint8 with its longer side at `side` pixels."""
+    """The picture (H, W, 3) uint8, resized so that its longer side has `side` pixels."""
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))

@@ -1,8 +1,8 @@
-"""Average precision on resamples of the images, without matching anything again.
+"""Average precision on resamples of the images, with detections and objects matched only once.
 
-Which detection finds which object is decided within an image, so it is the same in every resample. A resample
-only says how often each image is there: detections are sorted by their scores once, and each resample adds
-them up with weights. Shapes: n images, R resamples, T IoU thresholds, N detections of one class.
+Detections are matched with objects within an image, so the matches are the same in every resample. A resample
+only changes how often each image counts: detections are sorted by score once, and each resample sums them
+with other weights. Shapes: n images, R resamples, T IoU thresholds, N detections of one class.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ class ClassMatches:
 
 
 def matched(pairs: Sequence[ImagePairs], num_images: int, thresholds: np.ndarray) -> ClassMatches:
-    """Match within each image, and sort; of equal scores those in earlier `pairs` come first.
+    """Match detections with objects in each image, and sort by score; ties keep the order of `pairs`.
 
     Args:
-        pairs: of one class; images without detections and objects may be left out.
+        pairs: detections and objects of one class; images with neither may be left out.
         thresholds: (T,) IoU.
     """
     num_truths = np.zeros(num_images, np.int64)
@@ -62,17 +62,17 @@ def matched(pairs: Sequence[ImagePairs], num_images: int, thresholds: np.ndarray
 def greedy_matches(
     ious: np.ndarray, crowd: np.ndarray, thresholds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each detection takes the object that is left and that it overlaps most, else any crowd.
+    """Match each detection with the unmatched object that it overlaps most, or else with a crowd.
 
     Args:
-        ious: (d, g), detections by descending score; with crowds, the share of the detection inside.
+        ious: (d, g), detections by descending score; for a crowd, the share of the detection inside it.
         crowd: (g,) bool.
-        thresholds: (T,) IoU that a match needs at least.
+        thresholds: (T,) smallest IoU of a match.
 
     Returns:
-        (T, d) bool: took an object; (T, d) bool: lies on a crowd.
+        (T, d) bool: whether it is matched with an object; (T, d) bool: whether it is matched with a crowd.
 
-    Source: pycocotools' evaluateImg; of equal overlaps the last object is taken.
+    Source: pycocotools' evaluateImg; among equal overlaps the last object is taken.
     """
     shape = (len(thresholds), len(ious))
     hit, on_crowd = np.zeros(shape, bool), np.zeros(shape, bool)
@@ -94,14 +94,14 @@ def greedy_matches(
 def resampled_precision(
     classes: Sequence[ClassMatches], counts: np.ndarray, recalls: np.ndarray
 ) -> np.ndarray:
-    """Mean over classes of the average precision on each resample.
+    """Average precision on each resample, averaged over classes.
 
     Args:
         counts: (R, n) integers, how often each resample holds each image.
-        recalls: ascending; precision is averaged over these.
+        recalls: ascending recalls over which the precision is averaged.
 
     Returns:
-        (R, T) float64; a class without objects in a resample is left out of its mean, NaN if all are.
+        (R, T) float64; a class without objects in a resample is left out of the mean. NaN if all are.
     """
     num_thresholds = len(classes[0].hit)
     total, num_classes = np.zeros((len(counts), num_thresholds)), np.zeros((len(counts), 1))
@@ -121,10 +121,10 @@ def resampled_precision(
 def _average_precision(
     matches: ClassMatches, counts: np.ndarray, num_truths: np.ndarray, recalls: np.ndarray
 ) -> np.ndarray:
-    """(R, T) of one class that has objects in each resample.
+    """Average precision (R, T) of one class that has objects in each resample.
 
-    Precision rises with each hit and falls in between: the best precision from some rank on is that of a hit,
-    and nothing has to be looked at elsewhere.
+    Precision rises with each hit and falls in between, so the highest precision from some rank on is that of
+    a hit, and only hits have to be looked at.
     """
     weights = counts[:, matches.image]  # (R, N)
     seen = np.cumsum(weights, axis=1)
@@ -138,7 +138,7 @@ def _average_precision(
         num_counted = seen[:, hits] - num_ignored[:, np.searchsorted(ignored, hits)]
         precision = num_hits / np.maximum(num_counted, 1)  # a resample may hold nothing up to here
         best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        # How many of the recalls are reached by each hit, that were not by the one before.
+        # Number of recalls that each hit reaches but the hit before it does not.
         reached = np.searchsorted(recalls, num_hits / num_truths[:, None], side="right")
         gained = np.diff(reached, axis=1, prepend=0)
         result[:, index] = (best_from_here * gained).sum(axis=1) / len(recalls)

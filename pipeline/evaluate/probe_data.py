@@ -1,4 +1,4 @@
-"""Opening a probe of frozen features: what it learns from and is tested on, or why it cannot be made."""
+"""Reads what a probe of frozen features is trained and tested on, or says why it cannot be trained."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,11 @@ class ProbeData:
 def open_probe(
     features: Path, output: Path, *, labels: Path | None = None, needs_val: bool = False
 ) -> ProbeData | None:
-    """Read what the stage `features` wrote; None where no probe can be made, which `output` then says.
+    """Read what the stage `features` wrote; if no probe can be trained, write why into `output`, return None.
 
     Args:
-        labels: a subset of the training images to learn from; None: all.
-        needs_val: there is no probe without labelled validation images.
+        labels: artifact of the subset of training images to learn from; None: all of them.
+        needs_val: whether the probe needs labelled validation images.
 
     Raises:
         FileNotFoundError: a file of features or subset is missing.

@@ -1,1 +1,1 @@
-"""Fine-tuning of a backbone with a head for a dense task: one loop for segmentation and detection."""
+"""Fine-tuning of a backbone with a head: one loop for segmentation, detection and classification."""

@@ -1,4 +1,4 @@
-"""A fine-tuned network as one safetensors file that says what it holds."""
+"""Writes a fine-tuned network as one safetensors file that describes itself."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ def save_model(
     """Write every array of a network, backbone and head, whole or not at all.
 
     Args:
-        settings: the resolved section of the stage, as JSON can hold it.
+        settings: the stage's resolved section, as JSON values.
         class_names: in the order of the network's classes.
-        stored: the backbone that training began from: its architecture and input statistics.
+        stored: the backbone that training started from, with its architecture and input statistics.
     """
     metadata = {
         "config": dict(settings),

@@ -1,4 +1,4 @@
-"""Which images a step of fine-tuning sees."""
+"""The order in which fine-tuning sees the images."""
 
 import numpy as np
 
@@ -7,5 +7,5 @@ from pipeline.training.random_generators import Purpose
 
 
 def training_rows(rows: np.ndarray, seed: int, step: int, batch_size: int) -> np.ndarray:
-    """(batch_size,) of the training images `rows` (n,); see `rows_of_step`."""
+    """The step's batch of the training images `rows` (n,): (batch_size,) rows; see `rows_of_step`."""
     return rows_of_step(rows, step, batch_size, seed=seed, purpose=Purpose.DENSE_ORDER)

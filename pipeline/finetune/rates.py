@@ -1,4 +1,4 @@
-"""The learning rate of a step and of a layer, and what decays."""
+"""The learning rate of each step and each layer, and which parameters decay."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ _STEP_FACTOR = 0.1
 
 
 def learning_rate(schedule: FinetuneSchedule, step: int, *, frozen: bool) -> float:
-    """Rate of step 0, 1, ..., num_steps - 1.
+    """Learning rate of step 0, 1, ..., num_steps - 1.
 
     Source: iBOT's segmentation (linear warm-up, then linear decay to 0 over all steps) and detection
     (linear warm-up, then a tenth at each of two epochs) configurations; MAE's fine-tuning (linear warm-up
@@ -38,11 +38,11 @@ def _warmed_cosine(schedule: FinetuneSchedule, step: int, peak: float) -> float:
 
 
 def layer_of(name: str, depth: int) -> int:
-    """Layer of a parameter, for layer-wise decay: 0 the embeddings, i + 1 block i, depth + 1 all the rest.
+    """Layer of a parameter for layer-wise decay: 0 for embeddings, i + 1 for block i, depth + 1 for the rest.
 
     Args:
-        name: in the fine-tuned network; the backbone's parameters start with "backbone.network.".
-        depth: blocks of the backbone.
+        name: name in the fine-tuned network; the backbone's parameters start with "backbone.network.".
+        depth: number of blocks in the backbone.
 
     Source: iBOT's layer decay of segmentation and detection: the final norm belongs to the rest.
     """
@@ -55,7 +55,7 @@ def layer_of(name: str, depth: int) -> int:
 
 
 def layer_scales(names: Iterable[str], depth: int, decay: float) -> dict[str, float]:
-    """What each parameter's rate is multiplied by: decay ^ (depth + 1 - layer)."""
+    """Factor of each parameter's learning rate: decay ^ (depth + 1 - layer)."""
     return {name: decay ** (depth + 1 - layer_of(name, depth)) for name in names}
 
 

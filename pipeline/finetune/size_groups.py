@@ -1,4 +1,4 @@
-"""Test images, a pass at a time: only neighbours of one size share one, so that none depends on another."""
+"""Batches of test images: only consecutive images of one size share a batch; none is padded for another."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -16,10 +16,10 @@ def loaded_groups(
     load: Callable[[list[int]], Loaded],
     num_threads: int,
 ) -> Iterator[tuple[list[int], Loaded]]:
-    """Groups of rows, in order, each with what `load` makes of it, loaded ahead.
+    """Yield groups of rows, in order, each with what `load` returns for it; groups are loaded ahead.
 
     Args:
-        batch_of: the most images of a (width, height) that one pass takes, at least 1.
+        batch_of: returns the largest batch for images of a (width, height), at least 1.
         load: called in `num_threads` threads at once.
     """
     groups = list(size_groups(dataset, rows, batch_of))
@@ -35,7 +35,7 @@ def loaded_groups(
 def size_groups(
     dataset: PreparedDataset, rows: list[int], batch_of: Callable[[tuple[int, int]], int]
 ) -> Iterator[list[int]]:
-    """Neighbours of one size, as many as `batch_of` allows; every row once, in order."""
+    """Groups of consecutive images of one size, at most `batch_of(size)` each; every row once, in order."""
     group: list[int] = []
     for row in rows:
         size = dataset.size(row)

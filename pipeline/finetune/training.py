@@ -1,4 +1,4 @@
-"""Fine-tuning from a backbone and a fresh head to the end of the schedule."""
+"""Fine-tunes a backbone with a new head."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from pipeline.training.random_generators import Purpose, generator
 
 
 class FinetuneBatch(Protocol):
-    """What the loop reads of a batch; the rest is for the losses."""
+    """The part of a batch that the loop reads; the losses read the rest."""
 
     names: Sequence[str]  # of the images, for messages
     images: np.ndarray  # (B, 3, H, W) float32
@@ -30,7 +30,7 @@ class FinetuneBatch(Protocol):
 
 @dataclass(frozen=True)
 class FinetuneState:
-    """Everything that a step reads and changes. The network's parameters change in place."""
+    """Everything that a training step reads and changes. The network's parameters change in place."""
 
     network: nn.Module
     optimizer: AdamW
@@ -62,17 +62,17 @@ def finetune(
     report: Callable[[Progress], None],
     num_microbatches: int = 1,
 ) -> None:
-    """Train `network` in place; resumes, see `pipeline.training.loop.train`.
+    """Train `network` in place, resuming where it was stopped; see `pipeline.training.loop.train`.
 
     Args:
-        network: with a `DenseBackbone`, or what has its `depth`, `frozen` and `network`, as `.backbone`. What
-            takes no gradient stays bit for bit, but for running statistics.
-        make_batch: the batch of a step, a function of the step alone; called in several threads at once.
-        losses: weighted loss terms (1,), their sum is minimised; given the batch and the stochastic depth of
-            the backbone, (depth, 2, B) or None.
-        run: digest of all that decides the result; a checkpoint of another one is refused.
-        num_microbatches: of equal size, in which a batch is computed to save memory; above 1, terms must be
-            means over images and batches have a method `microbatch(index, num_microbatches)`.
+        network: its `.backbone` is a `DenseBackbone` or has the same `depth`, `frozen` and `network`. Frozen
+            parameters stay the same bit for bit; running statistics may change.
+        make_batch: returns the batch of a step, which may depend on nothing else; called in several threads.
+        losses: returns weighted loss terms, (1,) each, whose sum is minimised; called with the batch and the
+            backbone's stochastic depth, (depth, 2, B) or None.
+        run: digest of everything that decides the result; a checkpoint with another digest is refused.
+        num_microbatches: number of equal parts in which a batch is computed to save memory; above 1, terms
+            must be means over images, and batches need a method `microbatch(index, num_microbatches)`.
 
     Raises:
         FloatingPointError: a term is not finite; the message names the step and the images, and the last
@@ -86,7 +86,7 @@ def finetune(
 
 
 class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
-    """What fine-tuning gives to the loop; for the arguments see `finetune`."""
+    """Fine-tuning as the training loop sees it; for the arguments see `finetune`."""
 
     def __init__(
         self,
@@ -134,11 +134,11 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         return {"lr": self._lr(replace(state, step=state.step - 1))}
 
     def _lr(self, state: FinetuneState) -> float:
-        """Of the step that comes after `state`."""
+        """Learning rate of the step after `state`."""
         return learning_rate(self._schedule, state.step, frozen=state.network.backbone.frozen)
 
     def _drop_path_scales(self, state: FinetuneState, num_images: int) -> np.ndarray | None:
-        """Stochastic depth of the backbone's blocks, linear from 0 to `drop_path_rate`: (depth, 2, B)."""
+        """Stochastic depth of the blocks, (depth, 2, B); its rate rises linearly to `drop_path_rate`."""
         backbone, rate = state.network.backbone, self._schedule.drop_path_rate
         if backbone.frozen or not rate:
             return None

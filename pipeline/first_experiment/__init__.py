@@ -1,1 +1,1 @@
-"""From a folder of images to an experiment for it: what is there, what fits the time, and the file."""
+"""Writes a first experiment for a folder of images: facts about the images, choices, and the file."""

@@ -1,4 +1,4 @@
-"""Network, image size and length of training for a data set and a time: this project's own choices."""
+"""Chooses network, image size and length of training to fit data and time: this project's own choices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Network:
 
     @property
     def kernel_size(self) -> int:
-        """Of the auxiliary head: odd, and no wider than the map of patches; 7 as published."""
+        """Kernel size of the auxiliary head: 7 as published, odd and no wider than the map of patches."""
         grid = self.image_size // self.patch_size
         return min(7, grid - 1 + grid % 2)
 
@@ -44,7 +44,7 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Choice:
-    """What the experiment states."""
+    """The chosen settings of the experiment."""
 
     network: Network
     batch_size: int
@@ -54,11 +54,11 @@ class Choice:
 
 
 def choose(facts: Facts, seconds: float, seconds_of_epoch: Callable[[Network, int], float]) -> Choice:
-    """The dearest network of which MIN_STEPS steps fit into the time, then as many epochs as fit.
+    """Choose the costliest network of which MIN_STEPS steps fit into the time, then as many epochs as fit.
 
     Args:
-        seconds: for pretraining all arms.
-        seconds_of_epoch: of all arms, given network and batch size.
+        seconds: time for pretraining all arms.
+        seconds_of_epoch: function from network and batch size to the time of one epoch of all arms.
 
     Raises:
         ValueError: fewer than 2 training images.

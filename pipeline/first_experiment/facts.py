@@ -1,4 +1,4 @@
-"""What a prepared folder holds, as far as an experiment is chosen by it."""
+"""The facts about prepared images on which the choice of an experiment depends."""
 
 import csv
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.storage.files import read_json
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one prepared data set."""
+    """The facts about one prepared data set."""
 
     format: str
     annotation: str  # "class", "label-map" or "objects"
@@ -22,7 +22,7 @@ class Facts:
 
 
 def read_facts(directory: Path) -> Facts:
-    """From what the stage `prepare` wrote."""
+    """Read the facts from an artifact of `prepare`."""
     summary = read_json(directory / "summary.json")
     with open(directory / "manifest.csv", newline="", encoding="utf-8") as stream:
         sides = np.array(

@@ -1,4 +1,4 @@
-"""An experiment's file, with the reasons beside the values."""
+"""Writes an experiment's file, with the reasons beside the values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,8 +33,8 @@ def experiment_text(
     """The whole file.
 
     Args:
-        num_dense_steps: of each segmenter or detector; None: as the preset says.
-        described: what was found in the folder, and what is doubtful, a line each.
+        num_dense_steps: training steps of each segmenter or detector; None: those of the preset.
+        described: lines on what was found in the folder and what is doubtful.
     """
     network, (smallest, median, largest) = choice.network, facts.short_sides
     size = network.image_size
@@ -84,7 +84,7 @@ def _shortness(choice: Choice) -> str:
 
 
 def _left_out(facts: Facts) -> list[str]:
-    """Tasks of the embedded images that `quickstart` has, and this folder cannot be used for."""
+    """The tasks of `quickstart` that this folder cannot be used for."""
     kept = DENSE_TASK.get(facts.annotation)
     tasks = [task for task in ("segmentation", "detection", "dense_probe") if task != kept]
     if kept:

@@ -1,1 +1,1 @@
-"""What runs when: nodes, fingerprints, processes, doit's tasks."""
+"""Decides what runs when: nodes, fingerprints, processes, doit's tasks."""

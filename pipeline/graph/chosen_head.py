@@ -1,4 +1,4 @@
-"""The head that a search chose, as an experiment to run."""
+"""The head that a search chose, written as an experiment that can be run."""
 
 import os
 from pathlib import Path
@@ -10,19 +10,19 @@ CHOSEN_HEAD = "chosen-head.toml"
 
 
 def head_section(head: AuxiliaryHeadConfig) -> str:
-    """[auxiliary_head] with every value but None, which TOML lacks; those are None in the experiment too."""
+    """The TOML section [auxiliary_head]; values of None, which TOML lacks, are None in the experiment too."""
     values = {name: value for name, value in head.model_dump().items() if value is not None}
     lines = [f"{name} = {toml_value(value)}" for name, value in values.items()]
     return "\n".join(["[auxiliary_head]", *lines]) + "\n"
 
 
 def experiment_of_head(section: str, folder: Path, argument: str) -> str:
-    """The text of `folder/chosen-head.toml`: the experiment with that section over its own.
+    """Text of `folder/chosen-head.toml`: the same experiment with the chosen head in place of its own.
 
     Args:
-        section: as `head_section` writes it.
+        section: text from `head_section`.
         folder: `results/<experiment>`.
-        argument: a preset, or a file, which is named from `folder`: the project may be moved.
+        argument: a preset, or a file; its path is written relative to `folder`, so the project may be moved.
     """
     extends = os.path.relpath(argument, folder) if Path(argument).is_file() else argument
     return "\n".join(

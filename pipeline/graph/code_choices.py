@@ -1,6 +1,6 @@
-"""Which architectures, methods and probes a run uses: of their tables, only these lines are its code.
+"""Which architectures, methods and probes a run uses: only their entries in the tables are part of its code.
 
-A line is its value, with what is imported for it alone and what the class that it names imports.
+An entry is its value, the imports that only this entry needs, and those of the class that it names.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from pipeline.config.section import Section
 from pipeline.config.weights import ForeignConfig
 from pipeline.evaluate.probes.settings import ProbeSection
 
-# Module -> its dict literal whose entry a configuration chooses.
+# Module -> name of the dict literal in it from which a configuration chooses entries.
 TABLES = {
     "pipeline.evaluate.probes.settings": "PROBES",
     "pipeline.models.auxiliary_heads.kinds": "BLOCKS",
@@ -26,7 +26,7 @@ _PROBES, _HEADS, _BASES, _METHODS = TABLES
 
 
 def chosen_entries(sections: Iterable[Section]) -> Choices:
-    """The entries of `TABLES` that configurations name, at any depth."""
+    """The (module, key) entries of `TABLES` that these configurations name, at any depth."""
     return frozenset(entry for section in sections for entry in _entries(section))
 
 
@@ -36,7 +36,7 @@ def _entries(value: Any) -> Iterator[tuple[str, str]]:
             yield _HEADS, value.kind
         case BackboneConfig():
             yield _BASES, value.kind
-        case ForeignConfig():  # which kind it is, the file decides
+        case ForeignConfig():  # only the file of weights says which kind it is
             yield from ((_BASES, kind) for kind in BASES)
         case MethodSection():
             yield _METHODS, value.name

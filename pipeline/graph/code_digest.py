@@ -1,7 +1,7 @@
-"""Digest of the code that a stage runs: its import closure inside the project, as syntax trees.
+"""Digest of the code that a stage runs: the syntax trees of all project modules that it imports.
 
-Comments, docstrings and formatting are no part of a syntax tree, so editing them changes no digest.
-An import inside a function counts like one at the top. A module imported by a computed name is not seen.
+Indirect imports count too, and so do imports inside a function; a module imported by a computed name is not
+seen. Editing comments, docstrings or formatting changes no digest.
 """
 
 import ast
@@ -17,8 +17,8 @@ from pathlib import Path
 from pipeline.graph.code_choices import TABLES, Choices
 from pipeline.storage.files import write_json
 
-# Modules that cannot change a stage's numbers; they, and what only they import, stay out of its digest. But
-# of one that holds a table of `TABLES`, what the chosen line imports is in.
+# Modules that cannot change a stage's numbers, with the reason. They, and what only they import, are left out
+# of its digest; but where one holds a table of `TABLES`, what the chosen entry imports is included.
 NEUTRAL = {
     "pipeline.config": "all that can be read off its sections is in the fingerprint, computed or not",
     "pipeline.evaluate.probes.settings": "likewise",
@@ -39,19 +39,19 @@ _NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sour
 
 @dataclass(frozen=True)
 class _File:
-    """What is remembered of a file: of a module of `TABLES`, lines of its table are apart from the rest."""
+    """What is remembered about a file; if it holds a table of `TABLES`, its entries are kept apart."""
 
     digest: str
     imports: list[str]  # names that may be modules, of the project or others
-    entries: dict[str, tuple[str, list[str]]]  # key of the table -> digest of its line, imports for it alone
+    entries: dict[str, tuple[str, list[str]]]  # key of the table -> digest of the entry, imports for it alone
 
 
 class CodeDigests:
-    """Digests of stages, from per-file digests that are remembered by size and modification time.
+    """Digests of the stages' code, made of digests of files, remembered by size and time of change.
 
     Args:
         root: folder that holds the packages.
-        memo: JSON file that remembers per-file digests; None remembers within this object only.
+        memo: JSON file that keeps the files' digests; None keeps them in this object only.
     """
 
     def __init__(self, root: Path, memo: Path | None = None):
@@ -69,27 +69,27 @@ class CodeDigests:
         return digests
 
     def digest(self, module: str, choices: Choices | None = None) -> str:
-        """SHA-256 over the import closure of `module`, such as "stages.knn"; see `parts`."""
+        """SHA-256 of all that `parts` returns for `module`, such as "stages.knn"."""
         return hashlib.sha256(json.dumps(self.parts(module, choices), sort_keys=True).encode()).hexdigest()
 
     def parts(self, module: str, choices: Choices | None = None) -> dict[str, str]:
-        """Digest of each file in the import closure of `module`, by path relative to the root.
+        """Digest of each project file that `module` imports, directly or not, by path relative to the root.
 
         Args:
-            choices: of the modules in `TABLES`, only these lines count, and what only they import; None: all.
+            choices: the entries of the tables in `TABLES` that count; None: all of them.
 
         Raises:
-            FileNotFoundError: the module is no file below the root.
-            KeyError: a table has no such line.
+            FileNotFoundError: there is no file for the module below the root.
+            KeyError: a table has no such entry.
         """
         return self._closure(module, choices)[0]
 
     def libraries(self, module: str, choices: Choices | None = None) -> set[str]:
-        """Packages outside the project that the closure imports, by their names in an import."""
+        """Packages outside the project that `module` imports, directly or not, as named in an import."""
         return self._closure(module, choices)[1]
 
     def save(self) -> None:
-        """Write the memo, if anything in it is new."""
+        """Write the memo if it has changed."""
         if self._memo_path and self._files != self._known:
             write_json(self._memo_path, self._files)
             self._known = dict(self._files)
@@ -148,7 +148,7 @@ class CodeDigests:
         return path.relative_to(self._root).as_posix()
 
     def _file(self, path: Path, module: str | None) -> _File:
-        """A file without a module name counts as bytes."""
+        """What is remembered about a file; without a module name, its digest is of its bytes."""
         status = path.stat()
         # The form of a syntax tree differs between versions of Python.
         state = [status.st_size, status.st_mtime_ns, sys.version_info[1]]
@@ -178,20 +178,20 @@ def _read_module(tree: ast.Module, module: str, *, is_package: bool) -> _File:
 
 
 def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[ast.stmt]]]:
-    """Take the lines of a dict literal, and the imports that only one of them needs, out of a module.
+    """Remove the entries of a dict literal, and the imports that only they need, from a module's syntax tree.
 
-    A class of the module that a line names is the line's too, and stays in the module: what it names as
-    "module:object", for `pkgutil.resolve_name`, is imported for it.
+    An entry may name a class of the same module. That class stays in the module, but what it names as
+    "module:object", for `pkgutil.resolve_name`, counts as an import of the entry.
 
     Args:
-        tree: of the module; what is returned is no longer in it.
-        table: the name that the literal is assigned to.
+        tree: the module's syntax tree, which is changed.
+        table: name of the variable that the literal is assigned to.
 
     Returns:
-        Key -> its value, and the statements whose imports are its.
+        Key -> value of the entry, and its import statements.
 
     Raises:
-        ValueError: no such literal, or a key that is no string.
+        ValueError: there is no such literal, or a key is not a string.
     """
     literal = _literal(tree, table)
     keys = [key.value if isinstance(key, ast.Constant) else None for key in literal.keys]
@@ -203,7 +203,7 @@ def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[a
     taken = {}
     for key, value in zip(keys, values, strict=True):
         names = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
-        alone = [_only(node, names - used) for node in tree.body if isinstance(node, ast.ImportFrom)]
+        alone = [_import_only(node, names - used) for node in tree.body if isinstance(node, ast.ImportFrom)]
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in names]
         taken[key] = value, [*alone, *(entry for node in classes for entry in _resolved(node))]
     for node in tree.body:
@@ -214,7 +214,7 @@ def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[a
 
 
 def _resolved(tree: ast.AST) -> Iterator[ast.ImportFrom]:
-    """Imports of what is named as "module:object"."""
+    """The objects that are named in strings as "module:object", as import statements."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _OBJECT.fullmatch(node.value):
             module, _, name = node.value.partition(":")
@@ -231,7 +231,7 @@ def _literal(tree: ast.Module, table: str) -> ast.Dict:
     raise ValueError(f"{table}: expected a dict literal of that name")
 
 
-def _only(node: ast.ImportFrom, names: set[str]) -> ast.ImportFrom:
+def _import_only(node: ast.ImportFrom, names: set[str]) -> ast.ImportFrom:
     kept = [alias for alias in node.names if (alias.asname or alias.name) in names]
     return ast.ImportFrom(node.module, kept, node.level)
 
@@ -248,13 +248,13 @@ def _is_neutral(module: str) -> bool:
 
 
 def _files_of(root: Path, module: str) -> list[Path]:
-    """The module's file; empty where the name is no module of the project."""
+    """The module's file, in a list; an empty list if the project has no such module."""
     stem = root.joinpath(*module.split("."))
     return [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
 
 
 def _imported(tree: ast.Module, module: str, *, is_package: bool) -> list[str]:
-    """Names that may be modules: `from a.b import c` may mean a.b.c, and needs a and a.b in any case."""
+    """Names that may be modules: `from a.b import c` may import a.b.c, and always imports a and a.b."""
     names: set[str] = set()
     package = module.split(".") if is_package else module.split(".")[:-1]
     for node in ast.walk(tree):

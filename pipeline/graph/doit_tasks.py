@@ -1,4 +1,4 @@
-"""Nodes as the dictionaries that doit makes tasks of: names, groups and order."""
+"""Turns nodes into the dictionaries from which doit makes tasks: names, groups and order."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,13 +10,13 @@ from pipeline.graph.nodes import GROUPS, Node
 def stage_tasks(
     nodes: list[Node], experiment: str, *, run: Callable, is_current: Callable[[str], bool]
 ) -> Iterator[dict[str, Any]]:
-    """A task for every node and, where a group has several, one that stands for them all.
+    """A task for every node and, where a group has several nodes, one task that runs them all.
 
     Args:
-        nodes: of the experiment.
-        experiment: its name.
+        nodes: the experiment's nodes.
+        experiment: the experiment's name.
         run: called with a node's label.
-        is_current: called with a node's label; whether nothing has to run.
+        is_current: called with a node's label; returns whether its artifact is up to date.
     """
     for group, title in GROUPS.items():
         members = [node for node in nodes if node.group == group]

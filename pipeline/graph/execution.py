@@ -23,10 +23,10 @@ def bring_up_to_date(
     """Run the node's stage unless its artifact is current.
 
     Args:
-        graph: that holds the node.
-        node: to bring up to date; its inputs must be current.
+        graph: the graph that holds the node.
+        node: the node to bring up to date; its inputs must be current.
         root: folder that holds the stages' package.
-        force: make a current artifact again, from nothing.
+        force: run the stage even if the artifact is current, and start it from nothing.
         on_start: called when the artifact's directory is there and the stage is about to run.
         show: called with the stage's output as it comes.
 
@@ -34,7 +34,7 @@ def bring_up_to_date(
         Whether the stage ran.
 
     Raises:
-        StageFailed: an input is not current, the code changed meanwhile, or the stage failed.
+        StageFailed: an input is not current, the code was edited since doit started, or the stage failed.
     """
     for name, upstream in node.upstream.items():
         reason = graph.fault(upstream)

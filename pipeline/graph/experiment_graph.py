@@ -1,4 +1,4 @@
-"""The experiment of a command line: reading it, checking which nodes are current, and running one."""
+"""The experiment that a command line names: read it, check which nodes are current, and run a node."""
 
 import os
 from functools import partial
@@ -19,11 +19,11 @@ from pipeline.storage.artifacts import artifacts_root, listing_memo
 
 
 def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
-    """An experiment by the value of `experiment=`, and the value itself, a path made absolute.
+    """The experiment that `experiment=VALUE` names, and the value itself, with a path made absolute.
 
     Args:
-        value: a preset, or a path.
-        folder: a relative path starts here.
+        value: name of a preset, or path of a file.
+        folder: folder that a relative path starts from.
 
     Raises:
         SystemExit: there is no such experiment, or it is invalid.
@@ -49,11 +49,11 @@ def _check_formats(experiment: Experiment) -> None:
 
 
 class ExperimentGraph:
-    """The graph of an experiment in a results folder.
+    """An experiment's graph, with its artifacts in a results folder.
 
     Args:
-        argument: names the experiment: a preset, or an absolute path.
-        experiment: that it names.
+        argument: what names the experiment: a preset, or an absolute path.
+        experiment: the experiment.
         root: folder that holds the packages `pipeline` and `stages`.
         results: the results folder.
     """
@@ -69,7 +69,7 @@ class ExperimentGraph:
         self._current_when_checked: set[str] = set()  # what runs all the same is forced, by `doit run -a`
 
     def is_current(self, label: str) -> bool:
-        """Whether a node's artifact is current, and what people read of it is in the experiment's folder."""
+        """Whether a node's artifact is current and its files for people are in the experiment's folder."""
         node = self.by_label[label]
         current = self.graph.fault(node) is None and is_published(
             node.stage, self.graph.directory(node), self.folder, self._argument, name=node.name
@@ -79,10 +79,10 @@ class ExperimentGraph:
         return current
 
     def run(self, label: str) -> str | None:
-        """Run a node's stage unless its artifact is current, and publish what people read.
+        """Run a node's stage unless its artifact is current, and copy its files for people to the results.
 
         Returns:
-            Why it failed; None where it did not.
+            Why the stage failed; None if it did not.
         """
         node, force = self.by_label[label], label in self._current_when_checked
         show = partial(os.write, 1)
@@ -100,7 +100,7 @@ class ExperimentGraph:
         return None
 
     def record(self) -> None:
-        """Note and link the artifacts that exist as this experiment's."""
+        """Write the experiment's record of its existing artifacts, and link them in its folder."""
         self.graph.record(self._experiment.name, self._experiment.model_dump(mode="json"))
 
     def _listing(self, config: Section) -> str:

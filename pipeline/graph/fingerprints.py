@@ -15,17 +15,17 @@ from pipeline.storage.files import sha256_of_json
 class Graph:
     """Nodes with their fingerprints and artifacts.
 
-    A fingerprint is a digest of stage, config, code, the libraries that compute, and the identities of the
-    inputs. A node's identity is its fingerprint; that of `prepare` is the digest of what it made, so
-    preparing equal data again changes nothing after it. Until `prepare` has run, no fingerprint after it is
-    known.
+    A fingerprint is a digest of stage, config, code, library versions and the identities of the inputs. A
+    node's identity is its fingerprint, except for `prepare`, whose identity is the digest of the prepared
+    data: preparing equal data again changes no later fingerprint. Until `prepare` has run, the fingerprints
+    of later nodes are not known.
 
     Args:
-        nodes: each after its inputs.
+        nodes: all nodes, each after its inputs.
         results: the results folder.
         code: digests of the stages' code.
-        listing: config of `prepare` -> digest of the listing of its source.
-        package: of the stage modules.
+        listing: function from a config of `prepare` to a digest of its source's file listing.
+        package: package of the stage modules.
     """
 
     def __init__(
@@ -47,33 +47,33 @@ class Graph:
         self._fingerprints: dict[Node, str] = {}
 
     def module(self, node: Node) -> str:
-        """Module that runs the node."""
+        """Name of the module that runs the node."""
         return f"{self.package}.{program(node.stage)}"
 
     def code_of(self, node: Node, code: CodeDigests | None = None) -> str:
-        """Digest of the code that the node runs, by the graph's own digests or by others."""
+        """Digest of the code that the node runs; `code` replaces the graph's own digests."""
         return (code or self.code).digest(self.module(node), self._chosen(node))
 
     def libraries(self, node: Node) -> dict[str, str | None]:
-        """Versions of the libraries that compute in the node."""
+        """Versions of the libraries that the node computes with."""
         return library_versions(self.code.libraries(self.module(node), self._chosen(node)), node.stage)
 
     def made_with(self, node: Node) -> dict[str, str | None]:
-        """Versions of the libraries that compute in the node or in anything that it is made from."""
+        """Versions of the libraries that the node, or any node upstream of it, computes with."""
         found = {}
         for each in (*map(self.made_with, node.upstream.values()), self.libraries(node)):
             found |= each
         return dict(sorted(found.items()))
 
     def _chosen(self, node: Node) -> Choices:
-        """Architectures and methods that the node or anything it is made from was configured with."""
+        """Architectures, methods and probes that configure the node or any node upstream of it."""
         if node not in self._choices:
             upstream = [self._chosen(each) for each in node.upstream.values()]
             self._choices[node] = chosen_entries([node.config]).union(*upstream)
         return self._choices[node]
 
     def identities(self, node: Node) -> dict[str, str] | None:
-        """What of the inputs enters the fingerprint; None while it is not known.
+        """The inputs' identities, which enter the fingerprint; None while one of them is not known.
 
         Raises:
             OSError, ValueError: the source of `prepare` cannot be listed.
@@ -112,7 +112,7 @@ class Graph:
         return fingerprint and artifact_directory(self.results, node.stage, fingerprint)
 
     def lineage(self, node: Node) -> dict[str, str]:
-        """Digest of what each input holds now; inputs without a stamp are left out."""
+        """Digest of each input artifact's present content; inputs without a stamp are left out."""
         found = {}
         for name, upstream in node.upstream.items():
             directory = self.directory(upstream)
@@ -122,7 +122,7 @@ class Graph:
         return found
 
     def fault(self, node: Node) -> str | None:
-        """Why a node has to run; None where its artifact is current."""
+        """Why a node has to run; None if its artifact is current."""
         if node.stage == "prepare":
             try:
                 self.identities(node)
@@ -141,7 +141,7 @@ class Graph:
         return f"{', '.join(changed)} was made again and differs" if changed else None
 
     def record(self, name: str, config: dict) -> None:
-        """Note and link the artifacts that exist as those of the experiment `name`."""
+        """Write experiment `name`'s record of all existing artifacts, and link them in its folder."""
         known: dict[str, Path] = {}
         for node in self.nodes:
             try:

@@ -1,4 +1,4 @@
-"""The expected time of stages that never ran here, from their configuration and this machine's speed."""
+"""The expected time of a stage that never ran here, from its configuration and this machine's speed."""
 
 from collections.abc import Callable
 
@@ -30,12 +30,13 @@ _OF_A_BACKBONE = (*_BY_JITTOR, "knn", "linear", "logistic")
 
 
 class Forecasts:
-    """Asked node by node, in the order in which they are to run: the first of its kind also compiles.
+    """Expected times of nodes; ask in the order in which they run, as the first of a kind also compiles.
 
     Args:
-        graph: its results may hold prepared data.
-        rate: number of threads -> operations a second of products; asked when a forecast needs it.
-        compiled: whether Jittor's core is compiled, and whether operators are; None: as the cache says.
+        graph: the graph, whose results folder may hold prepared data.
+        rate: function from a number of threads to floating-point operations per second in matrix products;
+            called only when a forecast needs it.
+        compiled: whether Jittor's core is compiled, and whether the operators are; None: look in the cache.
     """
 
     def __init__(
@@ -52,8 +53,11 @@ class Forecasts:
             self._to_compile.discard("core")
 
     def seconds(self, node: Node) -> float | None:
-        """None where there is nothing to reckon with: images that are counted when they are prepared, a card,
-        a stage that was never measured."""
+        """Expected seconds of a node.
+
+        None where there is no basis for a forecast: images that have not been counted yet, a GPU, or a stage
+        that was never measured.
+        """
         if node.stage == "curves":
             return forecast.CURVES_SECONDS
         if node.stage not in _BY_JITTOR:
@@ -62,7 +66,7 @@ class Forecasts:
         return None if seconds is None else seconds + self._compile_seconds(node)
 
     def _own_seconds(self, node: Node) -> float | None:
-        """Without what is compiled first."""
+        """Expected seconds of a node, without compilation."""
         match node.config:
             case DataConfig():
                 return forecast.prepare_seconds(node.config)
@@ -110,7 +114,7 @@ class Forecasts:
         return forecast.dense_probe_seconds(node.config, _backbone(node), num_images, self._machine(node))
 
     def _compile_seconds(self, node: Node) -> float:
-        """Of what this node is the first to need."""
+        """Seconds to compile what this node is the first to need."""
         kind = f"segment-{node.config.head}" if node.stage == "segment" else node.stage
         needed = {"core", kind} & self._to_compile
         self._to_compile -= needed
@@ -123,7 +127,7 @@ class Forecasts:
         return self._machines[threads]
 
     def _images(self, node: Node) -> Images | None:
-        """That a node reads, directly or as their features; of the training images its share with labels."""
+        """Counts of the images, or their features, that a node reads; `train` counts those with labels."""
         data = node.inputs.get("data")
         if data is None and "features" in node.inputs:
             data = node.inputs["features"].inputs["data"]
@@ -138,7 +142,7 @@ class Forecasts:
         )
 
     def _prepared(self, data: Node) -> Images | None:
-        """As prepared, or as they will be drawn; None: not known yet."""
+        """Counts of the images as prepared, or as they will be drawn; None if not known yet."""
         try:
             directory = self._graph.directory(data)
             summary = read_json(directory / "summary.json") if directory else None
@@ -150,14 +154,14 @@ class Forecasts:
 
 
 def _backbone(node: Node) -> BackboneConfig:
-    """Of a pretraining, or of what reads its result or the features of that."""
+    """The base that a node trains or reads, found in its own configuration or upstream."""
     while not hasattr(node.config, "backbone"):
         node = node.inputs["backbone" if "backbone" in node.inputs else "features"]
     return node.config.backbone
 
 
 def _on_processor(runtime: RuntimeConfig) -> bool:
-    """Whether Jittor computes on the processor: nothing was measured for a card."""
+    """Whether Jittor will compute on the processor; forecasts were not measured on a GPU."""
     if runtime.device != "auto":
         return runtime.device == "cpu"
     driver = installed_driver()

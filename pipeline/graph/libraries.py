@@ -1,11 +1,11 @@
-"""Versions of the libraries that make the numbers: a part of every fingerprint, stage by stage."""
+"""Versions of the libraries that compute in a stage; they are part of its fingerprint."""
 
 import importlib.metadata
 from collections.abc import Iterable
 from functools import cache
 
-# Name in an import -> distributions that compute for it, and how many numbers of their versions count. Later
-# numbers are of releases that mend, by the rules of these projects; Jittor has no such rule.
+# Name in an import -> its distributions, and how many leading numbers of their versions count. By these
+# projects' rules, later numbers are bug-fix releases; Jittor has no such rule.
 _DISTRIBUTIONS = {
     "jittor": {"jittor": 4, "onednn-cpu-gomp": 2},
     "numpy": {"numpy": 2},
@@ -15,19 +15,19 @@ _DISTRIBUTIONS = {
     "skimage": {"scikit-image": 2},  # its photographs are the embedded data set
     "faster_coco_eval": {"faster-coco-eval": 2},
 }
-# Where it makes numbers; elsewhere it unpacks the masks that were stored, which nothing reads there.
+# Stages in which it computes; elsewhere it only unpacks stored masks, which nothing reads there.
 _STAGES_OF = {"faster_coco_eval": ("prepare", "detect", "dense_probe")}
 
 
 def library_versions(imported: Iterable[str], stage: str) -> dict[str, str | None]:
-    """What counts of the versions of libraries, by distribution.
+    """The leading numbers of library versions that enter a fingerprint, by distribution.
 
     Args:
-        imported: names of packages, as in an import; those that make no numbers are left out.
-        stage: that imports them.
+        imported: names of packages, as in an import; those that compute nothing are left out.
+        stage: the stage that imports them.
 
     Returns:
-        E.g. {"numpy": "1.26"}; None for one that is not installed and can be done without.
+        For example {"numpy": "1.26"}; the version is None for an optional library that is not installed.
     """
     making = [name for name in imported if stage in _STAGES_OF.get(name, (stage,))]
     wanted = [_DISTRIBUTIONS[name] for name in making if name in _DISTRIBUTIONS]
@@ -42,7 +42,7 @@ def _version(distribution: str, count: int) -> str | None:
 
 @cache
 def installed_version(distribution: str) -> str | None:
-    """By metadata, never by import: importing Jittor compiles. None where it is not installed."""
+    """A distribution's version, or None if it is not installed. Nothing is imported: Jittor would compile."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -49,58 +49,58 @@ class Node:
     """One run of one stage."""
 
     stage: str
-    key: RunKey  # which run
+    key: RunKey  # identifies the run
     config: Section
     inputs: dict[str, "Node"] = field(default_factory=dict)  # argument name -> node whose artifact it reads
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)  # no part of the fingerprint
-    work: float = 1.0  # expected time in units of the stage's own
+    work: float = 1.0  # expected time, in a unit that all nodes of the stage share
     for_study: bool = False  # no part of `all`, so no part of what `doit run <stage>` runs
     # Runs that a table is made from, each as the table sees it: an ablation may read an arm's own run.
     runs: Collected = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """E.g. "hssl-seed0"; empty where the stage runs once."""
+        """Name of the run, such as "hssl-seed0"; empty if the stage runs once."""
         return self.key.name
 
     @property
     def upstream(self) -> dict[str, "Node"]:
-        """All nodes whose artifacts it reads, by name."""
+        """All nodes whose artifacts this node reads, by name."""
         return self.inputs | {f"{stage}/{key.name}": node for (stage, key), node in self.runs.items()}
 
     @property
     def group(self) -> str:
-        """The task that runs this node and all others of its kind."""
+        """Name of the doit task that runs this node and all others of its kind."""
         return STUDIES if self.for_study else self.stage
 
     @property
     def task(self) -> str:
-        """Name within the group; empty where the node is alone in it."""
+        """Name of the node's task within its group; empty if the node is alone in it."""
         return self.link if self.for_study else self.name
 
     @property
     def words(self) -> str:
-        """Its line in a list of tasks."""
+        """Description of the node in a list of tasks."""
         return f"{self.stage} {self.key.words}" if self.for_study else self.key.words
 
     @property
     def label(self) -> str:
-        """Name of its task."""
+        """Full name of the node's task: "group:task"."""
         return f"{self.group}:{self.task}" if self.task else self.group
 
     @property
     def link(self) -> str:
-        """Name of the link to its artifact."""
+        """Name of the link to the node's artifact."""
         return f"{self.stage}-{self.name}" if self.name else self.stage
 
 
 def program(stage: str) -> str:
-    """Name in stages/ of what runs a stage: one program runs all probes."""
+    """Name of the file in stages/ that runs a stage; all probes share one."""
     return "probe" if stage in PROBES else stage.replace("-", "_")
 
 
 def experiment_nodes(experiment: Experiment) -> list[Node]:
-    """All nodes of an experiment, each after its inputs, in the order in which they are to run."""
+    """All nodes of an experiment, in the order in which they run, each after its inputs."""
     images = _prepared("images", experiment.data, experiment)
     backbones = _backbones(experiment, images)
     features = {
@@ -138,7 +138,7 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
 
 
 def features_config(experiment: Experiment, arm: str) -> FeaturesConfig:
-    """The section of an arm's features; of what is not pretrained here, the one network counts as teacher."""
+    """Settings of an arm's features; a network that is not pretrained here counts as the teacher."""
     if experiment.arm(arm).pretrained:
         return experiment.features
     return experiment.features.model_copy(update={"weights": "teacher"})
@@ -149,7 +149,7 @@ def _prepared(purpose: str, data: DataConfig, experiment: Experiment) -> Node:
 
 
 def _backbones(experiment: Experiment, images: Node) -> Backbones:
-    """The node that makes each backbone, those first that are not pretrained here."""
+    """The node that makes each backbone; those that are not pretrained here come first."""
     runs = [RunKey(arm=arm, seed=seed) for seed in experiment.seeds for arm in experiment.arms]
     nodes, foreign, inputs = {}, {}, {"data": images} | start_inputs(experiment)
     for key in sorted(runs, key=lambda run: experiment.arm(run.arm).pretrained):
@@ -167,12 +167,12 @@ def _backbones(experiment: Experiment, images: Node) -> Backbones:
 
 
 def foreign_node(experiment: Experiment, arm: str) -> Node:
-    """The conversion of an arm's weights: one for all seeds."""
+    """The node that converts an arm's foreign weights; all seeds share it."""
     return Node("convert", RunKey(arm=arm), experiment.weights[arm], runtime=experiment.runtime)
 
 
 def start_inputs(experiment: Experiment) -> dict[str, Node]:
-    """What a pretraining reads beside the images: another project's base, if it starts from one."""
+    """The base that pretraining starts from, if it starts from another project's; else no inputs."""
     config = experiment.start_weights()
     if config is None:
         return {}
@@ -180,7 +180,7 @@ def start_inputs(experiment: Experiment) -> dict[str, Node]:
 
 
 def _curves(experiment: Experiment, images: Node, backbones: Backbones) -> dict[RunKey, Node]:
-    """The curves of every pretraining."""
+    """The node that draws the curves of each pretraining."""
     return {
         key: Node("curves", key, node.config, {"data": images, "pretraining": node}, experiment.runtime)
         for key, node in backbones.items()
@@ -189,7 +189,7 @@ def _curves(experiment: Experiment, images: Node, backbones: Backbones) -> dict[
 
 
 def _classified(experiment: Experiment, images: Node) -> Node:
-    """The images that classifiers are fine-tuned on."""
+    """The node of the images on which classifiers are fine-tuned."""
     data = experiment.finetune and experiment.finetune.data
     return _prepared("finetune", data, experiment) if data else images
 
@@ -208,7 +208,7 @@ def _subsets(experiment: Experiment, images: Node, classified: Node) -> Subsets:
 
 
 def _probes(experiment: Experiment, features: dict[RunKey, Node], subsets: Subsets) -> Collected:
-    """Every probe of every backbone, with each share of the labels that it learns from."""
+    """A node for every probe of every backbone with every share of the labels."""
     nodes = {}
     for stage, probe in PROBES.items():
         for share in experiment.label_shares if probe.of_label_shares else (1.0,):
@@ -222,7 +222,7 @@ def _probes(experiment: Experiment, features: dict[RunKey, Node], subsets: Subse
 def _with_labels(
     backbone: RunKey, data: Node, share: float, subsets: Subsets
 ) -> tuple[RunKey, dict[str, Node]]:
-    """The run that learns from a share of the labels, and its input "labels"; all labels need none."""
+    """The run that learns from a share of the labels, and its input "labels", which a share of 1 lacks."""
     if share >= 1:
         return backbone, {}
     labels = subsets[replace(data.key, share=share, seed=backbone.seed)]
@@ -230,11 +230,11 @@ def _with_labels(
 
 
 def _classifiers(experiment: Experiment, backbones: Backbones, data: Node, subsets: Subsets) -> Collected:
-    """Every backbone fine-tuned with each share of the labels, under that backbone's seed."""
+    """A node to fine-tune every backbone with every share of the labels, under the backbone's seed."""
     section = experiment.finetune
     if section is None:
         return {}
-    # How many images there are is not known yet; a floor of steps is left out of the estimate.
+    # The number of images is not known yet, so the estimate ignores the minimum number of steps.
     epoch = encoder_work(experiment, section.view.image_size)
     nodes = {}
     for share in _finetune_shares(experiment):
@@ -269,7 +269,7 @@ def _dense_probes(experiment: Experiment, backbones: Backbones, annotated: dict[
 def _finetunings(
     experiment: Experiment, stage: str, task: str, backbones: Backbones, data: Node
 ) -> Collected:
-    """Every run of a dense task from every backbone, under that backbone's seed."""
+    """A node for every run of a dense task from every backbone, under the backbone's seed."""
     section = getattr(experiment, task)
     work = float(section.schedule.num_steps * section.schedule.batch_size)
     nodes = {}
@@ -289,7 +289,7 @@ def _report(
     features: Backbones,
     probes: Collected,
 ) -> Node:
-    """The page of all that the experiment made."""
+    """The node that writes the experiment's report page."""
     runs: Collected = {(node.stage, node.key): node for node in prepared}
     runs |= {(node.stage, key): node for of in (backbones, features) for key, node in of.items()}
     settings = experiment.model_dump(mode="json", exclude={"runtime"})

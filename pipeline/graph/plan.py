@@ -1,4 +1,4 @@
-"""What a run would do, why, and about how long it would take."""
+"""What a run would do, why, and roughly how long it would take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ class Step:
     label: str
     reasons: tuple[str, ...]
     seconds: float | None  # None: the stage never ran here, and there is nothing to forecast it by
-    forecast: bool = False  # seconds are reckoned from the configuration, not taken from earlier runs
+    forecast: bool = False  # the seconds come from the configuration, not from earlier runs
 
 
 def plan(
     graph: Graph, nodes: list[Node] | None = None, forecasts: Callable[[Graph], Forecasts] = Forecasts
 ) -> list[Step]:
-    """Those of `nodes`, by default all, that are not current, in order, each with its reasons.
+    """The steps for those of `nodes` (by default all) that are not current, in order, with reasons.
 
     Args:
-        forecasts: makes what forecasts the time of stages that never ran here.
+        forecasts: called with the graph; returns the forecasts for stages that never ran here.
     """
     nodes = graph.nodes if nodes is None else nodes
     expected = forecasts(graph)
@@ -52,13 +52,13 @@ def plan(
 
 
 def planned(graph: Graph, chosen: set[Node]) -> list[str]:
-    """The plan of some nodes of the graph, in its order, as lines for a person."""
+    """Lines that tell a person the plan of some of the graph's nodes, in the graph's order."""
     nodes = [node for node in graph.nodes if node in chosen]
     return plan_lines(plan(graph, nodes), len(nodes))
 
 
 def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
-    """The plan as lines for a person."""
+    """Lines that tell a person the plan."""
     lines = []
     width = max((len(step.label) for step in steps), default=0)
     for step in steps:
@@ -86,13 +86,13 @@ def in_words(seconds: float) -> str:
 
 
 def _stamps(results: Path, stage: str) -> list[dict[str, Any]]:
-    """Stamps of a stage, newest first."""
+    """Stamps of all artifacts of a stage, newest first."""
     found = [read_stamp(path) for path in sorted((artifacts_root(results) / stage).glob("*/"))]
     return sorted((stamp for stamp in found if stamp), key=lambda stamp: stamp["started"], reverse=True)
 
 
 def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]]) -> list[str]:
-    """The fault; for an artifact that does not exist yet, what differs from the most similar older one."""
+    """Why a node has to run: its fault, or how a new artifact differs from the most similar older one."""
     if fault == INTERRUPTED and (maker := holder(graph.directory(node))):
         return [f"is being made by {maker}"]
     if fault not in ("never run", "waits for prepare"):
@@ -131,7 +131,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
 
 
 def _changes(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Leaves that differ, by config path."""
+    """Values that differ, as (config path, old, new)."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]
         return [
@@ -148,6 +148,6 @@ def _short(value: Any) -> str:
 
 
 def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
-    """Seconds: the median pace of the stage's latest five runs, times this node's work."""
+    """Expected seconds: the node's work times the median pace of the stage's latest five runs."""
     paces = [stamp["seconds"] / stamp["work"] for stamp in stamps[:5] if stamp.get("work")]
     return median(paces) * node.work if paces else None

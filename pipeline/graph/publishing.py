@@ -1,4 +1,4 @@
-"""What people read: the tables and pictures of an experiment, in `results/<experiment>/`."""
+"""Copies what people read, an experiment's tables and pictures, to `results/<experiment>/`."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ PUBLISHED: dict[str, str] = {
 
 
 def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> list[Path]:
-    """Copy what people read whole into `folder`; files that are equal already are left alone.
+    """Copy an artifact's files for people into `folder`; files that are already equal are left alone.
 
     Args:
-        stage: of the artifact.
+        stage: the artifact's stage.
         argument: what names the experiment: a preset or a file.
-        name: of the node.
+        name: the node's name.
 
     Returns:
         The files in `folder`.
@@ -43,7 +43,7 @@ def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: st
 
 
 def is_published(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> bool:
-    """Whether `folder` holds what people read of the artifact; true where that is nothing."""
+    """Whether `folder` holds all of the artifact's files for people; true if it has none."""
     return all(
         (folder / file).is_file() and (folder / file).read_bytes() == content
         for file, content in _for_people(stage, artifact, folder, argument, name).items()
@@ -51,7 +51,7 @@ def is_published(stage: str, artifact: Path, folder: Path, argument: str, *, nam
 
 
 def tables_of_studies(folder: Path) -> dict[str, Path]:
-    """Stage -> the text to show after `doit run <stage>`; the experiment's own table is shown by `all`."""
+    """Stage -> the table to show after `doit run <stage>`; `all` shows the experiment's own table."""
     return {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
 
 
@@ -68,7 +68,7 @@ def _for_people(stage: str, artifact: Path, folder: Path, argument: str, name: s
 
 
 def link_pictures(graph: Graph, nodes: list[Node], folder: Path) -> None:
-    """Link the pictures of `nodes` as `folder/<stage>-<node>-<picture>`; links to others are removed."""
+    """Link the pictures of `nodes` as `folder/<stage>-<node>-<picture>`; other links are removed."""
     wanted = {
         f"{node.link}-{picture.name}": picture
         for node in nodes

@@ -8,7 +8,7 @@ from pipeline.graph.walk import reachable
 
 
 class StageReporter:
-    """Follows doit's reporter protocol, without importing doit. A subclass names the experiment's stages."""
+    """A doit reporter that does not import doit. A subclass names the experiment's stages."""
 
     desc = "numbers the stages and shows how long each took"
     experiment: ClassVar[str] = ""
@@ -17,7 +17,7 @@ class StageReporter:
 
     @classmethod
     def of(cls, experiment: str, stages: set[str], tables: dict[str, Path]) -> type["StageReporter"]:
-        """The reporter of one experiment."""
+        """The reporter class for one experiment."""
         return type("Reporter", (cls,), {"experiment": experiment, "stages": stages, "tables": tables})
 
     def __init__(self, outstream: TextIO, options: dict[str, Any]):

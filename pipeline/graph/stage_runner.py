@@ -25,7 +25,7 @@ from pipeline.storage.runs import Run, RunKey
 
 _PR_SET_PDEATHSIG = 1
 _PROJECT = Path(__file__).resolve().parents[2]
-TRACEBACK = "traceback.txt"  # of a refusal, whose message alone is shown
+TRACEBACK = "traceback.txt"  # the traceback of a refusal; the user is shown only its message
 
 
 @dataclass(frozen=True)
@@ -34,30 +34,30 @@ class Job:
 
     stage: str
     name: str  # e.g. "hssl-seed0"; empty where a stage runs once
-    run: dict[str, Any]  # what the name is made from: fields of a `RunKey`
+    run: dict[str, Any]  # fields of the `RunKey` from which the name is made
     fingerprint: str
     code: str  # digest of the code that the fingerprint was computed from
-    libraries: dict[str, str | None]  # that compute in the stage, with what counts of their versions
-    made_with: dict[str, str | None]  # these and those of all that the inputs are made from
+    libraries: dict[str, str | None]  # libraries that compute in the stage -> version, as in the fingerprint
+    made_with: dict[str, str | None]  # these, and the libraries of everything upstream
     config: dict[str, Any]
     inputs: dict[str, str]  # argument name -> artifact directory
-    runs: list[dict[str, Any]]  # that a table is made from: stage, fields of a `RunKey`, artifact directory
-    identities: dict[str, str]  # what of the inputs entered the fingerprint
-    lineage: dict[str, str]  # input -> digest of the very outputs that are read
+    runs: list[dict[str, Any]]  # runs that a table is made from: stage, `RunKey` fields, artifact directory
+    identities: dict[str, str]  # the inputs' identities, which entered the fingerprint
+    lineage: dict[str, str]  # input -> digest of the content that the stage reads
     work: float
     output: str
     runtime: dict[str, Any]
 
 
 def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bool = False) -> None:
-    """Run a stage by the job that the command line names, then write `stamp.json`.
+    """Run the job that the command line names, then write `stamp.json`.
 
     Args:
-        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories; of a table
-            also with `runs`, a list of `Run`. It may return a digest of its content; of the stage `prepare`
-            it is what later stages' fingerprints depend on.
-        config_class: section that the job's "config" must satisfy, or a choice among several.
-        needs_jittor: start Jittor before `run`, whose imports may then use it.
+        run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories; a stage that
+            makes a table also gets `runs`, a list of `Run`. It may return a digest of the artifact's content;
+            later fingerprints depend on the one that `prepare` returns.
+        config_class: class that the job's "config" must satisfy, or a choice among several.
+        needs_jittor: start Jittor before `run`, so that its imports may use it.
 
     Raises:
         SystemExit: no job was named; or the stage refused its input, and the message was printed.
@@ -106,7 +106,7 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
 
 @contextmanager
 def _refusals_printed(output: Path) -> Iterator[None]:
-    """Print a refusal's message without its traceback, which is kept in `output`."""
+    """Print only the message of a refusal; its traceback goes to a file in `output`."""
     try:
         yield
     except Exception as error:
@@ -118,10 +118,10 @@ def _refusals_printed(output: Path) -> Iterator[None]:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether an exception is about an input or the machine, and no fault of this code.
+    """Whether an exception is about an input or the machine, and not a fault of this code.
 
-    It is of one of the project's classes, or an OSError, or a ValueError or FloatingPointError that was
-    raised by the project's own lines and not by a library that they called wrongly.
+    Such an exception is of one of the project's classes, or an OSError, or a ValueError or FloatingPointError
+    raised in the project's own lines, not in a library that they called wrongly.
     """
     if type(error).__module__.split(".")[0] == "pipeline" or isinstance(error, OSError):
         return True
@@ -132,7 +132,7 @@ def is_refusal(error: Exception) -> bool:
 
 
 def read_job(path: Path) -> Job:
-    """Read the file of a job.
+    """Read a job's file.
 
     Raises:
         ValueError: keys are missing or unknown; the message names the file and the keys.
@@ -150,7 +150,7 @@ def _run(values: dict[str, Any]) -> Run:
 
 
 def environment(runtime: RuntimeConfig, device: str, card: str | None = None) -> dict[str, Any]:
-    """What a number may depend on besides configuration and code; recorded, not fingerprinted."""
+    """What numbers may depend on besides configuration and code; recorded, but not in the fingerprint."""
     return {
         "python": platform.python_version(),
         **{package: installed_version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
@@ -166,7 +166,7 @@ def environment(runtime: RuntimeConfig, device: str, card: str | None = None) ->
 
 
 def _git_commit() -> str | None:
-    """Commit of the project, with "+changes" where the tree differs; None outside a repository."""
+    """The project's git commit, with "+changes" if files were edited since; None outside a repository."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
@@ -181,6 +181,6 @@ def _git_commit() -> str | None:
 
 
 def _end_with_parent() -> None:
-    """Have Linux kill this process when the one that started it is gone: no orphan keeps the device."""
+    """Have Linux kill this process when the one that started it is gone, so that no orphan keeps the GPU."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """The nodes of the studies of the auxiliary head: `ablate`, `search` and `search-validate`.
 
-Their trainings and probes are stages of an experiment like all others. A run that the experiment has anyway,
-such as the baseline's, is not run a second time.
+Their pretrainings and probes are stages like all others. A run that the experiment needs anyway, such as the
+baseline's, is not repeated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ from pipeline.storage.runs import RunKey
 
 
 def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
-    """Nodes of all studies that are none of `known`, each after its inputs."""
+    """Nodes of all studies except those in `known`, each after its inputs."""
     pool = _Pool(known)
     if experiment.ablate is not None:
         _ablate(experiment, pool)
@@ -40,19 +40,19 @@ def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
 
 
 def needed(nodes: Iterable[Node]) -> set[Node]:
-    """Nodes and all that they read, directly or not."""
+    """The given nodes and all nodes upstream of them."""
     return reachable(nodes, lambda node: node.upstream.values())
 
 
 class _Pool:
-    """Nodes by what they compute: equal runs are one node, whatever their names."""
+    """Nodes by what they compute: runs that compute the same are one node, whatever their names."""
 
     def __init__(self, known: Iterable[Node]):
         self._nodes = {_key(node): node for node in known}
         self.added: list[Node] = []
 
     def one(self, node: Node) -> Node:
-        """The node that computes what `node` does, which is `node` where there was none."""
+        """The known node that computes the same as `node`, or `node` itself, which is then known."""
         found = self._nodes.get(_key(node))
         if found is None:
             found = self._nodes[_key(node)] = node
@@ -67,7 +67,7 @@ def _key(node: Node) -> tuple:
 
 @dataclass(frozen=True)
 class _Run:
-    """A training that a study compares, at every seed."""
+    """A pretraining that a study compares, at every seed."""
 
     key: RunKey  # without a seed
     head: AuxiliaryHeadConfig
@@ -129,7 +129,7 @@ def _search_validate(experiment: Experiment, pool: _Pool, search: Node) -> None:
 def _compared(
     experiment: Experiment, pool: _Pool, runs: list[_Run], probes: tuple[str, ...]
 ) -> Collected:
-    """What a table reads of every run at every seed: its pretraining, where it has a head, and its probes."""
+    """What a table reads of every run at every seed: the probes, and the pretraining if it has a head."""
     found: Mapping[str, Collected] = {stage: {} for stage in ("pretrain", *probes)}
     for seed in experiment.seeds:
         for run in runs:
@@ -166,7 +166,7 @@ def _backbone(experiment: Experiment, pool: _Pool, run: _Run, key: RunKey) -> No
 
 
 def _joint_work(experiment: Experiment, heads: Iterable[AuxiliaryHeadConfig]) -> float:
-    """As `pretrain_work`, of one base with all heads."""
+    """Work of a joint training, one base with all heads, in the unit of `pretrain_work`."""
     base = pretrain_work(experiment, False)
     return base + sum(pretrain_work(_with_head(experiment, head), True) - base for head in heads)
 

@@ -1,4 +1,4 @@
-"""Run a stage as a process of its own: live output, a log, and nothing left behind."""
+"""Runs a stage as a process of its own, with live output, a log, and no process left behind."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ from pipeline.storage.files import write_text
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.2
 _LIVE_SECONDS = 1.0  # between two states of the bar that others can read
-# Reads the group's number, then waits for the end of file: it comes when doit ends, whatever ended it.
+# Reads the group's number, then waits for the end of its input, which comes when doit ends for any reason.
 _WATCHER = 'read -r group || exit 0; read -r _; kill -s KILL -- "-$group" 2>/dev/null'
 
 
@@ -33,16 +33,16 @@ def run_stage(
 ) -> None:
     """Run `python -m module <output>/job.json` until its stamp is there.
 
-    Jittor may end a process with exit code 0 because it wants to be started again, so a stage that ends with
-    0 but without a stamp is started once more.
+    Jittor may end a process with exit code 0 and expect to be started again. So a stage that ends with exit
+    code 0 but without a stamp is started once more.
 
     Args:
-        module: such as "stages.knn".
-        output: artifact directory with its job.
+        module: the stage's module, such as "stages.knn".
+        output: artifact directory, which holds the job.
         cwd: folder that holds the module's package.
-        threads: for the numerical libraries; 0: every core that this process may use.
+        threads: threads of the numerical libraries; 0: every core that this process may use.
         lock: descriptor of the artifact's lock, which the stage keeps open.
-        show: called with the output as it comes.
+        show: called with the stage's output as it comes.
 
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
@@ -121,7 +121,7 @@ def end_on_signal() -> None:
         raise SystemExit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Under nohup SIGHUP is ignored, and that is to stay.
+        # nohup ignores SIGHUP; keep it so.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
 
@@ -131,7 +131,7 @@ def _in_terminal() -> bool:
 
 
 def _channel() -> tuple[int, int]:
-    """Ends of a pipe; of a pseudo-terminal where standard output is a terminal, so that bars move."""
+    """Both ends of a pipe, or of a pseudo-terminal if standard output is one, so that progress bars move."""
     if not _in_terminal():
         return os.pipe()
     reading, writing = pty.openpty()
@@ -144,7 +144,7 @@ def _channel() -> tuple[int, int]:
 
 
 def _copy(process: subprocess.Popen, reading: int, show: Callable[[bytes], None]) -> None:
-    """Pass on output until its end, or until the process has ended and nothing more is waiting."""
+    """Pass output on until it ends, or until the process has ended and nothing is left to read."""
     while True:
         ended = process.poll() is not None
         ready, _, _ = select.select([reading], [], [], 0 if ended else _POLL_SECONDS)
@@ -181,7 +181,7 @@ def _watched(group: int) -> Iterator[None]:
 
 
 def _end_group(process: subprocess.Popen) -> None:
-    """SIGTERM to the group, SIGKILL after a grace; also to children that outlive their parent."""
+    """Send SIGTERM to the process group and later SIGKILL, also to children that outlive their parent."""
     deadline = time.monotonic() + _GRACE_SECONDS
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
@@ -193,9 +193,9 @@ def _end_group(process: subprocess.Popen) -> None:
 
 
 class _Log:
-    """Copies output to a file; of a line that was redrawn by carriage returns the last state is kept.
+    """Copies output to a file; of a line redrawn by carriage returns, only the last state is kept.
 
-    While the stage runs, the line's state is in a file beside the log, for who watches.
+    While the stage runs, `doit run watch` reads the line's state from a file beside the log.
     """
 
     def __init__(self, path: Path, *, append: bool):

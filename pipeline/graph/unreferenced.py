@@ -10,7 +10,7 @@ from pipeline.storage.artifacts import artifacts_root, holder, locked, read_stam
 
 @dataclass(frozen=True)
 class Unreferenced:
-    """An artifact that may be deleted."""
+    """An artifact that no experiment refers to and that may be deleted."""
 
     directory: Path
     name: str  # "stage:node" by its stamp; the stage alone where it was interrupted
@@ -22,7 +22,7 @@ def unreferenced(results: Path) -> list[Unreferenced]:
     """Artifacts that no `results/*/experiment.json` refers to and no process is making, largest first.
 
     Raises:
-        ValueError: an experiment's record cannot be read, so nothing is known to be unreferenced.
+        ValueError: an experiment's record cannot be read, so any artifact might be in use.
     """
     kept = referenced(results)
     found = []
@@ -38,7 +38,7 @@ def unreferenced(results: Path) -> list[Unreferenced]:
 
 
 def delete(results: Path, artifact: Unreferenced) -> bool:
-    """Delete an artifact, unless an experiment has come to refer to it or a process to make it.
+    """Delete an artifact, unless an experiment now refers to it or a process is now making it.
 
     Returns:
         Whether it was deleted.
@@ -49,7 +49,7 @@ def delete(results: Path, artifact: Unreferenced) -> bool:
     with locked(directory):
         if directory in referenced(results):
             return False
-        # Renamed first: a deletion that is cut short leaves no half artifact with a stamp.
+        # Rename first, so that an interrupted deletion leaves no half artifact with a stamp.
         doomed = directory.with_name(f".{directory.name}.deleted")
         shutil.rmtree(doomed, ignore_errors=True)
         directory.rename(doomed)
@@ -59,7 +59,7 @@ def delete(results: Path, artifact: Unreferenced) -> bool:
 
 
 def unreferenced_lines(results: Path, *, delete_them: bool) -> list[str]:
-    """Delete unreferenced artifacts, or only list them; as lines for a person."""
+    """Delete unreferenced artifacts, or only list them; return lines for a person."""
     lines, freed = [], 0
     for artifact in unreferenced(results):
         gone = delete_them and delete(results, artifact)

@@ -7,7 +7,7 @@ Vertex = TypeVar("Vertex", bound=Hashable)
 
 
 def reachable(start: Iterable[Vertex], neighbours: Callable[[Vertex], Iterable[Vertex]]) -> set[Vertex]:
-    """`start` and all that its neighbours lead to; `neighbours` is called once for each."""
+    """`start` and everything reachable from it; `neighbours` is called once for each element."""
     found: set[Vertex] = set()
     waiting = list(start)
     while waiting:

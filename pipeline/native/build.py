@@ -1,4 +1,4 @@
-"""C++ sources -> shared library, compiled once per source, compiler and processor.
+"""Compiles C++ sources into a shared library, once for each source, compiler and processor.
 
 Independent of Jittor: the augmentation kernels are called through ctypes, without the interpreter lock.
 """
@@ -19,25 +19,25 @@ _FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared", "-fno-math-e
 
 
 class BuildError(RuntimeError):
-    """The library could not be compiled; the message ends with what the compiler said."""
+    """The library could not be compiled; the message ends with the compiler's output."""
 
 
 def build_library(
     name: str, sources: list[Path], flags: tuple[str, ...] = (), depends: list[Path] = ()
 ) -> Path:
-    """Compile `sources` into `lib<name>.so` unless the same library is there already.
+    """Compile `sources` into `lib<name>.so` unless that library exists already.
 
     Args:
-        name: what the library is called.
+        name: name of the library.
         sources: C++ files, compiled together.
         flags: further compiler and linker flags.
-        depends: headers that the sources include; a change in one compiles again.
+        depends: headers that the sources include; a change in one recompiles the library.
 
     Returns:
-        Path of the library; its folder's name is a digest of all that went into it.
+        Path of the library, whose folder's name is a digest of everything that it was made from.
 
     Raises:
-        BuildError: no compiler, or it failed.
+        BuildError: there is no compiler, or it failed.
     """
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
     if compiler is None:
@@ -53,7 +53,7 @@ def built_once(name: str, digest: str, build: Callable[[Path], None]) -> Path:
     """Path of the library of this name and digest; one process builds it, others wait.
 
     Args:
-        build: writes the library where it is told; the folder is its own while it runs.
+        build: called with the path to write; no other process uses its folder meanwhile.
     """
     library = cache_root() / "native" / digest[:16] / f"lib{name}.so"
     if library.is_file():

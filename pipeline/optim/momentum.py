@@ -11,7 +11,7 @@ class MomentumDescent:
 
     q = 1 for SGD. For LARS q = trust_coefficient |w| / |g + decay w|, or 1 where one of the two norms is 0;
     tensors that are not decayed (biases and other one-dimensional ones) have q = 1 there as well. Parameters
-    are updated in place; a frozen tensor and its momentum stay as they are, as if the step had not been.
+    are updated in place; the step leaves a frozen tensor and its momentum unchanged.
 
     Source: SGD of Sutskever et al. 2013 in PyTorch's form; You, Gitman, Ginsburg, "Large Batch Training of
     Convolutional Networks" (2017), in the form that VISSL, DINO and iBOT use: the ratio before the momentum.
@@ -72,7 +72,7 @@ class MomentumDescent:
         return {"momentum": np.concatenate(flat).astype(np.float32), "sizes": self._sizes.copy()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `state` returned; a run goes on bit for bit.
+        """Restore what `state` returned; a run continues bit for bit.
 
         Raises:
             ValueError: an entry is missing or unknown, or was saved for other parameters.

@@ -1,4 +1,4 @@
-"""The optimiser that a schedule asks for. All of them clip, decay and freeze alike."""
+"""Builds the optimiser that a schedule names. All clip, decay and freeze in the same way."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from pipeline.optim.param_groups import decays
 
 
 class Optimizer(Protocol):
-    """What a training step and a checkpoint ask of an optimiser; see `pipeline.kernels.adamw.AdamW`."""
+    """What a training step and a checkpoint need from an optimiser; see `pipeline.kernels.adamw.AdamW`."""
 
     def step(
         self, gradients: list[jt.Var], *, lr: float, weight_decay: float, frozen: frozenset[int] = frozenset()
@@ -20,14 +20,14 @@ class Optimizer(Protocol):
         """Update the parameters in place."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that the optimiser remembers."""
+        """Copies of the optimiser's moments and counters."""
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `state` returned, strictly."""
+        """Restore what `state` returned; anything else is an error."""
 
 
 def build_optimizer(named: list[tuple[str, jt.Var]], schedule: ScheduleConfig) -> Optimizer:
-    """An optimiser at rest over named parameters."""
+    """A new optimiser of named parameters, with zero moments."""
     parameters = [parameter for _, parameter in named]
     common = {
         "decayed": [decays(name, parameter.shape) for name, parameter in named],

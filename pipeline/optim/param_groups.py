@@ -1,10 +1,10 @@
-"""Which parameters decay."""
+"""Which parameters weight decay applies to."""
 
 from collections.abc import Sequence
 
 
 def decays(name: str, shape: Sequence[int]) -> bool:
-    """Weight decay for every tensor but biases and one-dimensional ones.
+    """Whether weight decay applies: to every tensor except biases and one-dimensional ones.
 
     Source: DINO/iBOT get_params_groups; position embedding and CLS token decay, as there.
     """

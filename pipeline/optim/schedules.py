@@ -1,4 +1,4 @@
-"""Rates as functions of the optimiser step (NumPy only)."""
+"""Learning rate, weight decay and other schedules as functions of the optimiser step (NumPy only)."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pipeline.config.stages import ScheduleConfig
 
 @dataclass(frozen=True)
 class Rates:
-    """Everything that changes from step to step."""
+    """The scheduled values of one step."""
 
     lr: float
     weight_decay: float
@@ -21,7 +21,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The rates of a whole run.
+    """The schedules of a whole run.
 
     Source: DINO/iBOT cosine scheduler (per step; linear warm-up from 0) and temperature schedule (per
     epoch, the first epoch at the start value and the last warm-up epoch at the end value).
@@ -41,9 +41,9 @@ class Schedule:
         return max(1, round(self.config.epochs * self.num_images / self.config.batch_size))
 
     def export_due(self, num_done: int) -> int | None:
-        """Whole epochs done after `num_done` steps, where the backbone is to be written then; else None.
+        """The number of epochs done after `num_done` steps if the backbone is exported then; else None.
 
-        Not at the end of the run, whose backbone is written anyway.
+        None at the end of the run, whose backbone is written anyway.
         """
         every, size = self.config.export_every_epochs, self.config.batch_size
         if not every or num_done >= self.num_steps:
@@ -52,7 +52,7 @@ class Schedule:
         return now * every if now > before else None
 
     def at(self, step: int) -> Rates:
-        """Rates of step 0, 1, ..., num_steps - 1."""
+        """Scheduled values of step 0, 1, ..., num_steps - 1."""
         config, objective = self.config, self.objective
         epochs_done = step * config.batch_size / self.num_images
         epoch = epoch_of(step, config.batch_size, self.num_images)
@@ -78,7 +78,7 @@ class Schedule:
 
 
 def epoch_of(step: int, batch_size: int, num_images: int) -> int:
-    """The epoch, from 0, that a step from 0 begins in."""
+    """The epoch in which a step begins; both count from 0."""
     return int(step * batch_size / num_images)
 
 
@@ -95,7 +95,7 @@ def warmup_cosine(step: int, num_steps: int, warmup_steps: int, peak: float, end
 
 
 def warm_temperature(epoch: int, warmup_epochs: float, start: float, end: float) -> float:
-    """Linear by whole epochs: `start` in epoch 0, `end` in epoch `warmup_epochs - 1` and after."""
+    """Linear in whole epochs: `start` in epoch 0, `end` from epoch `warmup_epochs - 1` on."""
     last = round(warmup_epochs) - 1
     if epoch > last:
         return end

@@ -112,7 +112,7 @@ class _Parser(argparse.ArgumentParser):
     """Flags are given in full: an abbreviation of the published ones may mean another in a later version."""
 
     def error(self, message: str) -> NoReturn:
-        """Without the usage, which is longer than a screen."""
+        """Report an error without the usage text, which is longer than a screen."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -140,7 +140,7 @@ def published_parser() -> argparse.ArgumentParser:
 
 
 def _truth(text: str) -> bool:
-    """The published spellings of a switch."""
+    """The value of a switch in one of the published spellings."""
     words = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
     if text.lower() not in words:
         raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")

@@ -1,4 +1,4 @@
-"""Published flags -> an experiment of this project, as TOML."""
+"""Translates published flags into an experiment of this project, as TOML."""
 
 import argparse
 import re
@@ -20,28 +20,28 @@ class FlagError(ValueError):
 
 @dataclass(frozen=True)
 class Translation:
-    """What a command line means."""
+    """The experiment that a command line describes."""
 
     values: dict[str, Any]  # configuration key -> value, in the order of the file
     notes: list[str]  # what was accepted without effect, and what the user should know
 
     @property
     def name(self) -> str:
-        """Of the experiment."""
+        """Name of the experiment."""
         return self.values["name"]
 
     @property
     def seed(self) -> int:
-        """Of the run."""
+        """Seed of the run."""
         return self.values["seeds"][0]
 
 
 def translated(given: argparse.Namespace, *, working_directory: Path) -> Translation:
-    """The experiment that the given flags, and the defaults of the others, ask for.
+    """Translate the given flags, with the defaults of the others.
 
     Args:
-        given: of `published_parser`.
-        working_directory: what relative paths count from.
+        given: the result of `published_parser`.
+        working_directory: folder from which relative paths start.
 
     Raises:
         FlagError: a flag is missing, or its value cannot be used, alone or with others.
@@ -105,7 +105,7 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same_name(flags: dict[str, Any]) -> dict[str, Any]:
-    """Flags whose value is the key's."""
+    """The flags whose value is that of the configuration key."""
     names = [
         "lambda1", "lambda2", "teacher_temp", "warmup_teacher_temp", "teacher_patch_temp",
         "warmup_teacher_patch_temp", "warmup_teacher_temp_epochs", "pred_start_epoch",
@@ -185,7 +185,7 @@ def _start(asked: dict[str, Any], output: Path) -> dict[str, Any]:
 
 
 def _probes(kind: str, size: str) -> dict[str, Any]:
-    """iBOT's probes: of a large ViT its last block, with the mean patch; for other bases a choice of ours."""
+    """iBOT's probe settings: a large ViT's last block with the mean patch token; our choice for others."""
     if kind == "vit" and size in ("tiny", "small"):
         return {"features.num_blocks": 4, "linear.num_blocks": 4, "linear.average_pool": False}
     return {"features.num_blocks": 1, "linear.num_blocks": 1, "linear.average_pool": kind == "vit"}
@@ -237,7 +237,7 @@ def _absolute(path: str, start: Path) -> Path:
 
 
 def _name(output: Path) -> str:
-    """Of the folder, and a digest of where it is: two folders of one name are two experiments."""
+    """Name of the experiment: the folder's name and a digest of its path, as folders may share a name."""
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", output.name).strip("-._")[:40] or "run"
     return f"{words}-{sha256_of_json(str(output))[:8]}"
 

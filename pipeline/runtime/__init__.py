@@ -1,1 +1,1 @@
-"""What a run needs of the machine beneath Jittor."""
+"""Starts Jittor on this machine: its cache, oneDNN, CUDA, the processor, and where compiled code is kept."""

@@ -9,12 +9,11 @@ from pathlib import Path
 def cache_root() -> Path:
     """A private, writable folder for compiled code.
 
-    `$HSSL_CACHE` if it is set. Else the first that can be used of `$XDG_CACHE_HOME/hssl`,
-    `~/.cache/hssl`, and a folder of this user in the system's temporary folder: a home folder that is
-    unset or read-only must not stop a run.
+    `$HSSL_CACHE` if it is set. Else the first usable one of `$XDG_CACHE_HOME/hssl`, `~/.cache/hssl`, and a
+    folder of this user in the system's temporary folder: a missing or read-only home must not stop a run.
 
     Raises:
-        OSError: `$HSSL_CACHE` cannot be used, or nothing else can; the message says why for each folder.
+        OSError: `$HSSL_CACHE`, or every one of the others, cannot be used; the message says why for each.
     """
     chosen = os.environ.get("HSSL_CACHE")
     if chosen:
@@ -34,7 +33,7 @@ def cache_root() -> Path:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes in all files below `folder`; symbolic links are not followed."""
+    """Size in bytes of all files below `folder`; symbolic links are not followed."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -55,7 +54,7 @@ def _usual_places() -> list[Path]:
 
 
 def _problem(folder: Path) -> str | None:
-    """Why compiled code should not be kept in (and loaded from) `folder`, which is made if missing."""
+    """Why compiled code cannot safely be kept in `folder`, which is made if missing; None if it can."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = folder.stat()

@@ -1,4 +1,4 @@
-"""A line of `doit run doctor`."""
+"""The result of one check, a line of `doit run doctor`."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
-"""Headers of Jittor, compiled once: its core and its operators then compile in half the time.
+"""Precompiled headers for Jittor: its core and its operators then compile in half the time.
 
-The core is 157 source files, a step of a network hundreds of operators with a file each; all of them include
-the same headers, and reading these took most of their compilation. Where a compiler finds that compiled
-headers do not fit its flags, it reads them as ever. For the processor only.
+The core has 157 source files, and a network's step needs hundreds of operators with a file each. All include
+the same headers, and parsing these took most of the compile time. A compiler whose flags do not fit the
+precompiled headers parses the headers as usual. For the processor only.
 """
 
 import os
@@ -60,12 +60,12 @@ _OF_THE_LINKER = ("-l", "-L", "-Wl,", "-shared")
 
 
 def compile_core_headers(folder: Path, compiler: str, flags: str, include: list[Path]) -> None:
-    """Put the core's headers into Jittor's folder, before the core is compiled there.
+    """Precompile the core's headers in Jittor's folder, before the core is compiled there.
 
     Args:
-        folder: Jittor's own, for these compilers and flags.
+        folder: Jittor's folder for these compilers and flags.
         compiler: the C++ compiler.
-        flags: the user's.
+        flags: the user's own flags.
         include: folders of Jittor's and Python's headers.
     """
     wanted = [*shlex.split(_CORE_FLAGS), *shlex.split(flags), *(f"-I{path}" for path in include)]
@@ -74,17 +74,17 @@ def compile_core_headers(folder: Path, compiler: str, flags: str, include: list[
 
 
 def core_flags(folder: Path) -> str:
-    """The compiler's flags for the core, when it is compiled and at every import after it."""
+    """Compiler flags of the core, needed when it is compiled and at every later import."""
     header = folder / "core.h"
     return f"-include {header}" if header.is_file() else ""
 
 
 def use_operator_headers(jittor: ModuleType, folder: Path, compiler: str) -> None:
-    """Have the operators that are compiled from now on start from headers of their own, not the core's.
+    """Have all operators that are compiled from now on use precompiled headers of their own, not the core's.
 
     Args:
-        jittor: just imported.
-        folder: Jittor's own, for these compilers and flags.
+        jittor: the module, just imported.
+        folder: Jittor's folder for these compilers and flags.
         compiler: the C++ compiler.
     """
     flags, header = jittor.flags.cc_flags.replace(core_flags(folder), ""), folder / "operators.h"
@@ -96,7 +96,7 @@ def use_operator_headers(jittor: ModuleType, folder: Path, compiler: str) -> Non
 
 
 def _compile(header: Path, text: str, compiler: str, flags: list[str]) -> None:
-    """Put a header and its compiled form in place; neither where it does not compile."""
+    """Write a header and its precompiled form, or neither if it does not compile."""
     compiled = header.with_name(f"{header.name}.gch")
     source, made = partial_of(header), partial_of(compiled)
     source.write_text(text)

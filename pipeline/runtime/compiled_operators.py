@@ -1,7 +1,7 @@
-"""Operators that Jittor compiled: what a killed run left half-written is removed, and compiled again.
+"""Removes operator libraries that a killed run left half-written, so that Jittor compiles them again.
 
-Jittor writes a library in place and takes one that is there for a whole one: a torn file would end every
-later run that needs the operator.
+Jittor writes a library in place, and takes any library that exists for a complete one: a truncated file would
+end every later run that needs the operator.
 """
 
 import os
@@ -16,10 +16,10 @@ _HEADER_BYTES = 64
 
 
 def remove_torn_operators(folder: Path, say: Callable[[str], None]) -> None:
-    """Remove the libraries in Jittor's home `folder` that were not written to their end, and say how many.
+    """Remove the truncated libraries in Jittor's home `folder`, and say how many.
 
-    Only what changed since the last call is looked at. One that another process may still be writing is
-    waited for.
+    Only libraries that changed since the last call are checked. One that another process may still be
+    writing is waited for.
     """
     started = time.time()
     mark = folder / _MARK
@@ -35,7 +35,7 @@ def remove_torn_operators(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def is_torn(path: Path) -> bool:
-    """Whether a library ends before its own header says; one of another format counts as whole."""
+    """Whether a library is shorter than its own header says; one in another format counts as complete."""
     with open(path, "rb") as stream:
         header = stream.read(_HEADER_BYTES)
         size = stream.seek(0, os.SEEK_END)
@@ -43,7 +43,7 @@ def is_torn(path: Path) -> bool:
         return True
     if header[:5] != b"\x7fELF\x02":
         return not header.strip(b"\0")
-    # The table of sections is the last thing in the file; its place is written when the linker is done.
+    # The section table comes last in the file; the linker writes its offset when it is done.
     (start,) = struct.unpack_from("<Q", header, 40)
     entry_size, num_entries = struct.unpack_from("<HH", header, 58)
     return start == 0 or size < start + entry_size * num_entries

@@ -1,7 +1,7 @@
-"""Variables that this process changes for itself, so that it and its children know what they were before.
+"""Changes environment variables, and lets this process and its children know the original values.
 
-Jittor has no other interface than the environment, and children inherit it: what a start appended to a
-variable must not be appended again by a child's start, nor count as the user's.
+Jittor can only be set up through the environment, which children inherit: what one start appends to a
+variable must not be appended again by a child's start, nor be taken for the user's own value.
 """
 
 import json
@@ -11,14 +11,14 @@ _RECORD = "HSSL_ENVIRONMENT_BEFORE"  # JSON: {name: [value before, value set her
 
 
 def original(name: str) -> str | None:
-    """A variable's value before `change` touched it, here or in a parent; None where it was unset."""
+    """A variable's value before `change` touched it, here or in a parent; None if it was unset."""
     before, after = _record().get(name, (None, None))
     current = os.environ.get(name)
     return before if name in _record() and current == after else current
 
 
 def change(values: dict[str, str | None]) -> None:
-    """Set variables (None unsets one), remembering their original values."""
+    """Set variables (None unsets one), and remember their original values."""
     record = _record()
     for name, value in values.items():
         record[name] = (original(name), value)
@@ -30,7 +30,7 @@ def change(values: dict[str, str | None]) -> None:
 
 
 def restore(names: tuple[str, ...]) -> None:
-    """Give variables their original values."""
+    """Give variables their original values back."""
     change({name: original(name) for name in names if os.environ.get(name) != original(name)})
 
 

@@ -1,4 +1,4 @@
-"""Jittor's compiled core: one folder per machine and tool chain, built by one process, whole or rebuilt."""
+"""Jittor's compiled core: one folder per machine and tool chain, built by one process at a time."""
 
 import ctypes
 import fcntl
@@ -35,15 +35,15 @@ class JittorBuildError(RuntimeError):
 
 
 def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
-    """Where Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
+    """Folder in which Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
 
-    Everything that makes Jittor compile again is in the folder's name. A folder is therefore never
-    rebuilt in place, which Jittor answers with "please rerun" and exit code 0.
+    Everything that makes Jittor compile again is in the folder's name. So a folder is never rebuilt in place,
+    after which Jittor would print "please rerun" and end with exit code 0.
 
     Args:
         compiler: the C++ compiler.
         onednn: headers and library, if oneDNN is used.
-        cuda: identity of toolkit, card and flags (`CudaSetup.identity`), where it is compiled for a card.
+        cuda: identity of toolkit, GPU and flags (`CudaSetup.identity`), if it is compiled for a GPU.
     """
     variables = _COMPILE_VARIABLES if cuda is None else _COMPILE_VARIABLES + _CUDA_COMPILE_VARIABLES
     parts = (
@@ -70,12 +70,12 @@ def is_built(folder: Path) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Declare the core in `folder` unusable, so that the next start builds it again."""
+    """Mark the core in `folder` as unusable, so that the next start builds it again."""
     _mark(folder).unlink(missing_ok=True)
 
 
 def prepare(folder: Path, onednn: OneDnn | None) -> None:
-    """Put into `folder` what Jittor would else search for, or download. Repeating it changes nothing."""
+    """Put into `folder` what Jittor would otherwise search for or download. Repeating it changes nothing."""
     script = python_config(folder)
     includes = " ".join(sorted({f"-I{sysconfig.get_path(name)}" for name in ("include", "platinclude")}))
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
@@ -89,7 +89,7 @@ def prepare(folder: Path, onednn: OneDnn | None) -> None:
             partial.chmod(0o700)
     if onednn is not None:
         headers, library = onednn
-        # The name that the archive would have which Jittor downloads to this place.
+        # The name of the archive that Jittor would otherwise download to this folder.
         home = folder / ".cache" / "jittor" / "mkl" / "dnnl_lnx_2.2.0_cpu_gomp"
         (home / "lib").mkdir(parents=True, exist_ok=True)
         _link(home / "include", headers)
@@ -97,15 +97,15 @@ def prepare(folder: Path, onednn: OneDnn | None) -> None:
 
 
 def python_config(folder: Path) -> Path:
-    """The script that answers for `python3-config`, which many Pythons lack or keep elsewhere."""
+    """A script that stands in for `python3-config`, which many Pythons lack or keep elsewhere."""
     return folder / "python-config"
 
 
 def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, on_device: bool) -> None:
-    """Compile Jittor's core into `folder` unless it is there; one process compiles, others wait.
+    """Compile Jittor's core into `folder` if it is missing; one process compiles, others wait.
 
-    The work happens in a process of its own, which inherits the lock: if this process is killed, the
-    build ends by itself and whoever comes next waits for it instead of building beside it.
+    A child process does the work and inherits the lock: if this process is killed, the build still finishes,
+    and the next process waits for it instead of building a second time.
 
     Args:
         folder: see `jittor_folder`.
@@ -139,10 +139,10 @@ def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, 
 
 
 def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
-    """Import Jittor for the first time and check one product; runs in a process of its own.
+    """Import Jittor for the first time and check a matrix product; this runs in a process of its own.
 
     Raises:
-        JittorBuildError: what was compiled computes a wrong product.
+        JittorBuildError: the compiled core computes a wrong product.
     """
     started = time.monotonic()
     load_globally(library)
@@ -161,10 +161,10 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
 
 
 def load_globally(library: Path | None) -> None:
-    """Load oneDNN for all libraries to come: Jittor's need no LD_LIBRARY_PATH then.
+    """Load oneDNN for all libraries that are loaded later, so that Jittor's need no LD_LIBRARY_PATH.
 
     Raises:
-        OSError: the library, or one that it needs, cannot be loaded.
+        OSError: the library, or one that it depends on, cannot be loaded.
     """
     if library is not None:
         ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
@@ -183,7 +183,7 @@ def _wait_for(lock: IO[str], say: Say) -> None:
 
 
 def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say: Say) -> None:
-    """Run `first_compile` in a fresh process, a second time if Jittor asks for it by leaving with 0."""
+    """Run `first_compile` in a new process, and once more if Jittor asks for that by exit code 0."""
     onednn = f"Path({str(library)!r})" if library else None
     code = (
         "from pathlib import Path; from pipeline.runtime.jittor_cache import first_compile; "

@@ -1,4 +1,4 @@
-"""Finding oneDNN, the library of fast CPU kernels, where pip put it."""
+"""Finds oneDNN, the library of fast CPU kernels, where pip installed it."""
 
 from importlib import metadata
 from pathlib import Path
@@ -8,9 +8,9 @@ HEADERS_PACKAGE = "onednn-devel-cpu-gomp"
 
 
 def onednn_paths() -> tuple[Path, Path] | None:
-    """(folder of dnnl.hpp, path of libdnnl.so.2), or None where the wheels are not installed.
+    """Folder of dnnl.hpp and path of libdnnl.so.2, or None if the wheels are not installed.
 
-    Version 2 only: Jittor's operations do not compile against version 3.
+    Only version 2: Jittor's operators do not compile against version 3.
     """
     library = _installed_file(LIBRARY_PACKAGE, "libdnnl.so.2")
     header = _installed_file(HEADERS_PACKAGE, "dnnl.hpp")

@@ -1,4 +1,4 @@
-"""The processor, as the kernel describes it. Nothing here needs Jittor."""
+"""The processor, as the operating system's kernel describes it. Nothing here needs Jittor."""
 
 import platform
 from pathlib import Path
@@ -9,7 +9,7 @@ BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def model_and_flags() -> str:
-    """What -march=native depends on: a home folder may be shared by machines that differ in it."""
+    """The processor's model and flags, on which -march=native depends; they differ between machines."""
     try:
         lines = CPUINFO.read_text().splitlines()
     except OSError:
@@ -18,7 +18,7 @@ def model_and_flags() -> str:
 
 
 def multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Whether there are instructions for products of bfloat16; False where the kernel does not tell."""
+    """Whether the processor has instructions for bfloat16 products; False if the kernel does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Python code in a process of its own, with its output in a log: for what may end the process it runs in."""
+"""Runs Python code that may crash in a process of its own, with its output in a log."""
 
 import contextlib
 import subprocess
@@ -23,10 +23,10 @@ def run_quietly(
     """Run code from the project's root and return its exit code; whatever ends this call ends the child too.
 
     Args:
-        code: Python; it may import the project's packages.
-        log: its output is appended here.
-        environment: of the child; None: as of this process.
-        keep_open: descriptors that the child inherits.
+        code: Python code; it may import the project's packages.
+        log: file to which its output is appended.
+        environment: the child's environment; None: this process's.
+        keep_open: file descriptors that the child inherits.
         waiting: called every 15 s with the seconds so far.
     """
     with open(log, "ab") as output:

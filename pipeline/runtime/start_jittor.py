@@ -1,8 +1,7 @@
-"""Starting Jittor: call `start` before anything imports it. Stages do so through
-`pipeline.graph.stage_runner`.
+"""Starts Jittor: call `start` before anything imports it. Stages do so in `pipeline.graph.stage_runner`.
 
-Jittor compiles itself on first import, reads a dozen environment variables, downloads what it misses,
-and takes over signals. All of that is settled here, once.
+On first import, Jittor compiles itself, reads a dozen environment variables, downloads what it misses, and
+installs signal handlers. This file takes care of all that, once.
 """
 
 import contextlib
@@ -73,17 +72,17 @@ _started: StartReport | None = None
 def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: None) -> StartReport:
     """Make `import jittor` work, then import it.
 
-    Takes half a second, or some minutes where Jittor's core has to be compiled first. A second call in
-    one process changes the number of threads only.
+    This takes half a second, or some minutes if Jittor's core has to be compiled first. A second call in the
+    same process only changes the number of threads.
 
     Args:
-        device: "auto" takes the first GPU if one works, "cuda" insists on it, "cuda:1" on the second one of
-            those that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
-        threads: of the CPU kernels; 0 means every core that this process may use.
+        device: "auto" takes the first GPU if one works, "cuda" requires it, "cuda:1" requires the second one
+            that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
+        threads: threads of the CPU kernels; 0 means every core that this process may use.
         say: called with lines about what takes long and what is missing.
 
     Raises:
-        JittorStartError: the wrong NumPy, no compiler, no GPU though the device names one.
+        JittorStartError: NumPy's version is wrong, there is no compiler, or `device` names a missing GPU.
         ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
@@ -92,7 +91,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     check_device(device)
     threads = threads or len(os.sched_getaffinity(0))
     if _started is not None:
-        _started = _again(_started, device, threads)
+        _started = _second_start(_started, device, threads)
         return _started
     _refuse_numpy_2()
     if "jittor" in sys.modules:
@@ -130,7 +129,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     return _started
 
 
-def _again(report: StartReport, device: str, threads: int) -> StartReport:
+def _second_start(report: StartReport, device: str, threads: int) -> StartReport:
     other_card = card_index(device) is not None and not (report.card or "").endswith(f"({device})")
     if device != "auto" and (device.partition(":")[0] != report.device or other_card):
         found = f"{report.device!r}, {report.card}" if report.card else repr(report.device)
@@ -150,7 +149,7 @@ def _refuse_numpy_2() -> None:
 
 
 def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
-    """(card and toolkit, or None for the CPU; notes)."""
+    """The GPU and toolkit to use, or None for the processor; and notes for the user."""
     if device == "cpu":
         return None, ()
     try:
@@ -179,7 +178,7 @@ def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
 
 
 def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say) -> tuple[str, ...]:
-    """Notes; none where cuDNN works, or nothing runs on a card."""
+    """Try cuDNN, and return notes for the user; none if it works or nothing runs on a GPU."""
     if cuda is None:
         return ()
     slower = "convolutions run on plain kernels, several times slower"
@@ -197,7 +196,7 @@ def _find_compiler() -> str:
 
 
 def _set_cuda_environment(cuda: CudaSetup | None) -> None:
-    """Set the compilers' flags for a card, beside the user's own; unset them for the CPU."""
+    """Add the compilers' flags for a GPU to the user's own; remove them for the processor."""
     names = ("cc_flags", "NVCC_APPEND_FLAGS", "conv_opt")
     if cuda is None:
         environment.restore(names)  # a parent may have been started on a card
@@ -215,7 +214,7 @@ def _set_cuda_environment(cuda: CudaSetup | None) -> None:
 
 
 def _include_core_headers(folder: Path) -> None:
-    """Tell Jittor what its core was compiled with; else it compiles it again."""
+    """Give Jittor the flags that its core was compiled with; without them it would compile it again."""
     if flags := compiled_headers.core_flags(folder):
         given = environment.original("cc_flags") or ""
         environment.change({"cc_flags": f"{given} {flags}".strip()})
@@ -224,7 +223,7 @@ def _include_core_headers(folder: Path) -> None:
 def _set_environment(
     folder: Path, compiler: str, *, cuda: CudaSetup | None, onednn: OneDnn | None, threads: int
 ) -> None:
-    """Jittor has no other interface than the environment; its child processes read it again."""
+    """Set the environment variables, the only way to set Jittor up; its child processes read them again."""
     os.environ.pop("JITTOR_HOME", None)  # Jittor would write it into the user's home for every later run
     os.environ.update(
         HOME=str(folder),
@@ -247,7 +246,7 @@ def _set_environment(
 
 
 def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) -> None:
-    """Import Jittor and take back what it takes over."""
+    """Import Jittor, then restore the signal handlers and other settings that it replaces."""
     # Its handlers end the process on Ctrl-C, and when any child process is killed, without clean-up.
     taken = (signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
     handlers = {number: signal.getsignal(number) for number in taken}
@@ -282,11 +281,11 @@ def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) ->
 
 
 def _reserve_memory(jittor: ModuleType) -> None:
-    """Give Jittor's allocator one block to cut all tensors from.
+    """Give Jittor's allocator one large block from which to allocate all tensors.
 
-    It joins free neighbours within a block only. In blocks of one tensor each, what the shapes of one step
-    leave free does not fit the next: 4 % more memory for a step of ViT-S/16. The block is address space;
-    memory becomes part of it where it is first written.
+    The allocator merges free neighbours only within a block. With one block per tensor, what one step leaves
+    free does not fit the shapes of the next: 4 % more memory for a step of ViT-S/16. The block is address
+    space; memory is only taken where it is first written.
     """
     half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -305,7 +304,7 @@ def _restore(handlers: dict) -> None:
 
 
 def _set_threads(threads: int) -> None:
-    """For an OpenMP that was loaded, and read its environment, before `start` was called."""
+    """Set the threads of an OpenMP library that was loaded, and read its environment, before `start`."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libgomp.so.1").omp_set_num_threads(threads)

@@ -15,7 +15,7 @@ from pipeline.transforms.scene import scene_of
 
 @dataclass(frozen=True, eq=False)
 class SegmentBatch:
-    """What a step learns from."""
+    """One training batch."""
 
     names: list[str]  # of the images
     images: np.ndarray  # (B, 3, H, W) float32, normalised
@@ -28,9 +28,9 @@ class BatchMaker:
     """Makes the batch of a step; may be called from several threads at once.
 
     Args:
-        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
-        multiple: pixels; what sides of the images are multiples of.
-        dropout_widths: hidden channels of each head that drops some.
+        mean, std: (3,), of pixels in [0, 1], as in the backbone's pretraining.
+        multiple: pixels; the images' sides are padded to multiples of this.
+        dropout_widths: hidden channels of each head that has dropout.
     """
 
     dataset: PreparedDataset
@@ -66,7 +66,7 @@ class BatchMaker:
         )
 
     def _channel_scales(self, step: int, size: int) -> list[np.ndarray]:
-        """Whole channels are dropped, and the others enlarged to the same mean."""
+        """Channel dropout: a scale of 0 drops a channel; the others are scaled up to keep the mean."""
         kept = 1 - self.config.heads.dropout
         rng = generator(self.config.seed, Purpose.DENSE_SAMPLES, step)
         return [

@@ -1,4 +1,4 @@
-"""A trained network on labelled images: a class map for each, at its label map's own resolution."""
+"""Runs a trained network on labelled images: one class map each, at the resolution of its label map."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained network and how images come to it.
+    """A trained network, and how images are prepared for it.
 
     Args:
         logits_of: see `pipeline.segmentation.inference`.
-        mean, std: (3,) of pixels in [0, 1], what the backbone was trained with.
-        num_classes: K; with it, the size of a batch is chosen.
+        mean, std: (3,), of pixels in [0, 1], as in the backbone's pretraining.
+        num_classes: K, from which the size of a batch follows.
     """
 
     logits_of: LogitsOf
@@ -46,9 +46,9 @@ class Predictor:
     def predictions(
         self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int
     ) -> Iterator[Prediction]:
-        """A prediction of each row, in order.
+        """Yield the prediction for each row, in order.
 
-        Only images of one size share a batch: none is padded because of another.
+        Only images of the same size share a batch, so none is padded because of another.
         """
         load = partial(self._load, dataset)
         groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads)

@@ -1,4 +1,4 @@
-"""Class of every pixel of an image: in one pass, or by a sliding window.
+"""Classes of all pixels of an image, in one pass or by a sliding window.
 
 Shapes: B images of one size H x W, K classes. `LogitsOf` maps normalised images (B, 3, H, W) float32 of any
 size to logits of every pixel (B, K, H, W) float32.
@@ -16,10 +16,10 @@ _STRIP_BYTES = 2**24  # of logits at the resolution of the class map, held at on
 def slide(
     logits_of: LogitsOf, images: np.ndarray, *, window: int, stride: int, batch_size: int
 ) -> np.ndarray:
-    """Logits of every pixel, averaged over the windows that see it.
+    """Logits of every pixel, averaged over all windows that contain it.
 
-    Windows are `stride` pixels apart; the last of each axis ends at the image's edge, so all have one size.
-    A side that is shorter than the window is seen as it is.
+    Windows are `stride` pixels apart; the last one along each axis ends at the image's edge, so all have the
+    same size. If a side is shorter than the window, the window covers all of it.
 
     Args:
         images: (B, 3, H, W).
@@ -32,28 +32,28 @@ def slide(
     Source: mmsegmentation's `slide_inference`.
     """
     height, width = images.shape[2:]
-    places = [
+    windows = [
         (image, slice(None), slice(top, top + window), slice(left, left + window))
         for image in range(len(images))
         for top in window_starts(height, window, stride)
         for left in window_starts(width, window, stride)
     ]
     total, seen = None, np.zeros((height, width), np.float32)
-    for first in range(0, len(places), batch_size):
-        part = places[first : first + batch_size]
-        logits = logits_of(np.stack([images[place] for place in part]))
+    for first in range(0, len(windows), batch_size):
+        part = windows[first : first + batch_size]
+        logits = logits_of(np.stack([images[index] for index in part]))
         if total is None:
             total = np.zeros((len(images), logits.shape[1], height, width), np.float32)
-        for place, of_window in zip(part, logits, strict=True):
-            total[place] += of_window
-    for _, _, rows, columns in places[: len(places) // len(images)]:
+        for index, window_logits in zip(part, logits, strict=True):
+            total[index] += window_logits
+    for _, _, rows, columns in windows[: len(windows) // len(images)]:
         seen[rows, columns] += 1
     total /= seen
     return total
 
 
 def window_starts(length: int, window: int, stride: int) -> list[int]:
-    """First pixels of the windows along an axis of `length` pixels: all of it is covered.
+    """First pixel of each window along an axis of `length` pixels; together they cover it.
 
     Raises:
         ValueError: the stride leaves gaps.
@@ -65,11 +65,11 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
 
 
 def class_map(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The class with the largest logit, at another resolution.
+    """The class with the largest logit at every pixel, at another resolution.
 
     Args:
         logits: (K, H, W) float32.
-        size: (h, w) of the result; logits are resized to it bilinearly, a strip of rows at a time.
+        size: (h, w) of the result, to which logits are resized bilinearly, a strip of rows at a time.
 
     Returns:
         (h, w) int16.
@@ -89,7 +89,7 @@ def class_map(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _neighbours(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each of `new` places: the two of `old` around its centre, and the share of the second."""
+    """Linear interpolation along an axis: for each new pixel, two old ones and the weight of the second."""
     centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     low = np.floor(centers).astype(int)
     return low, np.minimum(low + 1, old - 1), (centers - low).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Cross-entropy of pixels, where some count for nothing."""
+"""Cross-entropy over labelled pixels."""
 
 import jittor as jt
 import numpy as np
@@ -15,7 +15,7 @@ def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:
         label_maps: (B, H, W) integers in 0..K-1, or IGNORED.
 
     Returns:
-        (1,) float32, in nats; 0, with zero gradients, where every pixel is ignored.
+        (1,) float32, in nats; 0, with zero gradients, if every pixel is ignored.
 
     Source: mmsegmentation's decode heads. Deviation: there the sum is divided by all pixels, so that a
         batch of few labels weighs less.

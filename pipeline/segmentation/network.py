@@ -20,7 +20,7 @@ _AUXILIARY_LEVEL = 2  # of the pyramid: stride 16, with the usual strides
 
 
 class SegmentationNetwork(nn.Module):
-    """Taps of a backbone, for "uper" a pyramid of them, and a head with its first values.
+    """A backbone's feature maps, a pyramid made of them for "uper", and a head with initial weights.
 
     Args:
         num_classes: K.
@@ -51,7 +51,7 @@ class SegmentationNetwork(nn.Module):
                 initialize_head(part, config.seed)
 
     def losses(self, batch: SegmentBatch, drop_path_scales: jt.Var | None) -> dict[str, jt.Var]:
-        """Weighted cross-entropies () of the head and of the auxiliary head, in nats.
+        """Weighted cross-entropies of the head and the auxiliary head, () each, in nats.
 
         Args:
             drop_path_scales: stochastic depth of the backbone, (depth, 2, B) or None.
@@ -67,9 +67,9 @@ class SegmentationNetwork(nn.Module):
         return terms
 
     def logits_of(self, images: np.ndarray) -> np.ndarray:
-        """Logits of every pixel, (B, K, H, W), of normalised images (B, 3, H, W) of any size.
+        """Logits (B, K, H, W) of normalised images (B, 3, H, W) of any size.
 
-        Images are padded with 0 to the right and below, and the logits are cut back.
+        Images are padded with 0 to the right and below, and the logits are cropped again.
         """
         height, width = images.shape[2:]
         with jt.no_grad():
@@ -85,7 +85,7 @@ class SegmentationNetwork(nn.Module):
 def open_network(
     path: Path, config: SegmentConfig, num_classes: int
 ) -> tuple[SegmentationNetwork, FrozenBackbone]:
-    """The network on the backbone of a file, and the file's metadata.
+    """Build the network on the backbone in a file; return it with the file's metadata.
 
     Raises:
         WeightsError: see `open_dense_backbone`.

@@ -1,4 +1,4 @@
-"""Results of a segmentation: rows, scores of each class, and the confusion matrix."""
+"""Writes the results of a segmentation: rows, class scores, the confusion matrix."""
 
 import math
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ _HEADS = {"linear": "1x1 convolution on 4 taps", "uper": "UPerNet on 4 taps"}
 
 
 def why_not(dataset: PreparedDataset) -> str | None:
-    """Why nothing can be segmented in this data set; None where it can."""
+    """Why this data set cannot be used for segmentation; None if it can."""
     if dataset.annotation != "label-map":
         return f"no segmentation of {dataset.name}: expected label maps, found {dataset.annotation}"
     missing = without_images({split: dataset.indices(split) for split in ("train", "test")})
@@ -38,7 +38,7 @@ def why_not(dataset: PreparedDataset) -> str | None:
 def write_outcome(
     output: Path, config: SegmentConfig, dataset: PreparedDataset, predictions: Iterable[Prediction]
 ) -> None:
-    """Count the predictions of the test images one by one, and write all that can be said of them.
+    """Score the predictions for the test images one by one, and write the result files.
 
     Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv, confusion.csv, overlay.png.
     """
@@ -70,7 +70,7 @@ def write_outcome(
 
 
 def protocol(config: SegmentConfig) -> str:
-    """How the numbers came about, in a line."""
+    """One line on how the numbers were obtained."""
     schedule, view = config.schedule, config.view
     lr = schedule.frozen_lr if config.frozen and schedule.frozen_lr is not None else schedule.lr
     state = "frozen backbone" if config.frozen else f"fine-tuned, layer decay {schedule.layer_decay:g}"

@@ -1,1 +1,1 @@
-"""Whole files, and artifacts with their stamps."""
+"""Writing files whole or not at all, and artifacts with their stamps."""

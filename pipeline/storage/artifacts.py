@@ -1,4 +1,4 @@
-"""Artifact directories, and the stamps that say whether what they hold is whole and current."""
+"""Artifact directories, and the stamps that say whether an artifact is complete and current."""
 
 import fcntl
 import json
@@ -18,16 +18,16 @@ LIVE = "stage.live"  # the line that a running stage draws again and again: its 
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
 DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
-_HASHED_UP_TO = 64 * 2**20  # bytes; of larger outputs the stamp knows the size only
+_HASHED_UP_TO = 64 * 2**20  # bytes; for larger outputs the stamp records only the size
 
 
 def artifacts_root(results: Path) -> Path:
-    """Where every experiment's artifacts lie, shared between experiments."""
+    """Folder of all artifacts, which experiments share."""
     return results / "artifacts"
 
 
 def listing_memo(results: Path, source: str) -> Path:
-    """Where the listing of one data source is remembered."""
+    """File that remembers the listing of one data source."""
     return artifacts_root(results) / f".listing-{sha256_of_json(source)[:16]}.json"
 
 
@@ -56,7 +56,7 @@ def _is_output(path: Path, directory: Path) -> bool:
 
 
 def read_stamp(directory: Path) -> dict[str, Any] | None:
-    """The stamp of an artifact; None where there is none, or something unreadable in its place."""
+    """The stamp of an artifact; None if it is missing or unreadable."""
     try:
         stamp = json.loads((directory / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def read_stamp(directory: Path) -> dict[str, Any] | None:
 
 
 def fault(directory: Path, fingerprint: str) -> str | None:
-    """Why the artifact cannot be used as it is; None where it is whole and has this fingerprint."""
+    """Why the artifact cannot be used as it is; None if it is complete and has this fingerprint."""
     stamp = read_stamp(directory)
     if stamp is None:
         return INTERRUPTED if (directory / JOB).exists() else "never run"
@@ -82,7 +82,7 @@ def fault(directory: Path, fingerprint: str) -> str | None:
 
 
 def content_of(stamp: dict[str, Any]) -> str:
-    """Digest of what an artifact holds: as the stage returned it, else of its outputs' records."""
+    """Digest of an artifact's content: the one that the stage returned, else that of its outputs' records."""
     return stamp.get("content") or sha256_of_json(stamp["outputs"])
 
 
@@ -90,12 +90,12 @@ def content_of(stamp: dict[str, Any]) -> str:
 def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Iterator[tuple[int, bool]]:
     """Hold the artifact's lock: one process at a time makes, or deletes, an artifact.
 
-    The lock file lies beside the directory. A stage inherits its descriptor, so that the lock lives as long
-    as the stage does, even if the process that started it was killed.
+    The lock file lies beside the directory. A stage inherits its descriptor, so that the lock is held as long
+    as the stage runs, even if the process that started it was killed.
 
     Args:
-        directory: the artifact's.
-        waiting: called with the holder's description before waiting for another process.
+        directory: the artifact's directory.
+        waiting: called with a description of the holder before waiting for another process.
 
     Yields:
         Descriptor of the lock, and whether another process held it first.
@@ -123,7 +123,7 @@ def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Ite
 
 
 def holder(directory: Path) -> str | None:
-    """Who holds the artifact's lock; None where nobody does."""
+    """Description of the process that holds the artifact's lock; None if none does."""
     path = directory.with_name(directory.name + ".lock")
     try:
         descriptor = os.open(path, os.O_RDWR)
@@ -148,13 +148,13 @@ def _same_file(descriptor: int, path: Path) -> bool:
 def record_experiment(
     results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path]
 ) -> None:
-    """Note what an experiment refers to, and link it: `results/<name>/artifacts/<stage>-<node>`.
+    """Write down which artifacts an experiment refers to, and link them in `results/<name>/artifacts/`.
 
     Args:
         results: the results folder.
-        name: of the experiment.
+        name: the experiment's name.
         config: the resolved experiment.
-        artifacts: link name -> artifact directory. Links of other names are removed.
+        artifacts: link name, `<stage>-<node>` -> artifact directory. Links of other names are removed.
     """
     folder = results / name / "artifacts"
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,9 +171,9 @@ def record_experiment(
 
 
 def place_links(folder: Path, targets: dict[str, Path]) -> None:
-    """Make the links in `folder` these, by name; links of other names are removed.
+    """Make `folder` hold exactly these links, by name; links of other names are removed.
 
-    Another run may be placing its own at this moment: what it has not yet moved into place is left alone.
+    Another run may be doing the same at this moment: links that it has not moved into place are left alone.
     """
     if folder.is_dir():
         for link in folder.iterdir():
@@ -199,7 +199,7 @@ def place_link(link: Path, target: Path) -> None:
 
 
 def referenced(results: Path) -> set[Path]:
-    """Directories of the artifacts that some experiment's record refers to."""
+    """Directories of all artifacts that an experiment's record refers to."""
     found = set()
     for path in results.glob(f"*/{RECORD}"):
         try:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ PARTIAL = ".partial"  # ends the name of what is not yet in place
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; move it onto `target` if the block succeeds.
 
-    A reader sees the old file or the new one, never a part, also after SIGKILL or a full disk.
+    A reader sees the old file or the new one, never half of it, even after SIGKILL or with a full disk.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(target)
@@ -35,7 +35,7 @@ def replacing(target: Path) -> Iterator[Path]:
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target`, which becomes `target` if the block succeeds.
 
-    For what is the same whoever makes it: where another process was faster, its folder stays.
+    For content that is the same whichever process makes it: if another process was faster, its folder stays.
     """
     partial = partial_of(target)
     shutil.rmtree(partial, ignore_errors=True)
@@ -52,7 +52,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def partial_of(target: Path) -> Path:
-    """Where this thread makes what then moves onto `target`; two that make it at once do not meet."""
+    """Temporary path beside `target`, different for every thread and process."""
     return target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
 
 

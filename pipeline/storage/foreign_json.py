@@ -1,4 +1,4 @@
-"""JSON that others wrote: as many levels as annotations have, however deep Python may recurse here."""
+"""JSON from other programs, read with a fixed limit on nesting, whatever Python's recursion limit is."""
 
 import json
 import re
@@ -12,10 +12,10 @@ _OPENING, _CLOSING = tuple(b"[{"), tuple(b"]}")
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The value of a JSON text.
+    """The value that a JSON text holds.
 
     Raises:
-        ValueError: no JSON, or more than MOST_LEVELS levels.
+        ValueError: it is not JSON, or is nested more than MOST_LEVELS levels deep.
     """
     content = content.encode() if isinstance(content, str) else content
     refuse_deep(content)
@@ -23,10 +23,10 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def refuse_deep(content: bytes) -> None:
-    """Refuse lists and objects within each other beyond MOST_LEVELS, without recursion.
+    """Refuse lists and objects that are nested more than MOST_LEVELS deep, without recursion.
 
     Raises:
-        ValueError: says how many levels there are.
+        ValueError: they are; the message says how deep.
     """
     codes = np.frombuffer(_TEXT.sub(b"", content), np.uint8)
     steps = np.isin(codes, _OPENING).astype(np.int64) - np.isin(codes, _CLOSING)

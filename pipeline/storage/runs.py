@@ -1,4 +1,4 @@
-"""What identifies a run of a stage: its fields, and the name that is made from them here alone."""
+"""The fields that identify a run of a stage, and the run's name, which only this file makes from them."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,29 +7,29 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunKey:
-    """Identifies a run among those of its stage; a field that does not apply is None."""
+    """Identifies a run among those of its stage; fields that do not apply are None."""
 
     data: str | None = None  # what prepared images are for: images, finetune, segmentation or detection
     run: str | None = None  # of a dense task, e.g. "uper-finetuned"
     share: float | None = None  # of the training labels; None: all of them
     arm: str | None = None
-    study: str | None = None  # whose schedule the arm is trained by; None: the experiment's
+    study: str | None = None  # the study whose schedule trains the arm; None: the experiment's schedule
     head: str | None = None  # variant or candidate of the arm's auxiliary head; None: the experiment's
     seed: int | None = None
 
     @property
     def name(self) -> str:
-        """Of its task and its links: "hssl-seed0"; empty where nothing applies."""
+        """Name of the run in tasks and links, such as "hssl-seed0"; empty if no field applies."""
         return "-".join([*self._parts(), *([] if self.seed is None else [f"seed{self.seed}"])])
 
     @property
     def words(self) -> str:
-        """For a list of tasks: "hssl, seed 0"."""
+        """The run in a list of tasks, such as "hssl, seed 0"."""
         parts = "-".join(self._parts())
         return ", ".join(filter(None, [parts, "" if self.seed is None else f"seed {self.seed}"]))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the fields that apply. `RunKey(**key.as_dict()) == key`."""
+        """The fields that apply, for JSON: `RunKey(**key.as_dict()) == key`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 

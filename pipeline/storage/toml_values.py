@@ -1,11 +1,11 @@
-"""Values as an experiment's file writes them."""
+"""Values in TOML syntax, as an experiment's file writes them."""
 
 import json
 from typing import Any
 
 
 def toml_value(value: Any) -> str:
-    """A string, number, bool or list of these, for the right side of a TOML key.
+    """A string, number, bool or list of these in TOML syntax.
 
     Raises:
         TypeError: TOML has no such value.

@@ -22,7 +22,7 @@ DEFINITIONS = (
 
 
 def write_ablation(directory: Path, config: AblateConfig, runs: Sequence[Run]) -> None:
-    """Write ablate.{md,csv,tex,json,txt}; `runs` as in `compared_lines`."""
+    """Write ablate.{md,csv,tex,json,txt}; for `runs` see `compared_lines`."""
     lines = compared_lines(config, runs)
     probes = list(dict.fromkeys(run.stage for run in runs if run.stage != "pretrain"))
     columns = [text("variant", "name"), text("head", "head"), *MEASURE_COLUMNS]

@@ -1,4 +1,4 @@
-"""How the order of heads by one column agrees with that by another."""
+"""How well two columns agree in the order in which they put the heads."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,18 +20,18 @@ class Agreement:
     correlation: RankCorrelation | None  # None: too few heads, or a column of equal values
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The values as JSON can hold them."""
         values = self.correlation.as_dict() if self.correlation else {"tau": None}
         return {"score": self.score, "gain": self.gain, "count": self.count} | values
 
     def sentence(self, confidence: float) -> str:
-        """For people."""
+        """A sentence for people."""
         start = f"Kendall's tau, {self.score} against {self.gain}, {self.count} heads: "
         if self.correlation is None:
             return f"{start}none (fewer than {FEWEST} heads, or all of them equal in one)"
         tau, low, high = self.correlation.tau, self.correlation.ci_low, self.correlation.ci_high
         judged = "nothing shown"
-        # Of a few heads in perfect order every resample is in perfect order too; chance alone may do that.
+        # If a few heads are in perfect order, so is every resample of them, though the order may be chance.
         if self.correlation.p_value < 1 - confidence and (low > 0 or high < 0):
             judged = "the orders agree" if low > 0 else "the orders are opposite"
         interval = f"[{low:+.2f}, {high:+.2f}] ({100 * confidence:g} %)"
@@ -39,10 +39,10 @@ class Agreement:
 
 
 def agreement(lines: list[Line], score: str, gain: str, config: StudyConfig) -> Agreement:
-    """Over the lines that have both columns."""
+    """Kendall's tau of the two columns, over the lines that have both."""
     pairs = [(line[score], line[gain]) for line in lines
              if line.get(score) is not None and line.get(gain) is not None]  # fmt: skip
-    # A stream of its own for each pair of columns: one column more changes no interval of another.
+    # Each pair of columns has its own random generator: adding a column changes no other interval.
     rng = np.random.default_rng([*score.encode(), 0, *gain.encode()])
     correlation = rank_correlation(
         [first for first, _ in pairs],

@@ -1,4 +1,4 @@
-"""Heads that were each trained alone: discrepancy beside gain, one line per head."""
+"""Compares heads that were each trained alone: discrepancy beside gain, one line per head."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,13 +23,13 @@ def compared_lines(config: StudyConfig, runs: Iterable[Run]) -> list[Line]:
     """A line for the baseline and for every head.
 
     Args:
-        runs: `pretrain` of every head, and probes of the heads and the baseline.
+        runs: the `pretrain` runs of every head, and the probes of all heads and of the baseline.
 
     Returns:
-        Lines with name, head, seeds; for each measure of discrepancy at the end of training its mean over
-        seeds and standard deviation, "cka" and "cka_std"; for each probe's headline metric "knn", "knn_std",
-        "knn_gain", "knn_gain_std", "knn_gain_ci_low", "knn_gain_ci_high", fractions, gain over the baseline.
-        What does not exist is None.
+        Lines with name, head and seeds. For each measure of discrepancy, its mean over seeds and standard
+        deviation at the end of training: "cka" and "cka_std". For each probe's headline metric, its value and
+        its gain over the baseline, as fractions: "knn", "knn_std", "knn_gain", "knn_gain_std",
+        "knn_gain_ci_low", "knn_gain_ci_high". What does not exist is None.
     """
     rows: list[Row] = []
     discrepancies: dict[str, list[dict[str, float]]] = {}
@@ -55,12 +55,12 @@ def compared_lines(config: StudyConfig, runs: Iterable[Run]) -> list[Line]:
 
 
 def table_order(config: StudyConfig) -> list[str]:
-    """Names of the heads, the arm's own first."""
+    """Names of the heads in the order of the table, the arm's own first."""
     return sorted(config.heads, key=lambda name: (name != config.arm, name))
 
 
 def in_words(head: AuxiliaryHeadConfig) -> str:
-    """A head as people say it: "convnext x3, kernel 7, detached"."""
+    """A head described for people: "convnext x3, kernel 7, detached"."""
     words = [f"{head.kind} x{head.depth}"]
     for name, word in (("kernel_size", "kernel"), ("window_size", "window"), ("num_heads", "heads")):
         if getattr(head, name) is not None:
@@ -73,10 +73,10 @@ def in_words(head: AuxiliaryHeadConfig) -> str:
 
 
 def last_discrepancy(directory: Path) -> dict[str, float]:
-    """The measures at the end of a training, by name; one that does not exist is left out.
+    """Measures of discrepancy at the end of a pretraining, by name; a missing one is left out.
 
     Raises:
-        ValueError: nothing was logged.
+        ValueError: the pretraining logged nothing.
     """
     metrics = read_metrics(directory / METRICS)
     if not metrics:
@@ -85,7 +85,7 @@ def last_discrepancy(directory: Path) -> dict[str, float]:
 
 
 def mean_and_std(values: list[float | None]) -> tuple[float | None, float | None]:
-    """Over seeds; None where a value is missing, and for the deviation of a single one."""
+    """Mean and standard deviation over seeds. None if a value is missing; one seed has no deviation."""
     if not values or any(value is None for value in values):
         return None, None
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None

@@ -1,4 +1,4 @@
-"""Lines of a study -> Markdown, CSV, LaTeX, plain text and JSON."""
+"""Writes the lines of a study as Markdown, CSV, LaTeX, plain text and JSON."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from pipeline.studies.comparison import Line
 
 @dataclass(frozen=True)
 class Column:
-    """A column for people: what stands above it, and how a line's cell looks."""
+    """A column of a table for people: its title, and how to write a line's cell."""
 
     header: str
     cell: Callable[[Line], str]
@@ -35,9 +35,9 @@ def write_study(
     """Write <stem>.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent.
 
     Args:
-        lines: at least one.
-        sentences: below the table.
-        extra: what JSON holds beside "lines".
+        lines: at least one line.
+        sentences: text below the table.
+        extra: what the JSON file holds beside "lines".
     """
     headers = [column.header for column in columns]
     cells = [[column.cell(line) for column in columns] for line in lines]
@@ -61,17 +61,17 @@ def text(header: str, key: str) -> Column:
 
 
 def number(header: str, key: str, digits: int = 3) -> Column:
-    """A mean with its standard deviation over seeds, where there is one."""
+    """A column of means, with the standard deviation over seeds if there is one."""
     return Column(header, lambda line: _spread(line.get(key), line.get(f"{key}_std"), f".{digits}f", 1))
 
 
 def percent(header: str, key: str) -> Column:
-    """A fraction as percent."""
+    """A column of fractions, shown as percent."""
     return Column(header, lambda line: _spread(line.get(key), line.get(f"{key}_std"), ".1f", 100))
 
 
 def gain(baseline: str, key: str, confidence: float) -> list[Column]:
-    """A difference in points and its interval."""
+    """A column of differences in percentage points, with their intervals."""
 
     def interval(line: Line) -> str:
         low, high = line.get(f"{key}_ci_low"), line.get(f"{key}_ci_high")

@@ -1,4 +1,4 @@
-"""The table of `search`: candidates by score, what each costs, and which one is chosen."""
+"""The table of `search`: candidates by score, the cost of each, and the chosen one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +20,10 @@ def write_search(directory: Path, config: SearchConfig, trainings: Sequence[Run]
     """Write search.{md,csv,tex,json,txt} and the chosen head.
 
     Args:
-        trainings: the joint training of every seed.
+        trainings: artifacts of the joint training, one for each seed.
 
     Raises:
-        ValueError: no candidate has the score that the ranking is by.
+        ValueError: no candidate has the score that ranks them.
     """
     scores = [read_json(run.directory / SCORES) for run in trainings]
     costs = [read_json(run.directory / COST) for run in trainings]
@@ -53,19 +53,19 @@ def write_search(directory: Path, config: SearchConfig, trainings: Sequence[Run]
 
 
 def ranked(lines: list[Line], ranking: str) -> list[Line]:
-    """The largest score first; one without a score last."""
+    """The candidates by falling score; those without a score come last."""
     ordered = sorted(lines, key=lambda line: (line[ranking] is None, -(line[ranking] or 0.0), line["name"]))
     return [{"rank": index, **line} for index, line in enumerate(ordered, start=1)]
 
 
 def within_errors(lines: list[Line], ranking: str) -> list[str]:
-    """Candidates whose score is within two standard errors, of the difference, of the first line's."""
+    """Candidates whose score is within two standard errors (of the difference) of the first one's."""
     first, names = lines[0], []
     for line in lines[1:]:
         values = [one[key] for one in (first, line) for key in (ranking, f"{ranking}_se")]
         if None not in values:
             best, best_error, value, error = values
-            # As if the errors were independent. They are of the same images, so this is on the safe side.
+            # This takes the errors as independent. They come from the same images, so it is on the safe side.
             if best - value <= 2 * (best_error**2 + error**2) ** 0.5:
                 names.append(line["name"])
     return names

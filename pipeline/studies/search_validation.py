@@ -1,4 +1,4 @@
-"""The table of `search-validate`: the search's ranking beside what each candidate gains alone."""
+"""The table of `search-validate`: the search's ranking beside the gain of each candidate trained alone."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,14 +22,14 @@ def write_search_validation(
     """Write search-validate.{md,csv,tex,json,txt}.
 
     Args:
-        search: artifact of `search`.
-        runs: as in `compared_lines`.
+        search: artifact of the stage `search`.
+        runs: see `compared_lines`.
     """
     found = {line["name"]: line for line in read_json(search / "search.json")["lines"]}
     lines = [_joined(line, found.get(line["name"], {})) for line in compared_lines(config, runs)]
     lines.sort(key=lambda line: (line["rank"] is not None, line["rank"]))
     heads = [line for line in lines if line["name"] in config.heads]
-    # The proxy that ranked comes first; the others and the discrepancy alone are there to compare.
+    # The score that ranked the candidates comes first; the others are there for comparison.
     proxies = sorted(PROXIES, key=lambda proxy: proxy != config.ranking)
     agreements = [agreement(heads, f"search_{proxy}", GAIN, config) for proxy in proxies]
     agreements.append(agreement(heads, "cka", GAIN, config))
@@ -67,7 +67,7 @@ def _joined(line: Line, found: Line) -> Line:
 
 
 def _choice(heads: list[Line]) -> list[str]:
-    """What following the search costs, against the best candidate and against drawing one blindly."""
+    """How the search's choice compares with the best candidate, and with one drawn at random."""
     gains = {line["name"]: line[GAIN] for line in heads if line.get(GAIN) is not None}
     chosen = next((line["name"] for line in heads if line["rank"] == 1), None)
     if chosen not in gains:

@@ -1,4 +1,4 @@
-"""Which patches of a crop the student does not see.
+"""Block masks: which patches of a crop are hidden from the student.
 
 Shapes: n masks over a grid of h x w patches.
 """
@@ -16,7 +16,7 @@ _TRIES = 10
 def block_masks(
     rng: np.random.Generator, num_masks: int, grid: tuple[int, int], config: MaskConfig
 ) -> np.ndarray:
-    """Random masks; each chooses one of the configured ratios with equal chance.
+    """Draw random masks; each uses one of the configured ratios, chosen with equal probability.
 
     Args:
         grid: rows and columns of patches.
@@ -75,7 +75,7 @@ def _blocks(draws: Iterator[float], target: float, grid: tuple[int, int], log_as
 
 
 def _rectangle(height: int, width: int, row_bits: int) -> int:
-    """The bits of a block in the top left corner."""
+    """The bits of a block of this size in the top left corner."""
     # One bit at the start of each row, times a row's worth of ones.
     starts = ((1 << height * row_bits) - 1) // ((1 << row_bits) - 1)
     return starts * ((1 << width) - 1)

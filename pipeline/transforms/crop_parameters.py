@@ -1,7 +1,7 @@
-"""Every random decision of the augmentation, drawn ahead for a whole batch.
+"""All random parameters of the augmentation, drawn in advance for a whole batch.
 
-Each crop draws the same number of random values whatever the image is, and rendering draws none: the same
-generator state gives the same crops in any thread, by either implementation.
+Each crop draws the same number of random values for any image, and rendering draws none: the same generator
+state gives the same crops in any thread and by either implementation.
 
 Shapes: n crops.
 """
@@ -49,13 +49,13 @@ class CropParameters:
 
 
 def joined(parts: Sequence[CropParameters]) -> CropParameters:
-    """The crops of all parts, of which there is at least one, one part after the other."""
+    """The crops of all parts (at least one), one part after the other."""
     names = [field.name for field in fields(CropParameters)]
     return CropParameters(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def plain_parameters(image: np.ndarray, box: np.ndarray, *, size: int) -> CropParameters:
-    """Boxes resized to `size` and nothing else."""
+    """Parameters that resize the boxes to `size` and do nothing else."""
     n = len(image)
     no, one = np.zeros(n, bool), np.ones(n, np.float32)
     return CropParameters(
@@ -83,7 +83,7 @@ def random_boxes(
     scale: tuple[float, float],
     aspect_ratio: tuple[float, float],
 ) -> np.ndarray:
-    """A box of random area, aspect and place in each image.
+    """A box of random area, aspect ratio and position in each image.
 
     Args:
         sizes: (n, 2) int, height and width of each image, pixels.
@@ -131,7 +131,7 @@ def _central_sizes(
 def draw_crop_parameters(
     rng: np.random.Generator, sizes: np.ndarray, config: CropConfig, *, size: int, role: int
 ) -> CropParameters:
-    """One augmented crop of each image.
+    """Draw the parameters of one augmented crop of each image.
 
     Args:
         sizes: (n, 2) int, height and width of each image, pixels.

@@ -1,4 +1,4 @@
-"""Views of a scene for segmentation and detection: what training sees, and the resize for testing."""
+"""Augmentation of scenes for segmentation and detection, and the resize for testing."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ _MAX_LONG_SIDE_BEFORE_CROP = 4200  # pixels; only panoramas come near it
 
 
 def fitted(scene: Scene, short_side: float, max_long_side: float) -> Scene:
-    """The scene enlarged or reduced, sides in proportion.
+    """The scene resized to this short side, keeping its proportions.
 
     Args:
         short_side: pixels that the shorter side gets,
@@ -78,7 +78,7 @@ def _crop_of_several_classes(rng: np.random.Generator, scene: Scene, config: Seg
 
 
 def _largest_share(labels: np.ndarray) -> float:
-    """Share that the most frequent class has of the labelled pixels; without any, infinite."""
+    """Share of the labelled pixels that are of the most frequent class; infinite without labelled pixels."""
     counts = np.bincount(labels.ravel() - IGNORED)[1:]
     return counts.max() / counts.sum() if counts.any() else np.inf
 

@@ -1,4 +1,4 @@
-"""The central crop, for features."""
+"""The central crop, from which features are computed."""
 
 from collections.abc import Sequence
 from dataclasses import replace

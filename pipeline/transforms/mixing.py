@@ -1,4 +1,4 @@
-"""Mixup and cutmix: the images of a batch mixed in pairs, and their targets alike.
+"""Mixup and cutmix: the images of a batch are mixed in pairs, and so are their targets.
 
 Shapes: B images of H x W pixels, K classes. Image i is mixed with image B - 1 - i.
 """
@@ -18,7 +18,7 @@ def soft_targets(labels: np.ndarray, num_classes: int, smoothing: float) -> np.n
 def mixed(
     rng: np.random.Generator, images: np.ndarray, targets: np.ndarray, config: MixingConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One weight for the whole batch, by mixup or by cutmix; or the batch as it is.
+    """Mix the whole batch with one weight, by mixup or by cutmix, or leave it as it is.
 
     Args:
         images: (B, 3, H, W) float32.
@@ -44,9 +44,9 @@ def mixed(
 
 
 def cutmix_box(rng: np.random.Generator, height: int, width: int, weight: float) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of a box of the share 1 - weight, before it is cut off at the borders.
+    """Top, bottom, left, right of a box whose area, before clipping at the borders, is the share 1 - weight.
 
-    Its centre lies anywhere in the image.
+    Its centre may be anywhere in the image.
     """
     side = (1 - weight) ** 0.5
     box_height, box_width = int(height * side), int(width * side)
@@ -58,7 +58,7 @@ def cutmix_box(rng: np.random.Generator, height: int, width: int, weight: float)
 
 
 def cut_and_pasted(images: np.ndarray, box: tuple[int, int, int, int]) -> tuple[np.ndarray, float]:
-    """Every image with the box of its partner, and the share of its own pixels that is left."""
+    """The images with their partners' boxes pasted in, and the share of its own pixels that each keeps."""
     top, bottom, left, right = box
     pasted = images.copy()
     pasted[:, :, top:bottom, left:right] = images[::-1, :, top:bottom, left:right]

@@ -30,7 +30,7 @@ class Views:
 
 
 def draw_views(rng: np.random.Generator, sizes: np.ndarray, config: CropConfig) -> Views:
-    """Every random decision about the views of images.
+    """Draw all random parameters of the views of images.
 
     Args:
         sizes: (B, 2) int, height and width of each image, pixels.

@@ -1,4 +1,4 @@
-"""Rendering crops with native/augment.cpp, called without the interpreter lock."""
+"""Renders crops with native/augment.cpp, which runs without the interpreter lock."""
 
 import ctypes
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _function():
 
 
 def load() -> None:
-    """Build or find the library.
+    """Load the library, compiling it first if necessary.
 
     Raises:
         BuildError: it cannot be compiled here. OSError: it cannot be loaded.

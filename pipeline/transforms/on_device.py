@@ -1,7 +1,7 @@
-"""Packed images -> crops on the device, equal to those of `pipeline.transforms.rendering` to the level.
+"""Renders crops of packed images on the GPU, with the same 8-bit levels as `pipeline.transforms.rendering`.
 
-A crop's pixels are weighted, rounded and clipped as on the processor (native/cuda/augment.cu), from one
-upload of 8-bit images. For the thread that uses Jittor; `packing` is for the loader's.
+Pixels are weighted, rounded and clipped as on the processor (native/cuda/augment.cu), from one upload of
+8-bit images. It runs in the thread that uses Jittor; `packing` runs in the loader's threads.
 """
 
 import jittor as jt
@@ -19,12 +19,12 @@ _TYPES = {
 
 
 def available() -> bool:
-    """Whether Jittor runs on a device and the compiled kernels are there."""
+    """Whether Jittor runs on a GPU and the compiled kernels exist."""
     return selection.on_device()
 
 
 def rendered(packed: Pack) -> list[jt.Var]:
-    """Upload the pack and make its crops.
+    """Upload the pack and render its crops.
 
     Returns:
         (n, 3, size, size) uint8 for each of `packed.orders`.
@@ -34,7 +34,7 @@ def rendered(packed: Pack) -> list[jt.Var]:
 
 
 def normalised(pixels: jt.Var, *, mean: np.ndarray, std: np.ndarray) -> jt.Var:
-    """Levels as what a network is given.
+    """Normalise 8-bit levels to a network's input.
 
     Args:
         pixels: (n, 3, h, w) uint8.
@@ -68,7 +68,7 @@ def _call(
     shape: tuple[int, ...],
     dtype: str,
 ) -> jt.Var:
-    """function(sizes, numbers, given, result), when the result is needed."""
+    """A Jittor operator that calls function(sizes, numbers, given, result) when its result is needed."""
     arguments = ", ".join([*sizes, *(f'data["{name}"]' for name in numbers), "in0_p", "out0_p"])
     where = "cuda" if jt.flags.use_cuda else "cpu"
     code = {

@@ -1,4 +1,4 @@
-"""Images and crop parameters -> one array of bytes, from which a device makes the crops (`on_device`).
+"""Packs images and crop parameters into one array of bytes, from which a GPU renders crops (`on_device`).
 
 NumPy only: a loader's threads pack while Jittor computes.
 """
@@ -21,7 +21,7 @@ _GRANULE = 1 << 20  # bytes: uploads of few different sizes reuse the memory of 
 
 @dataclass(frozen=True)
 class CropOrders:
-    """Where the orders for n crops of one size begin, and how much memory their resize takes."""
+    """Where n crops of one size have their parameters in the pack, and the memory that their resize takes."""
 
     at: int  # bytes from the start of the pack
     num_crops: int
@@ -33,21 +33,21 @@ class CropOrders:
 
 @dataclass(frozen=True)
 class Pack:
-    """Images, and orders for crops of them."""
+    """Images with the parameters of their crops, as bytes."""
 
     data: np.ndarray  # (bytes,) uint8, first the entries of the images
     orders: tuple[CropOrders, ...]
 
 
 def pack(images: Sequence[np.ndarray], orders: Sequence[tuple[CropParameters, int]]) -> Pack:
-    """Put images and the orders for their crops one behind the other.
+    """Put images and the parameters of their crops one behind the other.
 
     Args:
         images: (H, W, 3) uint8 each, of any sizes; copied.
-        orders: parameters of some crops and their side in pixels, for each size of crops.
+        orders: for each crop size, the crops' parameters and their side in pixels.
 
     Raises:
-        ValueError: an image is no such array, or parameters reach outside it.
+        ValueError: an image is not such an array, or a crop reaches outside its image.
     """
     sizes = image_sizes(images)
     for parameters, size in orders:
@@ -79,9 +79,9 @@ def _records(parameters: CropParameters, rows: np.ndarray) -> np.ndarray:
 
 
 def _needs(sizes: np.ndarray, parameters: CropParameters, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Source rows that each crop is made of, and most source pixels of an output pixel along an axis.
+    """Source rows that each crop reads, and the most source pixels of an output pixel along an axis.
 
-    The same sums in the same precision as the kernels' own, so that they agree to the row.
+    They are computed in the same order and precision as in the kernels, so that both agree exactly.
     """
     height = sizes[parameters.image, 0]
     scale = parameters.box[:, 2:].astype(np.float64) / parameters.resized

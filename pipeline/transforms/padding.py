@@ -1,4 +1,4 @@
-"""Images and label maps of several sizes -> one array."""
+"""Pads images and label maps of several sizes to one array."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def padded_images(
         (B, 3, H, W) float32.
 
     Raises:
-        ValueError: no image, or an image is larger than `square`.
+        ValueError: there is no image, or one is larger than `square`.
     """
     if not images:
         raise ValueError("expected at least one image to pad, found none")

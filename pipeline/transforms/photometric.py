@@ -16,7 +16,7 @@ _PIXELS_AT_ONCE = 1 << 14  # their colours and what is made of them fit a proces
 
 @dataclass(frozen=True)
 class Distortion:
-    """What is done to an image, in this order; the contrast before saturation and hue or after them."""
+    """Changes to an image, in this order; the contrast comes before saturation and hue or after them."""
 
     brightness: float = 0.0  # added
     contrast: float = 1.0  # factor
@@ -26,7 +26,7 @@ class Distortion:
 
 
 def distorted(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Each of brightness, contrast, saturation and hue changed with chance 1/2.
+    """The image with each of brightness, contrast, saturation and hue changed with probability 1/2.
 
     Args:
         image: (H, W, 3) uint8.
@@ -41,7 +41,7 @@ def distorted(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def drawn(rng: np.random.Generator) -> Distortion:
-    """A random distortion; takes the same count of numbers from `rng` whatever comes out."""
+    """Draw a random distortion; it always takes the same number of values from `rng`."""
     brightness, contrast, saturation, hue = rng.random(4) < _CHANCE
     added, turned = rng.uniform(-_MAX_BRIGHTNESS, _MAX_BRIGHTNESS), rng.uniform(-1, 1) * _MAX_HUE_DEGREES
     contrast_factor, saturation_factor = rng.uniform(*_FACTORS, size=2)
@@ -83,12 +83,12 @@ def _brightened(colours: np.ndarray, added: float) -> np.ndarray:
 
 
 def _contrasted(colours: np.ndarray, factor: float) -> np.ndarray:
-    """Contrast as this protocol understands it: the distance from black."""
+    """Colours with changed contrast, which this protocol defines as the distance from black."""
     return np.minimum(colours * np.float32(factor), 255) if factor != 1 else colours
 
 
 def _saturated(colours: np.ndarray, factor: float) -> np.ndarray:
-    """The saturation of HSV times `factor`, at most 1; hue and value stay."""
+    """Colours with HSV saturation times `factor`, at most 1; hue and value stay the same."""
     value, low = colours.max(axis=0), colours.min(axis=0)
     chroma = value - low
     # Full saturation takes the lowest channel to 0.
@@ -97,7 +97,7 @@ def _saturated(colours: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _turned(colours: np.ndarray, degrees: float) -> np.ndarray:
-    """The hue of HSV moved by `degrees`, from -60 to 60; saturation and value stay."""
+    """Colours with HSV hue shifted by `degrees`, from -60 to 60; saturation and value stay the same."""
     red, green, blue = colours
     value, low = colours.max(axis=0), colours.min(axis=0)
     chroma = value - low

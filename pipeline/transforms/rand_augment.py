@@ -1,7 +1,7 @@
-"""RandAugment: operations drawn at random for every image, all at about one severity.
+"""RandAugment: random operations for every image, all of similar severity.
 
-An operation gets a severity from 0 to 1 and a sign; what has no direction ignores the sign. Operations that
-map each channel's levels are tables here, the rest are Pillow's.
+An operation gets a severity from 0 to 1 and a sign, which it ignores if it has no direction. Operations that
+map the levels of each channel are lookup tables here, the rest are Pillow's.
 
 Shapes: n images of H x W pixels, L operations each.
 """
@@ -27,7 +27,7 @@ Operation = Callable[[np.ndarray, float, int, tuple[int, int, int]], np.ndarray]
 
 @dataclass(frozen=True)
 class DrawnOperations:
-    """What is done to n images, first to last."""
+    """The operations on n images, in their order."""
 
     kinds: np.ndarray  # (n, L) int, index into OPERATIONS
     applied: np.ndarray  # (n, L) bool
@@ -38,7 +38,7 @@ class DrawnOperations:
 def rand_augment(
     rng: np.random.Generator, images: np.ndarray, config: ClassificationViewConfig, *, mean: np.ndarray
 ) -> np.ndarray:
-    """Each image after its operations.
+    """The images after their random operations.
 
     Args:
         images: (n, H, W, 3) uint8; left as they are.
@@ -67,7 +67,7 @@ def rand_augment(
 def draw_operations(
     rng: np.random.Generator, num_images: int, config: ClassificationViewConfig
 ) -> DrawnOperations:
-    """Random operations, by numbers alone: the same whatever the images are."""
+    """Draw random operations; they do not depend on the images."""
     shape = (num_images, config.num_operations)
     magnitudes = rng.normal(config.magnitude, config.magnitude_std, shape)
     return DrawnOperations(
@@ -88,19 +88,19 @@ def _of_all_channels(table: Callable[[float], np.ndarray]) -> Operation:
 
 
 def posterized(severity: float) -> np.ndarray:
-    """Of a level's 8 bits, the highest 4 (mild) to 0 stay: (256,)."""
+    """Table (256,) that keeps the highest 4 (mild) to 0 bits of a level."""
     dropped = 4 + int(4 * severity)
     return _LEVELS >> dropped << dropped
 
 
 def solarized(severity: float) -> np.ndarray:
-    """Levels from a threshold on are inverted, from 256 (none) down to 0 (all): (256,)."""
+    """Table (256,) that inverts the levels from a threshold on, which is 256 (none) down to 0 (all)."""
     threshold = 256 - int(256 * severity)
     return np.concatenate([_LEVELS[:threshold], 255 - _LEVELS[threshold:]])
 
 
 def solarize_added(severity: float) -> np.ndarray:
-    """Levels of the lower half are raised: (256,)."""
+    """Table (256,) that raises the levels of the lower half."""
     return np.where(_LEVELS < 128, np.minimum(_LEVELS + int(_MAX_ADDED * severity), 255), _LEVELS)
 
 

@@ -13,7 +13,7 @@ def erase(rng: np.random.Generator, images: np.ndarray, probability: float) -> N
 
     Args:
         images: (n, 3, H, W) float32, normalised.
-        probability: for each image.
+        probability: probability of erasing, for each image.
 
     Source: Zhong et al., "Random Erasing Data Augmentation" (2020), in timm's form "pixel" that MAE's
     fine-tuning uses: one box, noise for each pixel and channel.

@@ -1,4 +1,4 @@
-"""Images and crop parameters -> normalised crops, by compiled kernels or, without a compiler, by Pillow."""
+"""Renders normalised crops from images and crop parameters, by compiled kernels or else by Pillow."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +14,7 @@ from pipeline.transforms.plain import render_crops_plain
 
 @cache
 def implementation() -> Literal["native", "pillow"]:
-    """What renders here: the same crops, at different speed. A stage says so once."""
+    """Name of the implementation in use. Both render the same crops, at different speed."""
     try:
         native.load()
     except (BuildError, OSError):
@@ -63,14 +63,14 @@ def scale_and_bias(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def check_parameters(sizes: np.ndarray, parameters: CropParameters, size: int) -> None:
-    """Refuse crops that the kernels, which trust their arguments, would read outside an image for.
+    """Refuse crops that would make the kernels, which trust their arguments, read outside an image.
 
     Args:
         sizes: (n, 2) int, height and width of each image, pixels.
         size: side of the crops, pixels.
 
     Raises:
-        ValueError: an image that is not there, or a box or window that reaches beyond it.
+        ValueError: an image does not exist, or a box or window reaches beyond it.
     """
     if size < 1 or (len(parameters) and not len(sizes)):
         raise ValueError(f"cannot cut {len(parameters)} crops of {size} pixels from {len(sizes)} images")

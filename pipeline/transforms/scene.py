@@ -1,4 +1,4 @@
-"""One image with all that is known of its pixels and objects, changed together.
+"""One image with its label map and objects, which are transformed together.
 
 Shapes: an image of H x W pixels, n objects. Boxes are x1, y1, x2, y2 in pixels, continuous: the left edge
 of the image is 0, the right edge W. Arrays of a result may be views into those of the scene it came from.
@@ -16,7 +16,7 @@ _MIN_SIDE = 1.0  # pixels: an object must be wider and higher than this to be le
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image and everything that moves with it; what is not known is None."""
+    """An image with its label map and objects; what is not known is None."""
 
     image: np.ndarray  # (H, W, 3) uint8
     label_map: np.ndarray | None = None  # (H, W) int16; -1 counts for nothing
@@ -143,12 +143,12 @@ def without_degenerate(scene: Scene) -> Scene:
 
 
 def _nearest(old: int, new: int) -> np.ndarray:
-    """(new,) int64: in which of `old` pixels the centre of each of `new` pixels lies."""
+    """Index of the old pixel that contains the centre of each new pixel, (new,) int64."""
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
 def _mask_boxes(masks: np.ndarray) -> np.ndarray:
-    """(n, H, W) bool -> (n, 4) float32: edges of the set pixels; 0 where there are none."""
+    """Tight boxes (n, 4) float32 around the pixels of masks (n, H, W) bool; 0 for an empty mask."""
     columns, rows = masks.any(axis=1), masks.any(axis=2)
     starts = [line.argmax(axis=1) for line in (columns, rows)]
     ends = [line.shape[1] - line[:, ::-1].argmax(axis=1) for line in (columns, rows)]

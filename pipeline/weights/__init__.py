@@ -1,1 +1,1 @@
-"""Weights that other projects have written: files, layouts, and this project's arrays made of them."""
+"""Reads weights that other projects have written, and converts them to this project's arrays."""

@@ -1,4 +1,4 @@
-"""What is raised for weights that cannot be used."""
+"""The error for weights that cannot be used."""
 
 
 class WeightsError(ValueError):

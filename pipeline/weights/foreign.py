@@ -1,4 +1,4 @@
-"""Foreign weights -> a base of this project, with all that was found and assumed said."""
+"""Converts another project's weights to a base of this project, and says what was found and assumed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class ForeignBackbone:
-    """A base as it was read."""
+    """A base that was read from another project's weights."""
 
     config: BackboneConfig
     arrays: dict[
@@ -69,10 +69,10 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
 def _statistics(
     config: ForeignConfig, stated: Statements, source: Source, unclear: bool, said: list[str]
 ) -> Statistics:
-    """Of the key, of the folder, or ImageNet's.
+    """Mean and std of the input pixels: from the configuration, from the folder, or ImageNet's.
 
-    Files of self-supervised pretraining have ImageNet's: DINO, iBOT, MAE, MoCo v3 and DINOv2 train with
-    these. Classifiers have them or 0.5 throughout, and a wrong choice shows in no error.
+    Self-supervised backbones use ImageNet's: DINO, iBOT, MAE, MoCo v3 and DINOv2 train with these.
+    Classifiers use them or 0.5 throughout, and a wrong choice would cause no error.
     """
     if config.mean is not None:
         return config.mean, config.std

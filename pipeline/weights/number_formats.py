@@ -1,4 +1,4 @@
-"""Number formats of stored tensors, those that NumPy lacks among them."""
+"""Number formats of stored tensors, including those that NumPy lacks."""
 
 import numpy as np
 
@@ -15,12 +15,12 @@ _BYTES |= dict.fromkeys(_SMALL_FLOATS, 1)
 
 
 def bytes_of_one(number_format: str) -> int | None:
-    """Bytes of a number of a format, named as PyTorch does; None of one that is not read."""
+    """Bytes per number of a format, by PyTorch's name; None if the format is not supported."""
     return _BYTES.get(number_format)
 
 
 def decoded(stored: np.ndarray, number_format: str) -> np.ndarray:
-    """Bytes (n,) uint8 -> their numbers; those of formats that NumPy lacks as float32."""
+    """The numbers that bytes (n,) uint8 encode; float32 for formats that NumPy lacks."""
     if number_format == "bfloat16":  # the upper half of a float32
         return (stored.view("<u2").astype(np.uint32) << 16).view(np.float32)
     if number_format in _SMALL_FLOATS:
@@ -31,10 +31,10 @@ def decoded(stored: np.ndarray, number_format: str) -> np.ndarray:
 
 
 def _float8_values(exponent_bits: int, mantissa_bits: int, bias: int, *, finite: bool) -> np.ndarray:
-    """The numbers that the 256 bytes stand for, float32.
+    """The number that each of the 256 bytes encodes, float32.
 
     Args:
-        finite: without infinities: of the largest exponent only an all-ones mantissa is not a number.
+        finite: the format without infinities: with the largest exponent, only the all-ones mantissa is NaN.
 
     Source: Micikevicius et al. 2022, FP8 Formats for Deep Learning, table 1.
     """

@@ -1,10 +1,10 @@
-"""Plain values out of a pickle, without unpickling it.
+"""Reads plain values from a pickle without unpickling it.
 
-A pickle is a program. Python's own `Unpickler` runs it: even with `find_class` restricted it calls what it
-found, sets attributes and allocates what the program asks for. Here the operations of `pickletools.genops`
-are interpreted one by one: those of plain containers and values, and a table of names, each with a function
-of this module that makes a plain value. No name is ever looked up in a module, so there is nothing to escape
-to; any other operation or name is refused.
+A pickle is a program. Python's own `Unpickler` runs it: even with a restricted `find_class` it calls what it
+finds, sets attributes and allocates what the program asks for. Here, the operations of `pickletools.genops`
+are interpreted one by one. Only operations for plain containers and values are supported, and calls of a few
+names, each replaced by a function of this project. No name is ever looked up in a module, so no foreign code
+can run; any other operation or name is refused.
 """
 
 import pickletools
@@ -26,18 +26,18 @@ _KEYS = (str, int, float, bool, type(None))  # of dictionaries: what is hashed i
 
 
 class PickleRefused(WeightsError):
-    """Not a pickle, or one of more than plain values; the message says which part, and not of what file."""
+    """Not a pickle, or one with more than plain values; the message names the part, but not the file."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name of a class or function in a pickle, "module.name"; only a word here."""
+    """Name of a class or function in a pickle, "module.name"; it is only text here."""
 
     text: str
 
 
 class Attributes(dict):
-    """Of an argparse.Namespace: a dictionary that a pickle fills by setting attributes."""
+    """Attributes of an argparse.Namespace, kept as a dictionary."""
 
 
 def plain_value(
@@ -46,16 +46,16 @@ def plain_value(
     names: Callable[[str], bool],
     persistent: Callable[[Any], Any],
 ) -> Any:
-    """The value of the pickle that begins where `stream` stands, which is left behind its end.
+    """The value of the pickle at the position of `stream`, which is moved to the pickle's end.
 
     Args:
-        stream: a mapped file or `BytesIO`: what never allocates more than it holds.
-        calls: name -> what makes a plain value of the arguments that a pickle calls the name with.
-        names: whether a name may stand in the pickle without being called.
-        persistent: makes a value of a persistent id.
+        stream: a mapped file or `BytesIO`, which never allocates more than it holds.
+        calls: name -> function that makes a plain value from the arguments with which the pickle calls it.
+        names: whether a name may appear in the pickle without being called.
+        persistent: makes a value from a persistent id.
 
     Raises:
-        PickleRefused: see there.
+        PickleRefused: the stream holds no pickle, or one with more than plain values.
     """
     machine = _Machine(calls, names, persistent)
     start = stream.tell()
@@ -87,7 +87,7 @@ class _Machine:
         return value
 
     def do(self, operation: str, argument: Any) -> None:
-        """One operation of the pickle."""
+        """Carry out one operation of the pickle."""
         stack = self._stack
         if operation in _LITERALS:
             stack.append(argument)
@@ -170,7 +170,7 @@ class _Machine:
         return self._calls[name.text](*arguments)
 
     def _set_attributes(self) -> None:
-        """Those of a Namespace are its values; a state dictionary's own say nothing about its tensors."""
+        """Keep a Namespace's attributes; ignore a state dictionary's, which do not affect tensors."""
         state, target = self.pop(), self._top(dict)
         if isinstance(target, Attributes):
             if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
@@ -179,5 +179,5 @@ class _Machine:
 
 
 def _line(value: object) -> str:
-    """As one line of plain characters."""
+    """The text as one line of printable characters."""
     return ascii(str(value))[1:-1][:120]

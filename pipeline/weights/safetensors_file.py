@@ -1,4 +1,4 @@
-"""safetensors files, with the number formats that NumPy lacks."""
+"""Reads safetensors files, including number formats that NumPy lacks."""
 
 import json
 import mmap
@@ -34,7 +34,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str
     """Tensors by name, and the file's metadata.
 
     Raises:
-        WeightsError: no such file, or not a whole safetensors file.
+        WeightsError: there is no such file, or it is not a complete safetensors file.
     """
     try:
         # The library checks the whole header; its arrays for NumPy end in a TypeError at bfloat16.

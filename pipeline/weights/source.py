@@ -1,4 +1,4 @@
-"""Where foreign weights are: one file, or a folder with config.json beside it."""
+"""Finds foreign weights: one file, or a folder with a config.json beside the weights."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ CONFIG_FILES = ("config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True)
 class Source:
-    """What was found."""
+    """The weights that were found, with the settings beside them."""
 
     path: Path
     value: Any  # plain values and `StoredTensor`
@@ -27,7 +27,7 @@ def read_source(path: Path) -> Source:
     """Read a file or a folder.
 
     Raises:
-        WeightsError: it is not there or cannot be read.
+        WeightsError: it does not exist or cannot be read.
     """
     if not path.is_dir():
         return Source(path, _value(path))
@@ -43,7 +43,7 @@ def _value(file: Path) -> Any:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    """Of a file that need not be there."""
+    """The JSON object in a file, or an empty one if the file does not exist."""
     if not file.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Of what a file holds, the state dictionary of the network that is asked for."""
+"""Selects the state dictionary of one network from what a file holds."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _BESIDE = {
 
 
 def chosen_tensors(source: Source, key: str | None) -> tuple[Tensors, str]:
-    """Tensors of one network by their names in it, and the prefix that they had.
+    """The tensors of one network by name, and the prefix that was removed from their names.
 
     Args:
         key: an entry of the file, or the first part of names; None: the teacher, or the only network.

@@ -1,4 +1,4 @@
-"""What config.json and preprocessor_config.json say beside the weights: sizes, heads, mean and std."""
+"""Reads config.json and preprocessor_config.json beside the weights: sizes, heads, mean and std."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ _TINY_EPS = 1e-12  # Hugging Face's default
 
 @dataclass(frozen=True)
 class Statements:
-    """None: nothing is said."""
+    """What the files say; None where they say nothing."""
 
     num_heads: int | None = None
     image_size: int | None = None
@@ -32,10 +32,10 @@ class Statements:
 
 
 def statements(source: Source) -> Statements:
-    """Read the two files of a folder, of Hugging Face's own models or timm's.
+    """Read the two files of a folder, as written by Hugging Face's transformers or by timm.
 
     Raises:
-        WeightsError: they say that the network computes something that the bases here do not.
+        WeightsError: the network computes something that the bases of this project do not.
     """
     if not source.config:
         return Statements()

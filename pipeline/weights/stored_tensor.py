@@ -1,4 +1,4 @@
-"""A tensor in a file: read only when its numbers are asked for."""
+"""A tensor in a file, whose numbers are read only when they are needed."""
 
 import math
 import mmap
@@ -17,7 +17,7 @@ _MAX_DIMS = 32  # NumPy 1's
 
 @dataclass(frozen=True)
 class Storage:
-    """A stretch of a mapped file that tensors are views of."""
+    """A byte range of a mapped file, of which tensors are views."""
 
     path: Path
     mapped: mmap.mmap
@@ -27,10 +27,10 @@ class Storage:
 
     @cached_property
     def stored(self) -> np.ndarray:
-        """Its bytes (n,) uint8, mapped; the checksum is compared once, however many tensors are in it.
+        """The bytes (n,) uint8, mapped; the checksum is verified once, even if tensors share the storage.
 
         Raises:
-            WeightsError: they are not those that were written.
+            WeightsError: the checksum does not match.
         """
         view = np.frombuffer(self.mapped, np.uint8, self.num_bytes, self.start)
         if self.crc is not None and (found := zlib.crc32(view)) != self.crc:
@@ -42,7 +42,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Numbers of one format in a storage; `checked_tensor` makes one."""
+    """A tensor of numbers in one format within a storage; `checked_tensor` makes one."""
 
     storage: Storage
     number_format: str  # "float32", "bfloat16", ...
@@ -51,7 +51,7 @@ class StoredTensor:
     offset: int  # in numbers
 
     def array(self) -> np.ndarray:
-        """Its numbers, contiguous; formats that NumPy lacks as float32.
+        """The tensor as a contiguous array; float32 for formats that NumPy lacks.
 
         Raises:
             WeightsError: the file is damaged.
@@ -66,13 +66,13 @@ class StoredTensor:
 def checked_tensor(
     storage: Storage, number_format: str, shape: object, strides: object, offset: object
 ) -> StoredTensor:
-    """A tensor that lies within its storage.
+    """A tensor that was checked to lie within its storage.
 
     Args:
-        shape, strides, offset: as a file states them; they may be anything.
+        shape, strides, offset: as the file states them, so not to be trusted.
 
     Raises:
-        WeightsError: they are no sizes, or the tensor would be larger than its storage or reach beyond it.
+        WeightsError: they are invalid, or the tensor would be larger than its storage or reach beyond it.
     """
     size = bytes_of_one(number_format)
     if size is None:
@@ -90,7 +90,7 @@ def checked_tensor(
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Of numbers in row-major order."""
+    """Strides of a row-major array of this shape."""
     return tuple(math.prod(shape[dim + 1 :]) for dim in range(len(shape)))
 
 

@@ -1,4 +1,4 @@
-"""The tensors of one network in a file, every one of which has to be accounted for."""
+"""The tensors of one network in a file; every one of them has to be accounted for."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ _SHOWN = 5  # names in one message
 
 
 class Tensors:
-    """Tensors by name: each is taken, ignored by a rule or refused by one; what is left is an error.
+    """Tensors by name. Each must be taken, or be ignored or refused by a rule; any that is left is an error.
 
     Args:
         origin: the file, for messages.
-        tensors: by their names in it, without prefixes.
+        tensors: the tensors by name, without prefixes.
     """
 
     def __init__(self, origin: str, tensors: Mapping[str, StoredTensor]):
@@ -28,14 +28,14 @@ class Tensors:
         return name in self._left
 
     def names(self) -> list[str]:
-        """Those that nothing was done with so far."""
+        """Names of the tensors that are not accounted for yet."""
         return list(self._left)
 
     def rename(self, renamed: Callable[[str], str]) -> None:
-        """Give every tensor the name that `renamed` makes of its own.
+        """Give every tensor the new name that `renamed` returns for its name.
 
         Raises:
-            WeightsError: two would have one name.
+            WeightsError: two tensors would have the same name.
         """
         names = {renamed(name): tensor for name, tensor in self._left.items()}
         if len(names) < len(self._left):
@@ -47,13 +47,13 @@ class Tensors:
         return WeightsError(f"{self.origin}: {message}")
 
     def shape(self, name: str, num_dims: int | None = None) -> tuple[int, ...]:
-        """Shape of a tensor that has to be there.
+        """Shape of a tensor, which must exist.
 
         Args:
-            num_dims: so many are expected, none of them of length 0; None: any.
+            num_dims: expected number of dimensions, none of length 0; None: any.
 
         Raises:
-            WeightsError: it is missing, or of another kind of shape.
+            WeightsError: the tensor is missing, or has another number of dimensions.
         """
         if name not in self._left:
             raise self.error(f"no tensor {name!r}")
@@ -63,13 +63,13 @@ class Tensors:
         return found
 
     def take(self, name: str, *shapes: tuple[int, ...]) -> np.ndarray:
-        """The numbers of a tensor, float32.
+        """Take a tensor's numbers, float32.
 
         Args:
-            shapes: those that are expected; none: any.
+            shapes: the allowed shapes; none given: any.
 
         Raises:
-            WeightsError: it is missing, of another shape, no floating point numbers, or not all finite.
+            WeightsError: the tensor is missing, has another shape, or is not floating point or not finite.
         """
         found = self.shape(name)
         if shapes and found not in shapes:
@@ -83,10 +83,10 @@ class Tensors:
         return array
 
     def refuse(self, rules: Mapping[str, str]) -> None:
-        """Regular expression of a whole name -> what such a tensor stands for, which this project lacks.
+        """Refuse tensors by rules: regular expression of the whole name -> what this project lacks.
 
         Raises:
-            WeightsError: there is one.
+            WeightsError: there is such a tensor.
         """
         for pattern, words in rules.items():
             found = [name for name in self._left if re.fullmatch(pattern, name)]
@@ -94,7 +94,7 @@ class Tensors:
                 raise self.error(f"{words} ({found[0]!r}), for which the bases here have no counterpart")
 
     def ignore(self, rules: Mapping[str, str]) -> None:
-        """Regular expression of a whole name -> what such tensors are, which is no part of a base."""
+        """Ignore tensors by rules: regular expression of the whole name -> what they are outside a base."""
         for pattern, words in rules.items():
             found = [name for name in self._left if re.fullmatch(pattern, name)]
             if found:

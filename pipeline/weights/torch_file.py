@@ -1,8 +1,8 @@
-"""PyTorch's files, `.pth` and `.pt`: the zip form and the older form, read without PyTorch and unpickling.
+"""Reads PyTorch's files, `.pth` and `.pt`, in the zip form and the older form, without PyTorch or unpickling.
 
-The values are plain: dictionaries, lists, tuples, numbers, texts, and `StoredTensor` for tensors. Nothing is
-allocated by a size that the file only claims: files are mapped, and every tensor is checked to lie within the
-bytes that are there.
+The result holds plain values: dictionaries, lists, tuples, numbers, texts, and `StoredTensor` for tensors. No
+memory is allocated on the word of the file: files are mapped, and every tensor is checked to lie within the
+bytes that exist.
 
 Source: torch/serialization.py of PyTorch for both forms; torch/_utils.py for how tensors are pickled.
 """
@@ -44,7 +44,7 @@ def read_torch_file(path: Path) -> Any:
     """The plain value that `torch.save` wrote.
 
     Raises:
-        WeightsError: no such file, not one of PyTorch's, damaged, or of more than tensors and plain values.
+        WeightsError: there is no such file, it is not PyTorch's, is damaged, or holds more than plain values.
     """
     try:
         with open(path, "rb") as stream:
@@ -60,7 +60,7 @@ def read_torch_file(path: Path) -> Any:
 
 
 class _Zip:
-    """data.pkl, and the bytes of each storage as an uncompressed member."""
+    """The zip form: data.pkl, and the bytes of each storage as an uncompressed member."""
 
     def __init__(self, path: Path, mapped: mmap.mmap):
         self._path, self._mapped = path, mapped
@@ -114,9 +114,9 @@ class _Zip:
 
 
 class _OlderForm:
-    """Pickles one after the other: magic number, version, machine, the value, storage keys; then storages.
+    """The older form: pickles (magic number, version, machine, value, storage keys), then the storages.
 
-    Where a storage lies is known only after the value was read, so tensors are made in a second pass.
+    The offset of a storage is known only after the value was read, so tensors are made in a second pass.
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap):
@@ -160,7 +160,7 @@ class _OlderForm:
         return storage, number_format
 
     def _place(self, keys: list[str]) -> None:
-        """Storages follow one another: a number of numbers in 8 bytes, then these."""
+        """Find the storages, which follow one another: each is its length in 8 bytes, then its numbers."""
         position, size = self._mapped.tell(), len(self._mapped)
         for key in keys:
             number_format, num = self._claimed.get(key, ("", 0))
@@ -175,7 +175,7 @@ class _OlderForm:
 
 
 def _checked_id(persistent_id: Any) -> tuple[str, str, int]:
-    """("storage", type, key, device, number of numbers, ...) -> format, key, number."""
+    """Number format, key and length from the id ("storage", type, key, device, length, ...)."""
     match persistent_id:
         case ("storage", Name(text=text), str(key), str(), int(num), *rest) if (
             text in _STORAGES and 0 <= num < 2**62 and not any(part is not None for part in rest)
@@ -190,7 +190,7 @@ def _is_name(text: str) -> bool:
 
 
 def _calls(path: Path) -> dict[str, Callable[..., Any]]:
-    """What a file of weights may call, and what is made of it."""
+    """The names that a file of weights may call -> the functions that replace them."""
 
     def tensor(storage, offset, shape, strides, *_) -> StoredTensor:
         return checked_tensor(*_stored(storage), shape, strides, offset)

@@ -1,4 +1,4 @@
-"""A few numbers that stand for a whole array, their files, and the comparison with them.
+"""Summarises arrays by a few numbers, stores these in files, and compares with them.
 
 An array is written as its norm and its products with two fixed random vectors: two arrays that differ by a
 share e of the norm differ by about e norms in each product, wherever the difference is. A single value is

@@ -65,7 +65,7 @@ def joined(arrays) -> np.ndarray:
 
 
 def drawn(name, shape, seed=0) -> np.ndarray:
-    """A parameter far from its first values, so that no gradient is near 0."""
+    """A parameter far from its initial values, so that no gradient is near 0."""
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
     gain = "norm" in name and name.endswith("weight")
     return (0.13 * rng.normal(size=shape) + 2.0 * gain).astype(np.float32)

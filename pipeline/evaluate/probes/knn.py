@@ -1,4 +1,4 @@
-"""Weighted k-NN, for every k at once."""
+"""The weighted k-NN probe, for every k at once."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iB
 
 
 def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
-    """A metric for the k chosen on validation, and one for every k."""
+    """Compute a metric for the k that was chosen on validation images, and one for every k."""
     subset, train, val, test = data.subset, data.train, data.val, data.test
 
     def vote(queries: np.ndarray) -> list[KnnPredictions]:

@@ -1,4 +1,4 @@
-"""Linear probe by the iBOT protocol: every learning rate at once, the best chosen on validation."""
+"""The linear probe by the iBOT protocol: every learning rate at once, the best one chosen on validation."""
 
 import numpy as np
 from tqdm import tqdm
@@ -13,7 +13,7 @@ SEED = 20  # of first weights and batches; not an option, so that arms differ in
 
 
 def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
-    """A metric for the rate chosen on validation, one for iBOT's own practice; the whole sweep as a file."""
+    """Compute a metric for the rate chosen on validation, one by iBOT's own practice, and a sweep table."""
     inputs = {
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("train", "val", "test")
@@ -58,7 +58,7 @@ def _protocol(config: LinearConfig, num_train: int) -> str:
 def _sweep_table(
     base_lrs: tuple[float, ...], accuracies: dict[str, np.ndarray], diverged: np.ndarray
 ) -> list[dict]:
-    """One object per rate; a rate that diverged has no accuracy."""
+    """One JSON object per learning rate; a rate that diverged has no accuracy."""
     return [
         {
             "base_lr": base_lr,

@@ -1,4 +1,4 @@
-"""Logistic regression."""
+"""The logistic regression probe."""
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.logistic import fit_logistic
@@ -8,7 +8,7 @@ from pipeline.report.classification_rows import Metric, Outcome
 
 
 def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
-    """The metric of the regularisation chosen on validation."""
+    """Compute the metric for the regularisation that was chosen on validation images."""
     subset, train, val, test = data.subset, data.train, data.val, data.test
     fitted = fit_logistic(
         (train.last_cls, train.labels),

@@ -1,6 +1,6 @@
-"""Settings of the probes of cached features, and what the graph knows of them.
+"""Settings of the probes of cached features, and what the graph needs to know about them.
 
-A new probe is a class and its line here.
+A new probe needs a class and an entry here.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from pipeline.config.section import Positive, PositiveInt, Section, Share
 
 
 class ProbeSection(Section):
-    """It learns from cached features of the training images.
+    """The probe learns from cached features of the training images.
 
     Class attributes:
-        implementation: "module:function" of the probe, called as `probe(config, data, runtime)` and giving an
-            `Outcome`; see `pkgutil.resolve_name`.
-        needs_val: whether there is no such probe without labelled validation images.
+        implementation: "module:function" of the probe, for `pkgutil.resolve_name`; it is called as
+            `probe(config, data, runtime)` and returns an `Outcome`.
+        needs_val: whether the probe needs labelled validation images.
     """
 
     implementation: ClassVar[str]
@@ -70,7 +70,7 @@ class LogisticConfig(ProbeSection):
 
 @dataclass(frozen=True)
 class Probe:
-    """What the graph knows of a probe."""
+    """What the graph needs to know about a probe."""
 
     section: type[ProbeSection]
     title: str  # of its tasks

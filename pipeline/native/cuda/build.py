@@ -1,4 +1,4 @@
-"""CUDA sources -> shared library, compiled once per source, toolkit and kind of card; without Jittor."""
+"""Compiles CUDA sources into a shared library, once for each source, toolkit and kind of GPU; no Jittor."""
 
 import hashlib
 import os
@@ -16,17 +16,17 @@ _LIBRARIES = ("-lcublasLt",)
 
 
 def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = None) -> Path:
-    """Compile the kernels for cards of one compute capability unless that is done already.
+    """Compile the kernels for GPUs of one compute capability unless that library exists already.
 
     Args:
-        architecture: compute capability, as (9, 0).
-        tools: None: the toolkit that Jittor is built with.
+        architecture: compute capability, such as (9, 0).
+        tools: the CUDA toolkit; None: the one that Jittor is built with.
 
     Returns:
-        Path of the library; its folder's name is a digest of all that went into it.
+        Path of the library, whose folder's name is a digest of everything that it was made from.
 
     Raises:
-        BuildError: no toolkit, or its compiler failed.
+        BuildError: there is no toolkit, or its compiler failed.
     """
     tools = tools or toolkit()
     if tools is None:

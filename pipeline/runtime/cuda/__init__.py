@@ -1,4 +1,4 @@
-"""CUDA on this machine, and how Jittor is brought to use it. Nothing here imports Jittor."""
+"""Finds CUDA on this machine and sets Jittor up to use it. Nothing here imports Jittor."""
 
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.runtime.cuda.links import Toolkit, linked
@@ -10,9 +10,9 @@ __all__ = ["Toolkit", "architecture", "toolkit"]
 
 
 def toolkit() -> Toolkit | None:
-    """The toolkit that this process was started with; before a start, the best that is installed.
+    """The CUDA toolkit that Jittor was started with; before a start, the best one that is installed.
 
-    None where there is none. Without a card it is the best for any card.
+    None if there is none. Without a GPU, the best one for any GPU.
     """
     setup = used_setup()
     if setup is not None:
@@ -24,9 +24,9 @@ def toolkit() -> Toolkit | None:
 
 
 def architecture() -> tuple[int, int] | None:
-    """Compute capability of the card that this process uses, (9, 0) for sm_90.
+    """Compute capability of the GPU that this process uses, (9, 0) for sm_90.
 
-    Before a start, that of the first card; None where there is no card.
+    Before a start, that of the first GPU; None if there is no GPU.
     """
     setup = used_setup()
     if setup is not None:

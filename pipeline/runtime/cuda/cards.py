@@ -1,4 +1,4 @@
-"""Which card a process computes on: "cuda" is the first visible one, "cuda:N" that with index N."""
+"""Chooses the GPU that a process computes on: "cuda" is the first visible one, "cuda:N" has index N."""
 
 import os
 
@@ -9,25 +9,25 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class NoSuchCard(RuntimeError):
-    """There is no such card, or none at all; the message says how many there are."""
+    """The GPU does not exist, or there is none at all; the message says how many there are."""
 
 
 def installed_driver() -> Driver | None:
-    """The driver with the cards that the user left visible; None without a driver."""
+    """The CUDA driver with the GPUs that the user left visible; None without a driver."""
     return driver(original(VISIBLE))
 
 
 def card_index(device: str) -> int | None:
-    """N of "cuda:N"; None where the device names no card."""
+    """N of "cuda:N"; None for any other device."""
     _, _, index = device.partition(":")
     return int(index) if index else None
 
 
 def choose_card(device: str) -> Card:
-    """The card that "auto", "cuda" or "cuda:N" means.
+    """The GPU that "auto", "cuda" or "cuda:N" means.
 
     Raises:
-        NoSuchCard: no driver, no card, or no card with that index.
+        NoSuchCard: there is no driver, no GPU, or no GPU with that index.
     """
     found = installed_driver()
     if found is None:
@@ -46,21 +46,21 @@ def choose_card(device: str) -> Card:
 
 
 def use_card(card: Card) -> None:
-    """Leave this one card visible to this process and its children; before the driver is initialised here."""
+    """Leave only this GPU visible to this process and its children. Call before the driver is initialised."""
     entry = _entries(card.index + 1)[card.index]
     if os.environ.get(VISIBLE) != entry:
         change({VISIBLE: entry})
 
 
 def _inherited_index() -> int:
-    """Index of the card that a parent process chose, whose "cuda" is this one's too; else the first."""
+    """Index of the GPU that a parent process chose, which "cuda" means here too; else 0."""
     entries = _entries(len(installed_driver().cards))
     chosen = os.environ.get(VISIBLE)
     return entries.index(chosen) if chosen != original(VISIBLE) and chosen in entries else 0
 
 
 def _entries(count: int) -> list[str]:
-    """How CUDA_VISIBLE_DEVICES names each of the first `count` cards."""
+    """The entry in CUDA_VISIBLE_DEVICES of each of the first `count` GPUs."""
     visible = original(VISIBLE)
     if visible is None:
         return [str(index) for index in range(count)]

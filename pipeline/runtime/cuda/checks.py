@@ -1,4 +1,4 @@
-"""The doctor's lines about driver, cards, toolkit and libraries."""
+"""The doctor's checks of the driver, the GPUs, the toolkit and its libraries."""
 
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda import remedies
@@ -12,7 +12,7 @@ _NO_GPU_REMEDY = "install NVIDIA's driver, or set runtime.device = 'cpu' or 'aut
 
 
 def cuda_checks(device: str) -> list[Check]:
-    """One line for each part that computing on `device` needs; "auto" only warns of what is missing."""
+    """One check for each part that `device` needs; with "auto", a missing part is only a warning."""
     if device == "cpu":
         return [Check("CUDA", True, "not asked for, the CPU is used")]
     absent = None if device == "auto" else False

@@ -1,9 +1,8 @@
 """cuDNN 9 for Jittor's convolutions.
 
-Jittor asks for cuDNN 8 by its libraries' names, and would ask for cuFFT and cuSPARSE at the same time. It is
-therefore started without them (`conv_opt`), and its module of convolutions, compiled with the header in
-`shims` and linked with libraries under the old names, is added afterwards. Without it convolutions run on
-generated kernels, which are slow.
+Jittor loads cuDNN 8 by its libraries' names, together with cuFFT and cuSPARSE. It is therefore started
+without them (`conv_opt`). Its convolution module is added afterwards, compiled with the header in `shims` and
+linked with libraries under the old names. Without this module, convolutions run on slow generated kernels.
 """
 
 import ctypes
@@ -25,24 +24,24 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def can_be_tried(toolkit: Toolkit) -> bool:
-    """Whether a cuDNN is there that Jittor's module compiles with."""
+    """Whether the toolkit has a cuDNN that Jittor's module compiles with."""
     return toolkit.cudnn is not None and toolkit.cudnn >= _OLDEST
 
 
 def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[[str], None]) -> str | None:
-    """Compile Jittor's module and try a convolution with it, once for each compiled core and driver.
+    """Compile Jittor's cuDNN module and try a convolution, once for each compiled core and driver.
 
-    Both happen in a process of its own: a cuDNN that does not fit driver or card ends the process that loads
-    it. The environment must have been set for Jittor.
+    This happens in a process of its own: a cuDNN that does not fit the driver or the GPU ends the process
+    that loads it. The environment must have been set for Jittor.
 
     Args:
-        folder: of the compiled core; the result is kept there, in cudnn.json.
-        toolkit: with cuDNN.
-        onednn: the library in use.
-        say: called with a line before it, as it takes a while.
+        folder: folder of the compiled core; the result is kept there, in cudnn.json.
+        toolkit: the CUDA toolkit, with cuDNN.
+        onednn: the oneDNN library in use.
+        say: called with a line beforehand, as this takes a while.
 
     Returns:
-        None if it works; else why not.
+        None if the convolution works; else why not.
     """
     driver = installed_driver()
     version = list(driver.version) if driver else None
@@ -50,7 +49,7 @@ def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = read_json(result) if result.is_file() else None
-        # Another driver may bring what was missing.
+        # Try again with another driver: it may work.
         if found is None or found["driver"] != version:
             say("compiling Jittor's convolutions by cuDNN, once ...")
             found = {"problem": _problem(folder / "first-cudnn.log", toolkit, onednn), "driver": version}
@@ -71,7 +70,7 @@ def _problem(log: Path, toolkit: Toolkit, onednn: Path | None) -> str | None:
 
 
 def load(jittor: ModuleType, libraries: Path) -> None:
-    """Give a started Jittor its convolutions by cuDNN."""
+    """Give a started Jittor cuDNN's convolutions."""
     nvrtc = libraries / "libnvrtc.so"
     if nvrtc.exists():  # cuDNN looks for it where the system does, not beside itself
         ctypes.CDLL(str(nvrtc), mode=ctypes.RTLD_GLOBAL)
@@ -83,7 +82,7 @@ def load(jittor: ModuleType, libraries: Path) -> None:
 
 
 def _try(libraries: str, onednn: str | None) -> None:
-    """Runs in a process of its own; any failure ends it with a code other than 0."""
+    """Load the module and compare a convolution; any failure ends this process with an exit code above 0."""
     if onednn is not None:
         ctypes.CDLL(onednn, mode=ctypes.RTLD_GLOBAL)
     import jittor
@@ -117,6 +116,6 @@ def compare(jittor: ModuleType) -> None:
 
 
 def _windows(array: np.ndarray) -> np.ndarray:
-    """3 x 3 windows of (N, C, H, W) with a border of zeros: (N, C, H, W, 3, 3)."""
+    """The 3 x 3 window around every pixel of (N, C, H, W), padded with zeros: (N, C, H, W, 3, 3)."""
     padded = np.pad(array, ((0, 0), (0, 0), (1, 1), (1, 1)))
     return np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))

@@ -1,4 +1,4 @@
-"""The CUDA driver and its cards, as the driver reports them. An `nvcc` on PATH proves nothing.
+"""The CUDA driver and its GPUs, as the driver reports them. An `nvcc` on PATH is no proof of a driver.
 
 It is queried in its own process (this file, run as a script). A process in which the driver has once been
 initialised ignores a later change of CUDA_VISIBLE_DEVICES, and must not be forked.
@@ -29,7 +29,7 @@ class Card:
 
     @property
     def target(self) -> str:
-        """What nvcc calls its compute capability, such as "sm_90"."""
+        """nvcc's name for the compute capability, such as "sm_90"."""
         return f"sm_{self.capability[0]}{self.capability[1]}"
 
 
@@ -37,16 +37,16 @@ class Card:
 class Driver:
     """The installed driver."""
 
-    version: tuple[int, int]  # newest CUDA version that it serves
-    cards: tuple[Card, ...]  # that it can use
-    problem: str = ""  # why there is no card
+    version: tuple[int, int]  # newest CUDA version that the driver supports
+    cards: tuple[Card, ...]  # the GPUs that it can use
+    problem: str = ""  # why there is none
 
 
 def driver(visible: str | None = None) -> Driver | None:
-    """The driver and the cards that it can use; None where no driver is installed.
+    """The driver and the GPUs that it can use; None if no driver is installed.
 
     Args:
-        visible: list as in CUDA_VISIBLE_DEVICES, which it replaces; None leaves all cards visible.
+        visible: replaces CUDA_VISIBLE_DEVICES, in the same format; None leaves all GPUs visible.
     """
     try:
         ctypes.CDLL(_LIBRARY)
@@ -57,7 +57,7 @@ def driver(visible: str | None = None) -> Driver | None:
 
 @cache
 def _ask(visible: str | None, library_path: str | None) -> Driver:
-    # `library_path` belongs to the question: it may name another driver.
+    # `library_path` is an argument only for the cache: another path may mean another driver.
     environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     if visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible
@@ -79,7 +79,7 @@ def _ask(visible: str | None, library_path: str | None) -> Driver:
 
 
 def _survey(library: ctypes.CDLL) -> dict:
-    """TeacherOutput as JSON values: version, cards, problem."""
+    """The driver's version, its GPUs, and the problem if there is one, as JSON values."""
     version = ctypes.c_int(0)
     library.cuDriverGetVersion(ctypes.byref(version))
     # CUDA writes 13.2 as 13020.

@@ -1,7 +1,7 @@
-"""A toolkit as Jittor wants it: `bin/nvcc`, `include` and `lib64` beside each other, in a folder of links.
+"""A CUDA toolkit in the layout that Jittor needs: a folder of links with `bin/nvcc`, `include` and `lib64`.
 
-Wheels have `libcublas.so.13` but no `libcublas.so`; a toolkit of the system may have its cuBLAS from wheels.
-The folder's name is a digest of what it links to, so that a folder never changes once it is there.
+Wheels have `libcublas.so.13` but no `libcublas.so`, and a system toolkit may take its cuBLAS from wheels.
+The folder's name is a digest of what it links to, so an existing folder never changes.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _SCRIPT = '#!/bin/sh\n# A link would be followed out of this folder.\nexec {nvcc
 
 @dataclass(frozen=True)
 class Toolkit:
-    """A whole toolkit, ready to compile and link with."""
+    """A complete toolkit, ready to compile and link with."""
 
     nvcc: Path
     version: tuple[int, int]  # (13, 0)
@@ -41,10 +41,10 @@ class Toolkit:
 
 
 def linked(found: FoundToolkit) -> Toolkit:
-    """The folder of links to a toolkit, made unless it is there; several processes may call this at once.
+    """The folder of links to a toolkit, made if it is missing; several processes may call this at once.
 
     Raises:
-        OSError: no folder can hold it.
+        OSError: there is no usable folder to make it in.
     """
     links = _links(found)
     script = _SCRIPT.format(nvcc=shlex.quote(str(found.nvcc)))
@@ -65,7 +65,7 @@ def linked(found: FoundToolkit) -> Toolkit:
 
 
 def _links(found: FoundToolkit) -> dict[str, Path]:
-    """Path in the folder -> what it links to."""
+    """The links to make: path in the folder -> target."""
     links: dict[str, Path] = {}
     for headers in found.headers:
         if headers != _EVERYWHERE:
@@ -84,7 +84,7 @@ def _links(found: FoundToolkit) -> dict[str, Path]:
 
 
 def _identity(link: str, target: Path) -> tuple:
-    """Changes when another file takes the target's place, as an upgraded wheel's does."""
+    """A text that changes when the target file is replaced, for example by an upgraded wheel."""
     found = target.stat()
     if link.startswith("lib64/"):
         return link, str(target.resolve()), found.st_size, found.st_mtime_ns

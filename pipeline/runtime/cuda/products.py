@@ -1,4 +1,4 @@
-"""Matrix products on a card, timed, and compared with float64 on the processor."""
+"""Times matrix products on a GPU, and compares them with float64 on the processor."""
 
 import statistics
 import time
@@ -16,7 +16,7 @@ _PRECISIONS = (("float32", 0, 2e-5), ("TF32", 1, 2e-3), ("bfloat16", 0, 2e-2))
 
 @dataclass(frozen=True)
 class Product:
-    """One product of two square matrices."""
+    """Speed and error of a product of two square matrices in one precision."""
 
     precision: str
     tflops: float  # 1e12 operations per second, the median of several
@@ -25,12 +25,12 @@ class Product:
 
     @property
     def right(self) -> bool:
-        """Whether the numbers are what the precision gives."""
+        """Whether the error is as small as the precision allows."""
         return self.error <= self.allowed  # False for NaN
 
 
 def timed_products(size: int = _SIZE) -> list[Product]:
-    """Products of two (size, size) matrices in each precision; Jittor must have been started on a card."""
+    """Products of two (size, size) matrices in each precision; Jittor must have been started on a GPU."""
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((size, size), dtype=np.float32) for _ in range(2))
     expected = left[:_CHECKED_ROWS].astype(np.float64) @ right.astype(np.float64)

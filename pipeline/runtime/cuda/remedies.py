@@ -32,7 +32,7 @@ class Remedy:
     since: Version = (0, 0)  # first CUDA version that it is for
 
     def is_for(self, version: Version) -> bool:
-        """Whether it is for this version of CUDA."""
+        """Whether this remedy is for the given version of CUDA."""
         return version >= self.since
 
 
@@ -62,7 +62,7 @@ _REMEDIES = (
 
 
 def remedies(version: Version) -> tuple[Remedy, ...]:
-    """Those for a version of CUDA."""
+    """The remedies that a version of CUDA needs."""
     return tuple(remedy for remedy in _REMEDIES if remedy.is_for(version))
 
 
@@ -74,14 +74,14 @@ def flags(
     *,
     shims: Path = SHIMS,
 ) -> tuple[str, str]:
-    """(cc_flags, flags for nvcc alone).
+    """Flags for both compilers (Jittor's `cc_flags`), and flags for nvcc alone.
 
     Args:
-        version: of CUDA.
-        capability: of the card.
-        targets: what nvcc compiles for, 90 for sm_90; () if it does not say.
+        version: CUDA version.
+        capability: compute capability of the GPU.
+        targets: what nvcc can compile for, 90 for sm_90; () if it does not say.
         gcc: major version of the C++ compiler; None if unknown.
-        shims: where the shim headers lie.
+        shims: folder of the shim headers.
     """
     chosen = remedies(version)
     cc_flags = [remedy.cc_flags.replace(_SHIMS_PLACE, str(shims)) for remedy in chosen]
@@ -93,15 +93,15 @@ def flags(
 
 
 def newest_gcc(version: Version) -> int:
-    """Major version of the newest GCC that a version of CUDA supports (its installation guide)."""
+    """Major version of the newest GCC that a CUDA version supports, by its installation guide."""
     return next(gcc for since, gcc in _NEWEST_GCC if version >= since)
 
 
 def architecture_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
-    """What Jittor's own -arch and -code lack for a card; empty where they will do.
+    """The flag that a GPU needs beside Jittor's own -arch and -code; empty if it needs none.
 
-    A card runs code for its own compute capability, and for lower ones of the same major number. Code for a
-    newer card than nvcc knows is PTX, which the driver compiles when it loads it.
+    A GPU runs code for its own compute capability and for lower ones of the same major number. Code for a GPU
+    that is newer than nvcc is PTX, which the driver compiles when it loads it.
     """
     number = 10 * capability[0] + capability[1]
     if number <= _JITTORS_NEWEST:
@@ -115,16 +115,16 @@ def architecture_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> 
 
 
 def compiles_for(capability: tuple[int, int], targets: tuple[int, ...]) -> bool:
-    """Whether nvcc makes code that the card can run, PTX included."""
+    """Whether nvcc can make code, PTX included, that the GPU can run."""
     number = 10 * capability[0] + capability[1]
     return not targets or min(targets) <= number
 
 
 def kept_shims() -> Path:
-    """A copy of the shim headers beside the compiled code: every copy of the project finds that compiled.
+    """A copy of the shim headers in the cache, so that all copies of the project share the compiled code.
 
     Raises:
-        OSError: no folder can hold it.
+        OSError: there is no usable cache folder.
     """
     folder = cache_root() / "cuda" / f"shims-{shims_digest()}"
     if not folder.is_dir():
@@ -134,7 +134,7 @@ def kept_shims() -> Path:
 
 
 def shims_digest() -> str:
-    """Changes with the shim headers: what was compiled with others is compiled again."""
+    """Digest of the shim headers: when it changes, everything is compiled again."""
     digest = hashlib.sha256()
     for path in sorted(path for path in SHIMS.rglob("*") if path.is_file()):
         digest.update(str(path.relative_to(SHIMS)).encode() + path.read_bytes())

@@ -1,4 +1,4 @@
-"""From a device's name to all that Jittor's start needs: card, toolkit, and flags of the compilers."""
+"""Turns a device's name into what Jittor's start needs: the GPU, the toolkit, and the compilers' flags."""
 
 import subprocess
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class CudaSetup:
-    """How to use one card."""
+    """What is needed to compute on one GPU."""
 
     card: Card
     toolkit: Toolkit
@@ -36,7 +36,7 @@ class CudaSetup:
 
     @property
     def identity(self) -> tuple:
-        """All that what is compiled for it depends on."""
+        """Everything on which code compiled with this setup depends."""
         driver = installed_driver()
         capabilities = sorted({card.capability for card in driver.cards}) if driver else []
         return (
@@ -51,11 +51,11 @@ class CudaSetup:
 
 
 def set_up(device: str, compiler: str = "g++") -> CudaSetup:
-    """What "auto", "cuda" or "cuda:N" needs, with a C++ compiler.
+    """The GPU, toolkit and flags for "auto", "cuda" or "cuda:N" with a C++ compiler.
 
     Raises:
-        CudaUnavailable: no such card, or no toolkit for it.
-        OSError: no folder can hold the links to the toolkit.
+        CudaUnavailable: there is no such GPU, or no toolkit for it.
+        OSError: there is no usable folder for the links to the toolkit.
     """
     try:
         card = choose_card(device)
@@ -74,7 +74,7 @@ def set_up(device: str, compiler: str = "g++") -> CudaSetup:
 
 
 def gcc_major(compiler: str) -> int | None:
-    """12 for GCC 12.2; None where it does not say."""
+    """Major version of a GCC, 12 for GCC 12.2; None if it does not say."""
     done = subprocess.run([compiler, "-dumpversion"], capture_output=True, text=True, errors="replace")
     major = done.stdout.partition(".")[0].strip()
     return int(major) if major.isdigit() else None
@@ -83,13 +83,13 @@ def gcc_major(compiler: str) -> int | None:
 def best_toolkit(
     toolkits: list[FoundToolkit], driver: Driver | None, card: Card | None
 ) -> FoundToolkit | None:
-    """The first that can be used; one of an unknown, newer version only where there is no other."""
+    """The first usable toolkit; one of an unknown, newer version only if there is no other."""
     usable = [toolkit for toolkit in toolkits if obstacle(toolkit, driver, card) is None]
     return min(usable, key=lambda toolkit: toolkit.version[0] > NEWEST_MAJOR, default=None)
 
 
 def obstacle(toolkit: FoundToolkit, driver: Driver | None, card: Card | None) -> Obstacle | None:
-    """Why a toolkit cannot be used with a driver and a card; None if it can be."""
+    """Why a toolkit cannot be used with a driver and a GPU; None if it can be."""
     if toolkit.version < OLDEST:
         return Obstacle(f"{toolkit.name} is older than {OLDEST[0]}.{OLDEST[1]}", WHEELS_REMEDY)
     if toolkit.missing:
@@ -109,6 +109,6 @@ def obstacle(toolkit: FoundToolkit, driver: Driver | None, card: Card | None) ->
 
 
 def why_none(toolkits: list[FoundToolkit], driver: Driver | None, card: Card | None) -> Obstacle:
-    """What stands in the way where no toolkit can be used: of the first one, where there are several."""
+    """Why no toolkit can be used: the obstacle of the first one."""
     found = (obstacle(toolkit, driver, card) for toolkit in toolkits)
     return next(filter(None, found), Obstacle("no CUDA toolkit (nvcc with its libraries)", WHEELS_REMEDY))

@@ -1,4 +1,4 @@
-"""Finding CUDA toolkits: those of the system, and the one that `pip install '.[cuda13]'` brings as wheels."""
+"""Finds CUDA toolkits: the system's, and the wheels that `pip install '.[cuda13]'` installs."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-OLDEST, NEWEST_MAJOR = (11, 8), 13  # what was compiled with, and where the remedies end
+OLDEST, NEWEST_MAJOR = (11, 8), 13  # the oldest version tried, and the newest that the remedies are for
 WHEELS_REMEDY = "pip install '.[cuda13]'"
 NEEDED_LIBRARIES = ("cudart", "cublas", "cublasLt", "curand")
 _OTHER_LIBRARIES = ("cudnn", "nvrtc")  # cuDNN compiles some of its kernels with NVRTC
@@ -22,7 +22,7 @@ _VERSIONED_HOMES = Path("/usr/local")  # cuda-12.4 and others
 
 @dataclass(frozen=True)
 class FoundToolkit:
-    """The parts of one toolkit, wherever each of them lies."""
+    """The parts of one toolkit, which may lie in different folders."""
 
     nvcc: Path
     version: tuple[int, int]
@@ -35,17 +35,17 @@ class FoundToolkit:
 
     @property
     def name(self) -> str:
-        """For messages, such as "CUDA 13.0 (wheels)"."""
+        """The toolkit's name in messages, such as "CUDA 13.0 (wheels)"."""
         return f"CUDA {self.version[0]}.{self.version[1]} ({self.source})"
 
     def library(self, name: str) -> Path | None:
-        """File of a library, "cublas" for libcublas.so*; None where it was not found."""
+        """File of a library ("cublas" is libcublas.so*); None if it was not found."""
         pattern = re.compile(rf"lib{name}\.so(\.[0-9.]+)?")
         return next((path for path in self.libraries if pattern.fullmatch(path.name)), None)
 
 
 def find_toolkits() -> list[FoundToolkit]:
-    """Every toolkit that is installed, the system's before the wheels', complete or not."""
+    """Every installed toolkit, complete or not; the system's come before the wheels."""
     roots = wheel_roots()
     found = [_toolkit(nvcc, "system", roots) for nvcc in _system_nvccs()]
     found += [_toolkit(root / "cu13" / "bin" / "nvcc", "wheels", roots) for root in roots]
@@ -53,19 +53,19 @@ def find_toolkits() -> list[FoundToolkit]:
 
 
 def wheel_roots() -> list[Path]:
-    """Folders `nvidia` of the installed wheels, in the interpreter's order."""
+    """The `nvidia` folders of the installed wheels, in the order of the interpreter's search path."""
     folders = [Path(entry or ".").absolute() / "nvidia" for entry in sys.path]
     return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
 
 
 def parse_version(text: str) -> tuple[tuple[int, int], str] | None:
-    """((13, 0), "13.0.88") from what `nvcc --version` prints; None where it is not that."""
+    """((13, 0), "13.0.88") from the output of `nvcc --version`; None if it is something else."""
     found = re.search(r"release (\d+)\.(\d+), V([\d.]+)", text)
     return ((int(found[1]), int(found[2])), found[3]) if found else None
 
 
 def cudnn_major(toolkit: FoundToolkit) -> int | None:
-    """Major version of a toolkit's cuDNN, by its library's name; None where library or header is missing."""
+    """Major version of a toolkit's cuDNN, from its library's name; None if library or header is missing."""
     names = (re.fullmatch(r"libcudnn\.so\.(\d+)", path.name) for path in toolkit.libraries)
     majors = [int(name[1]) for name in names if name]
     has_header = any((folder / "cudnn.h").is_file() for folder in toolkit.headers)
@@ -73,7 +73,7 @@ def cudnn_major(toolkit: FoundToolkit) -> int | None:
 
 
 def _system_nvccs() -> list[Path]:
-    """The one that a variable names, the one on PATH, then those of the usual places, newest first."""
+    """The compiler that a variable names, the one on PATH, then those in the usual folders, newest first."""
     named = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")]
     versions = sorted(_VERSIONED_HOMES.glob("cuda-*"), key=_version_in_name, reverse=True)
     candidates = [home and Path(home) / "bin" / "nvcc" for home in named]
@@ -96,7 +96,7 @@ def _version_in_name(folder: Path) -> list[int]:
 
 
 def _toolkit(nvcc: Path, source: Literal["system", "wheels"], roots: list[Path]) -> FoundToolkit | None:
-    """The toolkit around a compiler; None where that does not run."""
+    """The toolkit that a compiler belongs to; None if the compiler does not run."""
     found = parse_version(_output(nvcc, _stamp(nvcc), "--version"))
     if found is None:
         return None
@@ -136,7 +136,7 @@ def _toolkit(nvcc: Path, source: Literal["system", "wheels"], roots: list[Path])
 
 
 def _missing(headers: list[Path], libraries: list[Path]) -> list[str]:
-    """What Jittor needs of headers and libraries, and was not found."""
+    """Headers and libraries that Jittor needs but that were not found."""
     stems = {path.name.partition(".")[0] for path in libraries}
     missing = [f"lib{name}" for name in NEEDED_LIBRARIES if f"lib{name}" not in stems]
     missing += [name for name in _NEEDED_HEADERS if not any((folder / name).is_file() for folder in headers)]
@@ -149,7 +149,7 @@ def _holds_cub(headers: list[Path]) -> bool:
 
 
 def _home(nvcc: Path) -> Path:
-    """The toolkit's folder; where `nvcc` is a script, that of the compiler which it runs."""
+    """The toolkit's folder; if `nvcc` is a script, the folder of the compiler that it runs."""
     beside = nvcc.resolve().parent.parent
     if (beside / "include" / "cuda_runtime.h").is_file():
         return beside
@@ -159,7 +159,7 @@ def _home(nvcc: Path) -> Path:
 
 
 def _wheel_folders(roots: list[Path], major: int) -> list[Path]:
-    """Folders of wheels for this major version, each with `lib` and perhaps `include`."""
+    """Folders of the wheels for this major version, each with `lib` and perhaps `include`."""
     if major >= 13:
         folders = [root / name for root in roots for name in (f"cu{major}", "cudnn")]
         return [folder for folder in folders if folder.is_dir()]
@@ -168,7 +168,7 @@ def _wheel_folders(roots: list[Path], major: int) -> list[Path]:
 
 
 def _is_of(folder: Path, major: int) -> bool:
-    """Whether a folder of wheels for CUDA 11 or 12 holds this one; the two lie in folders of one name."""
+    """Whether a folder of wheels is for this CUDA, 11 or 12; both use the same folder names."""
     libraries = {"cuda_runtime": "libcudart.so", "cublas": "libcublas.so"}
     name = libraries.get(folder.name)
     if name is None:
@@ -177,7 +177,7 @@ def _is_of(folder: Path, major: int) -> bool:
 
 
 def _files(folders: list[Path], name: str) -> list[Path]:
-    """A library by all its names, with its parts (libcudnn_ops), from the first folder that has it."""
+    """All files of a library, with its parts (libcudnn_ops), from the first folder that has it."""
     parts = {"cudnn": "(_[a-z_]+)?", "nvrtc": "(-builtins)?"}.get(name, "")
     pattern = re.compile(rf"lib{name}{parts}\.so(\.\d+)*")
     for folder in folders:
@@ -197,7 +197,7 @@ def _stamp(nvcc: Path) -> float:
 
 @cache
 def _output(nvcc: Path, stamp: float, *arguments: str) -> str:
-    # `stamp` belongs to the question: another compiler may have taken this one's place.
+    # `stamp` is an argument only for the cache: the compiler may have been replaced.
     try:
         command = [nvcc, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60)

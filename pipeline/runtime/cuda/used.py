@@ -1,4 +1,4 @@
-"""The card and toolkit that this process uses, once Jittor was started on a card."""
+"""The GPU and toolkit that this process uses, once Jittor has been started on a GPU."""
 
 from pipeline.runtime.cuda.setup import CudaSetup
 
@@ -8,10 +8,10 @@ class _State:
 
 
 def used_setup() -> CudaSetup | None:
-    """None before the start, and where Jittor runs on the processor."""
+    """How this process uses CUDA; None before Jittor's start, or if it runs on the processor."""
     return _State.setup
 
 
 def remember(setup: CudaSetup | None) -> None:
-    """Called by the start of Jittor, once."""
+    """Remember the setup; Jittor's start calls this once."""
     _State.setup = setup

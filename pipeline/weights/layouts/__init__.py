@@ -1,6 +1,6 @@
-"""Layouts of foreign weights: one file for each family of names; a layout is found by its `sign`.
+"""Layouts of foreign weights: one file for each family of names; a layout is recognised by its `sign`.
 
-Adding one: a file here with a function (Tensors, Known) -> Converted, and a line in `LAYOUTS`.
+To add one, write a file here with a function (Tensors, Known) -> Converted, and an entry in `LAYOUTS`.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,10 @@ _REFUSED = {
 
 
 def convert(tensors: Tensors, known: Known) -> tuple[str, Converted]:
-    """The layout's name, and this project's arrays.
+    """Convert tensors; return the name of their layout, and this project's arrays.
 
     Raises:
-        WeightsError: no known layout, or not every tensor is accounted for.
+        WeightsError: the layout is not known, or a tensor is not accounted for.
     """
     tensors.refuse(_REFUSED)
     for sign, (name, read) in LAYOUTS.items():

@@ -1,4 +1,4 @@
-"""What a layout is read with, and what comes out."""
+"""Input and result of a layout's conversion."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ NORM_EPS = 1e-6  # of layer norms in ViT and ConvNeXt, here as there
 
 @dataclass(frozen=True)
 class Known:
-    """What is known beside the tensors; None: nothing is said about it."""
+    """What is known beside the tensors; None where nothing is."""
 
     image_size: int | None = None  # pixels
     num_heads: int | None = None
@@ -30,10 +30,10 @@ class Converted:
 
 
 def checked_config(tensors: Tensors, **numbers: Any) -> BackboneConfig:
-    """A base of these numbers.
+    """The configuration of a base with these sizes.
 
     Raises:
-        WeightsError: there is no such base.
+        WeightsError: no base of this project has these sizes.
     """
     try:
         return BackboneConfig(size="custom", **numbers)
@@ -43,7 +43,7 @@ def checked_config(tensors: Tensors, **numbers: Any) -> BackboneConfig:
 
 
 def mlp_ratio(tensors: Tensors, name: str, dim: int) -> float:
-    """Hidden channels of an MLP for each channel, by the shape of its first layer (hidden, dim)."""
+    """Ratio of an MLP's hidden channels to its input channels, from its first layer's shape (hidden, dim)."""
     hidden = tensors.shape(name, 2)[0]
     if int(dim * (hidden / dim)) != hidden:
         raise tensors.error(f"{name!r}: {hidden} hidden channels are no multiple of {dim} that can be stated")
@@ -51,7 +51,7 @@ def mlp_ratio(tensors: Tensors, name: str, dim: int) -> float:
 
 
 def count(tensors: Tensors, pattern: str) -> int:
-    """How many of the names `pattern.format(0)`, `pattern.format(1)`, ... there are, from 0 on."""
+    """How many of the consecutive names `pattern.format(0)`, `pattern.format(1)`, ... exist."""
     num = 0
     while pattern.format(num) in tensors:
         num += 1

@@ -1,6 +1,6 @@
-"""ConvNeXt: timm's names and those of its authors.
+"""ConvNeXt, by timm's names and by those of its authors.
 
-Shapes: C channels of a stage, k places of a side of the depthwise filters.
+Shapes: C channels of a stage, k x k positions of a depthwise filter.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
-from pipeline.weights.layouts.stem import columns_by_place, patch_side
+from pipeline.weights.layouts.stem import columns_by_position, patch_side
 from pipeline.weights.tensors import Tensors
 
 _STAGES = 4
@@ -18,7 +18,7 @@ _IMAGE_SIZE = 224  # pixels, where nothing else is known: convolutions do not te
 
 @dataclass(frozen=True)
 class ConvNextNames:
-    """Their names for the parts of a ConvNeXt."""
+    """The names that a project gives to the parts of a ConvNeXt."""
 
     stem: str  # the convolution
     stem_norm: str
@@ -67,7 +67,7 @@ def read_original_convnext(tensors: Tensors, known: Known) -> Converted:
 
 
 def _read(tensors: Tensors, known: Known, names: ConvNextNames) -> Converted:
-    """Arrays of this project's ConvNeXt; sizes from shapes."""
+    """Convert a ConvNeXt; its sizes follow from the tensors' shapes."""
     tensors.refuse(_REFUSED)
     dim, side = patch_side(tensors, f"{names.stem}.weight")
     depths = tuple(
@@ -128,5 +128,5 @@ def _linear(tensors: Tensors, theirs: str, ours: str, out_dim: int, in_dim: int)
 
 
 def _convolution(tensors: Tensors, theirs: str, ours: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    weight = columns_by_place(tensors.take(f"{theirs}.weight", shape))
+    weight = columns_by_position(tensors.take(f"{theirs}.weight", shape))
     return {f"{ours}.weight": weight, f"{ours}.bias": tensors.take(f"{theirs}.bias", shape[:1])}

@@ -1,4 +1,4 @@
-"""Weights of convolutions whose windows do not overlap, as weights of a linear layer over a window."""
+"""Weights of convolutions with windows that do not overlap, as weights of a linear layer on each window."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pipeline.weights.tensors import Tensors
 
 
 def patch_side(tensors: Tensors, name: str) -> tuple[int, int]:
-    """Channels and pixels of a side, by the shape (D, 3, p, p) of the first layer's weight.
+    """D and p, the patch's side in pixels, from the shape (D, 3, p, p) of the first layer's weight.
 
     Raises:
         WeightsError: it has another shape.
@@ -17,6 +17,6 @@ def patch_side(tensors: Tensors, name: str) -> tuple[int, int]:
     return shape[0], shape[2]
 
 
-def columns_by_place(weight: np.ndarray) -> np.ndarray:
-    """(D, C, k, k) -> (D, k k C): row, column, channel, as `windows_as_channels` puts them."""
+def columns_by_position(weight: np.ndarray) -> np.ndarray:
+    """(D, C, k, k) -> (D, k k C) in the order row, column, channel, as in `windows_as_channels`."""
     return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)

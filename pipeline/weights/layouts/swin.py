@@ -1,4 +1,4 @@
-"""Swin: timm's names and those of its authors, which differ in where a stage's merging is.
+"""Swin, by timm's names and by those of its authors, which put patch merging into different stages.
 
 Shapes: C channels of the first stage, p pixels of a patch's side.
 """
@@ -8,11 +8,11 @@ import math
 import numpy as np
 
 from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
-from pipeline.weights.layouts.stem import columns_by_place, patch_side
+from pipeline.weights.layouts.stem import columns_by_position, patch_side
 from pipeline.weights.tensors import Tensors
 
 _STAGES = 4
-_IMAGE_SIZE = 224  # pixels, where nothing else is known: windows do not tell
+_IMAGE_SIZE = 224  # pixels, if nothing else is known: the window sizes do not determine it
 _IGNORED = {
     r"head\..*": "heads",
     r".*\.(relative_position_index|attn_mask)": "tables that follow from the sizes",
@@ -24,9 +24,9 @@ _REFUSED = {
 
 
 def read_swin(tensors: Tensors, known: Known) -> Converted:
-    """Arrays of this project's Swin; sizes from shapes.
+    """Convert a Swin; its sizes follow from the tensors' shapes.
 
-    Where windows do not divide a map, features differ: see `pipeline.models.auxiliary_heads.windows`.
+    If windows do not divide a map, features differ: see `pipeline.models.auxiliary_heads.windows`.
     """
     tensors.refuse(_REFUSED)
     tensors.ignore(_IGNORED)
@@ -49,11 +49,11 @@ def read_swin(tensors: Tensors, known: Known) -> Converted:
     expected = [min(max(sides), config.image_size // stride) for stride in config.stage_strides]
     if sides != expected:
         raise tensors.error(
-            f"windows of {sides} places in the four stages, {expected} at {config.image_size} pixels: "
-            "another image_size?"
+            f"windows of {sides} positions a side in the four stages, expected {expected} at "
+            f"{config.image_size} pixels: another image_size?"
         )
     arrays = {
-        "stem.patch_embed.weight": columns_by_place(tensors.take("patch_embed.proj.weight")),
+        "stem.patch_embed.weight": columns_by_position(tensors.take("patch_embed.proj.weight")),
         "stem.patch_embed.bias": tensors.take("patch_embed.proj.bias", (dim,)),
     }
     for part in ("weight", "bias"):
@@ -76,7 +76,7 @@ def read_swin(tensors: Tensors, known: Known) -> Converted:
 
 
 def _block(tensors: Tensors, theirs: str, ours: str, dim: int, ratio: float) -> dict[str, np.ndarray]:
-    """All but the table of relative positions."""
+    """Arrays of one block, without the table of relative positions."""
     hidden = int(dim * ratio)
     layers = {
         "norm_attention": ("norm1", (dim,)),
@@ -94,7 +94,7 @@ def _block(tensors: Tensors, theirs: str, ours: str, dim: int, ratio: float) -> 
 
 
 def _merging(tensors: Tensors, theirs: str, ours: str, dim: int) -> dict[str, np.ndarray]:
-    """Of 2 x 2 places, theirs are column by column, ours row by row: the middle two change places."""
+    """Arrays of a patch merging. Theirs order the 2 x 2 positions by columns, ours by rows."""
 
     def by_rows(array: np.ndarray) -> np.ndarray:
         return array.reshape(*array.shape[:-1], 4, dim // 2)[..., [0, 2, 1, 3], :].reshape(array.shape)

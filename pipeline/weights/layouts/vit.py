@@ -1,6 +1,6 @@
-"""ViT by timm's names, which DeiT, DINO, iBOT, HSSL, MAE, MoCo v3 and DINOv2 use, and by Hugging Face's.
+"""ViT, by timm's names, which DeiT, DINO, iBOT, HSSL, MAE, MoCo v3 and DINOv2 use, and by Hugging Face's.
 
-All of them: pre-norm, exact GELU, norms with eps 1e-6, positions with the CLS token first.
+All have pre-norm blocks, exact GELU, norms with eps 1e-6, and a position embedding with the CLS token first.
 
 Shapes: D channels, p pixels of a patch's side, N patches.
 """
@@ -22,7 +22,7 @@ _MOCO_V3_HEADS = 12  # of its ViT-S too, which has 384 channels; Chen et al. 202
 
 @dataclass(frozen=True)
 class VitNames:
-    """Their names for the parts of a ViT."""
+    """The names that a project gives to the parts of a ViT."""
 
     patch: str
     cls: str
@@ -130,10 +130,10 @@ def read_hugging_face_dinov2(tensors: Tensors, known: Known) -> Converted:
 
 
 def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
-    """Arrays of this project's ViT; sizes from shapes.
+    """Convert a ViT; its sizes follow from the tensors' shapes.
 
-    LayerScale is multiplied into the layer before it, which computes the same. Positions for another image
-    size than the file's are resized as the network itself would.
+    LayerScale is multiplied into the layer before it, which computes the same. For an image size other than
+    the file's, the position embedding is resampled as the network itself would do it.
     """
     tensors.refuse(names.refused)
     dim, side = patch_side(tensors, f"{names.patch}.weight")
@@ -165,7 +165,7 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
 
 
 def _block(tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int) -> dict[str, np.ndarray]:
-    """Arrays of one block, LayerScale in them."""
+    """Arrays of one block, with LayerScale multiplied in."""
     shapes = {
         "norm_attention": (dim,),
         "attention.qkv": (3 * dim, dim),
@@ -189,7 +189,7 @@ def _block(tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int)
 
 
 def _positions(tensors: Tensors, known: Known, name: str, dim: int, side: int) -> tuple[np.ndarray, int]:
-    """Position embedding (1 + N, D), CLS first, and the image size in pixels that it is for."""
+    """Position embedding (1 + N, D), CLS first, and the image size in pixels that it belongs to."""
     shape = tensors.shape(name)
     if len(shape) != 3 or shape[0] != 1 or shape[2] != dim or shape[1] < 1:
         raise tensors.error(f"{name!r} has shape {shape}, expected (1, 1 + N, {dim})")
@@ -232,7 +232,7 @@ def _num_heads(tensors: Tensors, known: Known, dim: int) -> int:
 
 
 def _mask_token(tensors: Tensors, names: VitNames, dim: int) -> dict[str, np.ndarray]:
-    """What stands for hidden patches, if the file has it."""
+    """The mask token, which replaces hidden patches, if the file has one."""
     name = next((each for each in names.masks if each in tensors), None)
     if name is None:
         return {}

@@ -58,5 +58,5 @@ def test_shapes_of_any_kind_end_in_one_kind_of_error(tmp_path, layout):
 
 def test_windows_of_another_image_size_are_refused(tmp_path):
     torch.save(networks.TimmSwin().state_dict(), tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=r"windows of \[4, 4, 4, 2\] places .* at 224 pixels"):
+    with pytest.raises(WeightsError, match=r"windows of \[4, 4, 4, 2\] positions a side .* at 224 pixels"):
         read_foreign(ForeignConfig(source=str(tmp_path / "w.pth")))

@@ -78,7 +78,7 @@ class SwinStage(nn.Module):
 
 
 class TimmSwin(nn.Module):
-    """At 64 pixels: maps of 16, 8, 4 and 2 places, windows of 4, 4, 4 and 2."""
+    """At 64 pixels: maps of 16, 8, 4 and 2 positions a side, windows of 4, 4, 4 and 2."""
 
     image_size = 64
 
