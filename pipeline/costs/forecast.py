@@ -69,7 +69,7 @@ class Machine:
     threads: int
 
     def step_seconds(self, operations: float, overhead: float = STEP_OPERATIONS) -> float:
-        """Seconds of a training step, whose operators that are no products take as long as `overhead` operations."""
+        """Seconds of a training step; what is no product in it takes as long as `overhead` operations."""
         return (operations + overhead) / (SHARE * self.rate)
 
     def forward_seconds(self, multiplications: float) -> float:
