@@ -27,7 +27,8 @@ from pipeline.datasets.label_maps.masks_beside import MASKS_BESIDE
 from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
 from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
-from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.coco import read_coco
+from pipeline.datasets.objects.coco_finding import coco_files
 from pipeline.datasets.objects.cvat import is_cvat, read_cvat
 from pipeline.datasets.objects.labelme import is_labelme, read_labelme
 from pipeline.datasets.objects.reading import ObjectFormat
@@ -171,9 +172,9 @@ def detect(config: DataConfig) -> str:
 def _folder_format(path: Path, annotation: str) -> str:
     if cifar_files(path):
         return "cifar"
-    if image_files(path):
-        return "idx"
     inner = below_wrappers(path)
+    if image_files(inner):
+        return "idx"
     if annotation == "any" and (known := _first_present(KNOWN_SETS, inner)):
         return known
     tables = _first_present(TABLES, inner) if annotation == "any" else None
@@ -181,11 +182,13 @@ def _folder_format(path: Path, annotation: str) -> str:
         (name for name, layout in LABEL_MAPS.items() if not layout.only_stated and layout.is_present(inner)),
         None,
     )
-    found = [
-        *(name for name, layout in OBJECTS.items() if layout.is_present(inner)),
-        *([label_maps] if label_maps else []),
-        *([tables] if tables else []),
-    ]
+    objects = [name for name, layout in OBJECTS.items() if layout.is_present(inner)]
+    # Sets with both, as VOC's own and COCO with its panoptic images, are read as what is asked for.
+    if annotation == "label-map" and label_maps:
+        return label_maps
+    if annotation == "objects" and len(objects) == 1:
+        return objects[0]
+    found = [*objects, *([label_maps] if label_maps else []), *([tables] if tables else [])]
     if len(found) > 1:
         raise ValueError(
             f"data.source: {path} is annotated in several ways: set data.format to {', '.join(found)}, or to "
