@@ -69,7 +69,7 @@ def _looked_at(path: Path) -> tuple[list[str], Facts]:
     graph, node = project.graph, project.by_label["prepare:images"]
     bring_up_to_date(graph, node, root=ROOT, show=partial(os.write, 2))
     directory = graph.directory(node)
-    return described(read_json(directory / "summary.json")), read_facts(directory)
+    return described(read_json(directory / "summary.json"), directory), read_facts(directory)
 
 
 def _text(source: Path, target: Path, facts: Facts, seconds: float, hours: float, lines: list[str]) -> str:

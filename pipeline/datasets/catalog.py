@@ -17,10 +17,12 @@ from pipeline.datasets.known_sets.cub import CUB
 from pipeline.datasets.known_sets.flowers import FLOWERS_102
 from pipeline.datasets.known_sets.oxford_pets import OXFORD_PETS
 from pipeline.datasets.known_sets.stl10 import STL_10
+from pipeline.datasets.known_sets.sun397 import SUN397
 from pipeline.datasets.known_sets.svhn import SVHN
 from pipeline.datasets.known_sets.tiny_imagenet import TINY_IMAGENET
 from pipeline.datasets.label_maps.ade20k import ADE20K
 from pipeline.datasets.label_maps.camvid import CAMVID
+from pipeline.datasets.label_maps.cityscapes import CITYSCAPES
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
 from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
 from pipeline.datasets.label_maps.masks_beside import MASKS_BESIDE
@@ -49,13 +51,16 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "voc-masks": VOC_MASKS,
     "ade20k": ADE20K,
     "camvid": CAMVID,
+    "cityscapes": CITYSCAPES,
     "imagenet-s": IMAGENET_S,
     "image-masks": IMAGE_MASKS,
     "masks-beside": MASKS_BESIDE,
 }
 OBJECTS: dict[str, ObjectFormat] = {
     "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
-    "voc-boxes": ObjectFormat(is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners")),
+    "voc-boxes": ObjectFormat(
+        is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners", "unannotated")
+    ),
     "yolo": ObjectFormat(is_yolo, read_yolo, ("class_names",)),
     "cvat": ObjectFormat(is_cvat, read_cvat, ("class_names",)),
     "labelme": ObjectFormat(is_labelme, read_labelme, ("class_names",)),
@@ -69,6 +74,7 @@ KNOWN_SETS: dict[str, Format] = {
     "flowers-102": FLOWERS_102,
     "dtd": DTD,
     "food-101": FOOD_101,
+    "sun397": SUN397,
     "stl-10": STL_10,
     "svhn": SVHN,
 }
@@ -235,6 +241,8 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         raise ValueError(f"data.crowds: data in the format {name} has no crowds")
     if config.corners != "auto" and "corners" not in keys:
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
+    if config.unannotated != "left-out" and "unannotated" not in keys:
+        raise ValueError(f"data.unannotated: data in the format {name} say themselves which images are empty")
     if config.columns and name not in TABLES:
         raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")
     if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar", "stl-10", "svhn"):

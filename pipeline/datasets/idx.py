@@ -50,7 +50,7 @@ def image_files(folder: Path) -> dict[str, Path]:
 def read_idx_folder(folder: Path) -> ArraySource:
     """Read `{train,t10k}-images-idx3-ubyte[.gz]` with the labels beside them; without labels: unlabelled.
 
-    Of a file and its archive the file is read. QMNIST's labels of several columns give their first, the digit.
+    Of a file and its archive the file is read. QMNIST's labels of several columns give the first, the digit.
 
     Raises:
         ValueError: no such files, a wrong magic number, sizes that disagree, or damaged gzip data.

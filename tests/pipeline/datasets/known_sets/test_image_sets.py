@@ -161,3 +161,18 @@ def test_food_101(tmp_path, tree, write):
         ("food-101/images/apple_pie/1.jpg", "apple_pie", "train"),
         ("food-101/images/apple_pie/2.jpg", "apple_pie", "test"),
     ]
+
+
+def test_sun397(tmp_path, tree, write):
+    """Classes of two folders are classes of their own, and letters are none."""
+    root = tree(
+        tmp_path / "SUN397",
+        ["a/abbey/sun_1.jpg", "a/attic/sun_2.jpg", "b/barn/indoor/sun_3.jpg", "b/barn/outdoor/sun_4.jpg"],
+    )
+    lines(write, root / "ClassName.txt", "/a/abbey", "/a/attic", "/b/barn/indoor", "/b/barn/outdoor")
+    source, found = seen(root, "sun397")
+    assert source.class_names == ("a/abbey", "a/attic", "b/barn/indoor", "b/barn/outdoor")
+    assert [(path, name) for path, name, _ in found][2] == ("b/barn/indoor/sun_3.jpg", "b/barn/indoor")
+    lines(write, root / "ClassName.txt", "/a/abbey", "/z/zoo")
+    with pytest.raises(ValueError, match=r"ClassName\.txt: expected a folder z/zoo, found none"):
+        seen(root, "sun397")

@@ -105,7 +105,7 @@ def test_a_file_that_lacks_a_list_is_named_with_it(tmp_path, png, write, prepare
     del found["categories"]
     write_json(tmp_path / "set/result.json", found)
     for options in ({}, {"format": "coco"}):
-        with pytest.raises(ValueError, match=r"result\.json: expected COCO's lists .*; missing: categories; "):
+        with pytest.raises(ValueError, match=r"result\.json: expected COCO's lists .*; missing: cat"):
             prepared(tmp_path / "set", **options)
 
 
@@ -129,3 +129,4 @@ def test_one_outline_without_a_list_around_it(tmp_path, png, write, prepared):
     write_json(tmp_path / "set/labels.json", found)
     dataset = prepared(tmp_path / "set", test_share=0, val_share=0)
     assert dataset.objects(0).masks(10, 12).sum() == 6
+    assert dataset.summary["num_masks"] == 1
