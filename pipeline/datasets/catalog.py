@@ -15,6 +15,7 @@ from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.known_sets.class_lists import DTD, FOOD_101
 from pipeline.datasets.known_sets.cub import CUB
 from pipeline.datasets.known_sets.flowers import FLOWERS_102
+from pipeline.datasets.known_sets.imagenet import IMAGENET
 from pipeline.datasets.known_sets.oxford_pets import OXFORD_PETS
 from pipeline.datasets.known_sets.stl10 import STL_10
 from pipeline.datasets.known_sets.sun397 import SUN397
@@ -74,6 +75,7 @@ KNOWN_SETS: dict[str, Format] = {
     "flowers-102": FLOWERS_102,
     "dtd": DTD,
     "food-101": FOOD_101,
+    "imagenet": IMAGENET,
     "sun397": SUN397,
     "stl-10": STL_10,
     "svhn": SVHN,
