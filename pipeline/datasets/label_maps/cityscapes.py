@@ -21,7 +21,7 @@ _OWN_NAMES = "label_colors.txt"  # of programs that write own classes in these f
 
 
 def _is_present(root: Path) -> bool:
-    return (root / _IMAGES).is_dir() and (root / _MAPS).is_dir()
+    return (root / _IMAGES).is_dir() and any((root / _MAPS).rglob(f"*_{_MAPS}_labelIds.png"))
 
 
 def _pairs(root: Path) -> list[Pair]:
