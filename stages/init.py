@@ -70,7 +70,7 @@ def _inspect_images(path: Path) -> tuple[list[str], Facts]:
     """Prepare the images; return lines on what was found or is doubtful, and facts to choose settings by."""
     project = _project(read_experiment(str(path)), path)
     directory = _prepare(project, "prepare:images")
-    return described(read_json(directory / "summary.json")), read_facts(directory)
+    return described(read_json(directory / "summary.json"), directory), read_facts(directory)
 
 
 def _prepare(project: ExperimentGraph, label: str) -> Path:

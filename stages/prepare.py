@@ -22,7 +22,7 @@ def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
             bar.update(num_done - bar.n)
 
         summary = prepare(config, output, num_workers=runtime.threads, progress=progress)
-    for line in described(summary):
+    for line in described(summary, output):
         print(line)
     _draw(output)
     return summary["content_digest"]

@@ -57,6 +57,9 @@ class DataConfig(Section):
     # counted from 0, so that xmax - xmin is the width; "pixels-from-0": pixels counted from 0, both corners
     # inside; "auto": what the set's corners show, else "from-1".
     corners: Literal["auto", "from-1", "from-0", "pixels-from-0"] = "auto"
+    # VOC's boxes only: an image without an xml file is left out with this reason, or has no objects, as some
+    # programs mean it.
+    unannotated: Literal["left-out", "no-objects"] = "left-out"
     # What a folder, or a part that the source names otherwise, is: "train", "val", "test", "class", or
     # "unused", which leaves it out (files too). By name or pattern: { "Final_Test" = "test", "*_mask.png" =
     # "unused" }. Needed only where names alone leave it open; a message then says so.

@@ -15,19 +15,23 @@ from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.known_sets.class_lists import DTD, FOOD_101
 from pipeline.datasets.known_sets.cub import CUB
 from pipeline.datasets.known_sets.flowers import FLOWERS_102
+from pipeline.datasets.known_sets.imagenet import IMAGENET
 from pipeline.datasets.known_sets.oxford_pets import OXFORD_PETS
 from pipeline.datasets.known_sets.stl10 import STL_10
+from pipeline.datasets.known_sets.sun397 import SUN397
 from pipeline.datasets.known_sets.svhn import SVHN
 from pipeline.datasets.known_sets.tiny_imagenet import TINY_IMAGENET
 from pipeline.datasets.label_maps.ade20k import ADE20K
 from pipeline.datasets.label_maps.camvid import CAMVID
+from pipeline.datasets.label_maps.cityscapes import CITYSCAPES
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
 from pipeline.datasets.label_maps.imagenet_s import IMAGENET_S
 from pipeline.datasets.label_maps.masks_beside import MASKS_BESIDE
 from pipeline.datasets.label_maps.reading import LabelMapFormat, read_label_maps
 from pipeline.datasets.label_maps.voc import VOC_MASKS
 from pipeline.datasets.npz import is_npz, read_npz
-from pipeline.datasets.objects.coco import coco_files, read_coco
+from pipeline.datasets.objects.coco import read_coco
+from pipeline.datasets.objects.coco_finding import coco_files
 from pipeline.datasets.objects.cvat import is_cvat, read_cvat
 from pipeline.datasets.objects.labelme import is_labelme, read_labelme
 from pipeline.datasets.objects.reading import ObjectFormat
@@ -48,13 +52,16 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "voc-masks": VOC_MASKS,
     "ade20k": ADE20K,
     "camvid": CAMVID,
+    "cityscapes": CITYSCAPES,
     "imagenet-s": IMAGENET_S,
     "image-masks": IMAGE_MASKS,
     "masks-beside": MASKS_BESIDE,
 }
 OBJECTS: dict[str, ObjectFormat] = {
     "coco": ObjectFormat(lambda root: bool(coco_files(root)), read_coco, ("crowds",)),
-    "voc-boxes": ObjectFormat(is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners")),
+    "voc-boxes": ObjectFormat(
+        is_voc_boxes, read_voc_boxes, ("class_names", "crowds", "corners", "unannotated")
+    ),
     "yolo": ObjectFormat(is_yolo, read_yolo, ("class_names",)),
     "cvat": ObjectFormat(is_cvat, read_cvat, ("class_names",)),
     "labelme": ObjectFormat(is_labelme, read_labelme, ("class_names",)),
@@ -68,6 +75,8 @@ KNOWN_SETS: dict[str, Format] = {
     "flowers-102": FLOWERS_102,
     "dtd": DTD,
     "food-101": FOOD_101,
+    "imagenet": IMAGENET,
+    "sun397": SUN397,
     "stl-10": STL_10,
     "svhn": SVHN,
 }
@@ -171,9 +180,9 @@ def detect(config: DataConfig) -> str:
 def _folder_format(path: Path, annotation: str) -> str:
     if cifar_files(path):
         return "cifar"
-    if image_files(path):
-        return "idx"
     inner = below_wrappers(path)
+    if image_files(inner):
+        return "idx"
     if annotation == "any" and (known := _first_present(KNOWN_SETS, inner)):
         return known
     tables = _first_present(TABLES, inner) if annotation == "any" else None
@@ -181,11 +190,13 @@ def _folder_format(path: Path, annotation: str) -> str:
         (name for name, layout in LABEL_MAPS.items() if not layout.only_stated and layout.is_present(inner)),
         None,
     )
-    found = [
-        *(name for name, layout in OBJECTS.items() if layout.is_present(inner)),
-        *([label_maps] if label_maps else []),
-        *([tables] if tables else []),
-    ]
+    objects = [name for name, layout in OBJECTS.items() if layout.is_present(inner)]
+    # Sets with both, as VOC's own and COCO with its panoptic images, are read as what is asked for.
+    if annotation == "label-map" and label_maps:
+        return label_maps
+    if annotation == "objects" and len(objects) == 1:
+        return objects[0]
+    found = [*objects, *([label_maps] if label_maps else []), *([tables] if tables else [])]
     if len(found) > 1:
         raise ValueError(
             f"data.source: {path} is annotated in several ways: set data.format to {', '.join(found)}, or to "
@@ -232,6 +243,8 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         raise ValueError(f"data.crowds: data in the format {name} has no crowds")
     if config.corners != "auto" and "corners" not in keys:
         raise ValueError(f"data.corners: data in the format {name} has no corners to be counted")
+    if config.unannotated != "left-out" and "unannotated" not in keys:
+        raise ValueError(f"data.unannotated: data in the format {name} say themselves which images are empty")
     if config.columns and name not in TABLES:
         raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")
     if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar", "stl-10", "svhn"):

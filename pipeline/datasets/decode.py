@@ -184,6 +184,12 @@ def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.nd
         if _bits(image, data) > 8:
             raise UndecodableImage("expected values of 8 bits in each of three channels, found 16 bits")
         return values
+    if image.mode in ("LA", "RGBA"):
+        if _bits(image, data) > 8:
+            raise UndecodableImage("expected values of 8 bits in each channel, found 16 bits")
+        if (values[..., -1] == 255).all():  # an alpha channel that some programs always add
+            return values[..., 0] if image.mode == "LA" else values[..., :3]
+        raise UndecodableImage("expected grey, palette or opaque RGB pixels, found transparent ones")
     raise UndecodableImage(f"expected grey, palette or RGB pixels, found mode {image.mode}")
 
 

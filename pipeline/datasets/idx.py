@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.arrays import ArrayPart, ArraySource
+from pipeline.datasets.wrappers import below_wrappers
 
 _IMAGES_NAME = re.compile(
     r"(?!\.).*?(?P<split>train|t10k|test|valid|validation|val)[-_.]images[-_.]idx3[-_.]ubyte(?P<gz>\.gz)?",
     re.IGNORECASE,
 )
-_WIDE_LABELS_NAME = re.compile(
-    r".*?(?P<split>train|test|valid|validation|val)[-_.]labels[-_.]idx2[-_.]int(\.gz)?", re.IGNORECASE
-)
+_TYPES = {"u1": 8, ">i4": 12}  # the type bytes
 _READ_BYTES = 2**24
 
 
@@ -34,7 +33,10 @@ def image_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     with os.scandir(folder) as listing:
         matches = [match for entry in listing if (match := _IMAGES_NAME.fullmatch(entry.name))]
+    names = {match.string for match in matches}
     for match in sorted(matches, key=lambda match: match.string):
+        if match["gz"] and match.string.removesuffix(match["gz"]) in names:
+            continue  # torchvision keeps the archive beside what it unpacked
         path = folder / match.string
         split = "test" if match["split"].lower() == "t10k" else match["split"].lower()
         if split in found:
@@ -48,32 +50,31 @@ def image_files(folder: Path) -> dict[str, Path]:
 def read_idx_folder(folder: Path) -> ArraySource:
     """Read `{train,t10k}-images-idx3-ubyte[.gz]` with the labels beside them; without labels: unlabelled.
 
+    Of a file and its archive the file is read. QMNIST's labels of several columns give the first, the digit.
+
     Raises:
         ValueError: no such files, a wrong magic number, sizes that disagree, or damaged gzip data.
     """
+    folder = below_wrappers(folder)
     files = image_files(folder)
     if not files:
         raise ValueError(f"{folder}: expected files such as train-images-idx3-ubyte.gz, found none")
-    parts, notes = [], []
+    parts = []
     for split, path in files.items():
         images = read_idx(path, num_dimensions=3)
-        labels_path = _labels_beside(path)
         labels = None
-        if labels_path is not None:
+        if labels_path := _beside(path, "idx1-ubyte"):
             labels = read_idx(labels_path, num_dimensions=1).astype(np.int64)
-            if len(labels) != len(images):
-                raise ValueError(f"{labels_path}: expected {len(images)} labels, found {len(labels)}")
-        elif unread := [file.name for file in folder.iterdir() if _is_wide_labels_of(file.name, split)]:
-            notes.append(
-                f"caution: labels that lie there are not read: {sorted(unread)[0]} (QMNIST's of several "
-                "columns; its first column, saved as idx1-ubyte, would be)"
-            )
+        elif labels_path := _beside(path, "idx2-int"):
+            labels = read_idx(labels_path, num_dimensions=2, dtype=">i4")[:, 0].astype(np.int64)
+        if labels is not None and len(labels) != len(images):
+            raise ValueError(f"{labels_path}: expected {len(images)} labels, found {len(labels)}")
         parts.append(ArrayPart(split, images, labels, str(path)))
-    return ArraySource(parts, notes=tuple(notes))
+    return ArraySource(parts)
 
 
-def read_idx(path: Path, *, num_dimensions: int) -> np.ndarray:
-    """One IDX file of unsigned bytes.
+def read_idx(path: Path, *, num_dimensions: int, dtype: str = "u1") -> np.ndarray:
+    """One IDX file of unsigned bytes, or of 32-bit integers (">i4").
 
     Raises:
         ValueError: wrong magic number or dimensions, fewer or more bytes than announced, damaged gzip data.
@@ -81,29 +82,27 @@ def read_idx(path: Path, *, num_dimensions: int) -> np.ndarray:
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else open(path, "rb") as stream:
             header = stream.read(4 + 4 * num_dimensions)
-            if header[:4] != bytes([0, 0, 8, num_dimensions]):
+            magic = bytes([0, 0, _TYPES[dtype], num_dimensions])
+            if header[:4] != magic:
+                kind = "bytes" if dtype == "u1" else "integers"
                 raise ValueError(
-                    f"{path}: expected the IDX magic number 0x0000080{num_dimensions} "
-                    f"(bytes, {num_dimensions} dimensions), found 0x{header[:4].hex()}"
+                    f"{path}: expected the IDX magic number 0x{magic.hex()} "
+                    f"({kind}, {num_dimensions} dimensions), found 0x{header[:4].hex()}"
                 )
             if len(header) < 4 + 4 * num_dimensions:
                 raise ValueError(
                     f"{path}: expected {4 + 4 * num_dimensions} bytes of header, found {len(header)}"
                 )
             shape = struct.unpack(f">{num_dimensions}I", header[4:])
+            width = np.dtype(dtype).itemsize
             expected = int(np.prod([int(n) for n in shape], dtype=object))
-            values = _read_up_to(stream, expected + 1)
+            values = _read_up_to(stream, expected * width + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: damaged gzip file: {error}") from error
-    if len(values) != expected:
-        found = f"more than {expected}" if len(values) > expected else str(len(values))
+    if len(values) != expected * width:
+        found = f"more than {expected}" if len(values) > expected * width else str(len(values) // width)
         raise ValueError(f"{path}: expected {expected} values for shape {shape}, found {found}")
-    return np.frombuffer(values, np.uint8).reshape(shape)
-
-
-def _is_wide_labels_of(name: str, split: str) -> bool:
-    match = _WIDE_LABELS_NAME.fullmatch(name)
-    return bool(match) and match["split"].lower() == split
+    return np.frombuffer(values, dtype).reshape(shape)
 
 
 def _read_up_to(stream, limit: int) -> bytearray:
@@ -117,7 +116,11 @@ def _read_up_to(stream, limit: int) -> bytearray:
     return values
 
 
-def _labels_beside(images: Path) -> Path | None:
-    stem = images.name[: -len(".gz")] if images.name.lower().endswith(".gz") else images.name
-    name = re.sub("idx3", "idx1", re.sub("images", "labels", stem, flags=re.IGNORECASE), flags=re.IGNORECASE)
+def _beside(images: Path, kind: str) -> Path | None:
+    """The file of labels, "idx1-ubyte" or "idx2-int", that is called after a file of images."""
+    stem = re.sub(r"\.gz$", "", images.name, flags=re.IGNORECASE)
+    name = re.sub("images", "labels", stem, flags=re.IGNORECASE)
+    rank, word = kind.split("-")
+    for part, new in (("idx3", rank), ("ubyte", word)):
+        name = re.sub(part, new, name, flags=re.IGNORECASE)
     return next((p for p in (images.with_name(name), images.with_name(f"{name}.gz")) if p.is_file()), None)

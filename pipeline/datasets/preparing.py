@@ -57,7 +57,8 @@ def prepare(
     """
     format_name, source = open_source(config)
     if len(source) == 0:
-        raise ValueError(f"data.source: {config.source}: no images found (format {format_name})")
+        seen = f"; {'; '.join(source.notes)}" if source.notes else ""
+        raise ValueError(f"data.source: {config.source}: no images found (format {format_name}){seen}")
     _refuse_other_annotation(config, format_name, source)
     output.mkdir(parents=True, exist_ok=True)
     num_workers = num_workers or len(os.sched_getaffinity(0))
@@ -65,7 +66,7 @@ def prepare(
     rows, targets, is_stored, num_bad = _check_and_store(
         config, source, output, num_workers, progress, grey.limits
     )
-    class_names = _class_names(source, rows, targets)
+    class_names = _class_names(config, source, rows, targets)
     columns = rows.columns(class_names)
     if format_name not in ("image-folder", "archive") and (
         unknown := unmatched(config.parts, (name for name in rows.part_names if name))
@@ -156,7 +157,7 @@ def _check_and_store(
                 if targets is not None:
                     targets.add(checked.target)
             progress(num_done, len(source))
-    _refuse_bad_share(config, quarantine, len(rows))
+    _refuse_bad_share(config, quarantine, len(rows), output / "quarantine.csv")
     if source.annotation == "class" and source.access != "memory":
         label_like.refuse_mixture(config.source, config.parts)
     return rows, targets, store.is_kept, quarantine.num_bad
@@ -173,22 +174,29 @@ def _keep_pixels(config: DataConfig, source: Source, store: PixelStore, checked:
         )
 
 
-def _refuse_bad_share(config: DataConfig, quarantine: Quarantine, num_good: int) -> None:
+def _refuse_bad_share(config: DataConfig, quarantine: Quarantine, num_good: int, file: Path) -> None:
     num_seen = quarantine.num_bad + num_good
     share = quarantine.num_bad / num_seen
     if num_good and share <= config.max_bad_share:
         return
     raise ValueError(
         f"data.source: {config.source}: {quarantine.num_bad} of {num_seen} images ({share:.1%}) cannot be "
-        f"used, more than data.max_bad_share = {config.max_bad_share:.1%}; see quarantine.csv:"
+        f"used, more than data.max_bad_share = {config.max_bad_share:.1%}; see {file}:"
         f"{quarantine.described()}"
     )
 
 
-def _class_names(source: Source, rows: Rows, targets: TargetWriter | None) -> tuple[str, ...]:
+def _class_names(
+    config: DataConfig, source: Source, rows: Rows, targets: TargetWriter | None
+) -> tuple[str, ...]:
     if source.class_names is not None:
         return source.class_names
-    return tuple(sorted(rows.class_codes)) if targets is None else targets.numbered_classes()
+    if targets is None:
+        return tuple(sorted(rows.class_codes))
+    try:
+        return targets.numbered_classes()
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
 
 
 def _plan(config: DataConfig, rows: Rows, columns: Columns, *, is_annotated: bool) -> SplitPlan:

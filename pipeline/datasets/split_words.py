@@ -10,7 +10,7 @@ Role = Literal["train", "val", "test", "class", "unused"]
 # Whole names, in lower case.
 SPLIT_FOLDERS: dict[str, Role] = {
     "train": "train", "training": "train", "trainset": "train", "trainval": "train",
-    "val": "val", "valid": "val", "validation": "val", "valset": "val",
+    "val": "val", "valid": "val", "validation": "val", "valset": "val", "minival": "val",
     "test": "test", "testing": "test", "testset": "test",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")

@@ -1,18 +1,25 @@
 """What was prepared and what is doubtful about it, as lines for a person."""
 
+from pathlib import Path
+
 _CLASSES_SHOWN = 5
 
 
-def described(summary: dict) -> list[str]:
-    """The lines that a person wants to see after preparing."""
+def described(summary: dict, folder: Path = Path()) -> list[str]:
+    """The lines that a person wants to see after preparing into `folder`."""
     counts = ", ".join(
         f"{summary['counts'][split]} {split} ({words})" for split, words in summary["split_names"].items()
     )
     lines = [f"{summary['name']} ({summary['format']}): {counts}; {len(summary['class_names'])} classes"]
     if summary["annotation"] == "label-map":
         lines.append(_pixels_line(summary))
+        if total := summary["num_all_ignored"]:
+            lines.append(f"caution: {total} of {summary['num_images']} label maps hold ignored pixels alone")
     elif summary["annotation"] == "objects":
         lines.append(_objects_line(summary))
+        num_objects, num_masks = sum(summary["num_objects"].values()), summary["num_masks"]
+        if 0 < num_masks < num_objects:
+            lines.append(f"caution: {num_masks} of {num_objects} objects have a mask, the others a box alone")
         lines += _object_doubts(summary)
     lines += summary["notes"]
     if summary["flat_channels"]:
@@ -21,7 +28,8 @@ def described(summary: dict) -> list[str]:
             'normalization = "dataset", one grey level counts as a standard deviation there'
         )
     if summary["num_quarantined"]:
-        lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see quarantine.csv")
+        quarantine = folder / "quarantine.csv"
+        lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see {quarantine}")
     if summary["num_unused"]:
         lines.append(
             f"left out: {summary['num_unused']} images of parts that have no labels or are stated as unused"

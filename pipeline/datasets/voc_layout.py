@@ -1,43 +1,75 @@
 """The layout of Pascal VOC: JPEGImages/, and lists of names in ImageSets/<task>/."""
 
-from pathlib import Path
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.image_names import is_image_name
 
 IMAGES = "JPEGImages"
+_IMAGE_FOLDERS = (IMAGES, "images", "Images", "PNGImages")  # VOC's, Label Studio's, and others'
+_SPLITS = ("train", "val", "test")
+# VOC's lists of a class say behind each name whether an image has it.
+_MARK = re.compile(r"\s+(?:-1|0|1)$")
+
+
+def image_folder(root: Path) -> str:
+    """The folder of the images; VOC's own name where there is none."""
+    return next((name for name in _IMAGE_FOLDERS if (root / name).is_dir()), IMAGES)
 
 
 def images_by_name(root: Path) -> dict[str, str]:
-    """{name without suffix: path relative to `root`} of every image in JPEGImages/."""
-    names = sorted(path.name for path in (root / IMAGES).iterdir() if is_image_name(path.name))
-    return {Path(name).stem: f"{IMAGES}/{name}" for name in names}
+    """{name without suffix: path relative to `root`} of every image."""
+    folder = image_folder(root)
+    names = sorted(path.name for path in (root / folder).iterdir() if is_image_name(path.name))
+    return {Path(name).stem: f"{folder}/{name}" for name in names}
 
 
-def listed_names(root: Path, task: str) -> list[tuple[str, str]] | None:
+def listed_names(
+    root: Path, task: str, known: dict[str, str] | None = None
+) -> list[tuple[str | None, str]] | None:
     """(split, name) of every line of ImageSets/<task>/{train,val,test}.txt; None without such lists.
 
-    trainval.txt counts where there is neither train.txt nor val.txt.
+    trainval.txt counts where there is neither train.txt nor val.txt; default.txt, which CVAT and datumaro
+    write for sets without splits, where there is no other. A line is a name with or without suffix, folders
+    before it and VOC's mark behind it; a name twice in one list is one image.
+
+    Args:
+        known: names of images, which tell a mark from the end of a name such as "img 1".
 
     Raises:
-        ValueError: a list is empty, or a name is listed twice.
+        ValueError: a list is empty, or a name is in two lists.
     """
     folder = root / "ImageSets" / task
-    splits = [split for split in ("train", "val", "test") if (folder / f"{split}.txt").is_file()]
+    splits = [split for split in _SPLITS if (folder / f"{split}.txt").is_file()]
     if not {"train", "val"} & set(splits) and (folder / "trainval.txt").is_file():
         splits = ["trainval", *splits]
     if not splits:
-        return None
+        default = folder / "default.txt"
+        return [(None, name) for name in _names_in(default, known or {})] if default.is_file() else None
     found: dict[str, str] = {}
     for split in splits:
-        lines = (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines()
-        # Without it another list would take its place, and be trained on.
-        if not any(line.strip() for line in lines):
-            raise ValueError(f"{folder / split}.txt: expected a name in each line, found an empty list")
-        for line in lines:
-            if not line.strip():
-                continue
-            name = line.split()[0]
+        for name in _names_in(folder / f"{split}.txt", known or {}):
             if name in found:
                 raise ValueError(f"{folder}: {name} is listed in {found[name]}.txt and in {split}.txt")
             found[name] = split
     return [(split, name) for name, split in found.items()]
+
+
+def _names_in(file: Path, known: dict[str, str]) -> list[str]:
+    """The names of a list, each once."""
+    lines = [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    # Without it another list would take its place, and be trained on.
+    if not lines:
+        raise ValueError(f"{file}: expected a name in each line, found an empty list")
+    names = (next((name for name in _readings(line) if name in known), None) or line for line in lines)
+    return list(dict.fromkeys(_MARK.sub("", name.strip()) if name not in known else name for name in names))
+
+
+def _readings(line: str) -> Iterator[str]:
+    """What a line could call an image, the whole line first."""
+    for words in (line.strip(), _MARK.sub("", line.strip()), line.split()[0]):
+        name = PurePosixPath(words.replace("\\", "/")).name
+        yield name
+        if is_image_name(name):
+            yield PurePosixPath(name).stem

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from faster_coco_eval.core import mask as run_lengths
@@ -58,7 +60,7 @@ def test_what_was_left_out_is_said():
         "duplicates": {"test_in_train": 6}, "annotation": "class", "notes": ["caution: 7"],
         "flat_channels": [],
     }  # fmt: skip
-    lines = described(summary)
+    lines = described(summary, Path("out"))
     assert lines[0] == "x (archive): 2 train (all images); 0 classes"
     assert [int("".join(filter(str.isdigit, line))) for line in lines[1:]] == [7, 3, 4, 5, 6]
 
@@ -70,24 +72,30 @@ def test_one_line_on_pixels_or_objects():
         "num_outside_splits": 0, "duplicates": {"test_in_train": 0}, "annotation": "label-map",
         "class_counts": {"train": [0, 5, 30, 0, 0, 1], "val": [0, 0, 40, 4, 0, 0], "test": [0] * 6},
         "num_ignored_pixels": {"train": 10, "val": 10, "test": 0}, "notes": [], "flat_channels": [],
+        "num_images": 9, "num_all_ignored": 2,
     }  # fmt: skip
-    assert described(summary)[1] == "pixels: c 70.0%, b 5.0%, d 4.0%, f 1.0%, a 0.0%, ...; ignored 20.0%"
+    assert described(summary)[1:] == [
+        "pixels: c 70.0%, b 5.0%, d 4.0%, f 1.0%, a 0.0%, ...; ignored 20.0%",
+        "caution: 2 of 9 label maps hold ignored pixels alone",
+    ]
     summary |= {
         "annotation": "objects", "num_objects": {"train": 36, "val": 44, "test": 0}, "num_dropped_boxes": 0,
         "num_crowds": {"train": 1, "val": 0}, "num_without_objects": {"train": 0, "val": 3},
-        "num_empty_masks": 0, "num_missing_areas": 0,
+        "num_empty_masks": 0, "num_missing_areas": 0, "num_masks": 80,
         "crowd_counts": {"train": [0, 1, 0, 0, 0, 0], "val": [0] * 6, "test": [0] * 6},
     }  # fmt: skip
     line = "objects: 36 train, 44 val; c 70, b 5, d 4, f 1; crowds: 1; images without objects: 3"
     assert described(summary)[1:] == [line]
     summary |= {
-        "num_dropped_boxes": 2, "first_dropped_boxes": ["annotation 3 in a.json", "annotation 4 in a.json"],
+        "num_masks": 20, "num_dropped_boxes": 2,
+        "first_dropped_boxes": ["annotation 3 in a.json", "annotation 4 in a.json"],
         "num_empty_masks": 7, "first_empty_masks": ["annotation 5 in a.json"],
         "num_missing_areas": 1, "first_missing_areas": ["annotation 6 in a.json"],
         "crowd_counts": {"train": [0, 5, 0, 0, 0, 1], "val": [0] * 6, "test": [0] * 6},
         "notes": ["corners: counted from 0"], "flat_channels": ["G", "B"],
     }  # fmt: skip
     assert described(summary)[2:] == [
+        "caution: 20 of 80 objects have a mask, the others a box alone",
         "left out: 2 objects whose box has no area: annotation 3 in a.json, annotation 4 in a.json",
         "caution: 7 objects whose mask covers no pixel: annotation 5 in a.json, ...",
         "areas: 1 objects have none or an impossible one, and get their mask's or box's: "

@@ -78,7 +78,7 @@ class LabelCoding:
         if not self.two_channels:
             pixels = one_number(pixels)
         if self.two_channels != (pixels.ndim == 3):
-            found = "colours" if pixels.ndim == 3 else "one number"
+            found = _colours_found(pixels) if pixels.ndim == 3 else "one number"
             expected = "R + 256 G" if self.two_channels else "a palette index or grey value"
             raise BadAnnotation(f"expected {expected} in each pixel, found {found}")
         if not self.two_channels:
@@ -103,6 +103,7 @@ def coding(
     class_names: tuple[str, ...] | None,
     ignored: tuple[int, ...],
     first: int = 0,
+    values: tuple[int, ...] = (),
     two_channels: bool = False,
     colours: tuple[tuple[int, int, int], ...] | None = None,
 ) -> LabelCoding:
@@ -112,12 +113,13 @@ def coding(
         class_names: of the data set, where they are known.
         ignored: the format's ignored values.
         first: the format's value of class 0.
+        values: the format's value of each class, where they do not follow one another.
         colours: of each class, where a table beside the data has them.
 
     Raises:
         ValueError: too many classes, or as many names as values are expected.
     """
-    values = config.label_values or None
+    values = config.label_values or values or None
     if class_names is not None:
         if len(class_names) > MAX_CLASSES:
             raise ValueError(f"expected at most {MAX_CLASSES} classes, found {len(class_names)}")
@@ -143,6 +145,11 @@ def one_number(pixels: np.ndarray) -> np.ndarray:
 def _packed(colours: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 -> (...) int64: one number for a colour."""
     return colours.astype(np.int64) @ np.array([2**16, 2**8, 1])
+
+
+def _colours_found(pixels: np.ndarray) -> str:
+    first = tuple(pixels.reshape(-1, 3)[pixels.any(axis=2).argmax()].tolist())
+    return f"colours such as {first}; class_dict.csv (name,r,g,b) beside the data says what they are"
 
 
 def _listed(values: tuple[int, ...] | range) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.label_maps.pair_lists import listed_pairs, lists_in
-from pipeline.datasets.label_maps.pairs import holds_images, paired_folders
+from pipeline.datasets.label_maps.pairs import called_after, holds_images, paired_folders, stems_in
 from pipeline.datasets.label_maps.reading import LabelMapFormat
 from pipeline.datasets.label_maps.source import Pair
 from pipeline.datasets.layout import SPLIT_FOLDERS
@@ -36,12 +36,20 @@ def _folders(root: Path) -> list[tuple[str | None, str, str]]:
             next((place + word for word in words if holds_images(root, place + word)), None)
             for words in (_IMAGES, _MASKS)
         )
-        if images and masks:
+        if images and masks and (masks := _of_their_names(root, images, masks)):
             found.append((split, images, masks))
         for ending in _BESIDE_SPLIT if split else ():
             if holds_images(root, split + ending) and holds_images(root, split):
                 found.append((split, split, split + ending))
     return found
+
+
+def _of_their_names(root: Path, images: str, masks: str) -> str | None:
+    """The folder of masks, or one directly in it, in which some are called after the images."""
+    stems = stems_in(root, images)
+    inside = sorted(path for path in (root / masks).iterdir() if path.is_dir() and not is_hidden(path.name))
+    places = [masks, *(f"{masks}/{path.name}" for path in inside)]
+    return next((place for place in places if called_after(stems, stems_in(root, place))), None)
 
 
 def _pairs(root: Path) -> list[Pair]:

@@ -9,8 +9,8 @@ _NAMES = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
 
 def lists_in(root: Path) -> list[Path]:
-    """The lists of pairs in a folder: those whose first line names two images."""
-    return [path for path in _candidates(root) if _is_pair(_first_words(path))]
+    """The lists of pairs in a folder: those that begin with images, and name a label map to one of them."""
+    return [path for path in _candidates(root) if _holds_pairs(path)]
 
 
 def _candidates(root: Path) -> list[Path]:
@@ -41,9 +41,13 @@ def listed_pairs(root: Path) -> list[Pair]:
 def _pairs_of(root: Path, path: Path) -> list[Pair]:
     pairs: list[Pair] = []
     num_dropped = None
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         words = line.split()
         if not words:
+            continue
+        if len(words) == 1 and is_image_name(words[0]):
+            image = "/".join(_parts(words[0])[_num_leading(root, words[0]) :])
+            pairs.append(Pair(path.stem, image, "", f"no label map: {path.name} names none for it"))
             continue
         if len(words) != 2 or any(".." in PurePosixPath(word).parts for word in words):
             raise ValueError(f'{path}: line {number}: expected "image label" in the folder, found {line!r}')
@@ -66,11 +70,16 @@ def _parts(path: str) -> tuple[str, ...]:
     return parts[1:] if parts and parts[0] == "/" else parts
 
 
-def _is_pair(words: list[str]) -> bool:
-    # Lists of "image label number" lines come with data for classification.
-    return len(words) == 2 and all(is_image_name(word) for word in words)
+def _holds_pairs(path: Path) -> bool:
+    """Whether the first line that is no image alone is a pair; "image number" lines come with classes."""
+    with open(path, encoding="utf-8-sig", errors="replace") as stream:
+        for line in stream:
+            words = line.split()
+            if words and not (len(words) == 1 and is_image_name(words[0])):
+                return len(words) == 2 and all(map(is_image_name, words))
+    return False
 
 
 def _first_words(path: Path) -> list[str]:
-    with open(path, encoding="utf-8", errors="replace") as stream:
+    with open(path, encoding="utf-8-sig", errors="replace") as stream:
         return next((line.split() for line in stream if line.strip()), [])

@@ -30,6 +30,16 @@ def holds_images(root: Path, folder: str) -> bool:
     return any(is_image_name(file.name) for _, _, files in walk(root / folder) for file in files)
 
 
+def stems_in(root: Path, folder: str) -> set[str]:
+    """Names without suffix, with their folders, of the image files below `root / folder`."""
+    return {_stem(path, folder) for path in image_files(root, folder)}
+
+
+def called_after(images: set[str], label_maps: set[str]) -> bool:
+    """Whether any label map is called after an image."""
+    return any(name in label_maps for stem in images for name in named_after(stem))
+
+
 def paired_folders(root: Path, images: str, label_maps: str, split: str | None) -> list[Pair]:
     """Pair the images of a folder with the files of the same name, apart from the suffix, in another.
 

@@ -11,7 +11,7 @@ from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.label_maps.class_file import FILE_NAME as CLASS_FILE
 from pipeline.datasets.label_maps.class_file import read_class_file
 from pipeline.datasets.label_maps.coding import coding
-from pipeline.datasets.label_maps.names_beside import Colour, read_names_beside
+from pipeline.datasets.label_maps.names_beside import Colour, NamesBeside, read_names_beside
 from pipeline.datasets.label_maps.published import fits, values_found
 from pipeline.datasets.label_maps.source import LabelMapSource, Pair
 from pipeline.datasets.tree import walk
@@ -32,9 +32,12 @@ class LabelMapFormat:
     class_names: Callable[[Path], tuple[str, ...] | None]  # where nobody else names them
     ignored: tuple[int, ...]  # values that count for nothing, unless user or classes.json say otherwise
     first: int = 0  # value of class 0
+    values: tuple[int, ...] = ()  # of each class of `class_names`, where they do not follow one another
     two_channels: bool = False  # a pixel's value is R + 256 G
     published: str | None = None  # what `class_names` is a list of, if it holds for one data set only
     names_file: str | None = None  # that comes with that data set and settles that it is the one
+    # Colours of so many classes, for maps in colours where no table beside them has any.
+    colours: Callable[[int], tuple[Colour, ...]] | None = None
     only_stated: bool = False  # `format = "auto"` passes it over: its files could be photographs alone
 
 
@@ -57,6 +60,9 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
         for pair in layout.pairs(inner)
     ]
     named = _named(layout, config, root, inner, pairs)
+    colours = named.colours
+    if colours is None and layout.colours and named.names and not config.label_values:
+        colours = layout.colours(len(named.names))
     return LabelMapSource(
         root,
         pairs,
@@ -65,8 +71,9 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
             class_names=named.names,
             ignored=named.ignored,
             first=named.first,
+            values=layout.values if named.is_layouts_own else (),
             two_channels=layout.two_channels,
-            colours=named.colours,
+            colours=colours,
         ),
         class_names=named.names,
         max_pixels=config.max_pixels,
@@ -82,6 +89,7 @@ class _Named(NamedTuple):
     first: int
     note: str
     colours: tuple[Colour, ...] | None = None
+    is_layouts_own: bool = False  # the layout's own list, with its values
 
 
 def _named(
@@ -93,18 +101,25 @@ def _named(
     if names := config.class_names or known.class_names:
         colours = beside.colours if beside and len(beside.class_names) == len(names) else None
         said_by = "data.class_names" if config.class_names else CLASS_FILE
-        if layout.first and not config.label_values and len(names) != len(layout.class_names(inner) or names):
+        is_own = bool(layout.values) and not config.label_values
+        counts_from_0 = not layout.first and not is_own
+        num_own = len(layout.class_names(inner) or names)
+        if not counts_from_0 and not config.label_values and len(names) != num_own:
             raise ValueError(
                 f"{root}: {said_by} names {len(names)} classes of a layout whose values count from "
-                f"{layout.first}; state data.label_values too, the value of each class"
+                f"{layout.first or layout.values[0]}; state data.label_values too, the value of each class"
             )
-        if known.ignored is None:  # the layout's own gives way to a class that is named
+        if known.ignored is None and not is_own:  # the layout's own gives way to a class that is named
             named = range(layout.first, layout.first + len(names))
             ignored = tuple(value for value in ignored if value not in named)
-        return _Named(names, ignored, layout.first, f"classes: named by {said_by}", colours)
+        note = f"classes: named by {said_by}"
+        return _Named(names, ignored, layout.first, note, colours, is_layouts_own=is_own)
     if beside:
         # Who writes such a file counts its classes from 0, whatever the folders are called.
         ignored = _PLAIN_IGNORED if known.ignored is None else known.ignored
+        if beside.colours is None:
+            found = values_found(root, pairs, until=-1, max_pixels=config.max_pixels)
+            _refuse_one_more(beside, inner, found, ignored)
         return _Named(beside.class_names, ignored, 0, f"classes: named by {beside.file}", beside.colours)
     names = layout.class_names(inner)
     if config.label_values:
@@ -117,6 +132,9 @@ def _named(
         return _Named(names, ignored, layout.first, f"classes: named by their {said_by}")
     if layout.names_file and (inner / layout.names_file).is_file():
         return _Named(names, ignored, layout.first, f"classes: named by {layout.names_file}")
+    if layout.values:
+        said_by = f"classes: named by {layout.published}'s list; all other labels are ignored"
+        return _Named(names, ignored, layout.first, said_by, is_layouts_own=True)
     values = range(layout.first, layout.first + len(names))
     found = values_found(root, pairs, until=values[-1], max_pixels=config.max_pixels)
     if not found or fits(found, values):
@@ -132,6 +150,19 @@ def _named(
         f"({shown}) are not its {values[0]} to {values[-1]}; 0 is a class, {ignored[0]} is "
         "ignored; data.class_names with data.label_values names them, and data.ignored_labels states others",
     )
+
+
+def _refuse_one_more(beside: NamesBeside, inner: Path, found: set[int], ignored: tuple[int, ...]) -> None:
+    """Raise ValueError where the values are one more than the names: 0 is then no class of the file.
+
+    datumaro's form of CamVid leaves the background out, and every name would be one off.
+    """
+    own = found - set(ignored)
+    if own and max(own) == len(beside.class_names):
+        raise ValueError(
+            f"{inner / beside.file}: expected a name for each value from 0 to {max(own)}, found "
+            f"{len(beside.class_names)} names; where 0 is the background, add its name as the first line"
+        )
 
 
 def _passed_over(root: Path, pairs: list[Pair]) -> list[str]:

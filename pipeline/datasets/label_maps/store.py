@@ -127,7 +127,10 @@ class LabelMapWriter:
         labels = np.frombuffer(self._labels, np.int64)
         totals = np.zeros((len(SPLITS), num_classes + 1), np.int64)
         np.add.at(totals, (split_of, labels), np.frombuffer(self._counts, np.int64))  # IGNORED is the last
+        num_found = np.frombuffer(self._num_found, np.int64)
+        starts = np.cumsum(num_found) - num_found
         return {
+            "num_all_ignored": int(np.sum((num_found == 1) & (labels[starts] == IGNORED))),
             "class_counts": {name: row[:-1].tolist() for name, row in zip(SPLITS[:3], totals, strict=False)},
             "num_ignored_pixels": {name: int(row[-1]) for name, row in zip(SPLITS[:3], totals, strict=False)},
         }

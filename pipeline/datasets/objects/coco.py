@@ -2,50 +2,43 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.coco_entries import coco_object, is_number
-from pipeline.datasets.objects.coco_file import ROBOFLOW, CocoFile
+from pipeline.datasets.objects.coco_file import CocoFile
+from pipeline.datasets.objects.coco_finding import KEYS, coco_files
+from pipeline.datasets.objects.coco_images import image_places, split_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.wrappers import below, below_wrappers
 
-_PREFERRED = "instances_*.json"
-# COCO's other files in the same folder: captions, key points, and segments without one box for each object.
-_OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
-_TRIED = 20  # images of a file that are looked for in each folder
 _NO_CLASS = "_background_"  # labelme's converters list it among the categories
 _LARGEST_ID = 2**53  # the evaluator holds ids in doubles: above, two ids become one
 
 
-def coco_files(root: Path) -> list[Path]:
-    """The json files of a folder without wrappers that hold objects, sorted by name."""
-    beside_images = sorted(root.glob(f"*/{ROBOFLOW}")) + sorted(root.glob(ROBOFLOW))
-    found = sorted((root / "annotations").glob(_PREFERRED)) or [
-        path for path in sorted((root / "annotations").glob("*.json")) if not path.name.startswith(_OTHERS)
-    ]
-    return found or beside_images
-
-
 def read_coco(config: DataConfig, root: Path) -> ObjectSource:
-    """Read annotations/instances_*.json, or other files of objects there, or Roboflow's in split folders.
+    """Read the files that `coco_files` finds.
 
-    The split is the word train, val or test in the file's or the folder's name; without one, there is none.
-    Images are looked for in the usual folders. Classes are the categories in the order of their ids, but for
-    those that are only above others. Images and classes keep their ids where the evaluator can tell them
-    apart, else both are numbered anew.
+    The split is the word train, val or test in the file's name, in its folder's, or in the image's folder;
+    without one, there is none. Images are found by their names. Classes are the categories in the order of
+    their ids, but for those that are only above others. Images and classes keep their ids where the evaluator
+    can tell them apart, else both are numbered anew.
 
     Raises:
-        ValueError: no such file, no folder that has the images, a file that is not in COCO's form, an id that
-            is not defined or defined twice, an image in two places, or `data.class_names`.
+        ValueError: no such file, none of its images, a file that is not in COCO's form, an id that is not
+            defined or defined twice, or an image in two places.
     """
     inner = below_wrappers(root)
-    paths = coco_files(inner)
+    # Where no file looks like COCO's, reading the first one names what it lacks.
+    paths = coco_files(inner) or sorted(inner.glob("*.json"))[:1]
     if not paths:
-        raise ValueError(f"{root}: expected annotations/{_PREFERRED} or */{ROBOFLOW}, found neither")
-    files = [CocoFile.read(path) for path in paths]
+        raise ValueError(
+            f"{root}: expected a json file with COCO's lists {', '.join(KEYS)}, at the top, in annotations/ "
+            "or beside the images, found none"
+        )
+    files = [CocoFile.read(path, inner) for path in paths]
     names = _merged_categories(files)
     above = _only_above_others(files)
     label_of = {category: label for label, category in enumerate(sorted(names.keys() - above))}
@@ -148,11 +141,9 @@ def _images(
     crowds_are_objects: bool,
 ) -> Iterator[ObjectImage]:
     """Every image of a file with its objects, which are taken out of the file to save memory."""
-    folder = _image_folder(file, root)
+    places = image_places(file, root)
     for key, image in file.images.items():
-        name = str(image.get("file_name"))
-        is_unsafe = name.startswith("/") or ".." in PurePosixPath(name).parts
-        problem = "unsafe file_name: absolute, or climbing out of the source" if is_unsafe else None
+        path, problem = places[key]
         size = (image.get("width"), image.get("height"))
         annotated = AnnotatedImage(
             tuple(
@@ -163,26 +154,7 @@ def _images(
             file.path.name,
             key if keep_ids else -1,
         )
-        yield ObjectImage(file.split, f"{prefix}{folder}{name}", annotated, problem)
-
-
-def _image_folder(file: CocoFile, root: Path) -> str:
-    """Which folder a file's names count from: "" or "folder/"."""
-    part = file.path.stem.removeprefix("instances_")
-    beside = below(root, file.path.parent)
-    words = [part, *([file.split] if file.split else [])]
-    folders = [beside] if file.path.name == ROBOFLOW else []
-    folders += [f"{start}{word}/" for start in ("images/", "") for word in words] + ["images/", "", beside]
-    names = [str(image.get("file_name")) for image in list(file.images.values())[:_TRIED]]
-    for folder in folders:
-        if any((root / folder / name).is_file() for name in names):
-            return folder
-    if not names:
-        return ""
-    raise ValueError(
-        f"{file.path}: its images, such as {names[0]!r}, are in none of "
-        f"{', '.join(folder or './' for folder in dict.fromkeys(folders))} in {root}"
-    )
+        yield ObjectImage(file.split or split_of(path), prefix + path, annotated, problem)
 
 
 def _object(

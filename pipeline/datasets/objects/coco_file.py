@@ -1,7 +1,6 @@
 """One json file in COCO's form: parsed, checked, and its annotations grouped by image."""
 
 import json
-import re
 from array import array
 from collections import defaultdict
 from contextlib import suppress
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.objects.coco_entries import as_held, is_number
-
-ROBOFLOW = "_annotations.coco.json"  # lies in each split folder, beside the images
-_KEYS = ("images", "annotations", "categories")
-_SPLIT_WORDS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+from pipeline.datasets.objects.coco_finding import KEYS
+from pipeline.datasets.split_words import role_of
 
 
 @dataclass(frozen=True)
@@ -29,14 +26,14 @@ class CocoFile:
     above: dict[int, str]  # category id -> name of the category above it; "": none
 
     @classmethod
-    def read(cls, path: Path) -> "CocoFile":
-        """Parse a file, and group its annotations by image.
+    def read(cls, path: Path, root: Path) -> "CocoFile":
+        """Parse a file below `root`, and group its annotations by image.
 
         Raises:
             ValueError: it is not in COCO's form, or ids are undefined or defined twice.
         """
         try:
-            with open(path, encoding="utf-8") as stream:
+            with open(path, encoding="utf-8-sig") as stream:
                 content = json.load(stream, object_hook=_compact)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: not a JSON file ({error})") from error
@@ -53,20 +50,20 @@ class CocoFile:
         found = _by_id(path, "category", categories)
         names = {key: str(value.get("name")) for key, value in found.items()}
         above = {key: str(value.get("supercategory") or "") for key, value in found.items()}
-        return cls(path, _split_word(path), images, grouped, names, used, above)
+        return cls(path, _split_word(path, root), images, grouped, names, used, above)
 
 
 def _check_lists(path: Path, content: Any) -> None:
     """Raise ValueError, with the first thing that is not as in COCO's files."""
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected COCO's lists {', '.join(_KEYS)}, found {as_held(content)}")
-    missing = [key for key in _KEYS if key not in content]
+        raise ValueError(f"{path}: expected COCO's lists {', '.join(KEYS)}, found {as_held(content)}")
+    missing = [key for key in KEYS if key not in content]
     if missing:
         raise ValueError(
-            f"{path}: expected COCO's lists {', '.join(_KEYS)}; missing: {', '.join(missing)}; "
+            f"{path}: expected COCO's lists {', '.join(KEYS)}; missing: {', '.join(missing)}; "
             f"found the keys {', '.join(content) or 'none'}"
         )
-    for key in _KEYS:
+    for key in KEYS:
         if not isinstance(content[key], list):
             raise ValueError(f"{path}: {key}: expected a list, found {as_held(content[key])}")
         for place, entry in enumerate(content[key], start=1):
@@ -81,6 +78,8 @@ def _compact(found: dict[str, Any]) -> dict[str, Any]:
     """Called for every JSON object: polygons become arrays, a quarter as large as lists of numbers."""
     polygons = found.get("segmentation")
     if isinstance(polygons, list):
+        # One outline without a list around it is what some programs write.
+        polygons = [polygons] if polygons and all(map(is_number, polygons)) else polygons
         # What is no polygon is refused later, where it is known which image it belongs to.
         with suppress(TypeError, OverflowError):
             found["segmentation"] = tuple(array("d", polygon) for polygon in polygons)
@@ -99,6 +98,7 @@ def _by_id(path: Path, kind: str, values: list[dict[str, Any]]) -> dict[int, dic
     return found
 
 
-def _split_word(path: Path) -> str | None:
-    name = path.parent.name if path.name == ROBOFLOW else path.stem
-    return next((_SPLIT_WORDS[w] for w in re.split("[^a-z]+", name.lower()) if w in _SPLIT_WORDS), None)
+def _split_word(path: Path, root: Path) -> str | None:
+    """The split that the file's name, or else a folder that it lies in, stands for."""
+    folders = path.relative_to(root).parts[:-1]
+    return next((role for name in (path.stem, *reversed(folders)) if (role := role_of(name))), None)

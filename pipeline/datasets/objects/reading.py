@@ -14,4 +14,5 @@ class ObjectFormat:
 
     is_present: Callable[[Path], bool]  # of a folder without wrappers
     read: Callable[[DataConfig, Path], ObjectSource]
-    keys: tuple[str, ...] = ()  # of `class_names`, `crowds` and `corners`, those that the reader obeys
+    # Of `class_names`, `crowds`, `corners` and `unannotated`, those that the reader obeys.
+    keys: tuple[str, ...] = ()

@@ -96,6 +96,7 @@ class ObjectWriter:
             "num_without_objects": {
                 name: int(np.sum(per_image[codes == code] == 0)) for name, code in splits
             },
+            "num_masks": int(np.sum(np.diff(np.frombuffer(self._segment_ends, np.int64), prepend=0) > 0)),
             "num_dropped_boxes": self._num_doubts["dropped"],
             "num_empty_masks": self._num_doubts["empty_masks"],
             "num_missing_areas": self._num_doubts["missing_areas"],

@@ -14,7 +14,7 @@ from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.objects.xml_file import xml_root
 from pipeline.datasets.tree import walk
-from pipeline.datasets.voc_layout import IMAGES, images_by_name, listed_names
+from pipeline.datasets.voc_layout import IMAGES, image_folder, images_by_name, listed_names
 from pipeline.datasets.wrappers import below, below_wrappers
 
 ANNOTATIONS = "Annotations"
@@ -23,8 +23,8 @@ _DIFFICULT = {"": False, "0": False, "unspecified": False, "false": False, "1": 
 
 def is_voc_boxes(root: Path) -> bool:
     """Whether a folder without wrappers has xml files where this reader looks for them."""
-    if (root / IMAGES).is_dir():
-        return (root / ANNOTATIONS).is_dir() and any((root / ANNOTATIONS).glob("*.xml"))
+    if _has_voc_folders(root):
+        return True
     splits = [path for path in root.iterdir() if path.name.lower() in SPLIT_FOLDERS and path.is_dir()]
     return any(_has_xml_beside_images(folder) for folder in (root, *splits))
 
@@ -36,6 +36,9 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     kept as crowds, which are neither targets nor mistakes, unless `data.crowds` says otherwise. Classes are
     the sorted names found, unless the data section names them.
 
+    An image without an xml file is left out, or without objects where `data.unannotated` says so; the same
+    with lists and without.
+
     Raises:
         ValueError: another layout, a name that `data.class_names` does not have, no object at all, or lists
             that disagree.
@@ -45,7 +48,11 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         raise ValueError(
             f"{root}: expected xml files in {ANNOTATIONS}/ beside {IMAGES}/, or one beside each image"
         )
-    files = list(_listed_files(inner) if (inner / IMAGES).is_dir() else _files_beside(inner, config.parts))
+    files = list(_listed_files(inner) if _has_voc_folders(inner) else _files_beside(inner, config.parts))
+    notes = []
+    if config.unannotated == "no-objects" and (bare := [file.image for file in files if file.is_bare]):
+        files = [file._replace(problem=None) if file.is_bare else file for file in files]
+        notes.append(f"no objects: {len(bare)} images have no xml file, such as {bare[0]}")
     contents = [_read(inner / file.annotation) if file.annotation else _Content() for file in files]
     class_names = config.class_names or _names_in(contents)
     if not class_names:
@@ -53,6 +60,7 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     label_of = {name: label for label, name in enumerate(class_names)}
     corners = [(found.corners, content.size) for content in contents for found in content.objects]
     counting, note = counting_of(corners, config.corners)
+    notes += [note] if corners else []
     prefix = below(root, inner)
     images = [
         ObjectImage(
@@ -69,7 +77,7 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         class_names=class_names,
         category_ids=tuple(range(1, len(class_names) + 1)),  # VOC has names only; COCO counts from 1
         max_pixels=config.max_pixels,
-        notes=(note,) if corners else (),
+        notes=tuple(notes),
     )
 
 
@@ -80,6 +88,12 @@ class _File(NamedTuple):
     image: str
     annotation: str  # "": there is none
     problem: str | None = None
+    is_bare: bool = False  # an image without an xml file
+
+
+def _bare(split: str | None, image: str, expected: str) -> _File:
+    problem = f'no annotations: expected {expected}, or data.unannotated = "no-objects"'
+    return _File(split, image, "", problem, is_bare=True)
 
 
 class _Object(NamedTuple):
@@ -102,15 +116,24 @@ class _Content:
 def _listed_files(root: Path) -> Iterator[_File]:
     images = images_by_name(root)
     annotated = {path.stem for path in (root / ANNOTATIONS).glob("*.xml")}
-    listed = listed_names(root, "Main")
-    for split, name in [(None, name) for name in sorted(annotated)] if listed is None else listed:
+    listed = listed_names(root, "Main", images)
+    if listed is None:
+        listed = [(None, name) for name in sorted(annotated | set(images))]
+    for split, name in listed:
         annotation = f"{ANNOTATIONS}/{name}.xml"
-        problem = None if name in annotated else f"no annotations: expected {annotation}"
         if name not in images:
             problem = "no such image, though it is listed or annotated"
-        yield _File(
-            split, images.get(name, f"{IMAGES}/{name}.jpg"), annotation if name in annotated else "", problem
-        )
+            found = annotation if name in annotated else ""
+            yield _File(split, f"{image_folder(root)}/{name}.jpg", found, problem)
+        elif name in annotated:
+            yield _File(split, images[name], annotation)
+        else:
+            yield _bare(split, images[name], annotation)
+
+
+def _has_voc_folders(root: Path) -> bool:
+    """Whether there are images, and xml files in a folder of their own beside them."""
+    return (root / image_folder(root)).is_dir() and any((root / ANNOTATIONS).glob("*.xml"))
 
 
 def _files_beside(root: Path, parts: Mapping[str, Role]) -> Iterator[_File]:
@@ -125,7 +148,7 @@ def _files_beside(root: Path, parts: Mapping[str, Role]) -> Iterator[_File]:
             if PurePosixPath(annotation).name in names:
                 yield _File(place[0], image, annotation)
             else:
-                yield _File(place[0], image, "", f"no annotations: expected {annotation}")
+                yield _bare(place[0], image, annotation)
 
 
 def _has_xml_beside_images(folder: Path) -> bool:

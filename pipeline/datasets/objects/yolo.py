@@ -5,14 +5,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.foreign_paths import found_below, path_parts
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.objects.yolo_description import (
     Description,
     find_descriptions,
-    found_below,
-    path_parts,
     read_description,
 )
 from pipeline.datasets.objects.yolo_labels import YoloLabels

@@ -5,14 +5,14 @@ obj.data (Darknet, CVAT, datumaro): "key = value" lines; its names in a file of 
 classes.txt or *.names alone (labelImg, Label Studio): a class in each line.
 """
 
-import posixpath
 import re
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipeline.datasets.foreign_paths import found_below
 from pipeline.storage.foreign_json import refuse_deep
 
 _MAX_BYTES = 2**20
@@ -83,23 +83,6 @@ def read_description(root: Path, file: Path) -> Description:
     if num_classes not in (None, *_NOTHING, str(len(names))):
         raise ValueError(f"{file}: expected as many names as classes ({num_classes}), found {len(names)}")
     return Description(file, names, *_parts(root, file, content, start))
-
-
-def found_below(root: Path, name: str) -> str | None:
-    """A path as other people's machines have it -> below `root`, without as many leading folders as it takes.
-
-    None where no ending of it is there; "" for the folder itself.
-    """
-    parts = path_parts(name)
-    if not parts:
-        return ""
-    return next(("/".join(parts[n:]) for n in range(len(parts)) if root.joinpath(*parts[n:]).exists()), None)
-
-
-def path_parts(name: str) -> tuple[str, ...]:
-    """The folders and the name of a path, without what leads out of a folder."""
-    path = PurePosixPath(posixpath.normpath(name.strip().replace("\\", "/")))
-    return tuple(part for part in path.parts if part not in ("/", "//", ".", ".."))
 
 
 def _parts(

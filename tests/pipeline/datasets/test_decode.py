@@ -228,7 +228,7 @@ def test_what_holds_no_values(rng):
     for data, words in (
         (encoded(grey, "JPEG"), "JPEG changes values: expected PNG"),
         (encoded(grey, "WEBP"), "WEBP changes values"),
-        (encoded(grey.convert("RGBA"), "PNG"), "found mode RGBA"),
+        (encoded(grey.convert("CMYK"), "TIFF"), "found mode CMYK"),
         (encoded(grey, "PNG")[:60], "damaged PNG"),
         (b"", "empty file"),
         (b"words", "not an image"),
@@ -307,3 +307,14 @@ def test_a_missing_plug_in_is_named(monkeypatch, start, package):
     monkeypatch.setattr("pipeline.datasets.decode.FORMATS", ("JPEG", "PNG"))
     with pytest.raises(UndecodableImage, match=f"needs a plug-in for Pillow: install {package}"):
         decode(start + bytes(40))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_an_alpha_channel_without_transparency_is_left_out(rng, mode):
+    pixels = rng.integers(0, 256, (5, 7, len(mode)), dtype=np.uint8)
+    pixels[..., -1] = 255
+    expected = pixels[..., 0] if mode == "LA" else pixels[..., :3]
+    assert np.array_equal(decode_values(encoded(Image.fromarray(pixels), "PNG")), expected)
+    pixels[0, 0, -1] = 254
+    with pytest.raises(UndecodableImage, match="found transparent ones"):
+        decode_values(encoded(Image.fromarray(pixels), "PNG"))

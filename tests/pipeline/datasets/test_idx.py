@@ -60,9 +60,12 @@ def test_cut_gzip_label_count_and_missing_labels(folder):
     assert [e.class_name for e in read_idx_folder(folder).entries() if e.split == "train"] == [None] * 6
 
 
-def test_labels_of_several_columns_are_named(tmp_path, write):
-    """QMNIST's labels-idx2-int beside its images."""
-    write(tmp_path / "qmnist-train-images-idx3-ubyte", b"\0\0\x08\x03" + b"\0\0\0\x01" * 3 + b"x")
-    write(tmp_path / "qmnist-train-labels-idx2-int", b"\0\0\x0c\x02")
-    (note,) = read_idx_folder(tmp_path).notes
-    assert note.startswith("caution: labels that lie there are not read: qmnist-train-labels-idx2-int")
+def test_the_first_of_qmnists_columns_is_the_label(tmp_path, write):
+    """labels-idx2-int beside the images, and torchvision's archive of both beside what it unpacked."""
+    images = b"\0\0\x08\x03" + struct.pack(">3I", 2, 1, 1) + b"xy"
+    labels = b"\0\0\x0c\x02" + struct.pack(">2I", 2, 3) + struct.pack(">6i", 7, 1, 600, 4, 0, -1)
+    for name, content in (("images-idx3-ubyte", images), ("labels-idx2-int", labels)):
+        write(tmp_path / f"QMNIST/raw/qmnist-train-{name}", content)
+        write(tmp_path / f"QMNIST/raw/qmnist-train-{name}.gz", gzip.compress(content))
+    source = read_idx_folder(tmp_path)
+    assert [entry.class_name for entry in source.entries()] == ["7", "4"]

@@ -27,6 +27,15 @@ def test_a_chosen_folder_that_cannot_be_used_is_an_error(monkeypatch, tmp_path):
         cache.cache_root()
 
 
+@pytest.mark.parametrize("name", ["my cache", "a(b)", "x;y", "it's"])
+def test_a_path_that_a_shell_would_split_is_refused(monkeypatch, tmp_path, name):
+    """Jittor puts it into compiler commands as it is."""
+    monkeypatch.setenv("HSSL_CACHE", str(tmp_path / name))
+    with pytest.raises(OSError, match=r"its path holds .* unquoted; choose a plain path"):
+        cache.cache_root()
+    assert not (tmp_path / name).exists()
+
+
 def test_xdg_comes_before_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache.cache_root() == (tmp_path / "home" / ".cache" / "hssl").resolve()

@@ -161,3 +161,61 @@ def test_food_101(tmp_path, tree, write):
         ("food-101/images/apple_pie/1.jpg", "apple_pie", "train"),
         ("food-101/images/apple_pie/2.jpg", "apple_pie", "test"),
     ]
+
+
+def test_sun397(tmp_path, tree, write):
+    """Classes of two folders are classes of their own, and letters are none."""
+    root = tree(
+        tmp_path / "SUN397",
+        ["a/abbey/sun_1.jpg", "a/attic/sun_2.jpg", "b/barn/indoor/sun_3.jpg", "b/barn/outdoor/sun_4.jpg"],
+    )
+    lines(write, root / "ClassName.txt", "/a/abbey", "/a/attic", "/b/barn/indoor", "/b/barn/outdoor")
+    source, found = seen(root, "sun397")
+    assert source.class_names == ("a/abbey", "a/attic", "b/barn/indoor", "b/barn/outdoor")
+    assert [(path, name) for path, name, _ in found][2] == ("b/barn/indoor/sun_3.jpg", "b/barn/indoor")
+    lines(write, root / "ClassName.txt", "/a/abbey", "/z/zoo")
+    with pytest.raises(ValueError, match=r"ClassName\.txt: expected a folder z/zoo, found none"):
+        seen(root, "sun397")
+
+
+VAL = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (1, 2, 3)]
+
+
+def ilsvrc(root, tree):
+    """Two classes, three validation images, two test images."""
+    train = [f"train/{name}/{name}_{number}.JPEG" for name in ("n01440764", "n02119789") for number in (1, 2)]
+    test = [f"test/ILSVRC2012_test_0000000{number}.JPEG" for number in (1, 2)]
+    return tree(root, [*train, *(f"val/{name}" for name in VAL), *test])
+
+
+def test_imagenet_of_kaggle(tmp_path, tree, write):
+    ilsvrc(tmp_path / "set/ILSVRC/Data/CLS-LOC", tree)
+    rows = [f"{VAL[2][:-5]},n02119789 85 1 499 272 n02119789 1 2 3 4", f"{VAL[0][:-5]},n01440764 1 1 2 2"]
+    lines(write, tmp_path / "set/LOC_val_solution.csv", "ImageId,PredictionString", *rows)
+    with pytest.raises(ValueError, match=rf"LOC_val_solution\.csv: expected the class of {VAL[1]}, "):
+        seen(tmp_path / "set", "imagenet")
+    rows.append(f"{VAL[1][:-5]},n02119789 1 1 2 2")
+    lines(write, tmp_path / "set/LOC_val_solution.csv", "ImageId,PredictionString", *rows)
+    source, found = seen(tmp_path / "set", "imagenet")
+    labels = {path.rsplit("/", 1)[1]: name for path, name, split in found if split == "val"}
+    assert labels == dict(zip(VAL, ("n01440764", "n02119789", "n02119789"), strict=True))
+    assert source.class_names == ("n01440764", "n02119789")
+    assert [name for _, name, split in found if split == "test"] == [None, None]
+    assert ("ILSVRC/Data/CLS-LOC/train/n01440764/n01440764_1.JPEG", "n01440764", "train") in found
+
+
+def test_imagenet_with_the_devkit(tmp_path, tree, write):
+    """Numbers of the development kit are in no order of the classes' names."""
+    root = ilsvrc(tmp_path / "imagenet", tree)
+    kit = root / "ILSVRC2012_devkit_t12/data"
+    lines(write, kit / "ILSVRC2012_validation_ground_truth.txt", "2", "1", "2")
+    synsets = np.zeros((2, 1), [("ILSVRC2012_ID", object), ("WNID", object), ("words", object)])
+    for row, (number, name) in enumerate(((1, "n02119789"), (2, "n01440764"))):
+        synsets[row, 0] = (float(number), name, "x")
+    savemat(kit / "meta.mat", {"synsets": synsets})
+    source, found = seen(root, "imagenet")
+    assert [name for _, name, split in found if split == "val"] == ["n01440764", "n02119789", "n01440764"]
+    assert source.notes == ("labels of val: by ILSVRC2012_validation_ground_truth.txt and meta.mat",)
+    (root / "val" / VAL[0]).unlink()
+    with pytest.raises(ValueError, match="expected a line for each of 2 images, found 3"):
+        seen(root, "imagenet")

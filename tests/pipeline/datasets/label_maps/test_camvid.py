@@ -75,3 +75,14 @@ def test_a_table_beside_the_data_names_own_classes(camvid, prepared, write, labe
     dataset = prepared(camvid)
     assert dataset.class_names == ["background", "zebra crossing", "apple"]
     assert dataset.label_map(0).tolist() == [[0, 1, 2, 1, -1]] * 4
+
+
+def test_names_that_leave_the_background_out_are_refused(camvid, prepared, write, label_png):
+    """datumaro's form: each name would be one off, from the background on."""
+    for path in camvid.glob("*annot/*.png"):
+        write(path, label_png([[0, 1, 2, 3, 3]] * 4))
+    write(camvid / "label_colors.txt", " zebra\n apple\n melon\n")
+    with pytest.raises(ValueError, match=r"label_colors\.txt: expected a name for each value from 0 to 3"):
+        prepared(camvid)
+    write(camvid / "label_colors.txt", "background\n zebra\n apple\n melon\n")
+    assert prepared(camvid).class_names == ["background", "zebra", "apple", "melon"]

@@ -138,3 +138,39 @@ def test_colours_with_a_class_dict(tmp_path, write, png, prepared):
     assert (dataset.summary["format"], dataset.class_names) == ("image-masks", ["Animal", "Archway", "Void"])
     assert dataset.summary["counts"] == {"train": 2, "val": 0, "test": 1}
     assert all(np.array_equal(dataset.label_map(i), values) for i in range(3))
+
+
+def test_masks_in_a_folder_below(tmp_path, write, png, label_png, prepared):
+    """Oxford pets: annotations/trimaps/, beside folders and files of other kinds."""
+    pairs = [(f"images/cat_{i}.png", f"annotations/trimaps/cat_{i}.png") for i in range(10)]
+    root = put(tmp_path / "pets", write, png, label_png, pairs, values=(1, 2, 3, 3, 1))
+    write(root / "annotations/trimaps/._cat_0.png", "x")
+    write(root / "annotations/list.txt", "cat_0 1 1 1\n")
+    dataset = prepared(root, annotation="label-map")
+    assert dataset.summary["format"] == "image-masks"
+    assert dataset.label_map(0).tolist() == [[1, 2, 3, 3, 1]] * 4
+
+
+def test_folders_without_a_common_name_are_no_pair(tmp_path, write, png, label_png, prepared):
+    pairs = [(f"images/{i}.png", f"masks/other{i}.png") for i in range(4)]
+    root = put(tmp_path / "data", write, png, label_png, pairs)
+    with pytest.raises(ValueError, match="expected label maps, found at most a class for each image"):
+        prepared(root, annotation="label-map")
+
+
+def test_opaque_alpha_is_left_out_and_colours_need_a_table(tmp_path, write, png, prepared):
+    root = tmp_path / "data"
+    for number in range(4):
+        write(root / f"images/{number}.png", png(number))
+        write(root / f"masks/{number}.png", b"")
+        pixels = np.array([[(0, 0, 0, 255), (0, 255, 0, 255), *[(0, 0, 0, 255)] * 3]] * 4, np.uint8)
+        Image.fromarray(pixels).save(root / f"masks/{number}.png")
+    with pytest.raises(ValueError, match=r"found colours such as \(0, 255, 0\); class_dict\.csv"):
+        prepared(root)
+    write(root / "class_dict.csv", "name,r,g,b\nground,0,0,0\nplant,0,255,0\n")
+    dataset = prepared(root, test_share=0, val_share=0)
+    assert dataset.label_map(0).tolist() == [[0, 1, 0, 0, 0]] * 4
+    pixels[0, 0, 3] = 128
+    Image.fromarray(pixels).save(root / "masks/0.png")
+    with pytest.raises(ValueError, match=r"masks/0\.png: .* opaque RGB pixels, found transparent ones"):
+        prepared(root)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.label_maps.voc import CLASSES
+from pipeline.datasets.label_maps.voc import CLASSES, voc_colours
 from pipeline.datasets.voc_layout import listed_names
 from pipeline.storage.files import read_json
 
@@ -36,7 +36,7 @@ def test_palette_masks_are_read_as_indices(voc, tmp_path, prepared):
 def test_masks_saved_in_colour_are_refused(voc, prepared, write, png):
     write(voc / "SegmentationClass/0.png", png(1))
     with pytest.raises(
-        ValueError, match=r"SegmentationClass/0\.png: expected a palette index.*found colours"
+        ValueError, match=r"SegmentationClass/0\.png: 1 pixels of the colour .*, which no class has"
     ):
         prepared(voc)
 
@@ -51,7 +51,7 @@ def test_without_lists_every_mask_counts(voc, prepared):
 def test_a_listed_image_that_is_missing_is_quarantined(voc, prepared):
     (voc / "JPEGImages/1.png").unlink()
     (voc / "SegmentationClass/2.png").unlink()
-    with pytest.raises(ValueError, match=r"JPEGImages/1\.jpg: no such image.*\n.*/2\.png: No such file"):
+    with pytest.raises(ValueError, match=r"JPEGImages/1\.jpg: no such image.*\n.*/2\.png: no label map: exp"):
         prepared(voc)
 
 
@@ -120,3 +120,40 @@ def test_colours_with_a_table_beside_them(voc, prepared, write):
     write(voc / "labelmap.txt", "sky:0,0,0::\nblock:48,112,33::\n")
     with pytest.raises(ValueError, match=r"8 pixels of the colour \(48, 112, 32\), which no class has"):
         prepared(voc)
+
+
+def test_lists_as_programs_write_them(voc, write):
+    """Spaces, suffixes, folders, repeats, a byte order mark and VOC's marks."""
+    known = {"img (1)": "", "img 1": "", "a.b": "", "c": ""}
+    lines = "img (1)\nimg 1  1\nJPEGImages/a.b.jpg\nc.png -1\nc\nimg (1)\nmissing  0\n"
+    (voc / "ImageSets/Main").mkdir()
+    (voc / "ImageSets/Main/train.txt").write_text(lines, encoding="utf-8-sig")
+    names = ["img (1)", "img 1", "a.b", "c", "missing"]
+    assert listed_names(voc, "Main", known) == [("train", name) for name in names]
+
+
+def test_a_list_called_default_has_no_split(voc, write):
+    write(voc / "ImageSets/Main/default.txt", "b\na\n")
+    assert listed_names(voc, "Main") == [(None, "b"), (None, "a")]
+
+
+def test_the_first_colours_of_the_palette():
+    """As the development kit lists them: background, aeroplane, bicycle, bird, ..., tvmonitor."""
+    colours = voc_colours(21)
+    assert colours[:5] == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128))
+    assert (colours[15], colours[20]) == ((192, 128, 128), (0, 64, 128))
+
+
+@pytest.mark.parametrize("folder", ["SegmentationClass", "SegmentationClassPNG"])
+def test_vocs_colours_where_the_table_has_names_alone(tmp_path, write, png, prepared, folder):
+    """datumaro's default; labelme's older script has another folder."""
+    root = tmp_path / "own"
+    pixels = np.array([[(0, 0, 0), (128, 0, 0), (0, 128, 0), (224, 224, 192), (0, 0, 0)]] * 4, np.uint8)
+    for number in range(3):
+        write(root / f"images/{number}.png", png(number))
+        write(root / f"{folder}/{number}.png", b"")
+        Image.fromarray(pixels).save(root / f"{folder}/{number}.png")
+    write(root / "labelmap.txt", "# label:color_rgb:parts:actions\nbackground:::\nzebra:::\napple:::\n")
+    dataset = prepared(root, test_share=0, val_share=0)
+    assert (dataset.summary["format"], dataset.class_names) == ("voc-masks", ["background", "zebra", "apple"])
+    assert dataset.label_map(0).tolist() == [[0, 1, 2, -1, 0]] * 4

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from pipeline.datasets.objects.coco import coco_files
+from pipeline.datasets.objects.coco_finding import coco_files
 from pipeline.evaluate.average_precision import Detections, coco_results, evaluate_ap
 from pipeline.storage.files import read_json, write_json
 
@@ -112,12 +112,17 @@ def test_what_does_not_fit_is_quarantined(coco, prepared):
     assert "/6.png: cannot be read: No such file" in str(caught.value)
 
 
-def test_unsafe_names_are_refused(coco, prepared):
+def test_names_that_climb_out_stay_in_the_folder(coco, prepared, write, png):
+    """Leading folders are left out; a file outside is never read, whatever its name says."""
+    write(coco.parent / "out.png", png(3))
     found = read_json(coco / VAL)
-    found["images"][1]["file_name"] = "../../../6.png"
+    found["images"][0]["file_name"] = "C:\\Users\\me\\5.png"
+    found["images"][1]["file_name"] = "../../../out.png"
     write_json(coco / VAL, found)
-    with pytest.raises(ValueError, match="unsafe file_name"):
-        prepared(coco)
+    dataset = prepared(coco, val_share=0, max_bad_share=0.5)
+    assert [dataset.path(i) for i in dataset.indices("test")] == ["images/val2017/5.png"]
+    reasons = (dataset.directory / "quarantine.csv").read_text()
+    assert "out.png,no such image in the folder" in reasons
 
 
 def test_the_image_turns_where_that_gives_the_annotated_size(tmp_path, rng, prepared):
@@ -344,8 +349,8 @@ def test_a_file_in_another_form_is_named(coco, prepared, write, text, words):
 
 
 def test_images_that_are_nowhere(coco, prepared):
-    (coco / "images").rename(coco / "pictures")
-    with pytest.raises(ValueError, match=r"'9\.png', are in none of images/train2017/, images/train/, "):
+    (coco / "images").rename(coco.parent / "elsewhere")
+    with pytest.raises(ValueError, match=r"expected its images below .*, found none of 3, such as '9\.png'"):
         prepared(coco)
 
 
@@ -367,7 +372,7 @@ def test_other_files_of_cocos_are_passed_over(coco, write):
     for name in names:
         (coco / "annotations" / name).unlink()
     assert coco_files(coco) == []
-    write(coco / "annotations/train.json", "{}")
+    write(coco / "annotations/train.json", '{"images": [], "annotations": []}')
     assert [path.name for path in coco_files(coco)] == ["train.json"]
 
 

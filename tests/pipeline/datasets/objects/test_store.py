@@ -59,6 +59,7 @@ def test_objects_are_counted_by_split(tmp_path):
         "num_objects": {"train": 2, "val": 0, "test": 1},
         "num_crowds": {"train": 1, "val": 0, "test": 0},
         "num_without_objects": {"train": 1, "val": 0, "test": 0},
+        "num_masks": 1,
         "num_dropped_boxes": 1,
         "num_empty_masks": 0,
         "num_missing_areas": 0,

@@ -160,6 +160,35 @@ def test_xml_files_beside_the_images(tmp_path, tree, write, prepared):
     assert dataset.split_names == {"train": "train", "test": "valid"}
 
 
+@pytest.mark.parametrize("lists", ["train.txt", "default.txt", None])
+def test_an_image_without_xml_is_left_out_or_empty(tmp_path, tree, write, prepared, lists):
+    """The same with lists and without; Label Studio's folder of images is called images."""
+    names = [f"img ({i})" for i in range(4)]
+    root = tree(tmp_path / "set", [f"images/{name}.png" for name in names])
+    for name in names[:3]:
+        write(root / f"Annotations/{name}.xml", described(("cell", (0, 1, 2, 2))))
+    if lists:
+        write(root / f"ImageSets/Main/{lists}", "\n".join(names))
+    options = {"annotation": "objects", "test_share": 0.4, "val_share": 0}
+    with pytest.raises(ValueError, match=r"/img \(3\)\.png: no annotations: expected Annotations/img"):
+        prepared(root, **options)
+    dataset = prepared(root, **options, unannotated="no-objects")
+    assert dataset.path(3) == "images/img (3).png"
+    assert [len(dataset.objects(i).boxes) for i in range(4)] == [1, 1, 1, 0]
+    assert "no objects: 1 images have no xml file, such as images/img (3).png" in dataset.summary["notes"]
+
+
+def test_boxes_are_read_where_boxes_are_asked_for(voc, prepared, write, label_png):
+    """VOC's own set has masks too, and other programs leave their folder empty."""
+    (voc / "SegmentationClass").mkdir()
+    assert prepared(voc).summary["format"] == "voc-boxes"
+    write(voc / "SegmentationClass/1.png", label_png([[0, 1, 2, 0, 0]] * 4, "P"))
+    write(voc / "ImageSets/Segmentation/train.txt", "1\n")
+    assert prepared(voc, annotation="objects").summary["format"] == "voc-boxes"
+    with pytest.raises(ValueError, match=r"annotated in several ways: set data\.format to voc-boxes, voc-"):
+        prepared(voc)
+
+
 def test_no_object_at_all_and_no_names(voc, prepared, write):
     for path in (voc / "Annotations").iterdir():
         write(path, described())

@@ -1,0 +1,21 @@
+"""Paths as files of other people's machines have them: absolute, of Windows, or climbing out of a folder."""
+
+import posixpath
+from pathlib import Path, PurePosixPath
+
+
+def found_below(root: Path, name: str) -> str | None:
+    """A path as other people's machines have it -> below `root`, without as many leading folders as it takes.
+
+    None where no ending of it is there; "" for the folder itself.
+    """
+    parts = path_parts(name)
+    if not parts:
+        return ""
+    return next(("/".join(parts[n:]) for n in range(len(parts)) if root.joinpath(*parts[n:]).exists()), None)
+
+
+def path_parts(name: str) -> tuple[str, ...]:
+    """The folders and the name of a path, without what leads out of a folder."""
+    path = PurePosixPath(posixpath.normpath(name.strip().replace("\\", "/")))
+    return tuple(part for part in path.parts if part not in ("/", "//", ".", ".."))

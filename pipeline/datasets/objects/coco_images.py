@@ -1,0 +1,123 @@
+"""Where the images lie that a COCO file names."""
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pipeline.datasets.foreign_paths import path_parts
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.objects.coco_entries import as_held
+from pipeline.datasets.objects.coco_file import CocoFile
+from pipeline.datasets.objects.coco_finding import ROBOFLOW
+from pipeline.datasets.split_words import role_of
+from pipeline.datasets.tree import walk
+from pipeline.datasets.wrappers import below
+
+_TRIED = 20  # images of a file that are looked for in each folder
+_FOLDERS = ("images", "data")  # COCO's own and FiftyOne's
+
+
+class Place(NamedTuple):
+    """Where one image lies, relative to the folder of the data set, or why it is not known."""
+
+    path: str
+    problem: str | None = None
+
+
+def image_places(file: CocoFile, root: Path) -> dict[int, Place]:
+    """The place of every image of a file, by its id, below `root` and nowhere else.
+
+    The usual folders are tried first. Where none has the names as they are written, images are found by their
+    names wherever they lie below `root`, but in no folder of another split; of several of one name, it is the
+    one whose folders agree, too.
+
+    Raises:
+        ValueError: none of the images is there.
+    """
+    parts = {key: _parts(image) for key, image in file.images.items()}
+    named = {key: "/".join(words) for key, words in parts.items() if words}
+    if not named:
+        return {key: _nameless(file.images[key]) for key in parts}
+    folder = _usual_folder(file, root, list(named.values())[:: max(1, len(named) // _TRIED)])
+    if folder is not None:
+        start = f"{folder}/" if folder else ""
+        return {
+            key: Place(start + named[key]) if key in named else _nameless(file.images[key]) for key in parts
+        }
+    by_name = _images_by_name(root)
+    places = {
+        key: _place(words, by_name, file.split) if words else _nameless(file.images[key])
+        for key, words in parts.items()
+    }
+    if all(place.problem for place in places.values()):
+        raise ValueError(
+            f"{file.path}: expected its images below {root}, found none of {len(places)}, "
+            f"such as {file.images[next(iter(named))]['file_name']!r}"
+        )
+    return places
+
+
+def split_of(path: str) -> str | None:
+    """The split that the folders of an image name, the nearest first."""
+    return next((role for name in reversed(PurePosixPath(path).parts[:-1]) if (role := role_of(name))), None)
+
+
+def _parts(image: dict) -> tuple[str, ...]:
+    name = image.get("file_name")
+    return path_parts(name) if isinstance(name, str) else ()
+
+
+def _nameless(image: dict) -> Place:
+    held = as_held(image.get("file_name"))
+    return Place(f"image {image['id']}", f"expected a file_name, found {held}")
+
+
+def _usual_folder(file: CocoFile, root: Path, names: list[str]) -> str | None:
+    """The usual folder that has most of the names; None where all have less than half of them."""
+    part = file.path.stem.removeprefix("instances_")
+    beside = below(root, file.path.parent).removesuffix("/")
+    words = [part, *([file.split] if file.split else [])]
+    folders = [beside] if file.path.name == ROBOFLOW else []
+    folders += [f"{start}{word}" for start in ("images/", "") for word in words]
+    num_found = {
+        folder: sum((root / folder / name).is_file() for name in names)
+        for folder in dict.fromkeys([*folders, *_FOLDERS, "", beside])
+    }
+    best = max(num_found, key=num_found.get)
+    return best if 2 * num_found[best] >= len(names) else None
+
+
+def _images_by_name(root: Path) -> dict[str, list[tuple[str, ...]]]:
+    found = defaultdict(list)
+    for folder, _, files in walk(root):
+        start = tuple(folder.split("/")) if folder else ()
+        for file in files:
+            if is_image_name(file.name):
+                found[file.name].append((*start, file.name))
+    return found
+
+
+def _place(words: tuple[str, ...], by_name: dict[str, list[tuple[str, ...]]], split: str | None) -> Place:
+    """The image whose path ends in most of `words`, in no folder of another split."""
+    name = "/".join(words)
+    found = by_name.get(words[-1], [])
+    if split is not None:
+        found = [path for path in found if split_of("/".join(path)) in (None, split)]
+    if not found:
+        return Place(name, "no such image in the folder")
+    most = max(_num_shared(path, words) for path in found)
+    found = [path for path in found if _num_shared(path, words) == most]
+    if len(found) > 1:
+        first, second = ("/".join(path) for path in found[:2])
+        return Place(name, f"{len(found)} images have this name, such as {first} and {second}")
+    return Place("/".join(found[0]))
+
+
+def _num_shared(path: tuple[str, ...], words: tuple[str, ...]) -> int:
+    """How many folders and names two paths have in common, from their ends on."""
+    num = 0
+    for one, other in zip(reversed(path), reversed(words), strict=False):
+        if one != other:
+            break
+        num += 1
+    return num
