@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from pipeline.report.comparison.differences import compared
-from pipeline.report.comparison.finished import read_all
 from pipeline.report.comparison.layouts import LAYOUTS, Compared
+from pipeline.report.comparison.locating import read_all
 from pipeline.report.comparison.page import page_text
 from pipeline.report.comparison.settings import differing
 from pipeline.report.comparison.text import comparison_text

@@ -45,7 +45,7 @@ class Refusal:
     @property
     def sentence(self) -> str:
         """A line for people."""
-        return f"{self.other} and {self.reference}: not compared, {', '.join(self.tasks)}: {self.reason}"
+        return f"{self.other} and {self.reference} are not compared in {', '.join(self.tasks)}: {self.reason}"
 
 
 def compared(experiments: Sequence[Finished]) -> tuple[list[Difference], list[Refusal]]:

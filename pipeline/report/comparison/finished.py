@@ -1,16 +1,13 @@
 """A finished experiment, read from what it published: its table, and the outcomes that the table names."""
 
 import json
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.config.reading import PRESETS, preset_names
 from pipeline.report.comparison.part_digest import part_digest
 from pipeline.report.rows import Row, read_rows
 from pipeline.report.tables import Line
@@ -23,10 +20,6 @@ _NO_PROTOCOL = ("seed", "num_bootstrap")  # settings of a probe
 _DATA = ("data", "segmentation", "detection")  # names under which a stage reads prepared images
 
 
-class NotFinished(ValueError):
-    """There is no table of that experiment; the message names the command that makes it."""
-
-
 @dataclass(frozen=True, eq=False)
 class Finished:
     """The published table of an experiment, and where its artifacts lie."""
@@ -36,21 +29,14 @@ class Finished:
     lines: list[Line]
 
     @classmethod
-    def read(cls, argument: str, *, results: Path, start: Path) -> "Finished":
-        """An experiment by its name, its preset, its file, or the folder that its results are in.
-
-        Args:
-            results: the results folder.
-            start: a relative path starts here.
+    def read(cls, folder: Path) -> "Finished":
+        """The experiment whose published files are in a folder.
 
         Raises:
-            NotFinished: there is no table yet.
+            FileNotFoundError: there is no table.
             ValueError: its table is not one.
         """
-        folder = _folder(argument, results, start)
         path = folder / TABLE
-        if not path.is_file():
-            raise NotFinished(f"{argument}: no {path}; make it: doit run all experiment={argument}")
         lines = read_json(path)
         for place, line in enumerate(lines if isinstance(lines, list) else [None]):
             missing = [key for key in _NEEDED if not isinstance(line, dict) or key not in line]
@@ -181,34 +167,6 @@ class Finished:
         return {content_of(stamp): path for path in paths if (stamp := read_stamp(path))}
 
 
-def read_all(arguments: Sequence[str], *, results: Path, start: Path) -> list[Finished]:
-    """Several experiments, each under a name of its own.
-
-    Raises:
-        ValueError: fewer than two, one twice, or without a table (a line for each), or levels of confidence
-            that differ.
-    """
-    found, problems = [], []
-    for argument in arguments:
-        try:
-            found.append(Finished.read(argument, results=results, start=start))
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
-    if len({each.folder for each in found}) < max(2, len(found)):
-        raise ValueError(f"experiments={','.join(arguments)}: expected two or more, none of them twice")
-    levels = {each.label: each.confidence for each in found}
-    if len(set(levels.values())) > 1:
-        told = ", ".join(f"{label} {100 * level:g} %" for label, level in levels.items())
-        raise ValueError(f"intervals of different levels: {told}; give them one tables.confidence")
-    names = [each.label for each in found]
-    return [
-        replace(each, label=argument) if names.count(each.label) > 1 else each
-        for each, argument in zip(found, arguments, strict=True)
-    ]
-
-
 def same_images(first: Finished, second: Finished, line: Line, other: Line) -> bool | None:
     """Whether two lines were measured on the same images, in the same order; None where it is not known."""
     here, there = first.images(line), second.images(other)
@@ -226,24 +184,6 @@ def same_images(first: Finished, second: Finished, line: Line, other: Line) -> b
         ]
     except (OSError, ValueError, KeyError):  # of a version whose files are no longer read
         return None
-
-
-def _folder(argument: str, results: Path, start: Path) -> Path:
-    """Where the results of an experiment are, or would be."""
-    path = start / Path(argument).expanduser()
-    if (path / TABLE).is_file():
-        return path.resolve()
-    preset = PRESETS / f"{argument}.toml"
-    file = path if path.is_file() else preset if preset.is_file() else None
-    if file is not None:
-        try:
-            return results / str(tomllib.loads(file.read_text(encoding="utf-8-sig")).get("name", file.stem))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file}: not a TOML file: {error}") from error
-    if not (results / argument / TABLE).is_file() and not (results / argument / RECORD).is_file():
-        presets = ", ".join(preset_names())
-        raise NotFinished(f"{argument}: expected a name in {results}, a preset ({presets}) or a file")
-    return results / argument
 
 
 def _computed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pipeline.report.comparison.differences import Difference
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.tables import Line, headlines, points
 
+_MOST_KEYS = 3
 Cell = tuple[str, ...]  # a value, and what stands below it in small
 Key = tuple[str, str, str]  # task, metric, arm
 
@@ -74,21 +75,23 @@ def by_dataset(compared: Compared, *, every: bool = False) -> list[Table]:
 def by_config(compared: Compared, *, every: bool = False) -> list[Table]:
     """A row per arm and experiment beside its settings that differ; a column per task and metric.
 
-    Rows of one arm stand together, in the order of those settings, so that a column shows what they do.
+    Rows of one arm stand together, in the order of those settings, so that a column shows what they do. More
+    than three settings leave no room beside the values: the experiment's name stands for them.
     """
+    shown = compared.settings if len(compared.settings) <= _MOST_KEYS else {}
     lines = compared.lines(every=every)
     order = sorted(range(len(lines)), key=lambda at: [_sortable(of[at]) for of in compared.settings.values()])
     columns = list(dict.fromkeys(key[:2] for key in _keys(lines)))
     arms = list(dict.fromkeys(key[2] for key in _keys(lines)))
-    headers = ["arm", "experiment", *compared.settings, *(f"{task} {metric} (%)" for task, metric in columns)]
+    headers = ["arm", "experiment", *shown, *(f"{task} {metric} (%)" for task, metric in columns)]
     rows = []
     for arm in arms:
         for at in order:
             if any(key[2] == arm for key in lines[at]):
-                names = [arm, compared.experiments[at].label, *(of[at] for of in compared.settings.values())]
+                names = [arm, compared.experiments[at].label, *(of[at] for of in shown.values())]
                 values = [_value(lines[at].get((*column, arm))) for column in columns]
                 rows.append([*((name,) for name in names), *values])
-    return [Table(headers, rows, 2 + len(compared.settings))] if rows else []
+    return [Table(headers, rows, 2 + len(shown))] if rows else []
 
 
 LAYOUTS = {"arm": by_arm, "dataset": by_dataset, "config": by_config}

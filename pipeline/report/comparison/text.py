@@ -8,7 +8,6 @@ from pipeline.report.comparison.differences import Difference, Refusal
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.comparison.layouts import Compared, Table
 
-_MOST_KEYS = 3  # settings beside the values: more leave a terminal no room, and stand in the table above
 _MOST_VALUES = 6  # columns with intervals; of more, a terminal shows the values alone
 _WIDTH = 40  # letters of a setting
 
@@ -19,7 +18,7 @@ def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Seque
     keys = [[key, *map(_short, values)] for key, values in compared.settings.items()]
     parts = [
         _plain(["setting", *names], keys) if keys else "The settings are equal.",
-        *(_of_table(table, compared) for table in tables),
+        *(_of_table(table) for table in tables),
         "\n".join(said(compared)),
         "\n".join(refusal.sentence for refusal in refusals),
         "\n".join(no_interval(compared.differences)),
@@ -63,13 +62,11 @@ def no_interval(differences: Sequence[Difference]) -> list[str]:
     return [f"No interval of {', '.join(tasks)}: {note}" for note, tasks in found.items()]
 
 
-def _of_table(table: Table, compared: Compared) -> str:
+def _of_table(table: Table) -> str:
     is_wide = len(table.headers) - table.num_names > _MOST_VALUES
     rows = [[cell[0] if is_wide else " ".join(cell) for cell in row] for row in table.rows]
     headers = [header.replace(" ", "\n") if is_wide else header for header in table.headers]
-    hidden = {*compared.settings} if len(compared.settings) > _MOST_KEYS else set()
-    shown = [place for place, header in enumerate(table.headers) if header not in hidden]
-    return _plain([headers[place] for place in shown], [[row[place] for place in shown] for row in rows])
+    return _plain(headers, rows)
 
 
 def _plain(headers: list[str], rows: list[list[str]]) -> str:
