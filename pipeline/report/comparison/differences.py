@@ -14,7 +14,7 @@ from pipeline.report.intervals.of_rows import difference_interval
 from pipeline.report.tables import Line
 
 # What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.
-_CHOSEN = re.compile(r"[^\s=]+(?= chosen on )")
+_CHOSEN = re.compile(r"[^\s=]+(?= chosen on |: iBOT's own practice)")
 _ENDED = re.compile(r", not converged in \d+ iterations")
 
 
@@ -59,14 +59,12 @@ def compared(experiments: Sequence[Finished]) -> tuple[list[Difference], list[Re
     for other in experiments[1:]:
         pairing = _Pairing(reference, other)
         for line, theirs in _pairs(reference, other):
-            if theirs is None:
-                of, reason = _absence(reference, other, line)
-            else:
-                of, reason = line["task"], pairing.refusal(line, theirs)
-            if reason:
-                refused[other.label, reason][of] = None
-            else:
+            refusal = _absence(reference, other, line) if theirs is None else pairing.refusal(line, theirs)
+            if refusal is None:
                 differences.append(pairing.difference(line, theirs))
+            else:
+                of, reason = refusal
+                refused[other.label, reason][of] = None
     refusals = [
         Refusal(reference.label, label, reason, tuple(tasks)) for (label, reason), tasks in refused.items()
     ]
@@ -113,28 +111,30 @@ class _Pairing:
         self._reference, self._other = reference, other
         self._same: dict[Any, bool | None] = {}
 
-    def refusal(self, line: Line, theirs: Line) -> str | None:
-        """Why two lines are not compared; None where they are."""
+    def refusal(self, line: Line, theirs: Line) -> tuple[str, str] | None:
+        """What is not compared, and why; None where two lines are."""
         images = tuple(map(str, (*self._reference.images(line), *self._other.images(theirs), line["split"])))
         if images not in self._same:
             self._same[images] = same_images(self._reference, self._other, line, theirs)
         if self._same[images] is None:
-            return "whether the test images are the same is not known: prepared images or outcomes are gone"
+            reason = "whether the test images are the same is not known: prepared images or outcomes are gone"
+            return line["task"], reason
         if not self._same[images]:
             here, there = map(_images_of, (line, theirs))
-            return f"other test images: {there}; {here}" + (", with other content" if here == there else "")
+            content = ", with other content" if here == there else ""
+            return line["task"], f"other test images: {there}; {here}{content}"
         return self._other_protocol(line, theirs)
 
-    def _other_protocol(self, line: Line, theirs: Line) -> str | None:
-        ours, others = (same_protocol(each["protocol"]) for each in (line, theirs))
-        if ours != others:
-            return f"other protocol: {others!r}; {ours!r}"
+    def _other_protocol(self, line: Line, theirs: Line) -> tuple[str, str] | None:
         ours, others = self._reference.protocol(line), self._other.protocol(theirs)
-        # A key that one version does not have says nothing: the protocol's words are the same.
+        # A key that one version does not have says nothing: the protocol's words have to be the same.
         differs = [key for key in ours if key in others and ours[key] != others[key]]
         if differs:
             told = "; ".join(f"{key} {others[key]} and {ours[key]}" for key in differs)
-            return f"other protocol: {told}"
+            return line["task"], f"other protocol: {told}"
+        ours, others = (same_protocol(each["protocol"]) for each in (line, theirs))
+        if ours != others:
+            return f"{line['task']} {line['metric']}", f"other protocol: {others!r}; {ours!r}"
         return None
 
     def difference(self, line: Line, theirs: Line) -> Difference:

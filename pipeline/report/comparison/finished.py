@@ -1,6 +1,7 @@
 """A finished experiment, read from what it published: its table, and the outcomes that the table names."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +89,7 @@ class Finished:
         values = {
             "libraries": ", ".join(sorted(libraries)),
             "python": _distinct(environments, "python"),
-            "commit": ", ".join(commit[:10] for commit in _distinct(environments, "git_commit").split(", ")),
+            "commit": re.sub(r"\b([0-9a-f]{10})[0-9a-f]+", r"\1", _distinct(environments, "git_commit")),
             "device": _distinct(environments, "card") or _distinct(environments, "device"),
             "made": " to ".join(dict.fromkeys([started[0], started[-1]])) if started else "",
         }

@@ -44,7 +44,11 @@ def by_arm(compared: Compared, *, every: bool = False) -> list[Table]:
     headers += [f"{other} - {names[0]}" for other in with_difference]
     rows = [
         [*((part,) for part in key), *(_value(of.get(key)) for of in lines)]
-        + [_difference(found.get((other, *key))) for other in with_difference]
+        + [
+            _difference(found.get((each.label, *key))) if key in lines[0] and key in of else ("",)
+            for each, of in zip(compared.experiments, lines, strict=True)
+            if each.label in with_difference
+        ]
         for key in _keys(lines)
     ]
     return [Table(headers, rows, 3)] if rows else []
