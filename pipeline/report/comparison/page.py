@@ -8,7 +8,7 @@ from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
 from pipeline.report.page import charts
 from pipeline.report.page.figures import Figure
-from pipeline.report.page.writing import rendered
+from pipeline.report.page.rendering import rendered
 from pipeline.report.tables import headlines
 
 

@@ -91,11 +91,10 @@ def test_names_are_shown_as_they_are(opened):
 
 def test_a_comparison_is_such_a_page_too(browser, tmp_path, datasets):  # noqa: F811
     right = np.arange(40) % 2 == 0
-    for name in ("first", "second-with-a-name-that-is-long"):
-        publish(
-            tmp_path, name, datasets["first"], {("ibot", 0): right, ("hssl", 0): right}, settings={name: 1}
-        )
-    experiments = read_all([path.name for path in tmp_path.glob("[fs]*")], results=tmp_path, start=tmp_path)
+    names, outcomes = ("short", "a-name-as-long-as-it-may-be"), {("ibot", 0): right, ("hssl", 0): right}
+    for name in names:
+        publish(tmp_path, name, datasets["first"], outcomes, settings={name: 1})
+    experiments = read_all(names, results=tmp_path, start=tmp_path)
     differences, refusals = compared(experiments)
     found = Compared(experiments, differing([each.settings[0] for each in experiments]), differences)
     text = page_text(found, by_arm(found), by_arm(found, every=True), refusals, command="doit run compare")

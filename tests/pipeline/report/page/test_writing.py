@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from pipeline.report.page import writing
+from pipeline.report.page import rendering, writing
 from pipeline.report.page.figures import file_names
 from tests.pipeline.report.page.drawn import NASTY, an_image, drawn_contents, picture_size
 
@@ -98,7 +98,7 @@ def test_figures_are_files_for_papers_too(tmp_path):
     assert (tmp_path / "figures" / "training.pdf").read_bytes().startswith(b"%PDF-")
     with Image.open(tmp_path / "figures" / "differences.png") as picture:
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-    assert (tmp_path / "report.html").stat().st_size < writing.MOST_BYTES
+    assert (tmp_path / "report.html").stat().st_size < rendering.MOST_BYTES
 
 
 def test_names_of_figures_are_names_of_files():
@@ -109,7 +109,7 @@ def test_names_of_figures_are_names_of_files():
 
 
 def test_a_page_that_nobody_could_open_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "MOST_BYTES", 1000)
+    monkeypatch.setattr(rendering, "MOST_BYTES", 1000)
     with pytest.raises(ValueError, match=r"report\.html: \d+ bytes, expected at most 1000"):
         writing.write_page(drawn_contents(), tmp_path)
     assert not (tmp_path / "report.html").exists()
