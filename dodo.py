@@ -108,17 +108,21 @@ def task_doctor():
 def task_init():
     """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
 
-    def write():
-        start = Path(doit.get_initial_workdir() or ".")
-        options = {name: doit.get_var(name) for name in ("data", "hours", "out") if doit.get_var(name)}
-        given = [f"{name}={value}" for name, value in options.items()]
-        command = [sys.executable, "-m", "stages.init", *given]
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        code = subprocess.call(command, cwd=start, env=environment)
-        return TaskFailed("no experiment was written") if code else None
+    return {"actions": [partial(_ask, "init", ("data", "hours", "out"), "no experiment was written")]}
 
-    return {"actions": [write]}
+
+def task_compare():
+    """Compare finished experiments: compare experiments=A,B by=arm|dataset|config out=FILE.html"""
+    return {"actions": [partial(_ask, "compare", ("experiments", "by", "out"), "nothing was compared")]}
+
+
+def _ask(stage, names, problem):
+    """Run a command where the user is, with the options of the command line."""
+    given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    code = subprocess.call([sys.executable, "-m", f"stages.{stage}", *given], cwd=STARTED_IN, env=environment)
+    return TaskFailed(problem) if code else None
 
 
 def task_benchmark():

@@ -9,15 +9,23 @@ from pipeline.report.rows import libraries_of, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
 from pipeline.storage.runs import Run
+from pipeline.training.metrics_log import METRICS, read_metrics
 
 
 def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
-    """Write table.{md,csv,tex,json,txt} from the rows of all probes, arms and seeds."""
-    rows, made_with = [], set()
-    for probe in runs:
-        rows += read_rows(probe.directory, arm=probe.key.arm, seed=probe.key.seed)
-        made_with |= libraries_of(probe.directory)
-    write_tables(output, table_lines(rows, config), config, made_with=sorted(made_with))
+    """Write table.{md,csv,tex,json,txt} from the rows of every probe of every arm at every seed.
+
+    Of a pretraining only the steps are read.
+    """
+    rows, made_with, num_steps = [], set(), {}
+    for made in runs:
+        if made.stage == "pretrain":
+            logged = read_metrics(made.directory / METRICS)
+            num_steps |= {made.key.arm: logged[-1]["step"]} if logged else {}
+            continue
+        rows += read_rows(made.directory, arm=made.key.arm, seed=made.key.seed)
+        made_with |= libraries_of(made.directory)
+    write_tables(output, table_lines(rows, config, num_steps), config, made_with=sorted(made_with))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ class TablesConfig(TablesSection):
     baseline: str  # arm that differences are taken to, where `alone` names no other
     # Arm with auxiliary head -> its method alone, of those that are both there.
     alone: dict[str, str] = Field(default_factory=dict)
+    floors: tuple[str, ...] = ()  # arms that every pretraining should beat
     subjects: tuple[str, ...]  # arms that the sentences under the table are about
 
     @property

@@ -128,7 +128,10 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     for stage, task in (("segment", "segmentation"), ("detect", "detection")):
         if task in annotated:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
-    tables = Node("tables", RunKey(), _tables_config(experiment), runtime=experiment.runtime, runs=probes)
+    trained = {(node.stage, key): node for key, node in backbones.items() if node.stage == "pretrain"}
+    tables = Node(
+        "tables", RunKey(), _tables_config(experiment), runtime=experiment.runtime, runs=trained | probes
+    )
     prepared = dict.fromkeys([images, classified, *annotated.values()])
     starts = [node.inputs["start"] for node in backbones.values() if "start" in node.inputs]
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
@@ -310,6 +313,7 @@ def _tables_config(experiment: Experiment) -> TablesConfig:
         arms=experiment.arms,
         baseline=experiment.baseline,
         alone=alone,
+        floors=tuple(arm for arm in arms if not methods[arm].pretrained and arm not in experiment.weights),
         subjects=tuple(arm for arm in arms if methods[arm].auxiliary and arm != experiment.baseline),
         **dict(experiment.tables),
     )

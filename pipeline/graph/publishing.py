@@ -16,6 +16,7 @@ PUBLISHED: dict[str, str] = {
     "search": "search.*",
     "search-validate": "search-validate.*",
 }
+_FIGURES = "figures"  # folder of the report's artifact
 
 
 def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> list[Path]:
@@ -30,10 +31,11 @@ def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: st
         The files in `folder`.
     """
     files = _for_people(stage, artifact, folder, argument, name)
-    if stage == "prepare":  # a split that is no more must not be looked at
-        for picture in (folder / "data").glob(f"{name}-*.png"):
-            if picture.relative_to(folder).as_posix() not in files:
-                picture.unlink(missing_ok=True)
+    # A split or a figure that is no more must not be looked at.
+    made = {"prepare": f"data/{name}-*.png", "report": f"{_FIGURES}/*"}.get(stage)
+    for path in folder.glob(made) if made else ():
+        if path.relative_to(folder).as_posix() not in files:
+            path.unlink(missing_ok=True)
     for file, content in files.items():
         target = folder / file
         if not target.is_file() or target.read_bytes() != content:
@@ -61,6 +63,8 @@ def _for_people(stage: str, artifact: Path, folder: Path, argument: str, name: s
         return {f"data/{name}-{path.name}": path.read_bytes() for path in sheets}
     files = sorted(artifact.glob(PUBLISHED[stage])) if stage in PUBLISHED else []
     found = {path.name: path.read_bytes() for path in files}
+    if stage == "report":
+        found |= {f"{_FIGURES}/{path.name}": path.read_bytes() for path in (artifact / _FIGURES).glob("*")}
     if stage == "search":
         section = (artifact / CHOSEN_HEAD).read_text(encoding="utf-8")
         found[CHOSEN_HEAD] = experiment_of_head(section, folder, argument).encode()

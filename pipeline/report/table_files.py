@@ -11,11 +11,13 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pipeline.config.tables import TablesConfig
+from pipeline.report.enough import enough
 from pipeline.report.tables import Line, coverage, headlines, points, verdicts
 from pipeline.storage.files import write_json, write_text
 
 _RIGHT = frozenset({3, 4, 5, 6, 7})  # columns of numbers
 _NOTHING = "No probe had labelled images to test on: there is nothing to compare. The backbones are made."
+_LATEX_HEAD = r"% Needs \usepackage{booktabs}; names beyond Latin letters need LuaLaTeX or XeLaTeX."
 _SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
 
 
@@ -30,26 +32,28 @@ def write_tables(
     headers, short = _headers(config), _headers(config)[:_SHORT]
     every = [_cells(line, config) for line in lines]
     first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
-    sentences = verdicts(lines, config)
-    parts = [
-        _table(first, short, "simple") if lines else _NOTHING, "\n".join(sentences), coverage(lines)
-    ]  # fmt: skip
+    sentences, behind = verdicts(lines, config), enough(headlines(lines), config)
+    shown = _table(first, short, "simple") if lines else _NOTHING
+    parts = [shown, "\n".join(sentences), coverage(lines), "\n".join(behind)]
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     versions = f"Computed with {', '.join(made_with)}." if made_with else ""
     tables = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
-    parts = [coverage(lines), *tables, versions]
+    parts = [coverage(lines), " ".join(behind), *tables, versions]
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
     said = [*sentences, versions] if versions else sentences
     comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in said)
-    write_text(directory / "table.tex", f"{_table(every, headers, 'latex_booktabs')}\n{comments}")
+    latex = _table(every, headers, "latex_booktabs")
+    write_text(directory / "table.tex", f"{_LATEX_HEAD}\n{latex}\n{comments}")
     write_text(directory / "table.csv", _csv(lines))
     write_json(directory / "table.json", lines)
 
 
 def _table(cells: list[list[str]], headers: list[str], form: str) -> str:
     align = ["right" if column in _RIGHT else "left" for column in range(len(headers))]
+    if form == "github":
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]
     return tabulate(cells, headers, tablefmt=form, disable_numparse=True, colalign=align if cells else None)
 
 
@@ -90,7 +94,8 @@ def _csv(lines: list[Line]) -> str:
     if not lines:
         return ""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(lines[0]), lineterminator="\n")
+    columns = [name for name in lines[0] if name != "floors"]
+    writer = csv.DictWriter(stream, fieldnames=columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(line | {"seeds": " ".join(map(str, line["seeds"]))} for line in lines)
     return stream.getvalue()

@@ -1,11 +1,13 @@
 """Rows of several arms and seeds -> lines of a table, with intervals and differences to the baseline."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.config.tables import TablesConfig
+from pipeline.report.enough import needed_seeds
 from pipeline.report.intervals.of_rows import difference_interval, value_interval
 from pipeline.report.intervals.students_t import half_width
 from pipeline.report.rows import Row
@@ -14,17 +16,21 @@ Line = dict[str, Any]
 NOT_TOLD_APART = "not told apart"
 
 
-def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
+def table_lines(
+    rows: list[Row], config: TablesConfig, num_steps: Mapping[str, int] | None = None
+) -> list[Line]:
     """One line per task, metric and arm; values are fractions.
 
     Args:
         rows: of every arm and seed.
         config: order of arms, baseline, confidence.
+        num_steps: of the pretraining of each arm, as far as it has one.
 
     Returns:
         Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, confidence (of both intervals),
         difference, difference_std, difference_ci_low, difference_ci_high, baseline, seeds, dataset, split,
-        num_images, protocol, higher_is_better, fingerprint. What does not apply is None.
+        num_images, protocol, higher_is_better, fingerprint, num_steps, seeds_to_show, and floors: the
+        interval of the difference to each floor. What does not apply is None.
 
     Raises:
         ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
@@ -40,8 +46,14 @@ def table_lines(rows: list[Row], config: TablesConfig) -> list[Line]:
             line = _line(group, config)
             name = config.compared_with[arm]
             other = sorted(arms.get(name, []), key=lambda row: row.seed) if arm != name else []
-            difference = _difference(group, other, config)
-            lines.append(line | difference | {"baseline": name})
+            line |= _difference(group, other, config) | {"baseline": name}
+            floors = {
+                floor: difference_interval(group, sorted(arms[floor], key=lambda row: row.seed), config)
+                for floor in config.floors
+                if floor in arms and floor != arm
+            }
+            line |= {"num_steps": (num_steps or {}).get(arm), "seeds_to_show": needed_seeds(line)}
+            lines.append(line | {"floors": {floor: list(interval) for floor, interval in floors.items()}})
     return lines
 
 

@@ -43,10 +43,10 @@ def value_interval(group: list[Row], settings: TablesSection) -> Interval:
 def difference_interval(group: list[Row], other: list[Row], settings: TablesSection) -> Interval:
     """Of the mean over seeds of `group` minus that of `other`; (None, None) as in `value_interval`.
 
-    Paired twice: the same seeds, and the same images or resamples of them.
+    Paired by images, or by resamples of them. The seeds of the two sides may be different ones.
     """
     outcomes = _Outcomes.of(group).minus(_Outcomes.of(other))
-    difference = float(np.mean([row.value - base.value for row, base in zip(group, other, strict=True)]))
+    difference = float(np.mean([row.value for row in group]) - np.mean([row.value for row in other]))
     return outcomes.interval(difference, _stream(group[0]), settings)
 
 

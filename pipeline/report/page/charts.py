@@ -58,7 +58,10 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
         "width": _WIDTH - 180,
         "height": {"step": 11},
         "layer": [
-            {"mark": {"type": "rule", "strokeDash": [3, 3]}, "encoding": {"x": {"datum": 0, **x}}},
+            {
+                "mark": {"type": "rule", "strokeDash": [3, 3], "aria": False},
+                "encoding": {"x": {"datum": 0, **x}},
+            },
             {
                 "mark": {"type": "rule", "strokeWidth": 2},
                 "encoding": {

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import FeatureSet, read_features
+from pipeline.report.enough import enough
 from pipeline.report.page import charts
 from pipeline.report.page.feature_views import Neighbours, mapped, neighbours
 from pipeline.report.page.figures import Figure
@@ -68,6 +69,7 @@ class Contents:
     confidence: float
     sentences: list[str]
     summary: str  # the answer in one sentence
+    behind: list[str]  # what it rests on, and what it would need
     lines: list[Line]
     overview: list[OverviewRow]
     differences: Figure | None
@@ -115,6 +117,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         confidence=config.confidence,
         sentences=verdicts(lines, config),
         summary=summary(lines, config),
+        behind=enough(headlines(lines), config),
         lines=lines,
         overview=_overview(headlines(lines), arms, config),
         differences=charts.forest(headlines(lines), arms, config.confidence),

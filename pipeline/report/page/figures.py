@@ -1,4 +1,4 @@
-"""Figures: Vega-Lite specifications, drawn as SVG for the page and as SVG and PNG for papers.
+"""Figures: Vega-Lite specifications, drawn once, for the page and as SVG, PDF and PNG for papers.
 
 Vega-Lite by vl-convert: interactive in a page without a server, by 0.9 MB of JavaScript, and the same
 specification becomes a vector file without a browser. Colours of text and lines are the page's, by CSS:
@@ -6,6 +6,8 @@ one drawing serves light and dark.
 """
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,12 +63,26 @@ class Figure:
         return json.dumps(self.full_spec, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def write_figure(figure: Figure, folder: Path) -> None:
-    """Write `<name>.svg` and `<name>.png`, on white, for papers."""
-    spec = {**figure.full_spec, "config": {**_CONFIG, "background": "white"}}
-    write_text(folder / f"{figure.name}.svg", vl_convert.vegalite_to_svg(spec))
-    with replacing(folder / f"{figure.name}.png") as partial:
-        partial.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
+def write_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write `<name>.svg`, `.pdf` and `.png`, on white, for papers: the page's own drawing."""
+    ground = '<rect width="100%" height="100%" fill="white"/>'
+    start = figure.svg.index(">") + 1
+    svg = figure.svg[:start] + ground + figure.svg[start:]
+    write_text(folder / f"{name}.svg", svg)
+    for kind, content in (("pdf", vl_convert.svg_to_pdf(svg)), ("png", vl_convert.svg_to_png(svg, scale=2))):
+        with replacing(folder / f"{name}.{kind}") as partial:
+            partial.write_bytes(content)
+
+
+def file_names(figures: Sequence[Figure]) -> list[str]:
+    """A name for the files of each figure that LaTeX and every shell take as it is, no name twice."""
+    taken: dict[str, int] = {}
+    names = []
+    for figure in figures:
+        name = re.sub(r"[^A-Za-z0-9]+", "-", figure.name).strip("-") or "figure"
+        taken[name] = taken.get(name, 0) + 1
+        names.append(name if taken[name] == 1 else f"{name}--{taken[name]}")
+    return names
 
 
 def embedding_script() -> str:

@@ -2,40 +2,31 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipeline.report.page.contents import Contents
-from pipeline.report.page.figures import embedding_script, write_figure
+from pipeline.report.page.figures import file_names, write_figure
+from pipeline.report.page.rendering import rendered
 from pipeline.storage.files import write_text
 
 PAGE = "report.html"
 FIGURES = "figures"
-MOST_BYTES = 8 * 2**20
 
 
 def write_page(contents: Contents, directory: Path) -> None:
-    """Write report.html and figures/<name>.{svg,png}.
+    """Write report.html and figures/<name>.{svg,pdf,png}.
 
     Raises:
-        ValueError: the page is larger than MOST_BYTES.
+        ValueError: the page is larger than a page may be.
     """
     text = page_text(contents)
-    if (size := len(text.encode())) > MOST_BYTES:
-        raise ValueError(f"{PAGE}: {size} bytes, expected at most {MOST_BYTES}")
-    folder = directory / FIGURES
-    folder.mkdir(exist_ok=True)
-    for figure in contents.figures:
-        write_figure(figure, folder)
+    for figure, name in zip(contents.figures, file_names(contents.figures), strict=True):
+        write_figure(figure, directory / FIGURES, name)
     write_text(directory / PAGE, text)
 
 
 def page_text(contents: Contents) -> str:
-    """The page; every name in it is escaped."""
-    environment = Environment(
-        loader=PackageLoader("pipeline.report.page", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja").render(page=contents, script=embedding_script())
+    """The page of an experiment.
+
+    Raises:
+        ValueError: it is larger than a page may be.
+    """
+    return rendered("report.html.jinja", contents)

@@ -26,3 +26,16 @@ def test_pictures_of_splits_that_are_no_more_are_removed(tmp_path):
         "detection-val.png",
         "images-train.png",
     ]
+
+
+def test_figures_lie_beside_the_page_and_those_that_are_no_more_are_removed(tmp_path):
+    artifact, folder = tmp_path / "artifact", tmp_path / "results"
+    for file in ("report.html", "figures/training.pdf", "figures/knn-k.png"):
+        (artifact / file).parent.mkdir(parents=True, exist_ok=True)
+        (artifact / file).write_bytes(b"drawn")
+    publish("report", artifact, folder, "x")
+    (artifact / "figures/knn-k.png").unlink()
+    publish("report", artifact, folder, "x")
+    assert [path.name for path in (folder / "figures").iterdir()] == ["training.pdf"]
+    assert (folder / "report.html").read_bytes() == b"drawn"
+    assert is_published("report", artifact, folder, "x")

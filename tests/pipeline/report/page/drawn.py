@@ -57,6 +57,7 @@ def drawn_contents():
         confidence=0.95,
         sentences=[f"hssl - ibot: {NASTY}"],
         summary="hssl against ibot, of 1 tasks: 1 better",
+        behind=[f"Is it enough? {NASTY}"],
         lines=lines,
         overview=[OverviewRow("knn", "top1", lines, [lines[1]])],
         differences=charts.forest(lines, ARMS, 0.95),

@@ -2,9 +2,17 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
+from pipeline.report.comparison.differences import compared
+from pipeline.report.comparison.layouts import Compared, by_arm
+from pipeline.report.comparison.locating import read_all
+from pipeline.report.comparison.page import page_text
+from pipeline.report.comparison.settings import differing
 from pipeline.report.page.writing import write_page
+from tests.pipeline.report.comparison.conftest import datasets  # noqa: F401
+from tests.pipeline.report.comparison.made import publish
 from tests.pipeline.report.page.drawn import NASTY, drawn_contents
 
 playwright = pytest.importorskip(
@@ -32,7 +40,12 @@ def address(tmp_path_factory):
 @pytest.fixture(params=[(390, "light"), (1280, "dark")])
 def opened(browser, address, request):
     """The page, scrolled once through, with what it logged and whom it asked."""
-    width, scheme = request.param
+    page, noted = scrolled(browser, address, *request.param)
+    yield page, noted, request.param[0]
+    page.close()
+
+
+def scrolled(browser, address, width, scheme):
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     noted = []
     page.on("console", lambda message: noted.append(message.text))
@@ -42,8 +55,7 @@ def opened(browser, address, request):
     for drawing in page.query_selector_all(".drawing"):
         drawing.scroll_into_view_if_needed()
         page.wait_for_function("each => each.querySelector('.vega-embed')", arg=drawing)
-    yield page, noted, width
-    page.close()
+    return page, noted
 
 
 def test_nothing_is_logged_or_fetched_and_nothing_sticks_out(opened):
@@ -75,3 +87,22 @@ def test_everything_that_scrolls_or_opens_is_reached_by_the_keyboard(opened):
 def test_names_are_shown_as_they_are(opened):
     page, _, _ = opened
     assert NASTY in page.text_content("#data h3")
+
+
+def test_a_comparison_is_such_a_page_too(browser, tmp_path, datasets):  # noqa: F811
+    right = np.arange(40) % 2 == 0
+    names, outcomes = ("short", "a-name-as-long-as-it-may-be"), {("ibot", 0): right, ("hssl", 0): right}
+    for name in names:
+        publish(tmp_path, name, datasets["first"], outcomes, settings={name: 1})
+    experiments = read_all(names, results=tmp_path, start=tmp_path)
+    differences, refusals = compared(experiments)
+    found = Compared(experiments, differing([each.settings[0] for each in experiments]), differences)
+    text = page_text(found, by_arm(found), by_arm(found, every=True), refusals, command="doit run compare")
+    (tmp_path / "page.html").write_text(text)
+    for width, scheme in ((390, "dark"), (1280, "light")):
+        page, noted = scrolled(browser, (tmp_path / "page.html").as_uri(), width, scheme)
+        assert noted == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.fill("#filter", "hssl")
+        assert page.locator("#results > .scrolls tbody tr:not([hidden])").count() == 1
+        page.close()

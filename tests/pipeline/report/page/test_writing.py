@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -5,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from pipeline.report.page import writing
+from pipeline.report.page import rendering, writing
+from pipeline.report.page.figures import file_names
 from tests.pipeline.report.page.drawn import NASTY, an_image, drawn_contents, picture_size
 
 
@@ -84,14 +86,30 @@ def test_figures_are_files_for_papers_too(tmp_path):
     contents = drawn_contents()
     writing.write_page(contents, tmp_path)
     names = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert names == {f"{figure.name}.{kind}" for figure in contents.figures for kind in ("svg", "png")}
+    figures = (
+        "differences",
+        "training",
+        "classes-knn",
+        "confusion-knn-hssl",
+        "features-hssl",
+        "balance-images",
+    )
+    assert names == {f"{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf")}
+    assert (tmp_path / "figures" / "training.pdf").read_bytes().startswith(b"%PDF-")
     with Image.open(tmp_path / "figures" / "differences.png") as picture:
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-    assert (tmp_path / "report.html").stat().st_size < writing.MOST_BYTES
+    assert (tmp_path / "report.html").stat().st_size < rendering.MOST_BYTES
+
+
+def test_names_of_figures_are_names_of_files():
+    found = [
+        dataclasses.replace(drawn_contents().differences, name=name) for name in ("a b/c%", "a-b_c", "π")
+    ]
+    assert file_names(found) == ["a-b-c", "a-b-c--2", "figure"]
 
 
 def test_a_page_that_nobody_could_open_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "MOST_BYTES", 1000)
+    monkeypatch.setattr(rendering, "MOST_BYTES", 1000)
     with pytest.raises(ValueError, match=r"report\.html: \d+ bytes, expected at most 1000"):
         writing.write_page(drawn_contents(), tmp_path)
     assert not (tmp_path / "report.html").exists()

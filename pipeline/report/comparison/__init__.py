@@ -1,0 +1,1 @@
+"""Finished experiments beside each other, from their published files: nothing is trained."""

@@ -1,0 +1,159 @@
+"""The same task and arm in two experiments: their paired difference, or why there is none."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.tables import TablesSection
+from pipeline.report.comparison.finished import Finished, same_images
+from pipeline.report.intervals.of_rows import difference_interval
+from pipeline.report.tables import Line
+
+# What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.
+_CHOSEN = re.compile(r"[^\s=]+(?= chosen on |: iBOT's own practice)")
+_ENDED = re.compile(r", not converged in \d+ iterations")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An arm in one task: its value in `other` minus that in `reference`, fractions."""
+
+    reference: str
+    other: str
+    arm: str
+    task: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    note: str = ""  # why there is no interval
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a task of two experiments is not compared."""
+
+    reference: str
+    other: str
+    reason: str
+    tasks: tuple[str, ...]  # or a metric or an arm of one
+
+    @property
+    def sentence(self) -> str:
+        """A line for people."""
+        return f"{self.other} and {self.reference} are not compared in {', '.join(self.tasks)}: {self.reason}"
+
+
+def compared(experiments: Sequence[Finished]) -> tuple[list[Difference], list[Refusal]]:
+    """Every later experiment against the first, in each task, metric and arm that both have.
+
+    Returns:
+        Differences in the order of the first one's table; refusals, those of one reason together.
+    """
+    reference, differences = experiments[0], []
+    refused: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for other in experiments[1:]:
+        pairing = _Pairing(reference, other)
+        for line, theirs in _pairs(reference, other):
+            refusal = _absence(reference, other, line) if theirs is None else pairing.refusal(line, theirs)
+            if refusal is None:
+                differences.append(pairing.difference(line, theirs))
+            else:
+                of, reason = refusal
+                refused[other.label, reason][of] = None
+    refusals = [
+        Refusal(reference.label, label, reason, tuple(tasks)) for (label, reason), tasks in refused.items()
+    ]
+    return differences, refusals
+
+
+def same_protocol(text: str) -> str:
+    """How something was measured, without what was chosen for one backbone on validation images."""
+    return _ENDED.sub("", _CHOSEN.sub("?", text))
+
+
+def _images_of(line: Line) -> str:
+    return f"{line['num_images']} of {line['dataset']} {line['split']}"
+
+
+def _key(line: Line) -> tuple[str, str, str]:
+    return line["task"], line["metric"], line["arm"]
+
+
+def _pairs(reference: Finished, other: Finished) -> list[tuple[Line, Line | None]]:
+    """Each line of the first with that of the second; those of the second alone too."""
+    ours, theirs = ({_key(line): line for line in each.lines} for each in (reference, other))
+    return [(line, theirs.get(key)) for key, line in ours.items()] + [
+        (line, None) for key, line in theirs.items() if key not in ours
+    ]
+
+
+def _absence(reference: Finished, other: Finished, line: Line) -> tuple[str, str]:
+    """What one side alone has, and which side."""
+    has = [any(_key(each) == _key(line) for each in of.lines) for of in (reference, other)]
+    having, lacking = (reference, other) if has[0] else (other, reference)
+    reason = f"only in {having.label}"
+    if not any(each["task"] == line["task"] for each in lacking.lines):
+        return line["task"], reason
+    if not any(_key(each)[:2] == _key(line)[:2] for each in lacking.lines):
+        return f"{line['task']} {line['metric']}", reason
+    return f"{line['task']} of {line['arm']}", reason
+
+
+class _Pairing:
+    """Two experiments; what was found of their test images is kept."""
+
+    def __init__(self, reference: Finished, other: Finished):
+        self._reference, self._other = reference, other
+        self._same: dict[Any, bool | None] = {}
+
+    def refusal(self, line: Line, theirs: Line) -> tuple[str, str] | None:
+        """What is not compared, and why; None where two lines are."""
+        images = tuple(map(str, (*self._reference.images(line), *self._other.images(theirs), line["split"])))
+        if images not in self._same:
+            self._same[images] = same_images(self._reference, self._other, line, theirs)
+        if self._same[images] is None:
+            reason = "whether the test images are the same is not known: prepared images or outcomes are gone"
+            return line["task"], reason
+        if not self._same[images]:
+            here, there = map(_images_of, (line, theirs))
+            content = ", with other content" if here == there else ""
+            return line["task"], f"other test images: {there}; {here}{content}"
+        return self._other_protocol(line, theirs)
+
+    def _other_protocol(self, line: Line, theirs: Line) -> tuple[str, str] | None:
+        ours, others = self._reference.protocol(line), self._other.protocol(theirs)
+        # A key that one version does not have says nothing: the protocol's words have to be the same.
+        differs = [key for key in ours if key in others and ours[key] != others[key]]
+        if differs:
+            told = "; ".join(f"{key} {others[key]} and {ours[key]}" for key in differs)
+            return line["task"], f"other protocol: {told}"
+        ours, others = (same_protocol(each["protocol"]) for each in (line, theirs))
+        if ours != others:
+            return f"{line['task']} {line['metric']}", f"other protocol: {others!r}; {ours!r}"
+        return None
+
+    def difference(self, line: Line, theirs: Line) -> Difference:
+        """Of the means over seeds, with its interval over the test images that both share."""
+        low, high, note = None, None, ""
+        try:
+            ours, others = self._reference.rows(line), self._other.rows(theirs)
+            low, high = difference_interval(others, ours, _settings(self._reference))
+            if low is None:
+                note = "no outcome per image"
+        except ValueError as error:
+            note = str(error)
+        value = float(np.float64(theirs["value"]) - line["value"])
+        names = (self._reference.label, self._other.label, line["arm"], line["task"], line["metric"])
+        return Difference(*names, value, low, high, note)
+
+
+def _settings(reference: Finished) -> TablesSection:
+    """The level of the tables, and the resamples of the first."""
+    stated = reference.settings[0].get("tables", {}).get("num_bootstrap")
+    resamples = {"num_bootstrap": stated} if stated else {}
+    return TablesSection(confidence=reference.confidence, **resamples)

@@ -1,0 +1,67 @@
+"""Finding the results of experiments by their names, presets, files or folders."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.config.reading import PRESETS, preset_names
+from pipeline.report.comparison.finished import TABLE, Finished
+
+
+def read_all(arguments: Sequence[str], *, results: Path, start: Path) -> list[Finished]:
+    """Several experiments, each under a name of its own.
+
+    Args:
+        arguments: of each its name, its preset, its file, or the folder that its results are in.
+        results: the results folder.
+        start: a relative path starts here.
+
+    Raises:
+        ValueError: fewer than two, one twice, or without a table (a line for each), or levels of confidence
+            that differ.
+    """
+    found, problems = [], []
+    for argument in arguments:
+        try:
+            found.append(_read(argument, results, start))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    if len({each.folder for each in found}) < max(2, len(found)):
+        raise ValueError(f"experiments={','.join(arguments)}: expected two or more, none of them twice")
+    levels = {each.label: each.confidence for each in found}
+    if len(set(levels.values())) > 1:
+        told = ", ".join(f"{label} {100 * level:g} %" for label, level in levels.items())
+        raise ValueError(f"intervals of different levels: {told}; give them one tables.confidence")
+    names = [each.label for each in found]
+    return [
+        replace(each, label=argument) if names.count(each.label) > 1 else each
+        for each, argument in zip(found, arguments, strict=True)
+    ]
+
+
+def _read(argument: str, results: Path, start: Path) -> Finished:
+    folder = _folder(argument, results, start)
+    if not (folder / TABLE).is_file():
+        raise ValueError(f"{argument}: no {folder / TABLE}; make it: doit run all experiment={argument}")
+    return Finished.read(folder)
+
+
+def _folder(argument: str, results: Path, start: Path) -> Path:
+    """Where the results of an experiment are, or would be."""
+    path = start / Path(argument).expanduser()
+    if (path / TABLE).is_file():
+        return path.resolve()
+    preset = PRESETS / f"{argument}.toml"
+    file = path if path.is_file() else preset if preset.is_file() else None
+    if file is not None:
+        try:
+            return results / str(tomllib.loads(file.read_text(encoding="utf-8-sig")).get("name", file.stem))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{file}: not a TOML file: {error}") from error
+    if not (results / argument).is_dir():
+        presets = ", ".join(preset_names())
+        raise ValueError(f"{argument}: expected a name in {results}, a preset ({presets}) or a file")
+    return results / argument

@@ -1,0 +1,77 @@
+"""A comparison as text for a terminal."""
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from pipeline.report.comparison.differences import Difference, Refusal
+from pipeline.report.comparison.finished import Finished
+from pipeline.report.comparison.layouts import Compared, Table
+
+_MOST_VALUES = 6  # columns with intervals; of more, a terminal shows the values alone
+_WIDTH = 40  # letters of a setting
+
+
+def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Sequence[Refusal]) -> str:
+    """Settings that differ, results, what is not compared and why, and versions."""
+    names = [each.label for each in compared.experiments]
+    keys = [[key, *map(_short, values)] for key, values in compared.settings.items()]
+    parts = [
+        _plain(["setting", *names], keys) if keys else "The settings are equal.",
+        *(_of_table(table) for table in tables),
+        "\n".join(said(compared)),
+        "\n".join(refusal.sentence for refusal in refusals),
+        "\n".join(no_interval(compared.differences)),
+        versions(compared.experiments),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def said(compared: Compared) -> list[str]:
+    """What the intervals are, and what they do not cover."""
+    sentences = []
+    if any(each.low is not None for each in compared.differences):
+        level = 100 * compared.experiments[0].confidence
+        sentences.append(
+            f"Differences are percentage points of the mean over seeds, with the {level:g} % interval over "
+            "the test images that both share. They do not cover the randomness of training."
+        )
+    told = []
+    for each in compared.experiments:
+        seeds = sorted({seed for line in each.lines for seed in line["seeds"]})
+        told.append(f"{each.label} {', '.join(map(str, seeds))}")
+    return [*sentences, f"Seeds: {'; '.join(told)}."]
+
+
+def versions(experiments: Sequence[Finished]) -> str:
+    """A line per experiment: what it was made with, and where its settings are from."""
+    return "\n".join(
+        f"{each.label}: commit {made['commit']}, {made['device']}, python {made['python']}, "
+        f"{made['libraries']}; {made['made']}; settings from {each.settings[1]}"
+        for each in experiments
+        for made in [each.made_with]
+    )
+
+
+def no_interval(differences: Sequence[Difference]) -> list[str]:
+    """Why differences have no interval, each reason once."""
+    found: dict[str, dict[str, None]] = {}
+    for each in differences:
+        if each.note:
+            found.setdefault(each.note, {})[each.task] = None
+    return [f"No interval of {', '.join(tasks)}: {note}" for note, tasks in found.items()]
+
+
+def _of_table(table: Table) -> str:
+    is_wide = len(table.headers) - table.num_names > _MOST_VALUES
+    rows = [[cell[0] if is_wide else " ".join(cell) for cell in row] for row in table.rows]
+    headers = [header.replace(" ", "\n") if is_wide else header for header in table.headers]
+    return _plain(headers, rows)
+
+
+def _plain(headers: list[str], rows: list[list[str]]) -> str:
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"...{text[3 - _WIDTH :]}"

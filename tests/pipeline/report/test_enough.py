@@ -1,0 +1,57 @@
+import numpy as np
+
+from pipeline.config.tables import TablesConfig
+from pipeline.report.enough import enough
+from pipeline.report.tables import headlines, table_lines
+from tests.pipeline.report.test_tables import row
+
+CONFIG = TablesConfig(
+    experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",), floors=("random",)
+)
+
+
+def said(gained, num_steps=None):
+    """Of 100 images each arm gets 50 right, and so many more at each seed."""
+    rows = [
+        row(arm, np.arange(100) < 50 + more, seed)
+        for arm, seeds in gained.items()
+        for seed, more in enumerate(seeds)
+    ]
+    lines = table_lines(rows, CONFIG, num_steps)
+    return lines, enough(headlines(lines), CONFIG)
+
+
+def test_one_seed_says_nothing_of_others():
+    lines, sentences = said({"random": [0], "ibot": [20], "hssl": [30]}, {"ibot": 400, "hssl": 400})
+    assert sentences == [
+        "Is it enough? 1 seed, 400 steps of pretraining, 100 test images. How many seeds would show "
+        "differences of this size cannot be known from one seed."
+    ]
+    assert [line["num_steps"] for line in lines] == [None, 400, 400]
+    assert [line["seeds_to_show"] for line in lines] == [None] * 3
+
+
+def test_several_seeds_say_how_many_would_show_the_difference():
+    # Differences 2, 4 and 6 points: mean 4, deviation 2, an effect of 2: 5 seeds by the usual tables.
+    lines, sentences = said({"random": [0] * 3, "ibot": [20] * 3, "hssl": [22, 24, 26]})
+    assert sentences == [
+        "Is it enough? 3 seeds, 100 test images.",
+        "Seeds that would show a difference of the measured size, by its spread over these seeds "
+        "(power 80 %): hssl - ibot: knn 5.",
+    ]
+    assert lines[-1]["seeds_to_show"] == 5
+
+
+def test_a_floor_that_is_not_beaten_is_named():
+    lines, sentences = said({"random": [1], "ibot": [0], "hssl": [20]})
+    assert sentences[1:] == [
+        "Caution: not shown to be better than random, a network without training: ibot in knn."
+    ]
+    _, sentences = said({"random": [30], "ibot": [30], "hssl": [30]})
+    assert sentences[1].endswith(": hssl and ibot in knn.")
+    assert [sorted(line["floors"]) for line in lines] == [[], ["random"], ["random"]]
+
+
+def test_without_anything_compared_there_is_nothing_to_say():
+    _, sentences = said({"random": [1], "ibot": [0]})
+    assert sentences == []

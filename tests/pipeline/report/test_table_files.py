@@ -1,0 +1,36 @@
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from pipeline.config.tables import TablesConfig
+from pipeline.report.table_files import write_tables
+from pipeline.report.tables import table_lines
+from tests.pipeline.report.test_tables import row
+
+ENGINE = shutil.which("pdflatex") or shutil.which("lualatex") or shutil.which("xelatex")
+NASTY = r"a_b & 50 % {of} #1 $x$ ~ ^ \input{x} <y> |z| 'é' ±"
+
+
+def written(folder, **changes):
+    config = TablesConfig(experiment="e", arms=("ibot", "hssl"), baseline="ibot", subjects=("hssl",))
+    outcomes = {"ibot": np.arange(8) < 4, "hssl": np.arange(8) < 6}
+    rows = [row(arm, of, seed, **changes) for arm, of in outcomes.items() for seed in (0, 1)]
+    write_tables(folder, table_lines(rows, config), config)
+
+
+@pytest.mark.skipif(ENGINE is None, reason="no TeX engine is installed")
+def test_latex_compiles_whatever_the_names_are(tmp_path):
+    written(tmp_path, dataset=NASTY, split=NASTY, protocol=NASTY)
+    document = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}\tiny"
+    (tmp_path / "paper.tex").write_text(document + "\n\\input{table}\n\\end{document}\n")
+    command = [ENGINE, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_latex_says_what_it_needs(tmp_path):
+    written(tmp_path)
+    assert (tmp_path / "table.tex").read_text().startswith(r"% Needs \usepackage{booktabs}; ")
