@@ -1,1 +1,1 @@
-"""What an experiment's networks say of images that it has never seen: vectors, label maps, objects, classes."""
+"""What an experiment's networks say of any images: vectors, label maps, objects, classes."""

@@ -1,7 +1,7 @@
 """Vectors of any number of images, in parts on disk: what was killed goes on, and ends up the same.
 
 Shapes: n images of a part, D channels, N patches. A part is an .npz of `path` (n,), `cls` (n, D) float32,
-`patch_mean` (n, D) float32, maybe `patches` (n, N, D) float32, and path and reason of the images that cannot be
+`patch_mean` (n, D) float32, maybe `patches` (n, N, D) float32, and path and reason of images that cannot be
 decoded.
 """
 

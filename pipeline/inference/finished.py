@@ -13,7 +13,7 @@ _BACKBONES = {"teacher": "backbone.safetensors", "student": "student.safetensors
 
 
 class NotMade(ValueError):
-    """What was asked for is not there; the message names the command that makes it, or the missing section."""
+    """What was asked for is not there; the message names the command that makes it, or the section."""
 
 
 @dataclass(frozen=True)

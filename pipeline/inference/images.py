@@ -126,7 +126,9 @@ class Decoding:
         if entry.problem is not None:
             raise UndecodableImage(entry.problem)
         try:
-            content = entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
+            content = (
+                entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
+            )
         except OSError as error:
             raise UndecodableImage(f"cannot be read: {error.strerror or error}") from error
         if not isinstance(content, bytes):
