@@ -63,7 +63,7 @@ def _run(options: dict[str, str]) -> None:
     from pipeline.runtime.start_jittor import start
 
     start(experiment.runtime.device, experiment.runtime.threads, say=lambda text: print(text, flush=True))
-    embedding, about = _opened(arm, source, decoding, images, experiment.runtime, with_patches)
+    embedding, about = opened(arm, source, decoding, images, experiment.runtime, with_patches)
     num_done = finished_images(embedding, folder)
     if num_done:
         print(f"goes on after {num_done} images, from {folder}")
@@ -86,7 +86,7 @@ def _run(options: dict[str, str]) -> None:
         print(f"{num_bad} images cannot be decoded; why: {quarantine}")
 
 
-def _opened(
+def opened(
     arm: Arm, source: Source, decoding: Decoding, images: str, runtime, with_patches: bool
 ) -> tuple[Embedding, dict]:
     """The network on the images, and what is to be known of its vectors."""

@@ -71,7 +71,7 @@ class Finished:
             for node in self.project.main
             if node.stage == "features" and (node.key.arm, node.key.seed) == (arm, seed)
         )
-        prepared, folder = (self._directory(node.inputs[name]) for name in ("data", "backbone"))
+        folder, prepared = (self._directory(node.inputs[name]) for name in ("backbone", "data"))
         return Arm(folder / _BACKBONES[node.config.weights], prepared, node.config)
 
     def fine_tuned(self, stage: str, section: str, arm: str, seed: int, run: str | None) -> FineTuned:
