@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pipeline.datasets.source import Source
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
+from pipeline.graph.stage_runner import is_refusal
 from pipeline.inference.crops import View
 from pipeline.inference.embedding import Embedding, embed, finished_images, unusable
 from pipeline.inference.finished import Arm, Finished
@@ -32,7 +33,9 @@ def main(arguments: list[str]) -> int:
     try:
         options = read_options(arguments, known=_OPTIONS, needed=("arm", "data"), usage=_USAGE)
         _run(options)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except Exception as error:
+        if not is_refusal(error):
+            raise
         print(f"\n{error}", file=sys.stderr)
         return 1
     return 0
@@ -43,7 +46,7 @@ def _run(options: dict[str, str]) -> None:
     with_patches = choice(options, "patches", ("yes", "no"), "no") == "yes"
     if with_patches and form == "csv":
         raise UsageError("patches=yes: a .csv holds no patch tokens; take format=npz or format=parquet")
-    data = options["data"]
+    data = str(Path(options["data"]).expanduser())
     target = Path(options.get("out") or f"{Path(data).resolve().name}-{options['arm']}.{form}").expanduser()
     if target.exists():
         raise UsageError(f"{target} is there already; name another file by out=")

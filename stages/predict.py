@@ -7,6 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
+from pipeline.graph.stage_runner import is_refusal
 from pipeline.inference.finished import Finished
 from pipeline.inference.images import Decoding, open_images
 from pipeline.inference.options import UsageError, choice, read_options
@@ -32,14 +33,16 @@ def main(arguments: list[str]) -> int:
     try:
         options = read_options(arguments, known=_OPTIONS, needed=("task", "arm", "data"), usage=_USAGE)
         _run(options)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except Exception as error:
+        if not is_refusal(error):
+            raise
         print(f"\n{error}", file=sys.stderr)
         return 1
     return 0
 
 
 def _run(options: dict[str, str]) -> None:
-    task, data = choice(options, "task", tuple(_TASKS)), options["data"]
+    task, data = choice(options, "task", tuple(_TASKS)), str(Path(options["data"]).expanduser())
     num_overlays, lowest_score = _num_overlays(options), _score(options)
     default = f"{Path(data).resolve().name}-{task}-{options['arm']}"
     target = Path(options.get("out") or default).expanduser().resolve()
