@@ -15,6 +15,7 @@ from pipeline.config.dense import (
     DetectViewConfig,
     FinetuneSchedule,
     SegmentConfig,
+    SegmentHeadConfig,
     SegmentViewConfig,
 )
 from pipeline.config.finetune import ClassificationSchedule, ClassificationViewConfig, FinetuneConfig
@@ -78,7 +79,14 @@ def test_label_maps_have_the_miou_of_the_evaluation(backbone, tmp_path):
     trained.mkdir()
     view = SegmentViewConfig(crop_size=24, resize=(24, 60), inference="slide", stride=13, photometric=False)
     config = SegmentConfig(
-        head="linear", frozen=False, view=view, schedule=SCHEDULE, seed=0, num_bootstrap=9, num_pictures=0
+        head="linear",
+        frozen=False,
+        heads=SegmentHeadConfig(width=16, auxiliary_width=8),
+        view=view,
+        schedule=SCHEDULE,
+        seed=0,
+        num_bootstrap=9,
+        num_pictures=0,
     )
     segment.run(config, trained, backbone=backbone, data=data, runtime=RUNTIME)
     dataset, rows = predicted("segment", trained, "model.safetensors", data, output)
