@@ -125,6 +125,29 @@ def _ask(stage, names, problem):
     return TaskFailed(problem) if code else None
 
 
+def _in_users_folder(program, names, problem):
+    """Run a program of stages/ where the user is: relative paths that it is given start there."""
+    given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", f"stages.{program}", *given]
+    # In a group of its own: when doit is ended, so is what it started.
+    code = run_in_group(command, cwd=STARTED_IN, environment=environment, show=partial(os.write, 1))
+    return TaskFailed(problem) if code else None
+
+
+def task_embed():
+    """Vectors of any images: embed arm=hssl data=FOLDER format=npz|csv|parquet patches=yes out=FILE"""
+    names = ("arm", "data", "format", "experiment", "seed", "out", "patches")
+    return {"actions": [lambda: _in_users_folder("embed", names, "no vectors were written")]}
+
+
+def task_predict():
+    """What fine-tuned models say of any images: predict task=segment|detect|classify arm=hssl data=FOLDER"""
+    names = ("task", "arm", "data", "experiment", "seed", "run", "out", "overlays", "score")
+    return {"actions": [lambda: _in_users_folder("predict", names, "no predictions were written")]}
+
+
 def task_benchmark():
     """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
 

@@ -1,0 +1,70 @@
+"""Evaluation crops of any images, batch by batch; what cannot be decoded is named and left out.
+
+Shapes: b images of a batch, S pixels.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets.decode import UndecodableImage
+from pipeline.datasets.source import Entry, Source
+from pipeline.inference.images import Decoding
+from pipeline.training.prefetch import prefetch
+from pipeline.transforms.evaluation import center_crops
+
+
+@dataclass(frozen=True)
+class View:
+    """The central crop that an experiment evaluates by."""
+
+    resize: int  # pixels, short side
+    crop_size: int  # pixels, square
+    mean: np.ndarray  # (3,) of the channels in [0, 1]
+    std: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """The crops of some consecutive entries."""
+
+    images: np.ndarray  # (batch_size, 3, S, S) float32; black where there is no image
+    is_good: np.ndarray  # (b,) bool
+    paths: list[str]  # (b,)
+    reasons: list[tuple[str, str]]  # path and why, of those that are not good
+
+
+def crop_batches(
+    source: Source,
+    entries: Iterable[Entry],
+    decoding: Decoding,
+    view: View,
+    *,
+    batch_size: int,
+    num_threads: int,
+) -> Iterator[Crops]:
+    """The crops of the entries, in order, made ahead in threads.
+
+    An entry keeps its place in its batch whether or not others can be decoded. A thread holds one decoded
+    image at a time: a batch of large photographs would not fit into memory.
+    """
+    entries = iter(entries)
+    batches = iter(lambda: list(itertools.islice(entries, batch_size)), [])
+
+    def load(batch: list[Entry]) -> Crops:
+        images = np.zeros((batch_size, 3, view.crop_size, view.crop_size), np.float32)
+        is_good, reasons = np.ones(len(batch), bool), []
+        for place, entry in enumerate(batch):
+            try:
+                pixels = decoding.pixels(source, entry, view.resize)
+                images[place] = center_crops(
+                    [pixels], view.resize, view.crop_size, mean=view.mean, std=view.std
+                )[0]
+            except UndecodableImage as error:
+                is_good[place] = False
+                reasons.append((entry.path, str(error)))
+        return Crops(images, is_good, [entry.path for entry in batch], reasons)
+
+    return prefetch(load, batches, num_threads=num_threads, depth=num_threads + 2)

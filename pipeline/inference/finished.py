@@ -1,0 +1,127 @@
+"""What an experiment has finished: its backbones and its fine-tuned models."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config.experiment import Experiment
+from pipeline.config.stages import FeaturesConfig
+from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.nodes import Node
+
+# The weights that `features.weights` names -> their file.
+_BACKBONES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
+
+
+class NotMade(ValueError):
+    """What was asked for is not there; the message names the command that makes it, or the section."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One backbone of an experiment, and how its features are computed there."""
+
+    backbone: Path  # file
+    prepared: Path  # the experiment's own images
+    config: FeaturesConfig
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """One model that an experiment has fine-tuned."""
+
+    label: str  # of the stage that trained it
+    folder: Path
+    prepared: Path  # what it was trained on
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An experiment's finished stages.
+
+    Args:
+        argument: names the experiment on the command line.
+    """
+
+    argument: str
+    experiment: Experiment
+    project: ExperimentGraph
+
+    def seed(self, text: str | None) -> int:
+        """The seed that `seed=` names; without it the experiment's first.
+
+        Raises:
+            NotMade: the experiment has no such seed.
+        """
+        seeds = self.experiment.seeds
+        found = [seed for seed in seeds if text in (None, str(seed))]
+        if not found:
+            known = ", ".join(map(str, seeds))
+            raise NotMade(f"seed={text}: expected a seed of {self.experiment.name} ({known})")
+        return found[0]
+
+    def arm(self, arm: str, seed: int) -> Arm:
+        """An arm's backbone.
+
+        Raises:
+            NotMade: the experiment has no such arm, or has not made it yet.
+        """
+        self._check_arm(arm)
+        node = next(
+            node
+            for node in self.project.main
+            if node.stage == "features" and (node.key.arm, node.key.seed) == (arm, seed)
+        )
+        folder, prepared = (self._directory(node.inputs[name]) for name in ("backbone", "data"))
+        return Arm(folder / _BACKBONES[node.config.weights], prepared, node.config)
+
+    def fine_tuned(self, stage: str, section: str, arm: str, seed: int, run: str | None) -> FineTuned:
+        """A model that `segment`, `detect` or `finetune` has trained.
+
+        Args:
+            section: of the experiment's file, which asks for such models.
+            run: which; None: the last of the experiment's runs whose backbone was fine-tuned, else the last;
+                of classifiers that of the largest share of the labels.
+
+        Raises:
+            NotMade: there is no such section, arm or run, or the stage has not run, or trained nothing.
+        """
+        self._check_arm(arm)
+        name = self.experiment.name
+        if getattr(self.experiment, section) is None:
+            raise NotMade(
+                f"{name} has no section [{section}], so no model for this task; add it, then: "
+                f"doit run {stage} experiment={self.argument}"
+            )
+        nodes = [
+            node
+            for node in self.project.main
+            if node.stage == stage and (node.key.arm, node.key.seed) == (arm, seed)
+        ]
+        if run is not None:
+            known = [node.key.run for node in nodes if node.key.run]
+            nodes = [node for node in nodes if node.key.run == run]
+            if not nodes:
+                raise NotMade(f"run={run}: expected one of {name}'s {section} ({', '.join(known) or 'none'})")
+        node = max(nodes, key=_preference)
+        folder, prepared = self._directory(node), self._directory(node.inputs["data"])
+        reason = folder / "no_rows.txt"
+        if reason.is_file():
+            raise NotMade(f"{node.label} trained no model: {reason.read_text(encoding='utf-8').strip()}")
+        return FineTuned(node.label, folder, prepared)
+
+    def _check_arm(self, arm: str) -> None:
+        if arm not in self.experiment.arms:
+            known = ", ".join(self.experiment.arms)
+            raise NotMade(f"arm={arm}: expected an arm of {self.experiment.name} ({known})")
+
+    def _directory(self, node: Node) -> Path:
+        if reason := self.project.graph.fault(node):
+            raise NotMade(
+                f"{node.label} of {self.experiment.name} is not finished ({reason}): "
+                f"doit run {node.label} experiment={self.argument}"
+            )
+        return self.project.graph.directory(node)
+
+
+def _preference(node: Node) -> tuple[bool, float]:
+    return "frozen" not in (node.key.run or ""), node.key.share or 1.0

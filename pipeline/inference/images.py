@@ -1,0 +1,141 @@
+"""Images of any folder or file, without labels, decoded as those of the experiment were."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.catalog import open_source
+from pipeline.datasets.decode import UndecodableImage, decode, rgb_from_array
+from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.listing import listing_digest
+from pipeline.datasets.source import Entry, Source, max_file_bytes
+from pipeline.datasets.tree import walk
+from pipeline.storage.files import read_json
+
+
+class EveryImage:
+    """Every image file below a folder, whatever its folders are called; hidden ones are passed over."""
+
+    access = "random"
+    annotation = "class"
+    class_names = None
+    num_outside = 0
+    notes = ()
+
+    def __init__(self, root: Path, *, max_bytes: int) -> None:
+        self._root = root
+        self.read = ImageFolder(root, max_bytes=max_bytes).read
+
+    @cached_property
+    def _listing(self) -> tuple[int, str]:
+        num_images, hasher = 0, hashlib.sha256()
+        for folder, _, files in walk(self._root):
+            hasher.update(b"%b\0" % os.fsencode(folder))
+            for file in files:
+                if is_image_name(file.name):
+                    num_images += 1
+                    hasher.update(b"%b\0%b\0" % (os.fsencode(file.name), _facts(file).encode()))
+        return num_images, hasher.hexdigest()
+
+    def __len__(self) -> int:
+        return self._listing[0]
+
+    @property
+    def digest(self) -> str:
+        """Of path, size and modification time of every image, and of nothing else in the folder."""
+        return self._listing[1]
+
+    def entries(self) -> Iterator[Entry]:
+        """In the order of `path_order`, one folder in memory at a time."""
+        for folder, _, files in walk(self._root):
+            for file in files:
+                if is_image_name(file.name):
+                    yield Entry(f"{folder}/{file.name}" if folder else file.name)
+
+
+def _facts(file: os.DirEntry) -> str:
+    try:
+        status = file.stat()
+    except OSError:
+        return "unreadable"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def open_images(data: str, max_pixels: int) -> Source:
+    """All images of a folder; where it holds no image file, or of a file, what the readers of `prepare` find.
+
+    Args:
+        data: as `data.source`, of any format.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        ValueError: it holds no image, is of no known format, or damaged.
+    """
+    if Path(data).is_dir():
+        folder = EveryImage(Path(data), max_bytes=max_file_bytes(max_pixels))
+        if len(folder):
+            return folder
+    _, source = open_source(DataConfig(source=data, max_pixels=max_pixels))
+    if len(source) == 0:
+        raise ValueError(f"data={data}: no images found")
+    return source
+
+
+def images_digest(source: Source, data: str, memo: Path) -> str:
+    """Digest that tells whether `data` holds the same images as before.
+
+    Args:
+        source: what `open_images` made of `data`.
+        memo: see `listing_digest`.
+    """
+    return source.digest if isinstance(source, EveryImage) else listing_digest(DataConfig(source=data), memo)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How images become pixels."""
+
+    max_pixels: int
+    grey_range: tuple[float, float] | None  # of 16-bit grey
+    # A JPEG may be decoded at a part of its size. The experiment's are where its pixels are not stored.
+    reduced: bool
+
+    @classmethod
+    def of_prepared(cls, prepared: Path) -> "Decoding":
+        """As the images of a prepared data set come to its experiment."""
+        summary = read_json(prepared / "summary.json")
+        grey_range = summary["grey_range"] and tuple(summary["grey_range"])
+        return cls(summary["max_pixels"], grey_range, reduced=not summary["stored"])
+
+    def pixels(self, source: Source, entry: Entry, at_least: int | None = None) -> np.ndarray:
+        """(H, W, 3) uint8.
+
+        Args:
+            at_least: short side in pixels that is enough; None: the image's own size.
+
+        Raises:
+            UndecodableImage: the message is the reason.
+        """
+        if entry.problem is not None:
+            raise UndecodableImage(entry.problem)
+        try:
+            content = (
+                entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
+            )
+        except OSError as error:
+            raise UndecodableImage(f"cannot be read: {error.strerror or error}") from error
+        if not isinstance(content, bytes):
+            return rgb_from_array(content)
+        return decode(
+            content,
+            max_pixels=self.max_pixels,
+            at_least=at_least if self.reduced else None,
+            grey_range=self.grey_range,
+        )

@@ -1,0 +1,36 @@
+"""Options of a command, as `doit run` hands them on: name=value."""
+
+from collections.abc import Iterable, Sequence
+
+
+class UsageError(ValueError):
+    """A command cannot be understood; the message says how it is written."""
+
+
+def read_options(
+    arguments: Iterable[str], *, known: Sequence[str], needed: Sequence[str], usage: str
+) -> dict[str, str]:
+    """The options by name, those without a value left out.
+
+    Raises:
+        UsageError: an option is unknown, or a needed one is missing.
+    """
+    options = dict(argument.partition("=")[::2] for argument in arguments)
+    options = {name: value for name, value in options.items() if value}
+    if unknown := sorted(options.keys() - set(known)):
+        raise UsageError(f"unknown option {unknown[0]}=; {usage}")
+    if missing := [name for name in needed if name not in options]:
+        raise UsageError(f"missing option {missing[0]}=; {usage}")
+    return options
+
+
+def choice(options: dict[str, str], name: str, choices: Sequence[str], default: str | None = None) -> str:
+    """The value of an option that is one of several words.
+
+    Raises:
+        UsageError: another word.
+    """
+    value = options.get(name, default)
+    if value not in choices:
+        raise UsageError(f"{name}={value}: expected one of {', '.join(choices)}")
+    return value

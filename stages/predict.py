@@ -1,0 +1,133 @@
+"""`doit run predict task=segment arm=hssl data=FOLDER`: label maps, objects or classes of any images."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
+from pipeline.graph.stage_runner import is_refusal
+from pipeline.inference.finished import Finished
+from pipeline.inference.images import Decoding, open_images
+from pipeline.inference.options import UsageError, choice, read_options
+from pipeline.storage.files import new_folder, read_json, write_csv
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+_OPTIONS = ("task", "arm", "data", "experiment", "seed", "run", "out", "overlays", "score")
+_USAGE = (
+    "usage: doit run predict task=segment|detect|classify arm=hssl data=FOLDER [experiment=quickstart] "
+    "[seed=0] [run=uper-finetuned] [out=FOLDER] [overlays=20|all] [score=0.3]"
+)
+# Task -> the stage that trains its models, the section that asks for them, their file.
+_TASKS = {
+    "segment": ("segment", "segmentation", "model.safetensors"),
+    "detect": ("detect", "detection", "model.safetensors"),
+    "classify": ("finetune", "finetune", "classifier.safetensors"),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the predictions; return the exit code."""
+    try:
+        options = read_options(arguments, known=_OPTIONS, needed=("task", "arm", "data"), usage=_USAGE)
+        _run(options)
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: dict[str, str]) -> None:
+    task, data = choice(options, "task", tuple(_TASKS)), str(Path(options["data"]).expanduser())
+    num_overlays, lowest_score = _num_overlays(options), _score(options)
+    default = f"{Path(data).resolve().name}-{task}-{options['arm']}"
+    target = Path(options.get("out") or default).expanduser().resolve()
+    if target.exists():
+        raise UsageError(f"{target} is there already; name another folder by out=")
+    if target.is_relative_to(Path(data).resolve()):
+        raise UsageError(f"out={target} lies in data={data}: its pictures would be taken for images")
+    named = options.get("experiment", "quickstart")
+    argument, experiment = read_argument(named, Path.cwd())
+    RESULTS.mkdir(exist_ok=True)
+    finished = Finished(named, experiment, ExperimentGraph(argument, experiment, root=ROOT, results=RESULTS))
+    seed = finished.seed(options.get("seed"))
+    stage, section, file = _TASKS[task]
+    found = finished.fine_tuned(stage, section, options["arm"], seed, options.get("run"))
+    decoding = Decoding.of_prepared(found.prepared)
+    source = open_images(data, decoding.max_pixels)
+    print(f"{len(source)} images, model of {found.label}: {found.folder / file}")
+    runtime = experiment.runtime
+    from pipeline.runtime.start_jittor import start
+
+    start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
+    from pipeline import kernels
+    from pipeline.inference.models import open_model
+    from pipeline.inference.predicting import Predictions
+
+    kernels.use(runtime.kernels)
+    model = open_model(found.folder / file, task)
+    num_bad = 0
+    with (
+        new_folder(target) as folder,
+        tqdm(desc=task, unit="image", total=len(source), dynamic_ncols=True) as bar,
+    ):
+
+        def progress(num_images: int, num_unusable: int) -> None:
+            nonlocal num_bad
+            num_bad += num_unusable
+            if num_bad:
+                bar.set_postfix_str(f"{num_bad} cannot be decoded", refresh=False)
+            bar.update(num_images)
+
+        predictions = Predictions(
+            model,
+            source,
+            decoding,
+            folder,
+            read_json(found.prepared / "summary.json")["category_ids"],
+            runtime.num_threads,
+            num_overlays,
+            lowest_score,
+            progress,
+        )
+        write = {
+            "segment": predictions.segment,
+            "detect": predictions.detect,
+            "classify": predictions.classify,
+        }
+        bad = write[task]()
+        write_csv(folder / "quarantine.csv", [("path", "reason"), *bad])
+        folder.chmod(0o755)
+        if num_bad == len(source):
+            shutil.copy(folder / "quarantine.csv", kept := target.with_name(f"{target.name}.quarantine.csv"))
+            raise ValueError(f"data={data}: none of {num_bad} images can be decoded; see {kept}")
+    print(f"wrote {target}: {', '.join(sorted(path.name for path in target.iterdir()))}")
+    if num_bad:
+        print(f"{num_bad} images cannot be decoded; why: {target / 'quarantine.csv'}")
+
+
+def _num_overlays(options: dict[str, str]) -> int | None:
+    """How many images are drawn; None: all."""
+    text = options.get("overlays", "20")
+    if text != "all" and not text.isdecimal():
+        raise UsageError(f"overlays={text}: expected a number of images, or all")
+    return None if text == "all" else int(text)
+
+
+def _score(options: dict[str, str]) -> float:
+    text = options.get("score", "0.3")
+    try:
+        score = float(text)
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise UsageError(f"score={text}: expected a number from 0 to 1")
+    return score
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
