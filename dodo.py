@@ -36,6 +36,13 @@ DOIT_CONFIG = {
 }
 
 
+def _in_the_users_folder(module, *arguments):
+    """Run a program where doit was started, so that paths count from there; return its exit code."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.call([sys.executable, "-m", module, *arguments], cwd=STARTED_IN, env=environment)
+
+
 def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
 
@@ -95,14 +102,21 @@ def task_init():
     """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
 
     def write():
-        start = Path(doit.get_initial_workdir() or ".")
         options = {name: doit.get_var(name) for name in ("data", "hours", "out") if doit.get_var(name)}
-        given = [f"{name}={value}" for name, value in options.items()]
-        command = [sys.executable, "-m", "stages.init", *given]
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        code = subprocess.call(command, cwd=start, env=environment)
+        code = _in_the_users_folder("stages.init", *(f"{name}={value}" for name, value in options.items()))
         return TaskFailed("no experiment was written") if code else None
+
+    return {"actions": [write]}
+
+
+def task_export():
+    """Write an arm's base for timm, torch, hf, onnx or jittor, checked there: export arm=hssl format=timm"""
+
+    def write():
+        names = ("arm", "format", "seed", "out")
+        given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
+        code = _in_the_users_folder("stages.export", *given, f"experiment={ARGUMENT}")
+        return TaskFailed("nothing was exported") if code else None
 
     return {"actions": [write]}
 
