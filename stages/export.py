@@ -1,7 +1,8 @@
-"""`doit run export arm=hssl [format=timm] [seed=0] [out=FOLDER] [experiment=NAME]`: a base for other projects."""
+"""`doit run export arm=hssl [format=timm] [seed=0] [out=FOLDER] [experiment=NAME]`: for other projects."""
 
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.config.experiment import Experiment
@@ -10,12 +11,13 @@ from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.formats import FORMATS
 from pipeline.export.trained import TrainedBase, trained_base
+from pipeline.graph.subprocesses import end_on_signal
 from pipeline.storage.files import new_folder
 from pipeline.weights.error import WeightsError
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 _NUM_IMAGES = 8  # that both sides are run on
-_USAGE = "usage: doit run export arm=hssl [format=timm|torch|hf|onnx|jittor] [seed=0] [out=FOLDER] [experiment=NAME]"
+_USAGE = f"usage: doit run export arm=hssl [format={'|'.join(FORMATS)}] [seed=0] [out=FOLDER]"
 
 
 def main(arguments: list[str]) -> int:
@@ -67,6 +69,9 @@ def export(experiment: Experiment, trained: TrainedBase, form: str, target: Path
     )
     if view.crop_size != size:
         print(f"evaluated at {view.crop_size} px, written for the {size} px that the base is made for")
+    needed = FORMATS[form].needs
+    if needed and find_spec(needed) is None:
+        raise ExportError(f"format={form} is written with {needed}, which is missing; pip install {needed}")
     with new_folder(target) as partial:
         shutil.copymode(target.parent, partial)  # not only for its owner
         for line in FORMATS[form].write(base, partial):
@@ -78,4 +83,5 @@ def export(experiment: Experiment, trained: TrainedBase, form: str, target: Path
 
 
 if __name__ == "__main__":
+    end_on_signal()
     sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "timm": Format(write_timm),
-    "torch": Format(write_torch),
+    "torch": Format(write_torch, needs="torch"),
     "hf": Format(write_hugging_face),
     "onnx": Format(write_onnx, needs="onnx"),
     "jittor": Format(write_jittor),

@@ -1,7 +1,7 @@
 """What other projects compute from an exported folder, with their own code.
 
 Shapes: B images of S pixels, h x h places of the last map, D channels. Every function here takes the folder,
-the base and pixels (B, 3, S, S) float32 in [0, 1], and norms them as the files say, so that a wrong mean shows.
+the base and pixels (B, 3, S, S) float32 in [0, 1], and norms them as the files say: a wrong mean shows.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) 
     """The same folder by AutoModel and AutoImageProcessor."""
     from transformers import AutoImageProcessor, AutoModel
 
-    settings = AutoImageProcessor.from_pretrained(folder, use_fast=False).data_config
+    settings = AutoImageProcessor.from_pretrained(folder).data_config
     model = AutoModel.from_pretrained(folder).timm_model
     return _of_timm(model, _normed(pixels, settings["mean"], settings["std"]))
 

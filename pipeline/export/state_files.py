@@ -1,5 +1,6 @@
 """State dictionaries by timm's names, as PyTorch and as Jittor load them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +20,30 @@ state = jittor.load("{{folder}}/backbone.pkl")  # by the names of timm's {call}"
 
 
 def write_torch(base: DescribedBase, folder: Path) -> tuple[str, ...]:
-    """Write backbone.pth and README.md."""
-    return _write(base, folder, TORCH_FILE, "pytorch", _USE_TORCH)
+    """Write backbone.pth and README.md, by PyTorch: what Jittor writes under that name it refuses to load."""
+    import torch
+
+    def save(state: dict[str, np.ndarray], path: Path) -> None:
+        torch.save({name: torch.from_numpy(array) for name, array in state.items()}, path)
+
+    return _write(base, folder, TORCH_FILE, "pytorch", _USE_TORCH, save)
 
 
 def write_jittor(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     """Write backbone.pkl and README.md."""
-    return _write(base, folder, JITTOR_FILE, "jittor", _USE_JITTOR)
-
-
-def _write(base: DescribedBase, folder: Path, name: str, library: str, use: str) -> tuple[str, ...]:
     import jittor
 
+    def save(state: dict[str, np.ndarray], path: Path) -> None:
+        jittor.save(state, str(path))
+
+    return _write(base, folder, JITTOR_FILE, "jittor", _USE_JITTOR, save)
+
+
+def _write(
+    base: DescribedBase, folder: Path, name: str, library: str, use: str, save: Callable[[dict, Path], None]
+) -> tuple[str, ...]:
     timm = timm_base(base.config, base.arrays)
-    # Jittor writes PyTorch's zip form where the name ends in .pth.
-    state = {key: np.ascontiguousarray(array) for key, array in timm.arrays.items()}
-    jittor.save(state, str(folder / name))
+    save({key: np.ascontiguousarray(array) for key, array in timm.arrays.items()}, folder / name)
     arguments = "".join(f", {key}={value!r}" for key, value in timm.arguments.items())
     if timm.group_channels is not None:
         groups = timm.group_channels

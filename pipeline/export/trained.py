@@ -60,6 +60,7 @@ def _whole(node: Node, folder: Path) -> Path:
         raise ExportError(f"{directory}: {reason}; again: doit run {node.label}")
     if stamp.get("config") != node.config.model_dump(mode="json"):
         raise ExportError(
-            f"{directory}: made before the experiment's configuration was changed; first: doit run {node.label}"
+            f"{directory}: made before the experiment's configuration was changed; "
+            f"first: doit run {node.label}"
         )
     return directory.resolve()
