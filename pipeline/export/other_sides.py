@@ -68,7 +68,9 @@ def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vect
     timm = timm_base(base.config, base.arrays)
     arguments: dict[str, Any] = dict(timm.arguments)
     if timm.group_channels is not None:
-        arguments["norm_layer"] = lambda dim: torch.nn.GroupNorm(dim // timm.group_channels, dim)
+        arguments["norm_layer"] = lambda dim, **given: torch.nn.GroupNorm(
+            dim // timm.group_channels, dim, **given
+        )
     model = library.create_model(timm.architecture, num_classes=0, **arguments)
     model.load_state_dict(torch.load(folder / TORCH_FILE, weights_only=True))
     return _of_timm(model, _normed(pixels, base.mean, base.std))

@@ -47,7 +47,8 @@ def _write(
     arguments = "".join(f", {key}={value!r}" for key, value in timm.arguments.items())
     if timm.group_channels is not None:
         groups = timm.group_channels
-        arguments += f", norm_layer=lambda channels: torch.nn.GroupNorm(channels // {groups}, channels)"
+        norm = f"torch.nn.GroupNorm(dim // {groups}, dim, **given)"
+        arguments += f", norm_layer=lambda dim, **given: {norm}"
     call = f'"{timm.architecture}", num_classes=0{arguments}'
     write_card(folder, base, library=library, use=use.format(call=call))
     return timm.said

@@ -46,6 +46,6 @@ def timm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> Tim
         group_channels=_GROUP_CHANNELS,
         said=(
             "group norm of 16 channels a group: build the network with "
-            f"norm_layer=lambda channels: GroupNorm(channels // {_GROUP_CHANNELS}, channels)",
+            f"norm_layer=lambda dim, **given: GroupNorm(dim // {_GROUP_CHANNELS}, dim, **given)",
         ),
     )
