@@ -36,6 +36,13 @@ DOIT_CONFIG = {
 }
 
 
+def _in_the_users_folder(module, *arguments):
+    """Run a program where doit was started, so that paths count from there; return its exit code."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.call([sys.executable, "-m", module, *arguments], cwd=STARTED_IN, env=environment)
+
+
 def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
 
@@ -105,47 +112,47 @@ def task_doctor():
     return {"actions": [examine]}
 
 
+def _in_users_folder(program, names, problem):
+    """A task that runs a program of stages/ where the user is: relative paths start there."""
+
+    def act():
+        given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", f"stages.{program}", *given]
+        # In a group of its own: when doit is ended, so is what it started.
+        code = run_in_group(command, cwd=STARTED_IN, environment=environment, show=partial(os.write, 1))
+        return TaskFailed(problem) if code else None
+
+    return {"actions": [act]}
+
+
 def task_init():
     """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
-
-    return {"actions": [partial(_ask, "init", ("data", "hours", "out"), "no experiment was written")]}
+    return _in_users_folder("init", ("data", "hours", "out"), "no experiment was written")
 
 
 def task_compare():
     """Compare finished experiments: compare experiments=A,B by=arm|dataset|config out=FILE.html"""
-    return {"actions": [partial(_ask, "compare", ("experiments", "by", "out"), "nothing was compared")]}
-
-
-def _ask(stage, names, problem):
-    """Run a command where the user is, with the options of the command line."""
-    given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    code = subprocess.call([sys.executable, "-m", f"stages.{stage}", *given], cwd=STARTED_IN, env=environment)
-    return TaskFailed(problem) if code else None
-
-
-def _in_users_folder(program, names, problem):
-    """Run a program of stages/ where the user is: relative paths that it is given start there."""
-    given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", f"stages.{program}", *given]
-    # In a group of its own: when doit is ended, so is what it started.
-    code = run_in_group(command, cwd=STARTED_IN, environment=environment, show=partial(os.write, 1))
-    return TaskFailed(problem) if code else None
+    return _in_users_folder("compare", ("experiments", "by", "out"), "nothing was compared")
 
 
 def task_embed():
     """Vectors of any images: embed arm=hssl data=FOLDER format=npz|csv|parquet patches=yes out=FILE"""
     names = ("arm", "data", "format", "experiment", "seed", "out", "patches")
-    return {"actions": [lambda: _in_users_folder("embed", names, "no vectors were written")]}
+    return _in_users_folder("embed", names, "no vectors were written")
 
 
 def task_predict():
     """What fine-tuned models say of any images: predict task=segment|detect|classify arm=hssl data=FOLDER"""
     names = ("task", "arm", "data", "experiment", "seed", "run", "out", "overlays", "score")
-    return {"actions": [lambda: _in_users_folder("predict", names, "no predictions were written")]}
+    return _in_users_folder("predict", names, "no predictions were written")
+
+
+def task_export():
+    """Write an arm's base for timm, torch, hf, onnx or jittor, checked there: export arm=hssl format=timm"""
+    names = ("arm", "format", "seed", "out", "experiment")
+    return _in_users_folder("export", names, "nothing was exported")
 
 
 def task_benchmark():

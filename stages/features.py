@@ -9,9 +9,6 @@ from tqdm import tqdm
 from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
 
-# `features.weights` -> file. `initialize` writes backbone.safetensors only.
-FILES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
-
 
 def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
     """Write the feature arrays of every split that has images, and features.json last."""
@@ -19,7 +16,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.evaluate.feature_files import SUMMARY, write_split
+    from pipeline.evaluate.feature_files import BACKBONE_FILES, SUMMARY, write_split
     from pipeline.evaluate.features import batch_rows, extract, load_crops
     from pipeline.models.backbone_file import load_backbone
     from pipeline.storage.files import sha256_of_file, write_json
@@ -28,7 +25,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
-    path = backbone / FILES[config.weights]
+    path = backbone / BACKBONE_FILES[config.weights]
     frozen = load_backbone(path)
 
     def crop(images: list[np.ndarray]) -> np.ndarray:

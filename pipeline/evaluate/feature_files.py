@@ -17,6 +17,9 @@ from pipeline.report.labelled_images import LabelledImages
 from pipeline.storage.files import read_json, replacing
 
 SUMMARY = "features.json"
+# The weights that `features.weights` names -> their file in the run that made them. What `initialize` draws
+# is backbone.safetensors alone.
+BACKBONE_FILES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
 CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finite
 
 

@@ -8,7 +8,18 @@ from pipeline.weights.layouts.converted import NORM_EPS
 from pipeline.weights.source import Source
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std of three channels
-_SIZES = ("img_size", "patch_size", "embed_dim", "depth", "depths", "num_heads", "mlp_ratio", "window_size")
+_SIZES = (
+    "img_size",
+    "patch_size",
+    "embed_dim",
+    "dims",
+    "depth",
+    "depths",
+    "num_heads",
+    "mlp_ratio",
+    "window_size",
+    "kernel_sizes",
+)
 # Arguments of timm's networks that change nothing in the features of a base.
 _HARMLESS = (
     "num_classes",

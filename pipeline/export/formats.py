@@ -1,0 +1,28 @@
+"""The formats that a base is exported in; each is a folder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.export.described_base import DescribedBase
+from pipeline.export.hugging_face_folder import write_hugging_face
+from pipeline.export.onnx_file import write_onnx
+from pipeline.export.state_files import write_jittor, write_torch
+from pipeline.export.timm_folder import write_timm
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format."""
+
+    write: Callable[[DescribedBase, Path], tuple[str, ...]]  # into an empty folder; what should be said
+    needs: str | None = None  # the package that it is written with, and cannot be without
+
+
+FORMATS: dict[str, Format] = {
+    "timm": Format(write_timm),
+    "torch": Format(write_torch, needs="torch"),
+    "hf": Format(write_hugging_face),
+    "onnx": Format(write_onnx, needs="onnx"),
+    "jittor": Format(write_jittor),
+}

@@ -1,0 +1,51 @@
+"""ResNet by timm's names, which are torchvision's too."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.export.error import ExportError
+from pipeline.export.layouts.timm_base import TimmBase
+
+_STEM_DIM, _STEM_STRIDE = 64, 4  # channels and pixels; timm's stem has no other
+_GROUP_CHANNELS = 16
+
+
+def timm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBase:
+    """See `pipeline.export.layouts.timm_base`.
+
+    Raises:
+        ExportError: another stem than 7 x 7 at stride 2 with 64 channels, and pooling.
+    """
+    if (config.embed_dim, config.patch_size) != (_STEM_DIM, _STEM_STRIDE):
+        raise ExportError(
+            f"embed_dim {config.embed_dim} and patch_size {config.patch_size}: the stem of timm's ResNet "
+            f"has {_STEM_DIM} and {_STEM_STRIDE} only"
+        )
+    found = {"conv1.weight": arrays["stem.filters"]}
+    norms = {"bn1": "norm_stem"}
+    first = 0
+    for stage, depth in enumerate(config.depths):
+        for index in range(depth):
+            ours, theirs = f"blocks.{first + index}.", f"layer{stage + 1}.{index}."
+            for conv in range(3 if config.bottleneck else 2):
+                found[f"{theirs}conv{conv + 1}.weight"] = arrays[f"{ours}convs.{conv}.filters"]
+                norms[f"{theirs}bn{conv + 1}"] = f"{ours}norms.{conv}"
+            if f"{ours}shortcut.filters" in arrays:
+                found[f"{theirs}downsample.0.weight"] = arrays[f"{ours}shortcut.filters"]
+                norms[f"{theirs}downsample.1"] = f"{ours}norm_shortcut"
+        first += depth
+    for theirs, ours in norms.items():
+        found |= {f"{theirs}.{part}": arrays[f"{ours}.{part}"] for part in ("weight", "bias")}
+    return TimmBase(
+        arrays=found,
+        architecture="resnet50" if config.bottleneck else "resnet18",
+        arguments={"layers": list(config.depths)},
+        pool="avg",
+        group_channels=_GROUP_CHANNELS,
+        said=(
+            "group norm of 16 channels a group: build the network with "
+            f"norm_layer=lambda dim, **given: GroupNorm(dim // {_GROUP_CHANNELS}, dim, **given)",
+        ),
+    )

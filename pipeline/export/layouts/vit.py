@@ -1,0 +1,54 @@
+"""ViT by timm's names, and by those of Hugging Face.
+
+Shapes: D channels, p pixels of a patch's side, N patches.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.export.layouts.timm_base import TimmBase
+from pipeline.weights.layouts.vit import TIMM, VitNames
+
+
+def timm_vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBase:
+    """See `pipeline.export.layouts.timm_base`; every size has a counterpart."""
+    return TimmBase(
+        arrays=vit_arrays(config, arrays, TIMM),
+        # Sizes are all stated as arguments; the architecture gives what every ViT here has.
+        architecture="vit_small_patch16_224",
+        arguments={
+            "img_size": config.image_size,
+            "patch_size": config.patch_size,
+            "embed_dim": config.embed_dim,
+            "depth": config.depth,
+            "num_heads": config.num_heads,
+            "mlp_ratio": config.mlp_ratio,
+        },
+        pool="token",
+    )
+
+
+def vit_arrays(
+    config: BackboneConfig, arrays: Mapping[str, np.ndarray], names: VitNames
+) -> dict[str, np.ndarray]:
+    """Arrays of this project's ViT by other names; the mask token is left out."""
+    dim, side = config.embed_dim, config.patch_size
+    found = {
+        # Channel, row, column: as the weight of a convolution lies.
+        f"{names.patch}.weight": arrays["patch_embed.weight"].reshape(dim, 3, side, side),
+        f"{names.patch}.bias": arrays["patch_embed.bias"],
+        names.cls: arrays["cls_token"][None],
+        names.positions: arrays["pos_embed"][None],
+    }
+    for part in ("weight", "bias"):
+        found[f"{names.norm}.{part}"] = arrays[f"norm.{part}"]
+        for index in range(config.depth):
+            for layer, theirs in names.layers.items():
+                pieces = np.split(arrays[f"blocks.{index}.{layer}.{part}"], len(theirs))
+                before = names.block.format(index)
+                found |= {
+                    f"{before}{name}.{part}": piece for name, piece in zip(theirs, pieces, strict=True)
+                }
+    return found

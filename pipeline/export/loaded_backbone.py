@@ -1,0 +1,140 @@
+"""A trained base in code of your own: images in, NumPy arrays out.
+
+Shapes: B images of H x W pixels; h x w places of the last map, D channels.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.reading import read_experiment
+from pipeline.datasets.decode import decode
+from pipeline.evaluate.feature_files import BACKBONE_FILES
+from pipeline.export.trained import trained_base
+from pipeline.transforms.evaluation import center_crops
+
+if TYPE_CHECKING:
+    from pipeline.models.backbone_file import FrozenBackbone
+
+_RESULTS = Path(__file__).resolve().parents[2] / "results"
+# Pixels of the short side for each one of the crop, where no experiment says it: 256 to 224.
+_RESIZE_SHARE = 256 / 224
+# (B, H, W, 3) uint8, or a list of such images, of Pillow's, or of paths.
+Images = np.ndarray | Sequence[np.ndarray | Image.Image | str | Path]
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Of B images, after the final norm, float32."""
+
+    cls: np.ndarray  # (B, D) CLS token; of a base without one: the pooled last map
+    patches: np.ndarray  # (B, h, w, D), rows from above
+
+
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A base that is ready to be used."""
+
+    config: BackboneConfig
+    mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
+    std: np.ndarray  # (3,) float32
+    resize: int  # pixels of the short side, before the central square of `crop_size` is cut
+    crop_size: int  # pixels
+    _frozen: "FrozenBackbone"
+
+    def features(self, images: Images, *, batch_size: int = 64) -> ImageFeatures:
+        """CLS and patch tokens; images are resized, cut and normed as in this project's evaluation.
+
+        Args:
+            images: (B, H, W, 3) uint8, or a list of arrays (H, W, 3) uint8, Pillow's images or paths, of any
+                sizes.
+            batch_size: images in memory at once.
+
+        Raises:
+            ValueError: no images, or one that is not what is described above.
+            OSError, UndecodableImage: a path that cannot be read.
+        """
+        if len(images) == 0:
+            raise ValueError("features of no images were asked for")
+        parts = [self._batch(crops) for crops in self._crops(images, batch_size)]
+        return ImageFeatures(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def _crops(self, images: Images, batch_size: int) -> Iterator[np.ndarray]:
+        for start in range(0, len(images), batch_size):
+            pixels = [
+                _pixels(image, start + index, self.resize)
+                for index, image in enumerate(images[start : start + batch_size])
+            ]
+            yield center_crops(pixels, self.resize, self.crop_size, mean=self.mean, std=self.std)
+
+    def _batch(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import jittor as jt
+
+        with jt.no_grad():
+            tokens = self._frozen.network(jt.array(crops))
+        rows, columns = (side // self.config.stride for side in crops.shape[2:])
+        patches = tokens.patches.numpy().reshape(len(crops), rows, columns, self.config.dim)
+        return tokens.cls.numpy(), patches
+
+
+def load_backbone(
+    path: str | Path | None = None,
+    *,
+    experiment: str | None = None,
+    arm: str | None = None,
+    seed: int | None = None,
+    resize: int | None = None,
+    crop_size: int | None = None,
+    device: str = "auto",
+    results: Path = _RESULTS,
+) -> LoadedBackbone:
+    """Load a trained base, by its file or by the experiment that trained it.
+
+    Args:
+        path: a backbone.safetensors of this project, or the folder that holds one.
+        experiment: in place of a path: a preset or a file, of which `doit run all` has been run.
+        arm, seed: of the experiment; seed None: the first.
+        resize, crop_size: pixels; None: as in the experiment, else the base's own image size and 8/7 of it.
+        device: "auto", "cpu", "cuda" or "cuda:1".
+        results: where runs of experiments lie.
+
+    Raises:
+        ValueError: not exactly one of path and experiment, or no such run, or no backbone in the file.
+        JittorStartError: Jittor cannot run here.
+    """
+    if (path is None) == (experiment is None) or (experiment is None) != (arm is None):
+        raise ValueError("load_backbone takes a path, or experiment= and arm=")
+    if path is not None:
+        file = Path(path) / BACKBONE_FILES["teacher"] if Path(path).is_dir() else Path(path)
+    else:
+        trained = trained_base(read_experiment(experiment), arm, seed, results)
+        file, resize = trained.backbone, resize or trained.view.resize
+        crop_size = crop_size or trained.view.crop_size
+    from pipeline.runtime.start_jittor import start
+
+    start(device)
+    from pipeline.models.backbone_file import load_backbone as read
+
+    frozen = read(file)
+    crop_size = crop_size or frozen.config.image_size
+    if crop_size % frozen.config.stride:
+        raise ValueError(f"crop_size {crop_size} is no multiple of the base's {frozen.config.stride} pixels")
+    resize = resize or round(crop_size * _RESIZE_SHARE)
+    return LoadedBackbone(frozen.config, frozen.mean, frozen.std, resize, crop_size, frozen)
+
+
+def _pixels(image: np.ndarray | Image.Image | str | Path, index: int, at_least: int) -> np.ndarray:
+    """(H, W, 3) uint8."""
+    if isinstance(image, str | Path):
+        return decode(Path(image), at_least=at_least)
+    if isinstance(image, Image.Image):
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
+        found = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f"image {index}: expected (H, W, 3) uint8, a Pillow image or a path, found {found}")
+    return image

@@ -1,0 +1,143 @@
+"""What other projects compute from an exported folder, with their own code.
+
+Shapes: B images of S pixels, h x h places of the last map, D channels. Every function here takes the folder,
+the base and pixels (B, 3, S, S) float32 in [0, 1], and norms them as the files say: a wrong mean shows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.export.described_base import DescribedBase
+from pipeline.export.error import ExportError
+from pipeline.export.layouts import timm_base
+from pipeline.export.onnx_file import ONNX_FILE
+from pipeline.export.state_files import JITTOR_FILE, TORCH_FILE
+
+Vectors = tuple[np.ndarray, np.ndarray]  # global vectors (B, D), places (B, h, h, D)
+
+
+@dataclass(frozen=True)
+class OtherSide:
+    """A program that reads a format."""
+
+    name: str
+    packages: tuple[str, ...]  # the first one is its own
+    compute: Callable[[Path, DescribedBase, np.ndarray], Vectors]
+
+
+def through_timm(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
+    """By `create_model("local-dir:...")`."""
+    import timm
+
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    settings = model.pretrained_cfg
+    return _of_timm(model, _normed(pixels, settings["mean"], settings["std"]))
+
+
+def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
+    """The same folder by AutoModel and AutoImageProcessor."""
+    from transformers import AutoImageProcessor, AutoModel
+
+    settings = AutoImageProcessor.from_pretrained(folder).data_config
+    model = AutoModel.from_pretrained(folder).timm_model
+    return _of_timm(model, _normed(pixels, settings["mean"], settings["std"]))
+
+
+def through_vit_model(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
+    """Hugging Face's own ViT."""
+    import torch
+    from transformers import AutoImageProcessor, AutoModel
+
+    processor = AutoImageProcessor.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    images = torch.from_numpy(_normed(pixels, processor.image_mean, processor.image_std))
+    with torch.inference_mode():
+        tokens = model(images).last_hidden_state.numpy()
+    return tokens[:, 0], _on_grid(tokens[:, 1:])
+
+
+def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
+    """`torch.load` into a network that timm builds."""
+    import timm as library
+    import torch
+
+    timm = timm_base(base.config, base.arrays)
+    arguments: dict[str, Any] = dict(timm.arguments)
+    if timm.group_channels is not None:
+        arguments["norm_layer"] = lambda dim, **given: torch.nn.GroupNorm(
+            dim // timm.group_channels, dim, **given
+        )
+    model = library.create_model(timm.architecture, num_classes=0, **arguments)
+    model.load_state_dict(torch.load(folder / TORCH_FILE, weights_only=True))
+    return _of_timm(model, _normed(pixels, base.mean, base.std))
+
+
+def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
+    """Each image in a batch of its own, then all in one: the batch is free."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
+    said = session.get_modelmeta().custom_metadata_map
+    mean, std = ([float(number) for number in said[name].split()] for name in ("mean", "std"))
+    images = _normed(pixels, mean, std)
+    cls, patches = session.run(["cls", "patches"], {"images": images})
+    first, _ = session.run(["cls", "patches"], {"images": images[:1]})
+    if np.abs(first - cls[:1]).max() > 1e-5:
+        raise ExportError("onnxruntime: an image alone has other features than among others")
+    return cls, patches
+
+
+def check_jittor(folder: Path, base: DescribedBase) -> None:
+    """`jittor.load` has to give every number as it was written.
+
+    Raises:
+        ExportError: it does not.
+    """
+    import jittor
+
+    written, found = timm_base(base.config, base.arrays).arrays, jittor.load(str(folder / JITTOR_FILE))
+    if written.keys() != found.keys() or any(
+        not np.array_equal(written[name], np.asarray(found[name])) for name in written
+    ):
+        raise ExportError(f"{JITTOR_FILE}: jittor.load gives other numbers than were written")
+
+
+OTHER_SIDES: dict[str, tuple[OtherSide, ...]] = {  # by format
+    "timm": (
+        OtherSide("timm", ("timm", "torch"), through_timm),
+        OtherSide("transformers (TimmWrapper)", ("transformers", "timm", "torch"), through_timm_wrapper),
+    ),
+    "torch": (OtherSide("torch", ("torch", "timm"), through_torch),),
+    "hf": (OtherSide("transformers", ("transformers", "torch"), through_vit_model),),
+    "onnx": (OtherSide("onnxruntime", ("onnxruntime",), through_onnxruntime),),
+    "jittor": (),
+}
+
+
+def _normed(pixels: np.ndarray, mean: Any, std: Any) -> np.ndarray:
+    mean, std = (np.asarray(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
+    return (pixels - mean) / std
+
+
+def _of_timm(model: Any, images: np.ndarray) -> Vectors:
+    import torch
+
+    model.eval()
+    with torch.inference_mode():
+        places = model.forward_features(torch.from_numpy(images))
+        vectors = model(torch.from_numpy(images)).numpy()
+    if places.ndim == 3:
+        return vectors, _on_grid(places[:, model.num_prefix_tokens :].numpy())
+    if getattr(model, "output_fmt", "NCHW") == "NCHW":
+        places = places.permute(0, 2, 3, 1)
+    return vectors, places.numpy()
+
+
+def _on_grid(patches: np.ndarray) -> np.ndarray:
+    """(B, h h, D) -> (B, h, h, D)."""
+    side = round(patches.shape[1] ** 0.5)
+    return patches.reshape(len(patches), side, side, -1)

@@ -1,0 +1,41 @@
+"""What this project computes of the images that an export is checked on."""
+
+from pathlib import Path
+
+import jittor as jt
+import numpy as np
+
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.export.described_base import DescribedBase
+from pipeline.export.layouts import timm_base
+from pipeline.models.backbone_file import FrozenBackbone
+from pipeline.transforms.evaluation import center_crops
+
+
+def checked_pixels(data: Path, base: DescribedBase, num_images: int) -> np.ndarray:
+    """The first test images (else training images) as evaluation sees them, not normed.
+
+    Args:
+        data: of prepared images.
+
+    Returns:
+        (B, 3, S, S) float32 in [0, 1].
+    """
+    dataset = PreparedDataset.open(data)
+    rows = next(rows for split in ("test", "val", "train") if len(rows := dataset.indices(split)))
+    images = [dataset.image(int(row), at_least=base.resize) for row in rows[:num_images]]
+    zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
+    return center_crops(images, base.resize, base.config.image_size, mean=zeros, std=ones)
+
+
+def computed_here(
+    frozen: FrozenBackbone, base: DescribedBase, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Global vectors (B, D), and the places (B, h, h, D) that timm calls the last map."""
+    mean, std = (values.reshape(1, 3, 1, 1) for values in (base.mean, base.std))
+    with jt.no_grad():
+        tokens = frozen.network(jt.array((pixels - mean) / std))
+    normed = timm_base(base.config, base.arrays).normed_patches
+    places = tokens.patches if normed else tokens.feature_map
+    shape = (len(pixels), *base.config.grid, base.config.dim)
+    return tokens.cls.numpy(), places.numpy().reshape(shape)
