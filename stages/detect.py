@@ -25,7 +25,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.models.dense_backbone import open_dense_backbone
     from pipeline.report.classification_rows import write_no_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
@@ -43,7 +43,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     network = CascadeMaskRcnn(taps, config.heads, num_classes, masks=not boxes_only, seed=config.seed)
     rows = rows_to_train_on(dataset, skip_empty=config.view.skip_empty, say=print)
     settings = config.model_dump(mode="json")
-    with step_bar("detect", kernels.note) as report:
+    with reporting("detect", kernels.note, output, runtime) as report:
         finetune(
             network,
             make_batch=BatchMaker(dataset, rows, config, stored.mean, stored.std, network.multiple),

@@ -21,7 +21,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     from pipeline.segmentation.network import open_network
     from pipeline.segmentation.outcome import why_not, write_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
@@ -36,7 +36,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     make_batch = BatchMaker(
         dataset, config, stored.mean, stored.std, network.multiple, network.dropout_widths
     )
-    with step_bar("segment", kernels.note) as report:
+    with reporting("segment", kernels.note, output, runtime) as report:
         finetune(
             network,
             make_batch=make_batch,

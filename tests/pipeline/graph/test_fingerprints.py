@@ -252,7 +252,7 @@ HARMLESS = {
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
-    "pipeline.training.progress_bar": {"step_bar"},
+    "pipeline.training.reporting": {"reporting"},
 }  # fmt: skip
 
 
