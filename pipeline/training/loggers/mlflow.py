@@ -38,7 +38,8 @@ class MlflowLogger:
                 experiment = found.experiment_id
         runs = self._client.search_runs([experiment], f"tags.`{_TAG}` = '{run.name}'")
         if runs:
-            self._id, self.last_step = runs[0].info.run_id, self._last_step(runs[0])
+            self._id = runs[0].info.run_id
+            self.last_step = self._last_step(runs[0])
             self._client.update_run(self._id, status="RUNNING")
         else:
             made = self._client.create_run(experiment, run_name=run.name, tags={_TAG: run.name})

@@ -51,3 +51,4 @@ class WandbLogger:
 
     def close(self) -> None:
         self._run.finish()
+        wandb.teardown()  # waits for wandb's own process, which writes the file after `finish` has returned
