@@ -43,7 +43,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     network = CascadeMaskRcnn(taps, config.heads, num_classes, masks=not boxes_only, seed=config.seed)
     rows = rows_to_train_on(dataset, skip_empty=config.view.skip_empty, say=print)
     settings = config.model_dump(mode="json")
-    with reporting("detect", kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime) as report:
         finetune(
             network,
             make_batch=BatchMaker(dataset, rows, config, stored.mean, stored.std, network.multiple),
@@ -59,7 +59,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     rows = dataset.indices("test")
     predictor = Predictor(network, config.view, stored.mean, stored.std)
     detections = predictor.predictions(dataset, rows, runtime.num_threads)
-    shown = tqdm(detections, desc="detect test", unit="image", total=len(rows), dynamic_ncols=True)
+    shown = tqdm(detections, desc="test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown, masks=not boxes_only)
 
 

@@ -48,7 +48,7 @@ def run(
     statistics = {"mean": stored.mean, "std": stored.std}
     batches = BatchMaker(config, dataset, rows, **statistics)
     digest = sha256_of_file(path)
-    with reporting("finetune", kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime) as report:
         train_classifier(
             network, batches, backbone_digest=digest, output=output, runtime=runtime, report=report
         )

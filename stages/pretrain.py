@@ -50,7 +50,7 @@ def run(
         save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
 
     base = start and start / "backbone.safetensors"
-    with reporting("pretrain", kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime) as report:
         state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export, base=base)
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)

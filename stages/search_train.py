@@ -21,7 +21,7 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
-    with reporting(f"{len(config.candidates)} heads", kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime, title=f"{len(config.candidates)} heads") as report:
         outcome = train_jointly(config, dataset, output, runtime=runtime, report=report)
     write_json(output / COST, outcome.cost)
     write_json(output / SCORES, outcome.scores)

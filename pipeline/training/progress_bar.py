@@ -17,10 +17,11 @@ _HIDDEN = (
 
 
 @contextmanager
-def step_bar(title: str, notes: Callable[[], str | None]) -> Iterator[Callable[[Progress], None]]:
+def step_bar(title: str | None, notes: Callable[[], str | None]) -> Iterator[Callable[[Progress], None]]:
     """Yield what the loop is to report to.
 
     Args:
+        title: of the bar; the stage's name stands before it anyway.
         notes: something to be printed once, as it comes up; see `pipeline.kernels.note`.
     """
     printed: set[str] = set()

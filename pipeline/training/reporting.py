@@ -14,12 +14,12 @@ from pipeline.training.progress_bar import step_bar
 
 @contextmanager
 def reporting(
-    title: str, notes: Callable[[], str | None], output: Path, runtime: RuntimeConfig
+    notes: Callable[[], str | None], output: Path, runtime: RuntimeConfig, *, title: str | None = None
 ) -> Iterator[Callable[[Progress], None]]:
     """Yield what the loop is to report to.
 
     Args:
-        title, notes: see `step_bar`.
+        notes, title: see `step_bar`.
         output: artifact of the stage.
 
     Raises:
