@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.config.monitor import FEWEST_IMAGES, MonitorConfig
+from pipeline.config.monitor import MonitorConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.training.random_generators import Purpose, generator
 
@@ -35,9 +35,9 @@ def draw_sample(dataset: PreparedDataset, config: MonitorConfig) -> MonitorSampl
         ValueError: there are too few training images.
     """
     train = dataset.indices("train")
-    if len(train) < FEWEST_IMAGES:
+    if len(train) < config.fewest_images:
         raise ValueError(
-            f"[monitor] needs {FEWEST_IMAGES} training images or more, found {len(train)} in {dataset.name}"
+            f"[monitor] needs {config.fewest_images} training images or more, found {len(train)} in {dataset.name}"
         )
     rng = generator(config.seed, Purpose.MONITOR_IMAGES, 0)
     drawn = rng.permutation(train)[: config.num_images]

@@ -44,6 +44,8 @@ def draw_curves(path: Path, metrics: list[dict[str, float]], num_prototypes: int
     spread.set(title="Feature spread (0 = collapsed)", xlabel="step", ylim=(0, 1.05))
     if monitored:
         _draw_monitor(fields[1], monitored, watched)
+        for axes in fields[1]:
+            axes.set_xlim(losses.get_xlim())
     for axes in (losses, watched, *fields[1:].flat):
         if axes.get_legend_handles_labels()[1]:
             axes.legend()
@@ -60,7 +62,8 @@ def _draw_monitor(fields: Sequence[Axes], lines: list[dict[str, float]], entropi
     _points(shares, lines, "monitor_cka", "1 - CKA of base and head")
     shares.set(title="Monitor: k-NN, 1 - CKA", xlabel="step", ylim=(0, 1.05))
     _points(rank, lines, "monitor_rankme", None)
-    rank.set(title="Monitor: RankMe (directions in use)", xlabel="step", ylim=(0, None))
+    rank.set(title="Monitor: RankMe (directions in use)", xlabel="step")
+    rank.set_ylim(0, 1.05 * rank.get_ylim()[1])
     _points(distances, lines, "monitor_alignment", "alignment (0 = views agree)")
     _points(distances, lines, "monitor_uniformity", "uniformity (0 = collapsed)")
     distances.set(title="Monitor: alignment, uniformity", xlabel="step")

@@ -7,8 +7,6 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Protocol
 
-import numpy as np
-
 
 @dataclass(frozen=True)
 class LoggedRun:
@@ -29,9 +27,6 @@ class Logger(Protocol):
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Numbers after a step; steps rise."""
-
-    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
-        """A picture (H, W, 3) uint8; a logger that shows none does nothing."""
 
     def close(self) -> None:
         """Write what is not written yet."""

@@ -4,8 +4,6 @@ import os
 import time
 from collections.abc import Mapping
 
-import numpy as np
-
 from pipeline.storage.artifacts import locked
 from pipeline.training.loggers.logger import LoggedRun
 
@@ -49,9 +47,6 @@ class MlflowLogger:
         now = int(1000 * time.time())
         values = [Metric(name, value, now, step) for name, value in metrics.items()]
         self._client.log_batch(self._id, metrics=values)
-
-    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
-        self._client.log_image(self._id, picture, artifact_file=f"{name}-{step:08d}.png")
 
     def close(self) -> None:
         self._client.set_terminated(self._id)

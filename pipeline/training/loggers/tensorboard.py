@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Mapping
 
-import numpy as np
 from tensorboardX import SummaryWriter
 
 from pipeline.training.loggers.logger import LoggedRun
@@ -25,10 +24,6 @@ class TensorBoardLogger:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
-        self._writer.flush()
-
-    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
-        self._writer.add_image(name, picture, step, dataformats="HWC")
         self._writer.flush()
 
     def close(self) -> None:

@@ -4,8 +4,6 @@ import os
 import shutil
 from collections.abc import Mapping
 
-import numpy as np
-
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.loggers.logger import LoggedRun
 
@@ -45,9 +43,6 @@ class WandbLogger:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._run.log(dict(metrics), step=step)
-
-    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
-        self._run.log({name: wandb.Image(picture)}, step=step)
 
     def close(self) -> None:
         self._run.finish()
