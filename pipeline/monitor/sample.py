@@ -35,10 +35,9 @@ def draw_sample(dataset: PreparedDataset, config: MonitorConfig) -> MonitorSampl
         ValueError: there are too few training images.
     """
     train = dataset.indices("train")
-    if len(train) < config.fewest_images:
-        raise ValueError(
-            f"[monitor] needs {config.fewest_images} training images or more, found {len(train)} in {dataset.name}"
-        )
+    fewest, found = config.fewest_images, len(train)
+    if found < fewest:
+        raise ValueError(f"[monitor] needs {fewest} training images or more, found {found} in {dataset.name}")
     rng = generator(config.seed, Purpose.MONITOR_IMAGES, 0)
     drawn = rng.permutation(train)[: config.num_images]
     num_queries = len(drawn) // 4
