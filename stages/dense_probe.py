@@ -50,7 +50,7 @@ def run(
 
 
 def _with_bar(batches: Iterable, purpose: str, total: int) -> Iterable:
-    return tqdm(batches, desc=f"dense {purpose}", unit="batch", total=total, dynamic_ncols=True)
+    return tqdm(batches, desc=purpose, unit="batch", total=total, dynamic_ncols=True)
 
 
 if __name__ == "__main__":

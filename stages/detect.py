@@ -25,7 +25,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.models.dense_backbone import open_dense_backbone
     from pipeline.report.classification_rows import write_no_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
@@ -43,7 +43,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     network = CascadeMaskRcnn(taps, config.heads, num_classes, masks=not boxes_only, seed=config.seed)
     rows = rows_to_train_on(dataset, skip_empty=config.view.skip_empty, say=print)
     settings = config.model_dump(mode="json")
-    with step_bar("detect", kernels.note) as report:
+    with reporting(kernels.note, output, runtime) as report:
         finetune(
             network,
             make_batch=BatchMaker(dataset, rows, config, stored.mean, stored.std, network.multiple),
@@ -59,7 +59,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     rows = dataset.indices("test")
     predictor = Predictor(network, config.view, stored.mean, stored.std)
     detections = predictor.predictions(dataset, rows, runtime.num_threads)
-    shown = tqdm(detections, desc="detect test", unit="image", total=len(rows), dynamic_ncols=True)
+    shown = tqdm(detections, desc="test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown, masks=not boxes_only)
 
 

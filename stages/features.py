@@ -48,7 +48,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
             num_threads=runtime.num_threads,
             depth=4,
         )
-        shown = tqdm(batches, desc=f"features {split}", unit="batch", total=len(parts), dynamic_ncols=True)
+        shown = tqdm(batches, desc=split, unit="batch", total=len(parts), dynamic_ncols=True)
         features = extract(shown, map(len, parts), forward)
         write_split(output, split, features, labels=dataset.labels[rows], index=rows)
         num_images[split] = len(rows)

@@ -34,7 +34,7 @@ def run(
     from pipeline.finetune.model_file import save_model
     from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
     from pipeline.storage.files import sha256_of_file, write_json
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
 
     kernels.use(runtime.kernels)
     dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"
@@ -48,7 +48,7 @@ def run(
     statistics = {"mean": stored.mean, "std": stored.std}
     batches = BatchMaker(config, dataset, rows, **statistics)
     digest = sha256_of_file(path)
-    with step_bar("finetune", kernels.note) as report:
+    with reporting(kernels.note, output, runtime) as report:
         train_classifier(
             network, batches, backbone_digest=digest, output=output, runtime=runtime, report=report
         )

@@ -15,7 +15,7 @@ from pipeline.storage.artifacts import DATA_SHEETS
 
 def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
     """Write the prepared folder to `output`, print what is in it, and return the digest of its content."""
-    with tqdm(desc="prepare", unit=" images") as bar:
+    with tqdm(unit=" images") as bar:
 
         def progress(num_done: int, num_total: int) -> None:
             bar.total = num_total

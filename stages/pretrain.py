@@ -22,12 +22,13 @@ def run(
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from pipeline.monitor.sample import draw_sample
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.step import TrainState
     from pipeline.pretrain.training import num_steps, pretrain
     from pipeline.storage.files import sha256_of_file
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
@@ -38,6 +39,8 @@ def run(
     mean, std = input_statistics(config.normalization, dataset)
     if (steps := num_steps(config, dataset)) < FEW_STEPS:
         print(f"only {steps} steps: arms will hardly differ; raise schedule.epochs")
+    if config.monitor is not None and draw_sample(dataset, config.monitor).labelled is None:
+        print("monitor: no k-NN, for it needs training images with labels of two classes or more")
 
     def save(file: str, weights: str, state: TrainState) -> None:
         network = getattr(state, weights)
@@ -47,7 +50,7 @@ def run(
         save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
 
     base = start and start / "backbone.safetensors"
-    with step_bar("pretrain", kernels.note) as report:
+    with reporting(kernels.note, output, runtime) as report:
         state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export, base=base)
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)

@@ -17,11 +17,11 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     from pipeline.search.files import COST, SCORES
     from pipeline.search.training import train_jointly
     from pipeline.storage.files import sha256_of_file, write_json
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
-    with step_bar(f"{len(config.candidates)} heads", kernels.note) as report:
+    with reporting(kernels.note, output, runtime, title=f"{len(config.candidates)} heads") as report:
         outcome = train_jointly(config, dataset, output, runtime=runtime, report=report)
     write_json(output / COST, outcome.cost)
     write_json(output / SCORES, outcome.scores)

@@ -21,7 +21,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     from pipeline.segmentation.network import open_network
     from pipeline.segmentation.outcome import why_not, write_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.progress_bar import step_bar
+    from pipeline.training.reporting import reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
@@ -36,7 +36,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     make_batch = BatchMaker(
         dataset, config, stored.mean, stored.std, network.multiple, network.dropout_widths
     )
-    with step_bar("segment", kernels.note) as report:
+    with reporting(kernels.note, output, runtime) as report:
         finetune(
             network,
             make_batch=make_batch,
@@ -52,7 +52,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     rows = dataset.indices("test")
     predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, len(dataset.class_names))
     predictions = predictor.predictions(dataset, rows, runtime.num_threads)
-    shown = tqdm(predictions, desc="segment test", unit="image", total=len(rows), dynamic_ncols=True)
+    shown = tqdm(predictions, desc="test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown)
 
 

@@ -17,6 +17,7 @@ from pipeline.config.models import (
     ProjectionHeadConfig,
     RegularisationConfig,
 )
+from pipeline.config.monitor import MonitorConfig
 from pipeline.config.section import NonNegativeInt, Section, with_sections
 from pipeline.config.stages import (
     FeaturesConfig,
@@ -59,6 +60,7 @@ class _Pretrained(with_sections(_Compared, METHODS)):
     crops: CropConfig = CropConfig()
     masks: MaskConfig = MaskConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    monitor: MonitorConfig = MonitorConfig()
     start: StartConfig | None = None  # a checkpoint: of the only pretrained arm and seed
     weights: dict[ArmName, ForeignConfig] = Field(default={})  # arms made of other projects' weights, by name
     features: FeaturesConfig = FeaturesConfig()
@@ -219,6 +221,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             normalization=self.data.normalization,
             seed=seed,
             start=self.start if self.start is not None and self.start.checkpoint else None,
+            monitor=self.monitor if self.monitor.every_epochs else None,
         )
 
     def start_weights(self) -> ForeignConfig | None:

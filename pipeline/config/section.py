@@ -15,6 +15,13 @@ class Location:
     """
 
 
+class AbsentUnlessGiven:
+    """Marks a field that is no part of a fingerprint while it is None.
+
+    So a stage can be given something new to do, and what was made without it stays current.
+    """
+
+
 class Section(BaseModel):
     """A frozen section of settings. An unknown key, a wrong type or a value out of range is an error.
 
@@ -50,14 +57,19 @@ def readable_values(value: Any) -> Any:
     """All values that a stage can read from a section, its properties included, as plain JSON values."""
     if isinstance(value, Section):
         section = type(value)
-        fields = [name for name, info in section.model_fields.items() if Location not in info.metadata]
-        names = [*fields, *section.__class_vars__, *_properties(section)]
+        fields = section.model_fields.items()
+        read = [name for name, info in fields if not _left_out(info.metadata, getattr(value, name))]
+        names = [*read, *section.__class_vars__, *_properties(section)]
         return {name: readable_values(getattr(value, name)) for name in sorted(names)}
     if isinstance(value, dict):
         return {name: readable_values(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [readable_values(each) for each in value]
     return to_jsonable_python(value)
+
+
+def _left_out(marks: list[Any], value: Any) -> bool:
+    return Location in marks or (AbsentUnlessGiven in marks and value is None)
 
 
 def _properties(section: type[Section]) -> list[str]:

@@ -14,7 +14,9 @@ from pipeline.config.models import (
     ProjectionHeadConfig,
     RegularisationConfig,
 )
+from pipeline.config.monitor import MonitorConfig
 from pipeline.config.section import (
+    AbsentUnlessGiven,
     Location,
     NonNegative,
     NonNegativeInt,
@@ -35,6 +37,8 @@ class RuntimeConfig(Section):
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
+    # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
+    loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     loader_threads: NonNegativeInt = 2  # that prepare batches of pretraining; 0: each when it is asked for
 
     @property
@@ -127,6 +131,7 @@ class PretrainConfig(Section):
     normalization: Literal["imagenet", "dataset"]
     seed: NonNegativeInt
     start: StartConfig | None = None
+    monitor: Annotated[MonitorConfig | None, AbsentUnlessGiven] = None
 
     @model_validator(mode="after")
     def _head_fits(self) -> "PretrainConfig":

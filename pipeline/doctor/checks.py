@@ -16,6 +16,7 @@ from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
 from pipeline.runtime.onednn import onednn_paths
+from pipeline.training.loggers.logger import LOGGERS
 
 GIB = 2**30
 _ONEDNN_REMEDY = "pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023' (x86-64 Linux)"
@@ -38,6 +39,7 @@ def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
         _onednn(),
         *cuda_checks(experiment.runtime.device),
         _mpi(),
+        *_loggers(experiment.runtime.loggers),
         _memory(),
         _disk(results),
         _cache(),
@@ -132,6 +134,17 @@ def _onednn() -> Check:
 def _mpi() -> Check:
     path = shutil.which("mpicc")
     return Check("MPI", True, path or "none, not needed on one machine")
+
+
+def _loggers(names: tuple[str, ...]) -> list[Check]:
+    found = []
+    for name in names:
+        package = LOGGERS[name].package
+        version = _version(package)
+        found.append(
+            Check(f"logger {name}", bool(version), version or f"no {package}", f"pip install '.[{name}]'")
+        )
+    return found
 
 
 def _memory() -> Check:

@@ -30,7 +30,7 @@ NEUTRAL = {
     "pipeline.runtime.cuda": "finds the tools of a GPU",
     "pipeline.runtime.cache": "places of compiled code",
     "pipeline.doctor": "looks, and computes nothing",
-    "pipeline.training.progress_bar": "shows what the loop reports",
+    "pipeline.training.reporting": "shows and hands on what the loop reports; and what only it imports",
 }
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _OURS = ("pipeline", "benchmarks", "stages")

@@ -19,6 +19,7 @@ def bring_up_to_date(
     force: bool = False,
     on_start: Callable[[], None] = lambda: None,
     show: Callable[[bytes], None],
+    margin: int = 0,
 ) -> bool:
     """Run the node's stage unless its artifact is current.
 
@@ -29,6 +30,7 @@ def bring_up_to_date(
         force: run the stage even if the artifact is current, and start it from nothing.
         on_start: called when the artifact's directory is there and the stage is about to run.
         show: called with the stage's output as it comes.
+        margin: columns of a terminal that `show` needs before each line.
 
     Returns:
         Whether the stage ran.
@@ -43,7 +45,7 @@ def bring_up_to_date(
     directory = graph.directory(node)
 
     def waiting(holder: str) -> None:
-        show(f"{node.label}: waiting for {holder}, which is making {directory}\n".encode())
+        show(f"waiting for {holder}, which is making {directory}\n".encode())
 
     with locked(directory, waiting) as (lock, waited):
         if graph.fault(node) is None:
@@ -56,7 +58,15 @@ def bring_up_to_date(
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
         write_json(directory / JOB, _job(graph, node, directory))
         on_start()
-        run_stage(graph.module(node), directory, cwd=root, threads=node.runtime.threads, lock=lock, show=show)
+        run_stage(
+            graph.module(node),
+            directory,
+            cwd=root,
+            threads=node.runtime.threads,
+            lock=lock,
+            show=show,
+            margin=margin,
+        )
         reason = graph.fault(node)
         if reason:
             raise StageFailed(f"{node.label}: {reason}, just after it ran; see {directory / LOG}")

@@ -13,9 +13,13 @@ from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.publishing import is_published, publish
+from pipeline.graph.stage_output import StageOutput, prefix
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.artifacts import artifacts_root, listing_memo
+
+# Of the process, not of a graph: doit passes graphs to processes of its own, and a lock cannot be passed.
+_OUTPUT = StageOutput(partial(os.write, 1), terminal=os.isatty(1))
 
 
 def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
@@ -85,10 +89,15 @@ class ExperimentGraph:
             Why the stage failed; None if it did not.
         """
         node, force = self.by_label[label], label in self._current_when_checked
-        show = partial(os.write, 1)
         try:
             has_run = bring_up_to_date(
-                self.graph, node, root=self._root, force=force, on_start=self.record, show=show
+                self.graph,
+                node,
+                root=self._root,
+                force=force,
+                on_start=self.record,
+                show=_OUTPUT.of(label),
+                margin=len(prefix(label)),
             )
             self.record()
             directory = self.graph.directory(node)

@@ -96,7 +96,8 @@ def _search(experiment: Experiment, pool: _Pool) -> Node:
     trainings = {}
     for seed in experiment.seeds:
         first = next(iter(in_name_order(heads).values()))
-        alone = _with_head(experiment, first).pretrain_config(arm, seed)
+        # The search has measures of its own: none of the monitor's.
+        alone = _with_head(experiment, first).pretrain_config(arm, seed).model_copy(update={"monitor": None})
         config = JointTrainingConfig(pretrain=shortened(alone, _epochs(experiment)), candidates=heads)
         work = _joint_work(experiment, heads.values()) * _epochs(experiment) / experiment.schedule.epochs
         inputs = {"data": _images(experiment, pool)}

@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -29,7 +30,14 @@ class StageFailed(RuntimeError):
 
 
 def run_stage(
-    module: str, output: Path, *, cwd: Path, threads: int, lock: int, show: Callable[[bytes], None]
+    module: str,
+    output: Path,
+    *,
+    cwd: Path,
+    threads: int,
+    lock: int,
+    show: Callable[[bytes], None],
+    margin: int = 0,
 ) -> None:
     """Run `python -m module <output>/job.json` until its stamp is there.
 
@@ -43,6 +51,7 @@ def run_stage(
         threads: threads of the numerical libraries; 0: every core that this process may use.
         lock: descriptor of the artifact's lock, which the stage keeps open.
         show: called with the stage's output as it comes.
+        margin: columns of a terminal that `show` needs before each line.
 
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
@@ -60,7 +69,9 @@ def run_stage(
                 log.write(chunk)
                 show(chunk)
 
-            code = run_in_group(command, cwd=cwd, environment=environment, keep_open=(lock,), show=pass_on)
+            code = run_in_group(
+                command, cwd=cwd, environment=environment, keep_open=(lock,), show=pass_on, margin=margin
+            )
         if code:
             ended = (
                 f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
@@ -80,13 +91,14 @@ def run_in_group(
     environment: dict[str, str],
     keep_open: tuple[int, ...] = (),
     show: Callable[[bytes], None],
+    margin: int = 0,
 ) -> int:
     """Run a command in its own session and return its exit code; pass its output on as it comes.
 
     Whatever ends this call, also an exception raised by a signal handler, ends the whole process group first.
     If this process is killed, a watcher kills the group.
     """
-    reading, writing = _channel()
+    reading, writing = _channel(margin)
     try:
         process = subprocess.Popen(
             command,
@@ -130,8 +142,11 @@ def _in_terminal() -> bool:
     return os.isatty(1)
 
 
-def _channel() -> tuple[int, int]:
-    """Both ends of a pipe, or of a pseudo-terminal if standard output is one, so that progress bars move."""
+def _channel(margin: int) -> tuple[int, int]:
+    """Both ends of a pipe, or of a pseudo-terminal if standard output is one, so that progress bars move.
+
+    That terminal is narrower by `margin` columns.
+    """
     if not _in_terminal():
         return os.pipe()
     reading, writing = pty.openpty()
@@ -139,7 +154,9 @@ def _channel() -> tuple[int, int]:
     attributes[1] &= ~termios.OPOST  # the real terminal translates line ends, once
     termios.tcsetattr(writing, termios.TCSANOW, attributes)
     with contextlib.suppress(OSError):
-        fcntl.ioctl(writing, termios.TIOCSWINSZ, fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+        rows, columns, *pixels = struct.unpack("4H", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+        size = struct.pack("4H", rows, max(0, columns - margin), *pixels)
+        fcntl.ioctl(writing, termios.TIOCSWINSZ, size)
     return reading, writing
 
 

@@ -45,9 +45,15 @@ class Schedule:
 
         None at the end of the run, whose backbone is written anyway.
         """
-        every, size = self.config.export_every_epochs, self.config.batch_size
-        if not every or num_done >= self.num_steps:
+        if num_done >= self.num_steps:
             return None
+        return self.epochs_due(num_done, self.config.export_every_epochs)
+
+    def epochs_due(self, num_done: int, every: int) -> int | None:
+        """Whole epochs done, where `num_done` steps are the first with another `every` of them; else None."""
+        if not every:
+            return None
+        size = self.config.batch_size
         before, now = (epoch_of(step, size, self.num_images) // every for step in (num_done - 1, num_done))
         return now * every if now > before else None
 

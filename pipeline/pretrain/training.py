@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.monitor.monitor import Monitor
 from pipeline.optim.schedules import Schedule
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.batch_maker import BatchMaker
@@ -101,6 +102,7 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
             config, dataset, sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         )
         self._config, self._export, self._base = config, export, base
+        self._monitor = None if config.monitor is None else Monitor(config, dataset)
 
     def fresh_state(self) -> TrainState:
         return initial_state(self._config)
@@ -134,10 +136,19 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
             network = state.student if state.teacher is None else state.teacher
             temperature = self._config.objective.student_temperature
             values |= measured_discrepancy(network, self.held_out_crops, temperature)
+        if self._monitor_due(state.step):
+            values |= self._monitor.measured(state, rates)
         return values
 
     def always_logged(self, num_done: int) -> bool:
-        return super().always_logged(num_done) or self.schedule.export_due(num_done) is not None
+        due = self.schedule.export_due(num_done) is not None or self._monitor_due(num_done)
+        return super().always_logged(num_done) or due
+
+    def _monitor_due(self, num_done: int) -> bool:
+        if self._monitor is None:
+            return False
+        every = self._config.monitor.every_epochs
+        return num_done == self.num_steps or self.schedule.epochs_due(num_done, every) is not None
 
     def after_logged_step(self, state: TrainState) -> None:
         if epoch := self.schedule.export_due(state.step):

@@ -20,6 +20,8 @@ class Purpose(IntEnum):
     DENSE_VIEWS = 6
     DENSE_DROP_PATH = 7
     DENSE_SAMPLES = 8
+    MONITOR_IMAGES = 9
+    MONITOR_VIEWS = 10
 
 
 def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:

@@ -18,7 +18,7 @@ def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) 
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("train", "val", "test")
     }
-    with tqdm(desc="linear", unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
+    with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
         sweep = train_sweep(
             inputs["train"],
             data.train.labels,

@@ -19,6 +19,12 @@ _CURVES = {
     "discrepancy_cka": "1 - CKA of base and head",
     "discrepancy_cosine": "1 - cosine of base and head",
     "discrepancy_kl": "KL of head and base (nats)",
+    "monitor_knn_top1": "monitor: k-NN top-1",
+    "monitor_rankme": "monitor: RankMe",
+    "monitor_alignment": "monitor: alignment",
+    "monitor_uniformity": "monitor: uniformity",
+    "monitor_cka": "monitor: 1 - CKA of base and head",
+    "monitor_teacher_entropy": "monitor: teacher entropy (nats)",
     "lr": "learning rate",
     "images_per_second": "images per second",
 }
@@ -102,8 +108,7 @@ def training_curves(logs: Mapping[str, list[dict[str, float]]], arms: Sequence[s
         {"run": run, "arm": run.partition(" ")[0], "step": line["step"], "value": line[key], "of": title}
         for key, title in titles.items()
         for run, lines in logs.items()
-        for line in thinned(lines)
-        if key in line
+        for line in thinned([line for line in lines if key in line])
     ]
     if not values:
         return None

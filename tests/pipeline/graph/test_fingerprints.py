@@ -238,6 +238,25 @@ def test_another_computation_retires_the_stages_that_read_it(
     assert not any(label.startswith("prepare") for label in retired)
 
 
+def test_the_monitor_retires_trainings_where_it_is_on_and_loggers_retire_nothing(tree):
+    plain = fingerprints(tree)
+    assert fingerprints(tree, runtime={"loggers": ["wandb"]}) == plain
+    off = fingerprints(tree, monitor={"num_images": 99, "k": 3})
+    assert {label for label in plain if plain[label] != off[label]} == {"report"}  # it shows all settings
+    on = fingerprints(tree, monitor={"every_epochs": 5})
+    retired = {label for label in plain if plain[label] != on[label]}
+    assert {"pretrain:ibot-seed0", "pretrain:hssl-seed0", "curves:hssl-seed0"} <= retired
+    assert not any(label.startswith(("prepare", "initialize", "search-train")) for label in retired)
+
+
+def test_a_training_without_monitor_has_the_fingerprint_of_before_there_was_one():
+    config = Experiment(name="e").pretrain_config("hssl", 0)
+    assert config.monitor is None
+    assert "monitor" not in readable_values(config)
+    watched = Experiment(name="e", monitor={"every_epochs": 1}).pretrain_config("hssl", 0)
+    assert readable_values(watched)["monitor"]["every_epochs"] == 1
+
+
 @cache
 def _closures() -> dict[str, ast.Module]:
     """Every file that some stage runs, but those of neutral modules."""
@@ -260,7 +279,7 @@ HARMLESS = {
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
-    "pipeline.training.progress_bar": {"step_bar"},
+    "pipeline.training.reporting": {"reporting"},
 }  # fmt: skip
 
 

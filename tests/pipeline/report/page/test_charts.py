@@ -59,3 +59,12 @@ def test_curves_of_what_a_run_does_not_log_are_left_out():
         ("hssl seed 0", "1 - CKA of base and head"): 0.3,
     }
     assert charts.training_curves({}, ARMS) is None
+
+
+def test_what_is_logged_seldom_survives_the_thinning():
+    often = [{"step": step, "loss": 1.0} for step in range(1, 5001)]
+    seldom = [{"step": 137, "loss": 1.0, "monitor_rankme": 9.0}, {"step": 4321, "monitor_rankme": 11.0}]
+    lines = sorted([*often, *seldom], key=lambda line: line["step"])
+    figure = charts.training_curves({"hssl seed 0": lines}, ARMS)
+    rank = [v for v in figure.spec["data"]["values"] if v["of"] == "monitor: RankMe"]
+    assert [(v["step"], v["value"]) for v in rank] == [(137, 9.0), (4321, 11.0)]

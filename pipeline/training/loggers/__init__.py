@@ -1,0 +1,1 @@
+"""Other programs' logs of a training: what metrics.jsonl holds, handed on."""
