@@ -44,9 +44,10 @@ from pipeline.runtime.onednn import onednn_paths
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
 _MIB = 2**20
-# How often a thread of libgomp looks whether the others are done before it sleeps. By its own rule it looks
-# 300,000 times, for milliseconds: on a busy machine it takes the core from those it waits for.
-_SPIN_COUNT = 1000
+# How often a waiting thread of libgomp looks whether the others are done before it sleeps. By its own rule it
+# looks 300,000 times, for milliseconds: on a busy machine it takes the core from those it waits for.
+_SPIN_COUNT_WHEN_BUSY = 1000
+_BUSY_LOAD = 1.5  # processes that want a core, for each core; a run of its own makes about 1
 
 
 class JittorStartError(RuntimeError):
@@ -103,6 +104,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     _set_cuda_environment(cuda)
     folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
     _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
+    load_notes = _spin_less_when_busy()
     if not is_built(folder):
         build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
     prepare(folder, onednn)
@@ -122,7 +124,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         onednn=onednn[1] if onednn else None,
         cudnn=with_cudnn,
         cache=folder,
-        notes=(*notes, *onednn_notes, *cudnn_notes),
+        notes=(*notes, *onednn_notes, *cudnn_notes, *load_notes),
     )
     for note in _started.notes:
         say(note)
@@ -239,10 +241,21 @@ def _set_environment(
         OMP_NUM_THREADS=str(threads),
     )
     os.environ.setdefault("log_silent", "1")
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPIN_COUNT))
     if "OMPI_COMM_WORLD_SIZE" not in os.environ:
         os.environ.update(use_mpi="0", use_nccl="0")
+
+
+def _spin_less_when_busy() -> tuple[str, ...]:
+    """Let waiting threads sleep soon if others want the cores; on an idle machine that would cost time.
+
+    What a user has set of the two variables stays.
+    """
+    num_cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    given = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ)
+    if given or load <= _BUSY_LOAD * num_cores:
+        return ()
+    os.environ["GOMP_SPINCOUNT"] = str(_SPIN_COUNT_WHEN_BUSY)
+    return (f"this machine is busy (load {load:.0f} on {num_cores} cores): threads that wait sleep at once",)
 
 
 def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) -> None:

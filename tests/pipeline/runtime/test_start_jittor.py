@@ -279,8 +279,25 @@ def test_a_build_that_was_killed_is_built_again(tmp_path):
     assert "compiling" not in succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
 
 
-def test_threads_do_not_spin_for_long_unless_the_user_says_so(warm):
-    shown = "import os\nprint('spins', os.environ.get('GOMP_SPINCOUNT'))"
-    assert "spins 1000" in succeeds(START + shown, OMP_WAIT_POLICY=None, GOMP_SPINCOUNT=None)
-    assert "spins 7" in succeeds(START + shown, OMP_WAIT_POLICY=None, GOMP_SPINCOUNT="7")
-    assert "spins None" in succeeds(START + shown, OMP_WAIT_POLICY="active", GOMP_SPINCOUNT=None)
+@pytest.mark.parametrize(
+    ("load", "given", "expected"),
+    [
+        (1.0, {}, None),  # of each core; a run of its own makes as much
+        (4.0, {}, "1000"),
+        (4.0, {"GOMP_SPINCOUNT": "7"}, "7"),
+        (4.0, {"OMP_WAIT_POLICY": "active"}, None),
+    ],
+)
+def test_threads_spin_less_on_a_busy_machine_unless_the_user_says_otherwise(
+    load, given, expected, monkeypatch
+):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that what is set below is taken back
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    per_core = len(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load * per_core, 0.0, 0.0))
+    notes = start_jittor._spin_less_when_busy()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    assert bool(notes) == (expected == "1000")
