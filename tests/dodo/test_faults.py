@@ -21,6 +21,7 @@ def test_an_interrupted_other_configuration_leaves_the_first_as_it_was(project):
     assert len(project.ran()) == 6  # half an output never counts as one
 
 
+@pytest.mark.slow
 def test_sigkill_keeps_what_was_done_and_leaves_no_orphan(project):
     table = (project.folder / "results/my/table.json").read_bytes()
     shutil.rmtree(project.folder / "results")

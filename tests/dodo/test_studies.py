@@ -79,6 +79,7 @@ def test_a_deleted_or_outdated_publication_is_made_again(studied):
     assert (folder / "search.md").read_text() != "old"
 
 
+@pytest.mark.slow
 def test_validation_trains_each_candidate_alone_for_the_searchs_epochs(studied):
     folder = studied.folder / "results" / "my"
     planned = studied.doit("run", "plan", "of=search-validate").stdout

@@ -133,7 +133,7 @@ ADDITIONS = {
         "pipeline/evaluate/probes/new.py": ("", "def probe_new():\n    return 1\n"),
     },
     "a reader": {"pipeline/datasets/new_layout.py": ("", "def read():\n    return 1\n")},
-    "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4)", "figsize=(14, 4)")},
+    "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4 * num_rows)", "figsize=(14, 4 * num_rows)")},
     "how images are drawn again": {
         "pipeline/report/intervals/resamples.py": ("RESAMPLING_SEED = 95", "RESAMPLING_SEED = 96")
     },
