@@ -15,7 +15,7 @@ from pipeline.inference.crops import View
 from pipeline.inference.embedding import Embedding, embed, finished_images, unusable
 from pipeline.inference.finished import Arm, Finished
 from pipeline.inference.images import Decoding, images_digest, open_images
-from pipeline.inference.options import UsageError, choice, read_options
+from pipeline.inference.options import UsageError, choice, existing, read_options
 from pipeline.inference.vector_files import WRITERS, pyarrow
 from pipeline.storage.files import sha256_of_file, write_csv, write_json
 
@@ -46,7 +46,7 @@ def _run(options: dict[str, str]) -> None:
     with_patches = choice(options, "patches", ("yes", "no"), "no") == "yes"
     if with_patches and form == "csv":
         raise UsageError("patches=yes: a .csv holds no patch tokens; take format=npz or format=parquet")
-    data = str(Path(options["data"]).expanduser())
+    data = existing(options, "data")
     target = Path(options.get("out") or f"{Path(data).resolve().name}-{options['arm']}.{form}").expanduser()
     if target.exists():
         raise UsageError(f"{target} is there already; name another file by out=")
@@ -81,7 +81,7 @@ def _run(options: dict[str, str]) -> None:
     about |= {"experiment": experiment.name, "arm": options["arm"], "seed": seed, "data": data}
     about |= {"num_images": len(source) - num_bad, "num_quarantined": num_bad}
     write_json(target.with_name(f"{target.name}.json"), about)
-    print(f"joining {len(parts)} parts")
+    print(f"joining {len(parts)} part(s)")
     WRITERS[form](target, parts)
     shutil.rmtree(folder)
     print(f"wrote {target}: {len(source) - num_bad} images; what the vectors are: {target.name}.json")

@@ -10,7 +10,7 @@ from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
 from pipeline.graph.stage_runner import is_refusal
 from pipeline.inference.finished import Finished
 from pipeline.inference.images import Decoding, open_images
-from pipeline.inference.options import UsageError, choice, read_options
+from pipeline.inference.options import UsageError, choice, existing, read_options
 from pipeline.storage.files import new_folder, read_json, write_csv
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: dict[str, str]) -> None:
-    task, data = choice(options, "task", tuple(_TASKS)), str(Path(options["data"]).expanduser())
+    task, data = choice(options, "task", tuple(_TASKS)), existing(options, "data")
     num_overlays, lowest_score = _num_overlays(options), _score(options)
     default = f"{Path(data).resolve().name}-{task}-{options['arm']}"
     target = Path(options.get("out") or default).expanduser().resolve()

@@ -24,7 +24,7 @@ def compared(
     """A line for each program that reads the format: the largest difference, or why it was not asked.
 
     Args:
-        pixels: (B, 3, S, S) float32 in [0, 1], not normed.
+        pixels: (B, 3, S, S) float32 in [0, 1], not normalised.
         ours: global vectors (B, D) and places (B, h, h, D), as this project computes them.
 
     Raises:

@@ -48,7 +48,7 @@ class LoadedBackbone:
     _frozen: "FrozenBackbone"
 
     def features(self, images: Images, *, batch_size: int = 64) -> ImageFeatures:
-        """CLS and patch tokens; images are resized, cut and normed as in this project's evaluation.
+        """CLS and patch tokens; images are resized, cut and normalised as in this project's evaluation.
 
         Args:
             images: (B, H, W, 3) uint8, or a list of arrays (H, W, 3) uint8, Pillow's images or paths, of any

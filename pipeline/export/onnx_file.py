@@ -20,7 +20,7 @@ _MAX_BYTES = 2**31 - 1  # of one protobuf message
 _USE = """\
 import onnxruntime
 session = onnxruntime.InferenceSession("{folder}/backbone.onnx")
-cls, patches = session.run(["cls", "patches"], {"images": images})  # (B, 3, S, S) float32, normed as above"""
+cls, patches = session.run(["cls", "patches"], {"images": images})  # (B, 3, S, S), normalised as above"""
 
 
 def write_onnx(base: DescribedBase, folder: Path) -> tuple[str, ...]:

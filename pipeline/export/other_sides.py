@@ -35,7 +35,7 @@ def through_timm(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vecto
 
     model = timm.create_model(f"local-dir:{folder}", pretrained=True)
     settings = model.pretrained_cfg
-    return _of_timm(model, _normed(pixels, settings["mean"], settings["std"]))
+    return _of_timm(model, _normalised(pixels, settings["mean"], settings["std"]))
 
 
 def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -44,7 +44,7 @@ def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) 
 
     settings = AutoImageProcessor.from_pretrained(folder).data_config
     model = AutoModel.from_pretrained(folder).timm_model
-    return _of_timm(model, _normed(pixels, settings["mean"], settings["std"]))
+    return _of_timm(model, _normalised(pixels, settings["mean"], settings["std"]))
 
 
 def through_vit_model(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -54,7 +54,7 @@ def through_vit_model(folder: Path, base: DescribedBase, pixels: np.ndarray) -> 
 
     processor = AutoImageProcessor.from_pretrained(folder)
     model = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
-    images = torch.from_numpy(_normed(pixels, processor.image_mean, processor.image_std))
+    images = torch.from_numpy(_normalised(pixels, processor.image_mean, processor.image_std))
     with torch.inference_mode():
         tokens = model(images).last_hidden_state.numpy()
     return tokens[:, 0], _on_grid(tokens[:, 1:])
@@ -73,7 +73,7 @@ def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vect
         )
     model = library.create_model(timm.architecture, num_classes=0, **arguments)
     model.load_state_dict(torch.load(folder / TORCH_FILE, weights_only=True))
-    return _of_timm(model, _normed(pixels, base.mean, base.std))
+    return _of_timm(model, _normalised(pixels, base.mean, base.std))
 
 
 def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -83,7 +83,7 @@ def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -
     session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
     said = session.get_modelmeta().custom_metadata_map
     mean, std = ([float(number) for number in said[name].split()] for name in ("mean", "std"))
-    images = _normed(pixels, mean, std)
+    images = _normalised(pixels, mean, std)
     cls, patches = session.run(["cls", "patches"], {"images": images})
     first, _ = session.run(["cls", "patches"], {"images": images[:1]})
     if np.abs(first - cls[:1]).max() > 1e-5:
@@ -118,7 +118,7 @@ OTHER_SIDES: dict[str, tuple[OtherSide, ...]] = {  # by format
 }
 
 
-def _normed(pixels: np.ndarray, mean: Any, std: Any) -> np.ndarray:
+def _normalised(pixels: np.ndarray, mean: Any, std: Any) -> np.ndarray:
     mean, std = (np.asarray(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
     return (pixels - mean) / std
 

@@ -13,7 +13,7 @@ from pipeline.transforms.evaluation import center_crops
 
 
 def checked_pixels(data: Path, base: DescribedBase, num_images: int) -> np.ndarray:
-    """The first test images (else training images) as evaluation sees them, not normed.
+    """The first test images (else training images) as evaluation sees them, not normalised.
 
     Args:
         data: of prepared images.
@@ -35,7 +35,7 @@ def computed_here(
     mean, std = (values.reshape(1, 3, 1, 1) for values in (base.mean, base.std))
     with jt.no_grad():
         tokens = frozen.network(jt.array((pixels - mean) / std))
-    normed = timm_base(base.config, base.arrays).normed_patches
-    places = tokens.patches if normed else tokens.feature_map
+    after_norm = timm_base(base.config, base.arrays).normed_patches
+    patches = tokens.patches if after_norm else tokens.feature_map
     shape = (len(pixels), *base.config.grid, base.config.dim)
-    return tokens.cls.numpy(), places.numpy().reshape(shape)
+    return tokens.cls.numpy(), patches.numpy().reshape(shape)

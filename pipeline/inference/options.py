@@ -1,6 +1,7 @@
 """Options of a command, as `doit run` hands them on: name=value."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 class UsageError(ValueError):
@@ -34,3 +35,15 @@ def choice(options: dict[str, str], name: str, choices: Sequence[str], default: 
     if value not in choices:
         raise UsageError(f"{name}={value}: expected one of {', '.join(choices)}")
     return value
+
+
+def existing(options: dict[str, str], name: str) -> str:
+    """An option that names a file or folder.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(options[name]).expanduser()
+    if not path.exists():
+        raise UsageError(f"{name}={options[name]}: no such file or folder")
+    return str(path)

@@ -47,6 +47,7 @@ def test_the_vectors_are_the_stored_features(jt, tiny_prepared, tiny_config, tmp
     ("changes", "message"),
     [
         ({"data": None}, "missing option data=; usage: doit run embed"),
+        ({"data": "nowhere"}, "data=nowhere: no such file or folder"),
         ({"format": "hdf5"}, "format=hdf5: expected one of parquet, npz, csv"),
         ({"format": "csv", "patches": "yes"}, "a .csv holds no patch tokens"),
         ({"arm": "dino"}, "arm=dino: expected an arm of smoke (random, ibot, hssl)"),

@@ -23,7 +23,7 @@ _CURVES = {
     "monitor_rankme": "monitor: RankMe",
     "monitor_alignment": "monitor: alignment",
     "monitor_uniformity": "monitor: uniformity",
-    "monitor_cka": "monitor: 1 - CKA of base and head",
+    "monitor_cka": "monitor: 1 - CKA",
     "monitor_teacher_entropy": "monitor: teacher entropy (nats)",
     "lr": "learning rate",
     "images_per_second": "images per second",
