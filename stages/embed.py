@@ -9,11 +9,11 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.datasets.source import Source
-from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
+from pipeline.graph.experiment_graph import read_argument
+from pipeline.graph.finished import Arm, Finished
 from pipeline.graph.stage_runner import is_refusal
 from pipeline.inference.crops import View
 from pipeline.inference.embedding import Embedding, embed, finished_images, unusable
-from pipeline.inference.finished import Arm, Finished
 from pipeline.inference.images import Decoding, images_digest, open_images
 from pipeline.inference.options import UsageError, choice, existing, read_options
 from pipeline.inference.vector_files import WRITERS, pyarrow
@@ -52,10 +52,9 @@ def _run(options: dict[str, str]) -> None:
         raise UsageError(f"{target} is there already; name another file by out=")
     if form == "parquet":
         pyarrow(target)
-    argument, experiment = read_argument(options.get("experiment", "quickstart"), Path.cwd())
-    RESULTS.mkdir(exist_ok=True)
-    project = ExperimentGraph(argument, experiment, root=ROOT, results=RESULTS)
-    finished = Finished(options.get("experiment", "quickstart"), experiment, project)
+    named = options.get("experiment", "quickstart")
+    _, experiment = read_argument(named, Path.cwd())
+    finished = Finished(named, experiment, RESULTS)
     seed = finished.seed(options.get("seed"))
     arm = finished.arm(options["arm"], seed)
     decoding = Decoding.of_prepared(arm.prepared)

@@ -10,7 +10,7 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.formats import FORMATS
-from pipeline.export.trained import TrainedBase, trained_base
+from pipeline.graph.finished import Arm, Finished, NotMade
 from pipeline.graph.subprocesses import end_on_signal
 from pipeline.storage.files import new_folder
 from pipeline.weights.error import WeightsError
@@ -29,23 +29,23 @@ def main(arguments: list[str]) -> int:
         form = options.get("format", "timm")
         if form not in FORMATS:
             raise ConfigError(f"format={form}: choose from {', '.join(FORMATS)}")
-        experiment = read_experiment(options.get("experiment", "quickstart"))
-        seed = options.get("seed")
-        if seed is not None and not seed.isdecimal():
-            raise ConfigError(f"seed={seed}: expected a whole number")
-        trained = trained_base(experiment, options["arm"], None if seed is None else int(seed), RESULTS)
-        name = f"{experiment.name}-{trained.arm}-seed{trained.seed}"
+        named = options.get("experiment", "quickstart")
+        experiment = read_experiment(named)
+        finished = Finished(named, experiment, RESULTS)
+        seed = finished.seed(options.get("seed"))
+        trained = finished.arm(options["arm"], seed)
+        name = f"{experiment.name}-{options['arm']}-seed{seed}"
         target = Path(options.get("out") or f"{name}-{form}").expanduser().absolute()
         if target.exists():
             raise ConfigError(f"{target} is there already; name another folder by out=")
-        export(experiment, trained, form, target)
-    except (ConfigError, ExportError, WeightsError, OSError) as error:
+        export(experiment, trained, options["arm"], seed, form, target)
+    except (ConfigError, ExportError, NotMade, WeightsError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def export(experiment: Experiment, trained: TrainedBase, form: str, target: Path) -> None:
+def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str, target: Path) -> None:
     """Write a base in one format and hold it to what the format's own programs compute from it."""
     from pipeline.runtime.start_jittor import start
 
@@ -57,15 +57,15 @@ def export(experiment: Experiment, trained: TrainedBase, form: str, target: Path
     from pipeline.models.weights import named_arrays
 
     frozen = load_backbone(trained.backbone)
-    size, view = frozen.config.image_size, trained.view
+    size, view = frozen.config.image_size, trained.config
     base = DescribedBase(
-        name=f"{experiment.name}, {trained.arm}, seed {trained.seed}",
+        name=f"{experiment.name}, {arm}, seed {seed}",
         config=frozen.config,
         arrays=named_arrays(frozen.network),
         mean=frozen.mean,
         std=frozen.std,
         resize=round(size * view.resize / view.crop_size),
-        table=table_of_arm(RESULTS / experiment.name / "table.json", trained.arm),
+        table=table_of_arm(RESULTS / experiment.name / "table.json", arm),
     )
     if view.crop_size != size:
         print(f"evaluated at {view.crop_size} px, written for the {size} px that the base is made for")
@@ -76,7 +76,7 @@ def export(experiment: Experiment, trained: TrainedBase, form: str, target: Path
         shutil.copymode(target.parent, partial)  # not only for its owner
         for line in FORMATS[form].write(base, partial):
             print(line)
-        pixels = checked_pixels(trained.data, base, _NUM_IMAGES)
+        pixels = checked_pixels(trained.prepared, base, _NUM_IMAGES)
         for line in compared(form, partial, base, pixels, computed_here(frozen, base, pixels)):
             print(line)
     print(f"wrote {target}: {', '.join(sorted(path.name for path in target.iterdir()))}")

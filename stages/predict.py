@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
+from pipeline.graph.experiment_graph import read_argument
+from pipeline.graph.finished import Finished
 from pipeline.graph.stage_runner import is_refusal
-from pipeline.inference.finished import Finished
 from pipeline.inference.images import Decoding, open_images
 from pipeline.inference.options import UsageError, choice, existing, read_options
 from pipeline.storage.files import new_folder, read_json, write_csv
@@ -51,9 +51,8 @@ def _run(options: dict[str, str]) -> None:
     if target.is_relative_to(Path(data).resolve()):
         raise UsageError(f"out={target} lies in data={data}: its pictures would be taken for images")
     named = options.get("experiment", "quickstart")
-    argument, experiment = read_argument(named, Path.cwd())
-    RESULTS.mkdir(exist_ok=True)
-    finished = Finished(named, experiment, ExperimentGraph(argument, experiment, root=ROOT, results=RESULTS))
+    _, experiment = read_argument(named, Path.cwd())
+    finished = Finished(named, experiment, RESULTS)
     seed = finished.seed(options.get("seed"))
     stage, section, file = _TASKS[task]
     found = finished.fine_tuned(stage, section, options["arm"], seed, options.get("run"))

@@ -15,7 +15,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.reading import read_experiment
 from pipeline.datasets.decode import decode
 from pipeline.evaluate.feature_files import BACKBONE_FILES
-from pipeline.export.trained import trained_base
+from pipeline.graph.finished import Finished
 from pipeline.transforms.evaluation import center_crops
 
 if TYPE_CHECKING:
@@ -112,9 +112,10 @@ def load_backbone(
     if path is not None:
         file = Path(path) / BACKBONE_FILES["teacher"] if Path(path).is_dir() else Path(path)
     else:
-        trained = trained_base(read_experiment(experiment), arm, seed, results)
-        file, resize = trained.backbone, resize or trained.view.resize
-        crop_size = crop_size or trained.view.crop_size
+        finished = Finished(experiment, read_experiment(experiment), results)
+        trained = finished.arm(arm, finished.seed(seed))
+        file, resize = trained.backbone, resize or trained.config.resize
+        crop_size = crop_size or trained.config.crop_size
     from pipeline.runtime.start_jittor import start
 
     start(device)

@@ -6,8 +6,8 @@ from PIL import Image
 
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.graph.finished import Arm
 from pipeline.inference.embedding import embed
-from pipeline.inference.finished import Arm
 from pipeline.inference.images import Decoding, open_images
 from stages import embed as stage
 from stages import features, initialize

@@ -158,7 +158,7 @@ def test_classes_have_the_accuracy_of_the_evaluation(backbone, tiny_prepared, tm
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "segment:uper-finetuned-hssl-seed0 of smoke is not finished (waits for prepare): "
+        ({}, "segment:uper-finetuned-hssl-seed0 of smoke is not finished: "
              "doit run segment:uper-finetuned-hssl-seed0 experiment=smoke"),
         ({"run": "linear"}, "run=linear: expected one of smoke's segmentation "
                               "(linear-frozen, uper-finetuned)"),

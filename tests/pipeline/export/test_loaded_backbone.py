@@ -55,5 +55,5 @@ def test_neither_path_nor_experiment(tmp_path):
         load_backbone()
     with pytest.raises(ValueError, match="smoke has the arms"):
         load_backbone(experiment="smoke", arm="nobody", results=tmp_path)
-    with pytest.raises(ValueError, match=r"not there yet, .* first: doit run pretrain:hssl-seed0"):
+    with pytest.raises(ValueError, match=r"is not finished: doit run pretrain:hssl-seed0"):
         load_backbone(experiment="smoke", arm="hssl", results=tmp_path)

@@ -5,11 +5,9 @@ from pathlib import Path
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import FeaturesConfig
-from pipeline.graph.experiment_graph import ExperimentGraph
-from pipeline.graph.nodes import Node
-
-# The weights that `features.weights` names -> their file.
-_BACKBONES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
+from pipeline.evaluate.feature_files import BACKBONE_FILES
+from pipeline.graph.nodes import Node, experiment_nodes
+from pipeline.storage.artifacts import fault, read_stamp
 
 
 class NotMade(ValueError):
@@ -36,27 +34,28 @@ class FineTuned:
 
 @dataclass(frozen=True)
 class Finished:
-    """An experiment's finished stages.
+    """The artifacts that an experiment's folder links to, whatever version of the code made them.
 
     Args:
         argument: names the experiment on the command line.
+        results: the results folder.
     """
 
     argument: str
     experiment: Experiment
-    project: ExperimentGraph
+    results: Path
 
-    def seed(self, text: str | None) -> int:
-        """The seed that `seed=` names; without it the experiment's first.
+    def seed(self, given: str | int | None) -> int:
+        """The seed that was asked for; None: the experiment's first.
 
         Raises:
             NotMade: the experiment has no such seed.
         """
         seeds = self.experiment.seeds
-        found = [seed for seed in seeds if text in (None, str(seed))]
+        found = [seed for seed in seeds if given is None or str(given) == str(seed)]
         if not found:
             known = ", ".join(map(str, seeds))
-            raise NotMade(f"seed={text}: expected a seed of {self.experiment.name} ({known})")
+            raise NotMade(f"seed={given}: expected a seed of {self.experiment.name} ({known})")
         return found[0]
 
     def arm(self, arm: str, seed: int) -> Arm:
@@ -68,11 +67,11 @@ class Finished:
         self._check_arm(arm)
         node = next(
             node
-            for node in self.project.main
+            for node in experiment_nodes(self.experiment)
             if node.stage == "features" and (node.key.arm, node.key.seed) == (arm, seed)
         )
-        folder, prepared = (self._directory(node.inputs[name]) for name in ("backbone", "data"))
-        return Arm(folder / _BACKBONES[node.config.weights], prepared, node.config)
+        folder, prepared = (self._artifact(node.inputs[name]) for name in ("backbone", "data"))
+        return Arm(folder / BACKBONE_FILES[node.config.weights], prepared, node.config)
 
     def fine_tuned(self, stage: str, section: str, arm: str, seed: int, run: str | None) -> FineTuned:
         """A model that `segment`, `detect` or `finetune` has trained.
@@ -94,7 +93,7 @@ class Finished:
             )
         nodes = [
             node
-            for node in self.project.main
+            for node in experiment_nodes(self.experiment)
             if node.stage == stage and (node.key.arm, node.key.seed) == (arm, seed)
         ]
         if run is not None:
@@ -103,7 +102,7 @@ class Finished:
             if not nodes:
                 raise NotMade(f"run={run}: expected one of {name}'s {section} ({', '.join(known) or 'none'})")
         node = max(nodes, key=_preference)
-        folder, prepared = self._directory(node), self._directory(node.inputs["data"])
+        folder, prepared = self._artifact(node), self._artifact(node.inputs["data"])
         reason = folder / "no_rows.txt"
         if reason.is_file():
             raise NotMade(f"{node.label} trained no model: {reason.read_text(encoding='utf-8').strip()}")
@@ -114,13 +113,21 @@ class Finished:
             known = ", ".join(self.experiment.arms)
             raise NotMade(f"arm={arm}: expected an arm of {self.experiment.name} ({known})")
 
-    def _directory(self, node: Node) -> Path:
-        if reason := self.project.graph.fault(node):
-            raise NotMade(
-                f"{node.label} of {self.experiment.name} is not finished ({reason}): "
-                f"doit run {node.label} experiment={self.argument}"
-            )
-        return self.project.graph.directory(node)
+    def _artifact(self, node: Node) -> Path:
+        directory = self.results / self.experiment.name / "artifacts" / node.link
+        stamp = read_stamp(directory)
+        if stamp is None:
+            reason = "is not finished"
+        elif problem := fault(directory, stamp.get("fingerprint")):
+            reason = f"is damaged ({problem})"
+        elif stamp.get("config") != node.config.model_dump(mode="json"):
+            reason = "was made with another configuration"
+        else:
+            return directory.resolve()
+        raise NotMade(
+            f"{node.label} of {self.experiment.name} {reason}: "
+            f"doit run {node.label} experiment={self.argument}"
+        )
 
 
 def _preference(node: Node) -> tuple[bool, float]:
