@@ -1,4 +1,4 @@
-"""AdamW over many tensors, and the teacher's moving average: one native call per step each."""
+"""AdamW over many tensors in one native call per step."""
 
 import ctypes
 
@@ -6,7 +6,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.kernels import library, selection
-from pipeline.kernels.addresses import addresses
+from pipeline.kernels.addresses import addresses, pointer
 from pipeline.kernels.plain_adamw import Hyper, replace_value, updated
 
 
@@ -142,14 +142,14 @@ class AdamW:
         else:
             self._settle()
             where, keep = addresses([*self._parameters, *gradients])
-            moments = [_pointer(self._first), _pointer(self._second)]
+            moments = [pointer(self._first), pointer(self._second)]
         parameters, slopes = where[: len(gradients)], where[len(gradients) :]
         hyper = np.array([lr, weight_decay, *self._betas, self._eps, self._max_norm], dtype=np.float64)
         library.load().function("adamw")(
             ctypes.c_long(len(gradients)),
-            *map(_pointer, (self._sizes, self._offsets, active, self._decayed)),
-            *map(_pointer, (self._lr_scales, self._steps, hyper)),
-            *map(_pointer, (parameters, slopes)),
+            *map(pointer, (self._sizes, self._offsets, active, self._decayed)),
+            *map(pointer, (self._lr_scales, self._steps, hyper)),
+            *map(pointer, (parameters, slopes)),
             *moments,
         )
         del keep
@@ -191,39 +191,3 @@ class AdamW:
         for flat, which in ((self._first, 0), (self._second, 1)):
             flat[:] = np.concatenate([pair[which].numpy().ravel() for pair in self._plain_moments])
         self._plain_moments = None
-
-
-def ema_update(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:
-    """teacher = momentum teacher + (1 - momentum) student, in place, tensor by tensor.
-
-    Raises:
-        ValueError: the lists differ in length, a shape differs, or a tensor is its own teacher.
-    """
-    if len(teacher) != len(student):
-        raise ValueError(f"ema_update: {len(teacher)} teacher tensors, {len(student)} student tensors")
-    for index, (target, source) in enumerate(zip(teacher, student, strict=True)):
-        if target.shape != source.shape or target.dtype != "float32" or source.dtype != "float32":
-            found = f"{target.dtype} {tuple(target.shape)}, {source.dtype} {tuple(source.shape)}"
-            raise ValueError(f"ema_update: tensor {index}: {found}; expected float32 of one shape")
-    if selection.fused():
-        _fused_ema(teacher, student, momentum)
-    else:
-        for target, source in zip(teacher, student, strict=True):
-            replace_value(target, (momentum * target + (1.0 - momentum) * source).stop_grad())
-
-
-def _fused_ema(teacher: list[jt.Var], student: list[jt.Var], momentum: float) -> None:
-    jt.sync_all()
-    where, keep = addresses([*teacher, *student])
-    targets, sources = where[: len(teacher)], where[len(teacher) :]
-    if np.intersect1d(targets, sources).size:
-        raise ValueError("ema_update: a teacher tensor shares its memory with a student tensor")
-    sizes = np.array([target.numel() for target in teacher], dtype=np.int64)
-    library.load().function("ema")(
-        ctypes.c_long(len(teacher)), *map(_pointer, (sizes, targets, sources)), ctypes.c_double(momentum)
-    )
-    del keep
-
-
-def _pointer(array: np.ndarray) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.__array_interface__["data"][0])

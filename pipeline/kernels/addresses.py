@@ -1,5 +1,6 @@
 """Where the values of variables are, for calls that change them in place."""
 
+import ctypes
 from typing import Any
 
 import jittor as jt
@@ -18,6 +19,11 @@ def addresses(variables: list[jt.Var]) -> tuple[np.ndarray, Any]:
         return _on_device(variables), variables
     arrays = [variable.data for variable in variables]
     return np.array([array.__array_interface__["data"][0] for array in arrays], dtype=np.uint64), arrays
+
+
+def pointer(array: np.ndarray) -> ctypes.c_void_p:
+    """The address of an array's first value, for a native call; the array must outlive the call."""
+    return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
 def _on_device(variables: list[jt.Var]) -> np.ndarray:

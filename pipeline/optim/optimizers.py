@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.config.stages import ScheduleConfig
 from pipeline.kernels.adamw import AdamW
-from pipeline.optim.momentum import MomentumDescent
 from pipeline.optim.param_groups import decays
+from pipeline.optim.sgd_lars import MomentumDescent
 
 
 class Optimizer(Protocol):

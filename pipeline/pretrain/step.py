@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import jittor as jt
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.kernels.adamw import ema_update
+from pipeline.kernels.ema import ema_update
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates

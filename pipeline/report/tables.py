@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.config.tables import TablesConfig
 from pipeline.report.enough import needed_seeds
-from pipeline.report.intervals.of_rows import difference_interval, value_interval
 from pipeline.report.intervals.students_t import half_width
+from pipeline.report.intervals.values_and_differences import difference_interval, value_interval
 from pipeline.report.rows import Row
 
 Line = dict[str, Any]

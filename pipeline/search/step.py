@@ -17,7 +17,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.config.studies import JointTrainingConfig
-from pipeline.kernels.adamw import ema_update
+from pipeline.kernels.ema import ema_update
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates

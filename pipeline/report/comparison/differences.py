@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.config.tables import TablesSection
 from pipeline.report.comparison.finished import Finished, same_images
-from pipeline.report.intervals.of_rows import difference_interval
+from pipeline.report.intervals.values_and_differences import difference_interval
 from pipeline.report.tables import Line
 
 # What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.

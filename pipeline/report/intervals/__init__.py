@@ -3,7 +3,7 @@
 From the number itself to what it is made of:
 
 - `percentiles`: the two tails that are cut off, for all of them.
-- `of_rows`: which interval a line of a table gets, and the difference of two arms.
+- `values_and_differences`: which interval a line of a table gets, and the difference of two arms.
 - `bootstrap`: of a mean over test images, from one outcome per image.
 - `centred`: of a metric that is no such mean, as mIoU and AP, from its values on resamples of the images.
 - `resamples`: how often each image is in each resample; `pipeline.evaluate` computes the metrics on them.

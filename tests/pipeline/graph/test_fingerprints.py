@@ -155,7 +155,7 @@ def test_how_intervals_are_computed_retires_tables_alone(tree, unedited):
     edits = {
         f"{room}/percentiles.py": ("    tail = ", "    new = 1\n    tail = "),
         f"{room}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),
-        f"{room}/of_rows.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
+        f"{room}/values_and_differences.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
     }
     assert changed(tree, unedited, edits) == OF_TABLES
 

@@ -141,27 +141,3 @@ def test_gradients_that_do_not_fit(jt, rng):
         adamw.step([parameters[1], *parameters[1:]], lr=1, weight_decay=0)
     with pytest.raises(ValueError, match=r"frozen \[5\]"):
         adamw.step(parameters, lr=1, weight_decay=0, frozen=frozenset([5]))
-
-
-def test_ema_update(kernels, jt, rng):
-    from pipeline.kernels.adamw import ema_update
-
-    teacher, student = drawn(rng), drawn(rng)
-    targets = [jt.array(a).stop_grad() for a in teacher]
-    for momentum in (0.9, 0.99):
-        ema_update(targets, [jt.array(a) for a in student], momentum)
-        teacher = [
-            momentum * t + (1 - momentum) * s.astype(np.float64)
-            for t, s in zip(teacher, student, strict=True)
-        ]
-    assert_same(targets, teacher)
-    assert all(target.is_stop_grad() for target in targets)
-
-
-def test_ema_update_of_what_does_not_fit(jt):
-    from pipeline.kernels.adamw import ema_update
-
-    with pytest.raises(ValueError, match="1 teacher tensors, 2 student tensors"):
-        ema_update([jt.ones(3)], [jt.ones(3), jt.ones(3)], 0.9)
-    with pytest.raises(ValueError, match="tensor 0: "):
-        ema_update([jt.ones(3)], [jt.ones(4)], 0.9)

@@ -13,7 +13,7 @@ def drawn(rng):
 
 
 def optimizer(arrays, jt, trust, max_norm=0.0):
-    from pipeline.optim.momentum import MomentumDescent
+    from pipeline.optim.sgd_lars import MomentumDescent
 
     parameters = [jt.array(array) for array in arrays]
     descent = MomentumDescent(
@@ -60,7 +60,7 @@ def test_five_steps_with_changing_rates_and_a_frozen_tensor(jt, rng, trust, max_
 
 
 def test_the_ratio_leaves_zero_gradients_and_zero_weights_finite(jt):
-    from pipeline.optim.momentum import MomentumDescent
+    from pipeline.optim.sgd_lars import MomentumDescent
 
     weights = [jt.zeros((2, 2)), jt.ones((2, 2))]
     lars = MomentumDescent(weights, decayed=[True, True], trust_coefficient=TRUST, max_gradient_norm=0)
