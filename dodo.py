@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
+from pipeline.graph.command_options import OPTIONS, refuse_unknown  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
 from pipeline.graph.publishing import link_pictures, tables_of_studies  # noqa: E402
@@ -21,6 +22,7 @@ from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal, run_in_group  # noqa: E402
 
+refuse_unknown(sys.argv[1:])
 RESULTS.mkdir(exist_ok=True)
 end_on_signal()
 STARTED_IN = Path(doit.get_initial_workdir() or ".")
@@ -34,13 +36,6 @@ DOIT_CONFIG = {
     "verbosity": 2,
     "reporter": StageReporter.of(EXPERIMENT.name, {*PROJECT.by_label}, tables_of_studies(PROJECT.folder)),
 }
-
-
-def _in_the_users_folder(module, *arguments):
-    """Run a program where doit was started, so that paths count from there; return its exit code."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.call([sys.executable, "-m", module, *arguments], cwd=STARTED_IN, env=environment)
 
 
 def task_all():
@@ -112,11 +107,11 @@ def task_doctor():
     return {"actions": [examine]}
 
 
-def _in_users_folder(program, names, problem):
-    """A task that runs a program of stages/ where the user is: relative paths start there."""
+def _in_users_folder(program, problem):
+    """A task that runs a program of stages/ where the user is, with all options given."""
 
     def act():
-        given = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
+        given = [f"{name}={doit.get_var(name)}" for name in OPTIONS if doit.get_var(name)]
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-m", f"stages.{program}", *given]
@@ -129,30 +124,27 @@ def _in_users_folder(program, names, problem):
 
 def task_init():
     """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
-    return _in_users_folder("init", ("data", "hours", "out"), "no experiment was written")
+    return _in_users_folder("init", "no experiment was written")
 
 
 def task_compare():
     """Compare finished experiments: compare experiments=A,B by=arm|dataset|config out=FILE.html"""
-    return _in_users_folder("compare", ("experiments", "by", "out"), "nothing was compared")
+    return _in_users_folder("compare", "nothing was compared")
 
 
 def task_embed():
     """Vectors of any images: embed arm=hssl data=FOLDER format=npz|csv|parquet patches=yes out=FILE"""
-    names = ("arm", "data", "format", "experiment", "seed", "out", "patches")
-    return _in_users_folder("embed", names, "no vectors were written")
+    return _in_users_folder("embed", "no vectors were written")
 
 
 def task_predict():
     """What fine-tuned models say of any images: predict task=segment|detect|classify arm=hssl data=FOLDER"""
-    names = ("task", "arm", "data", "experiment", "seed", "run", "out", "overlays", "score")
-    return _in_users_folder("predict", names, "no predictions were written")
+    return _in_users_folder("predict", "no predictions were written")
 
 
 def task_export():
     """Write an arm's base for timm, torch, hf, onnx or jittor, checked there: export arm=hssl format=timm"""
-    names = ("arm", "format", "seed", "out", "experiment")
-    return _in_users_folder("export", names, "nothing was exported")
+    return _in_users_folder("export", "nothing was exported")
 
 
 def task_benchmark():

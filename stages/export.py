@@ -17,7 +17,7 @@ from pipeline.weights.error import WeightsError
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 _NUM_IMAGES = 8  # that both sides are run on
-_USAGE = f"usage: doit run export arm=hssl [format={'|'.join(FORMATS)}] [seed=0] [out=FOLDER]"
+_USAGE = f"usage: doit run export arm=hssl [format={'|'.join(FORMATS)}] [seed=0] [out=FOLDER] [experiment=X]"
 
 
 def main(arguments: list[str]) -> int:

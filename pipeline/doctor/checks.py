@@ -142,7 +142,7 @@ def _loggers(names: tuple[str, ...]) -> list[Check]:
         package = LOGGERS[name].package
         version = _version(package)
         found.append(
-            Check(f"logger {name}", bool(version), version or f"no {package}", f"pip install '.[{name}]'")
+            Check(f"logger {name}", bool(version), version or f"no {package}", f"pip install -e '.[{name}]'")
         )
     return found
 

@@ -66,7 +66,7 @@ def pyarrow(target: Path) -> Any:
     except ImportError as error:
         raise ValueError(
             f"{target}: .parquet is written with pyarrow, which is not installed: "
-            "python -m pip install 'hssl-pipeline[hub]'"
+            "python -m pip install -e '.[hub]'"
         ) from error
     return pyarrow
 

@@ -166,6 +166,6 @@ def _pyarrow(path: Path) -> Any:
     except ImportError as error:
         raise ValueError(
             f"{path}: .parquet and .arrow tables are read with pyarrow, which is not installed: "
-            "python -m pip install 'hssl-pipeline[hub]'"
+            "python -m pip install -e '.[hub]'"
         ) from error
     return pyarrow

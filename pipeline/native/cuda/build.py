@@ -30,7 +30,7 @@ def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = 
     """
     tools = tools or toolkit()
     if tools is None:
-        raise BuildError("device kernels: no CUDA toolkit; pip install 'hssl-pipeline[cuda13]'")
+        raise BuildError("device kernels: no CUDA toolkit; pip install -e '.[cuda13]'")
     name = "".join(map(str, architecture))
     target = f"-gencode=arch=compute_{name},code=sm_{name}"
     command = [str(tools.nvcc), *_FLAGS, target, *(f"-I{folder}" for folder in tools.include_folders)]

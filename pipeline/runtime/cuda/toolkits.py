@@ -1,4 +1,4 @@
-"""Finds CUDA toolkits: the system's, and the wheels that `pip install '.[cuda13]'` installs."""
+"""Finds CUDA toolkits: the system's, and the wheels that `pip install -e '.[cuda13]'` installs."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 OLDEST, NEWEST_MAJOR = (11, 8), 13  # the oldest version tried, and the newest that the remedies are for
-WHEELS_REMEDY = "pip install '.[cuda13]'"
+WHEELS_REMEDY = "pip install -e '.[cuda13]'"
 NEEDED_LIBRARIES = ("cudart", "cublas", "cublasLt", "curand")
 _OTHER_LIBRARIES = ("cudnn", "nvrtc")  # cuDNN compiles some of its kernels with NVRTC
 _NEEDED_HEADERS = ("cuda_runtime.h", "cublas_v2.h", "curand.h")

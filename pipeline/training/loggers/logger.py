@@ -60,7 +60,7 @@ def check_installed(names: tuple[str, ...]) -> None:
         if find_spec(LOGGERS[name].package) is None:
             raise LoggerMissing(
                 f'runtime.loggers: "{name}" needs {LOGGERS[name].package}, which is not installed; '
-                f"pip install '.[{name}]'"
+                f"pip install -e '.[{name}]'"
             )
 
 

@@ -21,7 +21,7 @@ MOST_SPILLED = {"attention_forward": 64, "attention_backward": 64, "layer_norm":
 def tools():
     found = toolkit()
     if found is None or not any((folder / "cublasLt.h").is_file() for folder in found.include_folders):
-        pytest.skip("no CUDA toolkit with cuBLASLt's header here: pip install '.[cuda13]'")
+        pytest.skip("no CUDA toolkit with cuBLASLt's header here: pip install -e '.[cuda13]'")
     if found.version[0] < 13:
         pytest.skip(f"CUDA {found.version[0]}.{found.version[1]} compiles for no sm_120; the test is for 13")
     return found

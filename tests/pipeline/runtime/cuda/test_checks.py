@@ -53,7 +53,7 @@ def test_a_card_without_toolkit(machine, device, ok):
     machine(Driver((13, 0), (HOPPER,)))
     check = lines(device)["CUDA toolkit"]
     assert check.ok is ok
-    assert check.remedy == "pip install '.[cuda13]'"
+    assert check.remedy == "pip install -e '.[cuda13]'"
 
 
 def test_all_is_there(machine, tmp_path):

@@ -68,7 +68,7 @@ def test_an_unknown_version_is_the_last_choice(draw):
 
 
 def test_refusals_name_a_remedy(draw, tmp_path):
-    assert "pip install '.[cuda13]'" in refusal(HOPPER, (13, 0))
+    assert "pip install -e '.[cuda13]'" in refusal(HOPPER, (13, 0))
     draw(wheels=True)
     assert "serves CUDA 12.4 at most, too old for CUDA 13.0 (wheels); update" in refusal(HOPPER, (12, 4))
     assert "no longer compiles for sm_70 (V100); install a CUDA 12 toolkit" in refusal(VOLTA, (13, 0))

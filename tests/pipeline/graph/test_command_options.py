@@ -1,0 +1,21 @@
+import pytest
+
+from pipeline.graph.command_options import refuse_unknown
+
+
+def test_options_of_commands_pass_and_so_do_doits_own():
+    refuse_unknown(["run", "-n", "2", "--db-file=x", "all", "experiment=my.toml", "-f", "a=b/dodo.py"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("experment=my.toml", "experment=: no such option; did you mean experiment=?"),
+        ("fromat=onnx", "fromat=: no such option; did you mean format=?"),
+        ("x=1", "x=: no such option; there are arm, by, data"),
+    ],
+)
+def test_a_misspelt_option_is_refused(argument, message):
+    with pytest.raises(SystemExit) as refused:
+        refuse_unknown(["run", "all", argument])
+    assert str(refused.value).startswith(message)
