@@ -53,7 +53,7 @@ def test_features_are_those_of_the_features_stage(jt, tiny_prepared, tiny_config
 def test_neither_path_nor_experiment(tmp_path):
     with pytest.raises(ValueError, match="a path, or experiment= and arm="):
         load_backbone()
-    with pytest.raises(ValueError, match="smoke has the arms"):
+    with pytest.raises(ValueError, match="expected an arm of smoke"):
         load_backbone(experiment="smoke", arm="nobody", results=tmp_path)
     with pytest.raises(ValueError, match=r"is not finished: doit run pretrain:hssl-seed0"):
         load_backbone(experiment="smoke", arm="hssl", results=tmp_path)

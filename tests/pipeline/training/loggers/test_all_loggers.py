@@ -85,7 +85,7 @@ def test_a_run_is_called_after_its_stage_and_artifact(output):
 def test_a_logger_that_is_not_installed_is_an_error_that_names_the_extra(output, monkeypatch):
     monkeypatch.setattr("pipeline.training.loggers.logger.find_spec", lambda name: None)
     for name in LOGGERS:
-        with pytest.raises(LoggerMissing, match=rf"not installed; pip install '\.\[{name}\]'"):
+        with pytest.raises(LoggerMissing, match=rf"not installed; pip install -e '\.\[{name}\]'"):
             check_installed((name,))
     with pytest.raises(LoggerMissing), logging_to(("mlflow",), output, print):
         pass
