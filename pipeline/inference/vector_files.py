@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.storage.arrow import pyarrow
 from pipeline.storage.files import replacing
 
 
@@ -43,7 +44,7 @@ def write_csv(target: Path, parts: list[Path]) -> None:
 
 def write_parquet(target: Path, parts: list[Path]) -> None:
     """Columns `path`, and lists of a fixed length; a part is a row group."""
-    arrow = pyarrow(target)
+    arrow = parquet_library(target)
     with replacing(target) as partial:
         writer = None
         for part in parts:
@@ -55,20 +56,13 @@ def write_parquet(target: Path, parts: list[Path]) -> None:
         writer.close()
 
 
-def pyarrow(target: Path) -> Any:
-    """pyarrow with its reader and writer of parquet.
+def parquet_library(target: Path) -> Any:
+    """What writes a parquet file.
 
     Raises:
         ValueError: it is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ValueError(
-            f"{target}: .parquet is written with pyarrow, which is not installed: "
-            "python -m pip install -e '.[hub]'"
-        ) from error
-    return pyarrow
+    return pyarrow(f"{target}: .parquet is written")
 
 
 WRITERS: dict[str, Callable[[Path, list[Path]], None]] = {

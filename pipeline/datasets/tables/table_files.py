@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.tables.hub_cells import image_bytes, image_column
+from pipeline.storage.arrow import pyarrow
 
 PARQUET, ARROW = ".parquet", ".arrow"
 _ROWS = 64  # that are in memory at a time
@@ -28,7 +29,7 @@ class TableFiles:
     """
 
     def __init__(self, path: Path, suffix: str, *, max_bytes: float, stated: Mapping[str, str]) -> None:
-        _pyarrow(path)
+        pyarrow(f"{path}: .parquet and .arrow tables are read")
         self.root = path.parent if path.is_file() else path
         self._open = _Parquet if suffix == PARQUET else _Arrow
         self._max_bytes = max_bytes
@@ -67,7 +68,7 @@ class _Parquet:
     """One .parquet file."""
 
     def __init__(self, path: Path) -> None:
-        arrow = _pyarrow(path)
+        arrow = pyarrow(f"{path}: .parquet and .arrow tables are read")
         self._path = path
         self._errors = (arrow.ArrowException, OSError)
         try:
@@ -125,7 +126,7 @@ class _Arrow:
     """One .arrow file, mapped into memory."""
 
     def __init__(self, path: Path) -> None:
-        arrow = _pyarrow(path)
+        arrow = pyarrow(f"{path}: .parquet and .arrow tables are read")
         try:
             source = arrow.memory_map(str(path))
             self._table = arrow.ipc.open_stream(source).read_all()
@@ -152,20 +153,3 @@ class _Arrow:
     def cell(self, column: str, row: int) -> Any:
         """One value."""
         return self._table.column(column)[row].as_py()
-
-
-def _pyarrow(path: Path) -> Any:
-    """pyarrow with the modules that are used here.
-
-    Raises:
-        ValueError: it is not installed.
-    """
-    try:
-        import pyarrow.ipc
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ValueError(
-            f"{path}: .parquet and .arrow tables are read with pyarrow, which is not installed: "
-            "python -m pip install -e '.[hub]'"
-        ) from error
-    return pyarrow
