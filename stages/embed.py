@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,16 @@ from tqdm import tqdm
 from pipeline.datasets.source import Source
 from pipeline.graph.experiment_graph import read_argument
 from pipeline.graph.finished import Arm, Finished
-from pipeline.graph.stage_runner import is_refusal
+from pipeline.graph.stage_runner import exit_code_of
 from pipeline.inference.crops import View
 from pipeline.inference.embedding import Embedding, embed, finished_images, unusable
 from pipeline.inference.images import Decoding, images_digest, open_images
 from pipeline.inference.options import UsageError, choice, existing, read_options
-from pipeline.inference.vector_files import WRITERS, pyarrow
+from pipeline.inference.progress import counted_in
+from pipeline.inference.vector_files import WRITERS, parquet_library
 from pipeline.storage.files import sha256_of_file, write_csv, write_json
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "results"
+RESULTS = Path(__file__).resolve().parent.parent / "results"
 _OPTIONS = ("arm", "data", "format", "experiment", "seed", "out", "patches")
 _USAGE = (
     "usage: doit run embed arm=hssl data=FOLDER [experiment=quickstart] [seed=0] "
@@ -30,18 +29,11 @@ _USAGE = (
 
 def main(arguments: list[str]) -> int:
     """Write the vectors; return the exit code."""
-    try:
-        options = read_options(arguments, known=_OPTIONS, needed=("arm", "data"), usage=_USAGE)
-        _run(options)
-    except Exception as error:
-        if not is_refusal(error):
-            raise
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: _run(arguments))
 
 
-def _run(options: dict[str, str]) -> None:
+def _run(arguments: list[str]) -> None:
+    options = read_options(arguments, known=_OPTIONS, needed=("arm", "data"), usage=_USAGE)
     form = choice(options, "format", tuple(WRITERS), "npz")
     with_patches = choice(options, "patches", ("yes", "no"), "no") == "yes"
     if with_patches and form == "csv":
@@ -51,7 +43,7 @@ def _run(options: dict[str, str]) -> None:
     if target.exists():
         raise UsageError(f"{target} is there already; name another file by out=")
     if form == "parquet":
-        pyarrow(target)
+        parquet_library(target)
     named = options.get("experiment", "quickstart")
     _, experiment = read_argument(named, Path.cwd())
     finished = Finished(named, experiment, RESULTS)
@@ -69,8 +61,8 @@ def _run(options: dict[str, str]) -> None:
     num_done = finished_images(embedding, folder)
     if num_done:
         print(f"goes on after {num_done} images, from {folder}")
-    with tqdm(desc="embed", unit="image", total=len(source), initial=0, dynamic_ncols=True) as bar:
-        parts = embed(embedding, folder, _shown_in(bar))
+    with tqdm(desc="embed", unit="image", total=len(source), dynamic_ncols=True) as bar:
+        parts = embed(embedding, folder, counted_in(bar))
     bad = [("path", "reason"), *unusable(parts)]
     quarantine = target.with_name(f"{target.name}.quarantine.csv")
     write_csv(quarantine, bad)
@@ -140,19 +132,6 @@ def opened(
         num_threads=runtime.num_threads,
     )
     return embedding, about
-
-
-def _shown_in(bar: tqdm) -> Callable[[int, int], None]:
-    num_bad = 0
-
-    def progress(num_images: int, num_unusable: int) -> None:
-        nonlocal num_bad
-        num_bad += num_unusable
-        if num_bad:
-            bar.set_postfix_str(f"{num_bad} cannot be decoded", refresh=False)
-        bar.update(num_images)
-
-    return progress
 
 
 if __name__ == "__main__":

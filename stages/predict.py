@@ -8,13 +8,13 @@ from tqdm import tqdm
 
 from pipeline.graph.experiment_graph import read_argument
 from pipeline.graph.finished import Finished
-from pipeline.graph.stage_runner import is_refusal
+from pipeline.graph.stage_runner import exit_code_of
 from pipeline.inference.images import Decoding, open_images
 from pipeline.inference.options import UsageError, choice, existing, read_options
+from pipeline.inference.progress import counted_in
 from pipeline.storage.files import new_folder, read_json, write_csv
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "results"
+RESULTS = Path(__file__).resolve().parent.parent / "results"
 _OPTIONS = ("task", "arm", "data", "experiment", "seed", "run", "out", "overlays", "score")
 _USAGE = (
     "usage: doit run predict task=segment|detect|classify arm=hssl data=FOLDER [experiment=quickstart] "
@@ -30,18 +30,11 @@ _TASKS = {
 
 def main(arguments: list[str]) -> int:
     """Write the predictions; return the exit code."""
-    try:
-        options = read_options(arguments, known=_OPTIONS, needed=("task", "arm", "data"), usage=_USAGE)
-        _run(options)
-    except Exception as error:
-        if not is_refusal(error):
-            raise
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: _run(arguments))
 
 
-def _run(options: dict[str, str]) -> None:
+def _run(arguments: list[str]) -> None:
+    options = read_options(arguments, known=_OPTIONS, needed=("task", "arm", "data"), usage=_USAGE)
     task, data = choice(options, "task", tuple(_TASKS)), existing(options, "data")
     num_overlays, lowest_score = _num_overlays(options), _score(options)
     default = f"{Path(data).resolve().name}-{task}-{options['arm']}"
@@ -69,19 +62,10 @@ def _run(options: dict[str, str]) -> None:
 
     kernels.use(runtime.kernels)
     model = open_model(found.folder / file, task)
-    num_bad = 0
     with (
         new_folder(target) as folder,
         tqdm(desc=task, unit="image", total=len(source), dynamic_ncols=True) as bar,
     ):
-
-        def progress(num_images: int, num_unusable: int) -> None:
-            nonlocal num_bad
-            num_bad += num_unusable
-            if num_bad:
-                bar.set_postfix_str(f"{num_bad} cannot be decoded", refresh=False)
-            bar.update(num_images)
-
         predictions = Predictions(
             model,
             source,
@@ -91,7 +75,7 @@ def _run(options: dict[str, str]) -> None:
             runtime.num_threads,
             num_overlays,
             lowest_score,
-            progress,
+            counted_in(bar),
         )
         write = {
             "segment": predictions.segment,
@@ -101,6 +85,7 @@ def _run(options: dict[str, str]) -> None:
         bad = write[task]()
         write_csv(folder / "quarantine.csv", [("path", "reason"), *bad])
         folder.chmod(0o755)
+        num_bad = len(bad)
         if num_bad == len(source):
             shutil.copy(folder / "quarantine.csv", kept := target.with_name(f"{target.name}.quarantine.csv"))
             raise ValueError(f"data={data}: none of {num_bad} images can be decoded; see {kept}")

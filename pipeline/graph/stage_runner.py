@@ -131,6 +131,18 @@ def is_refusal(error: Exception) -> bool:
     return ours and isinstance(error, ValueError | FloatingPointError)
 
 
+def exit_code_of(act: Callable[[], object]) -> int:
+    """0 after a call, or 1 after a refusal, of which only the message is printed."""
+    try:
+        act()
+    except Exception as error:
+        if not is_refusal(error):
+            raise
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def read_job(path: Path) -> Job:
     """Read a job's file.
 
