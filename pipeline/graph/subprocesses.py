@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
-from pipeline.storage.files import write_text
+from pipeline.storage.files import partial_of
 
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.2
@@ -231,8 +231,11 @@ class _Log:
         self._stream.flush()
         if time.monotonic() - self._live_written >= _LIVE_SECONDS:
             self._live_written = time.monotonic()
-            with contextlib.suppress(OSError):  # a stage does not end because nobody can watch it
-                write_text(self._live, _last_state(self._line).decode(errors="replace"))
+            partial = partial_of(self._live)
+            # Nothing waits for the disk, and no stage ends, for a bar that nobody may be watching.
+            with contextlib.suppress(OSError):
+                partial.write_bytes(_last_state(self._line))
+                os.replace(partial, self._live)
 
     def __exit__(self, *exception: object) -> None:
         self._stream.write(_last_state(self._line) + b"\n" if self._line else b"")
