@@ -107,16 +107,16 @@ def task_doctor():
     return {"actions": [examine]}
 
 
-def _in_users_folder(program, problem):
-    """A task that runs a program of stages/ where the user is, with all options given."""
+def _program(name, problem, options=OPTIONS, folder=STARTED_IN):
+    """A task that runs a program of stages/ with the options that are given, by default where the user is."""
 
     def act():
-        given = [f"{name}={doit.get_var(name)}" for name in OPTIONS if doit.get_var(name)]
+        given = [f"{option}={doit.get_var(option)}" for option in options if doit.get_var(option)]
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", f"stages.{program}", *given]
+        command = [sys.executable, "-m", f"stages.{name}", *given]
         # In a group of its own: when doit is ended, so is what it started.
-        code = run_in_group(command, cwd=STARTED_IN, environment=environment, show=partial(os.write, 1))
+        code = run_in_group(command, cwd=folder, environment=environment, show=partial(os.write, 1))
         return TaskFailed(problem) if code else None
 
     return {"actions": [act]}
@@ -124,41 +124,33 @@ def _in_users_folder(program, problem):
 
 def task_init():
     """Look at a folder of images and write an experiment for it: init data=FOLDER hours=2 out=my.toml"""
-    return _in_users_folder("init", "no experiment was written")
+    return _program("init", "no experiment was written")
 
 
 def task_compare():
     """Compare finished experiments: compare experiments=A,B by=arm|dataset|config out=FILE.html"""
-    return _in_users_folder("compare", "nothing was compared")
+    return _program("compare", "nothing was compared")
 
 
 def task_embed():
     """Vectors of any images: embed arm=hssl data=FOLDER format=npz|csv|parquet patches=yes out=FILE"""
-    return _in_users_folder("embed", "no vectors were written")
+    return _program("embed", "no vectors were written")
 
 
 def task_predict():
     """What fine-tuned models say of any images: predict task=segment|detect|classify arm=hssl data=FOLDER"""
-    return _in_users_folder("predict", "no predictions were written")
+    return _program("predict", "no predictions were written")
 
 
 def task_export():
     """Write an arm's base for timm, torch, hf, onnx or jittor, checked there: export arm=hssl format=timm"""
-    return _in_users_folder("export", "nothing was exported")
+    return _program("export", "nothing was exported")
 
 
 def task_benchmark():
     """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
-
-    def measure():
-        names = ("rows", "repeats", "profile", "size", "device")
-        options = [f"{name}={doit.get_var(name)}" for name in names if doit.get_var(name)]
-        command = [sys.executable, "-m", "stages.benchmark", *options]
-        # In a group of its own: when doit is ended, the sides that are being measured end too.
-        code = run_in_group(command, cwd=ROOT, environment={**os.environ}, show=partial(os.write, 1))
-        return TaskFailed("a row of the benchmark failed") if code else None
-
-    return {"actions": [measure]}
+    options = ("rows", "repeats", "profile", "size", "device")
+    return _program("benchmark", "a row of the benchmark failed", options, ROOT)
 
 
 def task_gc():
