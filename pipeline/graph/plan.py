@@ -20,6 +20,7 @@ class Step:
     reasons: tuple[str, ...]
     seconds: float | None  # None: the stage never ran here, and there is nothing to forecast it by
     forecast: bool = False  # the seconds come from the configuration, not from earlier runs
+    fault: str = ""  # what is wrong with the artifact itself
 
 
 def plan(
@@ -47,7 +48,7 @@ def plan(
         forecast = seconds is None
         if forecast:
             seconds = expected.seconds(node)
-        steps.append(Step(node.label, tuple(reasons), seconds, forecast and seconds is not None))
+        steps.append(Step(node.label, tuple(reasons), seconds, forecast and seconds is not None, fault))
     return steps
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
-from pipeline.graph.plan import plan
+from pipeline.graph.plan import Step, plan
 from pipeline.storage.artifacts import INTERRUPTED, JOB, LIVE, LOG, holder, read_stamp
 
 DONE, RUNNING, STOPPED, WAITING = "done", "running", "stopped", "waiting"
@@ -30,8 +30,8 @@ class StageState:
 
 def stage_states(graph: Graph, nodes: list[Node]) -> list[StageState]:
     """The states of `nodes`, in their order."""
-    expected = {step.label: step.seconds for step in plan(graph, nodes)}
-    return [_state(graph, node, expected.get(node.label)) for node in nodes]
+    steps = {step.label: step for step in plan(graph, nodes)}
+    return [_state(graph, node, steps.get(node.label)) for node in nodes]
 
 
 def remaining_seconds(states: list[StageState]) -> float:
@@ -39,20 +39,20 @@ def remaining_seconds(states: list[StageState]) -> float:
     return sum(state.remaining_seconds or 0 for state in states)
 
 
-def _state(graph: Graph, node: Node, expected_seconds: float | None) -> StageState:
-    fault, directory = graph.fault(node), graph.directory(node)
-    if fault is None:
+def _state(graph: Graph, node: Node, step: Step | None) -> StageState:
+    """The state of a node by its step of the plan; None: its artifact is current."""
+    directory = graph.directory(node)
+    if step is None:
         return StageState(node.label, DONE, read_stamp(directory)["seconds"], 0.0, notes=_notes(directory))
-    if fault != INTERRUPTED:
-        return StageState(node.label, WAITING, None, expected_seconds)
+    if step.fault != INTERRUPTED:
+        return StageState(node.label, WAITING, None, step.seconds)
     if holder(directory) is None:
         last = (_last_lines(directory) or ["ended without a word"])[-1]
         notes = (*_notes(directory), f"{last} (see {directory / LOG})")
-        return StageState(node.label, STOPPED, None, expected_seconds, notes=notes)
+        return StageState(node.label, STOPPED, None, step.seconds, notes=notes)
     seconds, bar = time.time() - (directory / JOB).stat().st_mtime, _bar(directory)
-    return StageState(
-        node.label, RUNNING, seconds, _remaining(seconds, bar, expected_seconds), bar, _notes(directory)
-    )
+    remaining = _remaining(seconds, bar, step.seconds)
+    return StageState(node.label, RUNNING, seconds, remaining, bar, _notes(directory))
 
 
 def _remaining(seconds: float, bar: str, expected_seconds: float | None) -> float | None:

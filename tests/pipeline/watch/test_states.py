@@ -8,6 +8,7 @@ from pipeline.config.experiment import Experiment
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import experiment_nodes, program
+from pipeline.graph.plan import plan
 from pipeline.storage.artifacts import LIVE, LOG, locked
 from pipeline.watch import states
 from pipeline.watch.losses import loss_courses
@@ -21,10 +22,20 @@ def graph(tmp_path, monkeypatch) -> Graph:
     (tmp_path / "stages").mkdir()
     for node in nodes:
         (tmp_path / "stages" / f"{program(node.stage)}.py").write_text("")
-    monkeypatch.setattr(states, "plan", lambda graph, nodes: [])
+    forecast_to_take(monkeypatch, {})
     made = Graph(nodes, tmp_path / "results", code=CodeDigests(tmp_path), listing=lambda config: "listing")
     stamp(made, nodes[0])
     return made
+
+
+def forecast_to_take(monkeypatch, seconds):
+    """Let the plan forecast these seconds, by label, and nothing else."""
+
+    class Forecasts:
+        def seconds(self, node):
+            return seconds.get(node.label)
+
+    monkeypatch.setattr(states, "plan", lambda graph, nodes: plan(graph, nodes, lambda graph: Forecasts()))
 
 
 def stamp(graph, node, seconds=12.5):
@@ -35,6 +46,7 @@ def stamp(graph, node, seconds=12.5):
         "outputs": {},
         "content": "same",
         "seconds": seconds,
+        "started": "2026-01-01",
     }
     (directory / "stamp.json").write_text(json.dumps(values))
 
@@ -78,10 +90,7 @@ def test_before_the_first_percent_earlier_runs_say_how_long(graph, monkeypatch):
     node = named(graph, "pretrain:hssl-seed0")
     directory = begin(graph, node, seconds_ago=30)
 
-    class Step:
-        label, seconds = node.label, 100.0
-
-    monkeypatch.setattr(states, "plan", lambda graph, nodes: [Step])
+    forecast_to_take(monkeypatch, {node.label: 100.0})
     with locked(directory):
         found = stage_states(graph, graph.nodes)
     assert remaining_seconds(found) == pytest.approx(70, abs=5)
