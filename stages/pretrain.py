@@ -22,9 +22,9 @@ def run(
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
-    from pipeline.monitor.sample import draw_sample
     from pipeline.pretrain.input_statistics import input_statistics
     from pipeline.pretrain.methods.method import method_of
+    from pipeline.pretrain.monitor.sample import draw_sample
     from pipeline.pretrain.step import TrainState
     from pipeline.pretrain.training import num_steps, pretrain
     from pipeline.storage.files import sha256_of_file

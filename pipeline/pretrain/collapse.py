@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pipeline.pretrain.monitor.measures import entropies
 from pipeline.pretrain.outputs import TeacherOutput
 
 _EDGE = 0.01  # share of ln K within which an entropy counts as 0 or as ln K
@@ -19,16 +20,16 @@ def teacher_statistics(teacher_output: TeacherOutput) -> dict[str, float]:
         feature_spread: standard deviation over the batch of the unit CLS vectors, times sqrt(D): 0 means
             that all images have one vector, 1 that they are spread evenly over the sphere.
     """
-    entropies = {}
+    values = {}
     if teacher_output.cls_probs is not None:
         probs = teacher_output.cls_probs.numpy().astype(np.float64)
-        entropies = {
-            "teacher_entropy": float(_entropy(probs).mean()),
-            "prototype_entropy": float(_entropy(probs.mean(axis=0))),
+        values = {
+            "teacher_entropy": float(entropies(probs).mean()),
+            "prototype_entropy": float(entropies(probs.mean(axis=0))),
         }
     features = teacher_output.features.numpy().astype(np.float64)
     units = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    return {**entropies, "feature_spread": float(np.sqrt(units.var(axis=0).sum()))}
+    return {**values, "feature_spread": float(np.sqrt(units.var(axis=0).sum()))}
 
 
 def same_features(statistics: dict[str, float]) -> str | None:
@@ -48,7 +49,3 @@ def collapse(statistics: dict[str, float], num_prototypes: int) -> str | None:
     if statistics["teacher_entropy"] > (1 - _EDGE) * most:
         return f"flat: the teacher prefers no prototype (teacher entropy at ln K = {most:.2f})"
     return None
-
-
-def _entropy(probs: np.ndarray) -> np.ndarray:
-    return -(probs * np.log(np.maximum(probs, 1e-300))).sum(axis=-1)

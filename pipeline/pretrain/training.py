@@ -8,14 +8,14 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.monitor.monitor import Monitor
 from pipeline.optim.schedules import Schedule
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.pretrain.collapse import teacher_statistics
 from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
 from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods.method import method_of
-from pipeline.pretrain.monitor import teacher_statistics
+from pipeline.pretrain.monitor.monitor import Monitor
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 from pipeline.storage.files import sha256_of_json

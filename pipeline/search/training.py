@@ -9,7 +9,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.pretrain.batch import Batch, PackedBatch
-from pipeline.pretrain.monitor import teacher_statistics
+from pipeline.pretrain.collapse import teacher_statistics
 from pipeline.pretrain.training import CropTraining
 from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies

@@ -8,10 +8,10 @@ from pipeline.models.projection_head import LAST_LAYER, is_hidden_bias
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
+from pipeline.pretrain.collapse import collapse
 from pipeline.pretrain.drop_path_masks import DropPathMasks
 from pipeline.pretrain.hssl_loss import hssl_losses, teacher_targets
 from pipeline.pretrain.methods.method import Method, MethodState, Networks
-from pipeline.pretrain.monitor import collapse
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import uploaded
 

@@ -11,9 +11,9 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.collapse import same_features
 from pipeline.pretrain.drop_path_masks import DropPathMasks
 from pipeline.pretrain.methods.settings import METHODS
-from pipeline.pretrain.monitor import same_features
 from pipeline.pretrain.outputs import MethodOutput
 
 MethodState = dict[str, jt.Var]  # a method's own state beside networks and optimiser; empty for most

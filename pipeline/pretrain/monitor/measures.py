@@ -52,8 +52,12 @@ def uniformity(features: np.ndarray) -> float:
 
 def mean_entropy(probs: np.ndarray) -> float:
     """Mean entropy of the rows (n, K), distributions, in nats."""
-    probs = np.asarray(probs, np.float64)
-    return float(-(probs * np.log(np.maximum(probs, 1e-300))).sum(axis=1).mean())
+    return float(entropies(np.asarray(probs, np.float64)).mean())
+
+
+def entropies(probs: np.ndarray) -> np.ndarray:
+    """Entropies of distributions (..., K), in nats: (...)."""
+    return -(probs * np.log(np.maximum(probs, 1e-300))).sum(axis=-1)
 
 
 def knn_top1(

@@ -17,14 +17,14 @@ from pipeline.evaluate.discrepancy import cka_distance
 from pipeline.evaluate.features import batch_rows
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import EncodingNetwork
-from pipeline.monitor.measures import alignment, knn_top1, mean_entropy, rank_me, uniformity
-from pipeline.monitor.sample import draw_sample
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
 from pipeline.pretrain.hssl_loss import teacher_targets
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.pretrain.methods.method import method_of
+from pipeline.pretrain.monitor.measures import alignment, knn_top1, mean_entropy, rank_me, uniformity
+from pipeline.pretrain.monitor.sample import draw_sample
 from pipeline.pretrain.step import TrainState
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.evaluation import center_crops

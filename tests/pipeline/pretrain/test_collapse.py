@@ -12,7 +12,7 @@ def teacher_output(jt, probs, features):
 
 
 def test_statistics_of_even_outputs(jt):
-    from pipeline.pretrain.monitor import collapse, teacher_statistics
+    from pipeline.pretrain.collapse import collapse, teacher_statistics
 
     found = teacher_statistics(teacher_output(jt, np.eye(8), np.concatenate([np.eye(4), -np.eye(4)])))
     assert found["teacher_entropy"] == pytest.approx(0, abs=1e-9)
@@ -30,13 +30,13 @@ def test_statistics_of_even_outputs(jt):
     ],
 )
 def test_collapse_is_warned_of(jt, probs, features, word):
-    from pipeline.pretrain.monitor import collapse, teacher_statistics
+    from pipeline.pretrain.collapse import collapse, teacher_statistics
 
     assert word in collapse(teacher_statistics(teacher_output(jt, probs, features)), 8)
 
 
 def test_a_method_without_prototypes_is_monitored_by_its_features_alone(jt):
-    from pipeline.pretrain.monitor import same_features, teacher_statistics
+    from pipeline.pretrain.collapse import same_features, teacher_statistics
 
     assert list(teacher_statistics(teacher_output(jt, None, np.eye(4)))) == ["feature_spread"]
     assert same_features(teacher_statistics(teacher_output(jt, None, np.eye(4)))) is None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.monitor.measures import alignment, knn_top1, mean_entropy, rank_me, uniformity
+from pipeline.pretrain.monitor.measures import alignment, knn_top1, mean_entropy, rank_me, uniformity
 
 
 @pytest.fixture

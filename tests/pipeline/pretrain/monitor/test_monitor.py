@@ -11,7 +11,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.evaluate.discrepancy import cka_distance
-from pipeline.monitor.measures import alignment, mean_entropy, rank_me, uniformity
+from pipeline.pretrain.monitor.measures import alignment, mean_entropy, rank_me, uniformity
 from tests.pipeline.pretrain.small_run import config_of_method, small_config
 
 EAGER = RuntimeConfig(checkpoint_every_minutes=1e-9, log_every_steps=2)
@@ -94,8 +94,8 @@ def test_a_killed_and_resumed_run_logs_the_same_numbers(jt, dataset, tmp_path):
 
 def test_the_numbers_are_those_of_the_network(jt, dataset, tmp_path):
     """Features taken apart from the monitor, all images in one batch."""
-    from pipeline.monitor.sample import draw_sample
     from pipeline.pretrain.input_statistics import IMAGENET_MEAN, IMAGENET_STD
+    from pipeline.pretrain.monitor.sample import draw_sample
     from pipeline.training.random_generators import Purpose, generator
     from pipeline.transforms.evaluation import center_crops
     from pipeline.transforms.multi_crop import multi_crop

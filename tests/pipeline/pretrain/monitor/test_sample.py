@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.monitor import MonitorConfig
-from pipeline.monitor.sample import draw_sample
+from pipeline.pretrain.monitor.sample import draw_sample
 
 
 def dataset(labels, splits):
