@@ -34,6 +34,12 @@ float log_sum_exp(const float* x, long length, float scale) {
     return top * scale + static_cast<float>(std::log(sum));
 }
 
+// y = exp(scale x - log_sum)
+void exponentials(const float* x, long length, float scale, float log_sum, float* y) {
+#pragma omp simd
+    for (long j = 0; j < length; j++) y[j] = hssl::vector_exp(x[j] * scale - log_sum);
+}
+
 // sum probs (log_sum - scale x)
 double cross_entropy(const float* probs, const float* x, long length, float scale, float log_sum) {
     double sum = 0.;
@@ -134,9 +140,9 @@ void hssl_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, do
         weight *= *loss_grad * scale;
         const float first_weight = weights[first] * *loss_grad * scale, log_sum = log_sums[row];
         const float* target = probs + probs_row[first] * prototypes;
+        exponentials(in, prototypes, scale, log_sum, out);
 #pragma omp simd
-        for (long j = 0; j < prototypes; j++)
-            out[j] = weight * hssl::vector_exp(in[j] * scale - log_sum) - first_weight * target[j];
+        for (long j = 0; j < prototypes; j++) out[j] = weight * out[j] - first_weight * target[j];
         for (long p = first + 1; p < end; p++) {
             const float share = weights[p] * *loss_grad * scale;
             const float* next = probs + probs_row[p] * prototypes;
