@@ -6,7 +6,6 @@ Jittor must have been started (`pipeline.runtime.start_jittor`) before this pack
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
-from pipeline.kernels.device_layers import BlockWeights
 from pipeline.kernels.image_patches import image_patches
 from pipeline.kernels.mean_positions import mean_positions
 from pipeline.kernels.normalization import l2_normalize, layer_norm
@@ -17,7 +16,7 @@ from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, use
 from pipeline.kernels.self_attention import attention
 from pipeline.kernels.tokens import tokens
-from pipeline.kernels.transformer_block import transformer_block
+from pipeline.kernels.transformer_block import BlockWeights, transformer_block
 
 __all__ = [
     "BlockWeights",

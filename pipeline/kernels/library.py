@@ -15,7 +15,16 @@ from pipeline.runtime.cuda import architecture
 from pipeline.runtime.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
-_HEADERS = ("column_sums.h", "kernels.h", "products.h", "tiles.h", "vector_math.h")
+_HEADERS = (
+    "chunks.h",
+    "column_sums.h",
+    "kernels.h",
+    "norm_rows.h",
+    "normed_mlp.h",
+    "products.h",
+    "tiles.h",
+    "vector_math.h",
+)
 _SOURCES = (
     "attention.cpp",
     "cross_entropy.cpp",
@@ -26,7 +35,7 @@ _SOURCES = (
     "rows.cpp",
 )
 # These need oneDNN.
-_MATMUL_SOURCES = ("linear.cpp", "products.cpp")
+_MATMUL_SOURCES = ("block.cpp", "linear.cpp", "normed_mlp.cpp", "products.cpp")
 
 
 @dataclass(frozen=True)

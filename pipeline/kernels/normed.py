@@ -20,7 +20,8 @@ from pipeline.kernels.dense import (
     weight_gradients,
 )
 from pipeline.kernels.normalization import check_norm, fused_norm, fused_norm_gradients, layer_norm
-from pipeline.kernels.operator import Operator
+from pipeline.kernels.operator import Operator, call
+from pipeline.kernels.precision import kept_dtype, multiplies_in_layers
 
 
 def normed_linear(
@@ -59,11 +60,10 @@ def normed_mlp(
     check_norm(x, norm_weight, norm_bias)
     check_layers(x, (expand, expand_bias), (contract, contract_bias))
     layers = expand, expand_bias, contract, contract_bias
-    if selection.on_device():
-        return device_layers.normed_mlp(x, norm_weight, norm_bias, eps, *layers)
     if not selection.fused_matmul():
         return mlp(layer_norm(x, norm_weight, norm_bias, eps), *layers)
-    rows = _NormedMlp()(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, *layers)
+    operator = _NormedMlp() if multiplies_in_layers() else _NormedMlpInParts()
+    rows = operator(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, *layers)
     return rows.reshape(*x.shape[:-1], contract.shape[0])
 
 
@@ -83,6 +83,40 @@ class _NormedLinear(Operator):
 
 
 class _NormedMlp(Operator):
+    """One call, forward and backward."""
+
+    def execute(self, x, norm_weight, norm_bias, eps, expand, expand_bias, contract, contract_bias) -> jt.Var:
+        inputs = [x, norm_weight, norm_bias, expand, expand_bias, contract, contract_bias]
+        sizes = 'in0_shape0, in0_shape1, in3_shape0, in5_shape0, data["eps"]'
+        places = ", ".join(f"in{i}_p" for i in range(7))
+        rows = x.shape[0]
+        shapes = (rows, contract.shape[0]), (rows, 2), (rows, expand.shape[0])
+        y, moments, z = call(
+            "normed_mlp",
+            f"{sizes}, {places}, out0_p, out1_p, out2_p",
+            inputs,
+            *shapes,
+            data={"eps": eps},
+            dtypes=("float32", "float32", kept_dtype()),
+        )
+        self.saved = [x, norm_weight, norm_bias, expand, contract, moments, z]
+        return y
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        x, norm_weight, _, expand, contract, *_ = self.saved
+        sizes = "in1_shape0, in1_shape1, in4_shape0, in5_shape0"
+        places = ", ".join(f"in{i}_p" for i in range(8)) + ", " + ", ".join(f"out{i}_p" for i in range(7))
+        norm, layers = norm_weight.shape, (expand.shape, expand.shape[:1], contract.shape, contract.shape[:1])
+        inputs = [out_grad, *self.saved]
+        x_grad, weight, bias, *others = call(
+            "normed_mlp_gradient", f"{sizes}, {places}", inputs, x.shape, norm, norm, *layers
+        )
+        return x_grad, weight, bias, None, *others
+
+
+class _NormedMlpInParts(Operator):
+    """A call for each part: for products of bfloat16 on a processor, which see all rows at once."""
+
     def execute(self, x, norm_weight, norm_bias, eps, expand, expand_bias, contract, contract_bias) -> jt.Var:
         normed, moments = fused_norm(x, norm_weight, norm_bias, eps)
         z, y = forward_gelu(normed, expand, expand_bias)

@@ -53,6 +53,15 @@ def kept_dtype() -> str:
     return "bfloat16" if _State.precision == "bfloat16" else "float32"
 
 
+def multiplies_in_layers() -> bool:
+    """Whether a layer of several products is one call of the compiled library.
+
+    On a processor, products of bfloat16 round each weight once for all rows; a layer in one call takes some
+    rows at a time.
+    """
+    return selection.on_device() or (selection.fused_matmul() and _State.precision == "float32")
+
+
 def _check(precision: Precision) -> None:
     asked = f'schedule.precision = "{precision}"'
     if selection.on_device():

@@ -1,13 +1,33 @@
 """A pre-norm transformer block."""
 
+from typing import NamedTuple
+
 import jittor as jt
 
-from pipeline.kernels import device_layers, selection
+from pipeline.kernels import selection
 from pipeline.kernels.dense import check_layers, linear
-from pipeline.kernels.device_layers import BlockWeights
 from pipeline.kernels.normalization import check_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
+from pipeline.kernels.operator import Operator, call
+from pipeline.kernels.precision import kept_dtype, multiplies_in_layers
 from pipeline.kernels.self_attention import attention
+
+
+class BlockWeights(NamedTuple):
+    """Parameters of a pre-norm transformer block of width D, with H hidden numbers in its MLP."""
+
+    norm1_weight: jt.Var  # (D,)
+    norm1_bias: jt.Var
+    qkv_weight: jt.Var  # (3 D, D)
+    qkv_bias: jt.Var
+    out_weight: jt.Var  # (D, D)
+    out_bias: jt.Var
+    norm2_weight: jt.Var  # (D,)
+    norm2_bias: jt.Var
+    expand: jt.Var  # (H, D)
+    expand_bias: jt.Var
+    contract: jt.Var  # (D, H)
+    contract_bias: jt.Var
 
 
 def transformer_block(
@@ -36,13 +56,16 @@ def transformer_block(
         raise ValueError(
             f"transformer_block: drop_path_scales {tuple(drop_path_scales.shape)}; expected (2, {x.shape[0]})"
         )
-    if selection.on_device():
-        for norm in ((w.norm1_weight, w.norm1_bias), (w.norm2_weight, w.norm2_bias)):
-            check_norm(x, *norm)
-        check_layers(x, (w.qkv_weight, w.qkv_bias))
-        check_layers(x, (w.out_weight, w.out_bias))
-        check_layers(x, (w.expand, w.expand_bias), (w.contract, w.contract_bias))
-        return device_layers.block(x, w, num_heads, eps, drop_path_scales)
+    for norm in ((w.norm1_weight, w.norm1_bias), (w.norm2_weight, w.norm2_bias)):
+        check_norm(x, *norm)
+    check_layers(x, (w.qkv_weight, w.qkv_bias))
+    check_layers(x, (w.out_weight, w.out_bias))
+    check_layers(x, (w.expand, w.expand_bias), (w.contract, w.contract_bias))
+    if multiplies_in_layers():
+        scales = [] if drop_path_scales is None else [drop_path_scales.stop_grad()]
+        alone = jt.flags.no_grad and not selection.on_device()
+        block = _block_alone if alone else _Block()
+        return block(x, *weights, *scales, num_heads, eps)
     qkv = normed_linear(x, w.norm1_weight, w.norm1_bias, eps, w.qkv_weight, w.qkv_bias)
     x = _added(x, linear(attention(qkv, num_heads), w.out_weight, w.out_bias), drop_path_scales, 0)
     layers = w.expand, w.expand_bias, w.contract, w.contract_bias
@@ -51,3 +74,69 @@ def transformer_block(
 
 def _added(x: jt.Var, branch: jt.Var, drop_path_scales: jt.Var | None, index: int) -> jt.Var:
     return x + (branch if drop_path_scales is None else branch * drop_path_scales[index].reshape(-1, 1, 1))
+
+
+_HEADS = '(long)data["heads"]'
+_FORWARD = f"in0_shape0, in0_shape1, in0_shape2, in9_shape0, {_HEADS}"
+_GRADIENT = f"in0_shape0, in0_shape1, in0_shape2, in7_shape0, {_HEADS}"
+# The weights that the gradient reads, all but the biases of linear layers: as in1 ... in8.
+_GRADIENT_WEIGHTS = (0, 1, 2, 4, 6, 7, 8, 10)
+
+
+def _forward(inputs: list[jt.Var], num_heads: int, eps: float, kept: str, *shapes: tuple, dtypes=None):
+    """inputs: x, the twelve weights, the scales of the paths if any; `kept`: places of what is kept."""
+    path = "in13_p" if len(inputs) > 13 else "nullptr"
+    weights = ", ".join(f"in{i}_p" for i in range(1, 13))
+    arguments = f'{_FORWARD}, data["eps"], in0_p, {path}, {weights}, out0_p, {kept}'
+    data = {"heads": num_heads, "eps": eps}
+    return call("block", arguments, inputs, inputs[0].shape, *shapes, data=data, dtypes=dtypes)
+
+
+def _block_alone(*inputs_and_sizes) -> jt.Var:
+    """The same as `_Block`, where no gradient will be asked."""
+    *inputs, num_heads, eps = inputs_and_sizes
+    return _forward(inputs, num_heads, eps, ", ".join(["nullptr"] * 6))
+
+
+class _Block(Operator):
+    """Inputs: x, the twelve weights, the scales of the paths if there are any, number of heads, eps."""
+
+    def execute(self, x: jt.Var, *rest) -> jt.Var:
+        *weights, num_heads, eps = rest
+        batch, tokens, width = x.shape
+        hidden, rows = weights[8].shape[0], batch * tokens
+        kept = kept_dtype()
+        inputs = [x, *weights]
+        self.num_heads = num_heads
+        y, *saved = _forward(
+            inputs,
+            num_heads,
+            eps,
+            ", ".join(f"out{i}_p" for i in range(1, 7)),
+            (rows, 3 * width),
+            (rows, width),
+            (batch, num_heads, tokens),
+            (rows, width),
+            (rows, hidden),
+            (2, rows, 2),
+            dtypes=("float32", kept, kept, "float32", "float32", kept, "float32"),
+        )
+        self.saved = inputs, saved
+        return y
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        (x, *weights), saved = self.saved
+        scales, weights = weights[12:], weights[:12]
+        inputs = [x, *(weights[i] for i in _GRADIENT_WEIGHTS), *saved, out_grad, *scales]
+        names = ", ".join(f"in{i}_p" for i in range(1, 15))
+        outputs = ", ".join(f"out{i}_p" for i in range(13))
+        path = "in16_p" if scales else "nullptr"
+        x_grad, *gradients = call(
+            "block_gradient",
+            f"{_GRADIENT}, in15_p, in0_p, {path}, {names}, {outputs}",
+            inputs,
+            x.shape,
+            *(weight.shape for weight in weights),
+            data={"heads": self.num_heads},
+        )
+        return x_grad, *gradients, *[None] * (len(scales) + 2)

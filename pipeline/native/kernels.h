@@ -29,6 +29,39 @@ void hssl_linear_input_gradient(long rows, long out_dim, long in_dim, const floa
 void hssl_linear_weight_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
                                  float* weight_grad, float* bias_grad);
 
+// y (rows, out) = MLP(norm(x)), x (rows, in); moments as of hssl_layer_norm, z (rows, hidden) before GELU: both are left
+// for the gradient, or null where none will be asked.
+void hssl_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, double eps, const float* x,
+                     const float* norm_weight, const float* norm_bias, const float* expand, const float* expand_bias,
+                     const float* contract, const float* contract_bias, float* y, float* moments, float* z);
+
+void hssl_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad,
+                              const float* x, const float* norm_weight, const float* norm_bias, const float* expand,
+                              const float* contract, const float* moments, const float* z, float* x_grad,
+                              float* norm_weight_grad, float* norm_bias_grad, float* expand_grad,
+                              float* expand_bias_grad, float* contract_grad, float* contract_bias_grad);
+
+// A pre-norm transformer block: x, y (images, tokens, channels), path_scales (2, images) or null; the weights as in
+// `kernels.BlockWeights`. For the gradient it leaves qkv (rows, 3 channels), attended (rows, channels), log_sums as
+// of hssl_attention, middle (rows, channels): x after the attention, z (rows, hidden) before GELU, moments (2, rows,
+// 2) of both norms; all null where no gradient will be asked.
+void hssl_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps, const float* x,
+                const float* path_scales, const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
+                const float* qkv_bias, const float* out_weight, const float* out_bias, const float* norm2_weight,
+                const float* norm2_bias, const float* expand, const float* expand_bias, const float* contract,
+                const float* contract_bias, float* y, float* qkv, float* attended, float* log_sums, float* middle,
+                float* z, float* moments);
+
+void hssl_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, const float* y_grad,
+                         const float* x, const float* path_scales, const float* norm1_weight, const float* norm1_bias,
+                         const float* qkv_weight, const float* out_weight, const float* norm2_weight,
+                         const float* norm2_bias, const float* expand, const float* contract, const float* qkv,
+                         const float* attended, const float* log_sums, const float* middle, const float* z,
+                         const float* moments, float* x_grad, float* norm1_weight_grad, float* norm1_bias_grad,
+                         float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad, float* out_bias_grad,
+                         float* norm2_weight_grad, float* norm2_bias_grad, float* expand_grad,
+                         float* expand_bias_grad, float* contract_grad, float* contract_bias_grad);
+
 // qkv (batch, tokens, 3 heads depth) -> out (batch, tokens, heads depth), log_sums (batch, heads, tokens):
 // the logarithm of each softmax's denominator.
 void hssl_attention(long batch, long tokens, long heads, long depth, const float* qkv, float* out, float* log_sums);

@@ -1,4 +1,5 @@
 // Linear layer and GELU. Products are oneDNN's.
+#include "chunks.h"
 #include "column_sums.h"
 #include "kernels.h"
 #include "products.h"
@@ -6,32 +7,49 @@
 
 using hssl::multiply;
 
+namespace {
+
+// Calls visit(first row, number of rows): each thread with rows of its own, unless factors are rounded.
+template <class Visit>
+void each_rows(long rows, Visit visit) {
+    const int threads = hssl::factors_are_rounded() ? 1 : hssl::threads_for(rows, 1);
+    hssl::each_chunk(rows, 1, threads, [&](int, long first, long count) { visit(first, count); });
+}
+
+}  // namespace
+
 void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                  float* y) {
-    multiply('N', 'T', rows, out_dim, in_dim, x, weight, y);
-    if (bias == nullptr) return;
+    if (bias == nullptr) return multiply('N', 'T', rows, out_dim, in_dim, x, weight, y);
+    each_rows(rows, [&](long first, long count) {
+        float* out = y + first * out_dim;
+        multiply('N', 'T', count, out_dim, in_dim, x + first * in_dim, weight, out);
 #pragma omp parallel for schedule(static)
-    for (long i = 0; i < rows; i++) {
-        float* row = y + i * out_dim;
+        for (long i = 0; i < count; i++) {
+            float* row = out + i * out_dim;
 #pragma omp simd
-        for (long j = 0; j < out_dim; j++) row[j] += bias[j];
-    }
+            for (long j = 0; j < out_dim; j++) row[j] += bias[j];
+        }
+    });
 }
 
 void hssl_linear_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                       float* z, float* y) {
-    multiply('N', 'T', rows, out_dim, in_dim, x, weight, z);
+    each_rows(rows, [&](long first, long count) {
+        float *of_product = z + first * out_dim, *of_gelu = y + first * out_dim;
+        multiply('N', 'T', count, out_dim, in_dim, x + first * in_dim, weight, of_product);
 #pragma omp parallel for schedule(static)
-    for (long i = 0; i < rows; i++) {
-        float *before = z + i * out_dim, *after = y + i * out_dim;
+        for (long i = 0; i < count; i++) {
+            float *before = of_product + i * out_dim, *after = of_gelu + i * out_dim;
 #pragma omp simd
-        for (long j = 0; j < out_dim; j++) {
-            float bell;
-            const float value = before[j] + bias[j];
-            before[j] = value;
-            after[j] = value * hssl::normal_cdf(value, bell);
+            for (long j = 0; j < out_dim; j++) {
+                float bell;
+                const float value = before[j] + bias[j];
+                before[j] = value;
+                after[j] = value * hssl::normal_cdf(value, bell);
+            }
         }
-    }
+    });
 }
 
 void hssl_gelu(long rows, long out_dim, const float* z, float* y) {

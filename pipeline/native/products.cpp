@@ -82,8 +82,16 @@ void hssl::multiply(char transpose_a, char transpose_b, long rows, long columns,
         multiply_rounded(transpose_a == 'T', transpose_b == 'T', rows, columns, inner, a, b, c);
         return;
     }
-    const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
-    check(dnnl_sgemm(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b, stride_b, 0.f, c, columns));
+    multiply_exact(transpose_a, transpose_b, rows, columns, inner, a, b, c, false);
 }
+
+void hssl::multiply_exact(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a,
+                          const float* b, float* c, bool add) {
+    const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
+    const float kept = add ? 1.f : 0.f;
+    check(dnnl_sgemm(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b, stride_b, kept, c, columns));
+}
+
+bool hssl::factors_are_rounded() { return round_factors; }
 
 void hssl_round_factors(int on) { round_factors = on != 0; }

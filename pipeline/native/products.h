@@ -8,6 +8,13 @@ namespace hssl {
 void multiply(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a, const float* b,
               float* c);
 
+// Whether factors are rounded: then `multiply` is for one thread at a time.
+bool factors_are_rounded();
+
+// The same of float32 factors, whatever `hssl_round_factors` says, added to c if `add`.
+void multiply_exact(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a,
+                    const float* b, float* c, bool add);
+
 }  // namespace hssl
 
 extern "C" {

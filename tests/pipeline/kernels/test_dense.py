@@ -3,7 +3,7 @@ from math import erf
 import numpy as np
 import pytest
 
-SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48)]
+SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48), ((3, 200, 6), 9)]
 
 
 def linear(x, weight, bias):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 EPS = 1e-6
-SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48)]
+SHAPES = [((1, 3), 2), ((7, 13), 17), ((2, 5, 31), 33), ((70, 64), 48), ((3, 200, 6), 9)]
 
 
 def normed(x, weight, bias):

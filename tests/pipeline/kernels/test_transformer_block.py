@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 # images, tokens, width, heads, hidden
-SIZES = [(1, 1, 4, 1, 8), (2, 7, 12, 3, 20), (3, 18, 32, 2, 64)]
+# The last: threads with images of their own, some of them at a time.
+SIZES = [(1, 1, 4, 1, 8), (2, 7, 12, 3, 20), (3, 18, 32, 2, 64), (7, 140, 8, 2, 12)]
 
 
 def norm(x, weight, bias):
@@ -56,6 +57,17 @@ def test_a_dropped_branch_leaves_the_rows_alone(kernels, jt, rng):
     x, *weights = map(jt.array, arrays)
     y = kernels.transformer_block(x, kernels.BlockWeights(*weights), 2, 1e-6, jt.zeros((2, 2)))
     assert np.array_equal(y.numpy(), arrays[0])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_same_where_no_gradient_is_asked(kernels, jt, rng, size):
+    x, *weights = (jt.array(a.astype(np.float32)) for a in drawn(rng, *size))
+    scales = jt.array(rng.random((2, size[0])).astype(np.float32))
+    block = kernels.BlockWeights(*weights)
+    expected = kernels.transformer_block(x, block, size[3], 1e-6, scales).numpy()
+    with jt.no_grad():
+        found = kernels.transformer_block(x, block, size[3], 1e-6, scales).numpy()
+    assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize(
