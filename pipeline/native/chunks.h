@@ -14,19 +14,20 @@ namespace hssl {
 constexpr long kChunkRows = 256;
 
 // Threads that can take items of `rows` rows of their own, none of them idle for long nor with products of a few rows,
-// which are faster shared; else 1.
+// which are faster shared; else 0. Within a thread of others 0 too: what it was given is small enough.
 inline int threads_for(long items, long rows) {
-    const long threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+    if (omp_in_parallel()) return 0;
+    const long threads = omp_get_max_threads();
     const long most = (items + threads - 1) / threads;
     const bool even = 4 * items >= 3 * most * threads, enough = 4 * items * rows >= threads * kChunkRows;
-    return even && enough ? static_cast<int>(threads) : 1;
+    return threads == 1 || (even && enough) ? static_cast<int>(threads) : 0;
 }
 
-// Calls visit(thread, first item, number of items) until all were visited; an item has `rows` rows. With one thread,
-// all at once: every part then divides its own work among threads.
+// Calls visit(thread, first item, number of items) until all were visited; an item has `rows` rows. With 0
+// threads, all at once: every part then divides its own work among threads.
 template <class Visit>
 void each_chunk(long items, long rows, int threads, Visit visit) {
-    if (threads == 1) return visit(0, 0L, items);
+    if (threads == 0) return visit(0, 0L, items);
     const long step = std::max<long>(1, kChunkRows / rows);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int thread = 0; thread < threads; thread++) {
@@ -62,16 +63,17 @@ class ThreadGradients {
         long length;
     };
 
-    // Threads that there is memory for, `threads` or 1: the others' gradients take 256 MiB at most.
+    // Threads that there is memory for, `threads` or 0: the others' gradients take 256 MiB at most.
     static int affordable(int threads, const std::vector<One>& gradients) {
-        return (threads - 1) * total(gradients) <= (64L << 20) ? threads : 1;
+        return (threads - 1) * total(gradients) <= (64L << 20) ? threads : 0;
     }
 
     ThreadGradients(int threads, const std::vector<One>& gradients)
-        : threads_(threads), length_(total(gradients)), gradients_(gradients) {
+        : threads_(std::max(threads, 1)), length_(total(gradients)), gradients_(gradients) {
         std::vector<float>& partials = memory();
-        if (static_cast<long>(partials.size()) < (threads - 1) * length_) partials.resize((threads - 1) * length_);
-        std::fill_n(partials.data(), (threads - 1) * length_, 0.f);
+        const long others = (threads_ - 1) * length_;
+        if (static_cast<long>(partials.size()) < others) partials.resize(others);
+        std::fill_n(partials.data(), others, 0.f);
         for (const One& gradient : gradients) std::fill_n(gradient.start, gradient.length, 0.f);
     }
 

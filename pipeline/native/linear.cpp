@@ -12,7 +12,7 @@ namespace {
 // Calls visit(first row, number of rows): each thread with rows of its own, unless factors are rounded.
 template <class Visit>
 void each_rows(long rows, Visit visit) {
-    const int threads = hssl::factors_are_rounded() ? 1 : hssl::threads_for(rows, 1);
+    const int threads = hssl::factors_are_rounded() ? 0 : hssl::threads_for(rows, 1);
     hssl::each_chunk(rows, 1, threads, [&](int, long first, long count) { visit(first, count); });
 }
 
