@@ -16,6 +16,7 @@ from typing import IO
 
 from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cache import cache_root
+from pipeline.runtime.operator_compiler import compile_operators_directly, operator_script
 from pipeline.runtime.processor import model_and_flags
 from pipeline.runtime.quiet_child import run_quietly
 from pipeline.storage.files import replacing, write_json
@@ -58,6 +59,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = 
         model_and_flags(),
         str(onednn),
         str(cuda),
+        operator_script(),
         [environment.original(name) for name in variables],
     )
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -151,6 +153,7 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
 
     if compiled_headers.core_flags(folder):
         compiled_headers.use_operator_headers(jittor, folder, compiler)
+        compile_operators_directly(jittor, folder)
     left = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) % 7
     product = jittor.matmul(jittor.array(left), jittor.array(left)).numpy()
     if not np.array_equal(product, left @ left):

@@ -40,6 +40,7 @@ from pipeline.runtime.jittor_cache import (
     python_config,
 )
 from pipeline.runtime.onednn import onednn_paths
+from pipeline.runtime.operator_compiler import compile_operators_directly
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
@@ -115,6 +116,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     _import_jittor(folder, cuda, with_cudnn=with_cudnn)
     if cuda is None:
         compiled_headers.use_operator_headers(sys.modules["jittor"], folder, compiler)
+        compile_operators_directly(sys.modules["jittor"], folder)
     remember(cuda)
     _set_threads(threads)
     _started = StartReport(
