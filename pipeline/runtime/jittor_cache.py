@@ -16,6 +16,7 @@ from typing import IO
 
 from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cache import cache_root
+from pipeline.runtime.mpi import without_mpi
 from pipeline.runtime.processor import model_and_flags
 from pipeline.runtime.quiet_child import run_quietly
 from pipeline.storage.files import replacing, write_json
@@ -34,7 +35,9 @@ class JittorBuildError(RuntimeError):
     """Jittor's core could not be compiled; the message ends with the end of the build's log."""
 
 
-def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
+def jittor_folder(
+    compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None, mpi: tuple | None = None
+) -> Path:
     """Folder in which Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
 
     Everything that makes Jittor compile again is in the folder's name. So a folder is never rebuilt in place,
@@ -44,6 +47,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = 
         compiler: the C++ compiler.
         onednn: headers and library, if oneDNN is used.
         cuda: identity of toolkit, GPU and flags (`CudaSetup.identity`), if it is compiled for a GPU.
+        mpi: identity of Open MPI (`Mpi.identity`), if it is compiled for ranks.
     """
     variables = _COMPILE_VARIABLES if cuda is None else _COMPILE_VARIABLES + _CUDA_COMPILE_VARIABLES
     parts = (
@@ -59,6 +63,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = 
         str(onednn),
         str(cuda),
         [environment.original(name) for name in variables],
+        *([] if mpi is None else [mpi]),
     )
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     return cache_root() / "jittor" / digest
@@ -190,7 +195,7 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
         f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
     )
     # Unset is not the same as empty: Jittor would find its commands changed at the next start.
-    variables = dict(os.environ)
+    variables = without_mpi(os.environ)
     if headers := compiled_headers.core_flags(folder):
         variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112
     log = folder / "first-compile.log"
