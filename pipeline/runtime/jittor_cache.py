@@ -35,9 +35,7 @@ class JittorBuildError(RuntimeError):
     """Jittor's core could not be compiled; the message ends with the end of the build's log."""
 
 
-def jittor_folder(
-    compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None, mpi: tuple | None = None
-) -> Path:
+def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
     """Folder in which Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
 
     Everything that makes Jittor compile again is in the folder's name. So a folder is never rebuilt in place,
@@ -47,7 +45,6 @@ def jittor_folder(
         compiler: the C++ compiler.
         onednn: headers and library, if oneDNN is used.
         cuda: identity of toolkit, GPU and flags (`CudaSetup.identity`), if it is compiled for a GPU.
-        mpi: identity of Open MPI (`Mpi.identity`), if it is compiled for ranks.
     """
     variables = _COMPILE_VARIABLES if cuda is None else _COMPILE_VARIABLES + _CUDA_COMPILE_VARIABLES
     parts = (
@@ -63,7 +60,6 @@ def jittor_folder(
         str(onednn),
         str(cuda),
         [environment.original(name) for name in variables],
-        *([] if mpi is None else [mpi]),
     )
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     return cache_root() / "jittor" / digest
@@ -194,7 +190,8 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
         "from pathlib import Path; from pipeline.runtime.jittor_cache import first_compile; "
         f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
     )
-    # Unset is not the same as empty: Jittor would find its commands changed at the next start.
+    # Unset is not the same as empty: Jittor would find its commands changed at the next start. And a child
+    # of a rank that MPI knew of would be taken for that rank.
     variables = without_mpi(os.environ)
     if headers := compiled_headers.core_flags(folder):
         variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112

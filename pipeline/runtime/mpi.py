@@ -34,11 +34,6 @@ class Mpi:
     mpicc: Path  # Jittor asks it for the flags of its operators for MPI
     version: str  # what mpicc says, such as "mpicc: Open MPI 5.0.11 (Language: C)"
 
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What is compiled for another one must be compiled again."""
-        return str(self.mpicc), self.version
-
 
 @cache
 def installed_mpi() -> Mpi | None:

@@ -77,8 +77,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     This takes half a second, or some minutes if Jittor's core has to be compiled first. A second call in the
     same process only changes the number of threads.
 
-    A process that mpirun started becomes one of its ranks. Jittor then compiles operators for MPI, so all
-    that it compiles for ranks is in a folder of its own.
+    A process that mpirun started becomes one of its ranks. Jittor then compiles a library for MPI; its core
+    and all other operators are those of a single process.
 
     Args:
         device: "auto" takes the first GPU if one works, "cuda" requires it, "cuda:1" requires the second one
@@ -109,15 +109,14 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     onednn, onednn_notes = _choose_onednn()
     os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
     _set_cuda_environment(cuda)
-    folder = jittor_folder(
-        compiler, onednn=onednn, cuda=cuda.identity if cuda else None, mpi=open_mpi and open_mpi.identity
-    )
+    folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
     _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
-    _set_mpi_environment(open_mpi)
     load_notes = _spin_less_when_busy()
     if not is_built(folder):
         build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
     prepare(folder, onednn)
+    if open_mpi:
+        os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
     _include_core_headers(folder)
     remove_torn_operators(folder, say)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
@@ -259,14 +258,7 @@ def _set_environment(
         OMP_NUM_THREADS=str(threads),
     )
     os.environ.setdefault("log_silent", "1")
-
-
-def _set_mpi_environment(open_mpi: mpi.Mpi | None) -> None:
-    """Let Jittor compile its operators for MPI, or not ask for it at all."""
-    os.environ["use_nccl"] = "0"  # noqa: SIM112  Jittor would download and build it
-    os.environ["use_mpi"] = "1" if open_mpi else "0"  # noqa: SIM112
-    if open_mpi:
-        os.environ["mpicc_path"] = str(open_mpi.mpicc)  # noqa: SIM112
+    os.environ.update(use_mpi="0", use_nccl="0")  # NCCL would be downloaded and built
 
 
 def _spin_less_when_busy() -> tuple[str, ...]:

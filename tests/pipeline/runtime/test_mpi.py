@@ -5,7 +5,6 @@ import pytest
 
 from pipeline.runtime import mpi
 from pipeline.runtime.cuda.driver import Card, Driver
-from pipeline.runtime.jittor_cache import jittor_folder
 from pipeline.runtime.mpi import Mpi, MpiUnavailable, check_runnable, command_of_ranks
 
 
@@ -58,12 +57,6 @@ def test_the_command_starts_as_many_ranks_as_are_asked_for(monkeypatch):
     assert "--allow-run-as-root" not in command
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert "--allow-run-as-root" in command_of_ranks(found, 3, [])
-
-
-def test_what_is_compiled_for_ranks_lies_elsewhere():
-    alone = jittor_folder("g++", onednn=None)
-    ranks = jittor_folder("g++", onednn=None, mpi=("/bin/mpicc", "5.0.11"))
-    assert ranks not in (alone, jittor_folder("g++", onednn=None, mpi=("/bin/mpicc", "5.0.12")))
 
 
 def test_a_child_is_told_nothing_of_ranks():
