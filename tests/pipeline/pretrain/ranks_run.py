@@ -15,8 +15,12 @@ AFTER_THREE = "after-3.safetensors"  # the checkpoint of step 3
 
 
 def _six_steps(config: PretrainConfig, **schedule) -> PretrainConfig:
-    """Of 4 images, of 10 in an epoch; at a rate of 1e-3."""
-    update = {"epochs": 2.4, "base_lr": 0.064, **schedule}
+    """Of 4 images, of 10 in an epoch.
+
+    By SGD: AdamW forgives a gradient that is a multiple of the right one, and of an entry whose gradient is
+    rounding noise it makes a step of full size.
+    """
+    update = {"epochs": 2.4, "base_lr": 3.2, "optimizer": "sgd", **schedule}
     return config.model_copy(update={"schedule": config.schedule.model_copy(update=update)})
 
 
@@ -26,6 +30,7 @@ CONFIGS = {
     "dino": _six_steps(small_config(auxiliary_head=None, objective={"patch_weight": 0})),
     "mae": _six_steps(config_of_method("mae", head=False)),
     "hssl-mae": _six_steps(config_of_method("mae", head=True)),
+    "hssl-adamw": _six_steps(small_config(), optimizer="adamw", base_lr=0.064),
 }
 
 
