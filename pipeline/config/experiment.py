@@ -183,9 +183,9 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
                 if name in ARMS:
                     raise ValueError(f"{name!r} is the name of an arm; give the head another")
                 head.check_width(self.backbone.dim)
-            if self.runtime.devices > 1:
-                arm = self.studied_arm(section)
-                self.pretrain_config(arm, self.seeds[0]).check_devices(self.runtime.devices)
+        if self.ablate is not None and self.runtime.devices > 1:
+            arm = self.studied_arm(self.ablate)
+            self.pretrain_config(arm, self.seeds[0]).check_devices(self.runtime.devices)
         return self
 
     def arm(self, name: str) -> Arm:

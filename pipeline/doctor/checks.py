@@ -58,7 +58,7 @@ def full_checks(experiment: Experiment, results: Path, *, say=lambda message: No
     if not stops(checks):
         checks += [*_jittor_runs(experiment, say), _cache_size()]
         if experiment.runtime.devices > 1:
-            say("starting two ranks; the first time, Jittor's core is compiled for them, in minutes ...")
+            say("starting two ranks; the first time, a library is compiled for them ...")
             checks.append(two_ranks_check())
     return checks
 

@@ -16,7 +16,7 @@ from pipeline.runtime.mpi import (
 )
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_LIMIT_SECONDS = 1200  # the first time, Jittor's core is compiled for ranks
+_LIMIT_SECONDS = 600  # the first time, a library is compiled for ranks
 _MEAN = """
 from pipeline.runtime.start_jittor import start
 start("cpu", 1, say=lambda message: print(message, flush=True))
@@ -41,7 +41,7 @@ def mpi_check(runtime: RuntimeConfig) -> Check:
 
 
 def two_ranks_check() -> Check:
-    """Start two ranks and take a mean over them, by Jittor; compiles its core for ranks if it must."""
+    """Start two ranks and take a mean over them, by Jittor; compiles what MPI needs if it must."""
     mpi = installed_mpi()
     command = command_of_ranks(mpi, 2, [sys.executable, "-c", _MEAN])
     try:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.runtime.mpi import command_of_ranks, environment_of_ranks, installed_mpi
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_SECONDS = 900  # a hang ends the test; a first run compiles Jittor's core for ranks
+LIMIT_SECONDS = 900  # a hang ends the test; a first run compiles Jittor's library for MPI
 
 needs_mpi = pytest.mark.skipif(
     installed_mpi() is None, reason="no Open MPI: pip install -e '.[mpi]' to run several ranks"
