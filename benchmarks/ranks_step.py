@@ -17,7 +17,7 @@ from pipeline.runtime.mpi import check_runnable, command_of_ranks, environment_o
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = {"size": "vit-small", "batch": "8", "ranks": "2", "steps": "10", "repeats": "3"}
 _FIGURES = "figures: "  # before the line of figures that the first rank prints
-_WARM_STEPS = 3  # compile, and fill caches
+_WARM_STEPS = 2  # compile, and fill caches
 
 
 def main(options: dict[str, str]) -> None:

@@ -41,7 +41,8 @@ class RuntimeConfig(Section):
     log_every_steps: PositiveInt = 20
     # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    loader_threads: NonNegativeInt = 2  # that prepare batches of pretraining; 0: each when it is asked for
+    # Of each rank, that prepare batches of pretraining; 0: each when it is asked for.
+    loader_threads: NonNegativeInt = 2
 
     @property
     def num_threads(self) -> int:
