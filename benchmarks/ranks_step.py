@@ -33,15 +33,14 @@ def main(options: dict[str, str]) -> None:
         for ranks in (1, count)
     )
     print(f"one rank: {alone['seconds']:.3f} s a step; {count} ranks: {several['seconds']:.3f} s")
-    print(f"scaling {alone['seconds'] / several['seconds'] / count:.2f} of {count} times one rank")
-    for part, words in (
-        ("exchange", "copies and sums over ranks"),
-        ("waiting", "waiting for the slowest rank"),
-    ):
-        print(f"{words}: {several[part] / several['seconds']:.1%} of a step")
+    print(f"scaling: {alone['seconds'] / several['seconds'] / count:.2f} of {count} times one rank")
+    print(f"copies and sums over ranks: {several['exchange'] / several['seconds']:.1%} of a step")
+    print(f"waiting for the slowest rank: {several['waiting'] / several['seconds']:.1%} of a step")
     print(
-        f"the engine alone: {several['sum_gib_per_second']:.2f} GiB/s summed, {several['mib']:.0f} MiB a step"
+        f"processor time of a step: {alone['processor']:.3f} s of one rank; {several['processor']:.3f} s of "
+        f"each of {count}, {several['exchange_processor']:.3f} s of them copies and sums"
     )
+    print(f"sums alone: {several['sum_gib_per_second']:.2f} GiB/s; a step has {several['mib']:.0f} MiB")
 
 
 def _of_ranks(num_ranks: int, options: dict[str, str]) -> dict[str, float]:
@@ -67,17 +66,18 @@ def as_rank(options: dict[str, str]) -> None:
     from pipeline.training import ranks as module
     from pipeline.training.ranks import ranks_of_this_process
 
-    spent = {"exchange": 0.0, "waiting": 0.0}
+    spent = dict.fromkeys(("exchange", "waiting", "exchange_processor"), 0.0)
 
     class Timed(module.Ranks):
         def means(self, values):
             jt.sync(list(values))
             begun = time.perf_counter()
             self.wait_for_all()
-            together = time.perf_counter()
+            together, worked = time.perf_counter(), time.process_time()
             found = super().means(values)
             spent["waiting"] += together - begun
             spent["exchange"] += time.perf_counter() - together
+            spent["exchange_processor"] += time.process_time() - worked
             return found
 
     ranks = Timed(**vars(ranks_of_this_process()))
@@ -94,20 +94,21 @@ def as_rank(options: dict[str, str]) -> None:
         if number == _WARM_STEPS:
             jt.sync_all(True)
             ranks.wait_for_all()
-            spent.update(exchange=0.0, waiting=0.0)
-            started = time.perf_counter()
+            spent.update(dict.fromkeys(spent, 0.0))
+            started, worked = time.perf_counter(), time.process_time()
         state, _ = train_step(state, batches[number % len(batches)], rates, config, ranks)
         jt.sync_all(True)
     ranks.wait_for_all()
-    seconds = (time.perf_counter() - started) / steps
+    seconds, processor = (time.perf_counter() - started) / steps, (time.process_time() - worked) / steps
     flat = np.ones(num_values, np.float32)
     ranks.wait_for_all()
     begun = time.perf_counter()
     for _ in range(3):
         module._summed(flat)
     gib_per_second = 3 * flat.nbytes / 2**30 / (time.perf_counter() - begun)
-    figures = {"seconds": seconds, **{part: total / steps for part, total in spent.items()}}
-    figures |= {"sum_gib_per_second": gib_per_second, "mib": flat.nbytes / 2**20}
+    figures = {part: total / steps for part, total in spent.items()}
+    figures |= {"seconds": seconds, "processor": processor, "sum_gib_per_second": gib_per_second}
+    figures["mib"] = flat.nbytes / 2**20
     if ranks.first:
         print(_FIGURES + json.dumps(figures), flush=True)
 
