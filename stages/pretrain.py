@@ -10,14 +10,15 @@ FEW_STEPS = 300  # in fewer, the teacher hardly leaves its initial weights (this
 
 def run(
     config: PretrainConfig, output: Path, *, data: Path, runtime: RuntimeConfig, start: Path | None = None
-) -> str:
+) -> str | None:
     """Write backbone.safetensors, student.safetensors and metrics.jsonl.
 
     Also writes backbone-epoch<n>.safetensors if the schedule asks for it. The base starts from the weights of
     the artifact `start`, if there is one.
 
     The backbone is the network that the method's authors evaluate: the teacher of iBOT, the student of the
-    others. Returns the backbone's digest, on which later stages depend; they do not depend on the log.
+    others. Returns the backbone's digest, on which later stages depend; they do not depend on the log. Of
+    several ranks the first alone writes and returns.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
@@ -28,7 +29,8 @@ def run(
     from pipeline.pretrain.step import TrainState
     from pipeline.pretrain.training import num_steps, pretrain
     from pipeline.storage.files import sha256_of_file
-    from pipeline.training.reporting import reporting
+    from pipeline.training.ranks import ranks_of_this_process
+    from pipeline.training.reporting import quiet, reporting
     from pipeline.transforms.rendering import implementation
 
     kernels.use(runtime.kernels)
@@ -49,13 +51,17 @@ def run(
     def export(epoch: int, state: TrainState) -> None:
         save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
 
-    base = start and start / "backbone.safetensors"
-    with reporting(kernels.note, output, runtime) as report:
-        state = pretrain(config, dataset, output, runtime=runtime, report=report, export=export, base=base)
+    base, ranks = start and start / "backbone.safetensors", ranks_of_this_process()
+    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
+        state = pretrain(
+            config, dataset, output, runtime=runtime, report=report, export=export, base=base, ranks=ranks
+        )
+    if not ranks.first:
+        return None
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)
     return sha256_of_file(output / "backbone.safetensors")
 
 
 if __name__ == "__main__":
-    serve(run, PretrainConfig, needs_jittor=True)
+    serve(run, PretrainConfig, needs_jittor=True, on_ranks=True)

@@ -148,10 +148,12 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         for arm in self.arms:
             if self.arm(arm).pretrained:
                 try:
-                    self.pretrain_config(arm, self.seeds[0])
+                    self.pretrain_config(arm, self.seeds[0]).check_devices(self.runtime.devices)
                 except ValidationError as error:
                     message = error.errors()[0]["msg"].removeprefix("Value error, ")
                     raise ValueError(f"arm {arm!r}: {message}") from error
+                except ValueError as error:
+                    raise ValueError(f"arm {arm!r}: {error}") from error
         return self
 
     @model_validator(mode="after")
@@ -181,6 +183,9 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
                 if name in ARMS:
                     raise ValueError(f"{name!r} is the name of an arm; give the head another")
                 head.check_width(self.backbone.dim)
+        if self.ablate is not None and self.runtime.devices > 1:
+            arm = self.studied_arm(self.ablate)
+            self.pretrain_config(arm, self.seeds[0]).check_devices(self.runtime.devices)
         return self
 
     def arm(self, name: str) -> Arm:

@@ -33,18 +33,35 @@ class RuntimeConfig(Section):
 
     # "cuda:N": the card with index N of those that CUDA_VISIBLE_DEVICES leaves visible; "cuda": the first.
     device: Annotated[str, AfterValidator(check_device)] = "auto"
-    threads: NonNegativeInt = 0  # 0: every core that this process may use
+    # Ranks, each a process of its own, that share every batch of a pretraining; see docs/several-devices.md.
+    devices: PositiveInt = 1
+    threads: NonNegativeInt = 0  # 0: every core that this process may use; ranks share them
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
     # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    loader_threads: NonNegativeInt = 2  # that prepare batches of pretraining; 0: each when it is asked for
+    # Of each rank, that prepare batches of pretraining; 0: each when it is asked for.
+    loader_threads: NonNegativeInt = 2
 
     @property
     def num_threads(self) -> int:
         """Threads that compute or load: `threads`, or one for each core that this process may use."""
         return self.threads or len(os.sched_getaffinity(0))
+
+    @property
+    def threads_per_rank(self) -> int:
+        """The share of one rank, at least 1."""
+        return max(1, self.num_threads // self.devices)
+
+    @model_validator(mode="after")
+    def _devices_are_processors(self) -> "RuntimeConfig":
+        if self.devices > 1 and self.device.startswith("cuda"):
+            raise ValueError(
+                f"devices {self.devices} with device {self.device!r}: ranks run on the processor only, "
+                'several GPUs at once have not been tried; needs devices = 1, or device = "cpu"'
+            )
+        return self
 
 
 class ScheduleConfig(Section):
@@ -162,6 +179,30 @@ class PretrainConfig(Section):
         if self.crops.num_local and not method.local_crops:
             raise ValueError(f"{method.name} takes no local crops; needs crops.num_local = 0")
         return self
+
+    def check_devices(self, num_devices: int) -> None:
+        """Refuse what would be another training if ranks computed it, each on its share of the batch.
+
+        Raises:
+            ValueError: a loss or a norm sees the whole batch, or the batch does not divide.
+        """
+        if num_devices == 1:
+            return
+        devices, method, schedule = f"runtime.devices {num_devices}", self.method, self.schedule
+        if method.whole_batch:
+            raise ValueError(
+                f"{devices}: {method.name} compares all images of a batch, or norms by them, and a rank sees "
+                "its share alone; needs runtime.devices = 1"
+            )
+        if method.prototypes and self.projection_head.norm == "batch":
+            raise ValueError(
+                f'{devices}: projection_head.norm "batch" norms by all rows of a batch, and a rank sees its '
+                "share alone; needs runtime.devices = 1 or another norm"
+            )
+        parts = num_devices * schedule.accumulation_steps
+        if schedule.batch_size % parts:
+            steps = f" times accumulation_steps {schedule.accumulation_steps}" if parts > num_devices else ""
+            raise ValueError(f"{devices}{steps} does not divide schedule.batch_size {schedule.batch_size}")
 
 
 class InitializeConfig(Section):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.config.experiment import Experiment
 from pipeline.datasets.tables.shard_names import is_pattern
+from pipeline.doctor.ranks import mpi_check, two_ranks_check
 from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
@@ -38,7 +39,7 @@ def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
         _jittor_installed(),
         _onednn(),
         *cuda_checks(experiment.runtime.device),
-        _mpi(),
+        mpi_check(experiment.runtime),
         *_loggers(experiment.runtime.loggers),
         _memory(),
         _disk(results),
@@ -56,6 +57,9 @@ def full_checks(experiment: Experiment, results: Path, *, say=lambda message: No
     checks = cheap_checks(experiment, results)
     if not stops(checks):
         checks += [*_jittor_runs(experiment, say), _cache_size()]
+        if experiment.runtime.devices > 1:
+            say("starting two ranks; the first time, a library is compiled for them ...")
+            checks.append(two_ranks_check())
     return checks
 
 
@@ -129,11 +133,6 @@ def _onednn() -> Check:
     if found is None:
         return Check("oneDNN", None, "none: several times slower", _ONEDNN_REMEDY)
     return Check("oneDNN", True, str(found[1]))
-
-
-def _mpi() -> Check:
-    path = shutil.which("mpicc")
-    return Check("MPI", True, path or "none, not needed on one machine")
 
 
 def _loggers(names: tuple[str, ...]) -> list[Check]:

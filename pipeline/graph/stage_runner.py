@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
+from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
 from pipeline.storage.artifacts import STAMP, output_records
 from pipeline.storage.files import read_json, write_json, write_text
 from pipeline.storage.runs import Run, RunKey
@@ -49,7 +50,9 @@ class Job:
     runtime: dict[str, Any]
 
 
-def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bool = False) -> None:
+def serve(
+    run: Callable[..., str | None], config_class: Any, *, needs_jittor: bool = False, on_ranks: bool = False
+) -> None:
     """Run the job that the command line names, then write `stamp.json`.
 
     Args:
@@ -58,6 +61,7 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
             later fingerprints depend on the one that `prepare` returns.
         config_class: class that the job's "config" must satisfy, or a choice among several.
         needs_jittor: start Jittor before `run`, so that its imports may use it.
+        on_ranks: whether the stage is run by as many ranks as `runtime.devices` says; each calls `run`.
 
     Raises:
         SystemExit: no job was named; or the stage refused its input, and the message was printed.
@@ -70,19 +74,45 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
     config = TypeAdapter(config_class).validate_python(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
+
+    def work(writes_stamp: bool = True) -> None:
+        _run_job(job, run, config, runtime, needs_jittor=needs_jittor, writes_stamp=writes_stamp)
+
+    if on_ranks and runtime.devices > 1:
+        with _refusals_printed(output):
+            become_ranks(runtime)
+        with as_rank(output) as first:
+            work(writes_stamp=first)
+    else:
+        leave_mpi()
+        work()
+
+
+def _run_job(
+    job: Job,
+    run: Callable[..., str | None],
+    config: Any,
+    runtime: RuntimeConfig,
+    *,
+    needs_jittor: bool,
+    writes_stamp: bool,
+) -> None:
+    output = Path(job.output)
     (output / TRACEBACK).unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
-    device, card = "cpu", None
+    device, card, ranks = "cpu", None, 1
     with _refusals_printed(output):
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
 
-            report = start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
-            device, card = report.device, report.card
+            report = start(*place(runtime), say=lambda text: print(text, flush=True))
+            device, card, ranks = report.device, report.card, report.ranks
         inputs: dict[str, Any] = {name: Path(path) for name, path in job.inputs.items()}
         if job.runs:
             inputs["runs"] = [_run(values) for values in job.runs]
         content = run(config, output, runtime=runtime, **inputs)
+    if not writes_stamp:
+        return
     stamp = {
         "stage": job.stage,
         "name": job.name,
@@ -99,7 +129,7 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
         "work": job.work,
         "seconds": round(time.monotonic() - clock, 3),
         "started": started.isoformat(timespec="seconds"),
-        "environment": environment(runtime, device, card),
+        "environment": environment(runtime, device, card, ranks),
     }
     write_json(output / STAMP, stamp)
 
@@ -161,7 +191,9 @@ def _run(values: dict[str, Any]) -> Run:
     return Run(values["stage"], RunKey(**values["key"]), Path(values["directory"]))
 
 
-def environment(runtime: RuntimeConfig, device: str, card: str | None = None) -> dict[str, Any]:
+def environment(
+    runtime: RuntimeConfig, device: str, card: str | None = None, ranks: int = 1
+) -> dict[str, Any]:
     """What numbers may depend on besides configuration and code; recorded, but not in the fingerprint."""
     return {
         "python": platform.python_version(),
@@ -169,6 +201,7 @@ def environment(runtime: RuntimeConfig, device: str, card: str | None = None) ->
         "platform": platform.platform(),
         "git_commit": _git_commit(),
         "threads": runtime.num_threads,
+        "ranks": ranks,
         "device": device,
         "card": card,
         "kernels": runtime.kernels,

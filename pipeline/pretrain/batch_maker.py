@@ -11,34 +11,45 @@ from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.training.image_order import rows_of_step
 from pipeline.training.random_generators import Purpose, generator
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined
-from pipeline.transforms.multi_crop import draw_views, multi_crop
+from pipeline.transforms.multi_crop import Views, draw_views, render_views
 from pipeline.transforms.packing import pack
 from pipeline.transforms.rendering import image_sizes
 
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """Makes the batch of any step, from any thread."""
+    """Makes the batch of any step, from any thread; of several ranks, this one's share of it."""
 
     config: PretrainConfig
     dataset: PreparedDataset
     on_device: bool = False  # leave the crops, with the same random decisions, to the device
+    ranks: Ranks = ALONE
 
     def __call__(self, step: int) -> Batch | PackedBatch:
         config, crops = self.config, self.config.crops
         rows = self.image_rows(step)
-        images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows]
+        share = self.ranks.share(len(rows))
+        images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows[share]]
         mean, std = input_statistics(config.normalization, self.dataset)
-        rng, masks = generator(config.seed, Purpose.CROPS, step), self._masks(step, len(rows))
+        views, masks = self._views(step, rows, images), self._masks(step, len(rows))[:, share]
         if self.on_device:
-            drawn = draw_views(rng, image_sizes(images), crops)
-            views = ((drawn.global_crops, crops.global_size), (drawn.local_crops, crops.local_size))
-            packed = pack(images, [(joined(each), size) for each, size in views if each])
+            drawn = ((views.global_crops, crops.global_size), (views.local_crops, crops.local_size))
+            packed = pack(images, [(joined(each), size) for each, size in drawn if each])
             return PackedBatch(packed, masks, mean, std)
-        views = multi_crop(rng, images, crops, mean=mean, std=std)
-        return Batch(views.global_crops, views.local_crops, masks)
+        rendered = render_views(images, views, crops, mean=mean, std=std)
+        return Batch(rendered.global_crops, rendered.local_crops, masks)
+
+    def _views(self, step: int, rows: np.ndarray, images: list[np.ndarray]) -> Views:
+        """Drawn for the whole batch; returned for the images of this rank."""
+        share = self.ranks.share(len(rows))
+        # Of other ranks' images any size will do: a crop draws equally many numbers for every image.
+        sizes = np.ones((len(rows), 2), np.int64)
+        sizes[share] = image_sizes(images)
+        rng = generator(self.config.seed, Purpose.CROPS, step)
+        return draw_views(rng, sizes, self.config.crops).of_images(share)
 
     def _masks(self, step: int, num_images: int) -> np.ndarray:
         """(V, B, h, w) bool."""

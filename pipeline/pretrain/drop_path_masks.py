@@ -10,6 +10,7 @@ from pipeline.models.drop_path import drop_path_rates, drop_path_scales
 from pipeline.models.hssl import DropPathScales
 from pipeline.pretrain.batch import Batch
 from pipeline.training.random_generators import Purpose, generator
+from pipeline.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,26 @@ class DropPathMasks:
     local_crops: DropPathScales | None
 
 
-def draw_drop_path(config: PretrainConfig, batch: Batch, step: int) -> dict[str, np.ndarray]:
-    """Stochastic depth of the whole batch: (blocks, branches, V, B) for global and local crops."""
+def draw_drop_path(
+    config: PretrainConfig, batch: Batch, step: int, ranks: Ranks = ALONE
+) -> dict[str, np.ndarray]:
+    """Stochastic depth of the batch: (blocks, branches, V, B) for global and local crops.
+
+    Of several ranks' batch of `ranks.count` B images, it is drawn for all and returned for this rank's.
+    """
     rng = generator(config.seed, Purpose.DROP_PATH, step)
     auxiliary_depth = config.auxiliary_head.depth if config.auxiliary_head else 0
     depth = config.backbone.num_blocks
     rates = drop_path_rates(config.regularisation.drop_path_rate, depth, auxiliary_depth)
     drawn = {}
     for views, crops in (("global", batch.global_crops), ("local", batch.local_crops)):
-        num_views, num_images = crops.shape[:2]
+        num_views, num_images = crops.shape[0], ranks.count * crops.shape[1]
+        share = ranks.share(num_images)
         base = drop_path_scales(rng, rates[:depth], 2, num_views * num_images)
         auxiliary = drop_path_scales(rng, rates[depth:], 1, num_views * num_images)
-        drawn[f"{views} base"] = base.reshape(*base.shape[:2], num_views, num_images)
-        drawn[f"{views} auxiliary"] = auxiliary.reshape(*auxiliary.shape[:2], num_views, num_images)
+        for part, scales in (("base", base), ("auxiliary", auxiliary)):
+            of_all = scales.reshape(*scales.shape[:2], num_views, num_images)
+            drawn[f"{views} {part}"] = of_all[..., share]
     return drawn
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import jittor as jt
 
 from pipeline.training.losses import Losses
+from pipeline.training.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,11 @@ class TeacherOutput:
 
     features: jt.Var  # (rows, D) global vectors of the base
     cls_probs: jt.Var | None = None  # (rows, K) over prototypes, of methods that have any
+
+    def of_all(self, ranks: Ranks) -> "TeacherOutput":
+        """With the rows of all ranks' microbatches."""
+        probs = None if self.cls_probs is None else ranks.rows_of_all(self.cls_probs)
+        return TeacherOutput(ranks.rows_of_all(self.features), probs)
 
 
 @dataclass(frozen=True)

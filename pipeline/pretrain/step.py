@@ -25,6 +25,7 @@ from pipeline.pretrain.methods.method import MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
+from pipeline.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class StepOutcome:
     """What a step measured, still on the device."""
 
     losses: Losses  # of the whole batch
-    teacher_output: TeacherOutput  # of the batch's last microbatch
+    teacher_output: TeacherOutput  # of this rank's last microbatch
     metrics: dict[str, jt.Var]  # likewise
 
     @property
@@ -74,23 +75,25 @@ def initial_state(config: PretrainConfig) -> TrainState:
 
 
 def train_step(
-    state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig
+    state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig, ranks: Ranks = ALONE
 ) -> tuple[TrainState, StepOutcome]:
     """One step on a batch, computed in `accumulation_steps` microbatches of one size.
 
     Every loss term is a mean over images, so the mean of the microbatches' gradients is the gradient of the
     whole batch (a method whose terms are not is refused by the configuration); the method's own state moves
-    once, by the mean over all microbatches.
+    once, by the mean over all microbatches. Of several ranks `batch` is this one's share, and all means are
+    over all ranks' microbatches.
     """
     method, count = method_of(config), config.schedule.accumulation_steps
     student = dict(state.student.named_parameters())
-    drop_path = draw_drop_path(config, batch, state.step)
+    drop_path = draw_drop_path(config, batch, state.step, ranks)
 
     def forward(index: int) -> MethodOutput:
         microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
         return method.forward(state.networks, state.method_state, microbatch, masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
+    gradients = ranks.means(gradients)
 
     frozen = frozenset(i for i, name in enumerate(student) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
@@ -99,8 +102,10 @@ def train_step(
         teacher = dict(state.teacher.named_parameters())
         ema_update(list(teacher.values()), [student[name] for name in teacher], rates.ema_momentum)
 
-    method_state = method.updated_state(state.method_state, mean_batch_means(outputs))
+    batch_means = ranks.means_of(mean_batch_means(outputs))
+    method_state = method.updated_state(state.method_state, batch_means)
     losses = mean_losses([output.losses for output in outputs])
+    losses = Losses(*ranks.means([losses.total]), ranks.means_of(losses.terms))
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
     return replace(state, method_state=method_state, step=state.step + 1), outcome
 

@@ -22,6 +22,7 @@ from pipeline.storage.files import sha256_of_json
 from pipeline.training.checkpoint import State
 from pipeline.training.loop import OutcomeT, Training, train
 from pipeline.training.progress import Progress
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms import on_device
 
 
@@ -34,21 +35,27 @@ def pretrain(
     report: Callable[[Progress], None],
     export: Callable[[int, TrainState], None] = lambda epoch, state: None,
     base: Path | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainState:
     """Train to the end of the schedule; resumes, see `pipeline.training.loop.train`.
 
-    The numbers depend on the configuration, the data and the thread count only.
+    The numbers depend on the configuration, the data, the thread count and the number of ranks only; on the
+    last two by the order of sums.
 
     Args:
         export: called with the number of whole epochs done and the state, at the end of every
             `schedule.export_every_epochs` epochs but the last of the run.
         base: file of the backbone that student and teacher start with; None: random weights.
+        ranks: that train together, each in a process that calls this; the first reports and exports.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays.
         WeightsError: the checkpoint that the configuration starts from does not fit it.
+        ValueError: several ranks cannot compute this configuration.
+        RanksDiffer: the ranks' parameters came apart.
     """
-    training = Pretraining(config, dataset, export, base)
+    config.check_devices(ranks.count)
+    training = Pretraining(config, dataset, export, base, ranks)
     return train(training, output, runtime=runtime, report=report)
 
 
@@ -62,12 +69,13 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
 
     Args:
         run: digest of all that decides the result.
+        ranks: that train together.
     """
 
-    def __init__(self, config: PretrainConfig, dataset: PreparedDataset, run: str):
-        self._pretrain, self._dataset = config, dataset
+    def __init__(self, config: PretrainConfig, dataset: PreparedDataset, run: str, ranks: Ranks = ALONE):
+        self._pretrain, self._dataset, self.ranks = config, dataset, ranks
         self._method = method_of(config)
-        self._batches = BatchMaker(config, dataset, on_device=on_device.available())
+        self._batches = BatchMaker(config, dataset, on_device=on_device.available(), ranks=ranks)
         self.schedule = _schedule(config, dataset)
         self.num_steps, self.batch_size = self.schedule.num_steps, config.schedule.batch_size
         self.run = run
@@ -97,10 +105,10 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         dataset: PreparedDataset,
         export: Callable[[int, TrainState], None],
         base: Path | None,
+        ranks: Ranks,
     ):
-        super().__init__(
-            config, dataset, sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
-        )
+        run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
+        super().__init__(config, dataset, run, ranks)
         self._config, self._export, self._base = config, export, base
         self._monitor = None if config.monitor is None else Monitor(config, dataset)
 
@@ -117,14 +125,22 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         return state
 
     def train_step(self, state: TrainState, batch: Batch | PackedBatch) -> tuple[TrainState, StepOutcome]:
-        return train_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
+        rates = self.schedule.at(state.step)
+        return train_step(state, batch.rendered(), rates, self._config, self.ranks)
 
     def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:
-        """Teacher statistics, the method's own metrics, rates, and the discrepancy of base and head."""
+        """Teacher statistics, the method's own metrics, rates, and the discrepancy of base and head.
+
+        Of several ranks the first alone returns them: their images, apart from the batch's, are the same.
+        """
         rates = self.schedule.at(state.step - 1)
+        teacher_output = outcome.teacher_output.of_all(self.ranks)
+        metrics = self.ranks.means_of(outcome.metrics)
+        if not self.ranks.first:
+            return {}
         values = {
-            **teacher_statistics(outcome.teacher_output),
-            **{name: float(value.item()) for name, value in outcome.metrics.items()},
+            **teacher_statistics(teacher_output),
+            **{name: float(value.item()) for name, value in metrics.items()},
             "lr": rates.lr,
             "weight_decay": rates.weight_decay,
         }

@@ -16,6 +16,7 @@ from typing import IO
 
 from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cache import cache_root
+from pipeline.runtime.mpi import without_mpi
 from pipeline.runtime.operator_compiler import compile_operators_directly, operator_script
 from pipeline.runtime.processor import model_and_flags
 from pipeline.runtime.quiet_child import run_quietly
@@ -192,8 +193,9 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
         "from pathlib import Path; from pipeline.runtime.jittor_cache import first_compile; "
         f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
     )
-    # Unset is not the same as empty: Jittor would find its commands changed at the next start.
-    variables = dict(os.environ)
+    # Unset is not the same as empty: Jittor would find its commands changed at the next start. And a child
+    # of a rank that MPI knew of would be taken for that rank.
+    variables = without_mpi(os.environ)
     if headers := compiled_headers.core_flags(folder):
         variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112
     log = folder / "first-compile.log"

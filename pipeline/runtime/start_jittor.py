@@ -21,7 +21,7 @@ from typing import Literal
 import numpy
 
 from pipeline.config.devices import check_device
-from pipeline.runtime import compiled_headers, environment
+from pipeline.runtime import compiled_headers, environment, mpi
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_operators import remove_torn_operators
 from pipeline.runtime.cuda import after_import, cudnn
@@ -66,6 +66,7 @@ class StartReport:
     cudnn: bool  # whether convolutions on the GPU are cuDNN's
     cache: Path  # what Jittor compiles is kept here
     notes: tuple[str, ...]  # what is not as good as it could be, for the user
+    ranks: int  # that MPI started, this process among them; 1 without MPI
 
 
 _started: StartReport | None = None
@@ -77,6 +78,9 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     This takes half a second, or some minutes if Jittor's core has to be compiled first. A second call in the
     same process only changes the number of threads.
 
+    A process that mpirun started becomes one of its ranks. Jittor then compiles a library for MPI; its core
+    and all other operators are those of a single process.
+
     Args:
         device: "auto" takes the first GPU if one works, "cuda" requires it, "cuda:1" requires the second one
             that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
@@ -84,7 +88,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         say: called with lines about what takes long and what is missing.
 
     Raises:
-        JittorStartError: NumPy's version is wrong, there is no compiler, or `device` names a missing GPU.
+        JittorStartError: NumPy's version is wrong, there is no compiler, `device` names a missing GPU, or
+            this is a rank and Open MPI is not to be found.
         ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
@@ -99,6 +104,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     if "jittor" in sys.modules:
         raise JittorStartError("jittor was imported before pipeline.runtime.start_jittor.start() was called")
     compiler = _find_compiler()
+    ranks = mpi.num_ranks_started()
+    open_mpi = None if ranks is None else _find_mpi()
     cuda, notes = _choose_device(device, compiler)
     onednn, onednn_notes = _choose_onednn()
     os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
@@ -109,6 +116,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     if not is_built(folder):
         build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
     prepare(folder, onednn)
+    if open_mpi:
+        os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
     _include_core_headers(folder)
     remove_torn_operators(folder, say)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
@@ -127,6 +136,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         cudnn=with_cudnn,
         cache=folder,
         notes=(*notes, *onednn_notes, *cudnn_notes, *load_notes),
+        ranks=ranks or 1,
     )
     for note in _started.notes:
         say(note)
@@ -199,6 +209,13 @@ def _find_compiler() -> str:
     return compiler
 
 
+def _find_mpi() -> mpi.Mpi:
+    found = mpi.installed_mpi()
+    if found is None:
+        raise JittorStartError(f"mpirun started this process, but Open MPI's mpicc is missing: {mpi.REMEDY}")
+    return found
+
+
 def _set_cuda_environment(cuda: CudaSetup | None) -> None:
     """Add the compilers' flags for a GPU to the user's own; remove them for the processor."""
     names = ("cc_flags", "NVCC_APPEND_FLAGS", "conv_opt")
@@ -243,8 +260,7 @@ def _set_environment(
         OMP_NUM_THREADS=str(threads),
     )
     os.environ.setdefault("log_silent", "1")
-    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
-        os.environ.update(use_mpi="0", use_nccl="0")
+    os.environ.update(use_mpi="0", use_nccl="0")  # NCCL would be downloaded and built
 
 
 def _spin_less_when_busy() -> tuple[str, ...]:

@@ -15,10 +15,16 @@ STAMP = "stamp.json"
 JOB = "job.json"
 LOG = "stage.log"
 LIVE = "stage.live"  # the line that a running stage draws again and again: its progress bar
+_RANK_LOG = "stage.rank"  # how the logs begin of ranks other than the first
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
 DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
 _HASHED_UP_TO = 64 * 2**20  # bytes; for larger outputs the stamp records only the size
+
+
+def log_of_rank(rank: int) -> str:
+    """File beside `LOG` of what a rank printed, other than the first."""
+    return f"{_RANK_LOG}{rank}.log"
 
 
 def artifacts_root(results: Path) -> Path:
@@ -51,6 +57,8 @@ def output_records(directory: Path) -> dict[str, dict[str, Any]]:
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
     if relative.as_posix() in (STAMP, JOB, LOG, LIVE) or path.suffix == PARTIAL:
+        return False
+    if relative.as_posix().startswith(_RANK_LOG):
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
 

@@ -13,6 +13,7 @@ from pipeline.training.losses import read_losses
 from pipeline.training.metrics_log import METRICS, append_metrics, rewind
 from pipeline.training.prefetch import prefetch
 from pipeline.training.progress import Progress
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.throughput import Throughput
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -35,11 +36,14 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
         num_steps: optimiser steps of the whole training.
         batch_size: images of a step.
         run: digest of all that decides the result; a checkpoint of another one is refused.
+        ranks: that train together, each in a loop of its own. All read the checkpoint, and take part in
+            `train_step` and `measured`; the first alone writes and reports.
     """
 
     num_steps: int
     batch_size: int
     run: str
+    ranks: Ranks = ALONE
 
     @abstractmethod
     def fresh_state(self) -> State:
@@ -92,13 +96,15 @@ def train(
         FloatingPointError: a loss is not finite; the message names the step and the images, and the last
             checkpoint stays.
         WeightsError: the checkpoint does not fit, see `load_checkpoint`.
+        RanksDiffer: ranks that train together do not hold the same parameters any more.
     """
-    checkpoint, log = output / CHECKPOINT, output / METRICS
+    checkpoint, log, ranks = output / CHECKPOINT, output / METRICS, training.ranks
     if checkpoint.is_file():
         state = load_checkpoint(checkpoint, training.fresh_state(), run=training.run)
     else:
         state = training.first_state()
-    rewind(log, state.step)
+    if ranks.first:
+        rewind(log, state.step)
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
     batches = prefetch(
@@ -118,15 +124,20 @@ def train(
             unread.clear()
             metrics = {"step": state.step, **values, **training.measured(state, outcome)}
             metrics |= throughput.read(state.step)
-            append_metrics(log, metrics)
-            report(Progress(state.step, training.num_steps, metrics, training.warning(metrics)))
-            training.after_logged_step(state)
+            if ranks.first:
+                append_metrics(log, metrics)
+                report(Progress(state.step, training.num_steps, metrics, training.warning(metrics)))
+                training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
-            if (
-                throughput.checkpoint_due(runtime.checkpoint_every_minutes)
-                and state.step < training.num_steps
-            ):
-                save_checkpoint(checkpoint, state, run=training.run)
+            due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
+            if ranks.as_first(due) and state.step < training.num_steps:
+                _save(checkpoint, state, training)
         throughput.batch_requested()
-    save_checkpoint(checkpoint, state, run=training.run)
+    _save(checkpoint, state, training)
     return state
+
+
+def _save(path: Path, state: State, training: Training) -> None:
+    training.ranks.check_equal(state.tensors)
+    if training.ranks.first:
+        save_checkpoint(path, state, run=training.run)

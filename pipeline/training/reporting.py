@@ -1,7 +1,7 @@
 """What a training tells while it runs: a bar, and the loggers that the user asked for."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from tqdm import tqdm
@@ -32,3 +32,8 @@ def reporting(
             log(progress)
 
         yield report
+
+
+def quiet() -> AbstractContextManager[Callable[[Progress], None]]:
+    """Likewise, of a rank other than the first: it reports nothing."""
+    return nullcontext(lambda progress: None)

@@ -54,6 +54,12 @@ def joined(parts: Sequence[CropParameters]) -> CropParameters:
     return CropParameters(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
+def of_images(parameters: CropParameters, part: slice) -> CropParameters:
+    """One crop of each image -> those of some consecutive images, counted from the first of them."""
+    taken = {field.name: getattr(parameters, field.name)[part] for field in fields(CropParameters)}
+    return CropParameters(**taken | {"image": taken["image"] - np.int32(part.start)})
+
+
 def plain_parameters(image: np.ndarray, box: np.ndarray, *, size: int) -> CropParameters:
     """Parameters that resize the boxes to `size` and do nothing else."""
     n = len(image)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.data import CropConfig
-from pipeline.transforms.crop_parameters import CropParameters, draw_crop_parameters
+from pipeline.transforms.crop_parameters import CropParameters, draw_crop_parameters, of_images
 from pipeline.transforms.rendering import image_sizes, render_crops
 
 
@@ -27,6 +27,13 @@ class Views:
 
     global_crops: list[CropParameters]  # V
     local_crops: list[CropParameters]  # L
+
+    def of_images(self, part: slice) -> "Views":
+        """Those of some consecutive images, counted from the first of them."""
+        return Views(
+            [of_images(each, part) for each in self.global_crops],
+            [of_images(each, part) for each in self.local_crops],
+        )
 
 
 def draw_views(rng: np.random.Generator, sizes: np.ndarray, config: CropConfig) -> Views:
@@ -61,7 +68,13 @@ def multi_crop(
 
     Source: Caron et al., "SwAV" (2020), multi-crop; Zhou et al., "iBOT" (ICLR 2022), augmentation.
     """
-    views = draw_views(rng, image_sizes(images), config)
+    return render_views(images, draw_views(rng, image_sizes(images), config), config, mean=mean, std=std)
+
+
+def render_views(
+    images: Sequence[np.ndarray], views: Views, config: CropConfig, *, mean: np.ndarray, std: np.ndarray
+) -> MultiCrop:
+    """The views that `draw_views` drew of these images; arguments as those of `multi_crop`."""
 
     def crops(parameters: list[CropParameters], size: int) -> np.ndarray:
         made = np.empty((len(parameters), len(images), 3, size, size), np.float32)

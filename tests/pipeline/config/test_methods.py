@@ -40,6 +40,33 @@ def test_a_methods_numbers_take_the_place_of_the_schedules_and_no_others():
     assert experiment.pretrain_config("mae", 0).schedule.betas == (0.9, 0.95)
 
 
+@pytest.mark.parametrize("arm", ["mocov3", "hssl-simclr", "byol"])
+def test_what_compares_a_whole_batch_is_not_shared_among_ranks(arm):
+    two = {"runtime": {"devices": 2}}
+    with pytest.raises(ValidationError, match=f"arm '{arm}': runtime.devices 2: .*needs runtime.devices = 1"):
+        Experiment(name="e", arms=("ibot", arm), **two)
+    with pytest.raises(ValidationError, match="norms by all rows of a batch"):
+        Experiment(name="e", projection_head={"norm": "batch"}, **two)
+    Experiment(name="e", arms=("mae",), baseline="mae", projection_head={"norm": "batch"}, **two)
+    Experiment(name="e", arms=("ibot", "hssl", "dino", "mae", "hssl-mae"), **two)
+
+
+def test_a_batch_divides_among_ranks_and_their_microbatches():
+    for devices, steps, message in (
+        (3, 1, r"runtime\.devices 3 does not divide schedule\.batch_size 256"),
+        (64, 8, r"runtime\.devices 64 times accumulation_steps 8 does not divide schedule\.batch_size 256"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            Experiment(name="e", runtime={"devices": devices}, schedule={"accumulation_steps": steps})
+    Experiment(name="e", runtime={"devices": 32}, schedule={"accumulation_steps": 8})
+
+
+def test_ranks_run_on_the_processor_only():
+    Experiment(name="e", runtime={"devices": 2, "device": "cpu"})
+    with pytest.raises(ValidationError, match="ranks run on the processor only"):
+        Experiment(name="e", runtime={"devices": 2, "device": "cuda:1"})
+
+
 def test_mae_sees_crops_and_flips_only_and_hides_a_fixed_share():
     experiment = Experiment(name="e", crops={"num_local": 2}, mae={"mask_ratio": 0.5})
     config = experiment.pretrain_config("mae", 0)

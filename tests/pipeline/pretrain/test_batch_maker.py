@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.training.ranks import Ranks
 from pipeline.transforms.crop_parameters import CropParameters
 from pipeline.transforms.native import CROP_RECORD
 from pipeline.transforms.packing import CROP_ORDER, IMAGE_ENTRY
@@ -40,6 +42,21 @@ def test_shapes(tiny_dataset):
     assert np.array_equal(half.global_crops, batch.global_crops[:, 2:])
 
 
+@pytest.mark.parametrize("on_device", [False, True])
+def test_the_shares_of_two_ranks_are_the_batch(tiny_dataset, on_device):
+    whole = BatchMaker(small_config(), tiny_dataset)(5)
+    shares = [
+        BatchMaker(small_config(), tiny_dataset, on_device=on_device, ranks=Ranks(index, 2))(5)
+        for index in range(2)
+    ]
+    assert np.array_equal(np.concatenate([share.masks for share in shares], axis=1), whole.masks)
+    for index, share in enumerate(shares):
+        expected = [each[:, 2 * index : 2 * index + 2] for each in (whole.global_crops, whole.local_crops)]
+        found = _rendered(share) if on_device else [share.global_crops, share.local_crops]
+        for crops, own in zip(found, expected, strict=True):
+            assert np.array_equal(crops.reshape(own.shape), own)
+
+
 def test_no_patch_is_hidden_before_the_epoch_that_says_so(tiny_dataset):
     late = BatchMaker(small_config(objective={"patch_start_epoch": 1}), tiny_dataset)  # from step 3 of 2.5 on
     always = BatchMaker(small_config(), tiny_dataset)
@@ -56,17 +73,22 @@ def test_a_batch_for_a_device_holds_the_same_decisions(tiny_dataset):
         packed = BatchMaker(config, tiny_dataset, on_device=True)(5)
         assert np.array_equal(packed.masks, expected.masks)
         crops = [expected.global_crops, expected.local_crops]
-        for orders, made in zip(packed.images.orders, crops, strict=False):
-            assert orders.num_crops == made.shape[0] * made.shape[1]
-            end = orders.at + orders.num_crops * CROP_ORDER.itemsize
-            records = packed.images.data[orders.at : end].view(CROP_ORDER)
-            parameters = CropParameters(**{name: records[name] for name in CROP_RECORD.names})
-            images = _images(packed.images)
-            again = render_crops(images, parameters, orders.size, mean=packed.mean, std=packed.std)
+        for again, made in zip(_rendered(packed), crops, strict=False):
+            assert len(again) == made.shape[0] * made.shape[1]
             assert np.array_equal(again, made.reshape(again.shape))
         assert len(packed.images.orders) == 1 + bool(len(expected.local_crops))
 
 
-def _images(packed):
-    entries = packed.data[: 4 * IMAGE_ENTRY.itemsize].view(IMAGE_ENTRY).tolist()
+def _rendered(packed):
+    """The crops of a packed batch, made on the processor."""
+    images = _images(packed.images, num_images=packed.masks.shape[1])
+    for orders in packed.images.orders:
+        end = orders.at + orders.num_crops * CROP_ORDER.itemsize
+        records = packed.images.data[orders.at : end].view(CROP_ORDER)
+        parameters = CropParameters(**{name: records[name] for name in CROP_RECORD.names})
+        yield render_crops(images, parameters, orders.size, mean=packed.mean, std=packed.std)
+
+
+def _images(packed, num_images):
+    entries = packed.data[: num_images * IMAGE_ENTRY.itemsize].view(IMAGE_ENTRY).tolist()
     return [packed.data[at : at + 3 * h * w].reshape(h, w, 3) for at, h, w in entries]

@@ -86,10 +86,10 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dat
     from pipeline.pretrain import training
     from pipeline.pretrain.step import train_step
 
-    def broken(state, batch, rates, config):
+    def broken(state, batch, *others):
         if state.step == 3:
             batch.global_crops[:] = np.nan
-        return train_step(state, batch, rates, config)
+        return train_step(state, batch, *others)
 
     monkeypatch.setattr(training, "train_step", broken)
     message = r"step 4: non-finite losses .*all losses: .*; images: \S+, \S+, \S+, \S+$"

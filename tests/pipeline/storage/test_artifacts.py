@@ -27,7 +27,8 @@ def artifact(results, stage="knn", fingerprint="f" * 64):
 
 
 def test_only_outputs_are_recorded(tmp_path):
-    for name in ("stamp.json", "job.json", "stage.log", "checkpoint-5.npz", "x.partial", "checkpoints/a"):
+    logs = ("stage.log", "stage.rank1.log")
+    for name in (*logs, "stamp.json", "job.json", "checkpoint-5.npz", "x.partial", "checkpoints/a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "deep").mkdir()

@@ -1,0 +1,62 @@
+"""The doctor's checks of several ranks: Open MPI, and a mean over two of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.runtime.check import Check
+from pipeline.runtime.mpi import (
+    REMEDY,
+    MpiUnavailable,
+    check_runnable,
+    command_of_ranks,
+    environment_of_ranks,
+    installed_mpi,
+)
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_LIMIT_SECONDS = 600  # the first time, a library is compiled for ranks
+_MEAN = """
+from pipeline.runtime.start_jittor import start
+start("cpu", 1, say=lambda message: print(message, flush=True))
+import jittor as jt
+from pipeline.training.ranks import ranks_of_this_process
+ranks = ranks_of_this_process()
+mean = ranks.means([jt.array([3.0 + ranks.index])])[0].item()
+assert (ranks.count, mean) == (2, 3.5), f"{ranks.count} ranks, their mean of 3 and 4 is {mean}"
+"""
+
+
+def mpi_check(runtime: RuntimeConfig) -> Check:
+    """What would start ranks; needed where `runtime.devices` asks for several."""
+    if runtime.devices > 1:
+        try:
+            found = check_runnable(runtime.devices, runtime.device)
+        except MpiUnavailable as problem:
+            return Check("MPI", False, str(problem), "see the message")
+    elif (found := installed_mpi()) is None:
+        return Check("MPI", True, "none, needed for runtime.devices above 1 only")
+    return Check("MPI", True, f"{found.version.removeprefix('mpicc: ')}, {found.mpirun}")
+
+
+def two_ranks_check() -> Check:
+    """Start two ranks and take a mean over them, by Jittor; compiles what MPI needs if it must."""
+    mpi = installed_mpi()
+    command = command_of_ranks(mpi, 2, [sys.executable, "-c", _MEAN])
+    try:
+        done = subprocess.run(
+            command,
+            cwd=_PROJECT,
+            env=environment_of_ranks(1),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return Check("two ranks", False, f"no answer within {_LIMIT_SECONDS} s", REMEDY)
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    found = "their mean is right" if done.returncode == 0 else "; ".join(said[-3:]) or "no mean"
+    return Check("two ranks", done.returncode == 0, found, f"see that `{command[0]}` works here, or {REMEDY}")

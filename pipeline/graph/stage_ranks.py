@@ -1,0 +1,87 @@
+"""A stage as several ranks: its process becomes mpirun, which starts it again, once for each rank.
+
+The first rank prints, writes the outputs and the stamp. What another one prints goes to a log of its own, and
+to the user only where that rank fails alone. A rank that fails ends its process at once: left to itself,
+Python would wait for the other ranks, which wait for it.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.runtime import mpi
+from pipeline.storage.artifacts import log_of_rank
+
+_FIRST_RANK_SECONDS = 3.0  # what all ranks refuse, the first one says: it ends the others within that time
+_ENDING_SECONDS = 60  # for all ranks to leave MPI once all is written
+
+
+def become_ranks(runtime: RuntimeConfig) -> None:
+    """Replace this process by mpirun with the ranks of the stage. Returns where it is one of them already.
+
+    Raises:
+        MpiUnavailable: there is no Open MPI, a GPU would be taken, or the user's own mpirun started another
+            number of ranks than `runtime.devices`.
+    """
+    started = mpi.num_ranks_started()
+    if started is None:
+        found = mpi.check_runnable(runtime.devices, runtime.device)
+        command = mpi.command_of_ranks(found, runtime.devices, [sys.executable, *sys.orig_argv[1:]])
+        sys.stdout.flush()
+        os.execve(command[0], command, mpi.environment_of_ranks(runtime.threads_per_rank))
+    if started != runtime.devices:
+        raise mpi.MpiUnavailable(f"mpirun started {started} ranks, but runtime.devices is {runtime.devices}")
+
+
+def leave_mpi() -> None:
+    """Be no rank, even where the user's own mpirun started this process: the stage runs as one."""
+    kept = mpi.without_mpi(os.environ)
+    for name in set(os.environ) - set(kept):
+        del os.environ[name]
+
+
+def place(runtime: RuntimeConfig) -> tuple[str, int]:
+    """Device and threads of this process, be it a rank or the whole stage."""
+    if mpi.num_ranks_started() is None:
+        return runtime.device, runtime.threads
+    return "cpu", runtime.threads_per_rank
+
+
+@contextmanager
+def as_rank(output: Path) -> Iterator[bool]:
+    """Run a rank's part of the stage; yields whether it is the first.
+
+    Args:
+        output: the stage's artifact, beside whose log those of the other ranks lie.
+    """
+    rank = mpi.rank_of_this_process()
+    told = os.dup(2)
+    if rank:
+        log = os.open(output / log_of_rank(rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+    try:
+        yield rank == 0
+        from pipeline.training.ranks import ranks_of_this_process
+
+        ranks_of_this_process().wait_for_all()
+    except BaseException as error:
+        refused = isinstance(error, SystemExit)  # its message was printed
+        if not refused:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if rank:
+            time.sleep(_FIRST_RANK_SECONDS)
+            reason = error.__context__ if refused else error
+            where = f"the output of this rank is in {output / log_of_rank(rank)}"
+            os.write(told, f"\nrank {rank}: {type(reason).__name__}: {reason}\n{where}\n".encode())
+        os._exit(1)
+    # Leaving MPI, which Python's end does, waits for all ranks. Should that hang, it ends all the same.
+    signal.alarm(_ENDING_SECONDS)

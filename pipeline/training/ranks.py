@@ -1,0 +1,157 @@
+"""Ranks: processes that train one network together, each on its share of every batch, by way of Jittor's MPI.
+
+All draw the same random decisions for the whole batch and hold the same parameters. What one process would
+average over the batch, each averages over its share; the mean over ranks is then the mean over the batch.
+
+Only Jittor's calls that act at once are used, never its lazy operators: their order within a step, which must
+be the same in every rank, would be the executor's choice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import jittor as jt  # batches are made without it
+
+_BUCKET_BYTES = 32 * 2**20  # what is reduced at once: bounds the copies
+
+
+class RanksDiffer(RuntimeError):
+    """Ranks do not hold the same parameters any more."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together; every method but `share` is called by all at once."""
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files and logs."""
+        return self.index == 0
+
+    def share(self, num_images: int) -> slice:
+        """This rank's images of a batch.
+
+        Raises:
+            ValueError: the batch does not divide.
+        """
+        size, rest = divmod(num_images, self.count)
+        if rest:
+            raise ValueError(f"a batch of {num_images} images does not divide among {self.count} ranks")
+        return slice(self.index * size, (self.index + 1) * size)
+
+    def means(self, values: Sequence["jt.Var"]) -> list["jt.Var"]:
+        """The mean over ranks of each value, float32, without graph; the same bits in every rank."""
+        if self.count == 1:
+            return list(values)
+        import jittor as jt
+
+        jt.sync(list(values))
+        found = []
+        for bucket in _buckets(values):
+            flat = _summed(np.concatenate([value.data.reshape(-1) for value in bucket])) / self.count
+            parts = np.split(flat, np.cumsum([value.numel() for value in bucket])[:-1])
+            for part, value in zip(parts, bucket, strict=True):
+                found.append(jt.array(part.reshape(value.shape)).stop_grad())
+        return found
+
+    def means_of(self, named: Mapping[str, "jt.Var"]) -> dict[str, "jt.Var"]:
+        """Likewise, of named values."""
+        return dict(zip(named, self.means(list(named.values())), strict=True))
+
+    def rows_of_all(self, rows: "jt.Var") -> "jt.Var":
+        """(n, ...) float32 of this rank -> (count n, ...) of all, in the order of ranks."""
+        if self.count == 1:
+            return rows
+        import jittor as jt
+
+        found = np.zeros((self.count, *rows.shape), np.float32)
+        found[self.index] = rows.numpy()  # the sum of the others' zeros and this is exact
+        return jt.array(_summed(found.reshape(-1)).reshape(-1, *rows.shape[1:])).stop_grad()
+
+    def as_first(self, decision: bool) -> bool:
+        """What the first rank decides, by its clock for example."""
+        if self.count == 1:
+            return decision
+        return bool(_from_first(np.array([decision], np.uint8))[0])
+
+    def check_equal(self, tensors: Mapping[str, "jt.Var"]) -> None:
+        """See that all ranks hold the same bits.
+
+        Raises:
+            RanksDiffer: this rank's differ from the first one's; names the tensors.
+        """
+        if self.count == 1:
+            return
+        own = {name: sha256(value.numpy().tobytes()).digest() for name, value in tensors.items()}
+        flat = np.frombuffer(b"".join(own.values()), np.uint8).reshape(len(own), -1)
+        differ = (_from_first(flat) != flat).any(axis=1)
+        names = [name for name, differs in zip(own, differ, strict=True) if differs]
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise RanksDiffer(
+                f"rank {self.index} of {self.count} does not hold the parameters of rank 0 any more: "
+                f"{', '.join(names[:3])}{more}; the last checkpoint is from before"
+            )
+
+    def wait_for_all(self) -> None:
+        """Return when every rank has come here."""
+        if self.count > 1:
+            import jittor as jt
+
+            jt.mpi.mpi_barrier()
+
+
+ALONE = Ranks()
+
+
+def ranks_of_this_process() -> Ranks:
+    """Who this process is among those that MPI started; `ALONE` where it started none."""
+    import jittor as jt
+
+    return Ranks(jt.rank, jt.world_size) if jt.in_mpi else ALONE
+
+
+def _buckets(values: Sequence["jt.Var"]) -> list[list["jt.Var"]]:
+    """The values in their order, cut where a bucket is full."""
+    buckets, size = [], _BUCKET_BYTES
+    for value in values:
+        num_bytes = 4 * value.numel()
+        if size + num_bytes > _BUCKET_BYTES:
+            buckets.append([])
+            size = 0
+        buckets[-1].append(value)
+        size += num_bytes
+    return buckets
+
+
+def _summed(flat: np.ndarray) -> np.ndarray:
+    """(n,) float32 of each rank -> the sum over ranks.
+
+    Raises:
+        TypeError: not float32.
+    """
+    import jittor as jt
+
+    if flat.dtype != np.float32:
+        raise TypeError(f"ranks sum float32, got {flat.dtype}")
+    sums = jt.array(flat)
+    sums.sync()
+    jt.mpi.var_all_reduce(sums)
+    return sums.numpy()
+
+
+def _from_first(values: np.ndarray) -> np.ndarray:
+    """The first rank's values; the other ranks' have the same shape."""
+    import jittor as jt
+
+    received = np.ascontiguousarray(values).copy()
+    jt.mpi.broadcast(received, 0)
+    return received

@@ -1,0 +1,91 @@
+"""A stage on two ranks that fails; the stages here do without Jittor."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.graph import stage_ranks
+from pipeline.graph.stage_ranks import become_ranks, leave_mpi, place
+from pipeline.runtime.mpi import MpiUnavailable
+from tests.pipeline.graph.test_stage_runner import ROOT, STAGE, job
+from tests.pipeline.several_ranks import needs_mpi
+
+TWO = {"devices": 2, "device": "cpu", "threads": 2}
+ON_RANKS = STAGE.replace("serve(run, KnnConfig)", "serve(run, KnnConfig, on_ranks=True)")
+
+
+def failing(tmp_path, body: str) -> subprocess.CompletedProcess:
+    """The stage with `body` in place of its own, where `rank` is this rank's number."""
+    stage = ON_RANKS.replace(
+        '    read = (features / "f.txt").read_text()\n',
+        f"    import os, sys, time\n    rank = int(os.environ['OMPI_COMM_WORLD_RANK'])\n    {body}\n",
+    )
+    command = [sys.executable, "-c", stage, str(job(tmp_path, runtime=TWO))]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@needs_mpi
+def test_what_all_ranks_refuse_is_said_once(tmp_path):
+    done = failing(tmp_path, "from pipeline.storage.files import read_json; read_json(output / 'none.json')")
+    assert done.returncode == 1
+    assert done.stderr.count("none.json") == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "stamp.json").exists()
+
+
+@needs_mpi
+def test_what_one_rank_refuses_ends_the_others_and_is_said_with_its_number(tmp_path):
+    started = time.monotonic()
+    fails = "time.sleep(100) if rank == 0 else output.joinpath('no').read_text()"
+    done = failing(tmp_path, f"print('rank', rank, 'prints'); {fails}")
+    assert done.returncode == 1
+    assert time.monotonic() - started < 60
+    log = tmp_path / "stage.rank1.log"
+    assert "rank 1: FileNotFoundError" in done.stderr
+    assert str(log) in done.stderr
+    assert "rank 1 prints" in log.read_text()
+    assert "rank 0 prints" in done.stdout
+    assert "rank 1 prints" not in done.stdout + done.stderr
+
+
+@needs_mpi
+def test_a_fault_of_one_rank_leaves_its_traceback_in_its_log(tmp_path):
+    done = failing(tmp_path, "time.sleep(100) if rank == 0 else {}['none']")
+    assert done.returncode == 1
+    assert "rank 1: KeyError: 'none'" in done.stderr
+    assert "Traceback" in (tmp_path / "stage.rank1.log").read_text()
+
+
+@needs_mpi
+def test_a_rank_that_is_killed_is_named_and_ends_the_others(tmp_path):
+    done = failing(tmp_path, "time.sleep(100) if rank == 0 else os.kill(os.getpid(), 9)")
+    assert done.returncode != 0
+    assert "rank 1" in done.stderr
+    assert "signal 9" in done.stderr
+
+
+def test_the_ranks_share_the_threads(monkeypatch):
+    runtime = RuntimeConfig(devices=2, threads=5)
+    monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    assert place(runtime) == ("auto", 5)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    assert place(runtime) == ("cpu", 2)
+    assert RuntimeConfig(devices=8, threads=2).threads_per_rank == 1
+
+
+def test_a_users_own_mpirun_starts_as_many_ranks_as_the_experiment_says(monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    with pytest.raises(MpiUnavailable, match=r"started 4 ranks, but runtime\.devices is 2"):
+        become_ranks(RuntimeConfig(devices=2, device="cpu"))
+    become_ranks(RuntimeConfig(devices=4, device="cpu"))  # is one already
+
+
+def test_a_stage_that_runs_as_one_forgets_the_users_mpirun(monkeypatch):
+    variables = {"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "0", "KEPT": "yes"}
+    monkeypatch.setattr(stage_ranks.os, "environ", dict(variables))
+    leave_mpi()
+    assert os.environ == {"KEPT": "yes"}

@@ -1,0 +1,58 @@
+"""Trainings of six steps, by one rank or several.
+
+`python -m tests.pipeline.pretrain.ranks_run DATA FOLDER...`: each folder is named after its configuration; a
+checkpoint in it is gone on from.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from tests.pipeline.pretrain.small_run import config_of_method, small_config
+
+AFTER_THREE = "after-3.safetensors"  # the checkpoint of step 3
+
+
+def _six_steps(config: PretrainConfig, **schedule) -> PretrainConfig:
+    """Of 4 images, of 10 in an epoch.
+
+    By SGD: AdamW forgives a gradient that is a multiple of the right one, and of an entry whose gradient is
+    rounding noise it makes a step of full size.
+    """
+    update = {"epochs": 2.4, "base_lr": 3.2, "optimizer": "sgd", **schedule}
+    return config.model_copy(update={"schedule": config.schedule.model_copy(update=update)})
+
+
+CONFIGS = {
+    "hssl": _six_steps(small_config(), accumulation_steps=2),
+    "ibot": _six_steps(small_config(auxiliary_head=None)),
+    "dino": _six_steps(small_config(auxiliary_head=None, objective={"patch_weight": 0})),
+    "mae": _six_steps(config_of_method("mae", head=False)),
+    "hssl-mae": _six_steps(config_of_method("mae", head=True)),
+    "hssl-adamw": _six_steps(small_config(), optimizer="adamw", base_lr=0.064),
+}
+
+
+def train(folder: Path, data: Path) -> None:
+    """Train the configuration that the folder is named after, saving and logging at every step."""
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.pretrain.training import pretrain
+    from pipeline.training.ranks import ranks_of_this_process
+
+    def report(progress):
+        if progress.step == 4:  # not saved yet
+            shutil.copy(folder / "checkpoint.safetensors", folder / AFTER_THREE)
+
+    runtime = RuntimeConfig(checkpoint_every_minutes=1e-9, log_every_steps=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    config, ranks = CONFIGS[folder.name], ranks_of_this_process()
+    pretrain(config, PreparedDataset.open(data), folder, runtime=runtime, report=report, ranks=ranks)
+
+
+if __name__ == "__main__":
+    from pipeline.runtime.start_jittor import start
+
+    start("cpu", 1)
+    for given in sys.argv[2:]:
+        train(Path(given), Path(sys.argv[1]))

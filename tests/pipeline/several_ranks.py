@@ -1,0 +1,33 @@
+"""Programs as ranks of one job, for tests; skipped where Open MPI is not installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.runtime.mpi import command_of_ranks, environment_of_ranks, installed_mpi
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_SECONDS = 900  # a hang ends the test; a first run compiles Jittor's library for MPI
+
+needs_mpi = pytest.mark.skipif(
+    installed_mpi() is None, reason="no Open MPI: pip install -e '.[mpi]' to run several ranks"
+)
+
+
+def run_on_ranks(num_ranks: int, *arguments: str) -> str:
+    """What `python <arguments>` prints, run from the project's root as ranks of one thread each."""
+    command = command_of_ranks(installed_mpi(), num_ranks, [sys.executable, *arguments])
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment_of_ranks(1) | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
