@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 
 import jittor as jt
 
-from pipeline.models.weights import WeightsError, assign_parameters, read_arrays, write_arrays
+from pipeline.models.weights import WeightsError, assign_parameters
 from pipeline.optim.optimizers import Optimizer
+from pipeline.weights.arrays import read_arrays, write_arrays
 
 _OPTIMIZER = "optimizer/"
 

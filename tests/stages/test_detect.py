@@ -116,7 +116,7 @@ def test_t26_t31_stopped_and_resumed_equals_uninterrupted(backbone, drawn, tmp_p
 
 def test_t6_a_frozen_backbone_stays_bit_for_bit(backbone, drawn, tmp_path):
     """T6: weight decay included; the heads learn."""
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     before, _ = read_arrays(backbone / "backbone.safetensors")
     rows = run(configured(frozen=True, num_steps=2), tmp_path / "frozen", backbone, drawn)

@@ -43,7 +43,7 @@ def test_files_and_content(pretrained, tiny_prepared, tiny_config):
 def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
     pretrained, tiny_prepared, tiny_config, tmp_path
 ):
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     random = tmp_path / "initialize"
     random.mkdir()

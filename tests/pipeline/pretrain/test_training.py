@@ -60,7 +60,7 @@ def test_every_parameter_still_learns_after_a_resume(jt, tiny_dataset, tmp_path)
     config = config_of_six_steps()
     with pytest.raises(Stopped):
         run(tiny_dataset, tmp_path / "run", config, stop_after=4)
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     saved, metadata = read_arrays(tmp_path / "run" / "checkpoint.safetensors")
     assert metadata["step"] == 3
@@ -95,7 +95,7 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dat
     message = r"step 4: non-finite losses .*all losses: .*; images: \S+, \S+, \S+, \S+$"
     with pytest.raises(FloatingPointError, match=message):
         run(tiny_dataset, tmp_path / "run", config_of_six_steps())
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     saved, metadata = read_arrays(tmp_path / "run" / "checkpoint.safetensors")
     assert metadata["step"] == 3
