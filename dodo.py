@@ -161,6 +161,18 @@ def task_gc():
     return {"actions": [lambda: print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))]}
 
 
+def task_verify():
+    """Read every artifact in use again; what is damaged is named, and made again by the next run"""
+    from pipeline.graph.verification import verify
+
+    def act():
+        PROJECT.record()
+        num_damaged = verify(RESULTS, lambda line: print(line, flush=True))
+        return TaskFailed(f"{num_damaged} damaged: `doit run all` makes them again") if num_damaged else None
+
+    return {"actions": [act]}
+
+
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
     from pipeline.doctor.checks import cheap_checks, failures

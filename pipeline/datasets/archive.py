@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from pipeline.datasets.decode import UndecodableImage
+from pipeline.datasets.expansion import refuse_expansion
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
@@ -27,6 +28,8 @@ from pipeline.datasets.split_words import Role, stated_role, unmatched
 
 Kind = Literal["zip", "tar", "compressed-tar"]
 
+MOST_MEMBERS = 10**8
+MOST_LEVELS = 64  # of folders in a member's name
 _COMPRESSION_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _LOCAL_HEADER = struct.Struct("<4s2xHH4xLLL2H")  # magic, flags, method, crc, packed, unpacked, two lengths
 _STORED, _DEFLATED = 0, 8
@@ -206,6 +209,7 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
             listing = archive.infolist()
     except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: damaged zip archive: {error}") from error
+    _refuse_many(path, len(listing))
     for info in listing:
         name = _plain_name(info.filename)
         if info.is_dir() or _is_hidden(name):
@@ -225,10 +229,15 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
 
 def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, str]]:
     """Every file that is not hidden."""
+    is_compressed = archive_kind(path) == "compressed-tar"
     try:
-        with tarfile.open(path, "r|*" if archive_kind(path) == "compressed-tar" else "r:") as archive:
+        with tarfile.open(path, "r|*" if is_compressed else "r:") as archive:
+            packed_bytes, num_members = path.stat().st_size, 0
             while (info := archive.next()) is not None:
                 archive.members.clear()  # or tarfile remembers every member that it ever saw
+                _refuse_many(path, num_members := num_members + 1)
+                if is_compressed:
+                    refuse_expansion(path, info.offset_data + info.size, packed_bytes)
                 name = _plain_name(info.name)
                 if not info.isdir() and not _is_hidden(name):
                     yield archive, info, name
@@ -274,7 +283,14 @@ def _problem_with_name(name: str) -> str | None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
         return "unsafe name: absolute, or climbing out of the archive"
+    if len(parts) > MOST_LEVELS:
+        return f"unsafe name: {len(parts)} levels, more than {MOST_LEVELS}"
     return None
+
+
+def _refuse_many(path: Path, num_members: int) -> None:
+    if num_members > MOST_MEMBERS:
+        raise ValueError(f"{path}: expected at most {MOST_MEMBERS} members, found more")
 
 
 def _too_large(size: int, max_bytes: int) -> str:

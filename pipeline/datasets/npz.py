@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.arrays import ArrayPart, ArraySource, labels_of_any_shape, origin
+from pipeline.datasets.expansion import refuse_expansion
 
 # Split -> the names under which its images and labels are looked for, first found wins.
 _KEYS = {
@@ -34,6 +35,11 @@ def read_npz(path: Path) -> ArraySource:
         ValueError: no image arrays, wrong shapes or dtypes, Python objects inside, or a damaged file.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+        refuse_expansion(
+            path, sum(each.file_size for each in members), sum(each.compress_size for each in members)
+        )
         with np.load(path, allow_pickle=False) as arrays:
             parts = [part for split in _KEYS if (part := _part(path, arrays, split)) is not None]
             names = (
@@ -62,5 +68,5 @@ def _part(path: Path, arrays: np.lib.npyio.NpzFile, split: str) -> ArrayPart | N
 def _array(path: Path, arrays: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
     try:
         return arrays[key]
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         raise ValueError(f"{origin(path, key)}: expected plain numbers or text: {error}") from error

@@ -19,8 +19,8 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
-from pipeline.storage.artifacts import STAMP, output_records
-from pipeline.storage.files import read_json, write_json, write_text
+from pipeline.storage.artifacts import output_records, write_stamp
+from pipeline.storage.files import read_json, write_text
 from pipeline.storage.runs import Run, RunKey
 
 _PR_SET_PDEATHSIG = 1
@@ -101,7 +101,7 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
         "started": started.isoformat(timespec="seconds"),
         "environment": environment(runtime, device, card),
     }
-    write_json(output / STAMP, stamp)
+    write_stamp(output, stamp)
 
 
 @contextmanager

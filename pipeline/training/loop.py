@@ -8,14 +8,12 @@ from typing import Generic, Protocol, TypeVar
 import jittor as jt
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.training.checkpoint import State, load_checkpoint, save_checkpoint
+from pipeline.training.checkpoint import State, load_newest, save_newest
 from pipeline.training.losses import read_losses
-from pipeline.training.metrics_log import METRICS, append_metrics, rewind
+from pipeline.training.metrics_log import METRICS, append_metrics, keep_copy, rewind
 from pipeline.training.prefetch import prefetch
 from pipeline.training.progress import Progress
 from pipeline.training.throughput import Throughput
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 class Outcome(Protocol):
@@ -84,21 +82,24 @@ def train(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
 ) -> State:
-    """Train to the last step, from `output/checkpoint.safetensors` if there is one.
+    """Train to the last step, from the newest whole checkpoint in `output` if there is one.
 
-    A training that was killed and resumed ends bit for bit like one that was not.
+    A training that was killed and resumed ends bit for bit like one that was not. Its last two checkpoints
+    are kept.
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step and the images, and the last
             checkpoint stays.
-        WeightsError: the checkpoint does not fit, see `load_checkpoint`.
+        WeightsError: the checkpoint does not fit, see `load_newest`.
     """
-    checkpoint, log = output / CHECKPOINT, output / METRICS
-    if checkpoint.is_file():
-        state = load_checkpoint(checkpoint, training.fresh_state(), run=training.run)
-    else:
+    damage: list[str] = []
+    state = load_newest(output, training.fresh_state, run=training.run, say=damage.append)
+    if state is None:
         state = training.first_state()
-    rewind(log, state.step)
+    first = state.step
+    rewind(output, first, damage.append)
+    for text in damage:
+        report(Progress(first, training.num_steps, {"step": first}, text))
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
     batches = prefetch(
@@ -118,7 +119,7 @@ def train(
             unread.clear()
             metrics = {"step": state.step, **values, **training.measured(state, outcome)}
             metrics |= throughput.read(state.step)
-            append_metrics(log, metrics)
+            append_metrics(output / METRICS, metrics)
             report(Progress(state.step, training.num_steps, metrics, training.warning(metrics)))
             training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
@@ -126,7 +127,13 @@ def train(
                 throughput.checkpoint_due(runtime.checkpoint_every_minutes)
                 and state.step < training.num_steps
             ):
-                save_checkpoint(checkpoint, state, run=training.run)
+                _save(output, state, training.run)
         throughput.batch_requested()
-    save_checkpoint(checkpoint, state, run=training.run)
+    if state.step > first:
+        _save(output, state, training.run)
     return state
+
+
+def _save(output: Path, state: State, run: str) -> None:
+    keep_copy(output)
+    save_newest(output, state, run=run)

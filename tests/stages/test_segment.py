@@ -18,8 +18,8 @@ RUNTIME = RuntimeConfig(threads=1, log_every_steps=5)
 COLOURS = np.array([[220, 60, 60], [60, 200, 60], [60, 60, 220]])
 CLASSES = ("red", "green", "blue", "absent")
 FILES = {
-    "checkpoint.safetensors", "metrics.jsonl", "model.safetensors", "rows.json", "replicates.npz",
-    "per_class.csv", "confusion.csv", "overlay.png",
+    "checkpoint.safetensors", "checkpoint-metrics.json", "metrics.jsonl", "model.safetensors", "rows.json",
+    "replicates.npz", "per_class.csv", "confusion.csv", "overlay.png",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pipeline.storage.artifacts import (
     locked,
     output_records,
     place_link,
+    read_stamp,
     record_experiment,
     referenced,
 )
@@ -48,6 +49,14 @@ def test_what_is_wrong_with_an_artifact_is_said(tmp_path):
     assert fault(directory, "f" * 64) == "never run"
     (directory / "job.json").write_text("{}")
     assert fault(directory, "f" * 64) == "interrupted"
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../rows.json", "a/../../rows.json", ""])
+def test_a_stamp_that_names_a_file_outside_is_none(tmp_path, name):
+    directory = artifact(tmp_path)
+    stamp = {"fingerprint": "f" * 64, "outputs": {name: {"size": 3}}}
+    (directory / "stamp.json").write_text(json.dumps(stamp))
+    assert read_stamp(directory) is None
 
 
 def test_a_second_holder_waits_and_is_told_for_whom(tmp_path):
