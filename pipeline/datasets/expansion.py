@@ -6,19 +6,17 @@ RATIO = 250  # unpacked bytes for one packed; photographs have 1 to 2, drawings 
 FREE_BYTES = 2**30  # what a file may always expand to
 
 
-def refuse_expansion(
-    path: Path, num_bytes: int, packed_bytes: int, *, ratio: float = RATIO, free_bytes: int = FREE_BYTES
-) -> None:
+def refuse_expansion(path: Path, num_bytes: int, packed_bytes: int) -> None:
     """See that a compressed file does not expand beyond all measure; asked before anything is allocated.
 
     Args:
         num_bytes: as the file states it, or as many as have been unpacked so far.
 
     Raises:
-        ValueError: more than `free_bytes`, and more than `ratio` times as many as are packed.
+        ValueError: more than FREE_BYTES, and more than RATIO times as many as are packed.
     """
-    if num_bytes > max(free_bytes, ratio * packed_bytes):
+    if num_bytes > max(FREE_BYTES, RATIO * packed_bytes):
         raise ValueError(
-            f"{path}: expected at most {ratio:g} times its {packed_bytes} bytes, it expands to {num_bytes} "
-            "or more"
+            f"{path}: expected at most {RATIO} times its {packed_bytes} bytes, "
+            f"it expands to {num_bytes} or more"
         )

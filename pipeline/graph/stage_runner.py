@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,10 +70,10 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
     config = TypeAdapter(config_class).validate_python(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
-    (output / TRACEBACK).unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     device, card = "cpu", None
     with _refusals_printed(output):
+        (output / TRACEBACK).unlink(missing_ok=True)
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
 
@@ -83,25 +83,25 @@ def serve(run: Callable[..., str | None], config_class: Any, *, needs_jittor: bo
         if job.runs:
             inputs["runs"] = [_run(values) for values in job.runs]
         content = run(config, output, runtime=runtime, **inputs)
-    stamp = {
-        "stage": job.stage,
-        "name": job.name,
-        "run": job.run,
-        "fingerprint": job.fingerprint,
-        "code": job.code,
-        "libraries": job.libraries,
-        "made_with": job.made_with,
-        "config": job.config,
-        "inputs": job.identities,
-        "lineage": job.lineage,
-        "outputs": output_records(output),
-        "content": content,
-        "work": job.work,
-        "seconds": round(time.monotonic() - clock, 3),
-        "started": started.isoformat(timespec="seconds"),
-        "environment": environment(runtime, device, card),
-    }
-    write_stamp(output, stamp)
+        stamp = {
+            "stage": job.stage,
+            "name": job.name,
+            "run": job.run,
+            "fingerprint": job.fingerprint,
+            "code": job.code,
+            "libraries": job.libraries,
+            "made_with": job.made_with,
+            "config": job.config,
+            "inputs": job.identities,
+            "lineage": job.lineage,
+            "outputs": output_records(output),
+            "content": content,
+            "work": job.work,
+            "seconds": round(time.monotonic() - clock, 3),
+            "started": started.isoformat(timespec="seconds"),
+            "environment": environment(runtime, device, card),
+        }
+        write_stamp(output, stamp)
 
 
 @contextmanager
@@ -112,7 +112,8 @@ def _refusals_printed(output: Path) -> Iterator[None]:
     except Exception as error:
         if not is_refusal(error):
             raise
-        write_text(output / TRACEBACK, traceback.format_exc())
+        with suppress(OSError):  # as on a full disk
+            write_text(output / TRACEBACK, traceback.format_exc())
         print(f"\n{error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 

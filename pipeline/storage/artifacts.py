@@ -47,9 +47,14 @@ def output_records(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
-    if relative.as_posix() in (STAMP, DAMAGED, JOB, LOG, LIVE) or path.suffix == PARTIAL:
+    if relative.as_posix() in (STAMP, DAMAGED, JOB, LOG, LIVE) or is_leftover(path):
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file or folder is what a killed process left half written: ours, or one of safetensors."""
+    return path.suffix == PARTIAL or path.name.startswith(".tmp")
 
 
 def write_stamp(directory: Path, values: dict[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """Artifacts read again, byte for byte, and compared with what their stamps say."""
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.storage.artifacts import DAMAGED, STAMP, locked, read_stamp
+from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp
 from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
 
@@ -57,8 +58,9 @@ def mark(directory: Path, found: list[Damage]) -> bool:
 def set_aside(directory: Path) -> None:
     """Make an artifact one that is not finished, before its stage runs; the caller holds its lock.
 
-    Files that are not what they were are deleted, for a stage that goes on where it was stopped does not
-    write everything again. Those of another length are always found, others if the artifact was marked.
+    What a killed process left half written is deleted. So are outputs that are not what they were, for a
+    stage that goes on where it was stopped does not write everything again: those of another length are
+    always found, others if the artifact was marked.
     """
     if (directory / DAMAGED).exists():
         gone = [each.file for each in damage(directory)]
@@ -67,6 +69,11 @@ def set_aside(directory: Path) -> None:
         gone = [name for name, record in outputs.items() if _wrong_size(directory / name, record)]
     for name in {*gone, STAMP}:
         (directory / name).unlink(missing_ok=True)
+    for path in [path for path in directory.rglob("*") if is_leftover(path)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     (directory / DAMAGED).unlink(missing_ok=True)
 
 

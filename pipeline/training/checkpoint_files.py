@@ -54,8 +54,11 @@ def read_checkpoint(path: Path) -> Saved:
 
     Raises:
         Damaged: no whole safetensors file, or not the content that its digest is of.
-        OSError: there is no such file, or it may not be read.
+        WeightsError: there is no such file.
+        OSError: it may not be read.
     """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
     with open(path, "rb"):  # what cannot be read now is not damaged
         pass
     try:
@@ -65,7 +68,7 @@ def read_checkpoint(path: Path) -> Saved:
     if not isinstance(metadata, dict):
         raise Damaged(f"{path}: its metadata are {type(metadata).__name__}, expected names with values")
     expected = metadata.pop(_DIGEST, None)
-    if not _KEYS <= metadata.keys() or (expected is None and metadata.keys() != _KEYS):
+    if not metadata.keys() >= _KEYS or (expected is None and metadata.keys() != _KEYS):
         raise Damaged(f"{path}: no checkpoint of a training; its metadata are {sorted(metadata)}")
     try:
         found = _digest(arrays, metadata)

@@ -28,7 +28,9 @@ def artifact(results, stage="knn", fingerprint="f" * 64):
 
 
 def test_only_outputs_are_recorded(tmp_path):
-    for name in ("stamp.json", "job.json", "stage.log", "checkpoint-5.npz", "x.partial", "checkpoints/a"):
+    for name in (
+        "stamp.json", "job.json", "stage.log", "checkpoint-5.npz", "x.partial", ".tmpAD56yJ", "checkpoints/a"
+    ):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "deep").mkdir()

@@ -93,6 +93,16 @@ def test_what_was_made_again_meanwhile_is_not_marked(artifact):
     assert fault(artifact, F) is None
 
 
+def test_what_a_kill_left_half_written_is_gone_before_the_stage_runs_again(artifact):
+    for name in ("a.7-8.partial", "deep/.tmpAD56yJ"):
+        (artifact / name).write_bytes(b"half")
+    (artifact / "b.7-8.partial").mkdir()
+    set_aside(artifact)
+    assert sorted(path.name for path in artifact.rglob("*")) == [
+        "checkpoint.safetensors", "deep", "empty", "job.json", "more.bin", "rows.json", "stage.log",
+    ]  # fmt: skip
+
+
 def test_a_shortened_output_is_gone_before_its_stage_runs_again(artifact):
     (artifact / "rows.json").write_bytes(b"as")
     set_aside(artifact)
