@@ -12,6 +12,15 @@ from tests.faults.trials import Bench
 
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory) -> Bench:
+    """With one configuration."""
+    if compiler() is None:
+        pytest.skip("no C compiler")
+    return Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3,))
+
+
+@pytest.fixture(scope="session")
+def edited_bench(tmp_path_factory) -> Bench:
+    """With two configurations, between which it is edited."""
     if compiler() is None:
         pytest.skip("no C compiler")
     return Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3, 4))
