@@ -14,6 +14,7 @@ from pipeline.config.weights import digest_of_source
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 MOST_BYTES = 2**20  # of a file; the longest preset has 4 KiB
 MOST_LEVELS = 32  # of tables and lists within each other; an experiment has at most 5
+_MOST_SHOWN = 200  # characters of a wrong value
 _TOO_DEEP = f"expected at most {MOST_LEVELS} tables and lists within each other"
 
 
@@ -164,9 +165,15 @@ def _explain(path: Path, error: ValidationError) -> str:
             lines.append(f"  {key}: unknown key{_suggestion(detail['loc'])}")
         else:
             message = detail["msg"].removeprefix("Value error, ")
-            found = "" if isinstance(detail["input"], dict | BaseModel) else f" (found {detail['input']!r})"
+            given = detail["input"]
+            found = "" if isinstance(given, dict | BaseModel) else f" (found {_short(given)})"
             lines.append(f"  {key}: {message}{found}")
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... of {len(text)} characters"
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

@@ -52,7 +52,7 @@ def voc() -> dict[str, str]:
 
 
 def yolo() -> dict[str, str]:
-    text = "0 0.5 0.5 0.5 0.4\n1 0.1 0.1 0.7 0.1 0.7 0.8\n"
+    text = "0 0.5 0.5 0.5 0.4\n1 0.1 0.1 0.2 0.2\n"
     labels = {f"labels/train/{i}.txt": text for i in (1, 2, 3)}
     return {"data.yaml": "names: [dog, cat]\nnc: 2\ntrain: images/train\n"} | labels
 

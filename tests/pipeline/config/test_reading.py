@@ -164,3 +164,10 @@ def test_what_is_larger_than_any_experiment_is_refused(tmp_path, monkeypatch):
 def test_no_name_leads_out_of_the_experiments_own_folder(tmp_path, name):
     with pytest.raises(ConfigError, match="name: "):
         read_experiment(written(tmp_path, f'name = "{name}"'))
+
+
+def test_a_long_value_is_shown_in_short(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        read_experiment(written(tmp_path, f'seeds = "{"x" * 5000}"'))
+    _, mistake = str(refused.value).splitlines()
+    assert mistake.endswith(f"(found '{'x' * 199}... of 5002 characters)")
