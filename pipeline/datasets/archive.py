@@ -34,8 +34,8 @@ MOST_MEMBERS = 10**8
 MOST_LEVELS = 64  # of folders in a member's name
 _COMPRESSION_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 # What the readers of Python let out when an archive is damaged.
-_DAMAGED = (
-    OSError, EOFError, ValueError, RuntimeError, ArithmeticError, LookupError, NotImplementedError,
+DAMAGED_ARCHIVE = (
+    OSError, EOFError, ValueError, TypeError, RuntimeError, ArithmeticError, LookupError, NotImplementedError,
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
 )  # fmt: skip
 _LOCAL_HEADER = struct.Struct("<4s2xHH4xLLL2H")  # magic, flags, method, crc, packed, unpacked, two lengths
@@ -61,7 +61,7 @@ def archive_kind(path: Path) -> Kind | None:
     is_compressed = start.startswith(_COMPRESSION_MAGIC)
     try:
         is_tar = tarfile.is_tarfile(path)
-    except _DAMAGED:  # of a compressed file it has to unpack the start
+    except DAMAGED_ARCHIVE:  # of a compressed file it has to unpack the start
         is_tar = is_compressed
     if not is_tar:
         return None
@@ -219,7 +219,7 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             listing = archive.infolist()
-    except _DAMAGED as error:
+    except DAMAGED_ARCHIVE as error:
         raise ValueError(f"{path}: damaged zip archive: {error}") from error
     _refuse_many(path, len(listing))
     for info in listing:
@@ -257,7 +257,7 @@ def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, s
 def _of_tar(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
         return read()
-    except _DAMAGED as error:
+    except DAMAGED_ARCHIVE as error:
         raise ValueError(f"{path}: damaged tar archive: {error}") from error
 
 

@@ -9,13 +9,13 @@ Source: https://www.cs.toronto.edu/~kriz/cifar.html
 import io
 import os
 import tarfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from pipeline.datasets.archive import DAMAGED_ARCHIVE
 from pipeline.datasets.arrays import ArrayPart, ArraySource
 from pipeline.datasets.hidden import is_hidden
 from pipeline.weights.plain_pickle import PickleRefused, Stateful, plain_value
@@ -178,6 +178,6 @@ def _in_tar(path: Path) -> dict[str, Callable[[], bytes]]:
                 if name.name not in _TAR_NAMES or len(name.parts) > 2 or member.size > _MAX_BATCH_BYTES:
                     return {}
                 found[name.name] = archive.extractfile(member).read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error):
+    except DAMAGED_ARCHIVE:
         return {}
     return {name: (lambda data=data: data) for name, data in found.items()}

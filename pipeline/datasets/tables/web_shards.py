@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.archive import archive_kind
+from pipeline.datasets.archive import DAMAGED_ARCHIVE, archive_kind
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
@@ -273,7 +273,7 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
                     content = archive.extractfile(info).read()
                 problem = "a sparse file" if info.issparse() else None
                 yield match[1], field, _Field(info.name, info.offset_data, info.size, content, problem)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise ValueError(f"{shard}: damaged tar: {error}") from error
 
 
