@@ -23,19 +23,35 @@ from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal, run_in_group  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
-RESULTS.mkdir(exist_ok=True)
+try:
+    RESULTS.mkdir(exist_ok=True)
+except OSError as error:
+    raise SystemExit(f"{RESULTS}: {error.strerror}") from None
 end_on_signal()
 STARTED_IN = Path(doit.get_initial_workdir() or ".")
 ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS)
 DOIT_CONFIG = {
-    "backend": "sqlite3",  # the only one that two processes at once do not spoil; nothing depends on it
-    "dep_file": str(RESULTS / ".doit.db"),
+    # doit's own memory is worth nothing here, so that no file of it can be damaged, or fill a disk.
+    "backend": "sqlite3",
+    "dep_file": ":memory:",
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
     "reporter": StageReporter.of(EXPERIMENT.name, {*PROJECT.by_label}, tables_of_studies(PROJECT.folder)),
 }
+
+
+def _plainly(act):
+    """The same action, which fails with the message alone where the machine or a file is at fault."""
+
+    def acted():
+        try:
+            return act()
+        except (OSError, ValueError) as error:
+            return TaskFailed(str(error))
+
+    return acted
 
 
 def task_all():
@@ -48,7 +64,7 @@ def task_all():
         print(f"every metric, with its protocol: {PROJECT.folder / 'table.md'}")
         print(f"with curves, classes, pictures and features: {PROJECT.folder / 'report.html'}")
 
-    return {"actions": [show], "task_dep": ["_checks", *(node.label for node in PROJECT.main)]}
+    return {"actions": [_plainly(show)], "task_dep": ["_checks", *(node.label for node in PROJECT.main)]}
 
 
 def task_stages():
@@ -158,7 +174,22 @@ def task_gc():
     from pipeline.graph.unreferenced import unreferenced_lines
 
     delete_them = doit.get_var("delete") == "yes"
-    return {"actions": [lambda: print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))]}
+    def act():
+        print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))
+
+    return {"actions": [_plainly(act)]}
+
+
+def task_verify():
+    """Read every artifact in use again; what is damaged is named, and made again by the next run"""
+    from pipeline.graph.verification import verify
+
+    def act():
+        PROJECT.record()
+        num_damaged = verify(RESULTS, lambda line: print(line, flush=True))
+        return TaskFailed(f"{num_damaged} damaged: `doit run all` makes them again") if num_damaged else None
+
+    return {"actions": [_plainly(act)]}
 
 
 def task__checks():

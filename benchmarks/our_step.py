@@ -9,9 +9,10 @@ from benchmarks.step_inputs import WEIGHTS, way_from
 from benchmarks.step_profile import profiled
 from benchmarks.timed_step import TimedStep
 from pipeline import kernels
-from pipeline.models.weights import named_arrays, write_arrays
+from pipeline.models.weights import named_arrays
 from pipeline.pretrain.step import TrainState, initial_state, train_step
 from pipeline.pretrain.upload import uploaded
+from pipeline.weights.arrays import write_arrays
 
 
 class OurStep(TimedStep):

@@ -27,8 +27,9 @@ def run(
     from pipeline.pretrain.methods.method import method_of
     from pipeline.pretrain.monitor.sample import draw_sample
     from pipeline.pretrain.step import TrainState
-    from pipeline.pretrain.training import num_steps, pretrain
+    from pipeline.pretrain.training import exported_epochs, num_steps, pretrain
     from pipeline.storage.files import sha256_of_file
+    from pipeline.training.checkpoint_files import forget
     from pipeline.training.ranks import ranks_of_this_process
     from pipeline.training.reporting import quiet, reporting
     from pipeline.transforms.rendering import implementation
@@ -49,18 +50,36 @@ def run(
         save_backbone(output / file, FrozenBackbone(network.backbone, config.backbone, weights, mean, std))
 
     def export(epoch: int, state: TrainState) -> None:
-        save(f"backbone-epoch{epoch:03d}.safetensors", method_of(config).published, state)
+        save(exported_file(epoch), method_of(config).published, state)
 
-    base, ranks = start and start / "backbone.safetensors", ranks_of_this_process()
-    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
-        state = pretrain(
-            config, dataset, output, runtime=runtime, report=report, export=export, base=base, ranks=ranks
-        )
+    ranks = ranks_of_this_process()
+
+    def train() -> TrainState:
+        base = start and start / "backbone.safetensors"
+        with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
+            return pretrain(
+                config, dataset, output, runtime=runtime, report=report, export=export, base=base, ranks=ranks
+            )
+
+    state = train()
+    exported = [] if config.start else map(exported_file, exported_epochs(config, dataset))
+    gone = [file for file in exported if not (output / file).is_file()]
+    if ranks.as_first(bool(gone)):
+        if ranks.first:
+            print(f"{', '.join(gone)}: gone, and training went on from a later step: it starts from step 0")
+            forget(output)
+        ranks.wait_for_all()
+        state = train()
     if not ranks.first:
         return None
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)
     return sha256_of_file(output / "backbone.safetensors")
+
+
+def exported_file(epoch: int) -> str:
+    """Name of the backbone's file after so many epochs."""
+    return f"backbone-epoch{epoch:03d}.safetensors"
 
 
 if __name__ == "__main__":

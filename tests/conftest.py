@@ -18,6 +18,14 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of `pytest -m faults`, see docs/reliability.md."""
+    group = parser.getgroup("faults")
+    group.addoption("--rounds", type=int, default=20, help="how many random histories are played")
+    group.addoption("--first-seed", type=int, default=0, help="seed of the first one; the others follow")
+    group.addoption("--record", default=None, help="file that gets a line for each trial")
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two files at a time when all tests run; chosen files in this process, where -s and a debugger work."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.capture != "no"

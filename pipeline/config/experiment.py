@@ -33,6 +33,8 @@ from pipeline.config.weights import ArmName, ForeignConfig
 from pipeline.evaluate.probes.settings import SECTIONS
 from pipeline.pretrain.methods.settings import ARMS, METHODS, Arm
 
+_FOLDERS_OF_RESULTS = ("artifacts", "compare", "loggers")  # in results/, beside the experiments
+
 
 class _Compared(Section):
     """The arms, and the settings that they share whatever their method."""
@@ -80,6 +82,13 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     search: SearchSection = SearchSection()
     tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _no_folder_of_ours(cls, name: str) -> str:
+        if name in _FOLDERS_OF_RESULTS:
+            raise ValueError(f"results/{name} holds what experiments share; give it another name")
+        return name
 
     @field_validator("arms", "seeds")
     @classmethod

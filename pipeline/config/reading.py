@@ -12,6 +12,10 @@ from pipeline.config.experiment import Experiment
 from pipeline.config.weights import digest_of_source
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
+MOST_BYTES = 2**20  # of a file; the longest preset has 4 KiB
+MOST_LEVELS = 32  # of tables and lists within each other; an experiment has at most 5
+_MOST_SHOWN = 200  # characters of a wrong value
+_TOO_DEEP = f"expected at most {MOST_LEVELS} tables and lists within each other"
 
 
 class ConfigError(ValueError):
@@ -58,10 +62,7 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The values of the preset or file that this file extends, overridden by its own."""
     if path in seen:
         raise ConfigError(f"{path}: extends itself through {[str(p) for p in seen]}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    values = read_toml(path)
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
     for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
         _place_source(section, start)
@@ -77,6 +78,35 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = _merged(local.resolve() if local.is_file() else _locate(str(parent)), (*seen, path))
     base.pop("name", None)
     return _overlay(base, values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, is larger or deeper than any experiment, or is not TOML.
+    """
+    try:
+        if (num_bytes := path.stat().st_size) > MOST_BYTES:
+            raise ConfigError(f"{path}: expected at most {MOST_BYTES} bytes, found {num_bytes}")
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: {_TOO_DEEP}, found more") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    level, levels = [values], 0
+    while level := [each for value in level for each in _held(value)]:
+        levels += 1
+        if levels > MOST_LEVELS:
+            raise ConfigError(f"{path}: {_TOO_DEEP}, found more")
+    return values
+
+
+def _held(value: Any) -> list[Any]:
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return list(values)
 
 
 def _place_source(section: Any, start: Path) -> None:
@@ -135,9 +165,15 @@ def _explain(path: Path, error: ValidationError) -> str:
             lines.append(f"  {key}: unknown key{_suggestion(detail['loc'])}")
         else:
             message = detail["msg"].removeprefix("Value error, ")
-            found = "" if isinstance(detail["input"], dict | BaseModel) else f" (found {detail['input']!r})"
+            given = detail["input"]
+            found = "" if isinstance(given, dict | BaseModel) else f" (found {_short(given)})"
             lines.append(f"  {key}: {message}{found}")
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}... of {len(text)} characters"
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

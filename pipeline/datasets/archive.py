@@ -4,6 +4,7 @@ Members are found once in the archive's listing; from then on each is read by it
 needs neither the listing nor a lock. A compressed tar has no positions and can only be read front to back.
 """
 
+import lzma
 import os
 import stat
 import struct
@@ -12,12 +13,13 @@ import weakref
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from pipeline.datasets.decode import UndecodableImage
+from pipeline.datasets.expansion import refuse_expansion
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
@@ -26,8 +28,16 @@ from pipeline.datasets.source import Entry, path_order
 from pipeline.datasets.split_words import Role, stated_role, unmatched
 
 Kind = Literal["zip", "tar", "compressed-tar"]
+_Read = TypeVar("_Read")
 
+MOST_MEMBERS = 10**8
+MOST_LEVELS = 64  # of folders in a member's name
 _COMPRESSION_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+# What the readers of Python let out when an archive is damaged.
+DAMAGED_ARCHIVE = (
+    OSError, EOFError, ValueError, TypeError, RuntimeError, ArithmeticError, LookupError, NotImplementedError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
+)  # fmt: skip
 _LOCAL_HEADER = struct.Struct("<4s2xHH4xLLL2H")  # magic, flags, method, crc, packed, unpacked, two lengths
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _CHECKSUM_FOLLOWS = 0x1, 0x8  # flag bits
@@ -48,9 +58,14 @@ def archive_kind(path: Path) -> Kind | None:
         start = stream.read(6)
     if zipfile.is_zipfile(path):
         return "zip"
-    if not tarfile.is_tarfile(path):
+    is_compressed = start.startswith(_COMPRESSION_MAGIC)
+    try:
+        is_tar = tarfile.is_tarfile(path)
+    except DAMAGED_ARCHIVE:  # of a compressed file it has to unpack the start
+        is_tar = is_compressed
+    if not is_tar:
         return None
-    return "compressed-tar" if start.startswith(_COMPRESSION_MAGIC) else "tar"
+    return "compressed-tar" if is_compressed else "tar"
 
 
 class Archive:
@@ -177,7 +192,7 @@ class Archive:
         return data
 
     def _read_exactly(self, start: int, size: int) -> bytes:
-        data = os.pread(self._descriptor, size, start)
+        data = os.pread(self._descriptor, size, start) if start >= 0 else b""
         if len(data) != size:
             raise UndecodableImage(f"archive ends early: expected {size} bytes at {start}, found {len(data)}")
         return data
@@ -204,8 +219,9 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             listing = archive.infolist()
-    except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise ValueError(f"{path}: damaged zip archive: {error}") from error
+    _refuse_many(path, len(listing))
     for info in listing:
         name = _plain_name(info.filename)
         if info.is_dir() or _is_hidden(name):
@@ -225,14 +241,23 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
 
 def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, str]]:
     """Every file that is not hidden."""
+    is_compressed = archive_kind(path) == "compressed-tar"
+    packed_bytes, num_members = path.stat().st_size, 0
+    with _of_tar(path, lambda: tarfile.open(path, "r|*" if is_compressed else "r:")) as archive:
+        while (info := _of_tar(path, archive.next)) is not None:
+            archive.members.clear()  # or tarfile remembers every member that it ever saw
+            _refuse_many(path, num_members := num_members + 1)
+            if is_compressed:
+                refuse_expansion(path, info.offset_data + info.size, packed_bytes)
+            name = _plain_name(info.name)
+            if not info.isdir() and not _is_hidden(name):
+                yield archive, info, name
+
+
+def _of_tar(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
-        with tarfile.open(path, "r|*" if archive_kind(path) == "compressed-tar" else "r:") as archive:
-            while (info := archive.next()) is not None:
-                archive.members.clear()  # or tarfile remembers every member that it ever saw
-                name = _plain_name(info.name)
-                if not info.isdir() and not _is_hidden(name):
-                    yield archive, info, name
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        return read()
+    except DAMAGED_ARCHIVE as error:
         raise ValueError(f"{path}: damaged tar archive: {error}") from error
 
 
@@ -256,7 +281,7 @@ def _tar_contents(path: Path, max_bytes: int) -> Iterator[tuple[bytes | None, st
             yield None, _too_large(info.size, max_bytes)
             continue
         stream = archive.extractfile(info) if info.isreg() and not info.issparse() else None
-        yield (None if stream is None else stream.read()), None
+        yield (None if stream is None else _of_tar(path, stream.read)), None
 
 
 def _plain_name(name: str) -> str:
@@ -274,7 +299,14 @@ def _problem_with_name(name: str) -> str | None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
         return "unsafe name: absolute, or climbing out of the archive"
+    if len(parts) > MOST_LEVELS:
+        return f"unsafe name: {len(parts)} levels, more than {MOST_LEVELS}"
     return None
+
+
+def _refuse_many(path: Path, num_members: int) -> None:
+    if num_members > MOST_MEMBERS:
+        raise ValueError(f"{path}: expected at most {MOST_MEMBERS} members, found more")
 
 
 def _too_large(size: int, max_bytes: int) -> str:

@@ -1,31 +1,27 @@
 """CIFAR-10 and CIFAR-100, "python version": a folder, or the .tar.gz as published.
 
-The batches are pickles, and a pickle can run any program. They are read by an unpickler that knows plain
-values and arrays of bytes and nothing else; NumPy's own reconstruction is not called either.
+The batches are pickles, and a pickle can run any program. They are not unpickled: `plain_pickle` reads plain
+values and arrays of bytes from them and nothing else; NumPy's own reconstruction is not called either.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 import io
 import os
-import pickle
 import tarfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from pipeline.datasets.archive import DAMAGED_ARCHIVE
 from pipeline.datasets.arrays import ArrayPart, ArraySource
 from pipeline.datasets.hidden import is_hidden
+from pipeline.weights.plain_pickle import PickleRefused, Stateful, plain_value
 
 _SIDE = 32  # pixels
 _MAX_BATCH_BYTES = 2**29
-# What unpickling lets out when the bytes are damaged or hostile.
-_UNREADABLE = (
-    pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
-)  # fmt: skip
 # Per variant: training files, test file, file of names, key of names, key of labels.
 _VARIANTS = {
     "cifar-10": (
@@ -73,7 +69,7 @@ def _batch(path: Path, name: str, data: bytes, labels_key: str) -> tuple[np.ndar
     values = _plain_values(path, name, data)
     pixels = _field(path, name, values, "data")
     labels = np.asarray(_field(path, name, values, labels_key))
-    if not isinstance(pixels, _Array):
+    if not isinstance(pixels, _Array) or pixels.values is None:
         raise ValueError(f"{path}: {name}: expected an array under 'data', found {type(pixels).__name__}")
     images = pixels.values
     if images.ndim != 2 or images.shape[1] != 3 * _SIDE * _SIDE:
@@ -83,71 +79,57 @@ def _batch(path: Path, name: str, data: bytes, labels_key: str) -> tuple[np.ndar
     return images.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1), labels
 
 
-class _Dtype:
+class _Dtype(Stateful):
     """Stands for a NumPy dtype in a pickle: its name, nothing more."""
 
-    def __init__(self, name: Any, *_: Any) -> None:
+    def __init__(self, name: Any = None, *_: Any) -> None:
         self.name = _text(name)
 
-    def __setstate__(self, state: Any) -> None:
+    def set_state(self, state: Any) -> None:
         """Byte order and the like mean nothing for bytes."""
 
 
-class _Array:
+class _Array(Stateful):
     """Stands for a NumPy array in a pickle; takes arrays of unsigned bytes only."""
 
-    values: np.ndarray
+    values: np.ndarray | None = None
 
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, is_fortran, raw = state
-        if not isinstance(dtype, _Dtype) or dtype.name != "u1" or not isinstance(raw, bytes | str):
-            raise pickle.UnpicklingError("an array that does not hold unsigned bytes")
-        raw = raw.encode("latin1") if isinstance(raw, str) else raw
-        self.values = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if is_fortran else "C")
-
-
-def _new_array(*_: Any) -> _Array:
-    return _Array()
+    def set_state(self, state: Any) -> None:
+        match state:
+            case (_, tuple(shape), _Dtype(name="u1"), bool(is_fortran), bytes() | str() as raw):
+                raw = raw.encode("latin1") if isinstance(raw, str) else raw
+                values = np.frombuffer(raw, np.uint8)
+                self.values = values.reshape(shape, order="F" if is_fortran else "C")
+            case _:
+                raise PickleRefused("an array that does not hold unsigned bytes")
 
 
 def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in encoding {encoding!r}")
+        raise PickleRefused(f"text in encoding {encoding!r}")
     return text.encode("latin1")
 
 
-_STAND_INS = {
-    ("numpy.core.multiarray", "_reconstruct"): _new_array,
-    ("numpy._core.multiarray", "_reconstruct"): _new_array,
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _latin1,  # how Python 3 writes bytes in the old protocol
+def _no_outside_object(_: Any) -> Any:
+    raise PickleRefused("an outside object")
+
+
+# The names that a batch calls -> what is done in their place.
+_CALLS = {
+    "numpy.core.multiarray._reconstruct": lambda *_: _Array(),
+    "numpy._core.multiarray._reconstruct": lambda *_: _Array(),
+    "numpy.dtype": _Dtype,
+    "_codecs.encode": _latin1,  # how Python 3 writes bytes in the old protocol
 }
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows dict, list, tuple, text, bytes, numbers and byte arrays; refuses every other name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The harmless stand-in for a known name.
-
-        Raises:
-            pickle.UnpicklingError: any other name.
-        """
-        if (module, name) not in _STAND_INS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return _STAND_INS[module, name]
-
-    def persistent_load(self, pid: Any) -> Any:
-        """There are none in CIFAR."""
-        raise pickle.UnpicklingError("it asks for an outside object")
 
 
 def _plain_values(path: Path, name: str, data: bytes) -> dict:
     try:
-        values = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}: {name}: refused, not a plain CIFAR batch: {error}") from error
+        values = plain_value(
+            io.BytesIO(data), _CALLS, "numpy.ndarray".__eq__, _no_outside_object, most_bytes=_MAX_BATCH_BYTES
+        )
+    except PickleRefused as refused:
+        raise ValueError(f"{path}: {name}: refused, not a plain CIFAR batch: it holds {refused}") from refused
     if not isinstance(values, dict):
         raise ValueError(f"{path}: {name}: expected a dictionary, found {type(values).__name__}")
     return {_text(key): value for key, value in values.items()}
@@ -196,6 +178,6 @@ def _in_tar(path: Path) -> dict[str, Callable[[], bytes]]:
                 if name.name not in _TAR_NAMES or len(name.parts) > 2 or member.size > _MAX_BATCH_BYTES:
                     return {}
                 found[name.name] = archive.extractfile(member).read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error):
+    except DAMAGED_ARCHIVE:
         return {}
     return {name: (lambda data=data: data) for name, data in found.items()}

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.arrays import ArrayPart, ArraySource
+from pipeline.datasets.expansion import refuse_expansion
 from pipeline.datasets.wrappers import below_wrappers
 
 _IMAGES_NAME = re.compile(
@@ -96,6 +97,8 @@ def read_idx(path: Path, *, num_dimensions: int, dtype: str = "u1") -> np.ndarra
             shape = struct.unpack(f">{num_dimensions}I", header[4:])
             width = np.dtype(dtype).itemsize
             expected = int(np.prod([int(n) for n in shape], dtype=object))
+            if path.name.lower().endswith(".gz"):
+                refuse_expansion(path, expected * width, path.stat().st_size)
             values = _read_up_to(stream, expected * width + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: damaged gzip file: {error}") from error

@@ -78,7 +78,7 @@ def inside(name: str, root: Path) -> str:
     path = PurePosixPath(name.strip().replace("\\", "/"))
     if path.is_absolute() and path.is_relative_to(root.as_posix()):
         path = path.relative_to(root.as_posix())
-    if path.is_absolute() or ".." in path.parts or not path.parts:
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise ValueError(f"expected a path inside {root}, found {name!r}")
     return path.as_posix()
 

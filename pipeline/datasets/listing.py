@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.datasets.image_names import LIST_SUFFIXES, is_image_name
 from pipeline.datasets.tables.shard_names import expanded, is_pattern
 from pipeline.datasets.tree import walk
-from pipeline.storage.files import read_json, write_json
+from pipeline.storage.memos import read_memo, write_memo
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
@@ -58,13 +59,8 @@ def _facts(file: Path) -> str:
 
 def _remembered(root: Path, memo: Path) -> str | None:
     """The digest of the last full listing, if no folder and no file but images changed since."""
-    if not memo.is_file():
-        return None
-    try:
-        known = read_json(memo)
-    except ValueError:
-        return None
-    if known.get("root") != str(root.resolve()):
+    known = read_memo(memo)
+    if known is None or known.get("root") != str(root.resolve()):
         return None
     for path, mtime_ns in (known["folders"] | known.get("files", {})).items():
         try:
@@ -94,10 +90,11 @@ def _listed(root: Path, memo: Path) -> str:
             hasher.update(b"%b\0%b\0" % (os.fsencode(file.name), facts.encode()))
             num_files += 1
     digest = hasher.hexdigest()
-    memo.unlink(missing_ok=True)
+    with suppress(OSError):  # of a folder that may not be written
+        memo.unlink()
     is_settled = max([*folders.values(), *others.values()]) < time.time_ns() - _SETTLED_NS
     if num_files > TRUSTED_ABOVE and is_settled:
-        write_json(memo, {"root": str(root.resolve()), "folders": folders, "files": others, "digest": digest})
+        write_memo(memo, {"root": str(root.resolve()), "folders": folders, "files": others, "digest": digest})
     return digest
 
 

@@ -1,5 +1,6 @@
 """Arrays in one .npz file."""
 
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.arrays import ArrayPart, ArraySource, labels_of_any_shape, origin
+from pipeline.datasets.expansion import refuse_expansion
 
 # Split -> the names under which its images and labels are looked for, first found wins.
 _KEYS = {
@@ -16,12 +18,22 @@ _KEYS = {
 }
 
 
+# What the readers of Python and NumPy let out when a file is damaged.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError,
+    ArithmeticError, LookupError, TypeError, SyntaxError, NotImplementedError, MemoryError,
+)  # fmt: skip
+
+
 def is_npz(path: Path) -> bool:
     """Whether a file is a zip of NumPy arrays and of nothing else."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except _DAMAGED:
+        return False
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
@@ -33,20 +45,31 @@ def read_npz(path: Path) -> ArraySource:
     Raises:
         ValueError: no image arrays, wrong shapes or dtypes, Python objects inside, or a damaged file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            parts = [part for split in _KEYS if (part := _part(path, arrays, split)) is not None]
-            names = (
-                [str(name) for name in _array(path, arrays, "class_names")]
-                if "class_names" in arrays
-                else None
-            )
-            found = list(arrays)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path}: damaged .npz file: {error}") from error
+    _refuse_expansion(path)
+    with _opened(path) as arrays:
+        parts = [part for split in _KEYS if (part := _part(path, arrays, split)) is not None]
+        named = "class_names" in arrays
+        names = [str(name) for name in _array(path, arrays, "class_names").ravel()] if named else None
+        found = list(arrays)
     if not parts:
         raise ValueError(f"{path}: expected arrays such as train_images or x_train, found {found}")
     return ArraySource(parts, class_names=names)
+
+
+def _refuse_expansion(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except _DAMAGED as error:
+        raise ValueError(f"{path}: damaged .npz file: {error}") from error
+    refuse_expansion(path, sum(each.file_size for each in members), path.stat().st_size)
+
+
+def _opened(path: Path) -> np.lib.npyio.NpzFile:
+    try:
+        return np.load(path, allow_pickle=False)
+    except _DAMAGED as error:
+        raise ValueError(f"{path}: damaged .npz file: {error}") from error
 
 
 def _part(path: Path, arrays: np.lib.npyio.NpzFile, split: str) -> ArrayPart | None:
@@ -61,6 +84,9 @@ def _part(path: Path, arrays: np.lib.npyio.NpzFile, split: str) -> ArrayPart | N
 
 def _array(path: Path, arrays: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
     try:
-        return arrays[key]
-    except ValueError as error:
+        found = arrays[key]
+    except _DAMAGED as error:
         raise ValueError(f"{origin(path, key)}: expected plain numbers or text: {error}") from error
+    if not isinstance(found, np.ndarray):  # NumPy returns the bytes of what is no array
+        raise ValueError(f"{origin(path, key)}: expected an array, found {type(found).__name__}")
+    return found

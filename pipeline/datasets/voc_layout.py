@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.text_files import text_of
 
 IMAGES = "JPEGImages"
 _IMAGE_FOLDERS = (IMAGES, "images", "Images", "PNGImages")  # VOC's, Label Studio's, and others'
@@ -58,7 +59,7 @@ def listed_names(
 
 def _names_in(file: Path, known: dict[str, str]) -> list[str]:
     """The names of a list, each once."""
-    lines = [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    lines = [line for line in text_of(file).splitlines() if line.strip()]
     # Without it another list would take its place, and be trained on.
     if not lines:
         raise ValueError(f"{file}: expected a name in each line, found an empty list")

@@ -6,7 +6,8 @@ from pathlib import Path
 from jittor import nn
 
 from pipeline.models.backbone_file import FrozenBackbone
-from pipeline.models.weights import named_arrays, write_arrays
+from pipeline.models.weights import named_arrays
+from pipeline.weights.arrays import write_arrays
 
 
 def save_model(

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.graph.code_choices import TABLES, Choices
-from pipeline.storage.files import write_json
+from pipeline.storage.memos import read_memo, write_memo
 
 # Modules that cannot change a stage's numbers, with the reason. They, and what only they import, are left out
 # of its digest; but where one holds a table of `TABLES`, what the chosen entry imports is included.
@@ -57,7 +57,7 @@ class CodeDigests:
     def __init__(self, root: Path, memo: Path | None = None):
         self._root = root
         self._memo_path = memo
-        self._files = _read_memo(memo)
+        self._files = (memo and read_memo(memo)) or {}
         self._known = dict(self._files)
         self._modules: dict[str, list[tuple[str, _File]]] = {}
         self._closures: dict[tuple[str, Choices | None], tuple[dict[str, str], set[str]]] = {}
@@ -91,7 +91,7 @@ class CodeDigests:
     def save(self) -> None:
         """Write the memo if it has changed."""
         if self._memo_path and self._files != self._known:
-            write_json(self._memo_path, self._files)
+            write_memo(self._memo_path, self._files)
             self._known = dict(self._files)
 
     def _closure(self, module: str, choices: Choices | None) -> tuple[dict[str, str], set[str]]:
@@ -234,13 +234,6 @@ def _literal(tree: ast.Module, table: str) -> ast.Dict:
 def _import_only(node: ast.ImportFrom, names: set[str]) -> ast.ImportFrom:
     kept = [alias for alias in node.names if (alias.asname or alias.name) in names]
     return ast.ImportFrom(node.module, kept, node.level)
-
-
-def _read_memo(memo: Path | None) -> dict[str, list]:
-    try:
-        return json.loads(memo.read_text(encoding="utf-8")) if memo else {}
-    except (OSError, ValueError):
-        return {}  # only speed is lost
 
 
 def _is_neutral(module: str) -> bool:

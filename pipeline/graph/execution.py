@@ -7,8 +7,9 @@ from pathlib import Path
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
 from pipeline.graph.subprocesses import StageFailed, run_stage
-from pipeline.storage.artifacts import JOB, LOG, STAMP, locked
+from pipeline.storage.artifacts import JOB, LOG, locked
 from pipeline.storage.files import write_json
+from pipeline.storage.verifying import set_aside
 
 
 def bring_up_to_date(
@@ -52,7 +53,7 @@ def bring_up_to_date(
             if waited or not force:
                 return False
             shutil.rmtree(directory)
-        (directory / STAMP).unlink(missing_ok=True)
+        set_aside(directory)
         # The fingerprint is of the code as it was when doit started; under it no other code may run.
         if graph.code_of(node, graph.code.now()) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")

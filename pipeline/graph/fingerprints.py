@@ -8,7 +8,14 @@ from pipeline.graph.code_choices import Choices, chosen_entries
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.libraries import library_versions
 from pipeline.graph.nodes import Node, program
-from pipeline.storage.artifacts import artifact_directory, content_of, fault, read_stamp, record_experiment
+from pipeline.storage.artifacts import (
+    artifact_directory,
+    content_of,
+    fault,
+    read_stamp,
+    record_experiment,
+    recorded,
+)
 from pipeline.storage.files import sha256_of_json
 
 
@@ -141,13 +148,19 @@ class Graph:
         return f"{', '.join(changed)} was made again and differs" if changed else None
 
     def record(self, name: str, config: dict) -> None:
-        """Write experiment `name`'s record of all existing artifacts, and link them in its folder."""
+        """Write experiment `name`'s record of all existing artifacts, and link them in its folder.
+
+        An artifact whose fingerprint is not known now, as until changed images are prepared again, stays in
+        the record: it may be current still, and must not be collected.
+        """
+        before = recorded(self.results, name)
         known: dict[str, Path] = {}
         for node in self.nodes:
             try:
                 directory = self.directory(node)
-            except (OSError, ValueError):
-                continue  # the source cannot be listed now, so its artifact cannot be found
+            except (OSError, ValueError):  # the source cannot be listed now
+                directory = None
+            directory = directory or before.get(node.link)
             if directory and directory.is_dir():
                 known[node.link] = directory
         record_experiment(self.results, name, config=config, artifacts=known)

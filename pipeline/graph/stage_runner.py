@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,8 @@ from pydantic import TypeAdapter
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
-from pipeline.storage.artifacts import STAMP, output_records
-from pipeline.storage.files import read_json, write_json, write_text
+from pipeline.storage.artifacts import output_records, write_stamp
+from pipeline.storage.files import read_json, write_text
 from pipeline.storage.runs import Run, RunKey
 
 _PR_SET_PDEATHSIG = 1
@@ -98,10 +98,10 @@ def _run_job(
     writes_stamp: bool,
 ) -> None:
     output = Path(job.output)
-    (output / TRACEBACK).unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     device, card, ranks = "cpu", None, 1
     with _refusals_printed(output):
+        (output / TRACEBACK).unlink(missing_ok=True)
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
 
@@ -111,27 +111,27 @@ def _run_job(
         if job.runs:
             inputs["runs"] = [_run(values) for values in job.runs]
         content = run(config, output, runtime=runtime, **inputs)
-    if not writes_stamp:
-        return
-    stamp = {
-        "stage": job.stage,
-        "name": job.name,
-        "run": job.run,
-        "fingerprint": job.fingerprint,
-        "code": job.code,
-        "libraries": job.libraries,
-        "made_with": job.made_with,
-        "config": job.config,
-        "inputs": job.identities,
-        "lineage": job.lineage,
-        "outputs": output_records(output),
-        "content": content,
-        "work": job.work,
-        "seconds": round(time.monotonic() - clock, 3),
-        "started": started.isoformat(timespec="seconds"),
-        "environment": environment(runtime, device, card, ranks),
-    }
-    write_json(output / STAMP, stamp)
+        if not writes_stamp:
+            return
+        stamp = {
+            "stage": job.stage,
+            "name": job.name,
+            "run": job.run,
+            "fingerprint": job.fingerprint,
+            "code": job.code,
+            "libraries": job.libraries,
+            "made_with": job.made_with,
+            "config": job.config,
+            "inputs": job.identities,
+            "lineage": job.lineage,
+            "outputs": output_records(output),
+            "content": content,
+            "work": job.work,
+            "seconds": round(time.monotonic() - clock, 3),
+            "started": started.isoformat(timespec="seconds"),
+            "environment": environment(runtime, device, card, ranks),
+        }
+        write_stamp(output, stamp)
 
 
 @contextmanager
@@ -142,7 +142,8 @@ def _refusals_printed(output: Path) -> Iterator[None]:
     except Exception as error:
         if not is_refusal(error):
             raise
-        write_text(output / TRACEBACK, traceback.format_exc())
+        with suppress(OSError):  # as on a full disk
+            write_text(output / TRACEBACK, traceback.format_exc())
         print(f"\n{error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 

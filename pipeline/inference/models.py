@@ -15,8 +15,9 @@ from pipeline.config.finetune import FinetuneConfig
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.models.backbones import build_backbone
 from pipeline.models.dense_backbone import DenseBackbone
-from pipeline.models.weights import WeightsError, assign_arrays, read_arrays
+from pipeline.models.weights import WeightsError, assign_arrays
 from pipeline.segmentation.network import SegmentationNetwork
+from pipeline.weights.arrays import read_arrays
 
 _CONFIGS = {"segment": SegmentConfig, "detect": DetectConfig, "classify": FinetuneConfig}
 _MASKS = "heads.masks."  # begins the names of a detector's mask heads

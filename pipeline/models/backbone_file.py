@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pipeline.config.backbone import BackboneConfig
 from pipeline.models.backbones import build_backbone
 from pipeline.models.encoder import Encoder
-from pipeline.models.weights import WeightsError, assign_arrays, named_arrays, read_arrays, write_arrays
+from pipeline.models.weights import WeightsError, assign_arrays, named_arrays
+from pipeline.weights.arrays import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,13 @@ class Schedule:
             return None
         return self.epochs_due(num_done, self.config.export_every_epochs)
 
+    def exports(self) -> list[int]:
+        """The numbers of epochs after which the backbone is exported in the whole run."""
+        every = self.config.export_every_epochs
+        epochs = range(every, math.ceil(self.config.epochs) + 1, every) if every else ()
+        steps = {math.ceil(epoch * self.num_images / self.config.batch_size) for epoch in epochs}
+        return sorted(filter(None, map(self.export_due, steps)))
+
     def epochs_due(self, num_done: int, every: int) -> int | None:
         """Whole epochs done, where `num_done` steps are the first with another `every` of them; else None."""
         if not every:

@@ -64,6 +64,11 @@ def num_steps(config: PretrainConfig, dataset: PreparedDataset) -> int:
     return _schedule(config, dataset).num_steps
 
 
+def exported_epochs(config: PretrainConfig, dataset: PreparedDataset) -> list[int]:
+    """After which whole epochs `pretrain` calls `export`, if it starts from step 0."""
+    return _schedule(config, dataset).exports()
+
+
 class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
     """What every training on a pretraining's crops and schedule has: this one, and that of a search.
 

@@ -1,7 +1,7 @@
 """Jittor's operators compile without a Python process each.
 
 Jittor 1.3.11 compiles an operator for the processor by a script: a Python starts, has the compiler write
-assembly with debugging information, edits the places that the source marks, and has it assembled. Six of seven
+assembly with debugging information, edits the places that the source marks, and has it assembled. Most
 operators mark nothing. Those go straight to the compiler here; their code is the same.
 """
 

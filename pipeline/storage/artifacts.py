@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.storage.files import PARTIAL, partial_of, sha256_of_file, sha256_of_json, write_json
 
 STAMP = "stamp.json"
+DAMAGED = "damaged.json"  # what `pipeline.storage.verifying` found; the artifact is not to be used
 JOB = "job.json"
 LOG = "stage.log"
 LIVE = "stage.live"  # the line that a running stage draws again and again: its progress bar
@@ -19,7 +20,6 @@ _RANK_LOG = "stage.rank"  # how the logs begin of ranks other than the first
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
 DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
-_HASHED_UP_TO = 64 * 2**20  # bytes; for larger outputs the stamp records only the size
 
 
 def log_of_rank(rank: int) -> str:
@@ -43,24 +43,31 @@ def artifact_directory(results: Path, stage: str, fingerprint: str) -> Path:
 
 
 def output_records(directory: Path) -> dict[str, dict[str, Any]]:
-    """Size of every output in `directory`, and SHA-256 of those up to 64 MiB, by relative name."""
-    records = {}
-    for path in sorted(p for p in directory.rglob("*") if p.is_file() and _is_output(p, directory)):
-        size = path.stat().st_size
-        record: dict[str, Any] = {"size": size}
-        if size <= _HASHED_UP_TO:
-            record["sha256"] = sha256_of_file(path)
-        records[path.relative_to(directory).as_posix()] = record
-    return records
+    """Size and SHA-256 of every output in `directory`, by relative name."""
+    return {
+        path.relative_to(directory).as_posix(): {"size": path.stat().st_size, "sha256": sha256_of_file(path)}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and _is_output(path, directory)
+    }
 
 
 def _is_output(path: Path, directory: Path) -> bool:
     relative = path.relative_to(directory)
-    if relative.as_posix() in (STAMP, JOB, LOG, LIVE) or path.suffix == PARTIAL:
+    if relative.as_posix() in (STAMP, DAMAGED, JOB, LOG, LIVE) or is_leftover(path):
         return False
     if relative.as_posix().startswith(_RANK_LOG):
         return False
     return not any(part.startswith("checkpoint") for part in relative.parts)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file or folder is what a killed process left half written: ours, or one of safetensors."""
+    return path.suffix == PARTIAL or path.name.startswith(".tmp")
+
+
+def write_stamp(directory: Path, values: dict[str, Any]) -> None:
+    """Write an artifact's stamp, with a digest of itself; the artifact then counts as complete."""
+    write_json(directory / STAMP, {**values, "sha256": sha256_of_json(values)})
 
 
 def read_stamp(directory: Path) -> dict[str, Any] | None:
@@ -69,11 +76,22 @@ def read_stamp(directory: Path) -> dict[str, Any] | None:
         stamp = json.loads((directory / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return stamp if isinstance(stamp, dict) and isinstance(stamp.get("outputs"), dict) else None
+    outputs = stamp.get("outputs") if isinstance(stamp, dict) else None
+    if not isinstance(outputs, dict):
+        return None
+    usable = (_is_below(name) and isinstance(record, dict) for name, record in outputs.items())
+    return stamp if all(usable) else None
+
+
+def _is_below(name: str) -> bool:
+    """Whether a relative name leads to a file in its folder, and not out of it."""
+    return bool(name) and not name.startswith("/") and ".." not in name.split("/")
 
 
 def fault(directory: Path, fingerprint: str) -> str | None:
     """Why the artifact cannot be used as it is; None if it is complete and has this fingerprint."""
+    if (directory / DAMAGED).exists():
+        return f"was found damaged, see {DAMAGED}"
     stamp = read_stamp(directory)
     if stamp is None:
         return INTERRUPTED if (directory / JOB).exists() else "never run"
@@ -176,6 +194,15 @@ def record_experiment(
     if not same:
         write_json(target, record)
     place_links(folder, {link: results / path for link, path in relative.items()})
+
+
+def recorded(results: Path, name: str) -> dict[str, Path]:
+    """The artifacts, by link, that an experiment's record names; none if it cannot be read."""
+    try:
+        artifacts = json.loads((results / name / RECORD).read_text(encoding="utf-8"))["artifacts"]
+        return {link: results / relative for link, relative in artifacts.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def place_links(folder: Path, targets: dict[str, Path]) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 MOST_LEVELS = 64  # COCO, labelme and Hugging Face use at most 8
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+MOST_BYTES = 2**28  # labelme puts whole images into its files
+# One that does not end goes to the end: else every quote in it would be tried as a beginning.
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
 _OPENING, _CLOSING = tuple(b"[{"), tuple(b"]}")
 
 
@@ -15,9 +17,11 @@ def parse_json(content: bytes | str) -> Any:
     """The value that a JSON text holds.
 
     Raises:
-        ValueError: it is not JSON, or is nested more than MOST_LEVELS levels deep.
+        ValueError: it is not JSON, has more than MOST_BYTES, or is nested more than MOST_LEVELS levels deep.
     """
     content = content.encode() if isinstance(content, str) else content
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"expected at most {MOST_BYTES} bytes, found {len(content)}")
     refuse_deep(content)
     return json.loads(content)
 

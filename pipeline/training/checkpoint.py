@@ -1,17 +1,26 @@
-"""The state of a training in one safetensors file, written whole or not at all and read strictly.
+"""The state of a training and its checkpoints, read strictly.
 
 Random state is not in it: every draw is a function of (seed, purpose, step), see
 `pipeline.training.random_generators`.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import jittor as jt
+import numpy as np
 
-from pipeline.models.weights import WeightsError, assign_parameters, read_arrays, write_arrays
+from pipeline.models.weights import WeightsError, assign_parameters
 from pipeline.optim.optimizers import Optimizer
+from pipeline.training.checkpoint_files import (
+    Saved,
+    newest_whole,
+    read_checkpoint,
+    write_checkpoint,
+    write_newest,
+)
 
 _OPTIMIZER = "optimizer/"
 
@@ -36,9 +45,12 @@ def save_checkpoint(path: Path, state: TrainingState, *, run: str) -> None:
     Args:
         run: digest of all that decides the result.
     """
-    arrays = {name: value.numpy().copy() for name, value in state.tensors.items()}
-    arrays |= {f"{_OPTIMIZER}{name}": value for name, value in state.optimizer.state().items()}
-    write_arrays(path, arrays, {"step": state.step, "run": run})
+    write_checkpoint(path, *_content(state, run))
+
+
+def save_newest(folder: Path, state: TrainingState, *, run: str) -> None:
+    """Write the newest checkpoint of the training in `folder`; the one before it is kept."""
+    write_newest(folder, *_content(state, run))
 
 
 def load_checkpoint(path: Path, state: State, *, run: str | None = None) -> State:
@@ -48,11 +60,35 @@ def load_checkpoint(path: Path, state: State, *, run: str | None = None) -> Stat
         run: the digest that the checkpoint must be of; None takes any whose arrays fit.
 
     Raises:
-        WeightsError: unreadable, no checkpoint, of another run, or not fitting networks or optimiser.
+        WeightsError: damaged, no checkpoint, of another run, or not fitting networks or optimiser.
     """
-    arrays, metadata = read_arrays(path)
-    if not {"step", "run"} <= metadata.keys():
-        raise WeightsError(f"{path}: no checkpoint of a training; its metadata are {sorted(metadata)}")
+    return _filled(state, read_checkpoint(path), run)
+
+
+def load_newest(
+    folder: Path, fresh_state: Callable[[], State], *, run: str, say: Callable[[str], None]
+) -> State | None:
+    """The state of the newest whole checkpoint of the training in `folder`; None if there is none.
+
+    Args:
+        fresh_state: makes the state that a checkpoint is put into.
+        say: told of a damaged checkpoint, and of what is used in its place.
+
+    Raises:
+        WeightsError: the checkpoint is of another run, or does not fit networks or optimiser.
+    """
+    saved = newest_whole(folder, say)
+    return None if saved is None else _filled(fresh_state(), saved, run)
+
+
+def _content(state: TrainingState, run: str) -> tuple[dict[str, np.ndarray], dict[str, int | str]]:
+    arrays = {name: value.numpy().copy() for name, value in state.tensors.items()}
+    arrays |= {f"{_OPTIMIZER}{name}": value for name, value in state.optimizer.state().items()}
+    return arrays, {"step": state.step, "run": run}
+
+
+def _filled(state: State, saved: Saved, run: str | None) -> State:
+    path, arrays, metadata = saved
     if run not in (None, metadata["run"]):
         raise WeightsError(f"{path}: belongs to another configuration; delete it to start afresh")
     step = metadata["step"]

@@ -8,15 +8,13 @@ from typing import Generic, Protocol, TypeVar
 import jittor as jt
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.training.checkpoint import State, load_checkpoint, save_checkpoint
+from pipeline.training.checkpoint import State, load_newest, save_newest
 from pipeline.training.losses import read_losses
-from pipeline.training.metrics_log import METRICS, append_metrics, rewind
+from pipeline.training.metrics_log import METRICS, append_metrics, keep_copy, rewind
 from pipeline.training.prefetch import prefetch
 from pipeline.training.progress import Progress
 from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.throughput import Throughput
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 class Outcome(Protocol):
@@ -88,23 +86,30 @@ def train(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
 ) -> State:
-    """Train to the last step, from `output/checkpoint.safetensors` if there is one.
+    """Train to the last step, from the newest whole checkpoint in `output` if there is one.
 
-    A training that was killed and resumed ends bit for bit like one that was not.
+    A training that was killed and resumed ends bit for bit like one that was not. Its last two checkpoints
+    are kept.
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step and the images, and the last
             checkpoint stays.
-        WeightsError: the checkpoint does not fit, see `load_checkpoint`.
+        WeightsError: the checkpoint does not fit, see `load_newest`.
         RanksDiffer: ranks that train together do not hold the same parameters any more.
     """
-    checkpoint, log, ranks = output / CHECKPOINT, output / METRICS, training.ranks
-    if checkpoint.is_file():
-        state = load_checkpoint(checkpoint, training.fresh_state(), run=training.run)
-    else:
-        state = training.first_state()
+    ranks, damage = training.ranks, []
+    if not ranks.first:  # the first moves what is damaged out of the way
+        ranks.wait_for_all()
+    state = load_newest(output, training.fresh_state, run=training.run, say=damage.append)
     if ranks.first:
-        rewind(log, state.step)
+        ranks.wait_for_all()
+    if state is None:
+        state = training.first_state()
+    first = state.step
+    if ranks.first:
+        rewind(output, first, damage.append)
+    for text in damage:
+        report(Progress(first, training.num_steps, {"step": first}, text))
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
     batches = prefetch(
@@ -125,19 +130,21 @@ def train(
             metrics = {"step": state.step, **values, **training.measured(state, outcome)}
             metrics |= throughput.read(state.step)
             if ranks.first:
-                append_metrics(log, metrics)
+                append_metrics(output / METRICS, metrics)
                 report(Progress(state.step, training.num_steps, metrics, training.warning(metrics)))
                 training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
             if ranks.as_first(due) and state.step < training.num_steps:
-                _save(checkpoint, state, training)
+                _save(output, state, training)
         throughput.batch_requested()
-    _save(checkpoint, state, training)
+    if state.step > first:
+        _save(output, state, training)
     return state
 
 
-def _save(path: Path, state: State, training: Training) -> None:
+def _save(output: Path, state: State, training: Training) -> None:
     training.ranks.check_equal(state.tensors)
     if training.ranks.first:
-        save_checkpoint(path, state, run=training.run)
+        keep_copy(output)
+        save_newest(output, state, run=training.run)

@@ -8,6 +8,7 @@ can run; any other operation or name is refused.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -22,7 +23,7 @@ _LITERALS = {
     "BINBYTES", "SHORT_BINBYTES",
 }  # fmt: skip
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_KEYS = (str, int, float, bool, type(None))  # of dictionaries: what is hashed in one step
+_KEYS = (str, bytes, int, float, bool, type(None))  # of dictionaries: what is hashed in one step
 
 
 class PickleRefused(WeightsError):
@@ -40,11 +41,25 @@ class Attributes(dict):
     """Attributes of an argparse.Namespace, kept as a dictionary."""
 
 
+class Stateful:
+    """What a reader's own function makes, and the pickle then gives a state."""
+
+    def set_state(self, state: Any) -> None:
+        """Take the state, which is not to be trusted.
+
+        Raises:
+            PickleRefused: it is not what it has to be.
+        """
+        raise NotImplementedError
+
+
 def plain_value(
     stream: BinaryIO,
     calls: dict[str, Callable[..., Any]],
     names: Callable[[str], bool],
     persistent: Callable[[Any], Any],
+    *,
+    most_bytes: int = _MAX_BYTES,
 ) -> Any:
     """The value of the pickle at the position of `stream`, which is moved to the pickle's end.
 
@@ -53,6 +68,7 @@ def plain_value(
         calls: name -> function that makes a plain value from the arguments with which the pickle calls it.
         names: whether a name may appear in the pickle without being called.
         persistent: makes a value from a persistent id.
+        most_bytes: of the pickle.
 
     Raises:
         PickleRefused: the stream holds no pickle, or one with more than plain values.
@@ -60,12 +76,14 @@ def plain_value(
     machine = _Machine(calls, names, persistent)
     start = stream.tell()
     try:
-        for opcode, argument, position in pickletools.genops(stream):
-            if position - start > _MAX_BYTES:
-                raise PickleRefused(f"a pickle of more than {_MAX_BYTES} bytes")
-            if opcode.name == "STOP":
-                return machine.pop()
-            machine.do(opcode.name, argument)
+        # genops warns of strange escapes, in texts of a kind that is refused here anyway.
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            for opcode, argument, position in pickletools.genops(stream):
+                if position - start > most_bytes:
+                    raise PickleRefused(f"a pickle of more than {most_bytes} bytes")
+                if opcode.name == "STOP":
+                    return machine.pop()
+                machine.do(opcode.name, argument)
     except WeightsError:
         raise
     # What genops, or an operation on an empty stack or a wrong kind of value, ends with.
@@ -160,7 +178,7 @@ class _Machine:
                 raise PickleRefused("a damaged pickle (a name that is no text)")
             text = f"{module}.{name}"
         if text not in self._calls and not self._names(text):
-            raise PickleRefused(f"a {_line(text)}; only tensors and plain values are read")
+            raise PickleRefused(f"a {_line(text)}; only plain values and arrays of numbers are read")
         return Name(text)
 
     def _call(self) -> Any:
@@ -171,7 +189,11 @@ class _Machine:
 
     def _set_attributes(self) -> None:
         """Keep a Namespace's attributes; ignore a state dictionary's, which do not affect tensors."""
-        state, target = self.pop(), self._top(dict)
+        state = self.pop()
+        if isinstance(self._stack[-1], Stateful):
+            self._stack[-1].set_state(state)
+            return
+        target = self._top(dict)
         if isinstance(target, Attributes):
             if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
                 raise PickleRefused("an argparse.Namespace without names")

@@ -13,8 +13,9 @@ def test_operations_are_those_that_pytorch_counts(jt, tmp_path):
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from benchmarks.torch_step import TorchStep
-    from pipeline.models.weights import named_arrays, write_arrays
+    from pipeline.models.weights import named_arrays
     from pipeline.pretrain.step import initial_state
+    from pipeline.weights.arrays import write_arrays
 
     config = step_config("toy")
     write_arrays(tmp_path / WEIGHTS, named_arrays(initial_state(config).student), {})

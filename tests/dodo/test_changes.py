@@ -49,9 +49,9 @@ def test_an_input_made_again_with_another_content_is_noticed(project):
     assert sorted(project.ran()) == ["knn:hssl-seed0", "linear:hssl-seed0", "logistic:hssl-seed0"]
 
 
-def test_the_data_base_is_worth_nothing(project):
-    (project.folder / "results" / ".doit.db").unlink()
-    assert project.ran() == []
+def test_doit_remembers_nothing(project):
+    assert not list(project.folder.rglob("*.db"))
+    assert not list(project.folder.glob(".doit*"))
 
 
 def test_touched_data_are_prepared_again_and_changed_data_rerun_everything(project):

@@ -15,8 +15,9 @@ from stages import detect, initialize
 
 RUNTIME = RuntimeConfig(threads=1, log_every_steps=1, checkpoint_every_minutes=1e-9)
 FILES = {
-    "checkpoint.safetensors", "coco_results.json", "metrics.jsonl", "model.safetensors", "overlay.png",
-    "per_class.csv", "replicates.npz", "rows.json",
+    "checkpoint.safetensors", "checkpoint-before.safetensors", "checkpoint-metrics.json",
+    "coco_results.json", "metrics.jsonl", "model.safetensors", "overlay.png", "per_class.csv",
+    "replicates.npz", "rows.json",
 }  # fmt: skip
 SMALL = {
     "width": 16, "num_levels": 4, "anchor_scale": 4, "finest_scale": 16, "inner_anchors_only": False,
@@ -116,7 +117,7 @@ def test_t26_t31_stopped_and_resumed_equals_uninterrupted(backbone, drawn, tmp_p
 
 def test_t6_a_frozen_backbone_stays_bit_for_bit(backbone, drawn, tmp_path):
     """T6: weight decay included; the heads learn."""
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     before, _ = read_arrays(backbone / "backbone.safetensors")
     rows = run(configured(frozen=True, num_steps=2), tmp_path / "frozen", backbone, drawn)

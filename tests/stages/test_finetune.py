@@ -89,8 +89,8 @@ def test_a_subset_of_the_labels_is_all_that_is_learnt_from(backbone, tiny_prepar
 
 
 def test_a_killed_run_ends_like_an_uninterrupted_one(backbone, tiny_prepared, tmp_path, monkeypatch):
-    from pipeline.models.weights import read_arrays
     from pipeline.training import progress_bar
+    from pipeline.weights.arrays import read_arrays
 
     class Killed(Exception):
         pass
@@ -120,7 +120,7 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(backbone, tiny_prepared, tm
 
 def test_a_batch_in_parts_is_the_batch(backbone, tiny_prepared, tmp_path):
     """Losses and weights of two, computed in three parts, agree with the whole to rounding."""
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     schedule = SHORT.schedule.model_copy(update={"accumulation_steps": 3, "drop_path_rate": 0.3})
     parted = SHORT.model_copy(update={"schedule": schedule})

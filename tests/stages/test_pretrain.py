@@ -28,7 +28,7 @@ def test_files_and_content(pretrained, tiny_prepared, tiny_config):
     output, content = pretrained
     names = {path.name for path in output.iterdir()}
     weights = {"backbone.safetensors", "student.safetensors", "checkpoint.safetensors"}
-    assert names == weights | {"metrics.jsonl"}
+    assert names == weights | {"metrics.jsonl", "checkpoint-metrics.json"}
     assert content == sha256_of_file(output / "backbone.safetensors")
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
@@ -43,7 +43,7 @@ def test_files_and_content(pretrained, tiny_prepared, tiny_config):
 def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
     pretrained, tiny_prepared, tiny_config, tmp_path
 ):
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     random = tmp_path / "initialize"
     random.mkdir()
@@ -62,6 +62,17 @@ def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
         moved = np.linalg.norm(student[name] - value)
         # Three steps of a moving average near 1 take the teacher a small part of the student's way.
         assert 0 < np.linalg.norm(teacher[name] - value) < 0.1 * moved, name
+
+
+def test_an_exported_backbone_that_is_gone_is_made_again(jt, tiny_prepared, tiny_config, tmp_path, capsys):
+    schedule = tiny_config.schedule.model_copy(update={"epochs": 2, "export_every_epochs": 1})
+    config = tiny_config.model_copy(update={"schedule": schedule})
+    content = pretrain.run(config, tmp_path, data=tiny_prepared, runtime=RUNTIME)
+    exported = (tmp_path / "backbone-epoch001.safetensors").read_bytes()
+    (tmp_path / "backbone-epoch001.safetensors").unlink()
+    assert pretrain.run(config, tmp_path, data=tiny_prepared, runtime=RUNTIME) == content
+    assert (tmp_path / "backbone-epoch001.safetensors").read_bytes() == exported
+    assert "backbone-epoch001.safetensors: gone" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["mocov3", "simclr", "byol", "mae"])

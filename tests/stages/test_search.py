@@ -29,7 +29,8 @@ def test_equal_runs_choose_the_same_head(jt, tiny_prepared, tiny_config, tmp_pat
     assert first == sha256_of_file(tmp_path / "first" / "scores.json")
     assert trained(tmp_path / "second", tiny_prepared, tiny_config) == first
     names = {path.name for path in (tmp_path / "first").iterdir()}
-    assert names == {"scores.json", "cost.json", "metrics.jsonl", "checkpoint.safetensors"}
+    checkpoint = {"checkpoint.safetensors", "checkpoint-metrics.json"}
+    assert names == checkpoint | {"scores.json", "cost.json", "metrics.jsonl"}
     config = SearchConfig(experiment="e", arm="hssl", baseline="ibot", heads=HEADS, ranking="cka")
     first_run = Run("search-train", RunKey(seed=0), tmp_path / "first")
     search.run(config, tmp_path, runtime=RUNTIME, runs=[first_run])

@@ -18,8 +18,8 @@ RUNTIME = RuntimeConfig(threads=1, log_every_steps=5)
 COLOURS = np.array([[220, 60, 60], [60, 200, 60], [60, 60, 220]])
 CLASSES = ("red", "green", "blue", "absent")
 FILES = {
-    "checkpoint.safetensors", "metrics.jsonl", "model.safetensors", "rows.json", "replicates.npz",
-    "per_class.csv", "confusion.csv", "overlay.png",
+    "checkpoint.safetensors", "checkpoint-metrics.json", "metrics.jsonl", "model.safetensors", "rows.json",
+    "replicates.npz", "per_class.csv", "confusion.csv", "overlay.png",
 }  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def test_three_colours_are_learned(backbone, prepared, tmp_path, head, frozen):
 
 def test_t6_a_frozen_backbone_stays_bit_for_bit(backbone, prepared, tmp_path):
     """T6: under the pyramid too; fine-tuning moves all of it but the mask token."""
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     data = prepared({"train": 4, "test": 1})
     before, _ = read_arrays(backbone / "backbone.safetensors")
@@ -139,7 +139,7 @@ def test_t6_a_frozen_backbone_stays_bit_for_bit(backbone, prepared, tmp_path):
 
 def test_a_second_run_goes_on_from_the_end(backbone, prepared, tmp_path):
     """What was trained is not trained again, and is measured alike."""
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     data, output = prepared({"train": 4, "test": 2}), tmp_path / "out"
     first = run(configured(), output, backbone, data)

@@ -50,9 +50,16 @@ class Project:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "doit", *arguments]
 
-    def doit(self, *arguments: str, fault: str = "", cwd: Path | None = None, experiment: str = "my.toml"):
+    def doit(
+        self,
+        *arguments: str,
+        fault: str = "",
+        cwd: Path | None = None,
+        experiment: str = "my.toml",
+        variables: dict[str, str] | None = None,
+    ):
         command = self.command(*arguments, f"experiment={experiment}")
-        environment = self.environment(fault)
+        environment = self.environment(fault) | (variables or {})
         return subprocess.run(
             command, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=100
         )

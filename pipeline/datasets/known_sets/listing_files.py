@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.datasets.text_files import text_of
+
 
 def fields(file: Path, count: int) -> Iterator[list[str]]:
     """The first `count` fields of every line that is neither empty nor a comment (#).
@@ -11,11 +13,7 @@ def fields(file: Path, count: int) -> Iterator[list[str]]:
         ValueError: a line of fewer fields, or text that is not UTF-8.
         FileNotFoundError: no such file.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text_of(file).splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         found = line.split(maxsplit=count) if count > 1 else [line.strip()]

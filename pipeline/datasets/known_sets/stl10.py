@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.config.data import DataConfig
 from pipeline.datasets.arrays import ArrayPart, ArraySource
 from pipeline.datasets.source import Format
+from pipeline.datasets.text_files import text_of
 from pipeline.datasets.wrappers import below_wrappers
 
 _SIDE = 96  # pixels
@@ -35,7 +36,7 @@ def read_stl10(config: DataConfig, root: Path) -> ArraySource:
         for split in ("train", "test", "unlabeled")
         if (inner / f"{split}_X.bin").is_file()
     ]
-    names = (inner / _NAMES).read_text(encoding="utf-8").split() if (inner / _NAMES).is_file() else None
+    names = text_of(inner / _NAMES).split() if (inner / _NAMES).is_file() else None
     return ArraySource(parts, class_names=names)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.datasets.label_maps.pairs import paired_folders
 from pipeline.datasets.label_maps.reading import LabelMapFormat
 from pipeline.datasets.label_maps.source import Pair
+from pipeline.datasets.text_files import text_of
 
 NUM_CLASSES = 150
 NAMES_FILE = "objectInfo150.txt"
@@ -32,7 +33,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
     path = root / NAMES_FILE
     if not path.is_file():
         return tuple(str(number) for number in range(NUM_CLASSES))
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines()[1:] if line.strip()]
+    lines = [line for line in text_of(path).splitlines()[1:] if line.strip()]
     names = tuple(line.split("\t")[-1].split(",")[0].strip() for line in lines)
     # A few classes share their first name with another, e.g. "screen"; the full one tells them apart.
     full = tuple(line.split("\t")[-1].strip() for line in lines)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.datasets.text_files import text_of
+
 Colour = tuple[int, int, int]
 _COLOUR_FIRST = re.compile(r"(?:(\d+)\s+(\d+)\s+(\d+)\s+)?(\S.*)")
 _IGNORED_NAME = "__ignore__"  # labelme's name for what is no class; it has no value of its own
@@ -34,7 +36,7 @@ def read_names_beside(root: Path) -> NamesBeside | None:
     for file, entries_of in _READERS.items():
         path = root / file
         if path.is_file():
-            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+            lines = [line.strip() for line in text_of(path).splitlines()]
             entries = list(entries_of(path, [line for line in lines if line and not line.startswith("#")]))
             return _checked(path, entries)
     return None

@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.label_maps.source import Pair
+from pipeline.datasets.text_files import text_of
 
 _NAMES = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
@@ -41,7 +42,7 @@ def listed_pairs(root: Path) -> list[Pair]:
 def _pairs_of(root: Path, path: Path) -> list[Pair]:
     pairs: list[Pair] = []
     num_dropped = None
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         words = line.split()
         if not words:
             continue

@@ -18,7 +18,7 @@ from pipeline.config.data import DataConfig
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
-from pipeline.datasets.objects.xml_file import xml_root
+from pipeline.datasets.objects.xml_file import root_tag, xml_root
 from pipeline.datasets.split_words import whole_role
 from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
@@ -82,15 +82,7 @@ def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
 
 
 def _files(root: Path) -> list[Path]:
-    return [path for path in sorted(root.glob("*.xml")) if _first_tag(path) == _ROOT]
-
-
-def _first_tag(path: Path) -> str | None:
-    try:
-        with open(path, "rb") as stream:
-            return next(xml.iterparse(stream, events=("start",)))[1].tag
-    except (xml.ParseError, StopIteration, OSError):
-        return None
+    return [path for path in sorted(root.glob("*.xml")) if root_tag(path) == _ROOT]
 
 
 def _content(file: Path) -> xml.Element:

@@ -44,7 +44,7 @@ def read_shape(found: Any, number: int, size: tuple[int, int] | None) -> Shape:
     name, points, kind = found.get("label"), found.get("points"), found.get("shape_type") or "polygon"
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"shape {number}: expected a label, found {name!r:.60}")
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         raise ValueError(f"shape {number} ({name}): expected one of {', '.join(_SHAPES)}, found {kind!r:.60}")
     if not isinstance(points, list) or not all(map(_is_point, points)):
         raise ValueError(f"shape {number} ({name}): expected points as lists of x, y")

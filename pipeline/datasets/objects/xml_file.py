@@ -3,11 +3,51 @@
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
+MOST_BYTES = 2**31  # CVAT puts all images of a task into one file
+MOST_LEVELS = 64  # VOC and CVAT use at most 5
 
-class _WithoutEntities(xml.TreeBuilder):
+
+class _Limited(xml.TreeBuilder):
+    def __init__(self) -> None:
+        super().__init__()
+        self._levels = 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> xml.Element:
+        self._levels += 1
+        if self._levels > MOST_LEVELS:
+            raise ValueError(f"expected at most {MOST_LEVELS} elements within each other, found more")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> xml.Element:
+        self._levels -= 1
+        return super().end(tag)
+
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         # Entities, declared there, can make a small file a huge one.
         raise ValueError(f"expected no document type, found <!DOCTYPE {name}>")
+
+
+class _Found(Exception):
+    """The first element was there."""
+
+
+class _RootTag(xml.TreeBuilder):
+    def start(self, tag: str, attrs: dict[str, str]) -> xml.Element:
+        raise _Found(tag)
+
+
+def root_tag(path: Path) -> str | None:
+    """Name of the first element of a file; None if it is no xml. Nothing after that element is parsed."""
+    parser = xml.XMLParser(target=_RootTag())
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(2**12):
+                parser.feed(block)
+    except _Found as found:
+        return str(found)
+    except (xml.ParseError, ValueError, OSError):
+        return None
+    return None
 
 
 def xml_root(path: Path) -> xml.Element:
@@ -15,6 +55,8 @@ def xml_root(path: Path) -> xml.Element:
 
     Raises:
         xml.etree.ElementTree.ParseError: it is no xml.
-        ValueError: it declares a document type.
+        ValueError: it declares a document type, is too large or too deep.
     """
-    return xml.parse(path, xml.XMLParser(target=_WithoutEntities())).getroot()
+    if (num_bytes := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(f"expected at most {MOST_BYTES} bytes, found {num_bytes}")
+    return xml.parse(path, xml.XMLParser(target=_Limited())).getroot()

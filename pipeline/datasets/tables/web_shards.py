@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.archive import archive_kind
+from pipeline.datasets.archive import DAMAGED_ARCHIVE, archive_kind
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
@@ -25,6 +25,7 @@ from pipeline.datasets.split_words import role_of
 from pipeline.datasets.tables.columns import LEFT_OUT, class_name, find_columns
 from pipeline.datasets.tables.shard_files import ShardFiles
 from pipeline.datasets.tables.shard_names import expanded
+from pipeline.datasets.text_files import text_of
 from pipeline.datasets.tree import walk
 from pipeline.storage.foreign_json import parse_json
 
@@ -155,7 +156,7 @@ class WebShards:
         labels = label_order({sample.label for sample in self._samples} - {None})
         if self._names_file is None or not all(label.isdecimal() for label in labels):
             return labels
-        names = tuple(self._names_file.read_text(encoding="utf-8").splitlines())
+        names = tuple(text_of(self._names_file).splitlines())
         while names and not names[-1].strip():
             names = names[:-1]
         if labels and int(labels[-1]) >= len(names):
@@ -272,7 +273,7 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
                     content = archive.extractfile(info).read()
                 problem = "a sparse file" if info.issparse() else None
                 yield match[1], field, _Field(info.name, info.offset_data, info.size, content, problem)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise ValueError(f"{shard}: damaged tar: {error}") from error
 
 

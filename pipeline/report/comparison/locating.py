@@ -1,11 +1,10 @@
 """Finding the results of experiments by their names, presets, files or folders."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.config.reading import PRESETS, preset_names
+from pipeline.config.reading import PRESETS, preset_names, read_toml
 from pipeline.report.comparison.finished import TABLE, Finished
 
 
@@ -57,10 +56,8 @@ def _folder(argument: str, results: Path, start: Path) -> Path:
     preset = PRESETS / f"{argument}.toml"
     file = path if path.is_file() else preset if preset.is_file() else None
     if file is not None:
-        try:
-            return results / str(tomllib.loads(file.read_text(encoding="utf-8-sig")).get("name", file.stem))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file}: not a TOML file: {error}") from error
+        name = str(read_toml(file).get("name", file.stem))
+        return results / Path(name).name  # an experiment's name has no "/"; one that has leads nowhere
     if not (results / argument).is_dir():
         presets = ", ".join(preset_names())
         raise ValueError(f"{argument}: expected a name in {results}, a preset ({presets}) or a file")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import reading
 from pipeline.config.reading import PRESETS, ConfigError, preset_names, read_experiment
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.study_nodes import study_nodes
@@ -134,3 +135,39 @@ def test_the_confidence_of_every_table_is_one_key(tmp_path):
     assert found == dict.fromkeys(("tables", "ablate", "search", "search-validate"), 0.8)
     with pytest.raises(ConfigError, match=r"tables\.confidence: .*less than 1 \(found 95\)"):
         read_experiment(written(tmp_path, "[tables]\nconfidence = 95\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 40 + "]" * 40,
+        "a = " + "[" * 9000 + "]" * 9000,
+        f"{'a.' * 40}b = 1",
+        f"[{'a.' * 5000}b]",
+    ],
+)
+def test_what_is_deeper_than_any_experiment_is_refused(tmp_path, text):
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as refused:
+        read_experiment(path)
+    assert str(refused.value) == f"{path}: expected at most 32 tables and lists within each other, found more"
+
+
+def test_what_is_larger_than_any_experiment_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_BYTES", 10)
+    path = written(tmp_path, "seeds = [1]")
+    with pytest.raises(ConfigError, match=r"my\.toml: expected at most 10 bytes, found 11"):
+        read_experiment(path)
+
+
+@pytest.mark.parametrize("name", ["artifacts", "compare", "../x", "a/b", ""])
+def test_no_name_leads_out_of_the_experiments_own_folder(tmp_path, name):
+    with pytest.raises(ConfigError, match="name: "):
+        read_experiment(written(tmp_path, f'name = "{name}"'))
+
+
+def test_a_long_value_is_shown_in_short(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        read_experiment(written(tmp_path, f'seeds = "{"x" * 5000}"'))
+    _, mistake = str(refused.value).splitlines()
+    assert mistake.endswith(f"(found '{'x' * 199}... of 5002 characters)")

@@ -94,6 +94,10 @@ def test_damaged_archives_are_named(tmp_path, png):
     (tmp_path / "half.tgz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"half\.tgz: damaged tar"):
         len(Archive(tmp_path / "half.tgz", max_bytes=10**6))
+    for length in (2, 3, 5, 12):
+        (tmp_path / "short.tgz").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"short\.tgz: damaged tar"):
+            len(Archive(tmp_path / "short.tgz", max_bytes=10**6))
     (tmp_path / "words.zip").write_text("no archive")
     with pytest.raises(ValueError, match=r"words\.zip: expected"):
         Archive(tmp_path / "words.zip", max_bytes=10**6)

@@ -10,7 +10,8 @@ def test_arrays_and_metadata_come_back(jt, tmp_path):
     from pipeline.finetune.model_file import save_model
     from pipeline.models.backbone_file import FrozenBackbone
     from pipeline.models.vit import VisionTransformer
-    from pipeline.models.weights import named_arrays, read_arrays
+    from pipeline.models.weights import named_arrays
+    from pipeline.weights.arrays import read_arrays
 
     config = BackboneConfig(size="custom", image_size=16, patch_size=8, embed_dim=8, depth=1, num_heads=2)
     half = np.full(3, 0.5, np.float32)

@@ -135,7 +135,7 @@ def test_t6_everything_moves_when_fine_tuned(jt, tmp_path):
 
 def test_t27_a_loss_that_is_no_number_stops_the_run(jt, tmp_path):
     """T27: the message names the step, the terms and the images; the checkpoint before it stays."""
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     with pytest.raises(FloatingPointError, match=r"step 4: .*'error': nan.*3-0\.png, 3-1\.png"):
         trained(jt, tmp_path, spoiled=3)

@@ -152,7 +152,8 @@ def test_t28_what_was_loaded_is_said_and_a_foreign_file_fails(jt, tmp_path, netw
     """T28: the list of used, unused, missing and unexpected arrays; a file of other arrays does not load."""
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.models.dense_backbone import open_dense_backbone
-    from pipeline.models.weights import WeightsError, write_arrays
+    from pipeline.weights.arrays import write_arrays
+    from pipeline.weights.error import WeightsError
 
     path, mean, std = tmp_path / "b.safetensors", np.zeros(3, np.float32), np.ones(3, np.float32)
     save_backbone(path, FrozenBackbone(network, CONFIG, "teacher", mean, std))

@@ -64,7 +64,8 @@ def test_assigning_keeps_parameters_trainable(jt):
 
 def test_a_truncated_or_foreign_file_is_refused(jt, tmp_path):
     from pipeline.models.backbone_file import load_backbone, save_backbone
-    from pipeline.models.weights import WeightsError, write_arrays
+    from pipeline.weights.arrays import write_arrays
+    from pipeline.weights.error import WeightsError
 
     path = tmp_path / "b.safetensors"
     save_backbone(path, a_backbone())
@@ -77,7 +78,7 @@ def test_a_truncated_or_foreign_file_is_refused(jt, tmp_path):
 
 
 def test_equal_contents_give_equal_bytes(tmp_path):
-    from pipeline.models.weights import read_arrays, write_arrays
+    from pipeline.weights.arrays import read_arrays, write_arrays
 
     arrays = {name: np.arange(3, dtype=np.float32) for name in "bca"}
     metadata = {name: [name] for name in "zyxwvu"}

@@ -70,6 +70,7 @@ def test_exports_after_every_second_epoch_but_the_last(epochs, expected):
     schedule = Schedule(config, ObjectiveConfig(), num_images=10)
     due = {step: schedule.export_due(step) for step in range(1, schedule.num_steps + 1)}
     assert {step: epoch for step, epoch in due.items() if epoch} == expected
+    assert schedule.exports() == list(expected.values())
     never = Schedule(config.model_copy(update={"export_every_epochs": 0}), ObjectiveConfig(), num_images=10)
     assert not any(never.export_due(step) for step in due)
 
@@ -78,3 +79,4 @@ def test_exports_of_epochs_shorter_than_a_step_skip_none_that_matters():
     config = ScheduleConfig(epochs=10, batch_size=25, export_every_epochs=1)
     schedule = Schedule(config, ObjectiveConfig(), num_images=10)
     assert [schedule.export_due(step) for step in (1, 2, 3, 4)] == [2, 5, 7, None]
+    assert schedule.exports() == [2, 5, 7]

@@ -1,6 +1,7 @@
 """Whole runs of a few steps: resuming, broken checkpoints, broken losses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ def config_of_six_steps(**changes):
     return config.model_copy(update={"schedule": config.schedule.model_copy(update={"epochs": 2.4})})
 
 
-def run(dataset, output, config, stop_after=None, export=lambda epoch, state: None):
+def run(dataset, output, config, stop_after=None, export=lambda epoch, state: None, note=lambda text: None):
     from pipeline.pretrain.training import pretrain
 
     def report(progress):
+        if progress.warning:
+            note(progress.warning)
         if progress.step == stop_after:
             raise Stopped
 
@@ -60,7 +63,7 @@ def test_every_parameter_still_learns_after_a_resume(jt, tiny_dataset, tmp_path)
     config = config_of_six_steps()
     with pytest.raises(Stopped):
         run(tiny_dataset, tmp_path / "run", config, stop_after=4)
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     saved, metadata = read_arrays(tmp_path / "run" / "checkpoint.safetensors")
     assert metadata["step"] == 3
@@ -95,7 +98,7 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dat
     message = r"step 4: non-finite losses .*all losses: .*; images: \S+, \S+, \S+, \S+$"
     with pytest.raises(FloatingPointError, match=message):
         run(tiny_dataset, tmp_path / "run", config_of_six_steps())
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     saved, metadata = read_arrays(tmp_path / "run" / "checkpoint.safetensors")
     assert metadata["step"] == 3
@@ -110,15 +113,23 @@ def test_a_checkpoint_of_another_configuration_is_refused(jt, tiny_dataset, tmp_
         run(tiny_dataset, tmp_path / "run", config_of_six_steps(seed=4))
 
 
-def test_a_truncated_checkpoint_is_refused_by_name(jt, tiny_dataset, tmp_path):
-    from pipeline.models.weights import WeightsError
-
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(jt, tiny_dataset, tmp_path):
     config = config_of_six_steps()
-    run(tiny_dataset, tmp_path / "run", config)
-    path = tmp_path / "run" / "checkpoint.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors: not a readable safetensors file"):
-        run(tiny_dataset, tmp_path / "run", config)
+    whole = run(tiny_dataset, tmp_path / "whole", config)
+    with pytest.raises(Stopped):
+        run(tiny_dataset, tmp_path / "parts", config, stop_after=5)
+    newest = tmp_path / "parts" / "checkpoint.safetensors"  # of step 4
+    damaged = bytearray(newest.read_bytes())
+    damaged[-100] ^= 4
+    newest.write_bytes(damaged)
+    (tmp_path / "parts" / "metrics.jsonl").write_text('{"step": 1, "loss": 99.0}\n')
+    said = []
+    resumed = run(tiny_dataset, tmp_path / "parts", config, note=said.append)
+    assert all(np.array_equal(value, weights_of(resumed)[name]) for name, value in weights_of(whole).items())
+    assert re.search(r"checkpoint\.safetensors: damaged: .* the checkpoint before, of step 3$", said[0])
+    logs = [(tmp_path / folder / "metrics.jsonl").read_text().splitlines() for folder in ("whole", "parts")]
+    expected, found = [[(line["step"], line["loss"]) for line in map(json.loads, log)] for log in logs]
+    assert found == expected
 
 
 def started_from(config, path, **schedule):

@@ -35,8 +35,9 @@ def run(dataset, output, config, stop_after=None, runtime=EAGER):
 
 
 def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path, monkeypatch):  # noqa: F811
-    from pipeline.models.weights import WeightsError, read_arrays
     from pipeline.search import training
+    from pipeline.weights.arrays import read_arrays
+    from pipeline.weights.error import WeightsError
 
     monkeypatch.setattr(training, "_TAIL", 0.5)  # a mean over several steps, some of them before the stop
     config = six_steps()

@@ -12,6 +12,7 @@ from pipeline.storage.artifacts import (
     locked,
     output_records,
     place_link,
+    read_stamp,
     record_experiment,
     referenced,
 )
@@ -28,7 +29,8 @@ def artifact(results, stage="knn", fingerprint="f" * 64):
 
 def test_only_outputs_are_recorded(tmp_path):
     logs = ("stage.log", "stage.rank1.log")
-    for name in (*logs, "stamp.json", "job.json", "checkpoint-5.npz", "x.partial", "checkpoints/a"):
+    others = ("stamp.json", "job.json", "checkpoint-5.npz", "x.partial", ".tmpAD56yJ", "checkpoints/a")
+    for name in (*logs, *others):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "deep").mkdir()
@@ -49,6 +51,14 @@ def test_what_is_wrong_with_an_artifact_is_said(tmp_path):
     assert fault(directory, "f" * 64) == "never run"
     (directory / "job.json").write_text("{}")
     assert fault(directory, "f" * 64) == "interrupted"
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../rows.json", "a/../../rows.json", ""])
+def test_a_stamp_that_names_a_file_outside_is_none(tmp_path, name):
+    directory = artifact(tmp_path)
+    stamp = {"fingerprint": "f" * 64, "outputs": {name: {"size": 3}}}
+    (directory / "stamp.json").write_text(json.dumps(stamp))
+    assert read_stamp(directory) is None
 
 
 def test_a_second_holder_waits_and_is_told_for_whom(tmp_path):

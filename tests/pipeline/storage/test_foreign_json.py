@@ -1,7 +1,9 @@
 import json
+import time
 
 import pytest
 
+from pipeline.storage import foreign_json
 from pipeline.storage.foreign_json import MOST_LEVELS, parse_json
 
 
@@ -35,3 +37,17 @@ def test_many_side_by_side_are_no_levels():
 def test_what_is_no_json_is_refused():
     with pytest.raises(ValueError, match="Expecting"):
         parse_json("[1,")
+
+
+def test_the_bytes_are_bounded(monkeypatch):
+    monkeypatch.setattr(foreign_json, "MOST_BYTES", 10)
+    assert parse_json('"12345678"') == "12345678"
+    with pytest.raises(ValueError, match="expected at most 10 bytes, found 11"):
+        parse_json('"123456789"')
+
+
+def test_a_text_without_an_end_takes_no_time_of_its_length_squared():
+    started = time.process_time()
+    with pytest.raises(ValueError, match="Unterminated string"):
+        parse_json('"' + '\\"' * 100_000)
+    assert time.process_time() - started < 5, "0.01 s on an idle machine"

@@ -50,8 +50,9 @@ def test_a_state_comes_back_with_its_moments_and_flags(jt, fresh, tmp_path):
 
 
 def test_what_is_not_this_run_s_checkpoint_is_refused(fresh, tmp_path):
-    from pipeline.models.weights import WeightsError, write_arrays
     from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
+    from pipeline.weights.arrays import write_arrays
+    from pipeline.weights.error import WeightsError
 
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, fresh(), run="a")

@@ -94,7 +94,7 @@ def test_empty_scalar_and_shared_tensors(save):
     ],
 )
 def test_other_classes_are_refused_by_name(save, value, named):
-    with pytest.raises(WeightsError, match=f"weights.pth: holds a .*{named}; only tensors") as error:
+    with pytest.raises(WeightsError, match=f"weights.pth: holds a .*{named}; only plain values") as error:
         read_torch_file(save(value))
     assert "\n" not in str(error.value)
 

@@ -109,6 +109,7 @@ def masks_of(found, numbers):
 SQUARE = rectangle(1, 1, 9, 9)
 BAD_SHAPES = {
     "line": (shape("x", SQUARE[:2], "line"), r"shape 2 \(x\): expected one of polygon, .* found 'line'"),
+    "no kind": (shape("x", SQUARE, [0]), r"shape 2 \(x\): expected one of polygon, .* found \[0\]"),
     "two corners": (
         shape("x", SQUARE[:2]),
         r"shape 2 \(x\): expected 3 points or more of a polygon, found 2",

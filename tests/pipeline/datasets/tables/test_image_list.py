@@ -79,6 +79,7 @@ ONE = "one label for each image is read, several are not"
         ("path,label\n1.png,0.5\n", r"line 2: expected a class, found the number 0\.5"),
         ("path,label\n../1.png,a\n", r"line 2: expected a path inside .*, found '\.\./1\.png'"),
         ("path,label\n/etc/1.png,a\n", r"line 2: expected a path inside .*, found '/etc/1\.png'"),
+        ("path,label\n\0.png,a\n", r"line 2: expected a path inside .*, found '\\x00\.png'"),
         ("path,label,split\n1.png,a,0\n", r"line 2: expected a split such as train, val or test, found '0'"),
         (
             "path,label\n9.png,a\n",

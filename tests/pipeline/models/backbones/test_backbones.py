@@ -123,7 +123,8 @@ def test_a_backbone_file_says_its_kind(jt, rng, tmp_path, kind):
 def test_a_file_from_before_there_were_kinds_is_a_vit(jt, tmp_path):
     from pipeline.models.backbone_file import load_backbone
     from pipeline.models.vit import VisionTransformer
-    from pipeline.models.weights import named_arrays, write_arrays
+    from pipeline.models.weights import named_arrays
+    from pipeline.weights.arrays import write_arrays
 
     network = build(base_config("vit"))
     architecture = {

@@ -36,7 +36,7 @@ def train_killed_and_resumed(name, output):
                 report(Progress(step, 6, metrics, None))
 
     steps(1, 4)
-    rewind(log, 2)
+    rewind(output, 2, said.append)
     steps(3, 6)
     assert said == []
     lines = read_metrics(log)

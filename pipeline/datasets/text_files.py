@@ -1,0 +1,16 @@
+"""Text files from elsewhere."""
+
+from pathlib import Path
+
+
+def text_of(file: Path) -> str:
+    """The text of a file in UTF-8, with or without the mark that editors on Windows write.
+
+    Raises:
+        ValueError: it is no text.
+        OSError: it cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected text in UTF-8, found other bytes ({error})") from error

@@ -1,0 +1,102 @@
+"""Artifacts read again, byte for byte, and compared with what their stamps say."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp
+from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of an artifact that is not what its stamp says."""
+
+    file: str  # relative to the artifact
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: expected {self.expected}, found {self.found}"
+
+
+def damage(directory: Path) -> list[Damage]:
+    """Files of a finished artifact that are missing or not what the stamp says; the stamp itself too.
+
+    Outputs of which an older stamp has no SHA-256 are compared by their size. An artifact without a stamp was
+    never finished, so that nothing in it is damaged.
+    """
+    if not (directory / STAMP).is_file():
+        return []
+    stamp = read_stamp(directory)
+    if stamp is None:
+        return [Damage(STAMP, "a stamp", "what cannot be read")]
+    found = []
+    values = {name: value for name, value in stamp.items() if name != "sha256"}
+    if stamp.get("sha256") not in (None, digest := _digest_of_values(values)):
+        found.append(Damage(STAMP, f"SHA-256 {stamp['sha256']}", digest))
+    for name, record in stamp["outputs"].items():
+        problem = _problem(directory / name, name, record)
+        if problem:
+            found.append(problem)
+    return found
+
+
+def mark(directory: Path, found: list[Damage]) -> bool:
+    """Write down what is damaged, so that the artifact counts as not made; waits for who is making it.
+
+    Returns:
+        Whether it was marked: not if it has been made again since.
+    """
+    with locked(directory):
+        if found != damage(directory):
+            return False
+        write_json(directory / DAMAGED, [asdict(each) for each in found])
+    return True
+
+
+def set_aside(directory: Path) -> None:
+    """Make an artifact one that is not finished, before its stage runs; the caller holds its lock.
+
+    What a killed process left half written is deleted. So are outputs that are not what they were, for a
+    stage that goes on where it was stopped does not write everything again: those of another length are
+    always found, others if the artifact was marked.
+    """
+    if (directory / DAMAGED).exists():
+        gone = [each.file for each in damage(directory)]
+    else:
+        outputs = (read_stamp(directory) or {"outputs": {}})["outputs"]
+        gone = [name for name, record in outputs.items() if _wrong_size(directory / name, record)]
+    for name in {*gone, STAMP}:
+        (directory / name).unlink(missing_ok=True)
+    for path in [path for path in directory.rglob("*") if is_leftover(path)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    (directory / DAMAGED).unlink(missing_ok=True)
+
+
+def _problem(path: Path, name: str, record: dict) -> Damage | None:
+    if wrong := _wrong_size(path, record):
+        return Damage(name, f"{record.get('size')} bytes", wrong)
+    expected = record.get("sha256")
+    if expected is None:
+        return None
+    digest = sha256_of_file(path)
+    return None if digest == expected else Damage(name, f"SHA-256 {expected}", digest)
+
+
+def _wrong_size(path: Path, record: dict) -> str | None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return "no file"
+    return None if size == record.get("size") else f"{size} bytes"
+
+
+def _digest_of_values(values: dict) -> str:
+    try:
+        return sha256_of_json(values)
+    except ValueError as error:  # NaN, which no stamp has
+        return str(error)

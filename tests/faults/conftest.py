@@ -1,0 +1,39 @@
+"""A toy project that has run, to be disturbed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.shim import compiler
+from tests.faults.trials import Bench
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory) -> Bench:
+    """With one configuration."""
+    if compiler() is None:
+        pytest.skip("no C compiler")
+    return Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3,))
+
+
+@pytest.fixture(scope="session")
+def edited_bench(tmp_path_factory) -> Bench:
+    """With two configurations, between which it is edited."""
+    if compiler() is None:
+        pytest.skip("no C compiler")
+    return Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3, 4))
+
+
+@pytest.fixture
+def record_trial(request) -> Callable[[dict, list[str]], None]:
+    """Adds a line about one trial to the file that `--record` names, if there is one."""
+    target = request.config.getoption("--record")
+
+    def record(trial: dict, problems: list[str]) -> None:
+        if target:
+            with open(Path(target), "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(trial | {"problems": problems}) + "\n")
+
+    return record

@@ -1,0 +1,51 @@
+"""Makes the n-th write of a run fail: a small library of ours is loaded before the C library."""
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("failing_calls.c")
+KINDS = ("error", "kill", "full", "torn")
+CALLS = {
+    "w": "write", "s": "sync", "r": "rename", "m": "mkdir", "u": "unlink", "l": "symlink", "t": "truncate",
+}  # fmt: skip
+_MOST = 65536  # as in the source
+
+
+class Shim:
+    """The compiled library and the counter that all processes of a run share.
+
+    Args:
+        folder: where both are put.
+        watched: folder whose files count.
+    """
+
+    def __init__(self, folder: Path, watched: Path):
+        self._library, self._counter = folder / "failing_calls.so", folder / "counter"
+        self._watched = watched
+        if not self._library.is_file():
+            command = [compiler(), "-shared", "-fPIC", "-O1", "-o", str(self._library), str(SOURCE), "-ldl"]
+            subprocess.run(command, check=True)
+
+    def environment(self, kind: str = "none", at: int = 0) -> dict[str, str]:
+        """Variables for a run whose call number `at` goes wrong; the count begins anew."""
+        self._counter.write_bytes(bytes(8 + _MOST))
+        return {
+            "LD_PRELOAD": str(self._library),
+            "FAULT_FOLDER": str(self._watched.resolve()),
+            "FAULT_COUNTER": str(self._counter),
+            "FAULT_KIND": kind,
+            "FAULT_AT": str(at),
+        }
+
+    def calls(self) -> str:
+        """A letter of `CALLS` for each call since the last `environment`, in their order."""
+        content = self._counter.read_bytes()
+        (count,) = struct.unpack_from("q", content)
+        return content[9 : 9 + count].decode()
+
+
+def compiler() -> str | None:
+    """The system's C compiler; None if there is none."""
+    return shutil.which("cc") or shutil.which("gcc")

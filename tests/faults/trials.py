@@ -1,0 +1,103 @@
+"""One disturbed run of a toy project, the run after it, and what is wrong then."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.outcomes import Outcome, differences, finished, left_processes, outcome
+from tests.faults.shim import Shim
+from tests.toy_stages.project import Project
+
+
+@dataclass
+class Bench:
+    """A toy project that has run for some configurations, with what undisturbed runs of them made.
+
+    Every trial begins with `restore`, so that one has no influence on the next.
+    """
+
+    project: Project
+    shim: Shim
+    start: Path  # copy of the results folder of a finished run
+    expected: dict[int, Outcome] = field(default_factory=dict)  # by number of epochs
+
+    @classmethod
+    def make(cls, folder: Path, epochs: tuple[int, ...] = (3,)) -> "Bench":
+        """Run a project in `folder` for each number of epochs; trials start from the first."""
+        project = Project(folder / "project")
+        project.folder.mkdir(parents=True)
+        project.write()
+        (project.folder / "results").mkdir()
+        bench = cls(project, Shim(folder, project.folder / "results"), folder / "start")
+        for number in epochs:
+            project.configure(epochs=number)
+            project.ran()
+            if number == epochs[0]:
+                shutil.copytree(project.folder / "results", bench.start, symlinks=True)
+            bench.expected[number] = outcome(project)
+        bench.restore()
+        return bench
+
+    def restore(self, *, fresh: bool = False) -> None:
+        """Put the results back as the first run left them; or as if nothing had run yet."""
+        results = self.project.folder / "results"
+        shutil.rmtree(results)
+        if fresh:
+            results.mkdir()
+        else:
+            shutil.copytree(self.start, results, symlinks=True)
+        self.project.configure(epochs=next(iter(self.expected)))
+
+    def settle(self, epochs: int | None = None, *, verify: bool = False) -> list[str]:
+        """Run the experiment undisturbed, and return all that is not as it should be.
+
+        Args:
+            verify: look for damage first, which a run alone does not see.
+        """
+        epochs = next(iter(self.expected)) if epochs is None else epochs
+        problems = [f"a process is left: {process}" for process in left_processes(self.project)]
+        self.project.configure(epochs=epochs)
+        kept = finished(self.project, self.expected[epochs])
+        if verify:
+            done = self.project.doit("run", "verify")
+            problems += _tracebacks("verify", done.stdout + done.stderr)
+        done = self.project.doit("run", "all")
+        said = done.stdout + done.stderr
+        problems += _tracebacks("the run after it", said)
+        if done.returncode:
+            return [*problems, f"the run after it failed: {said[-2000:]}"]
+        return [*problems, *differences(self.project, self.expected[epochs], kept)]
+
+
+def _tracebacks(what: str, said: str) -> list[str]:
+    return [f"{what} printed a traceback: {said[-2000:]}"] if "Traceback" in said else []
+
+
+def missing_stage(bench: Bench, link: str) -> Callable[[], None]:
+    """Restores the bench without one stage's artifact, so that a run makes that stage alone."""
+    path = bench.project.folder / "results" / next(iter(bench.expected.values())).record["artifacts"][link]
+
+    def prepare() -> None:
+        bench.restore()
+        shutil.rmtree(path)
+
+    return prepare
+
+
+def calls_of(bench: Bench, prepare: Callable[[], None]) -> str:
+    """Letters of the calls that an undisturbed run makes after `prepare`, in their order."""
+    prepare()
+    done = bench.project.doit("run", "all", variables=bench.shim.environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return bench.shim.calls()
+
+
+def failing_call(bench: Bench, prepare: Callable[[], None], kind: str, at: int) -> list[str]:
+    """A run whose call number `at` goes wrong, then an undisturbed one; what is wrong after both."""
+    prepare()
+    done = bench.project.doit("run", "all", variables=bench.shim.environment(kind, at))
+    problems = bench.settle()
+    if kind in ("error", "full"):
+        problems += _tracebacks("the disturbed run", done.stdout + done.stderr)
+    return [f"{kind} at call {at}: {problem}" for problem in problems]
