@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "toy_stages" / "toy.py"
 PROBES = ("knn", "linear", "logistic")
-NUM_STAGES = 1 + 2 * 5 + 3  # data; weights, features and probes of two arms; curves, tables, report
+NUM_STAGES = 2 + 2 * 5 + 3  # data, duplicates; weights, features, probes of two arms; curves, tables, report
 
 
 class Project:
@@ -27,8 +27,8 @@ class Project:
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()
-        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "probe")
-        for stage in ("prepare", *of_backbones, "search_train"):
+        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "pixels", "probe")
+        for stage in ("prepare", "duplicates", *of_backbones, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
         for stage in ("tables", "ablate", "search", "search_validate"):
             shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")

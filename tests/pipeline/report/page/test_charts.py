@@ -22,8 +22,11 @@ def test_an_arm_has_one_colour_in_every_figure():
         .spec["encoding"]["color"]["scale"],
     ]  # fmt: skip
     assert scales[0] == scales[1]
-    assert scales[0]["domain"] == ARMS
-    assert len(set(scales[0]["range"])) == 2
+    assert scales[0]["domain"] == ["hssl"], "the legend names what the figure shows"
+    both = charts.forest([a_line("ibot", 0.1), a_line("hssl", 0.1)], ARMS, 0.95)
+    scale = both.spec["layer"][2]["encoding"]["color"]["scale"]
+    assert scale["domain"] == ARMS
+    assert scale["range"][1:] == scales[0]["range"] != scale["range"][:1]
 
 
 def test_a_long_log_is_thinned_and_keeps_its_ends():

@@ -65,7 +65,6 @@ def test_every_figure_is_drawn_before_a_script_runs_and_can_be_drawn_again(page)
             contents.differences,
             contents.training,
             *contents.classes,
-            *contents.confusions,
             *contents.maps,
             contents.data[0].balance,
         )
