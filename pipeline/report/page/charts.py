@@ -9,6 +9,7 @@ from pipeline.report.page.figures import ARM_COLORS, Figure, Spec
 from pipeline.report.tables import Line
 
 _WIDTH = 620
+_AS_IT_IS = {"format": ".5~r"}  # of an axis; the default rounds the only tick of constant values, 0.125 to 0
 _LOSSES = "loss"
 # Beside the losses, in this order; what a method does not log is left out.
 _CURVES = {
@@ -86,7 +87,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     told = "; ".join(f"{v['arm']} {v['task']} {v['difference']:+.1f}" for v in values[:40])
     return Figure(
         "differences",
-        "Each arm minus what it is compared with, in its task's headline metric, and the "
+        "Each arm but the floors minus what it is compared with, in its task's headline metric, and the "
         f"{100 * confidence:g} % interval over test images. Right of the dashed line is more.",
         f"Differences in percentage points: {told}",
         spec,
@@ -131,7 +132,7 @@ def training_curves(logs: Mapping[str, list[dict[str, float]]], arms: Sequence[s
                     "type": "quantitative",
                     "title": None,
                     "scale": {"zero": False},
-                    "axis": {"format": ".4~r"},  # the default rounds the only tick of a constant to "0"
+                    "axis": _AS_IT_IS,
                 },
                 "color": _by_arm(arms, values),
                 "detail": {"field": "run"},
@@ -174,7 +175,12 @@ def sweep(
         "mark": {"type": "line", "point": True},
         "encoding": {
             "x": {"field": x, "type": "quantitative", "scale": scale},
-            "y": {"field": "top-1 (%)", "type": "quantitative", "scale": {"zero": False}},
+            "y": {
+                "field": "top-1 (%)",
+                "type": "quantitative",
+                "scale": {"zero": False},
+                "axis": _AS_IT_IS,
+            },
             "color": _by_arm(arms, values),
             "detail": {"field": "run"},
             "tooltip": [{"field": "run"}, {"field": x}, _number("top-1 (%)")],
@@ -315,15 +321,17 @@ def class_balance(values: list[dict[str, Any]], unit: str) -> Figure | None:
     if not values:
         return None
     order = list(dict.fromkeys(value["class"] for value in values))
+    splits = ["train", "val", "test"]
     spec = {
-        "data": {"values": values},
+        "data": {"values": [value | {"place": splits.index(value["split"])} for value in values]},
         "width": _WIDTH - 180,
         "height": {"step": 16},
         "mark": "bar",
         "encoding": {
             "y": {"field": "class", "type": "nominal", "sort": order, "title": None},
             "x": {"field": "count", "type": "quantitative", "title": unit},
-            "color": {"field": "split", "type": "nominal", "sort": ["train", "val", "test"], "title": None},
+            "color": {"field": "split", "type": "nominal", "sort": splits, "title": None},
+            "order": {"field": "place"},  # within a bar as in the legend
             "tooltip": [{"field": "class"}, {"field": "split"}, {"field": "count"}],
         },
     }

@@ -120,7 +120,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), arms, config),
-        differences=charts.forest(headlines(lines), arms, config.confidence),
+        differences=charts.forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=charts.training_curves(
             {_title(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}, arms
         ),
@@ -165,6 +165,11 @@ def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[
         OverviewRow(task, metric, [of.get(arm) for arm in arms], [of.get(arm) for arm in config.subjects])
         for (task, metric), of in found.items()
     ]
+
+
+def _without_floors(lines: list[Line], config: TablesConfig) -> list[Line]:
+    """Floors lie far away: on their scale the differences between pretrainings could not be read."""
+    return [line for line in lines if line["arm"] not in config.floors]
 
 
 def _compared(made: list[Run], config: TablesConfig) -> list[Run]:

@@ -75,7 +75,7 @@ function confusionGrid(matrix) {
       const label = name + " as " + names[j] + ": " + images(count) + ", " + share.toFixed(1) + " % of the class";
       const cell = element("td", { role: "gridcell", tabindex: "-1", "aria-selected": "false", "aria-label": label, title: label }, count ? String(count) : "");
       // Between these shades neither black nor white letters can be read.
-      if (count) cell.style.background = "rgb(11 79 138 / " + (share < 50 ? 4 + share : 65 + 0.7 * (share - 50)) + "%)";
+      if (count) cell.style.background = "rgb(var(--shade) / " + (share < 50 ? 4 + share : 70 + 0.6 * (share - 50)) + "%)";
       if (share >= 50) cell.className = "deep";
       cell.addEventListener("click", () => { enter(i, j); show(i, j); });
       cell.addEventListener("keydown", (event) => {
