@@ -19,6 +19,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder, self.runs = folder, folder / "runs.txt"
+        self.errors = folder / "errors.txt"  # what a run that hangs says on standard error
 
     def write(self) -> None:
         """Write the files of a project that has never run."""
@@ -68,10 +69,11 @@ class Project:
         """Start doit, wait until `stage` hangs, and return doit and the pids of the stage and its child."""
         pids = Path(f"{self.runs}.pids")
         pids.unlink(missing_ok=True)
-        process = subprocess.Popen(
-            self.command("run", "all", "experiment=my.toml"), cwd=self.folder,
-            env=self.environment(f"{stage}:hang"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with open(self.errors, "w") as errors:
+            process = subprocess.Popen(
+                self.command("run", "all", "experiment=my.toml"), cwd=self.folder,
+                env=self.environment(f"{stage}:hang"), stdout=subprocess.DEVNULL, stderr=errors,
+            )  # fmt: skip
         wait_for(pids.is_file)
         return process, [int(pid) for pid in pids.read_text().split()]
 
