@@ -36,6 +36,12 @@ def test_tables_pictures_links_and_record(project):
     assert len(record["artifacts"]) == NUM_STAGES
 
 
+def test_the_report_alone_says_where_its_page_is(project):
+    done = project.doit("run", "report")
+    assert done.returncode == 0, done.stderr
+    assert f"the page: {project.folder / 'results' / 'my' / 'report.html'}" in done.stdout
+
+
 def test_a_stage_can_be_forced(project):
     assert sorted(project.ran("run", "-s", "-a", "knn:hssl-seed0")) == ["knn:hssl-seed0"]
     assert sorted(project.ran("run", "-s", "-a", "knn")) == [

@@ -87,7 +87,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     told = "; ".join(f"{v['arm']} {v['task']} {v['difference']:+.1f}" for v in values[:40])
     return Figure(
         "differences",
-        "Each arm but the floors minus what it is compared with, in its task's headline metric, and the "
+        "Each arm, floors left out, minus what it is compared with, in its task's headline metric, and the "
         f"{100 * confidence:g} % interval over test images. Right of the dashed line is more.",
         f"Differences in percentage points: {told}",
         spec,
@@ -208,16 +208,13 @@ def precision_recall(
     spec = {
         "data": {
             "values": [
-                value | {name: round(100 * value[name], 2) for name in ("recall", "precision")}
+                value
+                | {name: round(100 * value[name], 2) for name in ("recall", "precision")}
+                | {"IoU": f"IoU {value['IoU']}"}
                 for value in values
             ]
         },
-        "facet": {
-            "field": "IoU",
-            "type": "nominal",
-            "header": {"labelExpr": "'IoU ' + datum.label"},
-            "title": None,
-        },
+        "facet": {"field": "IoU", "type": "nominal", "title": None},
         "columns": 2,
         "spec": {
             "width": 260,

@@ -104,6 +104,18 @@ def test_a_cell_of_a_confusion_shows_its_images_by_mouse_and_by_keyboard(opened)
     assert noted == []
 
 
+def test_axe_finds_nothing(opened):
+    """Roles, names, contrast, order of headings: the rules of axe-core."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    page, _, _ = opened
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.locator(".grid [role=gridcell]").nth(1).click()
+    found = axe.Axe().run(page).response["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == []
+
+
 def test_names_are_shown_as_they_are(opened):
     page, _, _ = opened
     assert NASTY in page.text_content("#data h3")
