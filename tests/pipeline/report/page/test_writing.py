@@ -114,5 +114,11 @@ def test_a_page_that_nobody_could_open_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "report.html").exists()
 
 
+def test_a_file_name_that_is_no_text_is_shown_as_its_bytes():
+    contents = drawn_contents()
+    contents.sentences = ["caf\udce9.png"]  # as Python reads a name in Latin-1
+    assert "caf\\udce9.png" in writing.page_text(contents)
+
+
 def test_a_thumbnail_keeps_its_proportions():
     assert picture_size(an_image()) == (48, 32)
