@@ -63,7 +63,7 @@ def find_duplicates(
         alike = [pair for pair in alike if pair[0] not in equal]
         if equal or alike:
             parts.append({"parts": [first, second], "equal": len(equal), "alike": len(alike)})
-        kept = [(row, other, 1.0) for row, other in [*equal.items()]]
+        kept = [(row, other, 1.0) for row, other in equal.items()]
         for kind, found in (("equal", kept), ("alike", sorted(alike, key=lambda pair: -pair[2]))):
             pairs += [
                 {"parts": [first, second], "kind": kind, "rows": [row, other], "similarity": round(value, 4)}

@@ -101,7 +101,8 @@ def _twice(dataset: PreparedDataset, found: Mapping[str, Any]) -> dict[str, Any]
 def _words(entry: Mapping[str, Any]) -> str:
     first, second = entry["parts"]
     told = [f"{entry[kind]} {kind}" for kind in ("equal", "alike") if entry[kind]]
-    return f"{first} images that are there again in {second}: {', '.join(told)}"
+    where = f"within {first}" if first == second else f"{first} images that are in {second} too"
+    return f"{where}: {', '.join(told)}"
 
 
 def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> Twice:

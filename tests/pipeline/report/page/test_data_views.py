@@ -42,7 +42,7 @@ def test_pairs_are_shown_with_their_parts_and_classes(artifacts):
     _, prepared, duplicates = artifacts
     data = data_summary(prepared, duplicates)
     assert data.counts == {"train": 3, "val": 0, "test": 3}
-    assert data.doubles == ["test images that are there again in train: 1 equal"]
+    assert data.doubles == ["test images that are in train too: 1 equal"]
     (pair,) = data.pairs
     assert [(each["path"], each["part"], each["class"]) for each in pair.images] == [
         ("test/b/copy.png", "test", "b"), ("train/a/0.png", "train", "a"),
