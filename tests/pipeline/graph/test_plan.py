@@ -113,6 +113,13 @@ def test_a_changed_option_is_named_with_both_values_and_time_scales_with_work(ma
     )
 
 
+def test_a_long_text_that_differs_where_it_is_cut_off_is_one_line(make):
+    finish(make())
+    steps = {step.label: step for step in plan(make(knn={"temperature": 0.1}))}
+    assert "settings changed" in steps["report"].reasons
+    assert not [reason for reason in steps["report"].reasons if "\n" in reason]
+
+
 def test_a_stage_that_is_being_made_is_told_from_one_that_was_interrupted(make):
     graph = make()
     finish(graph)
