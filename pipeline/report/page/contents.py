@@ -300,7 +300,7 @@ def _neighbours(features: dict[Run, FeatureSet], dataset: PreparedDataset) -> di
 def _seconds(runs: list[Run]) -> list[tuple[str, int, float]]:
     """Of every stage: how many runs, and their seconds together."""
     totals: dict[str, list[float]] = defaultdict(list)
-    for run in runs:
+    for run in {run.directory: run for run in runs}.values():  # seeds may share what no seed changes
         totals[run.stage].append((read_stamp(run.directory) or {}).get("seconds", 0.0))
     return [(stage, len(seconds), sum(seconds)) for stage, seconds in totals.items()]
 
