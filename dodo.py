@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from pipeline.graph.command_options import OPTIONS, refuse_unknown  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
-from pipeline.graph.publishing import link_pictures, tables_of_studies  # noqa: E402
+from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal, run_in_group  # noqa: E402
@@ -38,7 +38,7 @@ DOIT_CONFIG = {
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
-    "reporter": StageReporter.of(EXPERIMENT.name, {*PROJECT.by_label}, tables_of_studies(PROJECT.folder)),
+    "reporter": StageReporter.of(EXPERIMENT.name, {*PROJECT.by_label}, shown_after(PROJECT.folder)),
 }
 
 

@@ -81,6 +81,8 @@ def _arms() -> list[str]:
             arm.method + ("" if arm.patch_loss else ", without its patch loss")
             if arm.pretrained
             else "nothing: random weights"
+            if arm.network
+            else "no network: pixels are the features, of k-NN alone"
         )
         alone = f"`{arm.alone}`, else `baseline`" if arm.alone else "`baseline`"
         lines.append(f"| `{name}` | {method} | {'yes' if arm.auxiliary else ''} | {alone} |")

@@ -5,9 +5,11 @@ from pathlib import Path
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.graph.stage_runner import serve
+from pipeline.report.duplicates import DUPLICATES, cautions
 from pipeline.report.rows import libraries_of, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
+from pipeline.storage.files import read_json
 from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics
 
@@ -15,17 +17,21 @@ from pipeline.training.metrics_log import METRICS, read_metrics
 def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
     """Write table.{md,csv,tex,json,txt} from the rows of every probe of every arm at every seed.
 
-    Of a pretraining only the steps are read.
+    Of a pretraining only the steps are read, of the search for duplicates what it cautions of.
     """
-    rows, made_with, num_steps = [], set(), {}
+    rows, made_with, num_steps, doubts = [], set(), {}, []
     for made in runs:
+        if made.stage == "duplicates":
+            doubts += cautions(read_json(made.directory / DUPLICATES))
+            continue
         if made.stage == "pretrain":
             logged = read_metrics(made.directory / METRICS)
             num_steps |= {made.key.arm: logged[-1]["step"]} if logged else {}
             continue
         rows += read_rows(made.directory, arm=made.key.arm, seed=made.key.seed)
         made_with |= libraries_of(made.directory)
-    write_tables(output, table_lines(rows, config, num_steps), config, made_with=sorted(made_with))
+    lines = table_lines(rows, config, num_steps)
+    write_tables(output, lines, config, made_with=sorted(made_with), cautions=[*dict.fromkeys(doubts)])
 
 
 if __name__ == "__main__":

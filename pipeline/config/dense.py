@@ -98,6 +98,13 @@ class SegmentConfig(Section):
     num_pictures: NonNegativeInt
 
 
+class PositionConfig(Section):
+    """The floor of segmentation: a class for each position, whatever the image shows."""
+
+    # Task of the tables, such as "clusters" -> resamples, as many as its other arms have.
+    num_bootstrap: dict[str, PositiveInt]
+
+
 class DetectViewConfig(Section):
     """Sizes, in pixels, of the images that detection trains and tests on."""
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
+from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -22,6 +23,8 @@ from pipeline.config.section import NonNegativeInt, Section, with_sections
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
+    PixelsConfig,
+    PixelsSection,
     PretrainConfig,
     RuntimeConfig,
     ScheduleConfig,
@@ -34,6 +37,7 @@ from pipeline.evaluate.probes.settings import SECTIONS
 from pipeline.pretrain.methods.settings import ARMS, METHODS, Arm
 
 _FOLDERS_OF_RESULTS = ("artifacts", "compare", "loggers")  # in results/, beside the experiments
+POSITION = "position"  # the floor of segmentation, an arm of the tables that no experiment lists
 
 
 class _Compared(Section):
@@ -66,6 +70,7 @@ class _Pretrained(with_sections(_Compared, METHODS)):
     start: StartConfig | None = None  # a checkpoint: of the only pretrained arm and seed
     weights: dict[ArmName, ForeignConfig] = Field(default={})  # arms made of other projects' weights, by name
     features: FeaturesConfig = FeaturesConfig()
+    pixels: PixelsSection = PixelsSection()  # of the arm `pixels`
 
 
 class Experiment(with_sections(_Pretrained, SECTIONS)):
@@ -80,6 +85,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
     ablate: AblateSection | None = None
     search: SearchSection = SearchSection()
+    duplicates: DuplicatesConfig = DuplicatesConfig()
     tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
 
@@ -106,12 +112,18 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
 
     @model_validator(mode="after")
     def _known_arms(self) -> "Experiment":
-        taken = [name for name in self.weights if name in (*ARMS, "start")]
+        taken = [name for name in self.weights if name in (*ARMS, "start", POSITION)]
         if taken:
             raise ValueError(f"weights.{taken[0]}: that name is taken; give it another")
         unknown = [arm for arm in self.arms if arm not in (*ARMS, *self.weights)]
         if unknown:
             raise ValueError(f"unknown arms {unknown}; choose from {[*ARMS, *self.weights]}")
+        return self
+
+    @model_validator(mode="after")
+    def _baseline_is_a_network(self) -> "Experiment":
+        if self.baseline in ARMS and not ARMS[self.baseline].network:
+            raise ValueError(f"baseline {self.baseline!r} is a floor without a network; choose another arm")
         return self
 
     @model_validator(mode="after")
@@ -214,6 +226,16 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     def initialize_config(self, seed: int) -> InitializeConfig:
         """Settings of the stage that draws random weights."""
         return InitializeConfig(backbone=self.backbone, normalization=self.data.normalization, seed=seed)
+
+    def pixels_config(self) -> PixelsConfig:
+        """Settings of the stage that takes pixels for features: the part of the image that networks see."""
+        side = min(self.pixels.side, self.features.crop_size)
+        return PixelsConfig(
+            resize=max(side, round(side * self.features.resize / self.features.crop_size)),
+            side=side,
+            normalization=self.data.normalization,
+            batch_size=self.features.batch_size,
+        )
 
     def pretrain_config(self, arm: str, seed: int) -> PretrainConfig:
         """Settings of one pretraining; the arms differ only in what `ARMS` states."""

@@ -221,3 +221,19 @@ class FeaturesConfig(Section):
     num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks are kept
     weights: Literal["teacher", "student"] = "teacher"  # the network that is probed
     batch_size: PositiveInt = 64
+
+
+class PixelsSection(Section):
+    """The arm `pixels`: a small picture of every image, in place of what a network makes of it."""
+
+    # Pixels of its side, at most `features.crop_size`. 16 x 16 are 768 numbers, as many as of a ViT-B.
+    side: PositiveInt = 16
+
+
+class PixelsConfig(Section):
+    """Resize, centre crop, normalise."""
+
+    resize: PositiveInt  # pixels, short side, bicubic
+    side: PositiveInt  # pixels, central
+    normalization: Literal["imagenet", "dataset"]
+    batch_size: PositiveInt  # images read at once

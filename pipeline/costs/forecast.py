@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
+from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.config.finetune import FinetuneConfig
-from pipeline.config.stages import FeaturesConfig, PretrainConfig
+from pipeline.config.stages import FeaturesConfig, PixelsConfig, PretrainConfig
 from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
 from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
@@ -37,6 +38,9 @@ DRAWN_PIXEL_SECONDS = {"patches": 7.7e-7, "mosaics": 1.5e-6, "objects": 2.1e-6}
 READ_IMAGE_SECONDS = 1.5e-3  # of one core, to read, crop and hand over an image of 32 pixels
 READ_PIXEL_SECONDS = 4e-8  # likewise, per pixel: 128 files of 500 x 375 pixels a second, see docs/speed.md
 NEIGHBOUR_SECONDS = 4e-8  # k-NN, per query and image of the bank, without the matrix product
+SMALL_IMAGE_SECONDS = 2e-4  # `duplicates`: to make an image of 32 to 96 px small
+SMALL_PIXELS = 256  # and how small
+LABEL_MAP_SECONDS = 3e-4  # `position`: to read and count a label map of 64 x 64 px
 SWEEP_SHARE = 0.4  # share of the rate of matrix products that the sweep of the linear probe reaches
 ITERATION_SECONDS = 1e-3  # an iteration of logistic regression, however small
 ITERATION_PRODUCT_SECONDS = 1.5e-9  # and what it takes more for each image x channel x class
@@ -115,10 +119,28 @@ def features_seconds(
     return START_SECONDS + images.all * (encoded + machine.reading_seconds(config.resize**2))
 
 
-def knn_seconds(backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+def pixels_seconds(config: PixelsConfig, images: Images, machine: Machine) -> float:
+    """Seconds to read all images and to make them small."""
+    return PROBE_SECONDS + images.all * machine.reading_seconds(config.resize**2)
+
+
+def duplicates_seconds(config: DuplicatesConfig, images: Images, machine: Machine) -> float:
+    """Seconds to make the images small, and to compare each with each."""
+    compared = min(images.all, config.max_images)
+    products = search_operations(compared, compared, SMALL_PIXELS) / (SHARE * machine.rate)
+    pairs = compared**2 * NEIGHBOUR_SECONDS + products
+    return PROBE_SECONDS + compared * SMALL_IMAGE_SECONDS + pairs
+
+
+def position_seconds(images: Images) -> float:
+    """Seconds to read the label maps of the training and the test images."""
+    return PROBE_SECONDS + (images.train + images.test) * LABEL_MAP_SECONDS
+
+
+def knn_seconds(dim: int, images: Images, machine: Machine) -> float:
     """Seconds to find the neighbours of every validation and test image among the training images."""
     queries = images.val + images.test
-    products = search_operations(queries, images.train, backbone.dim) / (SHARE * machine.rate)
+    products = search_operations(queries, images.train, dim) / (SHARE * machine.rate)
     return PROBE_SECONDS + queries * images.train * NEIGHBOUR_SECONDS + products
 
 

@@ -10,6 +10,14 @@ import numpy as np
 from pipeline.config.dense import DetectConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.pictures import Drawn, Sample, draw_samples
+from pipeline.detection.samples import (
+    MOST_SAMPLES,
+    SAMPLES,
+    DetectedSample,
+    best_detections,
+    share_found,
+    write_samples,
+)
 from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
 from pipeline.evaluate.overlays import samples
 from pipeline.report.intervals.resamples import resample_counts
@@ -17,6 +25,7 @@ from pipeline.report.labelled_images import without_images
 from pipeline.report.measures import Measure, TestImages, write_measures
 from pipeline.storage.files import write_csv, write_text
 
+CURVES = "precision_recall.csv"
 _KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours
 
 
@@ -62,7 +71,8 @@ def write_outcome(
 ) -> None:
     """Score the detections in the test images, and write the result files.
 
-    Files: rows.json and replicates.npz, coco_results.json, per_class.csv, overlay.png.
+    Files: rows.json and replicates.npz, coco_results.json, per_class.csv, precision_recall.csv, overlay.png,
+    and samples.json with the detections in some images.
     """
     rows = dataset.indices("test")
     kept = list(detections)
@@ -75,6 +85,9 @@ def write_outcome(
         if masks or kind == "bbox"
     }
     _write_per_class(output / "per_class.csv", dataset, rows, scored)
+    _write_curves(output / CURVES, scored)
+    of_samples = [_kept(dataset, int(rows[i]), kept[i]) for i in samples(np.arange(len(rows)), MOST_SAMPLES)]
+    write_samples(output / SAMPLES, of_samples)
     shown = samples(np.arange(len(rows)), config.num_pictures)
     if len(shown):
         pictures = [_sample(dataset, int(rows[place]), kept[place]) for place in shown]
@@ -116,6 +129,23 @@ def _write_per_class(
     ]
     header = ["class", "num_objects", *(f"{name}_ap" for name in scored)]
     write_csv(path, [header, *zip(dataset.class_names, num_objects.tolist(), *columns, strict=True)])
+
+
+def _write_curves(path: Path, scored: dict[str, AveragePrecision]) -> None:
+    """Write the mean precision over classes at each recall, of boxes and of masks, at IoU 0.5 and 0.75."""
+    lines = [
+        (name, iou, f"{recall:.2f}", f"{precision:.6f}")
+        for name, score in scored.items()
+        for iou, curve in score.curves.items()
+        for recall, precision in zip(np.linspace(0, 1, len(curve)), curve.tolist(), strict=True)
+    ]
+    write_csv(path, [("kind", "iou", "recall", "precision"), *lines])
+
+
+def _kept(dataset: PreparedDataset, row: int, found: Detections) -> DetectedSample:
+    truth = dataset.objects(row)
+    best = best_detections(found, int(np.count_nonzero(~truth.crowd)))
+    return DetectedSample(row, share_found(truth, best), best)
 
 
 def _sample(dataset: PreparedDataset, row: int, found: Detections) -> Sample:

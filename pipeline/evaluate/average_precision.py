@@ -27,6 +27,8 @@ METRICS = (
     "ar_large",
 )
 
+_CURVES = (0.5, 0.75)  # IoU of the precision-recall curves
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
@@ -45,6 +47,8 @@ class AveragePrecision:
     metrics: dict[str, float]  # METRICS
     per_class: np.ndarray  # (K,) float64: AP of each class
     replicates: dict[str, np.ndarray] = field(default_factory=dict)  # ap, ap50, ap75: (R,) float64
+    # IoU -> mean precision over classes with objects, at the recalls 0, 0.01, ... 1: (101,) float64.
+    curves: dict[float, np.ndarray] = field(default_factory=dict)
 
 
 def coco_results(
@@ -142,10 +146,14 @@ def evaluate_ap(
     evaluator = _evaluated(truth, results, kind)
     precision = evaluator.eval["precision"][:, :, :, 0, -1].mean(axis=(0, 1))  # (K,) in the order of ids
     order = np.argsort(np.argsort(category_ids(dataset)))
+    every = evaluator.eval["precision"][:, :, precision > -1, 0, -1]  # (T, 101, classes with objects)
+    thresholds = evaluator.params.iouThrs
+    curves = {iou: every[np.argmin(np.abs(thresholds - iou))].mean(axis=1) for iou in _CURVES if every.size}
     return AveragePrecision(
         metrics={name: _or_nan(value) for name, value in zip(METRICS, evaluator.stats, strict=True)},
         per_class=np.where(precision > -1, precision, np.nan)[order],
         replicates={} if counts is None else _replicates(evaluator, truth, results, counts),
+        curves=curves,
     )
 
 

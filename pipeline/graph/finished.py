@@ -112,6 +112,8 @@ class Finished:
         if arm not in self.experiment.arms:
             known = ", ".join(self.experiment.arms)
             raise NotMade(f"arm={arm}: expected an arm of {self.experiment.name} ({known})")
+        if not self.experiment.arm(arm).network:
+            raise NotMade(f"arm={arm}: there is no network, the pixels themselves are its features")
 
     def _artifact(self, node: Node) -> Path:
         directory = self.results / self.experiment.name / "artifacts" / node.link

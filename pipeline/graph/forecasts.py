@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
-from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
+from pipeline.config.dense import DenseProbeConfig, DetectConfig, PositionConfig, SegmentConfig
+from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
+    PixelsConfig,
     PretrainConfig,
     RuntimeConfig,
 )
@@ -26,7 +28,7 @@ from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
 
 _BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect")
-_OF_A_BACKBONE = (*_BY_JITTOR, "knn", "linear", "logistic")
+_OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", "logistic")
 
 
 class Forecasts:
@@ -79,16 +81,24 @@ class Forecasts:
             case DenseProbeConfig():
                 return self._dense_probe_seconds(node)
         images = self._images(node)
-        if images is None or node.stage not in _OF_A_BACKBONE:
+        if images is None or node.stage not in _OF_IMAGES:
             return None
-        machine, backbone = self._machine(node), _backbone(node)
+        machine = self._machine(node)
         match config := node.config:
+            case DuplicatesConfig():
+                return forecast.duplicates_seconds(config, images, machine)
+            case PositionConfig():
+                return forecast.position_seconds(images)
+            case PixelsConfig():
+                return forecast.pixels_seconds(config, images, machine)
+            case KnnConfig():
+                return forecast.knn_seconds(_channels(node.inputs["features"]), images, machine)
+        backbone = _backbone(node)
+        match config:
             case PretrainConfig() if is_counted(config):
                 return forecast.pretrain_seconds(config, images, machine)
             case FeaturesConfig():
                 return forecast.features_seconds(config, backbone, images, machine)
-            case KnnConfig():
-                return forecast.knn_seconds(backbone, images, machine)
             case LinearConfig():
                 return forecast.linear_seconds(config, backbone, images, machine)
             case LogisticConfig():
@@ -151,6 +161,11 @@ class Forecasts:
         if summary is None:
             return forecast.drawn_images(data.config, len(PHOTOGRAPHS))
         return Images(**summary["counts"], num_classes=len(summary["class_names"]))
+
+
+def _channels(features: Node) -> int:
+    """Numbers for each image, of a base or of pixels."""
+    return 3 * features.config.side**2 if features.stage == "pixels" else _backbone(features).dim
 
 
 def _backbone(node: Node) -> BackboneConfig:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.data import DataConfig
-from pipeline.config.experiment import Experiment
+from pipeline.config.dense import PositionConfig
+from pipeline.config.experiment import POSITION, Experiment
 from pipeline.config.finetune import SubsetConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.section import Section
@@ -23,11 +24,14 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "pretrain": "Pretrain a backbone (seconds to days; goes on where it was stopped)",
     "curves": "Draw the course of a pretraining, and note how far base and head are apart",
     "features": "Compute frozen features of every image",
+    "pixels": "Take the pixels of every image for features, the floor of k-NN",
     **{name: probe.title for name, probe in PROBES.items()},
     "finetune": "Fine-tune whole backbones for classification",
     "dense_probe": "Probe patch features: clusters, k-NN, objects found (no network is trained)",
+    "position": "Segment by position alone, the floor of segmentation",
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
+    "duplicates": "Find images that are there twice, above all in training and test",
     "tables": "Collect the rows into result tables",
     "report": "Put tables, curves, pictures and features into one page",
     # No part of `all`:
@@ -36,6 +40,9 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "search": "Choose an auxiliary head: rank the candidates, write the chosen one",
     "search-validate": "Train every candidate alone: does the search's ranking hold?",
 }
+# The probes whose protocol fits pixels. The others are made for the tokens of a network, of few channels.
+_OF_PIXELS = ("knn",)
+PATCH_TASKS = ("patch-linear", "patch-knn", "clusters")  # of `dense_probe`, on label maps
 STUDIES = "studies"
 GROUPS = STAGES | {STUDIES: "Train and probe what only `ablate` or `search-validate` compares"}
 
@@ -113,7 +120,7 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
             encoder_work(experiment, experiment.features.crop_size),
         )
         for key, backbone in backbones.items()
-    }
+    } | _pixels(experiment, images)
     classified = _classified(experiment, images)
     subsets = _subsets(experiment, images, classified)
     probes = _probes(experiment, features, subsets) | _classifiers(experiment, backbones, classified, subsets)
@@ -122,21 +129,26 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
         for task, section in (("segmentation", experiment.segmentation), ("detection", experiment.detection))
         if section is not None
     }
-    probes |= _dense_probes(experiment, backbones, annotated)
+    probes |= _dense_probes(experiment, backbones, annotated) | _position(experiment, annotated)
     curves = _curves(experiment, images, backbones)
     probes |= {("curves", key): node for key, node in curves.items() if node.config.auxiliary_head}
     for stage, task in (("segment", "segmentation"), ("detect", "detection")):
         if task in annotated:
             probes |= _finetunings(experiment, stage, task, backbones, annotated[task])
+    prepared = list(dict.fromkeys([images, classified, *annotated.values()]))
+    doubles = {("duplicates", data.key): _duplicates(experiment, data) for data in prepared}
     trained = {(node.stage, key): node for key, node in backbones.items() if node.stage == "pretrain"}
     tables = Node(
-        "tables", RunKey(), _tables_config(experiment), runtime=experiment.runtime, runs=trained | probes
+        "tables",
+        RunKey(),
+        _tables_config(experiment),
+        runtime=experiment.runtime,
+        runs=trained | probes | doubles,
     )
-    prepared = dict.fromkeys([images, classified, *annotated.values()])
     starts = [node.inputs["start"] for node in backbones.values() if "start" in node.inputs]
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
-    report = _report(experiment, tables, prepared, backbones, features, probes)
-    nodes = [*prepared, *starts, *made, tables, report]
+    report = _report(experiment, tables, prepared, backbones, features, probes | doubles)
+    nodes = [*prepared, *starts, *made, *doubles.values(), tables, report]
     return list(dict.fromkeys(nodes))
 
 
@@ -151,9 +163,14 @@ def _prepared(purpose: str, data: DataConfig, experiment: Experiment) -> Node:
     return Node("prepare", RunKey(data=purpose), data, runtime=experiment.runtime)
 
 
+def _duplicates(experiment: Experiment, data: Node) -> Node:
+    return Node("duplicates", data.key, experiment.duplicates, {"data": data}, experiment.runtime)
+
+
 def _backbones(experiment: Experiment, images: Node) -> Backbones:
     """The node that makes each backbone; those that are not pretrained here come first."""
-    runs = [RunKey(arm=arm, seed=seed) for seed in experiment.seeds for arm in experiment.arms]
+    arms = [arm for arm in experiment.arms if experiment.arm(arm).network]
+    runs = [RunKey(arm=arm, seed=seed) for seed in experiment.seeds for arm in arms]
     nodes, foreign, inputs = {}, {}, {"data": images} | start_inputs(experiment)
     for key in sorted(runs, key=lambda run: experiment.arm(run.arm).pretrained):
         if key.arm in experiment.weights:
@@ -166,6 +183,16 @@ def _backbones(experiment: Experiment, images: Node) -> Backbones:
             stage, config, work = "initialize", experiment.initialize_config(key.seed), 1.0
             read = {"data": images}
         nodes[key] = Node(stage, key, config, read, experiment.runtime, work)
+    return nodes
+
+
+def _pixels(experiment: Experiment, images: Node) -> Backbones:
+    """The node that takes pixels for features; the same one for every seed."""
+    arms = [arm for arm in experiment.arms if not experiment.arm(arm).network]
+    config, nodes = experiment.pixels_config(), {}
+    for arm in arms:
+        node = Node("pixels", RunKey(), config, {"data": images}, experiment.runtime)
+        nodes |= {RunKey(arm=arm, seed=seed): node for seed in experiment.seeds}
     return nodes
 
 
@@ -216,6 +243,8 @@ def _probes(experiment: Experiment, features: dict[RunKey, Node], subsets: Subse
     for stage, probe in PROBES.items():
         for share in experiment.label_shares if probe.of_label_shares else (1.0,):
             for backbone, of in features.items():
+                if of.stage == "pixels" and stage not in _OF_PIXELS:
+                    continue
                 key, labels = _with_labels(backbone, of.inputs["data"], share, subsets)
                 section, inputs = getattr(experiment, stage), {"features": of, **labels}
                 nodes[stage, key] = Node(stage, key, section, inputs, experiment.runtime)
@@ -269,6 +298,19 @@ def _dense_probes(experiment: Experiment, backbones: Backbones, annotated: dict[
     }
 
 
+def _position(experiment: Experiment, annotated: dict[str, Node]) -> Collected:
+    """The node that segments by position alone, for every task of segmentation and every seed."""
+    if "segmentation" not in annotated:
+        return {}
+    section = experiment.segmentation
+    resamples = {f"segment-{run}": section.num_bootstrap for run in section.runs}
+    if experiment.dense_probe is not None:
+        resamples |= dict.fromkeys(PATCH_TASKS, experiment.dense_probe.num_bootstrap)
+    config = PositionConfig(num_bootstrap=resamples)
+    node = Node(POSITION, RunKey(), config, {"data": annotated["segmentation"]}, experiment.runtime)
+    return {(POSITION, RunKey(arm=POSITION, seed=seed)): node for seed in experiment.seeds}
+
+
 def _finetunings(
     experiment: Experiment, stage: str, task: str, backbones: Backbones, data: Node
 ) -> Collected:
@@ -303,6 +345,8 @@ def _report(
 def _tables_config(experiment: Experiment) -> TablesConfig:
     arms = experiment.arms
     methods = {arm: experiment.arm(arm) for arm in arms}
+    floors = [arm for arm in arms if not methods[arm].pretrained and arm not in experiment.weights]
+    position = (POSITION,) if experiment.segmentation is not None else ()
     alone = {
         arm: method.alone
         for arm, method in methods.items()
@@ -310,10 +354,10 @@ def _tables_config(experiment: Experiment) -> TablesConfig:
     }
     return TablesConfig(
         experiment=experiment.name,
-        arms=experiment.arms,
+        arms=(*arms, *position),
         baseline=experiment.baseline,
         alone=alone,
-        floors=tuple(arm for arm in arms if not methods[arm].pretrained and arm not in experiment.weights),
+        floors=(*floors, *position),
         subjects=tuple(arm for arm in arms if methods[arm].auxiliary and arm != experiment.baseline),
         **dict(experiment.tables),
     )

@@ -106,7 +106,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
 
     def differences(stamp: dict[str, Any]) -> list[str]:
         found = [
-            f"{key} {_short(old)} -> {_short(new)}" for key, old, new in _changes(stamp["config"], config)
+            _changed(key, _short(old), _short(new)) for key, old, new in _changes(stamp["config"], config)
         ]
         if stamp["code"] != code:
             found.append("its code changed")
@@ -143,8 +143,13 @@ def _changes(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
     return [] if old == new else [(path, old, new)]
 
 
+def _changed(key: str, old: str, new: str) -> str:
+    # Long texts, as the settings that a report shows, may differ where they are cut off.
+    return f"{key} changed" if old == new else f"{key} {old} -> {new}"
+
+
 def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
+    text = "none" if value is None else " ".join(str(value).split())
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

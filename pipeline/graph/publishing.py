@@ -52,9 +52,10 @@ def is_published(stage: str, artifact: Path, folder: Path, argument: str, *, nam
     )
 
 
-def tables_of_studies(folder: Path) -> dict[str, Path]:
-    """Stage -> the table to show after `doit run <stage>`; `all` shows the experiment's own table."""
-    return {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
+def shown_after(folder: Path) -> dict[str, Path]:
+    """Stage -> the table or page that `doit run <stage>` ends with; `all` shows its own."""
+    files = {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
+    return files | {"report": folder / PUBLISHED["report"]}
 
 
 def _for_people(stage: str, artifact: Path, folder: Path, argument: str, name: str) -> dict[str, bytes]:

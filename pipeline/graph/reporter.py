@@ -13,12 +13,12 @@ class StageReporter:
     desc = "numbers the stages and shows how long each took"
     experiment: ClassVar[str] = ""
     stages: ClassVar[frozenset[str]] = frozenset()
-    tables: ClassVar[dict[str, Path]] = {}  # task -> the table to show when it was selected
+    shown: ClassVar[dict[str, Path]] = {}  # task -> the table or page that it ends with when it was selected
 
     @classmethod
-    def of(cls, experiment: str, stages: set[str], tables: dict[str, Path]) -> type["StageReporter"]:
+    def of(cls, experiment: str, stages: set[str], shown: dict[str, Path]) -> type["StageReporter"]:
         """The reporter class for one experiment."""
-        return type("Reporter", (cls,), {"experiment": experiment, "stages": stages, "tables": tables})
+        return type("Reporter", (cls,), {"experiment": experiment, "stages": stages, "shown": shown})
 
     def __init__(self, outstream: TextIO, options: dict[str, Any]):
         self.outstream = outstream
@@ -79,8 +79,11 @@ class StageReporter:
             self._print(f"{self.experiment}: {ran}{failed}, {seconds:.1f} s")
 
     def _show(self, task: Any) -> None:
-        if task.name in self._selected & self.stages and task.name in self.tables:
-            path = self.tables[task.name]
+        if task.name in self._selected & self.stages and task.name in self.shown:
+            path = self.shown[task.name]
+            if path.suffix != ".txt":
+                self._print(f"the page: {path}")
+                return
             self._print(f"\n{path.read_text(encoding='utf-8')}\nwith what it is made of: {path.parent}")
 
     def _head(self, task: Any) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
 from pipeline.storage.files import partial_of
@@ -127,7 +128,19 @@ def run_in_group(
 
 
 def end_on_signal() -> None:
-    """Turn SIGTERM and SIGHUP into SystemExit, so that `finally` blocks run and the stage is ended."""
+    """Turn SIGTERM and SIGHUP into SystemExit, so that `finally` blocks run and the stage is ended.
+
+    Of Ctrl-C, which is a KeyboardInterrupt by itself, a line is shown and no traceback.
+    """
+    show_traceback = sys.excepthook
+
+    def show(kind: type[BaseException], *rest: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print("\nstopped; the same command goes on from here", file=sys.stderr)
+        else:
+            show_traceback(kind, *rest)
+
+    sys.excepthook = show
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -8,7 +8,11 @@ from pipeline.config.tables import TablesConfig
 from pipeline.report.intervals.power import MOST_SEEDS, POWER, seeds_to_show
 
 Line = dict[str, Any]
-_FLOORS = {"random": "a network without training"}
+_FLOORS = {
+    "random": "a network without training",
+    "pixels": "raw pixels without a network",
+    "position": "the most frequent class of each position, whatever the image shows",
+}
 
 
 def needed_seeds(line: Line) -> int | None:

@@ -22,17 +22,23 @@ _SHORT = 9  # leading columns that a terminal has room for; then where the image
 
 
 def write_tables(
-    directory: Path, lines: list[Line], config: TablesConfig, *, made_with: Sequence[str] = ()
+    directory: Path,
+    lines: list[Line],
+    config: TablesConfig,
+    *,
+    made_with: Sequence[str] = (),
+    cautions: Sequence[str] = (),
 ) -> None:
     """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent.
 
     Args:
         made_with: libraries and versions that all rows were computed with, for Markdown and LaTeX.
+        cautions: sentences on the data, for text and Markdown.
     """
     headers, short = _headers(config), _headers(config)[:_SHORT]
     every = [_cells(line, config) for line in lines]
     first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
-    sentences, behind = verdicts(lines, config), enough(headlines(lines), config)
+    sentences, behind = verdicts(lines, config), [*enough(headlines(lines), config), *cautions]
     shown = _table(first, short, "simple") if lines else _NOTHING
     parts = [shown, "\n".join(sentences), coverage(lines), "\n".join(behind)]
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")

@@ -22,6 +22,7 @@ from pipeline.report.intervals.resamples import resample_counts
 from pipeline.report.labelled_images import without_images
 from pipeline.report.measures import Measure, TestImages, write_measures
 from pipeline.segmentation.evaluation import Prediction
+from pipeline.segmentation.samples import MOST_SAMPLES, SAMPLES, SegmentedSample, image_score, write_samples
 from pipeline.storage.files import write_csv
 
 _HEADS = {"linear": "1x1 convolution on 4 taps", "uper": "UPerNet on 4 taps"}
@@ -40,16 +41,22 @@ def write_outcome(
 ) -> None:
     """Score the predictions for the test images one by one, and write the result files.
 
-    Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv, confusion.csv, overlay.png.
+    Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv, confusion.csv, overlay.png, and
+    samples.npz with the predictions for some images.
     """
     rows = dataset.indices("test")
+    kept, of_samples = set(samples(rows, MOST_SAMPLES).tolist()), []
     shown, overlays = set(samples(rows, config.num_pictures).tolist()), []
     counts = SegmentationCounts(len(dataset.class_names))
     for prediction in predictions:
         counts.add(prediction.truth, prediction.class_map)
+        if prediction.row in kept:
+            score = image_score(prediction.truth, prediction.class_map, len(dataset.class_names))
+            of_samples.append(SegmentedSample(prediction.row, score, prediction.class_map))
         if prediction.row in shown:
             image = dataset.image(prediction.row)
             overlays.append(Overlay(image, prediction.truth, prediction.class_map))
+    write_samples(output / SAMPLES, of_samples)
     images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
     replicates = counts.resampled(resample_counts(len(rows), config.num_bootstrap))
     task = f"segment-{config.head}-{'frozen' if config.frozen else 'finetuned'}"

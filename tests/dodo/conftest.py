@@ -17,7 +17,7 @@ def finished(tmp_path_factory) -> tuple[Project, Path]:
     backbones = ["initialize:random-seed0", "pretrain:hssl-seed0", "curves:hssl-seed0"]
     rest = [f"{stage}:{arm}-seed0" for stage in ("features", *PROBES) for arm in ("random", "hssl")]
     # In this order in every run, and without the tables stage, which is the real one.
-    assert project.ran() == ["prepare:images", *backbones, *rest]
+    assert project.ran() == ["prepare:images", *backbones, *rest, "duplicates:images"]
     copy = project.folder.with_name("copy")
     shutil.copytree(project.folder, copy, symlinks=True)
     return project, copy

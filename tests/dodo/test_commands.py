@@ -13,7 +13,7 @@ def test_nothing_to_do_is_quick_and_shows_the_table(project):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = project.doit("run", "all")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert "14/14] report: up to date" in done.stdout
+    assert "15/15] report: up to date" in done.stdout
     assert "hssl - random, knn top1:" in done.stdout
     # Of the processor: on the clock a busy machine would be slow.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "1 s on an idle machine"
@@ -34,6 +34,12 @@ def test_tables_pictures_links_and_record(project):
     assert stamp["environment"]["numpy"]
     record = json.loads((folder / "experiment.json").read_text())
     assert len(record["artifacts"]) == NUM_STAGES
+
+
+def test_the_report_alone_says_where_its_page_is(project):
+    done = project.doit("run", "report")
+    assert done.returncode == 0, done.stderr
+    assert f"the page: {project.folder / 'results' / 'my' / 'report.html'}" in done.stdout
 
 
 def test_a_stage_can_be_forced(project):

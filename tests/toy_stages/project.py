@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "toy_stages" / "toy.py"
 PROBES = ("knn", "linear", "logistic")
-NUM_STAGES = 1 + 2 * 5 + 3  # data; weights, features and probes of two arms; curves, tables, report
+NUM_STAGES = 2 + 2 * 5 + 3  # data, duplicates; weights, features, probes of two arms; curves, tables, report
 
 
 class Project:
@@ -19,6 +19,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder, self.runs = folder, folder / "runs.txt"
+        self.errors = folder / "errors.txt"  # what a run that hangs says on standard error
 
     def write(self) -> None:
         """Write the files of a project that has never run."""
@@ -27,8 +28,8 @@ class Project:
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()
-        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "probe")
-        for stage in ("prepare", *of_backbones, "search_train"):
+        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "pixels", "probe")
+        for stage in ("prepare", "duplicates", *of_backbones, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
         for stage in ("tables", "ablate", "search", "search_validate"):
             shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")
@@ -75,10 +76,11 @@ class Project:
         """Start doit, wait until `stage` hangs, and return doit and the pids of the stage and its child."""
         pids = Path(f"{self.runs}.pids")
         pids.unlink(missing_ok=True)
-        process = subprocess.Popen(
-            self.command("run", "all", "experiment=my.toml"), cwd=self.folder,
-            env=self.environment(f"{stage}:hang"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with open(self.errors, "w") as errors:
+            process = subprocess.Popen(
+                self.command("run", "all", "experiment=my.toml"), cwd=self.folder,
+                env=self.environment(f"{stage}:hang"), stdout=subprocess.DEVNULL, stderr=errors,
+            )  # fmt: skip
         wait_for(pids.is_file)
         return process, [int(pid) for pid in pids.read_text().split()]
 

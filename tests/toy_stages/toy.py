@@ -11,18 +11,20 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.config import data, stages, studies, weights
+from pipeline.config import data, duplicates, stages, studies, weights
 from pipeline.evaluate.probes import settings as probes
 from pipeline.graph.stage_runner import read_job, serve
 from pipeline.storage.files import write_json, write_text
 
 CONFIGS = {
     "prepare": data.DataConfig,
+    "duplicates": duplicates.DuplicatesConfig,
     "initialize": stages.InitializeConfig,
     "convert": weights.ForeignConfig,
     "pretrain": stages.PretrainConfig,
     "curves": stages.PretrainConfig,
     "features": stages.FeaturesConfig,
+    "pixels": stages.PixelsConfig,
     "knn": probes.KnnConfig,
     "linear": probes.LinearConfig,
     "logistic": probes.LogisticConfig,
@@ -80,6 +82,8 @@ def run(config, output, *, runtime, **inputs):
     if JOB.stage == "pretrain":
         names = ("discrepancy_cka", "discrepancy_cosine", "discrepancy_kl")
         train(output, dict(zip(names, numbers, strict=True)))
+    if JOB.stage == "duplicates":
+        write_json(output / "duplicates.json", {"parts": []})
     if JOB.stage == "curves":
         write_text(output / "loss.png", "a picture")
         write_json(output / "rows.json", [])

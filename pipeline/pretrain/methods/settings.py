@@ -174,6 +174,7 @@ MethodConfig = Annotated[reduce(or_, METHODS.values()), Field(discriminator="nam
 class Arm(Section):
     """One column of the comparison: how a backbone comes by its weights."""
 
+    network: bool = True  # False: the pixels themselves are the features
     pretrained: bool = True
     method: Literal[tuple(METHODS)] = "ibot"
     auxiliary: bool = False
@@ -182,6 +183,7 @@ class Arm(Section):
 
 
 ARMS: dict[str, Arm] = {
+    "pixels": Arm(network=False, pretrained=False),
     "random": Arm(pretrained=False),
     "dino": Arm(patch_loss=False),
     "ibot": Arm(),

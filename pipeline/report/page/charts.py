@@ -9,6 +9,7 @@ from pipeline.report.page.figures import ARM_COLORS, Figure, Spec
 from pipeline.report.tables import Line
 
 _WIDTH = 620
+_AS_IT_IS = {"format": ".5~r"}  # of an axis; the default rounds the only tick of constant values, 0.125 to 0
 _LOSSES = "loss"
 # Beside the losses, in this order; what a method does not log is left out.
 _CURVES = {
@@ -30,9 +31,12 @@ _CURVES = {
 }
 
 
-def _by_arm(arms: Sequence[str]) -> Spec:
-    """Colour by arm, the same in every figure."""
-    scale = {"domain": list(arms), "range": [ARM_COLORS[i % len(ARM_COLORS)] for i in range(len(arms))]}
+def _by_arm(arms: Sequence[str], values: Sequence[Mapping[str, Any]]) -> Spec:
+    """Colour by arm, the same in every figure; the legend names the arms that a figure shows."""
+    colours = {arm: ARM_COLORS[i % len(ARM_COLORS)] for i, arm in enumerate(arms)}
+    shown = {value["arm"] for value in values}
+    domain = [arm for arm in arms if arm in shown]
+    scale = {"domain": domain, "range": [colours[arm] for arm in domain]}
     return {"field": "arm", "type": "nominal", "scale": scale, "title": None}
 
 
@@ -56,7 +60,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     y = {"field": "task", "type": "nominal", "sort": order, "title": None}
     offset = {"field": "arm", "type": "nominal", "sort": list(arms)}
     x = {"type": "quantitative", "title": "difference (percentage points)"}
-    common = {"y": y, "yOffset": offset, "color": _by_arm(arms)}
+    common = {"y": y, "yOffset": offset, "color": _by_arm(arms, values)}
     tip = [{"field": name} for name in ("task", "arm", "baseline")]
     tip += [_number(name) for name in ("difference", "low", "high")]
     spec = {
@@ -83,7 +87,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     told = "; ".join(f"{v['arm']} {v['task']} {v['difference']:+.1f}" for v in values[:40])
     return Figure(
         "differences",
-        "Each arm minus what it is compared with, in its task's headline metric, and the "
+        "Each arm, floors left out, minus what it is compared with, in its task's headline metric, and the "
         f"{100 * confidence:g} % interval over test images. Right of the dashed line is more.",
         f"Differences in percentage points: {told}",
         spec,
@@ -123,8 +127,14 @@ def training_curves(logs: Mapping[str, list[dict[str, float]]], arms: Sequence[s
             "mark": {"type": "line", "point": len(values) < 300},
             "encoding": {
                 "x": {"field": "step", "type": "quantitative", "title": "step"},
-                "y": {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}},
-                "color": _by_arm(arms),
+                "y": {
+                    "field": "value",
+                    "type": "quantitative",
+                    "title": None,
+                    "scale": {"zero": False},
+                    "axis": _AS_IT_IS,
+                },
+                "color": _by_arm(arms, values),
                 "detail": {"field": "run"},
                 "tooltip": [
                     {"field": "run"},
@@ -165,8 +175,13 @@ def sweep(
         "mark": {"type": "line", "point": True},
         "encoding": {
             "x": {"field": x, "type": "quantitative", "scale": scale},
-            "y": {"field": "top-1 (%)", "type": "quantitative", "scale": {"zero": False}},
-            "color": _by_arm(arms),
+            "y": {
+                "field": "top-1 (%)",
+                "type": "quantitative",
+                "scale": {"zero": False},
+                "axis": _AS_IT_IS,
+            },
+            "color": _by_arm(arms, values),
             "detail": {"field": "run"},
             "tooltip": [{"field": "run"}, {"field": x}, _number("top-1 (%)")],
         },
@@ -176,6 +191,51 @@ def sweep(
         best[value["run"]] = max(best.get(value["run"], 0.0), value["top-1 (%)"])
     told = ", ".join(f"{run} at most {value:.1f} %" for run, value in best.items())
     return Figure(name, caption, f"{caption} {told}.", spec)
+
+
+def precision_recall(
+    task: str, kind: str, values: list[dict[str, Any]], arms: Sequence[str]
+) -> Figure | None:
+    """Precision over recall, a mean over classes, at each IoU.
+
+    Args:
+        kind: "box" or "mask".
+        values: arm, run, IoU, recall and precision (fractions).
+    """
+    if not values:
+        return None
+    percent = {"scale": {"domain": [0, 100]}, "type": "quantitative"}
+    spec = {
+        "data": {
+            "values": [
+                value
+                | {name: round(100 * value[name], 2) for name in ("recall", "precision")}
+                | {"IoU": f"IoU {value['IoU']}"}
+                for value in values
+            ]
+        },
+        "facet": {"field": "IoU", "type": "nominal", "title": None},
+        "columns": 2,
+        "spec": {
+            "width": 260,
+            "height": 200,
+            "mark": "line",
+            "encoding": {
+                "x": {"field": "recall", "title": "recall (%)", **percent},
+                "y": {"field": "precision", "title": "precision (%)", **percent},
+                "color": _by_arm(arms, values),
+                "detail": {"field": "run"},
+                "order": {"field": "recall"},
+                "tooltip": [{"field": "run"}, _number("recall"), _number("precision")],
+            },
+        },
+    }
+    words = f"{task}: precision over recall of {'boxes' if kind == 'box' else 'masks'}, a mean over classes."
+    areas: dict[str, list[float]] = {}
+    for value in values:
+        areas.setdefault(f"{value['run']} at IoU {value['IoU']}", []).append(value["precision"])
+    told = ", ".join(f"{run}: area {100 * np.mean(of):.1f} %" for run, of in areas.items())
+    return Figure(f"precision-recall-{task}-{kind}", words, f"{words} {told}.", spec)
 
 
 def per_class(task: str, measure: str, values: list[dict[str, Any]], arms: Sequence[str]) -> Figure | None:
@@ -195,7 +255,7 @@ def per_class(task: str, measure: str, values: list[dict[str, Any]], arms: Seque
         "encoding": {
             "y": {"field": "class", "type": "nominal", "sort": order, "title": None, "axis": {"grid": True}},
             "x": {"field": measure, "type": "quantitative", "title": f"{measure} (%)"},
-            "color": _by_arm(arms),
+            "color": _by_arm(arms, values),
             "tooltip": [{"field": "class"}, {"field": "run"}, _number(measure)],
         },
     }  # fmt: skip
@@ -258,15 +318,17 @@ def class_balance(values: list[dict[str, Any]], unit: str) -> Figure | None:
     if not values:
         return None
     order = list(dict.fromkeys(value["class"] for value in values))
+    splits = ["train", "val", "test"]
     spec = {
-        "data": {"values": values},
+        "data": {"values": [value | {"place": splits.index(value["split"])} for value in values]},
         "width": _WIDTH - 180,
         "height": {"step": 16},
         "mark": "bar",
         "encoding": {
             "y": {"field": "class", "type": "nominal", "sort": order, "title": None},
             "x": {"field": "count", "type": "quantitative", "title": unit},
-            "color": {"field": "split", "type": "nominal", "sort": ["train", "val", "test"], "title": None},
+            "color": {"field": "split", "type": "nominal", "sort": splits, "title": None},
+            "order": {"field": "place"},  # within a bar as in the legend
             "tooltip": [{"field": "class"}, {"field": "split"}, {"field": "count"}],
         },
     }

@@ -2,20 +2,22 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import FeatureSet, read_features
+from pipeline.report.duplicates import DUPLICATES, cautions
 from pipeline.report.enough import enough
 from pipeline.report.page import charts
+from pipeline.report.page.confusions import MOST_CLASSES, Confusion, read_confusion, with_thumbnails
+from pipeline.report.page.data_views import DataSummary, data_summary
 from pipeline.report.page.feature_views import Neighbours, mapped, neighbours
 from pipeline.report.page.figures import Figure
+from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.thumbnails import picture_address
 from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
@@ -25,8 +27,6 @@ from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics
 
 _PICTURE_SIDE = 900  # pixels; the files themselves lie in results/<experiment>/pictures
-_MOST_CLASSES = 60  # of a figure: more rows than anybody reads
-_MOST_QUARANTINED = 50
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,6 @@ class Picture:
     title: str
     alt: str
     address: str
-
-
-@dataclass(frozen=True)
-class DataSummary:
-    """One prepared data set."""
-
-    name: str
-    source: str
-    counts: dict[str, int]  # images by split
-    num_classes: int
-    num_quarantined: int
-    quarantine: list[dict[str, str]]  # the first of them: path and reason
-    balance: Figure | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +63,9 @@ class Contents:
     training: Figure | None
     probes: list[Figure]
     classes: list[Figure]
-    confusions: list[Figure]
+    confusions: list[Confusion]
+    thumbnails: dict[str, dict[str, Any]]  # of the images behind the confusions
+    compared: list[ComparedTask]  # arms beside each other on the same test images
     pictures: dict[str, list[Picture]]
     maps: list[Figure]
     neighbours: dict[str, list[Neighbours]]
@@ -91,8 +80,9 @@ class Contents:
     def figures(self) -> list[Figure]:
         """Every figure, in the page's order."""
         balances = [data.balance for data in self.data]
+        drawn = [confusion.figure for confusion in self.confusions]
         single = [self.differences, self.training]
-        every = [*single, *self.probes, *self.classes, *self.confusions, *self.maps, *balances]
+        every = [*single, *self.probes, *self.classes, *drawn, *self.maps, *balances]
         return [figure for figure in every if figure is not None]
 
 
@@ -104,33 +94,51 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         runs: of every stage but the tables; prepared data sets too, what backbones are pretrained on first.
         settings: the resolved experiment, as text.
     """
-    prepared = [run for run in runs if run.stage == "prepare"]
-    made = [run for run in runs if run.stage != "prepare"]
+    prepared = {run.key.data: run.directory for run in runs if run.stage == "prepare"}
+    doubles = {run.key.data: run.directory for run in runs if run.stage == "duplicates"}
+    made = [run for run in runs if run.stage not in ("prepare", "duplicates")]
     arms = [arm for arm in config.arms if any(run.key.arm == arm for run in made)]
     of: dict[str, list[Run]] = defaultdict(list)
     for run in sorted(made, key=lambda run: (run_title(run), arms.index(run.key.arm), run.key.seed)):
         of[run.stage].append(run)
-    dataset = PreparedDataset.open(prepared[0].directory)
+    dataset = PreparedDataset.open(prepared["images"])
+    purposes: dict[Path, str] = {}
+    for purpose, directory in prepared.items():
+        purposes.setdefault(directory, purpose)
+    twice = [read_json(each / DUPLICATES) for each in doubles.values()]
+    doubts = dict.fromkeys(line for found in twice for line in cautions(found))
     features = {run: read_features(run.directory) for run in _compared(of["features"], config)}
+    confusions, thumbnails = with_thumbnails(
+        _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
+        {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
+    )
     return Contents(
         experiment=config.experiment,
         confidence=config.confidence,
         sentences=verdicts(lines, config),
         summary=summary(lines, config),
-        behind=enough(headlines(lines), config),
+        behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), arms, config),
-        differences=charts.forest(headlines(lines), arms, config.confidence),
+        differences=charts.forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=charts.training_curves(
             {_title(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}, arms
         ),
-        probes=_present([_over_k(of["knn"], arms), _over_rates(of["linear"], arms)]),
+        probes=_present(
+            [
+                _over_k(of["knn"], arms),
+                _over_rates(of["linear"], arms),
+                *_precision_recall(of["detect"], arms),
+            ]
+        ),
         classes=_class_figures(of, arms),
-        confusions=_confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config)),
+        confusions=confusions,
+        thumbnails=thumbnails,
+        compared=_beside(_compared(of["segment"] + of["detect"], config), prepared),
         pictures=_pictures([run for group in of.values() for run in group]),
         maps=_maps(features, dataset),
         neighbours=_neighbours(features, dataset),
-        data=[_data_summary(directory) for directory in dict.fromkeys(run.directory for run in prepared)],
+        data=[data_summary(directory, doubles.get(purpose)) for directory, purpose in purposes.items()],
         seconds=_seconds(runs),
         made_with=sorted(set().union(*(libraries_of(run.directory) for run in made))),
         settings=settings,
@@ -157,6 +165,11 @@ def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[
         OverviewRow(task, metric, [of.get(arm) for arm in arms], [of.get(arm) for arm in config.subjects])
         for (task, metric), of in found.items()
     ]
+
+
+def _without_floors(lines: list[Line], config: TablesConfig) -> list[Line]:
+    """Floors lie far away: on their scale the differences between pretrainings could not be read."""
+    return [line for line in lines if line["arm"] not in config.floors]
 
 
 def _compared(made: list[Run], config: TablesConfig) -> list[Run]:
@@ -204,6 +217,17 @@ def _over_rates(made: list[Run], arms: list[str]) -> Figure | None:
     return charts.sweep("linear-rates", caption, values, arms, x="base learning rate", log=True)
 
 
+def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
+    """Of each run of detection, boxes and masks."""
+    values = defaultdict(list)
+    for each in made:
+        for line in _csv(each.directory / "precision_recall.csv"):
+            numbers = {name: float(line[name]) for name in ("recall", "precision")}
+            value = {"arm": each.key.arm, "run": _title(each), "IoU": line["iou"], **numbers}
+            values[run_title(each), line["kind"]].append(value)
+    return [charts.precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
+
+
 def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
     """Per class, of k-NN, fine-tuning, segmentation and detection; runs of one task in one figure."""
     measures = {"knn": "accuracy", "finetune": "accuracy", "segment": "iou", "detect": "box_ap"}
@@ -211,7 +235,7 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]
     for stage, measure in measures.items():
         by_run = defaultdict(list)
         for each in of[stage]:
-            for line in _csv(each.directory / "per_class.csv")[:_MOST_CLASSES]:
+            for line in _csv(each.directory / "per_class.csv")[:MOST_CLASSES]:
                 if line.get(measure):
                     value = {"class": line["class"], "arm": each.key.arm, "run": _title(each)}
                     by_run[run_title(each)].append(value | {measure: 100 * float(line[measure])})
@@ -219,16 +243,26 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]
     return _present(figures)
 
 
-def _confusions(made: list[Run]) -> list[Figure]:
-    figures = []
+def _confusions(made: list[Run], purposes: Collection[str]) -> list[Confusion]:
+    found = []
     for each in made:
-        table = _table(each.directory / "confusion.csv")
-        if 1 < len(table) <= _MOST_CLASSES + 1:
-            names = [line[0] for line in table[1:]]
-            counts = np.array([[int(cell) for cell in line[1:]] for line in table[1:]], np.int64)
-            if counts.shape == (len(names), len(names)) and counts.sum():
-                figures.append(charts.confusion(run_title(each), each.key.arm, names, counts))
-    return figures
+        purpose = "finetune" if each.stage == "finetune" and "finetune" in purposes else "images"
+        found.append(read_confusion(each.directory, run_title(each), each.key.arm, purpose))
+    return [confusion for confusion in found if confusion is not None]
+
+
+def _beside(made: list[Run], prepared: Mapping[str, Path]) -> list[ComparedTask]:
+    """Of each task of segmentation and detection, arms on the same images."""
+    tasks: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    for each in made:
+        tasks[each.stage, run_title(each)][each.key.arm] = each.directory
+    found = [
+        segmented_images(title, runs, prepared["segmentation"])
+        if stage == "segment"
+        else detected_images(title, runs, prepared["detection"])
+        for (stage, title), runs in tasks.items()
+    ]
+    return [task for task in found if task is not None]
 
 
 def _pictures(made: list[Run]) -> dict[str, list[Picture]]:
@@ -263,33 +297,10 @@ def _neighbours(features: dict[Run, FeatureSet], dataset: PreparedDataset) -> di
     }
 
 
-def _data_summary(directory: Path) -> DataSummary:
-    dataset = PreparedDataset.open(directory)
-    summary = read_json(directory / "summary.json")
-    unit = {"label-map": "pixels", "objects": "objects"}.get(summary["annotation"], "images")
-    values = [
-        {"class": name, "split": split, "count": count}
-        for split, counts in summary.get("class_counts", {}).items()
-        for name, count in zip(dataset.class_names, counts, strict=False)
-    ]
-    few = len(dataset.class_names) <= _MOST_CLASSES
-    balance = charts.class_balance(values, f"{unit} of {summary['name']}") if few else None
-    quarantine = _csv(directory / "quarantine.csv")[:_MOST_QUARANTINED]
-    return DataSummary(
-        name=summary["name"],
-        source=str(summary["source"]),
-        counts=summary["counts"],
-        num_classes=len(dataset.class_names),
-        num_quarantined=summary["num_quarantined"],
-        quarantine=quarantine,
-        balance=balance,
-    )
-
-
 def _seconds(runs: list[Run]) -> list[tuple[str, int, float]]:
     """Of every stage: how many runs, and their seconds together."""
     totals: dict[str, list[float]] = defaultdict(list)
-    for run in runs:
+    for run in {run.directory: run for run in runs}.values():  # seeds may share what no seed changes
         totals[run.stage].append((read_stamp(run.directory) or {}).get("seconds", 0.0))
     return [(stage, len(seconds), sum(seconds)) for stage, seconds in totals.items()]
 
@@ -304,10 +315,3 @@ def _csv(path: Path) -> list[dict[str, str]]:
         return []
     with open(path, newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-def _table(path: Path) -> list[list[str]]:
-    if not path.is_file():
-        return []
-    with open(path, newline="", encoding="utf-8") as stream:
-        return list(csv.reader(stream))

@@ -23,6 +23,7 @@ def rendered(template: str, page: Any) -> str:
         lstrip_blocks=True,
     )
     text = environment.get_template(template).render(page=page, script=embedding_script())
+    text = text.encode("utf-8", "backslashreplace").decode()  # names of files may be bytes that are no UTF-8
     if (size := len(text.encode())) > MOST_BYTES:
         raise ValueError(f"{template.removesuffix('.jinja')}: {size} bytes, expected at most {MOST_BYTES}")
     return text

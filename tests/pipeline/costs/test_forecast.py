@@ -36,7 +36,7 @@ def seconds_of(preset: str) -> dict[str, float]:
         "pretrain:ibot": forecast.pretrain_seconds(e.pretrain_config("ibot", 0), images, EPYC),
         "pretrain:hssl": forecast.pretrain_seconds(e.pretrain_config("hssl", 0), images, EPYC),
         "features": forecast.features_seconds(e.features, base, images, EPYC),
-        "knn": forecast.knn_seconds(base, images, EPYC),
+        "knn": forecast.knn_seconds(base.dim, images, EPYC),
         "linear": forecast.linear_seconds(e.linear, base, images, EPYC),
         "logistic": forecast.logistic_seconds(e.logistic, base, images),
         "dense_probe": forecast.dense_probe_seconds(e.dense_probe, base, num_probed, EPYC),

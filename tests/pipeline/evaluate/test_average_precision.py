@@ -165,8 +165,11 @@ def test_a_worked_example():
         None,
     )
     results = coco_results([detections], dataset, [0])
-    metrics = evaluate_ap(results, dataset, [0], "bbox").metrics
+    found = evaluate_ap(results, dataset, [0], "bbox")
+    metrics = found.metrics
     assert metrics["ap50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert [*found.curves] == [0.5, 0.75]
+    assert found.curves[0.5] == pytest.approx([1.0] * 51 + [2 / 3] * 50)
     assert metrics["ar_100"] == 1
     assert metrics["ar_1"] == 0.5
     assert math.isnan(metrics["ap_medium"])

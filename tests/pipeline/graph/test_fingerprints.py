@@ -165,6 +165,14 @@ def test_confidence_retires_tables_alone(tree, unedited):
     assert {label for label in unedited if unedited[label] != after[label]} == OF_TABLES
 
 
+def test_a_floor_more_retires_what_collects_the_arms_alone(tree, unedited):
+    more = fingerprints(tree, arms=[*SECTIONS["arms"], "pixels"])
+    assert {label for label in unedited if unedited[label] != more[label]} == {"tables", "report"}
+    assert {label for label in more if label not in unedited} == {
+        "pixels", "knn:pixels-seed0", "knn:10pct-pixels-seed0",
+    }  # fmt: skip
+
+
 def test_the_drawing_of_curves_retires_the_curves_alone(tree, unedited):
     retired = changed(tree, unedited, ADDITIONS["a plot"])
     assert {label.split(":")[0] for label in retired} == {"curves", "tables", "report"}

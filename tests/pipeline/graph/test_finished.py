@@ -70,6 +70,7 @@ def test_what_the_experiment_does_not_have_is_named():
     for asked, message in (
         (lambda: finished.seed("7"), r"seed=7: expected a seed of smoke \(0\)"),
         (lambda: finished.arm("dino", 0), r"arm=dino: expected an arm of smoke"),
+        (lambda: finished.arm("pixels", 0), "arm=pixels: there is no network"),
         (lambda: finished.fine_tuned("finetune", "finetune", "hssl", 0, None), r"no section \[finetune\]"),
     ):
         with pytest.raises(NotMade, match=message):

@@ -24,8 +24,8 @@ def inputs_of(node) -> dict[str, str]:
 
 def test_nothing_is_fine_tuned_and_no_labels_are_left_out_by_default():
     assert {node.stage for node in nodes_of().values()} == {
-        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables",
-        "report",
+        "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic",
+        "duplicates", "tables", "report",
     }  # fmt: skip
 
 
@@ -100,6 +100,36 @@ def test_transfer_is_to_other_images_with_labels_of_their_own():
     assert inputs_of(nodes["knn:10pct-hssl-seed0"])["labels"] == "subset:images-10pct-seed0"
 
 
+def test_pixels_are_one_floor_for_all_seeds_and_of_k_nn_alone():
+    nodes = nodes_of(arms=["random", "pixels", "hssl"], seeds=[0, 1], label_shares=[1.0, 0.1])
+    of_pixels = {label for label in nodes if "pixels" in label}
+    shares = {f"knn:{share}pixels-seed{seed}" for share in ("", "10pct-") for seed in (0, 1)}
+    assert of_pixels == {"pixels", *shares}
+    assert inputs_of(nodes["knn:10pct-pixels-seed1"]) == {
+        "features": "pixels",
+        "labels": "subset:images-10pct-seed1",
+    }
+    assert nodes["tables"].config.floors == ("random", "pixels")
+    config = nodes["pixels"].config
+    assert (config.resize, config.side) == (18, 16), "256 and 224 pixels, made small"
+    small = {"features": {"resize": 12, "crop_size": 8}, "backbone": {"patch_size": 8, "image_size": 32}}
+    small |= {"crops": {"global_size": 32}}
+    config = nodes_of(arms=["pixels", "random"], **small)["pixels"].config
+    assert (config.resize, config.side) == (12, 8), "no larger than what the networks see"
+
+
+def test_where_there_is_segmentation_each_of_its_tasks_has_the_floor_of_the_position():
+    nodes = nodes_of(segmentation={"num_bootstrap": 7, "runs": ["uper-frozen"]}, dense_probe={}, seeds=[0, 4])
+    assert nodes["position"].config.num_bootstrap == {
+        "segment-uper-frozen": 7, "patch-linear": 1000, "patch-knn": 1000, "clusters": 1000,
+    }  # fmt: skip
+    tables = nodes["tables"]
+    assert (tables.config.arms, tables.config.floors) == (
+        ("random", "hssl", "position"), ("random", "position"),
+    )  # fmt: skip
+    assert tables.runs["position", RunKey(arm="position", seed=4)] is nodes["position"]
+
+
 def test_work_grows_with_share_and_length():
     nodes = nodes_of(finetune={"schedule": {"epochs": 10}}, label_shares=[0.1, 1.0])
     longer = nodes_of(finetune={"schedule": {"epochs": 20}})["finetune:hssl-seed0"].work
@@ -146,7 +176,7 @@ def test_weights_of_others_are_an_arm_of_every_stage():
         assert nodes[f"segment:uper-finetuned-theirs-seed{seed}"].inputs["backbone"] is converted
         assert inputs_of(nodes["tables"])[f"knn/theirs-seed{seed}"] == f"knn:theirs-seed{seed}"
     assert "curves:theirs-seed0" not in nodes
-    assert nodes["tables"].config.arms == ("theirs", "random", "hssl")
+    assert nodes["tables"].config.arms == ("theirs", "random", "hssl", "position")
     order = list(nodes)
     assert order.index("convert:theirs") < order.index("features:theirs-seed0")
 

@@ -16,8 +16,8 @@ from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.artifacts import artifacts_root, locked
 
 STAGES = (
-    "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic", "tables",
-    "report",
+    "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic",
+    "duplicates", "tables", "report",
 )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_known_after_prepare_before_it_ran(make):
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
     assert all(step.forecast for step in steps)
     hours = sum(step.seconds for step in steps) / 3600
-    assert plan_lines(steps, 20)[-1] == f"20 of 20 stages would run, about {hours:.1f} h"
+    assert plan_lines(steps, 21)[-1] == f"21 of 21 stages would run, about {hours:.1f} h"
 
 
 def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path):
@@ -90,7 +90,7 @@ def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path
     assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables", "report"}
     *lines, closing = plan_lines(list(steps.values()), len(steps))
     assert lines[0].split()[:2] == ["prepare:images", "-"]
-    assert closing.endswith("and 15 stage(s) without a forecast")
+    assert closing.endswith("and 16 stage(s) without a forecast")
     pretraining = once_prepared(graph, train=4000, val=800, test=1600)
     drawn = {step.label: step for step in plan(make())}["pretrain:hssl-seed0"].seconds
     assert pretraining == pytest.approx(drawn)  # as many as are drawn
@@ -111,6 +111,13 @@ def test_a_changed_option_is_named_with_both_values_and_time_scales_with_work(ma
     assert steps["pretrain:ibot-seed0"].seconds + steps["pretrain:hssl-seed0"].seconds == pytest.approx(
         40, rel=0.05
     )
+
+
+def test_a_long_text_that_differs_where_it_is_cut_off_is_one_line(make):
+    finish(make())
+    steps = {step.label: step for step in plan(make(knn={"temperature": 0.1}))}
+    assert "settings changed" in steps["report"].reasons
+    assert not [reason for reason in steps["report"].reasons if "\n" in reason]
 
 
 def test_a_stage_that_is_being_made_is_told_from_one_that_was_interrupted(make):
@@ -213,7 +220,7 @@ def test_every_stage_of_every_kind_has_a_time_or_none(tmp_path):
 def test_a_card_s_time_is_not_forecast(make):
     graph = make(runtime={"device": "cuda"})
     known = {step.label.partition(":")[0] for step in plan(graph) if step.seconds is not None}
-    assert known == {"prepare", "curves", "knn", "linear", "logistic", "tables", "report"}
+    assert known == {"prepare", "curves", "knn", "linear", "logistic", "duplicates", "tables", "report"}
 
 
 def test_columns_align_whatever_the_names_are(make):

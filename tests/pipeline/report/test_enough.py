@@ -52,6 +52,18 @@ def test_a_floor_that_is_not_beaten_is_named():
     assert [sorted(line["floors"]) for line in lines] == [[], ["random"], ["random"]]
 
 
+def test_every_floor_says_what_it_is():
+    arms = ("pixels", "ibot", "hssl", "position")
+    config = CONFIG.model_copy(update={"arms": arms, "floors": ("pixels", "position")})
+    gains = {"pixels": 10, "ibot": 5, "hssl": 40, "position": 40}
+    rows = [row(arm, np.arange(100) < 50 + more, 0) for arm, more in gains.items()]
+    assert enough(headlines(table_lines(rows, config)), config)[1:] == [
+        "Caution: not shown to be better than position, the most frequent class of each position, whatever "
+        "the image shows: hssl and ibot in knn.",
+        "Caution: not shown to be better than pixels, raw pixels without a network: ibot in knn.",
+    ]
+
+
 def test_without_anything_compared_there_is_nothing_to_say():
     _, sentences = said({"random": [1], "ibot": [0]})
     assert sentences == []

@@ -13,11 +13,11 @@ ENGINE = shutil.which("pdflatex") or shutil.which("lualatex") or shutil.which("x
 NASTY = r"a_b & 50 % {of} #1 $x$ ~ ^ \input{x} <y> |z| 'é' ±"
 
 
-def written(folder, **changes):
+def written(folder, cautions=(), **changes):
     config = TablesConfig(experiment="e", arms=("ibot", "hssl"), baseline="ibot", subjects=("hssl",))
     outcomes = {"ibot": np.arange(8) < 4, "hssl": np.arange(8) < 6}
     rows = [row(arm, of, seed, **changes) for arm, of in outcomes.items() for seed in (0, 1)]
-    write_tables(folder, table_lines(rows, config), config)
+    write_tables(folder, table_lines(rows, config), config, cautions=cautions)
 
 
 @pytest.mark.skipif(ENGINE is None, reason="no TeX engine is installed")
@@ -34,3 +34,10 @@ def test_latex_compiles_whatever_the_names_are(tmp_path):
 def test_latex_says_what_it_needs(tmp_path):
     written(tmp_path)
     assert (tmp_path / "table.tex").read_text().startswith(r"% Needs \usepackage{booktabs}; ")
+
+
+def test_what_is_wrong_with_the_data_stands_below_the_table_and_in_markdown(tmp_path):
+    written(tmp_path, cautions=["Caution: of 9 test images."])
+    for name in ("table.txt", "table.md"):
+        text = (tmp_path / name).read_text()
+        assert text.index("Is it enough?") < text.index("Caution: of 9 test images.")

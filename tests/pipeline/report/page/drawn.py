@@ -4,8 +4,11 @@ import numpy as np
 from PIL import Image
 
 from pipeline.report.page import charts
-from pipeline.report.page.contents import Contents, DataSummary, OverviewRow, Picture
+from pipeline.report.page.confusions import Confusion
+from pipeline.report.page.contents import Contents, OverviewRow, Picture
+from pipeline.report.page.data_views import DataSummary, LeftOut, Twice
 from pipeline.report.page.feature_views import Neighbours
+from pipeline.report.page.side_by_side import ComparedImage, ComparedTask, Panel
 from pipeline.report.page.thumbnails import data_address
 
 NASTY = "</script><img src=x onerror=alert(1)>&\"'"
@@ -41,6 +44,12 @@ def an_image(tone=120):
     return data_address(np.full((40, 60, 3), tone, np.uint8), 48)
 
 
+def a_confusion():
+    names, counts = [NASTY, "b"], np.array([[3, 1], [0, 4]])
+    figure = charts.confusion("knn", "hssl", names, counts)
+    return Confusion(figure, names, counts, "images", {(0, 1): [0]})
+
+
 def drawn_contents():
     lines = [a_line("ibot"), a_line("hssl", 0.026)]
     logs = {
@@ -52,6 +61,9 @@ def drawn_contents():
         {"class": name, "arm": "hssl", "run": "hssl seed 0", "accuracy": 50.0} for name in (NASTY, "b")
     ]
     balance = [{"class": name, "split": "train", "count": 3} for name in (NASTY, "b")]
+    panels = [Panel(NASTY, None, NASTY, an_image()), Panel("hssl", 0.5, "b", an_image(9))]
+    left_out = [LeftOut(NASTY, NASTY, an_image()), LeftOut("b", "c", None)]
+    twice = [shown | {"part": part} for part in ("test", "train")]
     return Contents(
         experiment="drawn",
         confidence=0.95,
@@ -64,14 +76,18 @@ def drawn_contents():
         training=charts.training_curves(logs, ARMS),
         probes=[],
         classes=[charts.per_class("knn", "accuracy", classes, ARMS)],
-        confusions=[charts.confusion("knn", "hssl", [NASTY, "b"], np.array([[3, 1], [0, 4]]))],
+        confusions=[a_confusion()],
+        thumbnails={"images-0": {"image": an_image(), "path": NASTY}},
+        compared=[
+            ComparedTask(NASTY, "mIoU", [ComparedImage("best", NASTY, panels)], [(NASTY, "#a0b0c0")])
+        ],
         pictures={NASTY: [Picture(NASTY, NASTY, an_image(80))]},
         maps=[charts.feature_map("hssl", points)],
         neighbours={"hssl": [Neighbours(shown, [shown | {"cosine": 0.9}])]},
         data=[
             DataSummary(
-                NASTY, NASTY, {"train": 6}, 2, 1, [{"path": NASTY, "reason": NASTY}],
-                charts.class_balance(balance, "images"),
+                NASTY, NASTY, {"train": 6}, 2, 1, left_out, charts.class_balance(balance, "images"), [NASTY],
+                [Twice("alike", 0.991, twice, same_class=False)], NASTY,
             )
         ],
         seconds=[("pretrain", 2, 12.5)],

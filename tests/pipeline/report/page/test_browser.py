@@ -54,7 +54,7 @@ def scrolled(browser, address, width, scheme):
     page.goto(address)
     for drawing in page.query_selector_all(".drawing"):
         drawing.scroll_into_view_if_needed()
-        page.wait_for_function("each => each.querySelector('.vega-embed')", arg=drawing)
+        page.wait_for_function("each => each.querySelector('.vega-embed, .grid')", arg=drawing)
     return page, noted
 
 
@@ -82,6 +82,38 @@ def test_everything_that_scrolls_or_opens_is_reached_by_the_keyboard(opened):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.tagName + '.' + document.activeElement.className"))
     assert {"A.", "INPUT.", "SUMMARY.", "DIV.scrolls"} <= reached
+
+
+def test_a_cell_of_a_confusion_shows_its_images_by_mouse_and_by_keyboard(opened):
+    page, noted, _ = opened
+    cells = page.locator(".grid [role=gridcell]")
+    assert cells.count() == 4
+    assert cells.nth(1).get_attribute("aria-label") == f"{NASTY} as b: 1 image, 25.0 % of the class"
+    cells.nth(1).click()
+    behind = page.locator(".behind")
+    assert behind.locator("p").inner_text() == f"{NASTY} as b: 1 image:"
+    assert behind.locator("img").get_attribute("alt") == NASTY
+    for key in ("ArrowDown", "ArrowLeft", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert behind.locator("p").inner_text() == f"b as {NASTY}: 0 images"
+    assert behind.locator("img").count() == 0
+    for key in ("ArrowUp", "Space"):
+        page.keyboard.press(key)
+    assert behind.locator("p").inner_text() == f"{NASTY} as {NASTY}: 3 images"
+    assert page.locator(".grid [tabindex='0']").count() == 1
+    assert noted == []
+
+
+def test_axe_finds_nothing(opened):
+    """Roles, names, contrast, order of headings: the rules of axe-core."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    page, _, _ = opened
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.locator(".grid [role=gridcell]").nth(1).click()
+    found = axe.Axe().run(page).response["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == []
 
 
 def test_names_are_shown_as_they_are(opened):

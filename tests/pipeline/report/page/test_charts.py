@@ -22,8 +22,19 @@ def test_an_arm_has_one_colour_in_every_figure():
         .spec["encoding"]["color"]["scale"],
     ]  # fmt: skip
     assert scales[0] == scales[1]
-    assert scales[0]["domain"] == ARMS
-    assert len(set(scales[0]["range"])) == 2
+    assert scales[0]["domain"] == ["hssl"], "the legend names what the figure shows"
+    both = charts.forest([a_line("ibot", 0.1), a_line("hssl", 0.1)], ARMS, 0.95)
+    scale = both.spec["layer"][2]["encoding"]["color"]["scale"]
+    assert scale["domain"] == ARMS
+    assert scale["range"][1:] == scales[0]["range"] != scale["range"][:1]
+
+
+@pytest.mark.parametrize(("value", "label"), [(0.125, "0.125"), (0.996, "0.996"), (2e-6, "0.000002")])
+def test_the_axis_of_a_constant_curve_shows_its_value(value, label):
+    logs = {"hssl seed 0": [{"step": step, "lr": value} for step in (1, 50, 100)]}
+    assert f">{label}</text>" in charts.training_curves(logs, ARMS).svg
+    values = [{"arm": "hssl", "run": "r", "k": k, "top-1 (%)": value} for k in (1, 10)]
+    assert f">{label}</text>" in charts.sweep("k", "c", values, ARMS, x="k", log=True).svg
 
 
 def test_a_long_log_is_thinned_and_keeps_its_ends():

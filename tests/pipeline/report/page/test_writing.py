@@ -65,7 +65,6 @@ def test_every_figure_is_drawn_before_a_script_runs_and_can_be_drawn_again(page)
             contents.differences,
             contents.training,
             *contents.classes,
-            *contents.confusions,
             *contents.maps,
             contents.data[0].balance,
         )
@@ -113,6 +112,12 @@ def test_a_page_that_nobody_could_open_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"report\.html: \d+ bytes, expected at most 1000"):
         writing.write_page(drawn_contents(), tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_file_name_that_is_no_text_is_shown_as_its_bytes():
+    contents = drawn_contents()
+    contents.sentences = ["caf\udce9.png"]  # as Python reads a name in Latin-1
+    assert "caf\\udce9.png" in writing.page_text(contents)
 
 
 def test_a_thumbnail_keeps_its_proportions():

@@ -1,0 +1,123 @@
+"""Confusion matrices, and a few of the test images behind their cells.
+
+The figure is a drawing; in the page a grid takes its place, whose cells show their images. A thumbnail is
+in the page once, however many cells of however many arms show it.
+"""
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.report.page import charts
+from pipeline.report.page.figures import Figure
+from pipeline.report.page.thumbnails import data_address
+
+MOST_CLASSES = 60  # of a matrix: more nobody reads
+_IMAGES_OF_A_CELL = 6
+_MOST_THUMBNAILS = 400  # of the whole page
+_SIDE = 56  # pixels
+
+Cells = dict[tuple[int, int], list[int]]  # (true class, predicted class) -> rows of the data set
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The matrix of one arm in one task."""
+
+    figure: Figure
+    class_names: list[str]
+    counts: np.ndarray  # (K, K), rows are the truth
+    purpose: str = ""  # which of the data sets the rows are of
+    cells: Mapping[tuple[int, int], Sequence[int]] | None = None  # None: its counts are no images
+
+    @property
+    def json(self) -> str:
+        """What the grid is made of, for a script element; "" where there are no images to show."""
+        if self.cells is None:
+            return ""
+        cells = {f"{i},{j}": [f"{self.purpose}-{row}" for row in rows] for (i, j), rows in self.cells.items()}
+        grid = {
+            "caption": self.figure.caption,
+            "names": self.class_names,
+            "counts": self.counts.tolist(),
+            "cells": cells,
+        }
+        return json.dumps(grid, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def read_confusion(directory: Path, task: str, arm: str, purpose: str) -> Confusion | None:
+    """Of a probe or a fine-tuned network; None where there is none, or of more classes than can be read."""
+    lines = _lines(directory / "confusion.csv")
+    if not 1 < len(lines) <= MOST_CLASSES + 1:
+        return None
+    names = [line[0] for line in lines[1:]]
+    counts = np.array([[int(cell) for cell in line[1:]] for line in lines[1:]], np.int64)
+    if counts.shape != (len(names), len(names)) or not counts.sum():
+        return None
+    return Confusion(
+        charts.confusion(task, arm, names, counts),
+        names,
+        counts,
+        purpose,
+        _cells(directory / "predictions.npz"),
+    )
+
+
+def with_thumbnails(
+    confusions: Sequence[Confusion], datasets: Mapping[str, PreparedDataset]
+) -> tuple[list[Confusion], dict[str, dict[str, Any]]]:
+    """Matrices with the images that there is room for, and these images by name.
+
+    Every cell gets its first image before any gets its second, those of mistakes first.
+    """
+    chosen: list[Cells] = [defaultdict(list) for _ in confusions]
+    taken: dict[tuple[str, int], None] = {}
+    for place in range(_IMAGES_OF_A_CELL):
+        for mistakes in (True, False):
+            for confusion, cells in zip(confusions, chosen, strict=True):
+                for (i, j), rows in (confusion.cells or {}).items():
+                    if (i != j) != mistakes or place >= len(rows):
+                        continue
+                    name = (confusion.purpose, rows[place])
+                    if name in taken or len(taken) < _MOST_THUMBNAILS:
+                        taken[name] = None
+                        cells[i, j].append(rows[place])
+    thumbnails = {
+        f"{purpose}-{row}": {
+            "image": data_address(datasets[purpose].image(row, at_least=_SIDE), _SIDE),
+            "path": datasets[purpose].path(row),
+        }
+        for purpose, row in taken
+    }
+    shown = [
+        confusion if confusion.cells is None else replace(confusion, cells=dict(cells))
+        for confusion, cells in zip(confusions, chosen, strict=True)
+    ]
+    return shown, thumbnails
+
+
+def _cells(predictions: Path) -> Cells | None:
+    """The test images of each cell, in the order of the data set."""
+    if not predictions.is_file():
+        return None
+    with np.load(predictions, allow_pickle=False) as stored:
+        labels, predicted, rows = (stored[name].tolist() for name in ("labels", "predictions", "index"))
+    cells: Cells = defaultdict(list)
+    for label, guess, row in zip(labels, predicted, rows, strict=True):
+        if len(cells[label, guess]) < _IMAGES_OF_A_CELL:
+            cells[label, guess].append(row)
+    return dict(cells)
+
+
+def _lines(path: Path) -> list[list[str]]:
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.reader(stream))

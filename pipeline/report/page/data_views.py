@@ -1,0 +1,142 @@
+"""What the page shows of the data: counts, classes, images that are there twice, and what was left out."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.decode import UndecodableImage, decode
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.datasets.source import max_file_bytes
+from pipeline.report.duplicates import DUPLICATES
+from pipeline.report.page import charts
+from pipeline.report.page.figures import Figure
+from pipeline.report.page.thumbnails import data_address
+from pipeline.storage.files import read_json
+
+_MOST_CLASSES = 60  # of a figure: more rows than anybody reads
+_MOST_QUARANTINED = 50
+_SIDE = 72  # pixels of a thumbnail
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image in quarantine."""
+
+    path: str
+    reason: str
+    image: str | None  # address of a thumbnail; None where none can be made
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Two images that are equal or look alike."""
+
+    kind: str  # "equal" or "alike"
+    similarity: float
+    images: list[dict[str, str]]  # two: image, path, part, class
+    same_class: bool  # true where there are no classes
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """One prepared data set."""
+
+    name: str
+    source: str
+    counts: dict[str, int]  # images by split
+    num_classes: int
+    num_quarantined: int
+    quarantine: list[LeftOut]  # the first of them
+    balance: Figure | None
+    doubles: list[str] = field(default_factory=list)  # what is there twice, in words
+    pairs: list[Twice] = field(default_factory=list)  # some of it
+    compared: str = ""  # how images were compared
+
+
+def data_summary(prepared: Path, duplicates: Path | None) -> DataSummary:
+    """Read what the page shows of a data set.
+
+    Args:
+        prepared: artifact of `prepare`.
+        duplicates: artifact of `duplicates` of the same data.
+    """
+    dataset = PreparedDataset.open(prepared)
+    summary = dataset.summary
+    unit = {"label-map": "pixels", "objects": "objects"}.get(summary["annotation"], "images")
+    values = [
+        {"class": name, "split": split, "count": count}
+        for split, counts in summary.get("class_counts", {}).items()
+        for name, count in zip(dataset.class_names, counts, strict=False)
+    ]
+    few = len(dataset.class_names) <= _MOST_CLASSES
+    return DataSummary(
+        name=summary["name"],
+        source=str(summary["source"]),
+        counts=summary["counts"],
+        num_classes=len(dataset.class_names),
+        num_quarantined=summary["num_quarantined"],
+        quarantine=_quarantine(prepared / "quarantine.csv", summary),
+        balance=charts.class_balance(values, f"{unit} of {summary['name']}") if few else None,
+        **({} if duplicates is None else _twice(dataset, read_json(duplicates / DUPLICATES))),
+    )
+
+
+def _twice(dataset: PreparedDataset, found: Mapping[str, Any]) -> dict[str, Any]:
+    total, compared = (sum(found[name].values()) for name in ("num_images", "num_compared"))
+    of = f"{compared} of {total} images, evenly chosen" if compared < total else "all images"
+    return {
+        "doubles": [_words(entry) for entry in found["parts"]],
+        "pairs": [_pair(dataset, entry) for entry in found["pairs"]],
+        "compared": (
+            f"Equal: the same file, of all images. Alike: 16 x 16 grey pixels that correlate "
+            f"{found['similarity']:g} or more, of {of}."
+        ),
+    }
+
+
+def _words(entry: Mapping[str, Any]) -> str:
+    first, second = entry["parts"]
+    told = [f"{entry[kind]} {kind}" for kind in ("equal", "alike") if entry[kind]]
+    where = f"within {first}" if first == second else f"{first} images that are in {second} too"
+    return f"{where}: {', '.join(told)}"
+
+
+def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> Twice:
+    labels = [int(dataset.labels[row]) for row in entry["rows"]]
+    images = [
+        {
+            "image": data_address(dataset.image(row, at_least=_SIDE), _SIDE),
+            "path": dataset.path(row),
+            "part": part,
+            "class": dataset.class_names[label] if label >= 0 else "",
+        }
+        for row, part, label in zip(entry["rows"], entry["parts"], labels, strict=True)
+    ]
+    return Twice(entry["kind"], entry["similarity"], images, min(labels) < 0 or labels[0] == labels[1])
+
+
+def _quarantine(path: Path, summary: Mapping[str, Any]) -> list[LeftOut]:
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        lines = [line for line, _ in zip(csv.DictReader(stream), range(_MOST_QUARANTINED), strict=False)]
+    return [LeftOut(line["path"], line["reason"], _left_out_image(line["path"], summary)) for line in lines]
+
+
+def _left_out_image(path: str, summary: Mapping[str, Any]) -> str | None:
+    """Of a file in a folder that can be decoded all the same: what was wrong may be its label."""
+    folder = Path(summary["source"])
+    file = folder / path
+    if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
+        return None
+    if file.stat().st_size > max_file_bytes(summary["max_pixels"]):
+        return None
+    try:
+        image = decode(file, max_pixels=summary["max_pixels"], at_least=_SIDE)
+    except (UndecodableImage, OSError):
+        return None
+    return data_address(np.asarray(image), _SIDE)

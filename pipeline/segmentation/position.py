@@ -1,0 +1,37 @@
+"""Segmentation without looking at the image: at each position the class that is most frequent there."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from pipeline.datasets.targets import IGNORED
+
+_GRID = 64  # positions along each side, to which label maps of any size are brought
+
+
+def most_frequent_classes(label_maps: Iterable[np.ndarray], num_classes: int) -> np.ndarray:
+    """The class that is most frequent at each position; of equals the lowest.
+
+    Args:
+        label_maps: (H, W) integers in 0..num_classes - 1 or IGNORED each, of any sizes.
+
+    Returns:
+        (64, 64) int16. Where every map is ignored, the class that is most frequent of all.
+    """
+    places = np.arange(_GRID**2)
+    counts = np.zeros((num_classes, len(places)), np.int64)
+    for label_map in label_maps:
+        classes = resized(label_map, _GRID, _GRID).ravel()
+        known = classes != IGNORED
+        counts[classes[known], places[known]] += 1
+    best = np.where(counts.any(axis=0), counts.argmax(axis=0), counts.sum(axis=1).argmax())
+    return best.reshape(_GRID, _GRID).astype(np.int16)
+
+
+def resized(label_map: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A label map (H, W) with other numbers of pixels: at the middle of each the label that lies there."""
+    rows, columns = (
+        ((np.arange(length) + 0.5) * whole / length).astype(int)
+        for length, whole in zip((height, width), label_map.shape, strict=True)
+    )
+    return label_map[rows[:, None], columns]
