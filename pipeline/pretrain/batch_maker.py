@@ -6,11 +6,11 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.optim.schedules import epoch_of
+from pipeline.optim.schedules import Schedule, epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
-from pipeline.training.image_order import rows_of_step
 from pipeline.training.random_generators import Purpose, generator
+from pipeline.training.step_images import step_images
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined
 from pipeline.transforms.multi_crop import draw_views, multi_crop
@@ -18,7 +18,7 @@ from pipeline.transforms.packing import pack
 from pipeline.transforms.rendering import image_sizes
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BatchMaker:
     """Makes the batch of any step, from any thread."""
 
@@ -26,12 +26,17 @@ class BatchMaker:
     dataset: PreparedDataset
     on_device: bool = False  # leave the crops, with the same random decisions, to the device
 
+    def __post_init__(self):
+        schedule, seed = self.config.schedule, self.config.seed
+        num_images = len(self.dataset.indices("train"))
+        num_steps = Schedule(schedule, self.config.objective, num_images).num_steps
+        self._images = step_images(self.dataset, schedule, num_steps=num_steps, seed=seed)
+
     def __call__(self, step: int) -> Batch | PackedBatch:
         config, crops = self.config, self.config.crops
-        rows = self.image_rows(step)
-        images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows]
+        images = self._images.images(step, at_least=2 * crops.global_size)
         mean, std = input_statistics(config.normalization, self.dataset)
-        rng, masks = generator(config.seed, Purpose.CROPS, step), self._masks(step, len(rows))
+        rng, masks = generator(config.seed, Purpose.CROPS, step), self._masks(step, len(images))
         if self.on_device:
             drawn = draw_views(rng, image_sizes(images), crops)
             views = ((drawn.global_crops, crops.global_size), (drawn.local_crops, crops.local_size))
@@ -57,5 +62,4 @@ class BatchMaker:
 
     def image_rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64."""
-        train, size = self.dataset.indices("train"), self.config.schedule.batch_size
-        return rows_of_step(train, step, size, seed=self.config.seed)
+        return self._images.rows(step)
