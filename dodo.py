@@ -163,6 +163,11 @@ def task_export():
     return _program("export", "nothing was exported")
 
 
+def task_shard():
+    """Write the prepared images as WebDataset shards: shard experiment=NAME shard_mib=512 out=FOLDER"""
+    return _program("shard", "no shards were written", ("experiment", "shard_mib", "out"))
+
+
 def task_benchmark():
     """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
     options = ("rows", "repeats", "profile", "size", "device")

@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.worker_process import WorkerProcess
 
 _REPEATS = 3
+Size = Literal["usual", "toy", "large"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Axis:
     toy_values: tuple[int, ...]
     parameters: Callable[[int], dict[str, Any]]
     words: str  # what is fixed
+    large_values: tuple[int, ...] = ()  # where it is measured as far as it is meant to go; empty: `values`
+
+    def chosen_values(self, size: Size) -> tuple[int, ...]:
+        """The values that are measured."""
+        return {"toy": self.toy_values, "large": self.large_values}.get(size) or self.values
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,16 @@ AXES: tuple[Axis, ...] = (
 )  # fmt: skip
 
 
-def measure_axis(axis: Axis, *, root: Path, threads: int, patience: float, toy: bool = False) -> list[Point]:
+def measure_axis(
+    axis: Axis, *, root: Path, threads: int, patience: float, size: Size = "usual"
+) -> list[Point]:
     """One process for each value.
 
     Raises:
         WorkerFailed: a process failed.
     """
     points = []
-    for value in axis.toy_values if toy else axis.values:
+    for value in axis.chosen_values(size):
         with tempfile.TemporaryDirectory(prefix="hssl-benchmark-") as folder:
             worker = WorkerProcess(
                 axis.program,

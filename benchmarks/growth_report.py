@@ -41,9 +41,13 @@ def _measured(found: list[tuple[Axis, list[Point]]], machine: dict[str, str]) ->
             f"{fitted_exponent(values, [point.seconds for point in points]):.2f}",
             ", ".join(f"{point.mib:.0f}" for point in points),
             f"{fitted_exponent(values, [max(point.mib, 1.0) for point in points]):.2f}",
+            f"{2**20 * (points[-1].mib - points[0].mib) / (values[-1] - values[0]):,.0f}",
             axis.words,
         ])  # fmt: skip
-    headers = ("grows", "values", "seconds", "exponent", "MiB", "exponent of MiB", "measured on")
+    headers = (
+        "grows", "values", "seconds", "exponent", "MiB", "exponent of MiB", "bytes for one more",
+        "measured on",
+    )  # fmt: skip
     return [
         "# Growth",
         "",

@@ -47,6 +47,13 @@ PROGRAMS: dict[str, Program] = {
     "memory-growth": Program("benchmarks.memory_growth:MemoryGrowth", "jittor"),
     "our-startup": Program("benchmarks.startup:Startup"),
     "torch-startup": Program("benchmarks.startup:TorchStartup"),
+    "opened-set": Program("benchmarks.many_images:OpenedSet"),
+    "whole-order": Program("benchmarks.many_images:WholeOrder"),
+    "buffered-order": Program("benchmarks.many_images:BufferedOrder"),
+    "shard-list": Program("benchmarks.many_images:ShardList"),
+    "prepared-tables": Program("benchmarks.many_images:PreparedTables"),
+    "disk-search": Program("benchmarks.disk_search:DiskSearch"),
+    "checkpoint-size": Program("benchmarks.checkpoint_size:CheckpointSize", "jittor"),
     "idle-graph": Program("benchmarks.idle_graph:IdleGraph"),
     "matmul-peak": Program("benchmarks.matmul_peak:MatmulPeak", "jittor"),
 }

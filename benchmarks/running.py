@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from benchmarks.growth import AXES, measure_axis
+from benchmarks.growth import AXES, Size, measure_axis
 from benchmarks.growth_report import write_growth
+from benchmarks.image_axes import IMAGE_AXES
 from benchmarks.machine import describe_machine
 from benchmarks.measuring import PATIENCE_SECONDS, measure_row
 from benchmarks.report import JSON_NAME, write_report
@@ -30,7 +31,7 @@ class Plan:
     rows: tuple[Row, ...]
     growth: bool  # measure how time and memory grow
     repeats: int | None = None  # of every row, at most; None: each row's own number
-    toy: bool = False
+    size: Size = "usual"  # "large" measures growth with images alone, as far as it is meant to go
     device: Literal["cpu", "cuda"] = "cpu"
 
 
@@ -71,7 +72,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
         machine["duration"] = f"{(time.monotonic() - started) / 60:.1f} minutes"
         write_report(folder, entries, machine)
     if plan.growth:
-        failures += _measure_growth(folder, machine, root=root, threads=threads, toy=plan.toy, say=say)
+        failures += _measure_growth(folder, machine, root=root, threads=threads, size=plan.size, say=say)
     return failures
 
 
@@ -83,13 +84,13 @@ def _card() -> str:
 
 
 def _measure_growth(
-    folder: Path, machine: dict[str, str], *, root: Path, threads: int, toy: bool, say: Say
+    folder: Path, machine: dict[str, str], *, root: Path, threads: int, size: Size, say: Say
 ) -> list[str]:
     found, failures = [], []
-    for axis in AXES:
+    for axis in IMAGE_AXES if size == "large" else (*AXES, *IMAGE_AXES):
         say(f"growth with {axis.quantity} ...")
         try:
-            points = measure_axis(axis, root=root, threads=threads, patience=PATIENCE_SECONDS, toy=toy)
+            points = measure_axis(axis, root=root, threads=threads, patience=PATIENCE_SECONDS, size=size)
         except WorkerFailed as error:
             failures.append(f"growth with {axis.quantity}: {error}")
             say(f"growth with {axis.quantity} FAILED: {error}")

@@ -1,6 +1,6 @@
 """`doit run benchmark`: how fast the project is here, beside others; exit code 1 if a row failed.
 
-`python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy] [device=cuda]
+`python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy|large] [device=cuda]
 [results=FOLDER]`
 """
 
@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
         return 2
     end_on_signal()
     # A folder of their own, so that rates of toy networks or a GPU do not replace this processor's.
-    apart = "benchmark-toy" if plan.toy else "benchmark-cuda" if plan.device == "cuda" else ""
+    kind = plan.size if plan.size != "usual" else plan.device
+    apart = "" if kind == "cpu" else f"benchmark-{kind}"
     default = ROOT / "results" / apart
     folder = Path(given.get("results") or default)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,18 +43,23 @@ def _plan(given: dict[str, str]) -> Plan:
     unknown = sorted(set(given) - set(OPTIONS))
     if unknown:
         raise ValueError(f"no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}")
-    for option, value in (("size", "toy"), ("profile", "yes"), ("device", "cuda")):
+    size = given.get("size", "usual")
+    if size not in ("usual", "toy", "large"):
+        raise ValueError(f"size can only be 'toy' or 'large', got {size!r}")
+    for option, value in (("profile", "yes"), ("device", "cuda")):
         if given.get(option, value) != value:
             raise ValueError(f"{option} can only be {value!r}, got {given[option]!r}")
     names = [name for name in given.get("rows", "").split(",") if name.strip()]
     device = given.get("device", "cpu")
     growth = device == "cpu" and (not names or GROWTH in names)
     others = [name for name in names if name != GROWTH]
-    toy, profile = "size" in given, "profile" in given
+    if size == "large" and (names != [GROWTH] or not growth):
+        raise ValueError(f"size=large: expected rows={GROWTH}, which alone has it")
+    toy, profile = size == "toy", "profile" in given
     known = DEVICE_ROWS if device == "cuda" else ROWS
     rows = () if names and not others else chosen_rows(",".join(others), known, toy=toy, profile=profile)
     repeats = int(given["repeats"]) if given.get("repeats") else None
-    return Plan(rows, growth=growth, repeats=repeats, toy=toy, device=device)
+    return Plan(rows, growth=growth, repeats=repeats, size=size, device=device)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
         )
         shown = tqdm(batches, desc=split, unit="batch", total=len(parts), dynamic_ncols=True)
         features = extract(shown, map(len, parts), forward)
-        write_split(output, split, features, labels=dataset.labels[rows], index=rows)
+        write_split(output, split, features, labels=dataset.labels[rows], index=rows, dtype=config.dtype)
         num_images[split] = len(rows)
     write_json(
         output / SUMMARY,

@@ -113,7 +113,7 @@ def _place_source(section: Any, start: Path) -> None:
     """Make the relative `data.source` of a section absolute, in place."""
     data = section.get("data") if isinstance(section, dict) else None
     source = data.get("source") if isinstance(data, dict) else None
-    if isinstance(source, str) and source != "photo-scenes":
+    if isinstance(source, str) and source != "photo-scenes" and "://" not in source:
         data["source"] = str((start / Path(source).expanduser()).resolve())
 
 

@@ -64,6 +64,19 @@ class RuntimeConfig(Section):
         return self
 
 
+class ShuffleConfig(Section):
+    """Images are read in blocks and shuffled in a buffer: for storage that is slow to seek, or remote."""
+
+    buffer: PositiveInt = 8192  # images that are shuffled with one another; twice as many files are held
+    block: PositiveInt = 256  # images beside one another, read in one go; blocks come in random order
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ShuffleConfig":
+        if self.block > self.buffer:
+            raise ValueError(f"block {self.block} is larger than buffer {self.buffer}")
+        return self
+
+
 class ScheduleConfig(Section):
     """Optimiser and schedules of pretraining. Defaults: the published ViT-B command."""
 
@@ -89,6 +102,8 @@ class ScheduleConfig(Section):
     freeze_last_layer_epochs: NonNegative = 3  # prototypes stay as they are for so long
     ema_momentum: Share = 0.996  # of the teacher; rises to `ema_momentum_end` along a cosine
     ema_momentum_end: Share = 1.0
+    # None: every epoch is a permutation of all training images.
+    shuffle: Annotated[ShuffleConfig | None, AbsentUnlessGiven] = None
     export_every_epochs: NonNegativeInt = 0  # backbone-epoch<n>.safetensors as it trains; 0: at the end only
 
     @property
@@ -221,6 +236,7 @@ class FeaturesConfig(Section):
     num_blocks: PositiveInt = 4  # CLS tokens of the last n blocks are kept
     weights: Literal["teacher", "student"] = "teacher"  # the network that is probed
     batch_size: PositiveInt = 64
+    dtype: Literal["float32", "float16"] = "float32"  # of the files; "float16" is half the disk and reading
 
 
 class PixelsSection(Section):

@@ -44,6 +44,7 @@ from pipeline.datasets.tables.image_list import IMAGE_LISTS
 from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.datasets.tables.web_shards import WEB_SHARDS
 from pipeline.datasets.wrappers import below_wrappers
+from pipeline.storage.places import is_url, place
 
 PHOTO_SCENES = "photo-scenes"
 
@@ -138,8 +139,8 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
     """
     check_format(config)
     name = detect(config)
-    path = Path(config.source)
-    if name != PHOTO_SCENES and path.exists():
+    path = place(config.source)
+    if name != PHOTO_SCENES and not is_url(config.source) and path.exists():
         allowed = _FOLDER_FORMATS if path.is_dir() else _FILE_FORMATS
         if name not in allowed:
             kind = "folder" if path.is_dir() else "file"
@@ -164,7 +165,7 @@ def detect(config: DataConfig) -> str:
             f"data.format is photo-scenes: expected the same of data.source, found {config.source}"
         )
     path = Path(config.source)
-    if is_pattern(config.source):
+    if is_pattern(config.source) or is_url(config.source):
         if config.format not in ("auto", "webdataset"):
             raise ValueError(
                 f"data.source: {path} names shards: expected data.format webdataset, found {config.format}"

@@ -12,6 +12,7 @@ from pipeline.datasets.image_names import LIST_SUFFIXES, is_image_name
 from pipeline.datasets.tables.shard_names import expanded, is_pattern
 from pipeline.datasets.tree import walk
 from pipeline.storage.memos import read_memo, write_memo
+from pipeline.storage.places import is_url
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
@@ -25,7 +26,8 @@ def listing_digest(config: "DataConfig", memo: Path) -> str:
 
     For a file: its own, and for a list of images those of all that is in its folder. For a folder: those of
     every file below it that is not hidden. For a pattern of shards: those of the shards. For photo-scenes:
-    the versions of the packages that ship the photographs.
+    the versions of the packages that ship the photographs. For a URL: the URL alone, for every command would
+    wait for its server; what changed there is prepared again once the URL or the experiment changes.
 
     In a folder of more than 20,000 files a second call looks at the folders, and at files that are no images,
     such as annotations: a folder's modification time changes when a file in it is added, removed, renamed
@@ -39,6 +41,8 @@ def listing_digest(config: "DataConfig", memo: Path) -> str:
     """
     if config.source == "photo-scenes":
         return _digest([f"{name} {metadata.version(name)}" for name in ("scikit-image", "scikit-learn")])
+    if is_url(config.source):
+        return _digest([config.source])
     path = Path(config.source)
     if is_pattern(config.source):
         return _digest([_facts(shard) for shard in expanded(config.source)])

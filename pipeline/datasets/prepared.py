@@ -1,25 +1,20 @@
 """Reading a prepared data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.archive import Archive
 from pipeline.datasets.array_files import read_arrays
-from pipeline.datasets.decode import UndecodableImage, decode
-from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.label_maps.store import StoredLabelMaps
 from pipeline.datasets.manifest import path_at
-from pipeline.datasets.mapped import mapped_bytes
 from pipeline.datasets.objects.store import StoredObjects
-from pipeline.datasets.source import Annotation, max_file_bytes
+from pipeline.datasets.prepared_images import ImageFiles, StoredPixels
+from pipeline.datasets.source import Annotation
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.stored_targets import StoredTargets, open_targets
-from pipeline.datasets.tables.shard_files import ShardFiles
-from pipeline.datasets.tables.shard_names import is_pattern
-from pipeline.datasets.tables.table_files import TableFiles
 from pipeline.datasets.targets import Objects
 from pipeline.storage.files import read_json
 
@@ -41,7 +36,8 @@ class PreparedDataset:
     summary: dict
     _splits: np.ndarray  # (N,) int8
     _sizes: np.ndarray  # (N, 2) int32: width, height
-    _read: Callable[[int, int | None], np.ndarray]
+    _images: StoredPixels | ImageFiles
+    _open_files: Callable[[], ImageFiles]
     _path: Callable[[int], str]
     _targets: StoredTargets | None
 
@@ -64,11 +60,9 @@ class PreparedDataset:
         def path(i: int) -> str:
             return path_at(index["path_bytes"], index["path_ends"], i)
 
-        read = (
-            _from_store(directory, index["sizes"])
-            if summary["stored"]
-            else _from_source(summary, index, path)
-        )
+        sizes = index["sizes"]
+        files = partial(ImageFiles, summary, sizes, index["positions"], path)
+        images = StoredPixels(directory / "pixels.bin", sizes) if summary["stored"] else files()
         return cls(
             name=summary["name"],
             labels=index["labels"].astype(np.int64),
@@ -82,24 +76,32 @@ class PreparedDataset:
             directory=directory,
             summary=summary,
             _splits=index["splits"],
-            _sizes=index["sizes"],
-            _read=read,
+            _sizes=sizes,
+            _images=images,
+            _open_files=files,
             _path=path,
-            _targets=open_targets(summary["annotation"], directory, index["sizes"]),
+            _targets=open_targets(summary["annotation"], directory, sizes),
         )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def indices(self, split: str) -> np.ndarray:
-        """(n,) int64: the rows of a split, ascending; empty where the data set has no such split.
+        """(n,) int64: the rows of a split, ascending, read-only; empty where there is no such split.
 
         Raises:
             ValueError: a name other than train, val and test.
         """
         if split not in SPLITS[:3]:
             raise ValueError(f"split must be one of {', '.join(SPLITS[:3])}, got {split!r}")
-        return np.flatnonzero(self._splits == SPLITS.index(split))
+        return self._rows_of_splits[split]
+
+    @cached_property
+    def _rows_of_splits(self) -> dict[str, np.ndarray]:
+        found = {split: np.flatnonzero(self._splits == SPLITS.index(split)) for split in SPLITS[:3]}
+        for rows in found.values():
+            rows.flags.writeable = False
+        return found
 
     def image(self, i: int, at_least: int | None = None) -> np.ndarray:
         """Image `i`, 0 <= i < len(self): (H, W, 3) uint8, read-only or possibly so.
@@ -112,9 +114,42 @@ class PreparedDataset:
             IndexError: no such image.
             FileNotFoundError, ValueError: the source was changed after preparing.
         """
-        if not 0 <= i < len(self):
-            raise IndexError(f"image {i} of a data set of {len(self)}")
-        return self._read(i, at_least)
+        return self.images([i], at_least)[0]
+
+    def images(self, rows: Iterable[int], at_least: int | None = None) -> list[np.ndarray]:
+        """As `image`, of several; of shards, what lies beside one another is read at once."""
+        rows = self._checked(rows)
+        return self._images.decoded(rows, self._images.contents(rows), at_least)
+
+    def contents(self, rows: Iterable[int]) -> list[bytes | None]:
+        """The files of images as they are, for `decoded`; None each where decoded images are stored.
+
+        Raises:
+            IndexError: no such image.
+            FileNotFoundError, ValueError: the source was changed after preparing.
+        """
+        return self._images.contents(self._checked(rows))
+
+    def decoded(
+        self, rows: Iterable[int], contents: list[bytes | None], at_least: int | None = None
+    ) -> list[np.ndarray]:
+        """As `images`, from what `contents` returned."""
+        return self._images.decoded(self._checked(rows), contents, at_least)
+
+    def _checked(self, rows: Iterable[int]) -> list[int]:
+        rows = [int(row) for row in rows]
+        for row in rows:
+            if not 0 <= row < len(self):
+                raise IndexError(f"image {row} of a data set of {len(self)}")
+        return rows
+
+    def source_files(self) -> ImageFiles | None:
+        """The files that images were decoded from; None where there are none that can be read by position.
+
+        Raises:
+            FileNotFoundError: the source has gone.
+        """
+        return self._open_files() if self.summary["access"] == "random" else None
 
     def path(self, i: int) -> str:
         """Where image `i` comes from, relative to the source."""
@@ -158,75 +193,5 @@ class PreparedDataset:
     def _stored(self, i: int, kind: type, words: str) -> StoredTargets:
         if not isinstance(self._targets, kind):
             raise ValueError(f"{self.name}: expected a data set with {words}, found {self.annotation}")
-        if not 0 <= i < len(self):
-            raise IndexError(f"image {i} of a data set of {len(self)}")
+        self._checked([i])
         return self._targets
-
-
-def _from_store(directory: Path, sizes: np.ndarray) -> Callable[[int, int | None], np.ndarray]:
-    """Views into the file of decoded pixels, mapped once for all threads."""
-    ends = np.cumsum(3 * sizes.astype(np.int64).prod(axis=1))
-    pixels = mapped_bytes(directory / "pixels.bin", int(ends[-1]))
-
-    def read(i: int, at_least: int | None) -> np.ndarray:
-        width, height = sizes[i].tolist()
-        end = int(ends[i])
-        return pixels[end - 3 * width * height : end].reshape(height, width, 3)
-
-    return read
-
-
-def _reopened(
-    summary: dict, location: Path, max_bytes: int
-) -> Archive | ShardFiles | TableFiles | ImageFolder:
-    """What reads the images once more, without listing them."""
-    match summary["format"]:
-        case "archive":
-            return Archive(location, max_bytes=max_bytes)
-        case "webdataset":
-            return ShardFiles(location, max_bytes=max_bytes)
-        case "parquet" | "arrow":
-            suffix = f".{summary['format']}"
-            return TableFiles(location, suffix, max_bytes=max_bytes, stated=summary["columns"])
-    # All other formats that are not always stored are folders of images, whatever lies beside them.
-    return ImageFolder(location.parent if location.is_file() else location, max_bytes=max_bytes)
-
-
-def _from_source(
-    summary: dict, index: dict[str, np.ndarray], path: Callable[[int], str]
-) -> Callable[[int, int | None], np.ndarray]:
-    """Decode from the original folder or archive."""
-    location = Path(summary["source"])
-    if not location.exists() and not is_pattern(str(location)):
-        raise FileNotFoundError(f"{location}: the images that were prepared from here are needed again")
-    max_pixels = summary["max_pixels"]
-    grey_range = tuple(summary["grey_range"]) if summary["grey_range"] else None
-    source = _reopened(summary, location, max_file_bytes(max_pixels))
-    sizes, positions = index["sizes"], index["positions"]
-    is_annotated = summary["annotation"] != "class"
-
-    def read(i: int, at_least: int | None) -> np.ndarray:
-        start, size = positions[i].tolist()
-        width, height = sizes[i].tolist()
-        annotated_size = (width, height) if is_annotated else None
-        try:
-            content = source.read(path(i), start, size)
-            image = decode(
-                content,
-                max_pixels=max_pixels,
-                at_least=at_least,
-                annotated_size=annotated_size,
-                grey_range=grey_range,
-            )
-        except (UndecodableImage, OSError) as error:
-            raise type(error)(
-                f"{location}: {path(i)}: could be read when it was prepared, now: {error}"
-            ) from error
-        if at_least is None and image.shape[:2] != (height, width):
-            raise ValueError(
-                f"{location}: {path(i)}: expected {width} x {height} pixels as when it was prepared, "
-                f"found {image.shape[1]} x {image.shape[0]}"
-            )
-        return image
-
-    return read

@@ -22,6 +22,7 @@ from pipeline.datasets.splits import SplitPlan, plan_splits
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
 from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
+from pipeline.storage.places import is_url
 
 _GIB = 2**30
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow")
@@ -81,8 +82,9 @@ def prepare(
     category_ids = [] if targets is None else list(source.category_ids)
     summary = {
         "name": _name(config),
-        "source": config.source if format_name == PHOTO_SCENES else str(Path(config.source).resolve()),
+        "source": _source(config),
         "format": format_name,
+        "access": source.access,
         "annotation": source.annotation,
         "columns": config.columns,
         "max_pixels": config.max_pixels,
@@ -249,6 +251,12 @@ def _content_digest(
     if grey_limits is not None:  # the files alone do not say which pixels they become
         digests.append(list(grey_limits))
     return sha256_of_json([*digests, list(class_names)])
+
+
+def _source(config: DataConfig) -> str:
+    if config.source == PHOTO_SCENES or is_url(config.source):
+        return config.source
+    return str(Path(config.source).resolve())
 
 
 def _name(config: DataConfig) -> str:

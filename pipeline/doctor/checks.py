@@ -17,6 +17,7 @@ from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
 from pipeline.runtime.onednn import onednn_paths
+from pipeline.storage.places import is_url
 from pipeline.training.loggers.logger import LOGGERS
 
 GIB = 2**30
@@ -203,7 +204,7 @@ def _source(key: str, source: str) -> Check:
         absent = [package for package in ("skimage", "sklearn") if util.find_spec(package) is None]
         found = f"photo-scenes; not installed: {', '.join(absent)}" if absent else "photo-scenes, embedded"
         return Check(key, not absent, found, "pip install scikit-image scikit-learn")
-    present = Path(source).exists() or is_pattern(source)
+    present = is_url(source) or Path(source).exists() or is_pattern(source)
     found = source if present else f"{source} does not exist"
     remedy = (
         f"put the data there, or correct {key}.source (a relative path counts from the experiment's file)"

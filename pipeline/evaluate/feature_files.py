@@ -1,20 +1,22 @@
 """Cached features of a frozen backbone, as files.
 
-Shapes: n images of a split, B blocks, D channels. Per split: `<split>_cls.npy` (n, B, D) float32, normed CLS
-tokens of the last blocks, the last block last; `<split>_patch_mean.npy` (n, D) float32;
+Shapes: n images of a split, B blocks, D channels. Per split: `<split>_cls.npy` (n, B, D), normed CLS tokens
+of the last blocks, the last block last; `<split>_patch_mean.npy` (n, D), both float32 or float16;
 `<split>_labels.npy` (n,) int64, -1 = none; `<split>_index.npy` (n,) int64, rows of the manifest. And
 `features.json`.
 """
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.report.labelled_images import LabelledImages
 from pipeline.storage.files import read_json, replacing
+from pipeline.storage.mapped_pages import release_pages
 
 SUMMARY = "features.json"
 # The weights that `features.weights` names -> their file in the run that made them. What `initialize` draws
@@ -24,27 +26,12 @@ CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finit
 
 
 @dataclass(frozen=True)
-class JoinedFeatures:
-    """Features (n, sum of D): the channels of several arrays side by side, joined when rows are read."""
-
-    parts: tuple[np.ndarray, ...]  # each (n, D), maybe memory-mapped
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.parts[0]), sum(part.shape[1] for part in self.parts)
-
-    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
-        if len(self.parts) == 1:
-            return self.parts[0][rows]
-        return np.concatenate([part[rows] for part in self.parts], axis=1)
-
-
-@dataclass(frozen=True)
 class SplitFeatures:
-    """The labelled images of one split; feature arrays are memory-mapped."""
+    """Labelled images of one split; the features of all its images are memory-mapped."""
 
-    cls: np.ndarray  # (n, B, D) float32
-    patch_mean: np.ndarray  # (n, D) float32
+    cls: np.ndarray  # (N, B, D)
+    patch_mean: np.ndarray  # (N, D)
+    rows: np.ndarray | None  # (n,) int64: which of them; None: all
     labels: np.ndarray  # (n,) int64, from 0
     index: np.ndarray  # (n,) int64
     source_name: str  # what the data set calls this split
@@ -53,12 +40,12 @@ class SplitFeatures:
         return len(self.labels)
 
     @property
-    def last_cls(self) -> np.ndarray:
+    def last_cls(self) -> FeatureRows:
         """CLS tokens of the last block, (n, D)."""
-        return self.cls[:, -1]
+        return FeatureRows((self.cls[:, -1],), self.rows)
 
     def only(self, rows: np.ndarray) -> "SplitFeatures":
-        """The features of some of these images, in memory; `self` if it is all of them.
+        """The features of some of these images; `self` if it is all of them.
 
         Args:
             rows: rows of these images in the manifest.
@@ -71,22 +58,22 @@ class SplitFeatures:
         kept = np.flatnonzero(np.isin(self.index, rows))
         if len(kept) != len(rows):
             raise ValueError(f"features of {len(kept)} of the {len(rows)} images of the subset, expected all")
-        parts = {name: getattr(self, name)[kept] for name in ("cls", "patch_mean", "labels", "index")}
-        return SplitFeatures(**parts, source_name=self.source_name)
+        chosen = kept if self.rows is None else self.rows[kept]
+        return replace(self, rows=chosen, labels=self.labels[kept], index=self.index[kept])
 
-    def joined(self, num_blocks: int, *, average_pool: bool) -> JoinedFeatures:
+    def joined(self, num_blocks: int, *, average_pool: bool) -> FeatureRows:
         """CLS tokens of the last blocks side by side, followed by the mean patch token if asked for.
 
         Raises:
             ValueError: the file holds fewer blocks.
         """
-        num_images, num_kept, num_channels = self.cls.shape
+        num_all, num_kept, num_channels = self.cls.shape
         if num_blocks > num_kept:
             raise ValueError(
                 f"linear.num_blocks = {num_blocks}, but only {num_kept} were kept (features.num_blocks)"
             )
-        flat = self.cls.reshape(num_images, num_kept * num_channels)[:, -num_blocks * num_channels :]
-        return JoinedFeatures((flat, self.patch_mean) if average_pool else (flat,))
+        flat = self.cls.reshape(num_all, num_kept * num_channels)[:, -num_blocks * num_channels :]
+        return FeatureRows((flat, self.patch_mean) if average_pool else (flat,), self.rows)
 
 
 @dataclass(frozen=True)
@@ -137,6 +124,7 @@ def write_split(
     *,
     labels: np.ndarray,
     index: np.ndarray,
+    dtype: str = "float32",
 ) -> None:
     """Write one split, batch by batch, in bounded memory.
 
@@ -144,10 +132,11 @@ def write_split(
         features: CLS tokens (b, B, D) and mean patch tokens (b, D) of consecutive images, n in all.
         labels: (n,).
         index: (n,).
+        dtype: of the files, "float32" or "float16".
 
     Raises:
         ValueError: the batches hold more or fewer than n images.
-        FloatingPointError: a feature is not finite.
+        FloatingPointError: a feature is not finite, or too large for float16.
     """
     for name, values in (("labels", labels), ("index", index)):
         with replacing(directory / f"{split}_{name}.npy") as partial, open(partial, "wb") as stream:
@@ -156,26 +145,33 @@ def write_split(
     with ExitStack() as files:
         partials = [files.enter_context(replacing(target)) for target in targets]
         try:
-            _fill(partials, features, len(labels))
+            _fill(partials, features, len(labels), dtype)
         except (FloatingPointError, ValueError) as error:
             raise type(error)(f"{targets[0]}: {error}") from error
 
 
-def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int) -> None:
+def _fill(
+    paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int, dtype: str
+) -> None:
     """Write batches of arrays one after the other into files that hold `num_images` rows."""
     done, stored = 0, []
     for batch in features:
         stored = stored or [
-            np.lib.format.open_memmap(path, "w+", np.float32, (num_images, *part.shape[1:]))
+            np.lib.format.open_memmap(path, "w+", dtype, (num_images, *part.shape[1:]))
             for path, part in zip(paths, batch, strict=True)
         ]
         end = done + len(batch[0])
         if end > num_images:
             raise ValueError(f"features of more than the {num_images} images came")
         for target, part in zip(stored, batch, strict=True):
-            if not np.isfinite(part).all():
-                raise FloatingPointError(f"features of the images {done}..{end - 1} are not all finite")
-            target[done:end] = part
+            with np.errstate(over="ignore"):  # becomes infinite, which is looked for
+                rounded = part.astype(dtype)
+            if not np.isfinite(rounded).all():
+                raise FloatingPointError(
+                    f"features of the images {done}..{end - 1} are not all finite in {dtype}"
+                )
+            target[done:end] = rounded
+            release_pages(target)
         done = end
     if done != num_images:
         raise ValueError(f"features of {done} images came, expected {num_images}")
@@ -203,24 +199,26 @@ def _read_split(directory: Path, split: str, summary: dict) -> SplitFeatures | N
     labelled = np.flatnonzero(labels >= 0)
     if not labelled.size:
         return None
-    if labelled.size < num_images:
-        arrays = {name: array[labelled] for name, array in arrays.items()}
-    return SplitFeatures(**arrays, source_name=summary["split_names"][split])
+    rows = labelled if labelled.size < num_images else None
+    arrays["labels"], arrays["index"] = labels[labelled], arrays["index"][labelled]
+    return SplitFeatures(**arrays, rows=rows, source_name=summary["split_names"][split])
 
 
 def _read_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    expected = np.dtype(np.float32 if len(shape) > 1 else np.int64)
+    expected = ("float32", "float16") if len(shape) > 1 else ("int64",)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing; run the task features again")
     try:
         array = np.load(path, mmap_mode="r" if len(shape) > 1 else None, allow_pickle=False)
     except ValueError as error:
         raise ValueError(f"{path}: not a whole .npy file ({error})") from error
-    if array.shape != shape or array.dtype != expected:
-        raise ValueError(f"{path}: expected {expected} {shape}, found {array.dtype} {array.shape}")
-    if expected.kind == "f":
+    if array.shape != shape or array.dtype not in expected:
+        words = " or ".join(expected)
+        raise ValueError(f"{path}: expected {words} {shape}, found {array.dtype} {array.shape}")
+    if array.dtype.kind == "f":
         block = max(1, CHECKED_BYTES // max(1, array[0].nbytes))
         for start in range(0, len(array), block):
             if not np.isfinite(array[start : start + block]).all():
                 raise ValueError(f"{path}: holds values that are not finite")
+            release_pages(array)
     return array

@@ -35,7 +35,7 @@ def load_crops(
     Returns:
         (batch_size, 3, S, S) float32.
     """
-    crops = crop([dataset.image(int(row), at_least=resize) for row in rows])
+    crops = crop(dataset.images(rows, at_least=resize))
     padded = np.zeros((batch_size, *crops.shape[1:]), np.float32)
     padded[: len(rows)] = crops
     return padded

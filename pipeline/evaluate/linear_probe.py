@@ -8,25 +8,16 @@ sums over classes read whole rows of memory.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.probes.settings import LinearConfig
 
 LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
 INIT_STD = 0.01
 EVALUATION_BYTES = 32 * 2**20  # logits that are held at once
 SOFTMAX_BYTES = 2**18  # logits that stay in a core's cache
-
-
-class Features(Protocol):
-    """An (N, D) float32 array, or anything that a vector of rows or a slice indexes in the same way."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class LinearSweep:
 
 
 def train_sweep(
-    features: Features,
+    features: np.ndarray | FeatureRows,
     labels: np.ndarray,
     config: LinearConfig,
     *,
@@ -93,7 +84,7 @@ def train_sweep(
     )
 
 
-def predict(sweep: LinearSweep, features: Features) -> np.ndarray:
+def predict(sweep: LinearSweep, features: np.ndarray | FeatureRows) -> np.ndarray:
     """The class of highest logit for every image and rate, (N, L) int64; the lowest class wins a tie."""
     num_channels, num_classes, num_rates = sweep.weights.shape
     weights = sweep.weights.reshape(num_channels, -1)

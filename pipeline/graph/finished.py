@@ -73,6 +73,15 @@ class Finished:
         folder, prepared = (self._artifact(node.inputs[name]) for name in ("backbone", "data"))
         return Arm(folder / BACKBONE_FILES[node.config.weights], prepared, node.config)
 
+    def prepared(self) -> Path:
+        """The experiment's own images.
+
+        Raises:
+            NotMade: they are not prepared yet.
+        """
+        nodes = experiment_nodes(self.experiment)
+        return self._artifact(next(node for node in nodes if node.label == "prepare:images"))
+
     def fine_tuned(self, stage: str, section: str, arm: str, seed: int, run: str | None) -> FineTuned:
         """A model that `segment`, `detect` or `finetune` has trained.
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.optim.schedules import epoch_of
+from pipeline.optim.schedules import Schedule, epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
-from pipeline.training.image_order import rows_of_step
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.step_images import step_images
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined
 from pipeline.transforms.multi_crop import Views, draw_views, render_views
@@ -19,7 +19,7 @@ from pipeline.transforms.packing import pack
 from pipeline.transforms.rendering import image_sizes
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class BatchMaker:
     """Makes the batch of any step, from any thread; of several ranks, this one's share of it."""
 
@@ -28,11 +28,17 @@ class BatchMaker:
     on_device: bool = False  # leave the crops, with the same random decisions, to the device
     ranks: Ranks = ALONE
 
+    def __post_init__(self):
+        schedule, seed = self.config.schedule, self.config.seed
+        num_images = len(self.dataset.indices("train"))
+        num_steps = Schedule(schedule, self.config.objective, num_images).num_steps
+        self._images = step_images(self.dataset, schedule, num_steps=num_steps, seed=seed)
+
     def __call__(self, step: int) -> Batch | PackedBatch:
         config, crops = self.config, self.config.crops
         rows = self.image_rows(step)
         share = self.ranks.share(len(rows))
-        images = [self.dataset.image(int(row), at_least=2 * crops.global_size) for row in rows[share]]
+        images = self._images.images(step, at_least=2 * crops.global_size, share=share)
         mean, std = input_statistics(config.normalization, self.dataset)
         views, masks = self._views(step, rows, images), self._masks(step, len(rows))[:, share]
         if self.on_device:
@@ -68,5 +74,4 @@ class BatchMaker:
 
     def image_rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64."""
-        train, size = self.dataset.indices("train"), self.config.schedule.batch_size
-        return rows_of_step(train, step, size, seed=self.config.seed)
+        return self._images.rows(step)

@@ -1,5 +1,7 @@
 """Which images an optimiser step sees."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from pipeline.training.random_generators import Purpose, generator
@@ -27,7 +29,16 @@ def rows_of_step(
     epochs, offsets = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), len(rows))
     chosen = np.empty(batch_size, rows.dtype)
     for epoch in np.unique(epochs):
-        order = generator(seed, purpose, int(epoch)).permutation(len(rows))
+        order = _permutation(seed, purpose, int(epoch), len(rows))
         inside = epochs == epoch
         chosen[inside] = rows[order[offsets[inside]]]
     return chosen
+
+
+@lru_cache(maxsize=2)  # a step may straddle two epochs; over millions of images each takes a second
+def _permutation(seed: int, purpose: Purpose, epoch: int, count: int) -> np.ndarray:
+    """The numbers below `count` in the order of an epoch, in as few bytes as hold them."""
+    order = np.arange(count, dtype=np.min_scalar_type(count))
+    generator(seed, purpose, epoch).shuffle(order)
+    order.flags.writeable = False
+    return order

@@ -22,8 +22,10 @@ class Purpose(IntEnum):
     DENSE_SAMPLES = 8
     MONITOR_IMAGES = 9
     MONITOR_VIEWS = 10
+    BLOCK_ORDER = 21
+    WINDOW_ORDER = 22
 
 
-def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
-    """The generator of one purpose at one step (for the orders: one epoch)."""
-    return np.random.default_rng((seed, int(purpose), index))
+def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
+    """The generator of one purpose at one step (for the orders: one epoch, or a window of one)."""
+    return np.random.default_rng((seed, int(purpose), *index))

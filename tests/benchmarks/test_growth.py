@@ -1,9 +1,11 @@
 import math
+import tracemalloc
 
 import pytest
 
 from benchmarks.growth import AXES, Point, fitted_exponent
 from benchmarks.growth_report import write_growth
+from benchmarks.image_axes import IMAGE_AXES
 from benchmarks.imagenet_cost import imagenet_cost
 from benchmarks.programs import PROGRAMS
 
@@ -57,3 +59,34 @@ def test_the_report(tmp_path):
     assert "| batch   | 8, 16    | 1, 2      | 1.00 " in text
     assert "not measured" in text
     assert "ViT-B/16, 2 x 224 px" in text
+
+
+@pytest.mark.parametrize("axis", IMAGE_AXES, ids=lambda axis: axis.program + axis.quantity[-2:])
+def test_growth_with_images_is_measured_and_goes_as_far_as_it_is_meant_to(axis, tmp_path):
+    assert axis.chosen_values("usual") == axis.values
+    assert axis.chosen_values("toy") == axis.toy_values
+    assert max(axis.chosen_values("large")) > max(axis.values)
+    program = PROGRAMS[axis.program].load(axis.parameters(axis.toy_values[0]) | {"threads": 1}, tmp_path)
+    assert [program.repeat() > 0 for _ in range(2)] == [True, True]
+    assert program.extra["start_mib"] > 0
+
+
+def test_an_opened_set_holds_less_than_200_bytes_an_image(tmp_path):
+    """All that opening allocates: NumPy reports its arrays to tracemalloc."""
+    count = 20_000
+    program = PROGRAMS["opened-set"].load({"images": count}, tmp_path)
+    program.repeat()
+    tracemalloc.start()
+    try:
+        program.repeat()
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 60 * count < held < 120 * count
+    assert most < 200 * count
+
+
+def test_the_report_says_how_many_bytes_one_more_takes(tmp_path):
+    points = [Point(1000, 1.0, 10.0), Point(2000, 2.0, 10.0 + 150_000 / 2**20)]
+    write_growth(tmp_path, [(IMAGE_AXES[0], points)], {}, None)
+    assert "| 150 " in (tmp_path / "scaling.md").read_text()

@@ -48,7 +48,7 @@ def test_a_row_without_torch(tmp_path):
     assert (entry["other"], entry["note"]) == (None, "not installed: torch")
 
 
-@pytest.mark.parametrize("option", ["rows=nothing", "wrong=1", "repeats=many"])
+@pytest.mark.parametrize("option", ["rows=nothing", "wrong=1", "repeats=many", "size=large", "size=huge"])
 def test_mistakes_are_said(option):
     command = [sys.executable, "-m", "stages.benchmark", option]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)

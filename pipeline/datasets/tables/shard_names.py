@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from pipeline.storage.places import is_url, place
+
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _MOST = 1_000_000  # names; more are a slip of the pen
@@ -16,6 +18,8 @@ def is_pattern(source: str) -> bool:
 def expanded(source: str) -> list[Path]:
     """The files that a pattern names, in order: ranges of numbers keep their zeros, lists are cut at commas.
 
+    Whether files behind URLs are there is not looked up.
+
     Raises:
         ValueError: a brace that is neither, or more than a million names.
         FileNotFoundError: the first of the files that is not there.
@@ -26,6 +30,8 @@ def expanded(source: str) -> list[Path]:
         if len(names) * len(choices) > _MOST:
             raise ValueError(f"data.source: {source}: expected at most {_MOST} files")
         names = [name.replace(match[0], choice, 1) for name in names for choice in choices]
+    if is_url(source):
+        return [place(name) for name in names]
     files = [Path(name) for name in names]
     for file in files:
         if not file.is_file():

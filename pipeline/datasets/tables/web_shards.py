@@ -24,10 +24,13 @@ from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import role_of
 from pipeline.datasets.tables.columns import LEFT_OUT, class_name, find_columns
 from pipeline.datasets.tables.shard_files import ShardFiles
+from pipeline.datasets.tables.shard_index import INDEX, read_shard_index
 from pipeline.datasets.tables.shard_names import expanded
+from pipeline.datasets.tables.shard_samples import Sample, Samples
 from pipeline.datasets.text_files import text_of
 from pipeline.datasets.tree import walk
 from pipeline.storage.foreign_json import parse_json
+from pipeline.storage.places import is_url
 
 _MEMBER = re.compile(r"((?:.*/)?[^./][^.]*)\.([^/]*)")
 _NUMBER = re.compile(r"[-_.]?\d+$")
@@ -37,20 +40,12 @@ _MOST_LABEL_BYTES = 2**20
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
-class _Sample(NamedTuple):
-    key: str
-    image: str  # name of the member
-    start: int
-    size: int
-    label: str | None
-    shard: int
-    problem: str | None
-
-
 def is_web_shards(path: Path) -> bool:
-    """Whether a tar holds a `.cls` field near its start, or a folder such tars and no images."""
+    """Whether a tar holds a `.cls` field near its start, or a folder such tars and no images, or a list."""
     if path.is_file():
         return _has_labels(path)
+    if read_shard_index(path) is not None:
+        return True
     for _, folder, files in walk(path):
         if any(is_image_name(file.name) for file in files):
             return False
@@ -78,7 +73,7 @@ class WebShards:
     Samples are listed once, from front to back, without reading images; then each is read by its position.
 
     Args:
-        path: a shard, a folder of shards, or a pattern with braces.
+        path: a shard, a folder of shards, or a pattern with braces, here or behind a URL.
         stated: `data.columns`; its `label` is a key of the `.json` fields.
     """
 
@@ -101,8 +96,9 @@ class WebShards:
         return _reader, (path, max_bytes)
 
     @cached_property
-    def _samples(self) -> list[_Sample]:
-        found = []
+    def _samples(self) -> Samples:
+        self._check_index()
+        found = Samples()
         for number, shard in enumerate(self._shards):
             for key, fields in _grouped(shard):
                 images = [name for name in fields if is_image_name(f"x.{name}")]
@@ -115,10 +111,25 @@ class WebShards:
                         "names with dots fall together; write them without"
                     )
                 else:
-                    found.append(self._sample(number, key, images[0], fields))
+                    found.add(self._sample(number, key, images[0], fields))
         return found
 
-    def _sample(self, shard: int, key: str, field: str, fields: dict[str, "_Field"]) -> _Sample:
+    def _check_index(self) -> None:
+        """Refuse shards that are not what the list beside them says, where there is one."""
+        index = read_shard_index(self._root)
+        if index is None:
+            return
+        listed = self._root / INDEX
+        for name, shard in zip(self._names, self._shards, strict=True):
+            size = shard.stat().st_size
+            if name not in index:
+                raise ValueError(f"{listed}: does not list {name}, which is beside it")
+            if size != index[name].num_bytes:
+                raise ValueError(f"{shard}: expected {index[name].num_bytes} bytes by {INDEX}, found {size}")
+        if self._root == self._given[0] and (missing := sorted(index.keys() - set(self._names))):
+            raise ValueError(f"{listed}: lists {missing[0]}, which is not there")
+
+    def _sample(self, shard: int, key: str, field: str, fields: dict[str, "_Field"]) -> Sample:
         image = fields[field]
         origin = f"{self._shards[shard]}: {key}"
         label = None
@@ -128,7 +139,7 @@ class WebShards:
             label = class_name(_text(content, origin), f"{origin}.cls")
         elif content := _field(fields, "json"):
             label = self._json_label(content, f"{origin}.json")
-        return _Sample(key, image.name, image.start, image.size, label, shard, image.problem)
+        return Sample(image.name, image.start, image.size, label, shard, image.problem)
 
     def _json_label(self, content: bytes, origin: str) -> str | None:
         try:
@@ -153,7 +164,7 @@ class WebShards:
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Of the file of names, where labels are numbers; else the labels, in their order."""
-        labels = label_order({sample.label for sample in self._samples} - {None})
+        labels = label_order(set(self._samples.labels))
         if self._names_file is None or not all(label.isdecimal() for label in labels):
             return labels
         names = tuple(text_of(self._names_file).splitlines())
@@ -178,7 +189,7 @@ class WebShards:
             lines.append(f"left out: {self._without_image} samples without an image")
         if self._stated.get("label") == "":
             lines.append(f"labels: {LEFT_OUT}")
-        elif unlabelled := sum(sample.label is None for sample in samples):
+        elif unlabelled := samples.num_unlabelled:
             lines.append(
                 f"caution: {unlabelled} of {len(samples)} samples have no label: no field .cls, and no .json "
                 'with a label; state data.columns = { label = "..." } for the key of a .json'
@@ -192,7 +203,7 @@ class WebShards:
         """Every image, shard by shard, in the order of the members."""
         names = self.class_names
         are_numbered = self._names_file is not None and all(
-            s.label is None or s.label.isdecimal() for s in self._samples
+            label.isdecimal() for label in self._samples.labels
         )
         for sample in self._samples:
             label = sample.label
@@ -220,6 +231,8 @@ def _reader(path: Path, max_bytes: float) -> WebShards:
 
 
 def _shards(path: Path) -> list[Path]:
+    if is_url(str(path)):
+        return _remote_shards(path)
     if path.is_file():
         found = [path]
     elif path.is_dir():
@@ -236,6 +249,16 @@ def _shards(path: Path) -> list[Path]:
         raise ValueError(
             f"{wrong}: expected a plain shard, name.tar, found another file; unpack a compressed one"
         )
+    return found
+
+
+def _remote_shards(path: Path) -> list[Path]:
+    if "{" in path.name or path.suffix == ".tar":
+        found = expanded(str(path))
+    else:
+        found = sorted(path.rglob("*.tar"), key=str)
+    if not found or found[0].suffix != ".tar":
+        raise ValueError(f"{path}: expected .tar shards, found none")
     return found
 
 
@@ -261,7 +284,7 @@ def _grouped(shard: Path) -> Iterator[tuple[str, dict[str, _Field]]]:
 def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
     """(key, field, where it is) of every member that is a file of a sample."""
     try:
-        with tarfile.open(shard, "r:") as archive:
+        with shard.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             while (info := archive.next()) is not None:
                 archive.members.clear()  # or tarfile remembers every member that it ever saw
                 match = _MEMBER.fullmatch(info.name.removeprefix("./"))

@@ -1,5 +1,7 @@
 """The logistic regression probe."""
 
+import numpy as np
+
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.logistic import fit_logistic
 from pipeline.evaluate.probe_data import ProbeData
@@ -11,8 +13,8 @@ def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConf
     """Compute the metric for the regularisation that was chosen on validation images."""
     subset, train, val, test = data.subset, data.train, data.val, data.test
     fitted = fit_logistic(
-        (train.last_cls, train.labels),
-        None if val is None else (val.last_cls, val.labels),
+        (np.asarray(train.last_cls), train.labels),
+        None if val is None else (np.asarray(val.last_cls), val.labels),
         inverse_strengths=config.inverse_strengths,
         max_iterations=config.max_iterations,
     )
@@ -20,5 +22,5 @@ def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConf
     protocol = f"logistic regression{subset.words}, standardised CLS, C={fitted.inverse_strength:g} {chosen}"
     if not fitted.converged:
         protocol += f", not converged in {config.max_iterations} iterations"
-    predictions = fitted.predict(test.last_cls)
+    predictions = fitted.predict(np.asarray(test.last_cls))
     return Outcome([Metric("top1", predictions == test.labels, protocol)], predictions)

@@ -13,10 +13,13 @@ class Dataset:
     """Images of several shapes."""
 
     def __init__(self, rng):
-        self.images = [rng.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((30, 50), (24, 24), (61, 20))]
+        self.drawn = [rng.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((30, 50), (24, 24), (61, 20))]
 
     def image(self, i, at_least=None):
-        return self.images[i % 3]
+        return self.drawn[i % 3]
+
+    def images(self, rows, at_least=None):
+        return [self.image(row) for row in rows]
 
     def path(self, i):
         return f"image {i}"

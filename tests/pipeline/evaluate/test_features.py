@@ -18,9 +18,12 @@ def forward(batch):
 
 def test_features_of_every_image_in_order_from_batches_of_one_shape(tmp_path):
     asked, shapes = [], set()
-    dataset = SimpleNamespace(
-        image=lambda i, at_least: asked.append((i, at_least)) or np.full((2, 2, 3), i, np.uint8)
-    )
+
+    def images(rows, at_least):
+        asked.extend((row, at_least) for row in rows)
+        return [np.full((2, 2, 3), row, np.uint8) for row in rows]
+
+    dataset = SimpleNamespace(images=images)
     rows = np.array([3, 5, 8, 9, 20, 21, 30])
     parts = batch_rows(rows, 3)
     batches = [load_crops(dataset, part, resize=9, crop=crop, batch_size=3) for part in parts]
@@ -57,3 +60,14 @@ def test_wrong_features_leave_no_file(tmp_path, num_images, value, error, messag
         write_split(tmp_path, "test", [batch], labels=np.zeros(num_images), index=np.zeros(num_images))
     assert not list(tmp_path.glob("*cls*"))
     assert not list(tmp_path.glob("*patch_mean*"))
+
+
+def test_half_precision_is_what_the_files_hold_and_what_does_not_fit_is_refused(tmp_path):
+    values = np.random.default_rng(0).normal(size=(4, 1, 3)).astype(np.float32)
+    options = {"labels": np.zeros(4), "index": np.arange(4), "dtype": "float16"}
+    write_split(tmp_path, "train", [(values, values[:, 0])], **options)
+    stored = np.load(tmp_path / "train_cls.npy")
+    assert stored.dtype == np.float16
+    np.testing.assert_array_equal(stored, values.astype(np.float16))
+    with pytest.raises(FloatingPointError, match=r"train_cls\.npy: .* not all finite in float16"):
+        write_split(tmp_path, "train", [(values * 1e6, values[:, 0])], **options)

@@ -39,3 +39,22 @@ def test_no_images_are_refused():
 
 def test_pretraining_and_fine_tuning_draw_their_own_orders():
     assert rows_of_step(ROWS, 0, 7, seed=1).tolist() != training_rows(ROWS, 1, 0, 7).tolist()
+
+
+def test_the_order_is_that_of_a_whole_permutation_and_drawn_once_an_epoch(monkeypatch):
+    from pipeline.training import image_order
+    from pipeline.training.random_generators import Purpose, generator
+
+    drawn = []
+
+    def counted(*index):
+        drawn.append(index)
+        return generator(*index)
+
+    monkeypatch.setattr(image_order, "generator", counted)
+    rows = np.arange(1000)
+    found = np.concatenate([rows_of_step(rows, step, 10, seed=77) for step in range(150)])
+    for epoch, part in ((0, found[:1000]), (1, found[1000:])):
+        expected = generator(77, Purpose.ORDER, epoch).permutation(1000)
+        assert part.tolist() == expected[: len(part)].tolist()
+    assert len(drawn) == 2

@@ -145,3 +145,67 @@ def test_labels_can_be_left_out(tmp_path, png):
     )
     assert seen(source) == [("0.tar/1.png", None, None)]
     assert source.notes[-1] == "labels: left out, as data.columns states"
+
+
+@pytest.fixture
+def remote(png):
+    """Shards behind a URL of fsspec that needs no network, and their URL."""
+    pytest.importorskip("upath", reason="URLs need the extra remote")
+    import fsspec
+
+    storage = fsspec.filesystem("memory")
+    for split, first in (("train", 0), ("train", 4), ("val", 8)):
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            for name, content in samples(png, first, [0, 1, 1, 0]):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        storage.pipe(f"/bucket/set/{split}-{first // 4:02d}.tar", stream.getvalue())
+    storage.pipe("/bucket/set/classnames.txt", b"zebra\napple\n")
+    yield "memory://bucket/set"
+    storage.rm("/bucket", recursive=True)
+
+
+def test_shards_behind_a_url_are_read_in_place(remote, png, prepared, tmp_path):
+    dataset = prepared(remote, max_store_gib=0.0, val_share=0.0)
+    assert dataset.summary["source"] == remote
+    assert dataset.class_names == ["zebra", "apple"]
+    assert dataset.labels.tolist() == [0, 1, 1, 0] * 3
+    assert dataset.indices("test").tolist() == [8, 9, 10, 11]
+    assert dataset.contents([9, 2, 3]) == [png(9), png(2), png(3)]
+    assert not list(tmp_path.rglob("*.tar")), "nothing is copied to disk"
+
+
+def test_a_pattern_and_a_shard_behind_a_url(remote, png, prepared):
+    pattern = prepared(f"{remote}/train-{{00..01}}.tar", max_store_gib=0.0)
+    assert len(pattern) == 8
+    assert pattern.contents([7]) == [png(7)]
+    single = prepared(f"{remote}/train-01.tar", max_store_gib=0.0)
+    assert single.contents([0]) == [png(4)]
+
+
+def test_what_a_url_lacks_is_one_line(remote, prepared):
+    with pytest.raises(ValueError, match=r"memory://bucket/none: expected \.tar shards, found none"):
+        prepared("memory://bucket/none")
+    with pytest.raises(ValueError, match=r"nosuch://b/x: fsspec does not know such URLs"):
+        prepared("nosuch://b/x")
+    dataset = prepared(remote, max_store_gib=0.0)
+    import fsspec
+
+    fsspec.filesystem("memory").rm("/bucket/set/train-01.tar")
+    with pytest.raises(FileNotFoundError, match=r"set: train-01\.tar/4\.png: could be read when it was"):
+        dataset.image(4)
+
+
+def test_neighbours_in_a_shard_are_read_at_once(tmp_path, png, prepared, monkeypatch):
+    for number in range(2):
+        shard(tmp_path / f"{number}.tar", samples(png, 10 * number, [0, 1, 0, 1]))
+    dataset = prepared(tmp_path, max_store_gib=0.0)
+    files = dataset._images._source
+    read, reads = files._range, []
+    monkeypatch.setattr(files, "_range", lambda *place: reads.append(place) or read(*place))
+    assert dataset.contents([5, 0, 3, 1]) == [png(11), png(0), png(3), png(1)]
+    assert [name for name, *_ in reads] == ["0.tar", "1.tar"]
+    for number, image in enumerate(dataset.images([6, 2])):
+        assert image.tobytes() == dataset.image([6, 2][number]).tobytes()

@@ -1,0 +1,138 @@
+"""What the images of a prepared data set are read from: decoded ones in a file, or the source's files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.datasets.archive import Archive
+from pipeline.datasets.decode import UndecodableImage, decode
+from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.mapped import mapped_bytes
+from pipeline.datasets.source import max_file_bytes
+from pipeline.datasets.tables.shard_files import ShardFiles
+from pipeline.datasets.tables.shard_names import is_pattern
+from pipeline.datasets.tables.table_files import TableFiles
+from pipeline.storage.places import is_url, place
+
+
+class StoredPixels:
+    """Decoded images one after another in one file, mapped once for all threads.
+
+    Args:
+        sizes: (N, 2) int32: width and height of each image, pixels.
+    """
+
+    def __init__(self, path: Path, sizes: np.ndarray) -> None:
+        self._sizes = sizes
+        self._ends = np.cumsum(3 * sizes.astype(np.int64).prod(axis=1))
+        self._pixels = mapped_bytes(path, int(self._ends[-1]))
+
+    def contents(self, rows: list[int]) -> list[None]:
+        """Nothing needs to be read before decoding."""
+        return [None] * len(rows)
+
+    def decoded(
+        self, rows: list[int], contents: list[None], at_least: int | None
+    ) -> list[np.ndarray]:
+        """Views (H, W, 3) uint8 into the file."""
+        return [self._view(row) for row in rows]
+
+    def _view(self, row: int) -> np.ndarray:
+        width, height = self._sizes[row].tolist()
+        end = int(self._ends[row])
+        return self._pixels[end - 3 * width * height : end].reshape(height, width, 3)
+
+
+class ImageFiles:
+    """The files of the source, decoded when they are asked for.
+
+    Args:
+        summary: of the prepared folder.
+        sizes: (N, 2) int32: width and height, pixels, as they were when prepared.
+        positions: (N, 2) int64: first byte and bytes of a member.
+        path: of each image, relative to the source.
+    """
+
+    def __init__(
+        self, summary: dict, sizes: np.ndarray, positions: np.ndarray, path: Callable[[int], str]
+    ) -> None:
+        source = summary["source"]
+        self._location = place(source)
+        if not is_url(source) and not self._location.exists() and not is_pattern(source):
+            raise FileNotFoundError(
+                f"{self._location}: the images that were prepared from here are needed again"
+            )
+        self._max_pixels = summary["max_pixels"]
+        self._grey_range = tuple(summary["grey_range"]) if summary["grey_range"] else None
+        self._is_annotated = summary["annotation"] != "class"
+        self._source = _reopened(summary, self._location, max_file_bytes(self._max_pixels))
+        self._sizes, self._positions, self._path = sizes, positions, path
+
+    def contents(self, rows: list[int]) -> list[bytes]:
+        """The bytes of some files.
+
+        Raises:
+            FileNotFoundError, ValueError: the source was changed; the message names the image.
+        """
+        places = [(self._path(row), *self._positions[row].tolist()) for row in rows]
+        if isinstance(self._source, ShardFiles):
+            try:
+                return self._source.read_many(places)
+            except (UndecodableImage, OSError):
+                pass  # one by one, to name the image
+        return [self._content(*place) for place in places]
+
+    def decoded(
+        self, rows: list[int], contents: list[bytes], at_least: int | None
+    ) -> list[np.ndarray]:
+        """(H, W, 3) uint8 each.
+
+        Raises:
+            ValueError: an image is not what it was when prepared; the message names it.
+        """
+        return [self._decoded(row, each, at_least) for row, each in zip(rows, contents, strict=True)]
+
+    def _content(self, path: str, start: int, size: int) -> bytes:
+        try:
+            return self._source.read(path, start, size)
+        except (UndecodableImage, OSError) as error:
+            raise self._changed(path, error) from error
+
+    def _decoded(self, row: int, content: bytes, at_least: int | None) -> np.ndarray:
+        width, height = self._sizes[row].tolist()
+        try:
+            image = decode(
+                content,
+                max_pixels=self._max_pixels,
+                at_least=at_least,
+                annotated_size=(width, height) if self._is_annotated else None,
+                grey_range=self._grey_range,
+            )
+        except UndecodableImage as error:
+            raise self._changed(self._path(row), error) from error
+        if at_least is None and image.shape[:2] != (height, width):
+            raise ValueError(
+                f"{self._location}: {self._path(row)}: expected {width} x {height} pixels as when it was "
+                f"prepared, found {image.shape[1]} x {image.shape[0]}"
+            )
+        return image
+
+    def _changed(self, path: str, error: UndecodableImage | OSError) -> UndecodableImage | OSError:
+        return type(error)(f"{self._location}: {path}: could be read when it was prepared, now: {error}")
+
+
+def _reopened(
+    summary: dict, location: Path, max_bytes: int
+) -> Archive | ShardFiles | TableFiles | ImageFolder:
+    """What reads the images once more, without listing them."""
+    match summary["format"]:
+        case "archive":
+            return Archive(location, max_bytes=max_bytes)
+        case "webdataset":
+            return ShardFiles(location, max_bytes=max_bytes)
+        case "parquet" | "arrow":
+            suffix = f".{summary['format']}"
+            return TableFiles(location, suffix, max_bytes=max_bytes, stated=summary["columns"])
+    # All other formats that are not always stored are folders of images, whatever lies beside them.
+    return ImageFolder(location.parent if location.is_file() else location, max_bytes=max_bytes)

@@ -1,0 +1,38 @@
+"""Features on disk, of which rows are read when they are asked for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.storage.mapped_rows import read_rows
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureRows:
+    """Features (n, sum of D): the channels of several arrays side by side, joined when rows are read.
+
+    What it reads is float32. Nothing of memory-mapped arrays stays in memory.
+    """
+
+    parts: tuple[np.ndarray, ...]  # each (N, D) float32 or float16, maybe memory-mapped
+    rows: np.ndarray | None = None  # (n,) int64: rows of the parts; None: all, n = N
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), sum(part.shape[1] for part in self.parts)
+
+    @property
+    def ndim(self) -> int:
+        return 2
+
+    def __len__(self) -> int:
+        return len(self.parts[0] if self.rows is None else self.rows)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        chosen = rows if self.rows is None else self.rows[rows]
+        read = [read_rows(part, chosen) for part in self.parts]
+        return read[0] if len(read) == 1 else np.concatenate(read, axis=1)
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        """All rows, in memory."""
+        return np.asarray(self[:], dtype)

@@ -1,0 +1,215 @@
+"""A prepared set as WebDataset shards: plain tars of images and classes, which are read from front to back.
+
+A shard's name begins with its split. A sample is `<row>.<suffix>`, the file as it is or, where decoded images
+alone are kept, a PNG of them, and `<row>.cls`, the number of its class where it has one: a line of
+classnames.txt. `<row>` counts in the prepared set's manifest.
+"""
+
+import csv
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.datasets.splits import SPLITS
+from pipeline.datasets.tables.shard_index import INDEX, Shard, write_shard_index
+from pipeline.storage.files import read_json, replacing, sha256_of_file, write_json, write_text
+from pipeline.training.prefetch import prefetch
+
+CLASS_NAMES = "classnames.txt"
+_PLAN, _DONE = "plan.json", ".done.json"
+_BLOCK = tarfile.BLOCKSIZE  # bytes that headers and contents are padded to
+_END = 2 * _BLOCK + tarfile.RECORDSIZE  # bytes that end a tar, at most
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """What shards of a prepared set are to be.
+
+    Training images are written in a random order: in a set that lies class by class, those that are read one
+    after another would be of one class.
+    """
+
+    dataset: PreparedDataset
+    max_bytes: int  # of a shard, unless one image is larger
+    seed: int  # of the order
+
+    def __post_init__(self):
+        if self.dataset.annotation != "class":
+            raise ValueError(
+                f"{self.dataset.name}: expected images with a class at most, found "
+                f"{self.dataset.annotation}: shards hold no label maps and no objects"
+            )
+        for name in self.dataset.class_names:
+            if not name.strip() or len(name.splitlines()) != 1:
+                raise ValueError(
+                    f"{self.dataset.name}: expected class names that are one line of {CLASS_NAMES}, "
+                    f"found {name!r}"
+                )
+
+    @property
+    def identity(self) -> dict:
+        """What decides the shards' content."""
+        digest = self.dataset.content_digest
+        return {"content_digest": digest, "max_bytes": self.max_bytes, "seed": self.seed}
+
+    def rows(self, split: str) -> np.ndarray:
+        """Rows of the manifest in the order in which they are written."""
+        rows = self.dataset.indices(split)
+        return np.random.default_rng(self.seed).permutation(rows) if split == "train" else rows
+
+
+def write_shards(
+    sharding: Sharding,
+    output: Path,
+    *,
+    num_threads: int,
+    progress: Callable[[int], None] = lambda num_images: None,
+) -> list[Shard]:
+    """Write the folder `output`, whole or not at all: shards, their index, the names of the classes.
+
+    The shards lie in `<output>.parts` until all are there; what an earlier run has finished is not written
+    again.
+
+    Args:
+        num_threads: that read files.
+        progress: called with the number of images of each shard that is there.
+
+    Raises:
+        FileExistsError: `output` is there already.
+        FileNotFoundError, ValueError: a file of the source has changed since it was prepared, or `.parts`
+            are of other shards.
+    """
+    if output.exists():
+        raise FileExistsError(f"{output}: is there already")
+    parts = output.with_name(f"{output.name}.parts")
+    _start_or_go_on(parts, sharding)
+    read = _Samples(sharding.dataset)
+    shards = []
+    for split in SPLITS[:3]:
+        for shard in _shards_of_split(sharding, split, parts, read, num_threads):
+            progress(shard.num_images)
+            shards.append(shard)
+    names = sharding.dataset.class_names
+    if names:
+        write_text(parts / CLASS_NAMES, "".join(f"{name}\n" for name in names))
+    about = {"name": sharding.dataset.name, **sharding.identity, "counts": sharding.dataset.summary["counts"]}
+    write_shard_index(parts, shards, about)
+    for record in (*parts.glob(f"*{_DONE}"), parts / _PLAN):
+        record.unlink()
+    parts.rename(output)
+    return shards
+
+
+def _start_or_go_on(parts: Path, sharding: Sharding) -> None:
+    plan = parts / _PLAN
+    if not plan.is_file():
+        if parts.exists() and (parts / INDEX).is_file():
+            plan_words = "finished shards that were not moved into place"
+            raise ValueError(f"{parts}: {plan_words}; rename the folder, or delete it to write them again")
+        parts.mkdir(parents=True, exist_ok=True)
+        write_json(plan, sharding.identity)
+    elif (found := read_json(plan)) != sharding.identity:
+        changed = [key for key, value in sharding.identity.items() if found.get(key) != value]
+        raise ValueError(
+            f"{parts}: unfinished shards of another {', '.join(changed)}; delete the folder to start afresh"
+        )
+
+
+def _shards_of_split(
+    sharding: Sharding, split: str, parts: Path, read: "_Samples", num_threads: int
+) -> Iterator[Shard]:
+    rows, number, start = sharding.rows(split), 0, 0
+    while (shard := _finished(parts / _name(split, number))) is not None:
+        yield shard
+        number, start = number + 1, start + shard.num_images
+    samples = prefetch(read, rows[start:].tolist(), num_threads=num_threads, depth=4 * max(1, num_threads))
+    waiting = next(samples, None)
+    while waiting is not None:
+        path = parts / _name(split, number)
+        num_images = 0
+        with replacing(path) as unfinished, tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
+            while waiting is not None and (
+                not num_images or tar.offset + _tar_bytes(waiting) + _END <= sharding.max_bytes
+            ):
+                for name, content in waiting:
+                    info = tarfile.TarInfo(name)
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+                num_images += 1
+                waiting = next(samples, None)
+        shard = Shard(path.name, num_images, path.stat().st_size, sha256_of_file(path))
+        write_json(path.with_suffix(_DONE), asdict(shard))
+        yield shard
+        number += 1
+
+
+def _name(split: str, number: int) -> str:
+    return f"{split}-{number:06d}.tar"
+
+
+def _finished(path: Path) -> Shard | None:
+    record = path.with_suffix(_DONE)
+    if not record.is_file() or not path.is_file():
+        return None
+    shard = Shard(**read_json(record))
+    return shard if shard.num_bytes == path.stat().st_size else None
+
+
+def _tar_bytes(sample: list[tuple[str, bytes]]) -> int:
+    return sum(_BLOCK * (1 + -(-len(content) // _BLOCK)) for _, content in sample)
+
+
+class _Samples:
+    """The members of one image's sample, (name, content) each, by its row."""
+
+    def __init__(self, dataset: PreparedDataset) -> None:
+        self._dataset = dataset
+        self._files = dataset.source_files()
+        self._digests = None if self._files is None else _digests(dataset.directory / "manifest.csv")
+
+    def __call__(self, row: int) -> list[tuple[str, bytes]]:
+        key = f"{row:09d}"
+        suffix, content = self._image(row)
+        label = int(self._dataset.labels[row])
+        members = [] if label < 0 else [(f"{key}.cls", b"%d" % label)]
+        return [(f"{key}{suffix}", content), *members]
+
+    def _image(self, row: int) -> tuple[str, bytes]:
+        if self._files is None:
+            return ".png", _png(self._dataset.image(row))
+        (content,) = self._files.contents([row])
+        path, expected = self._dataset.path(row), self._digests[row].tobytes()
+        if sha256(content).digest() != expected:
+            raise ValueError(f"{path}: has changed since it was prepared; prepare the data again")
+        return _suffix(path, content), content
+
+
+def _digests(manifest: Path) -> np.ndarray:
+    """(N, 32) uint8: the SHA-256 of every file, as it was prepared."""
+    with open(manifest, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        found = bytearray()
+        for line in csv.DictReader(stream):
+            found += bytes.fromhex(line["digest"])
+    return np.frombuffer(found, np.uint8).reshape(-1, 32)
+
+
+def _suffix(path: str, content: bytes) -> str:
+    """The file's own suffix, where it is an image's; else the format's."""
+    if is_image_name(path):
+        return PurePosixPath(path).suffix.lower()
+    with Image.open(io.BytesIO(content)) as image:
+        return f".{image.format.lower()}"
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
