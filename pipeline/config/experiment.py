@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
+from pipeline.config.executors import ExecutorConfig
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -80,6 +81,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     search: SearchSection = SearchSection()
     tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
+    executor: ExecutorConfig = ExecutorConfig()  # of `doit run all executor=slurm`; see docs/cluster.md
 
     @field_validator("arms", "seeds")
     @classmethod

@@ -9,6 +9,7 @@ import jittor as jt
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.training.checkpoint import State, load_checkpoint, save_checkpoint
+from pipeline.training.end_warning import EndWarning
 from pipeline.training.losses import read_losses
 from pipeline.training.metrics_log import METRICS, append_metrics, rewind
 from pipeline.training.prefetch import prefetch
@@ -86,7 +87,8 @@ def train(
 ) -> State:
     """Train to the last step, from `output/checkpoint.safetensors` if there is one.
 
-    A training that was killed and resumed ends bit for bit like one that was not.
+    A training that was killed and resumed ends bit for bit like one that was not. One that is warned of its
+    end (`pipeline.training.end_warning`) saves a checkpoint after the step that it is at, and ends itself.
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step and the images, and the last
@@ -101,6 +103,7 @@ def train(
     rewind(log, state.step)
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
+    warning = EndWarning()
     batches = prefetch(
         training.make_batch,
         range(state.step, training.num_steps),
@@ -127,6 +130,12 @@ def train(
                 and state.step < training.num_steps
             ):
                 save_checkpoint(checkpoint, state, run=training.run)
+        if warning.given and state.step < training.num_steps:
+            for step, losses in unread:
+                read_losses(step, losses, lambda step=step: training.image_names(step - 1))
+            save_checkpoint(checkpoint, state, run=training.run)
+            warning.end()
         throughput.batch_requested()
+    warning.close()
     save_checkpoint(checkpoint, state, run=training.run)
     return state
