@@ -16,11 +16,12 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.graph.command_options import OPTIONS, refuse_unknown  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
+from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
-from pipeline.graph.subprocesses import end_on_signal, run_in_group  # noqa: E402
+from pipeline.graph.subprocesses import end_on_signal, run_in_group, run_stage  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
 try:
@@ -30,7 +31,11 @@ except OSError as error:
 end_on_signal()
 STARTED_IN = Path(doit.get_initial_workdir() or ".")
 ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
-PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS)
+try:
+    EXECUTOR = executor_named(doit.get_var("executor", "local"), EXPERIMENT.executor)
+except ValueError as error:
+    raise SystemExit(str(error)) from None
+PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)
 DOIT_CONFIG = {
     # doit's own memory is worth nothing here, so that no file of it can be damaged, or fill a disk.
     "backend": "sqlite3",
@@ -202,7 +207,7 @@ def task__checks():
     from pipeline.doctor.checks import cheap_checks, failures
 
     def check():
-        problems = failures(cheap_checks(EXPERIMENT, RESULTS))
+        problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=EXECUTOR is run_stage))
         return TaskFailed("\n".join(problems)) if problems else None
 
     return {"actions": [check]}

@@ -11,6 +11,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.duplicates import DuplicatesConfig
+from pipeline.config.executors import ExecutorConfig
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -88,6 +89,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     duplicates: DuplicatesConfig = DuplicatesConfig()
     tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
+    executor: ExecutorConfig = ExecutorConfig()  # of `doit run all executor=slurm`; see docs/cluster.md
 
     @field_validator("name")
     @classmethod

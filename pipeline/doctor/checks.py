@@ -24,12 +24,13 @@ GIB = 2**30
 _ONEDNN_REMEDY = "pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023' (x86-64 Linux)"
 
 
-def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
+def cheap_checks(experiment: Experiment, results: Path, *, runs_here: bool = True) -> list[Check]:
     """Run the checks that take milliseconds and start no other program's work.
 
     Args:
         experiment: the experiment whose data and device are checked.
         results: folder that the run will write into; it need not exist.
+        runs_here: whether stages run on this machine, whose device is checked then.
     """
     return [
         _python(),
@@ -39,7 +40,7 @@ def cheap_checks(experiment: Experiment, results: Path) -> list[Check]:
         _pillow(),
         _jittor_installed(),
         _onednn(),
-        *cuda_checks(experiment.runtime.device),
+        *(cuda_checks(experiment.runtime.device) if runs_here else ()),
         mpi_check(experiment.runtime),
         *_loggers(experiment.runtime.loggers),
         _memory(),

@@ -4,8 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.graph.executors import Executor
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import Node
+from pipeline.graph.slurm.survivors import wait_for_survivor
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB, LOG, locked
 from pipeline.storage.files import write_json
@@ -21,6 +23,7 @@ def bring_up_to_date(
     on_start: Callable[[], None] = lambda: None,
     show: Callable[[bytes], None],
     margin: int = 0,
+    executor: Executor = run_stage,
 ) -> bool:
     """Run the node's stage unless its artifact is current.
 
@@ -32,6 +35,7 @@ def bring_up_to_date(
         on_start: called when the artifact's directory is there and the stage is about to run.
         show: called with the stage's output as it comes.
         margin: columns of a terminal that `show` needs before each line.
+        executor: runs the stage, here or elsewhere.
 
     Returns:
         Whether the stage ran.
@@ -49,6 +53,7 @@ def bring_up_to_date(
         show(f"waiting for {holder}, which is making {directory}\n".encode())
 
     with locked(directory, waiting) as (lock, waited):
+        waited = wait_for_survivor(directory, show) or waited
         if graph.fault(node) is None:
             if waited or not force:
                 return False
@@ -59,7 +64,7 @@ def bring_up_to_date(
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
         write_json(directory / JOB, _job(graph, node, directory))
         on_start()
-        run_stage(
+        executor(
             graph.module(node),
             directory,
             cwd=root,

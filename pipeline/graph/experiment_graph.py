@@ -10,12 +10,13 @@ from pipeline.config.section import Section
 from pipeline.datasets.listing import listing_digest
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
+from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import experiment_nodes
+from pipeline.graph.nodes import STAGES, experiment_nodes
 from pipeline.graph.publishing import is_published, publish
 from pipeline.graph.stage_output import StageOutput, prefix
 from pipeline.graph.study_nodes import study_nodes
-from pipeline.graph.subprocesses import StageFailed
+from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import artifacts_root, listing_memo
 
 # Of the process, not of a graph: doit passes graphs to processes of its own, and a lock cannot be passed.
@@ -37,6 +38,7 @@ def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
     try:
         experiment = read_experiment(argument)
         _check_formats(experiment)
+        check_stages(experiment.executor, [*STAGES])
     except (ConfigError, ValueError) as error:
         raise SystemExit(str(error)) from None
     return argument, experiment
@@ -60,12 +62,22 @@ class ExperimentGraph:
         experiment: the experiment.
         root: folder that holds the packages `pipeline` and `stages`.
         results: the results folder.
+        executor: runs the stages.
     """
 
-    def __init__(self, argument: str, experiment: Experiment, *, root: Path, results: Path):
+    def __init__(
+        self,
+        argument: str,
+        experiment: Experiment,
+        *,
+        root: Path,
+        results: Path,
+        executor: Executor = run_stage,
+    ):
         self.main = experiment_nodes(experiment)  # what `doit run all` runs
         self.folder = results / experiment.name
         self._argument, self._experiment, self._root = argument, experiment, root
+        self._executor = executor
         nodes = self.main + study_nodes(experiment, self.main)
         code = CodeDigests(root, artifacts_root(results) / ".code_digests.json")
         self.graph = Graph(nodes, results, code=code, listing=self._listing)
@@ -98,6 +110,7 @@ class ExperimentGraph:
                 on_start=self.record,
                 show=_OUTPUT.of(label),
                 margin=len(prefix(label)),
+                executor=self._executor,
             )
             self.record()
             directory = self.graph.directory(node)

@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.forecasts import Forecasts
+from pipeline.graph.makers import maker
 from pipeline.graph.nodes import Node
-from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, holder, read_stamp
+from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, read_stamp
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def _stamps(results: Path, stage: str) -> list[dict[str, Any]]:
 
 def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]]) -> list[str]:
     """Why a node has to run: its fault, or how a new artifact differs from the most similar older one."""
-    if fault == INTERRUPTED and (maker := holder(graph.directory(node))):
-        return [f"is being made by {maker}"]
+    if fault == INTERRUPTED and (who := maker(graph.directory(node))):
+        return [f"is being made by {who}"]
     if fault not in ("never run", "waits for prepare"):
         return [fault]
     config, code, libraries = node.config.model_dump(mode="json"), graph.code_of(node), graph.libraries(node)

@@ -27,7 +27,16 @@ _WATCHER = 'read -r group || exit 0; read -r _; kill -s KILL -- "-$group" 2>/dev
 
 
 class StageFailed(RuntimeError):
-    """A stage ended without its stamp; the message names its log."""
+    """A stage ended without its stamp; the message names its log.
+
+    Args:
+        message: what happened.
+        ended_by: number of the signal that ended the stage, if one did.
+    """
+
+    def __init__(self, message: str, ended_by: int | None = None):
+        super().__init__(message)
+        self.ended_by = ended_by
 
 
 def run_stage(
@@ -36,9 +45,10 @@ def run_stage(
     *,
     cwd: Path,
     threads: int,
-    lock: int,
+    lock: int | None,
     show: Callable[[bytes], None],
     margin: int = 0,
+    passed_on: tuple[int, ...] = (),
 ) -> None:
     """Run `python -m module <output>/job.json` until its stamp is there.
 
@@ -50,9 +60,10 @@ def run_stage(
         output: artifact directory, which holds the job.
         cwd: folder that holds the module's package.
         threads: threads of the numerical libraries; 0: every core that this process may use.
-        lock: descriptor of the artifact's lock, which the stage keeps open.
+        lock: descriptor of the artifact's lock, which the stage keeps open; None: it is not held here.
         show: called with the stage's output as it comes.
         margin: columns of a terminal that `show` needs before each line.
+        passed_on: signals to this process that the stage gets.
 
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
@@ -71,13 +82,20 @@ def run_stage(
                 show(chunk)
 
             code = run_in_group(
-                command, cwd=cwd, environment=environment, keep_open=(lock,), show=pass_on, margin=margin
+                command,
+                cwd=cwd,
+                environment=environment,
+                keep_open=() if lock is None else (lock,),
+                show=pass_on,
+                margin=margin,
+                passed_on=passed_on,
             )
         if code:
             ended = (
                 f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
             )
-            raise StageFailed(f"{module} {ended}; its output is in {output / LOG}")
+            message = f"{module} {ended}; its output is in {output / LOG}"
+            raise StageFailed(message, ended_by=-code if code < 0 else None)
         if (output / STAMP).is_file():
             return
     raise StageFailed(
@@ -93,11 +111,13 @@ def run_in_group(
     keep_open: tuple[int, ...] = (),
     show: Callable[[bytes], None],
     margin: int = 0,
+    passed_on: tuple[int, ...] = (),
 ) -> int:
     """Run a command in its own session and return its exit code; pass its output on as it comes.
 
     Whatever ends this call, also an exception raised by a signal handler, ends the whole process group first.
-    If this process is killed, a watcher kills the group.
+    If this process is killed, a watcher kills the group. Signals to this process that are in `passed_on` go
+    to the command, but not to what it has started.
     """
     reading, writing = _channel(margin)
     try:
@@ -117,7 +137,7 @@ def run_in_group(
     finally:
         os.close(writing)
     try:
-        with _watched(process.pid):
+        with _watched(process.pid), _passing_on(passed_on, process):
             try:
                 _copy(process, reading, show)
                 return process.wait()
@@ -208,6 +228,18 @@ def _watched(group: int) -> Iterator[None]:
         with contextlib.suppress(BrokenPipeError):
             watcher.stdin.close()
         watcher.wait()
+
+
+@contextlib.contextmanager
+def _passing_on(signals: tuple[int, ...], process: subprocess.Popen) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in signals}
+    for number in signals:
+        signal.signal(number, lambda number, frame: process.send_signal(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_group(process: subprocess.Popen) -> None:

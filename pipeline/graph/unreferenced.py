@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.storage.artifacts import artifacts_root, holder, locked, read_stamp, referenced
+from pipeline.graph.makers import maker
+from pipeline.storage.artifacts import artifacts_root, locked, read_stamp, referenced
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Unreferenced:
 
 
 def unreferenced(results: Path) -> list[Unreferenced]:
-    """Artifacts that no `results/*/experiment.json` refers to and no process is making, largest first.
+    """Artifacts that no `results/*/experiment.json` refers to and nobody is making, largest first.
 
     Raises:
         ValueError: an experiment's record cannot be read, so any artifact might be in use.
@@ -27,7 +28,7 @@ def unreferenced(results: Path) -> list[Unreferenced]:
     kept = referenced(results)
     found = []
     for directory in artifacts_root(results).glob("*/*/"):
-        if directory in kept or directory.is_symlink() or holder(directory):
+        if directory in kept or directory.is_symlink() or maker(directory):
             continue
         stamp = read_stamp(directory)
         name = ":".join(filter(None, (directory.parent.name, stamp and stamp.get("name"))))
@@ -38,13 +39,13 @@ def unreferenced(results: Path) -> list[Unreferenced]:
 
 
 def delete(results: Path, artifact: Unreferenced) -> bool:
-    """Delete an artifact, unless an experiment now refers to it or a process is now making it.
+    """Delete an artifact, unless an experiment now refers to it or somebody is now making it.
 
     Returns:
         Whether it was deleted.
     """
     directory = artifact.directory
-    if holder(directory):
+    if maker(directory):
         return False
     with locked(directory):
         if directory in referenced(results):

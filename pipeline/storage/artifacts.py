@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.storage.files import PARTIAL, partial_of, sha256_of_file, sha256_of_json, write_json
+from pipeline.storage.leases import lease_holder, leased
 
 STAMP = "stamp.json"
 DAMAGED = "damaged.json"  # what `pipeline.storage.verifying` found; the artifact is not to be used
@@ -117,7 +118,8 @@ def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Ite
     """Hold the artifact's lock: one process at a time makes, or deletes, an artifact.
 
     The lock file lies beside the directory. A stage inherits its descriptor, so that the lock is held as long
-    as the stage runs, even if the process that started it was killed.
+    as the stage runs, even if the process that started it was killed. Whether the lock reaches other hosts is
+    up to the filesystem, so a lease goes with it.
 
     Args:
         directory: the artifact's directory.
@@ -142,26 +144,31 @@ def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Ite
             if _same_file(descriptor, path):  # else its holder deleted it: there is a new one to lock
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"process {os.getpid()} on {platform.node()}".encode(), 0)
-                yield descriptor, waited
+                with leased(_lease(directory), waiting or (lambda owner: None)) as waited_for_host:
+                    yield descriptor, waited or waited_for_host
                 return
         finally:
             os.close(descriptor)
 
 
 def holder(directory: Path) -> str | None:
-    """Description of the process that holds the artifact's lock; None if none does."""
+    """Description of the process that holds the artifact's lock, on whichever host; None if none does."""
     path = directory.with_name(directory.name + ".lock")
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:
-        return None
+        return lease_holder(_lease(directory))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
     finally:
         os.close(descriptor)
-    return None
+    return lease_holder(_lease(directory))
+
+
+def _lease(directory: Path) -> Path:
+    return directory.with_name(directory.name + ".lease")
 
 
 def _same_file(descriptor: int, path: Path) -> bool:

@@ -9,6 +9,7 @@ import jittor as jt
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.training.checkpoint import State, load_newest, save_newest
+from pipeline.training.end_warning import EndWarning
 from pipeline.training.losses import read_losses
 from pipeline.training.metrics_log import METRICS, append_metrics, keep_copy, rewind
 from pipeline.training.prefetch import prefetch
@@ -89,7 +90,8 @@ def train(
     """Train to the last step, from the newest whole checkpoint in `output` if there is one.
 
     A training that was killed and resumed ends bit for bit like one that was not. Its last two checkpoints
-    are kept.
+    are kept. One that is warned of its end (`pipeline.training.end_warning`) saves a checkpoint after the
+    step that it is at, and ends itself.
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step and the images, and the last
@@ -112,6 +114,7 @@ def train(
         report(Progress(first, training.num_steps, {"step": first}, text))
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
+    warning = EndWarning()
     batches = prefetch(
         training.make_batch,
         range(state.step, training.num_steps),
@@ -137,7 +140,13 @@ def train(
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
             if ranks.as_first(due) and state.step < training.num_steps:
                 _save(output, state, training)
+        if ranks.as_first(warning.given) and state.step < training.num_steps:
+            for step, losses in unread:
+                read_losses(step, losses, lambda step=step: training.image_names(step - 1))
+            _save(output, state, training)
+            warning.end()
         throughput.batch_requested()
+    warning.close()
     if state.step > first:
         _save(output, state, training)
     return state

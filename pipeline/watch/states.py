@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.graph.fingerprints import Graph
+from pipeline.graph.makers import maker
 from pipeline.graph.nodes import Node
 from pipeline.graph.plan import Step, plan
-from pipeline.storage.artifacts import INTERRUPTED, JOB, LIVE, LOG, holder, read_stamp
+from pipeline.storage.artifacts import INTERRUPTED, JOB, LIVE, LOG, read_stamp
 
 DONE, RUNNING, STOPPED, WAITING = "done", "running", "stopped", "waiting"
 _NOTE = re.compile(r"^step \d+: ")  # how a training says what it warns of, in its log
@@ -46,7 +47,7 @@ def _state(graph: Graph, node: Node, step: Step | None) -> StageState:
         return StageState(node.label, DONE, read_stamp(directory)["seconds"], 0.0, notes=_notes(directory))
     if step.fault != INTERRUPTED:
         return StageState(node.label, WAITING, None, step.seconds)
-    if holder(directory) is None:
+    if maker(directory) is None:
         last = (_last_lines(directory) or ["ended without a word"])[-1]
         notes = (*_notes(directory), f"{last} (see {directory / LOG})")
         return StageState(node.label, STOPPED, None, step.seconds, notes=notes)

@@ -31,8 +31,8 @@ class Project:
         of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "pixels", "probe")
         for stage in ("prepare", "duplicates", *of_backbones, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
-        for stage in ("tables", "ablate", "search", "search_validate"):
-            shutil.copy(ROOT / "stages" / f"{stage}.py", folder / "stages")
+        for program in ("tables", "ablate", "search", "search_validate", "on_node"):
+            shutil.copy(ROOT / "stages" / f"{program}.py", folder / "stages")
         shutil.copy(TOY.with_name("report.py"), folder / "stages")
         (folder / "images.bin").write_text("pixels")
         self.configure()

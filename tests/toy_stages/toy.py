@@ -1,6 +1,7 @@
 """A stage in miniature, for tests of the graph; copied under every stage's name into a toy project.
 
-`$TOY_FAULT` is "<stage>:<what>": hang (a child process too), exit-0, or fail, once half an output is written.
+`$TOY_FAULT` is "<stage>:<what>", once half an output is written: hang (a child process too), exit-0, fail, or
+wait-for-warning, which saves a checkpoint when it is warned and finishes from one.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pipeline.config import data, duplicates, stages, studies, weights
 from pipeline.evaluate.probes import settings as probes
 from pipeline.graph.stage_runner import read_job, serve
 from pipeline.storage.files import write_json, write_text
+from pipeline.training.end_warning import EndWarning
 
 CONFIGS = {
     "prepare": data.DataConfig,
@@ -63,6 +65,13 @@ def run(config, output, *, runtime, **inputs):
         child = subprocess.Popen(["sleep", "60"])
         write_text(Path(os.environ["TOY_RUNS"] + ".pids"), f"{os.getpid()} {child.pid}")
         time.sleep(60)
+    elif fault == "wait-for-warning" and not (output / "checkpoint.txt").exists():
+        warning = EndWarning()
+        write_text(Path(os.environ["TOY_RUNS"] + ".pids"), f"{os.getpid()}")
+        while not warning.given:
+            time.sleep(0.05)
+        write_text(output / "checkpoint.txt", "so far")
+        warning.end()
     elif fault == "exit-0":
         os._exit(0)
     elif fault == "fail":

@@ -188,8 +188,8 @@ def same_images(first: Finished, second: Finished, line: Line, other: Line) -> b
 
 
 def _computed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without the experiment's name, and without [runtime], which changes no result."""
-    return {key: value for key, value in settings.items() if key not in ("name", "runtime")}
+    """Without the experiment's name, and without [runtime] and [executor], which change no result."""
+    return {key: value for key, value in settings.items() if key not in ("name", "runtime", "executor")}
 
 
 def _digest(stamp: dict[str, Any], name: str) -> str | None:

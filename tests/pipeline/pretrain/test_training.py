@@ -1,7 +1,9 @@
 """Whole runs of a few steps: resuming, broken checkpoints, broken losses."""
 
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -56,6 +58,34 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset,
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
     lines = (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_training_that_is_warned_saves_the_step_it_is_at_and_ends(jt, tiny_dataset, tmp_path, monkeypatch):
+    from pipeline.models.weights import read_arrays
+    from pipeline.pretrain.training import pretrain
+    from pipeline.training.end_warning import WARNING, EndWarning
+
+    def ended(warning):
+        warning.close()
+        raise Stopped
+
+    monkeypatch.setattr(EndWarning, "end", ended)
+    config, seldom, output = config_of_six_steps(), RuntimeConfig(log_every_steps=100), tmp_path / "run"
+    output.mkdir()
+
+    def warn(progress):
+        if progress.step == 1:
+            os.kill(os.getpid(), WARNING)
+
+    with pytest.raises(Stopped):
+        pretrain(
+            config, tiny_dataset, output, runtime=seldom, report=warn, export=lambda epoch, state: None
+        )
+    assert read_arrays(output / "checkpoint.safetensors")[1]["step"] == 1
+    assert signal.getsignal(WARNING) is signal.SIG_DFL
+    expected = weights_of(run(tiny_dataset, tmp_path / "whole", config))
+    found = weights_of(run(tiny_dataset, output, config))
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
 
 
 def test_every_parameter_still_learns_after_a_resume(jt, tiny_dataset, tmp_path):

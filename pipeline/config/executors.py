@@ -1,0 +1,60 @@
+"""Where stages run: on this machine, or as jobs of a Slurm cluster.
+
+None of these settings enters a fingerprint.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from pipeline.config.section import NonNegativeInt, Positive, PositiveInt, Section
+
+# Slurm reads them from lines of a script: no character that ends a line or a word.
+Word = Annotated[str, Field(pattern=r"^[\w.,:;@%+/=*()-]+$")]
+OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
+# Options of sbatch by which a job is found, followed and started again, or that have a key of their own.
+_OWN_OPTIONS = {
+    "account": "account", "array": None, "chdir": None, "cpus-per-task": "cpus", "error": None,
+    "gpus-per-node": "gpus", "input": None, "job-name": None, "mem": "memory_gib", "no-requeue": None,
+    "nodes": None, "ntasks": None, "open-mode": None, "output": None, "partition": "partition",
+    "requeue": None, "signal": "warning_seconds", "time": "time_minutes", "wait": None, "wrap": None,
+}  # fmt: skip
+
+
+class SlurmResources(Section):
+    """What a job of Slurm asks for. What is not given, the cluster decides."""
+
+    partition: Word | None = None
+    account: Word | None = None
+    time_minutes: PositiveInt | None = None  # after it a training goes on in a requeued job
+    memory_gib: Positive | None = None  # of the whole job
+    cpus: PositiveInt | None = None  # and as many threads, unless runtime.threads says another number
+    gpus: NonNegativeInt | None = None
+    # Other options of sbatch, by their long names: { constraint = "a100", nice = 100, exclusive = true }.
+    arguments: dict[OptionName, bool | int | Word] = Field(default={})
+
+    @field_validator("arguments")
+    @classmethod
+    def _not_ours(cls, arguments: dict[str, bool | int | str]) -> dict[str, bool | int | str]:
+        for name in arguments.keys() & _OWN_OPTIONS.keys():
+            key = _OWN_OPTIONS[name]
+            hint = f"it has a key of its own, {key}" if key else "a stage's job needs it as it is"
+            raise ValueError(f"{name} cannot be given here: {hint}")
+        return arguments
+
+
+class SlurmConfig(SlurmResources):
+    """The jobs of all stages, and how they are watched."""
+
+    # Before its time is over a job is warned, so that a training saves a checkpoint. Longer than a few steps
+    # and a checkpoint take; Slurm may warn up to a minute earlier.
+    warning_seconds: PositiveInt = 120
+    poll_seconds: Positive = 10  # between two questions to Slurm, one for all jobs
+    # Stage -> what its jobs ask for in place of the above: [executor.slurm.stages.pretrain].
+    stages: dict[str, SlurmResources] = Field(default={})
+
+
+class ExecutorConfig(Section):
+    """Settings of the executors that `doit run all executor=NAME` chooses from; "local" has none."""
+
+    slurm: SlurmConfig = SlurmConfig()

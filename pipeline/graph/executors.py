@@ -1,0 +1,70 @@
+"""Where stages run, by the name that `executor=NAME` gives; nothing else in the graph knows."""
+
+import difflib
+import shutil
+import signal
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from pipeline.config.executors import ExecutorConfig
+from pipeline.graph.subprocesses import run_stage
+
+EXECUTORS = ("local", "slurm")
+
+
+class Executor(Protocol):
+    """Runs a module on `<output>/job.json` until its stamp is there; `run_stage` does on this machine."""
+
+    def __call__(
+        self,
+        module: str,
+        output: Path,
+        *,
+        cwd: Path,
+        threads: int,
+        lock: int,
+        show: Callable[[bytes], None],
+        margin: int = 0,
+    ) -> None: ...
+
+
+def executor_named(name: str, config: ExecutorConfig) -> Executor:
+    """The executor of a name.
+
+    Raises:
+        ValueError: there is no such executor, or this machine cannot use it.
+    """
+    if name not in EXECUTORS:
+        raise ValueError(f"executor={name}: expected one of {', '.join(EXECUTORS)}")
+    if name == "local":
+        return run_stage
+    if shutil.which("sbatch") is None:
+        raise ValueError("executor=slurm: there is no sbatch here; run this where jobs are submitted")
+    if find_spec("submitit") is None:
+        raise ValueError("executor=slurm: needs the library submitit: pip install -e '.[cluster]'")
+    from pipeline.graph.slurm.executor import SlurmExecutor
+    from pipeline.graph.slurm.following import leave_jobs
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        leave_jobs()  # the terminal is gone, not the wish
+        raise SystemExit(128 + number)
+
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hang_up)
+    return SlurmExecutor(config.slurm)
+
+
+def check_stages(config: ExecutorConfig, stages: list[str]) -> None:
+    """Check the names in `[executor.slurm.stages]`.
+
+    Raises:
+        ValueError: there is no such stage; the message names the likeliest one meant.
+    """
+    for name in config.slurm.stages:
+        if name not in stages:
+            close = difflib.get_close_matches(name, stages, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(stages)}"
+            raise ValueError(f"executor.slurm.stages.{name}: no such stage; {hint}")

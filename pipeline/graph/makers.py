@@ -1,0 +1,19 @@
+"""Who is making an artifact: a process, or a job of Slurm that nobody follows."""
+
+from pathlib import Path
+
+from pipeline.graph.slurm.queue import SlurmError
+from pipeline.graph.slurm.survivors import survivor
+from pipeline.storage.artifacts import holder
+
+
+def maker(directory: Path) -> str | None:
+    """Description of who makes an artifact now; None if nobody does."""
+    process = holder(directory)
+    if process:
+        return process
+    try:
+        job = survivor(directory)
+    except SlurmError as error:
+        return f"a job of Slurm, maybe ({error})"
+    return job and f"Slurm's job {job.job_id} ({job.state.lower()})"

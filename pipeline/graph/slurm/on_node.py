@@ -1,0 +1,61 @@
+"""What a job of Slurm does on its node: run the stage as on any machine, and go on after a time limit."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from pipeline.graph.slurm.queue import SlurmError, requeue
+from pipeline.graph.subprocesses import StageFailed, run_stage
+from pipeline.storage.artifacts import JOB
+from pipeline.storage.files import read_json, write_json
+from pipeline.training.end_warning import WARNING
+
+
+def run_on_node(module: str, output: Path, *, root: Path) -> str | None:
+    """Run a stage; when the job's time is nearly over and the stage has saved a checkpoint, requeue the job.
+
+    Args:
+        module: the stage's module, such as "stages.knn".
+        output: artifact directory, which holds the job's file.
+        root: folder that holds the module's package.
+
+    Returns:
+        Why the stage has not made its artifact, or that it will go on; None if it has.
+    """
+    threads = _with_given_threads(output / JOB)
+    try:
+        run_stage(
+            module,
+            output,
+            cwd=root,
+            threads=threads,
+            lock=None,  # where the job was submitted it is held
+            show=partial(os.write, 1),
+            passed_on=(WARNING,),
+        )
+    except StageFailed as failed:
+        return _after_warning(output) if failed.ended_by == WARNING else str(failed)
+    return None
+
+
+def _with_given_threads(job: Path) -> int:
+    """Write into a job's file as many threads as Slurm gave cores, unless it says a number, and return that.
+
+    Slurm need not bind a job to its cores, so that a process may see them all.
+    """
+    values = read_json(job)
+    threads = values["runtime"]["threads"] or int(os.environ["SLURM_CPUS_ON_NODE"])
+    write_json(job, values | {"runtime": values["runtime"] | {"threads": threads}})
+    return threads
+
+
+def _after_warning(output: Path) -> str:
+    # The job's file was written when this job started, by the clock that gives all files here their times.
+    started = (output / JOB).stat().st_mtime_ns
+    if not any(path.stat().st_mtime_ns > started for path in output.glob("checkpoint*")):
+        return "the job's time is over without a new checkpoint: raise executor.slurm.time_minutes"
+    try:
+        requeue(os.environ["SLURM_JOB_ID"])
+    except SlurmError as error:
+        return f"the job's time is over; it cannot be requeued ({error}), so run the command again to go on"
+    return "the job's time is over; it is requeued and goes on from its checkpoint"

@@ -1,0 +1,113 @@
+"""What Slurm says of this user's jobs."""
+
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+# States of a job that is not over; all others are ends.
+_AT_WORK = {
+    "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT",
+    "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT",
+}  # fmt: skip
+_TIMEOUT_SECONDS = 60.0  # a controller that is being restarted lets a question wait
+
+
+class SlurmError(RuntimeError):
+    """Slurm is not there, or does not answer; the message is its own."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One job at one moment."""
+
+    job_id: str
+    state: str  # Slurm's word, e.g. "RUNNING"
+    place: str = ""  # the node, or in brackets why the job waits
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in _AT_WORK
+
+
+class Queue:
+    """States of this user's jobs, asked for once for all, however many threads want them.
+
+    Args:
+        max_age_seconds: how old an answer may be.
+    """
+
+    def __init__(self, max_age_seconds: float):
+        self._max_age_seconds = max_age_seconds
+        self._lock = threading.Lock()
+        self._asked = -float("inf")
+        self._states: dict[str, JobState] = {}
+
+    def state(self, job_id: str) -> JobState | None:
+        """State of a job; None if Slurm knows no such job any more.
+
+        Raises:
+            SlurmError: Slurm does not answer. The job may be at work all the same.
+        """
+        with self._lock:
+            if time.monotonic() - self._asked >= self._max_age_seconds or job_id not in self._states:
+                # A job that ended a while ago is in no answer; that it was at work proves nothing then.
+                ended = {job_id: job for job_id, job in self._states.items() if job.is_over}
+                self._states = ended | {job.job_id: job for job in _jobs(f"--user={os.getuid()}")}
+                self._asked = time.monotonic()
+            return self._states.get(job_id) or _recorded_state(job_id)
+
+
+def jobs_named(name: str) -> list[JobState]:
+    """The jobs of a name, of any user, oldest first; of those that are over, the ones of the last minutes.
+
+    Raises:
+        SlurmError: Slurm is not there, or does not answer.
+    """
+    return sorted(_jobs(f"--name={name}"), key=lambda job: int(job.job_id))
+
+
+def cancel(job_ids: list[str]) -> None:
+    """End jobs; those that are over already are passed over.
+
+    Raises:
+        SlurmError: Slurm is not there, or does not answer.
+    """
+    _output(["scancel", "--quiet", *job_ids])
+
+
+def requeue(job_id: str) -> None:
+    """Start a job again once Slurm has room for it. The program of the job that calls this is ended.
+
+    Raises:
+        SlurmError: Slurm does not allow it, or does not answer.
+    """
+    _output(["scontrol", "requeue", job_id])
+
+
+def _jobs(chosen: str) -> list[JobState]:
+    lines = _output(["squeue", chosen, "--states=all", "--noheader", "--format=%A|%T|%R"]).splitlines()
+    return [JobState(*(field.strip() for field in line.split("|", 2))) for line in lines if line.strip()]
+
+
+def _recorded_state(job_id: str) -> JobState | None:
+    """The state in Slurm's accounts, which not every cluster keeps."""
+    try:
+        output = _output(["sacct", f"--jobs={job_id}", "--allocations", "--noheader", "--format=State%30"])
+    except SlurmError:
+        return None
+    words = output.split()  # "CANCELLED by 1000"
+    return JobState(job_id, words[0]) if words else None
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS)
+    except FileNotFoundError as error:
+        raise SlurmError(f"there is no {command[0]} on this machine") from error
+    except subprocess.TimeoutExpired as error:
+        raise SlurmError(f"{command[0]} did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
+    if done.returncode:
+        raise SlurmError(f"{command[0]}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,85 @@
+"""Submits a command line to Slurm through the library submitit.
+
+submitit is made to run Python functions: it pickles one, and the job unpickles it. Nothing of that is used
+here, only how it writes a script for sbatch and reads the job's number.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.executors import SlurmConfig, SlurmResources
+from pipeline.graph.slurm.queue import SlurmError
+
+
+def submit(
+    command: str, *, name: str, cwd: Path, output: Path, warning_seconds: int, resources: SlurmResources
+) -> str:
+    """Submit a job that runs a command; return its number.
+
+    Args:
+        command: a command of the shell; a signal of Slurm reaches it only if it begins with "exec".
+        name: the job's name.
+        cwd: the job's working directory.
+        output: file for the job's output, in an existing folder; "%j" in its name is the job's number.
+        warning_seconds: how long before the end of its time the job gets SIGUSR2.
+        resources: what the job asks for.
+
+    Raises:
+        SlurmError: sbatch is not there or refused the job.
+    """
+    import submitit
+    from submitit.core.utils import FailedJobError
+
+    class Commands(submitit.SlurmExecutor):
+        """Runs command lines: submitit has no public way to submit one without a pickle."""
+
+        def job_of(self, command: str) -> submitit.SlurmJob:
+            return self._submit_command(command)
+
+    asked = sbatch_parameters(
+        name=name, cwd=cwd, output=output, warning_seconds=warning_seconds, resources=resources
+    )
+    try:
+        commands = Commands(output.parent)
+        commands.update_parameters(**asked)
+        return commands.job_of(command).job_id
+    except FailedJobError as error:
+        raise SlurmError(f"sbatch refused the job: {' '.join(str(error).split())}") from error
+    except (RuntimeError, FileNotFoundError) as error:
+        raise SlurmError(str(error)) from error
+
+
+def resources_of(config: SlurmConfig, stage: str) -> SlurmResources:
+    """What the jobs of a stage ask for: its own section over the common one, `arguments` name by name."""
+    own = config.stages.get(stage, SlurmResources())
+    common = {name: getattr(config, name) for name in SlurmResources.model_fields}
+    given = {name: getattr(own, name) for name in own.model_fields_set}
+    return SlurmResources(**common | given | {"arguments": common["arguments"] | own.arguments})
+
+
+def sbatch_parameters(
+    *, name: str, cwd: Path, output: Path, warning_seconds: int, resources: SlurmResources
+) -> dict[str, Any]:
+    """The options of sbatch, as submitit names them."""
+    memory = resources.memory_gib
+    own = {
+        "chdir": str(cwd),
+        "output": str(output),
+        "open-mode": "append",  # a requeued job goes on in the file
+        "requeue": True,
+        # Only the program of the job is warned ("B:"), not whatever it has started.
+        "signal": f"B:USR2@{warning_seconds}",
+    }
+    return {
+        "job_name": name,
+        "partition": resources.partition,
+        "account": resources.account,
+        "time": resources.time_minutes,  # None has to be said: submitit's own default is 5 minutes
+        "mem": memory and f"{round(1024 * memory)}M",
+        "cpus_per_task": resources.cpus,
+        "gpus_per_node": resources.gpus or None,
+        "stderr_to_stdout": True,
+        "use_srun": False,
+        "wckey": None,
+        "additional_parameters": {k: v for k, v in resources.arguments.items() if v is not False} | own,
+    }

@@ -1,0 +1,35 @@
+"""A real Slurm with one node on this machine, for as long as the tests here run."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory) -> Path:
+    """The running Slurm's folder; the environment leads its commands there."""
+    pytest.importorskip("submitit", reason="no submitit: pip install -e '.[cluster]'")
+    os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}: apt-get install slurm-wlm munge")
+    if os.getuid() != 0:
+        pytest.skip("Slurm's daemons are started as root")
+    folder = tmp_path_factory.mktemp("slurm")
+    # Where pytest may keep its folders, munge wants nobody else to write.
+    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    started = subprocess.run(
+        [HERE / "start.sh", folder], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    try:
+        if started.returncode:
+            pytest.skip(f"Slurm does not start here: {started.stderr[-2000:]}")
+        yield folder
+    finally:
+        subprocess.run([HERE / "stop.sh", folder], timeout=60)
