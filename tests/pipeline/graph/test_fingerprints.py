@@ -287,7 +287,7 @@ HARMLESS = {
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
-    "pipeline.training.reporting": {"reporting"},
+    "pipeline.training.reporting": {"quiet", "reporting"},
 }  # fmt: skip
 
 
