@@ -11,6 +11,9 @@ def text_of(file: Path) -> str:
         OSError: it cannot be read.
     """
     try:
-        return file.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: expected text in UTF-8, found other bytes ({error})") from error
+    if (place := text.find("\0")) >= 0:  # no path may have one
+        raise ValueError(f"{file}: expected text, found a zero byte after {place} characters")
+    return text

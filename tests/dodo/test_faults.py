@@ -96,6 +96,15 @@ def test_gc_leaves_alone_what_is_being_made(project):
     assert len(running) == 1
 
 
+def test_gc_keeps_what_waits_for_images_that_are_prepared_again(project):
+    os.utime(project.folder / "images.bin", (1, 1))
+    assert project.doit("run", "prepare", fault="prepare:fail").returncode != 0
+    deleted = project.doit("run", "gc", "delete=yes").stdout
+    # That of the older listing alone.
+    assert deleted.count("deleted") == deleted.count("deleted  artifacts/prepare/") == 1
+    assert project.ran() == ["prepare:images"]  # they turn out equal, and the rest is there
+
+
 def test_missing_data_are_named(project):
     (project.folder / "images.bin").unlink()
     assert "R" in project.statuses()["knn"]

@@ -17,6 +17,7 @@ from pipeline.datasets.objects.yolo_description import (
 from pipeline.datasets.objects.yolo_labels import YoloLabels
 from pipeline.datasets.source import path_order
 from pipeline.datasets.split_words import Role, stated_role
+from pipeline.datasets.text_files import text_of
 from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
 
@@ -139,10 +140,7 @@ def _stated(root: Path, described: Description, files: _Files) -> list[_Place]:
 
 def _listed(root: Path, file: Path) -> list[str]:
     """The images of a list, a path in each line, which counts from the list's folder or another machine."""
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected a path in each line, found no text ({error})") from error
+    lines = [line.strip() for line in text_of(file).splitlines()]
     paths = [path_parts(line) for line in lines if line]
     beside = path_parts(below(root, file.parent))
     for parts in paths[:_TRIED]:
