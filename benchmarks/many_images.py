@@ -68,6 +68,7 @@ class OpenedSet(_ManyImages):
         write_json(self.folder / "summary.json", _summary(self.folder))
 
     def pass_over(self) -> None:
+        self.dataset = None  # the one of the pass before would count as memory
         self.dataset = PreparedDataset.open(self.folder)
         self.dataset.indices("train")
 

@@ -18,6 +18,7 @@ _LONGEST_SECONDS = 4.0  # until a signal; a run from nothing takes about twice t
 _STOPPED_SECONDS = 0.3
 _MOST_CALLS = 400  # of a run from nothing
 _MOST_EVENTS = 3
+_PATIENCE_SECONDS = 600.0  # for a run to end; on a busy machine one takes minutes
 
 
 @dataclass
@@ -65,7 +66,7 @@ def _signalled(number: signal.Signals) -> Callable[[Bench, random.Random], str]:
         process, seconds = _start(bench, rng), rng.uniform(0, _LONGEST_SECONDS)
         _wait(process, seconds)
         process.send_signal(number)
-        process.wait(timeout=60)
+        process.wait(timeout=_PATIENCE_SECONDS)
         return f"after {seconds:.2f} s"
 
     return act
@@ -77,7 +78,7 @@ def _stopped(bench: Bench, rng: random.Random) -> str:
     process.send_signal(signal.SIGSTOP)
     time.sleep(_STOPPED_SECONDS)
     process.send_signal(signal.SIGCONT)
-    process.wait(timeout=100)
+    process.wait(timeout=_PATIENCE_SECONDS)
     return f"after {seconds:.2f} s"
 
 
@@ -89,21 +90,21 @@ def _stage_killed(bench: Bench, rng: random.Random) -> str:
     for pid in killed:
         with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    process.wait(timeout=60)
+    process.wait(timeout=_PATIENCE_SECONDS)
     return f"after {seconds:.2f} s"
 
 
 def _call(kind: str) -> Callable[[Bench, random.Random], str]:
     def act(bench: Bench, rng: random.Random) -> str:
         at = rng.randint(1, _MOST_CALLS)
-        _start(bench, rng, bench.shim.environment(kind, at)).wait(timeout=100)
+        _start(bench, rng, bench.shim.environment(kind, at)).wait(timeout=_PATIENCE_SECONDS)
         return f"at call {at}"
 
     return act
 
 
 def _read_only(bench: Bench, rng: random.Random) -> str:
-    _start(bench, rng, bench.shim.environment("readonly")).wait(timeout=100)
+    _start(bench, rng, bench.shim.environment("readonly")).wait(timeout=_PATIENCE_SECONDS)
     return ""
 
 
@@ -116,7 +117,7 @@ def _two_runs(bench: Bench, rng: random.Random) -> str:
         _wait(first, rng.uniform(0, _LONGEST_SECONDS))
         first.kill()
     for process in (first, second):
-        process.wait(timeout=100)
+        process.wait(timeout=_PATIENCE_SECONDS)
     return "the first killed" if killed else ""
 
 

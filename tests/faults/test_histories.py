@@ -9,14 +9,17 @@ from tests.faults.histories import EVENTS, play
 
 
 def test_one_history(bench):
-    assert play(bench, 1).problems == []
+    """Two runs at once, of which the first may be killed."""
+    history = play(bench, 26)
+    assert "two runs at once" in history.events[1]
+    assert history.problems == []
 
 
 def test_damage_anywhere_is_found_and_mended(bench):
     rng = random.Random(0)
     bench.restore()
-    done = [EVENTS[name](bench, rng) for name in ("flip", "truncate") * 3]
-    assert len(set(done)) > 4
+    done = [EVENTS[name](bench, rng) for name in ("flip", "truncate")]
+    assert len(set(done)) == 2
     assert bench.settle(verify=True) == []
 
 

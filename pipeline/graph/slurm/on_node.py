@@ -1,6 +1,7 @@
 """What a job of Slurm does on its node: run the stage as on any machine, and go on after a time limit."""
 
 import os
+import time
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json, write_json
 from pipeline.training.end_warning import WARNING
+
+# A controller that is being restarted, or is busy, answers a little later.
+_REQUEUE_ATTEMPTS = 4
+_PAUSE_SECONDS = 5.0
 
 
 def run_on_node(module: str, output: Path, *, root: Path) -> str | None:
@@ -54,8 +59,12 @@ def _after_warning(output: Path) -> str:
     started = (output / JOB).stat().st_mtime_ns
     if not any(path.stat().st_mtime_ns > started for path in output.glob("checkpoint*")):
         return "the job's time is over without a new checkpoint: raise executor.slurm.time_minutes"
-    try:
-        requeue(os.environ["SLURM_JOB_ID"])
-    except SlurmError as error:
-        return f"the job's time is over; it cannot be requeued ({error}), so run the command again to go on"
-    return "the job's time is over; it is requeued and goes on from its checkpoint"
+    for attempt in range(_REQUEUE_ATTEMPTS):
+        time.sleep(_PAUSE_SECONDS if attempt else 0)
+        try:
+            requeue(os.environ["SLURM_JOB_ID"])
+        except SlurmError as error:
+            problem = error
+        else:
+            return "the job's time is over; it is requeued and goes on from its checkpoint"
+    return f"the job's time is over; it cannot be requeued ({problem}), so run the command again to go on"

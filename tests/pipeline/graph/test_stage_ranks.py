@@ -40,8 +40,16 @@ def test_what_all_ranks_refuse_is_said_once(tmp_path):
 @needs_mpi
 def test_what_one_rank_refuses_ends_the_others_and_is_said_with_its_number(tmp_path):
     started = time.monotonic()
-    fails = "time.sleep(100) if rank == 0 else output.joinpath('no').read_text()"
-    done = failing(tmp_path, f"print('rank', rank, 'prints'); {fails}")
+    done = failing(
+        tmp_path,
+        """print('rank', rank, 'prints', flush=True)
+    if rank == 0:
+        (output / 'there').touch()
+        time.sleep(100)
+    while not (output / 'there').exists():  # on a busy machine the first rank starts late
+        time.sleep(0.05)
+    (output / 'no').read_text()""",
+    )
     assert done.returncode == 1
     assert time.monotonic() - started < 60
     log = tmp_path / "stage.rank1.log"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.pretrain.batch_maker import BatchMaker
+from pipeline.training.ranks import Ranks
 from tests.pipeline.pretrain.small_run import small_config
 from tests.pipeline.transforms.device_sources import load_on_device
 
@@ -29,3 +30,16 @@ def test_crops_of_a_packed_batch_are_those_of_the_processor(jt, tiny_dataset, nu
 def test_a_batch_of_arrays_is_rendered_already(tiny_dataset):
     batch = BatchMaker(small_config(), tiny_dataset)(0)
     assert batch.rendered() is batch
+
+
+def test_ranks_draw_stochastic_depth_for_the_batch_and_take_their_share(jt, tiny_dataset):
+    from pipeline.pretrain.drop_path_masks import draw_drop_path
+
+    config = small_config()
+    whole = draw_drop_path(config, BatchMaker(config, tiny_dataset)(3), 3)
+    shares = []
+    for ranks in (Ranks(0, 2), Ranks(1, 2)):
+        share = BatchMaker(config, tiny_dataset, ranks=ranks)(3)
+        shares.append(draw_drop_path(config, share, 3, ranks))
+    for name, scales in whole.items():
+        assert np.array_equal(np.concatenate([share[name] for share in shares], axis=3), scales), name

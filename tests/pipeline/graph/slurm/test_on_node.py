@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from pipeline.graph.slurm import on_node
 from pipeline.graph.slurm.on_node import run_on_node
 from pipeline.storage.artifacts import STAMP
 from tests.pipeline.graph.slurm.programs import put_on_path
@@ -79,6 +80,14 @@ def test_a_failure_is_told_as_on_any_machine(output):
     assert "failed with exit code 3; its output is in" in run(output, "raise SystemExit(3)")
 
 
+def test_a_controller_that_does_not_answer_is_asked_again(output, tmp_path, monkeypatch):
+    monkeypatch.setattr(on_node, "_PAUSE_SECONDS", 0)
+    once = f"[ -e {tmp_path}/tried ] && exit 0; touch {tmp_path}/tried; exit 1"
+    put_on_path(tmp_path, monkeypatch, scontrol=once)
+    assert "goes on from its checkpoint" in run_and_warn(output, LISTENS)
+
+
 def test_a_requeue_that_is_refused_is_told(output, tmp_path, monkeypatch):
+    monkeypatch.setattr(on_node, "_PAUSE_SECONDS", 0)
     put_on_path(tmp_path, monkeypatch, scontrol="echo 'not allowed' >&2; exit 1")
     assert "cannot be requeued (scontrol: not allowed)" in run_and_warn(output, LISTENS)
