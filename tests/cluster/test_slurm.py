@@ -31,7 +31,7 @@ class ClusterProject(Project):
         pids.unlink(missing_ok=True)
         self.runs.write_text("")
         process = subprocess.Popen(
-            self.command("run", TASK, "experiment=my.toml"), cwd=self.folder,
+            self.command("run", "-n", "2", "-P", "thread", TASK, "experiment=my.toml"), cwd=self.folder,
             env=self.environment(fault), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         if fault:
@@ -117,15 +117,19 @@ def test_a_job_that_outlived_doit_is_found_and_not_submitted_again(project):
     assert (project.artifact("pretrain-hssl-seed0") / "checkpoint.txt").read_text() == "so far"
 
 
-def test_a_time_limit_warns_requeues_and_goes_on(project):
+def test_a_time_limit_warns_requeues_and_goes_on_also_when_the_terminal_is_gone(project):
     project.configure(epochs=7)
     with open(project.folder / "my.toml", "a") as stream:
         stream.write("[executor.slurm.stages.pretrain]\ntime_minutes = 1\n")
     doit = project.start("pretrain:wait-for-warning")
+    doit.send_signal(signal.SIGHUP)
+    doit.communicate(timeout=20)
+    assert doit.returncode == 128 + signal.SIGHUP
+    doit = project.start()
     said = doit.communicate(timeout=90)[0]
     assert doit.returncode == 0, said
     assert said.count("it is requeued") == 1
-    assert project.runs.read_text().split() == [TASK, TASK]
+    assert (project.artifact("pretrain-hssl-seed0") / "checkpoint.txt").read_text() == "so far"
 
 
 def test_what_sbatch_refuses_is_told(project):
