@@ -119,7 +119,7 @@ class Finished:
 
     def _check_arm(self, arm: str) -> None:
         if arm not in self.experiment.arms:
-            known = ", ".join(self.experiment.arms)
+            known = ", ".join(name for name in self.experiment.arms if self.experiment.arm(name).network)
             raise NotMade(f"arm={arm}: expected an arm of {self.experiment.name} ({known})")
         if not self.experiment.arm(arm).network:
             raise NotMade(f"arm={arm}: there is no network, the pixels themselves are its features")

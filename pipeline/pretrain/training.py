@@ -51,10 +51,8 @@ def pretrain(
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays.
         WeightsError: the checkpoint that the configuration starts from does not fit it.
-        ValueError: several ranks cannot compute this configuration.
         RanksDiffer: the ranks' parameters came apart.
     """
-    config.check_devices(ranks.count)
     training = Pretraining(config, dataset, export, base, ranks)
     return train(training, output, runtime=runtime, report=report)
 

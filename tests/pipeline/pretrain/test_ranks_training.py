@@ -33,7 +33,7 @@ def trained(jt, tiny_dataset, tmp_path_factory):
 
 
 def arrays(folder) -> dict[str, np.ndarray]:
-    from pipeline.models.weights import read_arrays
+    from pipeline.weights.arrays import read_arrays
 
     found, metadata = read_arrays(folder / "checkpoint.safetensors")
     assert metadata["step"] == 6

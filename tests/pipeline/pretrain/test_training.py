@@ -61,9 +61,9 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset,
 
 
 def test_a_training_that_is_warned_saves_the_step_it_is_at_and_ends(jt, tiny_dataset, tmp_path, monkeypatch):
-    from pipeline.models.weights import read_arrays
     from pipeline.pretrain.training import pretrain
     from pipeline.training.end_warning import WARNING, EndWarning
+    from pipeline.weights.arrays import read_arrays
 
     def ended(warning):
         warning.close()
