@@ -9,6 +9,8 @@ import pytest
 
 from tests.toy_stages.project import Project, is_alive, wait_for
 
+pytestmark = pytest.mark.slow  # jobs that wait to be started
+
 PROBES = [f"{probe}:random-seed0" for probe in ("knn", "linear", "logistic")]
 TASK = "pretrain:hssl-seed0"
 SETTINGS = "\n[executor.slurm]\npoll_seconds = 1\nwarning_seconds = 59\n"

@@ -15,6 +15,8 @@ from pipeline.graph.stage_runner import Job
 from pipeline.training.metrics_log import read_metrics
 from tests.pipeline.several_ranks import LIMIT_SECONDS, needs_mpi
 
+pytestmark = pytest.mark.slow  # processes that wait for one another
+
 ROOT = Path(__file__).resolve().parents[2]
 NUM_STEPS = 60
 

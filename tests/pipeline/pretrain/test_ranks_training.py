@@ -10,7 +10,7 @@ from tests.pipeline.pretrain.ranks_run import AFTER_THREE, CONFIGS, train
 from tests.pipeline.pretrain.small_run import relative_error, without_key_bias
 from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
 
-pytestmark = needs_mpi
+pytestmark = [needs_mpi, pytest.mark.slow]  # processes that wait for one another
 MODULE = "tests.pipeline.pretrain.ranks_run"
 TIMES = ("images_per_second", "data_wait_share")
 
