@@ -1,10 +1,8 @@
 """The graph as doit tasks: order and names. What is current is decided by stamps alone."""
 
 import json
-import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import doit
@@ -18,10 +16,11 @@ from pipeline.graph.command_options import OPTIONS, refuse_unknown  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
+from pipeline.graph.programs import run_program  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
-from pipeline.graph.subprocesses import end_on_signal, run_in_group, run_stage  # noqa: E402
+from pipeline.graph.subprocesses import end_on_signal, run_stage  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
 try:
@@ -132,13 +131,8 @@ def _program(name, problem, options=OPTIONS, folder=STARTED_IN):
     """A task that runs a program of stages/ with the options that are given, by default where the user is."""
 
     def act():
-        given = [f"{option}={doit.get_var(option)}" for option in options if doit.get_var(option)]
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", f"stages.{name}", *given]
-        # In a group of its own: when doit is ended, so is what it started.
-        code = run_in_group(command, cwd=folder, environment=environment, show=partial(os.write, 1))
-        return TaskFailed(problem) if code else None
+        given = {option: doit.get_var(option) for option in options if doit.get_var(option)}
+        return TaskFailed(problem) if run_program(name, given, root=ROOT, folder=folder) else None
 
     return {"actions": [act]}
 
@@ -183,8 +177,8 @@ def task_gc():
     """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
     from pipeline.graph.unreferenced import unreferenced_lines
 
-    delete_them = doit.get_var("delete") == "yes"
     def act():
+        delete_them = doit.get_var("delete") == "yes"
         print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))
 
     return {"actions": [_plainly(act)]}

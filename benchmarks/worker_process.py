@@ -12,6 +12,8 @@ from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from pipeline.runtime.environment import with_threads
+
 _LAST_LINES = 30
 _GRACE_SECONDS = 2.0
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -39,13 +41,12 @@ class WorkerProcess:
         self.name = name
         self._patience = patience
         self._said = folder / f"{name}-{time.monotonic_ns()}.log"  # both workers may be of one name
-        variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
         text = json.dumps(parameters | {"threads": threads})
         with open(self._said, "wb") as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.worker", name, text, str(folder)],
                 cwd=root,
-                env=os.environ | dict.fromkeys(variables, str(threads)),
+                env=with_threads(os.environ, threads),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,

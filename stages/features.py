@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
@@ -16,11 +15,11 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.evaluate.feature_files import BACKBONE_FILES, SUMMARY, write_split
-    from pipeline.evaluate.features import batch_rows, extract, load_crops
+    from pipeline.evaluate.feature_files import BACKBONE_FILES, write_split
+    from pipeline.evaluate.features import extract, load_crops
+    from pipeline.evaluate.split_batches import batches_of_splits, write_summary
     from pipeline.models.backbone_file import load_backbone
-    from pipeline.storage.files import sha256_of_file, write_json
-    from pipeline.training.prefetch import prefetch
+    from pipeline.storage.files import sha256_of_file
     from pipeline.transforms.evaluation import center_crops
 
     kernels.use(runtime.kernels)
@@ -37,36 +36,22 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     load = partial(load_crops, dataset, resize=config.resize, crop=crop, batch_size=config.batch_size)
     num_images = {}
-    for split in ("train", "val", "test"):
-        rows = dataset.indices(split)
-        if not len(rows):
-            continue
-        parts = batch_rows(rows, config.batch_size)
-        batches = prefetch(
-            lambda step, parts=parts: load(parts[step]),
-            range(len(parts)),
-            num_threads=runtime.num_threads,
-            depth=4,
-        )
-        shown = tqdm(batches, desc=split, unit="batch", total=len(parts), dynamic_ncols=True)
-        features = extract(shown, map(len, parts), forward)
+    for split, rows, sizes, batches in batches_of_splits(
+        dataset, load, batch_size=config.batch_size, num_threads=runtime.num_threads
+    ):
+        features = extract(batches, sizes, forward)
         write_split(output, split, features, labels=dataset.labels[rows], index=rows, dtype=config.dtype)
         num_images[split] = len(rows)
-    write_json(
-        output / SUMMARY,
-        {
-            "dataset": dataset.name,
-            "class_names": dataset.class_names,
-            "split_names": dataset.split_names,
-            "content_digest": dataset.content_digest,
-            "num_images": num_images,
-            "num_blocks": config.num_blocks,
-            "embed_dim": frozen.config.dim,
-            "backbone_sha256": sha256_of_file(path),
-            "weights": frozen.weights,
-            "resize": config.resize,
-            "crop_size": config.crop_size,
-        },
+    write_summary(
+        output,
+        dataset,
+        num_images=num_images,
+        num_blocks=config.num_blocks,
+        embed_dim=frozen.config.dim,
+        backbone_sha256=sha256_of_file(path),
+        weights=frozen.weights,
+        resize=config.resize,
+        crop_size=config.crop_size,
     )
 
 

@@ -105,6 +105,15 @@ def write_manifest(path: Path, columns: Columns, splits: np.ndarray) -> None:
             )
 
 
+def read_digests(path: Path) -> np.ndarray:
+    """(n, 32) uint8 of a `manifest.csv`: the SHA-256 of each image's file, or of its pixels without one."""
+    found = bytearray()
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        for line in csv.DictReader(stream):
+            found += bytes.fromhex(line["digest"])
+    return np.frombuffer(found, np.uint8).reshape(-1, 32)
+
+
 def write_index(path: Path, columns: Columns, splits: np.ndarray) -> None:
     """Write `index.npz`: what is needed to find an image, as arrays that load at once."""
     write_arrays(

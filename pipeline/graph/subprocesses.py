@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pipeline.runtime.environment import with_threads
 from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
 from pipeline.storage.files import partial_of
 
@@ -69,9 +70,8 @@ def run_stage(
         StageFailed: the stage failed, or ended without a stamp twice.
     """
     command = [sys.executable, "-m", module, str(output / JOB)]
-    count = str(threads or len(os.sched_getaffinity(0)))
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    environment = os.environ | dict.fromkeys(names, count) | {"PYTHONUNBUFFERED": "1"}
+    environment = with_threads(os.environ, threads or len(os.sched_getaffinity(0)))
+    environment["PYTHONUNBUFFERED"] = "1"
     if not _in_terminal():
         environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; each state of a bar is a line in a file
     for attempt in ("first", "second"):

@@ -10,6 +10,14 @@
 namespace hssl {
 
 // out = (in - mean) scale weight + bias; moments: mean and scale, which is 1 / standard deviation.
+inline void norm_row_again(long channels, const float* in, const float* weight, const float* bias,
+                           const float* moments, float* out) {
+    const float mean = moments[0], scale = moments[1];
+#pragma omp simd
+    for (long j = 0; j < channels; j++) out[j] = (in[j] - mean) * scale * weight[j] + bias[j];
+}
+
+// The same, from moments that it computes.
 inline void norm_row(long channels, float eps, const float* in, const float* weight, const float* bias, float* out,
                      float* moments) {
     float sum = 0.f, squares = 0.f;
@@ -21,8 +29,7 @@ inline void norm_row(long channels, float eps, const float* in, const float* wei
     const float scale = 1.f / std::sqrt(squares / channels + eps);
     moments[0] = mean;
     moments[1] = scale;
-#pragma omp simd
-    for (long j = 0; j < channels; j++) out[j] = (in[j] - mean) * scale * weight[j] + bias[j];
+    norm_row_again(channels, in, weight, bias, moments, out);
 }
 
 // store(j, gradient of in[j]) for each j; weight_sums and bias_sums grow by the row's share.
@@ -50,12 +57,8 @@ void norm_row_gradient(long channels, const float* slope, const float* in, const
 inline void norm_again(long rows, long channels, const float* x, const float* weight, const float* bias,
                        const float* moments, float* y) {
 #pragma omp parallel for schedule(static)
-    for (long i = 0; i < rows; i++) {
-        const float mean = moments[2 * i], scale = moments[2 * i + 1], *in = x + i * channels;
-        float* out = y + i * channels;
-#pragma omp simd
-        for (long j = 0; j < channels; j++) out[j] = (in[j] - mean) * scale * weight[j] + bias[j];
-    }
+    for (long i = 0; i < rows; i++)
+        norm_row_again(channels, x + i * channels, weight, bias, moments + 2 * i, y + i * channels);
 }
 
 // x_grad = straight_grad (zeros if null) + the gradient through the norm; those of weight and bias grow.

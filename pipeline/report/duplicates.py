@@ -3,17 +3,16 @@
 Shapes: n images.
 """
 
-import csv
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pipeline.config.duplicates import DuplicatesConfig
+from pipeline.datasets.manifest import read_digests
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.neighbours import nearest
 
@@ -49,7 +48,7 @@ def find_duplicates(
         second; "pairs": a few of each, as rows of the data set.
     """
     rows = {part: dataset.indices(part) for part in ("train", "val", "test")}
-    digests = _digests(dataset.directory / "manifest.csv")
+    digests = read_digests(dataset.directory / "manifest.csv").view("S32").ravel()
     compared = _chosen(rows, config.max_images)
     every = np.concatenate([*compared.values()])
     with ThreadPoolExecutor(num_threads) as pool:
@@ -93,12 +92,6 @@ def cautions(found: Found) -> list[str]:
                 f"Caution: of {total} test images of {found['dataset']}, training has {' and '.join(told)}."
             ]
     return []
-
-
-def _digests(manifest: Path) -> np.ndarray:
-    """(N,) S32: digest of each image's file, or of its pixels where there is none."""
-    with open(manifest, newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        return np.array([bytes.fromhex(line["digest"]) for line in csv.DictReader(stream)], "S32")
 
 
 def _chosen(rows: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:

@@ -6,8 +6,15 @@ variable must not be appended again by a child's start, nor be taken for the use
 
 import json
 import os
+from collections.abc import Mapping
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _RECORD = "HSSL_ENVIRONMENT_BEFORE"  # JSON: {name: [value before, value set here]}, null for unset
+
+
+def with_threads(variables: Mapping[str, str], threads: int) -> dict[str, str]:
+    """The environment of a process whose numerical libraries are to use so many threads."""
+    return {**variables, **dict.fromkeys(_THREADS, str(threads))}
 
 
 def original(name: str) -> str | None:

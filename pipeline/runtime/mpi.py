@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.runtime.cuda.cards import installed_driver
+from pipeline.runtime.environment import with_threads
 
 REMEDY = "pip install -e '.[mpi]' (or Debian, Ubuntu: apt-get install openmpi-bin libopenmpi-dev)"
 # What mpirun tells its ranks; Jittor takes part where it finds the first.
 _COUNT, _RANK = "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"
 _PREFIXES = ("OMPI_", "PMIX_", "PRTE_")
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class MpiUnavailable(RuntimeError):
@@ -76,7 +76,7 @@ def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str]) -> list[str]:
 
 def environment_of_ranks(threads: int) -> dict[str, str]:
     """This process's environment with so many threads for each rank."""
-    return os.environ | dict.fromkeys(_THREADS, str(threads))
+    return with_threads(os.environ, threads)
 
 
 def num_ranks_started() -> int | None:

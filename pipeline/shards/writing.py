@@ -5,7 +5,6 @@ alone are kept, a PNG of them, and `<row>.cls`, the number of its class where it
 classnames.txt. `<row>` counts in the prepared set's manifest.
 """
 
-import csv
 import io
 import tarfile
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.manifest import read_digests
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.tables.shard_index import INDEX, Shard, write_shard_index
@@ -173,7 +173,7 @@ class _Samples:
     def __init__(self, dataset: PreparedDataset) -> None:
         self._dataset = dataset
         self._files = dataset.source_files()
-        self._digests = None if self._files is None else _digests(dataset.directory / "manifest.csv")
+        self._digests = None if self._files is None else read_digests(dataset.directory / "manifest.csv")
 
     def __call__(self, row: int) -> list[tuple[str, bytes]]:
         key = f"{row:09d}"
@@ -190,15 +190,6 @@ class _Samples:
         if sha256(content).digest() != expected:
             raise ValueError(f"{path}: has changed since it was prepared; prepare the data again")
         return _suffix(path, content), content
-
-
-def _digests(manifest: Path) -> np.ndarray:
-    """(N, 32) uint8: the SHA-256 of every file, as it was prepared."""
-    with open(manifest, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        found = bytearray()
-        for line in csv.DictReader(stream):
-            found += bytes.fromhex(line["digest"])
-    return np.frombuffer(found, np.uint8).reshape(-1, 32)
 
 
 def _suffix(path: str, content: bytes) -> str:

@@ -1,0 +1,52 @@
+"""What all stages that make features of every image do alike: batches of each split, and the summary."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.feature_files import SUMMARY
+from pipeline.evaluate.features import batch_rows
+from pipeline.storage.files import write_json
+from pipeline.training.prefetch import prefetch
+
+
+def batches_of_splits(
+    dataset: PreparedDataset,
+    load: Callable[[np.ndarray], np.ndarray],
+    *,
+    batch_size: int,
+    num_threads: int,
+) -> Iterator[tuple[str, np.ndarray, list[int], Iterable[np.ndarray]]]:
+    """Batches of every split that has images, loaded ahead of their use, under a bar.
+
+    Args:
+        load: rows (b,) of the data set -> what a batch is; called in several threads.
+
+    Yields:
+        The split, its rows (n,), the number of images in each batch, the batches.
+    """
+    for split in ("train", "val", "test"):
+        rows = dataset.indices(split)
+        if not len(rows):
+            continue
+        parts = batch_rows(rows, batch_size)
+        batches = prefetch(
+            lambda step, parts=parts: load(parts[step]), range(len(parts)), num_threads=num_threads
+        )
+        shown = tqdm(batches, desc=split, unit="batch", total=len(parts), dynamic_ncols=True)
+        yield split, rows, [len(part) for part in parts], shown
+
+
+def write_summary(directory: Path, dataset: PreparedDataset, **about: Any) -> None:
+    """Write `features.json`: which data the features are of, and `about`."""
+    of_data = {
+        "dataset": dataset.name,
+        "class_names": dataset.class_names,
+        "split_names": dataset.split_names,
+        "content_digest": dataset.content_digest,
+    }
+    write_json(directory / SUMMARY, of_data | about)
