@@ -60,7 +60,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = 
         model_and_flags(),
         str(onednn),
         str(cuda),
-        operator_script(),
+        operator_script(python=""),  # one interpreter has several names: python, python3.11
         [environment.original(name) for name in variables],
     )
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

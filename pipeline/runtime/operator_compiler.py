@@ -33,11 +33,11 @@ exec {python} "$@"
 """
 
 
-def operator_script() -> str:
-    """The script that stands in for Python where Jittor compiles an operator."""
+def operator_script(python: str) -> str:
+    """The script that stands in for `python` where Jittor compiles an operator."""
     # Linking against Jittor's core takes the older linker three times as long.
     linker = "-fuse-ld=gold" if shutil.which("ld.gold") else ""
-    return _SCRIPT.format(mark=_MARK, linker=linker, python=shlex.quote(sys.executable))
+    return _SCRIPT.format(mark=_MARK, linker=linker, python=shlex.quote(python))
 
 
 def compile_operators_directly(jittor: ModuleType, folder: Path) -> None:
@@ -47,7 +47,7 @@ def compile_operators_directly(jittor: ModuleType, folder: Path) -> None:
         jittor: the module, just imported for the processor.
         folder: Jittor's folder for these compilers and flags.
     """
-    script, text = folder / "operator-compiler", operator_script()
+    script, text = folder / "operator-compiler", operator_script(sys.executable)
     if not script.is_file() or script.read_text() != text:
         with replacing(script) as partial:
             partial.write_text(text)

@@ -6,13 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from pipeline.runtime.jittor_cache import jittor_folder
 from pipeline.runtime.operator_compiler import operator_script
 
 
 @pytest.fixture
 def script(tmp_path):
     path = tmp_path / "operator-compiler"
-    path.write_text(operator_script())
+    path.write_text(operator_script(sys.executable))
     path.chmod(0o700)
     return path
 
@@ -52,6 +53,13 @@ def test_a_compiler_that_fails_is_seen(script):
 def test_other_programs_are_pythons(script):
     done = run(script, "-c", "import sys; print(sys.executable)")
     assert done.stdout.strip() == sys.executable
+
+
+def test_the_name_of_the_interpreter_moves_no_compiled_code(monkeypatch):
+    """pytest and doit may call one interpreter python and python3.11: the core would be compiled twice."""
+    before = jittor_folder("g++", onednn=None)
+    monkeypatch.setattr(sys, "executable", f"{sys.executable}.other")
+    assert jittor_folder("g++", onednn=None) == before
 
 
 def test_jittor_uses_it(jt):
