@@ -21,6 +21,7 @@ from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal, run_stage  # noqa: E402
+from pipeline.graph.sweep import Sweep  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
 try:
@@ -35,6 +36,10 @@ try:
 except ValueError as error:
     raise SystemExit(str(error)) from None
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)
+try:
+    SWEEP = Sweep(PROJECT, root=ROOT, results=RESULTS, executor=EXECUTOR)
+except ValueError as error:
+    raise SystemExit(str(error)) from None
 DOIT_CONFIG = {
     # doit's own memory is worth nothing here, so that no file of it can be damaged, or fill a disk.
     "backend": "sqlite3",
@@ -42,7 +47,9 @@ DOIT_CONFIG = {
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
-    "reporter": StageReporter.of(EXPERIMENT.name, {*PROJECT.by_label}, shown_after(PROJECT.folder)),
+    "reporter": StageReporter.of(
+        EXPERIMENT.name, {*PROJECT.by_label, *SWEEP.labels}, shown_after(PROJECT.folder)
+    ),
 }
 
 
@@ -82,13 +89,45 @@ def task_stages():
     yield from stage_tasks(nodes, EXPERIMENT.name, run=run, is_current=PROJECT.is_current)
 
 
+def task_sweep():
+    """Run the trials of [sweep], each with its table and report, and set them beside each other"""
+    if not SWEEP.graphs:
+        line = f"sweep is no part of {EXPERIMENT.name}: the experiment has no section for it"
+        return {"actions": [lambda: print(line)]}
+
+    def compare():
+        options = {"experiments": ",".join(SWEEP.names), "by": "config", "out": str(SWEEP.page)}
+        failed = run_program("compare", options, root=ROOT, folder=STARTED_IN)
+        return TaskFailed("the trials were not compared") if failed else None
+
+    return {"actions": [compare], "task_dep": ["_checks", "_trial_files", *SWEEP.labels]}
+
+
+def task_trials():
+    """Each stage of each trial of [sweep]"""
+
+    def run(graph, label):
+        problem = graph.run(label)
+        return TaskFailed(problem) if problem else None
+
+    yield from SWEEP.tasks(run)
+
+
+def task__trial_files():
+    """Each trial of the sweep as an experiment that can be run alone"""
+    return {"actions": [_plainly(SWEEP.write_files)]}
+
+
 def task_plan():
     """Show what `doit run all` would do, why, and about how long it would take; also `plan of=search`"""
 
     def show():
-        from pipeline.graph.plan import planned
+        from pipeline.graph.plan import plan_lines, planned
 
         of = doit.get_var("of", "all")
+        if of == "sweep":
+            print("\n".join(plan_lines(*SWEEP.plan())))
+            return None
         if of not in ("all", *PROJECT.by_label):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
         wanted = PROJECT.main if of == "all" else [PROJECT.by_label[of]]

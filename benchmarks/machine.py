@@ -6,6 +6,9 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
+from pipeline.runtime.processor import model_and_flags
+
+_VECTORS = {"avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"}
 PACKAGES = (
     "jittor",
     "numpy",
@@ -24,6 +27,7 @@ def describe_machine(threads: int, peak_gflops: float | None) -> dict[str, str]:
     installed = {name: version(name) for name in PACKAGES}
     return {
         "processor": f"{processor_name()}, {cores} core(s) for this process of {os.cpu_count()}",
+        "vector instructions": ", ".join(sorted(_VECTORS & set(model_and_flags().split()))) or "none known",
         "threads": str(threads),
         "memory": f"{_total_gib():.1f} GiB",
         "fp32 matmul peak": "not measured" if peak_gflops is None else f"{peak_gflops:.0f} GFLOP/s",

@@ -5,6 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.history import in_words
 from pipeline.storage.files import write_json, write_text
 
 JSON_NAME, TEXT_NAME = "benchmark.json", "benchmark.md"
@@ -38,6 +39,7 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
         "",
         *[f"- {entry['name']}: {entry['title']}{_against(entry)}" for entry in entries],
         *_bounds(entries),
+        *_before(entries),
     ]
     for entry in entries:
         if entry.get("profile"):
@@ -56,6 +58,13 @@ def _bounds(entries: list[dict[str, Any]]) -> list[str]:
                 f"matmul peak it would be {entry['ratio_at_peak']:.2f}"
             )
     return ["", "Missed ratios and their bounds:", "", *lines] if lines else []
+
+
+def _before(entries: list[dict[str, Any]]) -> list[str]:
+    """Each row beside the latest earlier run on this kind of processor."""
+    lines = [f"- {in_words(entry['name'], entry['before'])}" for entry in entries if entry.get("before")]
+    head = "Beside earlier runs on this kind of processor, in units of each run's matmul peak:"
+    return ["", head, "", *lines] if lines else []
 
 
 def _profile_lines(profile: list[dict[str, Any]]) -> list[str]:

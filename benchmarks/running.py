@@ -9,8 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+import numpy as np
+
 from benchmarks.growth import AXES, Size, measure_axis
 from benchmarks.growth_report import write_growth
+from benchmarks.history import against_before, history_file, in_words, remember, remembered
 from benchmarks.image_axes import IMAGE_AXES
 from benchmarks.machine import describe_machine
 from benchmarks.measuring import PATIENCE_SECONDS, measure_row
@@ -19,6 +22,8 @@ from benchmarks.rows import Row
 from benchmarks.side_by_side import MIN_REPEATS, Disagreement
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from pipeline.runtime.cuda.cards import installed_driver
+from pipeline.runtime.processor import model_and_flags
+from pipeline.storage.git_commit import git_commit
 
 LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache
 Say = Callable[[str], None]
@@ -33,6 +38,11 @@ class Plan:
     repeats: int | None = None  # of every row, at most; None: each row's own number
     size: Size = "usual"  # "large" measures growth with images alone, as far as it is meant to go
     device: Literal["cpu", "cuda"] = "cpu"
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether its rows belong to the history of this kind of processor."""
+        return self.size == "usual" and self.device == "cpu"
 
 
 def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str]:
@@ -51,6 +61,8 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     peak = measured_peak(root, threads, plan.device)
     say(f"matmul peak: {peak:.0f} GFLOP/s on {threads} thread(s)")
     machine = describe_machine(threads, peak)
+    history = history_file(model_and_flags(), threads)
+    runs = remembered(history)
     if plan.device == "cuda":
         # What a card's products reach is another thing than a processor's in float32.
         machine = {"GPU": _card(), **machine, "bfloat16 matmul peak": machine.pop("fp32 matmul peak")}
@@ -69,8 +81,17 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
         except (WorkerFailed, Disagreement) as error:
             failures.append(f"{row.name}: {error}")
             say(f"{row.name} FAILED: {error}")
+        else:
+            entry = entries[-1]
+            if plan.is_remembered:
+                rng = np.random.default_rng(0)
+                entry["before"] = against_before(entry, runs, peak_gflops=peak, rng=rng)
+                if entry["before"]:
+                    say(in_words(row.name, entry["before"]))
         machine["duration"] = f"{(time.monotonic() - started) / 60:.1f} minutes"
         write_report(folder, entries, machine)
+    if plan.is_remembered:
+        remember(history, entries, peak_gflops=peak, commit=git_commit())
     if plan.growth:
         failures += _measure_growth(folder, machine, root=root, threads=threads, size=plan.size, say=say)
     return failures

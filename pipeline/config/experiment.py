@@ -32,6 +32,7 @@ from pipeline.config.stages import (
     StartConfig,
 )
 from pipeline.config.studies import AblateSection, SearchSection
+from pipeline.config.sweep import SweepSection
 from pipeline.config.tables import TablesSection
 from pipeline.config.weights import ArmName, ForeignConfig
 from pipeline.evaluate.probes.settings import SECTIONS
@@ -86,6 +87,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
     ablate: AblateSection | None = None
     search: SearchSection = SearchSection()
+    sweep: SweepSection | None = None  # the trials of `doit run sweep`
     duplicates: DuplicatesConfig = DuplicatesConfig()
     tables: TablesSection = TablesSection()  # also of the studies
     runtime: RuntimeConfig = RuntimeConfig()
@@ -107,7 +109,9 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
 
     _checked_shares = field_validator("label_shares")(checked_label_shares)
 
-    @field_validator("finetune", "segmentation", "detection", "dense_probe", "ablate", mode="before")
+    @field_validator(
+        "finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep", mode="before"
+    )
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,18 +28,21 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
-def read_experiment(name_or_path: str) -> Experiment:
+def read_experiment(name_or_path: str, changes: Mapping[str, Any] | None = None) -> Experiment:
     """Read a preset by name or a user's TOML file by path.
 
     A file may start from a preset with `extends = "smoke"` and state only what differs. A relative
     `source` of images counts from the file's own folder, that of a preset from the project's. Without `name`,
     the file's stem is the name.
 
+    Args:
+        changes: dotted key -> a value, as if the file stated it.
+
     Raises:
         ConfigError: there is no such file or preset, it is not TOML, or a key is invalid, unknown or missing.
     """
     path = _locate(name_or_path)
-    values = _merged(path, seen=())
+    values = _merged(path, seen=(), changes=changes or {})
     values.setdefault("name", path.stem)
     try:
         return Experiment.model_validate(values)
@@ -58,11 +62,15 @@ def _locate(name_or_path: str) -> Path:
     raise ConfigError(f"{name_or_path!r} is neither a file nor a preset ({', '.join(preset_names())}){hint}")
 
 
-def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """The values of the preset or file that this file extends, overridden by its own."""
+def _merged(path: Path, seen: tuple[Path, ...], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the preset or file that this file extends, overridden by its own, and by the changes."""
     if path in seen:
         raise ConfigError(f"{path}: extends itself through {[str(p) for p in seen]}")
     values = read_toml(path)
+    for key, value in changes.items():
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        values = _overlay(values, value)
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
     for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
         _place_source(section, start)
@@ -75,7 +83,8 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if parent is None:
         return values
     local = path.parent / str(parent)
-    base = _merged(local.resolve() if local.is_file() else _locate(str(parent)), (*seen, path))
+    extended = local.resolve() if local.is_file() else _locate(str(parent))
+    base = _merged(extended, (*seen, path), changes={})
     base.pop("name", None)
     return _overlay(base, values)
 

@@ -61,7 +61,7 @@ def fit_patch_linear(
             inverse_strengths=inverse_strengths,
             max_iterations=max_iterations,
         )
-    scaler, regression = fitted.classifier.named_steps.values()
+    scaler, regression = fitted.scaler, fitted.regression
     coefficients, intercepts = regression.coef_, regression.intercept_  # (C, D), (C,)
     if len(shown) == 2:  # scikit-learn keeps the second class's logit alone
         coefficients, intercepts = (

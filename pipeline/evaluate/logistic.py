@@ -1,27 +1,32 @@
 """L2-regularised multinomial logistic regression on frozen features."""
 
+import copy
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 
 @dataclass(frozen=True)
 class FittedLogistic:
-    """A fitted classifier of features (n, D), and how C was chosen."""
+    """A fitted classifier of features (n, D)."""
 
-    classifier: Pipeline
-    inverse_strength: float  # scikit-learn's C
-    validation_accuracies: tuple[float, ...]  # one per candidate; empty where nothing had to be chosen
-    converged: bool  # the classifier's own fit, not the candidates'
+    scaler: StandardScaler
+    regression: LogisticRegression
+    converged: bool
+
+    @property
+    def inverse_strength(self) -> float:
+        """scikit-learn's C."""
+        return self.regression.C
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predicted classes, (n,) int64."""
-        return self.classifier.predict(features).astype(np.int64)
+        return self.regression.predict(self.scaler.transform(features)).astype(np.int64)
 
 
 def fit_logistic(
@@ -48,22 +53,26 @@ def fit_logistic(
     if len(np.unique(labels)) < 2:
         raise ValueError("logistic regression needs training images of at least two classes")
     if validation is None:
-        chosen = min(inverse_strengths, key=lambda strength: (abs(np.log(strength)), strength))
-        classifier, converged = _fit(features, labels, chosen, max_iterations)
-        return FittedLogistic(classifier, chosen, (), converged)
-    fits = [_fit(features, labels, strength, max_iterations) for strength in inverse_strengths]
-    accuracies = tuple(float(np.mean(fit.predict(validation[0]) == validation[1])) for fit, _ in fits)
-    best = max(range(len(fits)), key=lambda i: (accuracies[i], -inverse_strengths[i]))
-    classifier, converged = fits[best]
-    return FittedLogistic(classifier, inverse_strengths[best], accuracies, converged)
+        inverse_strengths = (min(inverse_strengths, key=lambda c: (abs(np.log(c)), c)),)
+    fits = list(_path(features, labels, sorted(inverse_strengths), max_iterations))
+    if validation is None:
+        return fits[0]
+    return max(
+        fits, key=lambda fit: np.mean(fit.predict(validation[0]) == validation[1])
+    )  # the first of equals
 
 
-def _fit(
-    features: np.ndarray, labels: np.ndarray, inverse_strength: float, max_iterations: int
-) -> tuple[Pipeline, bool]:
-    regression = LogisticRegression(C=inverse_strength, max_iter=max_iterations)
-    classifier = make_pipeline(StandardScaler(), regression)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        classifier.fit(features, labels)
-    return classifier, not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+def _path(
+    features: np.ndarray, labels: np.ndarray, rising_strengths: list[float], max_iterations: int
+) -> Iterator[FittedLogistic]:
+    """A fit for each C, from where the one before ended: fewer iterations to the same minimum."""
+    scaler = StandardScaler()
+    standardised = scaler.fit_transform(features)
+    regression = LogisticRegression(max_iter=max_iterations, warm_start=True)
+    for strength in rising_strengths:
+        regression.set_params(C=strength)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            regression.fit(standardised, labels)
+        converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+        yield FittedLogistic(scaler, copy.deepcopy(regression), converged)

@@ -63,6 +63,7 @@ class ExperimentGraph:
         root: folder that holds the packages `pipeline` and `stages`.
         results: the results folder.
         executor: runs the stages.
+        code: digests of the stages' code; None: read here.
     """
 
     def __init__(
@@ -73,13 +74,14 @@ class ExperimentGraph:
         root: Path,
         results: Path,
         executor: Executor = run_stage,
+        code: CodeDigests | None = None,
     ):
         self.main = experiment_nodes(experiment)  # what `doit run all` runs
         self.folder = results / experiment.name
-        self._argument, self._experiment, self._root = argument, experiment, root
+        self.argument, self.experiment, self._root = argument, experiment, root
         self._executor = executor
         nodes = self.main + study_nodes(experiment, self.main)
-        code = CodeDigests(root, artifacts_root(results) / ".code_digests.json")
+        code = code or CodeDigests(root, artifacts_root(results) / ".code_digests.json")
         self.graph = Graph(nodes, results, code=code, listing=self._listing)
         self.by_label = {node.label: node for node in nodes}
         self._current_when_checked: set[str] = set()  # what runs all the same is forced, by `doit run -a`
@@ -88,7 +90,7 @@ class ExperimentGraph:
         """Whether a node's artifact is current and its files for people are in the experiment's folder."""
         node = self.by_label[label]
         current = self.graph.fault(node) is None and is_published(
-            node.stage, self.graph.directory(node), self.folder, self._argument, name=node.name
+            node.stage, self.graph.directory(node), self.folder, self.argument, name=node.name
         )
         self.graph.code.save()
         (self._current_when_checked.add if current else self._current_when_checked.discard)(label)
@@ -114,7 +116,7 @@ class ExperimentGraph:
             )
             self.record()
             directory = self.graph.directory(node)
-            files = publish(node.stage, directory, self.folder, self._argument, name=node.name)
+            files = publish(node.stage, directory, self.folder, self.argument, name=node.name)
             if has_run and node.stage == "prepare" and files:
                 print(f"look at what was prepared: {', '.join(os.path.relpath(file) for file in files)}")
         except (StageFailed, OSError, ValueError) as error:
@@ -123,7 +125,7 @@ class ExperimentGraph:
 
     def record(self) -> None:
         """Write the experiment's record of its existing artifacts, and link them in its folder."""
-        self.graph.record(self._experiment.name, self._experiment.model_dump(mode="json"))
+        self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"))
 
     def _listing(self, config: Section) -> str:
         return listing_digest(config, listing_memo(self.graph.results, config.source))

@@ -337,7 +337,7 @@ def _report(
     """The node that writes the experiment's report page."""
     runs: Collected = {(node.stage, node.key): node for node in prepared}
     runs |= {(node.stage, key): node for of in (backbones, features) for key, node in of.items()}
-    settings = experiment.model_dump(mode="json", exclude={"runtime", "executor"})
+    settings = experiment.model_dump(mode="json", exclude={"runtime", "executor", "sweep"})
     config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
     return Node("report", RunKey(), config, {"tables": tables}, experiment.runtime, runs=runs | probes)
 

@@ -1,7 +1,7 @@
 """What a run would do, why, and roughly how long it would take."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +22,10 @@ class Step:
     seconds: float | None  # None: the stage never ran here, and there is nothing to forecast it by
     forecast: bool = False  # the seconds come from the configuration, not from earlier runs
     fault: str = ""  # what is wrong with the artifact itself
+
+    def of(self, trial: str) -> "Step":
+        """The same step by its name among those of several experiments."""
+        return replace(self, label=f"{trial}:{self.label}")
 
 
 def plan(

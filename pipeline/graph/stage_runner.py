@@ -4,7 +4,6 @@ import ctypes
 import platform
 import resource
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -22,6 +21,7 @@ from pipeline.graph.libraries import installed_version
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
 from pipeline.storage.artifacts import output_records, write_stamp
 from pipeline.storage.files import read_json, write_text
+from pipeline.storage.git_commit import git_commit
 from pipeline.storage.runs import Run, RunKey
 
 _PR_SET_PDEATHSIG = 1
@@ -200,7 +200,7 @@ def environment(
         "python": platform.python_version(),
         **{package: installed_version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
         "platform": platform.platform(),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "threads": runtime.num_threads,
         "ranks": ranks,
         "device": device,
@@ -209,21 +209,6 @@ def environment(
         # Linux counts in KiB.
         "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
-
-
-def _git_commit() -> str | None:
-    """The project's git commit, with "+changes" if files were edited since; None outside a repository."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
-            cwd=Path(__file__).resolve().parent,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def _end_with_parent() -> None:

@@ -22,8 +22,8 @@ def test_equals_scikit_learn_on_standardised_features_at_the_best_c():
         LogisticRegression(C=c, max_iter=2000).fit((train[0] - mean) / std, train[1]) for c in strengths
     ]
     accuracies = [oracle.score((validation[0] - mean) / std, validation[1]) for oracle in oracles]
-    np.testing.assert_allclose(fitted.validation_accuracies, accuracies, atol=1 / 100)
-    best = int(np.argmax(fitted.validation_accuracies))
+    best = int(np.argmax(accuracies))
+    assert sorted(accuracies)[-2] < accuracies[best] - 1 / 100  # no rounding decides
     assert fitted.inverse_strength == strengths[best]
     agreement = np.mean(fitted.predict(test[0]) == oracles[best].predict((test[0] - mean) / std))
     assert agreement > 0.99
@@ -39,7 +39,6 @@ def test_too_few_iterations_are_said_and_not_raised():
 def test_without_validation_the_default_strength_is_taken():
     fitted = fit_logistic(noisy_classes(60, 0), None, inverse_strengths=(0.01, 1.0, 10.0), max_iterations=200)
     assert fitted.inverse_strength == 1.0
-    assert fitted.validation_accuracies == ()
 
 
 def test_one_class_is_refused():

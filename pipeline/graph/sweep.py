@@ -1,0 +1,122 @@
+"""The trials of an experiment's sweep: each an experiment of its own, with its own table and report."""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.experiment import Experiment
+from pipeline.config.reading import ConfigError, read_experiment
+from pipeline.config.sweep import Changes
+from pipeline.graph.executors import Executor
+from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.nodes import Node
+from pipeline.graph.plan import Step, plan
+from pipeline.storage.files import sha256_of_json, write_text
+from pipeline.storage.toml_values import toml_value
+
+TRIALS = "trials"  # the group of doit's tasks, and the folder of the trials' files
+
+
+class Sweep:
+    """The graphs of all trials, by the trial's name; none where the experiment has no sweep.
+
+    Trials share artifacts by content: what two of them would compute alike is computed once.
+
+    Args:
+        whole: the experiment that has the sweep.
+        root: folder that holds the packages `pipeline` and `stages`.
+        results: the results folder.
+        executor: runs the stages.
+
+    Raises:
+        ConfigError: a trial is no valid experiment; the message names it and every mistake.
+    """
+
+    def __init__(self, whole: ExperimentGraph, *, root: Path, results: Path, executor: Executor):
+        self._whole, self.page = whole, whole.folder / "sweep.html"
+        sweep, code = whole.experiment.sweep, whole.graph.code
+        self.changes = sweep.named_changes() if sweep else {}
+        self.graphs: dict[str, ExperimentGraph] = {}
+        for name, changes in self.changes.items():
+            argument, trial = str(self._file(name)), _trial(whole, name, changes)
+            self.graphs[name] = ExperimentGraph(
+                argument, trial, root=root, results=results, executor=executor, code=code
+            )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the trials as experiments: of the folders with their tables and reports."""
+        return [graph.folder.name for graph in self.graphs.values()]
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the tasks of all trials."""
+        return [f"{TRIALS}:{name}:{node.label}" for name, graph in self.graphs.items() for node in graph.main]
+
+    def write_files(self) -> None:
+        """Write each trial as an experiment of its own, `results/<experiment>/trials/<name>.toml`."""
+        for name, changes in self.changes.items():
+            path = self._file(name)
+            write_text(path, _trial_text(changes, self.graphs[name].folder.name, path, self._whole.argument))
+
+    def _file(self, name: str) -> Path:
+        return self._whole.folder / TRIALS / f"{name}.toml"
+
+    def tasks(self, run: Callable[[ExperimentGraph, str], Any]) -> Iterator[dict[str, Any]]:
+        """doit's tasks of all trials.
+
+        Args:
+            run: called with a trial's graph and a node's label.
+        """
+        for name, graph in self.graphs.items():
+            for node in graph.main:
+                upstream = dict.fromkeys(other.label for other in node.upstream.values())
+                yield {
+                    "basename": TRIALS,
+                    "name": f"{name}:{node.label}",
+                    "doc": f"  {node.stage} {node.key.words}",
+                    "actions": [partial(run, graph, node.label)],
+                    "uptodate": [(graph.is_current, [node.label])],
+                    "task_dep": [f"{TRIALS}:{name}:{label}" for label in upstream],
+                }
+
+    def plan(self) -> tuple[list[Step], int]:
+        """The steps of all trials, those that trials share once; and the number of stages likewise."""
+        steps, known, digests = [], set(), {}
+        for name, graph in self.graphs.items():
+            new = {node.label for node in graph.main if _digest(node, digests) not in known}
+            known |= {_digest(node, digests) for node in graph.main}
+            for step in plan(graph.graph, graph.main):
+                if step.label in new:
+                    steps.append(step.of(f"{TRIALS}:{name}"))
+        return steps, len(known)
+
+
+def _trial(whole: ExperimentGraph, name: str, changes: Changes) -> Experiment:
+    title = f"{whole.experiment.name[: 63 - len(name)]}-{name}"
+    try:
+        return read_experiment(whole.argument, {**changes, "name": title, "sweep": False})
+    except ConfigError as error:
+        raise ConfigError(f"trial {name} of the sweep: {error}") from error
+
+
+def _digest(node: Node, digests: dict[Node, str]) -> str:
+    """Digest of what a node computes, before anything has run: of its stage, settings and inputs."""
+    if node not in digests:
+        inputs = {name: _digest(upstream, digests) for name, upstream in node.upstream.items()}
+        digests[node] = sha256_of_json([node.stage, node.config.model_dump(mode="json"), inputs])
+    return digests[node]
+
+
+def _trial_text(changes: Changes, name: str, path: Path, argument: str) -> str:
+    extends = os.path.relpath(argument, path.parent) if Path(argument).is_file() else argument
+    lines = [
+        "# A trial of `doit run sweep`; alone: doit run all experiment=<this file>",
+        f"extends = {toml_value(extends)}",
+        f"name = {toml_value(name)}",
+        "sweep = false",
+        *(f"{key} = {toml_value(value)}" for key, value in changes.items()),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,81 @@
+"""`doit run sweep`: real doit, real processes, toy trainings."""
+
+import json
+
+import pytest
+
+from pipeline.config.reading import read_experiment
+
+# The toy stages prepare no images, so their tables cannot be compared.
+COMPARE = """
+import sys
+from pathlib import Path
+options = dict(argument.partition("=")[::2] for argument in sys.argv[1:])
+Path(options["out"]).write_text(options["experiments"] + " by " + options["by"])
+"""
+GRID = """
+[sweep.grid]
+schedule.epochs = [3, 5]
+"""
+NAMES = ["epochs-3", "epochs-5"]
+
+
+@pytest.fixture
+def swept(project):
+    """A finished project whose experiment has a sweep."""
+    (project.folder / "stages" / "compare.py").write_text(COMPARE)
+    with open(project.folder / "my.toml", "a") as stream:
+        stream.write(GRID)
+    return project
+
+
+def test_trials_share_what_is_equal_and_are_set_beside_each_other(swept):
+    results = swept.folder / "results"
+    assert swept.ran() == []  # a sweep is no part of the experiment itself
+    assert "nothing to do" in swept.doit("run", "plan").stdout
+    plan = swept.doit("run", "plan", "of=sweep").stdout
+    assert "trials:epochs-5:pretrain:hssl-seed0" in plan
+    assert "trials:epochs-3:pretrain:hssl-seed0" not in plan  # the experiment's own
+    ran = swept.ran("run", "sweep")
+    # The first trial is what has been trained; `random` is the same in all.
+    assert ran.count("pretrain:hssl-seed0") == 1
+    assert "initialize:random-seed0" not in ran
+    assert "prepare:images" not in ran
+    compared = (results / "my" / "sweep.html").read_text()
+    assert compared == f"{','.join(f'my-{name}' for name in NAMES)} by config"
+    for name in NAMES:
+        assert (results / f"my-{name}" / "table.json").is_file()
+        trial = read_experiment(str(results / "my" / "trials" / f"{name}.toml"))
+        assert f"epochs-{trial.schedule.epochs:g}" == name
+    assert swept.ran("run", "sweep") == []
+    assert swept.ran("run", "all", experiment=f"results/my/trials/{NAMES[1]}.toml") == []
+    # What a trial made belongs to it, and stays.
+    swept.doit("run", "gc", "delete=yes")
+    assert swept.ran("run", "sweep") == []
+
+
+@pytest.mark.slow
+def test_another_value_trains_its_trials_alone(swept):
+    swept.ran("run", "sweep")
+    text = (swept.folder / "my.toml").read_text()
+    (swept.folder / "my.toml").write_text(text.replace("[3, 5]", "[3, 5, 6]"))
+    ran = swept.ran("run", "sweep")
+    assert ran.count("pretrain:hssl-seed0") == 1
+    settings = json.loads((swept.folder / "results" / f"my-{NAMES[1]}" / "experiment.json").read_text())
+    assert settings["experiment"]["schedule"]["epochs"] == 5
+
+
+def test_a_wrong_trial_is_refused_before_anything_runs(swept):
+    text = (swept.folder / "my.toml").read_text()
+    (swept.folder / "my.toml").write_text(text.replace("schedule.epochs", "schedule.epoch"))
+    done = swept.doit("run", "sweep")
+    assert done.returncode != 0
+    assert "trial epoch-3 of the sweep:" in done.stderr
+    assert "schedule.epoch: unknown key; did you mean 'epochs'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_section_there_is_nothing_to_sweep(project):
+    done = project.doit("run", "sweep")
+    assert done.returncode == 0
+    assert "sweep is no part of my: the experiment has no section for it" in done.stdout
