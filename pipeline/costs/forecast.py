@@ -21,9 +21,9 @@ from pipeline.costs.probes import search_operations, sweep_operations
 from pipeline.evaluate.probes.settings import LinearConfig, LogisticConfig
 
 # Share of the rate of matrix products that a training step reaches. Measured: 0.77 for ViT-S/16 at 224 px,
-# 0.58 for `cifar10` (26 November 2026, an AMD EPYC with AVX-512 and 219 GFLOP/s), 0.3 for `quickstart`.
+# 0.58 for `cifar10` (26 November 2026, an AMD EPYC with AVX-512 and 219 GFLOP/s), 0.5 for `quickstart`.
 SHARE = 0.72
-STEP_OPERATIONS = 8e9  # measured: a step of `quickstart`, 7e9 to 11e9 operations, takes 0.2 to 0.3 s
+STEP_OPERATIONS = 5e9  # measured: a step of `quickstart`, 7e9 to 11e9 operations, takes 0.12 to 0.16 s
 # Measured: 1200 steps of a linear head on a frozen base take 35 s with `quickstart`, 39 s with CamVid.
 LINEAR_STEP_OPERATIONS = 2.3e9
 START_SECONDS = 1.8  # measured: `initialize`, which starts Jittor and draws a network
@@ -34,17 +34,18 @@ COMPILE_SECONDS = {
 }  # fmt: skip
 # Measured with `quickstart`: seconds per pixel of the images that `prepare` draws.
 DRAWN_PIXEL_SECONDS = {"patches": 7.7e-7, "mosaics": 1.5e-6, "objects": 2.1e-6}
-# Measured in `features`, the probes and the tests of `smoke`, and of `quickstart` beside other work.
-READ_IMAGE_SECONDS = 1.5e-3  # of one core, to read, crop and hand over an image of 32 pixels
+# Measured in `features`, the probes and the tests of `smoke` and `quickstart`.
+READ_IMAGE_SECONDS = 5e-4  # of one core, to read, crop and hand over an image of 32 pixels
 READ_PIXEL_SECONDS = 4e-8  # likewise, per pixel: 128 files of 500 x 375 pixels a second, see docs/speed.md
 NEIGHBOUR_SECONDS = 4e-8  # k-NN, per query and image of the bank, without the matrix product
 SMALL_IMAGE_SECONDS = 2e-4  # `duplicates`: to make an image of 32 to 96 px small
 SMALL_PIXELS = 256  # and how small
 LABEL_MAP_SECONDS = 3e-4  # `position`: to read and count a label map of 64 x 64 px
-SWEEP_SHARE = 0.4  # share of the rate of matrix products that the sweep of the linear probe reaches
+SWEEP_SHARE = 0.3  # share of the rate of matrix products that the sweep of the linear probe reaches
 ITERATION_SECONDS = 1e-3  # an iteration of logistic regression, however small
-ITERATION_PRODUCT_SECONDS = 1.5e-9  # and what it takes more for each image x channel x class
-PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 1.5e-4  # `dense_probe`: once, and per patch
+ITERATION_PRODUCT_SECONDS = 6.5e-10  # and what it takes more for each image x channel x class
+ITERATIONS_SHARE = 0.4  # of all iterations that the regressions may use, how many they do
+PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 6e-5  # `dense_probe`: once, and per patch
 SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # per test image, beside the network's products
 # Measured; nearly the same in every experiment.
 CURVES_SECONDS, TABLES_SECONDS, REPORT_SECONDS, PROBE_SECONDS = 1.6, 0.2, 21.0, 0.1
@@ -158,10 +159,11 @@ def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Image
 
 
 def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: Images) -> float:
-    """Seconds for all regressions, at most: each is taken to use all its iterations."""
+    """Seconds for all regressions."""
     one = ITERATION_SECONDS
     one += images.train * backbone.dim * images.num_classes * ITERATION_PRODUCT_SECONDS
-    return PROBE_SECONDS + len(config.inverse_strengths) * config.max_iterations * one
+    iterations = ITERATIONS_SHARE * len(config.inverse_strengths) * config.max_iterations
+    return PROBE_SECONDS + iterations * one
 
 
 def finetune_seconds(

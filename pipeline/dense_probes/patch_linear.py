@@ -6,13 +6,9 @@ Shapes: M training patches, Q patches, D channels, C classes that the training p
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from pipeline.dense_probes.patch_sample import PatchSample
 from pipeline.evaluate.logistic import fit_logistic
-
-# M D C below which one thread is faster: scikit-learn's and BLAS's threads wait for one another.
-ONE_THREAD_WORK = 10**9
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +49,13 @@ def fit_patch_linear(
         ValueError: the training patches are of one class.
     """
     shown = np.unique(train.labels)
-    work = train.tokens.size * len(shown)
-    with threadpool_limits(1 if work < ONE_THREAD_WORK else num_threads):
-        fitted = fit_logistic(
-            (train.tokens, train.labels),
-            None if validation is None else (validation.tokens, validation.labels),
-            inverse_strengths=inverse_strengths,
-            max_iterations=max_iterations,
-        )
+    fitted = fit_logistic(
+        (train.tokens, train.labels),
+        None if validation is None else (validation.tokens, validation.labels),
+        inverse_strengths=inverse_strengths,
+        max_iterations=max_iterations,
+        num_threads=num_threads,
+    )
     scaler, regression = fitted.scaler, fitted.regression
     coefficients, intercepts = regression.coef_, regression.intercept_  # (C, D), (C,)
     if len(shown) == 2:  # scikit-learn keeps the second class's logit alone

@@ -17,6 +17,7 @@ def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConf
         None if val is None else (np.asarray(val.last_cls), val.labels),
         inverse_strengths=config.inverse_strengths,
         max_iterations=config.max_iterations,
+        num_threads=runtime.num_threads,
     )
     chosen = "no validation images to choose it on" if val is None else "chosen on validation"
     protocol = f"logistic regression{subset.words}, standardised CLS, C={fitted.inverse_strength:g} {chosen}"

@@ -16,7 +16,7 @@ def noisy_classes(num_images, seed):
 def test_equals_scikit_learn_on_standardised_features_at_the_best_c():
     train, validation, test = (noisy_classes(n, seed) for n, seed in ((150, 0), (300, 1), (400, 2)))
     strengths = (1e-4, 1e-2, 1.0, 100.0)
-    fitted = fit_logistic(train, validation, inverse_strengths=strengths, max_iterations=500)
+    fitted = fit_logistic(train, validation, inverse_strengths=strengths, max_iterations=500, num_threads=1)
     mean, std = train[0].astype(float).mean(axis=0), train[0].astype(float).std(axis=0)
     oracles = [
         LogisticRegression(C=c, max_iter=2000).fit((train[0] - mean) / std, train[1]) for c in strengths
@@ -31,16 +31,26 @@ def test_equals_scikit_learn_on_standardised_features_at_the_best_c():
 
 
 def test_too_few_iterations_are_said_and_not_raised():
-    fitted = fit_logistic(noisy_classes(150, 0), None, inverse_strengths=(100.0,), max_iterations=1)
+    fitted = fit_logistic(
+        noisy_classes(150, 0), None, inverse_strengths=(100.0,), max_iterations=1, num_threads=1
+    )
     assert not fitted.converged
     assert fitted.predict(noisy_classes(5, 3)[0]).shape == (5,)
 
 
 def test_without_validation_the_default_strength_is_taken():
-    fitted = fit_logistic(noisy_classes(60, 0), None, inverse_strengths=(0.01, 1.0, 10.0), max_iterations=200)
+    fitted = fit_logistic(
+        noisy_classes(60, 0), None, inverse_strengths=(0.01, 1.0, 10.0), max_iterations=200, num_threads=1
+    )
     assert fitted.inverse_strength == 1.0
 
 
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="two classes"):
-        fit_logistic((np.ones((4, 2)), np.zeros(4, int)), None, inverse_strengths=(1.0,), max_iterations=10)
+        fit_logistic(
+            (np.ones((4, 2)), np.zeros(4, int)),
+            None,
+            inverse_strengths=(1.0,),
+            max_iterations=10,
+            num_threads=1,
+        )
