@@ -12,7 +12,8 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import STAGES, experiment_nodes
+from pipeline.graph.node import STAGES
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.publishing import is_published, publish
 from pipeline.graph.stage_output import StageOutput, prefix
 from pipeline.graph.study_nodes import study_nodes

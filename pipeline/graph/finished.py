@@ -6,7 +6,8 @@ from pathlib import Path
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import FeaturesConfig
 from pipeline.evaluate.feature_files import BACKBONE_FILES
-from pipeline.graph.nodes import Node, experiment_nodes
+from pipeline.graph.node import Node
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.storage.artifacts import fault, read_stamp
 
 

@@ -23,7 +23,7 @@ from pipeline.costs.pretraining import is_counted
 from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 from pipeline.evaluate.probes.settings import KnnConfig, LinearConfig, LogisticConfig
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
 

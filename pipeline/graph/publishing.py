@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.graph.chosen_head import CHOSEN_HEAD, experiment_of_head
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.storage.artifacts import DATA_SHEETS, place_links
 from pipeline.storage.files import replacing
 

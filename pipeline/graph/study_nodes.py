@@ -17,15 +17,10 @@ from pipeline.config.studies import (
     in_name_order,
     shortened,
 )
-from pipeline.graph.nodes import (
-    Collected,
-    Node,
-    encoder_work,
-    features_config,
-    foreign_node,
-    pretrain_work,
-    start_inputs,
-)
+from pipeline.graph.feature_nodes import features_config
+from pipeline.graph.node import Collected, Node
+from pipeline.graph.node_work import encoder_work, pretrain_work
+from pipeline.graph.nodes import foreign_node, start_inputs
 from pipeline.graph.walk import reachable
 from pipeline.storage.runs import RunKey
 

@@ -19,7 +19,8 @@ from pipeline.evaluate.probes.settings import PROBES
 from pipeline.graph.code_choices import TABLES
 from pipeline.graph.code_digest import NEUTRAL, CodeDigests, take_table
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import STAGES, experiment_nodes, program
+from pipeline.graph.node import STAGES, program
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.models.auxiliary_heads.kinds import BLOCKS
 from pipeline.pretrain.methods.settings import METHODS
