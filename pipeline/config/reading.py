@@ -64,7 +64,9 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(f"{path}: extends itself through {[str(p) for p in seen]}")
     values = read_toml(path)
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
-    for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
+    further = values.get("evaluate")
+    tasks = [values.get(task) for task in ("finetune", "segmentation", "detection")]
+    for section in (values, *tasks, *(further if isinstance(further, list) else ())):
         _place_source(section, start)
     start_section, weights = values.get("start"), values.get("weights")
     _place_start(path, start_section, start)

@@ -26,17 +26,19 @@ def dense_probe_nodes(experiment: Experiment, backbones: Backbones, annotated: d
     }
 
 
-def position_nodes(experiment: Experiment, annotated: dict[str, Node]) -> Collected:
-    """The node that segments by position alone, for every task of segmentation and every seed."""
-    if "segmentation" not in annotated:
-        return {}
-    section = experiment.segmentation
+def position_nodes(experiment: Experiment, data: Node, name: str | None = None) -> Collected:
+    """The node that segments by position alone, for every task of segmentation and every seed.
+
+    Args:
+        name: of the evaluation, if the images are not the experiment's own.
+    """
+    section, key = experiment.segmentation, RunKey(data=name)
     resamples = {f"segment-{run}": section.num_bootstrap for run in section.runs}
-    if experiment.dense_probe is not None:
+    if experiment.dense_probe is not None and name is None:
         resamples |= dict.fromkeys(PATCH_TASKS, experiment.dense_probe.num_bootstrap)
     config = PositionConfig(num_bootstrap=resamples)
-    node = Node(POSITION, RunKey(), config, {"data": annotated["segmentation"]}, experiment.runtime)
-    return {(POSITION, RunKey(arm=POSITION, seed=seed)): node for seed in experiment.seeds}
+    node = Node(POSITION, key, config, {"data": data}, experiment.runtime)
+    return {(POSITION, replace(key, arm=POSITION, seed=seed)): node for seed in experiment.seeds}
 
 
 def dense_task_nodes(

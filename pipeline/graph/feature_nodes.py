@@ -1,5 +1,7 @@
 """The nodes that compute what probes learn from: features of backbones, and pixels."""
 
+from dataclasses import replace
+
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import FeaturesConfig
 from pipeline.graph.node import Backbones, Node
@@ -7,18 +9,46 @@ from pipeline.graph.node_work import encoder_work
 from pipeline.storage.runs import RunKey
 
 
-def features_config(experiment: Experiment, arm: str) -> FeaturesConfig:
+def feature_nodes(
+    experiment: Experiment, images: Node, backbones: Backbones, features: FeaturesConfig | None = None
+) -> Backbones:
+    """The node that computes the features of each backbone.
+
+    Args:
+        backbones: by the runs of their features.
+        features: how; None: as of the experiment's own images.
+    """
+    nodes = {}
+    for key, backbone in backbones.items():
+        config = features_config(experiment, key.arm, features)
+        inputs = {"data": images, "backbone": backbone}
+        work = encoder_work(experiment, config.crop_size)
+        nodes[key] = Node("features", key, config, inputs, experiment.runtime, work)
+    return nodes
+
+
+def features_config(
+    experiment: Experiment, arm: str, features: FeaturesConfig | None = None
+) -> FeaturesConfig:
     """Settings of an arm's features; a network that is not pretrained here counts as the teacher."""
+    features = features or experiment.features
     if experiment.arm(arm).pretrained:
-        return experiment.features
-    return experiment.features.model_copy(update={"weights": "teacher"})
+        return features
+    return features.model_copy(update={"weights": "teacher"})
 
 
-def pixel_nodes(experiment: Experiment, images: Node) -> Backbones:
-    """The node that takes pixels for features; the same one for every seed."""
+def pixel_nodes(
+    experiment: Experiment, images: Node, features: FeaturesConfig | None = None, name: str | None = None
+) -> Backbones:
+    """The node that takes pixels for features; the same one for every seed.
+
+    Args:
+        features: how networks see the images; None: as the experiment's own.
+        name: of the evaluation, if the images are not the experiment's own.
+    """
     arms = [arm for arm in experiment.arms if not experiment.arm(arm).network]
-    config, nodes = experiment.pixels_config(), {}
+    key, config, nodes = RunKey(data=name), experiment.pixels_config(features), {}
     for arm in arms:
-        node = Node("pixels", RunKey(), config, {"data": images}, experiment.runtime)
-        nodes |= {RunKey(arm=arm, seed=seed): node for seed in experiment.seeds}
+        node = Node("pixels", key, config, {"data": images}, experiment.runtime)
+        nodes |= {replace(key, arm=arm, seed=seed): node for seed in experiment.seeds}
     return nodes

@@ -9,10 +9,11 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.graph.classification_nodes import classifier_nodes, probe_nodes
 from pipeline.graph.dense_nodes import dense_probe_nodes, dense_task_nodes, position_nodes
-from pipeline.graph.feature_nodes import features_config, pixel_nodes
-from pipeline.graph.image_nodes import duplicates_node, prepared_node, subset_nodes
+from pipeline.graph.evaluation_nodes import evaluation_nodes
+from pipeline.graph.feature_nodes import feature_nodes, pixel_nodes
+from pipeline.graph.image_nodes import duplicates_node, finetune_shares, prepared_node, subset_nodes
 from pipeline.graph.node import Backbones, Collected, Node
-from pipeline.graph.node_work import encoder_work, pretrain_work
+from pipeline.graph.node_work import pretrain_work
 from pipeline.storage.runs import RunKey
 
 
@@ -20,33 +21,31 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     """All nodes of an experiment, in the order in which they run, each after its inputs."""
     images = prepared_node("images", experiment.data, experiment)
     backbones = _backbones(experiment, images)
-    features = {
-        key: Node(
-            "features",
-            key,
-            features_config(experiment, key.arm),
-            {"data": images, "backbone": backbone},
-            experiment.runtime,
-            encoder_work(experiment, experiment.features.crop_size),
-        )
-        for key, backbone in backbones.items()
-    } | pixel_nodes(experiment, images)
+    features = feature_nodes(experiment, images, backbones) | pixel_nodes(experiment, images)
     classified = _classified(experiment, images)
     subsets = subset_nodes(experiment, images, classified)
-    probes = probe_nodes(experiment, features, subsets)
-    probes |= classifier_nodes(experiment, backbones, classified, subsets)
+    probes = probe_nodes(experiment, features, experiment.label_shares, subsets)
+    if experiment.finetune is not None:
+        shares = finetune_shares(experiment)
+        probes |= classifier_nodes(experiment, backbones, classified, shares, subsets)
     annotated = {
         task: prepared_node(task, section.data, experiment)
         for task, section in (("segmentation", experiment.segmentation), ("detection", experiment.detection))
         if section is not None
     }
-    probes |= dense_probe_nodes(experiment, backbones, annotated) | position_nodes(experiment, annotated)
+    probes |= dense_probe_nodes(experiment, backbones, annotated)
+    if "segmentation" in annotated:
+        probes |= position_nodes(experiment, annotated["segmentation"])
     curves = _curves(experiment, images, backbones)
     probes |= {("curves", key): node for key, node in curves.items() if node.config.auxiliary_head}
     for stage, task in (("segment", "segmentation"), ("detect", "detection")):
         if task in annotated:
             probes |= dense_task_nodes(experiment, stage, task, backbones, annotated[task])
-    prepared = list(dict.fromkeys([images, classified, *annotated.values()]))
+    evaluated = [evaluation_nodes(experiment, section, backbones) for section in experiment.evaluate]
+    for each in evaluated:
+        features, probes = features | each.features, probes | each.probes
+    further = [each.data for each in evaluated]
+    prepared = list(dict.fromkeys([images, classified, *annotated.values(), *further]))
     doubles = {("duplicates", data.key): duplicates_node(experiment, data) for data in prepared}
     trained = {(node.stage, key): node for key, node in backbones.items() if node.stage == "pretrain"}
     tables = Node(
@@ -121,7 +120,8 @@ def _report(
     """The node that writes the experiment's report page."""
     runs: Collected = {(node.stage, node.key): node for node in prepared}
     runs |= {(node.stage, key): node for of in (backbones, features) for key, node in of.items()}
-    settings = experiment.model_dump(mode="json", exclude={"runtime", "executor"})
+    hidden = {"runtime", "executor"} | (set() if experiment.evaluate else {"evaluate", "few_shot"})
+    settings = experiment.model_dump(mode="json", exclude=hidden)
     config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
     return Node("report", RunKey(), config, {"tables": tables}, experiment.runtime, runs=runs | probes)
 

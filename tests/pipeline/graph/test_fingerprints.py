@@ -35,6 +35,7 @@ SECTIONS = {
     "dense_probe": {},
     "finetune": {},
     "label_shares": [1.0, 0.1],
+    "evaluate": [{"name": "flowers", "data": {"source": "f"}, "tasks": ["few-shot"]}],
     "ablate": {"product": {"depth": [1, 2]}},
 }
 
@@ -171,6 +172,7 @@ def test_a_floor_more_retires_what_collects_the_arms_alone(tree, unedited):
     assert {label for label in unedited if unedited[label] != more[label]} == {"tables", "report"}
     assert {label for label in more if label not in unedited} == {
         "pixels", "knn:pixels-seed0", "knn:10pct-pixels-seed0",
+        "pixels:flowers", "few-shot:flowers-pixels-seed0",
     }  # fmt: skip
 
 
@@ -276,6 +278,8 @@ def _closures() -> dict[str, ast.Module]:
 
 # What stages take from modules that are left out of the digests, beside sections.
 HARMLESS = {
+    # Names, which the keys of the runs hold too.
+    "pipeline.config.evaluate": {"FEW_SHOT", "PURPOSES"},
     "pipeline.config.weights": {"digest_of_source"},
     # Of a chosen class, what it imports is in.
     "pipeline.evaluate.probes.settings": {"PROBES", "ProbeConfig"},
