@@ -74,6 +74,10 @@ class EvaluateSection(Section):
         dense = {kind_needed(task) for task in self.tasks} - {"class"}
         return self.data.model_copy(update={"annotation": dense.pop()}) if dense else self.data
 
+    def reads_features(self) -> bool:
+        """Whether a task needs frozen features of these images."""
+        return any(task in OF_FEATURES for task in self.tasks)
+
     def features_of(self, features: FeaturesConfig) -> FeaturesConfig:
         """How features of these images are computed, where those of the experiment's own are as given."""
         sizes = {"resize": self.resize, "crop_size": self.crop_size}

@@ -32,13 +32,16 @@ def position_nodes(experiment: Experiment, data: Node, name: str | None = None) 
     Args:
         name: of the evaluation, if the images are not the experiment's own.
     """
-    section, key = experiment.segmentation, RunKey(data=name)
+    section = experiment.segmentation
+    # Alone, the experiment's own is `position`; beside others it has a name of its own too.
+    alone = not any("segment" in each.tasks for each in experiment.evaluate)
+    key = RunKey(data=name or (None if alone else "segmentation"))
     resamples = {f"segment-{run}": section.num_bootstrap for run in section.runs}
     if experiment.dense_probe is not None and name is None:
         resamples |= dict.fromkeys(PATCH_TASKS, experiment.dense_probe.num_bootstrap)
     config = PositionConfig(num_bootstrap=resamples)
     node = Node(POSITION, key, config, {"data": data}, experiment.runtime)
-    return {(POSITION, replace(key, arm=POSITION, seed=seed)): node for seed in experiment.seeds}
+    return {(POSITION, RunKey(data=name, arm=POSITION, seed=seed)): node for seed in experiment.seeds}
 
 
 def dense_task_nodes(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pipeline.config.evaluate import FEW_SHOT, OF_FEATURES, EvaluateSection
+from pipeline.config.evaluate import FEW_SHOT, EvaluateSection
 from pipeline.config.experiment import Experiment
 from pipeline.graph.classification_nodes import classifier_nodes, few_shot_nodes, probe_nodes
 from pipeline.graph.dense_nodes import dense_task_nodes, position_nodes
@@ -28,7 +28,7 @@ def evaluation_nodes(experiment: Experiment, section: EvaluateSection, backbones
     data = prepared_node(name, section.prepared_data(), experiment)
     starts = {replace(key, data=name): node for key, node in backbones.items()}
     features: Backbones = {}
-    if set(tasks) & {*OF_FEATURES}:
+    if section.reads_features():
         config = section.features_of(experiment.features)
         features = feature_nodes(experiment, data, starts, config)
         features |= pixel_nodes(experiment, data, config, name)

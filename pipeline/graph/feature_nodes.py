@@ -1,7 +1,5 @@
 """The nodes that compute what probes learn from: features of backbones, and pixels."""
 
-from dataclasses import replace
-
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import FeaturesConfig
 from pipeline.graph.node import Backbones, Node
@@ -46,9 +44,11 @@ def pixel_nodes(
         features: how networks see the images; None: as the experiment's own.
         name: of the evaluation, if the images are not the experiment's own.
     """
-    arms = [arm for arm in experiment.arms if not experiment.arm(arm).network]
-    key, config, nodes = RunKey(data=name), experiment.pixels_config(features), {}
-    for arm in arms:
+    # Alone, the experiment's own is `pixels`; beside others it has a name of its own too.
+    alone = not any(section.reads_features() for section in experiment.evaluate)
+    key = RunKey(data=name or (None if alone else "images"))
+    config, nodes = experiment.pixels_config(features), {}
+    for arm in (arm for arm in experiment.arms if not experiment.arm(arm).network):
         node = Node("pixels", key, config, {"data": images}, experiment.runtime)
-        nodes |= {replace(key, arm=arm, seed=seed): node for seed in experiment.seeds}
+        nodes |= {RunKey(data=name, arm=arm, seed=seed): node for seed in experiment.seeds}
     return nodes

@@ -51,6 +51,8 @@ def test_features_alone_have_the_sizes_of_their_images():
 def test_pixels_have_neighbours_on_the_further_images_too():
     tasks = ["knn", "linear", "few-shot"]
     nodes = nodes_of(arms=["random", "pixels", "hssl"], seeds=[0, 1], evaluate=[FLOWERS | {"tasks": tasks}])
+    assert inputs_of(nodes["pixels:images"]) == {"data": "prepare:images"}
+    assert inputs_of(nodes["knn:pixels-seed1"]) == {"features": "pixels:images"}
     of_pixels = {label for label in nodes if "flowers" in label and "pixels" in label}
     probed = {f"{stage}:flowers-pixels-seed{seed}" for stage in ("knn", "few-shot") for seed in (0, 1)}
     assert of_pixels == {"pixels:flowers", *probed}
@@ -74,6 +76,7 @@ def test_whole_backbones_are_fine_tuned_as_the_sections_say():
     assert streets.config == nodes["segment:uper-finetuned-hssl-seed0"].config
     assert nodes["prepare:streets"].config.annotation == "label-map"
     assert inputs_of(nodes["position:streets"]) == {"data": "prepare:streets"}
+    assert inputs_of(nodes["position:segmentation"]) == {"data": "prepare:segmentation"}
     assert nodes["position:streets"].config.num_bootstrap.keys() == {
         "segment-linear-frozen",
         "segment-uper-finetuned",
@@ -99,9 +102,24 @@ def test_no_stage_of_an_experiment_has_another_fingerprint_beside_an_evaluation(
     path = tmp_path / "smoke.toml"
     path.write_text(f'extends = "smoke"\n{EVALUATE}')
     before, after = (fingerprints(read_experiment(name), code, tmp_path) for name in ("smoke", str(path)))
+    after["pixels"] = after.pop("pixels-images")  # a task cannot be called as a group of several is
     assert before.keys() <= after.keys()
     assert {link for link in before if before[link] != after[link]} == {"tables", "report"}
     assert all("flowers" in link for link in after.keys() - before.keys())
+
+
+def test_all_nodes_become_tasks_of_doit(tmp_path):
+    from doit.loader import generate_tasks
+
+    from pipeline.graph.doit_tasks import stage_tasks
+
+    path = tmp_path / "my.toml"
+    streets = '[[evaluate]]\nname = "streets"\ndata = { source = "s" }\ntasks = ["segment"]\n'
+    path.write_text(f'extends = "smoke"\n{EVALUATE}{streets}')
+    nodes = experiment_nodes(read_experiment(str(path)))
+    found = stage_tasks(nodes, "my", run=lambda label: None, is_current=lambda label: True)
+    names = {task.name for task in generate_tasks("stages", found)}
+    assert {node.label for node in nodes} <= names
 
 
 def test_without_an_evaluation_the_report_shows_the_settings_that_it_showed():

@@ -171,7 +171,7 @@ def test_a_floor_more_retires_what_collects_the_arms_alone(tree, unedited):
     more = fingerprints(tree, arms=[*SECTIONS["arms"], "pixels"])
     assert {label for label in unedited if unedited[label] != more[label]} == {"tables", "report"}
     assert {label for label in more if label not in unedited} == {
-        "pixels", "knn:pixels-seed0", "knn:10pct-pixels-seed0",
+        "pixels:images", "knn:pixels-seed0", "knn:10pct-pixels-seed0",
         "pixels:flowers", "few-shot:flowers-pixels-seed0",
     }  # fmt: skip
 
