@@ -4,8 +4,10 @@ Shapes: n labelled training images, m of them drawn, t test images, D channels.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.stages import RuntimeConfig
@@ -13,6 +15,9 @@ from pipeline.evaluate.knn import classify
 from pipeline.evaluate.logistic import fit_logistic
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.report.draws import DrawnMeasure
+
+# Multiplications of an iteration below which threads would wait for one another longer than they compute.
+_ONE_THREAD = 1e8
 
 
 def measure_few_shot(
@@ -32,17 +37,20 @@ def measure_few_shot(
     test, measures = np.asarray(data.test.last_cls), []
     for method in config.methods:
         for shots in (shots for shots in config.shots if too_few(data, shots) is None):
-            correct = []
+            correct, unfinished = [], 0
             for draw in range(config.draws):
                 rows = drawn_positions(data.train.labels, shots, draw)
                 train = data.train.last_cls[rows], data.train.labels[rows]
-                classes, how = _METHODS[method](config, shots, train, test, runtime)
-                correct.append(classes == data.test.labels)
+                found = _METHODS[method](config, shots, train, test, runtime)
+                correct.append(found.classes == data.test.labels)
+                unfinished += not found.converged
                 report()
             protocol = (
-                f"{how}, {shots} training images of each class ({len(rows)} images), mean of {config.draws} "
-                "draws"
+                f"{found.words}, {shots} training images of each class ({len(rows)} images), mean of "
+                f"{config.draws} draws"
             )
+            if unfinished:
+                protocol += f", {unfinished} not converged in {config.max_iterations} iterations"
             measures.append(DrawnMeasure(f"{method}-{shots}-shot", np.stack(correct), protocol))
     return measures
 
@@ -77,24 +85,36 @@ def drawn_positions(labels: np.ndarray, shots: int, draw: int) -> np.ndarray:
 
 
 Train = tuple[np.ndarray, np.ndarray]  # features (m, D) and classes (m,)
-Found = tuple[np.ndarray, str]  # classes (t,), and how they were found
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What one fit says of the test images."""
+
+    classes: np.ndarray  # (t,) int64
+    words: str  # how they were found
+    converged: bool = True
 
 
 def _neighbours(
     config: FewShotConfig, shots: int, train: Train, test: np.ndarray, runtime: RuntimeConfig
-) -> Found:
+) -> _Found:
     (voted,) = classify(
         test, *train, ks=(shots,), temperature=config.temperature, num_threads=runtime.num_threads
     )
-    return voted.classes, f"k-NN, cosine, T={config.temperature:g}, k={shots}"
+    return _Found(voted.classes, f"k-NN, cosine, T={config.temperature:g}, k={shots}")
 
 
 def _regression(
     config: FewShotConfig, shots: int, train: Train, test: np.ndarray, runtime: RuntimeConfig
-) -> Found:
-    strengths = (config.inverse_strength,)
-    fitted = fit_logistic(train, None, inverse_strengths=strengths, max_iterations=config.max_iterations)
-    return fitted.predict(test), f"logistic regression, standardised CLS, C={config.inverse_strength:g}"
+) -> _Found:
+    small = train[0].size * len(np.unique(train[1])) < _ONE_THREAD
+    with threadpool_limits(1 if small else runtime.num_threads, user_api="blas"):
+        fitted = fit_logistic(
+            train, None, inverse_strengths=(config.inverse_strength,), max_iterations=config.max_iterations
+        )
+        words = f"logistic regression, standardised CLS, C={config.inverse_strength:g}"
+        return _Found(fitted.predict(test), words, fitted.converged)
 
 
 _METHODS = {"knn": _neighbours, "logistic": _regression}

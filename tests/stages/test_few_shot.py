@@ -58,6 +58,11 @@ def test_a_row_is_the_mean_of_its_draws_and_more_shots_are_better(features, tmp_
     assert not (tmp_path / "out" / "no_rows.txt").exists()
 
 
+def test_fits_that_did_not_converge_are_counted(features, tmp_path):
+    (row,), _ = run(features, tmp_path / "out", shots=(4,), draws=3, methods=("logistic",), max_iterations=1)
+    assert row["protocol"].endswith("mean of 3 draws, 3 not converged in 1 iterations")
+
+
 def test_one_shot_is_the_class_of_the_nearest_of_the_drawn_images(features, tmp_path):
     from pipeline.evaluate.few_shot import drawn_positions
 

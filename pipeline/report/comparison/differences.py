@@ -16,7 +16,7 @@ from pipeline.report.tables import Line
 
 # What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.
 _CHOSEN = re.compile(r"[^\s=]+(?= chosen on |: iBOT's own practice)")
-_ENDED = re.compile(r", not converged in \d+ iterations")
+_ENDED = re.compile(r", (\d+ )?not converged in \d+ iterations")
 
 
 @dataclass(frozen=True)

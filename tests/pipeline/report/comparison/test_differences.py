@@ -96,6 +96,7 @@ def test_outcomes_that_were_made_again_give_no_interval(datasets, tmp_path):
         ("k-NN, cosine, T=0.07, k=10 chosen on validation", "k-NN, cosine, T=0.07, k=? chosen on validation"),
         ("SGD, base lr 0.2 chosen on validation", "SGD, base lr ? chosen on validation"),
         ("C=1 chosen on validation, not converged in 9 iterations", "C=? chosen on validation"),
+        ("mean of 10 draws, 3 not converged in 9 iterations", "mean of 10 draws"),
         ("base lr 0.4: iBOT's own practice, best", "base lr ?: iBOT's own practice, best"),
         ("k-NN, k=20", "k-NN, k=20"),
     ],
