@@ -203,7 +203,7 @@ def _served(section: EvaluateSection) -> Check:
     try:
         check_found(section)
     except (OSError, ValueError) as error:
-        return Check(name, False, str(error), "correct its tasks or its data")
+        return Check(name, False, str(error).removeprefix(f"{name}: "), "correct its tasks or its data")
     return Check(name, True, ", ".join(section.tasks))
 
 

@@ -43,7 +43,8 @@ class _Pool:
     """Nodes by what they compute: runs that compute the same are one node, whatever their names."""
 
     def __init__(self, known: Iterable[Node]):
-        self._nodes = {_key(node): node for node in known}
+        # Of equals the first: the experiment's own images come before those of an evaluation.
+        self._nodes = {_key(node): node for node in reversed([*known])}
         self.added: list[Node] = []
 
     def one(self, node: Node) -> Node:

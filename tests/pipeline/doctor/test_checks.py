@@ -141,5 +141,5 @@ def test_a_task_that_a_further_data_set_cannot_serve_stops_before_anything_runs(
     checks = cheap_checks(Experiment.model_validate(settings), tmp_path)
     check = named(checks, "evaluate cells")
     assert check.ok is False
-    assert check.found == "evaluate cells: knn needs a class of every image, and the format coco has objects"
+    assert check.found == "knn needs a class of every image, and the format coco has objects"
     assert named(checks, "evaluate.cells.data").ok

@@ -10,6 +10,7 @@ from pipeline.config.reading import read_experiment
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.nodes import experiment_nodes
+from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.runs import RunKey
 from tests.pipeline.graph.test_nodes import inputs_of, nodes_of
 
@@ -85,6 +86,16 @@ def test_whole_backbones_are_fine_tuned_as_the_sections_say():
     features = {label for label in nodes if label.startswith("features:")}
     assert features == {"features:random-seed0", "features:hssl-seed0"}, "no task reads any of these images"
     assert inputs_of(nodes["dense_probe:hssl-seed0"]).keys() == {"backbone", "segmentation", "detection"}
+
+
+def test_a_study_reads_the_experiments_own_images_also_where_an_evaluation_has_the_same(tmp_path):
+    few = {"name": "few", "data": {"source": "own"}, "tasks": ["few-shot"]}
+    settings = {"name": "e", "data": {"source": "own"}, "ablate": {"variants": {"deep": {"depth": 6}}}}
+    experiment = Experiment.model_validate(settings | {"evaluate": [few]})
+    main = experiment_nodes(experiment)
+    added = {node.label: node for node in study_nodes(experiment, main)}
+    assert inputs_of(added["studies:features-hssl.deep-seed0"])["data"] == "prepare:images"
+    assert added["ablate"].runs["knn", RunKey(arm="hssl", seed=0)] in main
 
 
 @pytest.fixture(scope="module")
