@@ -120,7 +120,7 @@ def _sections() -> list[str]:
         defaults = _defaults(section)
         inner = {name: of for name in defaults if (of := section_of(model.model_fields[name].annotation))}
         shown = {name: value for name, value in defaults.items() if not isinstance(value, BaseModel)}
-        lines += [f"## [{path}]", "", _summary(model), ""] if path else ["## Top level", ""]
+        lines += [f"## {_heading(path)}", "", _summary(model), ""] if path else ["## Top level", ""]
         if model in first:
             like, before = first[model]
             shown = {name: value for name, value in shown.items() if value != before[name]}
@@ -131,6 +131,12 @@ def _sections() -> list[str]:
         below = [(_joined(path, name), _instance(defaults[name], of)) for name, of in inner.items()]
         waiting = below + waiting
     return lines
+
+
+def _heading(path: str) -> str:
+    """As it is written in a file: a section that there may be several of in double brackets."""
+    info = Experiment.model_fields.get(path)
+    return f"[[{path}]]" if info and get_origin(info.annotation) is tuple else f"[{path}]"
 
 
 def _defaults(section: BaseModel | type[BaseModel]) -> dict[str, Any]:
@@ -145,10 +151,10 @@ def _defaults(section: BaseModel | type[BaseModel]) -> dict[str, Any]:
     return defaults
 
 
-def _instance(default: BaseModel | None, model: type[BaseModel]) -> BaseModel | type[BaseModel]:
+def _instance(default: Any, model: type[BaseModel]) -> BaseModel | type[BaseModel]:
     """The section as it is when nothing is stated; its model where something must be."""
     try:
-        return default or model()
+        return default if isinstance(default, BaseModel) else model()
     except ValidationError:
         return model
 
@@ -180,8 +186,9 @@ def _summary(model: type[BaseModel]) -> str:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section that a field holds, also where it may be absent; None for all else."""
-    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    """The section that a field holds, also where it may be absent or be several; None for all else."""
+    held = get_origin(annotation) in (Union, UnionType, tuple)
+    parts = get_args(annotation) if held else (annotation,)
     return next((part for part in parts if inspect.isclass(part) and issubclass(part, BaseModel)), None)
 
 

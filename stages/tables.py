@@ -5,11 +5,11 @@ from pathlib import Path
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.graph.stage_runner import serve
-from pipeline.report.duplicates import DUPLICATES, cautions
+from pipeline.report.duplicates import cautions
+from pipeline.report.further_data import not_measured, read_duplicates
 from pipeline.report.rows import libraries_of, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
-from pipeline.storage.files import read_json
 from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics
 
@@ -22,13 +22,15 @@ def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: Runtime
     rows, made_with, num_steps, doubts = [], set(), {}, []
     for made in runs:
         if made.stage == "duplicates":
-            doubts += cautions(read_json(made.directory / DUPLICATES))
+            doubts += cautions(read_duplicates(made))
             continue
         if made.stage == "pretrain":
             logged = read_metrics(made.directory / METRICS)
             num_steps |= {made.key.arm: logged[-1]["step"]} if logged else {}
             continue
-        rows += read_rows(made.directory, arm=made.key.arm, seed=made.key.seed)
+        key = made.key
+        rows += read_rows(made.directory, arm=key.arm, seed=key.seed, evaluation=key.data)
+        doubts += not_measured(made)
         made_with |= libraries_of(made.directory)
     lines = table_lines(rows, config, num_steps)
     write_tables(output, lines, config, made_with=sorted(made_with), cautions=[*dict.fromkeys(doubts)])

@@ -172,3 +172,23 @@ def test_studies_of_the_head_end_in_tables_and_a_head_to_run_with(project):
     assert all(line["cka"] > 0 and line["linear_gain"] is not None for line in ablated["lines"][1:])
     run(project, "results/mine/chosen-head.toml")
     assert {row["arm"] for row in table(project, "mine-chosen-head")} == {"random", "hssl"}
+
+
+def test_a_further_data_set_has_its_rows_beside_those_of_the_experiment(project, sample_data):
+    images = sample_data / "classification" / "cifar10" / "imagefolder-mini"
+    if not images.is_dir():
+        pytest.skip(f"no sample images: {images} is not a folder")
+    evaluate = '[[evaluate]]\nname = "things"\ntasks = ["knn", "linear", "few-shot"]\n'
+    evaluate += f"data = {{ source = {json.dumps(str(images))} }}\n"
+    (project / "my.toml").write_text(f"{TWO_ARMS}[few_shot]\nshots = [1, 2]\ndraws = 2\n{evaluate}")
+    run(project, "my.toml")
+    rows = table(project, "my")
+    own = {(row["arm"], row["task"]) for row in rows if row["dataset"] != "things"}
+    assert own == EVERY_ROW
+    few = {f"{method}-{shots}-shot" for method in ("knn", "logistic") for shots in (1, 2)}
+    further = {(row["arm"], row["task"]) for row in rows if row["dataset"] == "things"}
+    assert further == {(arm, task) for arm in ("random", "hssl") for task in {"knn", "linear"} | few}
+    assert (project / "results/my/data/things-train.png").is_file()
+    page = (project / "results/my/report.html").read_text()
+    assert "knn on things" in page
+    assert "my: 0 of" in run(project, "my.toml")

@@ -11,7 +11,9 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.duplicates import DuplicatesConfig
+from pipeline.config.evaluate import SECTIONS_OF, EvaluateSection, check_evaluations
 from pipeline.config.executors import ExecutorConfig
+from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
@@ -84,6 +86,9 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     segmentation: SegmentationSection | None = None
     detection: DetectionSection | None = None
     dense_probe: DenseProbeConfig | None = None
+    # Written [[evaluate]], once for each: further data sets that every backbone is evaluated on.
+    evaluate: tuple[EvaluateSection, ...] = ()
+    few_shot: FewShotConfig = FewShotConfig()  # of the evaluations whose tasks name it
     # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
     ablate: AblateSection | None = None
     search: SearchSection = SearchSection()
@@ -115,6 +120,13 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section
+
+    @field_validator("evaluate", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            raise ValueError("there may be several: write [[evaluate]], in double brackets")
+        return given
 
     @model_validator(mode="after")
     def _known_arms(self) -> "Experiment":
@@ -215,6 +227,22 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             self.pretrain_config(arm, self.seeds[0]).check_devices(self.runtime.devices)
         return self
 
+    @model_validator(mode="after")
+    def _evaluations_fit(self) -> "Experiment":
+        absent = [section for section in SECTIONS_OF.values() if getattr(self, section) is None]
+        own = [data.source for key, data in self.data_sections().items() if not key.startswith("evaluate.")]
+        check_evaluations(self.evaluate, self.arms, absent, own)
+        for each in self.evaluate:
+            each.check_sizes(self.features, self.backbone.stride)
+        return self
+
+    def data_sections(self) -> dict[str, DataConfig]:
+        """Every data set of the experiment by the key of its section, in the order of the runs."""
+        tasks = {"finetune": self.finetune, "segmentation": self.segmentation, "detection": self.detection}
+        found = {"data": self.data} | {f"{name}.data": of.data for name, of in tasks.items() if of}
+        found |= {f"evaluate.{each.name}.data": each.data for each in self.evaluate}
+        return {key: data for key, data in found.items() if data is not None}
+
     def arm(self, name: str) -> Arm:
         """How the backbone of an arm gets its weights."""
         return Arm(pretrained=False) if name in self.weights else ARMS[name]
@@ -233,14 +261,19 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         """Settings of the stage that draws random weights."""
         return InitializeConfig(backbone=self.backbone, normalization=self.data.normalization, seed=seed)
 
-    def pixels_config(self) -> PixelsConfig:
-        """Settings of the stage that takes pixels for features: the part of the image that networks see."""
-        side = min(self.pixels.side, self.features.crop_size)
+    def pixels_config(self, features: FeaturesConfig | None = None) -> PixelsConfig:
+        """Settings of the stage that takes pixels for features: the part of the image that networks see.
+
+        Args:
+            features: how networks see the images; None: as the experiment's own.
+        """
+        features = features or self.features
+        side = min(self.pixels.side, features.crop_size)
         return PixelsConfig(
-            resize=max(side, round(side * self.features.resize / self.features.crop_size)),
+            resize=max(side, round(side * features.resize / features.crop_size)),
             side=side,
             normalization=self.data.normalization,
-            batch_size=self.features.batch_size,
+            batch_size=features.batch_size,
         )
 
     def pretrain_config(self, arm: str, seed: int) -> PretrainConfig:

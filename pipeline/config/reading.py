@@ -72,7 +72,9 @@ def _merged(path: Path, seen: tuple[Path, ...], changes: Mapping[str, Any]) -> d
             value = {part: value}
         values = _overlay(values, value)
     start = PRESETS.parent.parent if path.parent == PRESETS else path.parent
-    for section in (values, *(values.get(task) for task in ("finetune", "segmentation", "detection"))):
+    further = values.get("evaluate")
+    tasks = [values.get(task) for task in ("finetune", "segmentation", "detection")]
+    for section in (values, *tasks, *(further if isinstance(further, list) else ())):
         _place_source(section, start)
     start_section, weights = values.get("start"), values.get("weights")
     _place_start(path, start_section, start)

@@ -12,6 +12,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
 from pipeline.config.duplicates import DuplicatesConfig
+from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.stages import FeaturesConfig, PixelsConfig, PretrainConfig
 from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
@@ -45,6 +46,7 @@ SWEEP_SHARE = 0.3  # share of the rate of matrix products that the sweep of the 
 ITERATION_SECONDS = 1e-3  # an iteration of logistic regression, however small
 ITERATION_PRODUCT_SECONDS = 6.5e-10  # and what it takes more for each image x channel x class
 ITERATIONS_SHARE = 0.4  # of all iterations that the regressions may use, how many they do
+FEW_SHOT_ITERATIONS = 100  # measured with `smoke`: logistic regression converges in 46 to 386
 PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 6e-5  # `dense_probe`: once, and per patch
 SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # per test image, beside the network's products
 # Measured; nearly the same in every experiment.
@@ -164,6 +166,21 @@ def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: I
     one += images.train * backbone.dim * images.num_classes * ITERATION_PRODUCT_SECONDS
     iterations = ITERATIONS_SHARE * len(config.inverse_strengths) * config.max_iterations
     return PROBE_SECONDS + iterations * one
+
+
+def few_shot_seconds(config: FewShotConfig, dim: int, images: Images, machine: Machine) -> float:
+    """Seconds for every method, number of shots and draw."""
+    seconds = PROBE_SECONDS
+    for shots in config.shots:
+        bank = shots * images.num_classes
+        searched = search_operations(images.test, bank, dim) / (SHARE * machine.rate)
+        iteration = ITERATION_SECONDS + bank * dim * images.num_classes * ITERATION_PRODUCT_SECONDS
+        of_method = {
+            "knn": images.test * bank * NEIGHBOUR_SECONDS + searched,
+            "logistic": FEW_SHOT_ITERATIONS * iteration,
+        }
+        seconds += config.draws * sum(of_method[method] for method in config.methods)
+    return seconds
 
 
 def finetune_seconds(

@@ -10,6 +10,7 @@ import time
 from importlib import metadata, util
 from pathlib import Path
 
+from pipeline.config.evaluate import EvaluateSection
 from pipeline.config.experiment import Experiment
 from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.doctor.ranks import mpi_check, two_ranks_check
@@ -190,14 +191,20 @@ def _cache_size() -> Check:
 
 def _data(experiment: Experiment) -> list[Check]:
     """One check per data set, in the order in which a run uses them."""
-    sections = {
-        "data": experiment,
-        "finetune.data": experiment.finetune,
-        "segmentation.data": experiment.segmentation,
-        "detection.data": experiment.detection,
-    }
-    given = {key: section.data for key, section in sections.items() if section is not None}
-    return [_source(key, data.source) for key, data in given.items() if data is not None]
+    found = [_source(key, data.source) for key, data in experiment.data_sections().items()]
+    return found + [_served(each) for each in experiment.evaluate if Path(each.data.source).exists()]
+
+
+def _served(section: EvaluateSection) -> Check:
+    """Whether a further data set has what its tasks need, as far as its format tells."""
+    from pipeline.datasets.served_tasks import check_found
+
+    name = f"evaluate {section.name}"
+    try:
+        check_found(section)
+    except (OSError, ValueError) as error:
+        return Check(name, False, str(error).removeprefix(f"{name}: "), "correct its tasks or its data")
+    return Check(name, True, ", ".join(section.tasks))
 
 
 def _source(key: str, source: str) -> Check:

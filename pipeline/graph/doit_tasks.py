@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from pipeline.graph.nodes import GROUPS, Node
+from pipeline.graph.node import GROUPS, Node
 
 
 def stage_tasks(

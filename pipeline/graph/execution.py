@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.graph.executors import Executor
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.graph.slurm.survivors import wait_for_survivor
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB, LOG, locked

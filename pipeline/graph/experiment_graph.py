@@ -12,7 +12,8 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import STAGES, experiment_nodes
+from pipeline.graph.node import STAGES
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.publishing import is_published, publish
 from pipeline.graph.stage_output import StageOutput, prefix
 from pipeline.graph.study_nodes import study_nodes
@@ -45,13 +46,15 @@ def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
 
 
 def _check_formats(experiment: Experiment) -> None:
-    sections = (experiment, experiment.finetune, experiment.segmentation, experiment.detection)
-    stated = [each.data for each in sections if each and each.data and each.data.format != "auto"]
+    stated = {key: data for key, data in experiment.data_sections().items() if data.format != "auto"}
     if stated:
         from pipeline.datasets.catalog import check_format  # loads NumPy and Pillow
+        from pipeline.datasets.served_tasks import check_served
 
-        for config in stated:
+        for config in stated.values():
             check_format(config)
+        for each in experiment.evaluate:
+            check_served(each, each.data.format)
 
 
 class ExperimentGraph:

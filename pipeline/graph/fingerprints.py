@@ -7,7 +7,7 @@ from pipeline.config.section import Section, readable_values
 from pipeline.graph.code_choices import Choices, chosen_entries
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.libraries import library_versions
-from pipeline.graph.nodes import Node, program
+from pipeline.graph.node import Node, program
 from pipeline.storage.artifacts import (
     artifact_directory,
     content_of,

@@ -6,8 +6,10 @@ from pathlib import Path
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import FeaturesConfig
 from pipeline.evaluate.feature_files import BACKBONE_FILES
-from pipeline.graph.nodes import Node, experiment_nodes
+from pipeline.graph.node import Node
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.storage.artifacts import fault, read_stamp
+from pipeline.storage.runs import RunKey
 
 
 class NotMade(ValueError):
@@ -68,7 +70,7 @@ class Finished:
         node = next(
             node
             for node in experiment_nodes(self.experiment)
-            if node.stage == "features" and (node.key.arm, node.key.seed) == (arm, seed)
+            if node.stage == "features" and node.key == RunKey(arm=arm, seed=seed)
         )
         folder, prepared = (self._artifact(node.inputs[name]) for name in ("backbone", "data"))
         return Arm(folder / BACKBONE_FILES[node.config.weights], prepared, node.config)
@@ -103,7 +105,7 @@ class Finished:
         nodes = [
             node
             for node in experiment_nodes(self.experiment)
-            if node.stage == stage and (node.key.arm, node.key.seed) == (arm, seed)
+            if node.stage == stage and (node.key.data, node.key.arm, node.key.seed) == (None, arm, seed)
         ]
         if run is not None:
             known = [node.key.run for node in nodes if node.key.run]

@@ -6,6 +6,8 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, PositionConfig, SegmentConfig
 from pipeline.config.duplicates import DuplicatesConfig
+from pipeline.config.evaluate import FEW_SHOT
+from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.stages import (
@@ -23,12 +25,12 @@ from pipeline.costs.pretraining import is_counted
 from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 from pipeline.evaluate.probes.settings import KnnConfig, LinearConfig, LogisticConfig
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
 
 _BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect")
-_OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", "logistic")
+_OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", "logistic", FEW_SHOT)
 
 
 class Forecasts:
@@ -93,6 +95,8 @@ class Forecasts:
                 return forecast.pixels_seconds(config, images, machine)
             case KnnConfig():
                 return forecast.knn_seconds(_channels(node.inputs["features"]), images, machine)
+            case FewShotConfig():
+                return forecast.few_shot_seconds(config, _channels(node.inputs["features"]), images, machine)
         backbone = _backbone(node)
         match config:
             case PretrainConfig() if is_counted(config):

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.forecasts import Forecasts
 from pipeline.graph.makers import maker
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, read_stamp
 
 

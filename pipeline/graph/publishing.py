@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.graph.chosen_head import CHOSEN_HEAD, experiment_of_head
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.storage.artifacts import DATA_SHEETS, place_links
 from pipeline.storage.files import replacing
 
@@ -34,7 +34,9 @@ def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: st
     # A split or a figure that is no more must not be looked at.
     made = {"prepare": f"data/{name}-*.png", "report": f"{_FIGURES}/*"}.get(stage)
     for path in folder.glob(made) if made else ():
-        if path.relative_to(folder).as_posix() not in files:
+        # The pattern also finds pictures of a node whose name only begins with this one.
+        of_another = stage == "prepare" and path.stem.rpartition("-")[0] != name
+        if not of_another and path.relative_to(folder).as_posix() not in files:
             path.unlink(missing_ok=True)
     for file, content in files.items():
         target = folder / file

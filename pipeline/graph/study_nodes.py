@@ -17,15 +17,10 @@ from pipeline.config.studies import (
     in_name_order,
     shortened,
 )
-from pipeline.graph.nodes import (
-    Collected,
-    Node,
-    encoder_work,
-    features_config,
-    foreign_node,
-    pretrain_work,
-    start_inputs,
-)
+from pipeline.graph.feature_nodes import features_config
+from pipeline.graph.node import Collected, Node
+from pipeline.graph.node_work import encoder_work, pretrain_work
+from pipeline.graph.nodes import foreign_node, start_inputs
 from pipeline.graph.walk import reachable
 from pipeline.storage.runs import RunKey
 
@@ -48,7 +43,8 @@ class _Pool:
     """Nodes by what they compute: runs that compute the same are one node, whatever their names."""
 
     def __init__(self, known: Iterable[Node]):
-        self._nodes = {_key(node): node for node in known}
+        # Of equals the first: the experiment's own images come before those of an evaluation.
+        self._nodes = {_key(node): node for node in reversed([*known])}
         self.added: list[Node] = []
 
     def one(self, node: Node) -> Node:

@@ -11,7 +11,7 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.config.sweep import Changes
 from pipeline.graph.executors import Executor
 from pipeline.graph.experiment_graph import ExperimentGraph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.graph.plan import Step, plan
 from pipeline.storage.files import sha256_of_json, write_text
 from pipeline.storage.toml_values import toml_value

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.report.draws import DRAWS
 from pipeline.report.measures import REPLICATES, replicates_key
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.files import read_json
@@ -36,10 +37,13 @@ class Row:
     protocol: str
     higher_is_better: bool
     fingerprint: str  # of the probe's artifact
-    # At most one of the two: a mean over images keeps its images, any other metric its bootstrap replicates.
+    # At most one of the three: a mean over images keeps its images, one over draws of the training images too
+    # keeps both, any other metric its bootstrap replicates.
     correct: np.ndarray | None  # (num_images,) bool
     num_bootstrap: int | None = None  # resamples of the interval of a single seed, where there is `correct`
     replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
+    by_draw: np.ndarray | None = None  # (draws, num_images) bool: right with the training images of each draw
+    evaluation: str | None = None  # the further data set; None: the experiment's own images
 
 
 def libraries_of(directory: Path) -> set[str]:
@@ -48,8 +52,11 @@ def libraries_of(directory: Path) -> set[str]:
     return {f"{name} {number}" for name, number in made_with.items() if number}
 
 
-def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
+def read_rows(directory: Path, *, arm: str, seed: int, evaluation: str | None = None) -> list[Row]:
     """Rows of one probe's artifact.
+
+    Args:
+        evaluation: name of the further data set that it was measured on, as tables call it.
 
     Raises:
         FileNotFoundError: there is no rows.json or no stamp.
@@ -60,19 +67,22 @@ def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
     if stamp is None:
         raise FileNotFoundError(f"{directory}: no readable stamp; run its stage again")
     correct = _arrays(directory / "predictions.npz", prefix="correct_")
-    replicates = _arrays(directory / REPLICATES)
+    replicates, by_draw = _arrays(directory / REPLICATES), _arrays(directory / DRAWS)
     rows = []
     for values in read_json(path):
         _check(path, values)
+        name = replicates_key(values["task"], values["metric"])
         row = Row(
             arm=arm,
             seed=seed,
             fingerprint=stamp["fingerprint"],
             correct=correct.get(values["metric"]),
             num_bootstrap=values.get("num_bootstrap"),
-            replicates=replicates.get(replicates_key(values["task"], values["metric"])),
+            replicates=replicates.get(name),
+            by_draw=by_draw.get(name),
+            evaluation=evaluation,
             higher_is_better=bool(values.get("higher_is_better", True)),
-            **{key: values[key] for key in _REQUIRED},
+            **{key: values[key] for key in _REQUIRED} | ({"dataset": evaluation} if evaluation else {}),
         )
         if row.correct is not None and row.correct.shape != (row.num_images,):
             raise ValueError(
@@ -83,6 +93,11 @@ def read_rows(directory: Path, *, arm: str, seed: int) -> list[Row]:
             raise ValueError(
                 f"{path}: {row.task} {row.metric} has outcomes per image; row key 'num_bootstrap': "
                 f"expected an integer, found {row.num_bootstrap!r}"
+            )
+        if row.by_draw is not None and row.by_draw.shape[1:] != (row.num_images,):
+            raise ValueError(
+                f"{directory / DRAWS}: {name} has shape {row.by_draw.shape}, rows.json says {row.num_images} "
+                "images"
             )
         rows.append(row)
     return rows

@@ -15,10 +15,12 @@ from pipeline.report.enough import enough
 from pipeline.report.tables import Line, coverage, headlines, points, verdicts
 from pipeline.storage.files import write_json, write_text
 
-_RIGHT = frozenset({3, 4, 5, 6, 7})  # columns of numbers
+_LEFT = ("task", "metric", "arm", "seeds", "data set", "split", "protocol")  # the others are numbers
+_NOT_IN_CSV = ("floors", "evaluation", "draws")  # the data set has a column whatever it is
 _NOTHING = "No probe had labelled images to test on: there is nothing to compare. The backbones are made."
 _LATEX_HEAD = r"% Needs \usepackage{booktabs}; names beyond Latin letters need LuaLaTeX or XeLaTeX."
 _SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
+_DATASET = 9  # the first of them, which leads where there are several data sets
 
 
 def write_tables(
@@ -35,9 +37,10 @@ def write_tables(
         made_with: libraries and versions that all rows were computed with, for Markdown and LaTeX.
         cautions: sentences on the data, for text and Markdown.
     """
-    headers, short = _headers(config), _headers(config)[:_SHORT]
+    several = any("evaluation" in line for line in lines)
+    headers, short = _headers(config), _short(_headers(config), several=several)
     every = [_cells(line, config) for line in lines]
-    first = [_cells(line, config)[:_SHORT] for line in headlines(lines)]
+    first = [_short(_cells(line, config), several=several) for line in headlines(lines)]
     sentences, behind = verdicts(lines, config), [*enough(headlines(lines), config), *cautions]
     shown = _table(first, short, "simple") if lines else _NOTHING
     parts = [shown, "\n".join(sentences), coverage(lines), "\n".join(behind)]
@@ -57,10 +60,15 @@ def write_tables(
 
 
 def _table(cells: list[list[str]], headers: list[str], form: str) -> str:
-    align = ["right" if column in _RIGHT else "left" for column in range(len(headers))]
+    align = ["left" if header in _LEFT else "right" for header in headers]
     if form == "github":
         cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]
     return tabulate(cells, headers, tablefmt=form, disable_numparse=True, colalign=align if cells else None)
+
+
+def _short(cells: list[str], *, several: bool) -> list[str]:
+    """What people see first of a row or of the headers."""
+    return ([cells[_DATASET]] if several else []) + cells[:_SHORT]
 
 
 def _headers(config: TablesConfig) -> list[str]:
@@ -100,7 +108,7 @@ def _csv(lines: list[Line]) -> str:
     if not lines:
         return ""
     stream = io.StringIO()
-    columns = [name for name in lines[0] if name != "floors"]
+    columns = [name for name in lines[0] if name not in _NOT_IN_CSV]
     writer = csv.DictWriter(stream, fieldnames=columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(line | {"seeds": " ".join(map(str, line["seeds"]))} for line in lines)

@@ -10,6 +10,7 @@ from pipeline.config.tables import TablesConfig
 from pipeline.report.enough import needed_seeds
 from pipeline.report.intervals.students_t import half_width
 from pipeline.report.intervals.values_and_differences import difference_interval, value_interval
+from pipeline.report.line_words import covered, task_name
 from pipeline.report.rows import Row
 
 Line = dict[str, Any]
@@ -22,7 +23,7 @@ def table_lines(
     """One line per task, metric and arm; values are fractions.
 
     Args:
-        rows: of every arm and seed.
+        rows: of every arm and seed, on the experiment's own images and on further data sets.
         config: order of arms, baseline, confidence.
         num_steps: of the pretraining of each arm, as far as it has one.
 
@@ -30,16 +31,17 @@ def table_lines(
         Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, confidence (of both intervals),
         difference, difference_std, difference_ci_low, difference_ci_high, baseline, seeds, dataset, split,
         num_images, protocol, higher_is_better, fingerprint, num_steps, seeds_to_show, and floors: the
-        interval of the difference to each floor. What does not apply is None.
+        interval of the difference to each floor. What does not apply is None. Those of a further data set
+        have its name as `evaluation`; those over draws of the training images have their number, `draws`.
 
     Raises:
         ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
     """
-    groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str | None, str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        groups[row.task, row.metric][row.arm].append(row)
+        groups[row.evaluation, row.task, row.metric][row.arm].append(row)
     lines = []
-    for (task, metric), arms in groups.items():
+    for (_, task, metric), arms in groups.items():
         _comparable(task, metric, [row for group in arms.values() for row in group])
         for arm in (arm for arm in config.arms if arm in arms):
             group = sorted(arms[arm], key=lambda row: row.seed)
@@ -64,7 +66,7 @@ def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
         if line["arm"] not in config.subjects or line["difference"] is None:
             continue
         low, high = line["difference_ci_low"], line["difference_ci_high"]
-        text = f"{line['arm']} - {line['baseline']}, {line['task']} {line['metric']}: "
+        text = f"{line['arm']} - {line['baseline']}, {task_name(line)} {line['metric']}: "
         text += f"{points(line['difference'])} points"
         if low is not None:
             text += (
@@ -92,7 +94,8 @@ def summary(lines: list[Line], config: TablesConfig) -> str:
         parts = [f"{of[word]} {word}" for word in ("better", "worse", NOT_TOLD_APART) if of[word]]
         told.append(f"{arm} against {baseline}, of {sum(of.values())} tasks: {', '.join(parts)}")
     over = "at this seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
-    return f"{'; '.join(told)} ({over}; {100 * config.confidence:g} % intervals over test images)."
+    intervals = f"{100 * config.confidence:g} % intervals over {covered(lines)}"
+    return f"{'; '.join(told)} ({over}; {intervals})."
 
 
 def coverage(lines: list[Line]) -> str:
@@ -100,7 +103,7 @@ def coverage(lines: list[Line]) -> str:
     if not lines or any(len(line["seeds"]) > 1 for line in lines):
         return ""
     return (
-        "One seed: the intervals are over test images. Another seed, or another processor, gives other "
+        f"One seed: the intervals are over {covered(lines)}. Another seed, or another processor, gives other "
         "values; for a claim about the method, run several seeds."
     )
 
@@ -110,8 +113,8 @@ def headlines(lines: list[Line]) -> list[Line]:
     chosen: dict[str, str] = {}
     for line in lines:
         if "_" not in line["metric"]:
-            chosen.setdefault(line["task"], line["metric"])
-    return [line for line in lines if chosen.get(line["task"]) == line["metric"]]
+            chosen.setdefault(task_name(line), line["metric"])
+    return [line for line in lines if chosen.get(task_name(line)) == line["metric"]]
 
 
 def points(fraction: float) -> str:
@@ -158,6 +161,8 @@ def _comparable(task: str, metric: str, rows: list[Row]) -> None:
 def _line(group: list[Row], config: TablesConfig) -> Line:
     first, values = group[0], np.array([row.value for row in group])
     low, high = value_interval(group, config)
+    added = {} if first.evaluation is None else {"evaluation": first.evaluation}
+    added |= {} if first.by_draw is None else {"draws": len(first.by_draw)}
     return {
         "experiment": config.experiment,
         "arm": first.arm,
@@ -175,7 +180,7 @@ def _line(group: list[Row], config: TablesConfig) -> Line:
         "protocol": first.protocol,
         "higher_is_better": first.higher_is_better,
         "fingerprint": " ".join(row.fingerprint for row in group),
-    }
+    } | added
 
 
 def _difference(group: list[Row], base: list[Row], config: TablesConfig) -> Line:

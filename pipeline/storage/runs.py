@@ -9,7 +9,9 @@ from typing import Any
 class RunKey:
     """Identifies a run among those of its stage; fields that do not apply are None."""
 
-    data: str | None = None  # what prepared images are for: images, finetune, segmentation or detection
+    # What prepared images are for: images, finetune, segmentation, detection, or the name of an [[evaluate]].
+    # Of any other run: the name of the one that it is part of; None: what is done on the experiment's own.
+    data: str | None = None
     run: str | None = None  # of a dense task, e.g. "uper-finetuned"
     share: float | None = None  # of the training labels; None: all of them
     arm: str | None = None

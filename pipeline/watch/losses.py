@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.training.metrics_log import METRICS, read_metrics
 
 

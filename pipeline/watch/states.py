@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.makers import maker
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.graph.plan import Step, plan
 from pipeline.storage.artifacts import INTERRUPTED, JOB, LIVE, LOG, read_stamp
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import Node
+from pipeline.graph.node import Node
 from pipeline.watch.losses import loss_courses
 from pipeline.watch.states import DONE, stage_states
 from pipeline.watch.view import screen

@@ -11,11 +11,12 @@ import numpy as np
 from pipeline.config.tables import TablesSection
 from pipeline.report.comparison.finished import Finished, same_images
 from pipeline.report.intervals.values_and_differences import difference_interval
+from pipeline.report.line_words import task_name
 from pipeline.report.tables import Line
 
 # What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.
 _CHOSEN = re.compile(r"[^\s=]+(?= chosen on |: iBOT's own practice)")
-_ENDED = re.compile(r", not converged in \d+ iterations")
+_ENDED = re.compile(r", (\d+ )?not converged in \d+ iterations")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _images_of(line: Line) -> str:
 
 
 def _key(line: Line) -> tuple[str, str, str]:
-    return line["task"], line["metric"], line["arm"]
+    return task_name(line), line["metric"], line["arm"]
 
 
 def _pairs(reference: Finished, other: Finished) -> list[tuple[Line, Line | None]]:
@@ -97,11 +98,11 @@ def _absence(reference: Finished, other: Finished, line: Line) -> tuple[str, str
     has = [any(_key(each) == _key(line) for each in of.lines) for of in (reference, other)]
     having, lacking = (reference, other) if has[0] else (other, reference)
     reason = f"only in {having.label}"
-    if not any(each["task"] == line["task"] for each in lacking.lines):
-        return line["task"], reason
+    if not any(task_name(each) == task_name(line) for each in lacking.lines):
+        return task_name(line), reason
     if not any(_key(each)[:2] == _key(line)[:2] for each in lacking.lines):
-        return f"{line['task']} {line['metric']}", reason
-    return f"{line['task']} of {line['arm']}", reason
+        return f"{task_name(line)} {line['metric']}", reason
+    return f"{task_name(line)} of {line['arm']}", reason
 
 
 class _Pairing:
@@ -118,11 +119,11 @@ class _Pairing:
             self._same[images] = same_images(self._reference, self._other, line, theirs)
         if self._same[images] is None:
             reason = "whether the test images are the same is not known: prepared images or outcomes are gone"
-            return line["task"], reason
+            return task_name(line), reason
         if not self._same[images]:
             here, there = map(_images_of, (line, theirs))
             content = ", with other content" if here == there else ""
-            return line["task"], f"other test images: {there}; {here}{content}"
+            return task_name(line), f"other test images: {there}; {here}{content}"
         return self._other_protocol(line, theirs)
 
     def _other_protocol(self, line: Line, theirs: Line) -> tuple[str, str] | None:
@@ -131,10 +132,10 @@ class _Pairing:
         differs = [key for key in ours if key in others and ours[key] != others[key]]
         if differs:
             told = "; ".join(f"{key} {others[key]} and {ours[key]}" for key in differs)
-            return line["task"], f"other protocol: {told}"
+            return task_name(line), f"other protocol: {told}"
         ours, others = (same_protocol(each["protocol"]) for each in (line, theirs))
         if ours != others:
-            return f"{line['task']} {line['metric']}", f"other protocol: {others!r}; {ours!r}"
+            return f"{task_name(line)} {line['metric']}", f"other protocol: {others!r}; {ours!r}"
         return None
 
     def difference(self, line: Line, theirs: Line) -> Difference:
@@ -148,7 +149,7 @@ class _Pairing:
         except ValueError as error:
             note = str(error)
         value = float(np.float64(theirs["value"]) - line["value"])
-        names = (self._reference.label, self._other.label, line["arm"], line["task"], line["metric"])
+        names = (self._reference.label, self._other.label, line["arm"], task_name(line), line["metric"])
         return Difference(*names, value, low, high, note)
 
 

@@ -139,7 +139,8 @@ class Finished:
         for name in _DATA:
             directory = self._prepared.get(read.get(name))
             named = directory and read_json(directory / "summary.json")["name"]
-            if name in read and named in (None, line["dataset"]):
+            # A further data set is called as the experiment says, and what measured it read nothing else.
+            if name in read and (line.get("evaluation") or named in (None, line["dataset"])):
                 found.append((read[name], directory))
         return found
 

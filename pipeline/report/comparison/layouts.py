@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.report.comparison.differences import Difference
 from pipeline.report.comparison.finished import Finished
+from pipeline.report.line_words import task_name
 from pipeline.report.tables import Line, headlines, points
 
 _MOST_KEYS = 3
@@ -32,7 +33,7 @@ class Compared:
     def lines(self, *, every: bool) -> list[dict[Key, Line]]:
         """Of each experiment: every metric, or the headline of each task."""
         chosen = [each.lines if every else headlines(each.lines) for each in self.experiments]
-        return [{(line["task"], line["metric"], line["arm"]): line for line in lines} for lines in chosen]
+        return [{(task_name(line), line["metric"], line["arm"]): line for line in lines} for lines in chosen]
 
 
 def by_arm(compared: Compared, *, every: bool = False) -> list[Table]:

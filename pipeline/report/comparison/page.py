@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
+from pipeline.report.line_words import task_name
 from pipeline.report.page import charts
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.rendering import rendered
@@ -59,7 +60,7 @@ def _forest(compared: Compared) -> Figure | None:
     """The paired differences of every arm in each task's headline metric."""
     reference = compared.experiments[0]
     first = [line for each in compared.experiments for line in headlines(each.lines)]
-    shown = {(line["task"], line["metric"]) for line in first}
+    shown = {(task_name(line), line["metric"]) for line in first}
     several = len({each.other for each in compared.differences}) > 1
     lines = [
         {

@@ -8,5 +8,6 @@ From the number itself to what it is made of:
 - `centred`: of a metric that is no such mean, as mIoU and AP, from its values on resamples of the images.
 - `resamples`: how often each image is in each resample; `pipeline.evaluate` computes the metrics on them.
 - `students_t`: of a mean over seeds.
+- `crossed`: of a mean over draws of the training images and over test images.
 - `kendalls_tau`: of the agreement of two orders.
 """

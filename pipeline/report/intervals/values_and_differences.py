@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config.tables import TablesSection
 from pipeline.report.intervals.bootstrap import accuracy_interval, mean_interval
 from pipeline.report.intervals.centred import centred_interval
+from pipeline.report.intervals.crossed import crossed_interval
 from pipeline.report.rows import Row
 
 ONE_SEED = 95  # one stream for every row of one seed: equal outcomes get equal intervals
@@ -25,7 +26,7 @@ def value_interval(group: list[Row], settings: TablesSection) -> Interval:
         group: the arm's rows, one per seed.
 
     Returns:
-        (low, high); (None, None) where a row has neither outcomes nor replicates.
+        (low, high); (None, None) where a row has no outcomes and no replicates.
     """
     row = group[0]
     if len(group) == 1 and row.correct is not None:
@@ -37,7 +38,7 @@ def value_interval(group: list[Row], settings: TablesSection) -> Interval:
     low, high = _Outcomes.of(group).interval(mean, _stream(row), settings)
     if low is None:
         return None, None
-    return max(low, 0.0), min(high, 1.0)  # replicates that are moved may leave 0..1
+    return max(low, 0.0), min(high, 1.0)  # what is moved, or symmetric, may leave 0..1
 
 
 def difference_interval(group: list[Row], other: list[Row], settings: TablesSection) -> Interval:
@@ -57,18 +58,24 @@ def _stream(row: Row) -> np.random.Generator:
 
 @dataclass(frozen=True, eq=False)
 class _Outcomes:
-    """Means over seeds of what an interval is made of; both are None where nothing is known."""
+    """Means over seeds of what an interval is made of; all are None where nothing is known."""
 
     per_image: np.ndarray | None  # (n,) whose mean is the metric
     replicates: np.ndarray | None  # (R,) the metric itself, on resamples of the images
+    by_draw: np.ndarray | None  # (draws, n) whose mean is the metric
 
     @classmethod
     def of(cls, group: list[Row]) -> "_Outcomes":
-        return cls(_mean([row.correct for row in group]), _mean([row.replicates for row in group]))
+        kinds = ("correct", "replicates", "by_draw")
+        return cls(*(_mean([getattr(row, kind) for row in group]) for kind in kinds))
 
     def minus(self, other: "_Outcomes") -> "_Outcomes":
-        """Paired image by image, or resample by resample."""
-        return _Outcomes(_minus(self.per_image, other.per_image), _minus(self.replicates, other.replicates))
+        """Paired image by image, resample by resample, or draw by draw and image by image."""
+        return _Outcomes(
+            _minus(self.per_image, other.per_image),
+            _minus(self.replicates, other.replicates),
+            _minus(self.by_draw, other.by_draw),
+        )
 
     def interval(self, value: float, rng: np.random.Generator, settings: TablesSection) -> Interval:
         """Of `value`, which is the metric on the images themselves."""
@@ -78,6 +85,8 @@ class _Outcomes:
             )
         if self.replicates is not None:
             return centred_interval(self.replicates, value, confidence=settings.confidence)
+        if self.by_draw is not None and self.by_draw.shape[1] > 1:
+            return crossed_interval(self.by_draw, confidence=settings.confidence)
         return None, None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.report.line_words import covered, task_name
 from pipeline.report.page.figures import ARM_COLORS, Figure, Spec
 from pipeline.report.tables import Line
 
@@ -44,7 +45,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     """Differences to the baseline of every task, with their intervals; None where there are none."""
     values = [
         {
-            "task": f"{line['task']} {line['metric']}",
+            "task": f"{task_name(line)} {line['metric']}",
             "arm": line["arm"],
             "difference": 100 * line["difference"],
             "low": None if line["difference_ci_low"] is None else 100 * line["difference_ci_low"],
@@ -88,7 +89,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     return Figure(
         "differences",
         "Each arm, floors left out, minus what it is compared with, in its task's headline metric, and the "
-        f"{100 * confidence:g} % interval over test images. Right of the dashed line is more.",
+        f"{100 * confidence:g} % interval over {covered(lines)}. Right of the dashed line is more.",
         f"Differences in percentage points: {told}",
         spec,
     )

@@ -10,19 +10,21 @@ from typing import Any
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import FeatureSet, read_features
-from pipeline.report.duplicates import DUPLICATES, cautions
+from pipeline.report.duplicates import cautions
 from pipeline.report.enough import enough
+from pipeline.report.further_data import further_name, not_measured, read_duplicates
+from pipeline.report.line_words import covered, task_name
 from pipeline.report.page import charts
 from pipeline.report.page.confusions import MOST_CLASSES, Confusion, read_confusion, with_thumbnails
 from pipeline.report.page.data_views import DataSummary, data_summary
 from pipeline.report.page.feature_views import Neighbours, mapped, neighbours
 from pipeline.report.page.figures import Figure
+from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.thumbnails import picture_address
 from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
-from pipeline.storage.files import read_json
 from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics
 
@@ -77,6 +79,11 @@ class Contents:
     subjects: list[str]
 
     @property
+    def intervals_over(self) -> str:
+        """What the intervals of the results are over."""
+        return covered(self.lines)
+
+    @property
     def figures(self) -> list[Figure]:
         """Every figure, in the page's order."""
         balances = [data.balance for data in self.data]
@@ -96,6 +103,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
     """
     prepared = {run.key.data: run.directory for run in runs if run.stage == "prepare"}
     doubles = {run.key.data: run.directory for run in runs if run.stage == "duplicates"}
+    names = {run.key.data: further_name(run) for run in runs if run.stage == "prepare"}
     made = [run for run in runs if run.stage not in ("prepare", "duplicates")]
     arms = [arm for arm in config.arms if any(run.key.arm == arm for run in made)]
     of: dict[str, list[Run]] = defaultdict(list)
@@ -105,9 +113,11 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
     purposes: dict[Path, str] = {}
     for purpose, directory in prepared.items():
         purposes.setdefault(directory, purpose)
-    twice = [read_json(each / DUPLICATES) for each in doubles.values()]
+    twice = [read_duplicates(run) for run in runs if run.stage == "duplicates"]
     doubts = dict.fromkeys(line for found in twice for line in cautions(found))
-    features = {run: read_features(run.directory) for run in _compared(of["features"], config)}
+    doubts |= dict.fromkeys(line for run in made for line in not_measured(run))
+    own = [run for run in of["features"] if run.key.data is None]
+    features = {run: read_features(run.directory) for run in _compared(own, config)}
     confusions, thumbnails = with_thumbnails(
         _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
         {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
@@ -122,15 +132,9 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         overview=_overview(headlines(lines), arms, config),
         differences=charts.forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=charts.training_curves(
-            {_title(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}, arms
+            {arm_and_seed(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}, arms
         ),
-        probes=_present(
-            [
-                _over_k(of["knn"], arms),
-                _over_rates(of["linear"], arms),
-                *_precision_recall(of["detect"], arms),
-            ]
-        ),
+        probes=[*probe_figures(of, arms), *_present(_precision_recall(of["detect"], arms))],
         classes=_class_figures(of, arms),
         confusions=confusions,
         thumbnails=thumbnails,
@@ -138,7 +142,10 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         pictures=_pictures([run for group in of.values() for run in group]),
         maps=_maps(features, dataset),
         neighbours=_neighbours(features, dataset),
-        data=[data_summary(directory, doubles.get(purpose)) for directory, purpose in purposes.items()],
+        data=[
+            data_summary(directory, doubles.get(purpose), names[purpose])
+            for directory, purpose in purposes.items()
+        ],
         seconds=_seconds(runs),
         made_with=sorted(set().union(*(libraries_of(run.directory) for run in made))),
         settings=settings,
@@ -152,15 +159,10 @@ def run_title(run: Run) -> str:
     return "-".join([run.stage, *filter(None, [replace(run.key, arm=None, seed=None).name])])
 
 
-def _title(run: Run) -> str:
-    """Of one arm at one seed."""
-    return f"{run.key.arm} seed {run.key.seed}"
-
-
 def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[OverviewRow]:
     found = defaultdict(dict)
     for line in lines:
-        found[line["task"], line["metric"]][line["arm"]] = line
+        found[task_name(line), line["metric"]][line["arm"]] = line
     return [
         OverviewRow(task, metric, [of.get(arm) for arm in arms], [of.get(arm) for arm in config.subjects])
         for (task, metric), of in found.items()
@@ -183,47 +185,13 @@ def _present(figures: list[Figure | None]) -> list[Figure]:
     return [figure for figure in figures if figure is not None]
 
 
-def _over_k(made: list[Run], arms: list[str]) -> Figure | None:
-    values = [
-        {
-            "arm": each.key.arm,
-            "run": _title(each),
-            "k": int(row["metric"].removeprefix("top1_k")),
-            "top-1 (%)": 100 * row["value"],
-        }
-        for each in made
-        if each.key.share is None
-        for row in _rows(each)
-        if row["metric"].startswith("top1_k")
-    ]
-    return charts.sweep("knn-k", "k-NN on the test images, over k.", values, arms, x="k", log=True)
-
-
-def _over_rates(made: list[Run], arms: list[str]) -> Figure | None:
-    values = []
-    for each in made:
-        path = each.directory / "sweep.json"
-        for rate in read_json(path) if path.is_file() else []:
-            if not rate["diverged"]:
-                values.append(
-                    {
-                        "arm": each.key.arm,
-                        "run": _title(each),
-                        "base learning rate": rate["base_lr"],
-                        "top-1 (%)": 100 * rate["test"],
-                    }
-                )
-    caption = "Linear probe on the test images, over the learning rates; one is chosen on validation images."
-    return charts.sweep("linear-rates", caption, values, arms, x="base learning rate", log=True)
-
-
 def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
     """Of each run of detection, boxes and masks."""
     values = defaultdict(list)
     for each in made:
         for line in _csv(each.directory / "precision_recall.csv"):
             numbers = {name: float(line[name]) for name in ("recall", "precision")}
-            value = {"arm": each.key.arm, "run": _title(each), "IoU": line["iou"], **numbers}
+            value = {"arm": each.key.arm, "run": arm_and_seed(each), "IoU": line["iou"], **numbers}
             values[run_title(each), line["kind"]].append(value)
     return [charts.precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
 
@@ -237,7 +205,7 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]
         for each in of[stage]:
             for line in _csv(each.directory / "per_class.csv")[:MOST_CLASSES]:
                 if line.get(measure):
-                    value = {"class": line["class"], "arm": each.key.arm, "run": _title(each)}
+                    value = {"class": line["class"], "arm": each.key.arm, "run": arm_and_seed(each)}
                     by_run[run_title(each)].append(value | {measure: 100 * float(line[measure])})
         figures += [charts.per_class(run, measure, values, arms) for run, values in by_run.items()]
     return _present(figures)
@@ -246,21 +214,22 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]
 def _confusions(made: list[Run], purposes: Collection[str]) -> list[Confusion]:
     found = []
     for each in made:
-        purpose = "finetune" if each.stage == "finetune" and "finetune" in purposes else "images"
+        own = "finetune" if each.stage == "finetune" and "finetune" in purposes else "images"
+        purpose = each.key.data or own
         found.append(read_confusion(each.directory, run_title(each), each.key.arm, purpose))
     return [confusion for confusion in found if confusion is not None]
 
 
 def _beside(made: list[Run], prepared: Mapping[str, Path]) -> list[ComparedTask]:
     """Of each task of segmentation and detection, arms on the same images."""
-    tasks: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    tasks: dict[tuple[str, str | None, str], dict[str, Path]] = defaultdict(dict)
     for each in made:
-        tasks[each.stage, run_title(each)][each.key.arm] = each.directory
+        tasks[each.stage, each.key.data, run_title(each)][each.key.arm] = each.directory
     found = [
-        segmented_images(title, runs, prepared["segmentation"])
+        segmented_images(title, runs, prepared[name or "segmentation"])
         if stage == "segment"
-        else detected_images(title, runs, prepared["detection"])
-        for (stage, title), runs in tasks.items()
+        else detected_images(title, runs, prepared[name or "detection"])
+        for (stage, name, title), runs in tasks.items()
     ]
     return [task for task in found if task is not None]
 
@@ -303,11 +272,6 @@ def _seconds(runs: list[Run]) -> list[tuple[str, int, float]]:
     for run in {run.directory: run for run in runs}.values():  # seeds may share what no seed changes
         totals[run.stage].append((read_stamp(run.directory) or {}).get("seconds", 0.0))
     return [(stage, len(seconds), sum(seconds)) for stage, seconds in totals.items()]
-
-
-def _rows(each: Run) -> list[dict[str, Any]]:
-    path = each.directory / "rows.json"
-    return read_json(path) if path.is_file() else []
 
 
 def _csv(path: Path) -> list[dict[str, str]]:

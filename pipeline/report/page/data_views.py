@@ -57,15 +57,16 @@ class DataSummary:
     compared: str = ""  # how images were compared
 
 
-def data_summary(prepared: Path, duplicates: Path | None) -> DataSummary:
+def data_summary(prepared: Path, duplicates: Path | None, name: str | None = None) -> DataSummary:
     """Read what the page shows of a data set.
 
     Args:
         prepared: artifact of `prepare`.
         duplicates: artifact of `duplicates` of the same data.
+        name: as the experiment calls it; None: as it was prepared.
     """
     dataset = PreparedDataset.open(prepared)
-    summary = dataset.summary
+    summary, title = dataset.summary, name or dataset.summary["name"]
     unit = {"label-map": "pixels", "objects": "objects"}.get(summary["annotation"], "images")
     values = [
         {"class": name, "split": split, "count": count}
@@ -74,13 +75,13 @@ def data_summary(prepared: Path, duplicates: Path | None) -> DataSummary:
     ]
     few = len(dataset.class_names) <= _MOST_CLASSES
     return DataSummary(
-        name=summary["name"],
+        name=title,
         source=str(summary["source"]),
         counts=summary["counts"],
         num_classes=len(dataset.class_names),
         num_quarantined=summary["num_quarantined"],
         quarantine=_quarantine(prepared / "quarantine.csv", summary),
-        balance=charts.class_balance(values, f"{unit} of {summary['name']}") if few else None,
+        balance=charts.class_balance(values, f"{unit} of {title}") if few else None,
         **({} if duplicates is None else _twice(dataset, read_json(duplicates / DUPLICATES))),
     )
 

@@ -131,3 +131,15 @@ def test_every_data_set_of_the_experiment_is_looked_for(experiment, tmp_path):
     absent = named(checks, "detection.data")
     assert absent.ok is False
     assert "detection.data.source" in absent.remedy
+
+
+def test_a_task_that_a_further_data_set_cannot_serve_stops_before_anything_runs(experiment, tmp_path):
+    for folder in ("annotations", "val2017"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "annotations/instances_val2017.json").write_text('{"images": [], "annotations": []}')
+    settings = experiment.model_dump() | {"evaluate": [{"name": "cells", "data": {"source": str(tmp_path)}}]}
+    checks = cheap_checks(Experiment.model_validate(settings), tmp_path)
+    check = named(checks, "evaluate cells")
+    assert check.ok is False
+    assert check.found == "knn needs a class of every image, and the format coco has objects"
+    assert named(checks, "evaluate.cells.data").ok

@@ -19,7 +19,8 @@ from pipeline.evaluate.probes.settings import PROBES
 from pipeline.graph.code_choices import TABLES
 from pipeline.graph.code_digest import NEUTRAL, CodeDigests, take_table
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import STAGES, experiment_nodes, program
+from pipeline.graph.node import STAGES, program
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.models.auxiliary_heads.kinds import BLOCKS
 from pipeline.pretrain.methods.settings import METHODS
@@ -34,6 +35,7 @@ SECTIONS = {
     "dense_probe": {},
     "finetune": {},
     "label_shares": [1.0, 0.1],
+    "evaluate": [{"name": "flowers", "data": {"source": "f"}, "tasks": ["few-shot"]}],
     "ablate": {"product": {"depth": [1, 2]}},
 }
 
@@ -169,7 +171,8 @@ def test_a_floor_more_retires_what_collects_the_arms_alone(tree, unedited):
     more = fingerprints(tree, arms=[*SECTIONS["arms"], "pixels"])
     assert {label for label in unedited if unedited[label] != more[label]} == {"tables", "report"}
     assert {label for label in more if label not in unedited} == {
-        "pixels", "knn:pixels-seed0", "knn:10pct-pixels-seed0",
+        "pixels:images", "knn:pixels-seed0", "knn:10pct-pixels-seed0",
+        "pixels:flowers", "few-shot:flowers-pixels-seed0",
     }  # fmt: skip
 
 
@@ -275,6 +278,8 @@ def _closures() -> dict[str, ast.Module]:
 
 # What stages take from modules that are left out of the digests, beside sections.
 HARMLESS = {
+    # Names, which the keys of the runs hold too.
+    "pipeline.config.evaluate": {"FEW_SHOT", "PURPOSES"},
     "pipeline.config.weights": {"digest_of_source"},
     # Of a chosen class, what it imports is in.
     "pipeline.evaluate.probes.settings": {"PROBES", "ProbeConfig"},

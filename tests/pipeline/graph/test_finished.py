@@ -75,3 +75,20 @@ def test_what_the_experiment_does_not_have_is_named():
     ):
         with pytest.raises(NotMade, match=message):
             asked()
+
+
+def test_an_arm_and_a_model_are_those_of_the_experiments_own_images(tmp_path):
+    """Whichever further data sets it is evaluated on."""
+    settings = {"data": {"source": "s"}, "tasks": ["features"], "crop_size": 16}
+    streets = {"name": "streets", "data": {"source": "t"}, "tasks": ["segment"]}
+    values = EXPERIMENT.model_dump() | {"evaluate": ({"name": "flowers"} | settings, streets)}
+    experiment = type(EXPERIMENT).model_validate(values)
+    for node in experiment_nodes(experiment):
+        folder = tmp_path / "smoke" / "artifacts" / node.link
+        folder.mkdir(parents=True)
+        stamp = {"fingerprint": "f", "config": node.config.model_dump(mode="json"), "outputs": {}}
+        (folder / "stamp.json").write_text(json.dumps(stamp))
+    finished = Finished("smoke", experiment, tmp_path)
+    assert finished.arm("hssl", 0).config == EXPERIMENT.features
+    tuned = finished.fine_tuned("segment", "segmentation", "hssl", 0, None)
+    assert tuned.label == "segment:uper-finetuned-hssl-seed0"

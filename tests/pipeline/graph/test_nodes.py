@@ -1,7 +1,8 @@
 """Shares of the labels, and fine-tuning: which runs an experiment has, and what each reads."""
 
 from pipeline.config.experiment import Experiment
-from pipeline.graph.nodes import STAGES, experiment_nodes
+from pipeline.graph.node import STAGES
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.runs import RunKey
 

@@ -8,8 +8,9 @@ from pipeline.costs.forecast import COMPILE_SECONDS
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.forecasts import Forecasts
-from pipeline.graph.nodes import STAGES as GRAPH_STAGES
-from pipeline.graph.nodes import experiment_nodes, program
+from pipeline.graph.node import STAGES as GRAPH_STAGES
+from pipeline.graph.node import program
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.plan import in_words, plan_lines
 from pipeline.graph.plan import plan as plan_by
 from pipeline.graph.study_nodes import study_nodes

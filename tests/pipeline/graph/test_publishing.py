@@ -39,3 +39,12 @@ def test_figures_lie_beside_the_page_and_those_that_are_no_more_are_removed(tmp_
     assert [path.name for path in (folder / "figures").iterdir()] == ["training.pdf"]
     assert (folder / "report.html").read_bytes() == b"drawn"
     assert is_published("report", artifact, folder, "x")
+
+
+def test_pictures_of_a_data_set_whose_name_begins_with_another_one_stay(tmp_path):
+    artifact, folder = tmp_path / "artifact", tmp_path / "results"
+    (artifact / "sheets").mkdir(parents=True)
+    (artifact / "sheets/train.png").write_bytes(b"a picture")
+    for name in ("images-b", "images"):
+        publish("prepare", artifact, folder, "x", name=name)
+    assert {path.name for path in (folder / "data").iterdir()} == {"images-b-train.png", "images-train.png"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluate.probes.settings import KnnConfig
-from pipeline.graph.nodes import STAGES, program
+from pipeline.graph.node import STAGES, program
 from pipeline.graph.stage_runner import Job, read_job
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,7 +8,7 @@ import pytest
 from pipeline.config.tables import TablesConfig
 from pipeline.report.rows import Row, read_rows
 from pipeline.report.table_files import write_tables
-from pipeline.report.tables import summary, table_lines, verdicts
+from pipeline.report.tables import coverage, summary, table_lines, verdicts
 
 CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",))
 
@@ -262,3 +262,54 @@ def test_the_answer_in_one_sentence_counts_the_tasks():
         "95 % intervals over test images)."
     )
     assert summary([], CONFIG).startswith("There is nothing to compare")
+
+
+def test_a_further_data_set_has_rows_of_its_own_beside_those_of_the_experiment(tmp_path):
+    own = [row(arm, np.arange(40) < good) for arm, good in (("ibot", 20), ("hssl", 30))]
+    flowers = {"evaluation": "flowers", "dataset": "flowers", "split": "test"}
+    further = [row(arm, np.arange(60) < good, **flowers) for arm, good in (("ibot", 45), ("hssl", 15))]
+    lines = table_lines([*own, *further], CONFIG)
+    found = {(line["dataset"], line["arm"]): (line["value"], line["difference"]) for line in lines}
+    assert found == {
+        ("d_s", "ibot"): (0.5, None), ("d_s", "hssl"): (0.75, 0.25),
+        ("flowers", "ibot"): (0.75, None), ("flowers", "hssl"): (0.25, -0.5),
+    }  # fmt: skip
+    assert [line.get("evaluation") for line in lines] == [None, None, "flowers", "flowers"]
+    first, second = verdicts(lines, CONFIG)
+    assert first.startswith("hssl - ibot, knn top1: +25.0 points")
+    assert second.startswith("hssl - ibot, knn on flowers top1: -50.0 points")
+    assert "of 2 tasks: 1 better, 1 worse" in summary(lines, CONFIG)
+    write_tables(tmp_path, lines, CONFIG)
+    header, _, *rows = (tmp_path / "table.txt").read_text().splitlines()
+    assert header.split()[:3] == ["data", "set", "task"]
+    assert [line.split()[0] for line in rows[:4]] == ["d_s", "d_s", "flowers", "flowers"]
+    with open(tmp_path / "table.csv", newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    assert [line["dataset"] for line in listed] == ["d_s", "d_s", "flowers", "flowers"]
+    assert {line["task"] for line in listed} == {"knn"}
+    alone = tmp_path / "alone"
+    write_tables(alone, table_lines(own, CONFIG), CONFIG)
+    assert (alone / "table.txt").read_text().startswith("task")
+    assert "evaluation" not in json.loads((alone / "table.json").read_text())[0]
+    assert "evaluation" not in listed[0]
+
+
+def test_few_shots_have_the_interval_over_draws_and_images_paired(rng):
+    """Two arms that are wrong on the same draws: their difference is known well, their values are not."""
+    hard = rng.random((8, 1)) * 0.4
+    base = rng.random((8, 400)) < 0.3 + hard
+    better = base | (rng.random((8, 400)) < 0.1)
+    rows = [
+        dataclasses.replace(row(arm, of.ravel(), task="knn-1-shot", num_images=400), correct=None, by_draw=of)
+        for arm, of in (("ibot", base), ("hssl", better))
+    ]
+    lines = table_lines(rows, CONFIG)
+    hssl = line_of(lines, "hssl")
+    assert hssl["draws"] == 8
+    assert hssl["difference"] == pytest.approx(better.mean() - base.mean())
+    assert 0 < hssl["difference_ci_low"] < hssl["difference"] < hssl["difference_ci_high"]
+    assert hssl["ci_high"] - hssl["ci_low"] > 3 * (hssl["difference_ci_high"] - hssl["difference_ci_low"])
+    assert summary(lines, CONFIG).endswith(
+        "95 % intervals over test images, and over draws of the few training images)."
+    )
+    assert coverage(lines).startswith("One seed: the intervals are over test images, and over draws of")

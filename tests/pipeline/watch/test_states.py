@@ -7,7 +7,8 @@ import pytest
 from pipeline.config.experiment import Experiment
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.nodes import experiment_nodes, program
+from pipeline.graph.node import program
+from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.plan import plan
 from pipeline.storage.artifacts import LIVE, LOG, locked
 from pipeline.watch import states

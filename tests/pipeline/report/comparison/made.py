@@ -31,7 +31,17 @@ def stamped(results, stage, name, *, inputs=None, config=None, content=None, out
 
 
 def publish(
-    results, name, dataset: PreparedDataset, outcomes, *, settings=None, k=20, task="knn", knn=None, **stamp
+    results,
+    name,
+    dataset: PreparedDataset,
+    outcomes,
+    *,
+    settings=None,
+    k=20,
+    task="knn",
+    knn=None,
+    evaluation=None,
+    **stamp,
 ):
     """An experiment whose only probe found these outcomes.
 
@@ -39,6 +49,7 @@ def publish(
         outcomes: (arm, seed) -> right or wrong of each test image.
         settings: that differ from those of all others.
         knn: settings of the probe.
+        evaluation: name of the further data set that it is; None: the experiment's own.
     """
     content = dataset.content_digest
     data = artifact_directory(results, "prepare", sha256(f"prepare {name}".encode()).hexdigest())
@@ -60,7 +71,7 @@ def publish(
         }  # fmt: skip
         write_json(directory / "rows.json", [row])
         np.savez(directory / "predictions.npz", correct_top1=correct, index=test)
-        rows += read_rows(directory, arm=arm, seed=seed)
+        rows += read_rows(directory, arm=arm, seed=seed, evaluation=evaluation)
     arms = tuple(dict.fromkeys(arm for arm, _ in outcomes))
     config = TablesConfig(experiment=name, arms=arms, baseline=arms[0], subjects=arms[1:])
     write_tables(results / name, table_lines(rows, config), config)

@@ -96,9 +96,23 @@ def test_outcomes_that_were_made_again_give_no_interval(datasets, tmp_path):
         ("k-NN, cosine, T=0.07, k=10 chosen on validation", "k-NN, cosine, T=0.07, k=? chosen on validation"),
         ("SGD, base lr 0.2 chosen on validation", "SGD, base lr ? chosen on validation"),
         ("C=1 chosen on validation, not converged in 9 iterations", "C=? chosen on validation"),
+        ("mean of 10 draws, 3 not converged in 9 iterations", "mean of 10 draws"),
         ("base lr 0.4: iBOT's own practice, best", "base lr ?: iBOT's own practice, best"),
         ("k-NN, k=20", "k-NN, k=20"),
     ],
 )
 def test_what_is_chosen_on_validation_is_no_protocol(found, kept):
     assert same_protocol(found) == kept
+
+
+def test_a_further_data_set_is_compared_under_its_name_and_never_with_own_images(datasets, tmp_path):
+    flowers = {"evaluation": "flowers"}
+    publish(tmp_path, "a", datasets["first"], {("hssl", 0): EVEN}, **flowers)
+    publish(tmp_path, "b", datasets["moved"], {("hssl", 0): MORE}, **flowers)
+    publish(tmp_path, "own", datasets["first"], {("hssl", 0): EVEN})
+    (difference,), refusals = of(tmp_path, "a", "b", "own")
+    assert (difference.task, difference.value) == ("knn on flowers", pytest.approx(0.1))
+    assert 0 < difference.low < 0.1 < difference.high
+    assert {(refusal.other, refusal.tasks, refusal.reason) for refusal in refusals} == {
+        ("own", ("knn on flowers",), "only in a"), ("own", ("knn",), "only in own"),
+    }  # fmt: skip

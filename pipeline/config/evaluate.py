@@ -1,0 +1,148 @@
+"""Further data sets on which every backbone of an experiment is evaluated."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.data import DataConfig
+from pipeline.config.section import PositiveInt, Section
+from pipeline.config.stages import FeaturesConfig
+from pipeline.evaluate.probes.settings import PROBES
+
+PURPOSES = ("images", "finetune", "segmentation", "detection")  # of an experiment's own prepared images
+FEW_SHOT = "few-shot"
+OF_FEATURES = ("features", *PROBES, FEW_SHOT)
+# Task -> the section of the experiment that says how it is done.
+SECTIONS_OF = {"finetune": "finetune", "segment": "segmentation", "detect": "detection"}
+TASKS = (*OF_FEATURES, *SECTIONS_OF)
+KINDS = {"class": "a class of every image", "label-map": "label maps", "objects": "objects"}
+_DRAWINGS = {"class": "patches", "label-map": "mosaics", "objects": "objects"}  # of photo-scenes
+
+
+class EvaluateSection(Section):
+    """One further data set: every arm's backbone is evaluated on it, as on the experiment's own images."""
+
+    # In the tables' column of data sets, in names of tasks and of files.
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")
+    # "features" computes the features alone. Each is done as its section of the experiment says.
+    tasks: tuple[str, ...] = ("knn", "linear")
+    resize: PositiveInt | None = None  # pixels, of its features; None: `features.resize`
+    crop_size: PositiveInt | None = None  # likewise; None: `features.crop_size`
+    data: DataConfig
+
+    @field_validator("tasks")
+    @classmethod
+    def _known(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [task for task in tasks if task not in TASKS]
+        if unknown:
+            raise ValueError(f"unknown tasks {unknown}; choose from {list(TASKS)}")
+        if not tasks or len(set(tasks)) != len(tasks):
+            raise ValueError(f"needs at least one entry and no entry twice, got {list(tasks)}")
+        return tasks
+
+    @model_validator(mode="after")
+    def _data_serve_the_tasks(self) -> "EvaluateSection":
+        kinds = {kind_needed(task): task for task in reversed(self.tasks) if task != "features"}
+        if len(kinds) > 1:
+            told = " and ".join(f"{task} needs {KINDS[kind]}" for kind, task in sorted(kinds.items()))
+            raise ValueError(f"{self.name}: {told}: give each an [[evaluate]] of its own")
+        for kind, task in kinds.items():
+            stated, drawing = self.data.annotation, self.data.photo_scenes.drawing
+            if stated not in ("any", kind):
+                raise ValueError(
+                    f'{self.name}: {task} needs {KINDS[kind]}, and data.annotation is "{stated}"'
+                )
+            if self.data.source == "photo-scenes" and drawing != _DRAWINGS[kind]:
+                raise ValueError(
+                    f"{self.name}: {task} needs {KINDS[kind]}: expected data.photo_scenes.drawing = "
+                    f'"{_DRAWINGS[kind]}", found "{drawing}"'
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _backbones_norm_images(self) -> "EvaluateSection":
+        if "normalization" in self.data.model_fields_set:
+            raise ValueError(
+                f"{self.name}: data.normalization: images are normed by the mean and deviation that each "
+                "backbone was trained with; leave it out"
+            )
+        return self
+
+    def prepared_data(self) -> DataConfig:
+        """The data section, which asks for what the tasks need, so that preparing any other fails."""
+        dense = {kind_needed(task) for task in self.tasks} - {"class"}
+        return self.data.model_copy(update={"annotation": dense.pop()}) if dense else self.data
+
+    def reads_features(self) -> bool:
+        """Whether a task needs frozen features of these images."""
+        return any(task in OF_FEATURES for task in self.tasks)
+
+    def features_of(self, features: FeaturesConfig) -> FeaturesConfig:
+        """How features of these images are computed, where those of the experiment's own are as given."""
+        sizes = {"resize": self.resize, "crop_size": self.crop_size}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        return features.model_copy(update=given) if given else features
+
+    def check_sizes(self, features: FeaturesConfig, stride: int) -> None:
+        """Refuse sizes that the backbone cannot take.
+
+        Args:
+            features: of the experiment.
+            stride: pixels between positions of the backbone's last map.
+
+        Raises:
+            ValueError: the crop does not divide, or is larger than the image that it is cut from.
+        """
+        own = self.features_of(features)
+        if own.crop_size % stride:
+            raise ValueError(
+                f"evaluate {self.name}: crop_size {own.crop_size} is not divisible by {stride}, the pixels "
+                "between positions of the backbone's last map"
+            )
+        if own.resize < own.crop_size:
+            raise ValueError(
+                f"evaluate {self.name}: resize {own.resize} must be at least crop_size {own.crop_size}"
+            )
+
+
+def kind_needed(task: str) -> str:
+    """What images must be labelled with for a task: "class", "label-map" or "objects"."""
+    return {"segment": "label-map", "detect": "objects"}.get(task, "class")
+
+
+def check_evaluations(
+    evaluations: Sequence[EvaluateSection],
+    arms: Collection[str],
+    absent: Collection[str],
+    sources: Collection[str],
+) -> None:
+    """Refuse names that are taken, and tasks that no section of the experiment describes.
+
+    Args:
+        arms: of the experiment.
+        absent: sections that the experiment does not have.
+        sources: of the experiment's own images; a name would be taken that tables call them by.
+
+    Raises:
+        ValueError: a name is there twice, is what the experiment's own images are called, or would give two
+            runs one name; or a section is missing.
+    """
+    names, paths = [each.name for each in evaluations], [Path(source).name for source in sources]
+    own = {part for path in paths for part in (path, path.split(".")[0])}
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"evaluate: the name {name!r} is there twice; give each data set its own")
+        if name in (*PURPOSES, *own):
+            raise ValueError(f"evaluate: own images are called {name!r}; give the data set another name")
+    runs = [*arms, *(f"{name}-{arm}" for name in names for arm in arms)]  # as tasks and links are named
+    twice = next((run for run in runs if runs.count(run) > 1), None)
+    if twice:
+        raise ValueError(f"evaluate: two runs would be called {twice!r}; give the data set another name")
+    for each in evaluations:
+        for task in each.tasks:
+            if SECTIONS_OF.get(task) in absent:
+                raise ValueError(
+                    f"evaluate {each.name}: {task} is done as [{SECTIONS_OF[task]}] says, and the experiment "
+                    "has no such section"
+                )

@@ -1,0 +1,25 @@
+"""Classification from a few images of each class."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from pipeline.config.section import Positive, PositiveInt, Section
+
+
+class FewShotConfig(Section):
+    """Classification by frozen features, from a few training images of each class, over several draws."""
+
+    shots: tuple[PositiveInt, ...] = (1, 5, 10, 20)  # training images of each class
+    draws: int = Field(default=10, ge=2)  # of these images, the same for every arm and seed
+    methods: tuple[Literal["knn", "logistic"], ...] = ("knn", "logistic")
+    temperature: Positive = 0.07  # of the neighbours' weights; as many neighbours vote as there are shots
+    inverse_strength: Positive = 1.0  # C of logistic regression; so few images leave none to choose it on
+    max_iterations: PositiveInt = 1000  # of logistic regression
+
+    @field_validator("shots", "methods")
+    @classmethod
+    def _distinct(cls, values: tuple) -> tuple:
+        if not values or len(set(values)) != len(values):
+            raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
+        return values

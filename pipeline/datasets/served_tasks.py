@@ -1,0 +1,34 @@
+"""Whether a format has what the tasks of a further data set need."""
+
+from pipeline.config.evaluate import KINDS, EvaluateSection, kind_needed
+from pipeline.datasets.catalog import LABEL_MAPS, OBJECTS, PHOTO_SCENES, detect
+
+
+def check_served(section: EvaluateSection, format_name: str) -> None:
+    """Refuse a task that images in a format cannot serve.
+
+    Args:
+        format_name: as stated, or as found; nothing is refused of "auto", which says nothing yet.
+
+    Raises:
+        ValueError: names the data set, the task, what it needs, and what the format has.
+    """
+    if format_name in ("auto", PHOTO_SCENES):
+        return
+    kind = "label-map" if format_name in LABEL_MAPS else "objects" if format_name in OBJECTS else "class"
+    for task in section.tasks:
+        if task != "features" and kind_needed(task) != kind:
+            raise ValueError(
+                f"evaluate {section.name}: {task} needs {KINDS[kind_needed(task)]}, and the format "
+                f"{format_name} has {KINDS[kind]}"
+            )
+
+
+def check_found(section: EvaluateSection) -> None:
+    """The same of the format that the source is in, by a look at it.
+
+    Raises:
+        FileNotFoundError: there is no such source.
+        ValueError: also where the source is in no known format, or in several.
+    """
+    check_served(section, detect(section.prepared_data()))

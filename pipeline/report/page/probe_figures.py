@@ -1,0 +1,94 @@
+"""Figures of probes over what was chosen, or varied: k, learning rate, images of each class."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.config.evaluate import FEW_SHOT
+from pipeline.report.page import charts
+from pipeline.report.page.figures import Figure
+from pipeline.storage.files import read_json
+from pipeline.storage.runs import Run
+
+_ACCURACY = "top-1 (%)"
+_SHOTS = re.compile(r"(\w+)-(\d+)-shot")
+
+
+def probe_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
+    """Of the experiment's own images, and of each further data set.
+
+    Args:
+        of: runs by stage.
+    """
+    stages: dict[str, Callable] = {"knn": _over_k, "linear": _over_rates, FEW_SHOT: _over_shots}
+    found = []
+    for stage, drawn in stages.items():
+        runs = of.get(stage, [])
+        for name in dict.fromkeys(each.key.data for each in runs):
+            found += drawn([each for each in runs if each.key.data == name], arms, name)
+    return [figure for figure in found if figure is not None]
+
+
+def arm_and_seed(run: Run) -> str:
+    """What a curve is called."""
+    return f"{run.key.arm} seed {run.key.seed}"
+
+
+def _over_k(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
+    values = [
+        _value(each, row["value"], k=int(row["metric"].removeprefix("top1_k")))
+        for each in made
+        if each.key.share is None
+        for row in _rows(each)
+        if row["metric"].startswith("top1_k")
+    ]
+    caption = f"k-NN on the test images{_of(name)}, over k."
+    return [charts.sweep(_named("knn-k", name), caption, values, arms, x="k", log=True)]
+
+
+def _over_rates(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
+    values = []
+    for each in made:
+        path = each.directory / "sweep.json"
+        for rate in read_json(path) if path.is_file() else []:
+            if not rate["diverged"]:
+                values.append(_value(each, rate["test"], **{"base learning rate": rate["base_lr"]}))
+    chosen = "over the learning rates; one is chosen on validation images."
+    caption, figure = f"Linear probe on the test images{_of(name)}, {chosen}", _named("linear-rates", name)
+    return [charts.sweep(figure, caption, values, arms, x="base learning rate", log=True)]
+
+
+def _over_shots(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
+    values: dict[str, list[dict[str, Any]]] = {}
+    for each in made:
+        for row in _rows(each):
+            method, shots = _SHOTS.fullmatch(row["task"]).groups()
+            values.setdefault(method, []).append(_value(each, row["value"], shots=int(shots)))
+    return [
+        charts.sweep(
+            _named(f"few-shot-{method}", name),
+            f"{method} from a few images of each class{_of(name)}: mean over the draws.",
+            of_method,
+            arms,
+            x="shots",
+            log=True,
+        )
+        for method, of_method in values.items()
+    ]
+
+
+def _value(run: Run, fraction: float, **at: float) -> dict[str, Any]:
+    return {"arm": run.key.arm, "run": arm_and_seed(run), **at, _ACCURACY: 100 * fraction}
+
+
+def _of(name: str | None) -> str:
+    return f" of {name}" if name else ""
+
+
+def _named(figure: str, name: str | None) -> str:
+    return f"{figure}-{name}" if name else figure
+
+
+def _rows(each: Run) -> list[dict[str, Any]]:
+    path = each.directory / "rows.json"
+    return read_json(path) if path.is_file() else []

@@ -1,0 +1,38 @@
+"""Learn from a few training images of each class, over several draws, by cached features."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.config.few_shot import FewShotConfig
+from pipeline.config.stages import RuntimeConfig
+from pipeline.graph.stage_runner import serve
+
+
+def run(config: FewShotConfig, output: Path, *, features: Path, runtime: RuntimeConfig) -> None:
+    """Write a row for each method and number of shots, with the outcomes of every draw.
+
+    A number of shots that a class has too few images for gets no row; no_rows.txt says so.
+    """
+    from pipeline.evaluate.few_shot import measure_few_shot, too_few
+    from pipeline.evaluate.probe_data import open_probe
+    from pipeline.report.draws import write_drawn
+    from pipeline.storage.files import write_text
+
+    data = open_probe(features, output)
+    if data is None:
+        return
+    reasons = [reason for shots in config.shots if (reason := too_few(data, shots))]
+    if reasons:
+        print("\n".join(reasons))
+        write_text(output / "no_rows.txt", "\n".join(reasons) + "\n")
+    fits = len(config.methods) * (len(config.shots) - len(reasons)) * config.draws
+    with tqdm(unit="fit", total=fits, dynamic_ncols=True) as bar:
+        measures = measure_few_shot(config, data, runtime, bar.update)
+    write_drawn(output, measures, data.test_images)
+    for measure in measures:
+        print(f"{measure.task}: {100 * measure.correct.mean():.1f} %, {measure.protocol}")
+
+
+if __name__ == "__main__":
+    serve(run, FewShotConfig)
