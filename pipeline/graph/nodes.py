@@ -12,6 +12,7 @@ from pipeline.config.report import ReportConfig
 from pipeline.config.section import Section
 from pipeline.config.stages import FeaturesConfig, PretrainConfig, RuntimeConfig
 from pipeline.config.tables import TablesConfig
+from pipeline.config.views import ViewsConfig
 from pipeline.costs.multiplications import backbone_multiplications, head_multiplications
 from pipeline.evaluate.probes.settings import PROBES
 from pipeline.storage.runs import RunKey
@@ -31,6 +32,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "position": "Segment by position alone, the floor of segmentation",
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
+    "views": "Look at what backbone and auxiliary head see, for the report",
     "duplicates": "Find images that are there twice, above all in training and test",
     "tables": "Collect the rows into result tables",
     "report": "Put tables, curves, pictures and features into one page",
@@ -147,8 +149,9 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     )
     starts = [node.inputs["start"] for node in backbones.values() if "start" in node.inputs]
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
-    report = _report(experiment, tables, prepared, backbones, features, probes | doubles)
-    nodes = [*prepared, *starts, *made, *doubles.values(), tables, report]
+    views = _views(experiment, tables.config, backbones, images)
+    report = _report(experiment, tables, prepared, backbones, features, probes | doubles | views)
+    nodes = [*prepared, *starts, *made, *views.values(), *doubles.values(), tables, report]
     return list(dict.fromkeys(nodes))
 
 
@@ -323,6 +326,23 @@ def _finetunings(
             key, config = replace(start, run=run), section.stage_config(run, seed=start.seed)
             inputs = {"backbone": backbone, "data": data}
             nodes[stage, key] = Node(stage, key, config, inputs, experiment.runtime, work)
+    return nodes
+
+
+def _views(experiment: Experiment, tables: TablesConfig, backbones: Backbones, images: Node) -> Collected:
+    """The node that looks at each backbone that the report shows, of the first seed."""
+    nodes = {}
+    for key, backbone in backbones.items():
+        if key.arm not in tables.shown or key.seed != min(experiment.seeds):
+            continue
+        trained = backbone.config if isinstance(backbone.config, PretrainConfig) else None
+        has_head = trained is not None and trained.auxiliary_head is not None
+        config = ViewsConfig(
+            features=features_config(experiment, key.arm), pretraining=trained if has_head else None
+        )
+        inputs = {"backbone": backbone, "data": images}
+        work = encoder_work(experiment, experiment.features.crop_size)
+        nodes["views", key] = Node("views", key, config, inputs, experiment.runtime, work)
     return nodes
 
 

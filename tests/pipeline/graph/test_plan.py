@@ -17,7 +17,7 @@ from pipeline.storage.artifacts import artifacts_root, locked
 
 STAGES = (
     "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic",
-    "duplicates", "tables", "report",
+    "views", "duplicates", "tables", "report",
 )  # fmt: skip
 
 
