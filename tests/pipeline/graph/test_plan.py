@@ -80,7 +80,7 @@ def test_nothing_is_known_after_prepare_before_it_ran(make):
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
     assert all(step.forecast for step in steps)
     hours = sum(step.seconds for step in steps) / 3600
-    assert plan_lines(steps, 21)[-1] == f"21 of 21 stages would run, about {hours:.1f} h"
+    assert plan_lines(steps, 23)[-1] == f"23 of 23 stages would run, about {hours:.1f} h"
 
 
 def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path):
@@ -90,7 +90,7 @@ def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path
     assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables", "report"}
     *lines, closing = plan_lines(list(steps.values()), len(steps))
     assert lines[0].split()[:2] == ["prepare:images", "-"]
-    assert closing.endswith("and 16 stage(s) without a forecast")
+    assert closing.endswith("and 18 stage(s) without a forecast")
     pretraining = once_prepared(graph, train=4000, val=800, test=1600)
     drawn = {step.label: step for step in plan(make())}["pretrain:hssl-seed0"].seconds
     assert pretraining == pytest.approx(drawn)  # as many as are drawn
