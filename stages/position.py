@@ -33,7 +33,7 @@ def run(config: PositionConfig, output: Path, *, data: Path, runtime: RuntimeCon
     protocol = f"each position's most frequent class in the label maps of {len(train)} training images"
     values, measures = set_scores(class_areas(counts.confusion)), []
     for task, num_bootstrap in config.num_bootstrap.items():
-        replicates = counts.resampled(resample_counts(len(rows), num_bootstrap))
+        replicates, _ = counts.resampled(resample_counts(len(rows), num_bootstrap))
         # Probes of patches have no other metric.
         names = values if task.startswith("segment-") else ["miou"]
         measures += [

@@ -28,3 +28,9 @@ class TablesConfig(TablesSection):
     def compared_with(self) -> dict[str, str]:
         """Arm -> the arm from which its difference is computed."""
         return {arm: self.alone.get(arm, self.baseline) for arm in self.arms}
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The arms that the answer is about, whose pictures, confusions and features the report shows."""
+        named = {*self.subjects, *(self.compared_with[arm] for arm in self.subjects)}
+        return tuple(arm for arm in self.arms if not named or arm in named)

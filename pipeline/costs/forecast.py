@@ -15,6 +15,7 @@ from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.stages import FeaturesConfig, PixelsConfig, PretrainConfig
+from pipeline.config.views import ViewsConfig
 from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
 from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
@@ -120,6 +121,12 @@ def features_seconds(
     """Seconds to compute the features of all images."""
     encoded = machine.forward_seconds(backbone_multiplications(backbone, config.crop_size))
     return START_SECONDS + images.all * (encoded + machine.reading_seconds(config.resize**2))
+
+
+def views_seconds(config: ViewsConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
+    """Seconds to look at a sample of test and training images."""
+    sample = Images(min(images.train, config.num_bank), 0, min(images.test, config.num_shown), 0)
+    return features_seconds(config.features, backbone, sample, machine)
 
 
 def pixels_seconds(config: PixelsConfig, images: Images, machine: Machine) -> float:

@@ -20,6 +20,7 @@ from pipeline.detection.samples import (
 )
 from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
 from pipeline.evaluate.overlays import samples
+from pipeline.report.class_replicates import write_class_replicates
 from pipeline.report.intervals.resamples import resample_counts
 from pipeline.report.labelled_images import without_images
 from pipeline.report.measures import Measure, TestImages, write_measures
@@ -71,8 +72,8 @@ def write_outcome(
 ) -> None:
     """Score the detections in the test images, and write the result files.
 
-    Files: rows.json and replicates.npz, coco_results.json, per_class.csv, precision_recall.csv, overlay.png,
-    and samples.json with the detections in some images.
+    Files: rows.json and replicates.npz, coco_results.json, per_class.csv and its replicates,
+    precision_recall.csv, overlay.png, and samples.json with the detections in some images.
     """
     rows = dataset.indices("test")
     kept = list(detections)
@@ -85,6 +86,7 @@ def write_outcome(
         if masks or kind == "bbox"
     }
     _write_per_class(output / "per_class.csv", dataset, rows, scored)
+    write_class_replicates(output, {f"{name}_ap": score.class_replicates for name, score in scored.items()})
     _write_curves(output / CURVES, scored)
     of_samples = [_kept(dataset, int(rows[i]), kept[i]) for i in samples(np.arange(len(rows)), MOST_SAMPLES)]
     write_samples(output / SAMPLES, of_samples)

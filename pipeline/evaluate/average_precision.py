@@ -9,7 +9,12 @@ from faster_coco_eval import COCO
 from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.evaluate.precision_resampling import ImagePairs, matched, resampled_precision
+from pipeline.evaluate.precision_resampling import (
+    ImagePairs,
+    class_precision,
+    matched,
+    mean_over_classes,
+)
 
 # Names of the evaluator's numbers, in its order. "_": not in the short table.
 METRICS = (
@@ -47,6 +52,7 @@ class AveragePrecision:
     metrics: dict[str, float]  # METRICS
     per_class: np.ndarray  # (K,) float64: AP of each class
     replicates: dict[str, np.ndarray] = field(default_factory=dict)  # ap, ap50, ap75: (R,) float64
+    class_replicates: np.ndarray | None = None  # (R, K) float64: AP of each class, NaN without objects
     # IoU -> mean precision over classes with objects, at the recalls 0, 0.01, ... 1: (101,) float64.
     curves: dict[float, np.ndarray] = field(default_factory=dict)
 
@@ -149,10 +155,14 @@ def evaluate_ap(
     every = evaluator.eval["precision"][:, :, precision > -1, 0, -1]  # (T, 101, classes with objects)
     thresholds = evaluator.params.iouThrs
     curves = {iou: every[np.argmin(np.abs(thresholds - iou))].mean(axis=1) for iou in _CURVES if every.size}
+    replicates, class_replicates = {}, None
+    if counts is not None:
+        replicates, class_replicates = _replicates(evaluator, truth, results, counts)
     return AveragePrecision(
         metrics={name: _or_nan(value) for name, value in zip(METRICS, evaluator.stats, strict=True)},
         per_class=np.where(precision > -1, precision, np.nan)[order],
-        replicates={} if counts is None else _replicates(evaluator, truth, results, counts),
+        replicates=replicates,
+        class_replicates=class_replicates,
         curves=curves,
     )
 
@@ -182,8 +192,10 @@ def _silent(*_: object) -> None:
 
 def _replicates(
     evaluator: COCOeval_faster, truth: dict[str, Any], results: list[dict[str, Any]], counts: np.ndarray
-) -> dict[str, np.ndarray]:
-    """ap, ap50 and ap75 on each resample, (R,) each, from the overlaps that the evaluator has computed."""
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """On each resample, from the overlaps that the evaluator has computed: ap, ap50 and ap75, (R,) each; and
+    the AP of each class, (R, K).
+    """
     thresholds, most = evaluator.params.iouThrs, evaluator.params.maxDets[-1]
     # The evaluator takes images by ascending ids, and of equal scores keeps that order.
     columns = {image["id"]: column for column, image in enumerate(truth["images"])}
@@ -196,12 +208,14 @@ def _replicates(
         ious = np.asarray(evaluator.ious[key], np.float64).reshape(len(ranked), len(crowd))
         pairs[category].append(ImagePairs(columns[image], ranked, crowd, ious))
     classes = [matched(of_class, len(columns), thresholds) for of_class in pairs.values()]
-    precision = resampled_precision(classes, counts, evaluator.params.recThrs)  # (R, T), a mean over classes
-    return {
+    of_classes = class_precision(classes, counts, evaluator.params.recThrs)
+    precision = mean_over_classes(of_classes)
+    replicates = {
         "ap": precision.mean(axis=1),
         "ap50": precision[:, np.argmin(np.abs(thresholds - 0.5))],
         "ap75": precision[:, np.argmin(np.abs(thresholds - 0.75))],
     }
+    return replicates, of_classes.mean(axis=1)
 
 
 def _grouped(entries: list[dict[str, Any]], key: str) -> dict[tuple[int, int], list[float]]:

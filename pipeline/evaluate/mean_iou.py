@@ -47,8 +47,8 @@ class SegmentationCounts:
         self._places.append(np.flatnonzero(areas).astype(np.int32))
         self._values.append(areas[self._places[-1]])
 
-    def resampled(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """The scores of `set_scores` on resamples of the images, (R,) each.
+    def resampled(self, draws: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """On resamples of the images: the scores of `set_scores`, (R,) each, and `class_iou`, (R, K).
 
         Args:
             draws: (R, n) int: how often each image is drawn; see `resamples.resample_counts`.
@@ -57,11 +57,12 @@ class SegmentationCounts:
         values = np.concatenate([np.empty(0), *self._values])  # float64 holds counts below 2^53 exactly
         places = np.concatenate([np.empty(0, np.int32), *self._places])
         images = csr_array((values, places, ends), shape=(len(self), 3 * len(self.confusion)))
-        blocks = [
-            set_scores((draws[start : start + _BLOCK] @ images).reshape(-1, 3, len(self.confusion)))
-            for start in range(0, len(draws), _BLOCK)
-        ]
-        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        scores, ious = [], []
+        for start in range(0, len(draws), _BLOCK):
+            areas = (draws[start : start + _BLOCK] @ images).reshape(-1, 3, len(self.confusion))
+            scores.append(set_scores(areas))
+            ious.append(class_iou(areas))
+        return {name: np.concatenate([of[name] for of in scores]) for name in scores[0]}, np.concatenate(ious)
 
 
 def class_areas(confusion: np.ndarray) -> np.ndarray:

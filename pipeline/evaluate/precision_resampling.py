@@ -91,31 +91,34 @@ def greedy_matches(
     return hit, on_crowd & ~hit
 
 
-def resampled_precision(
-    classes: Sequence[ClassMatches], counts: np.ndarray, recalls: np.ndarray
-) -> np.ndarray:
-    """Average precision on each resample, averaged over classes.
+def class_precision(classes: Sequence[ClassMatches], counts: np.ndarray, recalls: np.ndarray) -> np.ndarray:
+    """Average precision of each class on each resample.
 
     Args:
         counts: (R, n) integers, how often each resample holds each image.
         recalls: ascending recalls over which the precision is averaged.
 
     Returns:
-        (R, T) float64; a class without objects in a resample is left out of the mean. NaN if all are.
+        (R, T, K) float64; NaN of a class without objects in a resample.
     """
-    num_thresholds = len(classes[0].hit)
-    total, num_classes = np.zeros((len(counts), num_thresholds)), np.zeros((len(counts), 1))
-    for matches in classes:
+    found = np.full((len(counts), len(classes[0].hit), len(classes)), np.nan)
+    for index, matches in enumerate(classes):
         block = max(_BLOCK_ELEMENTS // max(len(matches.image), 1), 1)
         for start in range(0, len(counts), block):
-            rows = slice(start, start + block)
+            rows = np.arange(start, min(start + block, len(counts)))
             num_truths = counts[rows] @ matches.num_truths
             present = num_truths > 0
-            num_classes[rows, 0] += present
-            total[rows][present] += _average_precision(
-                matches, counts[rows][present], num_truths[present], recalls
+            found[rows[present], :, index] = _average_precision(
+                matches, counts[rows[present]], num_truths[present], recalls
             )
-    return np.divide(total, num_classes, out=np.full_like(total, np.nan), where=num_classes > 0)
+    return found
+
+
+def mean_over_classes(precision: np.ndarray) -> np.ndarray:
+    """(R, T, K) -> (R, T): classes that a resample lacks are left out of its mean. NaN if it lacks all."""
+    there = ~np.isnan(precision)
+    total, count = np.where(there, precision, 0).sum(axis=2), there.sum(axis=2)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def _average_precision(

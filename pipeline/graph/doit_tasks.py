@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.graph.node import GROUPS, Node
+from pipeline.graph.study_nodes import STUDY_TABLES
 
 
 def stage_tasks(
@@ -33,5 +34,11 @@ def stage_tasks(
                 **({"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}),
                 "actions": [(run, [node.label])],
                 "uptodate": [(is_current, [node.label])],
-                "task_dep": list(dict.fromkeys(upstream.label for upstream in node.upstream.values())),
+                "task_dep": [*dict.fromkeys(upstream.label for upstream in _awaited(node))],
             }
+
+
+def _awaited(node: Node) -> list[Node]:
+    """What has to run before a node. A report shows studies that are done, and never has one run."""
+    skipped = STUDY_TABLES if node.stage == "report" else ()
+    return [each for each in node.upstream.values() if each.stage not in skipped]

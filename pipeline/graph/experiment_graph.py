@@ -12,11 +12,11 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.node import STAGES
+from pipeline.graph.node import STAGES, Node
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.publishing import is_published, publish
 from pipeline.graph.stage_output import StageOutput, prefix
-from pipeline.graph.study_nodes import study_nodes
+from pipeline.graph.study_nodes import STUDY_TABLES, study_nodes, with_studies
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import artifacts_root, listing_memo
 
@@ -83,9 +83,13 @@ class ExperimentGraph:
         self.folder = results / experiment.name
         self.argument, self.experiment, self._root = argument, experiment, root
         self._executor = executor
-        nodes = self.main + study_nodes(experiment, self.main)
+        studies = study_nodes(experiment, self.main)
         code = code or CodeDigests(root, artifacts_root(results) / ".code_digests.json")
-        self.graph = Graph(nodes, results, code=code, listing=self._listing)
+        self.graph = Graph(self.main + studies, results, code=code, listing=self._listing)
+        if done := [node for node in studies if self._is_done(node)]:
+            self.main = with_studies(self.main, done)
+            self.graph = Graph(self.main + studies, results, code=code, listing=self._listing)
+        nodes = self.graph.nodes
         self.by_label = {node.label: node for node in nodes}
         self._current_when_checked: set[str] = set()  # what runs all the same is forced, by `doit run -a`
 
@@ -129,6 +133,16 @@ class ExperimentGraph:
     def record(self) -> None:
         """Write the experiment's record of its existing artifacts, and link them in its folder."""
         self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"))
+
+    def _is_done(self, study: Node) -> bool:
+        """Whether the table of a study is there and current."""
+        made = artifacts_root(self.graph.results) / study.stage
+        if study.stage not in STUDY_TABLES or not made.is_dir():
+            return False
+        try:
+            return self.graph.fault(study) is None
+        except (OSError, ValueError):  # the source cannot be listed now
+            return False
 
     def _listing(self, config: Section) -> str:
         return listing_digest(config, listing_memo(self.graph.results, config.source))

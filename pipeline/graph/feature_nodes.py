@@ -1,8 +1,11 @@
 """The nodes that compute what probes learn from: features of backbones, and pixels."""
 
+from collections.abc import Collection
+
 from pipeline.config.experiment import Experiment
-from pipeline.config.stages import FeaturesConfig
-from pipeline.graph.node import Backbones, Node
+from pipeline.config.stages import FeaturesConfig, PretrainConfig
+from pipeline.config.views import ViewsConfig
+from pipeline.graph.node import Backbones, Collected, Node
 from pipeline.graph.node_work import encoder_work
 from pipeline.storage.runs import RunKey
 
@@ -51,4 +54,23 @@ def pixel_nodes(
     for arm in (arm for arm in experiment.arms if not experiment.arm(arm).network):
         node = Node("pixels", key, config, {"data": images}, experiment.runtime)
         nodes |= {RunKey(data=name, arm=arm, seed=seed): node for seed in experiment.seeds}
+    return nodes
+
+
+def view_nodes(
+    experiment: Experiment, arms: Collection[str], backbones: Backbones, images: Node
+) -> Collected:
+    """The node that looks at the backbone of each of `arms`, of the first seed."""
+    nodes = {}
+    for key, backbone in backbones.items():
+        if key.arm not in arms or key.seed != min(experiment.seeds):
+            continue
+        trained = backbone.config if isinstance(backbone.config, PretrainConfig) else None
+        has_head = trained is not None and trained.auxiliary_head is not None
+        config = ViewsConfig(
+            features=features_config(experiment, key.arm), pretraining=trained if has_head else None
+        )
+        inputs = {"backbone": backbone, "data": images}
+        work = encoder_work(experiment, experiment.features.crop_size)
+        nodes["views", key] = Node("views", key, config, inputs, experiment.runtime, work)
     return nodes

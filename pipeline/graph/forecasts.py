@@ -18,6 +18,7 @@ from pipeline.config.stages import (
     RuntimeConfig,
 )
 from pipeline.config.tables import TablesConfig
+from pipeline.config.views import ViewsConfig
 from pipeline.costs import forecast
 from pipeline.costs.forecast import Images, Machine
 from pipeline.costs.machine import is_compiled, product_rate
@@ -29,7 +30,7 @@ from pipeline.graph.node import Node
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
 
-_BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect")
+_BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect", "views")
 _OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", "logistic", FEW_SHOT)
 
 
@@ -103,6 +104,8 @@ class Forecasts:
                 return forecast.pretrain_seconds(config, images, machine)
             case FeaturesConfig():
                 return forecast.features_seconds(config, backbone, images, machine)
+            case ViewsConfig():
+                return forecast.views_seconds(config, backbone, images, machine)
             case LinearConfig():
                 return forecast.linear_seconds(config, backbone, images, machine)
             case LogisticConfig():

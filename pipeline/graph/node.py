@@ -24,6 +24,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "position": "Segment by position alone, the floor of segmentation",
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
+    "views": "Look at what backbone and auxiliary head see, for the report",
     "duplicates": "Find images that are there twice, above all in training and test",
     "tables": "Collect the rows into result tables",
     "report": "Put tables, curves, pictures and features into one page",

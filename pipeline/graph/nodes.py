@@ -10,7 +10,7 @@ from pipeline.config.tables import TablesConfig
 from pipeline.graph.classification_nodes import classifier_nodes, probe_nodes
 from pipeline.graph.dense_nodes import dense_probe_nodes, dense_task_nodes, position_nodes
 from pipeline.graph.evaluation_nodes import evaluation_nodes
-from pipeline.graph.feature_nodes import feature_nodes, pixel_nodes
+from pipeline.graph.feature_nodes import feature_nodes, pixel_nodes, view_nodes
 from pipeline.graph.image_nodes import duplicates_node, finetune_shares, prepared_node, subset_nodes
 from pipeline.graph.node import Backbones, Collected, Node
 from pipeline.graph.node_work import pretrain_work
@@ -57,8 +57,9 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     )
     starts = [node.inputs["start"] for node in backbones.values() if "start" in node.inputs]
     made = [*subsets.values(), *backbones.values(), *curves.values(), *features.values(), *probes.values()]
-    report = _report(experiment, tables, prepared, backbones, features, probes | doubles)
-    nodes = [*prepared, *starts, *made, *doubles.values(), tables, report]
+    views = view_nodes(experiment, tables.config.shown, backbones, images)
+    report = _report(experiment, tables, prepared, backbones, features, probes | doubles | views)
+    nodes = [*prepared, *starts, *made, *views.values(), *doubles.values(), tables, report]
     return list(dict.fromkeys(nodes))
 
 

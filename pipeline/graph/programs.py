@@ -3,9 +3,9 @@
 import os
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
+from pipeline.graph.compile_notes import CompileNotes
 from pipeline.graph.subprocesses import run_in_group
 
 
@@ -21,5 +21,8 @@ def run_program(name: str, options: Mapping[str, str], *, root: Path, folder: Pa
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
     given = [f"{key}={value}" for key, value in options.items()]
     command = [sys.executable, "-m", f"stages.{name}", *given]
+    shown = CompileNotes(lambda text: os.write(1, text), moving=os.isatty(1))
     # In a group of its own: when doit is ended, so is what it started.
-    return run_in_group(command, cwd=folder, environment=environment, show=partial(os.write, 1))
+    code = run_in_group(command, cwd=folder, environment=environment, show=shown)
+    shown.close()
+    return code

@@ -199,6 +199,7 @@ def environment(
     return {
         "python": platform.python_version(),
         **{package: installed_version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
+        "processor": _processor(),
         "platform": platform.platform(),
         "git_commit": git_commit(),
         "threads": runtime.num_threads,
@@ -209,6 +210,16 @@ def environment(
         # Linux counts in KiB.
         "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
+
+
+def _processor() -> str | None:
+    """Name of the processor; None where the system does not say."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or None
 
 
 def _end_with_parent() -> None:

@@ -24,6 +24,8 @@ from pipeline.graph.nodes import foreign_node, start_inputs
 from pipeline.graph.walk import reachable
 from pipeline.storage.runs import RunKey
 
+STUDY_TABLES = ("ablate", "search", "search-validate")  # the stages that end a study
+
 
 def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
     """Nodes of all studies except those in `known`, each after its inputs."""
@@ -32,6 +34,16 @@ def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
         _ablate(experiment, pool)
     _search_validate(experiment, pool, _search(experiment, pool))
     return pool.added
+
+
+def with_studies(main: list[Node], studies: Iterable[Node]) -> list[Node]:
+    """The nodes of an experiment, with a report that shows some studies too.
+
+    Args:
+        studies: nodes of `STUDY_TABLES` whose artifacts are current: no report waits for a study.
+    """
+    shown = {(node.stage, node.key): node for node in studies}
+    return [replace(node, runs=node.runs | shown) if node.stage == "report" else node for node in main]
 
 
 def needed(nodes: Iterable[Node]) -> set[Node]:
@@ -115,17 +127,13 @@ def _search_validate(experiment: Experiment, pool: _Pool, search: Node) -> None:
     arm, heads = search.config.arm, section.heads(experiment.auxiliary_head)
     epochs, baseline = section.validate_epochs or _epochs(experiment), search.config.baseline
     runs = [_Run(RunKey(arm=baseline, study="search"), experiment.auxiliary_head, epochs)]
-    runs += [
-        _Run(RunKey(arm=arm, study="search", head=name), head, epochs) for name, head in heads.items()
-    ]
+    runs += [_Run(RunKey(arm=arm, study="search", head=name), head, epochs) for name, head in heads.items()]
     compared = _compared(experiment, pool, runs, ("knn",))
     config, inputs = SearchValidateConfig(**dict(search.config)), {"search": search}
     pool.one(Node("search-validate", RunKey(), config, inputs, experiment.runtime, runs=compared))
 
 
-def _compared(
-    experiment: Experiment, pool: _Pool, runs: list[_Run], probes: tuple[str, ...]
-) -> Collected:
+def _compared(experiment: Experiment, pool: _Pool, runs: list[_Run], probes: tuple[str, ...]) -> Collected:
     """What a table reads of every run at every seed: the probes, and the pretraining if it has a head."""
     found: Mapping[str, Collected] = {stage: {} for stage in ("pretrain", *probes)}
     for seed in experiment.seeds:

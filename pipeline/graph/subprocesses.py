@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pipeline.graph.compile_notes import CompileNotes
 from pipeline.runtime.environment import with_threads
 from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
 from pipeline.storage.files import partial_of
@@ -76,10 +77,12 @@ def run_stage(
         environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; each state of a bar is a line in a file
     for attempt in ("first", "second"):
         with _Log(output / LOG, append=attempt == "second") as log:
+            logged = CompileNotes(log.write, moving=True)
+            shown = CompileNotes(show, moving=_in_terminal())
 
-            def pass_on(chunk: bytes, log: "_Log" = log) -> None:
-                log.write(chunk)
-                show(chunk)
+            def pass_on(chunk: bytes, both: tuple[CompileNotes, ...] = (logged, shown)) -> None:
+                for notes in both:
+                    notes(chunk)
 
             code = run_in_group(
                 command,
@@ -90,6 +93,8 @@ def run_stage(
                 margin=margin,
                 passed_on=passed_on,
             )
+            logged.close()
+            shown.close()
         if code:
             ended = (
                 f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"

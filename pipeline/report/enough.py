@@ -34,7 +34,7 @@ def enough(lines: Sequence[Line], config: TablesConfig) -> list[str]:
         return []
     sentences = [f"Is it enough? {_basis(lines, compared)}."]
     if all(line["difference_std"] is None for line in compared):
-        sentences[0] += " How many seeds would show differences of this size cannot be known from one seed."
+        sentences.append(_needs_of_one_seed(config.confidence))
     else:
         sentences.append(_needs(compared))
     return sentences + _floors(lines, compared, config)
@@ -54,6 +54,16 @@ def _basis(lines: Sequence[Line], compared: Sequence[Line]) -> str:
 def _range(numbers: set[int]) -> str:
     low, high = min(numbers), max(numbers)
     return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _needs_of_one_seed(confidence: float) -> str:
+    """How many seeds a difference needs, by how far it scatters over seeds: one seed says nothing of that."""
+    twice, equal, half = (seeds_to_show(ratio, 1.0, confidence=confidence) for ratio in (2.0, 1.0, 0.5))
+    return (
+        "How many seeds would show a difference depends on its standard deviation over seeds, which one seed "
+        f"does not tell: {twice} where the difference is twice that, {equal} where it equals it, {half} "
+        f"where it is half of it (power {100 * POWER:g} %)."
+    )
 
 
 def _needs(compared: Sequence[Line]) -> str:

@@ -16,6 +16,7 @@ from pipeline.evaluate.mean_iou import (
     set_scores,
 )
 from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
+from pipeline.report.class_replicates import write_class_replicates
 from pipeline.report.classification_rows import write_no_outcome
 from pipeline.report.confusion import write_confusion
 from pipeline.report.intervals.resamples import resample_counts
@@ -41,8 +42,8 @@ def write_outcome(
 ) -> None:
     """Score the predictions for the test images one by one, and write the result files.
 
-    Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv, confusion.csv, overlay.png, and
-    samples.npz with the predictions for some images.
+    Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv and its replicates, confusion.csv,
+    overlay.png, and samples.npz with the predictions for some images.
     """
     rows = dataset.indices("test")
     kept, of_samples = set(samples(rows, MOST_SAMPLES).tolist()), []
@@ -58,7 +59,8 @@ def write_outcome(
             overlays.append(Overlay(image, prediction.truth, prediction.class_map))
     write_samples(output / SAMPLES, of_samples)
     images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
-    replicates = counts.resampled(resample_counts(len(rows), config.num_bootstrap))
+    replicates, ious = counts.resampled(resample_counts(len(rows), config.num_bootstrap))
+    write_class_replicates(output, {"iou": ious})
     task = f"segment-{config.head}-{'frozen' if config.frozen else 'finetuned'}"
     values = set_scores(class_areas(counts.confusion))
     write_tables(output, counts.confusion, dataset.class_names)

@@ -37,7 +37,7 @@ def write_study(
     Args:
         lines: at least one line.
         sentences: text below the table.
-        extra: what the JSON file holds beside "lines".
+        extra: what the JSON file holds beside "lines", and "shown": the table for people, for the report.
     """
     headers = [column.header for column in columns]
     cells = [[column.cell(line) for column in columns] for line in lines]
@@ -52,7 +52,8 @@ def write_study(
     write_text(directory / f"{stem}.md", f"{table('github')}\n\n{listed}\n")
     write_text(directory / f"{stem}.tex", f"{table('latex_booktabs')}\n{comments}")
     write_text(directory / f"{stem}.csv", _csv(lines))
-    write_json(directory / f"{stem}.json", {"lines": lines, **extra})
+    shown = {"headers": headers, "rows": cells, "sentences": sentences}
+    write_json(directory / f"{stem}.json", {"lines": lines, **extra, "shown": shown})
 
 
 def text(header: str, key: str) -> Column:

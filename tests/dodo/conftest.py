@@ -15,7 +15,8 @@ def finished(tmp_path_factory) -> tuple[Project, Path]:
     project.folder.mkdir()
     project.write()
     backbones = ["initialize:random-seed0", "pretrain:hssl-seed0", "curves:hssl-seed0"]
-    rest = [f"{stage}:{arm}-seed0" for stage in ("features", *PROBES) for arm in ("random", "hssl")]
+    stages = ("features", *PROBES, "views")
+    rest = [f"{stage}:{arm}-seed0" for stage in stages for arm in ("random", "hssl")]
     # In this order in every run, and without the tables stage, which is the real one.
     assert project.ran() == ["prepare:images", *backbones, *rest, "duplicates:images"]
     copy = project.folder.with_name("copy")

@@ -13,7 +13,7 @@ def test_nothing_to_do_is_quick_and_shows_the_table(project):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = project.doit("run", "all")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert "15/15] report: up to date" in done.stdout
+    assert f"{NUM_STAGES}/{NUM_STAGES}] report: up to date" in done.stdout
     assert "hssl - random, knn top1:" in done.stdout
     # Of the processor: on the clock a busy machine would be slow.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "1 s on an idle machine"

@@ -129,3 +129,18 @@ def test_mistakes_in_studies_are_listed(project):
     said = project.doit("list").stderr
     assert "arm 'random' has no auxiliary head" not in said  # found once the keys are right
     assert "ablate.variants.deep.dept: unknown key; did you mean 'depth'" in said
+
+
+def test_the_report_shows_the_studies_that_are_done_and_runs_none(studied):
+    def shown():
+        stamp = json.loads((studied.artifact("report") / "stamp.json").read_text())
+        return {"ablate/", "search/", "search-validate/"} & stamp["inputs"].keys()
+
+    assert shown() == set()
+    studied.ran("run", "ablate")
+    assert studied.ran("run", "report") == []
+    assert shown() == {"ablate/"}
+    path = studied.folder / "my.toml"
+    path.write_text(path.read_text().replace("depth = 6", "depth = 5"))
+    assert studied.ran("run", "report") == [], "the study is out of date, and no reason to train"
+    assert shown() == set()

@@ -2,6 +2,8 @@
 
 import json
 
+from tests.toy_stages.project import NUM_STAGES
+
 
 def flip(path, place=5):
     content = bytearray(path.read_bytes())
@@ -12,7 +14,7 @@ def flip(path, place=5):
 def test_damage_that_only_verify_sees_reruns_its_stage_only(project):
     done = project.doit("run", "verify")
     assert done.returncode == 0, done.stdout
-    assert "15 artifacts read: none damaged" in done.stdout
+    assert f"{NUM_STAGES} artifacts read: none damaged" in done.stdout
     folder = project.artifact("features-hssl-seed0")
     whole = (folder / "result.txt").read_bytes()
     flip(folder / "result.txt")
@@ -21,7 +23,7 @@ def test_damage_that_only_verify_sees_reruns_its_stage_only(project):
     assert done.returncode != 0
     expected = json.loads((folder / "stamp.json").read_text())["outputs"]["result.txt"]["sha256"]
     assert f"features:hssl-seed0: {folder}/result.txt: expected SHA-256 {expected}, found" in done.stdout
-    assert "15 artifacts read: 1 damaged" in done.stdout
+    assert f"{NUM_STAGES} artifacts read: 1 damaged" in done.stdout
     assert "was found damaged" in project.doit("run", "plan").stdout
     assert project.ran() == ["features:hssl-seed0"]
     assert (folder / "result.txt").read_bytes() == whole

@@ -17,7 +17,7 @@ RUNTIME = RuntimeConfig(threads=1, log_every_steps=1, checkpoint_every_minutes=1
 FILES = {
     "checkpoint.safetensors", "checkpoint-before.safetensors", "checkpoint-metrics.json",
     "coco_results.json", "metrics.jsonl", "model.safetensors", "overlay.png", "per_class.csv",
-    "precision_recall.csv", "replicates.npz", "rows.json", "samples.json",
+    "class_replicates.npz", "precision_recall.csv", "replicates.npz", "rows.json", "samples.json",
 }  # fmt: skip
 SMALL = {
     "width": 16, "num_levels": 4, "anchor_scale": 4, "finest_scale": 16, "inner_anchors_only": False,

@@ -19,7 +19,7 @@ COLOURS = np.array([[220, 60, 60], [60, 200, 60], [60, 60, 220]])
 CLASSES = ("red", "green", "blue", "absent")
 FILES = {
     "checkpoint.safetensors", "checkpoint-metrics.json", "metrics.jsonl", "model.safetensors", "rows.json",
-    "replicates.npz", "per_class.csv", "confusion.csv", "overlay.png", "samples.npz",
+    "replicates.npz", "class_replicates.npz", "per_class.csv", "confusion.csv", "overlay.png", "samples.npz",
 }  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "toy_stages" / "toy.py"
 PROBES = ("knn", "linear", "logistic")
-NUM_STAGES = 2 + 2 * 5 + 3  # data, duplicates; weights, features, probes of two arms; curves, tables, report
+# data, duplicates; weights, features, views, probes of two arms; curves, tables, report
+NUM_STAGES = 2 + 2 * 6 + 3
 
 
 class Project:
@@ -28,7 +29,7 @@ class Project:
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()
-        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "pixels", "probe")
+        of_backbones = ("initialize", "convert", "pretrain", "curves", "features", "views", "pixels", "probe")
         for stage in ("prepare", "duplicates", *of_backbones, "search_train"):
             shutil.copy(TOY, folder / "stages" / f"{stage}.py")
         for program in ("tables", "ablate", "search", "search_validate", "on_node"):

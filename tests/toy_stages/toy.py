@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.config import data, duplicates, stages, studies, weights
+from pipeline.config import data, duplicates, stages, studies, views, weights
 from pipeline.evaluate.probes import settings as probes
 from pipeline.graph.stage_runner import read_job, serve
 from pipeline.storage.files import write_json, write_text
@@ -26,6 +26,7 @@ CONFIGS = {
     "pretrain": stages.PretrainConfig,
     "curves": stages.PretrainConfig,
     "features": stages.FeaturesConfig,
+    "views": views.ViewsConfig,
     "pixels": stages.PixelsConfig,
     "knn": probes.KnnConfig,
     "linear": probes.LinearConfig,

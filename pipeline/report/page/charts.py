@@ -11,7 +11,10 @@ from pipeline.report.tables import Line
 
 _WIDTH = 620
 _AS_IT_IS = {"format": ".5~r"}  # of an axis; the default rounds the only tick of constant values, 0.125 to 0
+_MOST_INTERVALS = 240  # of a figure of classes: with more it would be taller than anybody scrolls
 _LOSSES = "loss"
+_WARNING = "#d1495b"
+_MOST_WARNINGS = 50  # of a curve
 # Beside the losses, in this order; what a method does not log is left out.
 _CURVES = {
     "teacher_entropy": "teacher entropy (nats)",
@@ -100,54 +103,77 @@ def _number(field: str) -> Spec:
     return {"field": field, "type": "quantitative", "format": ".1f"}
 
 
-def training_curves(logs: Mapping[str, list[dict[str, float]]], arms: Sequence[str]) -> Figure | None:
-    """What each pretraining logged, arms overlaid.
+def training_curves(
+    logs: Mapping[str, list[dict[str, float]]],
+    arms: Sequence[str],
+    warnings: Mapping[str, Mapping[int, str]] | None = None,
+) -> Figure | None:
+    """What each pretraining logged, arms overlaid, with the points where it warned.
 
     Args:
         logs: lines of metrics.jsonl by "<arm> seed <s>".
+        warnings: step -> what it warned of, likewise.
     """
+    warnings = warnings or {}
     keys = {key for lines in logs.values() for line in lines for key in line}
     titles = {key: key.replace("_", " ") for key in sorted(keys) if key.startswith(_LOSSES)}
     titles |= {key: title for key, title in _CURVES.items() if key in keys}
     values = [
         {"run": run, "arm": run.partition(" ")[0], "step": line["step"], "value": line[key], "of": title}
+        | ({"warned": text} if (text := warnings.get(run, {}).get(line["step"])) else {})
         for key, title in titles.items()
         for run, lines in logs.items()
-        for line in thinned([line for line in lines if key in line])
+        for line in _shown_lines([line for line in lines if key in line], warnings.get(run, {}))
     ]
     if not values:
         return None
+    x = {"field": "step", "type": "quantitative", "title": "step"}
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"zero": False},
+        "axis": _AS_IT_IS,
+    }
+    tip = [{"field": "run"}, {"field": "step"}, {"field": "value", "type": "quantitative", "format": ".4g"}]
+    courses = {
+        "mark": {"type": "line", "point": len(values) < 300},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "color": _by_arm(arms, values),
+            "detail": {"field": "run"},
+            "tooltip": tip,
+        },
+    }
+    marks = {
+        "mark": {"type": "point", "shape": "triangle-up", "filled": True, "size": 60, "color": _WARNING},
+        "transform": [{"filter": "isValid(datum.warned)"}],
+        "encoding": {"x": x, "y": y, "tooltip": [*tip, {"field": "warned"}]},
+    }
+    has_warned = any("warned" in value for value in values)
     spec = {
         "data": {"values": values},
         "facet": {"field": "of", "type": "nominal", "sort": list(titles.values()), "title": None},
         "columns": 3,
         "resolve": {"scale": {"y": "independent"}},
-        "spec": {
-            "width": 175,
-            "height": 110,
-            "mark": {"type": "line", "point": len(values) < 300},
-            "encoding": {
-                "x": {"field": "step", "type": "quantitative", "title": "step"},
-                "y": {
-                    "field": "value",
-                    "type": "quantitative",
-                    "title": None,
-                    "scale": {"zero": False},
-                    "axis": _AS_IT_IS,
-                },
-                "color": _by_arm(arms, values),
-                "detail": {"field": "run"},
-                "tooltip": [
-                    {"field": "run"},
-                    {"field": "step"},
-                    {"field": "value", "type": "quantitative", "format": ".4g"},
-                ],
-            },
-        },
+        "spec": {"width": 175, "height": 110, "layer": [courses, marks] if has_warned else [courses]},
     }
     last = {run: lines[-1].get("loss") for run, lines in logs.items() if lines}
     told = ", ".join(f"{run} ends at loss {value:.3g}" for run, value in last.items() if value is not None)
-    return Figure("training", "What every pretraining logged.", f"Training curves: {told}", spec)
+    words = "What every pretraining logged."
+    for run, of in warnings.items():
+        texts = dict.fromkeys(text.partition(":")[0] for text in of.values())
+        if of:
+            where = f"step {min(of)}" if len(of) == 1 else f"{len(of)} steps, {min(of)} to {max(of)}"
+            words += f" {run} warned at {where} ({', '.join(texts)}): triangles."
+    return Figure("training", words, f"Training curves: {told}. {words}", spec)
+
+
+def _shown_lines(lines: list[dict[str, float]], warnings: Mapping[int, str]) -> list[dict[str, float]]:
+    """Some lines, evenly, and some of those where it warned."""
+    kept = [*thinned(lines), *thinned([line for line in lines if line["step"] in warnings], _MOST_WARNINGS)]
+    return sorted({line["step"]: line for line in kept}.values(), key=lambda line: line["step"])
 
 
 def thinned(lines: list[dict[str, float]], most: int = 300) -> list[dict[str, float]]:
@@ -239,32 +265,49 @@ def precision_recall(
     return Figure(f"precision-recall-{task}-{kind}", words, f"{words} {told}.", spec)
 
 
-def per_class(task: str, measure: str, values: list[dict[str, Any]], arms: Sequence[str]) -> Figure | None:
-    """A value for each class, arms side by side.
+def per_class(
+    task: str, measure: str, values: list[dict[str, Any]], arms: Sequence[str], confidence: float
+) -> Figure | None:
+    """A value for each class, runs side by side, with their intervals where there is room for them.
 
     Args:
-        values: class, arm, run and the measure in percent under its name.
+        values: class, arm, run; in percent the measure under its name, low and high, which may be None.
     """
     if not values:
         return None
     order = list(dict.fromkeys(value["class"] for value in values))
+    runs = list(dict.fromkeys(value["run"] for value in values))
+    known = [value for value in values if value["low"] is not None]
+    apart = bool(known) and len(order) * len(runs) <= _MOST_INTERVALS
+    x = {"type": "quantitative", "title": f"{measure} (%)"}
+    common = {
+        "y": {"field": "class", "type": "nominal", "sort": order, "title": None, "axis": {"grid": True}},
+        "color": _by_arm(arms, values),
+        "tooltip": [{"field": "class"}, {"field": "run"}, *map(_number, (measure, "low", "high"))],
+    }
+    if apart:
+        common["yOffset"] = {"field": "run", "type": "nominal", "sort": runs}
+    rule = {
+        "mark": {"type": "rule", "strokeWidth": 1.5},
+        "transform": [{"filter": "isValid(datum.low)"}],
+        "encoding": {**common, "x": {"field": "low", **x}, "x2": {"field": "high"}},
+    }
+    points = {
+        "mark": {"type": "point", "filled": True, "size": 30 if apart else 45, "opacity": 0.9},
+        "encoding": {**common, "x": {"field": measure, **x}},
+    }
     spec = {
         "data": {"values": values},
         "width": _WIDTH - 180,
-        "height": {"step": 16},
-        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.9},
-        "encoding": {
-            "y": {"field": "class", "type": "nominal", "sort": order, "title": None, "axis": {"grid": True}},
-            "x": {"field": measure, "type": "quantitative", "title": f"{measure} (%)"},
-            "color": _by_arm(arms, values),
-            "tooltip": [{"field": "class"}, {"field": "run"}, _number(measure)],
-        },
-    }  # fmt: skip
+        "height": {"step": 7 if apart else 16},
+        "layer": [rule, points] if apart else [points],
+    }
     worst = min(values, key=lambda value: value[measure])
     told = f"lowest: {worst['class']} with {worst[measure]:.1f} % ({worst['run']})"
-    return Figure(
-        f"classes-{task}", f"{task}: {measure} of each class.", f"{measure} per class of {task}; {told}", spec
-    )
+    words = f"{task}: {measure} of each class"
+    if apart:
+        words += f", with its {100 * confidence:g} % interval over test images"
+    return Figure(f"classes-{task}", f"{words}.", f"{measure} per class of {task}; {told}", spec)
 
 
 def confusion(task: str, run: str, names: Sequence[str], counts: np.ndarray) -> Figure:
@@ -341,11 +384,13 @@ def class_balance(values: list[dict[str, Any]], unit: str) -> Figure | None:
     return Figure(f"balance-{unit}", f"Class balance: {unit} of each class and split.", told, spec)
 
 
-def feature_map(run: str, values: list[dict[str, Any]]) -> Figure:
-    """Test images by their features in two dimensions; a thumbnail where the pointer is.
+def feature_map(title: str, part: str, values: list[dict[str, Any]]) -> Figure:
+    """Images by their features in two dimensions; in the page, a thumbnail where the pointer is.
 
     Args:
-        values: x, y, class, path and image (a data address).
+        title: whose features, "hssl, base".
+        part: of the data.
+        values: x, y, class, path and image (the name of a thumbnail).
     """
     color = {"field": "class", "type": "nominal", "scale": {"scheme": "tableau20"}, "title": None}
     spec = {
@@ -360,5 +405,50 @@ def feature_map(run: str, values: list[dict[str, Any]]) -> Figure:
             "tooltip": [{"field": "image"}, {"field": "class"}, {"field": "path"}],
         },
     }
-    told = f"{len(values)} test images of {run} in two dimensions, coloured by class"
-    return Figure(f"features-{run}", f"{run}: test images by their features (t-SNE).", told, spec)
+    told = f"{len(values)} {part} images of {title} in two dimensions, coloured by class"
+    return Figure(f"features-{title}", f"{title}: {part} images by their features (t-SNE).", told, spec)
+
+
+def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: float) -> Figure | None:
+    """What each auxiliary head gains over the baseline, over its discrepancy.
+
+    Args:
+        values: head, "1 - CKA"; gain, low and high in percentage points, the last two maybe None.
+    """
+    if not values:
+        return None
+    x = {"field": "1 - CKA", "type": "quantitative", "scale": {"zero": False}}
+    y = {"type": "quantitative", "title": "gain (percentage points)"}
+    tip = [{"field": "head"}, {**x, "format": ".3f"}, *map(_number, ("gain", "low", "high"))]
+    tip[1].pop("scale")
+    mark = {"color": ARM_COLORS[1]}
+    spec = {
+        "data": {"values": values},
+        "width": _WIDTH - 60,
+        "height": 240,
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeDash": [3, 3], "aria": False},
+                "encoding": {"y": {"datum": 0, **y}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5, **mark},
+                "transform": [{"filter": "isValid(datum.low)"}],
+                "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "tooltip": tip},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1, **mark},
+                "encoding": {"x": x, "y": {"field": "gain", **y}, "tooltip": tip},
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 7, "aria": False},
+                "encoding": {"x": x, "y": {"field": "gain", **y}, "text": {"field": "head"}},
+            },
+        ],
+    }  # fmt: skip
+    told = "; ".join(f"{v['head']} {v['gain']:+.1f} at {v['1 - CKA']:.2f}" for v in values[:40])
+    words = (
+        f"{study}: what each head gains over the baseline in {probe}, over the discrepancy of base and head, "
+        f"with the {100 * confidence:g} % interval over test images."
+    )
+    return Figure(f"{study}-{probe}-gains", words, f"{words} {told}", spec)

@@ -9,35 +9,27 @@ from typing import Any
 
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.evaluate.feature_files import FeatureSet, read_features
 from pipeline.report.duplicates import cautions
 from pipeline.report.enough import enough
 from pipeline.report.further_data import further_name, not_measured, read_duplicates
 from pipeline.report.line_words import covered, task_name
 from pipeline.report.page import charts
+from pipeline.report.page.class_scores import class_scores
 from pipeline.report.page.confusions import MOST_CLASSES, Confusion, read_confusion, with_thumbnails
+from pipeline.report.page.costs import StageCost, machines, stage_costs
 from pipeline.report.page.data_views import DataSummary, data_summary
-from pipeline.report.page.feature_views import Neighbours, mapped, neighbours
+from pipeline.report.page.feature_views import FeatureViews, feature_views
 from pipeline.report.page.figures import Figure
+from pipeline.report.page.pictures import Picture, picture_of
 from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
-from pipeline.report.page.thumbnails import picture_address
+from pipeline.report.page.study_views import STUDIES, StudyView, study_view
+from pipeline.report.page.warned import warned
 from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics
-
-_PICTURE_SIDE = 900  # pixels; the files themselves lie in results/<experiment>/pictures
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture file on the page."""
-
-    title: str
-    alt: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -66,13 +58,14 @@ class Contents:
     probes: list[Figure]
     classes: list[Figure]
     confusions: list[Confusion]
-    thumbnails: dict[str, dict[str, Any]]  # of the images behind the confusions
+    thumbnails: dict[str, dict[str, Any]]  # of the images behind confusions and on maps
     compared: list[ComparedTask]  # arms beside each other on the same test images
     pictures: dict[str, list[Picture]]
-    maps: list[Figure]
-    neighbours: dict[str, list[Neighbours]]
+    features: list[FeatureViews]  # of each arm that is compared
+    studies: list[StudyView]  # of the auxiliary head, as far as they are done
     data: list[DataSummary]
-    seconds: list[tuple[str, int, float]]  # stage, runs, seconds together
+    costs: list[StageCost]
+    machines: list[str]  # that stages ran on
     made_with: list[str]
     settings: str  # the resolved experiment, as JSON text
     arms: list[str]
@@ -89,7 +82,9 @@ class Contents:
         balances = [data.balance for data in self.data]
         drawn = [confusion.figure for confusion in self.confusions]
         single = [self.differences, self.training]
-        every = [*single, *self.probes, *self.classes, *drawn, *self.maps, *balances]
+        studied = [figure for study in self.studies for figure in study.figures]
+        maps = [side.map for views in self.features for side in views.sides]
+        every = [*single, *self.probes, *self.classes, *drawn, *maps, *studied, *balances]
         return [figure for figure in every if figure is not None]
 
 
@@ -104,24 +99,24 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
     prepared = {run.key.data: run.directory for run in runs if run.stage == "prepare"}
     doubles = {run.key.data: run.directory for run in runs if run.stage == "duplicates"}
     names = {run.key.data: further_name(run) for run in runs if run.stage == "prepare"}
-    made = [run for run in runs if run.stage not in ("prepare", "duplicates")]
+    made = [run for run in runs if run.stage not in ("prepare", "duplicates", *STUDIES)]
     arms = [arm for arm in config.arms if any(run.key.arm == arm for run in made)]
     of: dict[str, list[Run]] = defaultdict(list)
     for run in sorted(made, key=lambda run: (run_title(run), arms.index(run.key.arm), run.key.seed)):
         of[run.stage].append(run)
-    dataset = PreparedDataset.open(prepared["images"])
     purposes: dict[Path, str] = {}
     for purpose, directory in prepared.items():
         purposes.setdefault(directory, purpose)
     twice = [read_duplicates(run) for run in runs if run.stage == "duplicates"]
     doubts = dict.fromkeys(line for found in twice for line in cautions(found))
     doubts |= dict.fromkeys(line for run in made for line in not_measured(run))
-    own = [run for run in of["features"] if run.key.data is None]
-    features = {run: read_features(run.directory) for run in _compared(own, config)}
     confusions, thumbnails = with_thumbnails(
         _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
         {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
     )
+    logs = {arm_and_seed(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}
+    views = {run.key.arm: run.directory for run in _compared(of["views"], config)}
+    features, of_maps = feature_views(views, PreparedDataset.open(prepared["images"]), "images")
     return Contents(
         experiment=config.experiment,
         confidence=config.confidence,
@@ -132,21 +127,26 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         overview=_overview(headlines(lines), arms, config),
         differences=charts.forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=charts.training_curves(
-            {arm_and_seed(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}, arms
+            logs,
+            arms,
+            {arm_and_seed(run): warned(logs[arm_and_seed(run)], _settings(run)) for run in of["pretrain"]},
         ),
         probes=[*probe_figures(of, arms), *_present(_precision_recall(of["detect"], arms))],
-        classes=_class_figures(of, arms),
+        classes=_class_figures(of, arms, config),
         confusions=confusions,
-        thumbnails=thumbnails,
+        thumbnails=of_maps | thumbnails,
         compared=_beside(_compared(of["segment"] + of["detect"], config), prepared),
         pictures=_pictures([run for group in of.values() for run in group]),
-        maps=_maps(features, dataset),
-        neighbours=_neighbours(features, dataset),
+        features=features,
+        studies=[
+            study_view(run.stage, run.directory, config.confidence) for run in runs if run.stage in STUDIES
+        ],
         data=[
             data_summary(directory, doubles.get(purpose), names[purpose])
             for directory, purpose in purposes.items()
         ],
-        seconds=_seconds(runs),
+        costs=stage_costs(runs),
+        machines=machines(runs),
         made_with=sorted(set().union(*(libraries_of(run.directory) for run in made))),
         settings=settings,
         arms=arms,
@@ -176,9 +176,8 @@ def _without_floors(lines: list[Line], config: TablesConfig) -> list[Line]:
 
 def _compared(made: list[Run], config: TablesConfig) -> list[Run]:
     """Of the first seed, those of the arms that the answer is about."""
-    wanted = {*config.subjects, *(config.compared_with[arm] for arm in config.subjects)} or {*config.arms}
     first = min((each.key.seed for each in made), default=0)
-    return [each for each in made if each.key.arm in wanted and each.key.seed == first]
+    return [each for each in made if each.key.arm in config.shown and each.key.seed == first]
 
 
 def _present(figures: list[Figure | None]) -> list[Figure]:
@@ -196,18 +195,19 @@ def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
     return [charts.precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
 
 
-def _class_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
+def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesConfig) -> list[Figure]:
     """Per class, of k-NN, fine-tuning, segmentation and detection; runs of one task in one figure."""
     measures = {"knn": "accuracy", "finetune": "accuracy", "segment": "iou", "detect": "box_ap"}
     figures = []
     for stage, measure in measures.items():
         by_run = defaultdict(list)
         for each in of[stage]:
-            for line in _csv(each.directory / "per_class.csv")[:MOST_CLASSES]:
-                if line.get(measure):
-                    value = {"class": line["class"], "arm": each.key.arm, "run": arm_and_seed(each)}
-                    by_run[run_title(each)].append(value | {measure: 100 * float(line[measure])})
-        figures += [charts.per_class(run, measure, values, arms) for run, values in by_run.items()]
+            of_run = {"arm": each.key.arm, "run": arm_and_seed(each)}
+            scores = class_scores(each.directory, measure, MOST_CLASSES, config)
+            by_run[run_title(each)] += [score | of_run for score in scores]
+        figures += [
+            charts.per_class(run, measure, values, arms, config.confidence) for run, values in by_run.items()
+        ]
     return _present(figures)
 
 
@@ -243,35 +243,13 @@ def _pictures(made: list[Run]) -> dict[str, list[Picture]]:
             for path in sorted(each.directory.glob("*.png")):
                 kind = f"{run_title(each)}: {path.stem}"
                 alt = f"{path.stem} of {run_title(each)} from the backbone of {each.key.arm}"
-                found[kind].append(Picture(each.key.arm, alt, picture_address(path, _PICTURE_SIDE)))
+                found[kind].append(picture_of(path, each.key.arm, alt))
     return dict(found)
 
 
-def _maps(features: dict[Run, FeatureSet], dataset: PreparedDataset) -> list[Figure]:
-    figures = []
-    for each, stored in features.items():
-        if stored.test is not None:
-            values = mapped(stored.test.last_cls, stored.test.index, stored.test.labels, dataset)
-            figures += [charts.feature_map(each.key.arm, values)] if values else []
-    return figures
-
-
-def _neighbours(features: dict[Run, FeatureSet], dataset: PreparedDataset) -> dict[str, list[Neighbours]]:
-    return {
-        each.key.arm: neighbours(
-            *((part.last_cls, part.index, part.labels) for part in (stored.train, stored.test)), dataset
-        )
-        for each, stored in features.items()
-        if stored.train is not None and stored.test is not None
-    }
-
-
-def _seconds(runs: list[Run]) -> list[tuple[str, int, float]]:
-    """Of every stage: how many runs, and their seconds together."""
-    totals: dict[str, list[float]] = defaultdict(list)
-    for run in {run.directory: run for run in runs}.values():  # seeds may share what no seed changes
-        totals[run.stage].append((read_stamp(run.directory) or {}).get("seconds", 0.0))
-    return [(stage, len(seconds), sum(seconds)) for stage, seconds in totals.items()]
+def _settings(each: Run) -> dict[str, Any]:
+    """The configuration that a run was made with."""
+    return (read_stamp(each.directory) or {}).get("config", {})
 
 
 def _csv(path: Path) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.datasets.decode import UndecodableImage, decode
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.source import max_file_bytes
+from pipeline.evaluate.overlays import samples
 from pipeline.report.duplicates import DUPLICATES
 from pipeline.report.page import charts
 from pipeline.report.page.figures import Figure
@@ -20,6 +21,7 @@ from pipeline.storage.files import read_json
 _MOST_CLASSES = 60  # of a figure: more rows than anybody reads
 _MOST_QUARANTINED = 50
 _SIDE = 72  # pixels of a thumbnail
+_MOST_SIZES = 2000  # images whose sizes are looked at
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class DataSummary:
     name: str
     source: str
     counts: dict[str, int]  # images by split
+    sizes: str  # of the images, in words
     num_classes: int
     num_quarantined: int
     quarantine: list[LeftOut]  # the first of them
@@ -78,12 +81,23 @@ def data_summary(prepared: Path, duplicates: Path | None, name: str | None = Non
         name=title,
         source=str(summary["source"]),
         counts=summary["counts"],
+        sizes=_sizes(dataset),
         num_classes=len(dataset.class_names),
         num_quarantined=summary["num_quarantined"],
         quarantine=_quarantine(prepared / "quarantine.csv", summary),
         balance=charts.class_balance(values, f"{unit} of {title}") if few else None,
         **({} if duplicates is None else _twice(dataset, read_json(duplicates / DUPLICATES))),
     )
+
+
+def _sizes(dataset: PreparedDataset) -> str:
+    """Width x height in pixels of the smallest, the median and the largest image by area."""
+    sizes = [dataset.size(row) for row in samples(np.arange(len(dataset)), _MOST_SIZES).tolist()]
+    order = sorted(sizes, key=lambda size: size[0] * size[1])
+    if not order:
+        return "none"
+    small, median, large = (f"{order[place][0]} x {order[place][1]}" for place in (0, len(order) // 2, -1))
+    return small if len({*sizes}) == 1 else f"{small} to {large}, median {median}"
 
 
 def _twice(dataset: PreparedDataset, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,92 +1,154 @@
-"""What features see: a map of the test images, and the nearest neighbours of a few."""
+"""What features see: attention and colours, a map of the test images, the nearest neighbours of a few.
 
+Shapes: n images, D channels.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.neighbours import nearest
+from pipeline.report.page import charts
+from pipeline.report.page.figures import Figure
+from pipeline.report.page.pictures import Picture, picture_of
 from pipeline.report.page.thumbnails import data_address
+from pipeline.views.files import ATTENTION, COLOURS, Views, read_views
 
-NUM_MAPPED = 400  # images of a map: more hide one another, and make the page heavy
 NUM_QUERIES, NUM_NEIGHBOURS = 6, 6
+_LEAST_MAPPED = 8  # images: of fewer, t-SNE makes nothing
 _SIDE = 48  # pixels of a thumbnail
 _SEED = 0
+_CAPTIONS = {
+    ATTENTION: "what the CLS token of the last block attends to, by head; white: the most in this image",
+    COLOURS: "the first three principal components of the patch tokens as red, green and blue",
+}
+
+Shown = dict[str, Any]  # image (its address), class, path
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A test image and the training images nearest to it."""
+    """An image and the training images nearest to it."""
 
-    query: dict[str, Any]  # image, class, path
-    nearest: list[dict[str, Any]]  # likewise, with the cosine, nearest first
-
-
-def chosen_rows(num_images: int, most: int) -> np.ndarray:
-    """Positions 0..num_images - 1, or as many of them as are wanted, evenly."""
-    return np.unique(np.linspace(0, num_images - 1, min(most, num_images)).round().astype(int))
+    query: Shown
+    nearest: list[Shown]  # with the cosine, nearest first
 
 
-def mapped(
-    features: np.ndarray, index: np.ndarray, labels: np.ndarray, dataset: PreparedDataset
-) -> list[dict[str, Any]]:
-    """Points of a feature map by t-SNE.
+@dataclass(frozen=True)
+class Side:
+    """The vectors of one side of a network, base or auxiliary head."""
+
+    title: str  # "hssl, auxiliary head"
+    map: Figure | None
+    neighbours: list[Neighbours]  # none where no training images lie apart
+
+
+@dataclass(frozen=True)
+class FeatureViews:
+    """What one arm's network sees."""
+
+    arm: str
+    part: str  # of the data that the images are from
+    num_bank: int  # training images among which neighbours are looked for
+    pictures: list[Picture]
+    sides: list[Side]
+
+
+def feature_views(
+    runs: Mapping[str, Path], dataset: PreparedDataset, purpose: str
+) -> tuple[list[FeatureViews], dict[str, Shown]]:
+    """What the networks of some arms see of a sample of images, however many the data set has.
 
     Args:
-        features: (n, D) of the test images.
-        index: (n,) rows of the data set.
-        labels: (n,), below 0 where there is none.
+        runs: arm -> artifact of `views`.
+        purpose: what the data set is for, of which the thumbnails' names are made.
+
+    Returns:
+        For each arm; and the images that are on the maps, by name, each once for all arms.
+
+    Raises:
+        ValueError: an artifact is not whole.
     """
-    chosen = chosen_rows(len(features), NUM_MAPPED)
-    if len(chosen) < 8:  # of fewer, t-SNE makes nothing
-        return []
-    units = _units(features[chosen])
+
+    @cache
+    def shown(row: int) -> Shown:
+        label = int(dataset.labels[row])
+        return {
+            "image": data_address(dataset.image(row, at_least=_SIDE), _SIDE),
+            "class": dataset.class_names[label] if 0 <= label < len(dataset.class_names) else "no label",
+            "path": dataset.path(row),
+        }
+
+    found, thumbnails = [], {}
+    for arm, folder in runs.items():
+        views = read_views(folder)
+        images = {f"{purpose}-{row}": shown(row) for row in views.rows.tolist()}
+        sides = []
+        for side, vectors in views.vectors.items():
+            title = f"{arm}, {side}"
+            if len(images) >= _LEAST_MAPPED:
+                thumbnails |= images
+                figure = _map(title, views.part, vectors, images)
+            else:
+                figure = None
+            near = nearest_rows(views, side)
+            sides.append(Side(title, figure, [_neighbours(shown, *each) for each in near]))
+        pictures = [
+            picture_of(folder / name, f"{arm}: {caption}")
+            for name, caption in _CAPTIONS.items()
+            if (folder / name).is_file()
+        ]
+        found.append(FeatureViews(arm, views.part, len(views.bank_rows), pictures, sides))
+    return found, thumbnails
+
+
+def mapped(vectors: np.ndarray) -> np.ndarray:
+    """Places (n, 2) of vectors (n, D) in a map by t-SNE, n >= 8."""
+    units = _units(vectors)
     reduced = PCA(min(50, *units.shape), random_state=_SEED).fit_transform(units)
-    perplexity = min(30.0, (len(chosen) - 1) / 3)
-    places = TSNE(perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(reduced)
+    perplexity = min(30.0, (len(units) - 1) / 3)
+    # For so few points, threads wait for each other longer than they compute; the map is the same.
+    with threadpool_limits(1):
+        return TSNE(perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(reduced)
+
+
+def nearest_rows(views: Views, side: str) -> list[tuple[int, list[tuple[int, float]]]]:
+    """Of a few images, the same for every arm and side: the nearest training images, with their cosine.
+
+    Returns:
+        (row, [(row, cosine), ...]) of the data set, nearest first; empty where there are no training images.
+    """
+    vectors, bank = views.vectors[side], views.bank[side]
+    if not len(bank):
+        return []
+    queries = np.unique(np.linspace(0, len(vectors) - 1, min(NUM_QUERIES, len(vectors))).round().astype(int))
+    cosines, places = nearest(vectors[queries], bank, min(NUM_NEIGHBOURS, len(bank)))
+    rows, others = views.rows[queries].tolist(), views.bank_rows[places].tolist()
     return [
-        {"x": round(float(x), 2), "y": round(float(y), 2), **_shown(dataset, int(index[i]), int(labels[i]))}
-        for (x, y), i in zip(places, chosen, strict=True)
+        (row, [*zip(of_row, similar, strict=True)])
+        for row, of_row, similar in zip(rows, others, cosines.tolist(), strict=True)
     ]
 
 
-def neighbours(
-    train: tuple[np.ndarray, np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray, np.ndarray],
-    dataset: PreparedDataset,
-) -> list[Neighbours]:
-    """Nearest training images by cosine, of a few test images that are the same for every arm.
-
-    Args:
-        train, test: features (n, D), rows of the data set (n,), labels (n,).
-    """
-    features, index, labels = test
-    queries = chosen_rows(len(features), NUM_QUERIES)
-    cosines, rows = nearest(features[queries], train[0], min(NUM_NEIGHBOURS, len(train[0])))
-    found = []
-    for query, of_query, similar in zip(queries, rows, cosines, strict=True):
-        found.append(
-            Neighbours(
-                _shown(dataset, int(index[query]), int(labels[query])),
-                [
-                    _shown(dataset, int(train[1][i]), int(train[2][i])) | {"cosine": float(cosine)}
-                    for i, cosine in zip(of_query, similar, strict=True)
-                ],
-            )
-        )
-    return found
+def _neighbours(shown: Any, row: int, near: list[tuple[int, float]]) -> Neighbours:
+    return Neighbours(shown(row), [shown(other) | {"cosine": cosine} for other, cosine in near])
 
 
-def _shown(dataset: PreparedDataset, row: int, label: int) -> dict[str, Any]:
-    name = dataset.class_names[label] if 0 <= label < len(dataset.class_names) else "no label"
-    return {
-        "image": data_address(dataset.image(row, at_least=_SIDE), _SIDE),
-        "class": name,
-        "path": dataset.path(row),
-    }
+def _map(title: str, part: str, vectors: np.ndarray, images: Mapping[str, Shown]) -> Figure:
+    places = mapped(vectors).tolist()
+    values = [
+        {"x": round(x, 2), "y": round(y, 2), "image": name, "class": each["class"], "path": each["path"]}
+        for (x, y), (name, each) in zip(places, images.items(), strict=True)
+    ]
+    return charts.feature_map(title, part, values)
 
 
 def _units(features: np.ndarray) -> np.ndarray:

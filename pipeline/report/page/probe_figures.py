@@ -20,9 +20,14 @@ def probe_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
     Args:
         of: runs by stage.
     """
-    stages: dict[str, Callable] = {"knn": _over_k, "linear": _over_rates, FEW_SHOT: _over_shots}
+    figures: list[tuple[str, Callable]] = [
+        ("knn", _over_k),
+        ("linear", _over_rates),
+        (FEW_SHOT, _over_shots),
+        *((stage, _over_shares) for stage in ("knn", "logistic", "finetune")),
+    ]
     found = []
-    for stage, drawn in stages.items():
+    for stage, drawn in figures:
         runs = of.get(stage, [])
         for name in dict.fromkeys(each.key.data for each in runs):
             found += drawn([each for each in runs if each.key.data == name], arms, name)
@@ -75,6 +80,23 @@ def _over_shots(made: list[Run], arms: list[str], name: str | None) -> list[Figu
         )
         for method, of_method in values.items()
     ]
+
+
+def _over_shares(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
+    """Of one stage, where it learnt from several shares of the labels."""
+    shares = "training labels (%)"
+    values = [
+        _value(each, row["value"], **{shares: 100 * (each.key.share or 1.0)})
+        for each in made
+        for row in _rows(each)
+        if row["metric"] == "top1"
+    ]
+    if len({value[shares] for value in values}) < 2:
+        return []
+    stage = made[0].stage
+    caption = f"{stage} on the test images{_of(name)}, over the share of the training labels."
+    figure = _named(f"label-shares-{stage}", name)
+    return [charts.sweep(figure, caption, values, arms, x=shares, log=True)]
 
 
 def _value(run: Run, fraction: float, **at: float) -> dict[str, Any]:

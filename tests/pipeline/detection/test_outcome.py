@@ -13,6 +13,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.detection.outcome import why_no_masks, why_not, write_outcome
 from pipeline.evaluate.average_precision import METRICS, Detections
+from pipeline.report.class_replicates import read_class_replicates
 from pipeline.storage.files import read_json
 
 CONFIG = DetectConfig(
@@ -72,10 +73,13 @@ def test_files_of_a_perfect_detector(dataset, tmp_path):
     with open(tmp_path / "per_class.csv", newline="") as stream:
         table = list(csv.DictReader(stream))
     assert [line["class"] for line in table] == dataset.class_names
+    of_boxes = read_class_replicates(tmp_path, "box_ap")
+    assert of_boxes.shape == (20, len(table))
     for line in table:
         assert (line["box_ap"], line["mask_ap"]) == (
             ("1.000000",) * 2 if int(line["num_objects"]) else ("",) * 2
         )
+    assert {*of_boxes[~np.isnan(of_boxes)].tolist()} == {1.0}
 
 
 def test_boxes_only(dataset, tmp_path):

@@ -76,10 +76,13 @@ def test_one_matrix_over_the_set_equals_sklearn(rng):
 def test_resamples_equal_sets_that_were_drawn_image_by_image(rng):
     pairs = random_pairs(rng, 6, 7)
     draws = resample_counts(6, 150)
-    found = counted(pairs, 7).resampled(draws)
+    found, ious = counted(pairs, 7).resampled(draws)
+    assert ious.shape == (150, 7)
     for place in (0, 63, 64, 149):
         drawn = [pair for pair, times in zip(pairs, draws[place], strict=True) for _ in range(times)]
-        expected = set_scores(class_areas(counted(drawn, 7).confusion))
+        areas = class_areas(counted(drawn, 7).confusion)
+        np.testing.assert_allclose(ious[place], class_iou(areas))
+        expected = set_scores(areas)
         for name, value in expected.items():
             assert found[name].shape == (150,)
             assert found[name][place] == pytest.approx(value, nan_ok=True)
@@ -88,7 +91,7 @@ def test_resamples_equal_sets_that_were_drawn_image_by_image(rng):
 def test_without_a_labelled_pixel_nothing_is_defined():
     counts = counted([([[IGNORED, IGNORED]], [[0, 1]])], 2)
     assert all(np.isnan(value) for value in set_scores(class_areas(counts.confusion)).values())
-    assert all(np.isnan(values).all() for values in counts.resampled(np.ones((3, 1), int)).values())
+    assert all(np.isnan(values).all() for values in counts.resampled(np.ones((3, 1), int))[0].values())
 
 
 def test_memory_of_many_classes_and_images_stays_small(rng):
@@ -99,7 +102,7 @@ def test_memory_of_many_classes_and_images_stays_small(rng):
         counts.add(labels.reshape(2, 4), np.roll(labels, 1).reshape(2, 4))
     kept = sum(part.nbytes for part in counts._places + counts._values)
     assert kept < 2000 * 500  # bytes
-    found = counts.resampled(resample_counts(2000, 1000))
+    found, _ = counts.resampled(resample_counts(2000, 1000))
     assert np.std(found["miou"]) > 0
 
 

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluate.precision_resampling import ImagePairs, greedy_matches, matched, resampled_precision
+from pipeline.evaluate.precision_resampling import (
+    ImagePairs,
+    class_precision,
+    greedy_matches,
+    matched,
+    mean_over_classes,
+)
 
 THRESHOLDS = np.array([0.5, 0.75])
 RECALLS = np.linspace(0, 1, 101)
@@ -63,7 +69,7 @@ def test_weights_equal_writing_everything_out(rng, num_images):
             )
         )
     counts = rng.multinomial(num_images, np.full(num_images, 1 / num_images), size=20)
-    found = resampled_precision([matched(pairs, num_images, THRESHOLDS)], counts, RECALLS)
+    found = class_precision([matched(pairs, num_images, THRESHOLDS)], counts, RECALLS)[:, :, 0]
     for row, values in zip(counts, found, strict=True):
         for index, threshold in enumerate(THRESHOLDS):
             written, truths = [], 0
@@ -82,7 +88,9 @@ def test_classes_that_a_resample_lacks_stay_out_of_its_mean():
     missed = ImagePairs(1, np.zeros(0), np.zeros(1, bool), np.zeros((0, 1)))
     classes = [matched([perfect], 2, THRESHOLDS), matched([missed], 2, THRESHOLDS)]
     counts = np.array([[1, 1], [2, 0], [0, 2], [0, 0]])
-    found = resampled_precision(classes, counts, RECALLS)[:, 0].tolist()
+    of_classes = class_precision(classes, counts, RECALLS)
+    np.testing.assert_allclose(of_classes[:, 0], [[1, 0], [1, np.nan], [np.nan, 0], [np.nan, np.nan]])
+    found = mean_over_classes(of_classes)[:, 0].tolist()
     assert found == pytest.approx([0.5, 1, 0, np.nan], nan_ok=True)
 
 
@@ -92,6 +100,6 @@ def test_memory_comes_in_blocks(rng, monkeypatch):
     pairs = [ImagePairs(i, -np.sort(-rng.random(5)), np.zeros(3, bool), rng.random((5, 3))) for i in range(9)]
     counts = rng.multinomial(9, np.full(9, 1 / 9), size=50)
     classes = [matched(pairs, 9, THRESHOLDS)]
-    whole = resampled_precision(classes, counts, RECALLS)
+    whole = class_precision(classes, counts, RECALLS)
     monkeypatch.setattr(precision_resampling, "_BLOCK_ELEMENTS", 100)
-    assert np.array_equal(resampled_precision(classes, counts, RECALLS), whole)
+    assert np.array_equal(class_precision(classes, counts, RECALLS), whole)

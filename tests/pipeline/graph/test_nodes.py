@@ -26,7 +26,7 @@ def inputs_of(node) -> dict[str, str]:
 def test_nothing_is_fine_tuned_and_no_labels_are_left_out_by_default():
     assert {node.stage for node in nodes_of().values()} == {
         "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic",
-        "duplicates", "tables", "report",
+        "views", "duplicates", "tables", "report",
     }  # fmt: skip
 
 
@@ -192,3 +192,15 @@ def test_every_pretraining_may_start_from_weights_of_others():
         assert inputs_of(pretraining) == {"data": "prepare:images", "start": "convert:start"}
         assert pretraining.config.start is None
     assert inputs_of(nodes["initialize:random-seed0"]) == {"data": "prepare:images"}
+
+
+def test_the_arms_of_the_answer_are_looked_at_with_their_heads_at_the_first_seed():
+    nodes = nodes_of(arms=["random", "ibot", "hssl"], baseline="ibot", seeds=[3, 1])
+    assert {label for label in nodes if label.startswith("views")} == {"views:ibot-seed1", "views:hssl-seed1"}
+    head = nodes["views:hssl-seed1"]
+    assert inputs_of(head) == {"backbone": "pretrain:hssl-seed1", "data": "prepare:images"}
+    assert head.config.pretraining == nodes["pretrain:hssl-seed1"].config
+    assert nodes["views:ibot-seed1"].config.pretraining is None
+    assert inputs_of(nodes["report"])["views/hssl-seed1"] == "views:hssl-seed1"
+    floors = nodes_of(arms=["random", "pixels"])
+    assert [label for label in floors if label.startswith("views")] == ["views:random-seed0"]

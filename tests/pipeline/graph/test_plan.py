@@ -18,7 +18,7 @@ from pipeline.storage.artifacts import artifacts_root, locked
 
 STAGES = (
     "prepare", "initialize", "pretrain", "curves", "features", "knn", "linear", "logistic",
-    "duplicates", "tables", "report",
+    "views", "duplicates", "tables", "report",
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_nothing_is_known_after_prepare_before_it_ran(make):
     assert {step.reasons for step in steps[1:]} == {("waits for prepare",)}
     assert all(step.forecast for step in steps)
     hours = sum(step.seconds for step in steps) / 3600
-    assert plan_lines(steps, 21)[-1] == f"21 of 21 stages would run, about {hours:.1f} h"
+    assert plan_lines(steps, 23)[-1] == f"23 of 23 stages would run, about {hours:.1f} h"
 
 
 def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path):
@@ -91,7 +91,7 @@ def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path
     assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables", "report"}
     *lines, closing = plan_lines(list(steps.values()), len(steps))
     assert lines[0].split()[:2] == ["prepare:images", "-"]
-    assert closing.endswith("and 16 stage(s) without a forecast")
+    assert closing.endswith("and 18 stage(s) without a forecast")
     pretraining = once_prepared(graph, train=4000, val=800, test=1600)
     drawn = {step.label: step for step in plan(make())}["pretrain:hssl-seed0"].seconds
     assert pretraining == pytest.approx(drawn)  # as many as are drawn

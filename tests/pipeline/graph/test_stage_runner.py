@@ -59,6 +59,7 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     assert stamp["environment"]["threads"] == 2
     assert (stamp["environment"]["device"], stamp["environment"]["card"]) == ("cpu", None)
     assert stamp["environment"]["peak_memory_bytes"] > 2**20
+    assert stamp["environment"]["processor"]
 
 
 def test_a_table_gets_arm_and_seed_beside_each_artifact(tmp_path):

@@ -1,4 +1,7 @@
 "use strict";
+const held = document.getElementById("thumbnails");
+const thumbnails = held ? JSON.parse(held.textContent) : {};
+
 // Drawings are there before any script runs; those that come into view become interactive.
 const waiting = new IntersectionObserver((entries) => {
   for (const entry of entries) {
@@ -12,7 +15,7 @@ const waiting = new IntersectionObserver((entries) => {
     }
     const script = [...document.querySelectorAll("script[data-for]")].find((each) => each.dataset.for === name);
     const stage = document.createElement("div");
-    window.vegaEmbed(stage, JSON.parse(script.textContent), { actions: false, renderer: "svg" })
+    window.vegaEmbed(stage, withImages(JSON.parse(script.textContent)), { actions: false, renderer: "svg" })
       .then(() => entry.target.replaceChildren(stage));
   }
 }, { rootMargin: "200px" });
@@ -39,12 +42,19 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
+// A point names its thumbnail, which many figures share.
+function withImages(spec) {
+  for (const value of (spec.data && spec.data.values) || []) {
+    if (value.image) value.image = thumbnails[value.image].image;
+  }
+  return spec;
+}
+
 const images = (count) => count + (count === 1 ? " image" : " images");
 
 // A confusion matrix as a grid that arrow keys move in; one cell at a time is in the order of the Tab key.
 function confusionGrid(matrix) {
   const { names, counts, cells } = matrix;
-  const thumbnails = JSON.parse(document.getElementById("thumbnails").textContent);
   const behind = element("div", { class: "behind", "aria-live": "polite" });
   const places = names.map(() => []);
   let current = null;

@@ -5,10 +5,13 @@ from PIL import Image
 
 from pipeline.report.page import charts
 from pipeline.report.page.confusions import Confusion
-from pipeline.report.page.contents import Contents, OverviewRow, Picture
+from pipeline.report.page.contents import Contents, OverviewRow
+from pipeline.report.page.costs import StageCost
 from pipeline.report.page.data_views import DataSummary, LeftOut, Twice
-from pipeline.report.page.feature_views import Neighbours
+from pipeline.report.page.feature_views import FeatureViews, Neighbours, Side
+from pipeline.report.page.pictures import Picture
 from pipeline.report.page.side_by_side import ComparedImage, ComparedTask, Panel
+from pipeline.report.page.study_views import StudyView
 from pipeline.report.page.thumbnails import data_address
 
 NASTY = "</script><img src=x onerror=alert(1)>&\"'"
@@ -50,15 +53,25 @@ def a_confusion():
     return Confusion(figure, names, counts, "images", {(0, 1): [0]})
 
 
+def a_view(points, shown):
+    near = [Neighbours(shown, [shown | {"cosine": 0.9}])]
+    sides = [
+        Side(f"hssl, {side}", charts.feature_map(f"hssl, {side}", "test", points), near)
+        for side in ("base", "auxiliary head")
+    ]
+    return FeatureViews("hssl", "test", 9, [Picture(NASTY, NASTY, an_image(60))], sides)
+
+
 def drawn_contents():
     lines = [a_line("ibot"), a_line("hssl", 0.026)]
     logs = {
         f"{arm} seed 0": [{"step": s, "loss": 3.0 - s / 10, "lr": 0.1} for s in (1, 5, 9)] for arm in ARMS
     }
     shown = {"image": an_image(), "class": NASTY, "path": f"train/{NASTY}.png"}
-    points = [shown | {"x": float(i), "y": float(-i)} for i in range(9)]
+    points = [shown | {"x": float(i), "y": float(-i), "image": "images-0"} for i in range(9)]
     classes = [
-        {"class": name, "arm": "hssl", "run": "hssl seed 0", "accuracy": 50.0} for name in (NASTY, "b")
+        {"class": name, "arm": "hssl", "run": "hssl seed 0", "accuracy": 50.0, "low": 40.0, "high": 60.0}
+        for name in (NASTY, "b")
     ]
     balance = [{"class": name, "split": "train", "count": 3} for name in (NASTY, "b")]
     panels = [Panel(NASTY, None, NASTY, an_image()), Panel("hssl", 0.5, "b", an_image(9))]
@@ -75,22 +88,24 @@ def drawn_contents():
         differences=charts.forest(lines, ARMS, 0.95),
         training=charts.training_curves(logs, ARMS),
         probes=[],
-        classes=[charts.per_class("knn", "accuracy", classes, ARMS)],
+        classes=[charts.per_class("knn", "accuracy", classes, ARMS, 0.95)],
         confusions=[a_confusion()],
         thumbnails={"images-0": {"image": an_image(), "path": NASTY}},
         compared=[
             ComparedTask(NASTY, "mIoU", [ComparedImage("best", NASTY, panels)], [(NASTY, "#a0b0c0")])
         ],
         pictures={NASTY: [Picture(NASTY, NASTY, an_image(80))]},
-        maps=[charts.feature_map("hssl", points)],
-        neighbours={"hssl": [Neighbours(shown, [shown | {"cosine": 0.9}])]},
+        features=[a_view(points, shown)],
+        studies=[StudyView(NASTY, [NASTY, "b"], [[NASTY, "1.0"]], [NASTY], [])],
         data=[
             DataSummary(
-                NASTY, NASTY, {"train": 6}, 2, 1, left_out, charts.class_balance(balance, "images"), [NASTY],
+                NASTY, NASTY, {"train": 6}, "4 x 3", 2, 1, left_out,
+                charts.class_balance(balance, "images"), [NASTY],
                 [Twice("alike", 0.991, twice, same_class=False)], NASTY,
             )
         ],
-        seconds=[("pretrain", 2, 12.5)],
+        costs=[StageCost("pretrain", 2, 12.5, 25.0, NASTY, 250.0)],
+        machines=[NASTY],
         made_with=["numpy 1.26"],
         settings=f'{{"name": "{NASTY}"}}',
         arms=ARMS,

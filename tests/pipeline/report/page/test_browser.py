@@ -13,7 +13,7 @@ from pipeline.report.comparison.settings import differing
 from pipeline.report.page.writing import write_page
 from tests.pipeline.report.comparison.conftest import datasets  # noqa: F401
 from tests.pipeline.report.comparison.made import publish
-from tests.pipeline.report.page.drawn import NASTY, drawn_contents
+from tests.pipeline.report.page.drawn import NASTY, an_image, drawn_contents
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="Playwright (pip install playwright) is not installed"
@@ -138,3 +138,14 @@ def test_a_comparison_is_such_a_page_too(browser, tmp_path, datasets):  # noqa: 
         page.fill("#filter", "hssl")
         assert page.locator("#results > .scrolls tbody tr:not([hidden])").count() == 1
         page.close()
+
+
+def test_a_point_of_a_map_shows_its_thumbnail(opened):
+    page, noted, _ = opened
+    point = page.locator('[data-spec="features-hssl, auxiliary head"] .mark-symbol.role-mark path').first
+    point.scroll_into_view_if_needed()
+    point.hover()
+    image = page.locator("#vg-tooltip-element img")
+    image.wait_for()
+    assert image.get_attribute("src") == an_image()
+    assert noted == []

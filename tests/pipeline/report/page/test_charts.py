@@ -79,3 +79,43 @@ def test_what_is_logged_seldom_survives_the_thinning():
     figure = charts.training_curves({"hssl seed 0": lines}, ARMS)
     rank = [v for v in figure.spec["data"]["values"] if v["of"] == "monitor: RankMe"]
     assert [(v["step"], v["value"]) for v in rank] == [(137, 9.0), (4321, 11.0)]
+
+
+def scores(low=40.0, num_classes=2):
+    return [
+        {"class": f"c{number}", "arm": arm, "run": f"{arm} seed 0", "iou": 50.0, "low": low, "high": 60.0}
+        for number in range(num_classes)
+        for arm in ARMS
+    ]
+
+
+def test_classes_have_their_intervals_run_beside_run():
+    figure = charts.per_class("segment", "iou", scores(), ARMS, 0.9)
+    rule, points = figure.spec["layer"]
+    assert rule["encoding"]["x"]["field"] == "low"
+    assert points["encoding"]["yOffset"]["sort"] == ["ibot seed 0", "hssl seed 0"]
+    assert figure.caption == "segment: iou of each class, with its 90 % interval over test images."
+    assert figure.svg.count('aria-roledescription="rule mark"') == 4
+
+
+def test_many_classes_or_unknown_intervals_leave_the_points_alone():
+    for values in (scores(low=None), scores(num_classes=200)):
+        figure = charts.per_class("segment", "iou", values, ARMS, 0.9)
+        assert len(figure.spec["layer"]) == 1
+        assert figure.caption == "segment: iou of each class."
+
+
+def test_a_curve_is_marked_where_its_training_warned():
+    logs = {f"{arm} seed 0": [{"step": step, "loss": 2.0} for step in range(1, 2000)] for arm in ARMS}
+    figure = charts.training_curves(
+        logs, ARMS, {"ibot seed 0": {}, "hssl seed 0": {777: "flat: no prototype"}}
+    )
+    marked = [value for value in figure.spec["data"]["values"] if "warned" in value]
+    assert [(v["run"], v["step"], v["warned"]) for v in marked] == [
+        ("hssl seed 0", 777, "flat: no prototype")
+    ]
+    assert figure.caption.endswith("hssl seed 0 warned at step 777 (flat): triangles.")
+    assert figure.svg.count('aria-roledescription="point"') == 1
+    healthy = charts.training_curves(logs, ARMS, {run: {} for run in logs})
+    assert healthy.caption == "What every pretraining logged."
+    assert len(healthy.spec["spec"]["layer"]) == 1

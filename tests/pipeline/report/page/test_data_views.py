@@ -42,6 +42,7 @@ def test_pairs_are_shown_with_their_parts_and_classes(artifacts):
     _, prepared, duplicates = artifacts
     data = data_summary(prepared, duplicates)
     assert data.counts == {"train": 3, "val": 0, "test": 3}
+    assert data.sizes == "100 x 80"
     assert data.doubles == ["test images that are in train too: 1 equal"]
     (pair,) = data.pairs
     assert [(each["path"], each["part"], each["class"]) for each in pair.images] == [
@@ -68,3 +69,12 @@ def test_data_that_were_not_compared_say_nothing_of_it(artifacts):
     _, prepared, _ = artifacts
     data = data_summary(prepared, None)
     assert (data.doubles, data.pairs, data.compared) == ([], [], "")
+
+
+def test_sizes_are_of_the_smallest_the_median_and_the_largest_image(artifacts):
+    root, prepared, _ = artifacts
+    sizes = {"a": (300, 20), "b": (90, 100), "c": (2, 5)}
+    for name, size in sizes.items():
+        Image.new("RGB", size, "red").save(root / "photos" / "train" / "a" / f"{name}.png")
+    prepare(DataConfig(source=str(root / "photos"), max_bad_share=0.5), prepared, num_workers=1)
+    assert data_summary(prepared, None).sizes == "2 x 5 to 90 x 100, median 100 x 80"

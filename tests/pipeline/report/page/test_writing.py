@@ -57,7 +57,7 @@ def test_the_page_asks_nobody_outside(page):
 
 def test_every_figure_is_drawn_before_a_script_runs_and_can_be_drawn_again(page):
     contents, elements = drawn_contents(), Elements(page)
-    assert page.count('<div class="drawing"') == page.count("<svg xmlns=") == len(contents.figures) == 6
+    assert page.count('<div class="drawing"') == page.count("<svg xmlns=") == len(contents.figures) == 7
     specs = [json.loads(text) for text in elements.specs]
     assert [spec["description"] for spec in specs] == [
         figure.alt
@@ -65,7 +65,7 @@ def test_every_figure_is_drawn_before_a_script_runs_and_can_be_drawn_again(page)
             contents.differences,
             contents.training,
             *contents.classes,
-            *contents.maps,
+            *(side.map for side in contents.features[0].sides),
             contents.data[0].balance,
         )
     ]
@@ -78,7 +78,8 @@ def test_pictures_have_words_and_links_have_targets(page):
     ids = {attributes["id"] for _, attributes in elements if "id" in attributes}
     links = {attributes["href"][1:] for tag, attributes in elements if tag == "a"}
     assert links <= ids
-    assert {"answer", "results", "training", "classes", "pictures", "features", "data", "repeat"} <= links
+    parts = {"answer", "results", "training", "classes", "pictures", "features", "studies", "data", "repeat"}
+    assert parts <= links
 
 
 def test_figures_are_files_for_papers_too(tmp_path):
@@ -90,7 +91,8 @@ def test_figures_are_files_for_papers_too(tmp_path):
         "training",
         "classes-knn",
         "confusion-knn-hssl",
-        "features-hssl",
+        "features-hssl-base",
+        "features-hssl-auxiliary-head",
         "balance-images",
     )
     assert names == {f"{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf")}

@@ -1,0 +1,31 @@
+# What completion.bash and completion.zsh complete: the options of doit's commands here, and their values.
+
+_hssl_options="arm by data delete device executor experiment experiments format hours of out overlays patches
+profile repeats rows run score seed shard_mib size task"
+
+# Prints the known values of option $1, one a line, for the project in folder $2.
+_hssl_values() {
+  case $1 in
+    experiment) _hssl_stems "$2/pipeline/presets" .toml ;;
+    experiments) _hssl_stems "$2/results" /table.json ;;
+    arm) printf '%s\n' pixels random dino ibot mocov3 simclr byol mae hssl hssl-dino hssl-mocov3 hssl-simclr \
+      hssl-byol hssl-mae ;;
+    by) printf '%s\n' arm dataset config ;;
+    task) printf '%s\n' segment detect classify ;;
+    format) printf '%s\n' timm torch hf onnx jittor npz csv parquet ;;
+    executor) printf '%s\n' local slurm ;;
+    device) printf '%s\n' cpu cuda ;;
+    of) printf '%s\n' all ablate search search-validate ;;
+    delete | patches | profile) echo yes ;;
+    overlays) echo all ;;
+  esac
+}
+
+# Prints the names in folder $1 that end in $2, without it.
+_hssl_stems() {
+  for _hssl_path in "$1"/*"$2"; do
+    [ -e "$_hssl_path" ] || continue
+    _hssl_path=${_hssl_path%"$2"}
+    printf '%s\n' "${_hssl_path##*/}"
+  done
+}

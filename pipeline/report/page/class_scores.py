@@ -1,0 +1,63 @@
+"""The score of each class of one run, with its interval over test images."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.tables import TablesSection
+from pipeline.report.class_replicates import read_class_replicates
+from pipeline.report.intervals.bootstrap import accuracy_interval
+from pipeline.report.intervals.centred import centred_interval
+from pipeline.report.intervals.values_and_differences import ONE_SEED, Interval
+
+
+def class_scores(folder: Path, measure: str, most: int, settings: TablesSection) -> list[dict[str, Any]]:
+    """Scores of the first classes that have one.
+
+    Args:
+        folder: artifact of the run.
+        measure: column of its per_class.csv.
+        most: classes.
+
+    Returns:
+        For each class "class", and in percent the measure under its name, "low" and "high"; these are None
+        where nothing is known of the images. Empty without a table of classes.
+    """
+    path = folder / "per_class.csv"
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
+        lines = [line for line, _ in zip(csv.DictReader(stream), range(most), strict=False)]
+    replicates, found = read_class_replicates(folder, measure), []
+    for place, line in enumerate(lines):
+        if not line.get(measure):
+            continue
+        value = float(line[measure])
+        if replicates is not None:
+            low, high = _of_replicates(replicates[:, place], value, settings)
+        elif measure == "accuracy":
+            low, high = _of_images(value, int(line["num_images"]), settings)
+        else:
+            low, high = None, None
+        percent = {
+            name: None if each is None else 100 * each for name, each in (("low", low), ("high", high))
+        }
+        found.append({"class": line["class"], measure: 100 * value, **percent})
+    return found
+
+
+def _of_replicates(replicates: np.ndarray, value: float, settings: TablesSection) -> Interval:
+    low, high = centred_interval(replicates, value, confidence=settings.confidence)
+    return (None, None) if low is None else (max(low, 0.0), min(high, 1.0))
+
+
+def _of_images(value: float, num_images: int, settings: TablesSection) -> Interval:
+    """Of the class's own images."""
+    return accuracy_interval(
+        np.arange(num_images) < round(value * num_images),
+        np.random.default_rng(ONE_SEED),
+        num_bootstrap=settings.num_bootstrap,
+        confidence=settings.confidence,
+    )

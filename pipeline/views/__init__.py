@@ -1,0 +1,1 @@
+"""What a backbone and its auxiliary head make of a few images: vectors, attention, colours."""

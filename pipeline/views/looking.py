@@ -1,0 +1,94 @@
+"""One look at a network: vectors of a sample of images, and pictures of a few.
+
+Shapes: B images of a batch, S pixels, h x w positions of the map, D channels.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import jittor as jt
+import numpy as np
+
+from pipeline.config.stages import FeaturesConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.dense_probes.patch_features import patch_features
+from pipeline.evaluate.features import batch_rows, load_crops
+from pipeline.models.auxiliary_heads.base import AuxiliaryHead
+from pipeline.models.backbone_file import FrozenBackbone
+from pipeline.training.prefetch import prefetch
+from pipeline.transforms.evaluation import center_crops
+from pipeline.views.files import BASE, HEAD
+
+# Of the pictures, in each direction: twice the positions show more, and networks bear other sizes.
+_ENLARGED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Pictured:
+    """What the last map of each side is like in a few images."""
+
+    crops: list[np.ndarray]  # of (S, S, 3) uint8
+    tokens: dict[str, np.ndarray]  # side -> (B, h, w, D) float32, after the final norm
+    attention: np.ndarray | None  # (B, heads, h, w) of the base's CLS; None of a base without it
+
+
+@dataclass(frozen=True, eq=False)
+class Looker:
+    """A frozen base with its auxiliary head, if there is one, and how images are prepared for it."""
+
+    frozen: FrozenBackbone
+    head: AuxiliaryHead | None
+    config: FeaturesConfig
+    num_threads: int
+    show: Callable[[Iterable, str, int], Iterable]  # batches, what for, how many
+
+    def vectors(self, dataset: PreparedDataset, rows: np.ndarray, purpose: str) -> dict[str, np.ndarray]:
+        """Side -> the vectors (n, D) float32 of its central crops.
+
+        Raises:
+            FloatingPointError: a vector is not finite; the message names the first image of the batch.
+        """
+        size, parts = self.config.batch_size, batch_rows(rows, self.config.batch_size)
+
+        def load(step: int) -> np.ndarray:
+            return load_crops(
+                dataset, parts[step], resize=self.config.resize, crop=self._crops, batch_size=size
+            )
+
+        batches = prefetch(load, range(len(parts)), num_threads=self.num_threads)
+        sides = [BASE] if self.head is None else [BASE, HEAD]
+        found = {side: [np.empty((0, self.frozen.config.dim), np.float32)] for side in sides}
+        for part, batch in zip(parts, self.show(batches, purpose, len(parts)), strict=True):
+            for side, vectors in self._of_batch(batch).items():
+                if not np.isfinite(vectors).all():
+                    name = dataset.path(int(part[0]))
+                    raise FloatingPointError(f"{side}: not all finite in the batch that starts at {name}")
+                found[side].append(vectors[: len(part)])
+        return {side: np.concatenate(each) for side, each in found.items()}
+
+    def pictured(self, dataset: PreparedDataset, rows: np.ndarray) -> Pictured:
+        """The last maps of both sides, at twice the size of the crops."""
+        images = [dataset.image(row, at_least=_ENLARGED * self.config.resize) for row in rows.tolist()]
+        crops = self._crops(images, _ENLARGED)
+        base = patch_features(self.frozen.network, crops)
+        tokens = {BASE: base.tokens}
+        if self.head is not None:
+            with jt.no_grad():
+                mixed = self.head.mixed(self.frozen.network(jt.array(crops)).feature_map)
+                tokens[HEAD] = self.head.norm(mixed).numpy()
+        mean, std = (each[:, None, None] for each in (self.frozen.mean, self.frozen.std))
+        pixels = np.rint(255 * np.clip(crops * std + mean, 0, 1)).astype(np.uint8)
+        return Pictured([*pixels.transpose(0, 2, 3, 1)], tokens, base.attention)
+
+    def _crops(self, images: list[np.ndarray], enlarged: int = 1) -> np.ndarray:
+        size = self.config.resize, self.config.crop_size
+        sizes = [enlarged * side for side in size]
+        return center_crops(images, *sizes, mean=self.frozen.mean, std=self.frozen.std)
+
+    def _of_batch(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        with jt.no_grad():
+            tokens = self.frozen.network(jt.array(batch))
+            vectors = {BASE: tokens.cls.numpy()}
+            if self.head is not None:
+                vectors[HEAD] = self.head(tokens.feature_map).numpy()
+        return vectors
