@@ -83,7 +83,7 @@ def neighbours(
 def _shown(dataset: PreparedDataset, row: int, label: int) -> dict[str, Any]:
     name = dataset.class_names[label] if 0 <= label < len(dataset.class_names) else "no label"
     return {
-        "image": data_address(dataset.image(row, at_least=_SIDE), _SIDE),
+        "image": data_address(dataset.picture(row, at_least=_SIDE), _SIDE),
         "class": name,
         "path": dataset.path(row),
     }
