@@ -186,12 +186,14 @@ def test_five_channels_of_floats_from_files_to_the_table(project, tmp_path):
             values = rng.normal([1e4, -3, 0.5, 700, 2e6], spread, (36, 40, 5))
             np.save(tmp_path / f"bands/{name}/{number}.npy", values.astype(np.float32))
     experiment = tmp_path / "x.toml"
-    experiment.write_text('extends = "smoke"\n[data]\nsource = "bands"\nchannels = 5\n[schedule]\nepochs = 8\n')
+    bands = '[data]\nsource = "bands"\nchannels = 5\n'
+    experiment.write_text(f'extends = "smoke"\n{bands}[schedule]\nepochs = 8\n')
     said = run(project, str(experiment))
     assert "channels: 5, as float32" in said
     rows = table(project, "x")
     found = {(row["arm"], row["task"]) for row in rows}
-    assert found >= {(arm, task) for arm in ("random", "ibot", "hssl") for task in TASKS} | {("pixels", "knn")}
+    networks = {(arm, task) for arm in ("random", "ibot", "hssl") for task in TASKS}
+    assert found >= networks | {("pixels", "knn")}
     weights = read_arrays(project / "results/x/artifacts/pretrain-hssl-seed0/backbone.safetensors")
     assert weights[0]["patch_embed.weight"].shape == (96, 5 * 8 * 8)
     assert len(weights[1]["mean"]) == len(weights[1]["std"]) == 5
