@@ -24,7 +24,7 @@ def picture_words(shown: tuple[int, ...]) -> str:
         what = f"channels {', '.join(map(str, shown))} as red, green and blue"
     low, high = STRETCH
     return (
-        f"pictures show {what} (counted from 0), each stretched between the percentiles {low:g} and "
+        f"pictures show {what} (counted from 0), stretched between the percentiles {low:g} and "
         f"{high:g} of the training images"
     )
 
