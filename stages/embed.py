@@ -50,7 +50,7 @@ def _run(arguments: list[str]) -> None:
     seed = finished.seed(options.get("seed"))
     arm = finished.arm(options["arm"], seed)
     decoding = Decoding.of_prepared(arm.prepared)
-    source = open_images(data, decoding.max_pixels)
+    source = open_images(data, decoding.max_pixels, decoding.channels)
     folder = target.with_name(f"{target.name}.parts")
     images = images_digest(source, data, folder / "listing.json")
     print(f"{len(source)} images, backbone {arm.backbone}")
@@ -121,6 +121,8 @@ def opened(
         "max_pixels": decoding.max_pixels,
         "grey_range": decoding.grey_range and list(decoding.grey_range),
     }
+    if decoding.channels is not None:
+        identity["channels"] = decoding.channels.to_summary()
     embedding = Embedding(
         source,
         decoding,

@@ -31,6 +31,11 @@ def main(arguments: list[str]) -> int:
             raise ConfigError(f"format={form}: choose from {', '.join(FORMATS)}")
         named = options.get("experiment", "quickstart")
         experiment = read_experiment(named)
+        if channels := experiment.backbone.channels:
+            raise ExportError(
+                f"export writes bases that take RGB, those of {experiment.name} take {channels}; "
+                "backbone.safetensors of the artifact holds the weights"
+            )
         finished = Finished(named, experiment, RESULTS)
         seed = finished.seed(options.get("seed"))
         trained = finished.arm(options["arm"], seed)

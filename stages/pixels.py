@@ -31,7 +31,7 @@ def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfi
         dataset,
         num_images=num_images,
         num_blocks=1,
-        embed_dim=3 * config.side**2,
+        embed_dim=dataset.num_channels * config.side**2,
         resize=config.resize,
         crop_size=config.side,
     )

@@ -50,6 +50,12 @@ def _run(arguments: list[str]) -> None:
     stage, section, file = _TASKS[task]
     found = finished.fine_tuned(stage, section, options["arm"], seed, options.get("run"))
     decoding = Decoding.of_prepared(found.prepared)
+    if decoding.channels is not None:
+        num_channels = decoding.channels.options.num_channels
+        raise UsageError(
+            f"the model takes images of {num_channels} channels, and predict reads and draws RGB of 8 bits; "
+            "doit run embed gives vectors of such images"
+        )
     source = open_images(data, decoding.max_pixels)
     print(f"{len(source)} images, model of {found.label}: {found.folder / file}")
     runtime = experiment.runtime

@@ -33,6 +33,10 @@ def _run(arguments: list[str]) -> None:
     if target.exists():
         raise UsageError(f"{target} is there already; name another folder by out=")
     dataset = PreparedDataset.open(Finished(named, experiment, RESULTS).prepared())
+    if dataset.has_channels:
+        raise UsageError(
+            f"{dataset.name} has images of {dataset.num_channels} channels, and shards hold RGB of 8 bits"
+        )
     sharding = Sharding(dataset, max_bytes=int(size) * 2**20, seed=experiment.data.split_seed)
     counts = dataset.summary["counts"]
     with tqdm(desc="shard", unit="image", total=sum(counts.values()), dynamic_ncols=True) as bar:

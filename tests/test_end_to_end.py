@@ -10,7 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from pipeline.weights.arrays import read_arrays
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("knn", "linear", "logistic")
@@ -192,3 +195,25 @@ def test_a_further_data_set_has_its_rows_beside_those_of_the_experiment(project,
     page = (project / "results/my/report.html").read_text()
     assert "knn on things" in page
     assert "my: 0 of" in run(project, "my.toml")
+def test_five_channels_of_floats_from_files_to_the_table(project, tmp_path):
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("calm", "rough")):
+        (tmp_path / "bands" / name).mkdir(parents=True)
+        for number in range(40):
+            spread = (1 + 3 * label) * np.array([9, 1, 0.1, 50, 1e5])
+            values = rng.normal([1e4, -3, 0.5, 700, 2e6], spread, (36, 40, 5))
+            np.save(tmp_path / f"bands/{name}/{number}.npy", values.astype(np.float32))
+    experiment = tmp_path / "x.toml"
+    bands = '[data]\nsource = "bands"\nchannels = 5\n'
+    experiment.write_text(f'extends = "smoke"\n{bands}[schedule]\nepochs = 8\n')
+    said = run(project, str(experiment))
+    assert "channels: 5, as float32" in said
+    rows = table(project, "x")
+    found = {(row["arm"], row["task"]) for row in rows}
+    networks = {(arm, task) for arm in ("random", "ibot", "hssl") for task in TASKS}
+    assert found >= networks | {("pixels", "knn")}
+    weights = read_arrays(project / "results/x/artifacts/pretrain-hssl-seed0/backbone.safetensors")
+    assert weights[0]["patch_embed.weight"].shape == (96, 5 * 8 * 8)
+    assert len(weights[1]["mean"]) == len(weights[1]["std"]) == 5
+    page = (project / "results/x/report.html").read_text()
+    assert "pictures show channels 0, 1, 2 as red, green and blue" in page

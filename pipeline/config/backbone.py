@@ -1,11 +1,17 @@
 """The base: its kinds, their named sizes, and the values that follow from its sizes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import (
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from pipeline.config.section import Positive, PositiveInt, Section
+from pipeline.config.section import AbsentUnlessGiven, Positive, PositiveInt, Section, without_absent
 
 NUM_STAGES = 4  # of a hierarchical base
 _CHANNELS_OF_A_HEAD = 64  # of attention, in a ViT of any named size
@@ -88,6 +94,12 @@ class BackboneConfig(Section):
     window_size: PositiveInt | None = None  # positions, clipped to the map
     kernel_size: PositiveInt | None = None  # positions, odd
     bottleneck: bool | None = None  # blocks of three convolutions that end at four times the channels
+    # Of the images, as `data.channels` says; not given: 3, of RGB.
+    channels: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_absent(self, dumped)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,10 +1,19 @@
 """Where the images come from, how they are cropped, and how patches are masked."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
+from pipeline.config.section import (
+    AbsentUnlessGiven,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Section,
+    Share,
+    without_absent,
+)
 
 Interval = tuple[Share, Share]
 LabelValue = Annotated[int, Field(ge=0, le=65535)]  # what a pixel of a label map holds
@@ -79,7 +88,57 @@ class DataConfig(Section):
     max_pixels: PositiveInt = 64_000_000  # a larger image is refused as a decompression bomb
     max_store_gib: NonNegative = 2.0  # decoded images are kept in one file while they fit into this
     normalization: Literal["imagenet", "dataset"] = "imagenet"  # channel mean and standard deviation
+    # Channels of every image, which is then read as numbers and kept as float32: TIFF, .npy, .npz, HDF5,
+    # DICOM, PNG. None: images are read as RGB of 8 bits.
+    channels: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
+    # With `channels`, of arrays whose shape leaves it open: where the channels are.
+    channel_axis: Annotated[Literal["first", "last"] | None, AbsentUnlessGiven] = None
+    # With `channels`: values beyond these are cut. "percentile": the 0.1 and 99.9 percentile of the set, for
+    # each channel; "header": the window that each DICOM file states, which becomes 0 to 1. None: none is cut.
+    window: Annotated[Literal["header", "percentile"] | tuple[float, float] | None, AbsentUnlessGiven] = None
+    # With `channels`: the value that a TIFF file marks as "no data". None: an image that has it is left out;
+    # "kept": it is a value like others.
+    no_data: Annotated[Literal["kept"] | None, AbsentUnlessGiven] = None
+    # With `channels`: which of them pictures show as red, green and blue, counted from 0. None: the first
+    # three; where there are fewer, the first in grey.
+    picture_channels: Annotated[
+        tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt] | None, AbsentUnlessGiven
+    ] = None
     photo_scenes: PhotoScenesConfig = PhotoScenesConfig()
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_absent(self, dumped)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normed_by_its_own(cls, values: Any) -> Any:
+        """ImageNet's mean and deviation are of RGB in 8 bits."""
+        if isinstance(values, dict) and values.get("channels") is not None:
+            return {"normalization": "dataset"} | values
+        return values
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> "DataConfig":
+        if self.channels is None:
+            for name in ("channel_axis", "window", "no_data", "picture_channels"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is of data with channels, and data.channels is not given")
+            return self
+        if self.normalization != "dataset":
+            raise ValueError(
+                f"normalization {self.normalization!r} is of RGB in 8 bits; channels "
+                f'{self.channels} needs "dataset"'
+            )
+        if self.grey_range:
+            raise ValueError("grey_range is of images that become 8 bits; with channels, state window")
+        if isinstance(self.window, tuple) and self.window[0] >= self.window[1]:
+            raise ValueError(f"window must be (lowest, highest), got {self.window}")
+        if beyond := [number for number in self.picture_channels or () if number >= self.channels]:
+            raise ValueError(
+                f"picture_channels count from 0 and must be below channels {self.channels}, got {beyond}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_agree(self) -> "DataConfig":

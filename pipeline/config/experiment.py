@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.config.backbone import BackboneConfig
+from pipeline.config.channels import check_channels, with_channels
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
 from pipeline.config.dense import DenseProbeConfig, DetectionSection, SegmentationSection
 from pipeline.config.duplicates import DuplicatesConfig
@@ -114,6 +115,11 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
 
     _checked_shares = field_validator("label_shares")(checked_label_shares)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_channels(cls, values: Any) -> Any:
+        return with_channels(values) if isinstance(values, dict) else values
+
     @field_validator(
         "finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep", mode="before"
     )
@@ -136,6 +142,11 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         unknown = [arm for arm in self.arms if arm not in (*ARMS, *self.weights)]
         if unknown:
             raise ValueError(f"unknown arms {unknown}; choose from {[*ARMS, *self.weights]}")
+        return self
+
+    @model_validator(mode="after")
+    def _channels_fit(self) -> "Experiment":
+        check_channels(self)
         return self
 
     @model_validator(mode="after")

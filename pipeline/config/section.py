@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_validator,
+)
 from pydantic_core import to_jsonable_python
 
 
@@ -51,6 +58,19 @@ def with_sections(base: type[Section], sections: Mapping[str, type[Section]]) ->
     """`base` with a further key for each section, which holds the section's defaults unless it is set."""
     fields = {name: (section, section()) for name, section in sections.items()}
     return create_model(base.__name__, __base__=base, **fields)
+
+
+def without_absent(section: Section, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """For a `model_serializer`: a field marked AbsentUnlessGiven is dumped only where it is given.
+
+    So what is written of a configuration, as into the file of a backbone, stays as it was before the field.
+    """
+    fields = type(section).model_fields
+    return {
+        name: value
+        for name, value in dumped(section).items()
+        if value is not None or AbsentUnlessGiven not in fields[name].metadata
+    }
 
 
 def readable_values(value: Any) -> Any:

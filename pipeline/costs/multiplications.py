@@ -10,6 +10,7 @@ from itertools import pairwise
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.models.auxiliary_heads.kinds import BLOCKS
+from pipeline.models.input_channels import input_channels
 
 
 def backbone_multiplications(config: BackboneConfig, size: int) -> float:
@@ -28,10 +29,11 @@ def embedding_multiplications(config: BackboneConfig, size: int) -> float:
 
     They are counted apart because a backward pass computes no gradient of the image.
     """
+    channels = input_channels(config)
     if config.kind == "resnet":
         kernel, stride = (3, 1) if config.patch_size == 1 else (7, 2)
-        return (size / stride) ** 2 * kernel**2 * 3 * config.embed_dim
-    return 3 * size**2 * config.embed_dim  # of patches that do not overlap, whatever their side
+        return (size / stride) ** 2 * kernel**2 * channels * config.embed_dim
+    return channels * size**2 * config.embed_dim  # of patches that do not overlap, whatever their side
 
 
 def blocks_multiplications(tokens: float, dim: int, *, depth: int, mlp_ratio: float) -> float:

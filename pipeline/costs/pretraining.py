@@ -19,6 +19,7 @@ from pipeline.costs.multiplications import (
     embedding_multiplications,
     head_multiplications,
 )
+from pipeline.models.input_channels import input_channels
 
 
 def step_operations(config: PretrainConfig, num_hidden: float | None = None) -> float:
@@ -145,7 +146,8 @@ def _mae(config: PretrainConfig) -> float:
     method, backbone, size = config.method, config.backbone, config.crops.global_size
     dim, width, positions = backbone.dim, method.decoder_dim, num_positions(config, size)
     hidden = int(method.mask_ratio * positions)
-    embedding, num_pixels = embedding_multiplications(backbone, size), 3 * backbone.stride**2
+    embedding = embedding_multiplications(backbone, size)
+    num_pixels = input_channels(backbone) * backbone.stride**2
     base, tokens = backbone_multiplications(backbone, size), positions + 1
     if backbone.kind == "vit":
         tokens -= hidden

@@ -1,12 +1,19 @@
 """Data sets that come as arrays of pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.datasets.source import Entry
+
+# Split -> the names under which its images and labels are looked for in a file of arrays, first found wins.
+_KEYS = {
+    "train": (("train_images", "x_train", "images"), ("train_labels", "y_train", "labels")),
+    "val": (("val_images", "x_val", "x_valid"), ("val_labels", "y_val", "y_valid")),
+    "test": (("test_images", "x_test"), ("test_labels", "y_test")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +25,34 @@ class ArrayPart:
     """
 
     split: str
-    images: np.ndarray  # (n, H, W) grey, or (n, H, W, C) with C = 1, 3 or 4; uint8
+    # (n, H, W) grey, or (n, H, W, C) with C = 1, 3 or 4; uint8. With `has_channels` also (n, H, W, C) or
+    # (n, C, H, W) of any C and any numbers. Read image by image, so it may lie in a file.
+    images: np.ndarray
     labels: np.ndarray | None  # (n,) integers, -1 = none
     origin: str  # file and key, for messages
+    has_channels: bool = False  # `data.channels` is given
 
     def __post_init__(self) -> None:
         shape = self.images.shape
+        self._check_images(shape)
+        self._check_labels(shape)
+
+    def _check_images(self, shape: tuple[int, ...]) -> None:
+        if self.has_channels:
+            if len(shape) not in (3, 4) or 0 in shape[1:] or self.images.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"{self.origin}: expected numbers (n, H, W) or (n, H, W, channels), "
+                    f"found shape {shape}, dtype {self.images.dtype}"
+                )
+            return
         if self.images.dtype != np.uint8:
             raise ValueError(f"{self.origin}: expected images of dtype uint8, found {self.images.dtype}")
         if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3, 4)) or 0 in shape[1:]:
             raise ValueError(
                 f"{self.origin}: expected images (n, H, W) or (n, H, W, 1, 3 or 4), found shape {shape}"
             )
+
+    def _check_labels(self, shape: tuple[int, ...]) -> None:
         if self.labels is None:
             return
         if self.labels.ndim == 2 and self.labels.shape[1] > 1:
@@ -94,7 +117,7 @@ class ArraySource:
                 yield Entry(f"{split}/{row:0{digits}d}", split, class_name, start=row)
 
     def read(self, path: str, start: int, size: int) -> np.ndarray:
-        """Row `start` of the split that `path` begins with: (H, W) or (H, W, C) uint8."""
+        """Row `start` of the split that `path` begins with, as `ArrayPart` has it."""
         return self._parts[path.rpartition("/")[0]].images[start]
 
 
@@ -106,3 +129,31 @@ def labels_of_any_shape(labels: np.ndarray) -> np.ndarray:
 def origin(path: Path, key: str) -> str:
     """How messages name an array in a file."""
     return f"{path}: {key}"
+
+
+def named_parts(
+    path: Path,
+    names: Container[str],
+    images: Callable[[str], np.ndarray],
+    labels: Callable[[str], np.ndarray],
+    *,
+    has_channels: bool,
+) -> list[ArrayPart]:
+    """The splits of a file of arrays called `train_images`, `x_train`, ..., or `images`; labels likewise.
+
+    Args:
+        names: of all arrays in the file.
+        images, labels: name -> array.
+
+    Raises:
+        ValueError: as `ArrayPart`.
+    """
+    parts = []
+    for split, (image_names, label_names) in _KEYS.items():
+        found = next((name for name in image_names if name in names), None)
+        if found is None:
+            continue
+        named = next((name for name in label_names if name in names), None)
+        of_split = None if named is None else labels_of_any_shape(labels(named))
+        parts.append(ArrayPart(split, images(found), of_split, origin(path, found), has_channels))
+    return parts

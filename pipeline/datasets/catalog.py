@@ -8,6 +8,8 @@ from typing import Any
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.archive import Archive, archive_kind
+from pipeline.datasets.channels.hdf5 import is_hdf5, read_hdf5
+from pipeline.datasets.channels.reading import ChannelReading, has_reader
 from pipeline.datasets.cifar import cifar_files, read_cifar
 from pipeline.datasets.drawn import DrawnSource
 from pipeline.datasets.idx import image_files, read_idx_folder
@@ -91,6 +93,13 @@ TABLES: dict[str, Format] = {
 }
 
 
+def _image_folder(config: DataConfig, path: Path) -> ImageFolder:
+    options = _tree_options(config)
+    if reading := ChannelReading.of(config):
+        options |= {"max_bytes": reading.max_bytes, "is_image": has_reader}
+    return ImageFolder(path, **options)
+
+
 def _tree_options(config: DataConfig) -> dict[str, Any]:
     """What both readers of image trees take from a data section."""
     return {
@@ -103,18 +112,21 @@ def _tree_options(config: DataConfig) -> dict[str, Any]:
 # Format -> reader. A new format is one reader and one line here, or above.
 READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
-    "image-folder": lambda config, path: ImageFolder(path, **_tree_options(config)),
+    "image-folder": _image_folder,
     "archive": lambda config, path: Archive(path, **_tree_options(config)),
     "idx": lambda config, path: read_idx_folder(path),
-    "npz": lambda config, path: read_npz(path),
+    "npz": lambda config, path: read_npz(path, has_channels=config.channels is not None),
+    "hdf5": lambda config, path: read_hdf5(path, has_channels=config.channels is not None),
     "cifar": lambda config, path: read_cifar(path),
     **{name: form.read for name, form in (TABLES | KNOWN_SETS).items()},
     **{name: layout.read for name, layout in OBJECTS.items()},
     **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
 }
 FORMATS = ("auto", *READERS)  # what `data.format` takes
-_FILE_FORMATS = ("archive", "npz", "cifar", *(name for name, form in TABLES.items() if form.of_files))
-_FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz"))
+_FILE_FORMATS = ("archive", "npz", "hdf5", "cifar", *(name for name, form in TABLES.items() if form.of_files))
+_FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz", "hdf5"))
+# Of those that `data.channels` can be stated for.
+_WITH_CHANNELS = ("image-folder", "csv", "npz", "hdf5")
 
 
 def check_format(config: DataConfig) -> None:
@@ -221,11 +233,14 @@ def _first_present(formats: dict[str, Format], path: Path) -> str | None:
 def _file_format(path: Path) -> str:
     if table := _first_present(TABLES, path):
         return table
+    if is_hdf5(path):
+        return "hdf5"
     kind = archive_kind(path)
     if kind is None:
         raise ValueError(
             f"data.source: {path} is in no known format; expected a folder of images, a .zip or .tar of one, "
-            "a folder of IDX files, an .npz file, CIFAR in its python version, a table (.csv, .tsv, .parquet)"
+            "a folder of IDX files, an .npz or HDF5 file, CIFAR in its python version, a table (.csv, .tsv, "
+            ".parquet)"
         )
     if kind == "zip":
         return "npz" if is_npz(path) else "archive"
@@ -248,7 +263,12 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         raise ValueError(f"data.unannotated: data in the format {name} say themselves which images are empty")
     if config.columns and name not in TABLES:
         raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")
-    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "cifar", "stl-10", "svhn"):
+    if config.channels and name not in _WITH_CHANNELS:
+        raise ValueError(
+            f"data.channels: data in the format {name} is read as RGB of 8 bits; expected "
+            f"{', '.join(_WITH_CHANNELS)}"
+        )
+    if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "hdf5", "cifar", "stl-10", "svhn"):
         raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
     if not config.class_folders and name not in ("image-folder", "archive"):
         raise ValueError(f"data.class_folders: data in the format {name} does not take classes from folders")

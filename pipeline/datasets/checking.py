@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.datasets.channels.reading import ChannelReading
+from pipeline.datasets.channels.statistics import moments
 from pipeline.datasets.decode import FULL_GREY, UndecodableImage, decode, rgb_from_array
 from pipeline.datasets.label_like import looks_like_labels
 from pipeline.datasets.source import BadAnnotation, Entry, Packed, Source
@@ -33,9 +35,10 @@ class Checked:
     width: int = 0
     height: int = 0
     digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
-    sums: tuple[int, ...] = (0,) * 6  # sum of R, G, B, then of their squares, over pixels in 0..255
+    # Sum of R, G, B, then of their squares, over pixels in 0..255; with channels of their own, `moments`.
+    sums: tuple[float, ...] = (0,) * 6
     is_label_like: bool = False  # see `pipeline.datasets.label_like`
-    pixels: bytes | None = None  # (H, W, 3) uint8 in C order, where asked for
+    pixels: bytes | None = None  # (H, W, 3) uint8 or (H, W, C) float32 in C order, where asked for
     target: Packed | None = None  # of annotated sources
 
 
@@ -46,6 +49,7 @@ def check(
     max_pixels: int,
     keep_pixels: bool,
     grey_range: tuple[float, float] | None = FULL_GREY,
+    channels: ChannelReading | None = None,
 ) -> Checked:
     """Read and decode one image and its label map or objects.
 
@@ -53,13 +57,17 @@ def check(
 
     Args:
         grey_range: as `pipeline.datasets.decode.decode` has it.
+        channels: how images with channels of their own are read; None: they are RGB of 8 bits.
     """
     if entry.problem is not None:
         return Checked(entry.problem)
     try:
         target = None if source.annotation == "class" else source.target(entry)
         content = entry.data if entry.data is not None else source.read(entry.path, entry.start, entry.size)
-        if isinstance(content, bytes):
+        if channels is not None:
+            pixels = channels.pixels(entry.path, content)
+            digest = hashlib.sha256(content if isinstance(content, bytes) else pixels).digest()
+        elif isinstance(content, bytes):
             # Annotations of an unknown size are taken to be made on the image as it is stored.
             is_upright = target is None or target.is_upright
             annotated_size = None if is_upright else target.size or (0, 0)
@@ -77,6 +85,8 @@ def check(
     except OSError as error:
         return Checked(f"cannot be read: {error.strerror or error}")
     kept = pixels.tobytes() if keep_pixels else None
+    if channels is not None:
+        return Checked(None, width, height, digest, moments(pixels), pixels=kept, target=packed)
     sums, num_levels = channel_statistics(pixels)
     is_label_like = looks_like_labels(entry.path, pixels, num_levels)
     return Checked(None, width, height, digest, sums, is_label_like, kept, packed)
@@ -100,6 +110,7 @@ def check_all(
     keep_pixels: Callable[[], bool],
     num_workers: int,
     grey_range: tuple[float, float] | None = FULL_GREY,
+    channels: ChannelReading | None = None,
 ) -> Iterator[tuple[Entry, Checked]]:
     """Check every entry of a source; results come in the order of its entries, for any number of workers.
 
@@ -108,7 +119,7 @@ def check_all(
     Args:
         keep_pixels: asked again for every chunk; whether answers are to hold the pixels.
         num_workers: processes; with 1, with few images and for arrays in memory, this process does the work.
-        grey_range: as `pipeline.datasets.decode.decode` has it.
+        grey_range, channels: as `check` has them.
 
     Raises:
         RuntimeError: a worker process died.
@@ -118,16 +129,19 @@ def check_all(
     entries = itertools.chain(first, entries)
     if num_workers == 1 or source.access == "memory" or len(first) < _SERIAL_BELOW:
         for entry in entries:
-            yield (
+            checked = check(
+                source,
                 entry,
-                check(
-                    source, entry, max_pixels=max_pixels, keep_pixels=keep_pixels(), grey_range=grey_range
-                ),
+                max_pixels=max_pixels,
+                keep_pixels=keep_pixels(),
+                grey_range=grey_range,
+                channels=channels,
             )
+            yield entry, checked
         return
     # Not forked: a fork of a process with threads (a progress bar's is enough) can lock up.
     context = multiprocessing.get_context("spawn")
-    initial = (source, max_pixels, grey_range)
+    initial = (source, max_pixels, grey_range, channels)
     pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=initial)
     try:
         yield from _in_order(pool, _chunks(entries), keep_pixels, max_under_way=2 * num_workers + 2)
@@ -179,11 +193,18 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 _worker_source: Source
 _worker_max_pixels: int
 _worker_grey_range: tuple[float, float] | None
+_worker_channels: ChannelReading | None
 
 
-def _start_worker(source: Source, max_pixels: int, grey_range: tuple[float, float] | None) -> None:
-    global _worker_source, _worker_max_pixels, _worker_grey_range
+def _start_worker(
+    source: Source,
+    max_pixels: int,
+    grey_range: tuple[float, float] | None,
+    channels: ChannelReading | None,
+) -> None:
+    global _worker_source, _worker_max_pixels, _worker_grey_range, _worker_channels
     _worker_source, _worker_max_pixels, _worker_grey_range = source, max_pixels, grey_range
+    _worker_channels = channels
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -204,6 +225,7 @@ def _check_chunk(entries: list[Entry], keep_pixels: bool) -> list[Checked]:
                 max_pixels=_worker_max_pixels,
                 keep_pixels=keep_pixels,
                 grey_range=_worker_grey_range,
+                channels=_worker_channels,
             )
         )
         num_bytes += len(answers[-1].pixels or b"")

@@ -25,6 +25,7 @@ FULL_GREY = (0.0, 65535.0)  # all values of 16 bits
 
 _ORIENTATION_TAG = 0x0112  # EXIF
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # TIFF
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -229,7 +230,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except Image.UnidentifiedImageError as error:
         if package := _missing_plug_in(data):
             raise UndecodableImage(f"this format needs a plug-in for Pillow: install {package}") from error
-        raise UndecodableImage(f"not an image in a known format (starts with {data[:8]!r})") from error
+        hint = "; its bands as numbers: data.channels" if data[:4] in _TIFF else ""
+        raise UndecodableImage(f"not an image in a known format (starts with {data[:8]!r}){hint}") from error
     except _DAMAGED as error:
         raise UndecodableImage(f"damaged header: {_words(error)}") from error
     width, height = image.size
@@ -304,7 +306,7 @@ def _rgb(
     if image.mode.startswith("I"):
         return _scaled_grey(_upright_grey(np.asarray(image), is_inverted), grey_range)
     if image.mode == "F":
-        raise UndecodableImage("floating-point pixels have no known range")
+        raise UndecodableImage("floating-point pixels have no known range; as numbers: data.channels = 1")
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         return np.asarray(_on_white(image.convert("RGBA")))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

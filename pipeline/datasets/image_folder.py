@@ -1,7 +1,7 @@
 """A tree of image files on disk."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +34,7 @@ class ImageFolder:
     Args:
         parts: `data.parts`.
         are_classes: `data.class_folders`.
+        is_image: whether a file of some name is taken for an image.
     """
 
     access = "random"
@@ -47,11 +48,13 @@ class ImageFolder:
         max_bytes: int,
         parts: Mapping[str, Role] | None = None,
         are_classes: bool = True,
+        is_image: Callable[[str], bool] = is_image_name,
     ) -> None:
         self._root = root
         self._max_bytes = max_bytes
         self._parts = parts or {}
         self._are_classes = are_classes
+        self._is_image = is_image
 
     def __reduce__(self):
         return _image_folder, (self._root, self._max_bytes)
@@ -64,9 +67,9 @@ class ImageFolder:
         passed_over, sisters = PassedOver(), SisterFolders()
         unknown = dict(self._parts)  # what nothing was called so far
         for folder, _, files in walk(self._root):
-            images = [entry.name for entry in files if is_image_name(entry.name)]
+            images = [entry.name for entry in files if self._is_image(entry.name)]
             used = [name for name in images if not self._is_unused(name)]
-            others = [entry.name for entry in files if not is_image_name(entry.name)]
+            others = [entry.name for entry in files if not self._is_image(entry.name)]
             passed_over.add(folder, others, {Path(name).stem for name in images} if others else set())
             for key in set(unknown) - set(unmatched(unknown, (Path(folder).name, *images))):
                 del unknown[key]
@@ -135,7 +138,7 @@ class ImageFolder:
             if place is None:
                 continue
             for file in files:
-                if is_image_name(file.name) and not self._is_unused(file.name):
+                if self._is_image(file.name) and not self._is_unused(file.name):
                     yield _entry(file, f"{folder}/{file.name}" if folder else file.name, place)
 
     def read(self, path: str, start: int, size: int) -> bytes:

@@ -1,6 +1,6 @@
 """Images of a folder, with the class and the split that a list beside them gives each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.image_folder import ImageFolder
@@ -83,13 +83,15 @@ def inside(name: str, root: Path) -> str:
     return path.as_posix()
 
 
-def num_unlisted(root: Path, entries: list[Entry]) -> int:
+def num_unlisted(
+    root: Path, entries: list[Entry], is_image: Callable[[str], bool] = is_image_name
+) -> int:
     """How many images below `root` no entry names."""
     listed = {entry.path for entry in entries}
     found = (
         f"{folder}/{file.name}" if folder else file.name
         for folder, _, files in walk(root)
         for file in files
-        if is_image_name(file.name)
+        if is_image(file.name)
     )
     return sum(path not in listed for path in found)

@@ -18,14 +18,20 @@ COLUMNS = ("path", "split", "label", "width", "height", "digest")
 
 
 class Rows:
-    """Rows under construction, about 170 bytes each."""
+    """Rows under construction, about 170 bytes each.
 
-    def __init__(self) -> None:
+    Args:
+        num_channels: of images with channels of their own; None: they are RGB of 8 bits.
+    """
+
+    def __init__(self, num_channels: int | None = None) -> None:
         self._path_bytes = bytearray()
         self._path_ends = array("q")
         self._digests = bytearray()
         self._numbers = array("q")  # part, class code, width, height, start, size, per row
-        self._sums = array("q")  # six per row
+        # Six per row, or two for each channel.
+        self._num_sums = 6 if num_channels is None else 2 * num_channels
+        self._sums = array("q" if num_channels is None else "d")
         self.part_names: dict[str | None, int] = {}
         self.class_codes: dict[str, int] = {}
 
@@ -57,7 +63,7 @@ class Rows:
             sizes=numbers[:, 2:4],
             positions=numbers[:, 4:6],
             digests=np.frombuffer(self._digests, "S32"),
-            sums=np.frombuffer(self._sums, np.int64).reshape(-1, 6),
+            sums=np.frombuffer(self._sums, self._sums.typecode).reshape(-1, self._num_sums),
         )
 
 
@@ -72,7 +78,7 @@ class Columns:
     sizes: np.ndarray  # (n, 2) int64: width, height, pixels
     positions: np.ndarray  # (n, 2) int64: start and size in the archive, -1 where they mean nothing
     digests: np.ndarray  # (n,) S32
-    sums: np.ndarray  # (n, 6) int64
+    sums: np.ndarray  # (n, 6) int64; of images with channels of their own (n, 2 C) float64; see `Checked`
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -3,20 +3,13 @@
 import struct
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.arrays import ArrayPart, ArraySource, labels_of_any_shape, origin
+from pipeline.datasets.arrays import ArraySource, named_parts, origin
 from pipeline.datasets.expansion import refuse_expansion
-
-# Split -> the names under which its images and labels are looked for, first found wins.
-_KEYS = {
-    "train": (("train_images", "x_train", "images"), ("train_labels", "y_train", "labels")),
-    "val": (("val_images", "x_val", "x_valid"), ("val_labels", "y_val", "y_valid")),
-    "test": (("test_images", "x_test"), ("test_labels", "y_test")),
-}
-
 
 # What the readers of Python and NumPy let out when a file is damaged.
 _DAMAGED = (
@@ -37,17 +30,21 @@ def is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def read_npz(path: Path) -> ArraySource:
+def read_npz(path: Path, *, has_channels: bool = False) -> ArraySource:
     """Read `{train,val,test}_images` and `_labels` (or `x_train`, `y_train`, ..., or `images`, `labels`).
 
     Images are (n, H, W) or (n, H, W, C) uint8, labels (n,) or (n, 1) integers; `class_names` is optional.
+
+    Args:
+        has_channels: `data.channels` is given; images are then numbers of any kind.
 
     Raises:
         ValueError: no image arrays, wrong shapes or dtypes, Python objects inside, or a damaged file.
     """
     _refuse_expansion(path)
     with _opened(path) as arrays:
-        parts = [part for split in _KEYS if (part := _part(path, arrays, split)) is not None]
+        read = partial(_array, path, arrays)
+        parts = named_parts(path, arrays, read, read, has_channels=has_channels)
         named = "class_names" in arrays
         names = [str(name) for name in _array(path, arrays, "class_names").ravel()] if named else None
         found = list(arrays)
@@ -70,16 +67,6 @@ def _opened(path: Path) -> np.lib.npyio.NpzFile:
         return np.load(path, allow_pickle=False)
     except _DAMAGED as error:
         raise ValueError(f"{path}: damaged .npz file: {error}") from error
-
-
-def _part(path: Path, arrays: np.lib.npyio.NpzFile, split: str) -> ArrayPart | None:
-    image_keys, label_keys = _KEYS[split]
-    images_key = next((key for key in image_keys if key in arrays), None)
-    if images_key is None:
-        return None
-    labels_key = next((key for key in label_keys if key in arrays), None)
-    labels = None if labels_key is None else labels_of_any_shape(_array(path, arrays, labels_key))
-    return ArrayPart(split, _array(path, arrays, images_key), labels, origin(path, images_key))
 
 
 def _array(path: Path, arrays: np.lib.npyio.NpzFile, key: str) -> np.ndarray:

@@ -29,6 +29,9 @@ _LABEL_FOLDERS = frozenset(("labels", "annotations", "xmls"))
 _BESIDE = {".json": "labelme", ".xml": "Pascal VOC", ".txt": "YOLO or captions"}
 
 
+_NUMBERS = frozenset((".npy", ".dcm", ".dicom"))
+
+
 class PassedOver:
     """Files that are passed over, counted one by one."""
 
@@ -64,6 +67,8 @@ class PassedOver:
         if self._labels:
             kinds = (f"{self._first[kind]} ({kind}; {n} files)" for kind, n in self._labels.most_common())
             lines.append(f"caution: labels that lie there are not read: {', '.join(kinds)}")
+        if numbers := sorted(_NUMBERS.intersection(self.suffixes)):
+            lines.append(f"{', '.join(numbers)} are images with data.channels, the number of their channels")
         return tuple(lines)
 
 

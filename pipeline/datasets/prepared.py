@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.array_files import read_arrays
+from pipeline.datasets.channels.pictures import LOOKED_AT, Stretch
 from pipeline.datasets.label_maps.store import StoredLabelMaps
 from pipeline.datasets.manifest import path_at
 from pipeline.datasets.objects.store import StoredObjects
@@ -27,8 +28,9 @@ class PreparedDataset:
     labels: np.ndarray  # (N,) int64, -1 = none
     class_names: list[str]  # in label order
     split_names: dict[str, str]  # train, val, test -> what the source calls it; only splits with images
-    mean: np.ndarray  # (3,) float32: R, G, B of the training pixels, in [0, 1]
-    std: np.ndarray  # (3,) float32
+    # (3,) float32: R, G, B of the training pixels, in [0, 1]; of channels of their own (C,), of their values.
+    mean: np.ndarray
+    std: np.ndarray  # likewise
     annotation: Annotation  # what images are labelled with: a class at most, a label map each, or objects
     category_ids: list[int]  # of each class, as the source numbers it, else from 1; objects only
     content_digest: str  # equal for equal images, labels and splits
@@ -62,7 +64,11 @@ class PreparedDataset:
 
         sizes = index["sizes"]
         files = partial(ImageFiles, summary, sizes, index["positions"], path)
-        images = StoredPixels(directory / "pixels.bin", sizes) if summary["stored"] else files()
+        if summary["stored"]:
+            num_channels = len(summary["mean"]) if "channels" in summary else None
+            images = StoredPixels(directory / "pixels.bin", sizes, num_channels)
+        else:
+            images = files()
         return cls(
             name=summary["name"],
             labels=index["labels"].astype(np.int64),
@@ -103,8 +109,29 @@ class PreparedDataset:
             rows.flags.writeable = False
         return found
 
+    @property
+    def num_channels(self) -> int:
+        """Channels of every image."""
+        return len(self.mean)
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether images are numbers in channels of their own, not RGB of 8 bits."""
+        return "channels" in self.summary
+
+    def picture(self, i: int, at_least: int | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 to look at: the image, or channels of it by `Stretch`; arguments as of `image`."""
+        image = self.image(i, at_least)
+        return self._stretch.picture(image) if self.has_channels else image
+
+    @cached_property
+    def _stretch(self) -> Stretch:
+        rows = self.indices("train")
+        chosen = rows[:: max(1, -(-len(rows) // LOOKED_AT))]
+        return Stretch.of(tuple(self.summary["picture_channels"]), map(self.image, chosen.tolist()))
+
     def image(self, i: int, at_least: int | None = None) -> np.ndarray:
-        """Image `i`, 0 <= i < len(self): (H, W, 3) uint8, read-only or possibly so.
+        """Image `i`, 0 <= i < len(self): (H, W, 3) uint8 or (H, W, C) float32, read-only or possibly so.
 
         Args:
             at_least: short side in pixels that is enough; a JPEG that is decoded now may come out reduced to

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.archive import Archive
+from pipeline.datasets.channels.reading import ChannelReading
 from pipeline.datasets.decode import UndecodableImage, decode
 from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.mapped import mapped_bytes
@@ -21,11 +22,15 @@ class StoredPixels:
 
     Args:
         sizes: (N, 2) int32: width and height of each image, pixels.
+        num_channels: of images with channels of their own; None: they are RGB of 8 bits.
     """
 
-    def __init__(self, path: Path, sizes: np.ndarray) -> None:
+    def __init__(self, path: Path, sizes: np.ndarray, num_channels: int | None = None) -> None:
         self._sizes = sizes
-        self._ends = np.cumsum(3 * sizes.astype(np.int64).prod(axis=1))
+        self._num_channels = 3 if num_channels is None else num_channels
+        self._dtype = np.uint8 if num_channels is None else np.float32
+        self._pixel_bytes = self._num_channels * np.dtype(self._dtype).itemsize
+        self._ends = np.cumsum(self._pixel_bytes * sizes.astype(np.int64).prod(axis=1))
         self._pixels = mapped_bytes(path, int(self._ends[-1]))
 
     def contents(self, rows: list[int]) -> list[None]:
@@ -35,13 +40,14 @@ class StoredPixels:
     def decoded(
         self, rows: list[int], contents: list[None], at_least: int | None
     ) -> list[np.ndarray]:
-        """Views (H, W, 3) uint8 into the file."""
+        """Views (H, W, 3) uint8 or (H, W, C) float32 into the file."""
         return [self._view(row) for row in rows]
 
     def _view(self, row: int) -> np.ndarray:
         width, height = self._sizes[row].tolist()
         end = int(self._ends[row])
-        return self._pixels[end - 3 * width * height : end].reshape(height, width, 3)
+        stored = self._pixels[end - self._pixel_bytes * width * height : end]
+        return stored.view(self._dtype).reshape(height, width, self._num_channels)
 
 
 class ImageFiles:
@@ -66,7 +72,9 @@ class ImageFiles:
         self._max_pixels = summary["max_pixels"]
         self._grey_range = tuple(summary["grey_range"]) if summary["grey_range"] else None
         self._is_annotated = summary["annotation"] != "class"
-        self._source = _reopened(summary, self._location, max_file_bytes(self._max_pixels))
+        self._channels = ChannelReading.from_summary(summary)
+        max_bytes = self._channels.max_bytes if self._channels else max_file_bytes(self._max_pixels)
+        self._source = _reopened(summary, self._location, max_bytes)
         self._sizes, self._positions, self._path = sizes, positions, path
 
     def contents(self, rows: list[int]) -> list[bytes]:
@@ -86,7 +94,7 @@ class ImageFiles:
     def decoded(
         self, rows: list[int], contents: list[bytes], at_least: int | None
     ) -> list[np.ndarray]:
-        """(H, W, 3) uint8 each.
+        """(H, W, 3) uint8 or (H, W, C) float32 each.
 
         Raises:
             ValueError: an image is not what it was when prepared; the message names it.
@@ -102,13 +110,16 @@ class ImageFiles:
     def _decoded(self, row: int, content: bytes, at_least: int | None) -> np.ndarray:
         width, height = self._sizes[row].tolist()
         try:
-            image = decode(
-                content,
-                max_pixels=self._max_pixels,
-                at_least=at_least,
-                annotated_size=(width, height) if self._is_annotated else None,
-                grey_range=self._grey_range,
-            )
+            if self._channels is not None:
+                image = self._channels.pixels(self._path(row), content)
+            else:
+                image = decode(
+                    content,
+                    max_pixels=self._max_pixels,
+                    at_least=at_least,
+                    annotated_size=(width, height) if self._is_annotated else None,
+                    grey_range=self._grey_range,
+                )
         except UndecodableImage as error:
             raise self._changed(self._path(row), error) from error
         if at_least is None and image.shape[:2] != (height, width):

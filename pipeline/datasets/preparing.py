@@ -8,10 +8,14 @@ import numpy as np
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import PHOTO_SCENES, open_source
+from pipeline.datasets.channels.limits import with_window
+from pipeline.datasets.channels.pictures import shown_channels
+from pipeline.datasets.channels.reading import ChannelReading
+from pipeline.datasets.channels.summary_lines import channel_lines
 from pipeline.datasets.checking import Checked, check_all
 from pipeline.datasets.class_overlap import overlap_notes, untrained_images
 from pipeline.datasets.drawn import DrawnSource
-from pipeline.datasets.grey_range import grey_range
+from pipeline.datasets.grey_range import GreyRange, grey_range
 from pipeline.datasets.label_like import LabelLike
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
@@ -63,10 +67,17 @@ def prepare(
     _refuse_other_annotation(config, format_name, source)
     output.mkdir(parents=True, exist_ok=True)
     num_workers = num_workers or len(os.sched_getaffinity(0))
-    grey = grey_range(source, config.grey_range, config.max_pixels)
-    rows, targets, is_stored, num_bad = _check_and_store(
-        config, source, output, num_workers, progress, grey.limits
+    channels = _channels(config, source)
+    if channels is None:
+        grey = grey_range(source, config.grey_range, config.max_pixels)
+        on_pixels = [grey.note] if grey.note else []
+    else:
+        grey, on_pixels = GreyRange(None), channel_lines(config, channels.limits)
+    rows, targets, is_stored, quarantine = _check_and_store(
+        config, source, output, num_workers, progress, grey.limits, channels
     )
+    if channels is not None and quarantine.first:
+        on_pixels.append(f"left out, the first: {'; '.join(quarantine.first)}")
     class_names = _class_names(config, source, rows, targets)
     columns = rows.columns(class_names)
     if format_name not in ("image-folder", "archive") and (
@@ -89,17 +100,36 @@ def prepare(
         "columns": config.columns,
         "max_pixels": config.max_pixels,
         "grey_range": grey.limits,
+        **({} if channels is None else _of_channels(config, channels)),
         "stored": is_stored,
-        "num_quarantined": num_bad,
+        "num_quarantined": quarantine.num_bad,
         "num_outside_splits": source.num_outside,
         **counted,
-        **_on_classes(config, source, counted, [grey.note] if grey.note else []),
+        **_on_classes(config, source, counted, on_pixels),
         "category_ids": category_ids,
-        "content_digest": _content_digest(output, targets, class_names, category_ids, grey.limits),
+        "content_digest": _content_digest(
+            output, targets, class_names, category_ids, grey.limits, channels
+        ),
     }
     _refuse_nothing_to_learn(config, summary)
     write_json(output / "summary.json", summary)
     return summary
+
+
+def _channels(config: DataConfig, source: Source) -> ChannelReading | None:
+    """How images with channels of their own are read; the percentiles of a window are looked for here."""
+    reading = ChannelReading.of(config)
+    if reading is None or config.window != "percentile":
+        return reading
+    try:
+        return with_window(reading, source)
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
+
+
+def _of_channels(config: DataConfig, channels: ChannelReading) -> dict:
+    shown = shown_channels(config.channels, config.picture_channels)
+    return {"channels": channels.to_summary(), "picture_channels": shown}
 
 
 def _refuse_other_annotation(config: DataConfig, format_name: str, source: Source) -> None:
@@ -132,9 +162,10 @@ def _check_and_store(
     num_workers: int,
     progress: Callable[[int, int], None],
     grey_limits: tuple[float, float] | None,
-) -> tuple[Rows, TargetWriter | None, bool, int]:
-    """(usable images, their label maps or objects, whether pixels are stored, how many cannot be used)."""
-    rows = Rows()
+    channels: ChannelReading | None,
+) -> tuple[Rows, TargetWriter | None, bool, Quarantine]:
+    """(usable images, their label maps or objects, whether pixels are stored, what cannot be used)."""
+    rows = Rows(config.channels)
     label_like = LabelLike()
     max_bytes = float("inf") if source.access == "memory" else config.max_store_gib * _GIB
     with (
@@ -148,6 +179,7 @@ def _check_and_store(
             keep_pixels=lambda: store.is_kept,
             num_workers=num_workers,
             grey_range=grey_limits,
+            channels=channels,
         )
         for num_done, (entry, checked) in enumerate(results, start=1):
             if checked.reason is not None:
@@ -162,7 +194,7 @@ def _check_and_store(
     _refuse_bad_share(config, quarantine, len(rows), output / "quarantine.csv")
     if source.annotation == "class" and source.access != "memory":
         label_like.refuse_mixture(config.source, config.parts)
-    return rows, targets, store.is_kept, quarantine.num_bad
+    return rows, targets, store.is_kept, quarantine
 
 
 def _keep_pixels(config: DataConfig, source: Source, store: PixelStore, checked: Checked) -> None:
@@ -243,6 +275,7 @@ def _content_digest(
     class_names: tuple[str, ...],
     category_ids: list[int],
     grey_limits: tuple[float, float] | None,
+    channels: ChannelReading | None,
 ) -> str:
     """Digest of images, splits, labels, and of label maps or objects; not of where they lie or how."""
     digests = [sha256_of_file(output / "manifest.csv")]
@@ -250,6 +283,9 @@ def _content_digest(
         digests += [targets.digest, category_ids]
     if grey_limits is not None:  # the files alone do not say which pixels they become
         digests.append(list(grey_limits))
+    if channels is not None:  # likewise
+        read = channels.options
+        digests.append([read.num_channels, read.channel_axis, read.window_of_header, channels.limits])
     return sha256_of_json([*digests, list(class_names)])
 
 
@@ -267,6 +303,6 @@ def _name(config: DataConfig) -> str:
     if path.is_dir():
         return path.name
     name = path.name
-    for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip", ".npz", *_TABLE_SUFFIXES):
+    for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip", ".npz", ".h5", ".hdf5", *_TABLE_SUFFIXES):
         name = name.removesuffix(suffix)
     return name

@@ -18,19 +18,19 @@ class Quarantine:
         self._writer = csv.writer(stream, lineterminator="\n")
         self._writer.writerow(("path", "reason"))
         self.num_bad = 0
-        self._first: list[str] = []
+        self.first: list[str] = []  # path and reason of the first images
 
     def add(self, path: str, reason: str) -> None:
         """Leave an image out."""
         self._writer.writerow((path, reason))
         self.num_bad += 1
-        if len(self._first) < _REASONS_SHOWN:
-            self._first.append(f"{path}: {reason}")
+        if len(self.first) < _REASONS_SHOWN:
+            self.first.append(f"{path}: {reason}")
 
     def described(self) -> str:
         """The first reasons, one a line, each line started by a newline."""
-        more = self.num_bad - len(self._first)
-        return "".join(f"\n  {reason}" for reason in self._first) + (f"\n  and {more} more" if more else "")
+        more = self.num_bad - len(self.first)
+        return "".join(f"\n  {reason}" for reason in self.first) + (f"\n  and {more} more" if more else "")
 
 
 @contextmanager

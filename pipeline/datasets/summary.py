@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.datasets.channels.statistics import set_statistics
 from pipeline.datasets.manifest import Columns
 from pipeline.datasets.splits import SPLITS, TEST, TRAIN, UNUSED, VAL, SplitPlan
 
@@ -15,9 +16,11 @@ def summarize(columns: Columns, plan: SplitPlan, class_names: list[str]) -> dict
 
     Duplicates are images with equal bytes (for arrays: equal pixels) in two splits. They are counted, because
     a score on test images that were trained on flatters, and they stay where they are. A channel that hardly
-    varies over the training images has the standard deviation LEAST_STD, and is listed.
+    varies over the training images has the standard deviation LEAST_STD (with channels of their own: 1), and
+    is listed.
     """
-    mean, std = pixel_statistics(columns.sums[plan.codes == TRAIN], columns.sizes[plan.codes == TRAIN])
+    is_train = plan.codes == TRAIN
+    statistics = _rgb_statistics if columns.sums.dtype == np.int64 else _channel_statistics
     return {
         "num_images": len(columns),
         "num_unused": int(np.sum(plan.codes == UNUSED)),
@@ -31,9 +34,7 @@ def summarize(columns: Columns, plan: SplitPlan, class_names: list[str]) -> dict
             ).tolist()
             for name in SPLITS[:3]
         },
-        "mean": mean,
-        "std": [max(value, LEAST_STD) for value in std],
-        "flat_channels": [name for name, value in zip("RGB", std, strict=True) if value < LEAST_STD],
+        **statistics(columns.sums[is_train], columns.sizes[is_train]),
         "duplicates": {
             "test_in_train": _num_shared(columns.digests, plan.codes, TEST, TRAIN),
             "val_in_train": _num_shared(columns.digests, plan.codes, VAL, TRAIN),
@@ -41,6 +42,20 @@ def summarize(columns: Columns, plan: SplitPlan, class_names: list[str]) -> dict
         },
         "short_sides": short_sides(columns.sizes),
     }
+
+
+def _rgb_statistics(sums: np.ndarray, sizes: np.ndarray) -> dict[str, Any]:
+    mean, std = pixel_statistics(sums, sizes)
+    return {
+        "mean": mean,
+        "std": [max(value, LEAST_STD) for value in std],
+        "flat_channels": [name for name, value in zip("RGB", std, strict=True) if value < LEAST_STD],
+    }
+
+
+def _channel_statistics(of_images: np.ndarray, sizes: np.ndarray) -> dict[str, Any]:
+    mean, std, flat = set_statistics(of_images, sizes)
+    return {"mean": mean, "std": std, "flat_channels": [f"channel {number}" for number in flat]}
 
 
 def pixel_statistics(sums: np.ndarray, sizes: np.ndarray) -> tuple[list[float], list[float]]:

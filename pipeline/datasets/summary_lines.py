@@ -23,10 +23,13 @@ def described(summary: dict, folder: Path = Path()) -> list[str]:
         lines += _object_doubts(summary)
     lines += summary["notes"]
     if summary["flat_channels"]:
-        lines.append(
-            f"caution: the training images do not vary in {', '.join(summary['flat_channels'])}; with "
-            'normalization = "dataset", one grey level counts as a standard deviation there'
+        floor = (
+            "their values minus the mean are not divided"
+            if "channels" in summary
+            else 'with normalization = "dataset", one grey level counts as a standard deviation there'
         )
+        flat = ", ".join(summary["flat_channels"])
+        lines.append(f"caution: the training images do not vary in {flat}; {floor}")
     if summary["num_quarantined"]:
         quarantine = folder / "quarantine.csv"
         lines.append(f"left out: {summary['num_quarantined']} images that cannot be used, see {quarantine}")

@@ -122,6 +122,11 @@ def load_backbone(
     from pipeline.models.backbone_file import load_backbone as read
 
     frozen = read(file)
+    if frozen.config.channels is not None:
+        raise ValueError(
+            f"{file}: the base takes images of {frozen.config.channels} channels, load_backbone reads RGB; "
+            "doit run embed gives its vectors"
+        )
     crop_size = crop_size or frozen.config.image_size
     if crop_size % frozen.config.stride:
         raise ValueError(f"crop_size {crop_size} is no multiple of the base's {frozen.config.stride} pixels")

@@ -172,7 +172,9 @@ class Forecasts:
 
 def _channels(features: Node) -> int:
     """Numbers for each image, of a base or of pixels."""
-    return 3 * features.config.side**2 if features.stage == "pixels" else _backbone(features).dim
+    if features.stage == "pixels":
+        return (features.inputs["data"].config.channels or 3) * features.config.side**2
+    return _backbone(features).dim
 
 
 def _backbone(node: Node) -> BackboneConfig:

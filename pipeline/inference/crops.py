@@ -1,6 +1,6 @@
 """Evaluation crops of any images, batch by batch; what cannot be decoded is named and left out.
 
-Shapes: b images of a batch, S pixels.
+Shapes: b images of a batch, S pixels, C channels.
 """
 
 import itertools
@@ -22,7 +22,7 @@ class View:
 
     resize: int  # pixels, short side
     crop_size: int  # pixels, square
-    mean: np.ndarray  # (3,) of the channels in [0, 1]
+    mean: np.ndarray  # (C,) of the channels, of RGB in [0, 1]
     std: np.ndarray
 
 
@@ -30,7 +30,7 @@ class View:
 class Crops:
     """The crops of some consecutive entries."""
 
-    images: np.ndarray  # (batch_size, 3, S, S) float32; black where there is no image
+    images: np.ndarray  # (batch_size, C, S, S) float32; black where there is no image
     is_good: np.ndarray  # (b,) bool
     paths: list[str]  # (b,)
     reasons: list[tuple[str, str]]  # path and why, of those that are not good
@@ -54,7 +54,7 @@ def crop_batches(
     batches = iter(lambda: list(itertools.islice(entries, batch_size)), [])
 
     def load(batch: list[Entry]) -> Crops:
-        images = np.zeros((batch_size, 3, view.crop_size, view.crop_size), np.float32)
+        images = np.zeros((batch_size, len(view.mean), view.crop_size, view.crop_size), np.float32)
         is_good, reasons = np.ones(len(batch), bool), []
         for place, entry in enumerate(batch):
             try:

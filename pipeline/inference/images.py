@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import open_source
+from pipeline.datasets.channels.reading import ChannelReading, has_reader
 from pipeline.datasets.decode import UndecodableImage, decode, rgb_from_array
 from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.image_names import is_image_name
@@ -29,8 +30,10 @@ class EveryImage:
     num_outside = 0
     notes = ()
 
-    def __init__(self, root: Path, *, max_bytes: int) -> None:
-        self._root = root
+    def __init__(
+        self, root: Path, *, max_bytes: int, is_image: Callable[[str], bool] = is_image_name
+    ) -> None:
+        self._root, self._is_image = root, is_image
         self.read = ImageFolder(root, max_bytes=max_bytes).read
 
     @cached_property
@@ -39,7 +42,7 @@ class EveryImage:
         for folder, _, files in walk(self._root):
             hasher.update(b"%b\0" % os.fsencode(folder))
             for file in files:
-                if is_image_name(file.name):
+                if self._is_image(file.name):
                     num_images += 1
                     hasher.update(b"%b\0%b\0" % (os.fsencode(file.name), _facts(file).encode()))
         return num_images, hasher.hexdigest()
@@ -56,7 +59,7 @@ class EveryImage:
         """In the order of `path_order`, one folder in memory at a time."""
         for folder, _, files in walk(self._root):
             for file in files:
-                if is_image_name(file.name):
+                if self._is_image(file.name):
                     yield Entry(f"{folder}/{file.name}" if folder else file.name)
 
 
@@ -68,21 +71,28 @@ def _facts(file: os.DirEntry) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def open_images(data: str, max_pixels: int) -> Source:
+def open_images(data: str, max_pixels: int, channels: ChannelReading | None = None) -> Source:
     """All images of a folder; where it holds no image file, or of a file, what the readers of `prepare` find.
 
     Args:
         data: as `data.source`, of any format.
+        channels: how images with channels of their own are read; None: they are RGB of 8 bits.
 
     Raises:
         FileNotFoundError: it does not exist.
         ValueError: it holds no image, is of no known format, or damaged.
     """
     if Path(data).is_dir():
-        folder = EveryImage(Path(data), max_bytes=max_file_bytes(max_pixels))
+        kind = (
+            {"max_bytes": max_file_bytes(max_pixels)}
+            if channels is None
+            else {"max_bytes": channels.max_bytes, "is_image": has_reader}
+        )
+        folder = EveryImage(Path(data), **kind)
         if len(folder):
             return folder
-    _, source = open_source(DataConfig(source=data, max_pixels=max_pixels))
+    num_channels = None if channels is None else channels.options.num_channels
+    _, source = open_source(DataConfig(source=data, max_pixels=max_pixels, channels=num_channels))
     if len(source) == 0:
         raise ValueError(f"data={data}: no images found")
     return source
@@ -106,16 +116,18 @@ class Decoding:
     grey_range: tuple[float, float] | None  # of 16-bit grey
     # A JPEG may be decoded at a part of its size. The experiment's are where its pixels are not stored.
     reduced: bool
+    channels: ChannelReading | None = None  # of images with channels of their own
 
     @classmethod
     def of_prepared(cls, prepared: Path) -> "Decoding":
         """As the images of a prepared data set come to its experiment."""
         summary = read_json(prepared / "summary.json")
         grey_range = summary["grey_range"] and tuple(summary["grey_range"])
-        return cls(summary["max_pixels"], grey_range, reduced=not summary["stored"])
+        channels = ChannelReading.from_summary(summary)
+        return cls(summary["max_pixels"], grey_range, reduced=not summary["stored"], channels=channels)
 
     def pixels(self, source: Source, entry: Entry, at_least: int | None = None) -> np.ndarray:
-        """(H, W, 3) uint8.
+        """(H, W, 3) uint8 or (H, W, C) float32.
 
         Args:
             at_least: short side in pixels that is enough; None: the image's own size.
@@ -131,6 +143,8 @@ class Decoding:
             )
         except OSError as error:
             raise UndecodableImage(f"cannot be read: {error.strerror or error}") from error
+        if self.channels is not None:
+            return self.channels.pixels(entry.path, content)
         if not isinstance(content, bytes):
             return rgb_from_array(content)
         return decode(

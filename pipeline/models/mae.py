@@ -14,6 +14,7 @@ from pipeline import kernels
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import DropPathScales, EncodingNetwork
+from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear
 from pipeline.models.vit import Block
 
@@ -113,7 +114,8 @@ class MaeNetwork(EncodingNetwork):
         super().__init__(config)
         base, has_head = self.backbone, self.auxiliary_head is not None
         self.hides = hasattr(base, "visible_tokens")
-        num_pixels, num_patches = 3 * base.stride**2, base.grid[0] * base.grid[1]
+        num_pixels = input_channels(config.backbone) * base.stride**2
+        num_patches = base.grid[0] * base.grid[1]
         outputs = {"pixels": num_pixels} | ({"features": base.dim} if has_head else {})
         method = config.method
         self.decoder = Decoder(

@@ -1,6 +1,7 @@
 """Vision Transformer: image -> CLS token and patch tokens.
 
-Shapes: B images, H image side in pixels, p patch side in pixels, h = H / p, N = h w patches, D embed_dim.
+Shapes: B images of C channels, H image side in pixels, p patch side in pixels, h = H / p, N = h w patches, D
+embed_dim.
 """
 
 import jittor as jt
@@ -10,6 +11,7 @@ from jittor import nn
 from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
 from pipeline.models.encoder import Tokens
+from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear, Mlp
 from pipeline.models.position import grid_resampling
 
@@ -66,7 +68,7 @@ class VisionTransformer(nn.Module):
         self.depth = config.num_blocks
         self.tap_dims, self.tap_strides = (self.dim,) * 4, (self.stride,) * 4
         dim = config.embed_dim
-        self.patch_embed = Linear(3 * config.patch_size**2, dim)
+        self.patch_embed = Linear(input_channels(config) * config.patch_size**2, dim)
         self.cls_token = jt.zeros((1, dim))
         self.mask_token = jt.zeros((1, dim))
         self.pos_embed = jt.zeros((1 + self.grid[0] * self.grid[1], dim))  # CLS first
@@ -81,7 +83,7 @@ class VisionTransformer(nn.Module):
         """One forward pass.
 
         Args:
-            images: (B, 3, H, W) float32, normalised.
+            images: (B, C, H, W) float32, normalised.
             mask: (B, h, w) bool or None; True replaces the patch's embedding by the mask token.
             drop_path_scales: (depth, 2, B) float32 or None; see `pipeline.models.drop_path`.
 
@@ -101,7 +103,7 @@ class VisionTransformer(nn.Module):
         """One forward pass of some patches: the others are left out before the first block, as in MAE.
 
         Args:
-            images: (B, 3, H, W) float32, normalised.
+            images: (B, C, H, W) float32, normalised.
             visible: (B, n) int32, indices of each image's patches.
             drop_path_scales: (depth, 2, B) float32 or None.
 
@@ -119,7 +121,7 @@ class VisionTransformer(nn.Module):
         return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=x[:, 1:].unsqueeze(1))
 
     def embed(self, images: jt.Var, mask: jt.Var | None = None) -> tuple[jt.Var, tuple[int, int]]:
-        """images (B, 3, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""
+        """images (B, C, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""
         batch, _, height, width = images.shape
         grid = (height // self.stride, width // self.stride)
         patches = self.patch_embed(kernels.image_patches(images, self.stride))

@@ -78,7 +78,9 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
     def __init__(self, config: PretrainConfig, dataset: PreparedDataset, run: str, ranks: Ranks = ALONE):
         self._pretrain, self._dataset, self.ranks = config, dataset, ranks
         self._method = method_of(config)
-        self._batches = BatchMaker(config, dataset, on_device=on_device.available(), ranks=ranks)
+        # The kernels that make crops on a device are of RGB in 8 bits.
+        on_card = on_device.available() and config.backbone.channels is None
+        self._batches = BatchMaker(config, dataset, on_device=on_card, ranks=ranks)
         self.schedule = _schedule(config, dataset)
         self.num_steps, self.batch_size = self.schedule.num_steps, config.schedule.batch_size
         self.run = run

@@ -1,10 +1,12 @@
 """Pictures of a prepared data set: ten images of each split, with what they are labelled with."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.datasets.channels.pictures import picture_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.splits import SPLITS
 from pipeline.detection.pictures import Drawn, object_panel
@@ -17,6 +19,7 @@ _PANEL = 192  # pixels, longer side of an image
 _GAP = 8
 _LINE = 15  # pixels, of text
 _TEXT = 11
+_LETTER = 6  # pixels, wide on average
 _LETTERS = 30  # of a line
 _NAMES = 3  # classes of a label map or of objects that a line lists
 
@@ -37,13 +40,18 @@ def write_data_sheets(dataset: PreparedDataset, output: Path) -> list[Path]:
         if len(rows):
             tiles = [tile for row in rows.tolist() for tile in _tiles(dataset, row)]
             written.append(output / f"{split}.png")
-            _write(written[-1], tiles)
+            _write(written[-1], tiles, _caption(dataset))
     return written
+
+
+def _caption(dataset: PreparedDataset) -> str:
+    """How the pictures come about, where the images are no RGB of 8 bits."""
+    return picture_words(tuple(dataset.summary["picture_channels"])) if dataset.has_channels else ""
 
 
 def _tiles(dataset: PreparedDataset, row: int) -> list[tuple[Image.Image, list[str]]]:
     """(panel, lines below it) of one image; of one with a label map two."""
-    image, path = dataset.image(row), _short(dataset.path(row))
+    image, path = dataset.picture(row), _short(dataset.path(row))
     colours = class_colours(len(dataset.class_names))
     if dataset.annotation == "objects":
         found = dataset.objects(row)
@@ -70,15 +78,19 @@ def _short(text: str) -> str:
     return text if len(text) <= _LETTERS else f"...{text[3 - _LETTERS :]}"
 
 
-def _write(path: Path, tiles: list[tuple[Image.Image, list[str]]]) -> None:
+def _write(path: Path, tiles: list[tuple[Image.Image, list[str]]], caption: str) -> None:
     width, height = _PANEL + _GAP, _PANEL + 2 * _LINE + _GAP
     columns = min(_COLUMNS, len(tiles))
-    sheet = Image.new("RGB", (columns * width, -(-len(tiles) // columns) * height), "white")
+    bottom = -(-len(tiles) // columns) * height
+    below = textwrap.wrap(caption, columns * width // _LETTER)
+    sheet = Image.new("RGB", (columns * width, bottom + len(below) * _LINE), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_TEXT)
     for place, (panel, lines) in enumerate(tiles):
         left, top = place % columns * width, place // columns * height
         sheet.paste(panel, (left, top))
         for number, line in enumerate(lines):
             draw.text((left, top + _PANEL + number * _LINE + 1), line, fill="black", font=font)
+    for number, line in enumerate(below):
+        draw.text((0, bottom + number * _LINE), line, fill="black", font=font)
     with replacing(path) as partial:
         sheet.save(partial, format="PNG")

@@ -106,7 +106,7 @@ def _chosen(rows: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
 
 def _small(dataset: PreparedDataset, row: int) -> np.ndarray:
     """(256,) float32 of mean 0; length 1, or 0 where the picture shows nothing."""
-    picture = Image.fromarray(dataset.image(row, at_least=_SIDE)).convert("L")
+    picture = Image.fromarray(dataset.picture(row, at_least=_SIDE)).convert("L")
     grey = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32).ravel()
     grey = grey - grey.mean()
     length = float(np.linalg.norm(grey))

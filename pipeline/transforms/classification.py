@@ -9,7 +9,7 @@ from pipeline.config.finetune import ClassificationViewConfig
 from pipeline.transforms.crop_parameters import plain_parameters, random_boxes
 from pipeline.transforms.rand_augment import rand_augment
 from pipeline.transforms.random_erasing import erase
-from pipeline.transforms.rendering import image_sizes, render_crops
+from pipeline.transforms.rendering import has_channels, image_sizes, render_crops
 
 _AS_LEVELS = {"mean": np.zeros(3), "std": np.full(3, 1 / 255)}  # leaves pixels in 0..255
 
@@ -22,14 +22,13 @@ def training_views(
     mean: np.ndarray,
     std: np.ndarray,
 ) -> np.ndarray:
-    """One augmented view of each image.
+    """One augmented view of each image; without RandAugment where images have channels of their own.
 
     Args:
-        images: (H, W, 3) uint8 each, of any sizes.
-        mean, std: (3,) of the channels in [0, 1].
+        images, mean, std: as `render_crops` has them.
 
     Returns:
-        (B, 3, S, S) float32, S = `config.image_size`.
+        (B, 3 or C, S, S) float32, S = `config.image_size`.
 
     Source: MAE's fine-tuning, in this order of steps.
     """
@@ -39,8 +38,11 @@ def training_views(
         plain_parameters(np.arange(len(images)), boxes, size=size),
         flip=rng.random(len(images)) < config.flip_probability,
     )
-    crops = _levels(render_crops(images, parameters, size, **_AS_LEVELS))
-    views = _normalised(rand_augment(rng, crops, config, mean=mean), mean, std)
+    if has_channels(images):
+        views = render_crops(images, parameters, size, mean=mean, std=std)
+    else:
+        crops = _levels(render_crops(images, parameters, size, **_AS_LEVELS))
+        views = _normalised(rand_augment(rng, crops, config, mean=mean), mean, std)
     erase(rng, views, config.erase_probability)
     return views
 

@@ -15,11 +15,10 @@ def center_crops(
     """Short side to `resize` pixels (antialiased bicubic), then the central square.
 
     Args:
-        images: (H, W, 3) uint8 each, of any sizes; smaller ones are enlarged.
-        mean, std: (3,) of the channels in [0, 1].
+        images, mean, std: as `render_crops` has them; smaller images are enlarged.
 
     Returns:
-        (B, 3, crop_size, crop_size) float32.
+        (B, 3 or C, crop_size, crop_size) float32.
 
     Raises:
         ValueError: `resize` is smaller than `crop_size`.

@@ -1,6 +1,6 @@
 """Images -> two or more large views and several small ones.
 
-Shapes: V global crops of S pixels, L local crops of s pixels, B images.
+Shapes: V global crops of S pixels, L local crops of s pixels, B images of C channels.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pipeline.transforms.rendering import image_sizes, render_crops
 
 @dataclass(frozen=True)
 class MultiCrop:
-    """global_crops: (V, B, 3, S, S) float32; local_crops: (L, B, 3, s, s) float32."""
+    """global_crops: (V, B, C, S, S) float32; local_crops: (L, B, C, s, s) float32."""
 
     global_crops: np.ndarray
     local_crops: np.ndarray
@@ -63,8 +63,7 @@ def multi_crop(
     """Augmented views of each image; crop v of image b is at [v, b].
 
     Args:
-        images: (H, W, 3) uint8 each, of any sizes.
-        mean, std: (3,) of the channels in [0, 1].
+        images, mean, std: as `render_crops` has them.
 
     Source: Caron et al., "SwAV" (2020), multi-crop; Zhou et al., "iBOT" (ICLR 2022), augmentation.
     """
@@ -77,7 +76,7 @@ def render_views(
     """The views that `draw_views` drew of these images; arguments as those of `multi_crop`."""
 
     def crops(parameters: list[CropParameters], size: int) -> np.ndarray:
-        made = np.empty((len(parameters), len(images), 3, size, size), np.float32)
+        made = np.empty((len(parameters), len(images), len(mean), size, size), np.float32)
         for view, each in enumerate(parameters):
             made[view] = render_crops(images, each, size, mean=mean, std=std)
         return made

@@ -12,7 +12,7 @@ def erase(rng: np.random.Generator, images: np.ndarray, probability: float) -> N
     """Replace a box of some images by standard normal noise, in place.
 
     Args:
-        images: (n, 3, H, W) float32, normalised.
+        images: (n, C, H, W) float32, normalised.
         probability: probability of erasing, for each image.
 
     Source: Zhong et al., "Random Erasing Data Augmentation" (2020), in timm's form "pixel" that MAE's
@@ -22,5 +22,5 @@ def erase(rng: np.random.Generator, images: np.ndarray, probability: float) -> N
     sizes = np.tile(images.shape[2:], (len(erased), 1))
     boxes = random_boxes(rng, sizes, scale=_AREA, aspect_ratio=_ASPECT_RATIO)
     for i, (left, top, width, height) in zip(erased, boxes.tolist(), strict=True):
-        noise = rng.standard_normal((3, height, width), dtype=np.float32)
+        noise = rng.standard_normal((images.shape[1], height, width), dtype=np.float32)
         images[i, :, top : top + height, left : left + width] = noise

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.native.build import BuildError
 from pipeline.transforms import native
+from pipeline.transforms.channel_crops import render_channel_crops
 from pipeline.transforms.crop_parameters import CropParameters
 from pipeline.transforms.plain import render_crops_plain
 
@@ -22,16 +23,23 @@ def implementation() -> Literal["native", "pillow"]:
     return "native"
 
 
+def has_channels(images: Sequence[np.ndarray]) -> bool:
+    """Whether images are numbers in channels of their own, not RGB of 8 bits."""
+    return len(images) > 0 and images[0].dtype == np.float32
+
+
 def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
     """(n, 2) int64, height and width of each image.
 
     Raises:
-        ValueError: an image is not (H, W, 3) uint8 with at least one pixel.
+        ValueError: an image has no pixel, or is not (H, W, 3) uint8 or (H, W, C) float32 as the first one.
     """
+    dtype, channels = (np.float32, images[0].shape[2:]) if has_channels(images) else (np.uint8, (3,))
     for i, image in enumerate(images):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        if image.dtype != dtype or image.ndim != 3 or image.shape[2:] != channels or not image.size:
+            expected = f"(H, W, {channels[0]}) {np.dtype(dtype)}" if channels else "(H, W, C) float32"
             found = f"{image.shape} {image.dtype}"
-            raise ValueError(f"image {i} of the batch: expected (H, W, 3) uint8, found {found}")
+            raise ValueError(f"image {i} of the batch: expected {expected}, found {found}")
     return np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
 
 
@@ -41,15 +49,17 @@ def render_crops(
     """Cut, resize, augment and normalise.
 
     Args:
-        images: (H, W, 3) uint8 each, of any sizes; read only.
+        images: (H, W, 3) uint8 or (H, W, C) float32 each, of any sizes; read only.
         parameters: of n crops.
         size: side of the crops, pixels.
-        mean, std: (3,) of the channels in [0, 1].
+        mean, std: (3,) of the channels in [0, 1]; of float32 (C,) of its own values.
 
     Returns:
-        (n, 3, size, size) float32.
+        (n, 3 or C, size, size) float32.
     """
     check_parameters(image_sizes(images), parameters, size)
+    if has_channels(images):
+        return render_channel_crops(images, parameters, size, mean=mean, std=std)
     images = [np.ascontiguousarray(image) for image in images]
     scale, bias = scale_and_bias(mean, std)
     render = native.render_crops_native if implementation() == "native" else render_crops_plain

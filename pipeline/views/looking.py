@@ -52,7 +52,7 @@ class Looker:
 
         def load(step: int) -> np.ndarray:
             return load_crops(
-                dataset, parts[step], resize=self.config.resize, crop=self._crops, batch_size=size
+                dataset, parts[step], resize=self.config.resize, crop=self._crop, batch_size=size
             )
 
         batches = prefetch(load, range(len(parts)), num_threads=self.num_threads)
@@ -68,22 +68,29 @@ class Looker:
 
     def pictured(self, dataset: PreparedDataset, rows: np.ndarray) -> Pictured:
         """The last maps of both sides, at twice the size of the crops."""
-        images = [dataset.image(row, at_least=_ENLARGED * self.config.resize) for row in rows.tolist()]
-        crops = self._crops(images, _ENLARGED)
+        at_least = _ENLARGED * self.config.resize
+        images, looked_at = (
+            [of(row, at_least=at_least) for row in rows.tolist()] for of in (dataset.image, dataset.picture)
+        )
+        crops = self._crops(images, self.frozen.mean, self.frozen.std)
         base = patch_features(self.frozen.network, crops)
         tokens = {BASE: base.tokens}
         if self.head is not None:
             with jt.no_grad():
                 mixed = self.head.mixed(self.frozen.network(jt.array(crops)).feature_map)
                 tokens[HEAD] = self.head.norm(mixed).numpy()
-        mean, std = (each[:, None, None] for each in (self.frozen.mean, self.frozen.std))
-        pixels = np.rint(255 * np.clip(crops * std + mean, 0, 1)).astype(np.uint8)
+        shown = self._crops(looked_at, np.zeros(3, np.float32), np.ones(3, np.float32))
+        pixels = np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
         return Pictured([*pixels.transpose(0, 2, 3, 1)], tokens, base.attention)
 
-    def _crops(self, images: list[np.ndarray], enlarged: int = 1) -> np.ndarray:
+    def _crops(self, images: list[np.ndarray], mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """Enlarged central crops."""
+        sizes = (_ENLARGED * side for side in (self.config.resize, self.config.crop_size))
+        return center_crops(images, *sizes, mean=mean, std=std)
+
+    def _crop(self, images: list[np.ndarray]) -> np.ndarray:
         size = self.config.resize, self.config.crop_size
-        sizes = [enlarged * side for side in size]
-        return center_crops(images, *sizes, mean=self.frozen.mean, std=self.frozen.std)
+        return center_crops(images, *size, mean=self.frozen.mean, std=self.frozen.std)
 
     def _of_batch(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         with jt.no_grad():

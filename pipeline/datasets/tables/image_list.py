@@ -1,10 +1,11 @@
 """Lists of images in .csv or .tsv files: a column of paths, one of labels, and perhaps one of splits."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.channels.reading import READERS, ChannelReading, has_reader
 from pipeline.datasets.image_names import IMAGE_SUFFIXES, LIST_SUFFIXES, is_image_name
 from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
 from pipeline.datasets.source import Entry, Format, max_file_bytes
@@ -59,11 +60,12 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
         names = f"from {file.name}, columns {columns.image!r} and {columns.label!r}"
         notes.append(f"labels: {names if columns.label else LEFT_OUT}")
     refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
+    reading = ChannelReading.of(config)
     return ListedImages(
         root,
         once(entries, ", ".join(map(str, files))),
-        max_bytes=max_file_bytes(config.max_pixels),
-        num_outside=num_unlisted(root, entries),
+        max_bytes=reading.max_bytes if reading else max_file_bytes(config.max_pixels),
+        num_outside=num_unlisted(root, entries, has_reader if reading else is_image_name),
         notes=tuple(notes),
     )
 
@@ -100,12 +102,15 @@ def _listed(config: DataConfig, file: Path, columns: Columns, prefix: str) -> It
         labels.append(class_name(row[columns.label], origin) if columns.label else None)
         split = split_name(row[columns.split], config.parts, origin) if columns.split else None
         splits.append(split or named)
-    folder, suffix = _where(file, names)
+    is_image = is_image_name if config.channels is None else has_reader
+    folder, suffix = _where(file, names, IMAGE_SUFFIXES if config.channels is None else READERS)
     for name, label, split in zip(names, labels, splits, strict=True):
-        yield Entry(f"{prefix}{folder}{name}{'' if is_image_name(name) else suffix}", split, label)
+        yield Entry(f"{prefix}{folder}{name}{'' if is_image(name) else suffix}", split, label)
 
 
-def _where(file: Path, names: list[str]) -> tuple[str, str]:
+def _where(
+    file: Path, names: list[str], image_suffixes: Collection[str] = IMAGE_SUFFIXES
+) -> tuple[str, str]:
     """(folder that a list's names count from, "" or "folder/"; suffix of names that have none)."""
     inside_of = sorted(path for path in file.parent.iterdir() if path.is_dir())
     likely = ("images", file.stem, f"{file.stem}_images")
@@ -113,7 +118,8 @@ def _where(file: Path, names: list[str]) -> tuple[str, str]:
     tried = names[:_TRIED]
     for folder in ("", *(f"{path.name}/" for path in inside_of)):
         for name in tried:
-            suffixes = ("",) if is_image_name(name) else sorted(IMAGE_SUFFIXES)
+            is_complete = PurePosixPath(name).suffix.lower() in image_suffixes
+            suffixes = ("",) if is_complete else sorted(image_suffixes)
             for suffix in suffixes:
                 if (file.parent / f"{folder}{name}{suffix}").is_file():
                     return folder, suffix

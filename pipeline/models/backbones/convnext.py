@@ -33,7 +33,7 @@ class ConvNeXt(HierarchicalEncoder):
             return Block(dim, config.kernel_size, config.mlp_ratio, enters=enters)
 
         super().__init__(config, block, mask_dim=config.embed_dim, norm=LayerNorm(config.dim, _EPS))
-        self.stem = PatchStem(config.patch_size, config.embed_dim, _EPS)
+        self.stem = PatchStem(config, _EPS)
 
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
         """See `HierarchicalEncoder`."""

@@ -13,6 +13,7 @@ from jittor import nn
 from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
 from pipeline.models.encoder import Tokens
+from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear
 
 # (stage, index in it from 0) -> the block; the first one of a stage holds what brings the map there.
@@ -132,10 +133,10 @@ class HierarchicalEncoder(nn.Module, ABC):
 class PatchStem(nn.Module):
     """Patches that do not overlap -> channels, with a norm: (B, 3, H, W) -> (B, H / p, W / p, C)."""
 
-    def __init__(self, patch_size: int, dim: int, eps: float):
+    def __init__(self, config: BackboneConfig, eps: float):
         super().__init__()
-        self.patch_size = patch_size
-        self.patch_embed = Linear(3 * patch_size**2, dim)
+        self.patch_size, dim = config.patch_size, config.embed_dim
+        self.patch_embed = Linear(input_channels(config) * self.patch_size**2, dim)
         self.norm = LayerNorm(dim, eps)
 
     def execute(self, images: jt.Var) -> jt.Var:

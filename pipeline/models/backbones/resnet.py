@@ -10,6 +10,7 @@ from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
 from pipeline.models.auxiliary_heads.group_norm import groups_of
 from pipeline.models.backbones.hierarchical import HierarchicalEncoder, branch_scale, hidden_positions
+from pipeline.models.input_channels import input_channels
 
 _EPS = 1e-5
 
@@ -40,16 +41,17 @@ class ResNet(HierarchicalEncoder):
             in_dim = before if index == 0 else dim
             return Block(in_dim, dim, stride=stride, bottleneck=config.bottleneck)
 
-        super().__init__(config, block, mask_dim=3, norm=None)
+        channels = input_channels(config)
+        super().__init__(config, block, mask_dim=channels, norm=None)
         strided, self.stem_pools = config.patch_size > 1, config.patch_size == 4
-        self.stem = Conv(3, config.embed_dim, 7 if strided else 3, stride=2 if strided else 1)
+        self.stem = Conv(channels, config.embed_dim, 7 if strided else 3, stride=2 if strided else 1)
         self.norm_stem = GroupNorm(config.embed_dim)
 
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
         """See `HierarchicalEncoder`."""
         if mask is not None:
             hidden = hidden_positions(mask, self.stride).unsqueeze(1)
-            images = jt.where(hidden, self.mask_token.reshape(1, 3, 1, 1), images)
+            images = jt.where(hidden, self.mask_token.reshape(1, -1, 1, 1), images)
         x = nn.relu(self.norm_stem(self.stem(images)))
         return pooled_by_two(x) if self.stem_pools else x
 

@@ -31,7 +31,7 @@ class SwinTransformer(HierarchicalEncoder):
     def __init__(self, config: BackboneConfig):
         make_block = partial(Block, config)
         super().__init__(config, make_block, mask_dim=config.embed_dim, norm=LayerNorm(config.dim, _EPS))
-        self.stem = PatchStem(config.patch_size, config.embed_dim, _EPS)
+        self.stem = PatchStem(config, _EPS)
 
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
         """See `HierarchicalEncoder`."""

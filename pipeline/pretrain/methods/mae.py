@@ -87,16 +87,17 @@ def hidden_pixels(crops: np.ndarray, patch_masks: PatchMasks, stride: int, norma
     """Pixels of the hidden patches, a row for each.
 
     Args:
-        crops: (B, 3, H, W) float32.
+        crops: (B, C, H, W) float32.
         stride: s, pixels of a patch's side.
-        normalize: to mean 0 and variance 1 within a row (variance over 3 s s - 1, eps 1e-6, as in MAE).
+        normalize: to mean 0 and variance 1 within a row (variance over C s s - 1, eps 1e-6, as in MAE).
 
     Returns:
-        (B (N - n), 3 s s) float32, channels first.
+        (B (N - n), C s s) float32, channels first.
     """
-    batch, _, height, width = crops.shape
+    batch, channels, height, width = crops.shape
     grid = (height // stride, width // stride)
-    patches = crops.reshape(batch, 3, grid[0], stride, grid[1], stride).transpose(0, 2, 4, 1, 3, 5)
+    cut = crops.reshape(batch, channels, grid[0], stride, grid[1], stride)
+    patches = cut.transpose(0, 2, 4, 1, 3, 5)
     rows = patches.reshape(batch * grid[0] * grid[1], -1)[patch_masks.hidden_rows]
     if normalize:
         rows = rows - rows.mean(axis=1, keepdims=True)

@@ -91,7 +91,7 @@ def with_thumbnails(
                         cells[i, j].append(rows[place])
     thumbnails = {
         f"{purpose}-{row}": {
-            "image": data_address(datasets[purpose].image(row, at_least=_SIDE), _SIDE),
+            "image": data_address(datasets[purpose].picture(row, at_least=_SIDE), _SIDE),
             "path": datasets[purpose].path(row),
         }
         for purpose, row in taken

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.datasets.channels.pictures import picture_words
 from pipeline.datasets.decode import UndecodableImage, decode
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.source import max_file_bytes
@@ -58,6 +59,7 @@ class DataSummary:
     doubles: list[str] = field(default_factory=list)  # what is there twice, in words
     pairs: list[Twice] = field(default_factory=list)  # some of it
     compared: str = ""  # how images were compared
+    pictures: str = ""  # how pictures come about, where images are no RGB of 8 bits
 
 
 def data_summary(prepared: Path, duplicates: Path | None, name: str | None = None) -> DataSummary:
@@ -86,6 +88,7 @@ def data_summary(prepared: Path, duplicates: Path | None, name: str | None = Non
         num_quarantined=summary["num_quarantined"],
         quarantine=_quarantine(prepared / "quarantine.csv", summary),
         balance=charts.class_balance(values, f"{unit} of {title}") if few else None,
+        pictures=picture_words(tuple(summary["picture_channels"])) if dataset.has_channels else "",
         **({} if duplicates is None else _twice(dataset, read_json(duplicates / DUPLICATES))),
     )
 
@@ -124,7 +127,7 @@ def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> Twice:
     labels = [int(dataset.labels[row]) for row in entry["rows"]]
     images = [
         {
-            "image": data_address(dataset.image(row, at_least=_SIDE), _SIDE),
+            "image": data_address(dataset.picture(row, at_least=_SIDE), _SIDE),
             "path": dataset.path(row),
             "part": part,
             "class": dataset.class_names[label] if label >= 0 else "",

@@ -82,7 +82,7 @@ def feature_views(
     def shown(row: int) -> Shown:
         label = int(dataset.labels[row])
         return {
-            "image": data_address(dataset.image(row, at_least=_SIDE), _SIDE),
+            "image": data_address(dataset.picture(row, at_least=_SIDE), _SIDE),
             "class": dataset.class_names[label] if 0 <= label < len(dataset.class_names) else "no label",
             "path": dataset.path(row),
         }

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import shutil
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -13,6 +14,7 @@ import pytest
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.experiment import Experiment
 from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.reading import read_experiment
 from pipeline.config.section import Section, readable_values
 from pipeline.config.stages import ScheduleConfig
 from pipeline.evaluate.probes.settings import PROBES
@@ -266,6 +268,23 @@ def test_a_training_without_monitor_has_the_fingerprint_of_before_there_was_one(
     assert "monitor" not in readable_values(config)
     watched = Experiment(name="e", monitor={"every_epochs": 1}).pretrain_config("hssl", 0)
     assert readable_values(watched)["monitor"]["every_epochs"] == 1
+
+
+def test_without_channels_no_stage_of_a_preset_has_a_key_of_them():
+    """So what was made before there were channels stays current."""
+    names = ("channels", "channel_axis", "window", "no_data", "picture_channels")
+    for preset in ("smoke", "quickstart"):
+        for node in experiment_nodes(read_experiment(preset)):
+            for values in (readable_values(node.config), node.config.model_dump(mode="json")):
+                text = json.dumps(values).replace("\\", "")  # the report holds all settings as text
+                assert not any(f'"{name}":' in text for name in names), node.label
+
+
+def test_channels_retire_the_images_and_all_that_is_made_of_them(tree, unedited):
+    with_channels = fingerprints(tree, data={"channels": 5})
+    unchanged = {label for label, found in with_channels.items() if unedited[label] == found}
+    assert "pretrain:hssl-seed0" in with_channels
+    assert unchanged == set()
 
 
 @cache

@@ -167,3 +167,17 @@ def test_the_first_values_of_convnext_and_resnet(jt):
     # A normal cut at two standard deviations has 0.88 of the spread.
     spread = arrays["blocks.3.convs.0.filters"].std()
     assert spread == pytest.approx(0.88 * np.sqrt(2 / (9 * 64)), rel=0.03)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_every_channel_of_an_image_counts(jt, rng, kind):
+    config = base_config(kind, channels=5)
+    network = build(config, rng)
+    image = rng.normal(size=(1, 5, 32, 32)).astype(np.float32)
+    mask = random_mask(rng, config, num=1)
+    seen = [network(jt.array(image), hidden).cls.numpy() for hidden in (None, jt.array(mask))]
+    assert abs(seen[0] - seen[1]).max() > 1e-4
+    for channel in range(5):
+        changed = image.copy()
+        changed[:, channel] = rng.normal(size=(32, 32))
+        assert abs(network(jt.array(changed)).cls.numpy() - seen[0]).max() > 1e-4

@@ -12,7 +12,7 @@ NAMES = ["</script>", "b"]
 class Images:
     """Stands for a data set."""
 
-    def image(self, row, at_least):
+    def picture(self, row, at_least):
         return np.full((60, 60, 3), row, np.uint8)
 
     def path(self, row):

@@ -1,0 +1,1 @@
+"""Images that are numbers in any count of channels: satellites', microscopes', scanners' and arrays."""
