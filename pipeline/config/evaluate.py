@@ -62,7 +62,8 @@ class EvaluateSection(Section):
 
     @model_validator(mode="after")
     def _backbones_norm_images(self) -> "EvaluateSection":
-        if "normalization" in self.data.model_fields_set:
+        # Of channels that are no RGB, the data section states it by itself.
+        if "normalization" in self.data.model_fields_set and self.data.channels is None:
             raise ValueError(
                 f"{self.name}: data.normalization: images are normed by the mean and deviation that each "
                 "backbone was trained with; leave it out"

@@ -26,7 +26,7 @@ def test_an_option_reruns_what_depends_on_it_and_going_back_is_instant(project):
     plan = project.doit("run", "plan").stdout
     assert "schedule.epochs 3" in plan
     ran = project.ran()
-    assert len(ran) == 6
+    assert len(ran) == 7
     assert not any("random" in label for label in ran)
     assert (project.folder / "results/my/table.json").read_bytes() != table
     project.configure(epochs=3)

@@ -51,6 +51,11 @@ def test_fine_tuning_goes_without_rand_augment():
         ({"crops": {"solarize_probability": [0, 0.2, 0]}}, "crops.solarize_probability"),
         ({"finetune": {"view": {"num_operations": 2}}}, "RandAugment is of RGB"),
         ({"finetune": {"data": {"source": "x"}}}, "finetune.data.channels None must equal data.channels 5"),
+        (
+            {"evaluate": [{"name": "more", "data": {"source": "rgb"}}]},
+            "evaluate more: data.channels None must equal data.channels 5",
+        ),
+        ({"data": {}, "evaluate": [{"name": "more", "data": BANDS}]}, "data.channels 5 must equal data.channels None"),
         ({"segmentation": {"data": {"source": "maps"}}}, "reads RGB.*needs segmentation = false"),
         ({"detection": {"data": {"source": "boxes"}}}, "detection reads RGB.*needs detection = false"),
         ({"data": {}, "detection": {"data": BANDS}}, "detection.data.channels 5: detection reads RGB"),

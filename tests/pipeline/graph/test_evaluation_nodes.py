@@ -7,8 +7,10 @@ import pytest
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.reading import read_experiment
+from pipeline.costs.forecast import PROBE_SECONDS
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
+from pipeline.graph.forecasts import Forecasts
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.runs import RunKey
@@ -96,6 +98,22 @@ def test_a_study_reads_the_experiments_own_images_also_where_an_evaluation_has_t
     added = {node.label: node for node in study_nodes(experiment, main)}
     assert inputs_of(added["studies:features-hssl.deep-seed0"])["data"] == "prepare:images"
     assert added["ablate"].runs["knn", RunKey(arm="hssl", seed=0)] in main
+
+
+def test_few_shots_are_forecast_by_their_fits(code, tmp_path):
+    """Of a drawn data set, whose images are counted before they are there."""
+    few = {"name": "few", "data": {"source": "photo-scenes"}, "tasks": ["few-shot"]}
+
+    def seconds(**few_shot):
+        experiment = Experiment.model_validate({"name": "e", "evaluate": [few], "few_shot": few_shot})
+        nodes = {node.label: node for node in experiment_nodes(experiment)}
+        graph = Graph([*nodes.values()], tmp_path, code=code, listing=lambda config: "listing")
+        forecasts = Forecasts(graph, rate=lambda threads: 130e9, compiled=(True, True))
+        return forecasts.seconds(nodes["few-shot:few-hssl-seed0"]) - PROBE_SECONDS
+
+    assert seconds(draws=20) == pytest.approx(2 * seconds(draws=10))
+    both, each = seconds(), [seconds(methods=(method,)) for method in ("knn", "logistic")]
+    assert both == pytest.approx(sum(each))
 
 
 @pytest.fixture(scope="module")

@@ -281,7 +281,8 @@ def test_without_channels_no_stage_of_a_preset_has_a_key_of_them():
 
 
 def test_channels_retire_the_images_and_all_that_is_made_of_them(tree, unedited):
-    with_channels = fingerprints(tree, data={"channels": 5})
+    further = [{**each, "data": {**each["data"], "channels": 5}} for each in SECTIONS["evaluate"]]
+    with_channels = fingerprints(tree, data={"channels": 5}, evaluate=further)
     unchanged = {label for label, found in with_channels.items() if unedited[label] == found}
     assert "pretrain:hssl-seed0" in with_channels
     assert unchanged == set()

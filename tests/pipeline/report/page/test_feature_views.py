@@ -21,7 +21,7 @@ class Images:
     def __init__(self):
         self.num_read = 0
 
-    def image(self, row, at_least):
+    def picture(self, row, at_least):
         self.num_read += 1
         return np.full((60, 60, 3), row, np.uint8)
 
