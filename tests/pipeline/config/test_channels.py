@@ -55,7 +55,10 @@ def test_fine_tuning_goes_without_rand_augment():
             {"evaluate": [{"name": "more", "data": {"source": "rgb"}}]},
             "evaluate more: data.channels None must equal data.channels 5",
         ),
-        ({"data": {}, "evaluate": [{"name": "more", "data": BANDS}]}, "data.channels 5 must equal data.channels None"),
+        (
+            {"data": {}, "evaluate": [{"name": "more", "data": BANDS}]},
+            "data.channels 5 must equal data.channels None",
+        ),
         ({"segmentation": {"data": {"source": "maps"}}}, "reads RGB.*needs segmentation = false"),
         ({"detection": {"data": {"source": "boxes"}}}, "detection reads RGB.*needs detection = false"),
         ({"data": {}, "detection": {"data": BANDS}}, "detection.data.channels 5: detection reads RGB"),
