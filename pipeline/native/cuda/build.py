@@ -9,7 +9,9 @@ from pathlib import Path
 from pipeline.native.build import BuildError, built_once
 from pipeline.native.cuda.sources import device_headers, device_sources
 from pipeline.runtime.cuda import Toolkit, toolkit
+from pipeline.runtime.cuda.remedies import code_flag
 
+OLDEST = (8, 0)  # compute capability of the first cards with the instructions that attention is made of
 # Not --use_fast_math: its exponentials and divisions are too coarse for the tests against float64.
 _FLAGS = ("-O3", "-std=c++17", "-Xcompiler=-fPIC", "--cudart=shared")
 _LIBRARIES = ("-lcublasLt",)
@@ -26,14 +28,18 @@ def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = 
         Path of the library, whose folder's name is a digest of everything that it was made from.
 
     Raises:
-        BuildError: there is no toolkit, or its compiler failed.
+        BuildError: the GPU is too old, there is no toolkit, or its compiler failed.
     """
+    if architecture < OLDEST:
+        found, first = (".".join(map(str, capability)) for capability in (architecture, OLDEST))
+        raise BuildError(
+            f"device kernels: this card has compute capability {found}, they are for {first} and newer"
+        )
     tools = tools or toolkit()
     if tools is None:
         raise BuildError("device kernels: no CUDA toolkit; pip install -e '.[cuda13]'")
-    name = "".join(map(str, architecture))
-    target = f"-gencode=arch=compute_{name},code=sm_{name}"
-    command = [str(tools.nvcc), *_FLAGS, target, *(f"-I{folder}" for folder in tools.include_folders)]
+    target = code_flag(architecture, tools.targets).split()
+    command = [str(tools.nvcc), *_FLAGS, *target, *(f"-I{folder}" for folder in tools.include_folders)]
     sources = device_sources()
     digest = hashlib.sha256(repr((tools.release, tools.folder, command, _LIBRARIES)).encode())
     for path in (*sources, *device_headers()):

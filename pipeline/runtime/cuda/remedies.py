@@ -98,14 +98,17 @@ def newest_gcc(version: Version) -> int:
 
 
 def architecture_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
-    """The flag that a GPU needs beside Jittor's own -arch and -code; empty if it needs none.
+    """The flag that a GPU needs beside Jittor's own -arch and -code; empty if it needs none."""
+    return "" if 10 * capability[0] + capability[1] <= _JITTORS_NEWEST else code_flag(capability, targets)
+
+
+def code_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
+    """The flag by which nvcc makes code for a GPU.
 
     A GPU runs code for its own compute capability and for lower ones of the same major number. Code for a GPU
     that is newer than nvcc is PTX, which the driver compiles when it loads it.
     """
     number = 10 * capability[0] + capability[1]
-    if number <= _JITTORS_NEWEST:
-        return ""
     same_family = [target for target in targets if target // 10 == capability[0] and target <= number]
     if same_family or not targets:
         target = max(same_family, default=number)

@@ -11,7 +11,11 @@ from pipeline.config.experiment import Experiment
 from pipeline.config.stages import RuntimeConfig
 from pipeline.doctor import checks as doctor
 from pipeline.doctor.checks import Check, cheap_checks, stops, table_rows
+from pipeline.runtime import start_jittor
 from pipeline.runtime.cuda import checks as cuda_checks
+from pipeline.runtime.cuda import products
+from pipeline.runtime.cuda.products import Product
+from pipeline.runtime.start_jittor import StartReport
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -143,3 +147,20 @@ def test_a_task_that_a_further_data_set_cannot_serve_stops_before_anything_runs(
     assert check.ok is False
     assert check.found == "knn needs a class of every image, and the format coco has objects"
     assert named(checks, "evaluate.cells.data").ok
+
+
+@pytest.mark.parametrize(("error", "ok"), [(1e-3, True), (1.0, False)])
+def test_what_a_card_computes_is_timed_and_checked(experiment, monkeypatch, error, ok):
+    """As Jittor's start and the products report it, on a card whose cuDNN does not work."""
+    notes = ("cuDNN cannot be used (its version); slower",)
+    report = StartReport("cuda", "H100 (cuda:1)", 2, None, False, Path(), notes, 1)
+    monkeypatch.setattr(start_jittor, "start", lambda device, threads, say: report)
+    monkeypatch.setattr(products, "timed_products", lambda: [Product("TF32", 400.0, error, 2e-3)])
+    checks = doctor._jittor_runs(experiment, print)
+    assert named(checks, "Jittor starts").found == "H100 (cuda:1), 2 thread(s)"
+    convolutions, product = named(checks, "convolutions"), named(checks, "TF32 product")
+    assert convolutions.ok is None
+    assert "its version" in convolutions.found
+    assert product.ok is ok
+    assert product.found == f"400.0 TFLOP/s, relative error {error:.1e}"
+    assert "driver, toolkit and card" in product.remedy

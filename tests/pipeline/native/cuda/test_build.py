@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.native.cuda.sources import device_sources
-from pipeline.runtime.cuda import toolkit
+from tests.cuda_toolkit import toolkit_13
 
 ARCHITECTURES = ("80", "90", "120")
 # Bytes of a thread. Attention keeps its sums and fragments in 128 registers, so that two blocks fit on a
@@ -19,12 +19,7 @@ MOST_SPILLED = {"attention_forward": 64, "attention_backward": 64, "layer_norm":
 
 @pytest.fixture(scope="module")
 def tools():
-    found = toolkit()
-    if found is None or not any((folder / "cublasLt.h").is_file() for folder in found.include_folders):
-        pytest.skip("no CUDA toolkit with cuBLASLt's header here: pip install -e '.[cuda13]'")
-    if found.version[0] < 13:
-        pytest.skip(f"CUDA {found.version[0]}.{found.version[1]} compiles for no sm_120; the test is for 13")
-    return found
+    return toolkit_13()
 
 
 def spilled(said: str) -> dict[str, int]:

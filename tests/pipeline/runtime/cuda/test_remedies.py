@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.runtime.cuda import toolkits
-from pipeline.runtime.cuda.remedies import SHIMS, architecture_flag, compiles_for, flags, remedies
+from pipeline.runtime.cuda.remedies import (
+    SHIMS,
+    architecture_flag,
+    code_flag,
+    compiles_for,
+    flags,
+    remedies,
+)
 
 NVCC_12_4 = (50, 60, 70, 75, 80, 86, 87, 89, 90)
 NVCC_12_8 = (*NVCC_12_4, 100, 101, 120)
@@ -62,6 +69,19 @@ def test_each_remedy_has_a_reason():
 )
 def test_architectures(capability, targets, expected):
     assert architecture_flag(capability, targets) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "targets", "expected"),
+    [
+        ((7, 0), NVCC_12_4, "-gencode arch=compute_70,code=sm_70"),
+        ((9, 0), NVCC_13_0, "-gencode arch=compute_90,code=sm_90"),
+        ((12, 0), NVCC_13_0, "-gencode arch=compute_120,code=sm_120"),
+        ((12, 0), NVCC_12_4, "-gencode arch=compute_90,code=compute_90"),  # PTX
+    ],
+)
+def test_code_for_each_card(capability, targets, expected):
+    assert code_flag(capability, targets) == expected
 
 
 def test_volta_is_gone_from_13():

@@ -1,0 +1,32 @@
+"""What the counting libraries have counted, read in the process that they are loaded in."""
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Since the start of the process. The order is that of counts.h."""
+
+    launches: int
+    products: int
+    uploads: int
+    uploaded_bytes: int
+    downloads: int
+    downloaded_bytes: int
+    waits: int
+    allocations: int
+    live_bytes: int
+    peak_bytes: int
+    pinned_bytes: int
+
+
+_NUM_COUNTS = len(Counts.__dataclass_fields__)
+
+
+def read_counts(library: Path) -> Counts:
+    """Read the counts of the libraries that this process has loaded."""
+    found = (ctypes.c_long * _NUM_COUNTS)()
+    ctypes.CDLL(str(library)).counting_read(found)
+    return Counts(*found)

@@ -1,0 +1,84 @@
+"""Pretrains over the counting libraries and writes down what each step was counted at.
+
+A process of its own: `python -m tests.cuda_counting.counted_training JOB.json`.
+"""
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.storage.files import write_json
+from tests.cuda_counting.counted_library import Counts, read_counts
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and where the answer goes."""
+
+    library: str  # of all that counts
+    config: dict[str, Any]  # of a `PretrainConfig`
+    data: str  # folder of a prepared data set
+    output: str  # an empty folder
+    log_every_steps: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the process stood when a step began."""
+
+    counts: Counts
+    thread_seconds: float  # processor time of the thread that trains
+    seconds: float
+    image_bytes: int  # images and crop parameters that the loader hands over for this step
+
+
+def main(job: Job) -> None:
+    """Train to the end, and write down where each step began."""
+    from pipeline.runtime.start_jittor import start
+
+    start("cuda", say=print)
+    from pipeline import kernels
+    from pipeline.config.stages import PretrainConfig, RuntimeConfig
+    from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.pretrain.training import Pretraining
+    from pipeline.training.loop import train
+    from pipeline.training.ranks import ALONE
+
+    config, dataset = PretrainConfig.model_validate(job.config), PreparedDataset.open(Path(job.data))
+    kernels.use("fused")
+    kernels.use_precision(config.schedule.precision)
+    assert kernels.current() == "fused", kernels.note()
+    steps: list[Step] = []
+
+    class Counted(Pretraining):
+        def train_step(self, state, batch):
+            counts, thread, clock = read_counts(Path(job.library)), time.thread_time(), time.perf_counter()
+            steps.append(Step(counts, thread, clock, batch.images.data.nbytes))
+            return super().train_step(state, batch)
+
+        def measured(self, state, outcome):
+            return {}  # numbers that no kernel has written
+
+        def warning(self, metrics):
+            return None
+
+    output = Path(job.output)
+    runtime = RuntimeConfig(log_every_steps=job.log_every_steps, checkpoint_every_minutes=10**6)
+    training = Counted(config, dataset, lambda epoch, state: None, None, ALONE)
+    train(training, output, runtime=runtime, report=lambda progress: None)
+    write_json(output / "steps.json", [asdict(step) for step in steps])
+
+
+def read_steps(output: Path) -> list[Step]:
+    """What `main` has written."""
+    with open(output / "steps.json") as stream:
+        values = json.load(stream)
+    return [Step(**{**value, "counts": Counts(**value["counts"])}) for value in values]
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1]) as job_file:
+        main(Job(**json.load(job_file)))
