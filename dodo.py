@@ -161,6 +161,11 @@ def task_predict():
     return _program("predict", "no predictions were written")
 
 
+def task_replay():
+    """Repeat a step whose loss was not finite, and name its first such tensor: replay step=N arm=hssl"""
+    return _program("replay", "the step was not repeated")
+
+
 def task_export():
     """Write an arm's base for timm, torch, hf, onnx or jittor, checked there: export arm=hssl format=timm"""
     return _program("export", "nothing was exported")
