@@ -157,10 +157,14 @@ def task_config():
 
 
 def task_doctor():
-    """Show what this machine has, what is missing, and the remedy"""
+    """Show what this machine has, what is missing, and the remedy; deep=yes: known answers too"""
 
     def examine():
-        code = subprocess.call([sys.executable, "-m", "stages.doctor", ARGUMENT], cwd=ROOT)
+        deep = doit.get_var("deep", "no")
+        if deep not in ("yes", "no"):
+            return TaskFailed(f"deep={deep}: expected yes or no")
+        command = [sys.executable, "-m", "stages.doctor", ARGUMENT, *(["deep=yes"] if deep == "yes" else [])]
+        code = subprocess.call(command, cwd=ROOT)
         return TaskFailed("what is marked FAILED would stop a run") if code else None
 
     return {"actions": [examine]}
@@ -194,6 +198,11 @@ def task_embed():
 def task_predict():
     """What fine-tuned models say of any images: predict task=segment|detect|classify arm=hssl data=FOLDER"""
     return _program("predict", "no predictions were written")
+
+
+def task_replay():
+    """Repeat a step whose loss was not finite, and name its first such tensor: replay step=N arm=hssl"""
+    return _program("replay", "the step was not repeated")
 
 
 def task_export():

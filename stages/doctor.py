@@ -1,6 +1,7 @@
 """`doit run doctor`: what was found on this machine, with remedies; exit code 1 if a run would stop.
 
-`python -m stages.doctor [EXPERIMENT]`, where EXPERIMENT is the name of a preset or a file.
+`python -m stages.doctor [EXPERIMENT] [deep=yes]`, where EXPERIMENT is the name of a preset or a file. With
+deep=yes, known answers are asked for too, and a wrong one is exit code 1 as well.
 """
 
 import sys
@@ -8,26 +9,54 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from pipeline.config.experiment import Experiment
 from pipeline.config.reading import ConfigError, read_experiment
+from pipeline.doctor.answers.answer import answer_rows
+from pipeline.doctor.answers.asking import answers_on_every_device
 from pipeline.doctor.checks import full_checks, stops, table_rows
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
+DEEP = "deep=yes"
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table of checks; return the exit code."""
-    if len(arguments) > 1:
-        print("usage: python -m stages.doctor [EXPERIMENT]", file=sys.stderr)
+    """Print the table of checks, and those of known answers; return the exit code."""
+    names = [argument for argument in arguments if argument != DEEP]
+    if len(names) > 1 or len(arguments) - len(names) > 1:
+        print(f"usage: python -m stages.doctor [EXPERIMENT] [{DEEP}]", file=sys.stderr)
         return 2
     try:
-        experiment = read_experiment(arguments[0] if arguments else "quickstart")
+        experiment = read_experiment(names[0] if names else "quickstart")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    checks = full_checks(experiment, RESULTS, say=lambda message: print(message, flush=True))
+    checks = full_checks(experiment, RESULTS, say=_say)
     headers = ("check", "state", "found", "remedy")
     print(tabulate(table_rows(checks), headers=headers, maxcolwidths=(None, None, 60, 50)))
-    return 1 if stops(checks) else 0
+    if stops(checks):
+        return 1
+    return 0 if DEEP not in arguments or _deep(experiment) else 1
+
+
+def _deep(experiment: Experiment) -> bool:
+    """Print a table of known answers for each device; return whether all are right."""
+    found = answers_on_every_device(experiment, say=_say)
+    headers = ("known answer", "state", "found", "expected", "tolerance", "remedy")
+    for device in found:
+        print(f"\n{device.how}")
+        rows = answer_rows(device.answers)
+        print(
+            tabulate(
+                rows, headers=headers, maxcolwidths=(None, None, 44, 30, None, 40), disable_numparse=True
+            )
+        )
+        num_right = sum(answer.ok for answer in device.answers)
+        print(f"{num_right} of {len(device.answers)} are right, in {device.seconds:.0f} s")
+    return all(device.right for device in found)
+
+
+def _say(message: str) -> None:
+    print(message, flush=True)
 
 
 if __name__ == "__main__":

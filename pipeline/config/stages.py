@@ -39,6 +39,8 @@ class RuntimeConfig(Section):
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
+    # Compare the gradients of one of the first 20 steps of a pretraining with those of plain operators.
+    watch_gradients: bool = True
     # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     # Of each rank, that prepare batches of pretraining; 0: each when it is asked for.

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 OPTIONS = (
     "experiment", "experiments", "arm", "seed", "data", "out", "format", "patches", "task", "run", "overlays",
     "score", "by", "hours", "of", "delete", "rows", "repeats", "profile", "size", "device", "shard_mib",
-    "executor",
+    "executor", "deep", "step",
 )  # fmt: skip
 
 

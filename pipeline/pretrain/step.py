@@ -11,6 +11,7 @@ What a method's losses are, is in its file in `pipeline.pretrain.methods`; iBOT'
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jittor as jt
 
@@ -23,6 +24,7 @@ from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
 from pipeline.pretrain.methods.method import MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
+from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
 from pipeline.training.ranks import ALONE, Ranks
@@ -75,7 +77,12 @@ def initial_state(config: PretrainConfig) -> TrainState:
 
 
 def train_step(
-    state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig, ranks: Ranks = ALONE
+    state: TrainState,
+    batch: Batch,
+    rates: Rates,
+    config: PretrainConfig,
+    ranks: Ranks = ALONE,
+    watch: GradientWatch | None = None,
 ) -> tuple[TrainState, StepOutcome]:
     """One step on a batch, computed in `accumulation_steps` microbatches of one size.
 
@@ -83,16 +90,33 @@ def train_step(
     whole batch (a method whose terms are not is refused by the configuration); the method's own state moves
     once, by the mean over all microbatches. Of several ranks `batch` is this one's share, and all means are
     over all ranks' microbatches.
+
+    Args:
+        watch: is shown the gradients of this step, before they are used.
+
+    Raises:
+        GradientsDiffer: they are not those that plain operators give.
     """
     method, count = method_of(config), config.schedule.accumulation_steps
     student = dict(state.student.named_parameters())
     drop_path = draw_drop_path(config, batch, state.step, ranks)
 
-    def forward(index: int) -> MethodOutput:
+    def forward(index: int, count: int = count) -> MethodOutput:
         microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
         return method.forward(state.networks, state.method_state, microbatch, masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
+    if watch is not None:
+
+        def again(parts: int) -> list[jt.Var]:
+            return accumulated_gradients(partial(forward, count=parts), parts, list(student.values()))[1]
+
+        watch.compare(
+            dict(zip(student, gradients, strict=True)),
+            again,
+            num_microbatches=count,
+            num_images=None if _sees_whole_batch(config) else batch.masks.shape[1],
+        )
     gradients = ranks.means(gradients)
 
     frozen = frozenset(i for i, name in enumerate(student) if method.frozen(name, state.student, rates))
@@ -108,6 +132,12 @@ def train_step(
     losses = Losses(*ranks.means([losses.total]), ranks.means_of(losses.terms))
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
     return replace(state, method_state=method_state, step=state.step + 1), outcome
+
+
+def _sees_whole_batch(config: PretrainConfig) -> bool:
+    """Whether a loss or a norm sees all images of a batch at once, so that in parts it is another."""
+    batch_norm = config.method.prototypes and config.projection_head.norm == "batch"
+    return config.method.whole_batch or batch_norm
 
 
 def mean_batch_means(outputs: Sequence[MethodOutput]) -> dict[str, jt.Var]:

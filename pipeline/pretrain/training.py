@@ -16,10 +16,12 @@ from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
 from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor.monitor import Monitor
+from pipeline.pretrain.non_finite.going_back import explanation
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.checkpoint import State
+from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.loop import OutcomeT, Training, train
 from pipeline.training.progress import Progress
 from pipeline.training.ranks import ALONE, Ranks
@@ -52,6 +54,7 @@ def pretrain(
         FloatingPointError: a loss is not finite; the last checkpoint stays.
         WeightsError: the checkpoint that the configuration starts from does not fit it.
         RanksDiffer: the ranks' parameters came apart.
+        GradientsDiffer: at the step that is looked at, gradients are not those of plain operators.
     """
     training = Pretraining(config, dataset, export, base, ranks)
     return train(training, output, runtime=runtime, report=report)
@@ -132,6 +135,22 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
     def train_step(self, state: TrainState, batch: Batch | PackedBatch) -> tuple[TrainState, StepOutcome]:
         rates = self.schedule.at(state.step)
         return train_step(state, batch.rendered(), rates, self._config, self.ranks)
+
+    def watched_step(
+        self, state: TrainState, batch: Batch | PackedBatch, watch: GradientWatch
+    ) -> tuple[TrainState, StepOutcome]:
+        if self._config.schedule.optimizer != "adamw":
+            # The others are Jittor operators, compiled as one with those of the gradients: a look at these
+            # moved the last bits.
+            return self.train_step(state, batch)
+        rates = self.schedule.at(state.step)
+        return train_step(state, batch.rendered(), rates, self._config, self.ranks, watch)
+
+    def explanation(self, state: TrainState, step: int, output: Path, say: Callable[[str], None]) -> str:
+        """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        if self.ranks.count > 1:
+            return "runtime.devices = 1 would save the step and name its first tensor that is not finite"
+        return explanation(self, self._config, state, step, output, say)
 
     def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:
         """Teacher statistics, the method's own metrics, rates, and the discrepancy of base and head.

@@ -45,12 +45,12 @@ def save_checkpoint(path: Path, state: TrainingState, *, run: str) -> None:
     Args:
         run: digest of all that decides the result.
     """
-    write_checkpoint(path, *_content(state, run))
+    write_checkpoint(path, *checkpoint_content(state, run))
 
 
 def save_newest(folder: Path, state: TrainingState, *, run: str) -> None:
     """Write the newest checkpoint of the training in `folder`; the one before it is kept."""
-    write_newest(folder, *_content(state, run))
+    write_newest(folder, *checkpoint_content(state, run))
 
 
 def load_checkpoint(path: Path, state: State, *, run: str | None = None) -> State:
@@ -81,7 +81,8 @@ def load_newest(
     return None if saved is None else _filled(fresh_state(), saved, run)
 
 
-def _content(state: TrainingState, run: str) -> tuple[dict[str, np.ndarray], dict[str, int | str]]:
+def checkpoint_content(state: TrainingState, run: str) -> tuple[dict[str, np.ndarray], dict[str, int | str]]:
+    """Copies of all arrays of a checkpoint, and its metadata."""
     arrays = {name: value.numpy().copy() for name, value in state.tensors.items()}
     arrays |= {f"{_OPTIMIZER}{name}": value for name, value in state.optimizer.state().items()}
     return arrays, {"step": state.step, "run": run}

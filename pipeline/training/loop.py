@@ -1,7 +1,9 @@
 """The training loop: pretraining, the search over heads and every fine-tuning run in it."""
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -10,8 +12,10 @@ import jittor as jt
 from pipeline.config.stages import RuntimeConfig
 from pipeline.training.checkpoint import State, load_newest, save_newest
 from pipeline.training.end_warning import EndWarning
+from pipeline.training.gradient_watch import GradientWatch
+from pipeline.training.loss_curve import LossCurve
 from pipeline.training.losses import read_losses
-from pipeline.training.metrics_log import METRICS, append_metrics, keep_copy, rewind
+from pipeline.training.metrics_log import METRICS, append_metrics, keep_copy, read_metrics, rewind
 from pipeline.training.prefetch import prefetch
 from pipeline.training.progress import Progress
 from pipeline.training.ranks import ALONE, Ranks
@@ -24,6 +28,7 @@ class Outcome(Protocol):
     logged_losses: dict[str, jt.Var]  # by their names in the log, each (1,)
 
 
+Report = Callable[[Progress], None]
 Batch = TypeVar("Batch")
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
@@ -64,6 +69,21 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
     def train_step(self, state: State, batch: Batch) -> tuple[State, OutcomeT]:
         """One optimiser step."""
 
+    def watched_step(self, state: State, batch: Batch, watch: GradientWatch) -> tuple[State, OutcomeT]:
+        """The same step, whose gradients are looked at; not where a pass cannot be repeated."""
+        return self.train_step(state, batch)
+
+    def explanation(self, state: State, step: int, output: Path, say: Callable[[str], None]) -> str:
+        """What can be found out about a loss that is not finite, as a sentence; the training is over then.
+
+        Args:
+            state: of the training now, which may be changed.
+            step: whose loss it is, counted from 1.
+            output: the training's artifact.
+            say: told what takes long.
+        """
+        return ""
+
     def measured(self, state: State, outcome: OutcomeT) -> dict[str, float]:
         """What the log gets beside the losses of a step."""
         return {}
@@ -85,7 +105,7 @@ def train(
     output: Path,
     *,
     runtime: RuntimeConfig,
-    report: Callable[[Progress], None],
+    report: Report,
 ) -> State:
     """Train to the last step, from the newest whole checkpoint in `output` if there is one.
 
@@ -94,9 +114,10 @@ def train(
     step that it is at, and ends itself.
 
     Raises:
-        FloatingPointError: a loss is not finite; the message names the step and the images, and the last
-            checkpoint stays.
+        FloatingPointError: a loss is not finite; the message names the step and the images, and what
+            `Training.explanation` found. The last checkpoint stays.
         WeightsError: the checkpoint does not fit, see `load_newest`.
+        GradientsDiffer: at the step that is looked at, gradients are not those of plain operators.
         RanksDiffer: ranks that train together do not hold the same parameters any more.
     """
     ranks, damage = training.ranks, []
@@ -110,8 +131,10 @@ def train(
     first = state.step
     if ranks.first:
         rewind(output, first, damage.append)
+    curve = LossCurve(training.num_steps, read_metrics(output / METRICS))
     for text in damage:
-        report(Progress(first, training.num_steps, {"step": first}, text))
+        _say(report, first, training.num_steps, text)
+    watch = _watch(training, first) if runtime.watch_gradients else None
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
     warning = EndWarning()
@@ -123,26 +146,28 @@ def train(
     )
     for batch in batches:
         throughput.batch_arrived()
-        state, outcome = training.train_step(state, batch)
+        if watch and state.step == watch.step:
+            state, outcome = training.watched_step(state, batch, watch)
+        else:
+            state, outcome = training.train_step(state, batch)
         jt.sync_all()  # hands the step to the device; does not wait for it
         unread.append((state.step, outcome.logged_losses))
         if state.step % runtime.log_every_steps == 0 or training.always_logged(state.step):
-            for step, losses in unread:
-                values = read_losses(step, losses, lambda step=step: training.image_names(step - 1))
+            values = _read(training, unread, partial(_explained, training, state, output, report))
             unread.clear()
             metrics = {"step": state.step, **values, **training.measured(state, outcome)}
             metrics |= throughput.read(state.step)
             if ranks.first:
                 append_metrics(output / METRICS, metrics)
-                report(Progress(state.step, training.num_steps, metrics, training.warning(metrics)))
+                warnings = filter(None, (training.warning(metrics), curve.warning(metrics)))
+                report(Progress(state.step, training.num_steps, metrics, "; ".join(warnings) or None))
                 training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
             if ranks.as_first(due) and state.step < training.num_steps:
                 _save(output, state, training)
         if ranks.as_first(warning.given) and state.step < training.num_steps:
-            for step, losses in unread:
-                read_losses(step, losses, lambda step=step: training.image_names(step - 1))
+            _read(training, unread, partial(_explained, training, state, output, report))
             _save(output, state, training)
             warning.end()
         throughput.batch_requested()
@@ -150,6 +175,41 @@ def train(
     if state.step > first:
         _save(output, state, training)
     return state
+
+
+def _read(
+    training: Training,
+    unread: Sequence[tuple[int, dict[str, jt.Var]]],
+    explained: Callable[[int], str],
+) -> dict[str, float]:
+    """The losses of the last step, after a look at those of all before it.
+
+    Args:
+        explained: from a step whose loss is not finite to what can be found out about it.
+    """
+    values = {}
+    for step, losses in unread:
+        try:
+            values = read_losses(step, losses, lambda step=step: training.image_names(step - 1))
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error}\n{explained(step)}".strip()) from None
+    return values
+
+
+def _explained(training: Training, state: State, output: Path, report: Report, step: int) -> str:
+    try:
+        return training.explanation(state, step, output, partial(_say, report, step, training.num_steps))
+    except Exception as error:  # whatever it is: it must not hide the loss that it is about
+        return f"where it began could not be found: {type(error).__name__}: {error}"
+
+
+def _say(report: Report, step: int, num_steps: int, text: str) -> None:
+    report(Progress(step, num_steps, {"step": step}, text))
+
+
+def _watch(training: Training, first: int) -> GradientWatch:
+    """Of a step that the training's digest, and so its seed, decides."""
+    return GradientWatch(first, training.num_steps, zlib.crc32(training.run.encode()))
 
 
 def _save(output: Path, state: State, training: Training) -> None:

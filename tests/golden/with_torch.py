@@ -116,3 +116,20 @@ FILES = {
     "bases": (base, networks.BASES),
     "dense": (dense, (*networks.DENSE, *networks.LOSSES)),
 }
+
+
+def doctor_losses() -> list[dict[str, float]]:
+    """The terms of every step of `pipeline.doctor.answers.fixed_training`."""
+    from pipeline.doctor.answers import fixed_training as fixed
+    from pipeline.pretrain.drop_path_masks import draw_drop_path
+    from pipeline.pretrain.step import initial_state
+    from tests.oracles.torch_steps import steps
+
+    config = fixed.config()
+    state = initial_state(config)
+    start = fixed.start_of(fixed.shapes_of(state.student), fixed.shapes_of(state.teacher))
+    batches = [fixed.batch_of(step) for step in range(fixed.NUM_STEPS)]
+    drop_paths = [draw_drop_path(config, batch, step) for step, batch in enumerate(batches)]
+    rates = [fixed.RATES] * fixed.NUM_STEPS
+    found = steps(config, double(start.student), double(start.teacher), batches, rates, drop_paths)
+    return [terms for terms, _, _ in found]

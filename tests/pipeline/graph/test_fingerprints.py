@@ -312,6 +312,9 @@ HARMLESS = {
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
+    "pipeline.pretrain.non_finite.going_back": {"explanation"},
+    "pipeline.training.gradient_watch": {"GradientWatch"},
+    "pipeline.training.loss_curve": {"LossCurve"},
     "pipeline.training.reporting": {"quiet", "reporting"},
 }  # fmt: skip
 
@@ -381,4 +384,3 @@ def test_what_a_line_of_a_table_names_is_there_and_in_its_digest(named):
     ]
     found = [(node.module, alias.name) for imports in entries for node in imports for alias in node.names]
     assert found.count((module, name)) == 1
-

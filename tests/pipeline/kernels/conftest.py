@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from pipeline.doctor.answers.slopes import errors
 from tests.cuda_on_host.loading import use_device_sources
 
 Oracle = Callable[..., np.ndarray]
@@ -40,38 +41,12 @@ def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> N
 def check(jt, rng):
     """check(operator, oracle, arrays, tolerance): the operator on float32 against the oracle on float64.
 
-    The gradient of a random weighting of the output is compared with the oracle's central differences,
-    along random directions for each input.
+    See `pipeline.doctor.answers.slopes.errors`.
     """
 
     def run(operator: Callable, oracle: Oracle, arrays: list[np.ndarray], tolerance: float = 3e-6) -> None:
-        arrays = [array.astype(np.float32) for array in arrays]
-        exact = [array.astype(np.float64) for array in arrays]
-        inputs = [jt.array(array) for array in arrays]
-        output, expected = operator(*inputs), oracle(*exact)
-        assert_close(output.numpy(), expected, tolerance)
-        weighting = rng.normal(size=expected.shape).astype(np.float32)
-        gradients = jt.grad((output * jt.array(weighting)).sum(), inputs)
-        for index, gradient in enumerate(gradients):
-            found = gradient.numpy().astype(np.float64)
-            assert found.shape == arrays[index].shape
-            for _ in range(3):
-                direction = rng.normal(size=found.shape)
-                slope = _slope(oracle, exact, index, direction, weighting.astype(np.float64))
-                # The size that the sum would have if all its terms had one sign.
-                size = np.abs(found * direction).sum() + 1e-9
-                assert abs((found * direction).sum() - slope) < 10 * tolerance * size
+        found = errors(operator, oracle, arrays, rng)
+        assert found.values < tolerance
+        assert found.slopes < 10 * tolerance
 
     return run
-
-
-def _slope(
-    oracle: Oracle, exact: list[np.ndarray], index: int, direction: np.ndarray, weighting: np.ndarray
-) -> float:
-    step = 1e-5
-    values = []
-    for sign in (1.0, -1.0):
-        moved = list(exact)
-        moved[index] = exact[index] + sign * step * direction
-        values.append((oracle(*moved) * weighting).sum())
-    return (values[0] - values[1]) / (2 * step)

@@ -1,29 +1,13 @@
 import numpy as np
 import pytest
 
+from pipeline.doctor.answers.references import adamw_step
+
 SHAPES = [(3, 5), (17,), (1,), (2, 3, 4), (9001,)]
 DECAYED = [True, False, False, True, True]
 LR_SCALES = [1.0, 0.5, 1.0, 0.81, 0.1]
 BETAS, EPS = (0.9, 0.999), 1e-8
-
-
-def oracle_step(values, gradients, moments, counts, *, lr, weight_decay, max_norm, frozen=()):
-    """AdamW in float64, in place."""
-    top = lr
-    for i, gradient in enumerate(gradients):
-        if i in frozen:
-            continue
-        lr = top * LR_SCALES[i]
-        if max_norm:
-            gradient = gradient * min(1.0, max_norm / (np.linalg.norm(gradient) + 1e-6))
-        counts[i] += 1
-        first, second = moments[i]
-        first += (1 - BETAS[0]) * (gradient - first)
-        second += (1 - BETAS[1]) * (gradient**2 - second)
-        if DECAYED[i]:
-            values[i] -= lr * weight_decay * values[i]
-        root = np.sqrt(second / (1 - BETAS[1] ** counts[i]))
-        values[i] -= lr * first / (1 - BETAS[0] ** counts[i]) / (root + EPS)
+HYPER = {"decayed": DECAYED, "lr_scales": LR_SCALES, "betas": BETAS, "eps": EPS}
 
 
 def drawn(rng, scale=1.0):
@@ -34,10 +18,7 @@ def optimizer(jt, arrays, max_norm=0.0):
     from pipeline.kernels.adamw import AdamW
 
     parameters = [jt.array(array) for array in arrays]
-    adamw = AdamW(
-        parameters, decayed=DECAYED, lr_scales=LR_SCALES, betas=BETAS, eps=EPS, max_gradient_norm=max_norm
-    )
-    return adamw, parameters
+    return AdamW(parameters, **HYPER, max_gradient_norm=max_norm), parameters
 
 
 def assert_same(parameters, expected, tolerance=2e-6):
@@ -56,7 +37,7 @@ def test_five_steps_with_changing_rates_and_a_frozen_tensor(kernels, jt, rng, ma
         frozen = frozenset([0] if step < 2 else [])
         adamw.step([jt.array(g) for g in gradients], **rates, frozen=frozen)
         exact = [g.astype(np.float64) for g in gradients]
-        oracle_step(values, exact, moments, counts, **rates, max_norm=max_norm, frozen=frozen)
+        adamw_step(values, exact, moments, counts, **rates, **HYPER, max_norm=max_norm, frozen=frozen)
         assert_same(parameters, values)
     assert adamw.state()["steps"].tolist() == [3, 5, 5, 5, 5]
     assert all(parameter.requires_grad for parameter in parameters)

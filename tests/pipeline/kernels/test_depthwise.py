@@ -1,18 +1,6 @@
-import numpy as np
 import pytest
 
-
-def depthwise_conv(x, weight, bias):
-    side = len(weight)
-    height, width = x.shape[1:3]
-    border = side // 2
-    wide = np.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
-    out = np.zeros_like(x) + bias
-    for i in range(side):
-        for j in range(side):
-            out += wide[:, i : i + height, j : j + width] * weight[i, j]
-    return out
-
+from pipeline.doctor.answers.references import depthwise_conv
 
 SHAPES = [
     (1, 1, 1, 1, 3),

@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
 
-
-def layer_norm(x, weight, bias):
-    centered = x - x.mean(-1, keepdims=True)
-    return centered / np.sqrt((centered**2).mean(-1, keepdims=True) + 1e-6) * weight + bias
+from pipeline.doctor.answers.references import l2_normalize, layer_norm
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (13, 17), (3, 5, 64), (67, 33)])
@@ -23,7 +20,7 @@ def test_layer_norm_of_rows_far_from_zero(kernels, jt, rng):
 def test_l2_normalize(kernels, check, rng, shape):
     check(
         kernels.l2_normalize,
-        lambda x: x / np.linalg.norm(x, axis=1, keepdims=True),
+        l2_normalize,
         [rng.normal(size=shape) + 0.1],
     )
 

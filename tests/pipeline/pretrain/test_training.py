@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dat
         return train_step(state, batch, *others)
 
     monkeypatch.setattr(training, "train_step", broken)
-    message = r"step 4: non-finite losses .*all losses: .*; images: \S+, \S+, \S+, \S+$"
+    message = r"(?m)step 4: non-finite losses .*all losses: .*; images: \S+, \S+, \S+, \S+$"
     with pytest.raises(FloatingPointError, match=message):
         run(tiny_dataset, tmp_path / "run", config_of_six_steps())
     from pipeline.weights.arrays import read_arrays

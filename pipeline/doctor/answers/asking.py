@@ -1,0 +1,128 @@
+"""Asks for all known answers, in a process of their own for each device, which they may well end."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.config.experiment import Experiment
+from pipeline.config.stages import RuntimeConfig
+from pipeline.doctor.answers.answer import Answer
+
+_PROJECT = Path(__file__).resolve().parents[3]
+_LIMIT_SECONDS = 1800  # the first time, operators are compiled
+_ASK = """
+import sys
+from pathlib import Path
+from pipeline.config.stages import RuntimeConfig
+from pipeline.doctor.answers.asking import write_answers
+write_answers(Path(sys.argv[1]), RuntimeConfig.model_validate_json(sys.argv[2]), sys.argv[3])
+"""
+
+
+@dataclass(frozen=True)
+class DeviceAnswers:
+    """All answers on one device."""
+
+    device: str  # "cpu" or "cuda"
+    how: str  # card, threads, kernels, precision of products
+    answers: list[Answer]
+    seconds: float  # the start of Jittor included
+
+    @property
+    def right(self) -> bool:
+        """Whether all of them are."""
+        return bool(self.answers) and all(answer.ok for answer in self.answers)
+
+
+def answers_on_every_device(
+    experiment: Experiment, *, say: Callable[[str], None] = lambda message: None
+) -> list[DeviceAnswers]:
+    """On the device that the experiment would run on, and on the processor where that is another.
+
+    Args:
+        say: called with a line about whatever takes long.
+    """
+    say("asking for known answers; the first time, operators are compiled for minutes ...")
+    found = [_on_device(experiment.runtime, experiment.schedule.precision)]
+    if found[0].device != "cpu":
+        say("the same on the processor ...")
+        found.append(_on_device(experiment.runtime.model_copy(update={"device": "cpu"}), "float32"))
+    return found
+
+
+def write_answers(path: Path, runtime: RuntimeConfig, precision: str) -> None:
+    """Start Jittor and write a line of JSON for each answer as it comes; the first line says how it runs.
+
+    Before an answer is asked for, its name is written: a process that ends says so where it ended.
+    """
+    from pipeline.runtime.start_jittor import start
+
+    report = start(runtime.device, runtime.threads)
+    from pipeline import kernels
+    from pipeline.doctor.answers.evaluations import evaluation_questions
+    from pipeline.doctor.answers.fixed_training import training_questions
+    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.doctor.answers.updates import update_questions
+
+    kernels.use(runtime.kernels)
+    kernels.use_precision(precision)
+    where = report.card or f"cpu, {report.threads} thread(s)"
+    how = f"{where}, {kernels.current()} kernels, products in {kernels.current_precision()}"
+    questions = kernel_questions() | update_questions() | training_questions() | evaluation_questions()
+    with open(path, "w", encoding="utf-8", buffering=1) as lines:
+        lines.write(json.dumps({"device": report.device, "how": how}) + "\n")
+        for what, ask in questions.items():
+            lines.write(json.dumps({"asked": what}) + "\n")
+            lines.write(json.dumps(asdict(answer_to(what, ask))) + "\n")
+
+
+def answer_to(what: str, ask: Callable[[], Answer]) -> Answer:
+    """The answer; a wrong one that names the error, where there was one."""
+    try:
+        return ask()
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _no_answer(what, text)
+
+
+def _no_answer(what: str, why: str) -> Answer:
+    remedy = "delete the cache, so that all is compiled again, and see whether another machine gives the same"
+    return Answer(what, why, "an answer", float("nan"), 0.0, remedy)
+
+
+def _on_device(runtime: RuntimeConfig, precision: str) -> DeviceAnswers:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "answers.jsonl"
+        command = [sys.executable, "-c", _ASK, str(path), runtime.model_dump_json(), precision]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=_PROJECT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_LIMIT_SECONDS,
+            )
+            end = None if done.returncode == 0 else _end(done)
+        except subprocess.TimeoutExpired:
+            end = f"no answer within {_LIMIT_SECONDS} s"
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    head = lines[0] if lines else {"device": runtime.device, "how": runtime.device}
+    answers = [Answer(**line) for line in lines[1:] if "found" in line]
+    if end is not None:
+        asked = lines[-1].get("asked", "the end") if lines else "the start"
+        answers.append(_no_answer(asked, end))
+    return DeviceAnswers(head["device"], head["how"], answers, time.monotonic() - started)
+
+
+def _end(done: subprocess.CompletedProcess) -> str:
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    ended = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"
+    return f"{ended}: {said[-1]}" if said else ended

@@ -1,0 +1,150 @@
+"""k-NN, mIoU and AP on data that is drawn or written down here, beside known scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import util
+
+import numpy as np
+
+from pipeline.datasets.targets import IGNORED, Objects
+from pipeline.doctor.answers.answer import Answer
+
+_SEED = 20261128
+_NUM_CLASSES = 10
+KS = (10, 20)
+TEMPERATURE = 0.07
+# Shares of the queries of `knn_data`, as scikit-learn's brute force in float64 gives them.
+KNN_TOP1 = {10: 204 / 300, 20: 215 / 300}
+# Of `detections`, by pycocotools 2.0.
+AP = {"ap": 0.13315209908431014, "ap50": 0.26354876089112667, "ar_100": 0.3295751633986928}
+_EXACT = 1e-9  # integers are counted, and shares of them taken in float64
+_REMEDY = "install NumPy and SciPy again: products or sums of theirs are wrong here"
+_AP_REMEDY = "install faster-coco-eval again, as pyproject.toml asks for it"
+
+
+def evaluation_questions() -> dict[str, Callable[[], Answer]]:
+    """What asks for each score, by its name; pycocotools is asked only where it is installed."""
+    questions = {"k-NN": _knn, "mIoU": _mean_iou, "AP": _average_precision}
+    if util.find_spec("pycocotools") is not None:
+        questions["AP beside pycocotools"] = _beside_pycocotools
+    return questions
+
+
+def knn_data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Queries (300, 48), their labels, bank (800, 48), its labels: classes that overlap."""
+    rng = np.random.default_rng(_SEED)
+    centres = rng.normal(size=(_NUM_CLASSES, 48))
+    labels = rng.integers(_NUM_CLASSES, size=1100)
+    features = (centres[labels] + 2.5 * rng.normal(size=(1100, 48))).astype(np.float32)
+    return features[:300], labels[:300], features[300:], labels[300:]
+
+
+def _knn() -> Answer:
+    from pipeline.evaluate.knn import classify
+
+    queries, truth, bank, labels = knn_data()
+    found = classify(queries, bank, labels, ks=KS, temperature=TEMPERATURE)
+    top1 = {each.k: float(np.mean(each.classes == truth)) for each in found}
+    return _scores("k-NN", top1, KNN_TOP1, _REMEDY)
+
+
+def _mean_iou() -> Answer:
+    """Six labelled pixels: 2 of 3, 1 of 3 and 1 of 2 overlap; two are ignored, two classes absent."""
+    from pipeline.evaluate.mean_iou import SegmentationCounts, class_areas, set_scores
+
+    counts = SegmentationCounts(5)
+    truth = np.array([[0, 0, 1, IGNORED], [0, 2, 2, IGNORED]])
+    counts.add(truth, np.array([[0, 1, 1, 3], [0, 2, 1, 2]]))
+    found = {name: float(value) for name, value in set_scores(class_areas(counts.confusion)).items()}
+    return _scores("mIoU", found, {"miou": 0.5, "macc": 13 / 18, "aacc": 2 / 3}, _REMEDY)
+
+
+@dataclass
+class DrawnBoxes:
+    """Images of 200 x 160 pixels with boxes of three classes: what AP asks of a prepared data set."""
+
+    all_objects: list[Objects]
+    class_names: tuple[str, ...] = ("a", "b", "c")
+    category_ids: tuple[int, ...] = (7, 3, 90)
+
+    def objects(self, row: int) -> Objects:
+        return self.all_objects[row]
+
+    def image_id(self, row: int) -> int:
+        return 1000 - 7 * row
+
+    def size(self, row: int) -> tuple[int, int]:
+        return 200, 160
+
+
+def detections() -> tuple[DrawnBoxes, list]:
+    """Twelve images, and what a middling detector would say of them."""
+    from pipeline.evaluate.average_precision import Detections
+
+    rng = np.random.default_rng(_SEED)
+    every, found = [], []
+    for _ in range(12):
+        number = int(rng.integers(1, 8))
+        boxes, classes = _boxes(rng, number), rng.integers(3, size=number)
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        every.append(Objects(boxes, classes, rng.random(number) < 0.15, areas, (None,) * number))
+        moved = boxes + (rng.normal(size=boxes.shape) * 3).astype(np.float32)
+        said = np.concatenate([moved[rng.random(number) < 0.8], _boxes(rng, 3)])
+        kinds = np.where(rng.random(len(said)) < 0.8, np.resize(classes, len(said)), 0)
+        found.append(Detections(said, rng.random(len(said)).astype(np.float32), kinds, None))
+    return DrawnBoxes(every), found
+
+
+def _boxes(rng: np.random.Generator, number: int) -> np.ndarray:
+    """(number, 4) float32, of 10 to 80 pixels."""
+    sides = rng.uniform(10, 80, (number, 2))
+    corners = rng.uniform(0, 1, (number, 2)) * ((200, 160) - sides)
+    return np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+
+
+def found_precision() -> dict[str, float]:
+    """The scores of `detections` by the code that evaluates detectors."""
+    from pipeline.evaluate.average_precision import coco_results, evaluate_ap
+
+    dataset, found = detections()
+    rows = range(len(found))
+    metrics = evaluate_ap(coco_results(found, dataset, rows), dataset, rows, "bbox").metrics
+    return {name: metrics[name] for name in AP}
+
+
+def precision_by_pycocotools() -> dict[str, float]:
+    """Likewise, by pycocotools."""
+    import contextlib
+    import io
+
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    from pipeline.evaluate.average_precision import METRICS, coco_results, ground_truth
+
+    dataset, found = detections()
+    rows = range(len(found))
+    with contextlib.redirect_stdout(io.StringIO()):
+        expected = COCO()
+        expected.dataset = ground_truth(dataset, rows)
+        expected.createIndex()
+        evaluator = COCOeval(expected, expected.loadRes(coco_results(found, dataset, rows)), "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    metrics = dict(zip(METRICS, map(float, evaluator.stats), strict=True))
+    return {name: metrics[name] for name in AP}
+
+
+def _average_precision() -> Answer:
+    return _scores("AP", found_precision(), AP, _AP_REMEDY)
+
+
+def _beside_pycocotools() -> Answer:
+    return _scores("AP beside pycocotools", found_precision(), precision_by_pycocotools(), _AP_REMEDY)
+
+
+def _scores(what: str, found: dict, expected: dict, remedy: str) -> Answer:
+    error = float(np.max([abs(found[name] - value) for name, value in expected.items()]))
+    shown = [", ".join(f"{value:.4f}" for value in scores.values()) for scores in (found, expected)]
+    return Answer(what, *shown, error, _EXACT, remedy)

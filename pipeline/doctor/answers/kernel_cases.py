@@ -1,0 +1,183 @@
+"""Every kernel on fixed arrays, beside its reference in float64."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from pipeline.doctor.answers import references
+from pipeline.doctor.answers.answer import Answer
+from pipeline.doctor.answers.slopes import errors
+
+# Shares of the largest value and of slopes. In float32 the worst of these cases was off by 8e-7, compiled and
+# plain; with factors rounded to bfloat16, by 5e-3 (the device's kernels, built for a processor). tf32 rounds
+# finer. Other processors and cards add in another order: room for several times as much.
+TOLERANCES = {"float32": 1e-5, "tf32": 2e-2, "bfloat16": 2e-2}
+_EPS = 1e-6
+_SEED = 20261128
+_REMEDY = (
+    'runtime.kernels = "plain" does without it; delete the cache, so that it is compiled again, and see '
+    "whether another g++, oneDNN, driver or machine gives the same"
+)
+_REMEDY_OF_PLAIN = "see whether another g++, driver or machine gives the same; do not train here before"
+
+
+@dataclass(frozen=True)
+class KernelCase:
+    """A kernel, its reference, and float64 arrays for both; each array takes a gradient."""
+
+    operator: Callable
+    reference: Callable[..., np.ndarray]
+    arrays: list[np.ndarray]
+    multiplies: bool = False  # matrices, in the precision of the run
+
+
+def kernel_questions() -> dict[str, Callable[[], Answer]]:
+    """What asks for each kernel, by its name: in float32, and in the precision that products have now."""
+    from pipeline import kernels
+
+    questions = {}
+    for precision in dict.fromkeys(("float32", kernels.current_precision())):
+        for name, case in cases(np.random.default_rng(_SEED)).items():
+            if precision == "float32":
+                questions[name] = partial(_asked, name, case, precision)
+            elif case.multiplies:
+                questions[f"{name} in {precision}"] = partial(
+                    _asked, f"{name} in {precision}", case, precision
+                )
+    return questions
+
+
+def _asked(what: str, case: KernelCase, precision: str) -> Answer:
+    from pipeline import kernels
+
+    precision_of_run = kernels.current_precision()
+    kernels.use_precision(precision)
+    try:
+        found = errors(case.operator, case.reference, case.arrays, np.random.default_rng(_SEED))
+    finally:
+        kernels.use_precision(precision_of_run)
+    text = f"off by {found.values:.0e}"
+    if case.arrays:
+        text += f", gradient by {found.slopes:.0e}"
+    error = float(np.max([found.values, found.slopes]))
+    remedy = _REMEDY if kernels.current() == "fused" else _REMEDY_OF_PLAIN
+    return Answer(what, text, "as in float64", error, TOLERANCES[precision], remedy)
+
+
+def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
+    """Each kernel of `pipeline.kernels` by its name there; sizes leave rests beside vectors and tiles."""
+    import jittor as jt
+
+    from pipeline import kernels
+
+    def normal(*shape: int, scale: float = 1.0) -> np.ndarray:
+        return scale * rng.normal(size=shape)
+
+    rows = np.array([3, 3, 0, 66, 3], np.int32)
+    mask = rng.random((3, 9)) < 0.4
+    scales = np.where(rng.random((2, 3)) < 0.4, 0, 1.25)
+    heads, side = 2, 8
+    taps = _taps(rng)
+    probs = references.softmax(3 * normal(4, 1003)).astype(np.float32)
+    pairs = [np.array(each, np.int32) for each in ([1, 1, 1, 4], [0, 3, 3, 1])]
+    weights = rng.uniform(0.5, 2, 4).astype(np.float32)
+    logits, center = (rng.uniform(-1, 1, shape).astype(np.float32) for shape in ((4, 1003), 1003))
+    norm = [1 + normal(33, scale=0.3), normal(33)]
+    layer = [normal(48, 33, scale=33**-0.5), normal(48)]
+    layers = [*layer, normal(21, 48, scale=48**-0.5), normal(21)]
+    width, hidden = 32, 64
+    block = [normal(width), normal(width), normal(3 * width, width, scale=0.2), normal(3 * width)]
+    block += [normal(width, width, scale=0.2), normal(width), normal(width), normal(width)]
+    block += [
+        normal(hidden, width, scale=0.2),
+        normal(hidden),
+        normal(width, hidden, scale=0.2),
+        normal(width),
+    ]
+
+    def of(array: np.ndarray):
+        return jt.array(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+    return {
+        "attention": KernelCase(
+            lambda x: kernels.attention(x, heads),
+            lambda x: references.attention(x, heads),
+            [normal(2, 65, 3 * heads * 20)],
+            multiplies=True,
+        ),
+        "depthwise_conv": KernelCase(
+            kernels.depthwise_conv,
+            references.depthwise_conv,
+            [normal(3, 6, 9, 33), normal(7, 7, 33), normal(33)],
+        ),
+        "gather_rows": KernelCase(
+            lambda x: kernels.gather_rows(x, jt.array(rows)), lambda x: x[rows], [normal(67, 33)]
+        ),
+        "image_patches": KernelCase(
+            lambda images: kernels.image_patches(images, side),
+            references.image_patches(side),
+            [normal(2, 3, 16, 24)],
+        ),
+        "l2_normalize": KernelCase(kernels.l2_normalize, references.l2_normalize, [normal(67, 33) + 0.1]),
+        "layer_norm": KernelCase(
+            lambda *given: kernels.layer_norm(*given, _EPS), references.layer_norm, [normal(67, 33), *norm]
+        ),
+        "linear": KernelCase(kernels.linear, references.linear, [normal(67, 33), *layer], multiplies=True),
+        "linear_gelu": KernelCase(
+            kernels.linear_gelu,
+            lambda *given: references.gelu(references.linear(*given)),
+            [normal(67, 33), *layer],
+            multiplies=True,
+        ),
+        "mean_positions": KernelCase(kernels.mean_positions, lambda x: x.mean(axis=1), [normal(2, 196, 12)]),
+        "mlp": KernelCase(kernels.mlp, references.mlp, [normal(67, 33), *layers], multiplies=True),
+        "normed_linear": KernelCase(
+            lambda x, g, b, *of_layer: kernels.normed_linear(x, g, b, _EPS, *of_layer),
+            lambda x, g, b, *of_layer: references.linear(references.layer_norm(x, g, b), *of_layer),
+            [normal(67, 33), *norm, *layer],
+            multiplies=True,
+        ),
+        "normed_mlp": KernelCase(
+            lambda x, g, b, *of_layers: kernels.normed_mlp(x, g, b, _EPS, *of_layers),
+            lambda x, g, b, *of_layers: references.mlp(references.layer_norm(x, g, b), *of_layers),
+            [normal(67, 33), *norm, *layers],
+            multiplies=True,
+        ),
+        "pool_cells": KernelCase(
+            lambda table: kernels.pool_cells(table, *map(of, taps)),
+            references.pool_cells(*taps),
+            [normal(15, 17)],
+        ),
+        "soft_cross_entropy": KernelCase(
+            lambda x: kernels.soft_cross_entropy(x, of(probs), *map(of, pairs), of(weights), 0.1),
+            references.soft_cross_entropy(probs.astype(np.float64), *pairs, weights.astype(np.float64), 0.1),
+            [rng.uniform(-1, 1, (5, 1003))],
+        ),
+        "teacher_probabilities": KernelCase(
+            lambda: kernels.teacher_probabilities(of(logits), of(center), 0.05),
+            lambda: references.softmax((logits.astype(np.float64) - center) / 0.05),
+            [],
+        ),
+        "tokens": KernelCase(
+            lambda p, c, at, m: kernels.tokens(p, c, at, jt.array(mask), m),
+            references.tokens(mask),
+            [normal(3, 9, 8), normal(1, 8), normal(10, 8), normal(1, 8)],
+        ),
+        "transformer_block": KernelCase(
+            lambda x, *given: kernels.transformer_block(
+                x, kernels.BlockWeights(*given), heads, _EPS, of(scales)
+            ),
+            references.transformer_block(heads, scales),
+            [normal(3, 18, width), *block],
+            multiplies=True,
+        ),
+    }
+
+
+def _taps(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Of three boxes: rows, their weights, columns, their weights, of a map of 3 x 5 cells."""
+    rows, columns = (rng.integers(bound, size=(3, 2, 4)) for bound in (3, 5))
+    weights = [(rng.random(rows.shape) * (rng.random(rows.shape) < 0.8)).astype(np.float32) for _ in range(2)]
+    return (5 * rows).astype(np.int32), weights[0], columns.astype(np.int32), weights[1]

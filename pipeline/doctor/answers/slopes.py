@@ -1,0 +1,80 @@
+"""An operator in float32 beside a reference in float64: values, and slopes along directions."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+_STEP = 1e-5  # of central differences, which in float64 leaves about ten digits of the slope
+
+
+class Errors(NamedTuple):
+    """Largest errors, as shares."""
+
+    values: float  # of the largest value
+    slopes: float  # of the sum that a slope would be if all its terms had one sign
+
+
+def errors(
+    operator: Callable,
+    reference: Callable[..., np.ndarray],
+    arrays: list[np.ndarray],
+    rng: np.random.Generator,
+) -> Errors:
+    """Compare the operator on float32 with the reference on float64.
+
+    The gradient of a random weighting of the output is compared with the reference's central differences,
+    for each input along a random direction, and along one in which all terms of the slope add up: there a
+    wrong factor shows whole.
+
+    Args:
+        operator: takes and returns Jittor variables.
+        reference: takes and returns arrays.
+        arrays: the inputs, each of which takes a gradient; none: values alone are compared.
+
+    Raises:
+        ValueError: the output or a gradient has another shape than the reference's.
+    """
+    import jittor as jt
+
+    arrays = [np.asarray(array, np.float32) for array in arrays]
+    exact = [array.astype(np.float64) for array in arrays]
+    inputs = [jt.array(array) for array in arrays]
+    output, expected = operator(*inputs), reference(*exact)
+    weighting = rng.normal(size=expected.shape).astype(np.float32)
+    found = _of_shape(output.numpy(), expected.shape)
+    gradients = jt.grad((output * jt.array(weighting)).sum(), inputs) if inputs else []
+    slopes = [
+        _slope_error(reference, exact, index, _of_shape(gradient.numpy(), exact[index].shape), weighting, rng)
+        for index, gradient in enumerate(gradients)
+    ]
+    values = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+    return Errors(values, float(np.max(slopes, initial=0)))
+
+
+def _slope_error(reference, exact, index, gradient, weighting, rng) -> float:
+    """The larger one, of the two directions."""
+    gradient = gradient.astype(np.float64)
+    anyhow = rng.normal(size=gradient.shape)
+    along = np.abs(rng.normal(size=gradient.shape)) * np.where(gradient < 0, -1, 1)
+    found = []
+    for direction in (anyhow, along):
+        slope = _slope(reference, exact, index, direction, weighting.astype(np.float64))
+        terms = gradient * direction
+        found.append(float(abs(terms.sum() - slope) / (np.abs(terms).sum() + 1e-9)))
+    return float(np.max(found))  # NaN, where there is one
+
+
+def _slope(reference, exact, index, direction, weighting) -> float:
+    values = []
+    for sign in (1.0, -1.0):
+        moved = list(exact)
+        moved[index] = exact[index] + sign * _STEP * direction
+        values.append((reference(*moved) * weighting).sum())
+    return (values[0] - values[1]) / (2 * _STEP)
+
+
+def _of_shape(found: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if found.shape != shape:
+        raise ValueError(f"has shape {found.shape}, expected {shape}")
+    return found

@@ -1,0 +1,1 @@
+"""A step whose numbers are not finite: found, saved with all that it starts from, repeated, and looked at."""

@@ -1,0 +1,93 @@
+"""From a loss that is not finite back to the step where it began.
+
+Losses are read at logged steps, and by then the numbers are lost that the step started from. Training is the
+same each time, so it is done again from the newest checkpoint, and stopped before the step: nothing has to be
+kept while all is well.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config.stages import PretrainConfig
+from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.non_finite.looking import StepLook, all_finite, look_at_step
+from pipeline.pretrain.non_finite.saved_step import saved_step, write_about, write_step
+from pipeline.pretrain.step import TrainState
+from pipeline.storage.artifacts import JOB
+from pipeline.storage.files import read_json
+from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
+
+if TYPE_CHECKING:
+    from pipeline.pretrain.training import Pretraining
+
+
+def explanation(
+    training: "Pretraining",
+    config: PretrainConfig,
+    state: TrainState,
+    step: int,
+    output: Path,
+    say: Callable[[str], None],
+) -> str:
+    """Save the first step that is not finite, up to `step`, look at it, and say what was found.
+
+    Args:
+        state: of the training now; its networks are used, for there may be no room for others.
+        step: whose loss is not finite, counted from 1.
+        output: the training's artifact.
+        say: told what takes long.
+
+    Returns:
+        A sentence: the step, the tensor, where it is saved, the command that repeats it.
+    """
+    state = load_newest(output, lambda: state, run=training.run, say=say) or training.first_state()
+    say(f"a loss of step {step} is not finite: going again from step {state.step}, to see where it began")
+    found = _first_broken(training, state, step)
+    if found is None:
+        return (
+            f"the same steps again, from the newest checkpoint to step {step}, are finite: see whether this "
+            "machine computes the same twice, as by `doit run doctor deep=yes`"
+        )
+    content, batch, state = found
+    place = saved_step(output, content[1]["step"] + 1)
+    write_step(place, content, batch)
+    rates = training.schedule.at(place.step - 1)
+    look = look_at_step(load_checkpoint(place.state, state), batch, rates, config)
+    known = {"images": list(training.image_names(place.step - 1)), "rates": asdict(rates)}
+    write_about(place, {**known, **_known(look)})
+    command = f"doit run replay step={place.step}{_arm_and_seed(output)}"
+    first = f"by {look.broken}" if look.broken else "though on repetition all its tensors are finite"
+    return f"it began in step {place.step} {first}; `{command}` repeats that step, saved in {place.folder}"
+
+
+def _first_broken(
+    training: "Pretraining", state: TrainState, step: int
+) -> tuple[tuple[dict, dict[str, Any]], Batch, TrainState] | None:
+    """What the first step starts from after which something is not finite, its batch, and the state after."""
+    while state.step < step:
+        content = checkpoint_content(state, training.run)
+        batch = training.make_batch(state.step).rendered()
+        state, outcome = training.train_step(state, batch)
+        losses = [float(value.item()) for value in outcome.logged_losses.values()]
+        if not all(map(math.isfinite, losses)) or not all_finite(state.tensors):
+            return content, batch, state
+    return None
+
+
+def _known(look: StepLook) -> dict[str, Any]:
+    """As JSON holds it, which has no NaN."""
+    losses = {name: value if math.isfinite(value) else str(value) for name, value in look.losses.items()}
+    return {"losses": losses, "first": None if look.broken is None else str(look.broken)}
+
+
+def _arm_and_seed(output: Path) -> str:
+    """Options of the command, by the stage's job; none where there is no job."""
+    try:
+        run = read_json(output / JOB)["run"]
+        return f" arm={run['arm']} seed={run['seed']}"
+    except (OSError, LookupError, TypeError, json.JSONDecodeError):
+        return ""

@@ -1,0 +1,162 @@
+"""Looks for the first tensor of a step that is not finite, in the order in which a step computes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import jittor as jt
+import numpy as np
+
+from pipeline import kernels
+from pipeline.config.stages import PretrainConfig
+from pipeline.optim.schedules import Rates
+from pipeline.pretrain.batch import Batch
+from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
+from pipeline.pretrain.methods.method import method_of
+from pipeline.pretrain.step import TrainState, named_losses, train_step
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A tensor that is not finite."""
+
+    name: str
+    shape: tuple[int, ...]
+    num_nan: int
+    num_inf: int
+    smallest: float  # of its finite values; NaN where there are none
+    largest: float
+    place: tuple[int, ...]  # of its first value that is not finite
+
+    def __str__(self) -> str:
+        size = int(np.prod(self.shape))
+        text = f"{self.name} {self.shape}: {self.num_nan} NaN and {self.num_inf} infinite of {size} values"
+        if self.num_nan + self.num_inf < size:
+            text += f", the others from {self.smallest:.3g} to {self.largest:.3g}"
+        return f"{text}; the first at {list(self.place)}"
+
+
+@dataclass(frozen=True)
+class StepLook:
+    """What a look at a step found."""
+
+    broken: Broken | None  # the first; None: all is finite
+    num_finite: int  # tensors that were looked at before it, or all of them
+    losses: dict[str, float]  # "loss" and its terms, the mean over microbatches
+
+
+def look_at_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig) -> StepLook:
+    """Do the step, and look at every tensor on the way: batch, state, forward pass, losses, gradients, state.
+
+    Of the forward pass, outputs of kernels and of the networks' parts are looked at, of gradients those of
+    parameters, from the loss back. The state is that after the step then.
+    """
+    look, method, count = _Look(), method_of(config), config.schedule.accumulation_steps
+    for name in ("global_crops", "local_crops"):
+        look.at(f"the batch's {name}", getattr(batch, name))
+    look.at("before the step:", state.tensors)
+    look.at("before the step: optimizer", state.optimizer.state())
+    student = dict(state.student.named_parameters())
+    drop_path = draw_drop_path(config, batch, state.step)
+    terms = []
+    with look.inside(student=state.student, teacher=state.teacher):
+        for index in range(count):
+            masks = microbatch_drop_path(drop_path, index, count)
+            part = batch.microbatch(index, count)
+            output = method.forward(state.networks, state.method_state, part, masks, rates)
+            losses = named_losses(output.losses)
+            look.at("", losses)
+            terms.append({name: float(value.item()) for name, value in losses.items()})
+            gradients = jt.grad(output.total / count, list(student.values()))
+            for name, gradient in reversed(list(zip(student, gradients, strict=True))):
+                look.at(f"the gradient of student/{name}", gradient)
+    state, _ = train_step(state, batch, rates, config)
+    look.at("after the step:", state.tensors)
+    means = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
+    return StepLook(look.broken, look.num_finite, means)
+
+
+def all_finite(tensors: dict[str, jt.Var]) -> bool:
+    """Whether every value of every tensor is."""
+    return all(np.isfinite(value.numpy()).all() for value in tensors.values())
+
+
+class _Look:
+    def __init__(self) -> None:
+        self.broken: Broken | None = None
+        self.num_finite = 0
+        self._parts: list[str] = []  # the networks' parts that run now, from the outermost
+
+    def at(self, name: str, value: Any) -> None:
+        """Look at a tensor, or at all that a container holds, until one is not finite."""
+        if self.broken is not None:
+            return
+        if isinstance(value, jt.Var | np.ndarray):
+            self._at_array(name, np.asarray(value.numpy() if isinstance(value, jt.Var) else value))
+        elif isinstance(value, dict):
+            for key, each in value.items():
+                self.at(f"{name} {key}".strip(), each)
+        elif isinstance(value, list | tuple):
+            for index, each in enumerate(value):
+                self.at(f"{name}[{index}]", each)
+        elif is_dataclass(value):
+            for field in fields(value):
+                self.at(f"{name}.{field.name}", getattr(value, field.name))
+
+    def _at_array(self, name: str, array: np.ndarray) -> None:
+        if not np.issubdtype(array.dtype, np.floating):
+            return
+        finite = np.isfinite(array)
+        if finite.all():
+            self.num_finite += 1
+            return
+        good = array[finite]
+        ends = (float(good.min()), float(good.max())) if good.size else (float("nan"), float("nan"))
+        num_nan = int(np.isnan(array).sum())
+        place = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), array.shape))
+        num_inf = int(array.size - finite.sum()) - num_nan
+        self.broken = Broken(name, array.shape, num_nan, num_inf, *ends, place)
+
+    @contextmanager
+    def inside(self, **networks: Any) -> Iterator[None]:
+        """Look at what every part of the networks, and every kernel, returns."""
+        modules = [
+            (f"{which}/{name}", module)
+            for which, network in networks.items()
+            if network is not None
+            for name, module in network.named_modules()
+        ]
+        operators = {name: getattr(kernels, name) for name in kernels.__all__}
+        operators = {name: each for name, each in operators.items() if callable(each) and name.islower()}
+        for name, module in modules:
+            module.__dict__["execute"] = self._of_part(name, module.execute)
+        for name, operator in operators.items():
+            setattr(kernels, name, self._of_kernel(name, operator))
+        try:
+            yield
+        finally:
+            for _, module in modules:
+                module.__dict__.pop("execute", None)
+            for name, operator in operators.items():
+                setattr(kernels, name, operator)
+
+    def _of_part(self, name: str, execute: Any) -> Any:
+        def looked_at(*given: Any, **named: Any) -> Any:
+            self._parts.append(name)
+            try:
+                found = execute(*given, **named)
+            finally:
+                self._parts.pop()
+            self.at(name, found)
+            return found
+
+        return looked_at
+
+    def _of_kernel(self, name: str, operator: Any) -> Any:
+        def looked_at(*given: Any, **named: Any) -> Any:
+            found = operator(*given, **named)
+            self.at(f"{name} in {self._parts[-1] if self._parts else 'the loss'}", found)
+            return found
+
+        return looked_at

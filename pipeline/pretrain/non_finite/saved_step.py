@@ -1,0 +1,90 @@
+"""A step's state and batch in files: safetensors, and JSON of what is known of it.
+
+They lie beside the checkpoints of a training, under names that make them no outputs of the stage.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.pretrain.batch import Batch
+from pipeline.storage.files import read_json, write_json
+from pipeline.training.checkpoint_files import write_checkpoint
+from pipeline.weights.arrays import read_arrays, write_arrays
+from pipeline.weights.error import WeightsError
+
+_FOLDER = "checkpoint-non-finite"
+_BATCH = ("global_crops", "local_crops", "masks")
+
+
+class SavedStep(NamedTuple):
+    """The files of one step, which is counted from 1 as in the log."""
+
+    folder: Path
+    step: int
+
+    @property
+    def about(self) -> Path:
+        """JSON for people: images, losses, the first tensor that is not finite."""
+        return self.folder / f"step{self.step}.json"
+
+    @property
+    def state(self) -> Path:
+        """The training before the step, a checkpoint as any."""
+        return self.folder / f"step{self.step}-state.safetensors"
+
+    @property
+    def batch(self) -> Path:
+        """Crops and masks."""
+        return self.folder / f"step{self.step}-batch.safetensors"
+
+
+def saved_step(output: Path, step: int) -> SavedStep:
+    """Where a step of the training in `output` is saved, if it is."""
+    return SavedStep(output / _FOLDER, step)
+
+
+def saved_steps(output: Path) -> list[int]:
+    """The steps that are saved of the training in `output`."""
+    names = [path.stem.removeprefix("step") for path in (output / _FOLDER).glob("step*.json")]
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def write_step(
+    place: SavedStep, state: tuple[Mapping[str, np.ndarray], Mapping[str, Any]], batch: Batch
+) -> None:
+    """Write state and batch; what is known of the step is written by `write_about`, last.
+
+    Args:
+        state: arrays and metadata of a checkpoint.
+        batch: its crops may be variables.
+    """
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(place.state, *state)
+    arrays = {name: getattr(batch, name) for name in _BATCH}
+    arrays = {name: each if isinstance(each, np.ndarray) else each.numpy() for name, each in arrays.items()}
+    write_arrays(place.batch, arrays, {"step": place.step})
+
+
+def write_about(place: SavedStep, about: Mapping[str, Any]) -> None:
+    """Write what is known of the step, with which it counts as saved."""
+    write_json(place.about, {"step": place.step, **about})
+
+
+def read_about(place: SavedStep) -> dict[str, Any]:
+    """What `write_about` wrote."""
+    return read_json(place.about)
+
+
+def read_batch(place: SavedStep) -> Batch:
+    """The batch that the step saw.
+
+    Raises:
+        WeightsError: no whole file, or not the arrays of a batch.
+    """
+    arrays, _ = read_arrays(place.batch)
+    if arrays.keys() != set(_BATCH):
+        raise WeightsError(f"{place.batch}: arrays {sorted(arrays)}, expected {sorted(_BATCH)}")
+    return Batch(**arrays)

@@ -1,0 +1,63 @@
+"""The known scores are scikit-learn's and pycocotools', and a wrong score is found."""
+
+import numpy as np
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+
+from pipeline.doctor.answers import evaluations
+
+
+@pytest.mark.parametrize("what", ["k-NN", "mIoU", "AP"])
+def test_all_are_right(what):
+    answer = evaluations.evaluation_questions()[what]()
+    assert answer.what == what
+    assert answer.ok, answer
+
+
+def test_scikit_learn_gives_the_known_shares():
+    queries, truth, bank, labels = evaluations.knn_data()
+    for k, top1 in evaluations.KNN_TOP1.items():
+        oracle = KNeighborsClassifier(
+            k, metric="cosine", algorithm="brute", weights=lambda d: np.exp((1 - d) / evaluations.TEMPERATURE)
+        ).fit(bank.astype(np.float64), labels)
+        assert np.mean(oracle.predict(queries.astype(np.float64)) == truth) == pytest.approx(top1, abs=1e-9)
+        assert 0.4 < top1 < 0.95, "neither all nor none are right"
+
+
+def test_no_vote_is_so_close_that_rounding_decides():
+    """Else a good machine could be called bad."""
+    queries, _, bank, labels = (np.asarray(each, np.float64) for each in evaluations.knn_data())
+    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, bank)]
+    cosines = units[0] @ units[1].T
+    order = np.argsort(-cosines, axis=1)
+    for k in evaluations.KS:
+        sorted_cosines = np.take_along_axis(cosines, order, axis=1)
+        assert (sorted_cosines[:, k - 1] - sorted_cosines[:, k]).min() > 1e-6
+        votes = np.zeros((len(queries), 10))
+        for place in range(k):
+            row = order[:, place]
+            weight = np.exp((sorted_cosines[:, place] - 1) / evaluations.TEMPERATURE)
+            votes[np.arange(len(queries)), labels[row].astype(int)] += weight
+        best = np.sort(votes, axis=1)
+        assert ((best[:, -1] - best[:, -2]) / best[:, -1]).min() > 1e-5
+
+
+def test_pycocotools_gives_the_known_precision():
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed")
+    assert evaluations.precision_by_pycocotools() == pytest.approx(evaluations.AP, abs=1e-9)
+    assert evaluations.evaluation_questions()["AP beside pycocotools"]().ok
+    assert 0.1 < evaluations.AP["ap"] < 0.9
+
+
+def test_a_neighbour_search_that_misses_one_is_found(monkeypatch):
+    from pipeline.evaluate import knn
+
+    right = knn.nearest
+    monkeypatch.setattr(
+        knn,
+        "nearest",
+        lambda queries, bank, k, **named: [part[:, 1:] for part in right(queries, bank, k + 1, **named)],
+    )
+    answer = evaluations.evaluation_questions()["k-NN"]()
+    assert not answer.ok
+    assert "NumPy" in answer.remedy

@@ -1,0 +1,104 @@
+"""Every kernel is asked, all are right, and one that is broken is found by its name."""
+
+import numpy as np
+import pytest
+
+from tests.cuda_on_host.loading import use_device_sources
+
+NO_OPERATORS = {"BlockWeights", "current", "current_precision", "note", "use", "use_precision"}
+
+
+@pytest.fixture(params=["fused", "plain", "device"])
+def questions(jt, request, monkeypatch):
+    """What asks for each kernel, with one of the implementations chosen; "device" as in tests of kernels."""
+    from pipeline import kernels
+    from pipeline.doctor.answers.kernel_cases import kernel_questions
+
+    if request.param == "device" and not jt.flags.use_cuda:
+        use_device_sources(monkeypatch)
+    kernels.use("plain" if request.param == "plain" else "fused")
+    if kernels.current() == "plain" and request.param != "plain":
+        pytest.skip(f"no fused kernels here: {kernels.note()}")
+    yield kernel_questions()
+    kernels.use("fused")
+
+
+def wrong(questions) -> list[str]:
+    """Names of the kernels whose answer is not right."""
+    return [name for name, ask in questions.items() if not ask().ok]
+
+
+def test_every_kernel_of_the_package_has_a_case(jt):
+    from pipeline import kernels
+    from pipeline.doctor.answers.kernel_cases import cases
+
+    assert set(cases(np.random.default_rng(0))) == set(kernels.__all__) - NO_OPERATORS
+
+
+def test_all_are_right(questions):
+    for name, ask in questions.items():
+        answer = ask()
+        assert answer.what == name
+        assert answer.ok, answer
+
+
+def scaled(function, factor):
+    """The function with its first output times a factor."""
+
+    def broken(*given, **named):
+        found = function(*given, **named)
+        if isinstance(found, list | tuple):
+            return [found[0] * factor, *found[1:]]
+        return found * factor
+
+    return broken
+
+
+BREAKS = [
+    ("depthwise", "plain_depthwise_conv", "fused_depthwise_conv", {"depthwise_conv"}),
+    ("cross_entropy", "plain_soft_cross_entropy", "fused_soft_cross_entropy", {"soft_cross_entropy"}),
+    (
+        "cross_entropy",
+        "plain_teacher_probabilities",
+        "fused_teacher_probabilities",
+        {"teacher_probabilities"},
+    ),
+    ("normalization", "plain_l2_normalize", "fused_l2_normalize", {"l2_normalize"}),
+    ("pooling", "plain_pool_cells", "fused_pool_cells", {"pool_cells"}),
+    ("rows", "plain_gather_rows", "fused_gather_rows", {"gather_rows"}),
+]
+
+
+@pytest.mark.parametrize(("module", "plain", "fused", "names"), BREAKS)
+def test_a_factor_of_one_thousandth_too_much_is_found_by_name(
+    questions, monkeypatch, module, plain, fused, names
+):
+    from importlib import import_module
+
+    from pipeline import kernels
+
+    module = import_module(f"pipeline.kernels.{module}")
+    name = fused if kernels.current() == "fused" else plain
+    monkeypatch.setattr(module, name, scaled(getattr(module, name), 1.001))
+    assert set(wrong(questions)) == names
+
+
+def test_a_wrong_gradient_alone_is_found_by_name(jt, monkeypatch):
+    """Values are right: the slope of each weight of a linear layer is a thousandth too steep."""
+    from pipeline import kernels
+    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.kernels import dense
+
+    if kernels.current() != "fused":
+        pytest.skip("no fused kernels here")
+    monkeypatch.setattr(dense, "weight_gradients", scaled(dense.weight_gradients, 1.001))
+    assert wrong(kernel_questions()) == ["linear", "mlp"]  # the second layer of an MLP, too
+
+
+def test_what_is_no_number_is_not_right(jt, monkeypatch):
+    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.kernels import rows
+
+    monkeypatch.setattr(rows, "fused_gather_rows", scaled(rows.fused_gather_rows, float("nan")))
+    monkeypatch.setattr(rows, "plain_gather_rows", scaled(rows.plain_gather_rows, float("nan")))
+    assert wrong({"gather_rows": kernel_questions()["gather_rows"]}) == ["gather_rows"]
