@@ -39,8 +39,9 @@ class RuntimeConfig(Section):
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
-    # Compare the gradients of one of the first 20 steps of a pretraining with those of plain operators.
-    watch_gradients: bool = True
+    # Compare the gradients of one of the first 20 steps of a pretraining with those of plain operators. null:
+    # where it trains 10,000 steps or more on a processor, for these operators have to be compiled.
+    watch_gradients: bool | None = None
     # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     # Of each rank, that prepare batches of pretraining; 0: each when it is asked for.

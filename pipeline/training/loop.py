@@ -21,6 +21,8 @@ from pipeline.training.progress import Progress
 from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.throughput import Throughput
 
+WATCHED_STEPS = 10_000  # of a training whose gradients are looked at unless the user says otherwise: ours
+
 
 class Outcome(Protocol):
     """What a step measured, still on the device."""
@@ -134,7 +136,7 @@ def train(
     curve = LossCurve(training.num_steps, read_metrics(output / METRICS))
     for text in damage:
         _say(report, first, training.num_steps, text)
-    watch = _watch(training, first) if runtime.watch_gradients else None
+    watch = _watch(training, first) if _watches(training, runtime) else None
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
     warning = EndWarning()
@@ -205,6 +207,12 @@ def _explained(training: Training, state: State, output: Path, report: Report, s
 
 def _say(report: Report, step: int, num_steps: int, text: str) -> None:
     report(Progress(step, num_steps, {"step": step}, text))
+
+
+def _watches(training: Training, runtime: RuntimeConfig) -> bool:
+    # On a card, Jittor's own operators have been seen to end with an illegal address: docs/gpu.md.
+    long = training.num_steps >= WATCHED_STEPS and not jt.flags.use_cuda
+    return long if runtime.watch_gradients is None else runtime.watch_gradients
 
 
 def _watch(training: Training, first: int) -> GradientWatch:
