@@ -1,7 +1,7 @@
 # What completion.bash and completion.zsh complete: the options of doit's commands here, and their values.
 
-_hssl_options="arm by data delete device executor experiment experiments format hours of out overlays patches
-profile repeats rows run score seed shard_mib size task"
+_hssl_options="arm by data deep delete device executor experiment experiments format hours of out overlays patches
+profile repeats rows run score seed shard_mib size step task"
 
 # Prints the known values of option $1, one a line, for the project in folder $2.
 _hssl_values() {
@@ -15,8 +15,8 @@ _hssl_values() {
     format) printf '%s\n' timm torch hf onnx jittor npz csv parquet ;;
     executor) printf '%s\n' local slurm ;;
     device) printf '%s\n' cpu cuda ;;
-    of) printf '%s\n' all ablate search search-validate ;;
-    delete | patches | profile) echo yes ;;
+    of) printf '%s\n' all ablate search search-validate sweep ;;
+    deep | delete | patches | profile) echo yes ;;
     overlays) echo all ;;
   esac
 }

@@ -312,6 +312,7 @@ HARMLESS = {
     },
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
+    "pipeline.runtime.cuda.remedies": {"code_flag"},  # for which cards the same kernels are compiled
     "pipeline.pretrain.non_finite.going_back": {"explanation"},
     "pipeline.training.gradient_watch": {"GradientWatch"},
     "pipeline.training.loss_curve": {"LossCurve"},
