@@ -80,6 +80,7 @@ def test_what_is_added_touches_three_files_at_most_its_test_included(page):
     assert len(files) <= 3, sorted(files)
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_pages_pass(project):
     titles = [block.title for text in EXAMPLES.values() for block in blocks(text)]
     own = [title for title in titles if title.startswith("tests/")]

@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 
+import pytest
+
 from tests.toy_stages.project import NUM_STAGES, Project
 
 
+@pytest.mark.slow
 def test_a_copied_project_prepares_again_but_repeats_nothing_else(project, tmp_path):
     shutil.copytree(project.folder, tmp_path / "copy", symlinks=True)
     copy = Project(tmp_path / "copy")
@@ -54,6 +57,7 @@ def test_doit_remembers_nothing(project):
     assert not list(project.folder.glob(".doit*"))
 
 
+@pytest.mark.slow
 def test_touched_data_are_prepared_again_and_changed_data_rerun_everything(project):
     os.utime(project.folder / "images.bin", (1, 1))
     assert "waits for prepare" in project.doit("run", "plan").stdout
@@ -62,6 +66,7 @@ def test_touched_data_are_prepared_again_and_changed_data_rerun_everything(proje
     assert len(project.ran()) == NUM_STAGES - 2  # tables and report note nothing
 
 
+@pytest.mark.slow
 def test_code_reruns_and_a_comment_does_not(project):
     module = project.folder / "pipeline" / "evaluate" / "probes" / "knn.py"
     module.write_text(module.read_text() + "\n# a comment\n")

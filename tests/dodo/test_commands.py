@@ -42,6 +42,7 @@ def test_the_report_alone_says_where_its_page_is(project):
     assert f"the page: {project.folder / 'results' / 'my' / 'report.html'}" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_stage_can_be_forced(project):
     assert sorted(project.ran("run", "-s", "-a", "knn:hssl-seed0")) == ["knn:hssl-seed0"]
     assert sorted(project.ran("run", "-s", "-a", "knn")) == [

@@ -35,6 +35,7 @@ def test_sigkill_keeps_what_was_done_and_leaves_no_orphan(project):
     assert (project.folder / "results/my/table.json").read_bytes() == table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
 def test_ending_doit_ends_the_stage_and_its_children(project, number, code):
     project.configure(epochs=6)
@@ -66,6 +67,7 @@ def test_exit_0_without_a_stamp_is_tried_twice_and_fails(project):
     assert "half done" in Path(log).read_text()
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_the_work(project):
     project.configure(epochs=9)
     os.utime(project.folder / "images.bin")  # prepared again too
@@ -81,6 +83,7 @@ def test_two_runs_at_once_share_the_work(project):
     assert len(ran) == len(set(ran)) == 1 + 7
 
 
+@pytest.mark.slow
 def test_gc_leaves_alone_what_is_being_made(project):
     project.configure(epochs=10)
     process, _ = project.start_and_hang("pretrain")
@@ -96,6 +99,7 @@ def test_gc_leaves_alone_what_is_being_made(project):
     assert len(running) == 1
 
 
+@pytest.mark.slow
 def test_gc_keeps_what_waits_for_images_that_are_prepared_again(project):
     os.utime(project.folder / "images.bin", (1, 1))
     assert project.doit("run", "prepare", fault="prepare:fail").returncode != 0

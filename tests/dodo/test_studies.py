@@ -34,6 +34,7 @@ def studied(project):
     return project
 
 
+@pytest.mark.slow
 def test_studies_are_no_part_of_all_and_know_what_all_has_made(studied):
     folder = studied.folder / "results" / "my"
     ran = studied.ran("run", "ablate")
@@ -50,6 +51,7 @@ def test_studies_are_no_part_of_all_and_know_what_all_has_made(studied):
     assert all((folder / f"ablate.{end}").read_text() for end in ("md", "csv", "tex", "txt"))
 
 
+@pytest.mark.slow
 def test_a_search_chooses_a_head_that_the_experiment_then_runs_with(studied):
     folder = studied.folder / "results" / "my"
     done = studied.doit("run", "search")
@@ -68,6 +70,7 @@ def test_a_search_chooses_a_head_that_the_experiment_then_runs_with(studied):
     assert (studied.folder / "results" / "my-chosen-head" / "table.txt").is_file()
 
 
+@pytest.mark.slow
 def test_a_deleted_or_outdated_publication_is_made_again(studied):
     folder = studied.folder / "results" / "my"
     studied.ran("run", "search")
@@ -131,6 +134,7 @@ def test_mistakes_in_studies_are_listed(project):
     assert "ablate.variants.deep.dept: unknown key; did you mean 'depth'" in said
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_studies_that_are_done_and_runs_none(studied):
     def shown():
         stamp = json.loads((studied.artifact("report") / "stamp.json").read_text())

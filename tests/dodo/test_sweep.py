@@ -29,6 +29,7 @@ def swept(project):
     return project
 
 
+@pytest.mark.slow
 def test_trials_share_what_is_equal_and_are_set_beside_each_other(swept):
     results = swept.folder / "results"
     assert swept.ran() == []  # a sweep is no part of the experiment itself

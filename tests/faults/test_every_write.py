@@ -10,12 +10,14 @@ from tests.faults.trials import calls_of, failing_call, missing_stage
 STAGES = ("prepare-images", "pretrain-hssl-seed0", "knn-hssl-seed0", "tables", "report")
 
 
+@pytest.mark.slow
 def test_calls_are_counted_in_their_order(bench):
     calls = calls_of(bench, missing_stage(bench, "pretrain-hssl-seed0"))
     assert set("wsrmu") <= set(calls) <= CALLS.keys()
     assert 40 < len(calls) < 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "at"), [("full", 42), ("torn", 67)])
 def test_a_few_calls(bench, kind, at):
     """In the middle of a training and its checkpoints; the marked test below has them all."""

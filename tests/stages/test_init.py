@@ -52,6 +52,7 @@ def test_a_folder_of_classes_becomes_an_experiment(init, tmp_path, rng):
     assert "doit run all experiment=mine.toml" in printed
 
 
+@pytest.mark.slow
 def test_label_maps_are_segmented(init, tmp_path, rng):
     root = tmp_path / "maps"
     for index in range(24):

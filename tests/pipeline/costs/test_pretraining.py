@@ -64,6 +64,7 @@ def test_a_step_of_ibot_by_hand():
     assert step_operations(normed, hidden) == student + teacher + more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [False, True])
 @pytest.mark.parametrize("name", list(SMALL_METHODS))
 def test_methods_as_counted(jt, rng, monkeypatch, name, head):

@@ -37,6 +37,7 @@ def test_what_all_ranks_refuse_is_said_once(tmp_path):
     assert not (tmp_path / "stamp.json").exists()
 
 
+@pytest.mark.slow
 @needs_mpi
 def test_what_one_rank_refuses_ends_the_others_and_is_said_with_its_number(tmp_path):
     started = time.monotonic()
@@ -60,6 +61,7 @@ def test_what_one_rank_refuses_ends_the_others_and_is_said_with_its_number(tmp_p
     assert "rank 1 prints" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @needs_mpi
 def test_a_fault_of_one_rank_leaves_its_traceback_in_its_log(tmp_path):
     done = failing(tmp_path, "time.sleep(100) if rank == 0 else {}['none']")

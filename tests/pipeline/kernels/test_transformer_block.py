@@ -5,7 +5,12 @@ from pipeline.doctor.answers import references
 
 # images, tokens, width, heads, hidden
 # The last: threads with images of their own, some of them at a time.
-SIZES = [(1, 1, 4, 1, 8), (2, 7, 12, 3, 20), (3, 18, 32, 2, 64), (7, 140, 8, 2, 12)]
+SIZES = [
+    (1, 1, 4, 1, 8),
+    (2, 7, 12, 3, 20),
+    (3, 18, 32, 2, 64),
+    pytest.param((7, 140, 8, 2, 12), marks=pytest.mark.slow),
+]
 
 
 def drawn(rng, images, tokens, width, heads, hidden):

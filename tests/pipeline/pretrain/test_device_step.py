@@ -57,7 +57,7 @@ def on_the_processor(jt):
     [
         ("float32", 1e-5, 2e-3),
         pytest.param("tf32", 1e-3, 0.15, marks=pytest.mark.slow),
-        ("bfloat16", 1e-2, 0.3),
+        pytest.param("bfloat16", 1e-2, 0.3, marks=pytest.mark.slow),
     ],
 )
 def test_steps_are_those_of_the_processor(on_the_processor, device, precision, loss_tolerance, way_tolerance):
@@ -70,6 +70,7 @@ def test_steps_are_those_of_the_processor(on_the_processor, device, precision, l
     assert np.linalg.norm(found_way - way) < way_tolerance * np.linalg.norm(way)
 
 
+@pytest.mark.slow
 def test_the_same_bits_twice_in_bfloat16(device):
     from pipeline import kernels
 

@@ -101,6 +101,7 @@ def test_orders_of_adjustments(on_device, photographs, order):
     check(on_device, photographs, parameters, 40)
 
 
+@pytest.mark.slow
 def test_two_hundred_random_draws(on_device, photographs, rng):
     config = CropConfig(
         blur_probability=(1.0, 0.1, 0.5), solarize_probability=(0.1, 0.2, 0.2), blur_sigma=(0.1, 4.0)

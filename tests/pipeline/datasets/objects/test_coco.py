@@ -376,6 +376,7 @@ def test_other_files_of_cocos_are_passed_over(coco, write):
     assert [path.name for path in coco_files(coco)] == ["train.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "part", "objects", "classes", "crowds", "empty"),
     [

@@ -62,6 +62,7 @@ def test_an_answer_that_is_wrong_leaves_with_1(jt, tmp_path):
     assert "runtime.kernels" in done.stdout
 
 
+@pytest.mark.slow
 def test_all_right_leaves_with_0(jt):
     done = doctor()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -69,6 +69,7 @@ BREAKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "plain", "fused", "names"), BREAKS)
 def test_a_factor_of_one_thousandth_too_much_is_found_by_name(
     questions, monkeypatch, module, plain, fused, names
