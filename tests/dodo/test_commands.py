@@ -60,7 +60,7 @@ def test_experiments_share_what_is_equal_and_gc_deletes_the_rest(project):
     project.configure(epochs=4)
     project.ran()
     listed = project.doit("run", "gc").stdout
-    assert listed.count("unreferenced") == 6 + 2  # the old arm; tables, report
+    assert listed.count("unreferenced") == 7 + 2  # the old arm; tables, report
     project.doit("run", "gc", "delete=yes")
     assert "every artifact belongs to an experiment" in project.doit("run", "gc").stdout
     assert project.ran() == []
