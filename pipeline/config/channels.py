@@ -1,9 +1,8 @@
 """What follows for an experiment from `data.channels`: values that it decides, and what does not fit it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pipeline.config.experiment import Experiment
+from pipeline.config.section import Section
 
 _DENSE = ("segmentation", "detection")
 _COLOURLESS_CROPS = {
@@ -40,7 +39,7 @@ def with_channels(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def check_channels(experiment: "Experiment") -> None:
+def check_channels(experiment: Section) -> None:
     """Refuse what cannot be done with images of `data.channels`.
 
     Raises:
@@ -86,7 +85,7 @@ def check_channels(experiment: "Experiment") -> None:
     _check_colour(experiment, channels)
 
 
-def _check_colour(experiment: "Experiment", channels: int) -> None:
+def _check_colour(experiment: Section, channels: int) -> None:
     crops = experiment.crops
     for name in ("saturation", "hue", "grey_probability", "solarize_probability"):
         value = getattr(crops, name)

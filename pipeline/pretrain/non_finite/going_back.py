@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.pretrain.batch import Batch
@@ -20,13 +20,11 @@ from pipeline.pretrain.step import TrainState
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json
 from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
-
-if TYPE_CHECKING:
-    from pipeline.pretrain.training import Pretraining
+from pipeline.training.loop import Training
 
 
 def explanation(
-    training: "Pretraining",
+    training: Training,
     config: PretrainConfig,
     state: TrainState,
     step: int,
@@ -36,6 +34,7 @@ def explanation(
     """Save the first step that is not finite, up to `step`, look at it, and say what was found.
 
     Args:
+        training: a pretraining.
         state: of the training now; its networks are used, for there may be no room for others.
         step: whose loss is not finite, counted from 1.
         output: the training's artifact.
@@ -65,7 +64,7 @@ def explanation(
 
 
 def _first_broken(
-    training: "Pretraining", state: TrainState, step: int
+    training: Training, state: TrainState, step: int
 ) -> tuple[tuple[dict, dict[str, Any]], Batch, TrainState] | None:
     """What the first step starts from after which something is not finite, its batch, and the state after."""
     while state.step < step:

@@ -54,7 +54,7 @@ MEASURED = {
         "dense_probe": 7.6, "segment:linear-frozen": 2.8, "segment:uper-finetuned": 3.9,
         "detect:finetuned": 6.0,
     },
-    # Of a run from nothing; without those stages of which the first, or the first of a head, compiles for long.
+    # Of a run from nothing, without those stages of which the first, or the first of a head, compiles long.
     "quickstart": {
         "prepare:images": 17.4, "prepare:segmentation": 10.6, "prepare:detection": 29.3, "features": 6.6,
         "knn": 1.3, "linear": 37.7, "logistic": 17.8, "dense_probe": 13.6, "segment:linear-frozen": 32.8,
