@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import doit
@@ -65,6 +66,11 @@ def _plainly(act):
     return acted
 
 
+def _run_stage(graph, label):
+    problem = graph.run(label)
+    return TaskFailed(problem) if problem else None
+
+
 def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
 
@@ -81,11 +87,7 @@ def task_all():
 def task_stages():
     """One task per node of the graph, in groups by stage."""
 
-    def run(label):
-        problem = PROJECT.run(label)
-        return TaskFailed(problem) if problem else None
-
-    nodes = PROJECT.graph.nodes
+    nodes, run = PROJECT.graph.nodes, partial(_run_stage, PROJECT)
     yield from stage_tasks(nodes, EXPERIMENT.name, run=run, is_current=PROJECT.is_current)
 
 
@@ -105,12 +107,7 @@ def task_sweep():
 
 def task_trials():
     """Each stage of each trial of [sweep]"""
-
-    def run(graph, label):
-        problem = graph.run(label)
-        return TaskFailed(problem) if problem else None
-
-    yield from SWEEP.tasks(run)
+    yield from SWEEP.tasks(_run_stage)
 
 
 def task__trial_files():

@@ -4,9 +4,8 @@ import os
 import platform
 from datetime import datetime
 from importlib import metadata
-from pathlib import Path
 
-from pipeline.runtime.processor import model_and_flags
+from pipeline.runtime.processor import model_and_flags, model_name
 
 _VECTORS = {"avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"}
 PACKAGES = (
@@ -38,12 +37,8 @@ def describe_machine(threads: int, peak_gflops: float | None) -> dict[str, str]:
 
 
 def processor_name() -> str:
-    """Name of the processor, from /proc/cpuinfo."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value.strip()
-    return platform.machine()
+    """Name of the processor, or of its kind."""
+    return model_name() or platform.machine()
 
 
 def version(package: str) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import DataConfig
-from pipeline.config.section import PositiveInt, Section
+from pipeline.config.section import PositiveInt, Section, distinct
 from pipeline.config.stages import FeaturesConfig
 from pipeline.evaluate.probes.settings import PROBES
 
@@ -37,9 +37,7 @@ class EvaluateSection(Section):
         unknown = [task for task in tasks if task not in TASKS]
         if unknown:
             raise ValueError(f"unknown tasks {unknown}; choose from {list(TASKS)}")
-        if not tasks or len(set(tasks)) != len(tasks):
-            raise ValueError(f"needs at least one entry and no entry twice, got {list(tasks)}")
-        return tasks
+        return distinct(tasks)
 
     @model_validator(mode="after")
     def _data_serve_the_tasks(self) -> "EvaluateSection":

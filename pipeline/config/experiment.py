@@ -23,7 +23,7 @@ from pipeline.config.models import (
     RegularisationConfig,
 )
 from pipeline.config.monitor import MonitorConfig
-from pipeline.config.section import NonNegativeInt, Section, with_sections
+from pipeline.config.section import NonNegativeInt, Section, distinct, with_sections
 from pipeline.config.stages import (
     FeaturesConfig,
     InitializeConfig,
@@ -106,13 +106,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             raise ValueError(f"results/{name} holds what experiments share; give it another name")
         return name
 
-    @field_validator("arms", "seeds")
-    @classmethod
-    def _distinct(cls, values: tuple) -> tuple:
-        if not values or len(set(values)) != len(values):
-            raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
-        return values
-
+    _distinct = field_validator("arms", "seeds")(distinct)
     _checked_shares = field_validator("label_shares")(checked_label_shares)
 
     @model_validator(mode="before")

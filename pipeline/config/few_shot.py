@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from pipeline.config.section import Positive, PositiveInt, Section
+from pipeline.config.section import Positive, PositiveInt, Section, distinct
 
 
 class FewShotConfig(Section):
@@ -17,9 +17,4 @@ class FewShotConfig(Section):
     inverse_strength: Positive = 1.0  # C of logistic regression; so few images leave none to choose it on
     max_iterations: PositiveInt = 1000  # of logistic regression
 
-    @field_validator("shots", "methods")
-    @classmethod
-    def _distinct(cls, values: tuple) -> tuple:
-        if not values or len(set(values)) != len(values):
-            raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
-        return values
+    _distinct = field_validator("shots", "methods")(distinct)

@@ -97,6 +97,17 @@ def _properties(section: type[Section]) -> list[str]:
     return [name for name, member in members if isinstance(member, property | cached_property)]
 
 
+def distinct(values: tuple) -> tuple:
+    """Return the values of a field if there is one at least, and none twice.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if not values or len(set(values)) != len(values):
+        raise ValueError(f"needs at least one entry and no entry twice, got {list(values)}")
+    return values
+
+
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

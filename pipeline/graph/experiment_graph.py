@@ -1,11 +1,13 @@
 """The experiment that a command line names: read it, check which nodes are current, and run a node."""
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.config.experiment import Experiment
-from pipeline.config.reading import ConfigError, read_experiment
+from pipeline.config.reading import read_experiment
 from pipeline.config.section import Section
 from pipeline.datasets.listing import listing_digest
 from pipeline.graph.code_digest import CodeDigests
@@ -37,12 +39,24 @@ def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
     path = folder / Path(value).expanduser()
     argument = str(path) if path.is_file() else value
     try:
-        experiment = read_experiment(argument)
-        _check_formats(experiment)
-        check_stages(experiment.executor, [*STAGES])
-    except (ConfigError, ValueError) as error:
+        return argument, checked_experiment(argument)
+    except ValueError as error:
         raise SystemExit(str(error)) from None
-    return argument, experiment
+
+
+def checked_experiment(argument: str, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """Read an experiment, and check what its sections cannot: names of formats and of stages.
+
+    Args:
+        argument, changes: as `read_experiment` has them.
+
+    Raises:
+        ValueError: it is invalid.
+    """
+    experiment = read_experiment(argument, changes)
+    _check_formats(experiment)
+    check_stages(experiment.executor, [*STAGES])
+    return experiment
 
 
 def _check_formats(experiment: Experiment) -> None:

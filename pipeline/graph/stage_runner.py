@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
+from pipeline.runtime.processor import model_name
 from pipeline.storage.artifacts import output_records, write_stamp
 from pipeline.storage.files import read_json, write_text
 from pipeline.storage.git_commit import git_commit
@@ -199,7 +200,7 @@ def environment(
     return {
         "python": platform.python_version(),
         **{package: installed_version(package) for package in ("numpy", "jittor", "scikit-learn", "pillow")},
-        "processor": _processor(),
+        "processor": model_name() or platform.processor() or None,
         "platform": platform.platform(),
         "git_commit": git_commit(),
         "threads": runtime.num_threads,
@@ -210,16 +211,6 @@ def environment(
         # Linux counts in KiB.
         "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
-
-
-def _processor() -> str | None:
-    """Name of the processor; None where the system does not say."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or None
 
 
 def _end_with_parent() -> None:

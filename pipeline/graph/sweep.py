@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.experiment import Experiment
-from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.config.sweep import Changes
 from pipeline.graph.executors import Executor
-from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.experiment_graph import ExperimentGraph, checked_experiment
 from pipeline.graph.node import Node
 from pipeline.graph.plan import Step, plan
 from pipeline.storage.files import sha256_of_json, write_text
@@ -31,7 +30,7 @@ class Sweep:
         executor: runs the stages.
 
     Raises:
-        ConfigError: a trial is no valid experiment; the message names it and every mistake.
+        ValueError: a trial is no valid experiment; the message names it and every mistake.
     """
 
     def __init__(self, whole: ExperimentGraph, *, root: Path, results: Path, executor: Executor):
@@ -97,9 +96,9 @@ class Sweep:
 def _trial(whole: ExperimentGraph, name: str, changes: Changes) -> Experiment:
     title = f"{whole.experiment.name[: 63 - len(name)]}-{name}"
     try:
-        return read_experiment(whole.argument, {**changes, "name": title, "sweep": False})
-    except ConfigError as error:
-        raise ConfigError(f"trial {name} of the sweep: {error}") from error
+        return checked_experiment(whole.argument, {**changes, "name": title, "sweep": False})
+    except ValueError as error:
+        raise ValueError(f"trial {name} of the sweep: {error}") from error
 
 
 def _digest(node: Node, digests: dict[Node, str]) -> str:

@@ -17,6 +17,16 @@ def model_and_flags() -> str:
     return " ".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
 
 
+def model_name() -> str | None:
+    """Name of the processor's model; None where the kernel does not say."""
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    named = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in named if key.strip() == "model name"), None)
+
+
 def multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
     """Whether the processor has instructions for bfloat16 products; False if the kernel does not say."""
     try:

@@ -76,6 +76,16 @@ def test_a_wrong_trial_is_refused_before_anything_runs(swept):
     assert "Traceback" not in done.stderr
 
 
+def test_a_trial_with_a_format_that_there_is_not_is_refused_at_once(swept):
+    text = (swept.folder / "my.toml").read_text()
+    formats = 'data.format = ["tar", "auto"]'
+    (swept.folder / "my.toml").write_text(text.replace("schedule.epochs = [3, 5]", formats))
+    done = swept.doit("run", "sweep")
+    assert done.returncode != 0
+    assert "trial format-tar of the sweep:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_without_a_section_there_is_nothing_to_sweep(project):
     done = project.doit("run", "sweep")
     assert done.returncode == 0

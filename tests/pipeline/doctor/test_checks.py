@@ -20,16 +20,6 @@ from pipeline.runtime.start_jittor import StartReport
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def experiment() -> Experiment:
-    return Experiment(
-        name="small",
-        backbone={"image_size": 32, "patch_size": 8},
-        crops={"global_size": 32},
-        features={"crop_size": 32},
-    )
-
-
 def named(checks: list[Check], name: str) -> Check:
     return next(check for check in checks if check.name == name)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.experiment import Experiment
+from pipeline.config.stages import RuntimeConfig
 from pipeline.doctor.answers import asking
 from pipeline.doctor.answers.answer import Answer, answer_rows
 
@@ -14,14 +15,9 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
-def experiment() -> Experiment:
-    return Experiment(
-        name="small",
-        backbone={"image_size": 32, "patch_size": 8},
-        crops={"global_size": 32},
-        features={"crop_size": 32},
-        runtime={"device": "cpu"},
-    )
+def experiment(experiment: Experiment) -> Experiment:
+    """Which asks the processor alone."""
+    return experiment.model_copy(update={"runtime": RuntimeConfig(device="cpu")})
 
 
 def test_no_number_is_a_wrong_answer():
