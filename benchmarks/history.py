@@ -40,7 +40,7 @@ def remembered(path: Path) -> list[dict[str, Any]]:
 
 def remember(path: Path, entries: list[dict[str, Any]], *, peak_gflops: float, commit: str | None) -> None:
     """Add the times and rates of this run to the file, but for those of noisy measurements."""
-    timed = [entry for entry in entries if not entry["noisy"] and not entry["unit"].startswith("%")]
+    timed = [entry for entry in entries if not entry["noise"] and not entry["unit"].startswith("%")]
     if not timed:
         return
     rows = {entry["name"]: {"unit": entry["unit"], "values": _rounded(entry["values"])} for entry in timed}

@@ -123,8 +123,6 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
     notes = [found.why_no_other] if found.why_no_other else []
     if compared.idle_share > MAX_IDLE_SHARE:
         notes.append(f"the idle process used {100 * compared.idle_share:.0f} % of a core")
-    if found.disturbance.is_noisy:
-        notes.append(f"a noisy measurement: {found.disturbance.words}")
     entry = {
         "name": row.name,
         "title": row.title,
@@ -147,7 +145,7 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
         "spread": list(ours.spread),
         "other_spread": list(other.spread) if other else None,
         **found.extra,
-        "noisy": found.disturbance.is_noisy,
+        "noise": found.disturbance.words if found.disturbance.is_noisy else None,
         "note": "; ".join(notes) or None,
         **({"profile": found.profile} if found.profile else {}),
     }
@@ -166,4 +164,10 @@ def _in_one_line(entry: dict[str, Any]) -> str:
     text = f"{entry['ours']:.4g} {entry['unit']}"
     if entry["other"] is not None:
         text += f", {entry['other_name']} {entry['other']:.4g}, ratio {entry['ratio']:.2f}"
-    return text if entry["note"] is None else f"{text} ({entry['note']})"
+    return "".join([text, *(f" ({words})" for words in remarks(entry))])
+
+
+def remarks(entry: dict[str, Any]) -> list[str]:
+    """What a reader of the row's figures must know, in words."""
+    noise = [f"a noisy measurement: {entry['noise']}"] if entry["noise"] else []
+    return ([entry["note"]] if entry["note"] else []) + noise

@@ -6,6 +6,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.history import in_words
+from benchmarks.measuring import remarks
 from pipeline.storage.files import write_json, write_text
 
 JSON_NAME, TEXT_NAME = "benchmark.json", "benchmark.md"
@@ -75,7 +76,7 @@ def _profile_lines(profile: list[dict[str, Any]]) -> list[str]:
 
 def _against(entry: dict[str, Any]) -> str:
     words = f"; other: {entry['other_name']}" if entry["other_name"] else ""
-    return f"{words}; {entry['note']}" if entry["note"] else words
+    return "; ".join([words, *remarks(entry)])
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ def entry(name, values, higher_is_better=False, **more):
         "values": values,
         "unit": unit,
         "higher_is_better": higher_is_better,
-        "noisy": False,
+        "noise": None,
     } | more
 
 
@@ -51,7 +51,10 @@ def test_a_slower_clock_is_no_slower_program(tmp_path):
 def test_noisy_rows_and_shares_are_not_kept(tmp_path):
     path = tmp_path / "here.json"
     remember(
-        path, [entry("a", [1.0], noisy=True), entry("b", [1.0], unit="% more")], peak_gflops=1.0, commit=None
+        path,
+        [entry("a", [1.0], noise="other programs"), entry("b", [1.0], unit="% more")],
+        peak_gflops=1.0,
+        commit=None,
     )
     assert not path.exists()
 

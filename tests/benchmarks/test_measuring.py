@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measuring import Found, absent, row_entry
+from benchmarks.disturbance import Disturbance
+from benchmarks.measuring import Found, absent, remarks, row_entry
 from benchmarks.programs import PROGRAMS
 from benchmarks.report import write_report
 from benchmarks.rows import ROWS, Row, Target, chosen_rows
@@ -84,6 +85,16 @@ def test_what_is_absent_is_null_and_said():
 def test_a_process_that_is_not_idle_while_the_other_is_measured_is_noted():
     assert entry(row(), idle_share=0.02)["note"] is None
     assert entry(row(), idle_share=0.5)["note"] == "the idle process used 50 % of a core"
+
+
+def test_noise_is_a_remark_of_its_own_beside_the_note():
+    found = entry(row(), other=None, why_no_other="no other", disturbance=Disturbance(0.1, 0.2))
+    assert found["note"] == "no other"
+    assert remarks(found) == [
+        "no other",
+        "a noisy measurement: the host took 10% of the processors' time and other programs 20%",
+    ]
+    assert remarks(entry(row())) == []
 
 
 def test_bfloat16_is_told_by_the_processor_s_flags(tmp_path):

@@ -98,7 +98,7 @@ def test_ctrl_c_cancels_the_job(project):
     doit = project.start("pretrain:hang")
     job = project.record["job_id"]
     doit.send_signal(signal.SIGINT)
-    assert f"cancelled Slurm's job {job}" in doit.communicate(timeout=20)[0]
+    assert f"cancelled Slurm's job {job}" in doit.communicate(timeout=100)[0]
     wait_for(lambda: not is_alive(project.stage_pid))
     assert project.ran("run", TASK) == [TASK]
 
@@ -127,7 +127,7 @@ def test_a_time_limit_warns_requeues_and_goes_on_also_when_the_terminal_is_gone(
         stream.write("[executor.slurm.stages.pretrain]\ntime_minutes = 1\n")
     doit = project.start("pretrain:wait-for-warning")
     doit.send_signal(signal.SIGHUP)
-    doit.communicate(timeout=20)
+    doit.communicate(timeout=100)
     assert doit.returncode == 128 + signal.SIGHUP
     doit = project.start()
     said = doit.communicate(timeout=90)[0]

@@ -26,14 +26,14 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash is
 
 def completed(line, cwd=ROOT, setup=""):
     script = setup + ASK.format(folder=FOLDER, line=f"'{line}'")
-    done = subprocess.run(["bash", "-c", script], cwd=cwd, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["bash", "-c", script], cwd=cwd, capture_output=True, text=True, timeout=100)
     assert done.stderr == ""
     return done.stdout.split()
 
 
 def values(option):
     script = f'. "{FOLDER}/options.sh"; _hssl_values {option} "{ROOT}"'
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100, check=True)
     return done.stdout.split()
 
 

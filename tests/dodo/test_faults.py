@@ -41,7 +41,7 @@ def test_ending_doit_ends_the_stage_and_its_children(project, number, code):
     project.configure(epochs=6)
     process, pids = project.start_and_hang("pretrain")
     process.send_signal(number)
-    ended = process.wait(timeout=20)
+    ended = process.wait(timeout=100)
     assert ended == code
     assert "Traceback" not in project.errors.read_text()
     assert not any(map(is_alive, pids))
@@ -51,7 +51,7 @@ def test_a_killed_stage_fails_and_runs_again(project):
     project.configure(epochs=7)
     process, pids = project.start_and_hang("features")
     os.kill(pids[0], signal.SIGKILL)
-    assert process.wait(timeout=20) != 0
+    assert process.wait(timeout=100) != 0
     assert not is_alive(pids[1])
     assert "pretrain:hssl-seed0" not in project.ran()
 

@@ -36,9 +36,9 @@ def test_this_machine_passes_without_starting_jittor(tmp_path):
 
 def test_cheap_checks_are_cheap(experiment, tmp_path):
     cheap_checks(experiment, tmp_path)  # imports Pillow
-    started = time.perf_counter()
+    started = time.process_time()  # of the processor, for a busy machine's clock runs on
     cheap_checks(experiment, tmp_path)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 def test_absent_data_stops_with_a_remedy(experiment, tmp_path):

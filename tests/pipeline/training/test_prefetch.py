@@ -56,7 +56,7 @@ def test_closing_ends_the_threads():
 
 
 def test_batches_are_made_in_other_threads_at_once():
-    meeting = threading.Barrier(2, timeout=5)
+    meeting = threading.Barrier(2, timeout=100)
     names = list(prefetch(lambda step: meeting.wait() and threading.current_thread().name, range(2), depth=2))
     assert len(names) == 2
     assert not prefetch_threads()

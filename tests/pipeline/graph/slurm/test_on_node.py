@@ -46,7 +46,7 @@ def run_and_warn(output, program):
     """Run a stage, and send this process the warning once the stage is ready."""
 
     def warn():
-        end = time.monotonic() + 20
+        end = time.monotonic() + 100
         while not (output / "ready").exists() and time.monotonic() < end:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGUSR2)
