@@ -11,9 +11,9 @@ def run(
 ) -> None:
     """Write loss.png and rows.json from a pretraining's metrics.jsonl."""
     from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.measures.measure import write_measures
     from pipeline.pretrain.curves import draw_curves
     from pipeline.pretrain.discrepancy_rows import discrepancy_measures
-    from pipeline.report.measures import write_measures
     from pipeline.training.metrics_log import METRICS, read_metrics
 
     metrics = read_metrics(pretraining / METRICS)

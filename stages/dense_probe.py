@@ -26,8 +26,8 @@ def run(
     from pipeline.dense_probes.patch_reader import PatchReader
     from pipeline.dense_probes.pictures import draw_label_maps, draw_objects
     from pipeline.dense_probes.segmentation_probes import segmentation_probes
+    from pipeline.measures.measure import write_measures
     from pipeline.models.backbone_file import load_backbone
-    from pipeline.report.measures import write_measures
 
     kernels.use(runtime.kernels)
     reader = PatchReader(

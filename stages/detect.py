@@ -22,8 +22,8 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.detection.training import detection_losses
     from pipeline.finetune.model_file import save_model
     from pipeline.finetune.training import finetune
+    from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.models.dense_backbone import open_dense_backbone
-    from pipeline.report.classification_rows import write_no_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
     from pipeline.training.reporting import reporting
 

@@ -16,7 +16,7 @@ def run(config: FewShotConfig, output: Path, *, features: Path, runtime: Runtime
     """
     from pipeline.evaluate.few_shot import measure_few_shot, too_few
     from pipeline.evaluate.probe_data import open_probe
-    from pipeline.report.draws import write_drawn
+    from pipeline.measures.draws import write_drawn
     from pipeline.storage.files import write_text
 
     data = open_probe(features, output)

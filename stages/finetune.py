@@ -32,7 +32,7 @@ def run(
     from pipeline.datasets.label_subset import read_subset
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.finetune.model_file import save_model
-    from pipeline.report.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.measures.classification_rows import Metric, why_not, write_no_outcome, write_outcome
     from pipeline.storage.files import sha256_of_file, write_json
     from pipeline.training.reporting import reporting
 

@@ -11,9 +11,9 @@ def run(config: PositionConfig, output: Path, *, data: Path, runtime: RuntimeCon
     """Write rows with bootstrap replicates for every task of segmentation, and scores by class."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.mean_iou import SegmentationCounts, class_areas, set_scores
-    from pipeline.report.classification_rows import write_no_outcome
-    from pipeline.report.intervals.resamples import resample_counts
-    from pipeline.report.measures import Measure, TestImages, write_measures
+    from pipeline.measures.classification_rows import write_no_outcome
+    from pipeline.measures.intervals.resamples import resample_counts
+    from pipeline.measures.measure import Measure, TestImages, write_measures
     from pipeline.segmentation.outcome import why_not, write_tables
     from pipeline.segmentation.position import most_frequent_classes, resized
 

@@ -17,7 +17,7 @@ def run(
         labels: artifact of the subset of training images to learn from; None: all of them.
     """
     from pipeline.evaluate.probe_data import open_probe
-    from pipeline.report.classification_rows import write_outcome
+    from pipeline.measures.classification_rows import write_outcome
     from pipeline.storage.files import write_json
 
     data = open_probe(features, output, labels=labels, needs_val=config.needs_val)

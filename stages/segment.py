@@ -15,7 +15,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.finetune.model_file import save_model
     from pipeline.finetune.training import finetune
-    from pipeline.report.classification_rows import write_no_outcome
+    from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.segmentation.batches import BatchMaker
     from pipeline.segmentation.evaluation import Predictor
     from pipeline.segmentation.network import open_network

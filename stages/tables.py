@@ -5,9 +5,9 @@ from pathlib import Path
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.graph.stage_runner import serve
+from pipeline.measures.rows import libraries_of, read_rows
 from pipeline.report.duplicates import cautions
 from pipeline.report.further_data import not_measured, read_duplicates
-from pipeline.report.rows import libraries_of, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
 from pipeline.storage.runs import Run

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.order import training_rows
-from pipeline.report.labelled_images import LabelledImages
+from pipeline.measures.labelled_images import LabelledImages
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.classification import training_views
 from pipeline.transforms.mixing import mixed, soft_targets

@@ -21,8 +21,8 @@ from pipeline.dense_probes.patch_features import PatchFeatures
 from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.token_cut import token_cut_object
 from pipeline.detection.boxes import box_iou
-from pipeline.report.intervals.resamples import resample_counts
-from pipeline.report.measures import Measure, TestImages
+from pipeline.measures.intervals.resamples import resample_counts
+from pipeline.measures.measure import Measure, TestImages
 
 CORLOC_IOU = 0.5
 CENTRE_SIDES = tuple(side / 10 for side in range(1, 11))  # of the centred box, shares of the image's sides

@@ -18,8 +18,8 @@ from pipeline.dense_probes.patch_grid import pixel_classes
 from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.patch_sample import PatchSample
 from pipeline.evaluate.mean_iou import set_scores
-from pipeline.report.intervals.resamples import resample_counts
-from pipeline.report.measures import Measure, TestImages
+from pipeline.measures.intervals.resamples import resample_counts
+from pipeline.measures.measure import Measure, TestImages
 
 
 def segmentation_probes(

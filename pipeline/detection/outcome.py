@@ -20,10 +20,10 @@ from pipeline.detection.samples import (
 )
 from pipeline.evaluate.average_precision import AveragePrecision, Detections, coco_results, evaluate_ap
 from pipeline.evaluate.overlays import samples
-from pipeline.report.class_replicates import write_class_replicates
-from pipeline.report.intervals.resamples import resample_counts
-from pipeline.report.labelled_images import without_images
-from pipeline.report.measures import Measure, TestImages, write_measures
+from pipeline.measures.class_replicates import write_class_replicates
+from pipeline.measures.intervals.resamples import resample_counts
+from pipeline.measures.labelled_images import without_images
+from pipeline.measures.measure import Measure, TestImages, write_measures
 from pipeline.storage.files import write_csv, write_text
 
 CURVES = "precision_recall.csv"

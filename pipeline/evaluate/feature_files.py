@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.evaluate.feature_rows import FeatureRows
-from pipeline.report.labelled_images import LabelledImages
+from pipeline.measures.labelled_images import LabelledImages
 from pipeline.storage.files import read_json, replacing
 from pipeline.storage.mapped_pages import release_pages
 

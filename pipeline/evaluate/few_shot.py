@@ -13,7 +13,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.knn import classify
 from pipeline.evaluate.logistic import fit_logistic
 from pipeline.evaluate.probe_data import ProbeData
-from pipeline.report.draws import DrawnMeasure
+from pipeline.measures.draws import DrawnMeasure
 
 
 def measure_few_shot(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from pipeline.datasets.targets import IGNORED
-from pipeline.report.confusion import confusion_matrix
+from pipeline.measures.confusion import confusion_matrix
 
 _BLOCK = 64  # resamples that are computed at once
 

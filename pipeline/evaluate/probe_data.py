@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.datasets.label_subset import LabelSubset, read_subset
 from pipeline.evaluate.feature_files import SplitFeatures, read_features
-from pipeline.report.classification_rows import why_not, write_no_outcome
-from pipeline.report.labelled_images import LabelledImages
+from pipeline.measures.classification_rows import why_not, write_no_outcome
+from pipeline.measures.labelled_images import LabelledImages
 
 
 @dataclass(frozen=True, eq=False)

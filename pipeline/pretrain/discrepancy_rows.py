@@ -1,8 +1,8 @@
 """The last discrepancy of a pretraining as rows of the tables."""
 
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.measures.measure import Measure, TestImages
 from pipeline.pretrain.held_out import held_out_rows
-from pipeline.report.measures import Measure, TestImages
 
 _WORDS = {
     "cka": "1 - linear CKA of patch tokens before the last norms",

@@ -1,1 +1,1 @@
-"""From measured values to rows, intervals and tables."""
+"""From measured values to tables, pictures and the report."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.intervals.power import MOST_SEEDS, POWER, seeds_to_show
+from pipeline.measures.intervals.power import MOST_SEEDS, POWER, seeds_to_show
 from pipeline.report.line_words import task_name
 
 Line = dict[str, Any]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.tables import TablesConfig
+from pipeline.measures.intervals.students_t import half_width
+from pipeline.measures.intervals.values_and_differences import difference_interval, value_interval
+from pipeline.measures.rows import Row
 from pipeline.report.enough import needed_seeds
-from pipeline.report.intervals.students_t import half_width
-from pipeline.report.intervals.values_and_differences import difference_interval, value_interval
 from pipeline.report.line_words import covered, task_name
-from pipeline.report.rows import Row
 
 Line = dict[str, Any]
 NOT_TOLD_APART = "not told apart"

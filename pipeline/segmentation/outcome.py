@@ -16,12 +16,12 @@ from pipeline.evaluate.mean_iou import (
     set_scores,
 )
 from pipeline.evaluate.overlays import Overlay, draw_overlays, samples
-from pipeline.report.class_replicates import write_class_replicates
-from pipeline.report.classification_rows import write_no_outcome
-from pipeline.report.confusion import write_confusion
-from pipeline.report.intervals.resamples import resample_counts
-from pipeline.report.labelled_images import without_images
-from pipeline.report.measures import Measure, TestImages, write_measures
+from pipeline.measures.class_replicates import write_class_replicates
+from pipeline.measures.classification_rows import write_no_outcome
+from pipeline.measures.confusion import write_confusion
+from pipeline.measures.intervals.resamples import resample_counts
+from pipeline.measures.labelled_images import without_images
+from pipeline.measures.measure import Measure, TestImages, write_measures
 from pipeline.segmentation.evaluation import Prediction
 from pipeline.segmentation.samples import MOST_SAMPLES, SAMPLES, SegmentedSample, image_score, write_samples
 from pipeline.storage.files import write_csv

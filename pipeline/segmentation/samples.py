@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.datasets.targets import IGNORED
 from pipeline.evaluate.mean_iou import class_areas, set_scores
-from pipeline.report.confusion import confusion_matrix
+from pipeline.measures.confusion import confusion_matrix
 from pipeline.storage.files import replacing
 
 SAMPLES = "samples.npz"

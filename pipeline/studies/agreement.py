@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.studies import StudyConfig
-from pipeline.report.intervals.kendalls_tau import FEWEST, RankCorrelation, rank_correlation
+from pipeline.measures.intervals.kendalls_tau import FEWEST, RankCorrelation, rank_correlation
 from pipeline.studies.comparison import Line
 
 

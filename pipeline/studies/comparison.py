@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.config.studies import StudyConfig
 from pipeline.config.tables import TablesConfig
-from pipeline.report.rows import Row, read_rows
+from pipeline.measures.rows import Row, read_rows
 from pipeline.report.tables import headlines, table_lines
 from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS, read_metrics

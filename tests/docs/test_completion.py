@@ -76,7 +76,7 @@ def test_what_doit_completes_comes_first():
     ]
 
 
-def typed(command, keys, prompt, seconds=20):
+def typed(command, keys, prompt, seconds=100):
     """What an interactive shell shows after keys, until the prompt's answer is there."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -88,7 +88,7 @@ def typed(command, keys, prompt, seconds=20):
             os.write(terminal, text.encode())
             while prompt not in shown and time.monotonic() < end:
                 if select.select([terminal], [], [], 0.2)[0]:
-                    shown += os.read(terminal, 4096)
+                    shown += os.read(terminal, 4096).replace(b"\a", b"")  # zsh beeps as it completes
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)

@@ -11,7 +11,7 @@ from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.dense import DenseProbeConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.preparing import prepare
-from pipeline.report.measures import REPLICATES, replicates_key
+from pipeline.measures.measure import REPLICATES, replicates_key
 from stages import dense_probe
 
 CONFIG = DenseProbeConfig(

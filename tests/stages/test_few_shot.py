@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.stages import RuntimeConfig
-from pipeline.report.draws import DRAWS
+from pipeline.measures.draws import DRAWS
 from stages import few_shot as stage
 
 NAMES = ["ash", "oak", "yew"]

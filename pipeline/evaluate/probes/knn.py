@@ -6,7 +6,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.knn import KnnPredictions, classify
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import KnnConfig
-from pipeline.report.classification_rows import Metric, Outcome
+from pipeline.measures.classification_rows import Metric, Outcome
 
 DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
 

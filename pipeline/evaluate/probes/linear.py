@@ -7,7 +7,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
-from pipeline.report.classification_rows import Metric, Outcome
+from pipeline.measures.classification_rows import Metric, Outcome
 
 SEED = 20  # of first weights and batches; not an option, so that arms differ in their features only
 

@@ -6,7 +6,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.logistic import fit_logistic
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LogisticConfig
-from pipeline.report.classification_rows import Metric, Outcome
+from pipeline.measures.classification_rows import Metric, Outcome
 
 
 def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.tables import TablesSection
+from pipeline.measures.intervals.values_and_differences import difference_interval
 from pipeline.report.comparison.finished import Finished, same_images
-from pipeline.report.intervals.values_and_differences import difference_interval
 from pipeline.report.line_words import task_name
 from pipeline.report.tables import Line
 

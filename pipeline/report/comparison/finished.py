@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.measures.rows import Row, read_rows
 from pipeline.report.comparison.part_digest import part_digest
-from pipeline.report.rows import Row, read_rows
 from pipeline.report.tables import Line
 from pipeline.storage.artifacts import RECORD, artifacts_root, content_of, read_stamp
 from pipeline.storage.files import read_json, sha256_of_file

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.tables import TablesSection
-from pipeline.report.class_replicates import read_class_replicates
-from pipeline.report.intervals.bootstrap import accuracy_interval
-from pipeline.report.intervals.centred import centred_interval
-from pipeline.report.intervals.values_and_differences import ONE_SEED, Interval
+from pipeline.measures.class_replicates import read_class_replicates
+from pipeline.measures.intervals.bootstrap import accuracy_interval
+from pipeline.measures.intervals.centred import centred_interval
+from pipeline.measures.intervals.values_and_differences import ONE_SEED, Interval
 
 
 def class_scores(folder: Path, measure: str, most: int, settings: TablesSection) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.measures.rows import libraries_of
 from pipeline.report.duplicates import cautions
 from pipeline.report.enough import enough
 from pipeline.report.further_data import further_name, not_measured, read_duplicates
@@ -25,7 +26,6 @@ from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.study_views import STUDIES, StudyView, study_view
 from pipeline.report.page.warned import warned
-from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.runs import Run

@@ -96,7 +96,7 @@ def test_twice_the_same(rng):
 def test_replicates_are_the_scores_of_resampled_images(rng):
     from pipeline.dense_probes.patch_grid import pixel_classes
     from pipeline.evaluate.mean_iou import SegmentationCounts
-    from pipeline.report.intervals.resamples import resample_counts
+    from pipeline.measures.intervals.resamples import resample_counts
 
     dataset = Dataset(rng)
     measures, classifiers, _ = probe(dataset, informed=False)

@@ -13,7 +13,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.detection.outcome import why_no_masks, why_not, write_outcome
 from pipeline.evaluate.average_precision import METRICS, Detections
-from pipeline.report.class_replicates import read_class_replicates
+from pipeline.measures.class_replicates import read_class_replicates
 from pipeline.storage.files import read_json
 
 CONFIG = DetectConfig(

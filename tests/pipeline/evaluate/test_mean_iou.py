@@ -12,7 +12,7 @@ from pipeline.evaluate.mean_iou import (
     class_iou,
     set_scores,
 )
-from pipeline.report.intervals.resamples import resample_counts
+from pipeline.measures.intervals.resamples import resample_counts
 
 
 def counted(pairs, num_classes):

@@ -139,9 +139,9 @@ ADDITIONS = {
     "a reader": {"pipeline/datasets/new_layout.py": ("", "def read():\n    return 1\n")},
     "a plot": {"pipeline/pretrain/curves.py": ("figsize=(12, 4 * num_rows)", "figsize=(14, 4 * num_rows)")},
     "how images are drawn again": {
-        "pipeline/report/intervals/resamples.py": ("RESAMPLING_SEED = 95", "RESAMPLING_SEED = 96")
+        "pipeline/measures/intervals/resamples.py": ("RESAMPLING_SEED = 95", "RESAMPLING_SEED = 96")
     },
-    "a column": {"pipeline/report/measures.py": ('"protocol": measure.protocol,', '"protocol": "new",')},
+    "a column": {"pipeline/measures/measure.py": ('"protocol": measure.protocol,', '"protocol": "new",')},
     "a column of the table": {"pipeline/report/table_files.py": ('"task", "metric",', '"task", "measure",')},
 }  # fmt: skip
 
@@ -155,7 +155,7 @@ OF_TABLES = {"tables", "ablate", "search", "search-validate", "report"}
 
 
 def test_how_intervals_are_computed_retires_tables_alone(tree, unedited):
-    room = "pipeline/report/intervals"
+    room = "pipeline/measures/intervals"
     edits = {
         f"{room}/percentiles.py": ("    tail = ", "    new = 1\n    tail = "),
         f"{room}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),

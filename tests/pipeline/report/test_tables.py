@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.rows import Row, read_rows
+from pipeline.measures.rows import Row, read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import coverage, summary, table_lines, verdicts
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.report.rows import read_rows
+from pipeline.measures.rows import read_rows
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
 from pipeline.storage.artifacts import artifact_directory

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom
 
 from pipeline.config.tables import TablesSection
-from pipeline.report.class_replicates import write_class_replicates
+from pipeline.measures.class_replicates import write_class_replicates
 from pipeline.report.page.class_scores import class_scores
 
 SETTINGS = TablesSection(confidence=0.9, num_bootstrap=50_000)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.draws import DRAWS
-from pipeline.report.measures import REPLICATES, replicates_key
+from pipeline.measures.draws import DRAWS
+from pipeline.measures.measure import REPLICATES, replicates_key
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.files import read_json
 

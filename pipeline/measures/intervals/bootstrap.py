@@ -7,7 +7,7 @@ Drawing the counts gives exactly the distribution of resampled means without dra
 
 import numpy as np
 
-from pipeline.report.intervals.percentiles import percentile_interval
+from pipeline.measures.intervals.percentiles import percentile_interval
 
 
 def accuracy_interval(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from pipeline.report.confusion import confusion_matrix, per_class_accuracy, write_confusion
+from pipeline.measures.confusion import confusion_matrix, per_class_accuracy, write_confusion
 
 
 def test_equals_scikit_learn():

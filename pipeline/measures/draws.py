@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.report.labelled_images import LabelledImages
-from pipeline.report.measures import replicates_key
+from pipeline.measures.labelled_images import LabelledImages
+from pipeline.measures.measure import replicates_key
 from pipeline.storage.files import replacing, write_json
 
 DRAWS = "draws.npz"

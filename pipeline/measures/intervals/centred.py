@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.report.intervals.percentiles import percentile_interval
+from pipeline.measures.intervals.percentiles import percentile_interval
 
 
 def centred_interval(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.intervals.resamples import resample_counts
+from pipeline.measures.intervals.resamples import resample_counts
 
 
 def test_every_resample_draws_as_many_images_and_arms_share_them():

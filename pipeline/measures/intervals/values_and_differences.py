@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.tables import TablesSection
-from pipeline.report.intervals.bootstrap import accuracy_interval, mean_interval
-from pipeline.report.intervals.centred import centred_interval
-from pipeline.report.intervals.crossed import crossed_interval
-from pipeline.report.rows import Row
+from pipeline.measures.intervals.bootstrap import accuracy_interval, mean_interval
+from pipeline.measures.intervals.centred import centred_interval
+from pipeline.measures.intervals.crossed import crossed_interval
+from pipeline.measures.rows import Row
 
 ONE_SEED = 95  # one stream for every row of one seed: equal outcomes get equal intervals
 

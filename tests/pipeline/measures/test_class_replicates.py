@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.report.class_replicates import read_class_replicates, write_class_replicates
+from pipeline.measures.class_replicates import read_class_replicates, write_class_replicates
 
 
 def test_what_is_written_is_read_and_the_rest_is_none(tmp_path):

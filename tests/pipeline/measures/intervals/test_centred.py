@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.intervals.centred import centred_interval
+from pipeline.measures.intervals.centred import centred_interval
 
 
 def test_the_scatter_stays_and_the_bias_goes():

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.intervals.values_and_differences import difference_interval, value_interval
-from pipeline.report.rows import Row
+from pipeline.measures.intervals.values_and_differences import difference_interval, value_interval
+from pipeline.measures.rows import Row
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines, verdicts
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.stats import kendalltau
 
-from pipeline.report.intervals.percentiles import percentile_interval
+from pipeline.measures.intervals.percentiles import percentile_interval
 
 FEWEST = 3  # two things are in the same or in the opposite order, and nothing between
 

@@ -1,7 +1,7 @@
 import pytest
 from scipy import stats
 
-from pipeline.report.intervals.students_t import half_width
+from pipeline.measures.intervals.students_t import half_width
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.report.measures import Measure, TestImages, write_measures
+from pipeline.measures.measure import Measure, TestImages, write_measures
 
 IMAGES = TestImages("mosaics", "test", 40)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from pipeline.report.intervals.crossed import crossed_interval
+from pipeline.measures.intervals.crossed import crossed_interval
 
 
 def test_by_hand():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.intervals.percentiles import percentile_interval
+from pipeline.measures.intervals.percentiles import percentile_interval
 
 
 def test_as_much_is_cut_off_at_each_end():

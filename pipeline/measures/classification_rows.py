@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.confusion import confusion_matrix, per_class_accuracy, write_confusion
-from pipeline.report.labelled_images import LabelledImages, without_images
+from pipeline.measures.confusion import confusion_matrix, per_class_accuracy, write_confusion
+from pipeline.measures.labelled_images import LabelledImages, without_images
 from pipeline.storage.files import replacing, write_csv, write_json, write_text
 
 

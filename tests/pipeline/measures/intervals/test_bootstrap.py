@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.intervals.bootstrap import accuracy_interval, mean_interval
+from pipeline.measures.intervals.bootstrap import accuracy_interval, mean_interval
 
 USUAL = {"num_bootstrap": 1000, "confidence": 0.95}
 

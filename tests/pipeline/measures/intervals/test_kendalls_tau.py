@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pipeline.report.intervals.kendalls_tau import rank_correlation
+from pipeline.measures.intervals.kendalls_tau import rank_correlation
 
 USUAL = {"num_bootstrap": 500, "confidence": 0.95}
 

@@ -1,0 +1,1 @@
+"""What evaluations write: measured values, with what their intervals are made of."""
