@@ -1,11 +1,11 @@
 """Starts runs of a project by a fork of a process that has imported what they import.
 
-Most of a run of toy stages is Python's imports. Here doit, and each stage that it starts, are processes of their
-own as ever, stages in sessions of their own; only what `exec` would load anew is there already.
+Most of a run of toy stages is Python's imports. Here doit, and each stage that it starts, are processes of
+their own as ever, stages in sessions of their own; only what `exec` would load anew is there already.
 
-`python warm_server.py SOCKET-DESCRIPTOR`, in the project's folder, with `failing_calls.so` loaded before the C
-library. A request is JSON with "arguments" and "environment", and a descriptor of a file for output; the answer
-is a line `started PID`, and when it has ended `ended PID STATUS`, a status of `os.waitpid`.
+`python warm_server.py SOCKET-DESCRIPTOR`, in the project's folder, with `failing_calls.so` loaded before the
+C library. A request is JSON with "arguments" and "environment", and a descriptor of a file for output; the
+answer is a line `started PID`, and when it has ended `ended PID STATUS`, a status of `os.waitpid`.
 """
 
 import atexit
@@ -60,10 +60,10 @@ def _import_all() -> None:
 
     for name in (
         "config.duplicates", "config.report", "config.studies", "config.views", "config.weights",
-        "doctor.checks", "evaluate.probes.settings", "graph.doit_tasks", "graph.executors", "graph.experiment_graph",
-        "graph.plan", "graph.programs", "graph.publishing", "graph.reporter", "graph.stage_runner",
-        "graph.sweep", "graph.verification", "report.tables", "training.checkpoint_files",
-        "training.end_warning", "training.metrics_log",
+        "doctor.checks", "evaluate.probes.settings", "graph.doit_tasks", "graph.executors",
+        "graph.experiment_graph", "graph.plan", "graph.programs", "graph.publishing", "graph.reporter",
+        "graph.stage_runner", "graph.sweep", "graph.verification", "report.tables",
+        "training.checkpoint_files", "training.end_warning", "training.metrics_log",
     ):  # fmt: skip
         __import__(f"pipeline.{name}")
 
