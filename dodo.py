@@ -20,6 +20,7 @@ from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # no
 from pipeline.graph.programs import run_program  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
+from pipeline.graph.shortages import Shortages  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal, run_stage  # noqa: E402
 from pipeline.graph.sweep import Sweep  # noqa: E402
@@ -246,7 +247,10 @@ def task__checks():
     from pipeline.doctor.checks import cheap_checks, failures
 
     def check():
-        problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=EXECUTOR is run_stage))
+        runs_here = EXECUTOR is run_stage
+        problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=runs_here))
+        if runs_here and not problems:
+            problems = Shortages(PROJECT.graph).before_all(PROJECT.main)
         return TaskFailed("\n".join(problems)) if problems else None
 
     return {"actions": [check]}

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.graph.executors import Executor
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
+from pipeline.graph.shortages import Shortages
 from pipeline.graph.slurm.survivors import wait_for_survivor
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB, LOG, locked
@@ -41,7 +42,8 @@ def bring_up_to_date(
         Whether the stage ran.
 
     Raises:
-        StageFailed: an input is not current, the code was edited since doit started, or the stage failed.
+        StageFailed: an input is not current, the code was edited since doit started, memory or disk is too
+            little, or the stage failed.
     """
     for name, upstream in node.upstream.items():
         reason = graph.fault(upstream)
@@ -62,6 +64,8 @@ def bring_up_to_date(
         # The fingerprint is of the code as it was when doit started; under it no other code may run.
         if graph.code_of(node, graph.code.now()) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
+        if executor is run_stage and (lines := Shortages(graph).before(node)):
+            raise StageFailed("\n".join(lines))
         write_json(directory / JOB, _job(graph, node, directory))
         on_start()
         executor(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DenseProbeConfig, DetectConfig, PositionConfig, SegmentConfig
 from pipeline.config.duplicates import DuplicatesConfig
@@ -10,25 +9,17 @@ from pipeline.config.evaluate import FEW_SHOT
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.report import ReportConfig
-from pipeline.config.stages import (
-    FeaturesConfig,
-    InitializeConfig,
-    PixelsConfig,
-    PretrainConfig,
-    RuntimeConfig,
-)
+from pipeline.config.stages import FeaturesConfig, InitializeConfig, PixelsConfig, PretrainConfig
 from pipeline.config.tables import TablesConfig
 from pipeline.config.views import ViewsConfig
 from pipeline.costs import forecast
-from pipeline.costs.forecast import Images, Machine
+from pipeline.costs.forecast import Machine
 from pipeline.costs.machine import is_compiled, product_rate
 from pipeline.costs.pretraining import is_counted
-from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 from pipeline.evaluate.probes.settings import KnnConfig, LinearConfig, LogisticConfig
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
-from pipeline.runtime.cuda.cards import installed_driver
-from pipeline.storage.files import read_json
+from pipeline.graph.node_facts import backbone_of, images_of, on_processor, prepared_images
 
 _BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect", "views")
 _OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", "logistic", FEW_SHOT)
@@ -67,7 +58,7 @@ class Forecasts:
             return forecast.CURVES_SECONDS
         if node.stage not in _BY_JITTOR:
             return self._own_seconds(node)
-        seconds = self._own_seconds(node) if _on_processor(node.runtime) else None
+        seconds = self._own_seconds(node) if on_processor(node.runtime) else None
         return None if seconds is None else seconds + self._compile_seconds(node)
 
     def _own_seconds(self, node: Node) -> float | None:
@@ -83,7 +74,7 @@ class Forecasts:
                 return forecast.REPORT_SECONDS
             case DenseProbeConfig():
                 return self._dense_probe_seconds(node)
-        images = self._images(node)
+        images = images_of(self._graph, node)
         if images is None or node.stage not in _OF_IMAGES:
             return None
         machine = self._machine(node)
@@ -98,7 +89,7 @@ class Forecasts:
                 return forecast.knn_seconds(_channels(node.inputs["features"]), images, machine)
             case FewShotConfig():
                 return forecast.few_shot_seconds(config, _channels(node.inputs["features"]), images, machine)
-        backbone = _backbone(node)
+        backbone = backbone_of(node)
         match config:
             case PretrainConfig() if is_counted(config):
                 return forecast.pretrain_seconds(config, images, machine)
@@ -119,7 +110,8 @@ class Forecasts:
         return None
 
     def _dense_probe_seconds(self, node: Node) -> float | None:
-        counts = {name: self._prepared(node.inputs[name]) for name in set(node.inputs) - {"backbone"}}
+        read = {name: each for name, each in node.inputs.items() if name != "backbone"}
+        counts = {name: prepared_images(self._graph, each) for name, each in read.items()}
         if None in counts.values():
             return None
         num_images, most = 0, node.config.max_train_images
@@ -128,7 +120,7 @@ class Forecasts:
             num_images += min(images.train, most) + min(images.val, most) + images.test
         if "detection" in counts:
             num_images += counts["detection"].test
-        return forecast.dense_probe_seconds(node.config, _backbone(node), num_images, self._machine(node))
+        return forecast.dense_probe_seconds(node.config, backbone_of(node), num_images, self._machine(node))
 
     def _compile_seconds(self, node: Node) -> float:
         """Seconds to compile what this node is the first to need."""
@@ -143,50 +135,9 @@ class Forecasts:
             self._machines[threads] = Machine(self._rate(threads), threads)
         return self._machines[threads]
 
-    def _images(self, node: Node) -> Images | None:
-        """Counts of the images, or their features, that a node reads; `train` counts those with labels."""
-        data = node.inputs.get("data")
-        if data is None and "features" in node.inputs:
-            data = node.inputs["features"].inputs["data"]
-        images = None if data is None else self._prepared(data)
-        if images is None or "labels" not in node.inputs:
-            return images
-        return Images(
-            round(node.inputs["labels"].config.share * images.train),
-            images.val,
-            images.test,
-            images.num_classes,
-        )
-
-    def _prepared(self, data: Node) -> Images | None:
-        """Counts of the images as prepared, or as they will be drawn; None if not known yet."""
-        try:
-            directory = self._graph.directory(data)
-            summary = read_json(directory / "summary.json") if directory else None
-        except (OSError, ValueError):
-            summary = None
-        if summary is None:
-            return forecast.drawn_images(data.config, len(PHOTOGRAPHS))
-        return Images(**summary["counts"], num_classes=len(summary["class_names"]))
-
 
 def _channels(features: Node) -> int:
     """Numbers for each image, of a base or of pixels."""
     if features.stage == "pixels":
         return (features.inputs["data"].config.channels or 3) * features.config.side**2
-    return _backbone(features).dim
-
-
-def _backbone(node: Node) -> BackboneConfig:
-    """The base that a node trains or reads, found in its own configuration or upstream."""
-    while not hasattr(node.config, "backbone"):
-        node = node.inputs["backbone" if "backbone" in node.inputs else "features"]
-    return node.config.backbone
-
-
-def _on_processor(runtime: RuntimeConfig) -> bool:
-    """Whether Jittor will compute on the processor; forecasts were not measured on a GPU."""
-    if runtime.device != "auto":
-        return runtime.device == "cpu"
-    driver = installed_driver()
-    return driver is None or not driver.cards
+    return backbone_of(features).dim

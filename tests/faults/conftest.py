@@ -1,7 +1,7 @@
 """A toy project that has run, to be disturbed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +11,23 @@ from tests.faults.trials import Bench
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory) -> Bench:
+def bench(tmp_path_factory) -> Iterator[Bench]:
     """With one configuration."""
     if compiler() is None:
         pytest.skip("no C compiler")
-    return Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3,))
+    made = Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3,))
+    yield made
+    made.runs.close()
 
 
 @pytest.fixture(scope="session")
-def edited_bench(tmp_path_factory) -> Bench:
+def edited_bench(tmp_path_factory) -> Iterator[Bench]:
     """With two configurations, between which it is edited."""
     if compiler() is None:
         pytest.skip("no C compiler")
-    return Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3, 4))
+    made = Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3, 4))
+    yield made
+    made.runs.close()
 
 
 @pytest.fixture

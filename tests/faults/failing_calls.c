@@ -9,6 +9,7 @@
  *                full      that call and all later ones that need room fail with ENOSPC
  *                torn      half of that write is done, then the process is killed; of other calls, as kill
  *                readonly  every call but a sync fails with EROFS, also opening for writing; FAULT_AT is ignored
+ * FAULT_CLOCK    seconds by which the clock has been set back; files get their times from the system as ever
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,8 +22,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST 65536
@@ -31,13 +34,19 @@
 static char folder[4096];
 static size_t folder_length;
 static char *shared; /* count, letters */
-static long at;
+static long at, set_back;
 static enum { NONE, ERROR, KILL, FULL, TORN, READONLY } kind = NONE;
 
-__attribute__((constructor)) static void start(void) {
+/* Also called by a process that was forked, not executed, once its environment is set. */
+__attribute__((constructor)) void failing_calls_start(void) {
     const char *names[] = {"error", "kill", "full", "torn", "readonly"};
     const char *where = getenv("FAULT_FOLDER"), *counter = getenv("FAULT_COUNTER");
     const char *what = getenv("FAULT_KIND"), *number = getenv("FAULT_AT");
+    const char *clock = getenv("FAULT_CLOCK");
+    set_back = clock ? atol(clock) : 0;
+    kind = NONE;
+    if (shared) munmap(shared, 8 + MOST);
+    shared = NULL;
     if (!where || !counter) return;
     snprintf(folder, sizeof folder, "%s", where);
     folder_length = strlen(folder);
@@ -184,3 +193,21 @@ OPEN(open64)
     }
 OPENAT(openat)
 OPENAT(openat64)
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int code = NEXT(clock_gettime)(clock, now);
+    if (!code && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec -= set_back;
+    return code;
+}
+
+time_t time(time_t *where) {
+    time_t now = NEXT(time)(NULL) - set_back;
+    if (where) *where = now;
+    return now;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    int code = NEXT(gettimeofday)(now, zone);
+    if (!code) now->tv_sec -= set_back;
+    return code;
+}

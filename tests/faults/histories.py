@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.outcomes import left_processes
-from tests.faults.trials import Bench
+from tests.faults.trials import PATIENCE_SECONDS, Bench
+from tests.faults.warm_runs import WarmRun
 
-_LONGEST_SECONDS = 4.0  # until a signal; a run from nothing takes about twice that
+_LONGEST_SECONDS = 1.5  # until a signal; a run from nothing takes about twice that
 _STOPPED_SECONDS = 0.3
 _MOST_CALLS = 400  # of a run from nothing
 _MOST_EVENTS = 3
-_PATIENCE_SECONDS = 600.0  # for a run to end; on a busy machine one takes minutes
 
 
 @dataclass
@@ -41,7 +40,7 @@ def play(bench: Bench, seed: int) -> History:
     for _ in range(rng.randint(1, _MOST_EVENTS)):
         name = rng.choice(list(EVENTS))
         history.events.append(f"{name} {EVENTS[name](bench, rng)}".strip())
-        history.problems += [f"after {name}: left: {each}" for each in left_processes(bench.project)]
+        history.problems += [f"after {name}: left: {each}" for each in bench.left_processes()]
         damaged = damaged or name in ("flip", "truncate")
     epochs = rng.choice(list(bench.expected))
     history.events.append(f"run with {epochs} epochs")
@@ -49,16 +48,10 @@ def play(bench: Bench, seed: int) -> History:
     return history
 
 
-def _start(bench: Bench, rng: random.Random, variables: dict[str, str] | None = None) -> subprocess.Popen:
+def _start(bench: Bench, rng: random.Random, variables: dict[str, str] | None = None) -> WarmRun:
     """A run of a configuration that may have been edited."""
     bench.project.configure(epochs=rng.choice(list(bench.expected)))
-    return subprocess.Popen(
-        bench.project.command("run", "all", "experiment=my.toml"),
-        cwd=bench.project.folder,
-        env=bench.project.environment() | (variables or {}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    return bench.begin("run", "all", variables=variables)
 
 
 def _signalled(number: signal.Signals) -> Callable[[Bench, random.Random], str]:
@@ -66,7 +59,7 @@ def _signalled(number: signal.Signals) -> Callable[[Bench, random.Random], str]:
         process, seconds = _start(bench, rng), rng.uniform(0, _LONGEST_SECONDS)
         _wait(process, seconds)
         process.send_signal(number)
-        process.wait(timeout=_PATIENCE_SECONDS)
+        process.wait(timeout=PATIENCE_SECONDS)
         return f"after {seconds:.2f} s"
 
     return act
@@ -78,47 +71,65 @@ def _stopped(bench: Bench, rng: random.Random) -> str:
     process.send_signal(signal.SIGSTOP)
     time.sleep(_STOPPED_SECONDS)
     process.send_signal(signal.SIGCONT)
-    process.wait(timeout=_PATIENCE_SECONDS)
+    process.wait(timeout=PATIENCE_SECONDS)
     return f"after {seconds:.2f} s"
 
 
 def _stage_killed(bench: Bench, rng: random.Random) -> str:
-    process, seconds = _start(bench, rng), rng.uniform(0.5, _LONGEST_SECONDS)
+    process, seconds = _start(bench, rng), rng.uniform(0, _LONGEST_SECONDS)
     _wait(process, seconds)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     killed = children.read_text().split()[:1] if children.exists() else []
     for pid in killed:
         with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    process.wait(timeout=_PATIENCE_SECONDS)
+    process.wait(timeout=PATIENCE_SECONDS)
     return f"after {seconds:.2f} s"
 
 
 def _call(kind: str) -> Callable[[Bench, random.Random], str]:
     def act(bench: Bench, rng: random.Random) -> str:
         at = rng.randint(1, _MOST_CALLS)
-        _start(bench, rng, bench.shim.environment(kind, at)).wait(timeout=_PATIENCE_SECONDS)
+        _start(bench, rng, bench.shim.environment(kind, at)).wait(timeout=PATIENCE_SECONDS)
         return f"at call {at}"
 
     return act
 
 
 def _read_only(bench: Bench, rng: random.Random) -> str:
-    _start(bench, rng, bench.shim.environment("readonly")).wait(timeout=_PATIENCE_SECONDS)
+    _start(bench, rng, bench.shim.environment("readonly")).wait(timeout=PATIENCE_SECONDS)
     return ""
 
 
-def _two_runs(bench: Bench, rng: random.Random) -> str:
-    first = _start(bench, rng)
-    _wait(first, rng.uniform(0, 1))
-    second = _start(bench, rng)
+def _runs_at_once(bench: Bench, rng: random.Random) -> str:
+    runs = [_start(bench, rng)]
+    for _ in range(rng.randint(1, 2)):
+        _wait(runs[0], rng.uniform(0, 1))
+        runs.append(_start(bench, rng))
     killed = rng.random() < 0.5
     if killed:
-        _wait(first, rng.uniform(0, _LONGEST_SECONDS))
-        first.kill()
-    for process in (first, second):
-        process.wait(timeout=_PATIENCE_SECONDS)
-    return "the first killed" if killed else ""
+        _wait(runs[0], rng.uniform(0, _LONGEST_SECONDS))
+        runs[0].kill()
+    for run in runs:
+        run.wait(timeout=PATIENCE_SECONDS)
+    return f"{len(runs)} of them{', the first killed' if killed else ''}"
+
+
+def _clock_set_back(bench: Bench, rng: random.Random) -> str:
+    """For a run, which may be killed: what was made before it, code and results, comes from the future."""
+    seconds = rng.choice((2, 3600, 86400, 20 * 365 * 86400))
+    for part in ("results", "pipeline", "stages"):
+        for path in (bench.project.folder / part).rglob("*"):
+            if not path.is_symlink():
+                then = path.stat().st_mtime + seconds
+                os.utime(path, (then, then))
+    run = _start(bench, rng, bench.shim.environment(set_back_seconds=seconds))
+    killed = rng.random() < 0.5
+    if killed:
+        _wait(run, rng.uniform(0, _LONGEST_SECONDS))
+        run.kill()
+    run.wait(timeout=PATIENCE_SECONDS)
+    return f"by {seconds} s{', killed' if killed else ''}"
 
 
 def _damaged(change: Callable[[Path, random.Random], None]) -> Callable[[Bench, random.Random], str]:
@@ -156,7 +167,7 @@ def _deleted(bench: Bench, rng: random.Random) -> str:
     return folder.relative_to(bench.project.folder).as_posix()
 
 
-def _wait(process: subprocess.Popen, seconds: float) -> None:
+def _wait(process: WarmRun, seconds: float) -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=seconds)
 
@@ -172,7 +183,8 @@ EVENTS: dict[str, Callable[[Bench, random.Random], str]] = {
     "disk full": _call("full"),
     "torn write": _call("torn"),
     "read-only folder": _read_only,
-    "two runs at once": _two_runs,
+    "runs at once": _runs_at_once,
+    "clock set back": _clock_set_back,
     "flip": _damaged(_flip),
     "truncate": _damaged(_truncate),
     "delete": _deleted,

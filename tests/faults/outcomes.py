@@ -73,18 +73,24 @@ def differences(project: Project, expected: Outcome, kept: dict[str, bytes]) -> 
     return problems
 
 
-def left_processes(project: Project) -> list[str]:
-    """Processes of the project's runs that outlive them, after a time in which they should be gone."""
+def left_processes(project: Project, besides: int) -> list[str]:
+    """Processes of the project's runs that outlive them, after a time in which they should be gone.
+
+    Args:
+        besides: process that is no run.
+    """
     end = time.monotonic() + _GONE_SECONDS
-    while (left := _processes(project)) and time.monotonic() < end:
+    while (left := _processes(project, besides)) and time.monotonic() < end:
         time.sleep(0.02)
     return left
 
 
-def _processes(project: Project) -> list[str]:
+def _processes(project: Project, besides: int) -> list[str]:
     mark = f"TOY_RUNS={project.runs}\0".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
+        if folder.name == str(besides):
+            continue
         try:
             if mark in (folder / "environ").read_bytes() + b"\0":
                 found.append(f"{folder.name} {(folder / 'cmdline').read_bytes().decode(errors='replace')}")

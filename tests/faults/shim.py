@@ -19,24 +19,32 @@ class Shim:
     Args:
         folder: where both are put.
         watched: folder whose files count.
+
+    Attributes:
+        library: is loaded before the C library.
     """
 
     def __init__(self, folder: Path, watched: Path):
-        self._library, self._counter = folder / "failing_calls.so", folder / "counter"
+        self.library, self._counter = folder / "failing_calls.so", folder / "counter"
         self._watched = watched
-        if not self._library.is_file():
-            command = [compiler(), "-shared", "-fPIC", "-O1", "-o", str(self._library), str(SOURCE), "-ldl"]
+        if not self.library.is_file():
+            command = [compiler(), "-shared", "-fPIC", "-O1", "-o", str(self.library), str(SOURCE), "-ldl"]
             subprocess.run(command, check=True)
 
-    def environment(self, kind: str = "none", at: int = 0) -> dict[str, str]:
-        """Variables for a run whose call number `at` goes wrong; the count begins anew."""
+    def environment(self, kind: str = "none", at: int = 0, *, set_back_seconds: int = 0) -> dict[str, str]:
+        """Variables for a run whose call number `at` goes wrong; the count begins anew.
+
+        Args:
+            set_back_seconds: by how much its clock is behind.
+        """
         self._counter.write_bytes(bytes(8 + _MOST))
         return {
-            "LD_PRELOAD": str(self._library),
+            "LD_PRELOAD": str(self.library),
             "FAULT_FOLDER": str(self._watched.resolve()),
             "FAULT_COUNTER": str(self._counter),
             "FAULT_KIND": kind,
             "FAULT_AT": str(at),
+            "FAULT_CLOCK": str(set_back_seconds),
         }
 
     def calls(self) -> str:

@@ -7,7 +7,11 @@ import pytest
 from tests.faults.shim import CALLS, KINDS
 from tests.faults.trials import calls_of, failing_call, missing_stage
 
-STAGES = ("prepare-images", "pretrain-hssl-seed0", "knn-hssl-seed0", "tables", "report")
+# One of each program; the other arm and the other probes are the same ones.
+STAGES = (
+    "prepare-images", "duplicates-images", "initialize-random-seed0", "pretrain-hssl-seed0",
+    "curves-hssl-seed0", "features-hssl-seed0", "views-hssl-seed0", "knn-hssl-seed0", "tables", "report",
+)  # fmt: skip
 
 
 @pytest.mark.slow

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from tests.faults.outcomes import Outcome, differences, finished, left_processes, outcome
 from tests.faults.shim import Shim
+from tests.faults.warm_runs import WarmRun, WarmRuns
 from tests.toy_stages.project import Project
+
+PATIENCE_SECONDS = 600.0  # for a run to end; on a busy machine one takes minutes
 
 
 @dataclass
@@ -19,6 +22,7 @@ class Bench:
 
     project: Project
     shim: Shim
+    runs: WarmRuns
     start: Path  # copy of the results folder of a finished run
     expected: dict[int, Outcome] = field(default_factory=dict)  # by number of epochs
 
@@ -29,10 +33,12 @@ class Bench:
         project.folder.mkdir(parents=True)
         project.write()
         (project.folder / "results").mkdir()
-        bench = cls(project, Shim(folder, project.folder / "results"), folder / "start")
+        shim = Shim(folder, project.folder / "results")
+        runs = WarmRuns(project.folder, shim.library, project.environment())
+        bench = cls(project, shim, runs, folder / "start")
         for number in epochs:
             project.configure(epochs=number)
-            project.ran()
+            project.ran()  # as a user does; from here on, warm
             if number == epochs[0]:
                 shutil.copytree(project.folder / "results", bench.start, symlinks=True)
             bench.expected[number] = outcome(project)
@@ -49,6 +55,21 @@ class Bench:
             shutil.copytree(self.start, results, symlinks=True)
         self.project.configure(epochs=next(iter(self.expected)))
 
+    def begin(self, *arguments: str, variables: dict[str, str] | None = None) -> WarmRun:
+        """Start `doit <arguments>` for the experiment."""
+        environment = self.project.environment() | (variables or {})
+        return self.runs.start(["doit", *arguments, "experiment=my.toml"], environment)
+
+    def doit(self, *arguments: str, variables: dict[str, str] | None = None) -> WarmRun:
+        """The same, to its end."""
+        run = self.begin(*arguments, variables=variables)
+        run.wait(timeout=PATIENCE_SECONDS)
+        return run
+
+    def left_processes(self) -> list[str]:
+        """Processes of runs that outlive them."""
+        return left_processes(self.project, besides=self.runs.pid)
+
     def settle(self, epochs: int | None = None, *, verify: bool = False) -> list[str]:
         """Run the experiment undisturbed, and return all that is not as it should be.
 
@@ -56,17 +77,15 @@ class Bench:
             verify: look for damage first, which a run alone does not see.
         """
         epochs = next(iter(self.expected)) if epochs is None else epochs
-        problems = [f"a process is left: {process}" for process in left_processes(self.project)]
+        problems = [f"a process is left: {process}" for process in self.left_processes()]
         self.project.configure(epochs=epochs)
         kept = finished(self.project, self.expected[epochs])
         if verify:
-            done = self.project.doit("run", "verify")
-            problems += _tracebacks("verify", done.stdout + done.stderr)
-        done = self.project.doit("run", "all")
-        said = done.stdout + done.stderr
-        problems += _tracebacks("the run after it", said)
+            problems += _tracebacks("verify", self.doit("run", "verify").said)
+        done = self.doit("run", "all")
+        problems += _tracebacks("the run after it", done.said)
         if done.returncode:
-            return [*problems, f"the run after it failed: {said[-2000:]}"]
+            return [*problems, f"the run after it failed: {done.said[-2000:]}"]
         return [*problems, *differences(self.project, self.expected[epochs], kept)]
 
 
@@ -88,16 +107,16 @@ def missing_stage(bench: Bench, link: str) -> Callable[[], None]:
 def calls_of(bench: Bench, prepare: Callable[[], None]) -> str:
     """Letters of the calls that an undisturbed run makes after `prepare`, in their order."""
     prepare()
-    done = bench.project.doit("run", "all", variables=bench.shim.environment())
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = bench.doit("run", "all", variables=bench.shim.environment())
+    assert done.returncode == 0, done.said
     return bench.shim.calls()
 
 
 def failing_call(bench: Bench, prepare: Callable[[], None], kind: str, at: int) -> list[str]:
     """A run whose call number `at` goes wrong, then an undisturbed one; what is wrong after both."""
     prepare()
-    done = bench.project.doit("run", "all", variables=bench.shim.environment(kind, at))
+    done = bench.doit("run", "all", variables=bench.shim.environment(kind, at))
     problems = bench.settle()
     if kind in ("error", "full"):
-        problems += _tracebacks("the disturbed run", done.stdout + done.stderr)
+        problems += _tracebacks("the disturbed run", done.said)
     return [f"{kind} at call {at}: {problem}" for problem in problems]

@@ -41,7 +41,8 @@ class Project:
     def configure(self, epochs: int = 3, name: str = "my", **top) -> None:
         top = {"arms": ["random", "hssl"], "baseline": "random"} | top
         lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
-        sections = ["[data]", 'source = "images.bin"', "[schedule]", f"epochs = {epochs}"]
+        # Of a batch for which there is memory everywhere.
+        sections = ["[data]", 'source = "images.bin"', "[schedule]", f"epochs = {epochs}", "batch_size = 4"]
         (self.folder / f"{name}.toml").write_text("\n".join([*lines, *sections]))
 
     def environment(self, fault: str = "") -> dict[str, str]:

@@ -1,0 +1,109 @@
+"""What a stage needs at least: bytes of memory while it runs, and of disk for what it leaves.
+
+Lower bounds, so that nothing is refused that would fit: weights, what the optimiser holds of them, and of the
+forward pass what transformer blocks keep for the gradient. What has no line here counts nothing: biases and
+norms, the auxiliary head, losses, decoders, Python and its libraries.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.dense import DetectConfig, SegmentConfig
+from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.section import Section
+from pipeline.config.stages import FeaturesConfig, PretrainConfig
+from pipeline.costs.weights import backbone_weights, projection_weights
+
+COUNTED = ("pretrain", "features", "finetune", "segment", "detect")  # stages
+_NUMBER = 4  # bytes of a float32
+_MOMENTS = {"adamw": 2, "sgd": 1, "lars": 1}  # numbers that an optimiser holds of each weight
+_WITH_TEACHER = ("ibot", "mocov3", "byol")
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes at least.
+
+    Attributes:
+        held: memory for weights, gradients and moments, whatever the batch.
+        of_batch: memory for the images that are computed at once, and what is kept of them.
+        disk: what is left on disk, a checkpoint with it; a longer training has two.
+        batch_key: setting that makes `of_batch` less.
+    """
+
+    held: float
+    of_batch: float
+    disk: float
+    batch_key: str
+
+    @property
+    def memory(self) -> float:
+        """Both kinds."""
+        return self.held + self.of_batch
+
+
+def least_need(config: Section, backbone: BackboneConfig, num_images: int) -> Need:
+    """What one of the stages in `COUNTED` needs at least on a processor.
+
+    Args:
+        backbone: that the stage trains or reads.
+        num_images: of the data set; 0 where that is not known.
+    """
+    match config:
+        case PretrainConfig():
+            return _pretrain(config)
+        case FeaturesConfig():
+            images = config.batch_size * 3 * config.crop_size**2 * _NUMBER
+            numbers = num_images * config.num_blocks * backbone.dim
+            disk = numbers * (2 if config.dtype == "float16" else _NUMBER)
+            return Need(_NUMBER * backbone_weights(backbone), images, disk, "lower features.batch_size")
+        case FinetuneConfig():
+            part = config.schedule.batch_size // config.schedule.accumulation_steps
+            kept = part * _kept(backbone, config.view.image_size)
+            return _finetuned(backbone, kept, "raise finetune.schedule.accumulation_steps")
+        case SegmentConfig():
+            kept = config.schedule.batch_size * _kept(backbone, config.view.crop_size)
+            return _dense(config, backbone, kept, "lower segmentation.schedule.batch_size")
+    # Images are as long as they are: at least squares of the smallest short side.
+    kept = config.schedule.batch_size * _kept(backbone, min(config.view.short_sides))
+    return _dense(config, backbone, kept, "lower detection.schedule.batch_size")
+
+
+def _pretrain(config: PretrainConfig) -> Need:
+    schedule, crops = config.schedule, config.crops
+    student = backbone_weights(config.backbone) + projection_weights(config)
+    teacher = student if config.method.name in _WITH_TEACHER else 0
+    moments = _MOMENTS[schedule.optimizer] * student
+    kept = crops.num_global * _kept(config.backbone, crops.global_size)
+    kept += crops.num_local * _kept(config.backbone, crops.local_size)
+    if config.method.name == "mae":  # the base encodes the visible patches alone
+        kept *= 1 - config.method.mask_ratio
+    images = schedule.batch_size / schedule.accumulation_steps
+    whole = config.method.whole_batch or (config.method.prototypes and config.projection_head.norm == "batch")
+    key = "lower schedule.batch_size" if whole else "raise schedule.accumulation_steps"
+    held = _NUMBER * (2 * student + teacher + moments)  # gradients are as many as weights
+    return Need(held, images * kept, _NUMBER * (student + teacher + moments), key)
+
+
+def _dense(config: SegmentConfig | DetectConfig, backbone: BackboneConfig, kept: float, key: str) -> Need:
+    if not config.frozen:
+        return _finetuned(backbone, kept, key)
+    return Need(_NUMBER * backbone_weights(backbone), 0.0, 0.0, key)
+
+
+def _finetuned(backbone: BackboneConfig, kept: float, key: str) -> Need:
+    """AdamW holds weights, gradients and two moments; a checkpoint all but the gradients."""
+    weights = _NUMBER * backbone_weights(backbone)
+    return Need(4 * weights, kept, 3 * weights, key)
+
+
+def _kept(backbone: BackboneConfig, size: int) -> float:
+    """Bytes that a base's blocks keep of one image for the gradient; 0 for a base that is no ViT.
+
+    A block keeps its input, queries, keys and values, what attention gives, the sum after it, and the hidden
+    numbers of its MLP, as `pipeline.kernels.transformer_block` lists them; without that kernel it keeps more.
+    """
+    if backbone.kind != "vit":
+        return 0.0
+    tokens = (size // backbone.patch_size) ** 2 + 1
+    return _NUMBER * backbone.depth * tokens * (6 + backbone.mlp_ratio) * backbone.embed_dim

@@ -1,0 +1,95 @@
+"""What there is for a process that is started now: memory by machine, control group and limits; disk."""
+
+import resource
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+# By the controllers in a line of /proc/self/cgroup, of version 2 or 1: limit, use, how names of sums begin.
+_NAMES = {
+    "": ("memory.max", "memory.current", ""),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+}
+_LIMITS = {"RLIMIT_AS": "ulimit -v", "RLIMIT_DATA": "ulimit -d"}  # name -> how a shell sets it
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes, and who says so."""
+
+    bytes: int
+    by: str
+
+
+def memory_room(system: Path = Path("/")) -> Room | None:
+    """The least of what the machine has available, of the control groups' rests and of this process's limits.
+
+    Swap counts as memory, and so do pages of files, which the system takes back. None: nothing is known.
+
+    Args:
+        system: the root of /proc and /sys.
+    """
+    found = [_machine(system), *_groups(system), *_limits()]
+    return min((room for room in found if room is not None), key=lambda room: room.bytes, default=None)
+
+
+def disk_room(folder: Path) -> Room:
+    """What a user may still write in a folder, or where it will be."""
+    existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    return Room(shutil.disk_usage(existing).free, f"free at {existing}")
+
+
+def _machine(system: Path) -> Room | None:
+    values = _table(system / "proc" / "meminfo", 1024)
+    if "MemAvailable:" not in values:
+        return None
+    return Room(values["MemAvailable:"] + values.get("SwapFree:", 0), "available on this machine")
+
+
+def _groups(system: Path) -> list[Room]:
+    """Of the control group that this process is in, and of those around it, in versions 1 and 2."""
+    rooms = []
+    for line in _lines(system / "proc" / "self" / "cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            inside = Path(path.lstrip("/"))
+            names = _NAMES[controllers]
+            root = system / "sys" / "fs" / "cgroup" / controllers
+            rooms += [_group(root / folder, names, folder) for folder in (inside, *inside.parents)]
+    return [room for room in rooms if room is not None]
+
+
+def _group(directory: Path, names: tuple[str, str, str], folder: Path) -> Room | None:
+    limit, used = (_number(directory / name) for name in names[:2])
+    if limit is None or used is None:
+        return None
+    statistics = _table(directory / "memory.stat", 1)
+    of_files = sum(statistics.get(f"{names[2]}{kind}_file", 0) for kind in ("active", "inactive"))
+    return Room(max(0, limit - max(0, used - of_files)), f"left in the control group /{folder}")
+
+
+def _limits() -> list[Room]:
+    soft = {name: resource.getrlimit(getattr(resource, name))[0] for name in _LIMITS}
+    return [
+        Room(value, f"allowed by {name} ({_LIMITS[name]})")
+        for name, value in soft.items()
+        if value != resource.RLIM_INFINITY
+    ]
+
+
+def _table(path: Path, unit: int) -> dict[str, int]:
+    rows = (line.split() for line in _lines(path))
+    return {row[0]: int(row[1]) * unit for row in rows if len(row) > 1 and row[1].isdecimal()}
+
+
+def _number(path: Path) -> int | None:
+    """None: no such file, or "max"."""
+    lines = _lines(path)
+    return int(lines[0]) if lines and lines[0].isdecimal() else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

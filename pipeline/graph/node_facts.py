@@ -1,0 +1,49 @@
+"""What arithmetic needs to know of a node: its base, the images that it reads, where it computes."""
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.config.stages import RuntimeConfig
+from pipeline.costs.forecast import Images, drawn_images
+from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.node import Node
+from pipeline.runtime.cuda.cards import installed_driver
+from pipeline.storage.files import read_json
+
+
+def images_of(graph: Graph, node: Node) -> Images | None:
+    """Counts of the images, or their features, that a node reads; `train` counts those with labels."""
+    data = node.inputs.get("data")
+    if data is None and "features" in node.inputs:
+        data = node.inputs["features"].inputs["data"]
+    images = None if data is None else prepared_images(graph, data)
+    if images is None or "labels" not in node.inputs:
+        return images
+    labelled = round(node.inputs["labels"].config.share * images.train)
+    return Images(labelled, images.val, images.test, images.num_classes)
+
+
+def prepared_images(graph: Graph, data: Node) -> Images | None:
+    """Counts of the images as prepared, or as they will be drawn; None if not known yet."""
+    try:
+        directory = graph.directory(data)
+        summary = read_json(directory / "summary.json") if directory else None
+    except (OSError, ValueError):
+        summary = None
+    if summary is None:
+        return drawn_images(data.config, len(PHOTOGRAPHS))
+    return Images(**summary["counts"], num_classes=len(summary["class_names"]))
+
+
+def backbone_of(node: Node) -> BackboneConfig:
+    """The base that a node trains or reads, found in its own configuration or upstream."""
+    while not hasattr(node.config, "backbone"):
+        node = node.inputs["backbone" if "backbone" in node.inputs else "features"]
+    return node.config.backbone
+
+
+def on_processor(runtime: RuntimeConfig) -> bool:
+    """Whether Jittor will compute on the processor."""
+    if runtime.device != "auto":
+        return runtime.device == "cpu"
+    driver = installed_driver()
+    return driver is None or not driver.cards

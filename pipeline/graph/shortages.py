@@ -1,0 +1,123 @@
+"""Whether there is memory and disk for a stage, before it starts: by arithmetic, and by earlier runs."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.costs.needs import COUNTED, Need, least_need
+from pipeline.costs.room import Room, disk_room, memory_room
+from pipeline.graph.fingerprints import Graph
+from pipeline.graph.node import Node
+from pipeline.graph.node_facts import backbone_of, images_of, on_processor
+from pipeline.storage.artifacts import artifacts_root, read_stamp
+
+# Share of the memory that an earlier run of the same stage took, without which it is refused. The rest may
+# have been pages of files, which the system takes back: libraries, and images that are mapped.
+_SURE_SHARE = 0.5
+_GIB = 2**30
+
+
+class Shortages:
+    """Compares what stages need with what there is.
+
+    Args:
+        graph: of the stages.
+        memory: what there is of it, asked anew for every stage.
+        disk: likewise, of a folder.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        memory: Callable[[], Room | None] = memory_room,
+        disk: Callable[[Path], Room] = disk_room,
+    ):
+        self._graph, self._memory, self._disk = graph, memory, disk
+
+    def before(self, node: Node) -> list[str]:
+        """What is too little for one stage: lines with the figures and a setting to change."""
+        lines, need = [], self._need(node)
+        if line := self._memory_line(node, need):
+            lines.append(line)
+        disk, room = self._disk_bytes(node, need), self._disk(self._graph.results)
+        if disk > room.bytes:
+            lines.append(f"{node.label}: {_too_little('disk', disk, room)}. Remedy: {_DISK_REMEDY}")
+        return lines
+
+    def before_all(self, nodes: Iterable[Node]) -> list[str]:
+        """The same for all stages of a run that are not current, which leave their outputs together."""
+        lines, disk = [], 0.0
+        for node in nodes:
+            if self._graph.fault(node) is None:
+                continue
+            need = self._need(node)
+            if line := self._memory_line(node, need):
+                lines.append(line)
+            disk += self._disk_bytes(node, need)
+        room = self._disk(self._graph.results)
+        if disk > room.bytes:
+            lines.append(f"the whole run: {_too_little('disk', disk, room)}. Remedy: {_DISK_REMEDY}")
+        return lines
+
+    def _need(self, node: Node) -> Need | None:
+        # On a card, memory is the card's.
+        if node.stage not in COUNTED or not on_processor(node.runtime):
+            return None
+        images = images_of(self._graph, node)
+        return least_need(node.config, backbone_of(node), images.all if images else 0)
+
+    def _memory_line(self, node: Node, need: Need | None) -> str | None:
+        room, then = self._memory(), self._then(node, lambda stamp: stamp["environment"]["peak_memory_bytes"])
+        if room is None:
+            return None
+        if need and need.memory > room.bytes:
+            remedy = need.batch_key if need.held < room.bytes else "a smaller backbone.size"
+            return f"{node.label}: {_too_little('memory', need.memory, room)}. Remedy: {remedy}"
+        if then and _SURE_SHARE * then > room.bytes:
+            remedy = need.batch_key if need else "see what else takes memory"
+            here = f"{_gib(room.bytes)} are {room.by}"
+            return f"{node.label}: took {_gib(then)} of memory the last time, {here}. Remedy: {remedy}"
+        return None
+
+    def _disk_bytes(self, node: Node, need: Need | None) -> float:
+        """Beside what is there of it already."""
+        then = self._then(node, lambda stamp: sum(each["size"] for each in stamp["outputs"].values()))
+        wanted = max(need.disk if need else 0.0, then or 0)
+        directory = self._graph.directory(node)
+        there = directory.rglob("*") if directory and directory.is_dir() else ()
+        return max(0.0, wanted - sum(path.stat().st_size for path in there if path.is_file()))
+
+    def _then(self, node: Node, figure: Callable[[dict[str, Any]], float]) -> float | None:
+        """The least that runs of the same stage on the same images took, whatever their seeds; else None.
+
+        Of a stage that reads what others made of images, such as features, it is not asked: nothing tells
+        how many these were.
+        """
+        if "data" not in node.inputs:
+            return None
+        config = _without_seed(node.config.model_dump(mode="json"))
+        found = []
+        for path in (artifacts_root(self._graph.results) / node.stage).glob("*/"):
+            stamp = read_stamp(path)
+            try:
+                same = stamp and _without_seed(stamp["config"]) == config
+                if same and stamp["lineage"].get("data") == self._graph.lineage(node).get("data"):
+                    found.append(figure(stamp))
+            except (LookupError, TypeError, AttributeError, OSError, ValueError):
+                continue  # a stamp of another version; or prepare has not run, and says more itself
+        return min(found, default=None)
+
+
+_DISK_REMEDY = "free some space, or doit run gc"
+
+
+def _too_little(what: str, bytes_needed: float, room: Room) -> str:
+    return f"needs at least {_gib(bytes_needed)} of {what}, {_gib(room.bytes)} are {room.by}"
+
+
+def _gib(number: float) -> str:
+    return f"{number / _GIB:.1f} GiB"
+
+
+def _without_seed(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "seed"}
