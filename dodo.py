@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from pipeline.graph.command_options import OPTIONS, refuse_unknown  # noqa: E402
+from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
@@ -22,7 +22,7 @@ from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.shortages import Shortages  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
-from pipeline.graph.subprocesses import end_on_signal, run_stage  # noqa: E402
+from pipeline.graph.subprocesses import end_on_signal  # noqa: E402
 from pipeline.graph.sweep import Sweep  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
@@ -34,7 +34,8 @@ end_on_signal()
 STARTED_IN = Path(doit.get_initial_workdir() or ".")
 ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
 try:
-    EXECUTOR = executor_named(doit.get_var("executor", "local"), EXPERIMENT.executor)
+    PLACE = doit.get_var("executor", "local")
+    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, stages_at_once(sys.argv[1:]))
 except ValueError as error:
     raise SystemExit(str(error)) from None
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)
@@ -247,7 +248,7 @@ def task__checks():
     from pipeline.doctor.checks import cheap_checks, failures
 
     def check():
-        runs_here = EXECUTOR is run_stage
+        runs_here = PLACE == "local"
         problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=runs_here))
         if runs_here and not problems:
             problems = Shortages(PROJECT.graph).before_all(PROJECT.main)

@@ -1,5 +1,9 @@
-"""Run a stage inside a job of Slurm: `python -m stages.on_node stages.knn ARTIFACT/job.json`."""
+"""Run a stage inside a job of Slurm: `python -m stages.on_node stages.knn ARTIFACT/job.json`.
 
+An array's jobs are given all their files, and each takes the one of its element.
+"""
+
+import os
 import sys
 from pathlib import Path
 
@@ -11,9 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Run the stage that the command line names; return the exit code."""
-    module, job = sys.argv[1:]
+    module, *jobs = sys.argv[1:]
+    # A job that is no array may have been submitted from inside one, and know its number.
+    element = int(os.environ["SLURM_ARRAY_TASK_ID"]) if len(jobs) > 1 else None
     end_on_signal()
-    message = run_on_node(module, Path(job).parent, root=ROOT)
+    message = run_on_node(module, Path(jobs[element or 0]).parent, root=ROOT, element=element)
     if message:
         print(f"\n{message}", flush=True)
     return 1 if message else 0

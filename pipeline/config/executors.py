@@ -1,4 +1,4 @@
-"""Where stages run: on this machine, or as jobs of a Slurm cluster.
+"""Where stages run: on the cards and cores of this machine, or as jobs of a Slurm cluster.
 
 None of these settings enters a fingerprint.
 """
@@ -11,6 +11,7 @@ from pipeline.config.section import NonNegativeInt, Positive, PositiveInt, Secti
 
 # Slurm reads them from lines of a script: no character that ends a line or a word.
 Word = Annotated[str, Field(pattern=r"^[\w.,:;@%+/=*()-]+$")]
+CardName = Annotated[str, Field(pattern=r"^cuda:\d{1,3}$")]
 OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
 # Options of sbatch by which a job is found, followed and started again, or that have a key of their own.
 _OWN_OPTIONS = {
@@ -49,12 +50,29 @@ class SlurmConfig(SlurmResources):
     # Before its time is over a job is warned, so that a training saves a checkpoint. Longer than a few steps
     # and a checkpoint take; Slurm may warn up to a minute earlier.
     warning_seconds: PositiveInt = 120
+    # Runs of one stage that are ready together, as at several seeds, are one array of jobs.
+    arrays: bool = True
     poll_seconds: Positive = 10  # between two questions to Slurm, one for all jobs
     # Stage -> what its jobs ask for in place of the above: [executor.slurm.stages.pretrain].
     stages: dict[str, SlurmResources] = Field(default={})
 
 
-class ExecutorConfig(Section):
-    """Settings of the executors that `doit run all executor=NAME` chooses from; "local" has none."""
+class LocalConfig(Section):
+    """The cards of this machine that stages share: each computes one stage at a time."""
 
+    # "cuda:0", "cuda:1"; none named: all that CUDA_VISIBLE_DEVICES leaves visible.
+    devices: tuple[CardName, ...] = ()
+
+    @field_validator("devices")
+    @classmethod
+    def _once_each(cls, devices: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in devices if devices.count(name) > 1}):
+            raise ValueError(f"expected every card once, found {twice[0]} {devices.count(twice[0])} times")
+        return devices
+
+
+class ExecutorConfig(Section):
+    """Settings of the executors that `doit run all executor=NAME` chooses from."""
+
+    local: LocalConfig = LocalConfig()
     slurm: SlurmConfig = SlurmConfig()

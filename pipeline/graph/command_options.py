@@ -10,6 +10,22 @@ OPTIONS = (
 )  # fmt: skip
 
 
+def stages_at_once(arguments: Sequence[str]) -> int:
+    """How many stages doit runs at once, by its own arguments: N of `-n N`, else 1."""
+    found = 1
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, is_long, value = argument.partition("=")
+        if argument in ("-n", "--process"):
+            value = after
+        elif argument.startswith("-n"):
+            value = argument[2:]
+        elif not (is_long and name == "--process"):
+            continue
+        if value.isdecimal():  # what is no number doit refuses itself
+            found = max(1, int(value))
+    return found
+
+
 def refuse_unknown(arguments: Sequence[str]) -> None:
     """Check the names of all options among doit's arguments.
 

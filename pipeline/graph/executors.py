@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Protocol
 
 from pipeline.config.executors import ExecutorConfig
-from pipeline.graph.subprocesses import run_stage
+from pipeline.graph.local_executor import LocalExecutor
 
 EXECUTORS = ("local", "slurm")
 
 
 class Executor(Protocol):
-    """Runs a module on `<output>/job.json` until its stamp is there; `run_stage` does on this machine."""
+    """Runs a module on `<output>/job.json` until its stamp is there; `LocalExecutor` does on this machine."""
 
     def __call__(
         self,
@@ -31,8 +31,13 @@ class Executor(Protocol):
     ) -> None: ...
 
 
-def executor_named(name: str, config: ExecutorConfig) -> Executor:
+def executor_named(name: str, config: ExecutorConfig, at_once: int = 1) -> Executor:
     """The executor of a name.
+
+    Args:
+        name: of `EXECUTORS`.
+        config: settings of all of them.
+        at_once: how many stages doit runs at once.
 
     Raises:
         ValueError: there is no such executor, or this machine cannot use it.
@@ -40,7 +45,7 @@ def executor_named(name: str, config: ExecutorConfig) -> Executor:
     if name not in EXECUTORS:
         raise ValueError(f"executor={name}: expected one of {', '.join(EXECUTORS)}")
     if name == "local":
-        return run_stage
+        return LocalExecutor(config.local, at_once)
     if shutil.which("sbatch") is None:
         raise ValueError("executor=slurm: there is no sbatch here; run this where jobs are submitted")
     if find_spec("submitit") is None:
@@ -54,7 +59,7 @@ def executor_named(name: str, config: ExecutorConfig) -> Executor:
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, hang_up)
-    return SlurmExecutor(config.slurm)
+    return SlurmExecutor(config.slurm, at_once)
 
 
 def check_stages(config: ExecutorConfig, stages: list[str]) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,6 +51,8 @@ def run_stage(
     show: Callable[[bytes], None],
     margin: int = 0,
     passed_on: tuple[int, ...] = (),
+    keep_open: tuple[int, ...] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> None:
     """Run `python -m module <output>/job.json` until its stamp is there.
 
@@ -66,12 +68,14 @@ def run_stage(
         show: called with the stage's output as it comes.
         margin: columns of a terminal that `show` needs before each line.
         passed_on: signals to this process that the stage gets.
+        keep_open: further descriptors that the stage keeps open.
+        variables: environment of the stage in place of this process's.
 
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
     """
     command = [sys.executable, "-m", module, str(output / JOB)]
-    environment = with_threads(os.environ, threads or len(os.sched_getaffinity(0)))
+    environment = with_threads(variables or os.environ, threads or len(os.sched_getaffinity(0)))
     environment["PYTHONUNBUFFERED"] = "1"
     if not _in_terminal():
         environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; each state of a bar is a line in a file
@@ -88,7 +92,7 @@ def run_stage(
                 command,
                 cwd=cwd,
                 environment=environment,
-                keep_open=() if lock is None else (lock,),
+                keep_open=keep_open if lock is None else (lock, *keep_open),
                 show=pass_on,
                 margin=margin,
                 passed_on=passed_on,

@@ -24,6 +24,12 @@ def original(name: str) -> str | None:
     return before if name in _record() and current == after else current
 
 
+def changed(variables: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child in which variables are set as `change` would, their original values kept."""
+    record = {**_record(), **{name: (original(name), value) for name, value in values.items()}}
+    return {**variables, **values, _RECORD: json.dumps(record)}
+
+
 def change(values: dict[str, str | None]) -> None:
     """Set variables (None unsets one), and remember their original values."""
     record = _record()

@@ -7,7 +7,7 @@ folder=$1
 mkdir -p "$folder/munge" "$folder/state" "$folder/spool"
 host=$(hostname -s)
 port=$((20000 + $$ % 20000))  # another's, so that two may run at once
-sed -e "s|@HOST@|$host|" -e "s|@DIR@|$folder|" -e "s|@CPUS@|$(nproc)|" -e "s|@PORT@|$port|" \
+sed -e "s|@HOST@|$host|" -e "s|@DIR@|$folder|" -e "s|@PORT@|$port|" \
     -e "s|@NODE_PORT@|$((port + 1))|" "$here/slurm.conf" > "$folder/slurm.conf"
 export SLURM_CONF="$folder/slurm.conf"
 {

@@ -1,6 +1,7 @@
 """Stages through a real Slurm: the artifacts of a local run, cancelled, out of time, found again."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -27,13 +28,13 @@ class ClusterProject(Project):
     def command(self, *arguments: str) -> list[str]:
         return [*super().command(*arguments), "executor=slurm"]
 
-    def start(self, fault: str = "") -> subprocess.Popen:
-        """Start the pretraining and what it needs; return when the stage with the fault says so."""
+    def start(self, fault: str = "", tasks: tuple[str, ...] = (TASK,)) -> subprocess.Popen:
+        """Start a pretraining, or others, and what it needs; return when the stage with the fault says so."""
         pids = Path(f"{self.runs}.pids")
         pids.unlink(missing_ok=True)
         self.runs.write_text("")
         process = subprocess.Popen(
-            self.command("run", "-n", "2", "-P", "thread", TASK, "experiment=my.toml"), cwd=self.folder,
+            self.command("run", "-n", "4", "-P", "thread", *tasks, "experiment=my.toml"), cwd=self.folder,
             env=self.environment(fault), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         if fault:
@@ -45,9 +46,20 @@ class ClusterProject(Project):
         return int(Path(f"{self.runs}.pids").read_text().split()[0])
 
     @property
+    def records(self) -> list[dict]:
+        """Of the jobs that make pretrainings, or were refused."""
+        paths = (self.folder / "results/artifacts/pretrain").glob("*.slurm.json")
+        return [json.loads(path.read_text()) for path in sorted(paths)]
+
+    @property
     def record(self) -> dict:
-        (path,) = (self.folder / "results/artifacts/pretrain").glob("*.slurm.json")
-        return json.loads(path.read_text())
+        (record,) = self.records
+        return record
+
+    @property
+    def num_submitted(self) -> int:
+        """Jobs and arrays so far."""
+        return len([*(self.folder / "results" / "slurm").glob("*_submission.sh")])
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +156,82 @@ def test_what_sbatch_refuses_is_told(project):
     assert done.returncode != 0
     assert "sbatch refused the job" in done.stdout
     assert "nowhere" in done.stdout or "partition" in done.stdout
+
+
+def test_seeds_are_one_array_whose_elements_are_cancelled_and_run_again_one_by_one(project):
+    project.configure(epochs=9, seeds=[0, 1, 2])
+    tasks = tuple(f"pretrain:hssl-seed{seed}" for seed in range(3))
+    doit = project.start("pretrain:wait-for-warning", tasks)
+
+    def elements() -> list[dict]:
+        return sorted((each for each in project.records if each["job_id"]), key=lambda each: each["job_id"])
+
+    wait_for(lambda: len(elements()) == 3)
+    records = elements()
+    (name,), (array,) = (
+        {each["name"] for each in records},
+        {each["job_id"].split("_")[0] for each in records},
+    )
+    assert [each["job_id"] for each in records] == [f"{array}_{element}" for element in range(3)]
+    asked = ["squeue", "--array", "--noheader", "--format=%i", f"--name={name}"]
+    queued = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(queued) == [each["job_id"] for each in records]
+
+    # doit is killed: all elements run on, and are found by the next run, which submits nothing.
+    wait_for(lambda: sum(line.startswith("pretrain:") for line in project.runs.read_text().split()) == 3)
+    doit.kill()
+    doit.communicate()
+    num_submitted = project.num_submitted
+    again = project.start(tasks=tasks)
+    said = [again.stdout.readline() for _ in range(3)]
+    while sum("is at work on it already" in line for line in said) < 3:
+        said.append(again.stdout.readline())
+        assert said[-1], "".join(said)
+    # One is cancelled; the others finish. The next run makes that one alone.
+    subprocess.run(["scancel", records[1]["job_id"]], check=True)
+    for record in (records[0], records[2]):
+        subprocess.run(["scancel", "--batch", "--signal=USR2", record["job_id"]], check=True)
+    rest = again.communicate(timeout=90)[0]
+    assert f"Slurm's job {records[1]['job_id']} was cancelled; the stage runs again" in rest, rest
+    assert again.returncode == 0, rest
+    assert project.num_submitted == num_submitted + 1
+    assert all((project.artifact(f"pretrain-hssl-seed{seed}") / "stamp.json").is_file() for seed in range(3))
+    logs = [project.folder / "results" / "slurm" / f"{each['job_id']}.out" for each in records]
+    assert all(log.is_file() for log in logs)
+
+
+def test_a_node_that_is_drained_is_waited_for(project):
+    node = subprocess.run(["hostname", "-s"], capture_output=True, text=True, check=True).stdout.strip()
+    project.configure(epochs=10)
+    change = ["scontrol", "update", f"nodename={node}"]
+    subprocess.run([*change, "state=drain", "reason=test"], check=True)
+    try:
+        doit = project.start()
+        said = []
+        while not (said and "pending" in said[-1]):
+            said.append(doit.stdout.readline())
+            assert said[-1], "".join(said)
+    finally:
+        subprocess.run([*change, "state=resume"], check=True)
+    rest = doit.communicate(timeout=60)[0]
+    assert doit.returncode == 0, rest
+
+
+def test_a_controller_that_is_started_again_while_jobs_run_changes_nothing(project, slurm):
+    project.configure(epochs=11)
+    doit = project.start("pretrain:wait-for-warning")
+    job = project.record["job_id"]
+    controller = int((slurm / "slurmctld.pid").read_text())
+    os.kill(controller, signal.SIGTERM)
+    wait_for(lambda: not is_alive(controller))
+    said = []
+    while not (said and "is waited for; Slurm does not answer" in said[-1]):
+        said.append(doit.stdout.readline())
+        assert said[-1], "".join(said)
+    subprocess.run(["slurmctld"], check=True)
+    wait_for(lambda: subprocess.run(["squeue"], capture_output=True).returncode == 0)
+    assert is_alive(project.stage_pid)
+    subprocess.run(["scancel", "--batch", "--signal=USR2", job], check=True)
+    rest = doit.communicate(timeout=90)[0]
+    assert doit.returncode == 0, rest
+    assert project.runs.read_text().split().count(TASK) == 2

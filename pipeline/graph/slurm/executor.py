@@ -2,16 +2,23 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.config.executors import SlurmConfig
+from pipeline.graph.slurm.arrays import Gathering
 from pipeline.graph.slurm.following import ending, follow
 from pipeline.graph.slurm.queue import Queue, SlurmError
-from pipeline.graph.slurm.record import JobRecord, job_name, job_output, jobs_folder, write_record
+from pipeline.graph.slurm.record import JobRecord, array_name, job_name, job_output, jobs_folder, write_record
 from pipeline.graph.slurm.submission import resources_of, submit
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.artifacts import JOB, LOG
+
+# Threads of doit come to their stages one after another, each once the code has been looked at again.
+_QUIET_SECONDS = 2.0
+_MOST_SECONDS = 20.0
 
 
 class SlurmExecutor:
@@ -19,11 +26,14 @@ class SlurmExecutor:
 
     Args:
         config: what jobs ask for, and how they are watched.
+        at_once: how many stages doit runs at once. Where it is several, runs of one stage that come together
+            are submitted as an array.
     """
 
-    def __init__(self, config: SlurmConfig):
-        self._config = config
+    def __init__(self, config: SlurmConfig, at_once: int = 1):
+        self._config, self._gathers = config, config.arrays and at_once > 1
         self._queue = Queue(config.poll_seconds)
+        self._gathered: dict[tuple[Path, Path], Gathering[Path, str]] = {}
 
     def __call__(
         self,
@@ -43,24 +53,48 @@ class SlurmExecutor:
         Raises:
             StageFailed: Slurm refused the job, the stage failed, or the job was ended.
         """
-        name = job_name(output)
-        command = [sys.executable, "-m", "stages.on_node", module, str(output.resolve() / JOB)]
-        write_record(output, JobRecord(name))
-        jobs_folder(output).mkdir(exist_ok=True)
         try:
-            job_id = submit(
-                f"exec {shlex.join(command)}",
-                name=name,
-                cwd=cwd,
-                output=job_output(output, "%j"),
-                warning_seconds=self._config.warning_seconds,
-                resources=resources_of(self._config, output.parent.name),
-            )
+            job_id = self._submitted(module, output, cwd)
         except SlurmError as error:
             # The record stays: that the answer was lost does not mean that the job was.
             raise StageFailed(f"{module}: {error}") from error
-        write_record(output, JobRecord(name, job_id))
         ended = follow(job_id, output, self._queue.state, show, self._config.poll_seconds)
         if ended is not None:
             how = f"Slurm's job {job_id} {ending(ended)}"
             raise StageFailed(f"{module}: {how}; its output is in {output / LOG}")
+
+    def _submitted(self, module: str, output: Path, cwd: Path) -> str:
+        """Number of the job that was submitted for an artifact, or of its element of an array."""
+        submit_all = partial(self._submit, module, cwd)
+        if not self._gathers:
+            return submit_all([output])[0]
+        # One for each kind of stage; `setdefault` acts at once.
+        gathering = self._gathered.setdefault(
+            (output.parent, cwd),
+            Gathering(submit_all, quiet_seconds=_QUIET_SECONDS, most_seconds=_MOST_SECONDS),
+        )
+        return gathering.answer(output)
+
+    def _submit(self, module: str, cwd: Path, outputs: Sequence[Path]) -> list[str]:
+        """Submit a job for one artifact of a stage, an array for several; return the number for each."""
+        array = len(outputs) > 1
+        name = array_name(outputs) if array else job_name(outputs[0])
+        records = [JobRecord(name, element=place if array else None) for place in range(len(outputs))]
+        for output, record in zip(outputs, records, strict=True):
+            write_record(output, record)
+        first = outputs[0]
+        jobs_folder(first).mkdir(exist_ok=True)
+        jobs = [str(output.resolve() / JOB) for output in outputs]
+        number = submit(
+            f"exec {shlex.join([sys.executable, '-m', 'stages.on_node', module, *jobs])}",
+            name=name,
+            cwd=cwd,
+            output=job_output(first, "%A_%a" if array else "%j"),
+            warning_seconds=self._config.warning_seconds,
+            resources=resources_of(self._config, first.parent.name),
+            num_elements=len(outputs) if array else None,
+        )
+        numbers = [f"{number}_{place}" if array else number for place in range(len(outputs))]
+        for output, record, job_id in zip(outputs, records, numbers, strict=True):
+            write_record(output, replace(record, job_id=job_id))
+        return numbers

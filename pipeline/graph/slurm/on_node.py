@@ -16,13 +16,14 @@ _REQUEUE_ATTEMPTS = 4
 _PAUSE_SECONDS = 5.0
 
 
-def run_on_node(module: str, output: Path, *, root: Path) -> str | None:
+def run_on_node(module: str, output: Path, *, root: Path, element: int | None = None) -> str | None:
     """Run a stage; when the job's time is nearly over and the stage has saved a checkpoint, requeue the job.
 
     Args:
         module: the stage's module, such as "stages.knn".
         output: artifact directory, which holds the job's file.
         root: folder that holds the module's package.
+        element: number of the job in its array; None: it is in none.
 
     Returns:
         Why the stage has not made its artifact, or that it will go on; None if it has.
@@ -39,7 +40,7 @@ def run_on_node(module: str, output: Path, *, root: Path) -> str | None:
             passed_on=(WARNING,),
         )
     except StageFailed as failed:
-        return _after_warning(output) if failed.ended_by == WARNING else str(failed)
+        return _after_warning(output, element) if failed.ended_by == WARNING else str(failed)
     return None
 
 
@@ -54,7 +55,7 @@ def _with_given_threads(job: Path) -> int:
     return threads
 
 
-def _after_warning(output: Path) -> str:
+def _after_warning(output: Path, element: int | None) -> str:
     # The job's file was written when this job started, by the clock that gives all files here their times.
     started = (output / JOB).stat().st_mtime_ns
     if not any(path.stat().st_mtime_ns > started for path in output.glob("checkpoint*")):
@@ -62,9 +63,16 @@ def _after_warning(output: Path) -> str:
     for attempt in range(_REQUEUE_ATTEMPTS):
         time.sleep(_PAUSE_SECONDS if attempt else 0)
         try:
-            requeue(os.environ["SLURM_JOB_ID"])
+            requeue(_job_id(element))
         except SlurmError as error:
             problem = error
         else:
             return "the job's time is over; it is requeued and goes on from its checkpoint"
     return f"the job's time is over; it cannot be requeued ({problem}), so run the command again to go on"
+
+
+def _job_id(element: int | None) -> str:
+    # SLURM_JOB_ID of one element is that of its array, and would mean all elements.
+    if element is None:
+        return os.environ["SLURM_JOB_ID"]
+    return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{element}"

@@ -22,7 +22,7 @@ class SlurmError(RuntimeError):
 class JobState:
     """One job at one moment."""
 
-    job_id: str
+    job_id: str  # of an array's element "<array's number>_<element>"
     state: str  # Slurm's word, e.g. "RUNNING"
     place: str = ""  # the node, or in brackets why the job waits
 
@@ -65,7 +65,7 @@ def jobs_named(name: str) -> list[JobState]:
     Raises:
         SlurmError: Slurm is not there, or does not answer.
     """
-    return sorted(_jobs(f"--name={name}"), key=lambda job: int(job.job_id))
+    return sorted(_jobs(f"--name={name}"), key=lambda job: [int(part) for part in job.job_id.split("_")])
 
 
 def cancel(job_ids: list[str]) -> None:
@@ -87,7 +87,8 @@ def requeue(job_id: str) -> None:
 
 
 def _jobs(chosen: str) -> list[JobState]:
-    lines = _output(["squeue", chosen, "--states=all", "--noheader", "--format=%A|%T|%R"]).splitlines()
+    each = ["--states=all", "--array", "--noheader", "--format=%i|%T|%R"]  # of an array every element
+    lines = _output(["squeue", chosen, *each]).splitlines()
     return [JobState(*(field.strip() for field in line.split("|", 2))) for line in lines if line.strip()]
 
 

@@ -1,5 +1,6 @@
 """Which job of Slurm makes an artifact: a file beside the artifact's directory, written before the job is."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +12,12 @@ class JobRecord:
     """What was submitted for an artifact."""
 
     name: str  # of the job; it is found by this if its number was not written down
-    job_id: str | None = None
+    job_id: str | None = None  # of an element "<array's number>_<element>"
+    element: int | None = None  # which one of the array of that name, counted from 0; None: it is no array
+
+    def is_of(self, job_id: str) -> bool:
+        """Whether a job of this name, by its number, is the one that was submitted."""
+        return self.element is None or job_id.partition("_")[2] == str(self.element)
 
 
 def job_name(directory: Path) -> str:
@@ -20,8 +26,14 @@ def job_name(directory: Path) -> str:
     return f"{directory.parent.name}-{directory.name}-{place}"
 
 
+def array_name(directories: Sequence[Path]) -> str:
+    """Name of the array of jobs that makes several artifacts of one stage: the stage, and a digest of all."""
+    first, names = directories[0], [job_name(directory) for directory in directories]
+    return f"{first.parent.name}-array-{sha256_of_json(names)[:16]}"
+
+
 def job_output(directory: Path, job_id: str) -> Path:
-    """File that the job of an artifact prints into; `%j` as the number gives Slurm's pattern."""
+    """File that the job of an artifact prints into; `%j` or `%A_%a` gives Slurm's pattern."""
     return jobs_folder(directory) / f"{job_id}.out"
 
 
@@ -44,7 +56,7 @@ def read_record(directory: Path) -> JobRecord | None:
     try:
         return JobRecord(**values)
     except TypeError as error:
-        raise ValueError(f"{path}: a job's record has name and job_id, found {values}") from error
+        raise ValueError(f"{path}: a job's record has name, job_id and element, found {values}") from error
 
 
 def write_record(directory: Path, record: JobRecord) -> None:

@@ -12,17 +12,27 @@ from pipeline.graph.slurm.queue import SlurmError
 
 
 def submit(
-    command: str, *, name: str, cwd: Path, output: Path, warning_seconds: int, resources: SlurmResources
+    command: str,
+    *,
+    name: str,
+    cwd: Path,
+    output: Path,
+    warning_seconds: int,
+    resources: SlurmResources,
+    num_elements: int | None = None,
 ) -> str:
-    """Submit a job that runs a command; return its number.
+    """Submit a job that runs a command; return its number, which those of an array's elements begin with.
 
     Args:
         command: a command of the shell; a signal of Slurm reaches it only if it begins with "exec".
         name: the job's name.
         cwd: the job's working directory.
-        output: file for the job's output, in an existing folder; "%j" in its name is the job's number.
+        output: file for the job's output, in an existing folder; "%j" in its name is the job's number,
+            "%A_%a" that of an array's element.
         warning_seconds: how long before the end of its time the job gets SIGUSR2.
-        resources: what the job asks for.
+        resources: what the job, or each element, asks for.
+        num_elements: makes it an array of so many jobs, which are told their element, counted from 0, in
+            SLURM_ARRAY_TASK_ID.
 
     Raises:
         SlurmError: sbatch is not there or refused the job.
@@ -42,6 +52,8 @@ def submit(
     try:
         commands = Commands(output.parent)
         commands.update_parameters(**asked)
+        if num_elements is not None:
+            commands.parameters["map_count"] = num_elements
         return commands.job_of(command).job_id
     except FailedJobError as error:
         raise SlurmError(f"sbatch refused the job: {' '.join(str(error).split())}") from error

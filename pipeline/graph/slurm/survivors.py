@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.graph.slurm.following import ending, follow
 from pipeline.graph.slurm.queue import JobState, SlurmError, jobs_named
-from pipeline.graph.slurm.record import job_name, read_record, record_path, remove_record
+from pipeline.graph.slurm.record import read_record, record_path, remove_record
 from pipeline.graph.subprocesses import StageFailed
 
 
@@ -27,10 +27,10 @@ def wait_for_survivor(output: Path, show: Callable[[bytes], None], *, poll_secon
         ) from error
     if job is None:
         return False
-    name = job_name(output)
+    submitted_as = read_record(output).name
 
     def state(job_id: str) -> JobState | None:
-        return next((each for each in jobs_named(name) if each.job_id == job_id), None)
+        return next((each for each in jobs_named(submitted_as) if each.job_id == job_id), None)
 
     show(f"Slurm's job {job.job_id} is at work on it already\n".encode())
     ended = follow(job.job_id, output, state, show, poll_seconds)
@@ -48,7 +48,7 @@ def survivor(output: Path) -> JobState | None:
     record = read_record(output)
     if record is None:
         return None
-    at_work = [job for job in jobs_named(record.name) if not job.is_over]
+    at_work = [job for job in jobs_named(record.name) if record.is_of(job.job_id) and not job.is_over]
     if not at_work:
         remove_record(output)
         return None

@@ -52,6 +52,11 @@ def use_card(card: Card) -> None:
         change({VISIBLE: entry})
 
 
+def variables_for_card(index: int) -> dict[str, str]:
+    """What a child's environment has to say, by `changed`, so that "auto" and "cuda" mean this GPU there."""
+    return {VISIBLE: _entries(index + 1)[index]}
+
+
 def _inherited_index() -> int:
     """Index of the GPU that a parent process chose, which "cuda" means here too; else 0."""
     entries = _entries(len(installed_driver().cards))

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.graph.command_options import refuse_unknown
+from pipeline.graph.command_options import refuse_unknown, stages_at_once
 
 
 def test_options_of_commands_pass_and_so_do_doits_own():
@@ -19,3 +19,19 @@ def test_a_misspelt_option_is_refused(argument, message):
     with pytest.raises(SystemExit) as refused:
         refuse_unknown(["run", "all", argument])
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "all"], 1),
+        (["run", "-n", "3", "-P", "thread", "all"], 3),
+        (["run", "-n4", "all"], 4),
+        (["run", "--process=2", "all"], 2),
+        (["run", "--process", "5", "all"], 5),
+        (["run", "-n", "0", "all"], 1),
+        (["run", "-n", "many", "all"], 1),  # doit refuses it
+    ],
+)
+def test_how_many_stages_doit_runs_at_once(arguments, expected):
+    assert stages_at_once(arguments) == expected

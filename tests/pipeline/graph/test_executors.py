@@ -3,12 +3,12 @@ import pytest
 from pipeline.config.executors import ExecutorConfig
 from pipeline.config.experiment import Experiment
 from pipeline.graph.executors import check_stages, executor_named
+from pipeline.graph.local_executor import LocalExecutor
 from pipeline.graph.nodes import experiment_nodes
-from pipeline.graph.subprocesses import run_stage
 
 
 def test_stages_run_here_unless_another_place_is_named(monkeypatch, tmp_path):
-    assert executor_named("local", ExecutorConfig()) is run_stage
+    assert isinstance(executor_named("local", ExecutorConfig()), LocalExecutor)
     with pytest.raises(ValueError, match="executor=slrum: expected one of local, slurm"):
         executor_named("slrum", ExecutorConfig())
     monkeypatch.setenv("PATH", str(tmp_path))

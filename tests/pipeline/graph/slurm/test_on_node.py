@@ -37,12 +37,12 @@ def output(tmp_path, monkeypatch):
     return folder
 
 
-def run(output, program):
+def run(output, program, element=None):
     (output.parent / "toy.py").write_text(program)
-    return run_on_node("toy", output, root=output.parent)
+    return run_on_node("toy", output, root=output.parent, element=element)
 
 
-def run_and_warn(output, program):
+def run_and_warn(output, program, element=None):
     """Run a stage, and send this process the warning once the stage is ready."""
 
     def warn():
@@ -53,7 +53,7 @@ def run_and_warn(output, program):
 
     thread = threading.Thread(target=warn)
     thread.start()
-    said = run(output, program)
+    said = run(output, program, element)
     thread.join()
     return said
 
@@ -67,6 +67,13 @@ def test_a_stage_has_as_many_threads_as_the_job_has_cores(output):
 def test_a_training_that_is_warned_goes_on_in_a_requeued_job(output):
     assert "goes on from its checkpoint" in run_and_warn(output, LISTENS)
     assert (output.parent / "asked").read_text() == "requeue 7\n"
+
+
+def test_of_an_array_only_the_element_is_requeued(output, monkeypatch):
+    # SLURM_JOB_ID of one element is the array's own number, which would requeue all elements.
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    assert "goes on from its checkpoint" in run_and_warn(output, LISTENS, element=2)
+    assert (output.parent / "asked").read_text() == "requeue 7_2\n"
 
 
 def test_a_stage_that_saved_nothing_is_not_requeued_for_ever(output):

@@ -1,0 +1,87 @@
+"""The cards of this machine, which stages take one at a time: of one run of doit, and of all others here.
+
+Who holds a card holds a lock on a file, and the stage that computes on it keeps that file open: the card is
+free when the stage is gone, even if doit was killed before it, and no sooner.
+"""
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.runtime.cuda.cards import VISIBLE, card_index, installed_driver, variables_for_card
+from pipeline.runtime.environment import original
+
+_LOOK_SECONDS = 0.5  # between two looks at cards that are all taken
+_SAID_BYTES = 200
+
+
+def cards_to_share(named: Sequence[str]) -> tuple[int, ...]:
+    """Indices of the cards of `executor.local.devices`; without names, of all that are visible.
+
+    Raises:
+        ValueError: a card does not exist.
+    """
+    driver = installed_driver()
+    count = len(driver.cards) if driver is not None else 0
+    if not named:
+        return tuple(range(count))
+    found = tuple(card_index(name) for name in named)
+    visible = original(VISIBLE)
+    most = count or (len(visible.split(",")) if visible is not None else None)
+    for index in found:
+        if most is not None and index >= most:
+            raise ValueError(
+                f"executor.local.devices: cuda:{index} does not exist here, there are {most} card(s)"
+            )
+    return found
+
+
+@contextmanager
+def card_taken(
+    wanted: Sequence[int], folder: Path, user: str, waiting: Callable[[str], None]
+) -> Iterator[tuple[int, int]]:
+    """Hold one of these cards; wait while all are taken.
+
+    Args:
+        wanted: indices of cards, the preferred one first.
+        folder: of the locks, the same for all runs on this machine.
+        user: who takes it, for others that wait.
+        waiting: called once with who holds the cards, before waiting.
+
+    Yields:
+        The card's index, and a descriptor that keeps it taken for as long as any process has it open.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    said = False
+    while True:
+        holders = []
+        for index in wanted:
+            descriptor = os.open(lock_path(folder, index), os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, _SAID_BYTES, 0).decode(errors="replace") or "another stage"
+                holders.append(f"cuda:{index} by {holder}")
+                os.close(descriptor)
+                continue
+            try:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{user}, process {os.getpid()}".encode()[:_SAID_BYTES], 0)
+                yield index, descriptor
+            finally:
+                os.close(descriptor)
+            return
+        if not said:
+            waiting(f"waiting for a card: {'; '.join(holders)}")
+            said = True
+        time.sleep(_LOOK_SECONDS)
+
+
+def lock_path(folder: Path, index: int) -> Path:
+    """The lock of a card, by what CUDA_VISIBLE_DEVICES calls it: indices differ with what is visible."""
+    name = variables_for_card(index)[VISIBLE]
+    return folder / f"card-{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"

@@ -1,0 +1,80 @@
+"""Runs stages on this machine: each on a card of its own, and with its share of the cores.
+
+What a stage gets is written into its job's file, or told by its environment; nothing else in the graph knows.
+"""
+
+import os
+import platform
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.config.executors import LocalConfig
+from pipeline.graph.device_pool import card_taken, cards_to_share
+from pipeline.graph.subprocesses import run_stage
+from pipeline.runtime.cache import cache_root
+from pipeline.runtime.cuda.cards import card_index, variables_for_card
+from pipeline.runtime.environment import changed
+from pipeline.storage.artifacts import JOB
+from pipeline.storage.files import read_json, write_json
+
+
+class LocalExecutor:
+    """Runs stages as processes of this machine; may be called from several threads or processes.
+
+    Args:
+        config: which cards stages share.
+        at_once: how many stages doit runs at once: they share the cores.
+
+    Raises:
+        ValueError: a card in `config` does not exist.
+    """
+
+    def __init__(self, config: LocalConfig, at_once: int):
+        self._config, self._at_once = config, at_once
+        if config.devices:
+            cards_to_share(config.devices)
+
+    @cached_property
+    def _cards(self) -> tuple[int, ...]:
+        return cards_to_share(self._config.devices)  # asks the driver, so only once a stage wants one
+
+    def __call__(
+        self,
+        module: str,
+        output: Path,
+        *,
+        cwd: Path,
+        threads: int,
+        lock: int,
+        show: Callable[[bytes], None],
+        margin: int = 0,
+    ) -> None:
+        """Run a stage until its stamp is there; the arguments are those of `run_stage`.
+
+        Raises:
+            StageFailed: the stage failed.
+        """
+        job = read_json(output / JOB)
+        if self._at_once > 1 and not threads:
+            threads = max(1, len(os.sched_getaffinity(0)) // self._at_once)
+            job["runtime"]["threads"] = threads
+            write_json(output / JOB, job)
+        where = {"cwd": cwd, "threads": threads, "lock": lock, "show": show, "margin": margin}
+        wanted = self._cards_for(job)
+        if not wanted:
+            run_stage(module, output, **where)
+            return
+        folder = cache_root() / "cards" / platform.node()
+        user = f"{job['stage']} {job['name']}".strip()
+        with card_taken(wanted, folder, user, lambda text: show(f"{text}\n".encode())) as (index, taken):
+            variables = changed(os.environ, variables_for_card(index))
+            run_stage(module, output, **where, keep_open=(taken,), variables=variables)
+
+    def _cards_for(self, job: dict) -> tuple[int, ...]:
+        """The cards one of which a stage needs; none where it computes on the processor."""
+        device = job["runtime"]["device"]
+        if "jittor" not in job["libraries"] or device == "cpu" or job["runtime"]["devices"] > 1:
+            return ()
+        index = card_index(device)
+        return self._cards if index is None else (index,)
