@@ -25,6 +25,7 @@ from pipeline.datasets.known_sets.svhn import SVHN
 from pipeline.datasets.known_sets.tiny_imagenet import TINY_IMAGENET
 from pipeline.datasets.label_maps.ade20k import ADE20K
 from pipeline.datasets.label_maps.ade20k_full import ADE20K_FULL
+from pipeline.datasets.label_maps.brush_masks import BRUSH_MASKS
 from pipeline.datasets.label_maps.camvid import CAMVID
 from pipeline.datasets.label_maps.cityscapes import CITYSCAPES
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
@@ -59,6 +60,7 @@ LABEL_MAPS: dict[str, LabelMapFormat] = {
     "camvid": CAMVID,
     "cityscapes": CITYSCAPES,
     "imagenet-s": IMAGENET_S,
+    "label-studio-brush": BRUSH_MASKS,
     "image-masks": IMAGE_MASKS,
     "masks-beside": MASKS_BESIDE,
 }

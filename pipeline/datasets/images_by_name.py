@@ -7,6 +7,8 @@ from typing import NamedTuple
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.tree import walk
 
+NO_IMAGE = "no such image in the folder"
+
 
 class Place(NamedTuple):
     """Where one image lies, relative to the folder of the data set, or why it is not known."""
@@ -30,7 +32,7 @@ def place_of(words: tuple[str, ...], found: list[tuple[str, ...]]) -> Place:
     """Of the images that have the name `words[-1]`, the one whose path ends in most of `words`."""
     name = "/".join(words)
     if not found:
-        return Place(name, "no such image in the folder")
+        return Place(name, NO_IMAGE)
     most = max(_num_shared(path, words) for path in found)
     found = [path for path in found if _num_shared(path, words) == most]
     if len(found) > 1:
