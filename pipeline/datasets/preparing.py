@@ -284,6 +284,7 @@ def _content_digest(
     if channels is not None:  # likewise
         read = channels.options
         digests.append([read.num_channels, read.channel_axis, read.window_of_header, channels.limits])
+        digests += [] if read.frame is None else [read.frame]
     return sha256_of_json([*digests, list(class_names)])
 
 
