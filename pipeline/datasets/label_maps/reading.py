@@ -123,9 +123,9 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
     if beside:
         # Who writes such a file counts its classes from 0, whatever the folders are called.
         ignored = _PLAIN_IGNORED if known.ignored is None else known.ignored
-        if beside.colours is None:
-            found = values_found(root, pairs, until=-1, max_pixels=config.max_pixels)
-            _refuse_one_more(beside, inner, found, ignored)
+        # Maps of numbers may lie beside a table of colours, too.
+        found = values_found(root, pairs, until=-1, max_pixels=config.max_pixels)
+        _refuse_one_more(beside, inner, found, ignored)
         return _Named(beside.class_names, ignored, 0, f"classes: named by {beside.file}", beside.colours)
     names = layout.class_names(inner)
     if config.label_values:
