@@ -99,6 +99,9 @@ class DataConfig(Section):
     # With `channels`: the value that a TIFF file marks as "no data". None: an image that has it is left out;
     # "kept": it is a value like others.
     no_data: Annotated[Literal["kept"] | None, AbsentUnlessGiven] = None
+    # With `channels`, of DICOM files with several frames: the one that is the image. None: such a file is
+    # left out.
+    frame: Annotated[Literal["first", "middle"] | None, AbsentUnlessGiven] = None
     # With `channels`: which of them pictures show as red, green and blue, counted from 0. None: the first
     # three; where there are fewer, the first in grey.
     picture_channels: Annotated[
@@ -121,7 +124,7 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _channels_agree(self) -> "DataConfig":
         if self.channels is None:
-            for name in ("channel_axis", "window", "no_data", "picture_channels"):
+            for name in ("channel_axis", "window", "no_data", "frame", "picture_channels"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} is of data with channels, and data.channels is not given")
             return self

@@ -24,6 +24,8 @@ from pipeline.datasets.known_sets.sun397 import SUN397
 from pipeline.datasets.known_sets.svhn import SVHN
 from pipeline.datasets.known_sets.tiny_imagenet import TINY_IMAGENET
 from pipeline.datasets.label_maps.ade20k import ADE20K
+from pipeline.datasets.label_maps.ade20k_full import ADE20K_FULL
+from pipeline.datasets.label_maps.brush_masks import BRUSH_MASKS
 from pipeline.datasets.label_maps.camvid import CAMVID
 from pipeline.datasets.label_maps.cityscapes import CITYSCAPES
 from pipeline.datasets.label_maps.image_masks import IMAGE_MASKS
@@ -54,9 +56,11 @@ PHOTO_SCENES = "photo-scenes"
 LABEL_MAPS: dict[str, LabelMapFormat] = {
     "voc-masks": VOC_MASKS,
     "ade20k": ADE20K,
+    "ade20k-full": ADE20K_FULL,
     "camvid": CAMVID,
     "cityscapes": CITYSCAPES,
     "imagenet-s": IMAGENET_S,
+    "label-studio-brush": BRUSH_MASKS,
     "image-masks": IMAGE_MASKS,
     "masks-beside": MASKS_BESIDE,
 }
@@ -120,7 +124,7 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     "cifar": lambda config, path: read_cifar(path),
     **{name: form.read for name, form in (TABLES | KNOWN_SETS).items()},
     **{name: layout.read for name, layout in OBJECTS.items()},
-    **{name: partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
+    **{name: layout.read or partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
 }
 FORMATS = ("auto", *READERS)  # what `data.format` takes
 _FILE_FORMATS = ("archive", "npz", "hdf5", "cifar", *(name for name, form in TABLES.items() if form.of_files))

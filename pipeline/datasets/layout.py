@@ -61,6 +61,8 @@ class Layout:
             notes = (*notes, *skipped)
             return cls(wrappers, splits, False, depths, parts, are_classes, notes if are_classes else ())
         inner = _splits_in_classes(below, parts)
+        if are_classes:
+            notes = (*notes, *_alike([path[:1] + path[2:] if inner else path for path in below], parts))
         return cls(wrappers, inner, bool(inner), {}, parts, are_classes, notes if are_classes else ())
 
     def place(self, folder: str) -> tuple[str | None, str | None] | None:
@@ -142,6 +144,33 @@ def _splits_in_classes(below: list[_Path], parts: Mapping[str, Role]) -> frozens
     roles = {name: stated_role(name, parts) or whole_role(name) for name in names}
     is_split = all(role in _SPLITS for role in roles.values()) and len(set(roles.values())) > 1
     return frozenset(names) if is_split else frozenset()
+
+
+def _alike(below: list[_Path], parts: Mapping[str, Role]) -> tuple[str, ...]:
+    """A note on folders that hold folders of the same names: splits, folds or sites rather than classes.
+
+    Raises:
+        ValueError: there are at least as many such names as folders.
+    """
+    inside: dict[str, set[str]] = {}
+    for path in below:
+        if path:
+            inside.setdefault(path[0], set()).update(path[1:2])
+    if len(inside) < 2 or any(stated_role(name, parts) for name in inside):
+        return ()
+    same = set.intersection(*inside.values())
+    if len(same) < 2 or 2 * len(same) < max(map(len, inside.values())):
+        return ()
+    first, *others = sorted(inside)
+    as_splits = {first: "train", **dict.fromkeys(others, "test")}
+    found = (
+        f"folders of the same names, {_listed(same)}, in each of {_listed(inside)}: for splits state "
+        f'{_parts_key(as_splits)}, with "unused" for what is neither; for classes '
+        f"{_parts_key({first: 'class'})}"
+    )
+    if len(same) >= len(inside):
+        raise ValueError(f"expected folders that are classes, found {found}")
+    return (f"caution: {found}",)
 
 
 def _class_depths(below: list[_Path], splits: frozenset[str]) -> tuple[dict[str, int], tuple[str, ...]]:

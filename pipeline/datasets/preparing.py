@@ -22,7 +22,7 @@ from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
 from pipeline.datasets.source import Source
 from pipeline.datasets.split_words import unmatched
-from pipeline.datasets.splits import SplitPlan, plan_splits
+from pipeline.datasets.splits import SplitPlan, plan_splits, without_a_part
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
 from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
@@ -85,6 +85,7 @@ def prepare(
     ):
         raise ValueError(f"data.source: {config.source}: data.parts: no part is called {unknown[0]!r}")
     plan = _plan(config, rows, columns, is_annotated=targets is not None)
+    on_parts = without_a_part(columns.parts, list(rows.part_names), config.parts)
     _write_tables(output, columns, plan)
     if isinstance(source, DrawnSource):
         source.write_card(output)
@@ -105,7 +106,7 @@ def prepare(
         "num_quarantined": quarantine.num_bad,
         "num_outside_splits": source.num_outside,
         **counted,
-        **_on_classes(config, source, counted, on_pixels),
+        **_on_classes(config, source, counted, [*on_pixels, *on_parts]),
         "category_ids": category_ids,
         "content_digest": _content_digest(output, targets, class_names, category_ids, grey.limits, channels),
     }
@@ -249,7 +250,7 @@ def _plan(config: DataConfig, rows: Rows, columns: Columns, *, is_annotated: boo
 _COUNTED = {"class": "images", "label-map": "pixels", "objects": "objects"}
 
 
-def _on_classes(config: DataConfig, source: Source, counted: dict, on_pixels: list[str]) -> dict:
+def _on_classes(config: DataConfig, source: Source, counted: dict, seen: list[str]) -> dict:
     """The notes, and the names of the splits with what tables have to say of the test part."""
     class_counts, names = counted["class_counts"], dict(counted["split_names"])
     try:
@@ -259,7 +260,7 @@ def _on_classes(config: DataConfig, source: Source, counted: dict, on_pixels: li
     if source.annotation == "class" and (num_untrained := untrained_images(class_counts)):
         num_test = sum(class_counts["test"])
         names["test"] += f", {num_untrained} of {num_test} of classes without training images"
-    return {"split_names": names, "notes": [*source.notes, *on_pixels, *notes]}
+    return {"split_names": names, "notes": [*source.notes, *seen, *notes]}
 
 
 def _write_tables(output: Path, columns: Columns, plan: SplitPlan) -> None:
@@ -284,6 +285,7 @@ def _content_digest(
     if channels is not None:  # likewise
         read = channels.options
         digests.append([read.num_channels, read.channel_axis, read.window_of_header, channels.limits])
+        digests += [] if read.frame is None else [read.frame]
     return sha256_of_json([*digests, list(class_names)])
 
 

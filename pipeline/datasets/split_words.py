@@ -7,12 +7,21 @@ from typing import Literal
 
 Role = Literal["train", "val", "test", "class", "unused"]
 
+_WORDS: dict[str, Role] = {
+    "train": "train", "training": "train", "trainval": "train", "trn": "train",
+    "val": "val", "valid": "val", "validation": "val", "validate": "val", "minival": "val", "dev": "val",
+    "test": "test", "testing": "test", "tst": "test", "eval": "test", "evaluation": "test",
+    "holdout": "test",
+}  # fmt: skip
+# Written together with the words above.
+_BEHIND = ("set", "data", "dataset", "images", "imgs", "img", "split", "part", "folder", "dir")
+_BEFORE = ("mini", "sub")
 # Whole names, in lower case.
 SPLIT_FOLDERS: dict[str, Role] = {
-    "train": "train", "training": "train", "trainset": "train", "trainval": "train",
-    "val": "val", "valid": "val", "validation": "val", "valset": "val", "minival": "val",
-    "test": "test", "testing": "test", "testset": "test",
-}  # fmt: skip
+    **_WORDS,
+    **{word + end: role for word, role in _WORDS.items() for end in _BEHIND},
+    **{start + word: role for word, role in _WORDS.items() for start in _BEFORE},
+}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 

@@ -76,6 +76,24 @@ def plan_splits(
     return SplitPlan(codes, _split_names(codes, parts, part_names, held_out))
 
 
+def without_a_part(parts: np.ndarray, part_names: list[str | None], stated: Mapping[str, Role]) -> list[str]:
+    """A line on images of no part, or of one whose name says nothing, beside parts that are named.
+
+    They are training images. Arguments as `plan_splits` has them.
+    """
+    of_words = [name for name in part_names if name and (stated_role(name, stated) or role_of(name))]
+    others = [code for code, name in enumerate(part_names) if name not in of_words]
+    if not of_words or not others:
+        return []
+    names = [name for code in others if (name := part_names[code])]
+    of = f"the part {' and '.join(map(repr, names))}" if names else "no part"
+    key = f'; data.parts = {{ "{names[0]}" = "unused" }} leaves them out' if names else ""
+    return [
+        f"caution: {int(np.isin(parts, others).sum())} images of {of} are taken for training images, beside the "
+        f"parts {', '.join(sorted(of_words))}{key}"
+    ]
+
+
 def _role(name: str | None, stated: Mapping[str, Role]) -> int:
     role = None if name is None else stated_role(name, stated) or role_of(name)
     return SPLITS.index(role) if role in SPLITS else TRAIN

@@ -1,4 +1,8 @@
-"""DICOM files as numbers: one frame, in the units of its modality (of CT, Hounsfield's), through pydicom."""
+"""DICOM files as numbers: one frame, in the units of its modality (of CT, Hounsfield's), through pydicom.
+
+Of several frames one is taken where `data.frame` says which. All of them as images would be many of one
+patient, on both sides of every split that is held out.
+"""
 
 import io
 from typing import Any
@@ -21,8 +25,8 @@ def read_dicom(data: bytes, options: Options) -> Stored:
     values are cut by the first window that the file states, which becomes 0 to 1.
 
     Raises:
-        UndecodableImage: no DICOM file, no pixels, several frames, compressed in a way that nothing installed
-            decodes, another kind of colour, or a window is wanted and there is none.
+        UndecodableImage: no DICOM file, no pixels, several frames and no word on which, compressed in a way
+            that nothing installed decodes, another kind of colour, or a window is wanted and there is none.
         ValueError: pydicom is not installed.
     """
     pydicom = _library()
@@ -32,15 +36,15 @@ def read_dicom(data: bytes, options: Options) -> Stored:
         if "PixelData" not in file and "FloatPixelData" not in file:
             found = file.get("SOPClassUID", "no class")
             raise UndecodableImage(f"expected an image, found a DICOM file of {found}")
-        if (frames := int(file.get("NumberOfFrames") or 1)) != 1:
-            raise UndecodableImage(f"expected one frame, found {frames}: write each as a file of its own")
+        num_frames, frame = _frame(file, options)
         if kind not in (*_GREY, *_COLOUR):
             raise UndecodableImage(f"expected {', '.join((*_GREY, *_COLOUR))}, found {kind}")
         if int(file.Rows) * int(file.Columns) > options.max_pixels:
             raise UndecodableImage(
                 f"{file.Columns} x {file.Rows} pixels, more than max_pixels = {options.max_pixels}"
             )
-        stored = file.pixel_array
+        _put_in_place(file, frame)
+        stored = pydicom.pixels.pixel_array(file, index=frame) if num_frames > 1 else file.pixel_array
         if kind in _COLOUR:
             if options.window_of_header:
                 raise UndecodableImage(f'data.window "header" is of grey images, found {kind}')
@@ -66,6 +70,32 @@ def _library() -> Any:
             "python -m pip install -e '.[channels]'"
         ) from error
     return pydicom
+
+
+def _frame(file: Any, options: Options) -> tuple[int, int]:
+    """How many frames a file has, and which one is the image, from 0."""
+    num_frames = int(file.get("NumberOfFrames") or 1)
+    if num_frames == 1:
+        return 1, 0
+    if num_frames < 1 or options.frame is None:
+        raise UndecodableImage(
+            f'expected one frame, found {num_frames}: data.frame = "first" or "middle" takes one of them; or '
+            "write each as a file of its own"
+        )
+    return num_frames, 0 if options.frame == "first" else num_frames // 2
+
+
+def _put_in_place(file: Any, frame: int) -> None:
+    """Put what an enhanced file says of one frame where plain files say it: rescaling and window.
+
+    Source: DICOM PS3.3 C.7.6.16, functional groups; what is said of a frame goes before what all share.
+    """
+    shared, of_frames = (file.get(f"{kind}FunctionalGroupsSequence") or [] for kind in ("Shared", "PerFrame"))
+    for group in (*shared[:1], *of_frames[frame : frame + 1]):
+        for name in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+            for item in (group.get(name) or [])[:1]:
+                for element in item:
+                    file.add(element)
 
 
 def _in_units(pydicom: Any, file: Any, stored: np.ndarray, kind: str, options: Options) -> np.ndarray:

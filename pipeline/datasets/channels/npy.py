@@ -15,6 +15,11 @@ _HEADERS = {
 
 
 def read_npy(data: bytes, options: Options) -> Stored:
+    """The array of a file; as `plain_array`."""
+    return Stored(plain_array(data))
+
+
+def plain_array(data: bytes) -> np.ndarray:
     """The array of a file, as a view of its bytes: nothing in it is run or unpickled.
 
     Raises:
@@ -37,4 +42,4 @@ def read_npy(data: bytes, options: Options) -> Stored:
     if expected != found:
         raise UndecodableImage(f"expected {expected} bytes for the shape {shape}, found {found}")
     values = np.frombuffer(data, dtype, offset=start)
-    return Stored(values.reshape(shape, order="F" if is_fortran else "C"))
+    return values.reshape(shape, order="F" if is_fortran else "C")

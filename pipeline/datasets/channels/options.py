@@ -12,6 +12,7 @@ class Options:
     window_of_header: bool  # `data.window` "header"
     no_data_is_kept: bool  # `data.no_data` "kept"
     max_pixels: int
+    frame: str | None = None  # "first", "middle": of DICOM files with several; None: such a file is refused
 
     @property
     def max_values(self) -> int:

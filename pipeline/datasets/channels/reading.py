@@ -60,6 +60,7 @@ class ChannelReading:
             window_of_header=config.window == "header",
             no_data_is_kept=config.no_data == "kept",
             max_pixels=config.max_pixels,
+            frame=config.frame,
         )
         if not isinstance(config.window, tuple):
             return cls(options)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,9 @@ _NUM_VALUES = 2**16
 _BORDER = (224, 224, 192)  # VOC's colour for 255
 _SHOWN = 8  # values that a message lists one by one
 
+# How a value lies in the colours of a pixel; in the second B is the number of the instance.
+Packing = Literal["R + 256 G", "R // 10 * 256 + G"]
+
 
 @dataclass(frozen=True)
 class LabelCoding:
@@ -22,7 +26,7 @@ class LabelCoding:
 
     values: tuple[int, ...] | None  # of each class; None: not known, a value is the number of its class
     ignored: tuple[int, ...]  # values that count for nothing
-    two_channels: bool = False  # a pixel's value is R + 256 G
+    packing: Packing | None = None  # None: a pixel is one number
     colours: tuple[tuple[int, int, int], ...] | None = None  # of each class, where they are known
 
     @cached_property
@@ -40,8 +44,8 @@ class LabelCoding:
         """Pixels of a label image -> (H, W) int16 labels, IGNORED where they count for nothing.
 
         Args:
-            pixels: (H, W) integers; (H, W, 3) uint8 where the value is R + 256 G, where colours are known, or
-                where the three channels hold one number.
+            pixels: (H, W) integers; (H, W, 3) uint8 where the value lies in several channels, where colours
+                are known, or where the three channels hold one number.
 
         Raises:
             BadAnnotation: colours where numbers are expected or the other way round, or a value that is
@@ -75,17 +79,20 @@ class LabelCoding:
         return labels[order][places]
 
     def _values(self, pixels: np.ndarray) -> np.ndarray:
-        if not self.two_channels:
+        if self.packing is None:
             pixels = one_number(pixels)
-        if self.two_channels != (pixels.ndim == 3):
+        if (self.packing is not None) != (pixels.ndim == 3):
             found = _colours_found(pixels) if pixels.ndim == 3 else "one number"
-            expected = "R + 256 G" if self.two_channels else "a palette index or grey value"
+            expected = self.packing or "a palette index or grey value"
             raise BadAnnotation(f"expected {expected} in each pixel, found {found}")
-        if not self.two_channels:
+        if self.packing is None:
             return pixels
+        red, green = (pixels[..., channel].astype(np.uint16) for channel in (0, 1))
+        if self.packing == "R // 10 * 256 + G":
+            return red // 10 * 256 + green
         if pixels[..., 2].any():
             raise BadAnnotation("expected R + 256 G in each pixel and B = 0, found other colours")
-        return pixels[..., 0] + 256 * pixels[..., 1].astype(np.uint16)
+        return red + 256 * green
 
     def _unexpected(self, values: np.ndarray, where: np.ndarray) -> BadAnnotation:
         found, counts = np.unique(values[where], return_counts=True)
@@ -104,7 +111,7 @@ def coding(
     ignored: tuple[int, ...],
     first: int = 0,
     values: tuple[int, ...] = (),
-    two_channels: bool = False,
+    packing: Packing | None = None,
     colours: tuple[tuple[int, int, int], ...] | None = None,
 ) -> LabelCoding:
     """The coding that a data section asks for; where it asks for nothing, that of the format.
@@ -133,7 +140,7 @@ def coding(
         ignored = config.ignored_labels
     # A format's own ignored value gives way to a class that is asked for, e.g. 255 in masks of 0 and 255.
     ignored = tuple(value for value in ignored if value not in (config.label_values or ()))
-    return LabelCoding(values, ignored, two_channels, colours)
+    return LabelCoding(values, ignored, packing, colours)
 
 
 def one_number(pixels: np.ndarray) -> np.ndarray:

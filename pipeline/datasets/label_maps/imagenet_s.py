@@ -50,5 +50,5 @@ IMAGENET_S = LabelMapFormat(
     pairs=_pairs,
     class_names=_class_names,
     ignored=(1000,),
-    two_channels=True,
+    packing="R + 256 G",
 )

@@ -10,10 +10,11 @@ from pipeline.config.data import DataConfig
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.label_maps.class_file import FILE_NAME as CLASS_FILE
 from pipeline.datasets.label_maps.class_file import read_class_file
-from pipeline.datasets.label_maps.coding import coding
+from pipeline.datasets.label_maps.coding import Packing, coding
 from pipeline.datasets.label_maps.names_beside import Colour, NamesBeside, read_names_beside
 from pipeline.datasets.label_maps.published import fits, values_found
 from pipeline.datasets.label_maps.source import LabelMapSource, Pair
+from pipeline.datasets.source import AnnotatedSource
 from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
 
@@ -33,12 +34,15 @@ class LabelMapFormat:
     ignored: tuple[int, ...]  # values that count for nothing, unless user or classes.json say otherwise
     first: int = 0  # value of class 0
     values: tuple[int, ...] = ()  # of each class of `class_names`, where they do not follow one another
-    two_channels: bool = False  # a pixel's value is R + 256 G
+    packing: Packing | None = None  # how a value lies in several channels of a pixel
     published: str | None = None  # what `class_names` is a list of, if it holds for one data set only
     names_file: str | None = None  # that comes with that data set and settles that it is the one
     # Colours of so many classes, for maps in colours where no table beside them has any.
     colours: Callable[[int], tuple[Colour, ...]] | None = None
     only_stated: bool = False  # `format = "auto"` passes it over: its files could be photographs alone
+    named_by: str | None = None  # who names the classes that have `values`, where it is no published list
+    # Where the folder has to be looked into before the rest is known; None: `read_label_maps`.
+    read: Callable[[DataConfig, Path], AnnotatedSource] | None = None
 
 
 def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> LabelMapSource:
@@ -72,7 +76,7 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
             ignored=named.ignored,
             first=named.first,
             values=layout.values if named.is_layouts_own else (),
-            two_channels=layout.two_channels,
+            packing=layout.packing,
             colours=colours,
         ),
         class_names=named.names,
@@ -94,8 +98,12 @@ class _Named(NamedTuple):
 
 def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, pairs: list[Pair]) -> _Named:
     known = read_class_file(inner)
-    beside = None if layout.two_channels else read_names_beside(inner)
+    beside = None if layout.packing else read_names_beside(inner)
     ignored = layout.ignored if known.ignored is None else known.ignored
+    some = ""
+    if config.label_values and layout.values:
+        ignored = (*ignored, *(value for value in layout.values if value not in config.label_values))
+        some = "; all other labels are ignored"
     if names := config.class_names or known.class_names:
         colours = beside.colours if beside and len(beside.class_names) == len(names) else None
         said_by = "data.class_names" if config.class_names else CLASS_FILE
@@ -108,31 +116,31 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
                 f"{layout.first or layout.values[0]}; state data.label_values too, the value of each class"
             )
         if known.ignored is None and not is_own:  # the layout's own gives way to a class that is named
-            named = range(layout.first, layout.first + len(names))
+            named = config.label_values or range(layout.first, layout.first + len(names))
             ignored = tuple(value for value in ignored if value not in named)
-        note = f"classes: named by {said_by}"
+        note = f"classes: named by {said_by}{some}"
         return _Named(names, ignored, layout.first, note, colours, is_layouts_own=is_own)
     if beside:
         # Who writes such a file counts its classes from 0, whatever the folders are called.
         ignored = _PLAIN_IGNORED if known.ignored is None else known.ignored
-        if beside.colours is None:
-            found = values_found(root, pairs, until=-1, max_pixels=config.max_pixels)
-            _refuse_one_more(beside, inner, found, ignored)
+        # Maps of numbers may lie beside a table of colours, too.
+        found = values_found(root, pairs, until=-1, max_pixels=config.max_pixels)
+        _refuse_one_more(beside, inner, found, ignored)
         return _Named(beside.class_names, ignored, 0, f"classes: named by {beside.file}", beside.colours)
     names = layout.class_names(inner)
     if config.label_values:
         is_published = names is not None and len(names) == len(config.label_values)
         names = names if is_published else tuple(str(number) for number in range(len(config.label_values)))
         said_by = f"{layout.published}'s list" if is_published and layout.published else "their number"
-        return _Named(names, ignored, layout.first, f"classes: named by {said_by}")
+        return _Named(names, ignored, layout.first, f"classes: named by {said_by}{some}")
     if names is None or layout.published is None:
         said_by = "folders" if names else "number"
         return _Named(names, ignored, layout.first, f"classes: named by their {said_by}")
     if layout.names_file and (inner / layout.names_file).is_file():
         return _Named(names, ignored, layout.first, f"classes: named by {layout.names_file}")
     if layout.values:
-        said_by = f"classes: named by {layout.published}'s list; all other labels are ignored"
-        return _Named(names, ignored, layout.first, said_by, is_layouts_own=True)
+        said_by = layout.named_by or f"{layout.published}'s list; all other labels are ignored"
+        return _Named(names, ignored, layout.first, f"classes: named by {said_by}", is_layouts_own=True)
     values = range(layout.first, layout.first + len(names))
     found = values_found(root, pairs, until=values[-1], max_pixels=config.max_pixels)
     if not found or fits(found, values):

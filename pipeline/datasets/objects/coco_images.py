@@ -1,27 +1,17 @@
 """Where the images lie that a COCO file names."""
 
-from collections import defaultdict
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from pipeline.datasets.foreign_paths import path_parts
-from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.images_by_name import Place, images_by_name, place_of
 from pipeline.datasets.objects.coco_entries import as_held
 from pipeline.datasets.objects.coco_file import CocoFile
 from pipeline.datasets.objects.coco_finding import ROBOFLOW
 from pipeline.datasets.split_words import role_of
-from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below
 
 _TRIED = 20  # images of a file that are looked for in each folder
 _FOLDERS = ("images", "data")  # COCO's own and FiftyOne's
-
-
-class Place(NamedTuple):
-    """Where one image lies, relative to the folder of the data set, or why it is not known."""
-
-    path: str
-    problem: str | None = None
 
 
 def image_places(file: CocoFile, root: Path) -> dict[int, Place]:
@@ -44,9 +34,11 @@ def image_places(file: CocoFile, root: Path) -> dict[int, Place]:
         return {
             key: Place(start + named[key]) if key in named else _nameless(file.images[key]) for key in parts
         }
-    by_name = _images_by_name(root)
+    by_name = images_by_name(root)
     places = {
-        key: _place(words, by_name, file.split) if words else _nameless(file.images[key])
+        key: place_of(words, _of_split(by_name, words[-1], file.split))
+        if words
+        else _nameless(file.images[key])
         for key, words in parts.items()
     }
     if all(place.problem for place in places.values()):
@@ -87,37 +79,10 @@ def _usual_folder(file: CocoFile, root: Path, names: list[str]) -> str | None:
     return best if 2 * num_found[best] >= len(names) else None
 
 
-def _images_by_name(root: Path) -> dict[str, list[tuple[str, ...]]]:
-    found = defaultdict(list)
-    for folder, _, files in walk(root):
-        start = tuple(folder.split("/")) if folder else ()
-        for file in files:
-            if is_image_name(file.name):
-                found[file.name].append((*start, file.name))
-    return found
-
-
-def _place(words: tuple[str, ...], by_name: dict[str, list[tuple[str, ...]]], split: str | None) -> Place:
-    """The image whose path ends in most of `words`, in no folder of another split."""
-    name = "/".join(words)
-    found = by_name.get(words[-1], [])
-    if split is not None:
-        found = [path for path in found if split_of("/".join(path)) in (None, split)]
-    if not found:
-        return Place(name, "no such image in the folder")
-    most = max(_num_shared(path, words) for path in found)
-    found = [path for path in found if _num_shared(path, words) == most]
-    if len(found) > 1:
-        first, second = ("/".join(path) for path in found[:2])
-        return Place(name, f"{len(found)} images have this name, such as {first} and {second}")
-    return Place("/".join(found[0]))
-
-
-def _num_shared(path: tuple[str, ...], words: tuple[str, ...]) -> int:
-    """How many folders and names two paths have in common, from their ends on."""
-    num = 0
-    for one, other in zip(reversed(path), reversed(words), strict=False):
-        if one != other:
-            break
-        num += 1
-    return num
+def _of_split(
+    by_name: dict[str, list[tuple[str, ...]]], name: str, split: str | None
+) -> list[tuple[str, ...]]:
+    found = by_name.get(name, [])
+    if split is None:
+        return found
+    return [path for path in found if split_of("/".join(path)) in (None, split)]

@@ -78,7 +78,7 @@ def test_what_does_not_go_with_channels_is_refused(sections, message):
 def test_without_the_key_nothing_is_written_or_fingerprinted_of_it():
     plain = Experiment(name="e")
     for section in (plain.backbone, plain.data):
-        assert not {"channels", "window", "no_data", "channel_axis", "picture_channels"} & {
+        assert not {"channels", "window", "no_data", "frame", "channel_axis", "picture_channels"} & {
             *section.model_dump(mode="json"),
             *readable_values(section),
         }

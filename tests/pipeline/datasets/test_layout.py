@@ -38,6 +38,10 @@ def test_place(folders, folder, expected):
         (["train2017", "val2017"], "val2017", ("val2017", None)),
         (["train/cat", "train/dog", "test_images"], "test_images", ("test_images", None)),
         (["bullet_train", "boat"], "bullet_train", (None, "bullet_train")),
+        (["traindata/cat", "testdata/cat"], "testdata/cat", ("testdata", "cat")),
+        (["trn/cat", "tst/cat"], "tst/cat", ("tst", "cat")),
+        (["train/cat", "dev/cat"], "dev/cat", ("dev", "cat")),
+        (["train/cat", "evaluation/cat"], "evaluation/cat", ("evaluation", "cat")),
         # Splits in class folders.
         (["cat/train", "cat/test", "dog/train", "dog/test"], "dog/test", ("test", "dog")),
         # The only folder in a split.
@@ -72,3 +76,26 @@ def test_what_the_key_says_goes_over_names():
     assert layout.place("part-2/a") == ("part-2", "a")
     assert layout.place("drafts/a") is None
     assert Layout.of(["train/a", "train/b"], are_classes=False).place("train/a") == ("train", None)
+
+
+FOLDS = [f"{fold}/{name}" for fold in ("1", "2") for name in ("cat", "dog", "owl")]
+
+
+def test_folders_of_the_same_names_in_each_are_refused():
+    """Folds, sites, or splits in words of another language: the classes are one folder deeper."""
+    with pytest.raises(
+        ValueError, match=r'cat/, dog/, owl/, in each of 1/, 2/: .*"1" = "train", "2" = "test"'
+    ):
+        Layout.of(FOLDS)
+    stated = Layout.of(FOLDS, {"1": "train", "2": "test"})
+    assert [stated.place(folder) for folder in ("1/cat", "2/owl")] == [("1", "cat"), ("2", "owl")]
+    assert Layout.of(FOLDS, {"1": "class"}).place("2/owl") == (None, "2")
+    assert Layout.of(FOLDS, are_classes=False).place("2/owl") == (None, None)
+
+
+def test_few_folders_of_the_same_names_in_many_are_a_doubt():
+    sides = [f"{name}/{side}" for name in ("cat", "dog", "owl") for side in ("left", "right")]
+    layout = Layout.of(sides)
+    assert layout.place("cat/left") == (None, "cat")
+    assert "left/, right/, in each of cat/, dog/, owl/" in layout.notes[0]
+    assert not Layout.of(["cat/left", "cat/right", "dog/front", "dog/left"]).notes

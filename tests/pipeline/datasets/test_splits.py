@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.splits import SPLITS, TEST, TRAIN, UNUSED, VAL, plan_splits
+from pipeline.datasets.splits import SPLITS, TEST, TRAIN, UNUSED, VAL, plan_splits, without_a_part
 
 SHARES = {"val_share": 0.1, "test_share": 0.2, "seed": 0}
 
@@ -108,3 +108,16 @@ def test_the_seed_decides_and_repeats():
 def test_no_training_part():
     with pytest.raises(ValueError, match=r"no training images.*'test', 'val'; .*data\.parts"):
         plan([{0: 3}, {0: 3}], ["test", "val"])
+
+
+def test_images_without_a_part_beside_parts_are_said():
+    parts = np.array([0, 0, 1, 2, 2, 2])
+    (line,) = without_a_part(parts, ["train", "test", None], {})
+    assert line.startswith(
+        "caution: 3 images of no part are taken for training images, beside the parts test, train"
+    )
+    (line,) = without_a_part(parts, ["train", "test", "extra"], {})
+    assert "caution: 3 images of the part 'extra' are taken" in line
+    assert '"extra" = "unused"' in line
+    assert without_a_part(parts, ["train", "test", "extra"], {"extra": "unused"}) == []
+    assert without_a_part(np.zeros(3, int), [None], {}) == []

@@ -272,7 +272,7 @@ def test_a_training_without_monitor_has_the_fingerprint_of_before_there_was_one(
 
 def test_without_channels_no_stage_of_a_preset_has_a_key_of_them():
     """So what was made before there were channels stays current."""
-    names = ("channels", "channel_axis", "window", "no_data", "picture_channels")
+    names = ("channels", "channel_axis", "window", "no_data", "frame", "picture_channels")
     for preset in ("smoke", "quickstart"):
         for node in experiment_nodes(read_experiment(preset)):
             for values in (readable_values(node.config), node.config.model_dump(mode="json")):

@@ -19,9 +19,10 @@ def dicom(values, *, bits=12, kind="MONOCHROME2", **elements) -> bytes:
     file.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
     file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
-    file.Rows, file.Columns = values.shape[:2]
-    file.SamplesPerPixel = values.shape[2] if values.ndim == 3 else 1
-    if values.ndim == 3:
+    one = values[0] if "NumberOfFrames" in elements and values.ndim > 2 else values
+    file.Rows, file.Columns = one.shape[:2]
+    file.SamplesPerPixel = one.shape[2] if one.ndim == 3 else 1
+    if one.ndim == 3:
         file.PlanarConfiguration = 0
     file.PhotometricInterpretation = kind
     file.BitsAllocated, file.BitsStored, file.HighBit = 8 * values.itemsize, bits, bits - 1
@@ -93,13 +94,64 @@ def test_colours_come_back(options):
     assert np.array_equal(found, rgb)
 
 
+@pytest.mark.parametrize(("frame", "number"), [("first", 0), ("middle", 2)])
+def test_one_of_several_frames(options, frame, number):
+    frames = np.random.default_rng(2).integers(0, 4096, (5, 6, 7), dtype=np.uint16)
+    content = dicom(frames, NumberOfFrames="5", RescaleSlope="2", RescaleIntercept="-1024")
+    found = pixels(content, options(num_channels=1, frame=frame))
+    assert np.array_equal(found, 2.0 * frames[number] - 1024)
+    rgb = np.random.default_rng(3).integers(0, 256, (5, 6, 7, 3), dtype=np.uint8)
+    content = dicom(rgb, bits=8, kind="RGB", NumberOfFrames="5")
+    found = placed(read_dicom(content, options(num_channels=3, frame=frame)), 3, None)
+    assert np.array_equal(found, rgb[number])
+
+
+def group(**elements) -> "pydicom.Dataset":
+    """A functional group of an enhanced file with one sequence for each of the names."""
+    found = pydicom.Dataset()
+    for name, values in elements.items():
+        item = pydicom.Dataset()
+        for key, value in values.items():
+            setattr(item, key, value)
+        setattr(found, name, pydicom.Sequence([item]))
+    return found
+
+
+def test_an_enhanced_file_rescales_each_frame_by_itself(options):
+    """Its RescaleSlope is in functional groups: for all frames, or for one."""
+    frames = np.random.default_rng(2).integers(0, 4096, (3, 6, 7), dtype=np.uint16)
+    shared = {"PixelValueTransformationSequence": {"RescaleSlope": "2", "RescaleIntercept": "-1024"}}
+    own = [
+        {"PixelValueTransformationSequence": {"RescaleSlope": str(n), "RescaleIntercept": "5"}}
+        for n in (3, 4, 6)
+    ]
+    windows = {"FrameVOILUTSequence": {"WindowCenter": "1000", "WindowWidth": "2001"}}
+    for_all = dicom(
+        frames,
+        NumberOfFrames="3",
+        SharedFunctionalGroupsSequence=pydicom.Sequence([group(**shared, **windows)]),
+    )
+    assert np.array_equal(pixels(for_all, options(num_channels=1, frame="middle")), 2.0 * frames[1] - 1024)
+    windowed = pixels(for_all, options(num_channels=1, frame="middle", window_of_header=True))
+    assert np.allclose(windowed, np.clip((2.0 * frames[1] - 1024 - 999.5) / 2000 + 0.5, 0, 1), atol=1e-6)
+    for_each = dicom(
+        frames,
+        NumberOfFrames="3",
+        SharedFunctionalGroupsSequence=pydicom.Sequence([group(**shared)]),
+        PerFrameFunctionalGroupsSequence=pydicom.Sequence([group(**each) for each in own]),
+    )
+    assert np.array_equal(pixels(for_each, options(num_channels=1, frame="middle")), 4.0 * frames[1] + 5)
+    single = dicom(SLICE, SharedFunctionalGroupsSequence=pydicom.Sequence([group(**shared)]))
+    assert np.array_equal(pixels(single, options(num_channels=1)), 2.0 * SLICE - 1024)
+
+
 @pytest.mark.parametrize(
     ("content", "changes", "message"),
     [
         (lambda: b"DICM", {}, "DICOM that cannot be read"),
         (lambda: dicom(SLICE)[:-40], {}, "DICOM that cannot be read"),
         (lambda: dicom(SLICE, kind="PALETTE COLOR"), {}, "found PALETTE COLOR"),
-        (lambda: dicom(SLICE, NumberOfFrames="3"), {}, "expected one frame, found 3"),
+        (lambda: dicom(SLICE, NumberOfFrames="3"), {}, r'expected one frame, found 3: data\.frame = "first"'),
         (lambda: dicom(SLICE), {"window_of_header": True}, "no WindowCenter and WindowWidth"),
         (
             lambda: dicom(SLICE, WindowCenter="40", WindowWidth="1"),

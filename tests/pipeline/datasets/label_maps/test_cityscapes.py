@@ -50,3 +50,23 @@ def test_an_image_without_labels_is_left_out(cityscapes, prepared):
     next(cityscapes.glob("gtFine/val/*/*_labelIds.png")).unlink()
     with pytest.raises(ValueError, match=r"no label map: expected gtFine/val/lindau/lindau_000000_000019_gt"):
         prepared(cityscapes)
+
+
+@pytest.mark.parametrize("line", ["{name}", "{number} 40 {number} {name}"])
+def test_names_without_the_background_would_be_one_off(cityscapes, prepared, write, label_png, line):
+    """datumaro leaves the background out, with colours or without."""
+    for path in cityscapes.rglob("*_labelIds.png"):
+        write(path, label_png([[0, 1, 2, 1, 0]] * 4))
+    names = [line.format(name=name, number=number) for number, name in enumerate(("zebra", "apple"))]
+    write(cityscapes / "label_colors.txt", "\n".join(names))
+    with pytest.raises(
+        ValueError, match=r"expected a name for each value from 0 to 2, found 2 names; where 0"
+    ):
+        prepared(cityscapes)
+    write(cityscapes / "label_colors.txt", "\n".join([line.format(name="none", number=9), *names]))
+    assert prepared(cityscapes, val_share=0).class_names == ["none", "zebra", "apple"]
+
+
+def test_some_of_the_classes(cityscapes, prepared):
+    dataset = prepared(cityscapes, val_share=0, class_names=["car", "road"], label_values=[26, 7])
+    assert dataset.label_map(0).tolist() == [[1, -1, -1, -1, -1], [0, -1, -1, -1, -1]] * 2

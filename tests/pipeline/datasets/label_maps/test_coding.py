@@ -36,10 +36,16 @@ def test_two_channels():
     pixels = np.zeros((1, 3, 3), np.uint8)
     pixels[0, 1] = (3, 1, 0)
     pixels[0, 2] = (1000 % 256, 1000 // 256, 0)
-    assert LabelCoding(tuple(range(920)), (1000,), True).labels(pixels).tolist() == [[0, 259, -1]]
+    assert LabelCoding(tuple(range(920)), (1000,), "R + 256 G").labels(pixels).tolist() == [[0, 259, -1]]
     pixels[0, 0, 2] = 1
     with pytest.raises(BadAnnotation, match="B = 0"):
-        LabelCoding(None, (), True).labels(pixels)
+        LabelCoding(None, (), "R + 256 G").labels(pixels)
+
+
+def test_class_and_instance_in_one_pixel():
+    """ADE20K in full: a pixel's class is R // 10 * 256 + G, and B tells its instances apart."""
+    pixels = np.array([[[0, 0, 0], [110, 162, 7], [119, 162, 255], [10, 56, 3]]], np.uint8)
+    assert LabelCoding(None, (0,), "R // 10 * 256 + G").labels(pixels).tolist() == [[-1, 2978, 2978, 312]]
 
 
 def test_colours_are_no_numbers():
@@ -51,7 +57,7 @@ def test_colours_are_no_numbers():
     ):
         LabelCoding(None, ()).labels(colours)
     with pytest.raises(BadAnnotation, match=r"expected R \+ 256 G in each pixel, found one number"):
-        LabelCoding(None, (), True).labels(np.zeros((2, 2), np.uint8))
+        LabelCoding(None, (), "R + 256 G").labels(np.zeros((2, 2), np.uint8))
 
 
 def test_three_equal_channels_are_one_number():
