@@ -9,7 +9,7 @@ from pipeline.config.experiment import Experiment
 from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
-from pipeline.export.formats import FORMATS
+from pipeline.export.formats import FORMATS, has_normed_patches
 from pipeline.graph.finished import Arm, Finished, NotMade
 from pipeline.graph.subprocesses import end_on_signal
 from pipeline.storage.files import new_folder
@@ -82,7 +82,9 @@ def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str,
         for line in FORMATS[form].write(base, partial):
             print(line)
         pixels = checked_pixels(trained.prepared, base, _NUM_IMAGES)
-        for line in compared(form, partial, base, pixels, computed_here(frozen, base, pixels)):
+        normed = has_normed_patches(form, base.config.kind)
+        ours = computed_here(frozen, base, pixels, normed_patches=normed)
+        for line in compared(form, partial, base, pixels, ours):
             print(line)
     print(f"wrote {target}: {', '.join(sorted(path.name for path in target.iterdir()))}")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.hugging_face_folder import write_hugging_face
-from pipeline.export.onnx_file import write_onnx
+from pipeline.export.onnx.base_file import write_onnx
 from pipeline.export.state_files import write_jittor, write_torch
 from pipeline.export.timm_folder import write_timm
 
@@ -17,6 +17,11 @@ class Format:
 
     write: Callable[[DescribedBase, Path], tuple[str, ...]]  # into an empty folder; what should be said
     needs: str | None = None  # the package that it is written with, and cannot be without
+
+
+def has_normed_patches(form: str, kind: str) -> bool:
+    """Whether those who read a format take the last map after the final norm; all but ONNX follow timm."""
+    return form == "onnx" or kind != "convnext"
 
 
 FORMATS: dict[str, Format] = {

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.layouts import timm_base
-from pipeline.export.onnx_file import ONNX_FILE
+from pipeline.export.onnx.base_file import ONNX_FILE
 from pipeline.export.state_files import JITTOR_FILE, TORCH_FILE
 
 Vectors = tuple[np.ndarray, np.ndarray]  # global vectors (B, D), places (B, h, h, D)
