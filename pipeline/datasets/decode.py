@@ -300,9 +300,7 @@ def _is_white_zero(image: Image.Image) -> bool:
     return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
 
 
-def _rgb(
-    image: Image.Image, grey_range: tuple[float, float] | None, *, is_inverted: bool
-) -> np.ndarray:
+def _rgb(image: Image.Image, grey_range: tuple[float, float] | None, *, is_inverted: bool) -> np.ndarray:
     if image.mode.startswith("I"):
         return _scaled_grey(_upright_grey(np.asarray(image), is_inverted), grey_range)
     if image.mode == "F":

@@ -107,9 +107,7 @@ def prepare(
         **counted,
         **_on_classes(config, source, counted, on_pixels),
         "category_ids": category_ids,
-        "content_digest": _content_digest(
-            output, targets, class_names, category_ids, grey.limits, channels
-        ),
+        "content_digest": _content_digest(output, targets, class_names, category_ids, grey.limits, channels),
     }
     _refuse_nothing_to_learn(config, summary)
     write_json(output / "summary.json", summary)

@@ -92,9 +92,7 @@ class _Named(NamedTuple):
     is_layouts_own: bool = False  # the layout's own list, with its values
 
 
-def _named(
-    layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, pairs: list[Pair]
-) -> _Named:
+def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, pairs: list[Pair]) -> _Named:
     known = read_class_file(inner)
     beside = None if layout.two_channels else read_names_beside(inner)
     ignored = layout.ignored if known.ignored is None else known.ignored

@@ -108,9 +108,7 @@ def _listed(config: DataConfig, file: Path, columns: Columns, prefix: str) -> It
         yield Entry(f"{prefix}{folder}{name}{'' if is_image(name) else suffix}", split, label)
 
 
-def _where(
-    file: Path, names: list[str], image_suffixes: Collection[str] = IMAGE_SUFFIXES
-) -> tuple[str, str]:
+def _where(file: Path, names: list[str], image_suffixes: Collection[str] = IMAGE_SUFFIXES) -> tuple[str, str]:
     """(folder that a list's names count from, "" or "folder/"; suffix of names that have none)."""
     inside_of = sorted(path for path in file.parent.iterdir() if path.is_dir())
     likely = ("images", file.stem, f"{file.stem}_images")

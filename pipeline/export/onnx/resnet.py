@@ -53,7 +53,9 @@ class OnnxResNet(OnnxStages):
         groups = groups_of(len(weight))
         one, zero = (graph.constant(np.full(groups, value, np.float32)) for value in (1, 0))
         shape = graph.add("Shape", x)
-        rows = graph.add("InstanceNormalization", graph.reshaped(x, 0, groups, -1), one, zero, epsilon=_EPSILON)
+        rows = graph.add(
+            "InstanceNormalization", graph.reshaped(x, 0, groups, -1), one, zero, epsilon=_EPSILON
+        )
         x = graph.add("Reshape", rows, shape)
         for operator, part in (("Mul", "weight"), ("Add", "bias")):
             values = graph.array(f"{name}.{part}").reshape(-1, 1, 1)

@@ -62,11 +62,7 @@ class OnnxStages(ABC):
             x = self.places_last(blocks[end - 1])
             if normed and self.has_norm:
                 last = stage + 1 == len(self.config.depths)
-                x = (
-                    self.normed(x)
-                    if last
-                    else self.graph.standardised(x, self.tap_dims[stage], self.epsilon)
-                )
+                x = self.normed(x) if last else self.graph.standardised(x, self.tap_dims[stage], self.epsilon)
             found.append(self.graph.permuted(x, 0, 3, 1, 2))
         return found
 

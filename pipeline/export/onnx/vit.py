@@ -73,4 +73,6 @@ class OnnxVit:
         qkv = graph.linear(graph.layer_norm(x, f"{name}.norm_attention", NORM_EPS), f"{name}.attention.qkv")
         mixed = graph.softmax_attention(graph.reshaped(qkv, 0, 0, 3, heads, head_dim), heads, head_dim)
         x = graph.add("Add", x, graph.linear(mixed, f"{name}.attention.out"))
-        return graph.add("Add", x, graph.mlp(graph.layer_norm(x, f"{name}.norm_mlp", NORM_EPS), f"{name}.mlp"))
+        return graph.add(
+            "Add", x, graph.mlp(graph.layer_norm(x, f"{name}.norm_mlp", NORM_EPS), f"{name}.mlp")
+        )

@@ -12,6 +12,7 @@ from tests.pipeline.export.test_layouts import described  # noqa: F401
 
 CASES = [
     *[("vit", form) for form in FORMATS],
+    *[(kind, "hf") for kind in ("swin", "convnext")],
     *[(kind, "onnx") for kind in ("swin", "convnext", "resnet")],
     ("swin", "timm"), ("swin", "torch"), ("convnext", "timm"), ("convnext", "torch"), ("resnet", "torch"),
 ]  # fmt: skip
@@ -37,7 +38,7 @@ def exported(base, form, folder):
 @pytest.mark.parametrize(("kind", "form"), CASES)
 def test_the_other_side_computes_the_same(described, tmp_path, kind, form):  # noqa: F811
     for side in OTHER_SIDES[form]:
-        if reason := comparison._missing(side.packages):
+        if reason := comparison.missing(side.packages):
             pytest.skip(reason)
     if needs := FORMATS[form].needs:
         pytest.importorskip(needs)
