@@ -1,4 +1,4 @@
-"""`doit run export arm=hssl [task=segment] [format=timm] [out=FOLDER] [experiment=NAME]`: for other projects."""
+"""`doit run export arm=hssl [task=segment] [format=timm] [out=FOLDER]`: networks for other projects."""
 
 import shutil
 import sys

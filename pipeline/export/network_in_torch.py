@@ -3,7 +3,8 @@
     network = Network("FOLDER")
     logits = network(images)
 
-Images are (B, 3, H, W) float32, pixels in [0, 1] minus network.mean, divided by network.std. Logits are (B, K) of a classifier, (B, K, H, W) of a segmenter. This file needs PyTorch and safetensors alone
+Images are (B, 3, H, W) float32, pixels in [0, 1] minus network.mean, divided by network.std. Logits are
+(B, K) of a classifier, (B, K, H, W) of a segmenter. This file needs PyTorch and safetensors alone
 and may be copied; parameters are a dictionary with the names of model.safetensors.
 """
 
