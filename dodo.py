@@ -205,7 +205,7 @@ def task_replay():
 
 
 def task_export():
-    """Write an arm's base for timm, torch, hf, onnx or jittor, checked there: export arm=hssl format=timm"""
+    """Write a base, or a model by task=segment, for timm, torch, hf, onnx: export arm=hssl format=timm"""
     return _program("export", "nothing was exported")
 
 

@@ -12,6 +12,7 @@ from pipeline.graph.stage_runner import exit_code_of
 from pipeline.inference.images import Decoding, open_images
 from pipeline.inference.options import UsageError, choice, existing, read_options
 from pipeline.inference.progress import counted_in
+from pipeline.inference.tasks import TASKS
 from pipeline.storage.files import new_folder, read_json, write_csv
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -20,12 +21,6 @@ _USAGE = (
     "usage: doit run predict task=segment|detect|classify arm=hssl data=FOLDER [experiment=quickstart] "
     "[seed=0] [run=uper-finetuned] [out=FOLDER] [overlays=20|all] [score=0.3]"
 )
-# Task -> the stage that trains its models, the section that asks for them, their file.
-_TASKS = {
-    "segment": ("segment", "segmentation", "model.safetensors"),
-    "detect": ("detect", "detection", "model.safetensors"),
-    "classify": ("finetune", "finetune", "classifier.safetensors"),
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> None:
     options = read_options(arguments, known=_OPTIONS, needed=("task", "arm", "data"), usage=_USAGE)
-    task, data = choice(options, "task", tuple(_TASKS)), existing(options, "data")
+    task, data = choice(options, "task", tuple(TASKS)), existing(options, "data")
     num_overlays, lowest_score = _num_overlays(options), _score(options)
     default = f"{Path(data).resolve().name}-{task}-{options['arm']}"
     target = Path(options.get("out") or default).expanduser().resolve()
@@ -47,8 +42,9 @@ def _run(arguments: list[str]) -> None:
     _, experiment = read_argument(named, Path.cwd())
     finished = Finished(named, experiment, RESULTS)
     seed = finished.seed(options.get("seed"))
-    stage, section, file = _TASKS[task]
-    found = finished.fine_tuned(stage, section, options["arm"], seed, options.get("run"))
+    made = TASKS[task]
+    found = finished.fine_tuned(made.stage, made.section, options["arm"], seed, options.get("run"))
+    file = made.file
     decoding = Decoding.of_prepared(found.prepared)
     if decoding.channels is not None:
         num_channels = decoding.channels.options.num_channels

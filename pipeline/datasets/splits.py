@@ -88,8 +88,9 @@ def without_a_part(parts: np.ndarray, part_names: list[str | None], stated: Mapp
     names = [name for code in others if (name := part_names[code])]
     of = f"the part {' and '.join(map(repr, names))}" if names else "no part"
     key = f'; data.parts = {{ "{names[0]}" = "unused" }} leaves them out' if names else ""
+    count = int(np.isin(parts, others).sum())
     return [
-        f"caution: {int(np.isin(parts, others).sum())} images of {of} are taken for training images, beside the "
+        f"caution: {count} images of {of} are taken for training images, beside the "
         f"parts {', '.join(sorted(of_words))}{key}"
     ]
 

@@ -37,24 +37,20 @@ def compared(format: str, folder: Path, base: DescribedBase, pixels: np.ndarray,
 
 
 def _line(side: OtherSide, folder: Path, base: DescribedBase, pixels: np.ndarray, ours: Vectors) -> str:
-    if reason := _missing(side.packages):
+    if reason := missing(side.packages):
         return f"not checked: {reason}"
     try:
         theirs = side.compute(folder, base, pixels)
     except ExportError:
         raise
     except Exception as error:  # of another project's code, any kind
-        reason = " ".join(str(error).split())[:300]
-        raise ExportError(
-            f"{side.name} does not read what was written: {type(error).__name__}: {reason}"
-        ) from error
+        raise ExportError(f"{side.name} does not read what was written: {quoted(error)}") from error
     vectors, places = (
         _largest(name, side, mine, other)
         for name, mine, other in zip(("global vectors", "patches"), ours, theirs, strict=True)
     )
-    released = ", ".join(f"{package} {version(package)}" for package in side.packages)
     text = f"{side.name}: largest difference of global vectors {vectors:.1e}, of patches {places:.1e}"
-    text += f" ({len(pixels)} images; {released})"
+    text += f" ({len(pixels)} images; {releases(side.packages)})"
     if not max(vectors, places) <= TOLERANCE:
         raise ExportError(f"{text}: more than {TOLERANCE:g}, so nothing is written")
     return text
@@ -66,7 +62,7 @@ def _largest(name: str, side: OtherSide, ours: np.ndarray, theirs: np.ndarray) -
     return float(np.abs(ours - theirs).max())
 
 
-def _missing(packages: tuple[str, ...]) -> str | None:
+def missing(packages: tuple[str, ...]) -> str | None:
     """Why one of the packages cannot be used; None where all can."""
     for package in packages:
         if find_spec(package) is None:
@@ -74,8 +70,15 @@ def _missing(packages: tuple[str, ...]) -> str | None:
         try:
             import_module(package)
         except Exception as error:  # e.g. a torchvision that was built for another PyTorch
-            return (
-                f"{package} is installed and cannot be imported ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]})"
-            )
+            return f"{package} is installed and cannot be imported ({quoted(error)})"
     return None
+
+
+def quoted(error: Exception) -> str:
+    """Another project's error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def releases(packages: tuple[str, ...]) -> str:
+    """The installed versions, such as "timm 1.0.31, torch 2.13.0"."""
+    return ", ".join(f"{package} {version(package)}" for package in packages)

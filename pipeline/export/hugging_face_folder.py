@@ -1,63 +1,36 @@
-"""A folder of Hugging Face's own ViT, which transformers reads without timm."""
+"""A folder of one of Hugging Face's own models, which transformers reads without timm."""
 
 from pathlib import Path
 
 from pipeline.export.card import write_card
 from pipeline.export.described_base import DescribedBase
-from pipeline.export.error import ExportError
-from pipeline.export.layouts.vit import vit_arrays
+from pipeline.export.layouts.hugging_face import hugging_face_base
 from pipeline.export.safetensors_state import write_state
 from pipeline.storage.files import write_json
-from pipeline.weights.layouts.converted import NORM_EPS
-from pipeline.weights.layouts.vit import HUGGING_FACE_VIT
 
 _BICUBIC = 3  # Pillow's number
 _USE = """\
 from transformers import AutoImageProcessor, AutoModel
-model = AutoModel.from_pretrained("{folder}", add_pooling_layer=False)  # a pooler would be random numbers
+model = AutoModel.from_pretrained("{folder}"@)
 processor = AutoImageProcessor.from_pretrained("{folder}")
-tokens = model(**processor(image, return_tensors="pt")).last_hidden_state  # CLS first, then patches"""
+output = model(**processor(image, return_tensors="pt"))
+"""
 
 
 def write_hugging_face(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     """Write model.safetensors, config.json, preprocessor_config.json and README.md.
 
     Raises:
-        ExportError: the base is no ViT.
+        ExportError: no model of transformers computes the same.
     """
-    config = base.config
-    if config.kind != "vit":
-        raise ExportError(
-            f"format=hf writes a ViT, this base is a {config.kind}; "
-            "transformers reads what format=timm writes of it, where timm is installed"
-        )
-    arrays = vit_arrays(config, base.arrays, HUGGING_FACE_VIT)
-    write_state(folder / "model.safetensors", arrays)
-    write_json(
-        folder / "config.json",
-        {
-            "architectures": ["ViTModel"],
-            "model_type": "vit",
-            "image_size": config.image_size,
-            "patch_size": config.patch_size,
-            "num_channels": 3,
-            "hidden_size": config.embed_dim,
-            "num_hidden_layers": config.depth,
-            "num_attention_heads": config.num_heads,
-            "intermediate_size": int(config.embed_dim * config.mlp_ratio),
-            "hidden_act": "gelu",
-            "qkv_bias": True,
-            "layer_norm_eps": NORM_EPS,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-            "torch_dtype": "float32",
-        },
-    )
-    size = config.image_size
+    theirs = hugging_face_base(base.config, base.arrays)
+    write_state(folder / "model.safetensors", theirs.arrays)
+    write_json(folder / "config.json", {**theirs.config, "num_channels": 3, "torch_dtype": "float32"})
+    size = base.config.image_size
     write_json(
         folder / "preprocessor_config.json",
         {
-            # ViT's own processor resizes to a square and cuts nothing off.
+            # The models' own processors resize to a square and cut nothing off.
             "image_processor_type": "BitImageProcessor",
             "do_convert_rgb": True,
             "do_resize": True,
@@ -72,5 +45,7 @@ def write_hugging_face(base: DescribedBase, folder: Path) -> tuple[str, ...]:
             "image_std": base.std.tolist(),
         },
     )
-    write_card(folder, base, library="transformers", use=_USE)
-    return ()
+    pooler = ", add_pooling_layer=False" if base.config.kind == "vit" else ""
+    use = _USE.replace("@", pooler) + theirs.use
+    write_card(folder, base, library="transformers", use=use)
+    return theirs.said

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.layouts import timm_base
-from pipeline.export.onnx_file import ONNX_FILE
+from pipeline.export.onnx.base_file import ONNX_FILE
 from pipeline.export.state_files import JITTOR_FILE, TORCH_FILE
 
 Vectors = tuple[np.ndarray, np.ndarray]  # global vectors (B, D), places (B, h, h, D)
@@ -47,17 +47,27 @@ def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) 
     return _of_timm(model, _normalised(pixels, settings["mean"], settings["std"]))
 
 
-def through_vit_model(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
-    """Hugging Face's own ViT."""
+def through_transformers(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
+    """Hugging Face's own model of the kind."""
     import torch
     from transformers import AutoImageProcessor, AutoModel
 
     processor = AutoImageProcessor.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    arguments = {"add_pooling_layer": False} if base.config.kind == "vit" else {}
+    model, loaded = AutoModel.from_pretrained(folder, output_loading_info=True, **arguments)
+    # A name that it does not know is a line in its log only, and the part is drawn at random.
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if names := sorted(map(str, loaded[what])):
+            raise ExportError(f"transformers: {what.replace('_', ' ')}: {', '.join(names[:5])}")
     images = torch.from_numpy(_normalised(pixels, processor.image_mean, processor.image_std))
     with torch.inference_mode():
-        tokens = model(images).last_hidden_state.numpy()
-    return tokens[:, 0], _on_grid(tokens[:, 1:])
+        output = model.eval()(images)
+    if base.config.kind == "vit":
+        tokens = output.last_hidden_state.numpy()
+        return tokens[:, 0], _on_grid(tokens[:, 1:])
+    places = output.last_hidden_state
+    places = _on_grid(places.numpy()) if places.ndim == 3 else places.permute(0, 2, 3, 1).numpy()
+    return output.pooler_output.flatten(1).numpy(), places
 
 
 def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -112,7 +122,7 @@ OTHER_SIDES: dict[str, tuple[OtherSide, ...]] = {  # by format
         OtherSide("transformers (TimmWrapper)", ("transformers", "timm", "torch"), through_timm_wrapper),
     ),
     "torch": (OtherSide("torch", ("torch", "timm"), through_torch),),
-    "hf": (OtherSide("transformers", ("transformers", "torch"), through_vit_model),),
+    "hf": (OtherSide("transformers", ("transformers", "torch"), through_transformers),),
     "onnx": (OtherSide("onnxruntime", ("onnxruntime",), through_onnxruntime),),
     "jittor": (),
 }

@@ -7,7 +7,6 @@ import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.export.described_base import DescribedBase
-from pipeline.export.layouts import timm_base
 from pipeline.models.backbone_file import FrozenBackbone
 from pipeline.transforms.evaluation import center_crops
 
@@ -29,13 +28,12 @@ def checked_pixels(data: Path, base: DescribedBase, num_images: int) -> np.ndarr
 
 
 def computed_here(
-    frozen: FrozenBackbone, base: DescribedBase, pixels: np.ndarray
+    frozen: FrozenBackbone, base: DescribedBase, pixels: np.ndarray, *, normed_patches: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Global vectors (B, D), and the places (B, h, h, D) that timm calls the last map."""
+    """Global vectors (B, D), and the places of the last map (B, h, h, D), after the final norm or before."""
     mean, std = (values.reshape(1, 3, 1, 1) for values in (base.mean, base.std))
     with jt.no_grad():
         tokens = frozen.network(jt.array((pixels - mean) / std))
-    after_norm = timm_base(base.config, base.arrays).normed_patches
-    patches = tokens.patches if after_norm else tokens.feature_map
+    patches = tokens.patches if normed_patches else tokens.feature_map
     shape = (len(pixels), *base.config.grid, base.config.dim)
     return tokens.cls.numpy(), patches.numpy().reshape(shape)

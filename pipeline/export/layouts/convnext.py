@@ -63,6 +63,5 @@ def timm_convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> T
             "kernel_sizes": config.kernel_size,
         },
         pool="avg",
-        normed_patches=False,
         said=("timm norms after pooling alone: its patches are the map before the final norm",),
     )

@@ -6,12 +6,14 @@ import pytest
 from pipeline.export import comparison
 from pipeline.export.comparison import compared
 from pipeline.export.error import ExportError
-from pipeline.export.formats import FORMATS
+from pipeline.export.formats import FORMATS, has_normed_patches
 from pipeline.export.other_sides import OTHER_SIDES
 from tests.pipeline.export.test_layouts import described  # noqa: F401
 
 CASES = [
     *[("vit", form) for form in FORMATS],
+    *[(kind, "hf") for kind in ("swin", "convnext")],
+    *[(kind, "onnx") for kind in ("swin", "convnext", "resnet")],
     ("swin", "timm"), ("swin", "torch"), ("convnext", "timm"), ("convnext", "torch"), ("resnet", "torch"),
 ]  # fmt: skip
 
@@ -29,13 +31,14 @@ def exported(base, form, folder):
     size = base.config.image_size
     pixels = np.random.default_rng(1).random((3, 3, size, size), np.float32)
     frozen = FrozenBackbone(network, base.config, "random", base.mean, base.std)
-    return pixels, computed_here(frozen, base, pixels)
+    normed = has_normed_patches(form, base.config.kind)
+    return pixels, computed_here(frozen, base, pixels, normed_patches=normed)
 
 
 @pytest.mark.parametrize(("kind", "form"), CASES)
 def test_the_other_side_computes_the_same(described, tmp_path, kind, form):  # noqa: F811
     for side in OTHER_SIDES[form]:
-        if reason := comparison._missing(side.packages):
+        if reason := comparison.missing(side.packages):
             pytest.skip(reason)
     if needs := FORMATS[form].needs:
         pytest.importorskip(needs)

@@ -74,8 +74,12 @@ def test_what_timm_computes_otherwise_is_refused(described, tmp_path):
         timm_base(*_config_and_arrays(described("convnext", mlp_ratio=2.0)))
     with pytest.raises(ExportError, match="group norm of 16 channels"):
         write_timm(described("resnet"), tmp_path)
-    with pytest.raises(ExportError, match="format=hf writes a ViT, this base is a swin"):
-        write_hugging_face(described("swin"), tmp_path)
+    with pytest.raises(ExportError, match="stage 4 has 1 x 1 places, fewer than a window of 2"):
+        write_hugging_face(described("swin", image_size=32), tmp_path)
+    with pytest.raises(ExportError, match="kernel_size 5: ConvNextModel has 7"):
+        write_hugging_face(described("convnext", kernel_size=5), tmp_path)
+    with pytest.raises(ExportError, match="group norm of 16 channels a group, ResNetModel batch norm alone"):
+        write_hugging_face(described("resnet"), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

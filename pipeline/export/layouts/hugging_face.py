@@ -1,0 +1,184 @@
+"""Bases by the names of Hugging Face's own models.
+
+Shapes: C channels of a stage, D of the last.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.backbone import BackboneConfig
+from pipeline.export.error import ExportError
+from pipeline.export.layouts.convnext import timm_convnext
+from pipeline.export.layouts.swin import timm_swin
+from pipeline.export.layouts.vit import vit_arrays
+from pipeline.weights.layouts.converted import NORM_EPS
+from pipeline.weights.layouts.vit import HUGGING_FACE_VIT
+
+_SWIN_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class HuggingFaceBase:
+    """A base as transformers has it."""
+
+    arrays: dict[str, np.ndarray]
+    config: dict[str, Any]  # of config.json
+    use: str  # lines of Python that take the vectors from `output`
+    said: tuple[str, ...] = ()
+
+
+def hugging_face_base(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    """A base by Hugging Face's names.
+
+    Args:
+        arrays: by this project's names; the mask token is left out.
+
+    Raises:
+        ExportError: no model of transformers computes the same.
+    """
+    return _MODELS[config.kind](config, arrays)
+
+
+def _vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    return HuggingFaceBase(
+        arrays=vit_arrays(config, arrays, HUGGING_FACE_VIT),
+        config={
+            "architectures": ["ViTModel"],
+            "model_type": "vit",
+            "image_size": config.image_size,
+            "patch_size": config.patch_size,
+            "hidden_size": config.embed_dim,
+            "num_hidden_layers": config.depth,
+            "num_attention_heads": config.num_heads,
+            "intermediate_size": int(config.embed_dim * config.mlp_ratio),
+            "hidden_act": "gelu",
+            "qkv_bias": True,
+            "layer_norm_eps": NORM_EPS,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        use="tokens = output.last_hidden_state  # CLS first, then patches; a pooler would be random numbers",
+    )
+
+
+def _swin(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    for stage, stride in enumerate(config.stage_strides):
+        side = config.image_size // stride
+        if side < config.window_size:
+            raise ExportError(
+                f"the map of stage {stage + 1} has {side} x {side} places, fewer than a window of "
+                f"{config.window_size}: SwinModel keeps biases for windows of one size; format=timm writes it"
+            )
+    timm = timm_swin(config, arrays)
+    found: dict[str, np.ndarray] = {}
+    for name, array in timm.arrays.items():
+        if name.startswith("patch_embed."):
+            part = name.removeprefix("patch_embed.").replace("proj.", "patch_embeddings.projection.")
+            found[f"embeddings.{part}"] = array
+        elif name.startswith("norm."):
+            found[f"layernorm.{name.removeprefix('norm.')}"] = array
+        else:
+            found |= _swin_layer(name, array)
+    return HuggingFaceBase(
+        arrays=found,
+        config={
+            "architectures": ["SwinModel"],
+            "model_type": "swin",
+            "image_size": config.image_size,
+            "patch_size": config.patch_size,
+            "embed_dim": config.embed_dim,
+            "depths": list(config.depths),
+            "num_heads": [config.num_heads * 2**stage for stage in range(len(config.depths))],
+            "window_size": config.window_size,
+            "mlp_ratio": config.mlp_ratio,
+            "hidden_act": "gelu",
+            "layer_norm_eps": _SWIN_EPS,
+        },
+        use=_POOLED,
+    )
+
+
+def _swin_layer(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
+    """One array of a stage; merging is at the end of the stage before, as its authors have it."""
+    _, stage, part = name.split(".", 2)
+    if part.startswith("downsample."):
+        return {f"encoder.layers.{int(stage) - 1}.{part}": array}
+    block, layer = part.removeprefix("blocks.").split(".", 1)
+    before = f"encoder.layers.{stage}.blocks.{block}."
+    if layer.startswith("attn.qkv."):
+        names = (f"attention.self.{each}." for each in ("query", "key", "value"))
+        kind = layer.removeprefix("attn.qkv.")
+        return {f"{before}{each}{kind}": one for each, one in zip(names, np.split(array, 3), strict=True)}
+    for theirs, ours in _SWIN_NAMES.items():
+        if layer.startswith(ours):
+            return {before + theirs + layer.removeprefix(ours): array}
+    raise ExportError(f"{name}: no counterpart in SwinModel")
+
+
+_SWIN_NAMES = {  # of a block: Hugging Face's -> timm's
+    "attention.self.relative_position_bias_table": "attn.relative_position_bias_table",
+    "attention.output.dense.": "attn.proj.",
+    "layernorm_before.": "norm1.",
+    "layernorm_after.": "norm2.",
+    "intermediate.dense.": "mlp.fc1.",
+    "output.dense.": "mlp.fc2.",
+}
+_POOLED = "vectors, places = output.pooler_output, output.last_hidden_state"
+
+
+def _convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    if config.kernel_size != 7:
+        raise ExportError(f"kernel_size {config.kernel_size}: ConvNextModel has 7 and no key for it")
+    timm = timm_convnext(config, arrays)
+    found = {}
+    for name, array in timm.arrays.items():
+        for theirs, ours in _CONVNEXT_NAMES.items():
+            name = name.replace(ours, theirs)
+        found[f"encoder.{name}" if name.startswith("stages.") else name] = array
+    return HuggingFaceBase(
+        arrays=found,
+        config={
+            "architectures": ["ConvNextModel"],
+            "model_type": "convnext",
+            "image_size": config.image_size,
+            "patch_size": config.patch_size,
+            "hidden_sizes": list(config.stage_dims),
+            "depths": list(config.depths),
+            "hidden_act": "gelu",
+            "layer_norm_eps": NORM_EPS,
+        },
+        use=_POOLED,
+        said=("ConvNextModel norms after pooling alone: its places are the map before the final norm",),
+    )
+
+
+_CONVNEXT_NAMES = {  # Hugging Face's -> timm's
+    "embeddings.patch_embeddings.": "stem.0.",
+    "embeddings.layernorm.": "stem.1.",
+    "downsampling_layer.": "downsample.",
+    "layernorm.": "head.norm.",
+    ".layers.": ".blocks.",
+    ".layernorm.": ".norm.",
+    "dwconv.": "conv_dw.",
+    "pwconv1.": "mlp.fc1.",
+    "pwconv2.": "mlp.fc2.",
+    "layer_scale_parameter": "gamma",
+}
+
+
+def _resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    raise ExportError(
+        "a resnet of this project has group norm of 16 channels a group, ResNetModel batch norm alone; "
+        "format=torch writes it for a network built in code"
+    )
+
+
+_MODELS: dict[str, Callable[[BackboneConfig, Mapping[str, np.ndarray]], HuggingFaceBase]] = {
+    "vit": _vit,
+    "swin": _swin,
+    "convnext": _convnext,
+    "resnet": _resnet,
+}
