@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.report.page import charts
+from pipeline.report.page.charts import classes
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import data_address
 
@@ -62,7 +62,7 @@ def read_confusion(directory: Path, task: str, arm: str, purpose: str) -> Confus
     if counts.shape != (len(names), len(names)) or not counts.sum():
         return None
     return Confusion(
-        charts.confusion(task, arm, names, counts),
+        classes.confusion(task, arm, names, counts),
         names,
         counts,
         purpose,

@@ -13,7 +13,10 @@ from pipeline.report.duplicates import cautions
 from pipeline.report.enough import enough
 from pipeline.report.further_data import further_name, not_measured, read_duplicates
 from pipeline.report.line_words import covered, task_name
-from pipeline.report.page import charts
+from pipeline.report.page.charts.classes import per_class
+from pipeline.report.page.charts.differences import forest
+from pipeline.report.page.charts.probes import precision_recall
+from pipeline.report.page.charts.training import training_curves
 from pipeline.report.page.class_scores import class_scores
 from pipeline.report.page.confusions import MOST_CLASSES, Confusion, read_confusion, with_thumbnails
 from pipeline.report.page.costs import StageCost, machines, stage_costs
@@ -125,8 +128,8 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), arms, config),
-        differences=charts.forest(_without_floors(headlines(lines), config), arms, config.confidence),
-        training=charts.training_curves(
+        differences=forest(_without_floors(headlines(lines), config), arms, config.confidence),
+        training=training_curves(
             logs,
             arms,
             {arm_and_seed(run): warned(logs[arm_and_seed(run)], _settings(run)) for run in of["pretrain"]},
@@ -192,7 +195,7 @@ def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
             numbers = {name: float(line[name]) for name in ("recall", "precision")}
             value = {"arm": each.key.arm, "run": arm_and_seed(each), "IoU": line["iou"], **numbers}
             values[run_title(each), line["kind"]].append(value)
-    return [charts.precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
+    return [precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
 
 
 def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesConfig) -> list[Figure]:
@@ -206,7 +209,7 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesC
             scores = class_scores(each.directory, measure, MOST_CLASSES, config)
             by_run[run_title(each)] += [score | of_run for score in scores]
         figures += [
-            charts.per_class(run, measure, values, arms, config.confidence) for run, values in by_run.items()
+            per_class(run, measure, values, arms, config.confidence) for run, values in by_run.items()
         ]
     return _present(figures)
 

@@ -14,7 +14,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.source import max_file_bytes
 from pipeline.evaluate.overlays import samples
 from pipeline.report.duplicates import DUPLICATES
-from pipeline.report.page import charts
+from pipeline.report.page.charts.classes import class_balance
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import data_address
 from pipeline.storage.files import read_json
@@ -87,7 +87,7 @@ def data_summary(prepared: Path, duplicates: Path | None, name: str | None = Non
         num_classes=len(dataset.class_names),
         num_quarantined=summary["num_quarantined"],
         quarantine=_quarantine(prepared / "quarantine.csv", summary),
-        balance=charts.class_balance(values, f"{unit} of {title}") if few else None,
+        balance=class_balance(values, f"{unit} of {title}") if few else None,
         pictures=picture_words(tuple(summary["picture_channels"])) if dataset.has_channels else "",
         **({} if duplicates is None else _twice(dataset, read_json(duplicates / DUPLICATES))),
     )
