@@ -27,12 +27,12 @@ from pipeline.report.page.pictures import Picture, picture_of
 from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.study_views import STUDIES, StudyView, study_view
-from pipeline.report.page.warned import warned
+from pipeline.report.page.training_logs import read_training_log
 from pipeline.report.rows import libraries_of
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.runs import Run
-from pipeline.training.metrics_log import METRICS, read_metrics
+from pipeline.training.metrics_log import METRICS
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
         {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
     )
-    logs = {arm_and_seed(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}
+    logs = {
+        arm_and_seed(run): read_training_log(run.directory / METRICS, _settings(run), len(of["pretrain"]))
+        for run in of["pretrain"]
+    }
     views = {run.key.arm: run.directory for run in _compared(of["views"], config)}
     features, of_maps = feature_views(views, PreparedDataset.open(prepared["images"]), "images")
     return Contents(
@@ -130,9 +133,9 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         overview=_overview(headlines(lines), arms, config),
         differences=forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=training_curves(
-            logs,
+            {run: log.lines for run, log in logs.items()},
             arms,
-            {arm_and_seed(run): warned(logs[arm_and_seed(run)], _settings(run)) for run in of["pretrain"]},
+            {run: log.warnings for run, log in logs.items()},
         ),
         probes=[*probe_figures(of, arms), *_present(_precision_recall(of["detect"], arms))],
         classes=_class_figures(of, arms, config),

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from pipeline.report.page.charts.encodings import AS_IT_IS, by_arm
 from pipeline.report.page.figures import Figure
 
 _LOSSES = "loss"
 _WARNING = "#d1495b"
-_MOST_WARNINGS = 50  # of a curve
 # Beside the losses, in this order; what a method does not log is left out.
 _CURVES = {
     "teacher_entropy": "teacher entropy (nats)",
@@ -38,7 +35,7 @@ def training_curves(
     """What each pretraining logged, arms overlaid, with the points where it warned.
 
     Args:
-        logs: lines of metrics.jsonl by "<arm> seed <s>".
+        logs: lines of metrics.jsonl, as many as are to be drawn, by "<arm> seed <s>".
         warnings: step -> what it warned of, likewise.
     """
     warnings = warnings or {}
@@ -46,11 +43,18 @@ def training_curves(
     titles = {key: key.replace("_", " ") for key in sorted(keys) if key.startswith(_LOSSES)}
     titles |= {key: title for key, title in _CURVES.items() if key in keys}
     values = [
-        {"run": run, "arm": run.partition(" ")[0], "step": line["step"], "value": line[key], "of": title}
+        {
+            "run": run,
+            "arm": run.partition(" ")[0],
+            "step": line["step"],
+            "value": float(f"{line[key]:.5g}"),
+            "of": title,
+        }
         | ({"warned": text} if (text := warnings.get(run, {}).get(line["step"])) else {})
         for key, title in titles.items()
         for run, lines in logs.items()
-        for line in _shown_lines([line for line in lines if key in line], warnings.get(run, {}))
+        for line in lines
+        if key in line
     ]
     if not values:
         return None
@@ -95,17 +99,3 @@ def training_curves(
             where = f"step {min(of)}" if len(of) == 1 else f"{len(of)} steps, {min(of)} to {max(of)}"
             words += f" {run} warned at {where} ({', '.join(texts)}): triangles."
     return Figure("training", words, f"Training curves: {told}. {words}", spec)
-
-
-def _shown_lines(lines: list[dict[str, float]], warnings: Mapping[int, str]) -> list[dict[str, float]]:
-    """Some lines, evenly, and some of those where it warned."""
-    kept = [*thinned(lines), *thinned([line for line in lines if line["step"] in warnings], _MOST_WARNINGS)]
-    return sorted({line["step"]: line for line in kept}.values(), key=lambda line: line["step"])
-
-
-def thinned(lines: list[dict[str, float]], most: int = 300) -> list[dict[str, float]]:
-    """At most so many lines, evenly, first and last among them."""
-    if len(lines) <= most:
-        return lines
-    kept = np.linspace(0, len(lines) - 1, most).round().astype(int)
-    return [lines[index] for index in kept]

@@ -1,13 +1,5 @@
-from pipeline.report.page.charts.training import thinned, training_curves
+from pipeline.report.page.charts.training import training_curves
 from tests.pipeline.report.page.drawn import ARMS
-
-
-def test_a_long_log_is_thinned_and_keeps_its_ends():
-    lines = [{"step": step} for step in range(5000)]
-    kept = thinned(lines, 100)
-    assert len(kept) == 100
-    assert (kept[0], kept[-1]) == (lines[0], lines[-1])
-    assert thinned(lines[:7]) == lines[:7]
 
 
 def test_curves_of_what_a_run_does_not_log_are_left_out():
@@ -23,15 +15,6 @@ def test_curves_of_what_a_run_does_not_log_are_left_out():
         ("hssl seed 0", "1 - CKA of base and head"): 0.3,
     }
     assert training_curves({}, ARMS) is None
-
-
-def test_what_is_logged_seldom_survives_the_thinning():
-    often = [{"step": step, "loss": 1.0} for step in range(1, 5001)]
-    seldom = [{"step": 137, "loss": 1.0, "monitor_rankme": 9.0}, {"step": 4321, "monitor_rankme": 11.0}]
-    lines = sorted([*often, *seldom], key=lambda line: line["step"])
-    figure = training_curves({"hssl seed 0": lines}, ARMS)
-    rank = [v for v in figure.spec["data"]["values"] if v["of"] == "monitor: RankMe"]
-    assert [(v["step"], v["value"]) for v in rank] == [(137, 9.0), (4321, 11.0)]
 
 
 def test_a_curve_is_marked_where_its_training_warned():
