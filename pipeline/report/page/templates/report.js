@@ -21,6 +21,11 @@ const waiting = new IntersectionObserver((entries) => {
 }, { rootMargin: "200px" });
 document.querySelectorAll(".drawing").forEach((each) => waiting.observe(each));
 
+// On paper nothing can be opened; long tables of every metric and every setting stay closed.
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details:not(.long)").forEach((each) => { each.open = true; });
+});
+
 const filter = document.getElementById("filter");
 if (filter) {
   filter.addEventListener("input", () => {
