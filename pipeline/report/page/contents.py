@@ -18,7 +18,7 @@ from pipeline.report.page.charts.differences import forest
 from pipeline.report.page.charts.probes import precision_recall
 from pipeline.report.page.charts.training import training_curves
 from pipeline.report.page.class_scores import class_scores
-from pipeline.report.page.confusions import MOST_CLASSES, Confusion, read_confusion, with_thumbnails
+from pipeline.report.page.confusions import Confusion, confusions, read_confusion, with_thumbnails
 from pipeline.report.page.costs import StageCost, machines, stage_costs
 from pipeline.report.page.data_views import DataSummary, data_summary
 from pipeline.report.page.feature_views import FeatureViews, feature_views
@@ -113,7 +113,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
     twice = [read_duplicates(run) for run in runs if run.stage == "duplicates"]
     doubts = dict.fromkeys(line for found in twice for line in cautions(found))
     doubts |= dict.fromkeys(line for run in made for line in not_measured(run))
-    confusions, thumbnails = with_thumbnails(
+    matrices, thumbnails = with_thumbnails(
         _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
         {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
     )
@@ -139,7 +139,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         ),
         probes=[*probe_figures(of, arms), *_present(_precision_recall(of["detect"], arms))],
         classes=_class_figures(of, arms, config),
-        confusions=confusions,
+        confusions=matrices,
         thumbnails=of_maps | thumbnails,
         compared=_beside(_compared(of["segment"] + of["detect"], config), prepared),
         pictures=_pictures([run for group in of.values() for run in group]),
@@ -209,7 +209,7 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesC
         by_run = defaultdict(list)
         for each in of[stage]:
             of_run = {"arm": each.key.arm, "run": arm_and_seed(each)}
-            scores = class_scores(each.directory, measure, MOST_CLASSES, config)
+            scores = class_scores(each.directory, measure, config)
             by_run[run_title(each)] += [score | of_run for score in scores]
         figures += [
             per_class(run, measure, values, arms, config.confidence) for run, values in by_run.items()
@@ -223,7 +223,7 @@ def _confusions(made: list[Run], purposes: Collection[str]) -> list[Confusion]:
         own = "finetune" if each.stage == "finetune" and "finetune" in purposes else "images"
         purpose = each.key.data or own
         found.append(read_confusion(each.directory, run_title(each), each.key.arm, purpose))
-    return [confusion for confusion in found if confusion is not None]
+    return confusions([counted for counted in found if counted is not None])
 
 
 def _beside(made: list[Run], prepared: Mapping[str, Path]) -> list[ComparedTask]:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.report.page.charts.encodings import WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
 
+_MOST_CLASSES = 60  # of a figure: more rows than anybody reads
 _MOST_INTERVALS = 240  # of a figure of classes: with more it would be taller than anybody scrolls
 
 
@@ -16,11 +17,17 @@ def per_class(
 ) -> Figure | None:
     """A value for each class, runs side by side, with their intervals where there is room for them.
 
+    Of many classes those with the lowest mean over the runs.
+
     Args:
         values: class, arm, run; in percent the measure under its name, low and high, which may be None.
     """
     if not values:
         return None
+    every = list(dict.fromkeys(value["class"] for value in values))
+    if len(every) > _MOST_CLASSES:
+        kept = _lowest(values, measure)
+        values = [value for value in values if value["class"] in kept]
     order = list(dict.fromkeys(value["class"] for value in values))
     runs = list(dict.fromkeys(value["run"] for value in values))
     known = [value for value in values if value["low"] is not None]
@@ -53,16 +60,30 @@ def per_class(
     words = f"{task}: {measure} of each class"
     if apart:
         words += f", with its {100 * confidence:g} % interval over test images"
+    if len(order) < len(every):
+        words += f"; the {len(order)} of {len(every)} classes with the lowest mean over the runs"
     return Figure(f"classes-{task}", f"{words}.", f"{measure} per class of {task}; {told}", spec)
 
 
-def confusion(task: str, run: str, names: Sequence[str], counts: np.ndarray) -> Figure:
+def _lowest(values: list[dict[str, Any]], measure: str) -> set[str]:
+    """The classes with the lowest mean over the runs."""
+    found: dict[str, list[float]] = {}
+    for value in values:
+        found.setdefault(value["class"], []).append(value[measure])
+    return {*sorted(found, key=lambda name: sum(found[name]) / len(found[name]))[:_MOST_CLASSES]}
+
+
+def confusion(
+    task: str, run: str, names: Sequence[str], counts: np.ndarray, totals: np.ndarray, num_classes: int
+) -> Figure:
     """Shares of each true class's images, row by row.
 
     Args:
         counts: (K, K), rows are the truth.
+        totals: (K,) of each true class.
+        num_classes: that there are; K of them are shown.
     """
-    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = 100 * counts / np.maximum(totals[:, None], 1)
     values = [
         {
             "truth": names[i],
@@ -95,6 +116,8 @@ def confusion(task: str, run: str, names: Sequence[str], counts: np.ndarray) -> 
     i, j = np.unravel_index(int(wrong.argmax()), wrong.shape)
     told = f"most frequent confusion: {names[i]} as {names[j]}, {int(wrong[i, j])} times"
     caption = f"{task}, {run}: which class is predicted for which."
+    if len(names) < num_classes:
+        caption += f" Of {num_classes} classes, the {len(names)} of the most frequent confusions."
     return Figure(f"confusion-{task}-{run}", caption, told, spec)
 
 

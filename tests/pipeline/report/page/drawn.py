@@ -52,8 +52,9 @@ def an_image(tone=120):
 
 def a_confusion():
     names, counts = [NASTY, "b"], np.array([[3, 1], [0, 4]])
-    figure = confusion("knn", "hssl", names, counts)
-    return Confusion(figure, names, counts, "images", {(0, 1): [0]})
+    totals = counts.sum(axis=1)
+    figure = confusion("knn", "hssl", names, counts, totals, 2)
+    return Confusion(figure, names, counts, totals, "images", {(0, 1): [0]})
 
 
 def a_view(points, shown):

@@ -5,7 +5,8 @@ from tests.pipeline.report.page.drawn import ARMS
 
 
 def test_confusions_are_shares_of_the_true_class_and_the_worst_is_named():
-    figure = confusion("knn", "hssl", ["cat", "dog"], np.array([[3, 1], [0, 0]]))
+    counts = np.array([[3, 1], [0, 0]])
+    figure = confusion("knn", "hssl", ["cat", "dog"], counts, counts.sum(axis=1), 2)
     cells = {(v["truth"], v["predicted"]): (v["%"], v["count"]) for v in figure.spec["data"]["values"]}
     assert cells == {
         ("cat", "cat"): (75.0, 3),
@@ -34,7 +35,19 @@ def test_classes_have_their_intervals_run_beside_run():
 
 
 def test_many_classes_or_unknown_intervals_leave_the_points_alone():
-    for values in (scores(low=None), scores(num_classes=200)):
+    seeds = [
+        value | {"run": f"{value['arm']} seed {seed}"}
+        for seed in range(3)
+        for value in scores(num_classes=50)
+    ]
+    for values in (scores(low=None), seeds):
         figure = per_class("segment", "iou", values, ARMS, 0.9)
         assert len(figure.spec["layer"]) == 1
         assert figure.caption == "segment: iou of each class."
+
+
+def test_of_many_classes_the_lowest_are_shown_and_it_is_said():
+    values = [value | {"iou": float(value["class"][1:])} for value in scores(num_classes=200)]
+    figure = per_class("segment", "iou", values, ARMS, 0.9)
+    assert {value["class"] for value in figure.spec["data"]["values"]} == {f"c{i}" for i in range(60)}
+    assert "the 60 of 200 classes with the lowest mean" in figure.caption
