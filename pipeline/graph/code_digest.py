@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from pipeline.graph.code_choices import TABLES, Choices
@@ -37,7 +36,11 @@ NEUTRAL = {
 }
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _OURS = ("pipeline", "benchmarks", "stages")
-_NATIVE = "pipeline.native.build"  # who imports this runs the C++ and CUDA sources in pipeline/native
+# Who imports one of these modules uses files that are no modules too: a folder, and how their names end.
+_BESIDE = {
+    "pipeline.native.build": ("pipeline/native", (".cpp", ".cu", ".cuh", ".h")),
+    "pipeline.report.page.rendering": ("pipeline/report/page/templates", (".jinja", ".css", ".js")),
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class CodeDigests:
         self._files = (memo and read_memo(memo)) or {}
         self._known = dict(self._files)
         self._modules: dict[str, list[tuple[str, _File]]] = {}
+        self._beside: dict[str, dict[str, str]] = {}
         self._closures: dict[tuple[str, Choices | None], tuple[dict[str, str], set[str]]] = {}
 
     def now(self) -> "CodeDigests":
@@ -107,7 +111,7 @@ class CodeDigests:
     def _walk(self, module: str, choices: Choices | None) -> tuple[dict[str, str], set[str]]:
         found: dict[str, str] = {}
         libraries: set[str] = set()
-        waiting, seen, native = [module], set(), False
+        waiting, seen = [module], set()
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -119,7 +123,8 @@ class CodeDigests:
             if name.split(".")[0] not in _OURS:
                 libraries.add(name.split(".")[0])
                 continue
-            native = native or name == _NATIVE
+            if name in _BESIDE:
+                found |= self._files_beside(name)
             for path, file in self._files_of_module(name):
                 keys = sorted(file.entries) if choices is None else sorted(k for m, k in choices if m == name)
                 lines = [file.entries[key] for key in keys] if file.entries else []
@@ -129,8 +134,6 @@ class CodeDigests:
                     digests = [file.digest, *(digest for digest, _ in lines)]
                     found[path] = " ".join(digests)
                     waiting.extend(file.imports)
-        if native:
-            found |= self._native_sources
         return found, libraries
 
     def _files_of_module(self, name: str) -> list[tuple[str, _File]]:
@@ -140,12 +143,13 @@ class CodeDigests:
             self._modules[name] = [(self._relative(path), self._file(path, name)) for path in paths]
         return self._modules[name]
 
-    @cached_property
-    def _native_sources(self) -> dict[str, str]:
-        """Path relative to the root -> digest."""
-        paths = sorted((self._root / "pipeline" / "native").rglob("*"))
-        sources = [path for path in paths if path.suffix in (".cpp", ".cu", ".cuh", ".h")]
-        return {self._relative(path): self._file(path, None).digest for path in sources}
+    def _files_beside(self, module: str) -> dict[str, str]:
+        """Path relative to the root -> digest; looked up once."""
+        if module not in self._beside:
+            folder, suffixes = _BESIDE[module]
+            paths = [path for path in sorted((self._root / folder).rglob("*")) if path.suffix in suffixes]
+            self._beside[module] = {self._relative(path): self._file(path, None).digest for path in paths}
+        return self._beside[module]
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()

@@ -7,7 +7,7 @@ from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
 from pipeline.report.line_words import task_name
-from pipeline.report.page import charts
+from pipeline.report.page.charts.differences import forest
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.rendering import rendered
 from pipeline.report.tables import headlines
@@ -75,7 +75,7 @@ def _forest(compared: Compared) -> Figure | None:
         for each in compared.differences
         if (each.task, each.metric) in shown
     ]
-    figure = charts.forest(lines, list(dict.fromkeys(line["arm"] for line in lines)), reference.confidence)
+    figure = forest(lines, list(dict.fromkeys(line["arm"] for line in lines)), reference.confidence)
     others = ", ".join(dict.fromkeys(each.other for each in compared.differences))
     caption = (
         f"Each arm of {others} minus the same arm of {reference.label}, in its task's headline metric, and "

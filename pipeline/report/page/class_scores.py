@@ -5,21 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from pipeline.config.tables import TablesSection
 from pipeline.measures.class_replicates import read_class_replicates
-from pipeline.measures.intervals.bootstrap import accuracy_interval
 from pipeline.measures.intervals.centred import centred_interval
-from pipeline.measures.intervals.values_and_differences import ONE_SEED, Interval
+from pipeline.measures.intervals.values_and_differences import Interval
 
 
-def class_scores(folder: Path, measure: str, most: int, settings: TablesSection) -> list[dict[str, Any]]:
-    """Scores of the first classes that have one.
+def class_scores(folder: Path, measure: str, settings: TablesSection) -> list[dict[str, Any]]:
+    """Scores of the classes that have one.
 
     Args:
         folder: artifact of the run.
         measure: column of its per_class.csv.
-        most: classes.
 
     Returns:
         For each class "class", and in percent the measure under its name, "low" and "high"; these are None
@@ -29,7 +28,7 @@ def class_scores(folder: Path, measure: str, most: int, settings: TablesSection)
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as stream:
-        lines = [line for line, _ in zip(csv.DictReader(stream), range(most), strict=False)]
+        lines = list(csv.DictReader(stream))
     replicates, found = read_class_replicates(folder, measure), []
     for place, line in enumerate(lines):
         if not line.get(measure):
@@ -54,10 +53,7 @@ def _of_replicates(replicates: np.ndarray, value: float, settings: TablesSection
 
 
 def _of_images(value: float, num_images: int, settings: TablesSection) -> Interval:
-    """Of the class's own images."""
-    return accuracy_interval(
-        np.arange(num_images) < round(value * num_images),
-        np.random.default_rng(ONE_SEED),
-        num_bootstrap=settings.num_bootstrap,
-        confidence=settings.confidence,
-    )
+    """Of the class's own images, by Wilson's score: a bootstrap of a few that are all right has no width."""
+    found = binomtest(round(value * num_images), num_images)
+    low, high = found.proportion_ci(settings.confidence, method="wilson")
+    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Confusion matrices, and a few of the test images behind their cells.
+"""Confusion matrices, and a few of the test images behind their cells; of many classes, those most confused.
 
 The figure is a drawing; in the page a grid takes its place, whose cells show their images. A thumbnail is
 in the page once, however many cells of however many arms show it.
@@ -15,16 +15,29 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.report.page import charts
+from pipeline.report.page.charts import classes
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import data_address
 
-MOST_CLASSES = 60  # of a matrix: more nobody reads
+_MOST_CLASSES = 60  # of a matrix: more nobody reads
+_CHOSEN_CLASSES = 40  # at most, where there are more
 _IMAGES_OF_A_CELL = 6
 _MOST_THUMBNAILS = 400  # of the whole page
 _SIDE = 56  # pixels
 
 Cells = dict[tuple[int, int], list[int]]  # (true class, predicted class) -> rows of the data set
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one arm predicted in one task."""
+
+    task: str
+    arm: str
+    purpose: str  # which of the data sets the rows are of
+    class_names: list[str]
+    counts: np.ndarray  # (K, K), rows are the truth
+    cells: Cells | None  # None: its counts are no images
 
 
 @dataclass(frozen=True)
@@ -34,8 +47,9 @@ class Confusion:
     figure: Figure
     class_names: list[str]
     counts: np.ndarray  # (K, K), rows are the truth
-    purpose: str = ""  # which of the data sets the rows are of
-    cells: Mapping[tuple[int, int], Sequence[int]] | None = None  # None: its counts are no images
+    totals: np.ndarray  # (K,) of each true class; more than its row where predictions are of classes left out
+    purpose: str = ""
+    cells: Mapping[tuple[int, int], Sequence[int]] | None = None
 
     @property
     def json(self) -> str:
@@ -47,27 +61,60 @@ class Confusion:
             "caption": self.figure.caption,
             "names": self.class_names,
             "counts": self.counts.tolist(),
+            "totals": self.totals.tolist(),
             "cells": cells,
         }
         return json.dumps(grid, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def read_confusion(directory: Path, task: str, arm: str, purpose: str) -> Confusion | None:
-    """Of a probe or a fine-tuned network; None where there is none, or of more classes than can be read."""
+def read_confusion(directory: Path, task: str, arm: str, purpose: str) -> Counted | None:
+    """Of a probe or a fine-tuned network; None where there is none."""
     lines = _lines(directory / "confusion.csv")
-    if not 1 < len(lines) <= MOST_CLASSES + 1:
-        return None
     names = [line[0] for line in lines[1:]]
     counts = np.array([[int(cell) for cell in line[1:]] for line in lines[1:]], np.int64)
-    if counts.shape != (len(names), len(names)) or not counts.sum():
+    if len(names) < 2 or counts.shape != (len(names), len(names)) or not counts.sum():
         return None
-    return Confusion(
-        charts.confusion(task, arm, names, counts),
-        names,
-        counts,
-        purpose,
-        _cells(directory / "predictions.npz"),
-    )
+    return Counted(task, arm, purpose, names, counts, _cells(directory / "predictions.npz"))
+
+
+def confusions(found: Sequence[Counted]) -> list[Confusion]:
+    """The matrix of each, all arms of a task with the same classes."""
+    of_task: dict[str, list[Counted]] = defaultdict(list)
+    for each in found:
+        of_task[each.task].append(each)
+    chosen = {task: most_confused(sum(each.counts for each in of)) for task, of in of_task.items()}
+    return [_of_classes(each, chosen[each.task]) for each in found]
+
+
+def most_confused(counts: np.ndarray) -> np.ndarray:
+    """Classes of the most frequent confusions, ascending; all of them where they can be read.
+
+    Args:
+        counts: (K, K), rows are the truth.
+    """
+    every = np.arange(len(counts))
+    if len(counts) <= _MOST_CLASSES:
+        return every
+    wrong = counts - np.diag(np.diag(counts))
+    chosen: dict[int, None] = {}
+    for place in np.argsort(-wrong, axis=None, kind="stable")[: _CHOSEN_CLASSES**2].tolist():
+        pair = divmod(place, len(counts))
+        if wrong[pair] and len(chosen.keys() | set(pair)) <= _CHOSEN_CLASSES:
+            chosen |= dict.fromkeys(pair)
+    return every[sorted(chosen)] if chosen else every[:_CHOSEN_CLASSES]
+
+
+def _of_classes(each: Counted, chosen: np.ndarray) -> Confusion:
+    """The part of a matrix."""
+    names, counts = [each.class_names[label] for label in chosen], each.counts[np.ix_(chosen, chosen)]
+    totals = each.counts.sum(axis=1)[chosen]
+    place = {label: at for at, label in enumerate(chosen.tolist())}
+    cells = each.cells
+    if cells is not None:
+        shown = {pair: rows for pair, rows in cells.items() if place.keys() >= {*pair}}
+        cells = {(place[i], place[j]): rows for (i, j), rows in shown.items()}
+    figure = classes.confusion(each.task, each.arm, names, counts, totals, len(each.class_names))
+    return Confusion(figure, names, counts, totals, each.purpose, cells)
 
 
 def with_thumbnails(

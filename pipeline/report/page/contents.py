@@ -14,9 +14,12 @@ from pipeline.report.duplicates import cautions
 from pipeline.report.enough import enough
 from pipeline.report.further_data import further_name, not_measured, read_duplicates
 from pipeline.report.line_words import covered, task_name
-from pipeline.report.page import charts
+from pipeline.report.page.charts.classes import per_class
+from pipeline.report.page.charts.differences import forest
+from pipeline.report.page.charts.probes import precision_recall
+from pipeline.report.page.charts.training import training_curves
 from pipeline.report.page.class_scores import class_scores
-from pipeline.report.page.confusions import MOST_CLASSES, Confusion, read_confusion, with_thumbnails
+from pipeline.report.page.confusions import Confusion, confusions, read_confusion, with_thumbnails
 from pipeline.report.page.costs import StageCost, machines, stage_costs
 from pipeline.report.page.data_views import DataSummary, data_summary
 from pipeline.report.page.feature_views import FeatureViews, feature_views
@@ -25,11 +28,11 @@ from pipeline.report.page.pictures import Picture, picture_of
 from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.study_views import STUDIES, StudyView, study_view
-from pipeline.report.page.warned import warned
+from pipeline.report.page.training_logs import read_training_log
 from pipeline.report.tables import Line, headlines, summary, verdicts
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.runs import Run
-from pipeline.training.metrics_log import METRICS, read_metrics
+from pipeline.training.metrics_log import METRICS
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,14 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
     twice = [read_duplicates(run) for run in runs if run.stage == "duplicates"]
     doubts = dict.fromkeys(line for found in twice for line in cautions(found))
     doubts |= dict.fromkeys(line for run in made for line in not_measured(run))
-    confusions, thumbnails = with_thumbnails(
+    matrices, thumbnails = with_thumbnails(
         _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
         {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
     )
-    logs = {arm_and_seed(run): read_metrics(run.directory / METRICS) for run in of["pretrain"]}
+    logs = {
+        arm_and_seed(run): read_training_log(run.directory / METRICS, _settings(run), len(of["pretrain"]))
+        for run in of["pretrain"]
+    }
     views = {run.key.arm: run.directory for run in _compared(of["views"], config)}
     features, of_maps = feature_views(views, PreparedDataset.open(prepared["images"]), "images")
     return Contents(
@@ -125,15 +131,15 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), arms, config),
-        differences=charts.forest(_without_floors(headlines(lines), config), arms, config.confidence),
-        training=charts.training_curves(
-            logs,
+        differences=forest(_without_floors(headlines(lines), config), arms, config.confidence),
+        training=training_curves(
+            {run: log.lines for run, log in logs.items()},
             arms,
-            {arm_and_seed(run): warned(logs[arm_and_seed(run)], _settings(run)) for run in of["pretrain"]},
+            {run: log.warnings for run, log in logs.items()},
         ),
         probes=[*probe_figures(of, arms), *_present(_precision_recall(of["detect"], arms))],
         classes=_class_figures(of, arms, config),
-        confusions=confusions,
+        confusions=matrices,
         thumbnails=of_maps | thumbnails,
         compared=_beside(_compared(of["segment"] + of["detect"], config), prepared),
         pictures=_pictures([run for group in of.values() for run in group]),
@@ -192,7 +198,7 @@ def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
             numbers = {name: float(line[name]) for name in ("recall", "precision")}
             value = {"arm": each.key.arm, "run": arm_and_seed(each), "IoU": line["iou"], **numbers}
             values[run_title(each), line["kind"]].append(value)
-    return [charts.precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
+    return [precision_recall(task, kind, of, arms) for (task, kind), of in values.items()]
 
 
 def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesConfig) -> list[Figure]:
@@ -203,10 +209,10 @@ def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesC
         by_run = defaultdict(list)
         for each in of[stage]:
             of_run = {"arm": each.key.arm, "run": arm_and_seed(each)}
-            scores = class_scores(each.directory, measure, MOST_CLASSES, config)
+            scores = class_scores(each.directory, measure, config)
             by_run[run_title(each)] += [score | of_run for score in scores]
         figures += [
-            charts.per_class(run, measure, values, arms, config.confidence) for run, values in by_run.items()
+            per_class(run, measure, values, arms, config.confidence) for run, values in by_run.items()
         ]
     return _present(figures)
 
@@ -217,7 +223,7 @@ def _confusions(made: list[Run], purposes: Collection[str]) -> list[Confusion]:
         own = "finetune" if each.stage == "finetune" and "finetune" in purposes else "images"
         purpose = each.key.data or own
         found.append(read_confusion(each.directory, run_title(each), each.key.arm, purpose))
-    return [confusion for confusion in found if confusion is not None]
+    return confusions([counted for counted in found if counted is not None])
 
 
 def _beside(made: list[Run], prepared: Mapping[str, Path]) -> list[ComparedTask]:

@@ -14,7 +14,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.source import max_file_bytes
 from pipeline.evaluate.overlays import samples
 from pipeline.report.duplicates import DUPLICATES
-from pipeline.report.page import charts
+from pipeline.report.page.charts.classes import class_balance
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import data_address
 from pipeline.storage.files import read_json
@@ -55,10 +55,11 @@ class DataSummary:
     num_classes: int
     num_quarantined: int
     quarantine: list[LeftOut]  # the first of them
-    balance: Figure | None
+    balance: Figure | None  # of few classes
     doubles: list[str] = field(default_factory=list)  # what is there twice, in words
     pairs: list[Twice] = field(default_factory=list)  # some of it
     compared: str = ""  # how images were compared
+    class_sizes: str = ""  # of many classes, in words
     pictures: str = ""  # how pictures come about, where images are no RGB of 8 bits
 
 
@@ -87,10 +88,21 @@ def data_summary(prepared: Path, duplicates: Path | None, name: str | None = Non
         num_classes=len(dataset.class_names),
         num_quarantined=summary["num_quarantined"],
         quarantine=_quarantine(prepared / "quarantine.csv", summary),
-        balance=charts.class_balance(values, f"{unit} of {title}") if few else None,
+        balance=class_balance(values, f"{unit} of {title}") if few else None,
+        class_sizes="" if few else _class_sizes(values, unit),
         pictures=picture_words(tuple(summary["picture_channels"])) if dataset.has_channels else "",
         **({} if duplicates is None else _twice(dataset, read_json(duplicates / DUPLICATES))),
     )
+
+
+def _class_sizes(values: list[dict[str, Any]], unit: str) -> str:
+    """How often classes occur in training: the rarest, the median and the most frequent."""
+    counts = sorted((each["count"], each["class"]) for each in values if each["split"] == "train")
+    if not counts:
+        return ""
+    (least, rarest), (most, frequent) = counts[0], counts[-1]
+    median = counts[len(counts) // 2][0]
+    return f"{least} ({rarest}) to {most} ({frequent}) training {unit} a class, median {median}"
 
 
 def _sizes(dataset: PreparedDataset) -> str:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.neighbours import nearest
-from pipeline.report.page import charts
+from pipeline.report.page.charts.features import feature_map
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.pictures import Picture, picture_of
 from pipeline.report.page.thumbnails import data_address
@@ -148,7 +148,7 @@ def _map(title: str, part: str, vectors: np.ndarray, images: Mapping[str, Shown]
         {"x": round(x, 2), "y": round(y, 2), "image": name, "class": each["class"], "path": each["path"]}
         for (x, y), (name, each) in zip(places, images.items(), strict=True)
     ]
-    return charts.feature_map(title, part, values)
+    return feature_map(title, part, values)
 
 
 def _units(features: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.config.evaluate import FEW_SHOT
-from pipeline.report.page import charts
+from pipeline.report.page.charts.probes import sweep
 from pipeline.report.page.figures import Figure
 from pipeline.storage.files import read_json
 from pipeline.storage.runs import Run
@@ -48,7 +48,7 @@ def _over_k(made: list[Run], arms: list[str], name: str | None) -> list[Figure |
         if row["metric"].startswith("top1_k")
     ]
     caption = f"k-NN on the test images{_of(name)}, over k."
-    return [charts.sweep(_named("knn-k", name), caption, values, arms, x="k", log=True)]
+    return [sweep(_named("knn-k", name), caption, values, arms, x="k", log=True)]
 
 
 def _over_rates(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
@@ -60,7 +60,7 @@ def _over_rates(made: list[Run], arms: list[str], name: str | None) -> list[Figu
                 values.append(_value(each, rate["test"], **{"base learning rate": rate["base_lr"]}))
     chosen = "over the learning rates; one is chosen on validation images."
     caption, figure = f"Linear probe on the test images{_of(name)}, {chosen}", _named("linear-rates", name)
-    return [charts.sweep(figure, caption, values, arms, x="base learning rate", log=True)]
+    return [sweep(figure, caption, values, arms, x="base learning rate", log=True)]
 
 
 def _over_shots(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
@@ -70,7 +70,7 @@ def _over_shots(made: list[Run], arms: list[str], name: str | None) -> list[Figu
             method, shots = _SHOTS.fullmatch(row["task"]).groups()
             values.setdefault(method, []).append(_value(each, row["value"], shots=int(shots)))
     return [
-        charts.sweep(
+        sweep(
             _named(f"few-shot-{method}", name),
             f"{method} from a few images of each class{_of(name)}: mean over the draws.",
             of_method,
@@ -96,7 +96,7 @@ def _over_shares(made: list[Run], arms: list[str], name: str | None) -> list[Fig
     stage = made[0].stage
     caption = f"{stage} on the test images{_of(name)}, over the share of the training labels."
     figure = _named(f"label-shares-{stage}", name)
-    return [charts.sweep(figure, caption, values, arms, x=shares, log=True)]
+    return [sweep(figure, caption, values, arms, x=shares, log=True)]
 
 
 def _value(run: Run, fraction: float, **at: float) -> dict[str, Any]:

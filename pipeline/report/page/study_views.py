@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.report.page import charts
+from pipeline.report.page.charts.studies import gains
 from pipeline.report.page.figures import Figure
 from pipeline.storage.files import read_json
 
@@ -33,7 +33,7 @@ def study_view(stage: str, folder: Path, confidence: float) -> StudyView:
     found = read_json(folder / f"{stage}.json")
     lines, shown = found["lines"], found["shown"]
     probes = dict.fromkeys(key.removesuffix(_GAIN) for line in lines for key in line if key.endswith(_GAIN))
-    figures = [charts.gains(stage, probe, _gains(lines, probe), confidence) for probe in probes]
+    figures = [gains(stage, probe, _gains(lines, probe), confidence) for probe in probes]
     return StudyView(
         STUDIES[stage],
         shown["headers"],

@@ -92,3 +92,10 @@ def test_an_edit_after_a_digest_is_seen_by_one_taken_now(root):
     (root / "pipeline/inner.py").write_text("VALUE = 20\n")
     assert digests.digest("stages.knn") == before
     assert digests.now().digest("stages.knn") == CodeDigests(root).digest("stages.knn") != before
+
+
+def test_the_templates_of_the_report_are_its_code():
+    digests, folder = CodeDigests(Path(__file__).resolve().parents[3]), "pipeline/report/page/templates"
+    found = {path for path in digests.parts("stages.report") if path.startswith(folder)}
+    assert {f"{folder}/report.html.jinja", f"{folder}/report.css", f"{folder}/report.js"} <= found
+    assert not any(path.startswith(folder) for path in digests.parts("stages.tables"))

@@ -21,6 +21,11 @@ const waiting = new IntersectionObserver((entries) => {
 }, { rootMargin: "200px" });
 document.querySelectorAll(".drawing").forEach((each) => waiting.observe(each));
 
+// On paper nothing can be opened; long tables of every metric and every setting stay closed.
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details:not(.long)").forEach((each) => { each.open = true; });
+});
+
 const filter = document.getElementById("filter");
 if (filter) {
   filter.addEventListener("input", () => {
@@ -54,7 +59,7 @@ const images = (count) => count + (count === 1 ? " image" : " images");
 
 // A confusion matrix as a grid that arrow keys move in; one cell at a time is in the order of the Tab key.
 function confusionGrid(matrix) {
-  const { names, counts, cells } = matrix;
+  const { names, counts, totals, cells } = matrix;
   const behind = element("div", { class: "behind", "aria-live": "polite" });
   const places = names.map(() => []);
   let current = null;
@@ -79,7 +84,7 @@ function confusionGrid(matrix) {
 
   const head = element("tr", {}, element("td", { style: "cursor: auto; background: none" }), ...names.map((name) => element("th", { scope: "col", title: name }, name)));
   const body = names.map((name, i) => {
-    const total = counts[i].reduce((sum, count) => sum + count, 0);
+    const total = totals[i];
     const line = counts[i].map((count, j) => {
       const share = total ? (100 * count) / total : 0;
       const label = name + " as " + names[j] + ": " + images(count) + ", " + share.toFixed(1) + " % of the class";

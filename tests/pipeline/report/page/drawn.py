@@ -3,7 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from pipeline.report.page import charts
+from pipeline.report.page.charts.classes import class_balance, confusion, per_class
+from pipeline.report.page.charts.differences import forest
+from pipeline.report.page.charts.features import feature_map
+from pipeline.report.page.charts.training import training_curves
 from pipeline.report.page.confusions import Confusion
 from pipeline.report.page.contents import Contents, OverviewRow
 from pipeline.report.page.costs import StageCost
@@ -49,14 +52,15 @@ def an_image(tone=120):
 
 def a_confusion():
     names, counts = [NASTY, "b"], np.array([[3, 1], [0, 4]])
-    figure = charts.confusion("knn", "hssl", names, counts)
-    return Confusion(figure, names, counts, "images", {(0, 1): [0]})
+    totals = counts.sum(axis=1)
+    figure = confusion("knn", "hssl", names, counts, totals, 2)
+    return Confusion(figure, names, counts, totals, "images", {(0, 1): [0]})
 
 
 def a_view(points, shown):
     near = [Neighbours(shown, [shown | {"cosine": 0.9}])]
     sides = [
-        Side(f"hssl, {side}", charts.feature_map(f"hssl, {side}", "test", points), near)
+        Side(f"hssl, {side}", feature_map(f"hssl, {side}", "test", points), near)
         for side in ("base", "auxiliary head")
     ]
     return FeatureViews("hssl", "test", 9, [Picture(NASTY, NASTY, an_image(60))], sides)
@@ -85,10 +89,10 @@ def drawn_contents():
         behind=[f"Is it enough? {NASTY}"],
         lines=lines,
         overview=[OverviewRow("knn", "top1", lines, [lines[1]])],
-        differences=charts.forest(lines, ARMS, 0.95),
-        training=charts.training_curves(logs, ARMS),
+        differences=forest(lines, ARMS, 0.95),
+        training=training_curves(logs, ARMS),
         probes=[],
-        classes=[charts.per_class("knn", "accuracy", classes, ARMS, 0.95)],
+        classes=[per_class("knn", "accuracy", classes, ARMS, 0.95)],
         confusions=[a_confusion()],
         thumbnails={"images-0": {"image": an_image(), "path": NASTY}},
         compared=[
@@ -100,7 +104,7 @@ def drawn_contents():
         data=[
             DataSummary(
                 NASTY, NASTY, {"train": 6}, "4 x 3", 2, 1, left_out,
-                charts.class_balance(balance, "images"), [NASTY],
+                class_balance(balance, "images"), [NASTY],
                 [Twice("alike", 0.991, twice, same_class=False)], NASTY,
             )
         ],

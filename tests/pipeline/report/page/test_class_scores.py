@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import norm
 
 from pipeline.config.tables import TablesSection
 from pipeline.measures.class_replicates import write_class_replicates
@@ -19,7 +19,7 @@ def test_the_interval_of_an_iou_is_that_of_its_replicates_moved_onto_it(tmp_path
     spread = np.linspace(-0.1, 0.1, 201)
     replicates = np.stack([0.53 + spread, np.full(201, np.nan), 0.97 + spread / 2], axis=1)
     write_class_replicates(tmp_path, {"iou": replicates})
-    sky, tree = class_scores(tmp_path, "iou", 60, SETTINGS)
+    sky, tree = class_scores(tmp_path, "iou", SETTINGS)
     assert (sky["class"], sky["iou"]) == ("sky", 50.0)
     assert (sky["low"], sky["high"]) == pytest.approx((41, 59), abs=1e-3)
     assert (tree["low"], tree["high"]) == pytest.approx((94.5, 100), abs=1e-3), "no IoU is above 1"
@@ -27,13 +27,24 @@ def test_the_interval_of_an_iou_is_that_of_its_replicates_moved_onto_it(tmp_path
 
 def test_the_interval_of_an_accuracy_is_over_the_images_of_its_class(tmp_path):
     written(tmp_path, ["class,num_images,accuracy", "cat,40,0.75", "dog,0,"])
-    (cat,) = class_scores(tmp_path, "accuracy", 60, SETTINGS)
-    assert (cat["low"], cat["high"]) == tuple(100 * binom.ppf([0.05, 0.95], 40, 0.75) / 40)
+    (cat,) = class_scores(tmp_path, "accuracy", SETTINGS)
+    # Wilson's bounds are where the score test of 30 of 40 just gives a tail of 5 %.
+    for bound, sign in ((cat["low"] / 100, 1), (cat["high"] / 100, -1)):
+        z = (0.75 - bound) / (bound * (1 - bound) / 40) ** 0.5
+        assert sign * z == pytest.approx(norm.ppf(0.95))
+
+
+def test_a_class_that_is_all_right_is_not_thought_to_be_certainly_so(tmp_path):
+    written(tmp_path, ["class,num_images,accuracy", "cat,17,1.0"])
+    (cat,) = class_scores(tmp_path, "accuracy", SETTINGS)
+    assert cat["high"] == 100
+    assert cat["low"] == pytest.approx(100 * 17 / (17 + norm.ppf(0.95) ** 2))
 
 
 def test_a_score_of_which_no_images_are_known_has_no_interval(tmp_path):
     written(tmp_path, ["class,num_objects,box_ap", "cat,4,0.25", "dog,4,0.5"])
-    assert class_scores(tmp_path, "box_ap", 1, SETTINGS) == [
-        {"class": "cat", "box_ap": 25.0, "low": None, "high": None}
+    assert class_scores(tmp_path, "box_ap", SETTINGS) == [
+        {"class": "cat", "box_ap": 25.0, "low": None, "high": None},
+        {"class": "dog", "box_ap": 50.0, "low": None, "high": None},
     ]
-    assert class_scores(tmp_path / "nowhere", "box_ap", 1, SETTINGS) == []
+    assert class_scores(tmp_path / "nowhere", "box_ap", SETTINGS) == []

@@ -11,6 +11,7 @@ from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.report.duplicates import DUPLICATES, find_duplicates
+from pipeline.report.page import data_views
 from pipeline.report.page.data_views import data_summary
 from tests.pipeline.report.page.drawn import picture_size
 
@@ -78,3 +79,12 @@ def test_sizes_are_of_the_smallest_the_median_and_the_largest_image(artifacts):
         Image.new("RGB", size, "red").save(root / "photos" / "train" / "a" / f"{name}.png")
     prepare(DataConfig(source=str(root / "photos"), max_bad_share=0.5), prepared, num_workers=1)
     assert data_summary(prepared, None).sizes == "2 x 5 to 90 x 100, median 100 x 80"
+
+
+def test_the_balance_of_many_classes_is_said_in_words(artifacts, monkeypatch):
+    _, prepared, _ = artifacts
+    assert data_summary(prepared, None).class_sizes == ""
+    monkeypatch.setattr(data_views, "_MOST_CLASSES", 1)
+    data = data_summary(prepared, None)
+    assert data.balance is None
+    assert data.class_sizes == "1 (b) to 2 (a) training images a class, median 2"

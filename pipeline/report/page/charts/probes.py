@@ -1,0 +1,90 @@
+"""Probes over what was chosen or varied, and precision over recall."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.report.page.charts.encodings import AS_IT_IS, WIDTH, by_arm, number
+from pipeline.report.page.figures import Figure
+
+
+def sweep(
+    name: str, caption: str, values: list[dict[str, Any]], arms: Sequence[str], *, x: str, log: bool
+) -> Figure | None:
+    """Top-1 accuracy over a quantity that was chosen on validation.
+
+    Args:
+        values: arm, run, the quantity `x`, and "top-1 (%)".
+    """
+    if not values:
+        return None
+    scale = {"type": "log" if log else "linear", "nice": False}
+    spec = {
+        "data": {"values": values},
+        "width": WIDTH - 60,
+        "height": 220,
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": {"field": x, "type": "quantitative", "scale": scale},
+            "y": {
+                "field": "top-1 (%)",
+                "type": "quantitative",
+                "scale": {"zero": False},
+                "axis": AS_IT_IS,
+            },
+            "color": by_arm(arms, values),
+            "detail": {"field": "run"},
+            "tooltip": [{"field": "run"}, {"field": x}, number("top-1 (%)")],
+        },
+    }  # fmt: skip
+    best: dict[str, float] = {}
+    for value in values:
+        best[value["run"]] = max(best.get(value["run"], 0.0), value["top-1 (%)"])
+    told = ", ".join(f"{run} at most {value:.1f} %" for run, value in best.items())
+    return Figure(name, caption, f"{caption} {told}.", spec)
+
+
+def precision_recall(
+    task: str, kind: str, values: list[dict[str, Any]], arms: Sequence[str]
+) -> Figure | None:
+    """Precision over recall, a mean over classes, at each IoU.
+
+    Args:
+        kind: "box" or "mask".
+        values: arm, run, IoU, recall and precision (fractions).
+    """
+    if not values:
+        return None
+    percent = {"scale": {"domain": [0, 100]}, "type": "quantitative"}
+    spec = {
+        "data": {
+            "values": [
+                value
+                | {name: round(100 * value[name], 2) for name in ("recall", "precision")}
+                | {"IoU": f"IoU {value['IoU']}"}
+                for value in values
+            ]
+        },
+        "facet": {"field": "IoU", "type": "nominal", "title": None},
+        "columns": 2,
+        "spec": {
+            "width": 260,
+            "height": 200,
+            "mark": "line",
+            "encoding": {
+                "x": {"field": "recall", "title": "recall (%)", **percent},
+                "y": {"field": "precision", "title": "precision (%)", **percent},
+                "color": by_arm(arms, values),
+                "detail": {"field": "run"},
+                "order": {"field": "recall"},
+                "tooltip": [{"field": "run"}, number("recall"), number("precision")],
+            },
+        },
+    }
+    words = f"{task}: precision over recall of {'boxes' if kind == 'box' else 'masks'}, a mean over classes."
+    areas: dict[str, list[float]] = {}
+    for value in values:
+        areas.setdefault(f"{value['run']} at IoU {value['IoU']}", []).append(value["precision"])
+    told = ", ".join(f"{run}: area {100 * np.mean(of):.1f} %" for run, of in areas.items())
+    return Figure(f"precision-recall-{task}-{kind}", words, f"{words} {told}.", spec)

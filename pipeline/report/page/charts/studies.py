@@ -1,0 +1,51 @@
+"""What auxiliary heads gain, over their discrepancy."""
+
+from typing import Any
+
+from pipeline.report.page.charts.encodings import WIDTH, number
+from pipeline.report.page.figures import ARM_COLORS, Figure
+
+
+def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: float) -> Figure | None:
+    """What each auxiliary head gains over the baseline, over its discrepancy.
+
+    Args:
+        values: head, "1 - CKA"; gain, low and high in percentage points, the last two maybe None.
+    """
+    if not values:
+        return None
+    x = {"field": "1 - CKA", "type": "quantitative", "scale": {"zero": False}}
+    y = {"type": "quantitative", "title": "gain (percentage points)"}
+    tip = [{"field": "head"}, {**x, "format": ".3f"}, *map(number, ("gain", "low", "high"))]
+    tip[1].pop("scale")
+    mark = {"color": ARM_COLORS[1]}
+    spec = {
+        "data": {"values": values},
+        "width": WIDTH - 60,
+        "height": 240,
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeDash": [3, 3], "aria": False},
+                "encoding": {"y": {"datum": 0, **y}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5, **mark},
+                "transform": [{"filter": "isValid(datum.low)"}],
+                "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "tooltip": tip},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1, **mark},
+                "encoding": {"x": x, "y": {"field": "gain", **y}, "tooltip": tip},
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 7, "aria": False},
+                "encoding": {"x": x, "y": {"field": "gain", **y}, "text": {"field": "head"}},
+            },
+        ],
+    }  # fmt: skip
+    told = "; ".join(f"{v['head']} {v['gain']:+.1f} at {v['1 - CKA']:.2f}" for v in values[:40])
+    words = (
+        f"{study}: what each head gains over the baseline in {probe}, over the discrepancy of base and head, "
+        f"with the {100 * confidence:g} % interval over test images."
+    )
+    return Figure(f"{study}-{probe}-gains", words, f"{words} {told}", spec)
