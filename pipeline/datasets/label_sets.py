@@ -69,6 +69,12 @@ def read_label_sets(dataset: PreparedDataset) -> np.ndarray | None:
     return _opened(dataset) if "label_sets" in dataset.summary else None
 
 
+def labels_or_sets(dataset: PreparedDataset) -> np.ndarray:
+    """(N,) int64: one class for each image, -1 = none; or the matrix (N, K) int8."""
+    matrix = read_label_sets(dataset)
+    return dataset.labels if matrix is None else matrix
+
+
 @lru_cache(maxsize=8)
 def _opened(dataset: PreparedDataset) -> np.ndarray:
     path, shape = dataset.directory / _FILE, (len(dataset), len(dataset.class_names))
