@@ -14,6 +14,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
     import jittor as jt
 
     from pipeline import kernels
+    from pipeline.datasets.label_sets import labels_or_sets
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import BACKBONE_FILES, write_split
     from pipeline.evaluate.features import extract, load_crops
@@ -24,6 +25,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
+    labels = labels_or_sets(dataset)
     path = backbone / BACKBONE_FILES[config.weights]
     frozen = load_backbone(path)
 
@@ -40,7 +42,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
         dataset, load, batch_size=config.batch_size, num_threads=runtime.num_threads
     ):
         features = extract(batches, sizes, forward)
-        write_split(output, split, features, labels=dataset.labels[rows], index=rows, dtype=config.dtype)
+        write_split(output, split, features, labels=labels[rows], index=rows, dtype=config.dtype)
         num_images[split] = len(rows)
     write_summary(
         output,

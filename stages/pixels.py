@@ -9,6 +9,7 @@ from pipeline.graph.stage_runner import serve
 
 def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
     """Write what the stage `features` writes, with pixels in place of a network's vectors."""
+    from pipeline.datasets.label_sets import labels_or_sets
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import write_split
     from pipeline.evaluate.pixels import pixel_features
@@ -16,6 +17,7 @@ def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfi
     from pipeline.pretrain.input_statistics import input_statistics
 
     dataset = PreparedDataset.open(data)
+    labels = labels_or_sets(dataset)
     mean, std = input_statistics(config.normalization, dataset)
     of = partial(pixel_features, dataset, resize=config.resize, side=config.side, mean=mean, std=std)
     num_images = {}
@@ -24,7 +26,7 @@ def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfi
     ):
         # Every probe reads one of two arrays; of pixels there is one.
         features = ((each[:, None], each) for each in batches)
-        write_split(output, split, features, labels=dataset.labels[rows], index=rows)
+        write_split(output, split, features, labels=labels[rows], index=rows)
         num_images[split] = len(rows)
     write_summary(
         output,

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.probes.settings import PROBES, ProbeConfig, ProbeSection
 from pipeline.graph.stage_runner import serve
+
+if TYPE_CHECKING:
+    from pipeline.evaluate.probe_data import ProbeData
 
 
 def run(
@@ -23,6 +27,9 @@ def run(
     data = open_probe(features, output, labels=labels, needs_val=config.needs_val)
     if data is None:
         return
+    if data.are_several:
+        _score(config, output, data, runtime)
+        return
     outcome = resolve_name(PROBES[config.name].section.implementation)(config, data, runtime)
     for name, content in outcome.files.items():
         write_json(output / name, content)
@@ -35,6 +42,30 @@ def run(
         num_bootstrap=config.num_bootstrap,
     )
     print(outcome.metrics[0].protocol)
+
+
+def _score(config: ProbeSection, output: Path, data: "ProbeData", runtime: RuntimeConfig) -> None:
+    """Write the rows of a probe of images with any number of classes."""
+    from pipeline.evaluate.label_sets.outcome import write_label_set_outcome
+    from pipeline.measures.classification_rows import write_no_outcome
+    from pipeline.storage.files import write_json
+
+    section = PROBES[config.name].section
+    if section.of_label_sets is None:
+        write_no_outcome(output, f"no {config.name} of {data.test_images.dataset}: one class for each image")
+        return
+    scored = resolve_name(section.of_label_sets)(config, data, runtime)
+    for name, content in scored.files.items():
+        write_json(output / name, content)
+    write_label_set_outcome(
+        output,
+        data.subset.task(config.name),
+        scored,
+        data.test_images,
+        None if data.val is None else data.val.labels,
+        num_bootstrap=config.num_bootstrap,
+    )
+    print(scored.protocol)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ class DataConfig(Section):
     # where their names do not tell, e.g. { image = "file", label = "species" }; { label = "" } reads no
     # labels. Of webdataset, keys of .json.
     columns: dict[Literal["image", "label", "split"], str] = Field(default_factory=dict)
+    # Tables of csv, hub-folder, parquet and arrow, and arrays: how many labels an image has. None: what the
+    # file shows; "several": an image may have any number, also on several lines; "one": several are refused.
+    labels: Annotated[Literal["one", "several"] | None, AbsentUnlessGiven] = None
+    # Of tables: what is between the labels in a cell, e.g. " ". None: "|", ";", or the commas of a list.
+    label_separator: Annotated[str | None, Field(min_length=1), AbsentUnlessGiven] = None
     class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
     # 16-bit grey only: the values that become black and white. None: the full range where the images use more
     # than half of it, else the range that they use.
@@ -145,6 +150,8 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _labels_agree(self) -> "DataConfig":
+        if self.label_separator is not None and self.labels == "one":
+            raise ValueError('label_separator is of several labels in a cell; labels is "one"')
         for name in ("class_names", "label_values"):
             values = getattr(self, name)
             if len(set(values)) != len(values):

@@ -1,8 +1,9 @@
 """Data sets that come as arrays of pixels."""
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -28,7 +29,8 @@ class ArrayPart:
     # (n, H, W) grey, or (n, H, W, C) with C = 1, 3 or 4; uint8. With `has_channels` also (n, H, W, C) or
     # (n, C, H, W) of any C and any numbers. Read image by image, so it may lie in a file.
     images: np.ndarray
-    labels: np.ndarray | None  # (n,) integers, -1 = none
+    # (n,) integers, -1 = none; or (n, K) of 0 and 1: any number of K classes.
+    labels: np.ndarray | None
     origin: str  # file and key, for messages
     has_channels: bool = False  # `data.channels` is given
 
@@ -36,6 +38,11 @@ class ArrayPart:
         shape = self.images.shape
         self._check_images(shape)
         self._check_labels(shape)
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is a column of labels for each class."""
+        return self.labels is not None and self.labels.ndim == 2 and self.labels.shape[1] > 1
 
     def _check_images(self, shape: tuple[int, ...]) -> None:
         if self.has_channels:
@@ -55,11 +62,13 @@ class ArrayPart:
     def _check_labels(self, shape: tuple[int, ...]) -> None:
         if self.labels is None:
             return
-        if self.labels.ndim == 2 and self.labels.shape[1] > 1:
-            raise ValueError(
-                f"{self.origin}: expected one label for each image, found {self.labels.shape[1]}: several "
-                "labels for one image are not read; a file without the labels gives the images alone"
-            )
+        if self.are_several:
+            if len(self.labels) != shape[0] or not np.isin(self.labels, (0, 1)).all():
+                raise ValueError(
+                    f"{self.origin}: expected labels ({shape[0]}, classes) of 0 and 1, found shape "
+                    f"{self.labels.shape} with values {np.unique(self.labels)[:4].tolist()}"
+                )
+            return
         if self.labels.shape != shape[:1] or not np.issubdtype(self.labels.dtype, np.integer):
             raise ValueError(
                 f"{self.origin}: expected {shape[0]} integer labels, "
@@ -76,9 +85,12 @@ class ArraySource:
         parts: one per split.
         class_names: in label order; None: labels are named by their numbers.
         notes: what a person should know of how the files were read.
+        stated: `data.labels`. None: a column of labels for each class means several for an image, unless
+            every image has exactly one.
 
     Raises:
-        ValueError: a label without a name.
+        ValueError: a label without a name, parts of different kinds of labels, or several labels where one
+            is stated.
     """
 
     access = "memory"
@@ -86,12 +98,17 @@ class ArraySource:
     num_outside = 0
 
     def __init__(
-        self, parts: list[ArrayPart], *, class_names: list[str] | None = None, notes: tuple[str, ...] = ()
+        self,
+        parts: list[ArrayPart],
+        *,
+        class_names: list[str] | None = None,
+        notes: tuple[str, ...] = (),
+        stated: Literal["one", "several"] | None = None,
     ) -> None:
-        self.notes = notes
-        highest = max(
-            (int(p.labels.max()) for p in parts if p.labels is not None and p.labels.size), default=-1
-        )
+        parts, note = _with_one_kind_of_labels(parts, stated)
+        self.are_several = any(part.are_several for part in parts)
+        self.notes = notes if note is None else (*notes, note)
+        highest = max((_highest(part) for part in parts), default=-1)
         if class_names is None:
             class_names = [str(label) for label in range(highest + 1)]
         if len(set(class_names)) != len(class_names):
@@ -112,13 +129,51 @@ class ArraySource:
         for split, part in self._parts.items():
             digits = max(6, len(str(len(part.images))))
             for row in range(len(part.images)):
+                path = f"{split}/{row:0{digits}d}"
+                if part.are_several:
+                    classes = tuple(self.class_names[label] for label in np.flatnonzero(part.labels[row]))
+                    yield Entry(path, split, start=row, target=classes)
+                    continue
                 label = -1 if part.labels is None else int(part.labels[row])
                 class_name = self.class_names[label] if label >= 0 else None
-                yield Entry(f"{split}/{row:0{digits}d}", split, class_name, start=row)
+                yield Entry(path, split, class_name, start=row)
 
     def read(self, path: str, start: int, size: int) -> np.ndarray:
         """Row `start` of the split that `path` begins with, as `ArrayPart` has it."""
         return self._parts[path.rpartition("/")[0]].images[start]
+
+
+def _with_one_kind_of_labels(
+    parts: list[ArrayPart], stated: Literal["one", "several"] | None
+) -> tuple[list[ArrayPart], str | None]:
+    """The parts, and how labels of several columns are read; where each image has one, as that one."""
+    labelled = [part for part in parts if part.labels is not None]
+    several = [part for part in labelled if part.are_several]
+    if not several:
+        return parts, None
+    widths = {part.labels.shape[1] if part.are_several else 1 for part in labelled}
+    if len(widths) > 1:
+        raise ValueError(
+            f"{several[0].origin}: expected labels of equally many columns in all parts, found "
+            f"{sorted(widths)}"
+        )
+    width = widths.pop()
+    if stated != "several" and all((part.labels.sum(axis=1) == 1).all() for part in several):
+        ones = [replace(p, labels=p.labels.argmax(axis=1)) if p.are_several else p for p in parts]
+        return ones, f"labels: {width} columns of 0 and 1, exactly one 1 for each image: one class each"
+    if stated == "one":
+        raise ValueError(
+            f"{several[0].origin}: expected one label for each image, found {width} columns of 0 and 1 with "
+            'several, or none, for some: leave out data.labels = "one"'
+        )
+    return parts, f"labels: {width} columns of 0 and 1, several for each image"
+
+
+def _highest(part: ArrayPart) -> int:
+    """The highest label of a part; -1 without one."""
+    if part.labels is None or not part.labels.size:
+        return -1
+    return part.labels.shape[1] - 1 if part.are_several else int(part.labels.max())
 
 
 def labels_of_any_shape(labels: np.ndarray) -> np.ndarray:

@@ -113,14 +113,19 @@ def _tree_options(config: DataConfig) -> dict[str, Any]:
     }
 
 
+def _array_options(config: DataConfig) -> dict[str, Any]:
+    """What both readers of files of arrays take from a data section."""
+    return {"has_channels": config.channels is not None, "labels": config.labels}
+
+
 # Format -> reader. A new format is one reader and one line here, or above.
 READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
     "image-folder": _image_folder,
     "archive": lambda config, path: Archive(path, **_tree_options(config)),
     "idx": lambda config, path: read_idx_folder(path),
-    "npz": lambda config, path: read_npz(path, has_channels=config.channels is not None),
-    "hdf5": lambda config, path: read_hdf5(path, has_channels=config.channels is not None),
+    "npz": lambda config, path: read_npz(path, **_array_options(config)),
+    "hdf5": lambda config, path: read_hdf5(path, **_array_options(config)),
     "cifar": lambda config, path: read_cifar(path),
     **{name: form.read for name, form in (TABLES | KNOWN_SETS).items()},
     **{name: layout.read for name, layout in OBJECTS.items()},
@@ -129,6 +134,8 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
 FORMATS = ("auto", *READERS)  # what `data.format` takes
 _FILE_FORMATS = ("archive", "npz", "hdf5", "cifar", *(name for name, form in TABLES.items() if form.of_files))
 _FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz", "hdf5"))
+# Of those with labels that may be several for each image.
+_WITH_SEVERAL_LABELS = ("csv", "hub-folder", "parquet", "arrow", "npz", "hdf5")
 # Of those that `data.channels` can be stated for.
 _WITH_CHANNELS = ("image-folder", "csv", "npz", "hdf5")
 
@@ -267,6 +274,13 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         raise ValueError(f"data.unannotated: data in the format {name} say themselves which images are empty")
     if config.columns and name not in TABLES:
         raise ValueError(f"data.columns: data in the format {name} has no columns; state data.format")
+    if config.labels == "several" and name not in _WITH_SEVERAL_LABELS:
+        raise ValueError(
+            f"data.labels: data in the format {name} has one label for each image; several are read of "
+            f"{', '.join(_WITH_SEVERAL_LABELS)}"
+        )
+    if config.label_separator is not None and name not in _WITH_SEVERAL_LABELS[:4]:
+        raise ValueError(f"data.label_separator: data in the format {name} has no labels in cells")
     if config.channels and name not in _WITH_CHANNELS:
         raise ValueError(
             f"data.channels: data in the format {name} is read as RGB of 8 bits; expected "

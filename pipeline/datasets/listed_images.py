@@ -16,6 +16,7 @@ class ListedImages:
         root: folder that the entries' paths count from.
         class_names: in label order; None: those of the entries, in `label_order`.
         notes: how the list was read.
+        are_several: an image has any number of classes, which are its entry's target.
     """
 
     access = "random"
@@ -30,8 +31,12 @@ class ListedImages:
         class_names: tuple[str, ...] | None = None,
         num_outside: int = 0,
         notes: tuple[str, ...] = (),
+        are_several: bool = False,
     ) -> None:
         found = {entry.class_name for entry in entries} - {None}
+        if are_several:
+            found = {name for entry in entries for name in entry.target or ()}
+        self.are_several = are_several
         self.class_names = label_order(found) if class_names is None else class_names
         self.num_outside = num_outside
         self.notes = notes

@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -30,13 +31,17 @@ def is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def read_npz(path: Path, *, has_channels: bool = False) -> ArraySource:
+def read_npz(
+    path: Path, *, has_channels: bool = False, labels: Literal["one", "several"] | None = None
+) -> ArraySource:
     """Read `{train,val,test}_images` and `_labels` (or `x_train`, `y_train`, ..., or `images`, `labels`).
 
-    Images are (n, H, W) or (n, H, W, C) uint8, labels (n,) or (n, 1) integers; `class_names` is optional.
+    Images are (n, H, W) or (n, H, W, C) uint8, labels (n,) or (n, 1) integers, or (n, K) of 0 and 1;
+    `class_names` is optional.
 
     Args:
         has_channels: `data.channels` is given; images are then numbers of any kind.
+        labels: `data.labels`.
 
     Raises:
         ValueError: no image arrays, wrong shapes or dtypes, Python objects inside, or a damaged file.
@@ -50,7 +55,7 @@ def read_npz(path: Path, *, has_channels: bool = False) -> ArraySource:
         found = list(arrays)
     if not parts:
         raise ValueError(f"{path}: expected arrays such as train_images or x_train, found {found}")
-    return ArraySource(parts, class_names=names)
+    return ArraySource(parts, class_names=names, stated=labels)
 
 
 def _refuse_expansion(path: Path) -> None:

@@ -17,6 +17,13 @@ from pipeline.datasets.class_overlap import overlap_notes, untrained_images
 from pipeline.datasets.drawn import DrawnSource
 from pipeline.datasets.grey_range import GreyRange, grey_range
 from pipeline.datasets.label_like import LabelLike
+from pipeline.datasets.label_sets import (
+    LabelSetWriter,
+    has_label_sets,
+    strata,
+    summary_of,
+    write_label_sets,
+)
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
@@ -43,8 +50,9 @@ def prepare(
 
     Written: manifest.csv, index.npz, summary.json, quarantine.csv, and pixels.bin while the decoded images
     fit into `config.max_store_gib` (arrays always: they are decoded, and cannot be read again one by one).
-    Label maps go to label_maps.bin and .npz, objects to objects.npz and segments.bin. For photo-scenes also
-    the card. The files are the same for any number of workers.
+    Label maps go to label_maps.bin and .npz, objects to objects.npz and segments.bin, several classes for
+    each image to label_sets.npy. For photo-scenes also the card. The files are the same for any number of
+    workers.
 
     Args:
         num_workers: decoding processes; 0: one for each core that this process may use.
@@ -73,9 +81,11 @@ def prepare(
         on_pixels = [grey.note] if grey.note else []
     else:
         grey, on_pixels = GreyRange(None), channel_lines(config, channels.limits)
+    label_sets = LabelSetWriter(source.class_names) if has_label_sets(source) else None
     rows, targets, is_stored, quarantine = _check_and_store(
-        config, source, output, num_workers, progress, grey.limits, channels
+        config, source, output, num_workers, progress, grey.limits, channels, label_sets
     )
+    matrix = label_sets.matrix() if label_sets else None
     if channels is not None and quarantine.first:
         on_pixels.append(f"left out, the first: {'; '.join(quarantine.first)}")
     class_names = _class_names(config, source, rows, targets)
@@ -84,13 +94,15 @@ def prepare(
         unknown := unmatched(config.parts, (name for name in rows.part_names if name))
     ):
         raise ValueError(f"data.source: {config.source}: data.parts: no part is called {unknown[0]!r}")
-    plan = _plan(config, rows, columns, is_annotated=targets is not None)
+    plan = _plan(config, rows, _stratified_by(columns, targets, matrix), columns.parts)
     on_parts = without_a_part(columns.parts, list(rows.part_names), config.parts)
     _write_tables(output, columns, plan)
     if isinstance(source, DrawnSource):
         source.write_card(output)
     counted = summarize(columns, plan, list(class_names))
     counted |= {} if targets is None else targets.summary(plan.codes, len(class_names))
+    if matrix is not None:
+        counted |= summary_of(matrix, plan.codes)
     category_ids = [] if targets is None else list(source.category_ids)
     summary = {
         "name": _name(config),
@@ -108,7 +120,9 @@ def prepare(
         **counted,
         **_on_classes(config, source, counted, [*on_pixels, *on_parts]),
         "category_ids": category_ids,
-        "content_digest": _content_digest(output, targets, class_names, category_ids, grey.limits, channels),
+        "content_digest": _content_digest(
+            output, targets, class_names, category_ids, grey.limits, channels, matrix
+        ),
     }
     _refuse_nothing_to_learn(config, summary)
     write_json(output / "summary.json", summary)
@@ -162,6 +176,7 @@ def _check_and_store(
     progress: Callable[[int, int], None],
     grey_limits: tuple[float, float] | None,
     channels: ChannelReading | None,
+    label_sets: LabelSetWriter | None,
 ) -> tuple[Rows, TargetWriter | None, bool, Quarantine]:
     """(usable images, their label maps or objects, whether pixels are stored, what cannot be used)."""
     rows = Rows(config.channels)
@@ -189,6 +204,8 @@ def _check_and_store(
                 _keep_pixels(config, source, store, checked)
                 if targets is not None:
                     targets.add(checked.target)
+                if label_sets is not None:
+                    label_sets.add(entry)
             progress(num_done, len(source))
     _refuse_bad_share(config, quarantine, len(rows), output / "quarantine.csv")
     if source.annotation == "class" and source.access != "memory":
@@ -232,11 +249,20 @@ def _class_names(
         raise ValueError(f"data.source: {config.source}: {error}") from error
 
 
-def _plan(config: DataConfig, rows: Rows, columns: Columns, *, is_annotated: bool) -> SplitPlan:
+def _stratified_by(
+    columns: Columns, targets: TargetWriter | None, label_sets: np.ndarray | None
+) -> np.ndarray:
+    """(n,) int64: what images are held out by, -1 where one has no labels."""
+    if label_sets is not None:
+        return strata(label_sets)
+    return columns.labels if targets is None else np.zeros(len(columns), np.int64)
+
+
+def _plan(config: DataConfig, rows: Rows, labels: np.ndarray, parts: np.ndarray) -> SplitPlan:
     try:
         return plan_splits(
-            columns.parts,
-            np.zeros(len(columns), np.int64) if is_annotated else columns.labels,
+            parts,
+            labels,
             list(rows.part_names),
             val_share=config.val_share,
             test_share=config.test_share,
@@ -254,10 +280,11 @@ def _on_classes(config: DataConfig, source: Source, counted: dict, seen: list[st
     """The notes, and the names of the splits with what tables have to say of the test part."""
     class_counts, names = counted["class_counts"], dict(counted["split_names"])
     try:
-        notes = overlap_notes(counted["class_names"], class_counts, _COUNTED[source.annotation])
+        unit = "labels" if has_label_sets(source) else _COUNTED[source.annotation]
+        notes = overlap_notes(counted["class_names"], class_counts, unit)
     except ValueError as error:
         raise ValueError(f"data.source: {config.source}: {error}") from error
-    if source.annotation == "class" and (num_untrained := untrained_images(class_counts)):
+    if unit == "images" and (num_untrained := untrained_images(class_counts)):
         num_test = sum(class_counts["test"])
         names["test"] += f", {num_untrained} of {num_test} of classes without training images"
     return {"split_names": names, "notes": [*source.notes, *seen, *notes]}
@@ -275,6 +302,7 @@ def _content_digest(
     category_ids: list[int],
     grey_limits: tuple[float, float] | None,
     channels: ChannelReading | None,
+    label_sets: np.ndarray | None,
 ) -> str:
     """Digest of images, splits, labels, and of label maps or objects; not of where they lie or how."""
     digests = [sha256_of_file(output / "manifest.csv")]
@@ -286,6 +314,8 @@ def _content_digest(
         read = channels.options
         digests.append([read.num_channels, read.channel_axis, read.window_of_header, channels.limits])
         digests += [] if read.frame is None else [read.frame]
+    if label_sets is not None:
+        digests.append(write_label_sets(output, label_sets))
     return sha256_of_json([*digests, list(class_names)])
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.datasets.label_sets import described as label_sets_line
+
 _CLASSES_SHOWN = 5
 
 
@@ -21,6 +23,8 @@ def described(summary: dict, folder: Path = Path()) -> list[str]:
         if 0 < num_masks < num_objects:
             lines.append(f"caution: {num_masks} of {num_objects} objects have a mask, the others a box alone")
         lines += _object_doubts(summary)
+    if "label_sets" in summary:
+        lines.append(label_sets_line(summary))
     lines += summary["notes"]
     if summary["flat_channels"]:
         floor = (

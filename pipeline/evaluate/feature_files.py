@@ -1,9 +1,9 @@
 """Cached features of a frozen backbone, as files.
 
-Shapes: n images of a split, B blocks, D channels. Per split: `<split>_cls.npy` (n, B, D), normed CLS tokens
-of the last blocks, the last block last; `<split>_patch_mean.npy` (n, D), both float32 or float16;
-`<split>_labels.npy` (n,) int64, -1 = none; `<split>_index.npy` (n,) int64, rows of the manifest. And
-`features.json`.
+Shapes: n images of a split, B blocks, D channels, K classes. Per split: `<split>_cls.npy` (n, B, D), normed
+CLS tokens of the last blocks, the last block last; `<split>_patch_mean.npy` (n, D), both float32 or float16;
+`<split>_labels.npy` (n,) int64, -1 = none, or, where images have any number of classes, (n, K) int8 of 0 and
+1, -1 = not known; `<split>_index.npy` (n,) int64, rows of the manifest. And `features.json`.
 """
 
 from collections.abc import Iterable
@@ -22,6 +22,7 @@ SUMMARY = "features.json"
 # The weights that `features.weights` names -> their file in the run that made them. What `initialize` draws
 # is backbone.safetensors alone.
 BACKBONE_FILES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
+_FLOATS = ("float32", "float16")
 CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finite
 
 
@@ -32,7 +33,7 @@ class SplitFeatures:
     cls: np.ndarray  # (N, B, D)
     patch_mean: np.ndarray  # (N, D)
     rows: np.ndarray | None  # (n,) int64: which of them; None: all
-    labels: np.ndarray  # (n,) int64, from 0
+    labels: np.ndarray  # (n,) int64, from 0; or (n, K) int8, 1 where an image has the class
     index: np.ndarray  # (n,) int64
     source_name: str  # what the data set calls this split
 
@@ -85,6 +86,7 @@ class FeatureSet:
     train: SplitFeatures | None
     val: SplitFeatures | None
     test: SplitFeatures | None
+    are_several: bool = False  # an image has any number of classes
 
     def labels(self, *splits: str) -> dict[str, np.ndarray]:
         """Labels (n,) of each split; n = 0 for a split without labelled images."""
@@ -114,7 +116,8 @@ def read_features(directory: Path) -> FeatureSet:
         split: _read_split(directory, split, summary) if split in summary["num_images"] else None
         for split in ("train", "val", "test")
     }
-    return FeatureSet(summary["dataset"], summary["class_names"], **splits)
+    several = summary.get("are_several", False)
+    return FeatureSet(summary["dataset"], summary["class_names"], **splits, are_several=several)
 
 
 def write_split(
@@ -130,7 +133,7 @@ def write_split(
 
     Args:
         features: CLS tokens (b, B, D) and mean patch tokens (b, D) of consecutive images, n in all.
-        labels: (n,).
+        labels: (n,), or (n, K).
         index: (n,).
         dtype: of the files, "float32" or "float16".
 
@@ -140,7 +143,7 @@ def write_split(
     """
     for name, values in (("labels", labels), ("index", index)):
         with replacing(directory / f"{split}_{name}.npy") as partial, open(partial, "wb") as stream:
-            np.save(stream, np.asarray(values, np.int64))
+            np.save(stream, np.asarray(values, np.int8 if values.ndim == 2 else np.int64))
     targets = [directory / f"{split}_{name}.npy" for name in ("cls", "patch_mean")]
     with ExitStack() as files:
         partials = [files.enter_context(replacing(target)) for target in targets]
@@ -180,21 +183,25 @@ def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_ima
 def _read_split(directory: Path, split: str, summary: dict) -> SplitFeatures | None:
     num_images = summary["num_images"][split]
     num_blocks, num_channels = summary["num_blocks"], summary["embed_dim"]
-    class_names = summary["class_names"]
+    class_names, are_several = summary["class_names"], summary.get("are_several", False)
     shapes = {
         "cls": (num_images, num_blocks, num_channels),
         "patch_mean": (num_images, num_channels),
-        "labels": (num_images,),
+        "labels": (num_images, len(class_names)) if are_several else (num_images,),
         "index": (num_images,),
     }
-    arrays = {name: _read_array(directory / f"{split}_{name}.npy", shape) for name, shape in shapes.items()}
-    labels = arrays["labels"]
-    if labels.min() < -1 or labels.max() >= len(class_names):
+    kinds = {"cls": _FLOATS, "patch_mean": _FLOATS, "labels": ("int8",) if are_several else ("int64",)}
+    arrays = {
+        name: _read_array(directory / f"{split}_{name}.npy", shape, kinds.get(name, ("int64",)))
+        for name, shape in shapes.items()
+    }
+    labels, highest = arrays["labels"], 1 if are_several else len(class_names) - 1
+    if labels.min() < -1 or labels.max() > highest:
         raise ValueError(
-            f"{directory / f'{split}_labels.npy'}: expected labels in -1..{len(class_names) - 1}, "
+            f"{directory / f'{split}_labels.npy'}: expected labels in -1..{highest}, "
             f"found {labels.min()}..{labels.max()}"
         )
-    labelled = np.flatnonzero(labels >= 0)
+    labelled = np.flatnonzero((labels[:, 0] if are_several else labels) >= 0)
     if not labelled.size:
         return None
     rows = labelled if labelled.size < num_images else None
@@ -202,12 +209,11 @@ def _read_split(directory: Path, split: str, summary: dict) -> SplitFeatures | N
     return SplitFeatures(**arrays, rows=rows, source_name=summary["split_names"][split])
 
 
-def _read_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    expected = ("float32", "float16") if len(shape) > 1 else ("int64",)
+def _read_array(path: Path, shape: tuple[int, ...], expected: tuple[str, ...]) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing; run the task features again")
     try:
-        array = np.load(path, mmap_mode="r" if len(shape) > 1 else None, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if expected == _FLOATS else None, allow_pickle=False)
     except ValueError as error:
         raise ValueError(f"{path}: not a whole .npy file ({error})") from error
     if array.shape != shape or array.dtype not in expected:

@@ -6,16 +6,19 @@ sums over classes read whole rows of memory.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.probes.settings import LinearConfig
 
+ToGradient = Callable[[np.ndarray, np.ndarray, int], None]
 LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
 INIT_STD = 0.01
+SCORE_BYTES = 256 * 2**20  # of all images by some rates that are held at once
 EVALUATION_BYTES = 32 * 2**20  # logits that are held at once
 SOFTMAX_BYTES = 2**18  # logits that stay in a core's cache
 
@@ -50,7 +53,8 @@ def train_sweep(
 
     Args:
         features: (N, D) float32, used as they are.
-        labels: (N,) int64 in 0..num_classes - 1.
+        labels: (N,) int64 in 0..num_classes - 1; or (N, num_classes) of 0 and 1, any number of classes for
+            each image: the loss is then the sum of each class's binary cross-entropy.
         report: called after each epoch with the number of finished epochs.
 
     Raises:
@@ -69,7 +73,8 @@ def train_sweep(
     peak_lrs = np.tile(base_lrs * (batch_size / LR_REFERENCE_BATCH), num_classes)
     start = rng.normal(0, INIT_STD, (num_channels, num_classes)).astype(np.float32)
     weights = np.repeat(start, len(base_lrs), axis=1)  # (D, C * L)
-    classifiers = _Optimiser(weights, num_classes, config.momentum)
+    to_gradient = _to_binary_gradient if labels.ndim == 2 else _to_logit_gradient
+    classifiers = _Optimiser(weights, num_classes, config.momentum, to_gradient)
     with np.errstate(all="ignore"):  # overflow of a rate that is too high is an outcome of the sweep
         for epoch in range(config.epochs):
             lrs = peak_lrs * np.float32((1 + math.cos(math.pi * epoch / config.epochs)) / 2)
@@ -110,6 +115,13 @@ def best_rate(accuracies: np.ndarray, diverged: np.ndarray) -> int:
 
 
 def _check_labels(labels: np.ndarray, num_images: int, num_classes: int) -> None:
+    if labels.ndim == 2:
+        if not num_images or labels.shape != (num_images, num_classes) or not np.isin(labels, (0, 1)).all():
+            raise ValueError(
+                f"a linear probe needs 0 or 1 for {num_images} images and {num_classes} classes, "
+                f"got {labels.shape}"
+            )
+        return
     if not num_images or labels.shape != (num_images,):
         raise ValueError(f"a linear probe needs images and one label each, got {num_images}, {labels.shape}")
     if labels.min() < 0 or labels.max() >= num_classes:
@@ -119,7 +131,10 @@ def _check_labels(labels: np.ndarray, num_images: int, num_classes: int) -> None
 class _Optimiser:
     """Weights, velocities and buffers of all classifiers, updated in place."""
 
-    def __init__(self, weights: np.ndarray, num_classes: int, momentum: float) -> None:
+    def __init__(
+        self, weights: np.ndarray, num_classes: int, momentum: float, to_gradient: ToGradient
+    ) -> None:
+        self._to_gradient = to_gradient
         self.weights = weights  # (D, C * L)
         self.biases = np.zeros(weights.shape[1], np.float32)
         self._weight_velocity = np.zeros_like(weights)
@@ -132,7 +147,7 @@ class _Optimiser:
         """Take one step of SGD with momentum on the features (B, D) of a batch, with rates `lrs` (C * L,)."""
         logits = images @ self.weights
         logits += self.biases
-        _to_logit_gradient(logits, labels, self._num_classes)
+        self._to_gradient(logits, labels, self._num_classes)
         np.matmul(images.T, logits, out=self._gradient)
         self._weight_velocity *= self._momentum
         self._weight_velocity += self._gradient
@@ -154,3 +169,28 @@ def _to_logit_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int)
         part /= part.sum(axis=1, keepdims=True)
         part[np.arange(len(part)), labels[first : first + block]] -= 1
     logits /= len(logits)
+
+
+def _to_binary_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+    """The same of the sum of each class's binary cross-entropy, for labels (B, C) of 0 and 1."""
+    logits = logits.reshape(len(logits), num_classes, -1)
+    expit(logits, out=logits)
+    logits -= labels[:, :, None]
+    logits /= len(logits)
+
+
+def rate_scores(sweep: LinearSweep, features: np.ndarray | FeatureRows) -> Iterator[np.ndarray]:
+    """Logits (N, C) float32 of every rate, one rate after another."""
+    num_rates = sweep.weights.shape[2]
+    group = max(1, SCORE_BYTES // (4 * features.shape[0] * sweep.weights.shape[1]))
+    for first in range(0, num_rates, group):
+        rates = range(first, min(num_rates, first + group))
+        weights = np.concatenate([sweep.weights[:, :, rate] for rate in rates], axis=1)
+        found = np.empty((features.shape[0], weights.shape[1]), np.float32)
+        block = max(1, EVALUATION_BYTES // (4 * max(weights.shape)))
+        with np.errstate(all="ignore"):
+            for start in range(0, len(found), block):
+                rows = slice(start, start + block)
+                found[rows] = features[rows] @ weights
+            for rate, logits in zip(rates, np.split(found, len(rates), axis=1), strict=True):
+                yield logits + sweep.biases[:, rate]

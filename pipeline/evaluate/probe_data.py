@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.datasets.label_subset import LabelSubset, read_subset
 from pipeline.evaluate.feature_files import SplitFeatures, read_features
+from pipeline.evaluate.label_sets.data import has_classes, why_no_scores
 from pipeline.measures.classification_rows import why_not, write_no_outcome
 from pipeline.measures.labelled_images import LabelledImages
 
@@ -19,6 +20,11 @@ class ProbeData:
     val: SplitFeatures | None  # None: no labelled images
     test: SplitFeatures
     test_images: LabelledImages
+
+    @property
+    def are_several(self) -> bool:
+        """Whether an image has any number of classes; labels are then (n, K) of 0 and 1."""
+        return self.train.labels.ndim == 2
 
 
 def open_probe(
@@ -36,7 +42,8 @@ def open_probe(
     """
     stored = read_features(features)
     splits = ("train", "val", "test") if needs_val else ("train", "test")
-    reason = why_not(stored.dataset, stored.labels(*splits))
+    several = stored.are_several
+    reason = (why_no_scores if several else why_not)(stored.dataset, stored.labels(*splits))
     if reason:
         write_no_outcome(output, reason)
         return None
@@ -45,7 +52,7 @@ def open_probe(
         class_names=stored.class_names,
         subset=subset,
         train=stored.train.only(subset.chosen(stored.train.index)),
-        val=stored.val,
+        val=None if several and not has_classes(stored.val) else stored.val,
         test=stored.test,
         test_images=stored.test_images(),
     )

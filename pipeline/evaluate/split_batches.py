@@ -49,4 +49,6 @@ def write_summary(directory: Path, dataset: PreparedDataset, **about: Any) -> No
         "split_names": dataset.split_names,
         "content_digest": dataset.content_digest,
     }
+    if "label_sets" in dataset.summary:
+        of_data["are_several"] = True  # an image has any number of classes
     write_json(directory / SUMMARY, of_data | about)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.measures.draws import DRAWS
-from pipeline.measures.measure import REPLICATES, replicates_key
+from pipeline.measures.floor_rows import array_name
+from pipeline.measures.measure import REPLICATES
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.files import read_json
 
@@ -44,6 +45,7 @@ class Row:
     replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
     by_draw: np.ndarray | None = None  # (draws, num_images) bool: right with the training images of each draw
     evaluation: str | None = None  # the further data set; None: the experiment's own images
+    is_floor: bool = False  # measured by the probe of every arm alike, and listed under a name of its own
 
 
 def libraries_of(directory: Path) -> set[str]:
@@ -71,9 +73,10 @@ def read_rows(directory: Path, *, arm: str, seed: int, evaluation: str | None = 
     rows = []
     for values in read_json(path):
         _check(path, values)
-        name = replicates_key(values["task"], values["metric"])
+        floor = values.get("floor")
+        name = array_name(values["task"], values["metric"], floor)
         row = Row(
-            arm=arm,
+            arm=floor or arm,
             seed=seed,
             fingerprint=stamp["fingerprint"],
             correct=correct.get(values["metric"]),
@@ -81,6 +84,7 @@ def read_rows(directory: Path, *, arm: str, seed: int, evaluation: str | None = 
             replicates=replicates.get(name),
             by_draw=by_draw.get(name),
             evaluation=evaluation,
+            is_floor=floor is not None,
             higher_is_better=bool(values.get("higher_is_better", True)),
             **{key: values[key] for key in _REQUIRED} | ({"dataset": evaluation} if evaluation else {}),
         )

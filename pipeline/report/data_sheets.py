@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.datasets.channels.pictures import picture_words
+from pipeline.datasets.label_sets import label_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.splits import SPLITS
 from pipeline.detection.pictures import Drawn, object_panel
@@ -62,9 +63,8 @@ def _tiles(dataset: PreparedDataset, row: int) -> list[tuple[Image.Image, list[s
         labels = dataset.label_map(row)
         shown = fitted(tinted(image, labels, colours), _PANEL)
         return [(fitted(image, _PANEL), ["", path]), (shown, [_listed(dataset, labels[labels >= 0]), ""])]
-    label = int(dataset.labels[row])
-    name = _short(dataset.class_names[label]) if label >= 0 else "(no label)"
-    return [(fitted(image, _PANEL), [name, path])]
+    words = label_words(dataset, row)
+    return [(fitted(image, _PANEL), ["(no label)" if words is None else _short(words), path])]
 
 
 def _listed(dataset: PreparedDataset, classes: np.ndarray) -> str:

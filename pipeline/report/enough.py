@@ -12,6 +12,7 @@ Line = dict[str, Any]
 _FLOORS = {
     "random": "a network without training",
     "pixels": "raw pixels without a network",
+    "prevalence": "the same score for every image",
     "position": "the most frequent class of each position, whatever the image shows",
 }
 

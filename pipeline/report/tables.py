@@ -38,20 +38,21 @@ def table_lines(
         ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
     """
     groups: dict[tuple[str | None, str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
+    for row in _with_each_floor_once(rows):
         groups[row.evaluation, row.task, row.metric][row.arm].append(row)
+    measured = tuple(dict.fromkeys(row.arm for row in rows if row.is_floor))
     lines = []
     for (_, task, metric), arms in groups.items():
         _comparable(task, metric, [row for group in arms.values() for row in group])
-        for arm in (arm for arm in config.arms if arm in arms):
+        for arm in (arm for arm in (*config.arms, *measured) if arm in arms):
             group = sorted(arms[arm], key=lambda row: row.seed)
             line = _line(group, config)
-            name = config.compared_with[arm]
+            name = config.compared_with.get(arm, config.baseline)
             other = sorted(arms.get(name, []), key=lambda row: row.seed) if arm != name else []
             line |= _difference(group, other, config) | {"baseline": name}
             floors = {
                 floor: difference_interval(group, sorted(arms[floor], key=lambda row: row.seed), config)
-                for floor in config.floors
+                for floor in (*config.floors, *measured)
                 if floor in arms and floor != arm
             }
             line |= {"num_steps": (num_steps or {}).get(arm), "seeds_to_show": needed_seeds(line)}
@@ -146,6 +147,15 @@ def _shown_for_others(line: Line, confidence: float) -> bool:
     """Whether Student's t interval of the difference over several seeds leaves 0 out."""
     half = half_width(line["difference_std"], len(line["seeds"]), confidence=confidence)
     return abs(line["difference"]) > half
+
+
+def _with_each_floor_once(rows: list[Row]) -> list[Row]:
+    """Without the floors that a second arm's probe measured again."""
+    found: dict[tuple, Row] = {}
+    for row in rows:
+        of_arm = None if row.is_floor else id(row)
+        found.setdefault((row.evaluation, row.task, row.metric, row.arm, row.seed, of_arm), row)
+    return list(found.values())
 
 
 def _comparable(task: str, metric: str, rows: list[Row]) -> None:

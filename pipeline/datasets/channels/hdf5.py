@@ -1,7 +1,7 @@
 """Arrays in one HDF5 file, through h5py."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,13 +16,16 @@ def is_hdf5(path: Path) -> bool:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
-def read_hdf5(path: Path, *, has_channels: bool = False) -> ArraySource:
+def read_hdf5(
+    path: Path, *, has_channels: bool = False, labels: Literal["one", "several"] | None = None
+) -> ArraySource:
     """Read `images` and `labels`, or arrays of the names that `.npz` files have.
 
     Images stay in the file until they are asked for, one by one.
 
     Args:
         has_channels: `data.channels` is given; images are then numbers of any kind, else uint8.
+        labels: `data.labels`.
 
     Raises:
         ValueError: h5py is not installed, the file is damaged, there are no images, shapes or types cannot be
@@ -38,16 +41,16 @@ def read_hdf5(path: Path, *, has_channels: bool = False) -> ArraySource:
     def images(name: str) -> Any:
         return _dataset(h5py, file, path, name)
 
-    def labels(name: str) -> np.ndarray:
+    def in_memory(name: str) -> np.ndarray:
         return np.asarray(images(name)[()])
 
-    parts = named_parts(path, names, images, labels, has_channels=has_channels)
+    parts = named_parts(path, names, images, in_memory, has_channels=has_channels)
     if not parts:
         raise ValueError(f"{path}: expected an array images, found {', '.join(names) or 'nothing'}")
     class_names = None
     if "class_names" in names:
         class_names = [_text(name) for name in images("class_names")[()].ravel()]
-    return ArraySource(parts, class_names=class_names)
+    return ArraySource(parts, class_names=class_names, stated=labels)
 
 
 def _library(path: Path) -> Any:

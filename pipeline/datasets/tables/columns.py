@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.datasets.source import Entry
@@ -12,12 +12,14 @@ from pipeline.datasets.split_words import Role, role_of, stated_role
 # Names in lower case, "_" for spaces and dashes. Of images the first counts: a wrong one finds no files.
 _IMAGE = (
     "path", "image_path", "img_path", "filepath", "file_path", "file_name", "filename", "image_file",
-    "image_name", "file", "image", "img", "image_id", "img_id", "id",
+    "image_name", "image_index", "file", "image", "img", "image_id", "img_id", "id",
 )  # fmt: skip
 _LABEL = (
     "label", "labels", "class", "class_name", "class_label", "class_id", "classid", "category", "target",
     "species", "breed",
 )  # fmt: skip
+# Where there is none of these: as sets with several labels for an image call them.
+_LABELS = ("finding_labels", "tags")
 _SPLIT = ("split", "subset", "set", "partition")
 # How lists of labels are written in one cell; a comma may also be part of a name.
 _SEPARATORS = re.compile(r"[|;]|^(\[.*\]|\{.*\}|\(.*,.*\))$|^\d+([\s,]+\d+)+$")
@@ -31,8 +33,10 @@ class Columns:
     """Names of columns."""
 
     image: str
-    label: str | None  # None: it is stated that there is none
+    label: str | None  # None: it is stated that there is none, or each class has a column
     split: str | None
+    classes: tuple[str, ...] = ()  # columns of 0 and 1, one for each class
+    unread: tuple[str, ...] = ()  # beside these
 
 
 def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -> Columns:
@@ -51,9 +55,10 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
             raise ValueError(
                 f"{origin}: data.columns: expected the {role} in {name!r}, found the columns {names}"
             )
-    plain = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in names}
+    plain = {_plain(name): name for name in names}
     image = stated.get("image") or next((plain[name] for name in _IMAGE if name in plain), None)
     labels = [stated["label"]] if "label" in stated else [plain[name] for name in _LABEL if name in plain]
+    labels = labels or [plain[name] for name in _LABELS if name in plain][:1]
     labels = [name for name in labels if name != image]
     split = stated.get("split") or next((plain[name] for name in _SPLIT if name in plain), None)
     if image is None:
@@ -70,6 +75,15 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
             f'data.columns = {{ label = "{(labels or others or ["..."])[0]}" }}; {IMAGES_ALONE}'
         )
     return Columns(image, labels[0] or None, split)
+
+
+def has_label_name(names: Iterable[str]) -> bool:
+    """Whether a column is called as columns of labels are."""
+    return any(_plain(name) in (*_LABEL, *_LABELS) for name in names)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def class_name(value: Any, origin: str) -> str | None:
@@ -97,35 +111,54 @@ def class_name(value: Any, origin: str) -> str | None:
 
 
 def refuse_lists(class_names: Iterable[str], origin: str) -> None:
-    """Refuse names with commas whose parts are mostly parts of other names too: they are lists of labels.
+    """Refuse names that are lists of labels, joined by commas.
 
     Raises:
         ValueError: so they are.
     """
+    if (joined := is_comma_list(class_names)) is not None:
+        raise ValueError(f"{origin}: expected one label, found {joined!r}: {_ONE_LABEL}; {IMAGES_ALONE}")
+
+
+def is_comma_list(class_names: Iterable[str]) -> str | None:
+    """A name that is several, joined by commas, where the parts of most such names are in other names too."""
     parts = {name: {part.strip() for part in name.split(",")} for name in class_names}
     uses = Counter(part for found in parts.values() for part in found)
     joined = [name for name, found in parts.items() if "," in name]
     again = [name for name in joined if all(uses[part] > 1 for part in parts[name])]
-    if len(joined) > 1 and 2 * len(again) > len(joined):
-        raise ValueError(f"{origin}: expected one label, found {again[0]!r}: {_ONE_LABEL}; {IMAGES_ALONE}")
+    return again[0] if len(joined) > 1 and 2 * len(again) > len(joined) else None
 
 
-def once(entries: Iterable[Entry], origin: str) -> list[Entry]:
+def once(entries: Iterable[Entry], origin: str, *, are_several: bool = False) -> list[Entry]:
     """Entries without repetitions.
 
+    Args:
+        are_several: an image has any number of labels; those of its lines are put together.
+
     Raises:
-        ValueError: one image has two labels or two splits.
+        ValueError: one image has two splits, or two labels where it has one.
     """
     first: dict[str, Entry] = {}
     for entry in entries:
-        if (known := first.setdefault(entry.path, entry)) != entry:
+        known = first.setdefault(entry.path, entry)
+        if are_several and known.split == entry.split:
+            if known is not entry:
+                first[entry.path] = replace(known, target=_joined(known.target, entry.target))
+        elif known != entry:
             what = "labels" if known.class_name != entry.class_name else "splits"
             values = (known.class_name, entry.class_name) if what == "labels" else (known.split, entry.split)
+            several = 'for several labels of an image state data.labels = "several"; ' * (what == "labels")
             raise ValueError(
                 f"{origin}: {entry.path}: expected one of the {what}, found {values[0]} and {values[1]}; "
-                f"several {what} for one image are not read; {IMAGES_ALONE}"
+                f"several {what} for one image are not read; {several}{IMAGES_ALONE}"
             )
     return list(first.values())
+
+
+def _joined(labels: tuple[str, ...] | None, more: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if labels is None or more is None:
+        return more if labels is None else labels
+    return tuple(dict.fromkeys((*labels, *more)))
 
 
 def split_name(value: Any, parts: Mapping[str, Role], origin: str) -> str | None:

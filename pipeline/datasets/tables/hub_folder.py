@@ -9,12 +9,12 @@ from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import whole_role
 from pipeline.datasets.tables.columns import (
     LEFT_OUT,
-    class_name,
+    Columns,
     find_columns,
     once,
-    refuse_lists,
     split_name,
 )
+from pipeline.datasets.tables.label_cells import LabelCells
 from pipeline.datasets.tables.records import header, records
 from pipeline.datasets.tree import walk
 
@@ -45,25 +45,34 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
     as the `datasets` library has it.
 
     Raises:
-        ValueError: no metadata, no column of labels, or several labels for one image.
+        ValueError: no metadata, no column of labels, or one image twice with two labels.
     """
     files = [Path(path) / file.name for _, path, found in walk(root) for file in found if file.name in _NAMES]
     if not files:
         raise ValueError(f"{root}: expected {' or '.join(_NAMES)} beside images, found none")
     names = ", ".join(file.relative_to(root).as_posix() for file in files)
-    entries = once((e for file in files for e in _listed(config, file, root)), f"{root}: {names}")
-    refuse_lists({entry.class_name for entry in entries} - {None}, str(files[0]))
+    columns = {
+        file: find_columns(header(file), {"image": _FILE, **config.columns}, str(file)) for file in files
+    }
+    cells = [row.get(of.label) for file, of in columns.items() if of.label for _, row in records(file)]
+    reading = LabelCells.of(cells, config, str(files[0]))
+    listed = (e for file, of in columns.items() for e in _listed(config, file, root, of, reading))
+    entries = once(listed, f"{root}: {names}", are_several=reading.are_several)
     return ListedImages(
         root,
         entries,
         max_bytes=max_file_bytes(config.max_pixels),
         num_outside=num_unlisted(root, entries),
-        notes=(f"labels: {LEFT_OUT if config.columns.get('label') == '' else f'from {names}'}",),
+        notes=(
+            f"labels: {LEFT_OUT if config.columns.get('label') == '' else f'from {names}{reading.words}'}",
+        ),
+        are_several=reading.are_several,
     )
 
 
-def _listed(config: DataConfig, file: Path, root: Path) -> Iterator[Entry]:
-    columns = find_columns(header(file), {"image": _FILE, **config.columns}, str(file))
+def _listed(
+    config: DataConfig, file: Path, root: Path, columns: Columns, reading: LabelCells
+) -> Iterator[Entry]:
     folder = file.parent.relative_to(root).as_posix()
     folders = () if folder == "." else tuple(folder.split("/"))
     prefix = "" if folder == "." else f"{folder}/"
@@ -76,9 +85,8 @@ def _listed(config: DataConfig, file: Path, root: Path) -> Iterator[Entry]:
         path = f"{prefix}{name}"
         word = split_name(row.get(columns.split), config.parts, origin) if columns.split else None
         by_folder = next((part for part in (*folders, *name.split("/")[:-1]) if whole_role(part)), None)
-        yield Entry(
-            path, word or by_folder, class_name(row.get(columns.label), origin) if columns.label else None
-        )
+        label, several = reading.labels(row.get(columns.label), origin) if columns.label else (None, None)
+        yield Entry(path, word or by_folder, label, target=several)
 
 
 HUB_FOLDER = Format(read_hub_folder, is_hub_folder)

@@ -33,7 +33,8 @@ def hub_columns(schema: Any, stated: Mapping[str, str], origin: str) -> HubColum
     """
     features = features_of(schema)
     image = image_column(schema, stated, origin)
-    names = {name: tuple(f["names"]) for name, f in features.items() if kind_of(f) == "ClassLabel"}
+    labels = {name: of for name, f in features.items() if kind_of(of := _item(f)) == "ClassLabel"}
+    names = {name: tuple(f["names"]) for name, f in labels.items()}
     if twice := [name for name, found in names.items() if len(set(found)) != len(found)]:
         raise ValueError(
             f"{origin}: column {twice[0]}: expected distinct class names, found {names[twice[0]]}"
@@ -50,6 +51,13 @@ def hub_columns(schema: Any, stated: Mapping[str, str], origin: str) -> HubColum
         )
     label = "label" if "label" in names else next(iter(names))
     return HubColumns(image, label, names[label])
+
+
+def _item(feature: Any) -> Any:
+    """What a column's lists hold, as the `datasets` library has it; of a column without lists, itself."""
+    if isinstance(feature, list) and len(feature) == 1:  # its older form of a list
+        return feature[0]
+    return feature["feature"] if kind_of(feature) in ("Sequence", "List", "LargeList") else feature
 
 
 def split_of(path: PurePosixPath) -> str | None:

@@ -13,9 +13,11 @@ from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.tables.columns import class_name
 from pipeline.datasets.tables.hub_cells import suffix_of
 from pipeline.datasets.tables.hub_schema import HubColumns, hub_columns, split_of
+from pipeline.datasets.tables.label_cells import LabelCells, Labels
 from pipeline.datasets.tables.table_files import ARROW, PARQUET, TableFiles
 from pipeline.datasets.tree import walk
 
+_MAYBE_SEVERAL = ("list", "fixed_size_list", "string")  # types; any other holds one label
 _LARGE_GROUP = 2**26  # bytes
 
 
@@ -52,9 +54,9 @@ def read_hub_tables(suffix: str, config: DataConfig, path: Path) -> "HubTables":
 
     Raises:
         ValueError: pyarrow is not installed; no such table; a damaged one; tables of different columns or
-            class names; no images, or several columns of labels or several labels for one image.
+            class names; no images, or several columns of labels.
     """
-    return HubTables(path, suffix, max_bytes=max_file_bytes(config.max_pixels), stated=dict(config.columns))
+    return HubTables(path, suffix, max_bytes=max_file_bytes(config.max_pixels), config=config)
 
 
 class HubTables:
@@ -66,7 +68,7 @@ class HubTables:
     Args:
         path: a table, or a folder of them.
         suffix: of the tables.
-        stated: `data.columns`.
+        config: its columns and how many labels an image has; None: as found.
     """
 
     access = "random"
@@ -74,10 +76,12 @@ class HubTables:
     num_outside = 0
 
     def __init__(
-        self, path: Path, suffix: str, *, max_bytes: float, stated: dict[str, str] | None = None
+        self, path: Path, suffix: str, *, max_bytes: float, config: DataConfig | None = None
     ) -> None:
-        self._given = (path, suffix, max_bytes, stated or {})
-        self._tables = TableFiles(path, suffix, max_bytes=max_bytes, stated=stated or {})
+        self._config = config or DataConfig()
+        self._stated = dict(self._config.columns)
+        self._given = (path, suffix, max_bytes)
+        self._tables = TableFiles(path, suffix, max_bytes=max_bytes, stated=self._stated)
         self._root = self._tables.root
         self._files = [file.relative_to(self._root).as_posix() for file in table_files(path, suffix)]
         if not self._files:
@@ -85,12 +89,12 @@ class HubTables:
         self._columns = self._common_columns()
 
     def __reduce__(self):
-        path, suffix, max_bytes, stated = self._given
-        return partial(HubTables, max_bytes=max_bytes, stated=stated), (path, suffix)
+        path, suffix, max_bytes = self._given
+        return partial(HubTables, max_bytes=max_bytes, config=self._config), (path, suffix)
 
     def _common_columns(self) -> HubColumns:
         found = {
-            name: hub_columns(self._tables.table(name).schema, self._given[3], str(self._root / name))
+            name: hub_columns(self._tables.table(name).schema, self._stated, str(self._root / name))
             for name in self._files
         }
         first = self._files[0]
@@ -107,14 +111,33 @@ class HubTables:
         """Those of the tables, else the labels themselves."""
         if self._columns.class_names is not None or self._columns.label is None:
             return self._columns.class_names or ()
-        return label_order({name for _, _, name in self._labels() if name is not None})
+        found: set[str] = set()
+        for name, several in self._labels():
+            found |= {name} if name is not None else set(several or ())
+        return label_order(found)
+
+    @property
+    def are_several(self) -> bool:
+        """Whether an image has any number of classes."""
+        return self._reading.are_several
+
+    @cached_property
+    def _reading(self) -> LabelCells:
+        label = self._columns.label
+        if label is None:
+            return LabelCells(False)
+        kind = str(self._tables.table(self._files[0]).schema.field(label).type)
+        if self._config.labels is None and not kind.removeprefix("large_").startswith(_MAYBE_SEVERAL):
+            return LabelCells(False)  # a number is one label
+        cells = (cell for name in self._files for cell in self._tables.table(name).column(label))
+        return LabelCells.of(cells, self._config, str(self._root / self._files[0]))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How the tables were read."""
         columns = self._columns
         lines = [
-            f"tables: images in {columns.image!r}, labels in {columns.label!r}"
+            f"tables: images in {columns.image!r}, labels in {columns.label!r}{self._reading.words}"
             if columns.label
             else f"tables: images in {columns.image!r}, no labels"
         ]
@@ -133,16 +156,26 @@ class HubTables:
     def __len__(self) -> int:
         return sum(len(self._tables.table(name)) for name in self._files)
 
-    def _labels(self) -> Iterator[tuple[str, int, str | None]]:
-        """(file, row, class) of every row, without its image."""
+    def _labels(self) -> Iterator[tuple[str | None, Labels | None]]:
+        """Class or classes of every row, without its image."""
         for name in self._files:
             for row, label in enumerate(self._tables.table(name).column(self._columns.label)):
-                yield name, row, self._named(label, name, row)
+                yield self._named(label, name, row)
 
-    def _named(self, label: Any, name: str, row: int) -> str | None:
+    def _named(self, label: Any, name: str, row: int) -> tuple[str | None, Labels | None]:
         origin = f"{self._root / name}, row {row}"
+        if self._columns.class_names is None:
+            return self._reading.labels(label, origin)
+        if not self.are_several:
+            return self._by_number(label, origin), None
+        if label is None or label == -1:
+            return None, None
+        named = [self._by_number(each, origin) for each in (label if isinstance(label, list) else [label])]
+        return None, tuple(dict.fromkeys(each for each in named if each is not None))
+
+    def _by_number(self, label: Any, origin: str) -> str | None:
         names = self._columns.class_names
-        if names is None or not isinstance(label, int):
+        if not isinstance(label, int):
             return class_name(label, origin)
         if not -1 <= label < len(names):
             raise ValueError(
@@ -156,7 +189,9 @@ class HubTables:
         for name in self._files:
             split = split_of(PurePosixPath(name))
             for row, cells in enumerate(self._tables.table(name).rows(wanted)):
-                label = self._named(cells[self._columns.label], name, row) if self._columns.label else None
+                label, several = None, None
+                if self._columns.label:
+                    label, several = self._named(cells[self._columns.label], name, row)
                 path = f"{name}/{row:06d}{suffix_of(cells[self._columns.image])}"
                 try:
                     data, problem = self._tables.file_in(cells[self._columns.image], name), None
@@ -164,7 +199,10 @@ class HubTables:
                     data, problem = None, str(error)
                 except OSError as error:
                     data, problem = None, f"cannot be read: {error.strerror or error}"
-                yield Entry(path, split, label, start=row, size=len(data or b""), data=data, problem=problem)
+                size = len(data or b"")
+                yield Entry(
+                    path, split, label, start=row, size=size, data=data, problem=problem, target=several
+                )
 
     def read(self, path: str, start: int, size: int) -> bytes:
         """The file in row `start` of a table; as `TableFiles.read`."""

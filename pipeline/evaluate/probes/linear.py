@@ -32,7 +32,7 @@ def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) 
     on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
     on_test = correct.mean(axis=0)
     chosen, best_on_test = best_rate(on_val, sweep.diverged), best_rate(on_test, sweep.diverged)
-    common = _protocol(config, len(data.train))
+    common = linear_protocol(config, len(data.train))
     lrs = sweep.base_lrs
     ibot = "iBOT's own practice, best of the sweep on the test set (optimistic)"
     metrics = [
@@ -41,11 +41,12 @@ def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) 
             "top1_best_on_test", correct[:, best_on_test], f"{common}, base lr {lrs[best_on_test]:g}: {ibot}"
         ),
     ]
-    table = _sweep_table(lrs, {"val": on_val, "test": on_test}, sweep.diverged)
+    table = sweep_table(lrs, {"val": on_val, "test": on_test}, sweep.diverged)
     return Outcome(metrics, predictions[:, chosen], {"sweep.json": table})
 
 
-def _protocol(config: LinearConfig, num_train: int) -> str:
+def linear_protocol(config: LinearConfig, num_train: int) -> str:
+    """What a table says of the probe, but for the rate."""
     blocks = "block" if config.num_blocks == 1 else f"{config.num_blocks} blocks"
     pooled = " and mean patch token" if config.average_pool else ""
     batch = min(config.batch_size, num_train)
@@ -55,7 +56,7 @@ def _protocol(config: LinearConfig, num_train: int) -> str:
     )
 
 
-def _sweep_table(
+def sweep_table(
     base_lrs: tuple[float, ...], accuracies: dict[str, np.ndarray], diverged: np.ndarray
 ) -> list[dict]:
     """One JSON object per learning rate; a rate that diverged has no accuracy."""

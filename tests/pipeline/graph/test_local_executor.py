@@ -86,7 +86,6 @@ def test_a_number_of_threads_that_the_user_states_is_that_of_each_stage(place):
 def test_a_stage_that_does_not_compute_in_jittor_takes_no_card(place):
     executor = LocalExecutor(LocalConfig(devices=("cuda:0",)), at_once=1)
 
-
     def cards(library: str, device: str) -> tuple[int, ...]:
         runtime = {"device": device, "devices": 1, "threads": 0}
         return executor._cards_for({"libraries": {library: "1"}, "runtime": runtime})

@@ -1,0 +1,77 @@
+"""Tables with a column of 0 and 1 for each class."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.datasets.tables.columns import IMAGES_ALONE
+
+_FEWEST = 2
+_OTHER = object()
+_NUMBERS = {"0": 0, "1": 1, "-1": -1, "0.0": 0, "1.0": 1, "-1.0": -1, "false": 0, "true": 1}
+
+
+class UncertainLabels(ValueError):
+    """A column of labels holds more than 0 and 1."""
+
+
+@dataclass(frozen=True)
+class ClassColumns:
+    """The columns that are classes, and the others."""
+
+    names: tuple[str, ...]
+    others: tuple[str, ...]  # neither classes nor images nor splits: not read
+
+
+def find_class_columns(
+    rows: Iterable[Mapping[str, Any]], names: Iterable[str], origin: str
+) -> ClassColumns | None:
+    """The columns that hold 0 and 1 alone, true and false likewise; None where there are none or only one.
+
+    A row in which all of them are empty has no labels.
+
+    Args:
+        rows: of the table.
+        names: of the columns that may be classes.
+
+    Raises:
+        UncertainLabels: such a column holds -1, or is empty where others are not.
+    """
+    names = list(names)
+    kept = [{name: _number(row.get(name)) for name in names} for row in rows]
+    chosen = [
+        name
+        for name in names
+        if all(row[name] is not _OTHER for row in kept) and any(row[name] is not None for row in kept)
+    ]
+    if len(chosen) < _FEWEST:
+        return None
+    doubts: dict[str, tuple[int, int | None]] = {}
+    for number, row in enumerate(kept, start=1):
+        if all(row[name] is None for name in chosen):
+            continue
+        for name in chosen:
+            if row[name] not in (0, 1):
+                doubts.setdefault(name, (number, row[name]))
+    if doubts:
+        name, (number, value) = next(iter(doubts.items()))
+        words = "nothing" if value is None else value
+        raise UncertainLabels(
+            f"{origin}: column {name!r}, row {number}: expected 0 or 1 for each class, found {words} "
+            f"({len(doubts)} such columns): write 0 or 1 for labels that are uncertain; {IMAGES_ALONE}"
+        )
+    return ClassColumns(tuple(chosen), tuple(name for name in names if name not in chosen))
+
+
+def classes_of(row: Mapping[str, Any], columns: Iterable[str]) -> tuple[str, ...] | None:
+    """The classes of a row; None where all cells are empty."""
+    values = {name: _number(row.get(name)) for name in columns}
+    if all(value is None for value in values.values()):
+        return None
+    return tuple(name for name, value in values.items() if value == 1)
+
+
+def _number(cell: Any) -> Any:
+    """0, 1 or -1; None where the cell is empty, _OTHER where it holds anything else."""
+    text = "" if cell is None else str(cell).strip().lower()
+    return _NUMBERS.get(text, _OTHER) if text else None

@@ -1,0 +1,96 @@
+"""How the cells of a column of labels are read: one class for each image, or several."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.tables.columns import class_name, is_comma_list, refuse_lists
+
+_BRACKETS = re.compile(r"^(?:\[(?P<list>.*)\]|\{(?P<set>.*)\}|\((?P<tuple>.*,.*)\))$", re.DOTALL)
+_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([^,'\"]+)")
+_BARS = re.compile(r"[|;]")
+_NUMBERS = re.compile(r"\d+([\s,]+\d+)+")
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelCells:
+    """How the cells of a table's labels are read."""
+
+    are_several: bool
+    separator: str | None = None  # between labels, as stated; None: what a cell itself shows
+    at_commas: bool = False  # whether "a, b" is two labels, not one class of that name
+
+    @classmethod
+    def of(cls, cells: Iterable[Any], config: DataConfig, origin: str) -> "LabelCells":
+        """As the section states it, else as the cells show.
+
+        Raises:
+            ValueError: several labels where `data.labels` is "one".
+        """
+        cells = list(cells)
+        texts = {cell for cell in cells if isinstance(cell, str)}
+        if config.labels == "one":
+            refuse_lists({text.strip() for text in texts}, origin)
+            return cls(False)
+        if config.labels == "several" or config.label_separator is not None:
+            return cls(True, config.label_separator, at_commas=True)
+        at_commas = is_comma_list({text.strip() for text in texts}) is not None
+        marked = any(isinstance(cell, list | tuple) for cell in cells) or any(map(_is_marked, texts))
+        return cls(marked or at_commas, at_commas=at_commas)
+
+    def labels(self, value: Any, origin: str) -> tuple[str | None, Labels | None]:
+        """(the class, None) or (None, the classes) of a cell; (None, None) where it is empty or -1.
+
+        Raises:
+            ValueError: no labels: numbers that are not whole, several where one is expected.
+        """
+        if not self.are_several:
+            return class_name(value, origin), None
+        parts = self._parts(value)
+        if parts is None:
+            return None, None
+        names = [name for part in parts if (name := class_name(part, origin)) is not None]
+        return None, tuple(dict.fromkeys(names))
+
+    def _parts(self, value: Any) -> list[Any] | None:
+        if value is None or value == -1:
+            return None
+        if isinstance(value, list | tuple):
+            return list(value)
+        text = str(value).strip()
+        if text in ("", "-1"):
+            return None
+        if self.separator is not None:
+            return [part.strip() for part in text.split(self.separator)]
+        if (inside := _BRACKETS.match(text)) is not None:
+            return _items(inside[inside.lastgroup])
+        if _BARS.search(text):
+            return _BARS.split(text)
+        if _NUMBERS.fullmatch(text):
+            return re.split(r"[\s,]+", text)
+        return text.split(",") if self.at_commas else [text]
+
+    @property
+    def words(self) -> str:
+        """What the note on the labels says of it."""
+        return ", several for each image" if self.are_several else ""
+
+
+def _is_marked(text: str) -> bool:
+    """Whether a cell's text says itself that it is a list."""
+    text = text.strip()
+    return bool(_BRACKETS.match(text) or _BARS.search(text) or _NUMBERS.fullmatch(text))
+
+
+def _items(text: str) -> list[str]:
+    """The items of a list as Python, JSON or NumPy write it, without its brackets."""
+    items = [
+        next(part for part in found if part) for found in _ITEM.findall(text) if any(map(str.strip, found))
+    ]
+    if len(items) == 1 and _NUMBERS.fullmatch(items[0].strip()):
+        return items[0].split()
+    return items

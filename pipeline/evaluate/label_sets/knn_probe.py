@@ -1,0 +1,43 @@
+"""The weighted k-NN probe of images with any number of classes, for every k at once."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.config.stages import RuntimeConfig
+from pipeline.evaluate.feature_rows import FeatureRows
+from pipeline.evaluate.label_sets.knn import vote_shares
+from pipeline.evaluate.label_sets.outcome import Scored, mean_average_precision
+from pipeline.evaluate.probe_data import ProbeData
+from pipeline.evaluate.probes.knn import DEFAULT_K
+from pipeline.evaluate.probes.settings import KnnConfig
+
+
+def score_by_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Scored:
+    """Scores by the k whose mean average precision is best on validation images, and those of every k."""
+    train, val, test = data.train, data.val, data.test
+
+    def vote(queries: FeatureRows) -> Mapping[int, np.ndarray]:
+        return vote_shares(
+            queries,
+            train.last_cls,
+            train.labels,
+            ks=config.ks,
+            temperature=config.temperature,
+            num_threads=runtime.num_threads,
+        )
+
+    on_test, on_val = vote(test.last_cls), None if val is None else vote(val.last_cls)
+    if on_val is None:
+        best = min(on_test, key=lambda k: abs(k - DEFAULT_K))
+        chosen = "no validation images to choose it on"
+    else:
+        best = max(on_val, key=lambda k: mean_average_precision(val.labels == 1, on_val[k]))
+        chosen = "chosen on validation"
+    common = f"k-NN{data.subset.words}, votes for each class, cosine, T={config.temperature:g}"
+    return Scored(
+        on_test[best],
+        None if on_val is None else on_val[best],
+        f"{common}, k={best} {chosen}",
+        {f"k{k}": (scores, f"{common}, k={k}") for k, scores in on_test.items()},
+    )
