@@ -4,8 +4,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp
-from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
+from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp, stamp_damage
+from pipeline.storage.files import sha256_of_file, write_json
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,8 @@ def damage(directory: Path) -> list[Damage]:
     if stamp is None:
         return [Damage(STAMP, "a stamp", "what cannot be read")]
     found = []
-    values = {name: value for name, value in stamp.items() if name != "sha256"}
-    if stamp.get("sha256") not in (None, digest := _digest_of_values(values)):
-        found.append(Damage(STAMP, f"SHA-256 {stamp['sha256']}", digest))
+    if wrong := stamp_damage(stamp):
+        found.append(Damage(STAMP, *wrong))
     for name, record in stamp["outputs"].items():
         problem = _problem(directory / name, name, record)
         if problem:
@@ -93,10 +92,3 @@ def _wrong_size(path: Path, record: dict) -> str | None:
     except FileNotFoundError:
         return "no file"
     return None if size == record.get("size") else f"{size} bytes"
-
-
-def _digest_of_values(values: dict) -> str:
-    try:
-        return sha256_of_json(values)
-    except ValueError as error:  # NaN, which no stamp has
-        return str(error)
