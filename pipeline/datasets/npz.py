@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from pipeline.datasets.expansion import refuse_expansion
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError,
     ArithmeticError, LookupError, TypeError, SyntaxError, NotImplementedError, MemoryError,
+    TokenError,  # of a header whose brackets do not close
 )  # fmt: skip
 
 
