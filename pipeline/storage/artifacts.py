@@ -84,17 +84,6 @@ def read_stamp(directory: Path) -> dict[str, Any] | None:
     return stamp if all(usable) else None
 
 
-def stamp_damage(stamp: dict[str, Any]) -> tuple[str, str] | None:
-    """What a stamp says of its own digest, and what it is, where they differ; an older one says nothing."""
-    values = {name: value for name, value in stamp.items() if name != "sha256"}
-    try:
-        digest = sha256_of_json(values)
-    except ValueError as error:  # NaN, which no stamp has
-        digest = str(error)
-    expected = stamp.get("sha256")
-    return None if expected in (None, digest) else (f"SHA-256 {expected}", digest)
-
-
 def _is_below(name: str) -> bool:
     """Whether a relative name leads to a file in its folder, and not out of it."""
     return bool(name) and not name.startswith("/") and ".." not in name.split("/")
@@ -107,8 +96,6 @@ def fault(directory: Path, fingerprint: str) -> str | None:
     stamp = read_stamp(directory)
     if stamp is None:
         return INTERRUPTED if (directory / JOB).exists() else "never run"
-    if wrong := stamp_damage(stamp):
-        return f"{STAMP} is damaged: expected {wrong[0]}, found {wrong[1]}"
     if stamp.get("fingerprint") != fingerprint:
         return f"{STAMP} is of another fingerprint"
     for name, record in stamp["outputs"].items():

@@ -3,9 +3,10 @@
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp, stamp_damage
-from pipeline.storage.files import sha256_of_file, write_json
+from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp
+from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,17 @@ def damage(directory: Path) -> list[Damage]:
         if problem:
             found.append(problem)
     return found
+
+
+def stamp_damage(stamp: dict[str, Any]) -> tuple[str, str] | None:
+    """What a stamp says of its own digest, and what it is, where they differ; an older one says nothing."""
+    values = {name: value for name, value in stamp.items() if name != "sha256"}
+    try:
+        digest = sha256_of_json(values)
+    except ValueError as error:  # NaN, which no stamp has
+        digest = str(error)
+    expected = stamp.get("sha256")
+    return None if expected in (None, digest) else (f"SHA-256 {expected}", digest)
 
 
 def mark(directory: Path, found: list[Damage]) -> bool:
