@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.datasets.expansion import refuse_expansion
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError,
     ArithmeticError, LookupError, TypeError, SyntaxError, NotImplementedError, MemoryError,
+    TokenError,  # of a header whose brackets do not close
 )  # fmt: skip
 
 

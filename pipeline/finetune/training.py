@@ -11,9 +11,11 @@ from jittor import nn
 
 from pipeline.config.dense import FinetuneSchedule
 from pipeline.config.stages import RuntimeConfig
+from pipeline.finetune.non_finite import explanation
 from pipeline.finetune.rates import decayed, layer_scales, learning_rate
 from pipeline.kernels.adamw import AdamW
 from pipeline.models.drop_path import drop_path_rates, drop_path_scales
+from pipeline.models.weights import assign_parameters
 from pipeline.training.loop import Training, train
 from pipeline.training.losses import Losses, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
@@ -99,13 +101,25 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         num_microbatches: int,
     ):
         self._network, self._make_batch, self._losses = network, make_batch, losses
-        self._trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-        self._schedule, self._seed, self._num_microbatches = schedule, seed, num_microbatches
+        self.trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+        self._schedule, self._seed, self.num_microbatches = schedule, seed, num_microbatches
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
 
     def fresh_state(self) -> FinetuneState:
-        optimizer = _optimizer(self._trained, self._network.backbone.depth, self._schedule)
+        optimizer = _optimizer(self.trained, self._network.backbone.depth, self._schedule)
         return FinetuneState(self._network, optimizer, step=0)
+
+    def first_state(self) -> FinetuneState:
+        """The fresh state, whose numbers are kept: the way back for a loss that is not finite."""
+        state = self.fresh_state()
+        self._at_start = {name: value.numpy().copy() for name, value in state.tensors.items()}
+        return state
+
+    def state_at_start(self) -> FinetuneState:
+        """What `first_state` was, once training has changed the network."""
+        state = self.fresh_state()
+        assign_parameters(state.tensors, self._at_start, origin="the first weights")
+        return state
 
     def make_batch(self, step: int) -> FinetuneBatch:
         return self._make_batch(step)
@@ -114,21 +128,45 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         return self._make_batch(step).names
 
     def train_step(self, state: FinetuneState, batch: FinetuneBatch) -> tuple[FinetuneState, FinetuneOutcome]:
-        count = self._num_microbatches
+        parameters = [parameter for _, parameter in self.trained]
+        forward = self.forward(state, batch)
+        outputs, gradients = accumulated_gradients(forward, self.num_microbatches, parameters)
+        state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
+        losses = mean_losses(outputs)
+        return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})
+
+    def forward(self, state: FinetuneState, batch: FinetuneBatch) -> Callable[[int], Losses]:
+        """The forward pass of a step, by the index of the microbatch."""
+        count = self.num_microbatches
         scales = self._drop_path_scales(state, len(batch.images))
         of_microbatch = [None] * count if scales is None else np.split(scales, count, axis=2)
 
-        def forward(index: int) -> Losses:
+        def of_one(index: int) -> Losses:
             microbatch = batch if count == 1 else batch.microbatch(index, count)
             drop_path = of_microbatch[index]
             terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
             return Losses(sum(terms.values()), terms)
 
-        parameters = [parameter for _, parameter in self._trained]
-        outputs, gradients = accumulated_gradients(forward, count, parameters)
-        state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
-        losses = mean_losses(outputs)
-        return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})
+        return of_one
+
+    def after_logged_step(self, state: FinetuneState) -> None:
+        """Looks at running statistics: in Jittor, ReLU makes 0 of NaN, so that the losses may stay finite.
+
+        Raises:
+            FloatingPointError: a statistic is not finite.
+        """
+        trained = {f"network/{name}" for name, _ in self.trained}
+        for name, value in state.tensors.items():
+            if name not in trained and not np.isfinite(value.numpy()).all():
+                raise FloatingPointError(
+                    f"step {state.step}: {name} is not finite, though the losses are: a ReLU makes 0 of what "
+                    "is no number. It has been so since a step after the line logged before; with "
+                    "runtime.log_every_steps = 1, the next run says which"
+                )
+
+    def explanation(self, state: FinetuneState, step: int, output: Path, say: Callable[[str], None]) -> str:
+        """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        return explanation(self, state, step, output, say)
 
     def measured(self, state: FinetuneState, outcome: FinetuneOutcome) -> dict[str, float]:
         return {"lr": self._lr(replace(state, step=state.step - 1))}

@@ -9,6 +9,7 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.libraries import library_versions
 from pipeline.graph.node import Node, program
 from pipeline.storage.artifacts import (
+    STAMP,
     artifact_directory,
     content_of,
     fault,
@@ -17,6 +18,7 @@ from pipeline.storage.artifacts import (
     recorded,
 )
 from pipeline.storage.files import sha256_of_json
+from pipeline.storage.verifying import stamp_damage
 
 
 class Graph:
@@ -141,8 +143,11 @@ class Graph:
         reason = fault(directory, self.fingerprint(node))
         if reason:
             return reason
+        stamp = read_stamp(directory)
+        if wrong := stamp_damage(stamp):
+            return f"{STAMP} is damaged: expected {wrong[0]}, found {wrong[1]}"
         # An input that was made again may differ, e.g. on another device, though its fingerprint does not.
-        read = read_stamp(directory).get("lineage", {})
+        read = stamp.get("lineage", {})
         now = self.lineage(node)
         changed = [name for name in now if read.get(name) != now[name]]
         return f"{', '.join(changed)} was made again and differs" if changed else None

@@ -19,6 +19,9 @@ def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; move it onto `target` if the block succeeds.
 
     A reader sees the old file or the new one, never half of it, even after SIGKILL or with a full disk.
+
+    Raises:
+        OSError: as the system says it; also where safetensors wraps that in an error of its own.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(target)
@@ -27,9 +30,12 @@ def replacing(target: Path) -> Iterator[Path]:
         with open(partial, "rb") as stream:
             os.fsync(stream.fileno())
         os.replace(partial, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):  # the first error is the one to tell
             partial.unlink(missing_ok=True)
+        # By its name: this module is imported where safetensors is not, and its errors tell no file.
+        if type(error).__name__ == "SafetensorError" and "os error" in str(error):
+            raise OSError(f"{target}: {error}") from error
         raise
 
 

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.storage.artifacts import DAMAGED, STAMP, is_leftover, locked, read_stamp
 from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
@@ -32,14 +33,24 @@ def damage(directory: Path) -> list[Damage]:
     if stamp is None:
         return [Damage(STAMP, "a stamp", "what cannot be read")]
     found = []
-    values = {name: value for name, value in stamp.items() if name != "sha256"}
-    if stamp.get("sha256") not in (None, digest := _digest_of_values(values)):
-        found.append(Damage(STAMP, f"SHA-256 {stamp['sha256']}", digest))
+    if wrong := stamp_damage(stamp):
+        found.append(Damage(STAMP, *wrong))
     for name, record in stamp["outputs"].items():
         problem = _problem(directory / name, name, record)
         if problem:
             found.append(problem)
     return found
+
+
+def stamp_damage(stamp: dict[str, Any]) -> tuple[str, str] | None:
+    """What a stamp says of its own digest, and what it is, where they differ; an older one says nothing."""
+    values = {name: value for name, value in stamp.items() if name != "sha256"}
+    try:
+        digest = sha256_of_json(values)
+    except ValueError as error:  # NaN, which no stamp has
+        digest = str(error)
+    expected = stamp.get("sha256")
+    return None if expected in (None, digest) else (f"SHA-256 {expected}", digest)
 
 
 def mark(directory: Path, found: list[Damage]) -> bool:
@@ -93,10 +104,3 @@ def _wrong_size(path: Path, record: dict) -> str | None:
     except FileNotFoundError:
         return "no file"
     return None if size == record.get("size") else f"{size} bytes"
-
-
-def _digest_of_values(values: dict) -> str:
-    try:
-        return sha256_of_json(values)
-    except ValueError as error:  # NaN, which no stamp has
-        return str(error)

@@ -75,6 +75,7 @@ class WarmRuns:
         line, _, self._unread = self._unread.partition(b"\n")
         what, pid, *status = line.decode().split()
         if what == "started":
+            self._statuses.pop(int(pid), None)  # of an earlier process with the same number
             return int(pid)
         self._statuses[int(pid)] = int(status[0])
         return None

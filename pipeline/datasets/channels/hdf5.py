@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.datasets.arrays import ArraySource, named_parts, origin
 
+_DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py lets out of a damaged file
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -35,21 +36,28 @@ def read_hdf5(
     try:
         file = h5py.File(path, "r")
         names = list(file)
-    except (OSError, RuntimeError, ValueError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path}: damaged HDF5 file: {error}") from error
 
     def images(name: str) -> Any:
-        return _dataset(h5py, file, path, name)
+        try:
+            return _dataset(h5py, file, path, name)
+        except (KeyError, OSError, RuntimeError) as error:
+            raise ValueError(f"{path}: damaged HDF5 file, {name}: {error}") from error
 
     def in_memory(name: str) -> np.ndarray:
-        return np.asarray(images(name)[()])
+        found = images(name)
+        try:
+            return np.asarray(found[()])
+        except _DAMAGED as error:
+            raise ValueError(f"{path}: damaged HDF5 file, {name}: {error}") from error
 
     parts = named_parts(path, names, images, in_memory, has_channels=has_channels)
     if not parts:
         raise ValueError(f"{path}: expected an array images, found {', '.join(names) or 'nothing'}")
     class_names = None
     if "class_names" in names:
-        class_names = [_text(name) for name in images("class_names")[()].ravel()]
+        class_names = [_text(name) for name in in_memory("class_names").ravel()]
     return ArraySource(parts, class_names=class_names, stated=labels)
 
 

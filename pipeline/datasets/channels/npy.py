@@ -1,6 +1,7 @@
 """Arrays of NumPy, one image a file: .npy."""
 
 import io
+from tokenize import TokenError
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def plain_array(data: bytes) -> np.ndarray:
         shape, is_fortran, dtype = _HEADERS[version](stream)
     except UndecodableImage:
         raise
-    except (ValueError, TypeError, SyntaxError, LookupError, OverflowError) as error:
+    except (ValueError, TypeError, SyntaxError, LookupError, OverflowError, TokenError) as error:
         raise UndecodableImage(f"no .npy file, or a damaged one: {error}") from error
     if dtype.hasobject:
         raise UndecodableImage("expected numbers, found Python objects")

@@ -55,7 +55,10 @@ def _checked_runs(segmentation: dict[str, Any], width: int, height: int) -> byte
     if isinstance(counts, str):
         counts = counts.encode("ascii", "replace")
     if isinstance(counts, bytes):
-        found = toUncompressedRLE([{"size": size, "counts": counts}])[0]["counts"]
+        try:
+            found = toUncompressedRLE([{"size": size, "counts": counts}])[0]["counts"]
+        except (ValueError, RuntimeError) as error:
+            raise BadAnnotation(f"run lengths in compressed form that are damaged: {error}") from error
     elif isinstance(counts, list) and all(isinstance(run, int) and run >= 0 for run in counts):
         found = counts
     else:

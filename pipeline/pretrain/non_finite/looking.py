@@ -52,7 +52,7 @@ def look_at_step(state: TrainState, batch: Batch, rates: Rates, config: Pretrain
     Of the forward pass, outputs of kernels and of the networks' parts are looked at, of gradients those of
     parameters, from the loss back. The state is that after the step then.
     """
-    look, method, count = _Look(), method_of(config), config.schedule.accumulation_steps
+    look, method, count = Look(), method_of(config), config.schedule.accumulation_steps
     for name in ("global_crops", "local_crops"):
         look.at(f"the batch's {name}", getattr(batch, name))
     look.at("before the step:", state.tensors)
@@ -82,7 +82,9 @@ def all_finite(tensors: dict[str, jt.Var]) -> bool:
     return all(np.isfinite(value.numpy()).all() for value in tensors.values())
 
 
-class _Look:
+class Look:
+    """Remembers the first tensor that is not finite of all that it is shown."""
+
     def __init__(self) -> None:
         self.broken: Broken | None = None
         self.num_finite = 0

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
-from pipeline.storage.files import write_text
+from pipeline.storage.files import replacing, write_text
 
 
 def refuse(*given, **named):
@@ -33,3 +34,12 @@ def test_nothing_is_left_of_what_failed(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="Input/output error"):
         write_text(tmp_path / "a.txt", "new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
+def test_an_error_of_the_disk_that_safetensors_wraps_names_the_file(tmp_path):
+    """Found by an error at every write of a checkpoint: a traceback."""
+    target, told = tmp_path / "a.safetensors", r"a\.safetensors: .*No space left"
+    with pytest.raises(OSError, match=told), replacing(target):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    with pytest.raises(SafetensorError), replacing(target):
+        raise SafetensorError("no such dtype")

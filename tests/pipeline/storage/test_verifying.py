@@ -13,7 +13,7 @@ from pipeline.storage.artifacts import (
     read_stamp,
     write_stamp,
 )
-from pipeline.storage.verifying import damage, mark, set_aside
+from pipeline.storage.verifying import damage, mark, set_aside, stamp_damage
 
 F = "f" * 64
 
@@ -108,3 +108,11 @@ def test_a_shortened_output_is_gone_before_its_stage_runs_again(artifact):
     set_aside(artifact)
     assert not (artifact / "rows.json").exists()
     assert (artifact / "deep" / "more.bin").exists()
+
+
+def test_a_stamp_with_another_digit_is_told_from_one_that_was_written(tmp_path):
+    """Found by histories: what read such an artifact ran again, twice; a run looks at this too."""
+    write_stamp(tmp_path, {"outputs": {}, "name": "a"})
+    stamp = read_stamp(tmp_path)
+    assert stamp_damage(stamp) is None
+    assert stamp_damage(stamp | {"name": "b"})[0] == f"SHA-256 {stamp['sha256']}"

@@ -40,3 +40,12 @@ def test_a_shape_that_the_file_does_not_hold_allocates_nothing(options):
     header = npy(np.zeros((4, 4))).replace(b"(4, 4), }         ", b"(40000, 4000000) }")
     with pytest.raises(UndecodableImage, match="expected 1280000000000 bytes"):
         read_npy(header, options())
+
+
+def test_a_header_whose_brackets_do_not_close_is_refused(options):
+    """NumPy lets out an error of Python's tokenizer, which is none of the usual ones; found by properties."""
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((2, 2), np.uint8))
+    damaged = stream.getvalue().replace(b"{", b" ", 1)
+    with pytest.raises(UndecodableImage, match="damaged"):
+        read_npy(damaged, options())

@@ -80,3 +80,12 @@ def test_no_mask_and_no_area():
 def test_mistakes(segmentation, words):
     with pytest.raises(BadAnnotation, match=words):
         compressed(segmentation, WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("cut", [slice(None, -1), slice(1, None)])
+def test_damaged_compressed_run_lengths_are_named(cut):
+    """Found by properties: an error of the library's, which ended the whole preparation."""
+    whole = run_lengths.segmToRle([TRIANGLE], WIDTH, HEIGHT)["counts"].decode()
+    for counts in (whole[cut], whole + "P"):
+        with pytest.raises(BadAnnotation, match="run lengths"):
+            compressed({"size": [HEIGHT, WIDTH], "counts": counts}, WIDTH, HEIGHT)

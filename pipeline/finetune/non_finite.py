@@ -1,0 +1,96 @@
+"""From a loss of a fine-tuning that is not finite back to the step and the tensor where it began.
+
+As `pipeline.pretrain.non_finite` does for pretraining: the same steps again, from the newest checkpoint or
+from the weights that training began with, to the first after which something is not finite.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jittor as jt
+import numpy as np
+
+from pipeline.pretrain.non_finite.looking import Broken, Look, all_finite
+from pipeline.pretrain.non_finite.saved_step import SavedStep, saved_step, write_about
+from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
+from pipeline.training.checkpoint_files import write_checkpoint
+from pipeline.weights.arrays import write_arrays
+
+if TYPE_CHECKING:
+    from pipeline.finetune.training import FinetuneBatch, FinetuneState, Finetuning
+
+
+def explanation(
+    training: "Finetuning", state: "FinetuneState", step: int, output: Path, say: Callable[[str], None]
+) -> str:
+    """Save the first step that is not finite, up to `step`, look at it, and say what was found.
+
+    Args:
+        state: of the training now; its network is used.
+        step: whose loss is not finite, counted from 1.
+        output: the training's artifact.
+        say: told what takes long.
+
+    Returns:
+        A sentence: the step, the tensor, and where it is saved.
+    """
+    state = load_newest(output, lambda: state, run=training.run, say=say) or training.state_at_start()
+    say(f"a loss of step {step} is not finite: going again from step {state.step}, to see where it began")
+    while state.step < step:
+        before, batch = checkpoint_content(state, training.run), training.make_batch(state.step)
+        state, outcome = training.train_step(state, batch)
+        losses = [float(value.item()) for value in outcome.logged_losses.values()]
+        if not all(map(math.isfinite, losses)) or not all_finite(state.tensors):
+            place = saved_step(output, state.step)
+            _write(place, before, batch)
+            found = look_at_step(training, load_checkpoint(place.state, state), batch)
+            write_about(place, {"images": list(batch.names), "first": None if found is None else str(found)})
+            first = f"by {found}" if found else "though on repetition all its tensors are finite"
+            return f"it began in step {place.step} {first}; state and batch are saved in {place.folder}"
+    return (
+        f"the same steps again, to step {step}, are finite: see whether this machine computes the same "
+        "twice, as by `doit run doctor deep=yes`"
+    )
+
+
+def look_at_step(training: "Finetuning", state: "FinetuneState", batch: "FinetuneBatch") -> Broken | None:
+    """The first tensor of a step that is not finite; None: all are.
+
+    In the order of the step: batch, state, forward pass, losses, gradients from the loss back, new state.
+    """
+    look, trained = Look(), training.trained
+    for name, arrays in _arrays(batch).items():
+        look.at(f"the batch's {name}", arrays)
+    look.at("before the step:", state.tensors)
+    look.at("before the step: optimizer", state.optimizer.state())
+    with look.inside(network=state.network):
+        forward = training.forward(state, batch)
+        for index in range(training.num_microbatches):
+            output = forward(index)
+            look.at("", {"loss": output.total, **output.terms})
+            gradients = jt.grad(output.total / training.num_microbatches, [each for _, each in trained])
+            for (name, _), gradient in reversed(list(zip(trained, gradients, strict=True))):
+                look.at(f"the gradient of {name}", gradient)
+    state, _ = training.train_step(state, batch)
+    look.at("after the step:", state.tensors)
+    return look.broken
+
+
+def _write(place: SavedStep, state: tuple[dict, dict[str, Any]], batch: "FinetuneBatch") -> None:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(place.state, *state)
+    write_arrays(place.batch, _arrays(batch), {"step": place.step})
+
+
+def _arrays(batch: "FinetuneBatch") -> dict[str, np.ndarray]:
+    """A batch's arrays by the names of its fields; those of a list by their places too."""
+    found = {}
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        for place, each in enumerate(value if isinstance(value, list | tuple) else [value]):
+            if isinstance(each, np.ndarray):
+                found[f"{field.name}{f'/{place}' if each is not value else ''}"] = each
+    return found
