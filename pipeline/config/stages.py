@@ -199,24 +199,14 @@ class PretrainConfig(Section):
         return self
 
     def check_devices(self, num_devices: int) -> None:
-        """Refuse what would be another training if ranks computed it, each on its share of the batch.
+        """Refuse ranks among which the batch does not divide.
 
         Raises:
-            ValueError: a loss or a norm sees the whole batch, or the batch does not divide.
+            ValueError: it does not.
         """
         if num_devices == 1:
             return
-        devices, method, schedule = f"runtime.devices {num_devices}", self.method, self.schedule
-        if method.whole_batch:
-            raise ValueError(
-                f"{devices}: {method.name} compares all images of a batch, or norms by them, and a rank sees "
-                "its share alone; needs runtime.devices = 1"
-            )
-        if method.prototypes and self.projection_head.norm == "batch":
-            raise ValueError(
-                f'{devices}: projection_head.norm "batch" norms by all rows of a batch, and a rank sees its '
-                "share alone; needs runtime.devices = 1 or another norm"
-            )
+        devices, schedule = f"runtime.devices {num_devices}", self.schedule
         parts = num_devices * schedule.accumulation_steps
         if schedule.batch_size % parts:
             steps = f" times accumulation_steps {schedule.accumulation_steps}" if parts > num_devices else ""

@@ -28,6 +28,7 @@ from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
 from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.whole_batch import shared_among
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def train_step(
 
     def forward(index: int, count: int = count) -> MethodOutput:
         microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
-        return method.forward(state.networks, state.method_state, microbatch, masks, rates)
+        with shared_among(ranks):
+            return method.forward(state.networks, state.method_state, microbatch, masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
     if watch is not None:

@@ -66,6 +66,14 @@ class Ranks:
         """Likewise, of named values."""
         return dict(zip(named, self.means(list(named.values())), strict=True))
 
+    def sum_of(self, value: "jt.Var") -> "jt.Var":
+        """The sum over ranks of a value, float32, without graph; the same bits in every rank."""
+        if self.count == 1:
+            return value
+        import jittor as jt
+
+        return jt.array(_summed(value.numpy().reshape(-1)).reshape(value.shape)).stop_grad()
+
     def rows_of_all(self, rows: "jt.Var") -> "jt.Var":
         """(n, ...) float32 of this rank -> (count n, ...) of all, in the order of ranks."""
         if self.count == 1:

@@ -54,6 +54,8 @@ def test_an_array_is_named_by_all_that_it_makes(tmp_path):
     assert array_name([first, second]) != array_name([second, first])
 
 
-@pytest.mark.parametrize(("element", "job_id", "its_own"), [(1, "7_1", True), (1, "7_11", False), (None, "7", True)])
+@pytest.mark.parametrize(
+    ("element", "job_id", "its_own"), [(1, "7_1", True), (1, "7_11", False), (None, "7", True)]
+)
 def test_an_element_is_told_from_the_others_of_its_array(element, job_id, its_own):
     assert JobRecord("n", element=element).is_of(job_id) is its_own
