@@ -19,6 +19,8 @@ from pipeline.training.losses import Losses, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
 from pipeline.training.progress import Progress
 from pipeline.training.random_generators import Purpose, generator
+from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.whole_batch import shared_among
 
 
 class FinetuneBatch(Protocol):
@@ -61,6 +63,7 @@ def finetune(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
     num_microbatches: int = 1,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train `network` in place, resuming where it was stopped; see `pipeline.training.loop.train`.
 
@@ -73,6 +76,7 @@ def finetune(
         run: digest of everything that decides the result; a checkpoint with another digest is refused.
         num_microbatches: number of equal parts in which a batch is computed to save memory; above 1, terms
             must be means over images, and batches need a method `microbatch(index, num_microbatches)`.
+        ranks: that train together. All make the same batches, of which each computes its microbatches.
 
     Raises:
         FloatingPointError: a term is not finite; the message names the step and the images, and the last
@@ -80,7 +84,7 @@ def finetune(
     """
     # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
     network.train()
-    training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches)
+    training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches, ranks)
     train(training, output, runtime=runtime, report=report)
     network.eval()
 
@@ -97,10 +101,12 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         seed: int,
         run: str,
         num_microbatches: int,
+        ranks: Ranks = ALONE,
     ):
         self._network, self._make_batch, self._losses = network, make_batch, losses
         self._trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         self._schedule, self._seed, self._num_microbatches = schedule, seed, num_microbatches
+        self.ranks = ranks
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
 
     def fresh_state(self) -> FinetuneState:
@@ -114,20 +120,23 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         return self._make_batch(step).names
 
     def train_step(self, state: FinetuneState, batch: FinetuneBatch) -> tuple[FinetuneState, FinetuneOutcome]:
-        count = self._num_microbatches
+        own, ranks = self._num_microbatches, self.ranks
+        count, first = ranks.count * own, ranks.index * own
         scales = self._drop_path_scales(state, len(batch.images))
         of_microbatch = [None] * count if scales is None else np.split(scales, count, axis=2)
 
         def forward(index: int) -> Losses:
-            microbatch = batch if count == 1 else batch.microbatch(index, count)
-            drop_path = of_microbatch[index]
-            terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
+            microbatch = batch if count == 1 else batch.microbatch(first + index, count)
+            drop_path = of_microbatch[first + index]
+            with shared_among(ranks):
+                terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
             return Losses(sum(terms.values()), terms)
 
         parameters = [parameter for _, parameter in self._trained]
-        outputs, gradients = accumulated_gradients(forward, count, parameters)
+        outputs, gradients = accumulated_gradients(forward, own, parameters)
+        gradients = ranks.means(gradients)
         state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
-        losses = mean_losses(outputs)
+        losses = mean_losses(outputs).over(ranks)
         return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})
 
     def measured(self, state: FinetuneState, outcome: FinetuneOutcome) -> dict[str, float]:

@@ -130,8 +130,7 @@ def train_step(
 
     batch_means = ranks.means_of(mean_batch_means(outputs))
     method_state = method.updated_state(state.method_state, batch_means)
-    losses = mean_losses([output.losses for output in outputs])
-    losses = Losses(*ranks.means([losses.total]), ranks.means_of(losses.terms))
+    losses = mean_losses([output.losses for output in outputs]).over(ranks)
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
     return replace(state, method_state=method_state, step=state.step + 1), outcome
 

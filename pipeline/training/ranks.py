@@ -84,6 +84,14 @@ class Ranks:
         found[self.index] = rows.numpy()  # the sum of the others' zeros and this is exact
         return jt.array(_summed(found.reshape(-1)).reshape(-1, *rows.shape[1:])).stop_grad()
 
+    def arrays_of_all(self, array: np.ndarray) -> list[np.ndarray]:
+        """An array of one shape and type in every rank -> those of all, bit by bit, in the order of ranks."""
+        return [self.array_of(root, array) for root in range(self.count)]
+
+    def array_of(self, root: int, array: np.ndarray) -> np.ndarray:
+        """One rank's array, bit by bit; the others give one of its shape and type."""
+        return array if self.count == 1 else _from_rank(root, array)
+
     def as_first(self, decision: bool) -> bool:
         """What the first rank decides, by its clock for example."""
         if self.count == 1:
@@ -158,8 +166,14 @@ def _summed(flat: np.ndarray) -> np.ndarray:
 
 def _from_first(values: np.ndarray) -> np.ndarray:
     """The first rank's values; the other ranks' have the same shape."""
+    return _from_rank(0, values)
+
+
+def _from_rank(root: int, values: np.ndarray) -> np.ndarray:
+    """One rank's values; the other ranks' have the same shape and type."""
     import jittor as jt
 
     received = np.ascontiguousarray(values).copy()
-    jt.mpi.broadcast(received, 0)
+    # As bytes: Jittor's broadcast knows few types.
+    jt.mpi.broadcast(received.reshape(-1).view(np.uint8), root)
     return received

@@ -37,6 +37,16 @@ def sum_over_ranks(x: jt.Var) -> jt.Var:
     return x if _sharing.count == 1 else _Sum(_sharing)(x)
 
 
+def mean_count(count: int) -> float:
+    """The mean over ranks of a count, for the divisor of a loss that is a mean over what is counted.
+
+    A rank's sum over that divisor, averaged over ranks, is the mean over the whole batch.
+    """
+    if _sharing.count == 1:
+        return count
+    return float(_sharing.sum_of(jt.array([float(count)])).item()) / _sharing.count
+
+
 def rows_of_ranks(x: jt.Var) -> jt.Var:
     """(n, ...) float32 of each rank -> (count n, ...) of all, in the order of ranks; takes a gradient."""
     return x if _sharing.count == 1 else _Rows(_sharing)(x)
