@@ -33,8 +33,12 @@ class RuntimeConfig(Section):
 
     # "cuda:N": the card with index N of those that CUDA_VISIBLE_DEVICES leaves visible; "cuda": the first.
     device: Annotated[str, AfterValidator(check_device)] = "auto"
-    # Ranks, each a process of its own, that share every batch of a pretraining; see docs/several-devices.md.
+    # Ranks, each a process of its own, that share every batch of a training; see docs/several-devices.md.
     devices: PositiveInt = 1
+    # File that names a host in each line, for mpirun; relative to the experiment's file. null: the hosts of
+    # an allocation (Slurm, PBS), or else this one.
+    hosts: str | None = None
+    rank_silence_minutes: Positive = 30  # a rank that others have waited for so long hangs: the stage ends
     threads: NonNegativeInt = 0  # 0: every core that this process may use; ranks share them
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10

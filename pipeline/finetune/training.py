@@ -107,6 +107,11 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         self._trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         self._schedule, self._seed, self._num_microbatches = schedule, seed, num_microbatches
         self.ranks = ranks
+        if schedule.batch_size % (ranks.count * num_microbatches):
+            raise ValueError(
+                f"a batch of {schedule.batch_size} images does not divide among {ranks.count} ranks of "
+                f"{num_microbatches} microbatches each"
+            )
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
 
     def fresh_state(self) -> FinetuneState:

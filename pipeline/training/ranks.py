@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.runtime.heartbeat import waiting_for_others
+
 if TYPE_CHECKING:
     import jittor as jt  # batches are made without it
 
@@ -122,7 +124,8 @@ class Ranks:
         if self.count > 1:
             import jittor as jt
 
-            jt.mpi.mpi_barrier()
+            with waiting_for_others():
+                jt.mpi.mpi_barrier()
 
 
 ALONE = Ranks()
@@ -160,8 +163,9 @@ def _summed(flat: np.ndarray) -> np.ndarray:
         raise TypeError(f"ranks sum float32, got {flat.dtype}")
     sums = jt.array(flat)
     sums.sync()
-    jt.mpi.var_all_reduce(sums)
-    return sums.numpy()
+    with waiting_for_others():
+        jt.mpi.var_all_reduce(sums)
+        return sums.numpy()
 
 
 def _from_first(values: np.ndarray) -> np.ndarray:
@@ -175,5 +179,6 @@ def _from_rank(root: int, values: np.ndarray) -> np.ndarray:
 
     received = np.ascontiguousarray(values).copy()
     # As bytes: Jittor's broadcast knows few types.
-    jt.mpi.broadcast(received.reshape(-1).view(np.uint8), root)
+    with waiting_for_others():
+        jt.mpi.broadcast(received.reshape(-1).view(np.uint8), root)
     return received

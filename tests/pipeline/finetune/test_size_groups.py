@@ -41,4 +41,4 @@ def test_ranks_share_the_groups_in_rounds():
     rounds = [[[0], [1]], [[2]]]
     assert [each[0] for each in seen_by(0)] == [each[0] for each in seen_by(1)] == rounds
     assert [each[1:] for each in seen_by(0)] == [([0], 0), ([2], 2)]
-    assert [each[1:] for each in seen_by(1)] == [([1], 1), ([2], 2)]  # in the last round nothing is left for it
+    assert [each[1:] for each in seen_by(1)] == [([1], 1), ([2], 2)]  # nothing is left for it
