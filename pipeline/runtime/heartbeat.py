@@ -17,7 +17,7 @@ from pathlib import Path
 
 _FILE = "HSSL_RANKS_BEAT"  # where a rank counts
 _RECORD = struct.Struct("<QQ")  # process; count, odd while it waits for others
-_LOOKS = 20  # of the watcher, in the time after which silence is a hang
+_LOOK_SECONDS = 0.5  # between two looks of the watcher: it keeps the stage's output open, so it ends soon
 
 
 class _Beat:
@@ -85,7 +85,7 @@ def _watch(descriptor: int, path: Path, num_ranks: int, silence_seconds: float, 
     records = mmap.mmap(descriptor, num_ranks * _RECORD.size)
     last, since = b"", time.monotonic()
     while os.getppid() == main:
-        time.sleep(silence_seconds / _LOOKS)
+        time.sleep(min(_LOOK_SECONDS, silence_seconds / 20))
         now = records[:]
         if now != last or not any(now):
             last, since = now, time.monotonic()
