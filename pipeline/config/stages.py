@@ -203,14 +203,19 @@ class PretrainConfig(Section):
         return self
 
     def check_devices(self, num_devices: int) -> None:
-        """Refuse ranks among which the batch does not divide.
+        """Refuse what would be another training if ranks computed it, each on its share of the batch.
 
         Raises:
-            ValueError: it does not.
+            ValueError: a loss sees only the rank's share, or the batch does not divide.
         """
         if num_devices == 1:
             return
-        devices, schedule = f"runtime.devices {num_devices}", self.schedule
+        devices, method, schedule = f"runtime.devices {num_devices}", self.method, self.schedule
+        if method.whole_batch and not method.ranks_share_batch:
+            raise ValueError(
+                f"{devices}: {method.name} compares all images of a batch, and a rank sees its share alone; "
+                "needs runtime.devices = 1"
+            )
         parts = num_devices * schedule.accumulation_steps
         if schedule.batch_size % parts:
             steps = f" times accumulation_steps {schedule.accumulation_steps}" if parts > num_devices else ""

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.methods import MethodSection
-from pipeline.pretrain.methods.settings import ARMS
+from pipeline.pretrain.methods.settings import ARMS, SimclrConfig
 
 
 def test_every_arm_has_its_method_and_an_arm_with_head_its_method_alone():
@@ -118,3 +118,9 @@ def test_sections_override_fields_that_exist():
 
     known = ScheduleConfig.model_fields.keys() | RegularisationConfig.model_fields.keys()
     assert MethodSection.model_fields.keys() <= known
+
+
+def test_a_method_that_compares_a_ranks_own_images_is_refused_on_several(monkeypatch):
+    monkeypatch.setattr(SimclrConfig, "ranks_share_batch", False)
+    with pytest.raises(ValidationError, match="arm 'simclr': runtime.devices 2: .*needs runtime.devices = 1"):
+        Experiment(name="e", arms=("ibot", "simclr"), runtime={"devices": 2})

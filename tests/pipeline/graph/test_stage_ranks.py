@@ -121,7 +121,7 @@ exec unshare --uts sh -c 'hostname "$0" && exec sh -c "$*"' "$host" "$@"
 @pytest.mark.slow
 @needs_mpi
 @pytest.mark.skipif(os.getuid() != 0, reason="a name for a host of one's own needs root")
-@pytest.mark.skipif(not NETWORKS, reason="mpirun talks to hosts by no loopback, and there is no other network")
+@pytest.mark.skipif(not NETWORKS, reason="no network but the loopback, over which mpirun starts nothing")
 def test_ranks_run_on_the_hosts_of_a_file(tmp_path):
     (tmp_path / "ssh").write_text(HOSTS)
     (tmp_path / "ssh").chmod(0o755)
