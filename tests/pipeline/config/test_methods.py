@@ -122,5 +122,5 @@ def test_sections_override_fields_that_exist():
 
 def test_a_method_that_compares_a_ranks_own_images_is_refused_on_several(monkeypatch):
     monkeypatch.setattr(SimclrConfig, "ranks_share_batch", False)
-    with pytest.raises(ValidationError, match="arm 'simclr': runtime.devices 2: .*needs runtime.devices = 1"):
+    with pytest.raises(ValidationError, match=r"'simclr': .*needs runtime\.devices = 1"):
         Experiment(name="e", arms=("ibot", "simclr"), runtime={"devices": 2})
