@@ -93,18 +93,29 @@ def task_stages():
     yield from stage_tasks(nodes, EXPERIMENT.name, run=run, is_current=PROJECT.is_current)
 
 
+def _compare(names):
+    options = {"experiments": ",".join(names), "by": "config", "out": str(SWEEP.page)}
+    failed = run_program("compare", options, root=ROOT, folder=STARTED_IN)
+    return TaskFailed("the trials were not compared") if failed else None
+
+
+def _search():
+    names = SWEEP.search(at_once=stages_at_once(sys.argv[1:]), executor=PLACE)
+    table = PROJECT.folder / "search.md"
+    print(f"\n{table.read_text(encoding='utf-8')}\nthe same in {table}")
+    return _compare(names) if len(names) > 1 else None
+
+
 def task_sweep():
     """Run the trials of [sweep], each with its table and report, and set them beside each other"""
+    if SWEEP.is_search:
+        return {"actions": [_plainly(_search)], "task_dep": ["_checks"]}
     if not SWEEP.graphs:
         line = f"sweep is no part of {EXPERIMENT.name}: the experiment has no section for it"
         return {"actions": [lambda: print(line)]}
 
-    def compare():
-        options = {"experiments": ",".join(SWEEP.names), "by": "config", "out": str(SWEEP.page)}
-        failed = run_program("compare", options, root=ROOT, folder=STARTED_IN)
-        return TaskFailed("the trials were not compared") if failed else None
-
-    return {"actions": [compare], "task_dep": ["_checks", "_trial_files", *SWEEP.labels]}
+    before = ["_checks", "_trial_files", *SWEEP.labels]
+    return {"actions": [lambda: _compare(SWEEP.names)], "task_dep": before}
 
 
 def task_trials():
@@ -124,6 +135,9 @@ def task_plan():
         from pipeline.graph.plan import plan_lines, planned
 
         of = doit.get_var("of", "all")
+        if of == "sweep" and SWEEP.is_search:
+            print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
+            return None
         if of == "sweep":
             print("\n".join(plan_lines(*SWEEP.plan())))
             return None

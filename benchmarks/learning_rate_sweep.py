@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.counting import SWEEP_SIZES
 from benchmarks.resident import resident_mib
+from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.linear_probe import INIT_STD, LR_REFERENCE_BATCH, train_sweep
 from pipeline.evaluate.probes.settings import LinearConfig
 
@@ -48,6 +49,15 @@ class OurSweep(_Sweep):
     def sweep(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
         rng, classes = np.random.default_rng(1), self.sizes["classes"]
         return train_sweep(features, labels, self.config, num_classes=classes, rng=rng).weights
+
+
+class DiskSweep(OurSweep):
+    """The same, of features that are read from a file batch by batch."""
+
+    def __init__(self, parameters: dict, folder: Path):
+        super().__init__(parameters, folder)
+        np.save(folder / "features.npy", self.features)
+        self.features = FeatureRows((np.load(folder / "features.npy", mmap_mode="r"),))
 
 
 class SweepByRate(_Sweep):

@@ -38,6 +38,7 @@ PROGRAMS: dict[str, Program] = {
     "sklearn-search": Program("benchmarks.neighbour_search:SklearnSearch"),
     "faiss-search": Program("benchmarks.neighbour_search:FaissSearch"),
     "our-sweep": Program("benchmarks.learning_rate_sweep:OurSweep"),
+    "disk-sweep": Program("benchmarks.learning_rate_sweep:DiskSweep"),
     "sweep-by-rate": Program("benchmarks.learning_rate_sweep:SweepByRate"),
     "our-loading": Program("benchmarks.crop_loading:OurLoading"),
     "pillow-loading": Program("benchmarks.crop_loading:PillowLoading"),

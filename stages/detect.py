@@ -1,5 +1,6 @@
 """Train Cascade Mask R-CNN on a frozen or fine-tuned backbone, and score it on the test images."""
 
+from collections import deque
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,13 +26,16 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.models.dense_backbone import open_dense_backbone
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.reporting import reporting
+    from pipeline.training.ranks import ranks_of_this_process
+    from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
     reason = why_not(dataset)
+    ranks = ranks_of_this_process()
     if reason:
-        write_no_outcome(output, reason)
+        if ranks.first:
+            write_no_outcome(output, reason)
         return
     boxes_only = why_no_masks(dataset)
     if boxes_only:
@@ -43,7 +47,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     network = CascadeMaskRcnn(taps, config.heads, num_classes, masks=not boxes_only, seed=config.seed)
     rows = rows_to_train_on(dataset, skip_empty=config.view.skip_empty, say=print)
     settings = config.model_dump(mode="json")
-    with reporting(kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
         finetune(
             network,
             make_batch=BatchMaker(dataset, rows, config, stored.mean, stored.std, network.multiple),
@@ -54,14 +58,20 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
             output=output,
             runtime=runtime,
             report=report,
+            ranks=ranks,
         )
-    save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
+    if ranks.first:
+        save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
     rows = dataset.indices("test")
+    num_threads = runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank
     predictor = Predictor(network, config.view, stored.mean, stored.std)
-    detections = predictor.predictions(dataset, rows, runtime.num_threads)
+    detections = predictor.predictions(dataset, rows, num_threads, ranks)
+    if not ranks.first:  # takes its part, and leaves the outcome to the first
+        deque(detections, maxlen=0)
+        return
     shown = tqdm(detections, desc="test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown, masks=not boxes_only)
 
 
 if __name__ == "__main__":
-    serve(run, DetectConfig, needs_jittor=True)
+    serve(run, DetectConfig, needs_jittor=True, on_ranks=True)

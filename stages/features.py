@@ -10,7 +10,10 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
-    """Write the feature arrays of every split that has images, and features.json last."""
+    """Write the feature arrays of every split that has images, and features.json last.
+
+    Of several ranks each computes its share of the batches, and the first alone writes.
+    """
     import jittor as jt
 
     from pipeline import kernels
@@ -21,6 +24,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
     from pipeline.evaluate.split_batches import batches_of_splits, write_summary
     from pipeline.models.backbone_file import load_backbone
     from pipeline.storage.files import sha256_of_file
+    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.transforms.evaluation import center_crops
 
     kernels.use(runtime.kernels)
@@ -37,13 +41,20 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
         return cls.numpy(), patch_mean.numpy()
 
     load = partial(load_crops, dataset, resize=config.resize, crop=crop, batch_size=config.batch_size)
-    num_images = {}
+    num_images, ranks = {}, ranks_of_this_process()
+    num_threads = runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank
     for split, rows, sizes, batches in batches_of_splits(
-        dataset, load, batch_size=config.batch_size, num_threads=runtime.num_threads
+        dataset, load, batch_size=config.batch_size, num_threads=num_threads, ranks=ranks
     ):
-        features = extract(batches, sizes, forward)
+        features = extract(batches, sizes, forward, ranks)
+        if not ranks.first:
+            for _ in features:
+                pass
+            continue
         write_split(output, split, features, labels=labels[rows], index=rows, dtype=config.dtype)
         num_images[split] = len(rows)
+    if not ranks.first:
+        return
     write_summary(
         output,
         dataset,
@@ -58,4 +69,4 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
 
 if __name__ == "__main__":
-    serve(run, FeaturesConfig, needs_jittor=True)
+    serve(run, FeaturesConfig, needs_jittor=True, on_ranks=True)

@@ -18,11 +18,14 @@ def run(
 ) -> None:
     """Write classifier.safetensors, metrics.jsonl, validation.json, and the rows of test accuracy.
 
-    The weights are those of the last step: nothing is chosen on validation or test images.
+    The weights are those of the last step: nothing is chosen on validation or test images. Of several ranks
+    the first alone writes.
 
     Args:
         labels: artifact of the subset of training images to learn from; None: all of them.
     """
+    from functools import partial
+
     from pipeline import kernels
     from pipeline.classification.batches import BatchMaker, labelled_images
     from pipeline.classification.network import open_classifier
@@ -34,31 +37,43 @@ def run(
     from pipeline.finetune.model_file import save_model
     from pipeline.measures.classification_rows import Metric, why_not, write_no_outcome, write_outcome
     from pipeline.storage.files import sha256_of_file, write_json
-    from pipeline.training.reporting import reporting
+    from pipeline.training.ranks import ranks_of_this_process
+    from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)
     dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"
     train, val, test = (labelled_images(dataset, split) for split in ("train", "val", "test"))
     reason = why_not(dataset.name, {"train": train.labels, "test": test.labels})
+    ranks = ranks_of_this_process()
     if reason:
-        write_no_outcome(output, reason)
+        if ranks.first:
+            write_no_outcome(output, reason)
         return
     rows, names = subset.chosen(train.index), dataset.class_names
     network, stored = open_classifier(path, len(names), pooling=config.pooling, seed=config.seed)
     statistics = {"mean": stored.mean, "std": stored.std}
     batches = BatchMaker(config, dataset, rows, **statistics)
     digest = sha256_of_file(path)
-    with reporting(kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
         train_classifier(
-            network, batches, backbone_digest=digest, output=output, runtime=runtime, report=report
+            network,
+            batches,
+            backbone_digest=digest,
+            output=output,
+            runtime=runtime,
+            report=report,
+            ranks=ranks,
         )
+    best_of = partial(ranked_classes, network.logits, dataset, config=config, **statistics, ranks=ranks)
+    of_val = best_of(val.index)[:, 0] if len(val.index) else None
+    ranking = best_of(test.index)
+    if not ranks.first:
+        return
     settings = config.model_dump(mode="json")
     save_model(output / "classifier.safetensors", network, settings, names, stored)
-    if len(val.index):  # for people who compare recipes
-        best = ranked_classes(network.logits, dataset, val.index, config, **statistics)[:, 0]
-        accuracy = float((best == val.labels).mean())
-        write_json(output / "validation.json", {"top1": accuracy, "num_images": len(best)})
-    ranking = ranked_classes(network.logits, dataset, test.index, config, **statistics)
+    if of_val is not None:  # for people who compare recipes
+        accuracy = float((of_val == val.labels).mean())
+        write_json(output / "validation.json", {"top1": accuracy, "num_images": len(of_val)})
     hits = ranking == test.labels[:, None]
     how = protocol(config, weights=stored.weights, num_images=len(rows), labels=subset.words)
     metrics = [Metric("top1", hits[:, 0], how)]
@@ -69,4 +84,4 @@ def run(
 
 
 if __name__ == "__main__":
-    serve(run, FinetuneConfig, needs_jittor=True)
+    serve(run, FinetuneConfig, needs_jittor=True, on_ranks=True)

@@ -1,5 +1,6 @@
 """Train a segmentation decoder on a frozen or fine-tuned backbone, and score it on the test images."""
 
+from collections import deque
 from pathlib import Path
 
 from tqdm import tqdm
@@ -21,13 +22,16 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     from pipeline.segmentation.network import open_network
     from pipeline.segmentation.outcome import why_not, write_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.reporting import reporting
+    from pipeline.training.ranks import ranks_of_this_process
+    from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
     reason = why_not(dataset)
+    ranks = ranks_of_this_process()
     if reason:
-        write_no_outcome(output, reason)
+        if ranks.first:
+            write_no_outcome(output, reason)
         return
     path = backbone / "backbone.safetensors"
     network, stored = open_network(path, config, len(dataset.class_names))
@@ -36,7 +40,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     make_batch = BatchMaker(
         dataset, config, stored.mean, stored.std, network.multiple, network.dropout_widths
     )
-    with reporting(kernels.note, output, runtime) as report:
+    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
         finetune(
             network,
             make_batch=make_batch,
@@ -47,14 +51,20 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
             output=output,
             runtime=runtime,
             report=report,
+            ranks=ranks,
         )
-    save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
+    if ranks.first:
+        save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
     rows = dataset.indices("test")
+    num_threads = runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank
     predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, len(dataset.class_names))
-    predictions = predictor.predictions(dataset, rows, runtime.num_threads)
+    predictions = predictor.predictions(dataset, rows, num_threads, ranks)
+    if not ranks.first:  # takes its part, and leaves the outcome to the first
+        deque(predictions, maxlen=0)
+        return
     shown = tqdm(predictions, desc="test", unit="image", total=len(rows), dynamic_ncols=True)
     write_outcome(output, config, dataset, shown)
 
 
 if __name__ == "__main__":
-    serve(run, SegmentConfig, needs_jittor=True)
+    serve(run, SegmentConfig, needs_jittor=True, on_ranks=True)

@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.evaluate.features import batch_rows, load_crops
+from pipeline.evaluate.features import batch_rows, load_crops, places_of_rank
 from pipeline.training.prefetch import prefetch
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms.evaluation import center_crops
 
 
@@ -20,6 +21,7 @@ def ranked_classes(
     *,
     mean: np.ndarray,
     std: np.ndarray,
+    ranks: Ranks = ALONE,
 ) -> np.ndarray:
     """The most likely classes of the central crops, most likely first; the lowest class wins a tie.
 
@@ -27,6 +29,7 @@ def ranked_classes(
         logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
         rows: (n,) rows of the images in the data set.
         mean, std: (3,), of the channels in [0, 1].
+        ranks: that share the images; all return the whole.
 
     Returns:
         (n, min(5, K)) int64.
@@ -41,10 +44,12 @@ def ranked_classes(
 
     load = partial(load_crops, dataset, resize=view.resize, crop=crop, batch_size=size)
     parts = batch_rows(rows, size)
+    own = [parts[place] for place in places_of_rank(len(parts), ranks)]
     rankings = []
-    for part, images in zip(parts, prefetch(lambda i: load(parts[i]), range(len(parts))), strict=True):
-        logits = logits_of(images)[: len(part)]
-        if not np.isfinite(logits).all():
+    for part, images in zip(own, prefetch(lambda i: load(own[i]), range(len(own))), strict=True):
+        logits = logits_of(images)
+        if not np.isfinite(logits[: len(part)]).all():
             raise FloatingPointError(f"logits of the images {part[0]}..{part[-1]} are not all finite")
-        rankings.append(np.argsort(-logits, axis=1, kind="stable")[:, :5])
-    return np.concatenate(rankings)
+        rankings += ranks.arrays_of_all(np.argsort(-logits, axis=1, kind="stable")[:, :5])
+    kept = zip(rankings, parts, strict=False)  # in the last round there may be more rankings than batches
+    return np.concatenate([ranking[: len(part)] for ranking, part in kept])

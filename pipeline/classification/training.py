@@ -13,6 +13,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.training import finetune
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.progress import Progress
+from pipeline.training.ranks import ALONE, Ranks
 
 
 def train_classifier(
@@ -23,11 +24,13 @@ def train_classifier(
     output: Path,
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train `network` in place, resuming from `output`; see `pipeline.training.loop.train`.
 
     Args:
         backbone_digest: digest of the backbone's file; a checkpoint that was made with another is refused.
+        ranks: that train together.
     """
     config, rows = batches.config, batches.rows
 
@@ -52,4 +55,5 @@ def train_classifier(
         runtime=runtime,
         report=report,
         num_microbatches=config.schedule.accumulation_steps,
+        ranks=ranks,
     )

@@ -199,6 +199,20 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         return self
 
     @model_validator(mode="after")
+    def _batches_divide_among_ranks(self) -> "Experiment":
+        for name in ("finetune", "segmentation", "detection"):
+            section = getattr(self, name)
+            if section is not None:
+                size = section.schedule.batch_size
+                parts = self.runtime.devices * getattr(section.schedule, "accumulation_steps", 1)
+                if size % parts:
+                    raise ValueError(
+                        f"runtime.devices {self.runtime.devices} does not divide {name}.schedule.batch_size "
+                        f"{size} into {parts} equal parts"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _one_run_starts(self) -> "Experiment":
         pretrained = [arm for arm in self.arms if self.arm(arm).pretrained]
         of_one_run = self.start is not None and self.start.checkpoint is not None

@@ -32,8 +32,8 @@ def read_experiment(name_or_path: str, changes: Mapping[str, Any] | None = None)
     """Read a preset by name or a user's TOML file by path.
 
     A file may start from a preset with `extends = "smoke"` and state only what differs. A relative
-    `source` of images counts from the file's own folder, that of a preset from the project's. Without `name`,
-    the file's stem is the name.
+    `source` of images, or `runtime.hosts`, counts from the file's own folder, that of a preset from the
+    project's. Without `name`, the file's stem is the name.
 
     Args:
         changes: dotted key -> a value, as if the file stated it.
@@ -76,6 +76,7 @@ def _merged(path: Path, seen: tuple[Path, ...], changes: Mapping[str, Any]) -> d
     tasks = [values.get(task) for task in ("finetune", "segmentation", "detection")]
     for section in (values, *tasks, *(further if isinstance(further, list) else ())):
         _place_source(section, start)
+    _place_hosts(values.get("runtime"), start)
     start_section, weights = values.get("start"), values.get("weights")
     _place_start(path, start_section, start)
     _place_weights(path, "start", start_section, start)
@@ -126,6 +127,13 @@ def _place_source(section: Any, start: Path) -> None:
     source = data.get("source") if isinstance(data, dict) else None
     if isinstance(source, str) and source != "photo-scenes" and "://" not in source:
         data["source"] = str((start / Path(source).expanduser()).resolve())
+
+
+def _place_hosts(runtime: Any, start: Path) -> None:
+    """Make a relative `runtime.hosts` absolute, in place."""
+    hosts = runtime.get("hosts") if isinstance(runtime, dict) else None
+    if isinstance(hosts, str):
+        runtime["hosts"] = str((start / Path(hosts).expanduser()).resolve())
 
 
 def _place_start(path: Path, section: Any, start: Path) -> None:

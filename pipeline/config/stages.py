@@ -33,8 +33,12 @@ class RuntimeConfig(Section):
 
     # "cuda:N": the card with index N of those that CUDA_VISIBLE_DEVICES leaves visible; "cuda": the first.
     device: Annotated[str, AfterValidator(check_device)] = "auto"
-    # Ranks, each a process of its own, that share every batch of a pretraining; see docs/several-devices.md.
+    # Ranks, each a process of its own, that share every batch of a training; see docs/several-devices.md.
     devices: PositiveInt = 1
+    # File that names a host in each line, for mpirun; relative to the experiment's file. null: the hosts of
+    # an allocation (Slurm, PBS), or else this one.
+    hosts: str | None = None
+    rank_silence_minutes: Positive = 30  # a rank that others have waited for so long hangs: the stage ends
     threads: NonNegativeInt = 0  # 0: every core that this process may use; ranks share them
     kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
     checkpoint_every_minutes: Positive = 10
@@ -202,20 +206,15 @@ class PretrainConfig(Section):
         """Refuse what would be another training if ranks computed it, each on its share of the batch.
 
         Raises:
-            ValueError: a loss or a norm sees the whole batch, or the batch does not divide.
+            ValueError: a loss sees only the rank's share, or the batch does not divide.
         """
         if num_devices == 1:
             return
         devices, method, schedule = f"runtime.devices {num_devices}", self.method, self.schedule
-        if method.whole_batch:
+        if method.whole_batch and not method.ranks_share_batch:
             raise ValueError(
-                f"{devices}: {method.name} compares all images of a batch, or norms by them, and a rank sees "
-                "its share alone; needs runtime.devices = 1"
-            )
-        if method.prototypes and self.projection_head.norm == "batch":
-            raise ValueError(
-                f'{devices}: projection_head.norm "batch" norms by all rows of a batch, and a rank sees its '
-                "share alone; needs runtime.devices = 1 or another norm"
+                f"{devices}: {method.name} compares all images of a batch, and a rank sees its share alone; "
+                "needs runtime.devices = 1"
             )
         parts = num_devices * schedule.accumulation_steps
         if schedule.batch_size % parts:

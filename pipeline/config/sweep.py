@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -38,9 +38,34 @@ class RandomTrials(Section):
 
     def changes(self) -> Iterator[Changes]:
         """The values of each trial."""
-        rng, choices = random.Random(self.seed), dict(_leaves(self.values))
+        rng = random.Random(self.seed)
         for _ in range(self.num_trials):
-            yield {key: _drawn(choice, rng) for key, choice in choices.items()}
+            yield {key: _drawn(choice, rng) for key, choice in self.choices.items()}
+
+    def ends(self) -> dict[str, Changes]:
+        """Two trials, by their names, that have the first and the last of all choices."""
+        found = {}
+        for end, place in (("low", 0), ("high", -1)):
+            choices = self.choices.items()
+            changes = {key: each[end] if isinstance(each, dict) else each[place] for key, each in choices}
+            found[trial_name(changes)] = changes
+        return found
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """By dotted key: a list to draw from, or a range."""
+        return dict(_leaves(self.values))
+
+
+class ObjectiveSection(Section):
+    """What a sampler learns from: one number of a trial's table, of the only row that has these words."""
+
+    task: str  # as in the table: "knn", "linear", "segment-uper-finetuned"
+    metric: str | None = None  # "top1"
+    arm: str  # "hssl"
+    dataset: str | None = None
+    of: Literal["value", "difference"] = "value"  # "difference": to the baseline of the same trial
+    direction: Literal["maximize", "minimize"] | None = None  # null: as the metric is better
 
 
 class SweepSection(Section):
@@ -49,9 +74,35 @@ class SweepSection(Section):
     trials: tuple[dict[str, Any], ...] = ()  # one by one
     grid: dict[str, Any] = Field(default={})  # by key a list of values: every combination is a trial
     random: RandomTrials | None = None
+    # How [sweep.random] draws: "random" at once; "optuna" one after another, by what the trials before it
+    # reached, with TPE of the library Optuna.
+    sampler: Literal["random", "optuna"] = "random"
+    objective: ObjectiveSection | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether a trial depends on the results of those before it."""
+        return self.sampler == "optuna"
+
+    @model_validator(mode="after")
+    def _search_has_what_it_needs(self) -> "SweepSection":
+        if not self.is_search:
+            if self.objective is not None:
+                raise ValueError('objective: only sampler = "optuna" has a use for it')
+            return self
+        if self.objective is None:
+            raise ValueError('sampler = "optuna" needs [sweep.objective]: a row of the table')
+        if self.random is None or self.trials or self.grid:
+            raise ValueError('sampler = "optuna" draws [sweep.random], which has to stand alone')
+        return self
 
     @model_validator(mode="after")
     def _has_trials(self) -> "SweepSection":
+        if self.is_search:
+            if not 2 <= self.random.num_trials <= MOST_TRIALS:
+                raise ValueError(f"expected 2 to {MOST_TRIALS} trials, found {self.random.num_trials}")
+            _check_changes(dict.fromkeys(self.random.choices))
+            return self
         num_trials = len(self.trials) + (self.random.num_trials if self.random else 0)
         num_trials += math.prod(len(values) for _, values in _leaves(self.grid)) if self.grid else 0
         if not num_trials:
@@ -63,17 +114,15 @@ class SweepSection(Section):
         return self
 
     def named_changes(self) -> dict[str, Changes]:
-        """What differs in each trial, by its name, such as "base_lr-0.001_depth-3".
+        """What differs in each trial, by its name, such as "base_lr-0.001_depth-3"; of a search nothing.
 
         Raises:
             ValueError: a trial changes what tells experiments apart, or nothing.
         """
         named = {}
-        for changes in self._all():
-            own = [key for key in changes if key.partition(".")[0] in ("name", "sweep", "extends")]
-            if own or not changes:
-                raise ValueError(f"a trial may not change {own[0]}" if own else "a trial changes nothing")
-            named.setdefault(_name(changes), changes)  # random trials may draw the same values twice
+        for changes in () if self.is_search else self._all():
+            _check_changes(changes)
+            named.setdefault(trial_name(changes), changes)  # random trials may draw the same values twice
         return named
 
     def _all(self) -> Iterator[Changes]:
@@ -122,10 +171,24 @@ def _drawn(choice: Any, rng: random.Random) -> Any:
     if integers and not log:
         return rng.randint(low, high)
     value = math.exp(rng.uniform(math.log(low), math.log(high))) if log else rng.uniform(low, high)
-    return min(max(round(value), low), high) if integers else float(f"{value:.3g}")
+    return rounded(value, choice)
 
 
-def _name(changes: Changes) -> str:
+def _check_changes(changes: Changes) -> None:
+    own = [key for key in changes if key.partition(".")[0] in ("name", "sweep", "extends")]
+    if own or not changes:
+        raise ValueError(f"a trial may not change {own[0]}" if own else "a trial changes nothing")
+
+
+def rounded(value: float, choice: dict[str, Any]) -> float | int:
+    """A number of a range as trials have it: whole where both ends are, else of three significant digits."""
+    low, high = choice["low"], choice["high"]
+    if isinstance(low, int) and isinstance(high, int):
+        return min(max(round(value), low), high)
+    return float(f"{value:.3g}")
+
+
+def trial_name(changes: Changes) -> str:
     """Of the keys' last parts and the values; a digest where that is long, or tells two keys not apart."""
     last = [key.rpartition(".")[2] for key in changes]
     parts = [f"{key}-{str(value).lower()}" for key, value in zip(last, changes.values(), strict=True)]

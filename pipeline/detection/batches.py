@@ -25,6 +25,14 @@ class DetectBatch:
     truths: list[Truth]
     sample_seeds: np.ndarray  # (B,) int64: of what is drawn while training on each view
 
+    def microbatch(self, index: int, num_microbatches: int) -> "DetectBatch":
+        """Part `index` of `num_microbatches` equal parts."""
+        size = len(self.images) // num_microbatches
+        part = slice(index * size, (index + 1) * size)
+        return DetectBatch(
+            self.names[part], self.images[part], self.sizes[part], self.truths[part], self.sample_seeds[part]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class BatchMaker:

@@ -37,12 +37,18 @@ STAGES = (
 
 
 def box_losses(
-    head: BoxHead, logits: jt.Var, deltas: jt.Var, rois: RoiSamples, stage: Stage
+    head: BoxHead,
+    logits: jt.Var,
+    deltas: jt.Var,
+    rois: RoiSamples,
+    stage: Stage,
+    count: float | None = None,
 ) -> tuple[jt.Var, jt.Var]:
     """Cross-entropy of the classes and GIoU loss of the positive boxes, both divided by all sampled boxes.
 
     Args:
         logits: (n, K + 1), deltas: (n, K or 1, 4) of `head`, n > 0.
+        count: of sampled boxes, by which both are divided; None: n.
 
     Source: iBOT's detection: GIoU of decoded boxes, weight 10, averaged over positive and negative boxes.
     """
@@ -50,7 +56,8 @@ def box_losses(
     moved = decode_jt(kernels.gather_rows(deltas.reshape(-1, 4), rows), rois.boxes, stage.stds)
     # Of negative boxes too, but with weight 0: shapes stay the same, and without any positive box all is 0.
     distances = giou_loss(moved, jt.array(rois.targets)) * jt.array((rois.truth >= 0).astype(np.float32))
-    return cross_entropy(logits, rois.labels), _GIOU_WEIGHT * distances.sum() / len(rois.boxes)
+    count = count or len(rois.boxes)
+    return cross_entropy(logits, rois.labels, count), _GIOU_WEIGHT * distances.sum() / count
 
 
 def mask_rows(rois: RoiSamples, truths: list[Truth]) -> np.ndarray:
@@ -59,16 +66,19 @@ def mask_rows(rois: RoiSamples, truths: list[Truth]) -> np.ndarray:
     return np.flatnonzero((rois.truth >= 0) & known[rois.image_index])
 
 
-def mask_loss(logits: jt.Var, boxes: np.ndarray, masks: list[np.ndarray]) -> jt.Var:
+def mask_loss(
+    logits: jt.Var, boxes: np.ndarray, masks: list[np.ndarray], count: float | None = None
+) -> jt.Var:
     """Cross-entropy of predicted with ground-truth masks: the mean over boxes and cells, in nats.
 
     Args:
         logits: (n, 28, 28) of the true class; n > 0.
         boxes: (n, 4).
         masks: n of (H, W) bool.
+        count: of boxes that the mean is over; None: n.
     """
     wanted = jt.array(mask_targets(masks, boxes, MASK_SIZE))
-    return binary_cross_entropy(logits, wanted).sum() / (len(boxes) * MASK_SIZE**2)
+    return binary_cross_entropy(logits, wanted).sum() / ((count or len(boxes)) * MASK_SIZE**2)
 
 
 def moved_boxes(

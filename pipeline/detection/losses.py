@@ -46,16 +46,17 @@ def binary_cross_entropy(logits: jt.Var, targets: jt.Var) -> jt.Var:
     return softplus - logits * targets
 
 
-def cross_entropy(logits: jt.Var, labels: np.ndarray) -> jt.Var:
+def cross_entropy(logits: jt.Var, labels: np.ndarray, count: float | None = None) -> jt.Var:
     """Mean over the n rows of -log softmax(logits)[label], in nats; 0 for n = 0.
 
     Args:
         logits: (n, K) float32.
         labels: (n,) integers in 0..K-1.
+        count: divides the sum over rows; None: n.
     """
     num_rows, num_classes = logits.shape
     chosen = jt.array(np.asarray(labels)[:, None] == np.arange(num_classes)[None]).float32()
     # The largest logit cancels out of the loss; so its gradient would.
     shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()
     rows = jt.log(jt.exp(shifted).sum(dim=1)) - (shifted * chosen).sum(dim=1)
-    return rows.sum() / max(num_rows, 1)
+    return rows.sum() / (count or max(num_rows, 1))

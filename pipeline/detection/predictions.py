@@ -15,6 +15,7 @@ from pipeline.detection.inference import Found, find
 from pipeline.detection.masks import pasted
 from pipeline.evaluate.average_precision import Detections
 from pipeline.finetune.size_groups import loaded_groups
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene
@@ -38,19 +39,22 @@ class Predictor:
     std: np.ndarray
 
     def predictions(
-        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks = ALONE
     ) -> Iterator[Detections]:
         """Yield the detections in each row's image, in order.
 
         Only images of the same size share a batch, so the detections in one do not depend on the others.
+        Several ranks share the work, and all yield everything.
         """
         load = partial(self._load, dataset)
-        groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads)
-        for group, (images, sizes) in groups:
-            found = find(self.network, images, sizes)
-            for row, of_image, size in zip(group, found, sizes.tolist(), strict=True):
-                width, height = dataset.size(row)
-                yield detections_of(of_image, tuple(size), (height, width))
+        groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads, ranks)
+        for in_round, _, (images, sizes) in groups:
+            own = list(zip(find(self.network, images, sizes), sizes, strict=True))
+            for root, group in enumerate(in_round):
+                for place, row in enumerate(group):
+                    found, size = _of_rank(ranks, root, *own[place if root == ranks.index else 0])
+                    width, height = dataset.size(row)
+                    yield detections_of(found, tuple(size.tolist()), (height, width))
 
     def _batch_of(self, size: tuple[int, int]) -> int:
         short, long = sorted(size)
@@ -63,6 +67,19 @@ class Predictor:
         images = [fitted(Scene(dataset.image(row)), *limits).image for row in group]
         batch = padded_images(images, mean=self.mean, std=self.std, multiple=self.network.multiple)
         return batch, np.array([image.shape[:2] for image in images])
+
+
+def _of_rank(ranks: Ranks, root: int, found: Found, size: np.ndarray) -> tuple[Found, np.ndarray]:
+    """What one rank found, and the size of what it saw; the others give any of theirs."""
+    if ranks.count == 1:
+        return found, size
+    parts = [found.boxes, found.scores, found.classes, *([] if found.masks is None else [found.masks])]
+    (num_found,) = ranks.array_of(root, np.array([len(found.boxes)], np.int64))
+    if root != ranks.index:
+        parts = [np.empty((num_found, *part.shape[1:]), part.dtype) for part in parts]
+    received = [ranks.array_of(root, part) for part in parts] if num_found else parts
+    masks = received[3] if found.masks is not None else None
+    return Found(*received[:3], masks), ranks.array_of(root, size)
 
 
 def detections_of(found: Found, seen: tuple[int, int], original: tuple[int, int]) -> Detections:

@@ -18,6 +18,7 @@ from pipeline.detection.losses import binary_cross_entropy, smooth_l1
 from pipeline.detection.proposals import Anchors
 from pipeline.detection.targets import AnchorSamples
 from pipeline.models.layers import Linear
+from pipeline.training.whole_batch import mean_count
 
 _BETA = 1 / 9  # of the smooth L1 loss: the difference at which it turns from quadratic to linear
 _OUTPUTS = 5  # of each anchor: objectness, dx, dy, dw, dh
@@ -61,7 +62,7 @@ def _anchors(
 def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
     """Cross-entropy of the objectness, and smooth L1 of the deltas of positive anchors.
 
-    Both are divided by the number of sampled anchors in all images together.
+    Both are divided by the number of sampled anchors in all images together, those of other ranks too.
 
     Args:
         outputs: (B, N, 5) of `Rpn`.
@@ -73,6 +74,7 @@ def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, j
     rows = np.concatenate([index * num_anchors + sample.rows for index, sample in enumerate(samples)])
     positive = np.concatenate([sample.positive for sample in samples]).astype(np.float32)
     deltas = np.concatenate([sample.deltas for sample in samples])
+    count = mean_count(len(rows))
     if not len(rows):  # crowds cover everything
         nothing = 0 * outputs.sum()
         return nothing, nothing
@@ -80,4 +82,4 @@ def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, j
     wanted = jt.array(positive)
     objectness = binary_cross_entropy(picked[:, 0], wanted)
     distances = smooth_l1(picked[:, 1:], jt.array(deltas), _BETA).sum(dim=1) * wanted
-    return objectness.sum() / len(rows), distances.sum() / len(rows)
+    return objectness.sum() / count, distances.sum() / count

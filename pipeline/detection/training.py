@@ -11,6 +11,7 @@ from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
 from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
+from pipeline.training.whole_batch import mean_count
 
 
 def detection_losses(
@@ -57,14 +58,20 @@ def _stage_losses(
     """Name and weighted term of every loss of every stage; `found` holds the proposals of each image."""
     for index, stage in enumerate(network.stages):
         rois = _drawn(network, batch, rngs, found, stage)
-        if not len(rois.boxes):
+        count = mean_count(len(rois.boxes))
+        if count and not len(rois.boxes):
+            raise ValueError(
+                f"crowds cover the images {', '.join(batch.names)}, all that this rank has of a batch; other "
+                "ranks would wait for it in vain: needs runtime.devices = 1, or larger batches"
+            )
+        if not count:
             # Crowds cover everything; later stages would have nothing either.
             terms = ["loss_classes", "loss_boxes"] + ["loss_masks"] * bool(len(network.heads.masks))
             yield from ((name, 0 * levels[0].sum()) for name in terms)
             return
         head = network.heads.boxes[index]
         logits, deltas = head(network.pooled(levels, rois.boxes, rois.image_index, BOX_BINS))
-        classes, boxes = box_losses(head, logits, deltas, rois, stage)
+        classes, boxes = box_losses(head, logits, deltas, rois, stage, count)
         yield "loss_classes", stage.weight * classes
         yield "loss_boxes", stage.weight * boxes
         for mask_head in network.mask_heads(index):
@@ -102,6 +109,7 @@ def _mask_loss(
     network: CascadeMaskRcnn, head: MaskHead, levels: list[jt.Var], rois: RoiSamples, batch: DetectBatch
 ) -> jt.Var:
     rows = mask_rows(rois, batch.truths)
+    count = mean_count(len(rows))
     if not len(rows):
         # One box that counts nothing keeps the head in the graph.
         pooled = network.pooled(levels, rois.boxes[:1], rois.image_index[:1], MASK_BINS)
@@ -109,7 +117,7 @@ def _mask_loss(
     boxes, images, truth = rois.boxes[rows], rois.image_index[rows], rois.truth[rows]
     logits = head(network.pooled(levels, boxes, images, MASK_BINS), rois.labels[rows])
     masks = [batch.truths[image].masks[index] for image, index in zip(images, truth, strict=True)]
-    return mask_loss(logits, boxes, masks)
+    return mask_loss(logits, boxes, masks, count)
 
 
 def _refined(

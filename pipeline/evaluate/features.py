@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.training.ranks import ALONE, Ranks
 
 
 def batch_rows(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -45,17 +46,33 @@ def extract(
     batches: Iterable[np.ndarray],
     sizes: Iterable[int],
     forward: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    ranks: Ranks = ALONE,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Compute features of padded batches, and drop those of the padding.
 
+    Of several ranks each computes batches of its own, and all yield those of all.
+
     Args:
-        batches: (batch_size, 3, S, S) float32 each.
-        sizes: number of images in each batch without the padding.
+        batches: (batch_size, 3, S, S) float32 each; of several ranks, this one's, see `places_of_rank`.
+        sizes: number of images in each batch without the padding, of all ranks.
         forward: batch -> CLS tokens (batch_size, B, D) and mean patch tokens (batch_size, D).
 
     Yields:
         CLS tokens (b, B, D) and mean patch tokens (b, D).
     """
-    for batch, size in zip(batches, sizes, strict=True):
-        cls, patch_mean = forward(batch)
-        yield cls[:size], patch_mean[:size]
+    sizes = list(sizes)
+    rounds = [sizes[start : start + ranks.count] for start in range(0, len(sizes), ranks.count)]
+    for batch, of_round in zip(batches, rounds, strict=True):
+        cls, patch_mean = (ranks.arrays_of_all(part) for part in forward(batch))
+        for size, *parts in zip(of_round, cls, patch_mean, strict=False):  # the last round may not be full
+            yield parts[0][:size], parts[1][:size]
+
+
+def places_of_rank(num_batches: int, ranks: Ranks) -> list[int]:
+    """Which batches a rank computes: one of each round, so that all ranks have equally many.
+
+    In the last round, a rank that has none left computes the last one too.
+    """
+    num_rounds = -(-num_batches // ranks.count)
+    places = range(ranks.index, num_rounds * ranks.count, ranks.count)
+    return [min(place, num_batches - 1) for place in places]

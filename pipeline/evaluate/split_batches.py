@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import SUMMARY
-from pipeline.evaluate.features import batch_rows
+from pipeline.evaluate.features import batch_rows, places_of_rank
 from pipeline.storage.files import write_json
 from pipeline.training.prefetch import prefetch
+from pipeline.training.ranks import ALONE, Ranks
 
 
 def batches_of_splits(
@@ -20,24 +21,25 @@ def batches_of_splits(
     *,
     batch_size: int,
     num_threads: int,
+    ranks: Ranks = ALONE,
 ) -> Iterator[tuple[str, np.ndarray, list[int], Iterable[np.ndarray]]]:
     """Batches of every split that has images, loaded ahead of their use, under a bar.
 
     Args:
         load: rows (b,) of the data set -> what a batch is; called in several threads.
+        ranks: that share the batches, see `places_of_rank`.
 
     Yields:
-        The split, its rows (n,), the number of images in each batch, the batches.
+        The split, its rows (n,), the number of images in each batch, this rank's batches.
     """
     for split in ("train", "val", "test"):
         rows = dataset.indices(split)
         if not len(rows):
             continue
         parts = batch_rows(rows, batch_size)
-        batches = prefetch(
-            lambda step, parts=parts: load(parts[step]), range(len(parts)), num_threads=num_threads
-        )
-        shown = tqdm(batches, desc=split, unit="batch", total=len(parts), dynamic_ncols=True)
+        own = [parts[place] for place in places_of_rank(len(parts), ranks)]
+        batches = prefetch(lambda step, own=own: load(own[step]), range(len(own)), num_threads=num_threads)
+        shown = tqdm(batches, desc=split, unit="batch", total=len(own), dynamic_ncols=True)
         yield split, rows, [len(part) for part in parts], shown
 
 

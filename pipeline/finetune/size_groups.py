@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.features import places_of_rank
 from pipeline.training.prefetch import prefetch
+from pipeline.training.ranks import ALONE, Ranks
 
 Loaded = TypeVar("Loaded")
 
@@ -15,21 +17,28 @@ def loaded_groups(
     batch_of: Callable[[tuple[int, int]], int],
     load: Callable[[list[int]], Loaded],
     num_threads: int,
-) -> Iterator[tuple[list[int], Loaded]]:
+    ranks: Ranks = ALONE,
+) -> Iterator[tuple[list[list[int]], list[int], Loaded]]:
     """Yield groups of rows, in order, each with what `load` returns for it; groups are loaded ahead.
+
+    Several ranks go through the groups in rounds, in which each has one of its own.
 
     Args:
         batch_of: returns the largest batch for images of a (width, height), at least 1.
         load: called in `num_threads` threads at once.
+        ranks: that share the groups; each loads its own.
+
+    Yields:
+        The groups of a round, in the order of ranks; this rank's group, in a last round that is not full the
+        last one where there is none left; and that one loaded.
     """
     groups = list(size_groups(dataset, rows, batch_of))
+    rounds = [groups[start : start + ranks.count] for start in range(0, len(groups), ranks.count)]
+    own = [groups[place] for place in places_of_rank(len(groups), ranks)]
     loaded = prefetch(
-        lambda step: load(groups[step]),
-        range(len(groups)),
-        num_threads=num_threads,
-        depth=2 * num_threads,
+        lambda step: load(own[step]), range(len(own)), num_threads=num_threads, depth=2 * num_threads
     )
-    yield from zip(groups, loaded, strict=True)
+    yield from zip(rounds, own, loaded, strict=True)
 
 
 def size_groups(

@@ -21,6 +21,8 @@ from pipeline.training.losses import Losses, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
 from pipeline.training.progress import Progress
 from pipeline.training.random_generators import Purpose, generator
+from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.whole_batch import shared_among
 
 
 class FinetuneBatch(Protocol):
@@ -63,6 +65,7 @@ def finetune(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
     num_microbatches: int = 1,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train `network` in place, resuming where it was stopped; see `pipeline.training.loop.train`.
 
@@ -75,6 +78,7 @@ def finetune(
         run: digest of everything that decides the result; a checkpoint with another digest is refused.
         num_microbatches: number of equal parts in which a batch is computed to save memory; above 1, terms
             must be means over images, and batches need a method `microbatch(index, num_microbatches)`.
+        ranks: that train together. All make the same batches, of which each computes its microbatches.
 
     Raises:
         FloatingPointError: a term is not finite; the message names the step and the images, and the last
@@ -82,7 +86,7 @@ def finetune(
     """
     # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
     network.train()
-    training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches)
+    training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches, ranks)
     train(training, output, runtime=runtime, report=report)
     network.eval()
 
@@ -99,10 +103,17 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         seed: int,
         run: str,
         num_microbatches: int,
+        ranks: Ranks = ALONE,
     ):
         self._network, self._make_batch, self._losses = network, make_batch, losses
         self.trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         self._schedule, self._seed, self.num_microbatches = schedule, seed, num_microbatches
+        self.ranks = ranks
+        if schedule.batch_size % (ranks.count * num_microbatches):
+            raise ValueError(
+                f"a batch of {schedule.batch_size} images does not divide among {ranks.count} ranks of "
+                f"{num_microbatches} microbatches each"
+            )
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
 
     def fresh_state(self) -> FinetuneState:
@@ -131,20 +142,23 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         parameters = [parameter for _, parameter in self.trained]
         forward = self.forward(state, batch)
         outputs, gradients = accumulated_gradients(forward, self.num_microbatches, parameters)
+        gradients = self.ranks.means(gradients)
         state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
-        losses = mean_losses(outputs)
+        losses = mean_losses(outputs).over(self.ranks)
         return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})
 
     def forward(self, state: FinetuneState, batch: FinetuneBatch) -> Callable[[int], Losses]:
-        """The forward pass of a step, by the index of the microbatch."""
-        count = self.num_microbatches
+        """The forward pass of a step, by the index of this rank's microbatch."""
+        ranks = self.ranks
+        count, first = ranks.count * self.num_microbatches, ranks.index * self.num_microbatches
         scales = self._drop_path_scales(state, len(batch.images))
         of_microbatch = [None] * count if scales is None else np.split(scales, count, axis=2)
 
         def of_one(index: int) -> Losses:
-            microbatch = batch if count == 1 else batch.microbatch(index, count)
-            drop_path = of_microbatch[index]
-            terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
+            microbatch = batch if count == 1 else batch.microbatch(first + index, count)
+            drop_path = of_microbatch[first + index]
+            with shared_among(ranks):
+                terms = self._losses(microbatch, None if drop_path is None else jt.array(drop_path))
             return Losses(sum(terms.values()), terms)
 
         return of_one

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.runtime import mpi
+from pipeline.runtime import heartbeat, mpi
+from pipeline.runtime.heartbeat import watch_ranks
 from pipeline.storage.artifacts import log_of_rank
 
 _FIRST_RANK_SECONDS = 3.0  # what all ranks refuse, the first one says: it ends the others within that time
@@ -32,9 +33,12 @@ def become_ranks(runtime: RuntimeConfig) -> None:
     started = mpi.num_ranks_started()
     if started is None:
         found = mpi.check_runnable(runtime.devices, runtime.device)
-        command = mpi.command_of_ranks(found, runtime.devices, [sys.executable, *sys.orig_argv[1:]])
+        hosts = Path(runtime.hosts) if runtime.hosts else None
+        program = [sys.executable, *sys.orig_argv[1:]]
+        command = mpi.command_of_ranks(found, runtime.devices, program, hosts=hosts)
         sys.stdout.flush()
-        os.execve(command[0], command, mpi.environment_of_ranks(runtime.threads_per_rank))
+        watched = watch_ranks(runtime.devices, 60 * runtime.rank_silence_minutes)
+        os.execve(command[0], command, mpi.environment_of_ranks(runtime.threads_per_rank) | watched)
     if started != runtime.devices:
         raise mpi.MpiUnavailable(f"mpirun started {started} ranks, but runtime.devices is {runtime.devices}")
 
@@ -50,7 +54,7 @@ def place(runtime: RuntimeConfig) -> tuple[str, int]:
     """Device and threads of this process, be it a rank or the whole stage."""
     if mpi.num_ranks_started() is None:
         return runtime.device, runtime.threads
-    return "cpu", runtime.threads_per_rank
+    return "cpu", max(1, runtime.num_threads // mpi.num_ranks_here())
 
 
 @contextmanager
@@ -61,6 +65,7 @@ def as_rank(output: Path) -> Iterator[bool]:
         output: the stage's artifact, beside whose log those of the other ranks lie.
     """
     rank = mpi.rank_of_this_process()
+    heartbeat.begin(rank)
     told = os.dup(2)
     if rank:
         log = os.open(output / log_of_rank(rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

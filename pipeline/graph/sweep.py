@@ -24,7 +24,8 @@ class Sweep:
     Trials share artifacts by content: what two of them would compute alike is computed once.
 
     Args:
-        whole: the experiment that has the sweep.
+        whole: the experiment that has the sweep. Of a search, whose trials are not known, `graphs` has those
+            that have been chosen.
         root: folder that holds the packages `pipeline` and `stages`.
         results: the results folder.
         executor: runs the stages.
@@ -36,13 +37,13 @@ class Sweep:
     def __init__(self, whole: ExperimentGraph, *, root: Path, results: Path, executor: Executor):
         self._whole, self.page = whole, whole.folder / "sweep.html"
         sweep, code = whole.experiment.sweep, whole.graph.code
+        self._root, self._results, self._executor, self._code = root, results, executor, code
+        self.is_search = sweep is not None and sweep.is_search
+        if self.is_search:
+            for name, changes in sweep.random.ends().items():
+                _trial(whole, name, changes)
         self.changes = sweep.named_changes() if sweep else {}
-        self.graphs: dict[str, ExperimentGraph] = {}
-        for name, changes in self.changes.items():
-            argument, trial = str(self._file(name)), _trial(whole, name, changes)
-            self.graphs[name] = ExperimentGraph(
-                argument, trial, root=root, results=results, executor=executor, code=code
-            )
+        self.graphs = {name: self._graph(name, changes) for name, changes in self.changes.items()}
 
     @property
     def names(self) -> list[str]:
@@ -54,11 +55,48 @@ class Sweep:
         """Names of the tasks of all trials."""
         return [f"{TRIALS}:{name}:{node.label}" for name, graph in self.graphs.items() for node in graph.main]
 
+    def search(self, *, at_once: int, executor: str) -> list[str]:
+        """Choose and run the trials of a search, see `pipeline.graph.sweep_search.search`.
+
+        Returns:
+            Names of the trials as experiments, without those that failed.
+        """
+        from pipeline.graph.sweep_search import run_trial, search
+
+        def run(name: str, changes: Changes) -> Path | None:
+            self.changes[name] = changes
+            graph = self.graphs[name] = self._graph(name, changes)
+            self._write_file(name)
+            done = all(graph.is_current(node.label) for node in graph.main) or run_trial(
+                str(self._file(name)), root=self._root, at_once=at_once, executor=executor
+            )
+            table = graph.folder / "table.json"
+            return table if done and table.is_file() else None
+
+        trials = search(
+            self._whole.experiment.sweep, self._whole.folder, run=run, say=partial(print, flush=True)
+        )
+        reached = dict.fromkeys(trial.name for trial in trials if trial.result is not None)
+        return [self.graphs[name].folder.name for name in reached]
+
     def write_files(self) -> None:
         """Write each trial as an experiment of its own, `results/<experiment>/trials/<name>.toml`."""
-        for name, changes in self.changes.items():
-            path = self._file(name)
-            write_text(path, _trial_text(changes, self.graphs[name].folder.name, path, self._whole.argument))
+        for name in self.changes:
+            self._write_file(name)
+
+    def _write_file(self, name: str) -> None:
+        path, title = self._file(name), self.graphs[name].folder.name
+        write_text(path, _trial_text(self.changes[name], title, path, self._whole.argument))
+
+    def _graph(self, name: str, changes: Changes) -> ExperimentGraph:
+        return ExperimentGraph(
+            str(self._file(name)),
+            _trial(self._whole, name, changes),
+            root=self._root,
+            results=self._results,
+            executor=self._executor,
+            code=self._code,
+        )
 
     def _file(self, name: str) -> Path:
         return self._whole.folder / TRIALS / f"{name}.toml"

@@ -6,12 +6,13 @@ import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
+from pipeline.training.whole_batch import sharing_ranks, sum_over_ranks
 
 _EPS = 1e-5
 
 
 class BatchNorm(nn.Module):
-    """Batch norm by the statistics of the batch, each view's own.
+    """Batch norm by the statistics of the batch, each view's own; of a batch that ranks share, by all of it.
 
     There are no running statistics: the layers that it stands in train only, and are thrown away.
     """
@@ -24,10 +25,10 @@ class BatchNorm(nn.Module):
     def execute(self, x: jt.Var, num_views: int) -> jt.Var:
         """x (V B, C), row v B + b being view v of image b -> (V B, C)."""
         views = x.reshape(num_views, -1, x.shape[-1])
-        size = views.shape[1]
+        size = views.shape[1] * sharing_ranks().count
         # Sums over counts: Jittor's own mean divides before it adds and drifts in float32.
-        centred = views - views.sum(dim=1, keepdims=True) / size
-        variance = (centred * centred).sum(dim=1, keepdims=True) / size
+        centred = views - sum_over_ranks(views.sum(dim=1, keepdims=True)) / size
+        variance = sum_over_ranks((centred * centred).sum(dim=1, keepdims=True)) / size
         normed = (centred / jt.sqrt(variance + _EPS)).reshape(x.shape)
         return normed if self.weight is None else normed * self.weight + self.bias
 

@@ -3,6 +3,8 @@
 import jittor as jt
 from jittor import nn
 
+from pipeline.models.batch_norm import BatchNorm2d
+
 
 class ConvNorm(nn.Module):
     """k x k convolution without bias, batch norm, ReLU; the padding keeps the size at stride 1."""
@@ -11,7 +13,7 @@ class ConvNorm(nn.Module):
         super().__init__()
         padding = kernel_size // 2
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = BatchNorm2d(out_channels)
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, in, h, w) -> (B, out, h / stride, w / stride)."""

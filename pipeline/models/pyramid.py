@@ -10,6 +10,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
+from pipeline.models.batch_norm import BatchNorm2d
 
 _FINEST_STRIDE = 4  # pixels
 _NUM_LEVELS = 4
@@ -83,7 +84,7 @@ class Doubling(nn.Module):
 
     def __init__(self, dim: int, *, after_another: bool):
         super().__init__()
-        self.norm = nn.BatchNorm2d(dim) if after_another else None
+        self.norm = BatchNorm2d(dim) if after_another else None
         self.deconv = Deconv(dim)
 
     def execute(self, x: jt.Var) -> jt.Var:

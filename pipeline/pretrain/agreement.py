@@ -1,6 +1,7 @@
 """How well vectors of different views of an image agree: losses of joint-embedding methods.
 
-Shapes: rows are V views of B images, row v B + b being view v of image b; unit vectors of C numbers.
+Shapes: rows are V views of B images, row v B + b being view v of image b; unit vectors of C numbers. Of a
+batch that ranks share, queries are of this rank's images and are compared with the keys of all.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from pipeline import kernels
 from pipeline.pretrain.pairs import cls_pairs
+from pipeline.training.whole_batch import rows_of_ranks, sharing_ranks
 
 _NEVER = -1e4  # in place of a cosine: no temperature makes its exponential count
 
@@ -36,9 +38,12 @@ def info_nce(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) 
     views: the mean over their pairs, this project's own.
     """
     size = queries.shape[0] // num_views
-    labels, losses, retrievals = np.eye(size, dtype=np.float32), [], []
+    ranks = sharing_ranks()
+    labels, losses, retrievals = np.eye(ranks.count * size, dtype=np.float32), [], []
+    labels = labels[ranks.share(len(labels))]
+    of_all = [rows_of_ranks(_view(keys.detach(), view, size)) for view in range(num_views)]
     for query_view, key_view in permutations(range(num_views), 2):
-        cosines = kernels.linear(_view(queries, query_view, size), _view(keys.detach(), key_view, size), None)
+        cosines = kernels.linear(_view(queries, query_view, size), of_all[key_view], None)
         losses.append(2 * temperature * _cross_entropy(cosines, labels, temperature))
         retrievals.append(_retrieval(cosines, labels))
     return Agreement(2 * sum(losses) / len(losses), sum(retrievals) / len(retrievals))
@@ -55,11 +60,15 @@ def nt_xent(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) -
 
     Source: Chen et al. 2020, equation 1.
     """
-    rows = np.arange(queries.shape[0])
-    size = len(rows) // num_views
-    same_image = rows[:, None] % size == rows % size
-    positives = (same_image & (rows[:, None] != rows)).astype(np.float32) / (num_views - 1)
-    itself = jt.array(np.eye(len(rows), dtype=bool))
+    size, ranks = queries.shape[0] // num_views, sharing_ranks()
+    if ranks.count > 1:
+        keys = jt.concat([rows_of_ranks(_view(keys, view, size)) for view in range(num_views)], dim=0)
+    all_images = ranks.count * size
+    rows, own = np.arange(num_views * all_images), np.arange(all_images)[ranks.share(all_images)]
+    queried = (np.arange(num_views)[:, None] * all_images + own).reshape(-1, 1)  # which rows the queries are
+    same_image = queried % all_images == rows % all_images
+    positives = (same_image & (queried != rows)).astype(np.float32) / (num_views - 1)
+    itself = jt.array(queried == rows)
     cosines = kernels.linear(queries, keys, None)
     cosines = jt.where(itself, jt.full_like(cosines, _NEVER), cosines)
     return Agreement(_cross_entropy(cosines, positives, temperature), _retrieval(cosines, positives))

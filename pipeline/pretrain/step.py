@@ -28,6 +28,7 @@ from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
 from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.whole_batch import shared_among
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def train_step(
 
     def forward(index: int, count: int = count) -> MethodOutput:
         microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
-        return method.forward(state.networks, state.method_state, microbatch, masks, rates)
+        with shared_among(ranks):
+            return method.forward(state.networks, state.method_state, microbatch, masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
     if watch is not None:
@@ -128,8 +130,7 @@ def train_step(
 
     batch_means = ranks.means_of(mean_batch_means(outputs))
     method_state = method.updated_state(state.method_state, batch_means)
-    losses = mean_losses([output.losses for output in outputs])
-    losses = Losses(*ranks.means([losses.total]), ranks.means_of(losses.terms))
+    losses = mean_losses([output.losses for output in outputs]).over(ranks)
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
     return replace(state, method_state=method_state, step=state.step + 1), outcome
 

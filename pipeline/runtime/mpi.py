@@ -19,7 +19,9 @@ from pipeline.runtime.environment import with_threads
 REMEDY = "pip install -e '.[mpi]' (or Debian, Ubuntu: apt-get install openmpi-bin libopenmpi-dev)"
 # What mpirun tells its ranks; Jittor takes part where it finds the first.
 _COUNT, _RANK = "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"
+_COUNT_HERE = "OMPI_COMM_WORLD_LOCAL_SIZE"
 _PREFIXES = ("OMPI_", "PMIX_", "PRTE_")
+_TOLD = ("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")  # to ranks of other hosts
 
 
 class MpiUnavailable(RuntimeError):
@@ -66,12 +68,37 @@ def check_runnable(num_ranks: int, device: str) -> Mpi:
     return found
 
 
-def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str]) -> list[str]:
-    """`program` as the ranks of one job. One that fails or is killed ends the others."""
+def command_of_ranks(
+    mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Path | None = None
+) -> list[str]:
+    """`program` as the ranks of one job. One that fails or is killed ends the others.
+
+    Args:
+        hosts: a file for mpirun with a host in each line; None: what an allocation gives (Slurm's, PBS's), or
+            else this one.
+
+    Raises:
+        MpiUnavailable: the file of hosts cannot be read, or names none.
+    """
     # Not bound to cores: each has threads of its own, which would all share one.
     placed = ["--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
     root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-    return [str(mpi.mpirun), "-n", str(num_ranks), *placed, *root, *program]
+    return [str(mpi.mpirun), "-n", str(num_ranks), *placed, *root, *_on_hosts(mpi, hosts), *program]
+
+
+def _on_hosts(mpi: Mpi, hosts: Path | None) -> list[str]:
+    """Options that start ranks on other hosts, with what they need of this environment."""
+    if hosts is None:
+        return []
+    try:
+        named = [line for line in hosts.read_text().splitlines() if line.partition("#")[0].strip()]
+    except OSError as error:
+        raise MpiUnavailable(f"runtime.hosts: {hosts}: {error.strerror}") from error
+    if not named:
+        raise MpiUnavailable(f"runtime.hosts: {hosts}: expected a host in each line, found none")
+    told = [name for name in sorted(os.environ) if name.startswith("HSSL_") or name in _TOLD]
+    exported = [word for name in {*told, *with_threads({}, 1)} for word in ("-x", name)]
+    return ["--hostfile", str(hosts), "--prefix", str(mpi.mpirun.resolve().parent.parent), *exported]
 
 
 def environment_of_ranks(threads: int) -> dict[str, str]:
@@ -83,6 +110,11 @@ def num_ranks_started() -> int | None:
     """How many ranks mpirun started, this process being one; None: it was started without."""
     count = os.environ.get(_COUNT)
     return None if count is None else int(count)
+
+
+def num_ranks_here() -> int:
+    """How many of them are on this host: they share its cores."""
+    return int(os.environ.get(_COUNT_HERE, os.environ[_COUNT]))
 
 
 def rank_of_this_process() -> int:

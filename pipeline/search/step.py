@@ -36,6 +36,8 @@ from pipeline.search.one_base import (
 )
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
+from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.whole_batch import shared_among
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class JointOutcome:
     """What a step measured, still on the device."""
 
     losses: dict[str, Losses]  # L_i and its terms, of each candidate over the whole batch
-    teacher_output: TeacherOutput  # of the first candidate on the batch's last microbatch
+    teacher_output: TeacherOutput  # of the first candidate on this rank's last microbatch
 
     @property
     def logged_losses(self) -> dict[str, jt.Var]:
@@ -117,18 +119,23 @@ def joint_state(config: JointTrainingConfig) -> JointState:
 
 
 def joint_step(
-    state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig
+    state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig, ranks: Ranks = ALONE
 ) -> tuple[JointState, JointOutcome]:
-    """One step on a batch, computed in `accumulation_steps` microbatches of one size."""
+    """One step on a batch, computed in `accumulation_steps` microbatches of one size.
+
+    Of several ranks `batch` is this one's share, and all means are over all ranks' microbatches.
+    """
     count, students = config.pretrain.schedule.accumulation_steps, state.students
     methods = {name: method_of(config.alone[name]) for name in config.candidates}
-    drop_path = _drawn_drop_path(config, batch, state.step)
+    drop_path = _drawn_drop_path(config, batch, state.step, ranks)
 
     def forward(index: int) -> JointOutput:
         masks = {name: microbatch_drop_path(scales, index, count) for name, scales in drop_path.items()}
-        return _forward(state, methods, batch.microbatch(index, count), masks, rates)
+        with shared_among(ranks):
+            return _forward(state, methods, batch.microbatch(index, count), masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(students.values()))
+    gradients = ranks.means(gradients)
     # Of the mean loss for what is shared, of its own loss for what a candidate owns.
     gradients = [
         gradient if name.startswith(f"{SHARED}/") else gradient * len(methods)
@@ -141,8 +148,9 @@ def joint_step(
     method_states, losses = {}, {}
     for name, method in methods.items():
         of_candidate = [output.of_candidate[name] for output in outputs]
-        method_states[name] = method.updated_state(state.method_states[name], mean_batch_means(of_candidate))
-        losses[name] = mean_losses([output.losses for output in of_candidate])
+        batch_means = ranks.means_of(mean_batch_means(of_candidate))
+        method_states[name] = method.updated_state(state.method_states[name], batch_means)
+        losses[name] = mean_losses([output.losses for output in of_candidate]).over(ranks)
     teacher_output = next(iter(outputs[-1].of_candidate.values())).teacher_output
     state = replace(state, method_states=method_states, step=state.step + 1)
     return state, JointOutcome(losses, teacher_output)
@@ -183,10 +191,10 @@ def _with_terms(output: MethodOutput, first: MethodOutput, weights: dict[str, fl
 
 
 def _drawn_drop_path(
-    config: JointTrainingConfig, batch: Batch, step: int
+    config: JointTrainingConfig, batch: Batch, step: int, ranks: Ranks
 ) -> dict[str, dict[str, np.ndarray]]:
     """Stochastic depth: of each head as in its training alone, of the base as with the deepest head."""
-    drawn = {name: draw_drop_path(config.alone[name], batch, step) for name in config.candidates}
+    drawn = {name: draw_drop_path(config.alone[name], batch, step, ranks) for name in config.candidates}
     deepest = drawn[max(config.candidates, key=lambda name: config.candidates[name].depth)]
     base = {key: value for key, value in deepest.items() if key.endswith("base")}
     return {name: scales | base for name, scales in drawn.items()}

@@ -18,6 +18,7 @@ from pipeline.storage.files import sha256_of_json
 from pipeline.training.loop import train
 from pipeline.training.metrics_log import METRICS, read_metrics
 from pipeline.training.progress import Progress
+from pipeline.training.ranks import ALONE, Ranks
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
 _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
@@ -38,16 +39,22 @@ def train_jointly(
     *,
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
-) -> SearchOutcome:
+    ranks: Ranks = ALONE,
+) -> SearchOutcome | None:
     """Train to the end of the schedule and measure; resumes, see `pipeline.training.loop.train`.
 
-    The scores depend on the configuration, the data and the thread count only.
+    The scores depend on the configuration, the data, the thread count and the number of ranks only; on the
+    latter two by rounding. Of several ranks the first alone measures, and the others return None.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays.
     """
-    training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
+    training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps, ranks=ranks)
     state = train(training, output, runtime=runtime, report=report)
+    if not ranks.first:
+        return None
+    if ranks.count > 1:  # from here on alone, on whole batches
+        training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
     scores = candidate_scores(state, training.held_out_crops, training.temperature)
     scores = _with_own_losses(scores, output, training.num_steps)
     last = training.num_steps - 1
@@ -60,9 +67,16 @@ def train_jointly(
 class JointTraining(CropTraining[JointState, JointOutcome]):
     """What the joint training of all candidates gives to the loop."""
 
-    def __init__(self, config: JointTrainingConfig, dataset: PreparedDataset, *, log_every_steps: int):
+    def __init__(
+        self,
+        config: JointTrainingConfig,
+        dataset: PreparedDataset,
+        *,
+        log_every_steps: int,
+        ranks: Ranks = ALONE,
+    ):
         run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
-        super().__init__(config.pretrain, dataset, run)
+        super().__init__(config.pretrain, dataset, run, ranks)
         self._config, self._log_every_steps = config, log_every_steps
         self.temperature = config.pretrain.objective.student_temperature  # of the distributions compared
 
@@ -70,11 +84,14 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         return joint_state(self._config)
 
     def train_step(self, state: JointState, batch: Batch | PackedBatch) -> tuple[JointState, JointOutcome]:
-        return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config)
+        return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config, self.ranks)
 
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
         """Teacher statistics; and, as often as the user wants a line, the discrepancies, which take long."""
-        values = teacher_statistics(outcome.teacher_output)
+        teacher_output = outcome.teacher_output.of_all(self.ranks)
+        if not self.ranks.first:
+            return {}
+        values = teacher_statistics(teacher_output)
         if state.step % self._log_every_steps == 0 or super().always_logged(state.step):
             for name, found in joint_discrepancies(state, self.held_out_crops, self.temperature).items():
                 values |= {f"{name}/{key}": value for key, value in found.items()}

@@ -22,6 +22,13 @@ class SegmentBatch:
     label_maps: np.ndarray  # (B, H, W) int16, IGNORED where there is no label
     channel_scales: list[np.ndarray]  # dropout of each head, (B, its width) float32
 
+    def microbatch(self, index: int, num_microbatches: int) -> "SegmentBatch":
+        """Part `index` of `num_microbatches` equal parts."""
+        size = len(self.images) // num_microbatches
+        part = slice(index * size, (index + 1) * size)
+        scales = [scale[part] for scale in self.channel_scales]
+        return SegmentBatch(self.names[part], self.images[part], self.label_maps[part], scales)
+
 
 @dataclass(frozen=True, eq=False)
 class BatchMaker:

@@ -10,6 +10,7 @@ from pipeline.config.dense import SegmentViewConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.size_groups import loaded_groups
 from pipeline.segmentation.inference import LogitsOf, class_map, slide
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene
@@ -44,17 +45,23 @@ class Predictor:
     num_classes: int
 
     def predictions(
-        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks = ALONE
     ) -> Iterator[Prediction]:
         """Yield the prediction for each row, in order.
 
-        Only images of the same size share a batch, so none is padded because of another.
+        Only images of the same size share a batch, so none is padded because of another. Several ranks share
+        the work, and all yield everything.
         """
         load = partial(self._load, dataset)
-        groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads)
-        for group, (images, truths) in groups:
-            for row, truth, logits in zip(group, truths, self._logits(images), strict=True):
-                yield Prediction(row, truth, class_map(logits, truth.shape))
+        groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads, ranks)
+        for in_round, _, (images, truths) in groups:
+            pairs = zip(truths, self._logits(images), strict=True)
+            own = [class_map(logits, truth.shape) for truth, logits in pairs]
+            for root, group in enumerate(in_round):
+                of_group = truths if root == ranks.index else [dataset.label_map(row) for row in group]
+                for place, (row, truth) in enumerate(zip(group, of_group, strict=True)):
+                    found = own[place] if root == ranks.index else np.empty(truth.shape, np.int16)
+                    yield Prediction(row, truth, ranks.array_of(root, found))
 
     def _batch_of(self, size: tuple[int, int]) -> int:
         short_side, max_long_side = self.view.resize

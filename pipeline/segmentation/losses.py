@@ -5,10 +5,13 @@ import numpy as np
 
 from pipeline.datasets.targets import IGNORED
 from pipeline.models.resize import resize
+from pipeline.training.whole_batch import mean_count
 
 
 def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:
     """Mean over the labelled pixels of -log softmax(logits)[label], at the labels' resolution.
+
+    Of a batch that ranks share, those of all ranks are counted.
 
     Args:
         logits: (B, K, h, w); resized bilinearly to the label maps.
@@ -28,5 +31,6 @@ def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:
     classes = jt.array(np.arange(logits.shape[1], dtype=np.int32).reshape(1, -1, 1, 1))
     chosen = (shifted * (labels.unsqueeze(1) == classes).float32()).sum(dim=1)
     losses = (jt.log(jt.exp(shifted).sum(dim=1)) - chosen) * (labels != IGNORED).float32()
+    num_labelled = mean_count(np.count_nonzero(label_maps != IGNORED))
     # Row by row: one sum over millions of pixels would lose digits.
-    return losses.sum(dim=2).sum(dim=1).sum() / max(np.count_nonzero(label_maps != IGNORED), 1)
+    return losses.sum(dim=2).sum(dim=1).sum() / (num_labelled or 1)

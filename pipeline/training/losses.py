@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import jittor as jt
 
+from pipeline.training.ranks import Ranks
+
 _MOST_NAMES = 16  # of images, in a message
 
 
@@ -19,6 +21,10 @@ class Losses:
     def detached(self) -> "Losses":
         """The same numbers without the graph that they came from, activations included."""
         return Losses(self.total.detach(), {name: term.detach() for name, term in self.terms.items()})
+
+    def over(self, ranks: Ranks) -> "Losses":
+        """The means over ranks, of detached losses."""
+        return Losses(*ranks.means([self.total]), ranks.means_of(self.terms))
 
 
 def mean_losses(losses: Sequence[Losses]) -> Losses:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.runtime.heartbeat import waiting_for_others
+
 if TYPE_CHECKING:
     import jittor as jt  # batches are made without it
 
@@ -66,6 +68,14 @@ class Ranks:
         """Likewise, of named values."""
         return dict(zip(named, self.means(list(named.values())), strict=True))
 
+    def sum_of(self, value: "jt.Var") -> "jt.Var":
+        """The sum over ranks of a value, float32, without graph; the same bits in every rank."""
+        if self.count == 1:
+            return value
+        import jittor as jt
+
+        return jt.array(_summed(value.numpy().reshape(-1)).reshape(value.shape)).stop_grad()
+
     def rows_of_all(self, rows: "jt.Var") -> "jt.Var":
         """(n, ...) float32 of this rank -> (count n, ...) of all, in the order of ranks."""
         if self.count == 1:
@@ -75,6 +85,14 @@ class Ranks:
         found = np.zeros((self.count, *rows.shape), np.float32)
         found[self.index] = rows.numpy()  # the sum of the others' zeros and this is exact
         return jt.array(_summed(found.reshape(-1)).reshape(-1, *rows.shape[1:])).stop_grad()
+
+    def arrays_of_all(self, array: np.ndarray) -> list[np.ndarray]:
+        """An array of one shape and type in every rank -> those of all, bit by bit, in the order of ranks."""
+        return [self.array_of(root, array) for root in range(self.count)]
+
+    def array_of(self, root: int, array: np.ndarray) -> np.ndarray:
+        """One rank's array, bit by bit; the others give one of its shape and type."""
+        return array if self.count == 1 else _from_rank(root, array)
 
     def as_first(self, decision: bool) -> bool:
         """What the first rank decides, by its clock for example."""
@@ -106,7 +124,8 @@ class Ranks:
         if self.count > 1:
             import jittor as jt
 
-            jt.mpi.mpi_barrier()
+            with waiting_for_others():
+                jt.mpi.mpi_barrier()
 
 
 ALONE = Ranks()
@@ -144,14 +163,22 @@ def _summed(flat: np.ndarray) -> np.ndarray:
         raise TypeError(f"ranks sum float32, got {flat.dtype}")
     sums = jt.array(flat)
     sums.sync()
-    jt.mpi.var_all_reduce(sums)
-    return sums.numpy()
+    with waiting_for_others():
+        jt.mpi.var_all_reduce(sums)
+        return sums.numpy()
 
 
 def _from_first(values: np.ndarray) -> np.ndarray:
     """The first rank's values; the other ranks' have the same shape."""
+    return _from_rank(0, values)
+
+
+def _from_rank(root: int, values: np.ndarray) -> np.ndarray:
+    """One rank's values; the other ranks' have the same shape and type."""
     import jittor as jt
 
     received = np.ascontiguousarray(values).copy()
-    jt.mpi.broadcast(received, 0)
+    # As bytes: Jittor's broadcast knows few types.
+    with waiting_for_others():
+        jt.mpi.broadcast(received.reshape(-1).view(np.uint8), root)
     return received

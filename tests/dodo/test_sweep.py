@@ -90,3 +90,53 @@ def test_without_a_section_there_is_nothing_to_sweep(project):
     done = project.doit("run", "sweep")
     assert done.returncode == 0
     assert "sweep is no part of my: the experiment has no section for it" in done.stdout
+
+
+SEARCH = """
+[sweep]
+sampler = "optuna"
+objective = { task = "knn", arm = "hssl" }
+[sweep.random]
+num_trials = 3
+seed = 1
+values.schedule.epochs = { low = 2, high = 9 }
+"""
+
+
+@pytest.mark.slow
+def test_a_search_chooses_trials_one_after_another_and_goes_on_where_it_ended(project):
+    pytest.importorskip("optuna", reason="no Optuna: pip install -e '.[optuna]'")
+    (project.folder / "stages" / "compare.py").write_text(COMPARE)
+    settings = (project.folder / "my.toml").read_text()
+    (project.folder / "my.toml").write_text(settings + SEARCH.replace("= 3", "= 2"))
+    done = project.doit("run", "sweep")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = project.folder / "results"
+    two = json.loads((results / "my" / "search.json").read_text())["trials"]
+    (project.folder / "my.toml").write_text(settings + SEARCH)
+    done = project.doit("run", "-n", "2", "-P", "thread", "sweep")
+    assert done.returncode == 0, done.stdout + done.stderr
+    three = json.loads((results / "my" / "search.json").read_text())["trials"]
+    assert three[:2] == two
+    names = list(dict.fromkeys(trial["name"] for trial in three))
+    compared = ",".join(f"my-{name}" for name in names)
+    assert (results / "my" / "sweep.html").read_text() == f"{compared} by config"
+    assert (results / "my" / "search.md").read_text() in done.stdout
+    for trial in three:
+        rows = json.loads((results / f"my-{trial['name']}" / "table.json").read_text())
+        assert trial["result"] in [row["value"] for row in rows if row["arm"] == "hssl"]
+    assert project.ran("run", "sweep") == []
+    # From nothing, with the same seed: the same trials.
+    (results / "my" / "search.json").unlink()
+    assert project.ran("run", "sweep") == []
+    assert json.loads((results / "my" / "search.json").read_text())["trials"] == three
+
+
+def test_a_search_over_a_key_that_there_is_not_is_refused_before_anything_runs(project):
+    pytest.importorskip("optuna", reason="no Optuna: pip install -e '.[optuna]'")
+    with open(project.folder / "my.toml", "a") as stream:
+        stream.write(SEARCH.replace("epochs =", "epoch ="))
+    done = project.doit("run", "sweep")
+    assert done.returncode != 0
+    assert "trial epoch-2 of the sweep:" in done.stderr
+    assert "schedule.epoch: unknown key; did you mean 'epochs'" in done.stderr

@@ -37,6 +37,7 @@ class MocoV3Config(MethodSection):
     implementation: ClassVar = "pipeline.pretrain.methods.moco_v3:MocoV3"
 
     whole_batch: ClassVar[bool] = True
+    ranks_share_batch: ClassVar[bool] = True
 
     name: Literal["mocov3"] = "mocov3"
     base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
@@ -66,6 +67,7 @@ class SimclrConfig(MethodSection):
     implementation: ClassVar = "pipeline.pretrain.methods.simclr:Simclr"
 
     whole_batch: ClassVar[bool] = True
+    ranks_share_batch: ClassVar[bool] = True
 
     name: Literal["simclr"] = "simclr"
     base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
@@ -90,6 +92,7 @@ class ByolConfig(MethodSection):
     implementation: ClassVar = "pipeline.pretrain.methods.byol:Byol"
 
     whole_batch: ClassVar[bool] = True  # through the statistics of the batch norms
+    ranks_share_batch: ClassVar[bool] = True
 
     name: Literal["byol"] = "byol"
     base_lr: Positive | None = 1.5e-4  # of a batch of 256 images

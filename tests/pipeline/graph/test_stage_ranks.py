@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph import stage_ranks
 from pipeline.graph.stage_ranks import become_ranks, leave_mpi, place
-from pipeline.runtime.mpi import MpiUnavailable
+from pipeline.runtime.mpi import Mpi, MpiUnavailable, command_of_ranks
 from tests.pipeline.graph.test_stage_runner import ROOT, STAGE, job
 from tests.pipeline.several_ranks import needs_mpi
 
@@ -18,14 +19,17 @@ TWO = {"devices": 2, "device": "cpu", "threads": 2}
 ON_RANKS = STAGE.replace("serve(run, KnnConfig)", "serve(run, KnnConfig, on_ranks=True)")
 
 
-def failing(tmp_path, body: str) -> subprocess.CompletedProcess:
+def failing(tmp_path, body: str, *, variables=None, **runtime) -> subprocess.CompletedProcess:
     """The stage with `body` in place of its own, where `rank` is this rank's number."""
     stage = ON_RANKS.replace(
         '    read = (features / "f.txt").read_text()\n',
         f"    import os, sys, time\n    rank = int(os.environ['OMPI_COMM_WORLD_RANK'])\n    {body}\n",
     )
-    command = [sys.executable, "-c", stage, str(job(tmp_path, runtime=TWO))]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-c", stage, str(job(tmp_path, runtime=TWO | runtime))]
+    environment = os.environ | (variables or {})
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 @needs_mpi
@@ -76,6 +80,67 @@ def test_a_rank_that_is_killed_is_named_and_ends_the_others(tmp_path):
     assert done.returncode != 0
     assert "rank 1" in done.stderr
     assert "signal 9" in done.stderr
+
+
+@needs_mpi
+def test_a_rank_that_hangs_is_named_and_ends_the_others(tmp_path):
+    body = """from pipeline.runtime.heartbeat import waiting_for_others
+    if rank == 1:
+        os.kill(os.getpid(), 19)  # SIGSTOP: alive, and never answers
+    with waiting_for_others():
+        time.sleep(100)"""
+    started = time.monotonic()
+    done = failing(tmp_path, body, rank_silence_minutes=0.05)
+    assert done.returncode != 0
+    assert time.monotonic() - started < 60
+    assert "rank 1 did not go on for 0.05 minutes, and others wait for it: ended" in done.stderr
+
+
+@needs_mpi
+def test_ranks_that_go_on_are_left_alone(tmp_path):
+    body = """from pipeline.runtime.heartbeat import waiting_for_others
+    end = time.monotonic() + 8  # longer than a silence that is a hang
+    while time.monotonic() < end:
+        with waiting_for_others():
+            time.sleep(0.01)"""
+    done = failing(tmp_path, body, rank_silence_minutes=0.05)
+    assert "did not go on" not in done.stderr
+    assert "have waited" not in done.stderr
+
+
+NETWORKS = [path for path in Path("/sys/class/net").glob("*/operstate") if path.read_text().strip() == "up"]
+HOSTS = """#!/bin/sh
+# In place of ssh: a host is a namespace with a name of its own.
+while [ "${1#-}" != "$1" ]; do shift; done
+host=$1
+shift
+exec unshare --uts sh -c 'hostname "$0" && exec sh -c "$*"' "$host" "$@"
+"""
+
+
+@pytest.mark.slow
+@needs_mpi
+@pytest.mark.skipif(os.getuid() != 0, reason="a name for a host of one's own needs root")
+@pytest.mark.skipif(not NETWORKS, reason="no network but the loopback, over which mpirun starts nothing")
+def test_ranks_run_on_the_hosts_of_a_file(tmp_path):
+    (tmp_path / "ssh").write_text(HOSTS)
+    (tmp_path / "ssh").chmod(0o755)
+    (tmp_path / "hosts.txt").write_text("node-a slots=1\nnode-b slots=1\n")
+    variables = {"PRTE_MCA_plm_ssh_agent": str(tmp_path / "ssh")}
+    body = "import platform; (output / f'host{rank}').write_text(platform.node())"
+    done = failing(tmp_path, body, variables=variables, hosts=str(tmp_path / "hosts.txt"))
+    found = {path.name: path.read_text() for path in tmp_path.glob("host[01]")}
+    assert found == {"host0": "node-a", "host1": "node-b"}, done.stderr
+
+
+def test_a_file_of_hosts_that_is_not_there_or_empty_is_named(tmp_path):
+    mpi = Mpi(tmp_path / "bin" / "mpirun", tmp_path / "bin" / "mpicc", "")
+    hosts = tmp_path / "hosts.txt"
+    with pytest.raises(MpiUnavailable, match=r"runtime\.hosts: .*hosts\.txt: No such file"):
+        command_of_ranks(mpi, 2, ["x"], hosts=hosts)
+    hosts.write_text("# none\n")
+    with pytest.raises(MpiUnavailable, match="expected a host in each line, found none"):
+        command_of_ranks(mpi, 2, ["x"], hosts=hosts)
 
 
 def test_the_ranks_share_the_threads(monkeypatch):

@@ -1,4 +1,4 @@
-"""Two ranks train as one does."""
+"""Two ranks and four train as one does."""
 
 import shutil
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.training.metrics_log import read_metrics
-from tests.pipeline.pretrain.ranks_run import AFTER_THREE, CONFIGS, train
+from tests.pipeline.pretrain.ranks_run import AFTER_THREE, CONFIGS, NUM_STEPS, train
 from tests.pipeline.pretrain.small_run import relative_error, without_key_bias
 from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
 
@@ -17,16 +17,18 @@ TIMES = ("images_per_second", "data_wait_share")
 
 @pytest.fixture(scope="module")
 def trained(jt, tiny_dataset, tmp_path_factory):
-    """Every configuration by "one" rank and by "two"; what goes on from step 3 is in "<first>-<second>"."""
+    """Every configuration by "one" rank, by "two" and by "four"; what goes on from step 3, in "one-two"."""
     root, data = tmp_path_factory.mktemp("trained"), tiny_dataset.directory
     for name in CONFIGS:
         train(root / "one" / name, data)
-    run_on_ranks(2, "-m", MODULE, str(data), *(str(root / "two" / name) for name in CONFIGS))
-    for first, second in (("two", "two"), ("one", "two"), ("two", "one")):
+    for count, by in ((2, "two"), (4, "four")):
+        run_on_ranks(count, "-m", MODULE, str(data), *(str(root / by / name) for name in CONFIGS))
+    for first, second in (("two", "two"), ("one", "two"), ("four", "two"), ("two", "one")):
         goes_on = root / f"{first}-{second}" / "hssl"
         goes_on.mkdir(parents=True)
         shutil.copy(root / first / "hssl" / AFTER_THREE, goes_on / "checkpoint.safetensors")
-    by_two = [root / "two-two" / "hssl", root / "one-two" / "hssl", root / "again" / "hssl-adamw"]
+    goes_on = [root / f"{first}-two" / "hssl" for first in ("two", "one", "four")]
+    by_two = [*goes_on, root / "again" / "hssl-adamw"]
     run_on_ranks(2, "-m", MODULE, str(data), *map(str, by_two))
     train(root / "two-one" / "hssl", data)
     return root
@@ -36,7 +38,7 @@ def arrays(folder) -> dict[str, np.ndarray]:
     from pipeline.weights.arrays import read_arrays
 
     found, metadata = read_arrays(folder / "checkpoint.safetensors")
-    assert metadata["step"] == 6
+    assert metadata["step"] == NUM_STEPS
     return found
 
 
@@ -48,26 +50,28 @@ def differences(found, expected) -> dict[str, float]:
     }
 
 
+@pytest.mark.parametrize("by", ["two", "four"])
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "hssl-adamw"])
-def test_every_parameter_teacher_centre_and_moment_is_that_of_one_rank(trained, name):
-    found = differences(arrays(trained / "two" / name), arrays(trained / "one" / name))
+def test_every_parameter_teacher_centre_and_moment_is_that_of_one_rank(trained, name, by):
+    found = differences(arrays(trained / by / name), arrays(trained / "one" / name))
     assert max(found.values()) < 1e-5, max(found, key=found.get)
 
 
-def test_by_adamw_all_parameters_together_are_those_of_one_rank(trained):
+@pytest.mark.parametrize("count", ["two", "four"])
+def test_by_adamw_all_parameters_together_are_those_of_one_rank(trained, count):
     def parameters(by: str) -> np.ndarray:
         named = sorted(arrays(trained / by / "hssl-adamw").items())
         networks = [(name, each) for name, each in named if name.startswith(("student/", "teacher/"))]
         return np.concatenate([without_key_bias(name, each).ravel() for name, each in networks])
 
-    assert relative_error(parameters("two"), parameters("one")) < 1e-5
+    assert relative_error(parameters(count), parameters("one")) < 1e-5
 
 
 # Some numbers are of the last microbatch; those of "hssl" are other ones for two ranks than for one.
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "hssl"])
 def test_the_log_is_that_of_one_rank(trained, name):
     one, two = (read_metrics(trained / by / name / "metrics.jsonl") for by in ("one", "two"))
-    assert [line["step"] for line in two] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in two] == list(range(1, NUM_STEPS + 1))
     for expected, found in zip(one, two, strict=True):
         assert found.keys() == expected.keys()
         for key in expected.keys() - {*TIMES}:
@@ -84,7 +88,7 @@ def test_a_resumed_run_is_equal_to_the_bit(trained):
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("by", ["one-two", "two-one"])
+@pytest.mark.parametrize("by", ["one-two", "four-two", "two-one"])
 def test_another_number_of_ranks_goes_on_from_a_checkpoint(trained, by):
     found = differences(arrays(trained / by / "hssl"), arrays(trained / "one" / "hssl"))
     assert max(found.values()) < 1e-5, max(found, key=found.get)

@@ -1,0 +1,31 @@
+"""Batch norm with running statistics, of dense heads: by all images of a batch, also where ranks share it."""
+
+import jittor as jt
+from jittor import nn
+
+from pipeline.training.whole_batch import mean_count, sharing_ranks, sum_over_ranks
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Jittor's batch norm. Of a batch that ranks share, the statistics are of all positions of all ranks.
+
+    Jittor's own sums over ranks are lazy operators, in whatever order they are run; see `training.ranks`.
+    """
+
+    def __init__(self, num_channels: int):
+        super().__init__(num_channels, sync=False)
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, C, h, w) -> the same shape; B may differ among ranks, as of boxes."""
+        ranks = sharing_ranks()
+        if ranks.count == 1 or not self.is_train:
+            return super().execute(x)
+        dims, own = [0, 2, 3], x.numel() // x.shape[1]
+        share = own / (ranks.count * mean_count(own))
+        means = jt.stack([jt.mean(x, dims=dims), jt.mean(x * x, dims=dims)])
+        means = sum_over_ranks(means * share)
+        mean, variance = means[0], (means[1] - means[0] * means[0]).maximum(0.0)
+        for running, found in ((self.running_mean, mean), (self.running_var, variance)):
+            running.update(running + (found.detach() - running) * self.momentum)
+        weight = self.weight / jt.sqrt(variance + self.eps)
+        return x * weight.broadcast(x, dims) + (self.bias - mean * weight).broadcast(x, dims)
