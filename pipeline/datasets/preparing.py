@@ -143,6 +143,14 @@ def _refuse_other_annotation(config: DataConfig, format_name: str, source: Sourc
 
 def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
     """Of data that must be annotated: a dense task trains on one part and scores another."""
+    if (
+        summary["annotation"] == "objects"
+        and 0 < sum(summary["num_objects"].values()) == summary["num_corner_boxes"]
+    ):
+        raise ValueError(
+            f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel of their "
+            f"images, such as {summary['first_corner_boxes'][0]}: they could be shares of the image's sides"
+        )
     if config.annotation == "any":
         return
     counts = summary["num_objects"] if config.annotation == "objects" else summary["counts"]

@@ -89,8 +89,8 @@ def without_a_part(parts: np.ndarray, part_names: list[str | None], stated: Mapp
     of = f"the part {' and '.join(map(repr, names))}" if names else "no part"
     key = f'; data.parts = {{ "{names[0]}" = "unused" }} leaves them out' if names else ""
     return [
-        f"caution: {int(np.isin(parts, others).sum())} images of {of} are taken for training images, beside the "
-        f"parts {', '.join(sorted(of_words))}{key}"
+        f"caution: {int(np.isin(parts, others).sum())} images of {of} are taken for training images, beside "
+        f"the parts {', '.join(sorted(of_words))}{key}"
     ]
 
 

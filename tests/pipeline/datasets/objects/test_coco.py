@@ -412,3 +412,14 @@ def test_sample_data(sample_data, prepared, name, part, objects, classes, crowds
         masks = found.masks(height, width)
         for mask, one in zip(masks, wanted, strict=True):
             assert np.array_equal(mask, oracle.annToMask(one))
+
+
+def test_boxes_as_shares_of_the_image_are_refused(coco, prepared):
+    for path in (coco / TRAIN, coco / VAL):
+        found = read_json(path)
+        found["annotations"] = [each | {"bbox": [0.2, 0.2, 0.6, 0.5]} for each in found["annotations"]]
+        write_json(path, found)
+    with pytest.raises(
+        ValueError, match=r"expected boxes in pixels, found all within the first pixel .*annotation 1"
+    ):
+        prepared(coco)
