@@ -148,8 +148,8 @@ def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
         and 0 < sum(summary["num_objects"].values()) == summary["num_corner_boxes"]
     ):
         raise ValueError(
-            f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel of their "
-            f"images, such as {summary['first_corner_boxes'][0]}: they could be shares of the image's sides"
+            f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel "
+            f"of their images, such as {summary['first_corner_boxes'][0]}: they could be shares of the image's sides"
         )
     if config.annotation == "any":
         return
