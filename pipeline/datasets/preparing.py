@@ -149,7 +149,7 @@ def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
     ):
         raise ValueError(
             f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel "
-            f"of their images, such as {summary['first_corner_boxes'][0]}: they could be shares of the image's sides"
+            f"of their images, such as {summary['first_corner_boxes'][0]}: shares of the image's sides?"
         )
     if config.annotation == "any":
         return
