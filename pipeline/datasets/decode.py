@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
+from pipeline.datasets.jpeg import rgb_of_jpeg
+
 # What a data set of photographs comes in. The list is closed because some of Pillow's other readers
 # start external programs (PostScript) or check sizes only while loading.
 _ALWAYS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")
@@ -111,8 +113,13 @@ def decode(
     image = _open(data, max_pixels)
     try:
         full_size = image.size
-        if at_least is not None and image.format in ("JPEG", "MPO"):
+        is_jpeg = image.format in ("JPEG", "MPO")
+        if at_least is not None and is_jpeg:
             image.draft(None, (at_least, at_least))
+        if is_jpeg and image.mode in ("RGB", "L") and _turn(image) is None:
+            pixels = rgb_of_jpeg(data, *image.size)
+            if pixels is not None:
+                return pixels
         image.load()
         # Asked only now: Pillow itself turns TIFF while it loads.
         turn = _turn(image)
