@@ -170,9 +170,29 @@ def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.nd
         UndecodableImage: as `decode`; compressed with losses; or pixels that are no plain numbers, or colours
             of 16 bits.
     """
+    return decode_indexed(data, max_pixels=max_pixels)[0]
+
+
+def decode_indexed(
+    data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[np.ndarray, dict[int, tuple[int, int, int]]]:
+    """As `decode_values`, with the colour of every palette index in the image; none without a palette.
+
+    Raises:
+        UndecodableImage: as `decode_values`.
+    """
     if not data:
         raise UndecodableImage("empty file")
     image = _open(data, max_pixels)
+    values = _values(image, data)
+    if image.mode != "P":
+        return values, {}
+    palette = image.getpalette("RGB") or []
+    used = np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()
+    return values, {index: tuple(palette[3 * index : 3 * index + 3]) for index in used}
+
+
+def _values(image: Image.Image, data: bytes) -> np.ndarray:
     if image.format not in _LOSSLESS:
         raise UndecodableImage(f"{image.format} changes values: expected PNG or another lossless format")
     try:
