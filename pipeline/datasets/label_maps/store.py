@@ -141,7 +141,7 @@ class LabelMapWriter:
             if found[0] == IGNORED:
                 example, ignored = f"{listed}, {_IGNORED_BYTE}", " and ignored pixels"
             raise ValueError(
-                f"the label maps hold only the labels {listed}{ignored}, which would be {highest + 1} classes: "
+                f"the label maps hold only the labels {listed}{ignored}, of {highest + 1} classes by number: "
                 f"state data.label_values, the value of each class, as [{example}], or data.class_names"
             )
         return tuple(str(label) for label in range(highest + 1))
