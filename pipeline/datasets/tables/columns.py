@@ -18,7 +18,19 @@ _LABEL = (
     "label", "labels", "class", "class_name", "class_label", "class_id", "classid", "category", "target",
     "species", "breed",
 )  # fmt: skip
-_SPLIT = ("split", "subset", "set", "partition")
+_SPLIT = (
+    "split",
+    "subset",
+    "set",
+    "partition",
+    "dataset_split",
+    "data_split",
+    "split_name",
+    "phase",
+    "usage",
+)
+# What could be splits, in words of its own: is_valid holds True and False, fold numbers.
+_COULD_BE_SPLIT = re.compile(r"is_(train|training|val|valid|validation|test)|(k_?|cv_?)?folds?")
 # How lists of labels are written in one cell; a comma may also be part of a name.
 _SEPARATORS = re.compile(r"[|;]|^(\[.*\]|\{.*\}|\(.*,.*\))$|^\d+([\s,]+\d+)+$")
 IMAGES_ALONE = 'for the images alone state data.columns = { label = "" }'
@@ -39,7 +51,8 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     """The columns by their names.
 
     Args:
-        stated: `data.columns`, which goes first; an empty label leaves the images without labels.
+        stated: `data.columns`, which goes first; an empty label leaves the images without labels, an empty
+            split without splits.
         origin: the table, for messages.
 
     Raises:
@@ -47,7 +60,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     """
     names = list(names)
     for role, name in stated.items():
-        if name not in names and (role, name) != ("label", ""):
+        if name not in names and (role, name) not in (("label", ""), ("split", "")):
             raise ValueError(
                 f"{origin}: data.columns: expected the {role} in {name!r}, found the columns {names}"
             )
@@ -55,7 +68,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     image = stated.get("image") or next((plain[name] for name in _IMAGE if name in plain), None)
     labels = [stated["label"]] if "label" in stated else [plain[name] for name in _LABEL if name in plain]
     labels = [name for name in labels if name != image]
-    split = stated.get("split") or next((plain[name] for name in _SPLIT if name in plain), None)
+    split = stated.get("split", next((plain[name] for name in _SPLIT if name in plain), None)) or None
     if image is None:
         raise ValueError(
             f"{origin}: expected a column of images (path, file_name, ...), found {names}: state "
@@ -70,6 +83,23 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
             f'data.columns = {{ label = "{(labels or others or ["..."])[0]}" }}; {IMAGES_ALONE}'
         )
     return Columns(image, labels[0] or None, split)
+
+
+def refuse_unread_split(names: Iterable[str], stated: Mapping[str, str], origin: str) -> None:
+    """Refuse a column that could hold splits in words of its own, unless `data.columns` says what it is.
+
+    Raises:
+        ValueError: names the column and the keys.
+    """
+    if "split" in stated or find_columns(names, stated, origin).split:
+        return
+    plain = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in names}
+    if found := next((name for key, name in plain.items() if _COULD_BE_SPLIT.fullmatch(key)), None):
+        raise ValueError(
+            f"{origin}: expected to know whether the column {found!r} is the split: state data.columns = "
+            f'{{ split = "{found}" }} and its values in data.parts, as {{ "True" = "test", "False" = "train" '
+            '}, or data.columns = { split = "" }'
+        )
 
 
 def class_name(value: Any, origin: str) -> str | None:

@@ -13,6 +13,7 @@ from pipeline.datasets.tables.columns import (
     find_columns,
     once,
     refuse_lists,
+    refuse_unread_split,
     split_name,
 )
 from pipeline.datasets.tables.records import header, records
@@ -64,6 +65,7 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
 
 def _listed(config: DataConfig, file: Path, root: Path) -> Iterator[Entry]:
     columns = find_columns(header(file), {"image": _FILE, **config.columns}, str(file))
+    refuse_unread_split(header(file), {"image": _FILE, **config.columns}, str(file))
     folder = file.parent.relative_to(root).as_posix()
     folders = () if folder == "." else tuple(folder.split("/"))
     prefix = "" if folder == "." else f"{folder}/"

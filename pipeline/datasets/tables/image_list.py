@@ -18,6 +18,7 @@ from pipeline.datasets.tables.columns import (
     find_columns,
     once,
     refuse_lists,
+    refuse_unread_split,
     split_name,
 )
 from pipeline.datasets.tables.records import header, records
@@ -56,6 +57,7 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     entries, notes = [], []
     for file in files:
         columns = find_columns(header(file), config.columns, str(file))
+        refuse_unread_split(header(file), config.columns, str(file))
         entries += _listed(config, file, columns, below(root, inner))
         names = f"from {file.name}, columns {columns.image!r} and {columns.label!r}"
         notes.append(f"labels: {names if columns.label else LEFT_OUT}")
