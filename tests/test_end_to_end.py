@@ -195,8 +195,6 @@ def test_a_further_data_set_has_its_rows_beside_those_of_the_experiment(project,
     page = (project / "results/my/report.html").read_text()
     assert "knn on things" in page
     assert "my: 0 of" in run(project, "my.toml")
-
-
 def test_five_channels_of_floats_from_files_to_the_table(project, tmp_path):
     rng = np.random.default_rng(0)
     for label, name in enumerate(("calm", "rough")):

@@ -114,7 +114,9 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     def _of_channels(cls, values: Any) -> Any:
         return with_channels(values) if isinstance(values, dict) else values
 
-    @field_validator("finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep", mode="before")
+    @field_validator(
+        "finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep", mode="before"
+    )
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section

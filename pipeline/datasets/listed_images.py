@@ -83,7 +83,9 @@ def inside(name: str, root: Path) -> str:
     return path.as_posix()
 
 
-def num_unlisted(root: Path, entries: list[Entry], is_image: Callable[[str], bool] = is_image_name) -> int:
+def num_unlisted(
+    root: Path, entries: list[Entry], is_image: Callable[[str], bool] = is_image_name
+) -> int:
     """How many images below `root` no entry names."""
     listed = {entry.path for entry in entries}
     found = (

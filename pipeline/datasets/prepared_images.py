@@ -37,7 +37,9 @@ class StoredPixels:
         """Nothing needs to be read before decoding."""
         return [None] * len(rows)
 
-    def decoded(self, rows: list[int], contents: list[None], at_least: int | None) -> list[np.ndarray]:
+    def decoded(
+        self, rows: list[int], contents: list[None], at_least: int | None
+    ) -> list[np.ndarray]:
         """Views (H, W, 3) uint8 or (H, W, C) float32 into the file."""
         return [self._view(row) for row in rows]
 
@@ -89,7 +91,9 @@ class ImageFiles:
                 pass  # one by one, to name the image
         return [self._content(*place) for place in places]
 
-    def decoded(self, rows: list[int], contents: list[bytes], at_least: int | None) -> list[np.ndarray]:
+    def decoded(
+        self, rows: list[int], contents: list[bytes], at_least: int | None
+    ) -> list[np.ndarray]:
         """(H, W, 3) uint8 or (H, W, C) float32 each.
 
         Raises:

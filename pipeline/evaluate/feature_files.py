@@ -150,7 +150,9 @@ def write_split(
             raise type(error)(f"{targets[0]}: {error}") from error
 
 
-def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int, dtype: str) -> None:
+def _fill(
+    paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int, dtype: str
+) -> None:
     """Write batches of arrays one after the other into files that hold `num_images` rows."""
     done, stored = 0, []
     for batch in features:

@@ -18,7 +18,9 @@ from pipeline.export.other_sides import OTHER_SIDES, OtherSide, Vectors, check_j
 TOLERANCE = 1e-4  # of features that are of size 2 to 5
 
 
-def compared(format: str, folder: Path, base: DescribedBase, pixels: np.ndarray, ours: Vectors) -> list[str]:
+def compared(
+    format: str, folder: Path, base: DescribedBase, pixels: np.ndarray, ours: Vectors
+) -> list[str]:
     """A line for each program that reads the format: the largest difference, or why it was not asked.
 
     Args:

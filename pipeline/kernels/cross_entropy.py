@@ -77,7 +77,9 @@ def plain_soft_cross_entropy(
 def fused_teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) -> jt.Var:
     arguments = 'in0_shape0, in0_shape1, data["temperature"], in0_p, in1_p, out0_p'
     data = {"temperature": temperature}
-    return call("teacher_probabilities", arguments, [logits, center], logits.shape, data=data).stop_grad()
+    return call(
+        "teacher_probabilities", arguments, [logits, center], logits.shape, data=data
+    ).stop_grad()
 
 
 def fused_soft_cross_entropy(

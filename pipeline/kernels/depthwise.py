@@ -50,7 +50,9 @@ _SIZES = "in0_shape0, in0_shape1, in0_shape2, in0_shape3, in1_shape0"
 class _DepthwiseConv(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         self.saved = x, weight
-        return call("depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape)
+        return call(
+            "depthwise_conv", f"{_SIZES}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], x.shape
+        )
 
     def grad(self, out_grad: jt.Var) -> list[jt.Var]:
         x, weight = self.saved

@@ -95,5 +95,7 @@ class _NormedLinear(Operator):
         places = ", ".join(f"in{i}_p" for i in range(6)) + ", " + ", ".join(f"out{i}_p" for i in range(5))
         shapes = x.shape, norm_weight.shape, norm_weight.shape, weight.shape, weight.shape[:1]
         inputs = [out_grad, *self.saved]
-        x_grad, norm, shift, *layer = call("normed_linear_gradient", f"{sizes}, {places}", inputs, *shapes)
+        x_grad, norm, shift, *layer = call(
+            "normed_linear_gradient", f"{sizes}, {places}", inputs, *shapes
+        )
         return x_grad, norm, shift, None, *layer

@@ -205,12 +205,16 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
         say(f"  {done} of about {_NUM_CORE_FILES} files compiled, {seconds:.0f} s")
 
     for _ in range(2):
-        exit_code = run_quietly(code, log, environment=variables, keep_open=(lock.fileno(),), waiting=report)
+        exit_code = run_quietly(
+            code, log, environment=variables, keep_open=(lock.fileno(),), waiting=report
+        )
         if exit_code or is_built(folder):
             break
     if not is_built(folder):
         tail = log.read_text(errors="replace")[-4000:]
-        raise JittorBuildError(f"Jittor's core was not compiled (exit code {exit_code}); {log} ends:\n{tail}")
+        raise JittorBuildError(
+            f"Jittor's core was not compiled (exit code {exit_code}); {log} ends:\n{tail}"
+        )
 
 
 def _link(link: Path, target: Path) -> None:

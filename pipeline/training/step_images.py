@@ -31,7 +31,9 @@ class BufferedShuffle:
         num_steps: of the whole training; nothing is read ahead for a step after them.
     """
 
-    def __init__(self, dataset: PreparedDataset, order: BlockOrder, batch_size: int, num_steps: int) -> None:
+    def __init__(
+        self, dataset: PreparedDataset, order: BlockOrder, batch_size: int, num_steps: int
+    ) -> None:
         self._dataset, self._order, self._batch_size = dataset, order, batch_size
         *_, (last, _) = order.parts_of_step(num_steps - 1, batch_size)
         self._files = ReadAhead(order, self._contents, last)

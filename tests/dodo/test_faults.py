@@ -91,7 +91,9 @@ def test_gc_leaves_alone_what_is_being_made(project):
     project.ran("run", "tables")  # the record no longer names what is being made
     project.doit("run", "gc", "delete=yes")
     job = next((project.folder / "results/artifacts/pretrain").glob("*/job.json"))
-    running = [p for p in job.parent.parent.glob("*/job.json") if not (p.parent / "stamp.json").exists()]
+    running = [
+        p for p in job.parent.parent.glob("*/job.json") if not (p.parent / "stamp.json").exists()
+    ]
     process.terminate()
     process.wait()
     assert len(running) == 1

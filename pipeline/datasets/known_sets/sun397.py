@@ -42,7 +42,9 @@ def read_sun397(config: DataConfig, root: Path) -> ListedImages:
         for folder, _, files in walk(inner / name):
             place = f"{start}/{folder}" if folder else start
             entries += [Entry(f"{place}/{f.name}", None, name) for f in files if is_image_name(f.name)]
-    return ListedImages(root, entries, max_bytes=max_file_bytes(config.max_pixels), class_names=tuple(names))
+    return ListedImages(
+        root, entries, max_bytes=max_file_bytes(config.max_pixels), class_names=tuple(names)
+    )
 
 
 SUN397 = Format(read_sun397, is_sun397)

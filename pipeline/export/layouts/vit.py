@@ -48,5 +48,7 @@ def vit_arrays(
             for layer, theirs in names.layers.items():
                 pieces = np.split(arrays[f"blocks.{index}.{layer}.{part}"], len(theirs))
                 before = names.block.format(index)
-                found |= {f"{before}{name}.{part}": piece for name, piece in zip(theirs, pieces, strict=True)}
+                found |= {
+                    f"{before}{name}.{part}": piece for name, piece in zip(theirs, pieces, strict=True)
+                }
     return found

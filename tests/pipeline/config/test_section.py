@@ -60,6 +60,7 @@ def test_a_file_that_starts_with_a_byte_order_mark_is_read(tmp_path):
     assert read_experiment(written(tmp_path, "\ufeffseeds = [3]\n")).seeds == (3,)
 
 
+
 class Inner(Section):
     kind: ClassVar[str] = "inner"
     size: int = 2

@@ -78,7 +78,9 @@ def test_a_training_that_is_warned_saves_the_step_it_is_at_and_ends(jt, tiny_dat
             os.kill(os.getpid(), WARNING)
 
     with pytest.raises(Stopped):
-        pretrain(config, tiny_dataset, output, runtime=seldom, report=warn, export=lambda epoch, state: None)
+        pretrain(
+            config, tiny_dataset, output, runtime=seldom, report=warn, export=lambda epoch, state: None
+        )
     assert read_arrays(output / "checkpoint.safetensors")[1]["step"] == 1
     assert signal.getsignal(WARNING) is signal.SIG_DFL
     expected = weights_of(run(tiny_dataset, tmp_path / "whole", config))

@@ -10,7 +10,7 @@ from pipeline.storage.foreign_json import MOST_LEVELS, parse_json
 @pytest.mark.parametrize(
     "value",
     [
-        {"a": [1, {"b": ']]]] " [[[['}], "c": None},
+        {"a": [1, {"b": "]]]] \" [[[["}], "c": None},
         [[["[" * 500]]],
         {"text": "\\"},
         "[" * 500,
