@@ -12,7 +12,8 @@ def test_a_shard_and_a_coco_file_are_read_whole(tmp_path):
     shard = PROGRAMS["shard-reading"].load({"images": 3}, tmp_path)
     assert len(shard.source) == 3
     assert shard.repeat() > 0
-    assert 0 < shard.report()["decoding_share"] < 1
+    found = shard.report()  # times are the machine's own; only that they were taken is sure
+    assert min(found["file_seconds"], found["images_seconds"]) > 0
     coco = PROGRAMS["coco-file"].load({"images": 4, "objects": 9}, tmp_path)
     coco.repeat()
     assert sum(len(entry.target.objects) for entry in coco.source.entries()) == 9
