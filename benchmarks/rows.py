@@ -137,6 +137,21 @@ _AUGMENT = Row(
     repeats=5,
     seconds=20,
 )
+_CHECK = Row(
+    name="prepare",
+    title="what preparing does with a JPEG file of 500 x 375 px beside decoding it alone, processor time",
+    unit="images/s per core",
+    ours="our-checking",
+    other="pillow-decoding",
+    other_name="decoding by Pillow, as torchvision's ImageFolder does",
+    parameters={"images": 200},
+    toy={"images": 4},
+    items=lambda parameters: parameters["images"],
+    higher_is_better=True,
+    targets=(Target("ratio", at_least=1),),
+    repeats=5,
+    seconds=20,
+)
 _KNN = Row(
     name="knn-sklearn",
     title="exact k-NN, bank 50,000 x 384, 10,000 queries, k 20",
@@ -190,6 +205,31 @@ ROWS: tuple[Row, ...] = (
         other_name="torchvision on PIL, DataLoader with a worker per core",
         parameters={"files": True},
         targets=(),
+    ),
+    _CHECK,
+    replace(
+        _CHECK,
+        name="prepare-torchvision",
+        other="torchvision-decoding",
+        other_name="decoding by torchvision.io",
+        needs=("torch", "torchvision"),
+    ),
+    Row(
+        name="shard",
+        title="a WebDataset shard of 5,000 JPEG files of 500 x 375 px, read and decoded by one thread",
+        unit="s",
+        ours="shard-reading",
+        toy={"images": 20},
+        repeats=2,
+    ),
+    Row(
+        name="coco",
+        title="opening COCO as large as instances_train2017, 118,287 images, 860,001 objects; processor time",
+        unit="s",
+        ours="coco-file",
+        toy={"images": 50, "objects": 300},
+        targets=(Target("ours", at_most=20), Target("peak_mib", at_most=1536)),
+        repeats=2,
     ),
     Row(
         name="wait",

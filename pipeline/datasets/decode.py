@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
+from pipeline.datasets.jpeg import rgb_of_jpeg
+
 # What a data set of photographs comes in. The list is closed because some of Pillow's other readers
 # start external programs (PostScript) or check sizes only while loading.
 _ALWAYS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")
@@ -111,8 +113,13 @@ def decode(
     image = _open(data, max_pixels)
     try:
         full_size = image.size
-        if at_least is not None and image.format in ("JPEG", "MPO"):
+        is_jpeg = image.format in ("JPEG", "MPO")
+        if at_least is not None and is_jpeg:
             image.draft(None, (at_least, at_least))
+        if is_jpeg and image.mode in ("RGB", "L") and _turn(image) is None:
+            pixels = rgb_of_jpeg(data, *image.size)
+            if pixels is not None:
+                return pixels
         image.load()
         # Asked only now: Pillow itself turns TIFF while it loads.
         turn = _turn(image)
@@ -163,9 +170,29 @@ def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.nd
         UndecodableImage: as `decode`; compressed with losses; or pixels that are no plain numbers, or colours
             of 16 bits.
     """
+    return decode_indexed(data, max_pixels=max_pixels)[0]
+
+
+def decode_indexed(
+    data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[np.ndarray, dict[int, tuple[int, int, int]]]:
+    """As `decode_values`, with the colour of every palette index in the image; none without a palette.
+
+    Raises:
+        UndecodableImage: as `decode_values`.
+    """
     if not data:
         raise UndecodableImage("empty file")
     image = _open(data, max_pixels)
+    values = _values(image, data)
+    if image.mode != "P":
+        return values, {}
+    palette = image.getpalette("RGB") or []
+    used = np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()
+    return values, {index: tuple(palette[3 * index : 3 * index + 3]) for index in used}
+
+
+def _values(image: Image.Image, data: bytes) -> np.ndarray:
     if image.format not in _LOSSLESS:
         raise UndecodableImage(f"{image.format} changes values: expected PNG or another lossless format")
     try:

@@ -42,16 +42,18 @@ class _Group(NamedTuple):
     ending: str
 
 
-def looks_like_labels(path: str, pixels: np.ndarray, num_levels: int) -> bool:
-    """Whether an image could be a map of labels or ids.
+def is_lossy(path: str) -> bool:
+    """Whether a file's suffix says that it is compressed with losses; labels never are."""
+    return path.lower().endswith(_LOSSY)
+
+
+def looks_like_labels(pixels: np.ndarray, num_levels: int) -> bool:
+    """Whether an image without losses could be a map of labels or ids.
 
     Args:
-        path: of which the suffix tells whether the file is compressed with losses; labels never are.
         pixels: (H, W, 3) uint8.
         num_levels: values in its channel of most values.
     """
-    if path.lower().endswith(_LOSSY):
-        return False
     num_pixels = pixels.shape[0] * pixels.shape[1]
     if num_levels <= _MAX_LEVELS and num_pixels >= _PIXELS_PER_LEVEL * num_levels:
         return True

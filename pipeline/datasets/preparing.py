@@ -27,7 +27,7 @@ from pipeline.datasets.label_sets import (
 from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
-from pipeline.datasets.source import Source
+from pipeline.datasets.source import Entry, Source
 from pipeline.datasets.split_words import unmatched
 from pipeline.datasets.splits import SplitPlan, plan_splits, without_a_part
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
@@ -151,12 +151,20 @@ def _refuse_other_annotation(config: DataConfig, format_name: str, source: Sourc
     words = {"class": "at most a class for each image", "label-map": "label maps", "objects": "objects"}
     raise ValueError(
         f"data.source: {config.source}: expected {words[config.annotation]}, "
-        f"found {words[source.annotation]} (format {format_name})"
+        f"found {words[source.annotation]} (format {format_name}); docs/data.md lists the layouts"
     )
 
 
 def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
     """Of data that must be annotated: a dense task trains on one part and scores another."""
+    if (
+        summary["annotation"] == "objects"
+        and 0 < sum(summary["num_objects"].values()) == summary["num_corner_boxes"]
+    ):
+        raise ValueError(
+            f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel "
+            f"of their images, such as {summary['first_corner_boxes'][0]}: shares of the image's sides?"
+        )
     if config.annotation == "any":
         return
     counts = summary["num_objects"] if config.annotation == "objects" else summary["counts"]
@@ -203,7 +211,7 @@ def _check_and_store(
                 label_like.add(entry, checked.is_label_like)
                 _keep_pixels(config, source, store, checked)
                 if targets is not None:
-                    targets.add(checked.target)
+                    _add_target(config, entry, targets, checked)
                 if label_sets is not None:
                     label_sets.add(entry)
             progress(num_done, len(source))
@@ -211,6 +219,13 @@ def _check_and_store(
     if source.annotation == "class" and source.access != "memory":
         label_like.refuse_mixture(config.source, config.parts)
     return rows, targets, store.is_kept, quarantine
+
+
+def _add_target(config: DataConfig, entry: Entry, targets: TargetWriter, checked: Checked) -> None:
+    try:
+        targets.add(checked.target)
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {entry.path}: {error}") from error
 
 
 def _keep_pixels(config: DataConfig, source: Source, store: PixelStore, checked: Checked) -> None:

@@ -77,6 +77,9 @@ def _object_doubts(summary: dict) -> list[str]:
         ("dropped_boxes", "left out: {} objects whose box has no area"),
         ("empty_masks", "caution: {} objects whose mask covers no pixel"),
         ("missing_areas", "areas: {} objects have none or an impossible one, and get their mask's or box's"),
+        ("stray_masks", "caution: {} objects whose mask lies elsewhere than their box"),
+        ("cut_boxes", "caution: {} boxes reach beyond their image and are cut"),
+        ("corner_boxes", "caution: {} boxes lie within the first pixel of their image"),
     ):
         if total := summary[f"num_{key}"]:
             names = summary[f"first_{key}"]

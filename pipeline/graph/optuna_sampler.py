@@ -42,9 +42,7 @@ def suggested(
         state = optuna.trial.TrialState.FAIL if result is None else optuna.trial.TrialState.COMPLETE
         params = {key: _encoded(changes[key], choice) for key, choice in choices.items()}
         study.add_trial(
-            optuna.trial.create_trial(
-                params=params, distributions=distributions, value=result, state=state
-            )
+            optuna.trial.create_trial(params=params, distributions=distributions, value=result, state=state)
         )
     params = study.ask(distributions).params
     return {key: _decoded(params[key], choice) for key, choice in choices.items()}

@@ -68,9 +68,7 @@ def check_runnable(num_ranks: int, device: str) -> Mpi:
     return found
 
 
-def command_of_ranks(
-    mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Path | None = None
-) -> list[str]:
+def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Path | None = None) -> list[str]:
     """`program` as the ranks of one job. One that fails or is killed ends the others.
 
     Args:

@@ -4,6 +4,9 @@
 beside `train/`; or train.txt, val.txt and test.txt hold lines of "image mask".
 """
 
+import re
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from pipeline.datasets.hidden import is_hidden
@@ -11,11 +14,15 @@ from pipeline.datasets.label_maps.pair_lists import listed_pairs, lists_in
 from pipeline.datasets.label_maps.pairs import called_after, holds_images, paired_folders, stems_in
 from pipeline.datasets.label_maps.reading import LabelMapFormat
 from pipeline.datasets.label_maps.source import Pair
-from pipeline.datasets.layout import SPLIT_FOLDERS
+from pipeline.datasets.split_words import role_of
 
 # Of each pair of words the first that is found; masks only count where they hold images, not e.g. text.
-_IMAGES = ("images", "image", "imgs", "img", "img_dir")
-_MASKS = ("masks", "mask", "labels", "annotations", "ann_dir")
+# Both in any case.
+_IMAGES = ("images", "image", "imgs", "img", "img_dir", "jpegimages", "original", "photos")
+_MASKS = (
+    "masks", "mask", "labels", "label", "annotations", "ann_dir", "gt", "ground_truth", "groundtruth",
+    "segmentation", "segmentations",
+)  # fmt: skip
 _BESIDE_SPLIT = ("_labels", "_masks")  # behind the name of a split's folder of images
 
 
@@ -25,15 +32,13 @@ def _is_present(root: Path) -> bool:
 
 def _folders(root: Path) -> list[tuple[str | None, str, str]]:
     """(split, images, masks) of every pair of folders; the split is None where it is to be found below."""
-    places = {"": None} | {
-        f"{path.name}/": path.name
-        for path in sorted(root.iterdir())
-        if path.is_dir() and not is_hidden(path.name) and path.name.lower() in SPLIT_FOLDERS
-    }
+    inside = _folders_in(root)
+    places = {"": None} | {f"{name}/": name for name in inside if role_of(name)}
     found = []
     for place, split in places.items():
+        below = {name.lower(): place + name for name in _folders_in(root / place)}
         images, masks = (
-            next((place + word for word in words if holds_images(root, place + word)), None)
+            next((below[word] for word in words if word in below and holds_images(root, below[word])), None)
             for words in (_IMAGES, _MASKS)
         )
         if images and masks and (masks := _of_their_names(root, images, masks)):
@@ -41,7 +46,23 @@ def _folders(root: Path) -> list[tuple[str | None, str, str]]:
         for ending in _BESIDE_SPLIT if split else ():
             if holds_images(root, split + ending) and holds_images(root, split):
                 found.append((split, split, split + ending))
-    return found
+    return found or list(_sisters(root, inside))
+
+
+def _folders_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
+
+
+def _sisters(root: Path, names: list[str]) -> Iterator[tuple[str, str, str]]:
+    """(split, images, masks) of folders: train_images and train_masks, or images_x and masks_x."""
+    by_lower = {name.lower(): name for name in names}
+    for lower, name in by_lower.items():
+        for word, other in product(_IMAGES, _MASKS) if role_of(name) else ():
+            masks = by_lower.get(re.sub(rf"(?<![a-z]){word}(?![a-z])", other, lower, count=1))
+            if masks and masks != name and holds_images(root, masks) and holds_images(root, name):
+                if called_after(stems_in(root, name), stems_in(root, masks)):
+                    yield name, name, masks
+                break
 
 
 def _of_their_names(root: Path, images: str, masks: str) -> str | None:
@@ -64,8 +85,8 @@ def _pairs(root: Path) -> list[Pair]:
 
 def _with_split(pair: Pair, start: int) -> Pair:
     """The pair, its split taken from the first folder of the image's path after `start` characters."""
-    folder = pair.image[start:].split("/")[0]
-    return pair._replace(split=folder if folder.lower() in SPLIT_FOLDERS else None)
+    folder = pair.image[start:].rpartition("/")[0].split("/")[0]
+    return pair._replace(split=folder if role_of(folder) else None)
 
 
 IMAGE_MASKS = LabelMapFormat(

@@ -9,7 +9,19 @@ from pipeline.datasets.source import path_order
 from pipeline.datasets.tree import walk
 
 # What programs put behind the image's name: most of them, ISIC's, CamVid's in its form with class_dict.csv.
-ENDINGS = ("_mask", "_segmentation", "_L")
+ENDINGS = (
+    "_mask",
+    "_segmentation",
+    "_L",
+    "_seg",
+    "_gt",
+    "_label",
+    "_labels",
+    "_groundtruth",
+    "-mask",
+    "_Mask",
+)
+_BEFORE = ("mask_", "gt_", "label_")
 
 
 def image_files(root: Path, folder: str) -> list[str]:
@@ -61,6 +73,9 @@ def named_after(stem: str) -> Iterator[str]:
     yield stem
     for ending in ENDINGS:
         yield stem + ending
+    folder, slash, name = stem.rpartition("/")
+    for start in _BEFORE:
+        yield f"{folder}{slash}{start}{name}"
 
 
 def _stem(path: str, folder: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.datasets.decode import UndecodableImage, decode_values
+from pipeline.datasets.decode import UndecodableImage, decode_indexed
 from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.label_maps.coding import LabelCoding
 from pipeline.datasets.label_maps.store import LabelMap
@@ -69,8 +69,9 @@ class LabelMapSource:
             BadAnnotation: it cannot be read, or holds a value that is neither a class nor ignored.
         """
         try:
-            pixels = decode_values(self._files.read(entry.target, -1, -1), max_pixels=self._max_pixels)
-            return LabelMap(self._coding.labels(pixels))
+            content = self._files.read(entry.target, -1, -1)
+            pixels, palette = decode_indexed(content, max_pixels=self._max_pixels)
+            return LabelMap(self._coding.labels(pixels), palette)
         except OSError as error:
             raise BadAnnotation(f"label map {entry.target}: {error.strerror or error}") from error
         except (UndecodableImage, BadAnnotation) as error:

@@ -3,7 +3,8 @@
 import hashlib
 import zlib
 from array import array
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -15,10 +16,13 @@ from pipeline.datasets.source import BadAnnotation
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.targets import IGNORED
 
+Colour = tuple[int, int, int]
 _IGNORED_BYTE = 255
 _LEVEL = 1  # of zlib: label maps are runs of equal values; higher levels are slower and hardly smaller
 # What an ignored 255 becomes in labels that somebody has lowered by one, in unsigned bytes.
 _SUSPICIOUS = 254
+# Labels that are so few of the numbers up to the highest are grey levels rather than classes counted from 0.
+_FEW, _SPARSE = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class PackedLabelMap:
     digest: bytes
     labels: bytes  # (k,) int64: the labels in it, IGNORED among them
     counts: bytes  # (k,) int64: pixels of each
+    palette: tuple[tuple[int, Colour], ...] = ()  # palette index in the file -> its colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,7 @@ class LabelMap:
     """A label map as its source has it."""
 
     values: np.ndarray  # (H, W) int16
+    palette: Mapping[int, Colour] = field(default_factory=dict)  # of the indices that occur in the file
     is_upright: ClassVar[bool] = False
 
     @property
@@ -64,6 +70,7 @@ class LabelMap:
             digest.digest(),
             (present + IGNORED).tobytes(),
             counts[present].tobytes(),
+            tuple(self.palette.items()),
         )
 
 
@@ -77,9 +84,21 @@ class LabelMapWriter:
         self._num_found = array("q")  # labels of each image in the two columns below
         self._labels = bytearray()
         self._counts = bytearray()
+        self._palette: dict[int, Colour] = {}
 
     def add(self, packed: PackedLabelMap) -> None:
-        """Append the label map of the next image."""
+        """Append the label map of the next image.
+
+        Raises:
+            ValueError: a palette index has another colour than in a label map before, so that indices are no
+                classes: each file has a palette of its own.
+        """
+        for index, colour in packed.palette:
+            if self._palette.setdefault(index, colour) != colour:
+                raise ValueError(
+                    f"expected one palette for all label maps, found index {index} as the colour {colour}, "
+                    f"before as {self._palette[index]}: save them as grey values, or with one palette"
+                )
         self._stream.write(packed.data)
         self._ends.append((self._ends[-1] if self._ends else 0) + len(packed.data))
         self._hasher.update(packed.digest)
@@ -114,6 +133,16 @@ class LabelMapWriter:
             raise ValueError(
                 f"the label maps hold the label {highest}, which an ignored 255 becomes in data whose "
                 "labels were lowered by one; state data.class_names, or data.ignored_labels"
+            )
+        own = found[found != IGNORED].tolist()
+        if len(own) <= _FEW and highest + 1 >= _SPARSE * len(own):
+            listed = ", ".join(map(str, own))
+            example, ignored = listed, ""
+            if found[0] == IGNORED:
+                example, ignored = f"{listed}, {_IGNORED_BYTE}", " and ignored pixels"
+            raise ValueError(
+                f"the label maps hold only the labels {listed}{ignored}, of {highest + 1} classes by number: "
+                f"state data.label_values, the value of each class, as [{example}], or data.class_names"
             )
         return tuple(str(label) for label in range(highest + 1))
 

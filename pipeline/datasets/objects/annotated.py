@@ -13,6 +13,7 @@ from pipeline.datasets.objects.segments import compressed, empty_mask, num_pixel
 from pipeline.datasets.source import BadAnnotation
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels, continuous
+_AT_EDGES = 2.0  # pixels that a box may reach beyond its mask or the image: outlines lose a row and a column
 
 
 class AnnotatedObject(NamedTuple):
@@ -41,6 +42,9 @@ class PackedObjects:
     dropped: tuple[str, ...]  # names of objects whose box has no area
     empty_masks: tuple[str, ...]  # of objects whose mask covers no pixel
     missing_areas: tuple[str, ...]  # of objects whose area is the mask's or the box's, not the source's
+    stray_masks: tuple[str, ...]  # of objects whose mask lies elsewhere than the box
+    cut_boxes: tuple[str, ...]  # of objects whose box reaches beyond the image
+    corner_boxes: tuple[str, ...]  # of objects whose box lies within the image's first pixel
     digest: bytes
 
 
@@ -68,6 +72,7 @@ class AnnotatedImage:
             )
         kept, boxes, areas, segments = [], [], [], []
         dropped, empty_masks, missing_areas = [], [], []
+        stray_masks, cut_boxes, corner_boxes = [], [], []
         for found in self.objects:
             name = f"{found.name} in {self.origin}"
             try:
@@ -80,6 +85,12 @@ class AnnotatedImage:
             is_empty = segment in (b"", empty_mask(width, height))
             if found.segmentation and is_empty:
                 empty_masks.append(name)
+            if found.box and not is_empty and not _is_around(box, _tight(segment, width, height)):
+                stray_masks.append(name)
+            if found.box and max(abs(a - b) for a, b in zip(box, found.box, strict=True)) > _AT_EDGES:
+                cut_boxes.append(name)
+            if max(box) <= 1:
+                corner_boxes.append(name)
             area = found.area
             if area is None or area > width * height:
                 if found.area_missing or area is not None:
@@ -103,6 +114,9 @@ class AnnotatedImage:
             dropped=tuple(dropped),
             empty_masks=tuple(empty_masks),
             missing_areas=tuple(missing_areas),
+            stray_masks=tuple(stray_masks),
+            cut_boxes=tuple(cut_boxes),
+            corner_boxes=tuple(corner_boxes),
             digest=hashlib.sha256(b"".join([lengths, *columns, *segments])).digest(),
         )
 
@@ -141,6 +155,16 @@ def _tight(segment: bytes, width: int, height: int) -> Box:
         raise BadAnnotation("expected a box or a mask, found neither")
     left, top, wide, high = run_lengths.toBbox({"size": [height, width], "counts": segment}).tolist()
     return left, top, left + wide, top + high
+
+
+def _is_around(box: Box, mask: Box) -> bool:
+    """Whether a box is that of a mask, though drawn loosely: by its edges, or half of both together."""
+    if max(abs(a - b) for a, b in zip(box, mask, strict=True)) <= _AT_EDGES:
+        return True
+    wide = min(box[2], mask[2]) - max(box[0], mask[0])
+    high = min(box[3], mask[3]) - max(box[1], mask[1])
+    shared = max(wide, 0.0) * max(high, 0.0)
+    return 2 * shared >= _box_area(box) + _box_area(mask) - shared
 
 
 def _box_area(box: Box) -> float:

@@ -48,7 +48,11 @@ class CocoFile:
             if is_number(category := annotation.get("category_id")):
                 used.add(category)
         found = _by_id(path, "category", categories)
-        names = {key: str(value.get("name")) for key, value in found.items()}
+        names = {key: str(value.get("name") or "").strip() for key, value in found.items()}
+        nameless = [key for key, name in names.items() if not name]
+        if nameless:
+            held = as_held(found[nameless[0]])
+            raise ValueError(f"{path}: category {nameless[0]}: expected a name, found {held}")
         above = {key: str(value.get("supercategory") or "") for key, value in found.items()}
         return cls(path, _split_word(path, root), images, grouped, names, used, above)
 

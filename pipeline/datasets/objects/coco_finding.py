@@ -50,7 +50,7 @@ def _holds_objects(path: Path) -> bool:
 
 def _json_files(folder: Path) -> list[Path]:
     files = [
-        path for path in sorted(folder.glob("*.json"))
+        path for path in sorted(folder.glob("*.[jJ][sS][oO][nN]"))
         if path.is_file() and not is_hidden(path.name) and not path.name.startswith(_OTHERS)
     ]  # fmt: skip
     return files if len(files) <= _MANY else []

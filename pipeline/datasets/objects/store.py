@@ -15,7 +15,7 @@ from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.targets import Objects
 
 _NAMED = 5  # objects of each kind of doubt that are named; all are counted
-_DOUBTS = ("dropped", "empty_masks", "missing_areas")
+_DOUBTS = ("dropped", "empty_masks", "missing_areas", "stray_masks", "cut_boxes", "corner_boxes")
 
 
 class ObjectWriter:
@@ -97,13 +97,13 @@ class ObjectWriter:
                 name: int(np.sum(per_image[codes == code] == 0)) for name, code in splits
             },
             "num_masks": int(np.sum(np.diff(np.frombuffer(self._segment_ends, np.int64), prepend=0) > 0)),
-            "num_dropped_boxes": self._num_doubts["dropped"],
-            "num_empty_masks": self._num_doubts["empty_masks"],
-            "num_missing_areas": self._num_doubts["missing_areas"],
-            "first_dropped_boxes": self._first_doubts["dropped"],
-            "first_empty_masks": self._first_doubts["empty_masks"],
-            "first_missing_areas": self._first_doubts["missing_areas"],
+            **{f"num_{_called(kind)}": count for kind, count in self._num_doubts.items()},
+            **{f"first_{_called(kind)}": names for kind, names in self._first_doubts.items()},
         }
+
+
+def _called(kind: str) -> str:
+    return "dropped_boxes" if kind == "dropped" else kind
 
 
 class StoredObjects:

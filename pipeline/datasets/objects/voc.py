@@ -56,7 +56,10 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     contents = [_read(inner / file.annotation) if file.annotation else _Content() for file in files]
     class_names = config.class_names or _names_in(contents)
     if not class_names:
-        raise ValueError(f"{root}: no object in any of {len(files)} files; state data.class_names")
+        problems = zip(files, contents, strict=True)
+        first = next((f"{f.annotation}: {p}" for f, c in problems if (p := c.problem)), None)
+        reason = f", the first that cannot be read is {first}" if first else "; state data.class_names"
+        raise ValueError(f"{root}: no object in any of {len(files)} files{reason}")
     label_of = {name: label for label, name in enumerate(class_names)}
     corners = [(found.corners, content.size) for content in contents for found in content.objects]
     counting, note = counting_of(corners, config.corners)

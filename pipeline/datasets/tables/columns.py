@@ -20,7 +20,19 @@ _LABEL = (
 )  # fmt: skip
 # Where there is none of these: as sets with several labels for an image call them.
 _LABELS = ("finding_labels", "tags")
-_SPLIT = ("split", "subset", "set", "partition")
+_SPLIT = (
+    "split",
+    "subset",
+    "set",
+    "partition",
+    "dataset_split",
+    "data_split",
+    "split_name",
+    "phase",
+    "usage",
+)
+# What could be splits, in words of its own: is_valid holds True and False, fold numbers.
+_COULD_BE_SPLIT = re.compile(r"is_(train|training|val|valid|validation|test)|(k_?|cv_?)?folds?")
 # How lists of labels are written in one cell; a comma may also be part of a name.
 _SEPARATORS = re.compile(r"[|;]|^(\[.*\]|\{.*\}|\(.*,.*\))$|^\d+([\s,]+\d+)+$")
 IMAGES_ALONE = 'for the images alone state data.columns = { label = "" }'
@@ -43,7 +55,8 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     """The columns by their names.
 
     Args:
-        stated: `data.columns`, which goes first; an empty label leaves the images without labels.
+        stated: `data.columns`, which goes first; an empty label leaves the images without labels, an empty
+            split without splits.
         origin: the table, for messages.
 
     Raises:
@@ -51,7 +64,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     """
     names = list(names)
     for role, name in stated.items():
-        if name not in names and (role, name) != ("label", ""):
+        if name not in names and (role, name) not in (("label", ""), ("split", "")):
             raise ValueError(
                 f"{origin}: data.columns: expected the {role} in {name!r}, found the columns {names}"
             )
@@ -60,7 +73,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
     labels = [stated["label"]] if "label" in stated else [plain[name] for name in _LABEL if name in plain]
     labels = labels or [plain[name] for name in _LABELS if name in plain][:1]
     labels = [name for name in labels if name != image]
-    split = stated.get("split") or next((plain[name] for name in _SPLIT if name in plain), None)
+    split = stated.get("split", next((plain[name] for name in _SPLIT if name in plain), None)) or None
     if image is None:
         raise ValueError(
             f"{origin}: expected a column of images (path, file_name, ...), found {names}: state "
@@ -84,6 +97,27 @@ def has_label_name(names: Iterable[str]) -> bool:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def refuse_unread_split(names: Iterable[str], stated: Mapping[str, str], found: Columns, origin: str) -> None:
+    """Refuse a column that could hold splits in words of its own, unless `data.columns` says what it is.
+
+    Args:
+        names: all columns.
+        stated: `data.columns`.
+        found: the columns that are read.
+
+    Raises:
+        ValueError: names the column and the keys.
+    """
+    if "split" in stated or found.split:
+        return
+    if name := next((name for name in names if _COULD_BE_SPLIT.fullmatch(_plain(name))), None):
+        raise ValueError(
+            f"{origin}: expected to know whether the column {name!r} is the split: state data.columns = "
+            f'{{ split = "{name}" }} and its values in data.parts, as {{ "True" = "test", "False" = "train" '
+            '}, or data.columns = { split = "" }'
+        )
 
 
 def class_name(value: Any, origin: str) -> str | None:

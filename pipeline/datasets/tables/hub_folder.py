@@ -12,6 +12,7 @@ from pipeline.datasets.tables.columns import (
     Columns,
     find_columns,
     once,
+    refuse_unread_split,
     split_name,
 )
 from pipeline.datasets.tables.label_cells import LabelCells
@@ -73,6 +74,7 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
 def _listed(
     config: DataConfig, file: Path, root: Path, columns: Columns, reading: LabelCells
 ) -> Iterator[Entry]:
+    refuse_unread_split(header(file), config.columns, columns, str(file))
     folder = file.parent.relative_to(root).as_posix()
     folders = () if folder == "." else tuple(folder.split("/"))
     prefix = "" if folder == "." else f"{folder}/"

@@ -20,6 +20,7 @@ from pipeline.datasets.tables.columns import (
     find_columns,
     has_label_name,
     once,
+    refuse_unread_split,
     split_name,
 )
 from pipeline.datasets.tables.label_cells import LabelCells
@@ -58,6 +59,8 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
             f"{', '.join(file.name for file in files)}: state one of them as data.source"
         )
     columns = {file: _columns(config, file) for file in files}
+    for file, found in columns.items():
+        refuse_unread_split(header(file), config.columns, found, str(file))
     classes = columns[files[0]].classes
     if differing := [file for file in files if columns[file].classes != classes]:
         raise ValueError(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.label_like import looks_like_labels
+from pipeline.datasets.label_like import is_lossy, looks_like_labels
 
 
 @pytest.fixture
@@ -51,9 +51,10 @@ def test_sets_of_few_values_are_left_alone(mixture, prepared, label_png, write):
 
 def test_ids_of_many_values_are_told_by_their_areas(rng):
     ids = np.repeat(np.repeat(np.arange(100, dtype=np.uint8).reshape(10, 10), 20, axis=0), 20, axis=1)
-    assert looks_like_labels("a.png", np.dstack([ids] * 3), 100)
-    assert not looks_like_labels("a.png", rng.integers(0, 256, (200, 200, 3), dtype=np.uint8), 256)
-    assert not looks_like_labels("a.JPG", np.dstack([ids] * 3), 100)
+    assert looks_like_labels(np.dstack([ids] * 3), 100)
+    assert not looks_like_labels(rng.integers(0, 256, (200, 200, 3), dtype=np.uint8), 256)
+    assert is_lossy("x/a.JPG")
+    assert not is_lossy("a.jpg.png")
     shot = np.full((200, 200, 3), 255, np.uint8)  # a thing on white
     shot[40:160, 40:160] = rng.integers(0, 256, (120, 120, 3))
-    assert not looks_like_labels("a.png", shot, 256)
+    assert not looks_like_labels(shot, 256)

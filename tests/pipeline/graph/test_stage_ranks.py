@@ -27,9 +27,7 @@ def failing(tmp_path, body: str, *, variables=None, **runtime) -> subprocess.Com
     )
     command = [sys.executable, "-c", stage, str(job(tmp_path, runtime=TWO | runtime))]
     environment = os.environ | (variables or {})
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 
 @needs_mpi

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_record_is_named(trials, tmp_path):
     [
         ({"objective": None}, r"needs \[sweep\.objective\]"),
         ({"grid": {"schedule.epochs": [1, 2]}}, "has to stand alone"),
-        ({"sampler": "random"}, "only sampler = \"optuna\" has a use for it"),
+        ({"sampler": "random"}, 'only sampler = "optuna" has a use for it'),
         ({"random": {"num_trials": 1, "values": {"seeds": [[1], [2]]}}}, "2 to 1000 trials, found 1"),
         ({"random": {"num_trials": 4, "values": {"name": ["a", "b"]}}}, "a trial may not change name"),
     ],

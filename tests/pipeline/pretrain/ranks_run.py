@@ -31,9 +31,7 @@ GENTLE = 0.005
 CONFIGS = {
     "hssl": _twenty_steps(small_config(), accumulation_steps=2),
     "ibot": _twenty_steps(small_config(auxiliary_head=None)),
-    "dino": _twenty_steps(
-        small_config(auxiliary_head=None, objective={"patch_weight": 0}), base_lr=GENTLE
-    ),
+    "dino": _twenty_steps(small_config(auxiliary_head=None, objective={"patch_weight": 0}), base_lr=GENTLE),
     "mae": _twenty_steps(config_of_method("mae", head=False)),
     "hssl-norm": _twenty_steps(small_config(projection_head=BATCH_NORM), base_lr=GENTLE),
     **{

@@ -174,3 +174,72 @@ def test_opaque_alpha_is_left_out_and_colours_need_a_table(tmp_path, write, png,
     Image.fromarray(pixels).save(root / "masks/0.png")
     with pytest.raises(ValueError, match=r"masks/0\.png: .* opaque RGB pixels, found transparent ones"):
         prepared(root)
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_palettes_of_each_file_are_no_classes(tmp_path, png, write, prepared, suffix):
+    """As programs write them that keep the colours that occur: index 1 is another class in each file."""
+    for number in range(4):
+        write(tmp_path / f"data/images/{number}.jpg", png(number))
+        labels = Image.fromarray(np.array([[0, 1, 2, 1, 0]] * 4, np.uint8), "P")
+        labels.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+        if number == 3:
+            labels = labels.remap_palette([0, 2, 1])
+        (tmp_path / "data/masks").mkdir(exist_ok=True)
+        labels.save(tmp_path / f"data/masks/{number}.{suffix}")
+    with pytest.raises(
+        ValueError, match=r"images/3\.jpg: expected one palette for all label maps, found index 1 as the colo"
+    ):
+        prepared(tmp_path / "data")
+    (tmp_path / f"data/masks/3.{suffix}").unlink()
+    (tmp_path / "data/images/3.jpg").unlink()
+    assert prepared(tmp_path / "data", test_share=0.4).label_map(0)[0].tolist() == [0, 1, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "listed"), [((0, 128, 255, 0, 0), "0, 128, 255"), ((0, 10, 20, 10, 0), "0, 10, 20")]
+)
+def test_grey_levels_far_apart_are_no_numbers_of_classes(
+    tmp_path, write, png, label_png, prepared, values, listed
+):
+    """They would be 129 or 21 classes, of which most never occur, and 255 would count for nothing."""
+    pairs = [(f"images/{i}.png", f"masks/{i}.png") for i in range(4)]
+    root = put(tmp_path / "data", write, png, label_png, pairs, values)
+    with pytest.raises(ValueError, match=rf"only the labels 0, .* data\.label_values, .* as \[{listed}\]"):
+        prepared(root)
+    stated = [int(value) for value in listed.split(", ")]
+    assert prepared(root, label_values=stated).label_map(0)[0].tolist() == [stated.index(v) for v in values]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("Images/{}.jpg", "Masks/{}.PNG"),
+        ("JPEGImages/{}.jpg", "ground_truth/{}.png"),
+        ("original/{}.jpg", "segmentation/{}.png"),
+        ("images/{}.jpg", "gt/{}_gt.png"),
+        ("images/x/{}.jpg", "masks/x/mask_{}.png"),
+    ],
+)
+def test_words_and_names_that_people_use(tmp_path, write, png, label_png, prepared, image, mask):
+    pairs = [(image.format(i), mask.format(i)) for i in range(4)]
+    dataset = prepared(put(tmp_path / "data", write, png, label_png, pairs), test_share=0.4)
+    assert dataset.summary["format"] == "image-masks"
+    assert all(dataset.label_map(i)[0].tolist() == [0, 1, 2, -1, 1] for i in range(4))
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("{}_images/{}.jpg", "{}_masks/{}.png"),
+        ("Images_{}/{}.jpg", "Labels_{}/{}.png"),
+        ("{}_set/images/{}.jpg", "{}_set/masks/{}.png"),
+        ("images/{}_data/{}.jpg", "masks/{}_data/{}.png"),
+    ],
+)
+def test_split_words_in_names_of_folders(tmp_path, write, png, label_png, prepared, image, mask):
+    pairs = [(image.format(s, i), mask.format(s, i)) for s in ("train", "test") for i in "abc"]
+    dataset = prepared(put(tmp_path / "data", write, png, label_png, pairs), val_share=0)
+    assert dataset.summary["format"] == "image-masks"
+    assert {dataset.path(i) for i in dataset.indices("test")} == {image.format("test", i) for i in "abc"}
+    assert dataset.summary["counts"] == {"train": 3, "val": 0, "test": 3}

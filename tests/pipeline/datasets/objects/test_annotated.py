@@ -89,6 +89,28 @@ def test_a_mask_that_is_not_there_is_none_and_is_named():
     assert found.empty_masks == ("object 0 in a.json",)
 
 
+@pytest.mark.parametrize(
+    ("box", "is_stray"),
+    [
+        ((2, 3, 6, 8), False),
+        ((1, 1, 8, 10), False),  # drawn loosely, by two pixels at most
+        ((0, 0, 9, 8), True),  # 20 of 72 pixels
+        ((2, 3, 9, 12), True),  # x, y, x, y where x, y, width, height belong
+        ((7, 3, 10, 8), True),
+    ],
+)
+def test_a_mask_that_lies_elsewhere_than_its_box_is_named(box, is_stray):
+    found = packed(AnnotatedObject("object 0", 0, box, segmentation=SQUARE))
+    assert found.stray_masks == (("object 0 in a.json",) if is_stray else ())
+    assert boxes_of(found) == [list(box)]
+
+
+def test_boxes_beyond_the_image_and_within_its_first_pixel_are_named():
+    found = packed((0, 0, 12, 14), (0, 0, 12.5, 5), (-3, 0, 4, 5), (0.2, 0.1, 0.9, 1))
+    assert found.cut_boxes == ("object 1 in a.json", "object 2 in a.json")
+    assert found.corner_boxes == ("object 3 in a.json",)
+
+
 def test_an_area_larger_than_the_image_is_none():
     found = packed(
         AnnotatedObject("object 0", 0, (2, 3, 6, 8), area=120.0),

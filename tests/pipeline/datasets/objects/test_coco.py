@@ -412,3 +412,29 @@ def test_sample_data(sample_data, prepared, name, part, objects, classes, crowds
         masks = found.masks(height, width)
         for mask, one in zip(masks, wanted, strict=True):
             assert np.array_equal(mask, oracle.annToMask(one))
+
+
+def test_boxes_as_shares_of_the_image_are_refused(coco, prepared):
+    for path in (coco / TRAIN, coco / VAL):
+        found = read_json(path)
+        found["annotations"] = [each | {"bbox": [0.2, 0.2, 0.6, 0.5]} for each in found["annotations"]]
+        write_json(path, found)
+    with pytest.raises(
+        ValueError, match=r"expected boxes in pixels, found all within the first pixel .*annotation 1"
+    ):
+        prepared(coco)
+
+
+@pytest.mark.parametrize("name", [None, "", " "])
+def test_a_category_without_a_name_is_refused(coco, prepared, name):
+    found = read_json(coco / TRAIN)
+    found["categories"] = [{"id": 0, "name": name}, *found["categories"]]
+    write_json(coco / TRAIN, found)
+    with pytest.raises(ValueError, match=r"instances_train2017\.json: category 0: expected a name, found"):
+        prepared(coco)
+
+
+def test_a_suffix_in_capitals(coco, prepared):
+    for path in (coco / TRAIN, coco / VAL):
+        path.rename(path.parent / f"{path.stem.removeprefix('instances_')}.JSON")
+    assert prepared(coco, val_share=0).summary["counts"] == {"train": 3, "val": 0, "test": 2}

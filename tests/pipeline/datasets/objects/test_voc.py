@@ -215,3 +215,15 @@ def test_sample_data(sample_data, prepared):
         assert boxes.min() >= 0
         assert (boxes[:, 2:] <= [width, height]).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_files_that_all_cannot_be_read_say_why(tmp_path, png, write, prepared):
+    """Oriented boxes, or other names of elements."""
+    for number in ("1", "2", "3"):
+        write(tmp_path / f"voc/JPEGImages/{number}.png", png(int(number)))
+        text = described(("dog", (1, 1, 5, 4)))
+        write(tmp_path / f"voc/Annotations/{number}.xml", text.replace("bndbox", "robndbox"))
+    with pytest.raises(
+        ValueError, match=r"the first that cannot be read is Annotations/1\.xml: .* four numbers"
+    ):
+        prepared(tmp_path / "voc")

@@ -135,3 +135,22 @@ def test_a_list_beside_other_annotations_needs_the_word(tmp_path, tree, write):
     with pytest.raises(ValueError, match=r"annotated in several ways: set data\.format to coco, csv"):
         detect(DataConfig(source=str(tmp_path)))
     assert detect(DataConfig(source=str(tmp_path), annotation="objects")) == "coco"
+
+
+@pytest.mark.parametrize("column", ["is_test", "Is Valid", "fold", "k_fold"])
+def test_a_column_that_could_be_the_split_is_not_passed_over(tmp_path, tree, write, column):
+    tree(tmp_path, ["1.png", "2.png"])
+    write(tmp_path / "labels.csv", f"path,label,{column}\n1.png,cat,1\n2.png,cat,0\n")
+    with pytest.raises(
+        ValueError, match=rf"column '{column}' is the split: state data\.columns = .*data\.parts"
+    ):
+        listed(tmp_path)
+    stated = listed(tmp_path, columns={"split": column}, parts={"1": "test", "0": "train"})
+    assert seen(stated) == [("1.png", "cat", "1"), ("2.png", "cat", "0")]
+    assert [split for *_, split in seen(listed(tmp_path, columns={"split": ""}))] == [None, None]
+
+
+def test_usage_and_phase_name_the_split(tmp_path, tree, write):
+    tree(tmp_path, ["1.png", "2.png"])
+    write(tmp_path / "labels.csv", "path,label,Usage\n1.png,cat,Training\n2.png,cat,PublicTest\n")
+    assert [split for *_, split in seen(listed(tmp_path))] == ["Training", "PublicTest"]
