@@ -16,6 +16,7 @@ from pipeline.config.evaluate import SECTIONS_OF, EvaluateSection, check_evaluat
 from pipeline.config.executors import ExecutorConfig
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
+from pipeline.config.linear_augmented import LinearAugmentedSection
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     ObjectiveConfig,
@@ -81,6 +82,8 @@ class _Pretrained(with_sections(_Compared, METHODS)):
 class Experiment(with_sections(_Pretrained, SECTIONS)):
     """All settings of `doit run all`."""
 
+    # Beside the linear probe of cached features: one of random crops, where its section is there.
+    linear_augmented: LinearAugmentedSection | None = None
     # Each runs where its section is there; `finetune = false` takes out what an extended experiment has. The
     # dense tasks are on data of their own.
     finetune: FinetuneSection | None = None
@@ -114,7 +117,10 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     def _of_channels(cls, values: Any) -> Any:
         return with_channels(values) if isinstance(values, dict) else values
 
-    @field_validator("finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep", mode="before")
+    @field_validator(
+        "linear_augmented", "finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section
