@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipeline.config.anchors import check_anchors
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.channels import check_channels, with_channels
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
@@ -75,6 +76,8 @@ class _Pretrained(with_sections(_Compared, METHODS)):
     monitor: MonitorConfig = MonitorConfig()
     start: StartConfig | None = None  # a checkpoint: of the only pretrained arm and seed
     weights: dict[ArmName, ForeignConfig] = Field(default={})  # arms made of other projects' weights, by name
+    # Arm of [weights.NAME] -> the published weights that it holds, for `doit run anchors`.
+    anchors: dict[ArmName, str] = Field(default={})
     features: FeaturesConfig = FeaturesConfig()
     pixels: PixelsSection = PixelsSection()  # of the arm `pixels`
 
@@ -140,6 +143,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         unknown = [arm for arm in self.arms if arm not in (*ARMS, *self.weights)]
         if unknown:
             raise ValueError(f"unknown arms {unknown}; choose from {[*ARMS, *self.weights]}")
+        check_anchors(self.anchors, self.weights)
         return self
 
     @model_validator(mode="after")

@@ -122,7 +122,9 @@ def _report(
     """The node that writes the experiment's report page."""
     runs: Collected = {(node.stage, node.key): node for node in prepared}
     runs |= {(node.stage, key): node for of in (backbones, features) for key, node in of.items()}
-    hidden = {"runtime", "executor", "sweep"} | (set() if experiment.evaluate else {"evaluate", "few_shot"})
+    hidden = {"runtime", "executor", "sweep", "anchors"} | (
+        set() if experiment.evaluate else {"evaluate", "few_shot"}
+    )
     hidden |= set() if experiment.linear_augmented else {"linear_augmented"}
     settings = experiment.model_dump(mode="json", exclude=hidden)
     config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
