@@ -309,7 +309,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             normalization=self.data.normalization,
             seed=seed,
             start=self.start if self.start is not None and self.start.checkpoint else None,
-            monitor=self.monitor if self.monitor.every_epochs else None,
+            monitor=self.monitor if self.monitor.every_epochs or self.monitor.pictures_every_epochs else None,
         )
 
     def start_weights(self) -> ForeignConfig | None:
