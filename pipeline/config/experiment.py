@@ -164,6 +164,10 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
                 f"backbone.image_size {self.backbone.image_size} must equal "
                 f"crops.global_size {self.crops.global_size}"
             )
+        if self.backbone.norm is not None:
+            raise ValueError(
+                "backbone.norm is what [weights.NAME] reads; a base that is pretrained has group norm"
+            )
         self.auxiliary_head.check_width(self.backbone.dim)
         for section, size in (
             ("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
