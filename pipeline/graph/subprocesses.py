@@ -178,7 +178,7 @@ def end_on_signal() -> None:
 
 
 def end_forked_at_once() -> None:
-    """After `end_on_signal`, in a program that starts Jittor: a signal ends the workers that compile by itself.
+    """After `end_on_signal`, where Jittor is started: a signal by itself ends its compiling workers.
 
     A worker that a signal finds on its way to wait for work would only note it, and wait on; the pool, which
     waits for its workers when the program is over, would never end either.
