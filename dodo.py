@@ -223,6 +223,20 @@ def task_export():
     return _program("export", "nothing was exported")
 
 
+def task_anchors():
+    """Evaluate published weights by [anchors], and set each result beside the published number"""
+
+    def show():
+        from pipeline.report.anchors import compare_anchors
+
+        PROJECT.record()
+        print(f"\n{compare_anchors(EXPERIMENT, PROJECT.folder)}")
+        print(f"also as a file: {PROJECT.folder / 'anchors.md'}")
+
+    needed = [node.label for node in PROJECT.main if node.stage == "tables"] if EXPERIMENT.anchors else []
+    return {"actions": [_plainly(show)], "task_dep": ["_checks", *needed]}
+
+
 def task_shard():
     """Write the prepared images as WebDataset shards: shard experiment=NAME shard_mib=512 out=FOLDER"""
     return _program("shard", "no shards were written", ("experiment", "shard_mib", "out"))

@@ -11,7 +11,7 @@ from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.formats import FORMATS, MODEL_FORMATS, has_normed_patches
 from pipeline.graph.finished import Arm, FineTuned, Finished, NotMade
-from pipeline.graph.subprocesses import end_on_signal
+from pipeline.graph.subprocesses import end_forked_at_once, end_on_signal
 from pipeline.inference.tasks import TASKS
 from pipeline.storage.files import new_folder
 from pipeline.weights.error import WeightsError
@@ -133,4 +133,5 @@ def export_model(
 
 if __name__ == "__main__":
     end_on_signal()
+    end_forked_at_once()
     sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """The base: its kinds, their named sizes, and the values that follow from its sizes."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     SerializerFunctionWrapHandler,
@@ -94,6 +94,9 @@ class BackboneConfig(Section):
     window_size: PositiveInt | None = None  # positions, clipped to the map
     kernel_size: PositiveInt | None = None  # positions, odd
     bottleneck: bool | None = None  # blocks of three convolutions that end at four times the channels
+    # Of a ResNet of another project: batch norm with fixed statistics, a scale and a shift of each channel.
+    # Not given: group norm, which is all that is pretrained here.
+    norm: Annotated[Literal["batch"] | None, AbsentUnlessGiven] = None
     # Of the images, as `data.channels` says; not given: 3, of RGB.
     channels: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
 
@@ -144,6 +147,8 @@ class BackboneConfig(Section):
             raise ValueError(f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}")
         if self.kind == "resnet" and self.patch_size not in (1, 2, 4):
             raise ValueError(f"patch_size of resnet must be 1, 2 or 4, got {self.patch_size}")
+        if self.norm is not None and self.kind != "resnet":
+            raise ValueError(f'norm = "batch" is of a resnet, this is a {self.kind}')
         if self.kernel_size is not None and self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
         if self.window_size == 1:

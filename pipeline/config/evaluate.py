@@ -6,16 +6,22 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import DataConfig
+from pipeline.config.linear_augmented import LINEAR_AUGMENTED
 from pipeline.config.section import PositiveInt, Section, distinct
 from pipeline.config.stages import FeaturesConfig
 from pipeline.evaluate.probes.settings import PROBES
 
 PURPOSES = ("images", "finetune", "segmentation", "detection")  # of an experiment's own prepared images
 FEW_SHOT = "few-shot"
-OF_FEATURES = ("features", *PROBES, FEW_SHOT)
+OF_FEATURES = ("features", *PROBES, LINEAR_AUGMENTED, FEW_SHOT)
 # Task -> the section of the experiment that says how it is done.
-SECTIONS_OF = {"finetune": "finetune", "segment": "segmentation", "detect": "detection"}
-TASKS = (*OF_FEATURES, *SECTIONS_OF)
+SECTIONS_OF = {
+    LINEAR_AUGMENTED: "linear_augmented",
+    "finetune": "finetune",
+    "segment": "segmentation",
+    "detect": "detection",
+}
+TASKS = tuple(dict.fromkeys((*OF_FEATURES, *SECTIONS_OF)))
 KINDS = {"class": "a class of every image", "label-map": "label maps", "objects": "objects"}
 _DRAWINGS = {"class": "patches", "label-map": "mosaics", "objects": "objects"}  # of photo-scenes
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipeline.config.anchors import check_anchors
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.channels import check_channels, with_channels
 from pipeline.config.data import CropConfig, DataConfig, MaskConfig
@@ -16,6 +17,7 @@ from pipeline.config.evaluate import SECTIONS_OF, EvaluateSection, check_evaluat
 from pipeline.config.executors import ExecutorConfig
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneSection, checked_label_shares
+from pipeline.config.linear_augmented import LinearAugmentedSection
 from pipeline.config.models import (
     AuxiliaryHeadConfig,
     ObjectiveConfig,
@@ -74,6 +76,8 @@ class _Pretrained(with_sections(_Compared, METHODS)):
     monitor: MonitorConfig = MonitorConfig()
     start: StartConfig | None = None  # a checkpoint: of the only pretrained arm and seed
     weights: dict[ArmName, ForeignConfig] = Field(default={})  # arms made of other projects' weights, by name
+    # Arm of [weights.NAME] -> the published weights that it holds, for `doit run anchors`.
+    anchors: dict[ArmName, str] = Field(default={})
     features: FeaturesConfig = FeaturesConfig()
     pixels: PixelsSection = PixelsSection()  # of the arm `pixels`
 
@@ -81,6 +85,8 @@ class _Pretrained(with_sections(_Compared, METHODS)):
 class Experiment(with_sections(_Pretrained, SECTIONS)):
     """All settings of `doit run all`."""
 
+    # Beside the linear probe of cached features: one of random crops, where its section is there.
+    linear_augmented: LinearAugmentedSection | None = None
     # Each runs where its section is there; `finetune = false` takes out what an extended experiment has. The
     # dense tasks are on data of their own.
     finetune: FinetuneSection | None = None
@@ -114,7 +120,10 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
     def _of_channels(cls, values: Any) -> Any:
         return with_channels(values) if isinstance(values, dict) else values
 
-    @field_validator("finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep", mode="before")
+    @field_validator(
+        "linear_augmented", "finetune", "segmentation", "detection", "dense_probe", "ablate", "sweep",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _left_out(cls, section: Any) -> Any:
         return None if section is False else section
@@ -134,6 +143,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         unknown = [arm for arm in self.arms if arm not in (*ARMS, *self.weights)]
         if unknown:
             raise ValueError(f"unknown arms {unknown}; choose from {[*ARMS, *self.weights]}")
+        check_anchors(self.anchors, self.weights)
         return self
 
     @model_validator(mode="after")
@@ -153,6 +163,10 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             raise ValueError(
                 f"backbone.image_size {self.backbone.image_size} must equal "
                 f"crops.global_size {self.crops.global_size}"
+            )
+        if self.backbone.norm is not None:
+            raise ValueError(
+                "backbone.norm is what [weights.NAME] reads; a base that is pretrained has group norm"
             )
         self.auxiliary_head.check_width(self.backbone.dim)
         for section, size in (
@@ -313,7 +327,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             normalization=self.data.normalization,
             seed=seed,
             start=self.start if self.start is not None and self.start.checkpoint else None,
-            monitor=self.monitor if self.monitor.every_epochs else None,
+            monitor=self.monitor if self.monitor.every_epochs or self.monitor.pictures_every_epochs else None,
         )
 
     def start_weights(self) -> ForeignConfig | None:

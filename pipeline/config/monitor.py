@@ -1,10 +1,10 @@
 """What is measured while pretraining runs."""
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from pipeline.config.section import NonNegativeInt, PositiveInt, Section
+from pipeline.config.section import AbsentUnlessGiven, NonNegativeInt, PositiveInt, Section, without_absent
 
 
 class MonitorConfig(Section):
@@ -13,8 +13,15 @@ class MonitorConfig(Section):
     fewest_images: ClassVar[int] = 8  # two queries, and a bank of six
 
     every_epochs: NonNegativeInt = 0  # of pretraining, and at its end; 0: never
+    # Pictures of a few images of the sample, of their tokens' colours and their CLS attention, after so many
+    # epochs and at the end; not given: never.
+    pictures_every_epochs: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
     # Drawn from the training part, all of it if it has fewer. Every fourth is a query, the others are the
     # bank that its neighbours are looked for in.
     num_images: int = Field(default=1024, ge=fewest_images)
     k: PositiveInt = 20  # neighbours that vote; the bank's size if that is less
     seed: NonNegativeInt = 0  # of the sample and its views: every arm and seed is measured on the same images
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_absent(self, dumped)

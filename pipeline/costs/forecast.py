@@ -14,6 +14,7 @@ from pipeline.config.dense import DenseProbeConfig, DetectConfig, SegmentConfig
 from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.linear_augmented import LinearAugmentedConfig
 from pipeline.config.stages import FeaturesConfig, PixelsConfig, PretrainConfig
 from pipeline.config.views import ViewsConfig
 from pipeline.costs.decoders import detection_multiplications, segmentation_multiplications, trained_masks
@@ -165,6 +166,15 @@ def linear_seconds(config: LinearConfig, backbone: BackboneConfig, images: Image
         epochs=config.epochs,
     )
     return PROBE_SECONDS + operations / (SWEEP_SHARE * machine.rate)
+
+
+def linear_augmented_seconds(
+    config: LinearAugmentedConfig, backbone: BackboneConfig, images: Images, machine: Machine
+) -> float:
+    """Seconds to compute the training images' features in every epoch, and to train on them."""
+    train = Images(images.train * config.linear.epochs, 0, 0, 0)
+    passes = features_seconds(config.features, backbone, train, machine)
+    return passes + linear_seconds(config.linear, backbone, images, machine)
 
 
 def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: Images) -> float:

@@ -222,6 +222,8 @@ def _resnet(p, config, images):
         return F.conv2d(x, filters, stride=stride, padding=filters.shape[-1] // 2)
 
     def norm(name, x):
+        if config.get("norm") == "batch":
+            return x * p[f"{name}.weight"][:, None, None] + p[f"{name}.bias"][:, None, None]
         groups = x.shape[1] // math.gcd(x.shape[1], 16)
         return F.group_norm(x, groups, p[f"{name}.weight"], p[f"{name}.bias"], 1e-5)
 

@@ -12,4 +12,4 @@ _METADATA = {"format": "pt"}
 
 def write_state(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name; safetensors writes the memory of one that is not contiguous under its shape."""
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, _METADATA)
+    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path, _METADATA)

@@ -43,7 +43,7 @@ def _write(
     base: DescribedBase, folder: Path, name: str, library: str, use: str, save: Callable[[dict, Path], None]
 ) -> tuple[str, ...]:
     timm = timm_base(base.config, base.arrays)
-    save({key: np.ascontiguousarray(array) for key, array in timm.arrays.items()}, folder / name)
+    save({key: np.asarray(array, order="C") for key, array in timm.arrays.items()}, folder / name)
     arguments = "".join(f", {key}={value!r}" for key, value in timm.arguments.items())
     if timm.group_channels is not None:
         groups = timm.group_channels

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from pipeline.config.evaluate import FEW_SHOT
 from pipeline.config.experiment import Experiment
+from pipeline.config.linear_augmented import LINEAR_AUGMENTED, LinearAugmentedConfig
 from pipeline.evaluate.probes.settings import PROBES
 from pipeline.graph.image_nodes import with_labels
 from pipeline.graph.node import Backbones, Collected, Node, Subsets
@@ -31,6 +32,19 @@ def probe_nodes(
                 key, labels = with_labels(backbone, of.inputs["data"], share, subsets)
                 section, inputs = getattr(experiment, stage), {"features": of, **labels}
                 nodes[stage, key] = Node(stage, key, section, inputs, experiment.runtime)
+    return nodes
+
+
+def linear_augmented_nodes(experiment: Experiment, features: Backbones) -> Collected:
+    """A node to train the linear probe on random crops, for every backbone that is a network."""
+    section, nodes = experiment.linear_augmented, {}
+    for key, of in features.items() if section is not None else ():
+        if of.stage == "pixels":
+            continue
+        config = LinearAugmentedConfig(views=section, linear=experiment.linear, features=of.config)
+        inputs = {"features": of, "backbone": of.inputs["backbone"], "data": of.inputs["data"]}
+        work = encoder_work(experiment, of.config.crop_size)
+        nodes[LINEAR_AUGMENTED, key] = Node(LINEAR_AUGMENTED, key, config, inputs, experiment.runtime, work)
     return nodes
 
 

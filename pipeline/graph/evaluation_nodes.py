@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 
 from pipeline.config.evaluate import FEW_SHOT, EvaluateSection
 from pipeline.config.experiment import Experiment
-from pipeline.graph.classification_nodes import classifier_nodes, few_shot_nodes, probe_nodes
+from pipeline.config.linear_augmented import LINEAR_AUGMENTED
+from pipeline.graph.classification_nodes import (
+    classifier_nodes,
+    few_shot_nodes,
+    linear_augmented_nodes,
+    probe_nodes,
+)
 from pipeline.graph.dense_nodes import dense_task_nodes, position_nodes
 from pipeline.graph.feature_nodes import feature_nodes, pixel_nodes
 from pipeline.graph.image_nodes import prepared_node
@@ -33,6 +39,8 @@ def evaluation_nodes(experiment: Experiment, section: EvaluateSection, backbones
         features = feature_nodes(experiment, data, starts, config)
         features |= pixel_nodes(experiment, data, config, name)
     probes = probe_nodes(experiment, features, _ALL_LABELS, {}, tasks)
+    if LINEAR_AUGMENTED in tasks:
+        probes |= linear_augmented_nodes(experiment, features)
     if FEW_SHOT in tasks:
         probes |= few_shot_nodes(experiment, features)
     if "finetune" in tasks:

@@ -8,6 +8,7 @@ from pipeline.config.duplicates import DuplicatesConfig
 from pipeline.config.evaluate import FEW_SHOT
 from pipeline.config.few_shot import FewShotConfig
 from pipeline.config.finetune import FinetuneConfig
+from pipeline.config.linear_augmented import LINEAR_AUGMENTED, LinearAugmentedConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, PixelsConfig, PretrainConfig
 from pipeline.config.tables import TablesConfig
@@ -21,7 +22,10 @@ from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.node_facts import backbone_of, images_of, on_processor, prepared_images
 
-_BY_JITTOR = ("initialize", "pretrain", "features", "finetune", "dense_probe", "segment", "detect", "views")
+_BY_JITTOR = (
+    "initialize", "pretrain", "features", LINEAR_AUGMENTED, "finetune", "dense_probe", "segment", "detect",
+    "views",
+)  # fmt: skip
 _OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", "logistic", FEW_SHOT)
 
 
@@ -99,6 +103,8 @@ class Forecasts:
                 return forecast.views_seconds(config, backbone, images, machine)
             case LinearConfig():
                 return forecast.linear_seconds(config, backbone, images, machine)
+            case LinearAugmentedConfig():
+                return forecast.linear_augmented_seconds(config, backbone, images, machine)
             case LogisticConfig():
                 return forecast.logistic_seconds(config, backbone, images)
             case FinetuneConfig():

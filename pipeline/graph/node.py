@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipeline.config.evaluate import FEW_SHOT
+from pipeline.config.linear_augmented import LINEAR_AUGMENTED
 from pipeline.config.section import Section
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.probes.settings import PROBES
@@ -18,6 +19,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "features": "Compute frozen features of every image",
     "pixels": "Take the pixels of every image for features, the floor of k-NN",
     **{name: probe.title for name, probe in PROBES.items()},
+    LINEAR_AUGMENTED: "Linear probe on features of random crops, computed as they come",
     FEW_SHOT: "Learn from a few images of each class, by the features",
     "finetune": "Fine-tune whole backbones for classification",
     "dense_probe": "Probe patch features: clusters, k-NN, objects found (no network is trained)",

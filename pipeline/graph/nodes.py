@@ -7,7 +7,7 @@ from pipeline.config.experiment import POSITION, Experiment
 from pipeline.config.report import ReportConfig
 from pipeline.config.stages import PretrainConfig
 from pipeline.config.tables import TablesConfig
-from pipeline.graph.classification_nodes import classifier_nodes, probe_nodes
+from pipeline.graph.classification_nodes import classifier_nodes, linear_augmented_nodes, probe_nodes
 from pipeline.graph.dense_nodes import dense_probe_nodes, dense_task_nodes, position_nodes
 from pipeline.graph.evaluation_nodes import evaluation_nodes
 from pipeline.graph.feature_nodes import feature_nodes, pixel_nodes, view_nodes
@@ -25,6 +25,7 @@ def experiment_nodes(experiment: Experiment) -> list[Node]:
     classified = _classified(experiment, images)
     subsets = subset_nodes(experiment, images, classified)
     probes = probe_nodes(experiment, features, experiment.label_shares, subsets)
+    probes |= linear_augmented_nodes(experiment, features)
     if experiment.finetune is not None:
         shares = finetune_shares(experiment)
         probes |= classifier_nodes(experiment, backbones, classified, shares, subsets)
@@ -121,7 +122,10 @@ def _report(
     """The node that writes the experiment's report page."""
     runs: Collected = {(node.stage, node.key): node for node in prepared}
     runs |= {(node.stage, key): node for of in (backbones, features) for key, node in of.items()}
-    hidden = {"runtime", "executor", "sweep"} | (set() if experiment.evaluate else {"evaluate", "few_shot"})
+    hidden = {"runtime", "executor", "sweep", "anchors"} | (
+        set() if experiment.evaluate else {"evaluate", "few_shot"}
+    )
+    hidden |= set() if experiment.linear_augmented else {"linear_augmented"}
     settings = experiment.model_dump(mode="json", exclude=hidden)
     config = ReportConfig(tables=tables.config, settings=json.dumps(settings, indent=1))
     return Node("report", RunKey(), config, {"tables": tables}, experiment.runtime, runs=runs | probes)

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -178,6 +179,16 @@ def end_on_signal() -> None:
         # nohup ignores SIGHUP; keep it so.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+
+
+def end_forked_at_once() -> None:
+    """After `end_on_signal`, where Jittor is started: a signal by itself ends its compiling workers.
+
+    A worker that a signal finds on its way to wait for work would only note it, and wait on; the pool, which
+    waits for its workers when the program is over, would never end either.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        os.register_at_fork(after_in_child=partial(signal.signal, number, signal.SIG_DFL))
 
 
 def _in_terminal() -> bool:

@@ -17,9 +17,11 @@ def with_base(state: TrainState, path: Path, config: BackboneConfig) -> TrainSta
     given = load_backbone(path)
     # The name of a size says nothing beyond its numbers.
     found, expected = (each.model_dump(exclude={"size"}) for each in (given.config, config))
-    different = [name for name in expected if found[name] != expected[name]]
+    # What is not given is left out of a dump, such as the norm of a ResNet that is not another project's.
+    names = {**expected, **found}
+    different = [name for name in names if found.get(name) != expected.get(name)]
     if different:
-        pairs = ", ".join(f"{name} {found[name]}, expected {expected[name]}" for name in different)
+        pairs = ", ".join(f"{name} {found.get(name)}, expected {expected.get(name)}" for name in different)
         raise WeightsError(f"{path}: the base that training is to start from has {pairs}")
     arrays = named_arrays(given.network)
     for network in (state.student, state.teacher):

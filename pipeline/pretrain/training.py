@@ -16,6 +16,7 @@ from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
 from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor.monitor import Monitor
+from pipeline.pretrain.monitor.pictures import PicturedImages
 from pipeline.pretrain.non_finite.going_back import explanation
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
@@ -56,7 +57,7 @@ def pretrain(
         RanksDiffer: the ranks' parameters came apart.
         GradientsDiffer: at the step that is looked at, gradients are not those of plain operators.
     """
-    training = Pretraining(config, dataset, export, base, ranks)
+    training = Pretraining(config, dataset, output, export, base, ranks)
     return train(training, output, runtime=runtime, report=report)
 
 
@@ -111,6 +112,7 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         self,
         config: PretrainConfig,
         dataset: PreparedDataset,
+        output: Path,
         export: Callable[[int, TrainState], None],
         base: Path | None,
         ranks: Ranks,
@@ -118,7 +120,10 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         super().__init__(config, dataset, run, ranks)
         self._config, self._export, self._base = config, export, base
-        self._monitor = None if config.monitor is None else Monitor(config, dataset)
+        self._output, monitor = output, config.monitor
+        self._monitor = Monitor(config, dataset) if monitor and monitor.every_epochs else None
+        pictured = monitor is not None and monitor.pictures_every_epochs is not None and ranks.first
+        self._pictured = PicturedImages(config, dataset) if pictured else None
 
     def fresh_state(self) -> TrainState:
         return initial_state(self._config)
@@ -178,17 +183,26 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
             values |= measured_discrepancy(network, self.held_out_crops, temperature)
         if self._monitor_due(state.step):
             values |= self._monitor.measured(state, rates)
+        if self._pictured is not None and self._pictures_due(state.step):
+            self._pictured.draw(getattr(state, self._method.published), self._output, state.step)
         return values
 
     def always_logged(self, num_done: int) -> bool:
         due = self.schedule.export_due(num_done) is not None or self._monitor_due(num_done)
+        due = due or self._pictures_due(num_done)
         return super().always_logged(num_done) or due
 
     def _monitor_due(self, num_done: int) -> bool:
-        if self._monitor is None:
-            return False
-        every = self._config.monitor.every_epochs
-        return num_done == self.num_steps or self.schedule.epochs_due(num_done, every) is not None
+        monitor = self._config.monitor
+        return monitor is not None and self._due(num_done, monitor.every_epochs)
+
+    def _pictures_due(self, num_done: int) -> bool:
+        monitor = self._config.monitor
+        return monitor is not None and self._due(num_done, monitor.pictures_every_epochs or 0)
+
+    def _due(self, num_done: int, every: int) -> bool:
+        """Whether another `every` epochs, 0: never, or the training ends with so many steps."""
+        return every > 0 and (num_done == self.num_steps or bool(self.schedule.epochs_due(num_done, every)))
 
     def after_logged_step(self, state: TrainState) -> None:
         if epoch := self.schedule.export_due(state.step):

@@ -44,7 +44,9 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
         raise WeightsError(f"{path}: its SHA-256 is {found}, expected {config.sha256}")
     stated = statements(source)
     tensors, prefix = chosen_tensors(source, config.key)
-    has_classifier = any(name in tensors for name in ("head.weight", "head.fc.weight", "classifier.weight"))
+    has_classifier = any(
+        name in tensors for name in ("head.weight", "head.fc.weight", "classifier.weight", "fc.weight")
+    )
     known = Known(
         image_size=config.image_size or stated.image_size,
         num_heads=config.num_heads or stated.num_heads,

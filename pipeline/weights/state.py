@@ -12,10 +12,21 @@ _PREFERRED = "teacher"
 _ENTRIES = (_PREFERRED, "student", "state_dict", "model", "state_dict_ema", "model_ema")
 _WRAPPERS = ("module.", "_orig_mod.")  # of parallel and of compiled networks: before every name
 # Names under which a base is part of a larger network, the first one that is there.
-PREFIXES = ("backbone.", "base_encoder.", "timm_model.", "vit.", "vit_mae.", "dinov2.")
+PREFIXES = (
+    "backbone.",
+    "base_encoder.",
+    "timm_model.",
+    "vit.",
+    "vit_mae.",
+    "dinov2.",
+    "encoder_q.",
+    "resnet.",
+)
 _BESIDE = {
     r"(head|head2|dino_head|ibot_head|predictor|projector|classifier|pooler)\..*": "heads",
     r"momentum_encoder\..*": "the momentum encoder",
+    r"encoder_k\..*": "the momentum encoder",
+    r"queue(_ptr)?": "MoCo's queue",
     r"decoder\..*": "the decoder",
 }
 

@@ -9,6 +9,7 @@ from pipeline.weights.source import Source
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std of three channels
 _SIZES = (
+    "layers",
     "img_size",
     "patch_size",
     "embed_dim",
@@ -69,7 +70,10 @@ def _timms(source: Source) -> Statements:
 
 def _hugging_faces(source: Source) -> Statements:
     config, said = source.config, []
-    for name, expected in (("hidden_act", "gelu"), ("qkv_bias", True)):
+    # A ResNet has another activation, and, of an older kind, strides in its first convolution.
+    act = "relu" if config.get("model_type") == "resnet" else "gelu"
+    stated = (("hidden_act", act), ("qkv_bias", True), ("downsample_in_bottleneck", False))
+    for name, expected in (*stated, ("downsample_in_first_stage", False)):
         if config.get(name, expected) != expected:
             raise WeightsError(
                 f"{source.path}/config.json: {name} is {config[name]!r}, the bases here have {expected!r}"

@@ -1,26 +1,45 @@
 """The linear probe by the iBOT protocol: every learning rate at once, the best one chosen on validation."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
+from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.measures.classification_rows import Metric, Outcome
+
+if TYPE_CHECKING:
+    from pipeline.evaluate.augmented_rows import AugmentedRows
 
 SEED = 20  # of first weights and batches; not an option, so that arms differ in their features only
 
 
 def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
     """Compute a metric for the rate chosen on validation, one by iBOT's own practice, and a sweep table."""
+    train = data.train.joined(config.num_blocks, average_pool=config.average_pool)
+    return measured(config, data, train, augmentation="no augmentation")
+
+
+def measured(
+    config: LinearConfig, data: ProbeData, train: "FeatureRows | AugmentedRows", *, augmentation: str
+) -> Outcome:
+    """What `probe_linear` computes, of any features of the training images.
+
+    Args:
+        train: (N, D), in the order of `data.train`.
+        augmentation: of the training images, in words of the protocol.
+    """
     inputs = {
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
-        for split in ("train", "val", "test")
+        for split in ("val", "test")
     }
     with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
         sweep = train_sweep(
-            inputs["train"],
+            train,
             data.train.labels,
             config,
             num_classes=len(data.class_names),
@@ -32,7 +51,7 @@ def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) 
     on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
     on_test = correct.mean(axis=0)
     chosen, best_on_test = best_rate(on_val, sweep.diverged), best_rate(on_test, sweep.diverged)
-    common = linear_protocol(config, len(data.train))
+    common = f"{linear_protocol(config, len(data.train))}, {augmentation}"
     lrs = sweep.base_lrs
     ibot = "iBOT's own practice, best of the sweep on the test set (optimistic)"
     metrics = [
@@ -50,10 +69,7 @@ def linear_protocol(config: LinearConfig, num_train: int) -> str:
     blocks = "block" if config.num_blocks == 1 else f"{config.num_blocks} blocks"
     pooled = " and mean patch token" if config.average_pool else ""
     batch = min(config.batch_size, num_train)
-    return (
-        f"linear, CLS of the last {blocks}{pooled}, SGD, {config.epochs} epochs, batch {batch}, "
-        "no augmentation"
-    )
+    return f"linear, CLS of the last {blocks}{pooled}, SGD, {config.epochs} epochs, batch {batch}"
 
 
 def sweep_table(

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config.backbone import BackboneConfig
 from pipeline.export.error import ExportError
 from pipeline.export.layouts.convnext import timm_convnext
+from pipeline.export.layouts.resnet import timm_resnet
 from pipeline.export.layouts.swin import timm_swin
 from pipeline.export.layouts.vit import vit_arrays
 from pipeline.weights.layouts.converted import NORM_EPS
@@ -170,9 +171,41 @@ _CONVNEXT_NAMES = {  # Hugging Face's -> timm's
 
 
 def _resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    if config.norm == "batch":
+        return _batch_norm_resnet(config, arrays)
     raise ExportError(
         "a resnet of this project has group norm of 16 channels a group, ResNetModel batch norm alone; "
         "format=torch writes it for a network built in code"
+    )
+
+
+def _batch_norm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    found = {}
+    for name, array in timm_resnet(config, arrays).arrays.items():
+        *before, layer, part = name.split(".")
+        if not before:
+            place = "embedder.embedder." + ("convolution" if layer == "conv1" else "normalization")
+        else:
+            block = f"encoder.stages.{int(before[0].removeprefix('layer')) - 1}.layers.{before[1]}."
+            if before[2:]:  # downsample
+                place = f"{block}shortcut." + ("convolution" if layer == "0" else "normalization")
+            else:
+                kind = "convolution" if layer.startswith("conv") else "normalization"
+                place = f"{block}layer.{int(layer[-1]) - 1}.{kind}"
+        found[f"{place}.{part}"] = array
+    return HuggingFaceBase(
+        arrays=found,
+        config={
+            "architectures": ["ResNetModel"],
+            "model_type": "resnet",
+            "embedding_size": config.embed_dim,
+            "hidden_sizes": list(config.stage_dims),
+            "depths": list(config.depths),
+            "layer_type": "bottleneck" if config.bottleneck else "basic",
+            "hidden_act": "relu",
+            "downsample_in_first_stage": False,
+        },
+        use=_POOLED,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.config.backbone import BackboneConfig
 from pipeline.export.error import ExportError
 from pipeline.export.layouts.timm_base import TimmBase
+from pipeline.weights.layouts.resnet import BATCH_NORM_EPS
 
 _STEM_DIM, _STEM_STRIDE = 64, 4  # channels and pixels; timm's stem has no other
 _GROUP_CHANNELS = 16
@@ -38,14 +39,27 @@ def timm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> Tim
         first += depth
     for theirs, ours in norms.items():
         found |= {f"{theirs}.{part}": arrays[f"{ours}.{part}"] for part in ("weight", "bias")}
+        if config.norm == "batch":
+            found |= _statistics(theirs, len(arrays[f"{ours}.weight"]))
     return TimmBase(
         arrays=found,
         architecture="resnet50" if config.bottleneck else "resnet18",
         arguments={"layers": list(config.depths)},
         pool="avg",
-        group_channels=_GROUP_CHANNELS,
-        said=(
+        group_channels=None if config.norm == "batch" else _GROUP_CHANNELS,
+        said=()
+        if config.norm == "batch"
+        else (
             "group norm of 16 channels a group: build the network with "
             f"norm_layer=lambda dim, **given: GroupNorm(dim // {_GROUP_CHANNELS}, dim, **given)",
         ),
     )
+
+
+def _statistics(theirs: str, dim: int) -> dict[str, np.ndarray]:
+    """Statistics that make a batch norm the scale and shift that it has."""
+    return {
+        f"{theirs}.running_mean": np.zeros(dim, np.float32),
+        f"{theirs}.running_var": np.full(dim, 1 - BATCH_NORM_EPS, np.float32),
+        f"{theirs}.num_batches_tracked": np.array(0, np.int64),
+    }

@@ -50,14 +50,18 @@ class OnnxResNet(OnnxStages):
         from pipeline.models.auxiliary_heads.group_norm import groups_of  # loads Jittor, as in `OnnxVit`
 
         graph, weight = self.graph, self.graph.array(f"{name}.weight")
-        groups = groups_of(len(weight))
+        if self.config.norm != "batch":
+            x = self._grouped(x, groups_of(len(weight)))
+        for operator, part in (("Mul", "weight"), ("Add", "bias")):
+            values = graph.array(f"{name}.{part}").reshape(-1, 1, 1)
+            x = graph.add(operator, x, graph.constant(values, f"{name}.{part}"))
+        return x
+
+    def _grouped(self, x: str, groups: int) -> str:
+        graph = self.graph
         one, zero = (graph.constant(np.full(groups, value, np.float32)) for value in (1, 0))
         shape = graph.add("Shape", x)
         rows = graph.add(
             "InstanceNormalization", graph.reshaped(x, 0, groups, -1), one, zero, epsilon=_EPSILON
         )
-        x = graph.add("Reshape", rows, shape)
-        for operator, part in (("Mul", "weight"), ("Add", "bias")):
-            values = graph.array(f"{name}.{part}").reshape(-1, 1, 1)
-            x = graph.add(operator, x, graph.constant(values, f"{name}.{part}"))
-        return x
+        return graph.add("Reshape", rows, shape)

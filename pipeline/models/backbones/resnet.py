@@ -1,4 +1,4 @@
-"""ResNet, with group norm.
+"""ResNet, with group norm, or with the frozen batch norm of another project.
 
 Shapes: maps are (B, C, h, w) inside.
 """
@@ -34,18 +34,20 @@ class ResNet(HierarchicalEncoder):
     """
 
     def __init__(self, config: BackboneConfig):
+        norm = ChannelScale if config.norm == "batch" else GroupNorm
+
         def block(stage: int, index: int) -> Block:
             before = config.embed_dim if stage == 0 else config.stage_dims[stage - 1]
             dim = config.stage_dims[stage]
             stride = 2 if stage > 0 and index == 0 else 1
             in_dim = before if index == 0 else dim
-            return Block(in_dim, dim, stride=stride, bottleneck=config.bottleneck)
+            return Block(in_dim, dim, stride=stride, bottleneck=config.bottleneck, norm=norm)
 
         channels = input_channels(config)
         super().__init__(config, block, mask_dim=channels, norm=None)
         strided, self.stem_pools = config.patch_size > 1, config.patch_size == 4
         self.stem = Conv(channels, config.embed_dim, 7 if strided else 3, stride=2 if strided else 1)
-        self.norm_stem = GroupNorm(config.embed_dim)
+        self.norm_stem = norm(config.embed_dim)
 
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
         """See `HierarchicalEncoder`."""
@@ -63,17 +65,17 @@ class ResNet(HierarchicalEncoder):
 class Block(nn.Module):
     """Two convolutions of 3 x 3, or 1 x 1, 3 x 3, 1 x 1 at a quarter of the width; ReLU after the sum."""
 
-    def __init__(self, in_dim: int, dim: int, *, stride: int, bottleneck: bool):
+    def __init__(self, in_dim: int, dim: int, *, stride: int, bottleneck: bool, norm: type[nn.Module]):
         super().__init__()
         inner = dim // 4 if bottleneck else dim
         shapes = [(in_dim, dim, 3, stride), (dim, dim, 3, 1)]
         if bottleneck:
             shapes = [(in_dim, inner, 1, 1), (inner, inner, 3, stride), (inner, dim, 1, 1)]
         self.convs = nn.ModuleList([Conv(a, b, side, stride=s) for a, b, side, s in shapes])
-        self.norms = nn.ModuleList([GroupNorm(b) for _, b, _, _ in shapes])
+        self.norms = nn.ModuleList([norm(b) for _, b, _, _ in shapes])
         self.shortcut = self.norm_shortcut = None
         if stride > 1 or in_dim != dim:
-            self.shortcut, self.norm_shortcut = Conv(in_dim, dim, 1, stride=stride), GroupNorm(dim)
+            self.shortcut, self.norm_shortcut = Conv(in_dim, dim, 1, stride=stride), norm(dim)
 
     def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
         """x (B, C, h, w) -> (B, dim, h / stride, w / stride); drop_path_scales (2, B), only [0] is used."""
@@ -111,6 +113,18 @@ class GroupNorm(nn.Module):
         length = rows.shape[1]
         rows = kernels.layer_norm(rows, jt.ones((length,)), jt.zeros((length,)), _EPS)
         return rows.reshape(x.shape) * self.weight.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+
+
+class ChannelScale(nn.Module):
+    """Scale and shift of each channel: batch norm with fixed statistics, as another project trained it."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.weight = jt.zeros((dim,))
+        self.bias = jt.zeros((dim,))
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        return x * self.weight.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
 
 
 def pooled_by_two(x: jt.Var) -> jt.Var:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json
-from pipeline.training.loggers.logger import LoggedRun, Logger, check_installed, open_logger
+from pipeline.training.loggers.logger import LoggedRun, Logger, PictureLogger, check_installed, open_logger
 from pipeline.training.metrics_log import METRICS, read_metrics
+from pipeline.training.pictures_of_steps import pictures_of_step
 from pipeline.training.progress import Progress
 
 
@@ -46,14 +47,14 @@ def logging_to(
     def catch_up(name: str) -> None:
         logger = loggers[name] = open_logger(name, run_of(output))
         for line in read_metrics(output / METRICS):
-            _log(logger, line)
+            _log(logger, line, output)
 
     def report(progress: Progress) -> None:
         while waiting:
             name = waiting.pop(0)
             safely(name, lambda name=name: catch_up(name))
         for name, logger in list(loggers.items()):
-            safely(name, lambda logger=logger: _log(logger, progress.metrics))
+            safely(name, lambda logger=logger: _log(logger, progress.metrics, output))
 
     try:
         yield report
@@ -69,8 +70,11 @@ def run_of(output: Path) -> LoggedRun:
     return LoggedRun("-".join(word for word in words if word), output.resolve().parents[2] / "loggers")
 
 
-def _log(logger: Logger, line: dict[str, float]) -> None:
-    """Hand on a line of the log, unless the logger holds it."""
+def _log(logger: Logger, line: dict[str, float], output: Path) -> None:
+    """Hand on a line of the log, and what was drawn after its step, unless the logger holds it."""
     if line["step"] > logger.last_step:
         logger.log(line["step"], {name: value for name, value in line.items() if name != "step"})
+        pictures = pictures_of_step(output, line["step"])
+        if pictures and isinstance(logger, PictureLogger):
+            logger.log_pictures(line["step"], pictures)
         logger.last_step = line["step"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Logger(Protocol):
 
     def close(self) -> None:
         """Write what is not written yet."""
+
+
+@runtime_checkable
+class PictureLogger(Protocol):
+    """A logger that takes pictures too."""
+
+    def log_pictures(self, step: int, pictures: Mapping[str, Path]) -> None:
+        """PNG files by name, drawn after a step whose numbers it has."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from tensorboardX import SummaryWriter
 
 from pipeline.training.loggers.logger import LoggedRun
@@ -24,6 +27,13 @@ class TensorBoardLogger:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def log_pictures(self, step: int, pictures: Mapping[str, Path]) -> None:
+        for name, path in pictures.items():
+            with Image.open(path) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+            self._writer.add_image(f"monitor/{name}", pixels, step, dataformats="HWC")
         self._writer.flush()
 
     def close(self) -> None:

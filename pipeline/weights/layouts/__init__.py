@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pipeline.weights.layouts.converted import Converted, Known
 from pipeline.weights.layouts.convnext import read_convnext, read_original_convnext
+from pipeline.weights.layouts.resnet import read_hugging_face_resnet, read_resnet
 from pipeline.weights.layouts.swin import read_swin
 from pipeline.weights.layouts.vit import read_hugging_face_dinov2, read_hugging_face_vit, read_vit
 from pipeline.weights.tensors import Tensors
@@ -20,9 +21,11 @@ LAYOUTS: dict[str, tuple[str, Callable[[Tensors, Known], Converted]]] = {
     "layers.0.blocks.0.attn.relative_position_bias_table": ("Swin by timm's names", read_swin),
     "stages.0.blocks.0.conv_dw.weight": ("ConvNeXt by timm's names", read_convnext),
     "stages.0.0.dwconv.weight": ("ConvNeXt by its authors' names", read_original_convnext),
-}
-_REFUSED = {
-    r"(layer1\.0|stages\.0\.layers\.0|encoder\.stages\.0\.layers\.0)\..*": "a ResNet with batch norm",
+    "layer1.0.conv1.weight": ("ResNet by torchvision's names", read_resnet),
+    "encoder.stages.0.layers.0.layer.0.convolution.weight": (
+        "ResNetModel of Hugging Face",
+        read_hugging_face_resnet,
+    ),
 }
 
 
@@ -32,7 +35,6 @@ def convert(tensors: Tensors, known: Known) -> tuple[str, Converted]:
     Raises:
         WeightsError: the layout is not known, or a tensor is not accounted for.
     """
-    tensors.refuse(_REFUSED)
     for sign, (name, read) in LAYOUTS.items():
         if sign in tensors:
             converted = read(tensors, known)

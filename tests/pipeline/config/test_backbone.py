@@ -97,3 +97,13 @@ def test_the_example_of_the_page_is_an_experiment(tmp_path):
 @pytest.mark.parametrize("kind", SMALL)
 def test_the_small_bases_of_the_tests_have_two_by_two_places(kind):
     assert base_config(kind).grid == (2, 2)
+
+
+def test_batch_norm_is_of_foreign_resnets_alone():
+    config = BackboneConfig(kind="resnet", size="18", norm="batch")
+    assert config.norm == "batch"
+    assert "norm" not in BackboneConfig(kind="resnet", size="18").model_dump(mode="json")
+    with pytest.raises(ValueError, match='norm = "batch" is of a resnet, this is a vit'):
+        BackboneConfig(norm="batch")
+    with pytest.raises(ValueError, match="a base that is pretrained has group norm"):
+        Experiment(name="e", backbone={"kind": "resnet", "norm": "batch"}, features={"num_blocks": 1})

@@ -12,9 +12,10 @@ from tests.pipeline.export.test_layouts import described  # noqa: F401
 
 CASES = [
     *[("vit", form) for form in FORMATS],
-    *[(kind, "hf") for kind in ("swin", "convnext")],
-    *[(kind, "onnx") for kind in ("swin", "convnext", "resnet")],
+    *[(kind, "hf") for kind in ("swin", "convnext", "resnet-batch")],
+    *[(kind, "onnx") for kind in ("swin", "convnext", "resnet", "resnet-batch")],
     ("swin", "timm"), ("swin", "torch"), ("convnext", "timm"), ("convnext", "torch"), ("resnet", "torch"),
+    ("resnet-batch", "timm"), ("resnet-batch", "torch"),
 ]  # fmt: skip
 
 

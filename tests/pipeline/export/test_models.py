@@ -10,7 +10,7 @@ from pipeline.export import model_comparison
 from pipeline.export.error import ExportError
 from pipeline.export.formats import MODEL_FORMATS
 from pipeline.export.model_description import TunedModel
-from tests.pipeline.export.test_layouts import KINDS
+from tests.pipeline.export.test_layouts import KINDS, config_of
 
 PROGRAMS = {"torch": "torch", "onnx": "onnxruntime"}
 CLASSES = ["cat", "dog", "sky"]
@@ -65,7 +65,7 @@ def test_classifiers(jt, rng, tmp_path, kind, pooling, form):
     from pipeline.classification.network import Classifier
     from pipeline.models.backbones import build_backbone
 
-    architecture = BackboneConfig(kind=kind, size="custom", **KINDS[kind])
+    architecture = config_of(kind)
     size = architecture.image_size
     network = Classifier(build_backbone(architecture), len(CLASSES), pooling=pooling, seed=0)
     view = ClassificationViewConfig(image_size=size, resize=size)
@@ -93,7 +93,7 @@ def test_segmenters(jt, rng, tmp_path, kind, changes, head, size, tap_norm, form
     from pipeline.models.dense_backbone import DenseBackbone
     from pipeline.segmentation.network import SegmentationNetwork
 
-    architecture = BackboneConfig(kind=kind, size="custom", **KINDS[kind] | changes)
+    architecture = config_of(kind, **changes)
     config = segment_config(head, size, tap_norm)
     taps = DenseBackbone(build_backbone(architecture), tap_norm=tap_norm, frozen=False)
     network = SegmentationNetwork(taps, config, len(CLASSES))

@@ -36,6 +36,7 @@ SECTIONS = {
     "detection": {},
     "dense_probe": {},
     "finetune": {},
+    "linear_augmented": {},
     "label_shares": [1.0, 0.1],
     "evaluate": [{"name": "flowers", "data": {"source": "f"}, "tasks": ["few-shot"]}],
     "ablate": {"product": {"depth": [1, 2]}},
@@ -300,6 +301,7 @@ def _closures() -> dict[str, ast.Module]:
 HARMLESS = {
     # Names, which the keys of the runs hold too.
     "pipeline.config.evaluate": {"FEW_SHOT", "PURPOSES"},
+    "pipeline.config.linear_augmented": {"LINEAR_AUGMENTED"},
     "pipeline.config.weights": {"digest_of_source"},
     # Of a chosen class, what it imports is in.
     "pipeline.evaluate.probes.settings": {"PROBES", "ProbeConfig"},

@@ -97,3 +97,22 @@ def test_who_watches_can_read_the_bar_of_a_running_stage(tmp_path):
     run(tmp_path, program)
     assert "%|" in (tmp_path / "seen").read_text()
     assert not (tmp_path / "out" / "stage.live").exists()
+
+
+def test_what_is_forked_ends_by_a_signal_at_once():
+    """As the workers have to that compile for Jittor; by their parent's handler one might wait for ever."""
+    code = (
+        "import os, signal\n"
+        "from pipeline.graph.subprocesses import end_forked_at_once, end_on_signal\n"
+        "end_on_signal(), end_forked_at_once()\n"
+        "reading, writing = os.pipe()\n"
+        "if not (child := os.fork()):\n"
+        "    os.write(writing, b'here')\n"
+        "    signal.pause()\n"
+        "os.read(reading, 4)\n"
+        "os.kill(child, signal.SIGTERM)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "print(os.WTERMSIG(status), signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["15", "True"], done.stderr

@@ -75,3 +75,20 @@ def test_a_run_starts_from_it(given, tiny_dataset, tmp_path):
         losses[name] = seen
     assert len(losses["given"]) == len(losses["random"]) > 1
     assert losses["given"][0] != losses["random"][0]
+
+
+def test_batch_norm_of_another_project_is_no_start_of_group_norm(jt, tmp_path):
+    from pipeline.config.backbone import BackboneConfig
+    from pipeline.models.backbone_file import FrozenBackbone, save_backbone
+    from pipeline.models.backbones import build_backbone
+    from pipeline.models.weights import WeightsError
+    from pipeline.pretrain.given_base import with_base
+
+    sizes = {"kind": "resnet", "size": "custom", "embed_dim": 16, "depths": (1, 1, 1, 1), "bottleneck": False}
+    sizes |= {"image_size": 32, "patch_size": 4}
+    given = BackboneConfig(**sizes, norm="batch")
+    path, ones = tmp_path / "backbone.safetensors", np.ones(3, np.float32)
+    save_backbone(path, FrozenBackbone(build_backbone(given), given, "foreign", ones, ones))
+    # Names and shapes of both are the same; loaded, they would be other numbers without a word.
+    with pytest.raises(WeightsError, match="has norm batch, expected None"):
+        with_base(None, path, BackboneConfig(**sizes))

@@ -242,7 +242,10 @@ MISFITS = {
     "integers": (lambda state: state | {"norm.bias": torch.zeros(32, dtype=torch.int64)}, "int64, expected"),
     "not finite": (lambda state: state | {"norm.bias": torch.full((32,), np.nan)}, "not finite"),
     "a classifier": (plus("head.weight", 10, 32), "state mean and std"),
-    "ResNet": (lambda _: {"layer1.0.conv1.weight": torch.zeros(1)}, "a ResNet with batch norm"),
+    "ResNet-D": (
+        lambda _: {"layer1.0.conv1.weight": torch.zeros(1), "conv1.0.weight": torch.zeros(1)},
+        "a stem of several convolutions",
+    ),
     "nothing known": (lambda _: {"w": torch.zeros(1)}, "names of no known layout: .'w'."),
     "several": (lambda state: {"model": state, "state_dict": state}, "several networks; choose with key"),
     "nested": (lambda state: {"net": state}, r"choose with key, from \['net'\]"),

@@ -146,6 +146,74 @@ class TimmConvNext(nn.Module):
         return self.head["norm"](places.mean(1)), self.head["norm"](places)
 
 
+class ResNetBlock(nn.Module):
+    def __init__(self, before, dim, stride, bottleneck):
+        super().__init__()
+        inner = dim // 4 if bottleneck else dim
+        shapes = [(before, inner, 3, stride), (inner, dim, 3, 1)]
+        if bottleneck:
+            shapes = [(before, inner, 1, 1), (inner, inner, 3, stride), (inner, dim, 1, 1)]
+        self.num = len(shapes)
+        for number, (a, b, side, step) in enumerate(shapes, 1):
+            setattr(self, f"conv{number}", nn.Conv2d(a, b, side, step, side // 2, bias=False))
+            setattr(self, f"bn{number}", nn.BatchNorm2d(b))
+        self.downsample = None
+        if stride > 1 or before != dim:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(before, dim, 1, stride, bias=False), nn.BatchNorm2d(dim)
+            )
+
+    def forward(self, x):
+        y = x
+        for number in range(1, self.num + 1):
+            y = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(y))
+            y = y.relu() if number < self.num else y
+        return (y + (x if self.downsample is None else self.downsample(x))).relu()
+
+
+class TorchvisionResNet(nn.Module):
+    """ResNet by torchvision's names, in evaluation mode, with statistics that were trained."""
+
+    image_size = 64
+
+    def __init__(self, depths=(1, 2, 1, 1), bottleneck=False):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        before = 64
+        for stage, depth in enumerate(depths):
+            dim = 64 * 2**stage * (4 if bottleneck else 1)
+            blocks = []
+            for index in range(depth):
+                blocks.append(ResNetBlock(before, dim, 2 if stage and not index else 1, bottleneck))
+                before = dim
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(before, 10)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.running_mean, std=0.3)
+                nn.init.uniform_(module.running_var, 0.5, 2)
+        self.eval()
+
+    def features(self, images):
+        x = functional.max_pool2d(self.bn1(self.conv1(images)).relu(), 3, 2, 1)
+        for stage in range(1, 5):
+            x = getattr(self, f"layer{stage}")(x)
+        return x.mean((2, 3)), x.flatten(2).transpose(1, 2)
+
+
+class Bottlenecks(TorchvisionResNet):
+    def __init__(self):
+        super().__init__((1, 1, 1, 1), bottleneck=True)
+
+
+def moco(state):
+    """As MoCo v1 and v2 train: two encoders and a queue."""
+    both = {f"module.encoder_q.{name}": value for name, value in state.items()}
+    both |= {f"module.encoder_k.{name}": torch.zeros_like(value) for name, value in state.items()}
+    queue = {"module.queue": torch.zeros(4, 8), "module.queue_ptr": torch.zeros(1, dtype=torch.int64)}
+    return {"epoch": 3, "arch": "resnet50", "state_dict": both | queue}
+
+
 def plain(state):
     return state
 

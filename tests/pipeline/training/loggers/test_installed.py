@@ -1,14 +1,17 @@
 """The real loggers, read back by their own readers. Each is skipped where it is not installed."""
 
+import io
 import json
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.storage.files import write_json
 from pipeline.training.loggers.all_loggers import logging_to, run_of
 from pipeline.training.metrics_log import append_metrics, read_metrics, rewind
+from pipeline.training.pictures_of_steps import folder_of_step
 from pipeline.training.progress import Progress
 
 # What their libraries warn of among themselves is not ours.
@@ -61,6 +64,24 @@ def test_tensorboards_reader_finds_the_numbers_of_the_log(output):
     # The format holds float32.
     expected = {key: float(np.float32(value)) for key, value in points(lines).items()}
     assert {(tag, step): value for tag, step, value in events} == expected
+
+
+def test_tensorboards_reader_finds_the_pictures_of_a_resumed_run(output):
+    pytest.importorskip("tensorboardX", reason="extra tensorboard")
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="extra")
+    drawn = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+    for step in (2, 3):  # of before and after the step that the resumed run goes on from
+        folder_of_step(output, step).mkdir(parents=True)
+        Image.fromarray(drawn).save(folder_of_step(output, step) / "pca.png")
+    train_killed_and_resumed("tensorboard", output)
+    run = run_of(output)
+    found = reader.EventAccumulator(str(run.folder / "tensorboard" / run.name), size_guidance={"images": 0})
+    found.Reload()
+    events = found.Images("monitor/pca")
+    assert [event.step for event in events] == [2, 3]
+    for event in events:
+        with Image.open(io.BytesIO(event.encoded_image_string)) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), drawn)
 
 
 def test_mlflow_holds_each_number_of_the_log_once(output, monkeypatch):

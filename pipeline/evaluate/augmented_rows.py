@@ -1,0 +1,83 @@
+"""Features of random crops of training images, computed when they are asked for.
+
+Shapes: n training images, B of a batch, b of a forward pass, D channels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.config.linear_augmented import LinearAugmentedConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.training.prefetch import prefetch
+from pipeline.transforms.crop_parameters import plain_parameters, random_boxes
+from pipeline.transforms.rendering import image_sizes, render_crops
+
+Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(eq=False)
+class AugmentedRows:
+    """Stands where `FeatureRows` stand: rows are features of new crops each time that they are read.
+
+    Args:
+        rows: (n,) int64, of the data set.
+        forward: crops (b, 3, S, S) -> CLS tokens (b, blocks, D), mean patch tokens (b, D).
+        num_channels: of one block.
+        seed: with the number of the batch it decides the crops, so every arm sees the same ones.
+    """
+
+    dataset: PreparedDataset
+    rows: np.ndarray
+    config: LinearAugmentedConfig
+    mean: np.ndarray
+    std: np.ndarray
+    forward: Forward
+    num_channels: int
+    num_threads: int
+    seed: int
+    _num_batches: int = field(default=0, init=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        linear = self.config.linear
+        return len(self.rows), self.num_channels * (linear.num_blocks + linear.average_pool)
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        """Features (B, D of all blocks) of new crops of these images."""
+        rows, size, batch = self.rows[chosen], self.config.features.batch_size, self._num_batches
+        self._num_batches += 1
+        parts = range(0, len(rows), size)
+
+        def crops(first: int) -> np.ndarray:
+            rng = np.random.default_rng([self.seed, batch, first])
+            return self._crops(rng, rows[first : first + size])
+
+        found = []
+        # The next parts are decoded and cut while the network is busy with one.
+        for images in prefetch(crops, parts, num_threads=self.num_threads):
+            padded = np.zeros((size, *images.shape[1:]), np.float32)  # one shape, compiled once
+            padded[: len(images)] = images
+            cls, patch_mean = (part[: len(images)] for part in self.forward(padded))
+            found.append(self._joined(cls, patch_mean))
+        return np.concatenate(found)
+
+    def _crops(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+        """(b, 3, S, S) float32, normalised."""
+        views, size = self.config.views, self.config.features.crop_size
+        # A crop may be a small part of the image, so none is decoded at a reduced size.
+        images = [self.dataset.image(int(row)) for row in rows]
+        sizes = image_sizes(images)
+        boxes = random_boxes(rng, sizes, scale=views.scale, aspect_ratio=views.aspect_ratio)
+        flip = rng.random(len(images)) < views.flip_probability
+        parameters = replace(plain_parameters(np.arange(len(images)), boxes, size=size), flip=flip)
+        return render_crops(images, parameters, size, mean=self.mean, std=self.std)
+
+    def _joined(self, cls: np.ndarray, patch_mean: np.ndarray) -> np.ndarray:
+        """As `SplitFeatures.joined` lays them."""
+        linear = self.config.linear
+        flat = cls[:, -linear.num_blocks :].reshape(len(cls), -1)
+        joined = np.concatenate([flat, patch_mean], axis=1) if linear.average_pool else flat
+        # What the cached protocol would have read from its files.
+        return joined.astype(self.config.features.dtype).astype(np.float32)
