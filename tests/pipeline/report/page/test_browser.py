@@ -112,11 +112,10 @@ def test_paper_has_room_for_all_of_it(browser, address):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.documentElement.scrollWidth") == 703
     beyond = """[...document.querySelectorAll("table, svg, img")]
-        .filter((each) => each.getBoundingClientRect().right > 703).map((each) => each.outerHTML.slice(0, 99))"""
+        .filter((each) => each.getBoundingClientRect().right > 703)
+        .map((each) => each.outerHTML.slice(0, 99))"""
     assert page.evaluate(beyond) == []
-    assert (
-        page.evaluate("[...document.querySelectorAll('details')].map((each) => each.open)").count(False) == 2
-    )
+    assert page.locator("details:not([open])").count() == 2, "every metric, and every setting"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.close()
 
