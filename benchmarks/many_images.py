@@ -28,7 +28,7 @@ STEPS = 100
 _AT_ONCE = 2**17  # paths that are made at once
 
 
-class _ManyImages(ABC):
+class ManyImages(ABC):
     """A repeat returns the seconds of one pass over `images` images."""
 
     def __init__(self, parameters: dict, folder: Path):
@@ -51,7 +51,7 @@ class _ManyImages(ABC):
         return time.perf_counter() - started
 
 
-class OpenedSet(_ManyImages):
+class OpenedSet(ManyImages):
     """Opening a prepared set in shards, and finding its training images; it stays open."""
 
     def prepare(self) -> None:
@@ -60,12 +60,12 @@ class OpenedSet(_ManyImages):
         labels = (np.arange(count) % NUM_CLASSES).astype(np.int32)
         splits = (np.arange(count) % 50 == 0).astype(np.int8) * 2
         positions = np.full((count, 2), (512, 110_000))
-        names, ends = _paths(count)
+        names, ends = paths_in_shards(count)
         write_arrays(
             self.folder / "index.npz",
             path_bytes=names, path_ends=ends, splits=splits, labels=labels, sizes=sizes, positions=positions,
         )  # fmt: skip
-        write_json(self.folder / "summary.json", _summary(self.folder))
+        write_json(self.folder / "summary.json", summary_of_shards(self.folder))
 
     def pass_over(self) -> None:
         self.dataset = None  # the one of the pass before would count as memory
@@ -73,7 +73,7 @@ class OpenedSet(_ManyImages):
         self.dataset.indices("train")
 
 
-class WholeOrder(_ManyImages):
+class WholeOrder(ManyImages):
     """The rows of the first steps of an epoch that is a permutation of all images."""
 
     epoch = 0
@@ -99,7 +99,7 @@ class BufferedOrder(WholeOrder):
         self.epoch += 1
 
 
-class ShardList(_ManyImages):
+class ShardList(ManyImages):
     """Listing the samples of shards, whose images are empty."""
 
     def prepare(self) -> None:
@@ -114,7 +114,7 @@ class ShardList(_ManyImages):
             raise RuntimeError(f"expected {self.num_images} images, found {len(self.source)}")
 
 
-class PreparedTables(_ManyImages):
+class PreparedTables(ManyImages):
     """All of preparing but reading and decoding images."""
 
     def pass_over(self) -> None:
@@ -134,7 +134,7 @@ class PreparedTables(_ManyImages):
         summarize(columns, plan, list(names))
 
 
-def _paths(count: int) -> tuple[np.ndarray, np.ndarray]:
+def paths_in_shards(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Paths `train-000000.tar/000000000.jpg` one after another, and their ends."""
     width = len("train-000000.tar/000000000.jpg")
     names = np.empty((count, width), np.uint8)
@@ -145,7 +145,8 @@ def _paths(count: int) -> tuple[np.ndarray, np.ndarray]:
     return names.ravel(), width * np.arange(1, count + 1)
 
 
-def _summary(source: Path) -> dict:
+def summary_of_shards(source: Path) -> dict:
+    """What `prepare` says of such a set, as far as it is read again."""
     return {
         "name": "many images",
         "source": str(source),

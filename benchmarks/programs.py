@@ -58,6 +58,7 @@ PROGRAMS: dict[str, Program] = {
     "buffered-order": Program("benchmarks.many_images:BufferedOrder"),
     "shard-list": Program("benchmarks.many_images:ShardList"),
     "prepared-tables": Program("benchmarks.many_images:PreparedTables"),
+    "reported-images": Program("benchmarks.reported_images:ReportedImages"),
     "disk-search": Program("benchmarks.disk_search:DiskSearch"),
     "checkpoint-size": Program("benchmarks.checkpoint_size:CheckpointSize", "jittor"),
     "idle-graph": Program("benchmarks.idle_graph:IdleGraph"),

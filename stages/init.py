@@ -12,6 +12,7 @@ from pipeline.costs.forecast import Images, Machine, pretrain_seconds
 from pipeline.costs.machine import product_rate
 from pipeline.datasets.summary_lines import described
 from pipeline.first_experiment.choices import Network, choose, dense_steps
+from pipeline.first_experiment.doubts import found_and_doubted
 from pipeline.first_experiment.facts import Facts, read_facts
 from pipeline.first_experiment.text import DENSE_TASK, data_lines, experiment_text
 from pipeline.graph.execution import bring_up_to_date
@@ -70,7 +71,8 @@ def _inspect_images(path: Path) -> tuple[list[str], Facts]:
     """Prepare the images; return lines on what was found or is doubtful, and facts to choose settings by."""
     project = _project(read_experiment(str(path)), path)
     directory = _prepare(project, "prepare:images")
-    return described(read_json(directory / "summary.json"), directory), read_facts(directory)
+    summary = read_json(directory / "summary.json")
+    return [*described(summary, directory), *found_and_doubted(summary)], read_facts(directory)
 
 
 def _prepare(project: ExperimentGraph, label: str) -> Path:

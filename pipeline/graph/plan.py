@@ -49,11 +49,8 @@ def plan(
         reasons = _reasons(graph, node, fault, stamps[node.stage])
         if upstream and fault != "waits for prepare":
             reasons = [*reasons, f"reads {', '.join(upstream[:3])}{', ...' if len(upstream) > 3 else ''}"]
-        seconds = _estimate(node, stamps[node.stage])
-        forecast = seconds is None
-        if forecast:
-            seconds = expected.seconds(node)
-        steps.append(Step(node.label, tuple(reasons), seconds, forecast and seconds is not None, fault))
+        seconds, forecast = _estimate(graph, node, stamps[node.stage], expected)
+        steps.append(Step(node.label, tuple(reasons), seconds, forecast, fault))
     return steps
 
 
@@ -158,7 +155,34 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _estimate(node: Node, stamps: list[dict[str, Any]]) -> float | None:
-    """Expected seconds: the node's work times the median pace of the stage's latest five runs."""
+def _estimate(
+    graph: Graph, node: Node, stamps: list[dict[str, Any]], expected: Forecasts
+) -> tuple[float | None, bool]:
+    """Expected seconds, and whether they are a forecast.
+
+    The pace of earlier runs is of their images: an epoch of another data set is longer or shorter. So runs on
+    the same images come first, then the forecast, and runs on any images only where there is none.
+    """
+    seconds = _at_pace(node, _of_same_images(graph, node, stamps))
+    if seconds is not None:
+        return seconds, False
+    seconds = expected.seconds(node)
+    return (_at_pace(node, stamps), False) if seconds is None else (seconds, True)
+
+
+def _of_same_images(graph: Graph, node: Node, stamps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that read the same prepared images; all of them where the node reads none, or not known ones."""
+    names = [name for name, upstream in node.upstream.items() if upstream.stage == "prepare"]
+    try:
+        inputs = graph.identities(node) if names else None
+    except (OSError, ValueError):
+        inputs = None
+    if inputs is None:
+        return stamps
+    return [stamp for stamp in stamps if all(stamp["inputs"].get(name) == inputs[name] for name in names)]
+
+
+def _at_pace(node: Node, stamps: list[dict[str, Any]]) -> float | None:
+    """The node's work times the median pace of the latest five runs."""
     paces = [stamp["seconds"] / stamp["work"] for stamp in stamps[:5] if stamp.get("work")]
     return median(paces) * node.work if paces else None

@@ -1,5 +1,7 @@
 """What `doit run` prints: each stage's number, name and seconds, and a closing line."""
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
@@ -91,5 +93,9 @@ class StageReporter:
         return f"[{self._number}/{self._total}] {task.name}"
 
     def _print(self, text: str) -> None:
-        self.outstream.write(f"{text}\n")
-        self.outstream.flush()
+        try:
+            self.outstream.write(f"{text}\n")
+            self.outstream.flush()
+        except BrokenPipeError:  # who read it has gone, as `head` does after some lines
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise SystemExit(128 + signal.SIGPIPE) from None

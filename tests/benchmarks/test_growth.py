@@ -61,7 +61,17 @@ def test_the_report(tmp_path):
     assert "ViT-B/16, 2 x 224 px" in text
 
 
-@pytest.mark.parametrize("axis", IMAGE_AXES, ids=lambda axis: axis.program + axis.quantity[-2:])
+@pytest.mark.parametrize(
+    "axis",
+    [
+        pytest.param(
+            axis,
+            id=axis.program + axis.quantity[-2:],
+            marks=[pytest.mark.slow] if axis.program == "reported-images" else [],
+        )
+        for axis in IMAGE_AXES
+    ],
+)
 def test_growth_with_images_is_measured_and_goes_as_far_as_it_is_meant_to(axis, tmp_path):
     assert axis.chosen_values("usual") == axis.values
     assert axis.chosen_values("toy") == axis.toy_values

@@ -88,7 +88,8 @@ def typed(command, keys, prompt, seconds=100):
             os.write(terminal, text.encode())
             while prompt not in shown and time.monotonic() < end:
                 if select.select([terminal], [], [], 0.2)[0]:
-                    shown += os.read(terminal, 4096).replace(b"\a", b"")  # zsh beeps as it completes
+                    # A shell that is still reading its start may ring the bell between letters.
+                    shown += os.read(terminal, 4096).replace(b"\a", b"")
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)

@@ -110,19 +110,21 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
     purposes: dict[Path, str] = {}
     for purpose, directory in prepared.items():
         purposes.setdefault(directory, purpose)
+    opened = {directory: PreparedDataset.open(directory) for directory in purposes}
+    datasets = {purpose: opened[directory] for purpose, directory in prepared.items()}
     twice = [read_duplicates(run) for run in runs if run.stage == "duplicates"]
     doubts = dict.fromkeys(line for found in twice for line in cautions(found))
     doubts |= dict.fromkeys(line for run in made for line in not_measured(run))
     matrices, thumbnails = with_thumbnails(
         _confusions(_compared(of["knn"] + of["finetune"] + of["segment"], config), prepared),
-        {purpose: PreparedDataset.open(directory) for purpose, directory in prepared.items()},
+        datasets,
     )
     logs = {
         arm_and_seed(run): read_training_log(run.directory / METRICS, _settings(run), len(of["pretrain"]))
         for run in of["pretrain"]
     }
     views = {run.key.arm: run.directory for run in _compared(of["views"], config)}
-    features, of_maps = feature_views(views, PreparedDataset.open(prepared["images"]), "images")
+    features, of_maps = feature_views(views, datasets["images"], "images")
     return Contents(
         experiment=config.experiment,
         confidence=config.confidence,
@@ -141,14 +143,14 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         classes=_class_figures(of, arms, config),
         confusions=matrices,
         thumbnails=of_maps | thumbnails,
-        compared=_beside(_compared(of["segment"] + of["detect"], config), prepared),
+        compared=_beside(_compared(of["segment"] + of["detect"], config), datasets),
         pictures=_pictures([run for group in of.values() for run in group]),
         features=features,
         studies=[
             study_view(run.stage, run.directory, config.confidence) for run in runs if run.stage in STUDIES
         ],
         data=[
-            data_summary(directory, doubles.get(purpose), names[purpose])
+            data_summary(opened[directory], doubles.get(purpose), names[purpose])
             for directory, purpose in purposes.items()
         ],
         costs=stage_costs(runs),
@@ -226,15 +228,15 @@ def _confusions(made: list[Run], purposes: Collection[str]) -> list[Confusion]:
     return confusions([counted for counted in found if counted is not None])
 
 
-def _beside(made: list[Run], prepared: Mapping[str, Path]) -> list[ComparedTask]:
+def _beside(made: list[Run], datasets: Mapping[str, PreparedDataset]) -> list[ComparedTask]:
     """Of each task of segmentation and detection, arms on the same images."""
     tasks: dict[tuple[str, str | None, str], dict[str, Path]] = defaultdict(dict)
     for each in made:
         tasks[each.stage, each.key.data, run_title(each)][each.key.arm] = each.directory
     found = [
-        segmented_images(title, runs, prepared[name or "segmentation"])
+        segmented_images(title, runs, datasets[name or "segmentation"])
         if stage == "segment"
-        else detected_images(title, runs, prepared[name or "detection"])
+        else detected_images(title, runs, datasets[name or "detection"])
         for (stage, name, title), runs in tasks.items()
     ]
     return [task for task in found if task is not None]

@@ -63,15 +63,13 @@ class DataSummary:
     pictures: str = ""  # how pictures come about, where images are no RGB of 8 bits
 
 
-def data_summary(prepared: Path, duplicates: Path | None, name: str | None = None) -> DataSummary:
+def data_summary(dataset: PreparedDataset, duplicates: Path | None, name: str | None = None) -> DataSummary:
     """Read what the page shows of a data set.
 
     Args:
-        prepared: artifact of `prepare`.
-        duplicates: artifact of `duplicates` of the same data.
+        duplicates: artifact of `duplicates` of this data set.
         name: as the experiment calls it; None: as it was prepared.
     """
-    dataset = PreparedDataset.open(prepared)
     summary, title = dataset.summary, name or dataset.summary["name"]
     unit = {"label-map": "pixels", "objects": "objects"}.get(summary["annotation"], "images")
     values = [
@@ -87,7 +85,7 @@ def data_summary(prepared: Path, duplicates: Path | None, name: str | None = Non
         sizes=_sizes(dataset),
         num_classes=len(dataset.class_names),
         num_quarantined=summary["num_quarantined"],
-        quarantine=_quarantine(prepared / "quarantine.csv", summary),
+        quarantine=_quarantine(dataset.directory / "quarantine.csv", summary),
         balance=class_balance(values, f"{unit} of {title}") if few else None,
         class_sizes="" if few else _class_sizes(values, unit),
         pictures=picture_words(tuple(summary["picture_channels"])) if dataset.has_channels else "",

@@ -65,7 +65,7 @@ def ranked(scores: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
     return found
 
 
-def segmented_images(title: str, runs: Mapping[str, Path], prepared: Path) -> ComparedTask | None:
+def segmented_images(title: str, runs: Mapping[str, Path], dataset: PreparedDataset) -> ComparedTask | None:
     """Of one task of segmentation; None where the runs kept no predictions.
 
     Args:
@@ -73,7 +73,6 @@ def segmented_images(title: str, runs: Mapping[str, Path], prepared: Path) -> Co
     """
     files = _kept(runs, segmented.SAMPLES)
     scores = {arm: segmented.read_scores(path) for arm, path in files.items()}
-    dataset = PreparedDataset.open(prepared)
     colours, shown, images = class_colours(len(dataset.class_names)), set(), []
     for rank, row in ranked(scores).items():
         image, path = dataset.image(row), dataset.path(row)
@@ -89,11 +88,10 @@ def segmented_images(title: str, runs: Mapping[str, Path], prepared: Path) -> Co
     return ComparedTask(title, "mIoU of the image", images, legend) if images else None
 
 
-def detected_images(title: str, runs: Mapping[str, Path], prepared: Path) -> ComparedTask | None:
+def detected_images(title: str, runs: Mapping[str, Path], dataset: PreparedDataset) -> ComparedTask | None:
     """Of one task of detection, likewise."""
     kept = {arm: detected.read_samples(path) for arm, path in _kept(runs, detected.SAMPLES).items()}
     scores = {arm: {row: each.score for row, each in of.items()} for arm, of in kept.items()}
-    dataset = PreparedDataset.open(prepared)
     colours, images = class_colours(len(dataset.class_names)), []
     for rank, row in ranked(scores).items():
         image, truth = dataset.image(row), dataset.objects(row)

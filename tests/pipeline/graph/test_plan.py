@@ -50,17 +50,22 @@ def make(tmp_path):
 def finish(graph, seconds=10.0):
     """Stamp every node as if it had run."""
     for node in graph.nodes:
-        directory = graph.directory(node)
-        directory.mkdir(parents=True, exist_ok=True)
-        code = graph.code_of(node)
-        stamp = {
-            "stage": node.stage, "name": node.name, "fingerprint": graph.fingerprint(node),
-            "config": node.config.model_dump(mode="json"), "code": code, "libraries": graph.libraries(node),
-            "inputs": graph.identities(node), "lineage": graph.lineage(node), "outputs": {},
-            "content": "same",
-            "work": node.work, "seconds": seconds, "started": "2024-01-01",
-        }  # fmt: skip
-        (directory / "stamp.json").write_text(json.dumps(stamp))
+        finish_one(graph, node, seconds)
+
+
+def finish_one(graph, node, seconds=10.0, content="same"):
+    """Stamp a node as if it had run."""
+    directory = graph.directory(node)
+    directory.mkdir(parents=True, exist_ok=True)
+    code = graph.code_of(node)
+    stamp = {
+        "stage": node.stage, "name": node.name, "fingerprint": graph.fingerprint(node),
+        "config": node.config.model_dump(mode="json"), "code": code, "libraries": graph.libraries(node),
+        "inputs": graph.identities(node), "lineage": graph.lineage(node), "outputs": {},
+        "content": content,
+        "work": node.work, "seconds": seconds, "started": "2024-01-01",
+    }  # fmt: skip
+    (directory / "stamp.json").write_text(json.dumps(stamp))
 
 
 def once_prepared(graph, **counts) -> float:
@@ -112,6 +117,21 @@ def test_a_changed_option_is_named_with_both_values_and_time_scales_with_work(ma
     assert steps["pretrain:ibot-seed0"].seconds + steps["pretrain:hssl-seed0"].seconds == pytest.approx(
         40, rel=0.05
     )
+
+
+def test_the_pace_of_other_images_says_nothing(make):
+    """A pretraining of 2,000 s on other images: an epoch there is no epoch here."""
+    finish(make(), seconds=2000.0)
+    other = make(listing="other images")
+    directory = other.directory(other.nodes[0])
+    directory.mkdir(parents=True)
+    summary = {"counts": {"train": 64, "val": 8, "test": 8}, "class_names": ["a", "b"]}
+    (directory / "summary.json").write_text(json.dumps(summary))
+    finish_one(other, other.nodes[0], content="others")
+    steps = {step.label: step for step in plan(other)}
+    node = next(node for node in other.nodes if node.label == "pretrain:hssl-seed0")
+    forecast = Forecasts(other, rate=lambda threads: 130e9, compiled=(True, True)).seconds(node)
+    assert (steps[node.label].seconds, steps[node.label].forecast) == (forecast, True)
 
 
 def test_a_long_text_that_differs_where_it_is_cut_off_is_one_line(make):

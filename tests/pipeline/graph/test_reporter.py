@@ -1,5 +1,8 @@
 import io
+import os
 from types import SimpleNamespace
+
+import pytest
 
 from pipeline.graph.reporter import StageReporter
 
@@ -24,3 +27,16 @@ def test_stages_that_run_at_once_have_seconds_of_their_own(monkeypatch):
         "      pretrain:slow: 10.5 s",
         "e: 2 of 2 stages ran, 12.0 s",
     ]
+
+
+def test_a_reader_that_has_gone_ends_the_run_without_a_traceback(monkeypatch):
+    class Unread(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    replaced = []
+    monkeypatch.setattr(os, "dup2", lambda source, target: (os.close(source), replaced.append(target)))
+    reporter = StageReporter.of("e", set(), {})(Unread(), {})
+    with pytest.raises(SystemExit) as ended:
+        reporter.add_failure(SimpleNamespace(name="plan"), SimpleNamespace(get_msg=lambda: "why"))
+    assert (ended.value.code, replaced) == (141, [1])

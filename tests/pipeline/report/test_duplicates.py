@@ -99,3 +99,20 @@ def test_only_a_part_that_was_compared_is_spoken_of():
         "Caution: of 50 test images of d, training has 3 of 20 that were compared nearly (correlation 0.98 "
         "or more)."
     ]
+
+
+def test_files_are_equal_by_all_of_their_digest(folder, monkeypatch):
+    """Two files whose digests begin alike are two files; of three equal ones, each has another."""
+    from pipeline.report import duplicates
+
+    parts = ["train"] * 5 + ["test"]
+    dataset = folder({f"{part}/a/{seed}": scenery(seed) for seed, part in enumerate(parts)})
+    train, test = dataset.indices("train"), dataset.indices("test")
+    digests = np.zeros((6, 32), np.uint8)
+    digests[train, 31], digests[test, 31] = [1, 2, 2, 3, 2], 3
+    monkeypatch.setattr(duplicates, "read_digests", lambda path: digests)
+    found = find_duplicates(dataset, DuplicatesConfig())
+    assert of_parts(found) == {("train", "train"): (3, 0), ("test", "train"): (1, 0)}
+    assert [pair["rows"] for pair in found["pairs"] if pair["parts"] == ["test", "train"]] == [
+        [test[0], train[3]]
+    ]

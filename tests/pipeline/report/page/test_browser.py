@@ -104,6 +104,22 @@ def test_a_cell_of_a_confusion_shows_its_images_by_mouse_and_by_keyboard(opened)
     assert noted == []
 
 
+def test_paper_has_room_for_all_of_it(browser, address):
+    """A4 between margins of 12 mm is 186 mm wide, 703 pixels."""
+    page = browser.new_page(viewport={"width": 703, "height": 1000}, color_scheme="dark")
+    page.goto(address)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") == 703
+    beyond = """[...document.querySelectorAll("table, svg, img")]
+        .filter((each) => each.getBoundingClientRect().right > 703)
+        .map((each) => each.outerHTML.slice(0, 99))"""
+    assert page.evaluate(beyond) == []
+    assert page.locator("details:not([open])").count() == 2, "every metric, and every setting"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.close()
+
+
 def test_axe_finds_nothing(opened):
     """Roles, names, contrast, order of headings: the rules of axe-core."""
     axe = pytest.importorskip(

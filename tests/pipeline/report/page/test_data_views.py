@@ -41,7 +41,7 @@ def artifacts(tmp_path):
 
 def test_pairs_are_shown_with_their_parts_and_classes(artifacts):
     _, prepared, duplicates = artifacts
-    data = data_summary(prepared, duplicates)
+    data = data_summary(PreparedDataset.open(prepared), duplicates)
     assert data.counts == {"train": 3, "val": 0, "test": 3}
     assert data.sizes == "100 x 80"
     assert data.doubles == ["test images that are in train too: 1 equal"]
@@ -55,12 +55,12 @@ def test_pairs_are_shown_with_their_parts_and_classes(artifacts):
 
 def test_what_is_left_out_has_a_picture_where_it_can_be_decoded(artifacts):
     root, prepared, duplicates = artifacts
-    (data,) = [data_summary(prepared, duplicates)]
+    (data,) = [data_summary(PreparedDataset.open(prepared), duplicates)]
     assert [(each.path, each.image) for each in data.quarantine] == [("train/a/broken.png", None)]
     lines = "path,reason\ntrain/a/1.png,no label map\n../outside.png,a path that leads out\ngone.png,gone\n"
     (prepared / "quarantine.csv").write_text(lines)
     Image.new("RGB", (9, 9)).save(root / "outside.png")
-    shown = data_summary(prepared, duplicates).quarantine
+    shown = data_summary(PreparedDataset.open(prepared), duplicates).quarantine
     assert [(each.path, each.reason) for each in shown[:1]] == [("train/a/1.png", "no label map")]
     assert picture_size(shown[0].image) == (72, 58)
     assert [each.image for each in shown[1:]] == [None, None]
@@ -68,7 +68,7 @@ def test_what_is_left_out_has_a_picture_where_it_can_be_decoded(artifacts):
 
 def test_data_that_were_not_compared_say_nothing_of_it(artifacts):
     _, prepared, _ = artifacts
-    data = data_summary(prepared, None)
+    data = data_summary(PreparedDataset.open(prepared), None)
     assert (data.doubles, data.pairs, data.compared) == ([], [], "")
 
 
@@ -78,13 +78,13 @@ def test_sizes_are_of_the_smallest_the_median_and_the_largest_image(artifacts):
     for name, size in sizes.items():
         Image.new("RGB", size, "red").save(root / "photos" / "train" / "a" / f"{name}.png")
     prepare(DataConfig(source=str(root / "photos"), max_bad_share=0.5), prepared, num_workers=1)
-    assert data_summary(prepared, None).sizes == "2 x 5 to 90 x 100, median 100 x 80"
+    assert data_summary(PreparedDataset.open(prepared), None).sizes == "2 x 5 to 90 x 100, median 100 x 80"
 
 
 def test_the_balance_of_many_classes_is_said_in_words(artifacts, monkeypatch):
     _, prepared, _ = artifacts
-    assert data_summary(prepared, None).class_sizes == ""
+    assert data_summary(PreparedDataset.open(prepared), None).class_sizes == ""
     monkeypatch.setattr(data_views, "_MOST_CLASSES", 1)
-    data = data_summary(prepared, None)
+    data = data_summary(PreparedDataset.open(prepared), None)
     assert data.balance is None
     assert data.class_sizes == "1 (b) to 2 (a) training images a class, median 2"

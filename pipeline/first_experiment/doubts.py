@@ -1,0 +1,69 @@
+"""What `init` says of prepared images beyond counts: their channels, and what is too little to show much."""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+_FEW_TEST_IMAGES, _FEW_DENSE_TEST_IMAGES = 400, 100
+_FEW_OF_A_CLASS = 10  # training images or objects
+_MOST_NAMES = 5
+_NORMAL_95 = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
+
+
+def found_and_doubted(summary: Mapping[str, Any]) -> list[str]:
+    """Lines for a person.
+
+    Args:
+        summary: what `prepare` wrote of the images.
+    """
+    doubts = [_few_test_images(summary), _rare_classes(summary)]
+    return [_channels(summary), *_masks(summary), *filter(None, doubts)]
+
+
+def _channels(summary: Mapping[str, Any]) -> str:
+    mean, std = summary["mean"], summary["std"]
+    if "channels" in summary:
+        return f"channels: {len(mean)}, of numbers as they are in the files"
+    if len({*mean}) == len({*std}) == 1:
+        return "channels: grey of 8 bits, read as three equal ones"
+    return "channels: red, green and blue of 8 bits"
+
+
+def _masks(summary: Mapping[str, Any]) -> list[str]:
+    if summary["annotation"] != "objects":
+        return []
+    return [f"masks: of {summary['num_masks']} of {sum(summary['num_objects'].values())} objects"]
+
+
+def _few_test_images(summary: Mapping[str, Any]) -> str:
+    """How wide the interval of a test is."""
+    count = summary["counts"].get("test", 0)
+    if summary["annotation"] != "class":
+        return f"caution: only {count} test images: intervals will be wide" * (count < _FEW_DENSE_TEST_IMAGES)
+    if not summary["class_names"] or count >= _FEW_TEST_IMAGES:
+        return ""
+    if not count:
+        return "caution: no test images: nothing can be scored"
+    width = 100 * _NORMAL_95 * sqrt(0.25 / count)  # of an accuracy of one half, where it is widest
+    return (
+        f"caution: only {count} test images: the 95 % interval of an accuracy reaches {width:.0f} points to "
+        "either side, or less"
+    )
+
+
+def _rare_classes(summary: Mapping[str, Any]) -> str:
+    """Of images or objects; label maps count pixels, of which a few mean nothing."""
+    if summary["annotation"] == "label-map":
+        return ""
+    counts = summary["class_counts"].get("train", [])
+    rare = sorted(
+        (count, name)
+        for name, count in zip(summary["class_names"], counts, strict=True)
+        if count < _FEW_OF_A_CLASS
+    )
+    if not rare:
+        return ""
+    shown = ", ".join(f"{name} {count}" for count, name in rare[:_MOST_NAMES])
+    more = f" and {len(rare) - _MOST_NAMES} more" if len(rare) > _MOST_NAMES else ""
+    unit = "objects" if summary["annotation"] == "objects" else "images"
+    return f"caution: fewer than {_FEW_OF_A_CLASS} training {unit} of {shown}{more}"
