@@ -1,6 +1,6 @@
 """A classifier's predictions for the images of a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -24,16 +24,46 @@ def ranked_classes(
     """The most likely classes of the central crops, most likely first; the lowest class wins a tie.
 
     Args:
+        as `all_logits`.
+
+    Returns:
+        (n, min(5, K)) int64.
+    """
+    parts = _logits(logits_of, dataset, rows, config, mean, std)
+    return np.concatenate([np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in parts])
+
+
+def all_logits(
+    logits_of: Callable[[np.ndarray], np.ndarray],
+    dataset: PreparedDataset,
+    rows: np.ndarray,
+    config: FinetuneConfig,
+    *,
+    mean: np.ndarray,
+    std: np.ndarray,
+) -> np.ndarray:
+    """The logits of the central crops, (n, K) float32.
+
+    Args:
         logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
         rows: (n,) rows of the images in the data set.
         mean, std: (3,), of the channels in [0, 1].
 
-    Returns:
-        (n, min(5, K)) int64.
-
     Raises:
         FloatingPointError: a logit is not finite.
     """
+    return np.concatenate(list(_logits(logits_of, dataset, rows, config, mean, std)))
+
+
+def _logits(
+    logits_of: Callable[[np.ndarray], np.ndarray],
+    dataset: PreparedDataset,
+    rows: np.ndarray,
+    config: FinetuneConfig,
+    mean: np.ndarray,
+    std: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """Of one batch after another, (b, K)."""
     view, size = config.view, config.test_batch_size
 
     def crop(images: list[np.ndarray]) -> np.ndarray:
@@ -41,10 +71,8 @@ def ranked_classes(
 
     load = partial(load_crops, dataset, resize=view.resize, crop=crop, batch_size=size)
     parts = batch_rows(rows, size)
-    rankings = []
     for part, images in zip(parts, prefetch(lambda i: load(parts[i]), range(len(parts))), strict=True):
         logits = logits_of(images)[: len(part)]
         if not np.isfinite(logits).all():
             raise FloatingPointError(f"logits of the images {part[0]}..{part[-1]} are not all finite")
-        rankings.append(np.argsort(-logits, axis=1, kind="stable")[:, :5])
-    return np.concatenate(rankings)
+        yield logits
