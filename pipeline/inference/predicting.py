@@ -107,8 +107,8 @@ class Predictions:
     def classify(self) -> Bad:
         """Write classes.csv and overlays/.
 
-        Of each image the likeliest classes with their probabilities; where images have any number of classes,
-        the probability of every class, each on its own. A picture shows the central crop, which is all that the
+        Of each image the likeliest classes with their probabilities; where images have any number of them, the
+        probability of every class on its own. A picture shows the central crop, which is all that the
         classifier sees.
         """
         model, bad, num_done = self.model, [], 0
