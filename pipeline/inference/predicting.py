@@ -107,7 +107,7 @@ class Predictions:
     def classify(self) -> Bad:
         """Write classes.csv and overlays/.
 
-        Of each image the likeliest classes with their probabilities; where images have any number of them, the
+        Of each image the likeliest classes with their probabilities; of any number of classes, the
         probability of every class on its own. A picture shows the central crop, which is all that the
         classifier sees.
         """
