@@ -16,6 +16,7 @@ from pipeline.datasets.label_sets import (
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.datasets.summary_lines import described
+from pipeline.report.comparison.part_digest import part_digest
 
 IMAGES = ["1.png", "2.png", "3.png", "4.png", "5.png"]
 # What each image is drawn with; of the last nothing is known.
@@ -187,6 +188,15 @@ def test_the_digest_is_of_the_labels_too(tmp_path, tree, write):
         write(root / "list.csv", f"path,label\n{text}")
         digests.add(prepared(root, tmp_path / f"out{len(digests)}")[0]["content_digest"])
     assert len(digests) == 2
+
+
+def test_results_on_other_labels_do_not_belong_together(tmp_path, tree, write):
+    root, digests = tree(tmp_path / "d", IMAGES[:3]), set()
+    for number, last in enumerate(("dog", "cat", "cat|dog")):
+        write(root / "list.csv", f"path,label\n1.png,cat|dog\n2.png,cat\n3.png,{last}\n")
+        _, dataset = prepared(root, tmp_path / f"out{number}")
+        digests.add(part_digest(tmp_path / f"out{number}", dataset.split_names["train"]))
+    assert len(digests) == 3
 
 
 def test_a_file_that_is_gone_or_another_is_named(tmp_path, tree, write):
