@@ -16,11 +16,11 @@ class Images:
     """Stands for a data set whose even rows are of the first class; row 5 has no label."""
 
     class_names = CLASSES
-    summary = {}
     labels = np.array([-1 if row == 5 else row % 2 for row in range(40)])
 
     def __init__(self):
         self.num_read = 0
+        self.summary = {}
 
     def picture(self, row, at_least):
         self.num_read += 1
