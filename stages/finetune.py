@@ -28,12 +28,19 @@ def run(
 
     from pipeline import kernels
     from pipeline.classification.batches import BatchMaker, labelled_images
-    from pipeline.classification.network import open_classifier
-    from pipeline.classification.predicting import ranked_classes
+    from pipeline.classification.network import LABEL_SETS, open_classifier
+    from pipeline.classification.predicting import all_logits, ranked_classes
     from pipeline.classification.protocol import protocol
     from pipeline.classification.training import train_classifier
+    from pipeline.datasets.label_sets import read_label_sets
     from pipeline.datasets.label_subset import read_subset
     from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.evaluate.label_sets.data import why_no_scores
+    from pipeline.evaluate.label_sets.outcome import (
+        Scored,
+        mean_average_precision,
+        write_label_set_outcome,
+    )
     from pipeline.finetune.model_file import save_model
     from pipeline.measures.classification_rows import Metric, why_not, write_no_outcome, write_outcome
     from pipeline.storage.files import sha256_of_file, write_json
@@ -43,7 +50,9 @@ def run(
     kernels.use(runtime.kernels)
     dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"
     train, val, test = (labelled_images(dataset, split) for split in ("train", "val", "test"))
-    reason = why_not(dataset.name, {"train": train.labels, "test": test.labels})
+    label_sets = read_label_sets(dataset)
+    learnt = {"train": train.labels, "test": test.labels}
+    reason = (why_not if label_sets is None else why_no_scores)(dataset.name, learnt)
     ranks = ranks_of_this_process()
     if reason:
         if ranks.first:
@@ -52,7 +61,7 @@ def run(
     rows, names = subset.chosen(train.index), dataset.class_names
     network, stored = open_classifier(path, len(names), pooling=config.pooling, seed=config.seed)
     statistics = {"mean": stored.mean, "std": stored.std}
-    batches = BatchMaker(config, dataset, rows, **statistics)
+    batches = BatchMaker(config, dataset, rows, **statistics, label_sets=label_sets)
     digest = sha256_of_file(path)
     with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
         train_classifier(
@@ -64,23 +73,45 @@ def run(
             report=report,
             ranks=ranks,
         )
+    logits_of = partial(all_logits, network.logits, dataset, config=config, **statistics, ranks=ranks)
     best_of = partial(ranked_classes, network.logits, dataset, config=config, **statistics, ranks=ranks)
+    settings = config.model_dump(mode="json") | ({} if label_sets is None else {LABEL_SETS: True})
+    how = protocol(
+        config,
+        weights=stored.weights,
+        num_images=len(rows),
+        labels=subset.words,
+        of_label_sets=label_sets is not None,
+    )
+    task = subset.task("finetune")
+    if label_sets is not None:
+        scores = {
+            part: logits_of(of.index)
+            for part, of in (("val", val), ("test", test))
+            if len(of.index) and (of.labels == 1).any()
+        }
+        if not ranks.first:
+            return
+        save_model(output / "classifier.safetensors", network, settings, names, stored)
+        if "val" in scores:
+            found = mean_average_precision(val.labels == 1, scores["val"])
+            write_json(output / "validation.json", {"map": found, "num_images": len(val.index)})
+        scored = Scored(scores["test"], scores.get("val"), how)
+        write_label_set_outcome(output, task, scored, test, val.labels, num_bootstrap=config.num_bootstrap)
+        return
     of_val = best_of(val.index)[:, 0] if len(val.index) else None
     ranking = best_of(test.index)
     if not ranks.first:
         return
-    settings = config.model_dump(mode="json")
     save_model(output / "classifier.safetensors", network, settings, names, stored)
     if of_val is not None:  # for people who compare recipes
         accuracy = float((of_val == val.labels).mean())
         write_json(output / "validation.json", {"top1": accuracy, "num_images": len(of_val)})
     hits = ranking == test.labels[:, None]
-    how = protocol(config, weights=stored.weights, num_images=len(rows), labels=subset.words)
     metrics = [Metric("top1", hits[:, 0], how)]
     if len(names) > 5:
         metrics.append(Metric("top5", hits.any(axis=1), how))
-    best, task = ranking[:, 0], subset.task("finetune")
-    write_outcome(output, task, metrics, best, test, num_bootstrap=config.num_bootstrap)
+    write_outcome(output, task, metrics, ranking[:, 0], test, num_bootstrap=config.num_bootstrap)
 
 
 if __name__ == "__main__":

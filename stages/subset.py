@@ -11,16 +11,18 @@ from pipeline.graph.stage_runner import serve
 
 def run(config: SubsetConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
     """Write the chosen images' rows in the data set and, for people, their names and classes."""
+    from pipeline.datasets.label_sets import label_words, read_label_sets, strata
     from pipeline.datasets.label_subset import LabelSubset, stratified_positions, write_subset
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.storage.files import write_text
 
     dataset = PreparedDataset.open(data)
-    rows = dataset.indices("train")
-    rows = rows[dataset.labels[rows] >= 0]
+    rows, label_sets = dataset.indices("train"), read_label_sets(dataset)
+    labels = dataset.labels if label_sets is None else strata(np.asarray(label_sets))
+    rows = rows[labels[rows] >= 0]
     rng = np.random.default_rng(config.seed)
-    chosen = rows[stratified_positions(rng, dataset.labels[rows], config.share)]
-    names = [f"{dataset.path(int(row))}\t{dataset.class_names[dataset.labels[row]]}\n" for row in chosen]
+    chosen = rows[stratified_positions(rng, labels[rows], config.share)]
+    names = [f"{dataset.path(int(row))}\t{label_words(dataset, int(row))}\n" for row in chosen]
     write_text(output / "images.tsv", "".join(names))
     write_subset(output, LabelSubset(config.share, chosen))
 

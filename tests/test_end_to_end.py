@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.weights.arrays import read_arrays
 
@@ -219,3 +220,37 @@ def test_five_channels_of_floats_from_files_to_the_table(project, tmp_path):
     assert len(weights[1]["mean"]) == len(weights[1]["std"]) == 5
     page = (project / "results/x/report.html").read_text()
     assert "pictures show channels 0, 1, 2 as red, green and blue" in page
+
+
+def test_several_labels_of_a_list_from_files_to_the_table(project, tmp_path):
+    rng, lines = np.random.default_rng(0), ["Image Index,Finding Labels"]
+    colours = {"red": (150, 0, 0), "green": (0, 150, 0), "blue": (0, 0, 150)}
+    (tmp_path / "rays" / "images").mkdir(parents=True)
+    for number in range(160):
+        found = [name for name in colours if rng.random() < 0.4]
+        light = sum((np.array(colours[name]) for name in found), np.zeros(3))
+        pixels = (light + rng.integers(0, 100, (32, 32, 3))).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"rays/images/{number}.png")
+        lines.append(f"{number}.png,{'|'.join(found) or '[]'}")
+    (tmp_path / "rays" / "labels.csv").write_text("\n".join(lines) + "\n")
+    experiment = tmp_path / "x.toml"
+    sections = 'label_shares = [0.5, 1.0]\n[data]\nsource = "rays"\n[finetune]\nlabel_shares = [1.0]\n'
+    sections += "[finetune.view]\nimage_size = 32\nresize = 32\n[finetune.schedule]\nepochs = 2\n"
+    sections += "batch_size = 32\nwarmup_epochs = 1\n"
+    experiment.write_text(TWO_ARMS + sections)
+    said = run(project, str(experiment))
+    assert "columns 'Image Index' and 'Finding Labels', several for each image" in said
+    rows = table(project, "x")
+    headlines = {(row["arm"], row["task"]): row for row in rows if row["metric"] == "map"}
+    tasks = {"knn", "knn-50%", "linear", "logistic", "logistic-50%", "finetune"}
+    assert set(headlines) == {(arm, task) for arm in ("random", "hssl", "prevalence") for task in tasks}
+    for (arm, _), row in headlines.items():
+        assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
+        assert (row["difference_ci_low"] is None) == (arm == "random")
+    for task in tasks - {"finetune"}:
+        low, _ = headlines["hssl", task]["floors"]["prevalence"]
+        assert low > 0, "colours are told from nothing"
+    assert {"f1_macro", "f1_micro", "ap_red", "ap_green", "ap_blue"} <= {row["metric"] for row in rows}
+    page = (project / "results/x/report.html").read_text()
+    assert "ap of each class" in page
+    assert "x: 0 of" in run(project, str(experiment))

@@ -1,4 +1,4 @@
-"""The loss of a classifier whose targets are distributions."""
+"""The losses of a classifier: its targets are distributions, or a share of each class on its own."""
 
 import jittor as jt
 import numpy as np
@@ -25,3 +25,24 @@ def soft_target_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
     rows = jt.array(np.arange(num_images, dtype=np.int32))
     weights = jt.array(np.full(num_images, 1 / num_images, np.float32))
     return kernels.soft_cross_entropy(logits, targets, rows, rows, weights, 1.0)
+
+
+def binary_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
+    """Binary cross-entropy of each class by its sigmoid, in nats, averaged over images and classes.
+
+    Args:
+        logits: (B, K) float32.
+        targets: (B, K) float32 in 0..1; carries no gradient.
+
+    Returns:
+        (1,) float32.
+
+    Raises:
+        ValueError: the shapes disagree.
+    """
+    if tuple(logits.shape) != tuple(targets.shape):
+        raise ValueError(f"logits {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected one shape")
+    # log(1 + exp(x)) - x y; the larger of 0 and x is taken out of the sum, so that it overflows nowhere.
+    larger = jt.maximum(logits, 0.0).stop_grad()
+    log_sum = larger + jt.log(jt.exp(-larger) + jt.exp(logits - larger))
+    return (log_sum - logits * targets).mean()

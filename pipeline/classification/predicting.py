@@ -1,6 +1,6 @@
 """A classifier's predictions for the images of a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -26,17 +26,49 @@ def ranked_classes(
     """The most likely classes of the central crops, most likely first; the lowest class wins a tie.
 
     Args:
+        as `all_logits`.
+
+    Returns:
+        (n, min(5, K)) int64.
+    """
+    parts = _logits(logits_of, dataset, rows, config, mean, std, ranks)
+    return np.concatenate([np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in parts])
+
+
+def all_logits(
+    logits_of: Callable[[np.ndarray], np.ndarray],
+    dataset: PreparedDataset,
+    rows: np.ndarray,
+    config: FinetuneConfig,
+    *,
+    mean: np.ndarray,
+    std: np.ndarray,
+    ranks: Ranks = ALONE,
+) -> np.ndarray:
+    """The logits of the central crops, (n, K) float32.
+
+    Args:
         logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
         rows: (n,) rows of the images in the data set.
         mean, std: (3,), of the channels in [0, 1].
         ranks: that share the images; all return the whole.
 
-    Returns:
-        (n, min(5, K)) int64.
-
     Raises:
         FloatingPointError: a logit is not finite.
     """
+    return np.concatenate(list(_logits(logits_of, dataset, rows, config, mean, std, ranks)))
+
+
+def _logits(
+    logits_of: Callable[[np.ndarray], np.ndarray],
+    dataset: PreparedDataset,
+    rows: np.ndarray,
+    config: FinetuneConfig,
+    mean: np.ndarray,
+    std: np.ndarray,
+    ranks: Ranks,
+) -> Iterator[np.ndarray]:
+    """Of one batch after another, (b, K), whichever rank computed it."""
     view, size = config.view, config.test_batch_size
 
     def crop(images: list[np.ndarray]) -> np.ndarray:
@@ -44,12 +76,11 @@ def ranked_classes(
 
     load = partial(load_crops, dataset, resize=view.resize, crop=crop, batch_size=size)
     parts = batch_rows(rows, size)
-    own = [parts[place] for place in places_of_rank(len(parts), ranks)]
-    rankings = []
+    own, places = [parts[place] for place in places_of_rank(len(parts), ranks)], iter(parts)
     for part, images in zip(own, prefetch(lambda i: load(own[i]), range(len(own))), strict=True):
         logits = logits_of(images)
         if not np.isfinite(logits[: len(part)]).all():
             raise FloatingPointError(f"logits of the images {part[0]}..{part[-1]} are not all finite")
-        rankings += ranks.arrays_of_all(np.argsort(-logits, axis=1, kind="stable")[:, :5])
-    kept = zip(rankings, parts, strict=False)  # in the last round there may be more rankings than batches
-    return np.concatenate([ranking[: len(part)] for ranking, part in kept])
+        for of_rank in ranks.arrays_of_all(logits):
+            if (place := next(places, None)) is not None:  # in the last round some ranks have none left
+                yield of_rank[: len(place)]

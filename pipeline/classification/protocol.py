@@ -6,13 +6,16 @@ from pipeline.config.finetune import FinetuneConfig
 _TOKENS = {"patches": "mean patch token", "cls": "CLS token"}
 
 
-def protocol(config: FinetuneConfig, *, weights: str, num_images: int, labels: str) -> str:
+def protocol(
+    config: FinetuneConfig, *, weights: str, num_images: int, labels: str, of_label_sets: bool = False
+) -> str:
     """A sentence that distinguishes recipes, and supervised training from fine-tuning of pretrained weights.
 
     Args:
         weights: kind of the backbone's weights, see `FrozenBackbone`.
         num_images: number of training images.
         labels: text on the subset of labels, with a comma in front; empty if all were used.
+        of_label_sets: whether images have any number of classes.
     """
     schedule, view, mixing = config.schedule, config.view, config.mixing
     steps = schedule_in_steps(schedule, num_images).num_steps
@@ -36,4 +39,6 @@ def protocol(config: FinetuneConfig, *, weights: str, num_images: int, labels: s
         f"erasing {view.erase_probability:g}, label smoothing {mixing.label_smoothing:g}",
         "weights of the last step",
     ]
+    if of_label_sets:
+        parts.insert(1, "sigmoid and binary cross-entropy for each class")
     return ", ".join(parts)

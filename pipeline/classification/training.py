@@ -6,7 +6,7 @@ from pathlib import Path
 import jittor as jt
 
 from pipeline.classification.batches import BatchMaker, ClassificationBatch
-from pipeline.classification.loss import soft_target_loss
+from pipeline.classification.loss import binary_loss, soft_target_loss
 from pipeline.classification.network import Classifier
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
@@ -36,7 +36,8 @@ def train_classifier(
 
     def losses(batch: ClassificationBatch, drop_path_scales: jt.Var | None) -> dict[str, jt.Var]:
         logits = network(jt.array(batch.images), drop_path_scales)
-        return {"cross_entropy": soft_target_loss(logits, jt.array(batch.targets))}
+        loss = soft_target_loss if batches.label_sets is None else binary_loss
+        return {"cross_entropy": loss(logits, jt.array(batch.targets))}
 
     decisive = [
         config.model_dump(mode="json"),

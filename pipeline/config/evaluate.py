@@ -65,6 +65,12 @@ class EvaluateSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _few_shots_have_one_class(self) -> "EvaluateSection":
+        if FEW_SHOT in self.tasks and (self.data.labels == "several" or self.data.label_separator):
+            raise ValueError(f"{self.name}: few-shot takes images of one class each, not of several")
+        return self
+
+    @model_validator(mode="after")
     def _backbones_norm_images(self) -> "EvaluateSection":
         # Of channels that are no RGB, the data section states it by itself.
         if "normalization" in self.data.model_fields_set and self.data.channels is None:
@@ -77,7 +83,9 @@ class EvaluateSection(Section):
     def prepared_data(self) -> DataConfig:
         """The data section, which asks for what the tasks need, so that preparing any other fails."""
         dense = {kind_needed(task) for task in self.tasks} - {"class"}
-        return self.data.model_copy(update={"annotation": dense.pop()}) if dense else self.data
+        if dense:
+            return self.data.model_copy(update={"annotation": dense.pop()})
+        return self.data.model_copy(update={"labels": "one"}) if FEW_SHOT in self.tasks else self.data
 
     def reads_features(self) -> bool:
         """Whether a task needs frozen features of these images."""

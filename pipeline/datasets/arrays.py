@@ -164,7 +164,7 @@ def _with_one_kind_of_labels(
     if stated == "one":
         raise ValueError(
             f"{several[0].origin}: expected one label for each image, found {width} columns of 0 and 1 with "
-            'several, or none, for some: leave out data.labels = "one"'
+            'several, or none, for some; data.labels is "one", which few-shot asks for too'
         )
     return parts, f"labels: {width} columns of 0 and 1, several for each image"
 

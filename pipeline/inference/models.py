@@ -8,7 +8,7 @@ import numpy as np
 from jittor import nn
 from pydantic import ValidationError
 
-from pipeline.classification.network import Classifier
+from pipeline.classification.network import LABEL_SETS, Classifier
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.dense import DetectConfig, SegmentConfig
 from pipeline.config.finetune import FinetuneConfig
@@ -32,6 +32,7 @@ class Model:
     class_names: list[str]
     mean: np.ndarray  # (3,) of pixels in [0, 1]
     std: np.ndarray
+    of_label_sets: bool = False  # a classifier of images with any number of classes
 
 
 def open_model(path: Path, task: str) -> Model:
@@ -44,6 +45,8 @@ def open_model(path: Path, task: str) -> Model:
         WeightsError: no such model, or arrays that do not fit it.
     """
     arrays, metadata = read_arrays(path)
+    settings = metadata.get("config")
+    of_label_sets = isinstance(settings, dict) and settings.pop(LABEL_SETS, False) is True
     try:
         config = _CONFIGS[task].model_validate(metadata["config"])
         architecture = BackboneConfig.model_validate(metadata["architecture"])
@@ -64,4 +67,5 @@ def open_model(path: Path, task: str) -> Model:
             network = CascadeMaskRcnn(taps, config.heads, len(names), masks=masks, seed=config.seed)
     assign_arrays(network, arrays, origin=str(path))
     network.eval()
-    return Model(network, config, names, np.asarray(mean, np.float32), np.asarray(std, np.float32))
+    statistics = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    return Model(network, config, names, *statistics, of_label_sets)

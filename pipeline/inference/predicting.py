@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
+from scipy.special import expit
 
 from pipeline.datasets.source import Source
 from pipeline.detection.predictions import Predictor as Detector
@@ -104,9 +105,11 @@ class Predictions:
         return bad
 
     def classify(self) -> Bad:
-        """Write classes.csv, the likeliest classes of each image with their probabilities, and overlays/.
+        """Write classes.csv and overlays/.
 
-        A picture shows the central crop, which is all that the classifier sees.
+        Of each image the likeliest classes with their probabilities; of any number of classes, the
+        probability of every class on its own. A picture shows the central crop, which is all that the
+        classifier sees.
         """
         model, bad, num_done = self.model, [], 0
         view, size, names = model.config.view, model.config.test_batch_size, model.class_names
@@ -122,16 +125,21 @@ class Predictions:
         with open(self.folder / "classes.csv", "w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             numbered = [f"{what}_{i}" for i in range(1, count + 1) for what in ("class", "probability")]
-            writer.writerow(["path", *numbered])
+            writer.writerow(["path", *(names if model.of_label_sets else numbered)])
             for crops in batches:
                 bad += crops.reasons
-                order, probabilities = ranked(model.network.logits(crops.images), count)
+                logits = model.network.logits(crops.images)
+                order, probabilities = ranked(logits, count, of_label_sets=model.of_label_sets)
                 for place in np.flatnonzero(crops.is_good):
                     path = crops.paths[place]
                     best = [names[label] for label in order[place]]
                     shares = probabilities[place].tolist()
-                    cells = zip(best, (f"{share:.6f}" for share in shares), strict=True)
-                    writer.writerow([path, *(cell for pair in cells for cell in pair)])
+                    if model.of_label_sets:
+                        every = expit(logits[place].astype(np.float64)).tolist()
+                        writer.writerow([path, *(f"{share:.6f}" for share in every)])
+                    else:
+                        cells = zip(best, (f"{share:.6f}" for share in shares), strict=True)
+                        writer.writerow([path, *(cell for pair in cells for cell in pair)])
                     num_done += 1
                     if self._is_drawn(num_done):
                         seen = _pixels(crops.images[place], model.mean, model.std)
@@ -174,11 +182,12 @@ class FileNames:
         return below.with_name(f"{below.name}.png") if file.exists() else file
 
 
-def ranked(logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def ranked(logits: np.ndarray, count: int, *, of_label_sets: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest classes, likeliest first, the lowest of equals first, and their probabilities.
 
     Args:
         logits: (b, K) float32.
+        of_label_sets: probabilities are of each class on its own, by its sigmoid, else they sum to 1.
 
     Returns:
         (b, count) int64 and (b, count) float64.
@@ -189,6 +198,8 @@ def ranked(logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(logits).all():
         raise FloatingPointError("a classifier's logits are not all finite")
     order = np.argsort(-logits, axis=1, kind="stable")[:, :count]
+    if of_label_sets:
+        return order, np.take_along_axis(expit(logits.astype(np.float64)), order, axis=1)
     shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return order, np.take_along_axis(shares, order, axis=1)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.label_sets import read_label_sets
 from pipeline.datasets.manifest import read_digests
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.splits import SPLITS
@@ -46,6 +47,11 @@ class Sharding:
             raise ValueError(
                 f"{self.dataset.name}: expected images with a class at most, found "
                 f"{self.dataset.annotation}: shards hold no label maps and no objects"
+            )
+        if read_label_sets(self.dataset) is not None:
+            raise ValueError(
+                f"{self.dataset.name}: expected images with a class at most, found several for each: shards "
+                "hold one"
             )
         for name in self.dataset.class_names:
             if not name.strip() or len(name.splitlines()) != 1:

@@ -15,6 +15,11 @@ def soft_targets(labels: np.ndarray, num_classes: int, smoothing: float) -> np.n
     return targets
 
 
+def soft_label_sets(label_sets: np.ndarray, smoothing: float) -> np.ndarray:
+    """label_sets (B, K) of 0 and 1 -> (B, K) float32: each is moved to one half by the share `smoothing`."""
+    return (label_sets * np.float32(1 - smoothing) + np.float32(smoothing / 2)).astype(np.float32)
+
+
 def mixed(
     rng: np.random.Generator, images: np.ndarray, targets: np.ndarray, config: MixingConfig
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +27,7 @@ def mixed(
 
     Args:
         images: (B, 3, H, W) float32.
-        targets: (B, K) float32, rows that sum to 1.
+        targets: (B, K) float32.
 
     Returns:
         Images and targets, of the same shapes.

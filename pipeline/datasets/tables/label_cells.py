@@ -22,6 +22,7 @@ class LabelCells:
 
     are_several: bool
     separator: str | None = None  # between labels, as stated; None: what a cell itself shows
+    is_stated_as_one: bool = False  # by `data.labels`, or by few-shot
     at_commas: bool = False  # whether "a, b" is two labels, not one class of that name
 
     @classmethod
@@ -35,7 +36,7 @@ class LabelCells:
         texts = {cell for cell in cells if isinstance(cell, str)}
         if config.labels == "one":
             refuse_lists({text.strip() for text in texts}, origin)
-            return cls(False)
+            return cls(False, is_stated_as_one=True)
         if config.labels == "several" or config.label_separator is not None:
             return cls(True, config.label_separator, at_commas=True)
         at_commas = is_comma_list({text.strip() for text in texts}) is not None
@@ -49,7 +50,11 @@ class LabelCells:
             ValueError: no labels: numbers that are not whole, several where one is expected.
         """
         if not self.are_several:
-            return class_name(value, origin), None
+            try:
+                return class_name(value, origin), None
+            except ValueError as error:
+                stated = '; data.labels is "one", which few-shot asks for too' * self.is_stated_as_one
+                raise ValueError(f"{error}{stated}") from error
         parts = self._parts(value)
         if parts is None:
             return None, None

@@ -33,7 +33,8 @@ def score_by_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfi
         split: _precisions(sweep, inputs[split], getattr(data, split).labels) for split in ("val", "test")
     }
     chosen, on_test = (best_rate(found[split], sweep.diverged) for split in ("val", "test"))
-    common = f"{linear_protocol(config, len(data.train))}, no augmentation, binary cross-entropy for each class"
+    trained = linear_protocol(config, len(data.train))
+    common = f"{trained}, no augmentation, binary cross-entropy for each class"
     lrs = sweep.base_lrs
     return Scored(
         _scores(sweep, inputs["test"], chosen),

@@ -99,8 +99,9 @@ def write_label_set_outcome(
     _write_rows(output, task, metrics, test, len(truth))
     _write_classes(output, test.class_names, truth, per_class, f1, thresholds)
     write_class_replicates(output, {"ap": replicates})
+    chosen = {} if thresholds is None else {"thresholds": thresholds.of_classes}
     with replacing(output / "scores.npz") as partial, open(partial, "wb") as stream:
-        np.savez(stream, labels=test.labels, scores=scored.test, index=test.index)
+        np.savez(stream, labels=test.labels, scores=scored.test, index=test.index, **chosen)
 
 
 def _precisions(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -181,11 +182,11 @@ def _write_classes(
     """Write per_class.csv; cells are empty where nothing is known."""
     chosen = np.full(len(names), np.nan) if thresholds is None else thresholds.of_classes
     lines = [
-        [name, int(truth[:, k].sum()), *(_cell(values[k]) for values in (per_class, f1, chosen))]
+        [name, int(truth[:, k].sum()), _cell(per_class[k]), _cell(f1[k]), _cell(chosen[k], ".6g")]
         for k, name in enumerate(names)
     ]
     write_csv(output / "per_class.csv", [["class", "num_images", "ap", "f1", "threshold"], *lines])
 
 
-def _cell(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.6f}"
+def _cell(value: float, form: str = ".6f") -> str:
+    return "" if np.isnan(value) else format(value, form)

@@ -48,7 +48,19 @@ def difference_interval(group: list[Row], other: list[Row], settings: TablesSect
     """
     outcomes = _Outcomes.of(group).minus(_Outcomes.of(other))
     difference = float(np.mean([row.value for row in group]) - np.mean([row.value for row in other]))
-    return outcomes.interval(difference, _stream(group[0]), settings)
+    low, high = outcomes.interval(difference, _stream(group[0]), settings)
+    if outcomes.replicates is not None and low is not None and _often_equal(outcomes.replicates, settings):
+        return min(low, 0.0), max(high, 0.0)
+    return low, high
+
+
+def _often_equal(replicates: np.ndarray, settings: TablesSection) -> bool:
+    """Whether the two sides are equal on more resamples than a tail of the interval holds.
+
+    So it is where both are nearly perfect. To move such an interval, as `centred_interval` does, could then
+    move it off 0, which it must not say.
+    """
+    return bool(np.mean(replicates == 0) > (1 - settings.confidence) / 2)
 
 
 def _stream(row: Row) -> np.random.Generator:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.label_sets import read_label_sets
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.storage.files import sha256_of_json
 
@@ -39,6 +40,8 @@ def part_digest(directory: Path, part: str) -> str:
 
 def _target(dataset: PreparedDataset, row: int) -> bytes:
     """What an image is labelled with besides its class."""
+    if (label_sets := read_label_sets(dataset)) is not None:
+        return label_sets[row].tobytes()
     if dataset.annotation == "label-map":
         labels = dataset.label_map(row)
         return repr(labels.shape).encode() + np.ascontiguousarray(labels, "<i2").tobytes()

@@ -179,7 +179,7 @@ def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[
 
 def _without_floors(lines: list[Line], config: TablesConfig) -> list[Line]:
     """Floors lie far away: on their scale the differences between pretrainings could not be read."""
-    return [line for line in lines if line["arm"] not in config.floors]
+    return [line for line in lines if line["arm"] in config.arms and line["arm"] not in config.floors]
 
 
 def _compared(made: list[Run], config: TablesConfig) -> list[Run]:
@@ -205,9 +205,10 @@ def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
 
 def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesConfig) -> list[Figure]:
     """Per class, of k-NN, fine-tuning, segmentation and detection; runs of one task in one figure."""
-    measures = {"knn": "accuracy", "finetune": "accuracy", "segment": "iou", "detect": "box_ap"}
+    measures = [("knn", "accuracy"), ("finetune", "accuracy"), ("segment", "iou"), ("detect", "box_ap")]
+    measures += [("knn", "ap"), ("finetune", "ap")]  # where images have any number of classes
     figures = []
-    for stage, measure in measures.items():
+    for stage, measure in measures:
         by_run = defaultdict(list)
         for each in of[stage]:
             of_run = {"arm": each.key.arm, "run": arm_and_seed(each)}

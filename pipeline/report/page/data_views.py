@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.datasets.channels.pictures import picture_words
 from pipeline.datasets.decode import UndecodableImage, decode
+from pipeline.datasets.label_sets import label_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.source import max_file_bytes
 from pipeline.evaluate.overlays import samples
@@ -134,17 +135,17 @@ def _words(entry: Mapping[str, Any]) -> str:
 
 
 def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> Twice:
-    labels = [int(dataset.labels[row]) for row in entry["rows"]]
+    labels = [label_words(dataset, row) for row in entry["rows"]]
     images = [
         {
             "image": data_address(dataset.picture(row, at_least=_SIDE), _SIDE),
             "path": dataset.path(row),
             "part": part,
-            "class": dataset.class_names[label] if label >= 0 else "",
+            "class": label or "",
         }
         for row, part, label in zip(entry["rows"], entry["parts"], labels, strict=True)
     ]
-    return Twice(entry["kind"], entry["similarity"], images, min(labels) < 0 or labels[0] == labels[1])
+    return Twice(entry["kind"], entry["similarity"], images, None in labels or labels[0] == labels[1])
 
 
 def _quarantine(path: Path, summary: Mapping[str, Any]) -> list[LeftOut]:

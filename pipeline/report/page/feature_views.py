@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from pipeline.datasets.label_sets import label_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.neighbours import nearest
 from pipeline.report.page.charts.features import feature_map
@@ -80,10 +81,9 @@ def feature_views(
 
     @cache
     def shown(row: int) -> Shown:
-        label = int(dataset.labels[row])
         return {
             "image": data_address(dataset.picture(row, at_least=_SIDE), _SIDE),
-            "class": dataset.class_names[label] if 0 <= label < len(dataset.class_names) else "no label",
+            "class": label_words(dataset, row) or "no label",
             "path": dataset.path(row),
         }
 

@@ -10,7 +10,8 @@ from pipeline.report.page.figures import Figure
 from pipeline.storage.files import read_json
 from pipeline.storage.runs import Run
 
-_ACCURACY = "top-1 (%)"
+_METRICS = {"top1": "top-1 (%)", "map": "mAP (%)"}  # the second where images have any number of classes
+_OVER_K = re.compile(r"(top1|map)_k(\d+)")
 _SHOTS = re.compile(r"(\w+)-(\d+)-shot")
 
 
@@ -41,11 +42,11 @@ def arm_and_seed(run: Run) -> str:
 
 def _over_k(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
     values = [
-        _value(each, row["value"], k=int(row["metric"].removeprefix("top1_k")))
+        _value(each, row["value"], match[1], k=int(match[2]))
         for each in made
         if each.key.share is None
         for row in _rows(each)
-        if row["metric"].startswith("top1_k")
+        if (match := _OVER_K.fullmatch(row["metric"]))
     ]
     caption = f"k-NN on the test images{_of(name)}, over k."
     return [sweep(_named("knn-k", name), caption, values, arms, x="k", log=True)]
@@ -55,9 +56,10 @@ def _over_rates(made: list[Run], arms: list[str], name: str | None) -> list[Figu
     values = []
     for each in made:
         path = each.directory / "sweep.json"
+        metric = next((row["metric"] for row in _rows(each)), "top1")
         for rate in read_json(path) if path.is_file() else []:
             if not rate["diverged"]:
-                values.append(_value(each, rate["test"], **{"base learning rate": rate["base_lr"]}))
+                values.append(_value(each, rate["test"], metric, **{"base learning rate": rate["base_lr"]}))
     chosen = "over the learning rates; one is chosen on validation images."
     caption, figure = f"Linear probe on the test images{_of(name)}, {chosen}", _named("linear-rates", name)
     return [sweep(figure, caption, values, arms, x="base learning rate", log=True)]
@@ -68,7 +70,7 @@ def _over_shots(made: list[Run], arms: list[str], name: str | None) -> list[Figu
     for each in made:
         for row in _rows(each):
             method, shots = _SHOTS.fullmatch(row["task"]).groups()
-            values.setdefault(method, []).append(_value(each, row["value"], shots=int(shots)))
+            values.setdefault(method, []).append(_value(each, row["value"], "top1", shots=int(shots)))
     return [
         sweep(
             _named(f"few-shot-{method}", name),
@@ -86,10 +88,10 @@ def _over_shares(made: list[Run], arms: list[str], name: str | None) -> list[Fig
     """Of one stage, where it learnt from several shares of the labels."""
     shares = "training labels (%)"
     values = [
-        _value(each, row["value"], **{shares: 100 * (each.key.share or 1.0)})
+        _value(each, row["value"], row["metric"], **{shares: 100 * (each.key.share or 1.0)})
         for each in made
         for row in _rows(each)
-        if row["metric"] == "top1"
+        if row["metric"] in _METRICS and not row.get("floor")
     ]
     if len({value[shares] for value in values}) < 2:
         return []
@@ -99,8 +101,8 @@ def _over_shares(made: list[Run], arms: list[str], name: str | None) -> list[Fig
     return [sweep(figure, caption, values, arms, x=shares, log=True)]
 
 
-def _value(run: Run, fraction: float, **at: float) -> dict[str, Any]:
-    return {"arm": run.key.arm, "run": arm_and_seed(run), **at, _ACCURACY: 100 * fraction}
+def _value(run: Run, fraction: float, metric: str, **at: float) -> dict[str, Any]:
+    return {"arm": run.key.arm, "run": arm_and_seed(run), **at, _METRICS[metric]: 100 * fraction}
 
 
 def _of(name: str | None) -> str:

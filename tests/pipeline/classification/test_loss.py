@@ -51,3 +51,28 @@ def test_loss_and_gradient_are_torchs(jt, rng, soft_target_loss):
 def test_shapes_that_disagree_are_refused(jt, soft_target_loss):
     with pytest.raises(ValueError, match=r"logits \(2, 3\), targets \(3, 2\)"):
         soft_target_loss(jt.zeros((2, 3)), jt.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("scale", [1, 60])
+def test_binary_loss_and_gradient_are_torchs(jt, rng, scale):
+    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+    from pipeline.classification.loss import binary_loss
+
+    logits = (scale * rng.normal(size=(6, 5))).astype(np.float32)
+    logits[0, 0] = 0
+    targets = rng.random((6, 5)).astype(np.float32)
+    targets[:, :2] = [0, 1]
+    theirs = torch.tensor(logits, requires_grad=True)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(theirs, torch.tensor(targets))
+    expected.backward()
+    x = jt.array(logits)
+    loss = binary_loss(x, jt.array(targets))
+    assert loss.item() == pytest.approx(expected.item(), rel=2e-6)
+    np.testing.assert_allclose(jt.grad(loss, x).numpy(), theirs.grad.numpy(), atol=3e-7)
+
+
+def test_binary_loss_of_other_shapes_is_refused(jt):
+    from pipeline.classification.loss import binary_loss
+
+    with pytest.raises(ValueError, match="expected one shape"):
+        binary_loss(jt.zeros((2, 3)), jt.zeros((2, 2)))

@@ -14,6 +14,17 @@ def written(folder, text):
     return str(path)
 
 
+def test_few_shots_ask_for_images_of_one_class(tmp_path):
+    few = {"name": "flowers", "tasks": ["knn", "few-shot"], "data": {"source": "f"}}
+    (section,) = Experiment(name="e", evaluate=[few]).evaluate
+    assert section.prepared_data().labels == "one"
+    (section,) = Experiment(name="e", evaluate=[{**few, "tasks": ["knn"]}]).evaluate
+    assert section.prepared_data().labels is None
+    for several in ({"labels": "several"}, {"label_separator": " "}):
+        with pytest.raises(ValueError, match="flowers: few-shot takes images of one class each"):
+            Experiment(name="e", evaluate=[{**few, "data": {"source": "f", **several}}])
+
+
 def test_a_file_lists_data_sets_whose_sources_count_from_it(tmp_path):
     text = '[[evaluate]]\nname = "flowers"\ndata = { source = "f" }\n[[evaluate]]\nname = "pets"\n'
     text += 'tasks = ["few-shot"]\n[evaluate.data]\nsource = "p"\n'

@@ -3,12 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
+from pipeline.evaluate import linear_probe as module
+from pipeline.evaluate.linear_probe import best_rate, predict, rate_scores, train_sweep
 from pipeline.evaluate.probes.settings import LinearConfig
 
 
 def train_one_by_one(features, labels, config, num_classes):
-    """The same protocol in float64, one rate after the other, straight from its description."""
+    """The same protocol in float64, one rate after the other, straight from its description.
+
+    Labels (n, num_classes) are of any number of classes: a sigmoid each, else one softmax.
+    """
     trained = []
     for base_lr in config.base_lrs:
         rng = np.random.default_rng(0)
@@ -21,8 +25,11 @@ def train_one_by_one(features, labels, config, num_classes):
             for rows in (order[i : i + size] for i in range(0, len(order), size)):
                 images = features[rows].astype(float)
                 logits = images @ weights + biases
-                shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-                error = (shares - np.eye(num_classes)[labels[rows]]) / len(rows)
+                if labels.ndim == 2:
+                    error = (1 / (1 + np.exp(-logits)) - labels[rows]) / len(rows)
+                else:
+                    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+                    error = (shares - np.eye(num_classes)[labels[rows]]) / len(rows)
                 weight_velocity = config.momentum * weight_velocity + images.T @ error
                 bias_velocity = config.momentum * bias_velocity + error.sum(axis=0)
                 weights = weights - lr * weight_velocity
@@ -43,6 +50,32 @@ def test_equals_a_loop_over_rates_in_float64(batch_size):
         np.testing.assert_allclose(sweep.biases[:, rate], biases, rtol=1e-4, atol=1e-6)
         expected = (features @ weights + biases).argmax(axis=1)
         np.testing.assert_array_equal(predict(sweep, features)[:, rate], expected)
+
+
+@pytest.mark.parametrize("score_bytes", [4 * 150 * 4, 2**28])
+def test_label_sets_equal_a_loop_over_rates_in_float64(score_bytes, monkeypatch):
+    monkeypatch.setattr(module, "SCORE_BYTES", score_bytes)  # one rate at once, and all of them
+    rng = np.random.default_rng(7)
+    features = rng.standard_normal((150, 12)).astype(np.float32)
+    labels = (rng.random((150, 4)) < [0.5, 0.2, 0.9, 0.0]).astype(np.int8)
+    config = LinearConfig(epochs=5, batch_size=64, base_lrs=(0.003, 0.1, 1.0))
+    sweep = train_sweep(features, labels, config, num_classes=4, rng=np.random.default_rng(0))
+    scores = list(rate_scores(sweep, features))
+    for rate, (weights, biases) in enumerate(train_one_by_one(features, labels, config, 4)):
+        np.testing.assert_allclose(sweep.weights[:, :, rate], weights, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(sweep.biases[:, rate], biases, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(scores[rate], features @ weights + biases, rtol=1e-3, atol=1e-4)
+
+
+def test_labels_that_are_neither_0_nor_1_are_refused():
+    with pytest.raises(ValueError, match="needs 0 or 1 for 2 images and 2 classes"):
+        train_sweep(
+            np.ones((2, 3), np.float32),
+            np.array([[0, 2], [1, 0]]),
+            LinearConfig(),
+            num_classes=2,
+            rng=np.random.default_rng(0),
+        )
 
 
 def test_a_separable_problem_is_solved():

@@ -313,3 +313,25 @@ def test_few_shots_have_the_interval_over_draws_and_images_paired(rng):
         "95 % intervals over test images, and over draws of the few training images)."
     )
     assert coverage(lines).startswith("One seed: the intervals are over test images, and over draws of")
+
+
+def test_a_floor_that_every_probe_measures_is_a_line_of_its_own_and_is_there_once():
+    scatter, rows = 0.01 * np.linspace(0, 1, 50), []
+
+    def measured(arm, value, scatter, **changes):
+        one = row(arm, [1], metric="map")
+        drawn = {"value": value, "correct": None, "replicates": value + scatter}
+        return dataclasses.replace(one, **drawn, **changes)
+
+    for arm, value in (("random", 0.3), ("ibot", 0.6), ("hssl", 0.7)):
+        rows.append(measured(arm, value, scatter))
+        rows.append(measured("prevalence", 0.2, scatter[::-1], is_floor=True))
+    lines = table_lines(rows, CONFIG)
+    assert [line["arm"] for line in lines] == ["random", "ibot", "hssl", "prevalence"]
+    (floor,) = [line for line in lines if line["arm"] == "prevalence"]
+    assert floor["value"] == 0.2
+    assert floor["difference"] == pytest.approx(-0.4)
+    assert floor["floors"] == {}
+    low, high = lines[2]["floors"]["prevalence"]
+    assert 0.48 < low < 0.5 < high < 0.52
+    assert len(verdicts(lines, CONFIG)) == 1

@@ -12,13 +12,14 @@ from pipeline.report.page.figures import Figure
 def sweep(
     name: str, caption: str, values: list[dict[str, Any]], arms: Sequence[str], *, x: str, log: bool
 ) -> Figure | None:
-    """Top-1 accuracy over a quantity that was chosen on validation.
+    """Accuracy, or another score, over a quantity that was chosen on validation.
 
     Args:
-        values: arm, run, the quantity `x`, and "top-1 (%)".
+        values: arm, run, the quantity `x`, and one more, in percent: the score by its name.
     """
     if not values:
         return None
+    score = next(name for name in values[0] if name not in ("arm", "run", x))
     scale = {"type": "log" if log else "linear", "nice": False}
     spec = {
         "data": {"values": values},
@@ -28,19 +29,19 @@ def sweep(
         "encoding": {
             "x": {"field": x, "type": "quantitative", "scale": scale},
             "y": {
-                "field": "top-1 (%)",
+                "field": score,
                 "type": "quantitative",
                 "scale": {"zero": False},
                 "axis": AS_IT_IS,
             },
             "color": by_arm(arms, values),
             "detail": {"field": "run"},
-            "tooltip": [{"field": "run"}, {"field": x}, number("top-1 (%)")],
+            "tooltip": [{"field": "run"}, {"field": x}, number(score)],
         },
     }  # fmt: skip
     best: dict[str, float] = {}
     for value in values:
-        best[value["run"]] = max(best.get(value["run"], 0.0), value["top-1 (%)"])
+        best[value["run"]] = max(best.get(value["run"], 0.0), value[score])
     told = ", ".join(f"{run} at most {value:.1f} %" for run, value in best.items())
     return Figure(name, caption, f"{caption} {told}.", spec)
 

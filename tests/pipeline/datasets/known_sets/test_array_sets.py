@@ -63,10 +63,11 @@ def test_svhn(tmp_path, rng):
         opened(tmp_path, "svhn")
 
 
-def test_several_labels_of_medmnist_are_refused_by_name(tmp_path):
+def test_several_labels_of_medmnist_are_refused_where_one_is_stated(tmp_path):
     images = np.zeros((5, 28, 28), np.uint8)
     np.savez(tmp_path / "chestmnist.npz", train_images=images, train_labels=np.zeros((5, 14), np.uint8))
     with pytest.raises(
-        ValueError, match=r"expected one label for each image, found 14: several labels for one"
+        ValueError, match=r"expected one label for each image, found 14 columns of 0 and 1 with several"
     ):
-        read_npz(tmp_path / "chestmnist.npz")
+        read_npz(tmp_path / "chestmnist.npz", labels="one")
+    assert read_npz(tmp_path / "chestmnist.npz").are_several

@@ -42,10 +42,6 @@ def test_metadata_without_labels_leaves_the_images(tmp_path, tree, write):
     ("text", "words"),
     [
         (
-            lines({"file_name": "1.png", "label": [1, 2]}),
-            r"line 1: expected one label, found \[1, 2\]: one label",
-        ),
-        (
             lines({"file_name": "1.png", "text": "x"}),
             r"expected a column of labels, found \['file_name', 'text'\]",
         ),
@@ -58,6 +54,13 @@ def test_wrong_metadata_is_one_clear_error(tmp_path, tree, write, text, words):
     write(tmp_path / "metadata.jsonl", text)
     with pytest.raises(ValueError, match=words):
         seen(tmp_path, format="hub-folder")
+
+
+def test_several_labels_are_refused_where_one_is_stated(tmp_path, tree, write):
+    tree(tmp_path, ["1.png"])
+    write(tmp_path / "metadata.jsonl", lines({"file_name": "1.png", "label": [1, 2]}))
+    with pytest.raises(ValueError, match=r"line 1: expected one label, found \[1, 2\]: one label"):
+        seen(tmp_path, format="hub-folder", labels="one")
 
 
 def test_two_files_may_say_the_same_but_not_otherwise(tmp_path, tree, write):

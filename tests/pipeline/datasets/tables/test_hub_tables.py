@@ -124,12 +124,6 @@ def test_a_few_rows_are_in_memory_at_a_time(tmp_path, arrow, parquet):
 @pytest.mark.parametrize(
     ("features", "label", "labels", "words"),
     [
-        (
-            {"image": IMAGE},
-            "label",
-            [[0, 1]],
-            r"row 0: expected one label, found \[0, 1\]: one label for each",
-        ),
         (None, "label", [3], r"row 0: expected a label below 3, as many as class names, found 3"),
         (
             {"image": IMAGE},
@@ -149,6 +143,26 @@ def test_a_wrong_table_is_one_clear_error(tmp_path, table, parquet, features, la
     parquet(tmp_path / "t.parquet", table([0], labels, features, label))
     with pytest.raises(ValueError, match=words):
         list(read(tmp_path / "t.parquet").entries())
+
+
+@pytest.mark.parametrize("kind", ["Sequence", "List"])
+def test_lists_of_labels_by_the_names_of_the_schema(tmp_path, table, parquet, kind):
+    features = {"image": IMAGE, "labels": {"feature": LABEL, "_type": kind}}
+    parquet(tmp_path / "t.parquet", table([0, 1, 2], [[0, 2], [], [1]], features, "labels"))
+    source = read(tmp_path / "t.parquet")
+    assert source.are_several
+    names = LABEL["names"]
+    assert [entry.target for entry in source.entries()] == [(names[0], names[2]), (), (names[1],)]
+    assert source.class_names == tuple(names)
+    with pytest.raises(ValueError, match=r"row 0: expected one label, found \[0, 2\]: one label for each"):
+        list(read(tmp_path / "t.parquet", labels="one").entries())
+
+
+def test_lists_of_names_without_a_schema(tmp_path, table, parquet):
+    parquet(tmp_path / "t.parquet", table([0, 1], [["b", "a"], ["c"]], {"image": IMAGE}, "labels"))
+    source = read(tmp_path / "t.parquet")
+    assert [entry.target for entry in source.entries()] == [("b", "a"), ("c",)]
+    assert source.class_names == ("a", "b", "c")
 
 
 def test_several_columns_of_labels_need_the_key(tmp_path, table, parquet):

@@ -70,11 +70,8 @@ ONE = "one label for each image is read, several are not"
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("path,label\n1.png,cat|dog\n", rf"l\.csv, line 2: expected one label, found 'cat\|dog': {ONE}"),
-        ('path,labels\n1.png,"[1, 2]"\n', rf"line 2: expected one label, found .*{ONE}"),
-        ('path,label\n1.png,"a, b"\n2.png,"b, c"\n3.png,"c, a"\n', rf"l\.csv: expected one label, .*{ONE}"),
         ("path,label\n1.png,a\n1.png,b\n", r"1\.png: expected one of the labels, found a and b; several"),
-        ("path,cat,dog\n1.png,1,0\n", rf"l\.csv: expected a column of labels, found .*{ONE}"),
+        ("path,cat,dog\n1.png,1,7\n", rf"l\.csv: expected a column of labels, found .*{ONE}"),
         ("path,label,class\n1.png,1,0\n", r"found several: \['label', 'class'\]: state data\.columns"),
         ("path,label\n1.png,0.5\n", r"line 2: expected a class, found the number 0\.5"),
         ("path,label\n../1.png,a\n", r"line 2: expected a path inside .*, found '\.\./1\.png'"),
@@ -97,6 +94,22 @@ def test_a_wrong_list_is_one_clear_error(tmp_path, tree, write, text, words):
     for source in (tmp_path, tmp_path / "l.csv"):
         with pytest.raises(ValueError, match=words):
             listed(source, format="csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("path,label\n1.png,cat|dog\n", rf"l\.csv, line 2: expected one label, found 'cat\|dog': {ONE}"),
+        ('path,labels\n1.png,"[1, 2]"\n', rf"line 2: expected one label, found .*{ONE}"),
+        ('path,label\n1.png,"a, b"\n2.png,"b, c"\n3.png,"c, a"\n', rf"l\.csv: expected one label, .*{ONE}"),
+        ("path,cat,dog\n1.png,1,0\n", rf"l\.csv: expected a column of labels, found .*{ONE}"),
+    ],
+)
+def test_several_labels_are_refused_where_one_is_stated(tmp_path, tree, write, text, words):
+    tree(tmp_path, ["1.png", "2.png", "3.png"])
+    write(tmp_path / "l.csv", text)
+    with pytest.raises(ValueError, match=words):
+        listed(tmp_path, format="csv", labels="one")
 
 
 def test_names_with_commas_are_names(tmp_path, tree, write):

@@ -171,3 +171,17 @@ def test_the_random_streams_are_part_of_the_results(num_seeds, task, expected):
 
 def _tails(values, confidence):
     return tuple(np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2]))
+
+
+def test_arms_that_are_often_equal_are_not_told_apart_by_moving_the_interval(rng):
+    # Nearly perfect arms differ on a fifth of the resamples, and there in one direction.
+    equal = np.full(NUM_RESAMPLES, 0.99)
+    worse = equal - 0.004 * (rng.random(NUM_RESAMPLES) < 0.2)
+    arms = [dense("hssl", "map", 0.985, worse)], [dense("ibot", "map", 0.99, equal)]
+    low, high = difference_interval(*arms, settings(0.95))
+    assert low < -0.004
+    assert high == 0
+    # Where all resamples differ, the interval is moved as any other.
+    apart = equal - 0.004 - 1e-4 * rng.random(NUM_RESAMPLES)
+    low, high = difference_interval([dense("hssl", "map", 0.98, apart)], arms[1], settings(0.95))
+    assert low < high < -0.009

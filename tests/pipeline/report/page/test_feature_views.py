@@ -20,6 +20,7 @@ class Images:
 
     def __init__(self):
         self.num_read = 0
+        self.summary = {}
 
     def picture(self, row, at_least):
         self.num_read += 1
