@@ -17,7 +17,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
     import jittor as jt
 
     from pipeline import kernels
-    from pipeline.datasets.label_sets import labels_or_sets
+    from pipeline.datasets.multilabel import labels_or_sets
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import BACKBONE_FILES, write_split
     from pipeline.evaluate.features import extract, load_crops

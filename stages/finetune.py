@@ -32,11 +32,11 @@ def run(
     from pipeline.classification.predicting import all_logits, ranked_classes
     from pipeline.classification.protocol import protocol
     from pipeline.classification.training import train_classifier
-    from pipeline.datasets.label_sets import read_label_sets
     from pipeline.datasets.label_subset import read_subset
+    from pipeline.datasets.multilabel import read_label_sets
     from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.evaluate.label_sets.data import why_no_scores
-    from pipeline.evaluate.label_sets.outcome import (
+    from pipeline.evaluate.multilabel.data import why_no_scores
+    from pipeline.evaluate.multilabel.outcome import (
         Scored,
         mean_average_precision,
         write_label_set_outcome,

@@ -9,7 +9,7 @@ from pipeline.graph.stage_runner import serve
 
 def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
     """Write what the stage `features` writes, with pixels in place of a network's vectors."""
-    from pipeline.datasets.label_sets import labels_or_sets
+    from pipeline.datasets.multilabel import labels_or_sets
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import write_split
     from pipeline.evaluate.pixels import pixel_features

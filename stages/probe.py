@@ -46,7 +46,7 @@ def run(
 
 def _score(config: ProbeSection, output: Path, data: "ProbeData", runtime: RuntimeConfig) -> None:
     """Write the rows of a probe of images with any number of classes."""
-    from pipeline.evaluate.label_sets.outcome import write_label_set_outcome
+    from pipeline.evaluate.multilabel.outcome import write_label_set_outcome
     from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.storage.files import write_json
 

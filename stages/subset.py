@@ -11,8 +11,8 @@ from pipeline.graph.stage_runner import serve
 
 def run(config: SubsetConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
     """Write the chosen images' rows in the data set and, for people, their names and classes."""
-    from pipeline.datasets.label_sets import label_words, read_label_sets, strata
     from pipeline.datasets.label_subset import LabelSubset, stratified_positions, write_subset
+    from pipeline.datasets.multilabel import label_words, read_label_sets, strata
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.storage.files import write_text
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config.finetune import FinetuneConfig
-from pipeline.datasets.label_sets import is_labelled, read_label_sets
+from pipeline.datasets.multilabel import is_labelled, read_label_sets
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.order import training_rows
 from pipeline.measures.labelled_images import LabelledImages

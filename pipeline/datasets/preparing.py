@@ -17,14 +17,14 @@ from pipeline.datasets.class_overlap import overlap_notes, untrained_images
 from pipeline.datasets.drawn import DrawnSource
 from pipeline.datasets.grey_range import GreyRange, grey_range
 from pipeline.datasets.label_like import LabelLike
-from pipeline.datasets.label_sets import (
+from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
+from pipeline.datasets.multilabel import (
     LabelSetWriter,
     has_label_sets,
     strata,
     summary_of,
     write_label_sets,
 )
-from pipeline.datasets.manifest import Columns, Rows, write_index, write_manifest
 from pipeline.datasets.pixel_store import PixelStore, pixels_file
 from pipeline.datasets.quarantine import Quarantine, quarantine_file
 from pipeline.datasets.source import Entry, Source

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.datasets.label_sets import described as label_sets_line
+from pipeline.datasets.multilabel import described as label_sets_line
 
 _CLASSES_SHOWN = 5
 

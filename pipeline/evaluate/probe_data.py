@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.datasets.label_subset import LabelSubset, read_subset
 from pipeline.evaluate.feature_files import SplitFeatures, read_features
-from pipeline.evaluate.label_sets.data import has_classes, why_no_scores
+from pipeline.evaluate.multilabel.data import has_classes, why_no_scores
 from pipeline.measures.classification_rows import why_not, write_no_outcome
 from pipeline.measures.labelled_images import LabelledImages
 

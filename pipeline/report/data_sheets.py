@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.datasets.channels.pictures import picture_words
-from pipeline.datasets.label_sets import label_words
+from pipeline.datasets.multilabel import label_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.splits import SPLITS
 from pipeline.detection.pictures import Drawn, object_panel

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.image_names import is_image_name
-from pipeline.datasets.label_sets import read_label_sets
 from pipeline.datasets.manifest import read_digests
+from pipeline.datasets.multilabel import read_label_sets
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.tables.shard_index import INDEX, Shard, write_shard_index

@@ -18,8 +18,8 @@ from pipeline.config.finetune import (
     SubsetConfig,
 )
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
-from pipeline.datasets.label_sets import read_label_sets
 from pipeline.datasets.label_subset import read_subset
+from pipeline.datasets.multilabel import read_label_sets
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.evaluate.feature_files import read_features

@@ -33,7 +33,7 @@ class KnnConfig(ProbeSection):
     """Weighted k-NN by the DINO/iBOT protocol."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.knn:probe_knn"
-    of_label_sets: ClassVar = "pipeline.evaluate.label_sets.knn_probe:score_by_knn"
+    of_label_sets: ClassVar = "pipeline.evaluate.multilabel.knn_probe:score_by_knn"
 
     name: Literal["knn"] = "knn"
     ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
@@ -45,7 +45,7 @@ class LinearConfig(ProbeSection):
     """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.linear:probe_linear"
-    of_label_sets: ClassVar = "pipeline.evaluate.label_sets.linear_probe:score_by_linear"
+    of_label_sets: ClassVar = "pipeline.evaluate.multilabel.linear_probe:score_by_linear"
 
     needs_val: ClassVar[bool] = True
 
@@ -66,7 +66,7 @@ class LogisticConfig(ProbeSection):
     """L2-regularised logistic regression by scikit-learn."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.logistic:probe_logistic"
-    of_label_sets: ClassVar = "pipeline.evaluate.label_sets.logistic_probe:score_by_logistic"
+    of_label_sets: ClassVar = "pipeline.evaluate.multilabel.logistic_probe:score_by_logistic"
 
     name: Literal["logistic"] = "logistic"
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation

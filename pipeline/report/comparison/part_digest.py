@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.label_sets import read_label_sets
+from pipeline.datasets.multilabel import read_label_sets
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.storage.files import sha256_of_json
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.datasets.channels.pictures import picture_words
 from pipeline.datasets.decode import UndecodableImage, decode
-from pipeline.datasets.label_sets import label_words
+from pipeline.datasets.multilabel import label_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.source import max_file_bytes
 from pipeline.evaluate.overlays import samples

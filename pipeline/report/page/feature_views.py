@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from pipeline.datasets.label_sets import label_words
+from pipeline.datasets.multilabel import label_words
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.neighbours import nearest
 from pipeline.report.page.charts.features import feature_map

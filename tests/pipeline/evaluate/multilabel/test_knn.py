@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluate.knn import classify
-from pipeline.evaluate.label_sets import knn as module
-from pipeline.evaluate.label_sets.knn import vote_shares
+from pipeline.evaluate.multilabel import knn as module
+from pipeline.evaluate.multilabel.knn import vote_shares
 
 
 def test_shares_equal_a_loop_over_queries(rng, monkeypatch):

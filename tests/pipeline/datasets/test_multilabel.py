@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import open_source
-from pipeline.datasets.label_sets import (
+from pipeline.datasets.multilabel import (
     UNLABELLED,
     is_labelled,
     label_words,

@@ -4,8 +4,8 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.evaluate.label_sets.outcome import Scored, mean_average_precision
 from pipeline.evaluate.linear_probe import LinearSweep, best_rate, rate_scores, train_sweep
+from pipeline.evaluate.multilabel.outcome import Scored, mean_average_precision
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.linear import SEED, linear_protocol, sweep_table
 from pipeline.evaluate.probes.settings import LinearConfig

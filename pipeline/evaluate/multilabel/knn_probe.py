@@ -6,8 +6,8 @@ import numpy as np
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.feature_rows import FeatureRows
-from pipeline.evaluate.label_sets.knn import vote_shares
-from pipeline.evaluate.label_sets.outcome import Scored, mean_average_precision
+from pipeline.evaluate.multilabel.knn import vote_shares
+from pipeline.evaluate.multilabel.outcome import Scored, mean_average_precision
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.knn import DEFAULT_K
 from pipeline.evaluate.probes.settings import KnnConfig

@@ -3,7 +3,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.evaluate.label_sets.logistic import fitted_classes
+from pipeline.evaluate.multilabel.logistic import fitted_classes
 
 
 def test_equals_scikit_learns_one_against_the_rest(rng):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from pipeline.evaluate.label_sets import average_precision as module
-from pipeline.evaluate.label_sets.average_precision import (
+from pipeline.evaluate.multilabel import average_precision as module
+from pipeline.evaluate.multilabel.average_precision import (
     average_precision_replicates,
     average_precisions,
 )

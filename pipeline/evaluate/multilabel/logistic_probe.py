@@ -3,8 +3,8 @@
 import numpy as np
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.evaluate.label_sets.logistic import fitted_classes
-from pipeline.evaluate.label_sets.outcome import Scored, mean_average_precision
+from pipeline.evaluate.multilabel.logistic import fitted_classes
+from pipeline.evaluate.multilabel.outcome import Scored, mean_average_precision
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LogisticConfig
 

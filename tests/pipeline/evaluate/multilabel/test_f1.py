@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from pipeline.evaluate.label_sets.f1 import chosen_thresholds, f1_replicates
+from pipeline.evaluate.multilabel.f1 import chosen_thresholds, f1_replicates
 
 
 @pytest.fixture

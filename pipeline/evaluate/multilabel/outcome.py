@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluate.label_sets.average_precision import (
+from pipeline.evaluate.multilabel.average_precision import (
     average_precision_replicates,
     average_precisions,
 )
-from pipeline.evaluate.label_sets.f1 import Thresholds, chosen_thresholds, f1_replicates
+from pipeline.evaluate.multilabel.f1 import Thresholds, chosen_thresholds, f1_replicates
 from pipeline.measures.class_replicates import write_class_replicates
 from pipeline.measures.floor_rows import array_name
 from pipeline.measures.intervals.resamples import resample_counts
