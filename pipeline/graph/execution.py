@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.graph.executors import Executor
+from pipeline.graph.executors import Executor, runs_here
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.shortages import Shortages
@@ -64,7 +64,7 @@ def bring_up_to_date(
         # The fingerprint is of the code as it was when doit started; under it no other code may run.
         if graph.code_of(node, graph.code.now()) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
-        if executor is run_stage and (lines := Shortages(graph).before(node)):
+        if runs_here(executor) and (lines := Shortages(graph).before(node)):
             raise StageFailed("\n".join(lines))
         write_json(directory / JOB, _job(graph, node, directory))
         on_start()

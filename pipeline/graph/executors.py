@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pipeline.config.executors import ExecutorConfig
 from pipeline.graph.local_executor import LocalExecutor
+from pipeline.graph.subprocesses import run_stage
 
 EXECUTORS = ("local", "slurm")
 
@@ -29,6 +30,11 @@ class Executor(Protocol):
         show: Callable[[bytes], None],
         margin: int = 0,
     ) -> None: ...
+
+
+def runs_here(executor: Executor) -> bool:
+    """Whether stages run on this machine, so that its memory and disk are what they have."""
+    return executor is run_stage or isinstance(executor, LocalExecutor)
 
 
 def executor_named(name: str, config: ExecutorConfig, at_once: int = 1) -> Executor:

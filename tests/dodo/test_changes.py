@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from pipeline.storage.files import sha256_of_json
 from tests.toy_stages.project import NUM_STAGES, Project
 
 
@@ -48,6 +49,7 @@ def test_an_input_made_again_with_another_content_is_noticed(project):
     stamp = project.artifact("features-hssl-seed0") / "stamp.json"
     values = json.loads(stamp.read_text())
     values["content"] = "as another device would make it"
+    values["sha256"] = sha256_of_json({name: value for name, value in values.items() if name != "sha256"})
     stamp.write_text(json.dumps(values))
     assert sorted(project.ran()) == ["knn:hssl-seed0", "linear:hssl-seed0", "logistic:hssl-seed0"]
 

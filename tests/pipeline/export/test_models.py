@@ -27,11 +27,11 @@ def segment_config(head, crop_size, tap_norm):
 
 
 def drawn(network, rng):
-    """Numbers for every array, variances above 0; of the size of a trained network's."""
+    """Numbers for every array, variances above 0; of the size of a trained network's, so that sums stay small."""
     arrays = {}
     for name, parameter in network.named_parameters():
         shape = tuple(parameter.shape)
-        array = rng.normal(scale=0.3 if len(shape) > 1 else 0.5, size=shape)
+        array = rng.normal(scale=np.prod(shape[1:]) ** -0.5 if len(shape) > 1 else 0.5, size=shape)
         arrays[name] = (np.abs(array) + 0.5 if name.endswith("running_var") else array).astype(np.float32)
     return arrays
 

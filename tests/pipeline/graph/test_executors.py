@@ -2,13 +2,16 @@ import pytest
 
 from pipeline.config.executors import ExecutorConfig
 from pipeline.config.experiment import Experiment
-from pipeline.graph.executors import check_stages, executor_named
+from pipeline.graph.executors import check_stages, executor_named, runs_here
 from pipeline.graph.local_executor import LocalExecutor
 from pipeline.graph.nodes import experiment_nodes
 
 
 def test_stages_run_here_unless_another_place_is_named(monkeypatch, tmp_path):
-    assert isinstance(executor_named("local", ExecutorConfig()), LocalExecutor)
+    here = executor_named("local", ExecutorConfig())
+    assert isinstance(here, LocalExecutor)
+    assert runs_here(here)
+    assert not runs_here(lambda *given, **more: None)
     with pytest.raises(ValueError, match="executor=slrum: expected one of local, slurm"):
         executor_named("slrum", ExecutorConfig())
     monkeypatch.setenv("PATH", str(tmp_path))

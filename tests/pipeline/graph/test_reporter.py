@@ -35,8 +35,9 @@ def test_a_reader_that_has_gone_ends_the_run_without_a_traceback(monkeypatch):
             raise BrokenPipeError
 
     replaced = []
-    monkeypatch.setattr(os, "dup2", lambda source, target: (os.close(source), replaced.append(target)))
     reporter = StageReporter.of("e", set(), {})(Unread(), {})
-    with pytest.raises(SystemExit) as ended:
+    # Only meanwhile: pytest duplicates descriptors too.
+    with monkeypatch.context() as meanwhile, pytest.raises(SystemExit) as ended:
+        meanwhile.setattr(os, "dup2", lambda source, target: (os.close(source), replaced.append(target)))
         reporter.add_failure(SimpleNamespace(name="plan"), SimpleNamespace(get_msg=lambda: "why"))
     assert (ended.value.code, replaced) == (141, [1])
