@@ -27,7 +27,7 @@ def segment_config(head, crop_size, tap_norm):
 
 
 def drawn(network, rng):
-    """Numbers for every array, variances above 0; of the size of a trained network's, so that sums stay small."""
+    """Numbers for every array, variances above 0; as small as a trained network's, so that sums are too."""
     arrays = {}
     for name, parameter in network.named_parameters():
         shape = tuple(parameter.shape)

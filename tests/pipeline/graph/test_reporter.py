@@ -37,7 +37,8 @@ def test_a_reader_that_has_gone_ends_the_run_without_a_traceback(monkeypatch):
     replaced = []
     reporter = StageReporter.of("e", set(), {})(Unread(), {})
     # Only meanwhile: pytest duplicates descriptors too.
-    with monkeypatch.context() as meanwhile, pytest.raises(SystemExit) as ended:
+    with monkeypatch.context() as meanwhile:
         meanwhile.setattr(os, "dup2", lambda source, target: (os.close(source), replaced.append(target)))
-        reporter.add_failure(SimpleNamespace(name="plan"), SimpleNamespace(get_msg=lambda: "why"))
+        with pytest.raises(SystemExit) as ended:
+            reporter.add_failure(SimpleNamespace(name="plan"), SimpleNamespace(get_msg=lambda: "why"))
     assert (ended.value.code, replaced) == (141, [1])
