@@ -63,8 +63,8 @@ def as_rank(options: dict[str, str]) -> None:
 
     from pipeline import kernels
     from pipeline.pretrain.step import initial_state, train_step
-    from pipeline.training import ranks as module
-    from pipeline.training.ranks import ranks_of_this_process
+    from pipeline.ranks import exchange as module
+    from pipeline.ranks.exchange import ranks_of_this_process
 
     spent = dict.fromkeys(("exchange", "waiting", "exchange_processor"), 0.0)
 

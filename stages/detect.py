@@ -25,8 +25,8 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     from pipeline.finetune.training import finetune
     from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.models.dense_backbone import open_dense_backbone
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)

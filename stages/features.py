@@ -23,8 +23,8 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
     from pipeline.evaluate.features import extract, load_crops
     from pipeline.evaluate.split_batches import batches_of_splits, write_summary
     from pipeline.models.backbone_file import load_backbone
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.storage.files import sha256_of_file
-    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.transforms.evaluation import center_crops
 
     kernels.use(runtime.kernels)

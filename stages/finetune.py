@@ -43,8 +43,8 @@ def run(
     )
     from pipeline.finetune.model_file import save_model
     from pipeline.measures.classification_rows import Metric, why_not, write_no_outcome, write_outcome
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.storage.files import sha256_of_file, write_json
-    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)

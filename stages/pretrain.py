@@ -28,9 +28,9 @@ def run(
     from pipeline.pretrain.monitor.sample import draw_sample
     from pipeline.pretrain.step import TrainState
     from pipeline.pretrain.training import exported_epochs, num_steps, pretrain
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.storage.files import sha256_of_file
     from pipeline.training.checkpoint_files import forget
-    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.training.reporting import quiet, reporting
     from pipeline.transforms.rendering import implementation
 

@@ -15,10 +15,10 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.search.files import COST, SCORES
     from pipeline.search.training import train_jointly
     from pipeline.storage.files import sha256_of_file, write_json
-    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)

@@ -17,12 +17,12 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     from pipeline.finetune.model_file import save_model
     from pipeline.finetune.training import finetune
     from pipeline.measures.classification_rows import write_no_outcome
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.segmentation.batches import BatchMaker
     from pipeline.segmentation.evaluation import Predictor
     from pipeline.segmentation.network import open_network
     from pipeline.segmentation.outcome import why_not, write_outcome
     from pipeline.storage.files import sha256_of_file, sha256_of_json
-    from pipeline.training.ranks import ranks_of_this_process
     from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.features import batch_rows, load_crops, places_of_rank
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.prefetch import prefetch
-from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms.evaluation import center_crops
 
 

@@ -11,9 +11,9 @@ from pipeline.classification.network import Classifier
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.training import finetune
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.progress import Progress
-from pipeline.training.ranks import ALONE, Ranks
 
 
 def train_classifier(

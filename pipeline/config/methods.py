@@ -15,7 +15,7 @@ class MethodSection(Section):
         implementation: "module:Class" of its networks and loss, for `pkgutil.resolve_name`; it loads Jittor.
         whole_batch: whether a loss term compares all images of a batch, so that its mean over microbatches
             would be another loss.
-        ranks_share_batch: whether it does so across ranks, by `pipeline.training.whole_batch`.
+        ranks_share_batch: whether it does so across ranks, by `pipeline.ranks.whole_batch`.
         local_crops: whether the student sees local crops, if the experiment has any.
         prototypes: whether the method uses [projection_head] and [objective]: distributions over prototypes,
             and a patch loss from `objective.patch_start_epoch` on.

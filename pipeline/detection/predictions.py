@@ -15,7 +15,7 @@ from pipeline.detection.inference import Found, find
 from pipeline.detection.masks import pasted
 from pipeline.evaluate.average_precision import Detections
 from pipeline.finetune.size_groups import loaded_groups
-from pipeline.training.ranks import ALONE, Ranks
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene

@@ -18,7 +18,7 @@ from pipeline.detection.losses import binary_cross_entropy, smooth_l1
 from pipeline.detection.proposals import Anchors
 from pipeline.detection.targets import AnchorSamples
 from pipeline.models.layers import Linear
-from pipeline.training.whole_batch import mean_count
+from pipeline.ranks.whole_batch import mean_count
 
 _BETA = 1 / 9  # of the smooth L1 loss: the difference at which it turns from quadratic to linear
 _OUTPUTS = 5  # of each anchor: objectness, dx, dy, dw, dh

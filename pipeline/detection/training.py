@@ -11,7 +11,7 @@ from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
 from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
-from pipeline.training.whole_batch import mean_count
+from pipeline.ranks.whole_batch import mean_count
 
 
 def detection_losses(

@@ -21,7 +21,7 @@ _MEAN = """
 from pipeline.runtime.start_jittor import start
 start("cpu", 1, say=lambda message: print(message, flush=True))
 import jittor as jt
-from pipeline.training.ranks import ranks_of_this_process
+from pipeline.ranks.exchange import ranks_of_this_process
 ranks = ranks_of_this_process()
 mean = ranks.means([jt.array([3.0 + ranks.index])])[0].item()
 assert (ranks.count, mean) == (2, 3.5), f"{ranks.count} ranks, their mean of 3 and 4 is {mean}"

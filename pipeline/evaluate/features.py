@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.training.ranks import ALONE, Ranks
+from pipeline.ranks.exchange import ALONE, Ranks
 
 
 def batch_rows(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:

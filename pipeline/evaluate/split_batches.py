@@ -10,9 +10,9 @@ from tqdm import tqdm
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import SUMMARY
 from pipeline.evaluate.features import batch_rows, places_of_rank
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.storage.files import write_json
 from pipeline.training.prefetch import prefetch
-from pipeline.training.ranks import ALONE, Ranks
 
 
 def batches_of_splits(

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import jittor as jt
 import numpy as np
@@ -17,15 +17,24 @@ from pipeline.pretrain.non_finite.looking import Broken, Look, all_finite
 from pipeline.pretrain.non_finite.saved_step import SavedStep, saved_step, write_about
 from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
 from pipeline.training.checkpoint_files import write_checkpoint
+from pipeline.training.losses import Losses
 from pipeline.weights.arrays import write_arrays
 
-if TYPE_CHECKING:
-    from pipeline.finetune.training import FinetuneBatch, FinetuneState, Finetuning
+
+class Repeatable(Protocol):
+    """A training whose steps can be taken again; see `pipeline.finetune.training.Finetuning`."""
+
+    run: str
+    trained: list[tuple[str, jt.Var]]
+    num_microbatches: int
+
+    def state_at_start(self) -> Any: ...
+    def make_batch(self, step: int) -> Any: ...
+    def forward(self, state: Any, batch: Any) -> Callable[[int], Losses]: ...
+    def train_step(self, state: Any, batch: Any) -> tuple[Any, Any]: ...
 
 
-def explanation(
-    training: "Finetuning", state: "FinetuneState", step: int, output: Path, say: Callable[[str], None]
-) -> str:
+def explanation(training: Repeatable, state: Any, step: int, output: Path, say: Callable[[str], None]) -> str:
     """Save the first step that is not finite, up to `step`, look at it, and say what was found.
 
     Args:
@@ -56,7 +65,7 @@ def explanation(
     )
 
 
-def look_at_step(training: "Finetuning", state: "FinetuneState", batch: "FinetuneBatch") -> Broken | None:
+def look_at_step(training: Repeatable, state: Any, batch: Any) -> Broken | None:
     """The first tensor of a step that is not finite; None: all are.
 
     In the order of the step: batch, state, forward pass, losses, gradients from the loss back, new state.
@@ -79,13 +88,13 @@ def look_at_step(training: "Finetuning", state: "FinetuneState", batch: "Finetun
     return look.broken
 
 
-def _write(place: SavedStep, state: tuple[dict, dict[str, Any]], batch: "FinetuneBatch") -> None:
+def _write(place: SavedStep, state: tuple[dict, dict[str, Any]], batch: Any) -> None:
     place.folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(place.state, *state)
     write_arrays(place.batch, _arrays(batch), {"step": place.step})
 
 
-def _arrays(batch: "FinetuneBatch") -> dict[str, np.ndarray]:
+def _arrays(batch: Any) -> dict[str, np.ndarray]:
     """A batch's arrays by the names of its fields; those of a list by their places too."""
     found = {}
     for field in fields(batch):

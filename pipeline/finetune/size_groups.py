@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.features import places_of_rank
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.prefetch import prefetch
-from pipeline.training.ranks import ALONE, Ranks
 
 Loaded = TypeVar("Loaded")
 

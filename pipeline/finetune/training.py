@@ -16,13 +16,13 @@ from pipeline.finetune.rates import decayed, layer_scales, learning_rate
 from pipeline.kernels.adamw import AdamW
 from pipeline.models.drop_path import drop_path_rates, drop_path_scales
 from pipeline.models.weights import assign_parameters
+from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.whole_batch import shared_among
 from pipeline.training.loop import Training, train
 from pipeline.training.losses import Losses, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
 from pipeline.training.progress import Progress
 from pipeline.training.random_generators import Purpose, generator
-from pipeline.training.ranks import ALONE, Ranks
-from pipeline.training.whole_batch import shared_among
 
 
 class FinetuneBatch(Protocol):

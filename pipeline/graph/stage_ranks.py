@@ -73,7 +73,7 @@ def as_rank(output: Path) -> Iterator[bool]:
         os.dup2(log, 2)
     try:
         yield rank == 0
-        from pipeline.training.ranks import ranks_of_this_process
+        from pipeline.ranks.exchange import ranks_of_this_process
 
         ranks_of_this_process().wait_for_all()
     except BaseException as error:

@@ -3,7 +3,7 @@
 import jittor as jt
 from jittor import nn
 
-from pipeline.training.whole_batch import mean_count, sharing_ranks, sum_over_ranks
+from pipeline.ranks.whole_batch import mean_count, sharing_ranks, sum_over_ranks
 
 
 class BatchNorm2d(nn.BatchNorm2d):

@@ -6,7 +6,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
-from pipeline.training.whole_batch import sharing_ranks, sum_over_ranks
+from pipeline.ranks.whole_batch import sharing_ranks, sum_over_ranks
 
 _EPS = 1e-5
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline import kernels
 from pipeline.pretrain.pairs import cls_pairs
-from pipeline.training.whole_batch import rows_of_ranks, sharing_ranks
+from pipeline.ranks.whole_batch import rows_of_ranks, sharing_ranks
 
 _NEVER = -1e4  # in place of a cosine: no temperature makes its exponential count
 

@@ -9,8 +9,8 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.optim.schedules import Schedule, epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.random_generators import Purpose, generator
-from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.step_images import step_images
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined

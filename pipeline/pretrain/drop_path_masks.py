@@ -9,8 +9,8 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.models.drop_path import drop_path_rates, drop_path_scales
 from pipeline.models.hssl import DropPathScales
 from pipeline.pretrain.batch import Batch
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.random_generators import Purpose, generator
-from pipeline.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)

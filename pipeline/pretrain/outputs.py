@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import jittor as jt
 
+from pipeline.ranks.exchange import Ranks
 from pipeline.training.losses import Losses
-from pipeline.training.ranks import Ranks
 
 
 @dataclass(frozen=True)

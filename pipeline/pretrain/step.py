@@ -24,11 +24,11 @@ from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
 from pipeline.pretrain.methods.method import MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
+from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.whole_batch import shared_among
 from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
-from pipeline.training.ranks import ALONE, Ranks
-from pipeline.training.whole_batch import shared_among
 
 
 @dataclass(frozen=True)

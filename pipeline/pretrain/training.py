@@ -20,12 +20,12 @@ from pipeline.pretrain.monitor.pictures import PicturedImages
 from pipeline.pretrain.non_finite.going_back import explanation
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.checkpoint import State
 from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.loop import OutcomeT, Training, train
 from pipeline.training.progress import Progress
-from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms import on_device
 
 

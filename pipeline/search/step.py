@@ -26,6 +26,8 @@ from pipeline.pretrain.drop_path_masks import DropPathMasks, draw_drop_path, mic
 from pipeline.pretrain.methods.method import Method, MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.step import mean_batch_means, named_losses
+from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.whole_batch import shared_among
 from pipeline.search.one_base import (
     SHARED,
     BaseForward,
@@ -36,8 +38,6 @@ from pipeline.search.one_base import (
 )
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
-from pipeline.training.ranks import ALONE, Ranks
-from pipeline.training.whole_batch import shared_among
 
 
 @dataclass(frozen=True)

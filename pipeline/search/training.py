@@ -11,6 +11,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.collapse import teacher_statistics
 from pipeline.pretrain.training import CropTraining
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.search.cost import measured_cost
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, JointState, joint_state, joint_step
@@ -18,7 +19,6 @@ from pipeline.storage.files import sha256_of_json
 from pipeline.training.loop import train
 from pipeline.training.metrics_log import METRICS, read_metrics
 from pipeline.training.progress import Progress
-from pipeline.training.ranks import ALONE, Ranks
 
 _OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
 _TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's

@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.config.dense import SegmentViewConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.size_groups import loaded_groups
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.segmentation.inference import LogitsOf, class_map, slide
-from pipeline.training.ranks import ALONE, Ranks
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene

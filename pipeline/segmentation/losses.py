@@ -5,7 +5,7 @@ import numpy as np
 
 from pipeline.datasets.targets import IGNORED
 from pipeline.models.resize import resize
-from pipeline.training.whole_batch import mean_count
+from pipeline.ranks.whole_batch import mean_count
 
 
 def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:

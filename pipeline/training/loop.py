@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import jittor as jt
 
 from pipeline.config.stages import RuntimeConfig
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.checkpoint import State, load_newest, save_newest
 from pipeline.training.end_warning import EndWarning
 from pipeline.training.gradient_watch import GradientWatch
@@ -18,7 +19,6 @@ from pipeline.training.losses import read_losses
 from pipeline.training.metrics_log import METRICS, append_metrics, keep_copy, read_metrics, rewind
 from pipeline.training.prefetch import prefetch
 from pipeline.training.progress import Progress
-from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.throughput import Throughput
 
 WATCHED_STEPS = 10_000  # of a training whose gradients are looked at unless the user says otherwise: ours

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import jittor as jt
 
-from pipeline.training.ranks import Ranks
+from pipeline.ranks.exchange import Ranks
 
 _MOST_NAMES = 16  # of images, in a message
 

@@ -44,8 +44,8 @@ def main(job: Job) -> None:
     from pipeline.config.stages import PretrainConfig, RuntimeConfig
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.pretrain.training import Pretraining
+    from pipeline.ranks.exchange import ALONE
     from pipeline.training.loop import train
-    from pipeline.training.ranks import ALONE
 
     config, dataset = PretrainConfig.model_validate(job.config), PreparedDataset.open(Path(job.data))
     kernels.use("fused")

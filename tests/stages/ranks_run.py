@@ -36,8 +36,8 @@ def run_stage(stage: str, folder: Path, output: Path, num_ranks: int) -> None:
 
 
 if __name__ == "__main__":
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.runtime.start_jittor import start
-    from pipeline.training.ranks import ranks_of_this_process
 
     start("cpu", 1)
     root = Path(sys.argv[1])

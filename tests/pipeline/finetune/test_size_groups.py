@@ -1,7 +1,7 @@
 """Test images are grouped by size, in order, and loaded in threads."""
 
 from pipeline.finetune.size_groups import loaded_groups, size_groups
-from pipeline.training.ranks import Ranks
+from pipeline.ranks.exchange import Ranks
 
 
 class Sizes:

@@ -50,7 +50,7 @@ def train(folder: Path, data: Path) -> None:
     """Train the configuration that the folder is named after, saving and logging at every step."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.pretrain.training import pretrain
-    from pipeline.training.ranks import ranks_of_this_process
+    from pipeline.ranks.exchange import ranks_of_this_process
 
     def report(progress):
         if progress.step == 4:  # not saved yet

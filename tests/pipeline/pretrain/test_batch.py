@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.pretrain.batch_maker import BatchMaker
-from pipeline.training.ranks import Ranks
+from pipeline.ranks.exchange import Ranks
 from tests.pipeline.pretrain.small_run import small_config
 from tests.pipeline.transforms.device_sources import load_on_device
 

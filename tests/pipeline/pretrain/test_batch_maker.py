@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.pretrain.batch_maker import BatchMaker
-from pipeline.training.ranks import Ranks
+from pipeline.ranks.exchange import Ranks
 from pipeline.transforms.crop_parameters import CropParameters
 from pipeline.transforms.native import CROP_RECORD
 from pipeline.transforms.packing import CROP_ORDER, IMAGE_ENTRY

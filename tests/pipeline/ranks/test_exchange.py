@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.training.ranks import ALONE, Ranks
+from pipeline.ranks.exchange import ALONE, Ranks
 from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
 
 COLLECTIVES = """
@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.runtime.start_jittor import start
 start("cpu", 1)
 import jittor as jt
-from pipeline.training import ranks as module
-from pipeline.training.ranks import RanksDiffer, ranks_of_this_process
+from pipeline.ranks import exchange as module
+from pipeline.ranks.exchange import RanksDiffer, ranks_of_this_process
 ranks = ranks_of_this_process()
 assert ranks.count == 2 and ranks.first == (ranks.index == 0)
 

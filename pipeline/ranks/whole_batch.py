@@ -2,8 +2,8 @@
 
 The loss of the batch is the mean of the ranks' losses, each of its own rows. A sum over ranks enters the
 loss of every rank, so its gradient is the sum of what all of them ask for; the mean of the ranks' gradients
-is then that of the batch. As in `ranks`, every exchange acts at once: going forward they come in the order of
-the program, which is the same in all ranks, going back in that of the graph, which is too.
+is then that of the batch. As in `exchange`, all acts at once: going forward in the order of the program, which
+is the same in all ranks, going back in that of the graph, which is too.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import jittor as jt
 
-from pipeline.training.ranks import ALONE, Ranks
+from pipeline.ranks.exchange import ALONE, Ranks
 
 _sharing = ALONE
 

@@ -1,0 +1,1 @@
+"""Processes that train one network together: what they exchange."""
