@@ -2,7 +2,7 @@
 
 The loss of the batch is the mean of the ranks' losses, each of its own rows. A sum over ranks enters the
 loss of every rank, so its gradient is the sum of what all of them ask for; the mean of the ranks' gradients
-is then that of the batch. As in `exchange`, all acts at once: going forward in the order of the program, which
+is then that of the batch. As in `exchange`, all acts at once: going forward in the order of the program, that
 is the same in all ranks, going back in that of the graph, which is too.
 """
 
