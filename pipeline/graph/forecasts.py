@@ -89,11 +89,13 @@ class Forecasts:
                 return forecast.position_seconds(images)
             case PixelsConfig():
                 return forecast.pixels_seconds(config, images, machine)
-            case KnnConfig():
-                return forecast.knn_seconds(_channels(node.inputs["features"]), images, machine)
-            case FewShotConfig():
-                return forecast.few_shot_seconds(config, _channels(node.inputs["features"]), images, machine)
+            case KnnConfig() if channels := _channels(node):
+                return forecast.knn_seconds(channels, images, machine)
+            case FewShotConfig() if channels := _channels(node):
+                return forecast.few_shot_seconds(config, channels, images, machine)
         backbone = backbone_of(node)
+        if backbone is None:
+            return None
         match config:
             case PretrainConfig() if is_counted(config):
                 return forecast.pretrain_seconds(config, images, machine)
@@ -118,7 +120,8 @@ class Forecasts:
     def _dense_probe_seconds(self, node: Node) -> float | None:
         read = {name: each for name, each in node.inputs.items() if name != "backbone"}
         counts = {name: prepared_images(self._graph, each) for name, each in read.items()}
-        if None in counts.values():
+        backbone = backbone_of(node)
+        if None in counts.values() or backbone is None:
             return None
         num_images, most = 0, node.config.max_train_images
         if "segmentation" in counts:
@@ -126,7 +129,7 @@ class Forecasts:
             num_images += min(images.train, most) + min(images.val, most) + images.test
         if "detection" in counts:
             num_images += counts["detection"].test
-        return forecast.dense_probe_seconds(node.config, backbone_of(node), num_images, self._machine(node))
+        return forecast.dense_probe_seconds(node.config, backbone, num_images, self._machine(node))
 
     def _compile_seconds(self, node: Node) -> float:
         """Seconds to compile what this node is the first to need."""
@@ -142,8 +145,10 @@ class Forecasts:
         return self._machines[threads]
 
 
-def _channels(features: Node) -> int:
-    """Numbers for each image, of a base or of pixels."""
+def _channels(probe: Node) -> int | None:
+    """Numbers for each image that a probe reads, of a base or of pixels; None: the base is not known yet."""
+    features = probe.inputs["features"]
     if features.stage == "pixels":
         return (features.inputs["data"].config.channels or 3) * features.config.side**2
-    return backbone_of(features).dim
+    backbone = backbone_of(features)
+    return None if backbone is None else backbone.dim

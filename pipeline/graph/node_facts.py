@@ -34,10 +34,12 @@ def prepared_images(graph: Graph, data: Node) -> Images | None:
     return Images(**summary["counts"], num_classes=len(summary["class_names"]))
 
 
-def backbone_of(node: Node) -> BackboneConfig:
-    """The base that a node trains or reads, found in its own configuration or upstream."""
+def backbone_of(node: Node) -> BackboneConfig | None:
+    """The base that a node trains or reads, by its own settings or upstream; None: a file's, not read yet."""
     while not hasattr(node.config, "backbone"):
-        node = node.inputs["backbone" if "backbone" in node.inputs else "features"]
+        node = node.inputs.get("backbone") or node.inputs.get("features")
+        if node is None:
+            return None
     return node.config.backbone
 
 

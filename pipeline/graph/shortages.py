@@ -63,8 +63,8 @@ class Shortages:
         # On a card, memory is the card's.
         if node.stage not in COUNTED or not on_processor(node.runtime):
             return None
-        images = images_of(self._graph, node)
-        return least_need(node.config, backbone_of(node), images.all if images else 0)
+        images, backbone = images_of(self._graph, node), backbone_of(node)
+        return None if backbone is None else least_need(node.config, backbone, images.all if images else 0)
 
     def _memory_line(self, node: Node, need: Need | None) -> str | None:
         room, then = self._memory(), self._then(node, lambda stamp: stamp["environment"]["peak_memory_bytes"])

@@ -47,14 +47,14 @@ class ClusterProject(Project):
 
     @property
     def records(self) -> list[dict]:
-        """Of the jobs that make pretrainings, or were refused."""
+        """Of the jobs that make pretrainings, or were refused, the latest last."""
         paths = (self.folder / "results/artifacts/pretrain").glob("*.slurm.json")
-        return [json.loads(path.read_text()) for path in sorted(paths)]
+        return [json.loads(path.read_text()) for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
 
     @property
     def record(self) -> dict:
-        (record,) = self.records
-        return record
+        """Of the latest; those of an array whose element was cancelled stay."""
+        return self.records[-1]
 
     @property
     def num_submitted(self) -> int:

@@ -12,6 +12,9 @@ from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
 
 pytestmark = [needs_mpi, pytest.mark.slow]  # processes that wait for one another
 MODULE = "tests.pipeline.pretrain.ranks_run"
+# Batch norms of eight rows divide by small deviations: rounding is largest in biases that hardly moved, 1.3e-5
+# of their length in "hssl-byol" at two ranks. All parameters together are held to 1e-5 as elsewhere.
+OF_EIGHT_ROWS = ("hssl-norm", "mocov3", "hssl-mocov3", "simclr", "hssl-simclr", "byol", "hssl-byol")
 TIMES = ("images_per_second", "data_wait_share")
 
 
@@ -54,13 +57,14 @@ def differences(found, expected) -> dict[str, float]:
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "hssl-adamw"])
 def test_every_parameter_teacher_centre_and_moment_is_that_of_one_rank(trained, name, by):
     found = differences(arrays(trained / by / name), arrays(trained / "one" / name))
-    assert max(found.values()) < 1e-5, max(found, key=found.get)
+    assert max(found.values()) < (1e-4 if name in OF_EIGHT_ROWS else 1e-5), max(found, key=found.get)
 
 
 @pytest.mark.parametrize("count", ["two", "four"])
-def test_by_adamw_all_parameters_together_are_those_of_one_rank(trained, count):
+@pytest.mark.parametrize("name", ["hssl-adamw", *OF_EIGHT_ROWS])
+def test_all_parameters_together_are_those_of_one_rank(trained, name, count):
     def parameters(by: str) -> np.ndarray:
-        named = sorted(arrays(trained / by / "hssl-adamw").items())
+        named = sorted(arrays(trained / by / name).items())
         networks = [(name, each) for name, each in named if name.startswith(("student/", "teacher/"))]
         return np.concatenate([without_key_bias(name, each).ravel() for name, each in networks])
 
