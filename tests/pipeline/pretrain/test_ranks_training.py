@@ -12,8 +12,8 @@ from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
 
 pytestmark = [needs_mpi, pytest.mark.slow]  # processes that wait for one another
 MODULE = "tests.pipeline.pretrain.ranks_run"
-# Batch norms of eight rows divide by small deviations: rounding is largest in biases that hardly moved, 1.3e-5
-# of their length in "hssl-byol" at two ranks. All parameters together are held to 1e-5 as elsewhere.
+# Batch norms of eight rows divide by small deviations: rounding is largest in biases that hardly moved, by
+# 1.3e-5 of their length in "hssl-byol" at two ranks. All parameters together are held to 1e-5 as elsewhere.
 OF_EIGHT_ROWS = ("hssl-norm", "mocov3", "hssl-mocov3", "simclr", "hssl-simclr", "byol", "hssl-byol")
 TIMES = ("images_per_second", "data_wait_share")
 
