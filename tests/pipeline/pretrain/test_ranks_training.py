@@ -57,11 +57,12 @@ def differences(found, expected) -> dict[str, float]:
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "hssl-adamw"])
 def test_every_parameter_teacher_centre_and_moment_is_that_of_one_rank(trained, name, by):
     found = differences(arrays(trained / by / name), arrays(trained / "one" / name))
-    assert max(found.values()) < (1e-4 if name in OF_EIGHT_ROWS else 1e-5), max(found, key=found.get)
+    # At most 5.1e-6 was seen where batch norms see more rows; another processor sums in another order.
+    assert max(found.values()) < (1e-4 if name in OF_EIGHT_ROWS else 2e-5), max(found, key=found.get)
 
 
 @pytest.mark.parametrize("count", ["two", "four"])
-@pytest.mark.parametrize("name", ["hssl-adamw", *OF_EIGHT_ROWS])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_all_parameters_together_are_those_of_one_rank(trained, name, count):
     def parameters(by: str) -> np.ndarray:
         named = sorted(arrays(trained / by / name).items())
