@@ -67,7 +67,7 @@ def main(job: Job) -> None:
 
     output = Path(job.output)
     runtime = RuntimeConfig(log_every_steps=job.log_every_steps, checkpoint_every_minutes=10**6)
-    training = Counted(config, dataset, lambda epoch, state: None, None, ALONE)
+    training = Counted(config, dataset, output, lambda epoch, state: None, None, ALONE)
     train(training, output, runtime=runtime, report=lambda progress: None)
     write_json(output / "steps.json", [asdict(step) for step in steps])
 
