@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
-from pipeline.graph.executors import executor_named  # noqa: E402
+from pipeline.graph.executors import executor_named, runs_here  # noqa: E402
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
 from pipeline.graph.programs import run_program  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
@@ -276,9 +276,9 @@ def task__checks():
     from pipeline.doctor.checks import cheap_checks, failures
 
     def check():
-        runs_here = PLACE == "local"
-        problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=runs_here))
-        if runs_here and not problems:
+        here = runs_here(EXECUTOR)
+        problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=here))
+        if here and not problems:
             problems = Shortages(PROJECT.graph).before_all(PROJECT.main)
         return TaskFailed("\n".join(problems)) if problems else None
 

@@ -16,16 +16,11 @@ def run(config: FewShotConfig, output: Path, *, features: Path, runtime: Runtime
     """
     from pipeline.evaluate.few_shot import measure_few_shot, too_few
     from pipeline.evaluate.probe_data import open_probe
-    from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.measures.draws import write_drawn
     from pipeline.storage.files import write_text
 
-    data = open_probe(features, output)
+    data = open_probe(features, output, one_class_for="few-shot classification")
     if data is None:
-        return
-    if data.are_several:
-        name = data.test_images.dataset
-        write_no_outcome(output, f"no few-shot classification of {name}: needs one class of each image")
         return
     reasons = [reason for shots in config.shots if (reason := too_few(data, shots))]
     if reasons:

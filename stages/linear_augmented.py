@@ -27,16 +27,12 @@ def run(
     from pipeline.evaluate.feature_files import BACKBONE_FILES
     from pipeline.evaluate.probe_data import open_probe
     from pipeline.evaluate.probes.linear import SEED, measured
-    from pipeline.measures.classification_rows import write_no_outcome, write_outcome
+    from pipeline.measures.classification_rows import write_outcome
     from pipeline.models.backbone_file import load_backbone
     from pipeline.storage.files import write_json
 
-    probe = open_probe(features, output, needs_val=True)
+    probe = open_probe(features, output, needs_val=True, one_class_for=LINEAR_AUGMENTED)
     if probe is None:
-        return
-    if probe.are_several:
-        name = probe.test_images.dataset
-        write_no_outcome(output, f"no {LINEAR_AUGMENTED} of {name}: needs one class of each image")
         return
     kernels.use(runtime.kernels)
     frozen = load_backbone(backbone / BACKBONE_FILES[config.features.weights])

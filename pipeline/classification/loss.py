@@ -19,8 +19,7 @@ def soft_target_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
     Raises:
         ValueError: the shapes disagree.
     """
-    if tuple(logits.shape) != tuple(targets.shape):
-        raise ValueError(f"logits {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected one shape")
+    _check_shapes(logits, targets)
     num_images = logits.shape[0]
     rows = jt.array(np.arange(num_images, dtype=np.int32))
     weights = jt.array(np.full(num_images, 1 / num_images, np.float32))
@@ -40,9 +39,13 @@ def binary_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
     Raises:
         ValueError: the shapes disagree.
     """
-    if tuple(logits.shape) != tuple(targets.shape):
-        raise ValueError(f"logits {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected one shape")
+    _check_shapes(logits, targets)
     # log(1 + exp(x)) - x y; the larger of 0 and x is taken out of the sum, so that it overflows nowhere.
     larger = jt.maximum(logits, 0.0).stop_grad()
     log_sum = larger + jt.log(jt.exp(-larger) + jt.exp(logits - larger))
     return (log_sum - logits * targets).mean()
+
+
+def _check_shapes(logits: jt.Var, targets: jt.Var) -> None:
+    if tuple(logits.shape) != tuple(targets.shape):
+        raise ValueError(f"logits {tuple(logits.shape)}, targets {tuple(targets.shape)}; expected one shape")

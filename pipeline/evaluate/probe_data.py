@@ -28,13 +28,19 @@ class ProbeData:
 
 
 def open_probe(
-    features: Path, output: Path, *, labels: Path | None = None, needs_val: bool = False
+    features: Path,
+    output: Path,
+    *,
+    labels: Path | None = None,
+    needs_val: bool = False,
+    one_class_for: str | None = None,
 ) -> ProbeData | None:
     """Read what the stage `features` wrote; if no probe can be trained, write why into `output`, return None.
 
     Args:
         labels: artifact of the subset of training images to learn from; None: all of them.
         needs_val: whether the probe needs labelled validation images.
+        one_class_for: what the probe is called, if it cannot do with any number of classes for each image.
 
     Raises:
         FileNotFoundError: a file of features or subset is missing.
@@ -44,6 +50,8 @@ def open_probe(
     splits = ("train", "val", "test") if needs_val else ("train", "test")
     several = stored.are_several
     reason = (why_no_scores if several else why_not)(stored.dataset, stored.labels(*splits))
+    if not reason and several and one_class_for:
+        reason = f"no {one_class_for} of {stored.dataset}: needs one class of each image"
     if reason:
         write_no_outcome(output, reason)
         return None

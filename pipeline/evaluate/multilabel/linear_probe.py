@@ -1,13 +1,12 @@
 """The linear probe of images with any number of classes: every learning rate, one chosen on validation."""
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.evaluate.linear_probe import LinearSweep, best_rate, rate_scores, train_sweep
+from pipeline.evaluate.linear_probe import LinearSweep, best_rate, rate_scores
 from pipeline.evaluate.multilabel.outcome import Scored, mean_average_precision
 from pipeline.evaluate.probe_data import ProbeData
-from pipeline.evaluate.probes.linear import SEED, linear_protocol, sweep_table
+from pipeline.evaluate.probes.linear import linear_protocol, sweep_table, trained_sweep
 from pipeline.evaluate.probes.settings import LinearConfig
 
 
@@ -20,15 +19,7 @@ def score_by_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfi
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("train", "val", "test")
     }
-    with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
-        sweep = train_sweep(
-            inputs["train"],
-            data.train.labels,
-            config,
-            num_classes=len(data.class_names),
-            rng=np.random.default_rng(SEED),
-            report=lambda epoch: bar.update(epoch - bar.n),
-        )
+    sweep = trained_sweep(config, data, inputs["train"])
     found = {
         split: _precisions(sweep, inputs[split], getattr(data, split).labels) for split in ("val", "test")
     }

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.feature_rows import FeatureRows
-from pipeline.evaluate.linear_probe import best_rate, predict, train_sweep
+from pipeline.evaluate.linear_probe import LinearSweep, best_rate, predict, train_sweep
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.measures.classification_rows import Metric, Outcome
@@ -37,15 +37,7 @@ def measured(
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("val", "test")
     }
-    with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
-        sweep = train_sweep(
-            train,
-            data.train.labels,
-            config,
-            num_classes=len(data.class_names),
-            rng=np.random.default_rng(SEED),
-            report=lambda epoch: bar.update(epoch - bar.n),
-        )
+    sweep = trained_sweep(config, data, train)
     predictions = predict(sweep, inputs["test"])
     correct = predictions == data.test.labels[:, None]
     on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
@@ -62,6 +54,21 @@ def measured(
     ]
     table = sweep_table(lrs, {"val": on_val, "test": on_test}, sweep.diverged)
     return Outcome(metrics, predictions[:, chosen], {"sweep.json": table})
+
+
+def trained_sweep(
+    config: LinearConfig, data: ProbeData, train: "np.ndarray | FeatureRows | AugmentedRows"
+) -> LinearSweep:
+    """The classifiers of every rate, trained under a bar; the arguments are those of `measured`."""
+    with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
+        return train_sweep(
+            train,
+            data.train.labels,
+            config,
+            num_classes=len(data.class_names),
+            rng=np.random.default_rng(SEED),
+            report=lambda epoch: bar.update(epoch - bar.n),
+        )
 
 
 def linear_protocol(config: LinearConfig, num_train: int) -> str:
