@@ -4,7 +4,6 @@ As `pipeline.pretrain.non_finite` does for pretraining: the same steps again, fr
 from the weights that training began with, to the first after which something is not finite.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any, Protocol
 import jittor as jt
 import numpy as np
 
-from pipeline.pretrain.non_finite.looking import Broken, Look, all_finite
+from pipeline.pretrain.non_finite.going_back import first_broken
+from pipeline.pretrain.non_finite.looking import Broken, Look
 from pipeline.pretrain.non_finite.saved_step import SavedStep, saved_step, write_about
-from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
+from pipeline.training.checkpoint import load_checkpoint, load_newest
 from pipeline.training.checkpoint_files import write_checkpoint
 from pipeline.training.losses import Losses
 from pipeline.weights.arrays import write_arrays
@@ -48,21 +48,19 @@ def explanation(training: Repeatable, state: Any, step: int, output: Path, say: 
     """
     state = load_newest(output, lambda: state, run=training.run, say=say) or training.state_at_start()
     say(f"a loss of step {step} is not finite: going again from step {state.step}, to see where it began")
-    while state.step < step:
-        before, batch = checkpoint_content(state, training.run), training.make_batch(state.step)
-        state, outcome = training.train_step(state, batch)
-        losses = [float(value.item()) for value in outcome.logged_losses.values()]
-        if not all(map(math.isfinite, losses)) or not all_finite(state.tensors):
-            place = saved_step(output, state.step)
-            _write(place, before, batch)
-            found = look_at_step(training, load_checkpoint(place.state, state), batch)
-            write_about(place, {"images": list(batch.names), "first": None if found is None else str(found)})
-            first = f"by {found}" if found else "though on repetition all its tensors are finite"
-            return f"it began in step {place.step} {first}; state and batch are saved in {place.folder}"
-    return (
-        f"the same steps again, to step {step}, are finite: see whether this machine computes the same "
-        "twice, as by `doit run doctor deep=yes`"
-    )
+    found = first_broken(training, training.make_batch, state, step)
+    if found is None:
+        return (
+            f"the same steps again, to step {step}, are finite: see whether this machine computes the same "
+            "twice, as by `doit run doctor deep=yes`"
+        )
+    before, batch, state = found
+    place = saved_step(output, state.step)
+    _write(place, before, batch)
+    broken = look_at_step(training, load_checkpoint(place.state, state), batch)
+    write_about(place, {"images": list(batch.names), "first": None if broken is None else str(broken)})
+    first = f"by {broken}" if broken else "though on repetition all its tensors are finite"
+    return f"it began in step {place.step} {first}; state and batch are saved in {place.folder}"
 
 
 def look_at_step(training: Repeatable, state: Any, batch: Any) -> Broken | None:

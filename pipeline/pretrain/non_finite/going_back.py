@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.non_finite.looking import StepLook, all_finite, look_at_step
 from pipeline.pretrain.non_finite.saved_step import saved_step, write_about, write_step
 from pipeline.pretrain.step import TrainState
@@ -45,7 +44,7 @@ def explanation(
     """
     state = load_newest(output, lambda: state, run=training.run, say=say) or training.first_state()
     say(f"a loss of step {step} is not finite: going again from step {state.step}, to see where it began")
-    found = _first_broken(training, state, step)
+    found = first_broken(training, lambda number: training.make_batch(number).rendered(), state, step)
     if found is None:
         return (
             f"the same steps again, from the newest checkpoint to step {step}, are finite: see whether this "
@@ -63,13 +62,20 @@ def explanation(
     return f"it began in step {place.step} {first}; `{command}` repeats that step, saved in {place.folder}"
 
 
-def _first_broken(
-    training: Training, state: TrainState, step: int
-) -> tuple[tuple[dict, dict[str, Any]], Batch, TrainState] | None:
-    """What the first step starts from after which something is not finite, its batch, and the state after."""
+def first_broken(
+    training: Any, make_batch: Callable[[int], Any], state: Any, step: int
+) -> tuple[tuple[dict, dict[str, Any]], Any, Any] | None:
+    """What the first step starts from after which something is not finite, its batch, and the state after.
+
+    Args:
+        training: any whose steps can be taken again: it has `run` and `train_step`.
+        make_batch: called with the number of steps that are done.
+        state: to start from.
+        step: the last one to take, counted from 1.
+    """
     while state.step < step:
         content = checkpoint_content(state, training.run)
-        batch = training.make_batch(state.step).rendered()
+        batch = make_batch(state.step)
         state, outcome = training.train_step(state, batch)
         losses = [float(value.item()) for value in outcome.logged_losses.values()]
         if not all(map(math.isfinite, losses)) or not all_finite(state.tensors):
