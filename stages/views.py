@@ -16,7 +16,7 @@ def run(config: ViewsConfig, output: Path, *, backbone: Path, data: Path, runtim
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import BACKBONE_FILES
     from pipeline.models.backbone_file import load_backbone
-    from pipeline.views.auxiliary_head import load_auxiliary_head
+    from pipeline.pretrain.trained_head import load_auxiliary_head
     from pipeline.views.files import Views, write_views
     from pipeline.views.looking import Looker
     from pipeline.views.pictures import draw_attention, draw_colours

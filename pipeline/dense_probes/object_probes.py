@@ -20,7 +20,7 @@ from pipeline.dense_probes.patch_boxes import box_around, centered_box
 from pipeline.dense_probes.patch_features import PatchFeatures
 from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.token_cut import token_cut_object
-from pipeline.detection.boxes import box_iou
+from pipeline.evaluate.box_overlap import box_iou
 from pipeline.measures.intervals.resamples import resample_counts
 from pipeline.measures.measure import Measure, TestImages
 

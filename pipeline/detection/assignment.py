@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.detection.boxes import areas
+from pipeline.evaluate.box_overlap import areas
 
 _CROWD_COVERAGE = 0.5  # a box that lies in a crowd by this share is not taught to be background
 

@@ -1,4 +1,4 @@
-"""Boxes: their overlap, and the deltas by which a network refines them.
+"""The deltas by which a network refines boxes.
 
 A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. Everything is NumPy except `decode_jt`,
 so that targets can be made without Jittor.
@@ -13,25 +13,6 @@ if TYPE_CHECKING:
 
 MAX_LOG_SCALE = float(np.log(1000 / 16))  # a box grows or shrinks by no more in one step
 _MIN_SIDE = 1e-3  # pixels: a box without extent is encoded as if it had this
-
-
-def areas(boxes: np.ndarray) -> np.ndarray:
-    """Areas (n,) of boxes (n, 4) in pixels; 0 if x2 < x1 or y2 < y1."""
-    return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
-
-
-def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Areas (n, m) of the intersections of boxes (n, 4) with boxes (m, 4), in pixels."""
-    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    return np.clip(width, 0, None) * np.clip(height, 0, None)
-
-
-def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union: (n, 4), (m, 4) -> (n, m) in [0, 1]; 0 between boxes without area."""
-    common = intersections(a, b)
-    union = areas(a)[:, None] + areas(b)[None, :] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
 
 
 def encode(boxes: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.detection.boxes import box_iou
+from pipeline.evaluate.box_overlap import box_iou
 
 _BLOCK = 128  # boxes whose overlaps with all the others are computed at once
 

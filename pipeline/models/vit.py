@@ -13,7 +13,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.models.encoder import Tokens
 from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear, Mlp
-from pipeline.models.position import grid_resampling
+from pipeline.weights.position_grid import grid_resampling
 
 _EPS = 1e-6
 

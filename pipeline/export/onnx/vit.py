@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.export.onnx.graph import Graph
-from pipeline.models.position import grid_resampling
 from pipeline.weights.layouts.converted import NORM_EPS
+from pipeline.weights.position_grid import grid_resampling
 
 
 class OnnxVit:

@@ -4,7 +4,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
-from pipeline.models.position import grid_resampling
+from pipeline.weights.position_grid import grid_resampling
 
 
 class FixedGridMixing(nn.Module):

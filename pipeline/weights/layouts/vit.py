@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.models.position import grid_resampling
 from pipeline.weights.layouts.converted import Converted, Known, checked_config, count, mlp_ratio
 from pipeline.weights.layouts.stem import patch_side
+from pipeline.weights.position_grid import grid_resampling
 from pipeline.weights.tensors import Tensors
 
 _CHANNELS_OF_A_HEAD = 64

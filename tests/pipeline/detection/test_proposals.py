@@ -1,7 +1,8 @@
 import numpy as np
 
-from pipeline.detection.boxes import box_iou, decode
+from pipeline.detection.boxes import decode
 from pipeline.detection.proposals import RPN_STDS, Anchors, proposals
+from pipeline.evaluate.box_overlap import box_iou
 
 
 def two_levels(rng, num_anchors=(60, 25)):

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from pipeline.detection.anchors import grid_anchors
-from pipeline.detection.boxes import areas, box_iou, decode, intersections
+from pipeline.detection.boxes import decode
 from pipeline.detection.proposals import RPN_STDS, Anchors
 from pipeline.detection.targets import Truth, joined, sampled_anchors, sampled_rois
+from pipeline.evaluate.box_overlap import areas, box_iou, intersections
 
 NONE = np.zeros((0, 4), np.float32)
 ROIS = {"image_index": 0, "iou": 0.5, "num_samples": 16, "num_classes": 3}

@@ -56,7 +56,7 @@ def test_t2_rows_stay_rows(jt, network):
 
 def test_t3_position_embedding_follows_the_grid(jt, network):
     """T3: bicubic resampling to any grid, CLS untouched, the identity where the grids are equal."""
-    from pipeline.models.position import grid_resampling
+    from pipeline.weights.position_grid import grid_resampling
 
     own = network.pos_embed.numpy()
     assert np.array_equal(network._positions((4, 4)).numpy(), own)
@@ -69,7 +69,7 @@ def test_t3_position_embedding_follows_the_grid(jt, network):
 def test_t3_position_embedding_equals_torch(jt, network):
     """T3: 14 x 14 -> 32 x 32 equals PyTorch's bicubic resize by size."""
     torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
-    from pipeline.models.position import grid_resampling
+    from pipeline.weights.position_grid import grid_resampling
 
     grid = np.random.default_rng(0).normal(size=(14 * 14, 5))
     expected = torch.nn.functional.interpolate(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.models.position import grid_resampling
+from pipeline.weights.position_grid import grid_resampling
 from tests.pipeline.models.auxiliary_heads.small_head import DIM, GRID, build, random_map, scrambled
 
 

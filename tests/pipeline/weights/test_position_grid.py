@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.models.position import grid_resampling
+from pipeline.weights.position_grid import grid_resampling
 
 
 def test_equal_grids_give_the_identity():
