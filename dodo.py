@@ -35,7 +35,8 @@ STARTED_IN = Path(doit.get_initial_workdir() or ".")
 ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
 try:
     PLACE = doit.get_var("executor", "local")
-    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, stages_at_once(sys.argv[1:]))
+    AT_ONCE = stages_at_once(sys.argv[1:], EXPERIMENT, PLACE)
+    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, AT_ONCE)
 except ValueError as error:
     raise SystemExit(str(error)) from None
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)
@@ -50,6 +51,8 @@ DOIT_CONFIG = {
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
+    "num_process": AT_ONCE if AT_ONCE > 1 else 0,  # of `doit run` without -n
+    "par_type": "thread",  # stages are processes of their own
     "reporter": StageReporter.of(
         EXPERIMENT.name, {*PROJECT.by_label, *SWEEP.labels}, shown_after(PROJECT.folder)
     ),
@@ -100,7 +103,7 @@ def _compare(names):
 
 
 def _search():
-    names = SWEEP.search(at_once=stages_at_once(sys.argv[1:]), executor=PLACE)
+    names = SWEEP.search(at_once=AT_ONCE, executor=PLACE)
     table = PROJECT.folder / "search.md"
     print(f"\n{table.read_text(encoding='utf-8')}\nthe same in {table}")
     return _compare(names) if len(names) > 1 else None
