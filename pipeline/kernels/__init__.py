@@ -10,6 +10,7 @@ from pipeline.kernels.image_patches import image_patches
 from pipeline.kernels.mean_positions import mean_positions
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
+from pipeline.kernels.pixel_cross_entropy import pixel_cross_entropy
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
 from pipeline.kernels.rows import gather_rows
@@ -35,6 +36,7 @@ __all__ = [
     "normed_linear",
     "normed_mlp",
     "note",
+    "pixel_cross_entropy",
     "pool_cells",
     "soft_cross_entropy",
     "teacher_probabilities",

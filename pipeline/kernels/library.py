@@ -31,6 +31,7 @@ _SOURCES = (
     "depthwise_conv.cpp",
     "layer_norm.cpp",
     "optimizer.cpp",
+    "pixel_cross_entropy.cpp",
     "pooling.cpp",
     "rows.cpp",
 )

@@ -97,6 +97,8 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
         normal(width),
     ]
 
+    label_maps = rng.integers(-1, 5, (2, 19, 17)).astype(np.int32)
+
     def of(array: np.ndarray):
         return jt.array(array.astype(np.float32) if array.dtype == np.float64 else array)
 
@@ -144,6 +146,11 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             lambda x, g, b, *of_layers: references.mlp(references.layer_norm(x, g, b), *of_layers),
             [normal(67, 33), *norm, *layers],
             multiplies=True,
+        ),
+        "pixel_cross_entropy": KernelCase(
+            lambda x: kernels.pixel_cross_entropy(x, jt.array(label_maps), 500.0),
+            references.pixel_cross_entropy(label_maps, 500.0),
+            [rng.uniform(-1, 1, (2, 5, 19, 17))],
         ),
         "pool_cells": KernelCase(
             lambda table: kernels.pool_cells(table, *map(of, taps)),
