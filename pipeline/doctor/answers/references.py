@@ -104,7 +104,7 @@ def tokens(mask: np.ndarray) -> Callable[..., np.ndarray]:
 
 
 def pixel_cross_entropy(labels: np.ndarray, count: float) -> Callable[..., np.ndarray]:
-    """Cross-entropy of labels (B, H, W), below 0 where there is none, as a function of logits (B, K, H, W)."""
+    """Cross-entropy of labels (B, H, W), below 0 where there is none, of logits (B, K, H, W)."""
 
     def loss(logits: np.ndarray) -> np.ndarray:
         log_probs = np.log(softmax(np.moveaxis(logits, 1, -1)))
