@@ -33,6 +33,7 @@ _SOURCES = (
     "optimizer.cpp",
     "pixel_cross_entropy.cpp",
     "pooling.cpp",
+    "resample.cpp",
     "rows.cpp",
 )
 # These need oneDNN.

@@ -114,6 +114,11 @@ def pixel_cross_entropy(labels: np.ndarray, count: float) -> Callable[..., np.nd
     return loss
 
 
+def resample(rows: np.ndarray, columns: np.ndarray) -> Callable[..., np.ndarray]:
+    """A matrix along each axis of maps (B, C, H, W), as a function of these."""
+    return lambda x: rows @ x @ columns.T
+
+
 def pool_cells(rows, row_weights, columns, column_weights) -> Callable[..., np.ndarray]:
     """Weighted sums of cells as a function of the table."""
 
