@@ -142,12 +142,12 @@ def task_plan():
             print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
             return None
         if of == "sweep":
-            print("\n".join(plan_lines(*SWEEP.plan())))
+            print("\n".join(plan_lines(*SWEEP.plan(), AT_ONCE)))
             return None
         if of not in ("all", *PROJECT.by_label):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
         wanted = PROJECT.main if of == "all" else [PROJECT.by_label[of]]
-        print("\n".join(planned(PROJECT.graph, needed(wanted))))
+        print("\n".join(planned(PROJECT.graph, needed(wanted), AT_ONCE)))
         return None
 
     return {"actions": [show]}
@@ -162,7 +162,7 @@ def task_watch():
         from pipeline.watch.watching import watch
 
         # doit stands a writer of its own between an action and the terminal.
-        watch(EXPERIMENT.name, PROJECT.graph, PROJECT.main, Console(file=sys.__stdout__))
+        watch(EXPERIMENT.name, PROJECT.graph, PROJECT.main, Console(file=sys.__stdout__), AT_ONCE)
 
     return {"actions": [show]}
 
