@@ -87,7 +87,7 @@ def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> lis
 
 
 def _matched(mine: Found, other: Found) -> tuple[list[tuple[float, float, float]], int]:
-    """Differences of box, score and mask of the detections on both sides, and how many are on one side only."""
+    """Differences of box, score and mask of detections on both sides; how many are on one side only."""
     left, differences = list(range(len(other.boxes))), []
     for index in range(len(mine.boxes)):
         for candidate in left:

@@ -13,8 +13,9 @@ _USE_DETECTOR = """\
 import numpy as np
 import onnxruntime
 session = onnxruntime.InferenceSession("FOLDER/model.onnx")
-# One image: (1, 3, %d, %d) float32, normalised as above, padded with 0 to the right and below; size: its height and
-# width without that. boxes (k, 4): x1, y1, x2, y2 in pixels of the resized image; classes count from 0.
+# One image: (1, 3, %d, %d) float32, normalised as above, padded with 0 to the right and below; size: its
+# height and width without that. boxes (k, 4): x1, y1, x2, y2 in pixels of the resized image; classes count
+# from 0.
 boxes, scores, classes, *masks = session.run(None, {"images": image, "size": np.array([h, w], np.float32)})
 # masks, where the network has them: one array (k, 28, 28), probabilities in the 28 x 28 cells of each box."""
 _USE_TORCH = """\

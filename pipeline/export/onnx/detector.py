@@ -13,7 +13,7 @@ from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx import onnx_base
 from pipeline.export.onnx.boxes import clipped, decoded, ranks, solid, survivors
 from pipeline.export.onnx.graph import Graph
-from pipeline.export.onnx.pyramid import Map, conv_norm, doubled, plain_conv, pyramid
+from pipeline.export.onnx.pyramid import Map, conv_norm, doubled, pyramid
 from pipeline.export.onnx.rois import pooled
 
 _ROI_LEVELS = 4

@@ -5,7 +5,6 @@ Shapes: B images of S x S pixels, K classes; C channels of a map, h its places o
 
 from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx import onnx_base
-from pipeline.export.onnx.base import OnnxBase
 from pipeline.export.onnx.graph import Graph
 from pipeline.export.onnx.pyramid import Map, conv_norm, plain_conv, pyramid
 from pipeline.models.resize import pool_matrix, resize_matrix
