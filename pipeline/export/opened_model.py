@@ -54,7 +54,7 @@ def checked_images(data: Path, model: TunedModel, num_images: int) -> np.ndarray
 
 
 def checked_scenes(data: Path, model: TunedModel, num_images: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same images as a detector sees them, padded (B, 3, S, S), and their sizes (B, 2) without padding."""
+    """These images as a detector sees them, padded (B, 3, S, S), and their sizes (B, 2) without padding."""
     dataset, rows = _checked_rows(data, num_images)
     view = model.config.view
     limits = view.test_short_side, view.max_long_side

@@ -93,8 +93,9 @@ def test_detections(detector, rng, tmp_path, case):
 
 
 def test_nothing_found(detector, rng, tmp_path):
-    network, model = detector(*CASES["cascade"][:2], {"score_threshold": 0.99999}, True)
+    _, model = detector(*CASES["cascade"][:2], {"score_threshold": 0.99999}, True)
     images, sizes = scenes(rng, model.size)
+    sizes[0] = 0  # nor any proposal
     for found in detections_of_onnx(tmp_path / "model.onnx", images, sizes):
         assert found.boxes.shape == (0, 4)
         assert found.masks.shape == (0, 28, 28)
@@ -106,7 +107,7 @@ def test_another_result_is_an_error(detector, rng, tmp_path):
     ours = detected(network, images, sizes)
     for found in ours:
         found.scores[0] += 0.01
-    with pytest.raises(ExportError, match="detections the same.*fewer than 99%, so nothing is written"):
+    with pytest.raises(ExportError, match=r"detections the same.*fewer than 99%, so nothing is written"):
         compared_detector(tmp_path, images, sizes, ours)
 
 
