@@ -27,15 +27,17 @@ def run(
     from pipeline.evaluate.feature_files import BACKBONE_FILES
     from pipeline.evaluate.probe_data import open_probe
     from pipeline.evaluate.probes.linear import SEED, measured
+    from pipeline.evaluate.sweep_checkpoint import SweepCheckpoint
     from pipeline.measures.classification_rows import write_outcome
     from pipeline.models.backbone_file import load_backbone
-    from pipeline.storage.files import write_json
+    from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
     probe = open_probe(features, output, needs_val=True, one_class_for=LINEAR_AUGMENTED)
     if probe is None:
         return
     kernels.use(runtime.kernels)
-    frozen = load_backbone(backbone / BACKBONE_FILES[config.features.weights])
+    path = backbone / BACKBONE_FILES[config.features.weights]
+    frozen = load_backbone(path)
 
     def forward(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cls, patch_mean = frozen.features(jt.array(images), config.features.num_blocks)
@@ -57,7 +59,15 @@ def run(
         f"random crops of {views.scale[0]:g}-{views.scale[1]:g} of the image, "
         f"flips with {views.flip_probability:g}"
     )
-    outcome = measured(config.linear, probe, train, augmentation=augmented)
+    decisive = [config.model_dump(mode="json"), sha256_of_file(path), probe.train.index.tolist()]
+    checkpoint = SweepCheckpoint(
+        output,
+        run=sha256_of_json(decisive),
+        minutes=runtime.checkpoint_every_minutes,
+        say=lambda text: print(text, flush=True),
+        restored=train.start_after,
+    )
+    outcome = measured(config.linear, probe, train, augmentation=augmented, keeper=checkpoint)
     for name, content in outcome.files.items():
         write_json(output / name, content)
     write_outcome(
@@ -68,6 +78,7 @@ def run(
         probe.test_images,
         num_bootstrap=config.linear.num_bootstrap,
     )
+    checkpoint.finish()
     print(outcome.metrics[0].protocol)
 
 

@@ -44,6 +44,10 @@ class AugmentedRows:
         linear = self.config.linear
         return len(self.rows), self.num_channels * (linear.num_blocks + linear.average_pool)
 
+    def start_after(self, num_batches: int) -> None:
+        """Go on as if so many batches had been read."""
+        self._num_batches = num_batches
+
     def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
         """Features (B, D of all blocks) of new crops of these images."""
         rows, size, batch = self.rows[chosen], self.config.features.batch_size, self._num_batches
