@@ -4,9 +4,9 @@ All draw the same random decisions for the whole batch and hold the same paramet
 average over the batch, each averages over its share; the mean over ranks is then the mean over the batch.
 
 Only Jittor's calls that act at once are used, never its lazy operators: their order within a step, which must
-be the same in every rank, would be the executor's choice. They follow the backward pass and do not overlap it:
-Jittor runs that in one call, which lets no other Python thread run, and ranks of one machine exchange by the
-cores that would compute meanwhile.
+be the same in every rank, would be the executor's choice. They follow the backward pass and do not overlap
+it: Jittor runs that in one call, which lets no other Python thread run, and ranks of one machine exchange by
+the cores that would compute meanwhile.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ from pipeline.runtime.heartbeat import waiting_for_others
 if TYPE_CHECKING:
     import jittor as jt  # batches are made without it
 
-# What is summed at once. It stays in a core's cache from the copy into it to the copy out of it, which is worth
-# more than fewer calls: of 0.25 to 64 MiB, 1 MiB took the least processor time, a fifth of that of 64 MiB.
+# What is summed at once. It stays in a core's cache from the copy into it to the copy out of it, which is
+# worth more than fewer calls: of 0.25 to 64 MiB, 1 MiB took the least processor time, a fifth of 64 MiB's.
 _BUCKET_BYTES = 2**20
 
 
