@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named, runs_here  # noqa: E402
-from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
+from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
 from pipeline.graph.programs import run_program  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
@@ -54,7 +54,7 @@ DOIT_CONFIG = {
     "num_process": AT_ONCE if AT_ONCE > 1 else 0,  # of `doit run` without -n
     "par_type": "thread",  # stages are processes of their own
     "reporter": StageReporter.of(
-        EXPERIMENT.name, {*PROJECT.by_label, *SWEEP.labels}, shown_after(PROJECT.folder)
+        EXPERIMENT.name, {*PROJECT.by_label, *SWEEP.labels}, shown_after(PROJECT.folder), OUTPUT.line
     ),
 }
 
