@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
@@ -26,10 +27,14 @@ class StageOutput(Protocol):
 
 def output_here() -> StageOutput:
     """To standard output, be it a terminal or not."""
-    write = partial(os.write, 1)
-    return (
-        TerminalOutput(write, lambda: os.get_terminal_size(1).columns) if os.isatty(1) else FileOutput(write)
-    )
+    if os.isatty(1):
+        return TerminalOutput(_write, lambda: os.get_terminal_size(1).columns)
+    return FileOutput(_write)
+
+
+def _write(shown: bytes) -> None:
+    sys.__stdout__.flush()  # what was printed before comes first
+    os.write(1, shown)
 
 
 class FileOutput:
