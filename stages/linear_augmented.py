@@ -18,7 +18,10 @@ def run(
     data: Path,
     runtime: RuntimeConfig,
 ) -> None:
-    """Write the rows, the predictions and the sweep; validation and test images are those of `features`."""
+    """Write the rows, the predictions and the sweep; validation and test images are those of `features`.
+
+    Of several ranks each computes its share of the crops' features; all train, and the first alone writes.
+    """
     import jittor as jt
 
     from pipeline import kernels
@@ -29,8 +32,10 @@ def run(
     from pipeline.evaluate.probes.linear import SEED, measured
     from pipeline.measures.classification_rows import write_outcome
     from pipeline.models.backbone_file import load_backbone
+    from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.storage.files import write_json
 
+    ranks = ranks_of_this_process()
     probe = open_probe(features, output, needs_val=True, one_class_for=LINEAR_AUGMENTED)
     if probe is None:
         return
@@ -50,14 +55,17 @@ def run(
         std=frozen.std,
         forward=forward,
         num_channels=frozen.config.dim,
-        num_threads=runtime.num_threads,
+        num_threads=runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank,
         seed=SEED,
+        ranks=ranks,
     )
     augmented = (
         f"random crops of {views.scale[0]:g}-{views.scale[1]:g} of the image, "
         f"flips with {views.flip_probability:g}"
     )
     outcome = measured(config.linear, probe, train, augmentation=augmented)
+    if not ranks.first:
+        return
     for name, content in outcome.files.items():
         write_json(output / name, content)
     write_outcome(
@@ -72,4 +80,4 @@ def run(
 
 
 if __name__ == "__main__":
-    serve(run, LinearAugmentedConfig, needs_jittor=True)
+    serve(run, LinearAugmentedConfig, needs_jittor=True, on_ranks=True)

@@ -1,8 +1,8 @@
 """A stack for signal handlers, apart from that of the code which a signal interrupts.
 
-oneDNN's matrix products, as Jittor calls them, keep other things where the processor takes the stack to be. A
-handler that runs on top of them writes into memory that is not its own, and the process ends later in "corrupted
-size vs. prev_size", or computes on. Python's handlers take another stack where there is one.
+oneDNN's matrix products, as Jittor calls them, keep other things where the processor takes the stack to be.
+A handler that runs on top of them writes into memory that is not its own, and the process ends later in
+"corrupted size vs. prev_size", or computes on. Python's handlers take another stack where there is one.
 """
 
 import ctypes
