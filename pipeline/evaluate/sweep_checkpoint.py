@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.checkpoint_files import forget, newest_whole, write_newest
 from pipeline.training.end_warning import EndWarning
 from pipeline.weights.error import WeightsError
@@ -19,6 +20,7 @@ class SweepCheckpoint:
         minutes: between two checkpoints.
         say: told where the sweep goes on, and of a damaged checkpoint.
         restored: called with the number of batches that were done, if there is a checkpoint.
+        ranks: that train together, each with the whole state. All read the checkpoint; the first writes.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class SweepCheckpoint:
         minutes: float,
         say: Callable[[str], None],
         restored: Callable[[int], None],
+        ranks: Ranks = ALONE,
     ):
         self._folder, self._run, self._minutes = folder, run, minutes
-        self._say, self._restored = say, restored
+        self._say, self._restored, self._ranks = say, restored, ranks
         self._saved = time.monotonic()
         self._warning = EndWarning()
 
@@ -41,7 +44,12 @@ class SweepCheckpoint:
         Raises:
             WeightsError: the checkpoint is of another run, or of other arrays.
         """
+        first = self._ranks.first
+        if not first:  # the first moves what is damaged out of the way
+            self._ranks.wait_for_all()
         saved = newest_whole(self._folder, self._say)
+        if first:
+            self._ranks.wait_for_all()
         if saved is None:
             return 0
         done = saved.metadata["step"]
@@ -57,12 +65,11 @@ class SweepCheckpoint:
 
     def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
         """Write a checkpoint if it is time; end the process if it was warned."""
-        now = time.monotonic()
-        if now - self._saved < 60 * self._minutes and not self._warning.given:
-            return
-        write_newest(self._folder, state, {"step": num_batches, "run": self._run})
-        self._saved = now
-        if self._warning.given:
+        now, ends = time.monotonic(), self._ranks.as_first(self._warning.given)
+        if self._ranks.first and (ends or now - self._saved >= 60 * self._minutes):
+            write_newest(self._folder, state, {"step": num_batches, "run": self._run})
+            self._saved = now
+        if ends:
             self._warning.end()
 
     def finish(self) -> None:

@@ -93,6 +93,13 @@ class Ranks:
         """An array of one shape and type in every rank -> those of all, bit by bit, in the order of ranks."""
         return [self.array_of(root, array) for root in range(self.count)]
 
+    def rows_of_each(self, array: np.ndarray) -> list[np.ndarray]:
+        """(n, ...) of this rank, n of its own -> those of all, bit by bit, in the order of ranks."""
+        lengths = self.arrays_of_all(np.array([len(array)]))
+        rows = [np.empty((int(length[0]), *array.shape[1:]), array.dtype) for length in lengths]
+        rows[self.index] = array
+        return [self.array_of(root, of_rank) for root, of_rank in enumerate(rows)]
+
     def array_of(self, root: int, array: np.ndarray) -> np.ndarray:
         """One rank's array, bit by bit; the others give one of its shape and type."""
         return array if self.count == 1 else _from_rank(root, array)
