@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
 from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named, runs_here  # noqa: E402
-from pipeline.graph.experiment_graph import ExperimentGraph, read_argument  # noqa: E402
+from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
 from pipeline.graph.programs import run_program  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
@@ -35,7 +35,8 @@ STARTED_IN = Path(doit.get_initial_workdir() or ".")
 ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
 try:
     PLACE = doit.get_var("executor", "local")
-    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, stages_at_once(sys.argv[1:]))
+    AT_ONCE = stages_at_once(sys.argv[1:], EXPERIMENT, PLACE)
+    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, AT_ONCE)
 except ValueError as error:
     raise SystemExit(str(error)) from None
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)
@@ -50,8 +51,10 @@ DOIT_CONFIG = {
     "default_tasks": ["all"],
     "sort": "definition",  # `doit list` shows the stages in the order in which they run
     "verbosity": 2,
+    "num_process": AT_ONCE if AT_ONCE > 1 else 0,  # of `doit run` without -n
+    "par_type": "thread",  # stages are processes of their own
     "reporter": StageReporter.of(
-        EXPERIMENT.name, {*PROJECT.by_label, *SWEEP.labels}, shown_after(PROJECT.folder)
+        EXPERIMENT.name, {*PROJECT.by_label, *SWEEP.labels}, shown_after(PROJECT.folder), OUTPUT.line
     ),
 }
 
@@ -100,7 +103,7 @@ def _compare(names):
 
 
 def _search():
-    names = SWEEP.search(at_once=stages_at_once(sys.argv[1:]), executor=PLACE)
+    names = SWEEP.search(at_once=AT_ONCE, executor=PLACE)
     table = PROJECT.folder / "search.md"
     print(f"\n{table.read_text(encoding='utf-8')}\nthe same in {table}")
     return _compare(names) if len(names) > 1 else None
@@ -139,12 +142,12 @@ def task_plan():
             print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
             return None
         if of == "sweep":
-            print("\n".join(plan_lines(*SWEEP.plan())))
+            print("\n".join(plan_lines(*SWEEP.plan(), AT_ONCE)))
             return None
         if of not in ("all", *PROJECT.by_label):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
         wanted = PROJECT.main if of == "all" else [PROJECT.by_label[of]]
-        print("\n".join(planned(PROJECT.graph, needed(wanted))))
+        print("\n".join(planned(PROJECT.graph, needed(wanted), AT_ONCE)))
         return None
 
     return {"actions": [show]}
@@ -159,7 +162,7 @@ def task_watch():
         from pipeline.watch.watching import watch
 
         # doit stands a writer of its own between an action and the terminal.
-        watch(EXPERIMENT.name, PROJECT.graph, PROJECT.main, Console(file=sys.__stdout__))
+        watch(EXPERIMENT.name, PROJECT.graph, PROJECT.main, Console(file=sys.__stdout__), AT_ONCE)
 
     return {"actions": [show]}
 

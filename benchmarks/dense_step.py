@@ -7,8 +7,11 @@ from pathlib import Path
 
 import jittor as jt
 import numpy as np
+from safetensors.numpy import save_file
 
 from benchmarks.counting import DENSE_PRESET
+from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY
+from benchmarks.step_inputs import way_from
 from pipeline import kernels
 from pipeline.config.reading import read_experiment
 from pipeline.detection.batches import DetectBatch
@@ -23,11 +26,14 @@ from pipeline.models.initialization import initialize
 from pipeline.segmentation.batches import SegmentBatch
 from pipeline.segmentation.network import SegmentationNetwork
 
-NUM_CLASSES = 15  # of photo-scenes
-
 
 class DenseStep:
-    """A repeat returns the seconds of one step. parameters: `task`, "segmentation" or "detection"."""
+    """A repeat returns the seconds of one step.
+
+    Args:
+        parameters: `task`, "segmentation" or "detection".
+        folder: where the first weights of segmentation, and its batch, are left for another program.
+    """
 
     def __init__(self, parameters: dict, folder: Path):
         kernels.use("fused")
@@ -39,16 +45,27 @@ class DenseStep:
         self.optimizer = AdamW(self.parameters, decayed=flags, max_gradient_norm=schedule.max_gradient_norm)
         self.network.train()
         self.check: dict[str, float] = {}
-        for _ in range(2):
-            self.repeat()
+        if parameters["task"] == "segmentation":
+            save_file({name: p.numpy() for name, p in named}, folder / FIRST)
+            np.savez(folder / BATCH, images=self.batch.images, label_maps=self.batch.label_maps)
+        for step in range(2):
+            loss = self._step()
+            if parameters["task"] == "segmentation":
+                self.check[f"loss of step {step + 1}"] = loss.item()
+        if parameters["task"] == "segmentation":
+            self.check["network's way"] = way_from(folder / FIRST, ((name, p.numpy()) for name, p in named))
 
     def repeat(self) -> float:
         jt.sync_all(True)
         started = time.perf_counter()
-        terms = self.losses(self.batch, None)
-        self.optimizer.step(jt.grad(sum(terms.values()), self.parameters), lr=1e-4, weight_decay=0.05)
+        self._step()
         jt.sync_all(True)
         return time.perf_counter() - started
+
+    def _step(self) -> jt.Var:
+        loss = sum(self.losses(self.batch, None).values())
+        self.optimizer.step(jt.grad(loss, self.parameters), lr=LR, weight_decay=WEIGHT_DECAY)
+        return loss
 
 
 def _backbone(experiment, *, tap_norm: bool) -> DenseBackbone:

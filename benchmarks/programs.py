@@ -50,6 +50,7 @@ PROGRAMS: dict[str, Program] = {
     "shard-reading": Program("benchmarks.large_files:ShardReading"),
     "data-wait": Program("benchmarks.data_wait:DataWait", "jittor"),
     "dense-step": Program("benchmarks.dense_step:DenseStep", "jittor"),
+    "torch-segmentation-step": Program("benchmarks.torch_dense_step:TorchSegmentationStep", "torch"),
     "memory-growth": Program("benchmarks.memory_growth:MemoryGrowth", "jittor"),
     "our-startup": Program("benchmarks.startup:Startup"),
     "torch-startup": Program("benchmarks.startup:TorchStartup"),

@@ -19,7 +19,10 @@ def run(
     segmentation: Path | None = None,
     detection: Path | None = None,
 ) -> None:
-    """Write the rows of every probe that the data allow, and the pictures. Compare with the arm `random`."""
+    """Write the rows of every probe that the data allow, and the pictures. Compare with the arm `random`.
+
+    Of several ranks each computes its share of the batches, and the first alone writes.
+    """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.dense_probes.object_probes import object_probes
@@ -28,25 +31,31 @@ def run(
     from pipeline.dense_probes.segmentation_probes import segmentation_probes
     from pipeline.measures.measure import write_measures
     from pipeline.models.backbone_file import load_backbone
+    from pipeline.ranks.exchange import ranks_of_this_process
 
     kernels.use(runtime.kernels)
+    ranks = ranks_of_this_process()
     reader = PatchReader(
         backbone=load_backbone(backbone / "backbone.safetensors"),
         image_size=config.image_size,
         batch_size=config.batch_size,
-        num_threads=runtime.num_threads,
+        num_threads=runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank,
         show=_with_bar,
+        ranks=ranks,
     )
     measures = []
     if segmentation is not None:
         dataset = PreparedDataset.open(segmentation)
         measures, classifiers = segmentation_probes(dataset, reader, config, print)
-        draw_label_maps(output, dataset, reader, classifiers, config.num_pictures)
+        if ranks.first:
+            draw_label_maps(output, dataset, reader.alone, classifiers, config.num_pictures)
     if detection is not None:
         dataset = PreparedDataset.open(detection)
         measures += object_probes(dataset, reader, config, print)
-        draw_objects(output, dataset, reader, config)
-    write_measures(output, measures)
+        if ranks.first:
+            draw_objects(output, dataset, reader.alone, config)
+    if ranks.first:
+        write_measures(output, measures)
 
 
 def _with_bar(batches: Iterable, purpose: str, total: int) -> Iterable:
@@ -54,4 +63,4 @@ def _with_bar(batches: Iterable, purpose: str, total: int) -> Iterable:
 
 
 if __name__ == "__main__":
-    serve(run, DenseProbeConfig, needs_jittor=True)
+    serve(run, DenseProbeConfig, needs_jittor=True, on_ranks=True)

@@ -112,9 +112,11 @@ def export_model(
 
     start(experiment.runtime.device, experiment.runtime.threads, say=print)
     from pipeline import kernels
+    from pipeline.detection.inference import find
     from pipeline.export.card_table import table_of_arm
+    from pipeline.export.detector_comparison import compared_detector
     from pipeline.export.model_comparison import compared_model
-    from pipeline.export.opened_model import checked_images, logits_here, opened_model
+    from pipeline.export.opened_model import checked_images, checked_scenes, logits_here, opened_model
 
     kernels.use(experiment.runtime.kernels)
     model, described = opened_model(
@@ -127,6 +129,12 @@ def export_model(
         shutil.copymode(target.parent, partial)
         for line in MODEL_FORMATS[form].write(described, partial):
             print(line)
+        if task == "detect" and form == "onnx":
+            scenes, sizes = checked_scenes(tuned.prepared, described, _NUM_IMAGES)
+            each = zip(scenes, sizes, strict=True)
+            ours = [find(model.network, image[None], size[None])[0] for image, size in each]
+            print(compared_detector(partial, scenes, sizes, ours))
+            return
         images = checked_images(tuned.prepared, described, _NUM_IMAGES)
         print(compared_model(form, partial, described, images, logits_here(model, task, images)))
 

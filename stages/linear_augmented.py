@@ -18,7 +18,10 @@ def run(
     data: Path,
     runtime: RuntimeConfig,
 ) -> None:
-    """Write the rows, the predictions and the sweep; validation and test images are those of `features`."""
+    """Write the rows, the predictions and the sweep; validation and test images are those of `features`.
+
+    Of several ranks each computes its share of the crops' features; all train, and the first alone writes.
+    """
     import jittor as jt
 
     from pipeline import kernels
@@ -27,15 +30,19 @@ def run(
     from pipeline.evaluate.feature_files import BACKBONE_FILES
     from pipeline.evaluate.probe_data import open_probe
     from pipeline.evaluate.probes.linear import SEED, measured
+    from pipeline.evaluate.sweep_checkpoint import SweepCheckpoint
     from pipeline.measures.classification_rows import write_outcome
     from pipeline.models.backbone_file import load_backbone
-    from pipeline.storage.files import write_json
+    from pipeline.ranks.exchange import ranks_of_this_process
+    from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
+    ranks = ranks_of_this_process()
     probe = open_probe(features, output, needs_val=True, one_class_for=LINEAR_AUGMENTED)
     if probe is None:
         return
     kernels.use(runtime.kernels)
-    frozen = load_backbone(backbone / BACKBONE_FILES[config.features.weights])
+    path = backbone / BACKBONE_FILES[config.features.weights]
+    frozen = load_backbone(path)
 
     def forward(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cls, patch_mean = frozen.features(jt.array(images), config.features.num_blocks)
@@ -50,14 +57,26 @@ def run(
         std=frozen.std,
         forward=forward,
         num_channels=frozen.config.dim,
-        num_threads=runtime.num_threads,
+        num_threads=runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank,
         seed=SEED,
+        ranks=ranks,
     )
     augmented = (
         f"random crops of {views.scale[0]:g}-{views.scale[1]:g} of the image, "
         f"flips with {views.flip_probability:g}"
     )
-    outcome = measured(config.linear, probe, train, augmentation=augmented)
+    decisive = [config.model_dump(mode="json"), sha256_of_file(path), probe.train.index.tolist()]
+    checkpoint = SweepCheckpoint(
+        output,
+        run=sha256_of_json(decisive),
+        minutes=runtime.checkpoint_every_minutes,
+        say=lambda text: print(text, flush=True),
+        restored=train.start_after,
+        ranks=ranks,
+    )
+    outcome = measured(config.linear, probe, train, augmentation=augmented, keeper=checkpoint)
+    if not ranks.first:
+        return
     for name, content in outcome.files.items():
         write_json(output / name, content)
     write_outcome(
@@ -68,8 +87,9 @@ def run(
         probe.test_images,
         num_bootstrap=config.linear.num_bootstrap,
     )
+    checkpoint.finish()
     print(outcome.metrics[0].protocol)
 
 
 if __name__ == "__main__":
-    serve(run, LinearAugmentedConfig, needs_jittor=True)
+    serve(run, LinearAugmentedConfig, needs_jittor=True, on_ranks=True)

@@ -58,9 +58,12 @@ class SlurmConfig(SlurmResources):
 
 
 class LocalConfig(Section):
-    """The cards of this machine that stages share: each computes one stage at a time."""
+    """Stages that run beside one another on this machine, and the cards that they share."""
 
-    # "cuda:0", "cuda:1"; none named: all that CUDA_VISIBLE_DEVICES leaves visible.
+    # What `doit run -n` is where it is not given. 0: as many as runtime.threads leaves cores for.
+    stages_at_once: NonNegativeInt = 1
+    # "cuda:0", "cuda:1", each of which computes one stage at a time; none named: all that
+    # CUDA_VISIBLE_DEVICES leaves visible.
     devices: tuple[CardName, ...] = ()
 
     @field_validator("devices")

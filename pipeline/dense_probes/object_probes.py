@@ -3,7 +3,7 @@
 Shapes: n images with objects, h x w patches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -50,7 +50,18 @@ def object_probes(
     if not len(rows):
         say(f"no probe of objects in {dataset.name}: no test image shows one")
         return []
-    scores, attends = [], True
+    scores = np.concatenate([*reader.of_all(_scores(dataset, rows, reader, config), len(rows))])
+    attends = not np.isnan(scores[:, 0]).all()
+    if not attends:
+        say("no probe of attention: this base has no CLS token that attends to patches")
+    images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
+    return _measures(scores, images, config, attends=attends)
+
+
+def _scores(
+    dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, config: DenseProbeConfig
+) -> Iterator[np.ndarray]:
+    """`image_scores` of each batch that is read, (b, 3 + number of centred boxes)."""
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(reader.num_threads) as pool:
         for of_batch, features in reader.read(dataset, rows, "objects"):
 
@@ -58,12 +69,7 @@ def object_probes(
                 row = int(of_batch[i])
                 return image_scores(features[i : i + 1], dataset.objects(row), *dataset.size(row), config)
 
-            attends = features.attention is not None
-            scores += pool.map(score, range(len(of_batch)))
-    if not attends:
-        say("no probe of attention: this base has no CLS token that attends to patches")
-    images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
-    return _measures(np.array(scores), images, config, attends=attends)
+            yield np.array([*pool.map(score, range(len(of_batch)))])
 
 
 def rows_with_objects(dataset: PreparedDataset, split: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 Shapes: Q patches, D channels, C classes that a classifier knows.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.dense_probes.patch_knn import PatchNeighbours, choose_k
 from pipeline.dense_probes.patch_linear import fit_patch_linear
 from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.patch_sample import PatchSample, choose_images, sample_patches
+from pipeline.ranks.exchange import ALONE, Ranks
 
 SEED = 20  # of the sampled patches; not an option, so that arms differ in their features only
 
@@ -36,8 +38,11 @@ def fit_classifiers(
     validation: PatchSample | None,
     config: DenseProbeConfig,
     num_threads: int,
+    ranks: Ranks = ALONE,
 ) -> dict[str, PatchClassifier]:
     """Fit, by task: a linear classifier, k nearest neighbours, and clusters, which use no labels.
+
+    Of several ranks every one fits, for it would only wait, and takes the first one's.
 
     Raises:
         ValueError: all training patches are of one class.
@@ -51,10 +56,17 @@ def fit_classifiers(
         num_threads=num_threads,
     )
     k = choose_k(train, validation, ks=config.ks, temperature=config.temperature, num_threads=num_threads)
+    clusters = fit_clusters(train.tokens, num_classes)
+
+    def first(array: np.ndarray) -> np.ndarray:
+        return ranks.array_of(0, array)  # on another kind of processor the last bits may differ
+
+    linear = replace(linear, weights=first(linear.weights), biases=first(linear.biases))
+    k, clusters = int(first(np.array([k]))[0]), replace(clusters, centers=first(clusters.centers))
     return {
         "patch-linear": linear,
         "patch-knn": PatchNeighbours(train, num_classes, k, config.temperature, num_threads),
-        "clusters": fit_clusters(train.tokens, num_classes),
+        "clusters": clusters,
     }
 
 
@@ -73,5 +85,6 @@ def labelled_patches(
         num_images=len(rows),
         num_classes=len(dataset.class_names),
         max_patches=config.max_train_patches,
+        ranks=reader.ranks,
     )
     return sample if len(sample) else None

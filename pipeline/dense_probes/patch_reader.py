@@ -1,17 +1,18 @@
-"""Computes the patch features of images of a prepared data set, batch by batch.
+"""Computes the patch features of images of a prepared data set, batch by batch; ranks share the batches.
 
 Shapes: b images of a batch, S pixels.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.dense_probes.patch_features import PatchFeatures, patch_features
-from pipeline.evaluate.features import batch_rows, load_crops
+from pipeline.evaluate.features import batch_rows, load_crops, places_of_rank
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.prefetch import prefetch
 from pipeline.transforms.crop_parameters import plain_parameters
 from pipeline.transforms.rendering import image_sizes, render_crops
@@ -31,14 +32,24 @@ class PatchReader:
     batch_size: int
     num_threads: int
     show: Callable[[Iterable[np.ndarray], str, int], Iterable[np.ndarray]]  # batches, what for, how many
+    ranks: Ranks = ALONE
+
+    @property
+    def alone(self) -> "PatchReader":
+        """One that reads all batches itself, whatever other ranks do."""
+        return replace(self, ranks=ALONE)
 
     def read(self, dataset: PreparedDataset, rows: np.ndarray, purpose: str) -> Batches:
         """Yield the features of images, in order, holding only a few batches at a time.
 
+        Of several ranks each yields batches of its own, see `places_of_rank`; `of_all` joins what it makes of
+        them.
+
         Raises:
             FloatingPointError: a feature is not finite; the message names the first image of the batch.
         """
-        parts = batch_rows(rows, self.batch_size)
+        all_parts = batch_rows(rows, self.batch_size)
+        parts = [all_parts[place] for place in places_of_rank(len(all_parts), self.ranks)]
         loaded = prefetch(
             lambda step: load_crops(
                 dataset, parts[step], resize=self.image_size, crop=self._squares, batch_size=self.batch_size
@@ -55,6 +66,19 @@ class PatchReader:
                     f"patch tokens are not all finite in the batch that starts at {name}"
                 )
             yield part, features
+
+    def of_all(self, made: Iterable[np.ndarray], num_images: int) -> Iterator[np.ndarray]:
+        """What all ranks have made of each batch, in the order of batches.
+
+        Args:
+            made: (n, ...) of each batch that this rank has read, n its own.
+            num_images: of all batches of all ranks.
+        """
+        left = -(-num_images // self.batch_size)
+        for of_batch in made:
+            # In the last round a rank may have read a batch that another one has read too.
+            yield from self.ranks.rows_of_each(of_batch)[:left]
+            left -= self.ranks.count
 
     def _squares(self, images: list[np.ndarray]) -> np.ndarray:
         """(b, 3, S, S) float32: whole images, antialiased bicubic, normalised as the backbone expects."""

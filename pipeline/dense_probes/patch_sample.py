@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.datasets.targets import IGNORED
 from pipeline.dense_probes.patch_features import PatchFeatures
 from pipeline.dense_probes.patch_grid import patch_labels
+from pipeline.ranks.exchange import ALONE, Ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,24 +41,37 @@ def sample_patches(
     num_images: int,
     num_classes: int,
     max_patches: int,
+    ranks: Ranks = ALONE,
 ) -> PatchSample:
     """Draw the same number of labelled patches from each image, without replacement.
 
-    Memory grows with `max_patches`, not with the number of images.
+    Memory grows with `max_patches`, not with the number of images. Of several ranks each gives its batches,
+    and all return the patches of all.
 
     Args:
         batches: rows of the data set and their features; `num_images` rows in all.
         label_map: row -> (H, W) integers, 0..num_classes - 1 or IGNORED.
         max_patches: of all images together; an image gives at least one, if it has one with a label.
+        ranks: that read the images; as many batches in each, what one has read twice comes last.
     """
     per_image = max(1, max_patches // max(1, num_images))
-    tokens, labels = [], []
+    tokens, labels, left = [], [], num_images
     for rows, features in batches:
-        for row, of_image in zip(rows, features.tokens, strict=True):
-            of_patches = patch_labels(label_map(int(row)), features.grid, num_classes).ravel()
-            chosen = np.sort(rng.permutation(np.flatnonzero(of_patches != IGNORED))[:per_image])
-            tokens.append(of_image.reshape(len(of_patches), -1)[chosen])
-            labels.append(of_patches[chosen])
+        maps = [patch_labels(label_map(int(row)), features.grid, num_classes).ravel() for row in rows]
+        # All ranks draw for all images, in their order: the generator goes on as in one rank.
+        places: list[list[np.ndarray]] = []
+        for of_rank in ranks.rows_of_each(np.stack(maps)):
+            fresh, left = of_rank[:left], max(0, left - len(of_rank))
+            places.append([_drawn(rng, of_image, per_image) for of_image in fresh])
+            labels += [of_image[chosen] for of_image, chosen in zip(fresh, places[-1], strict=True)]
+        flat = features.tokens.reshape(len(rows), -1, features.tokens.shape[-1])
+        own = [of_image[chosen] for of_image, chosen in zip(flat, places[ranks.index], strict=False)]
+        tokens += ranks.rows_of_each(np.concatenate([flat[0, :0], *own]))
     if not tokens:
         return PatchSample(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), num_images)
     return PatchSample(np.concatenate(tokens), np.concatenate(labels), num_images)
+
+
+def _drawn(rng: np.random.Generator, labels: np.ndarray, most: int) -> np.ndarray:
+    """Places of at most so many patches with a label, ascending."""
+    return np.sort(rng.permutation(np.flatnonzero(labels != IGNORED))[:most])

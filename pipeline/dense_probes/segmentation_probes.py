@@ -3,7 +3,7 @@
 Shapes: n test images, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -37,7 +37,7 @@ def segmentation_probes(
     if reason:
         say(f"no probe of the label maps of {dataset.name}: {reason}")
         return [], {}
-    classifiers = fit_classifiers(dataset, train, validation, config, reader.num_threads)
+    classifiers = fit_classifiers(dataset, train, validation, config, reader.num_threads, reader.ranks)
     pairs = predict(dataset, rows, reader, classifiers)
     num_classes, clusters = len(dataset.class_names), classifiers["clusters"]
     names = match_clusters(pairs["clusters"].confusion(num_classes)[:, : len(clusters.classes)])
@@ -62,13 +62,26 @@ def predict(
     dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, classifiers: dict[str, PatchClassifier]
 ) -> dict[str, LabelPairs]:
     """Predict the pixels of images with every classifier, in one pass; return pairs with the ground truth."""
+    made = reader.of_all(_pairs_of_batches(dataset, rows, reader, classifiers), len(rows))
+    task_of, *columns = np.concatenate([*made]).T
+    return {
+        task: LabelPairs(*(column[task_of == number] for column in columns))
+        for number, task in enumerate(classifiers)
+    }
+
+
+def _pairs_of_batches(
+    dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, classifiers: dict[str, PatchClassifier]
+) -> Iterator[np.ndarray]:
+    """Of each batch that is read, (m, 5) int64: task, place in `rows`, truth, prediction, pixels."""
     num_classes = len(dataset.class_names)
-    found: dict[str, list[np.ndarray]] = {task: [] for task in classifiers}
+    place_of = {row: place for place, row in enumerate(rows.tolist())}
     with ThreadPoolExecutor(reader.num_threads) as pool:
         for of_batch, features in reader.read(dataset, rows, "test patches"):
             flat = features.tokens.reshape(-1, features.tokens.shape[-1])
             truths = list(pool.map(dataset.label_map, of_batch.tolist()))
-            for task, classifier in classifiers.items():
+            made = []
+            for number, classifier in enumerate(classifiers.values()):
                 scores = classifier.scores(flat).reshape(len(of_batch), *features.grid, -1)
 
                 def compare(
@@ -77,8 +90,11 @@ def predict(
                     return pairs_of_image(truth, names[pixel_classes(of_image, *truth.shape)], num_classes)
 
                 with threadpool_limits(1, user_api="blas"):
-                    found[task] += pool.map(compare, truths, scores)
-    return {task: joined_pairs(of_images) for task, of_images in found.items()}
+                    found = joined_pairs([*pool.map(compare, truths, scores)])
+                places = np.array([place_of[row] for row in of_batch.tolist()])
+                columns = (places[found.image], found.truth, found.predicted, found.pixels)
+                made.append(np.stack(np.broadcast_arrays(np.int64(number), *columns), axis=1))
+            yield np.concatenate(made)
 
 
 def _why_not(train: PatchSample | None, rows: np.ndarray) -> str | None:

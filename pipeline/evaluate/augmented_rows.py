@@ -1,4 +1,4 @@
-"""Features of random crops of training images, computed when they are asked for.
+"""Features of random crops of training images, computed when they are asked for, by all ranks together.
 
 Shapes: n training images, B of a batch, b of a forward pass, D channels.
 """
@@ -10,6 +10,8 @@ import numpy as np
 
 from pipeline.config.linear_augmented import LinearAugmentedConfig
 from pipeline.datasets.prepared import PreparedDataset
+from pipeline.evaluate.features import places_of_rank
+from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.prefetch import prefetch
 from pipeline.transforms.crop_parameters import plain_parameters, random_boxes
 from pipeline.transforms.rendering import image_sizes, render_crops
@@ -26,6 +28,7 @@ class AugmentedRows:
         forward: crops (b, 3, S, S) -> CLS tokens (b, blocks, D), mean patch tokens (b, D).
         num_channels: of one block.
         seed: with the number of the batch it decides the crops, so every arm sees the same ones.
+        ranks: that read the same rows, and each compute a share of their features.
     """
 
     dataset: PreparedDataset
@@ -37,6 +40,7 @@ class AugmentedRows:
     num_channels: int
     num_threads: int
     seed: int
+    ranks: Ranks = ALONE
     _num_batches: int = field(default=0, init=False)
 
     @property
@@ -44,11 +48,16 @@ class AugmentedRows:
         linear = self.config.linear
         return len(self.rows), self.num_channels * (linear.num_blocks + linear.average_pool)
 
+    def start_after(self, num_batches: int) -> None:
+        """Go on as if so many batches had been read."""
+        self._num_batches = num_batches
+
     def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
         """Features (B, D of all blocks) of new crops of these images."""
         rows, size, batch = self.rows[chosen], self.config.features.batch_size, self._num_batches
         self._num_batches += 1
-        parts = range(0, len(rows), size)
+        firsts = range(0, len(rows), size)
+        own = [firsts[place] for place in places_of_rank(len(firsts), self.ranks)]
 
         def crops(first: int) -> np.ndarray:
             rng = np.random.default_rng([self.seed, batch, first])
@@ -56,12 +65,12 @@ class AugmentedRows:
 
         found = []
         # The next parts are decoded and cut while the network is busy with one.
-        for images in prefetch(crops, parts, num_threads=self.num_threads):
+        for images in prefetch(crops, own, num_threads=self.num_threads):
             padded = np.zeros((size, *images.shape[1:]), np.float32)  # one shape, compiled once
             padded[: len(images)] = images
-            cls, patch_mean = (part[: len(images)] for part in self.forward(padded))
-            found.append(self._joined(cls, patch_mean))
-        return np.concatenate(found)
+            found += self.ranks.arrays_of_all(self._joined(*self.forward(padded)))
+        # Without the padding of the last part, and what a rank has computed that had none left.
+        return np.concatenate(found)[: len(rows)]
 
     def _crops(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
         """(b, 3, S, S) float32, normalised."""

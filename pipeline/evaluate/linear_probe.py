@@ -6,8 +6,9 @@ sums over classes read whole rows of memory.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import expit
@@ -37,6 +38,16 @@ class LinearSweep:
         return ~(np.isfinite(self.weights).all(axis=(0, 1)) & np.isfinite(self.biases).all(axis=0))
 
 
+class SweepKeeper(Protocol):
+    """Keeps the state of a sweep while it trains."""
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> int:
+        """Fill in the arrays that were kept, in place; the number of batches that were done, 0 if none."""
+
+    def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
+        """Called after each batch with the arrays, which change later, and the number of batches done."""
+
+
 def train_sweep(
     features: np.ndarray | FeatureRows,
     labels: np.ndarray,
@@ -45,6 +56,7 @@ def train_sweep(
     num_classes: int,
     rng: np.random.Generator,
     report: Callable[[int], None] = lambda epoch: None,
+    keeper: SweepKeeper | None = None,
 ) -> LinearSweep:
     """Train a softmax classifier for every base learning rate, on the same batches.
 
@@ -56,6 +68,7 @@ def train_sweep(
         labels: (N,) int64 in 0..num_classes - 1; or (N, num_classes) of 0 and 1, any number of classes for
             each image: the loss is then the sum of each class's binary cross-entropy.
         report: called after each epoch with the number of finished epochs.
+        keeper: of the state, from which a killed sweep goes on and ends bit for bit like one that was not.
 
     Raises:
         ValueError: there are no images, the lengths disagree, or a label is out of range.
@@ -75,13 +88,19 @@ def train_sweep(
     weights = np.repeat(start, len(base_lrs), axis=1)  # (D, C * L)
     to_gradient = _to_binary_gradient if labels.ndim == 2 else _to_logit_gradient
     classifiers = _Optimiser(weights, num_classes, config.momentum, to_gradient)
+    done, num_batches = 0 if keeper is None else keeper.restore(classifiers.state), 0
     with np.errstate(all="ignore"):  # overflow of a rate that is too high is an outcome of the sweep
         for epoch in range(config.epochs):
             lrs = peak_lrs * np.float32((1 + math.cos(math.pi * epoch / config.epochs)) / 2)
-            order = rng.permutation(num_images)
+            order = rng.permutation(num_images)  # drawn for finished epochs too, so that later ones are equal
             for first in range(0, num_images, batch_size):
+                num_batches += 1
+                if num_batches <= done:
+                    continue
                 rows = order[first : first + batch_size]
                 classifiers.step(features[rows], labels[rows], lrs)
+                if keeper is not None:
+                    keeper.keep(classifiers.state, num_batches)
             report(epoch + 1)
     shape = (num_classes, len(base_lrs))
     return LinearSweep(
@@ -142,6 +161,16 @@ class _Optimiser:
         self._gradient = np.empty_like(weights)
         self._num_classes = num_classes
         self._momentum = momentum
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """All that a step changes, as the arrays themselves."""
+        return {
+            "weights": self.weights,
+            "biases": self.biases,
+            "weight_velocity": self._weight_velocity,
+            "bias_velocity": self._bias_velocity,
+        }
 
     def step(self, images: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
         """Take one step of SGD with momentum on the features (B, D) of a batch, with rates `lrs` (C * L,)."""

@@ -9,6 +9,15 @@ _USE_ONNX = """\
 import onnxruntime
 session = onnxruntime.InferenceSession("FOLDER/model.onnx")
 (logits,) = session.run(["logits"], {"images": images})  # (B, 3, %d, %d) float32, normalised as above"""
+_USE_DETECTOR = """\
+import numpy as np
+import onnxruntime
+session = onnxruntime.InferenceSession("FOLDER/model.onnx")
+# One image: (1, 3, %d, %d) float32, normalised as above, padded with 0 to the right and below; size: its
+# height and width without that. boxes (k, 4): x1, y1, x2, y2 in pixels of the resized image; classes count
+# from 0.
+boxes, scores, classes, *masks = session.run(None, {"images": image, "size": np.array([h, w], np.float32)})
+# masks, where the network has them: one array (k, 28, 28), probabilities in the 28 x 28 cells of each box."""
 _USE_TORCH = """\
 from network import Network  # network.py of this folder: PyTorch and safetensors alone
 network = Network("FOLDER")
@@ -38,18 +47,23 @@ def write_model_card(folder: Path, model: TunedModel, *, onnx: bool = False) -> 
     """Write how the network is loaded, what it takes and gives, and what its arrays are called."""
     mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (model.mean, model.std))
     if onnx:
-        use = _USE_ONNX % (model.size, model.size)
+        use = (_USE_DETECTOR if model.task == "detect" else _USE_ONNX) % (model.size, model.size)
     else:
         use = _USE_STATE if model.task == "detect" else _USE_TORCH
     square = f"{model.size} x {model.size}"
-    seen = f"short side to {model.resize} pixels (antialiased bicubic), the central {square}; "
+    seen = "" if onnx else "of any size; "
+    if model.task == "classify":
+        seen = f"short side to {model.resize} pixels (antialiased bicubic), the central {square}; "
+    elif model.task == "detect":
+        view = model.config.view
+        seen = f"short side to {view.test_short_side} pixels, the long one to at most {view.max_long_side} "
+        seen += "(antialiased bilinear); "
     lines = [
         f"# {model.name}",
         "",
         f"Task: {model.task}, {len(model.class_names)} classes: {', '.join(model.class_names)}.",
         "",
-        f"Images: {seen if model.task == 'classify' else 'of any size; ' if not onnx else ''}"
-        f"pixels in [0, 1] minus mean ({mean}), divided by std ({std}).",
+        f"Images: {seen}pixels in [0, 1] minus mean ({mean}), divided by std ({std}).",
         "",
         "```python",
         use,

@@ -1,9 +1,9 @@
 """A fine-tuned network in the formats that it is exported in; each is a folder."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.export.error import ExportError
 from pipeline.export.model_card import write_model_card
 from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx.base_file import check_size, statistics
@@ -12,11 +12,6 @@ from pipeline.export.safetensors_state import write_state
 from pipeline.storage.files import write_json
 
 STATE_FILE, ONNX_FILE, NETWORK_FILE = "model.safetensors", "model.onnx", "network.py"
-_OF_A_DETECTOR = (
-    "format=onnx writes classifiers and segmenters: a detector lets each image keep another number of "
-    "proposals and of boxes of every class between its networks, and ONNX's NonMaxSuppression and RoiAlign "
-    "do not promise which of equal scores stays; format=torch writes its state"
-)
 
 
 def write_torch_model(model: TunedModel, folder: Path) -> tuple[str, ...]:
@@ -45,19 +40,50 @@ def write_onnx_model(model: TunedModel, folder: Path) -> tuple[str, ...]:
     """Write model.onnx and README.md.
 
     Raises:
-        ExportError: the model is a detector, or too large for one file.
+        ExportError: the model is too large for one file.
     """
+    write = _onnx_detector if model.task == "detect" else _onnx_of_logits
+    graph, content, said = write(Graph(model.arrays), model)
+    check_size(graph)
+    (folder / ONNX_FILE).write_bytes(content())
+    write_model_card(folder, model, onnx=True)
+    return (f"opset {OPSET}, {said}",)
+
+
+def _properties(model: TunedModel) -> dict[str, str]:
+    return statistics(model.mean, model.std) | {"classes": "\n".join(model.class_names)}
+
+
+def _onnx_of_logits(graph: Graph, model: TunedModel) -> tuple[Graph, Callable[[], bytes], str]:
     from pipeline.export.onnx.heads import add_classifier, add_segmenter  # load Jittor
 
-    if model.task == "detect":
-        raise ExportError(_OF_A_DETECTOR)
-    graph, num_classes, size = Graph(model.arrays), len(model.class_names), model.size
+    num_classes, size = len(model.class_names), model.size
     add = {"classify": add_classifier, "segment": add_segmenter}[model.task]
     graph.add("Identity", add(graph, model), output="logits")
     places = (size, size) if model.task == "segment" else ()
-    check_size(graph)
-    properties = statistics(model.mean, model.std) | {"classes": "\n".join(model.class_names)}
-    written = graph.model(size, {"logits": ("batch", num_classes, *places)}, properties)
-    (folder / ONNX_FILE).write_bytes(written)
-    write_model_card(folder, model, onnx=True)
-    return (f"opset {OPSET}, any batch, images of {size} px",)
+    shapes = {"logits": ("batch", num_classes, *places)}
+    return (
+        graph,
+        lambda: graph.model(size, shapes, _properties(model)),
+        f"any batch, images of {size} px",
+    )
+
+
+def _onnx_detector(graph: Graph, model: TunedModel) -> tuple[Graph, Callable[[], bytes], str]:
+    from pipeline.export.onnx.detector import add_detector  # loads Jittor
+
+    outputs = add_detector(graph, model)
+    for name, (value, _, _) in outputs.items():
+        graph.add("Identity", value, output=name)
+
+    def content() -> bytes:
+        return graph.model(
+            model.size,
+            {name: shape for name, (_, shape, _) in outputs.items()},
+            _properties(model),
+            batch=1,
+            inputs={"size": (2,)},
+            types={name: kind for name, (_, _, kind) in outputs.items()},
+        )
+
+    return graph, content, f"one image at a time, padded to {model.size} x {model.size} px"

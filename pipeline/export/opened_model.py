@@ -9,7 +9,10 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.export.model_description import TunedModel
 from pipeline.inference.models import Model, open_model
 from pipeline.models.weights import named_arrays
+from pipeline.transforms.dense import fitted
 from pipeline.transforms.evaluation import center_crops
+from pipeline.transforms.padding import padded_images
+from pipeline.transforms.scene import Scene
 from pipeline.weights.arrays import read_arrays
 
 
@@ -21,10 +24,12 @@ def opened_model(path: Path, task: str, *, name: str, table: str) -> tuple[Model
     """
     model, (_, metadata) = open_model(path, task), read_arrays(path)
     view, network = model.config.view, model.network
+    multiple = 1 if task == "classify" else network.multiple
     size = {
         "classify": lambda: view.image_size,
         "segment": lambda: view.crop_size,
-        "detect": lambda: view.test_short_side,
+        # Whatever its proportions, an image fits in.
+        "detect": lambda: -(-max(view.max_long_side, view.test_short_side) // multiple) * multiple,
     }[task]()
     return model, TunedModel(
         name=name,
@@ -36,17 +41,32 @@ def opened_model(path: Path, task: str, *, name: str, table: str) -> tuple[Model
         mean=model.mean,
         std=model.std,
         size=size,
-        multiple=network.multiple if task == "segment" else 1,
+        multiple=multiple,
         table=table,
     )
 
 
 def checked_images(data: Path, model: TunedModel, num_images: int) -> np.ndarray:
     """The first test images (else training images), their central squares, normalised: (B, 3, S, S)."""
+    dataset, rows = _checked_rows(data, num_images)
+    images = [dataset.image(row, at_least=model.resize) for row in rows]
+    return center_crops(images, model.resize, model.size, mean=model.mean, std=model.std)
+
+
+def checked_scenes(data: Path, model: TunedModel, num_images: int) -> tuple[np.ndarray, np.ndarray]:
+    """These images as a detector sees them, padded (B, 3, S, S), and their sizes (B, 2) without padding."""
+    dataset, rows = _checked_rows(data, num_images)
+    view = model.config.view
+    limits = view.test_short_side, view.max_long_side
+    images = [fitted(Scene(dataset.image(row)), *limits).image for row in rows]
+    square = padded_images(images, mean=model.mean, std=model.std, multiple=1, square=model.size)
+    return square, np.array([image.shape[:2] for image in images])
+
+
+def _checked_rows(data: Path, num_images: int) -> tuple[PreparedDataset, list[int]]:
     dataset = PreparedDataset.open(data)
     rows = next(rows for split in ("test", "val", "train") if len(rows := dataset.indices(split)))
-    images = [dataset.image(int(row), at_least=model.resize) for row in rows[:num_images]]
-    return center_crops(images, model.resize, model.size, mean=model.mean, std=model.std)
+    return dataset, [int(row) for row in rows[:num_images]]
 
 
 def logits_here(model: Model, task: str, images: np.ndarray) -> np.ndarray:

@@ -1,7 +1,10 @@
 """Options of the command line, `name=value`: a misspelt one would be passed over in silence."""
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
+
+from pipeline.config.experiment import Experiment
 
 OPTIONS = (
     "experiment", "experiments", "arm", "seed", "data", "out", "format", "patches", "task", "run", "overlays",
@@ -10,9 +13,22 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def stages_at_once(arguments: Sequence[str]) -> int:
-    """How many stages doit runs at once, by its own arguments: N of `-n N`, else 1."""
-    found = 1
+def stages_at_once(arguments: Sequence[str], experiment: Experiment, executor: str = "local") -> int:
+    """How many stages doit runs at once: N of `-n N` among its own arguments, or what the experiment says.
+
+    Args:
+        executor: by its name; of stages that run elsewhere the experiment says nothing.
+    """
+    given = _of_option(arguments)
+    if given is not None or executor != "local":
+        return given or 1
+    threads = experiment.runtime.threads
+    fitting = max(1, len(os.sched_getaffinity(0)) // threads) if threads else 1
+    return experiment.executor.local.stages_at_once or fitting
+
+
+def _of_option(arguments: Sequence[str]) -> int | None:
+    found = None
     for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
         name, is_long, value = argument.partition("=")
         if argument in ("-n", "--process"):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import STAGES, Node
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.publishing import is_published, publish
-from pipeline.graph.stage_output import StageOutput, prefix
+from pipeline.graph.stage_output import output_here, prefix
 from pipeline.graph.study_nodes import STUDY_TABLES, study_nodes, with_studies
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import artifacts_root, listing_memo
 
 # Of the process, not of a graph: doit passes graphs to processes of its own, and a lock cannot be passed.
-_OUTPUT = StageOutput(partial(os.write, 1), terminal=os.isatty(1))
+OUTPUT = output_here()
 
 
 def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
@@ -131,7 +130,7 @@ class ExperimentGraph:
                 root=self._root,
                 force=force,
                 on_start=self.record,
-                show=_OUTPUT.of(label),
+                show=OUTPUT.of(label),
                 margin=len(prefix(label)),
                 executor=self._executor,
             )
@@ -139,9 +138,12 @@ class ExperimentGraph:
             directory = self.graph.directory(node)
             files = publish(node.stage, directory, self.folder, self.argument, name=node.name)
             if has_run and node.stage == "prepare" and files:
-                print(f"look at what was prepared: {', '.join(os.path.relpath(file) for file in files)}")
+                shown = ", ".join(os.path.relpath(file) for file in files)
+                OUTPUT.line(f"look at what was prepared: {shown}")
         except (StageFailed, OSError, ValueError) as error:
             return str(error)
+        finally:
+            OUTPUT.end(label)
         return None
 
     def record(self) -> None:

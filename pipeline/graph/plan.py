@@ -54,14 +54,18 @@ def plan(
     return steps
 
 
-def planned(graph: Graph, chosen: set[Node]) -> list[str]:
+def planned(graph: Graph, chosen: set[Node], at_once: int = 1) -> list[str]:
     """Lines that tell a person the plan of some of the graph's nodes, in the graph's order."""
     nodes = [node for node in graph.nodes if node in chosen]
-    return plan_lines(plan(graph, nodes), len(nodes))
+    return plan_lines(plan(graph, nodes), len(nodes), at_once)
 
 
-def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
-    """Lines that tell a person the plan."""
+def plan_lines(steps: list[Step], num_nodes: int, at_once: int = 1) -> list[str]:
+    """Lines that tell a person the plan.
+
+    Args:
+        at_once: how many stages run at once.
+    """
     lines = []
     width = max((len(step.label) for step in steps), default=0)
     for step in steps:
@@ -69,12 +73,18 @@ def plan_lines(steps: list[Step], num_nodes: int) -> list[str]:
         reasons = "; ".join([*step.reasons, *(["time is a forecast"] if step.forecast else [])])
         lines.append(f"{step.label:<{width}} {duration:>8}  {reasons}")
     known = [step.seconds for step in steps if step.seconds is not None]
-    total = f"about {in_words(sum(known))}" if known else "of unknown duration"
+    total = f"about {elapsed(known, at_once)}" if known else "of unknown duration"
     unknown = len(steps) - len(known)
     if known and unknown:
         total += f" and {unknown} stage(s) without a forecast"
     closing = f"{len(steps)} of {num_nodes} stages would run, {total}" if steps else "nothing to do"
     return [*lines, closing]
+
+
+def elapsed(durations: list[float], at_once: int) -> str:
+    """The seconds of stages as the time of the whole, where none has to wait for another."""
+    seconds = max(sum(durations) / at_once, max(durations, default=0))
+    return in_words(seconds) + (f", {at_once} stages at once" if at_once > 1 else "")
 
 
 def in_words(seconds: float) -> str:

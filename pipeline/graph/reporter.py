@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
@@ -15,12 +16,22 @@ class StageReporter:
     desc = "numbers the stages and shows how long each took"
     experiment: ClassVar[str] = ""
     stages: ClassVar[frozenset[str]] = frozenset()
+    say: ClassVar[Callable[[str], None] | None] = None  # shows a line; None: written to doit's stream
     shown: ClassVar[dict[str, Path]] = {}  # task -> the table or page that it ends with when it was selected
 
     @classmethod
-    def of(cls, experiment: str, stages: set[str], shown: dict[str, Path]) -> type["StageReporter"]:
+    def of(
+        cls,
+        experiment: str,
+        stages: set[str],
+        shown: dict[str, Path],
+        say: Callable[[str], None] | None = None,
+    ) -> type["StageReporter"]:
         """The reporter class for one experiment."""
-        return type("Reporter", (cls,), {"experiment": experiment, "stages": stages, "shown": shown})
+        say = None if say is None else staticmethod(say)
+        return type(
+            "Reporter", (cls,), {"experiment": experiment, "stages": stages, "shown": shown, "say": say}
+        )
 
     def __init__(self, outstream: TextIO, options: dict[str, Any]):
         self.outstream = outstream
@@ -94,6 +105,9 @@ class StageReporter:
 
     def _print(self, text: str) -> None:
         try:
+            if self.say is not None:
+                self.say(text)
+                return
             self.outstream.write(f"{text}\n")
             self.outstream.flush()
         except BrokenPipeError:  # who read it has gone, as `head` does after some lines

@@ -1,38 +1,66 @@
 """What stages print, each line and each state of a bar with the stage's name: several may run at once."""
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
+from typing import Protocol
 
 _BREAKS = re.compile(rb"(\n|\r)")
+_UP, _TO_THE_END = b"\x1b[A", b"\x1b[J"  # of the screen
 
 
-class StageOutput:
-    """Writes what the stages of one run print; may be called from several threads.
+class StageOutput(Protocol):
+    """Writes what the stages of one run print; may be called from several threads."""
 
-    Args:
-        write: to standard output.
-        terminal: whether that is one; there an unfinished line of another stage, a bar, is wiped out, and
-            comes back when it moves. In a file it ends where it is.
-    """
+    def of(self, name: str) -> Callable[[bytes], None]:
+        """What shows the output of one stage."""
 
-    def __init__(self, write: Callable[[bytes], object], *, terminal: bool):
-        self._write, self._wipe = write, b"\r\x1b[K" if terminal else b"\n"
+    def end(self, name: str) -> None:
+        """The stage is over; what it left unfinished stays as a line."""
+
+    def line(self, text: str) -> None:
+        """Show a line, or several, of the run itself."""
+
+
+def output_here() -> StageOutput:
+    """To standard output, be it a terminal or not."""
+    if os.isatty(1):
+        return TerminalOutput(_write, lambda: os.get_terminal_size(1).columns)
+    return FileOutput(_write)
+
+
+def _write(shown: bytes) -> None:
+    sys.__stdout__.flush()  # what was printed before comes first
+    os.write(1, shown)
+
+
+class FileOutput:
+    """Where no line can be taken back: an unfinished one ends where it is when another stage speaks."""
+
+    def __init__(self, write: Callable[[bytes], object]):
+        self._write = write
         self._lock = Lock()
         self._writer: str | None = None  # whose line is unfinished
         self._at_start = True  # of a line, or of a bar's state
 
     def of(self, name: str) -> Callable[[bytes], None]:
-        """What shows the output of one stage."""
         return partial(self._show, name)
+
+    def end(self, name: str) -> None:
+        with self._lock:
+            if self._writer == name:
+                self._write(self._ended())
+
+    def line(self, text: str) -> None:
+        with self._lock:
+            self._write(self._ended() + f"{text}\n".encode())
 
     def _show(self, name: str, chunk: bytes) -> None:
         with self._lock:
-            shown = []
-            if self._writer not in (None, name):
-                shown.append(self._wipe)
-                self._at_start = True
+            shown = [self._ended() if self._writer not in (None, name) else b""]
             for piece in filter(None, _BREAKS.split(chunk)):
                 is_break = piece in b"\r\n"
                 if self._at_start and not is_break:
@@ -42,7 +70,60 @@ class StageOutput:
             self._writer = None if chunk.endswith(b"\n") else name
             self._write(b"".join(shown))
 
+    def _ended(self) -> bytes:
+        unfinished, self._writer, self._at_start = self._writer, None, True
+        return b"\n" if unfinished else b""
+
+
+class TerminalOutput:
+    """The unfinished line of each stage, a bar, stands below all finished ones, one below another.
+
+    Args:
+        columns: of the terminal, asked anew each time; a bar is cut to them.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], columns: Callable[[], int]):
+        self._write, self._columns = write, columns
+        self._lock = Lock()
+        self._unfinished: dict[str, bytes] = {}  # by stage, since its last finished line
+        self._num_shown = 0  # unfinished lines that stand on the screen
+
+    def of(self, name: str) -> Callable[[bytes], None]:
+        return partial(self._show, name)
+
+    def end(self, name: str) -> None:
+        if _last_state(self._unfinished.get(name, b"")):
+            self._show(name, b"\n")
+
+    def line(self, text: str) -> None:
+        with self._lock:
+            self._draw(f"{text}\n".encode())
+
+    def _show(self, name: str, chunk: bytes) -> None:
+        with self._lock:
+            *lines, rest = (self._unfinished.pop(name, b"") + chunk).split(b"\n")
+            if _last_state(rest):
+                self._unfinished[name] = rest
+            self._draw(b"".join(prefix(name) + _last_state(line) + b"\n" for line in lines))
+
+    def _draw(self, finished: bytes) -> None:
+        """In one piece, so that nothing flickers: take the bars away, show the lines, and the bars again."""
+        wipe = b"\r" + _UP * (self._num_shown - 1) + _TO_THE_END if self._num_shown else b""
+        room = max(1, self._columns() - 1) if self._unfinished else 0  # with a full line, some terminals wrap
+        bars = [
+            (prefix(name) + _last_state(rest)).decode(errors="replace")[:room].encode()
+            for name, rest in self._unfinished.items()
+        ]
+        self._num_shown = len(bars)
+        self._write(wipe + finished + b"\n".join(bars))
+
 
 def prefix(name: str) -> bytes:
     """What stands before each line of a stage."""
     return f"{name}: ".encode()
+
+
+def _last_state(line: bytes) -> bytes:
+    """What a terminal shows of a line that was begun anew several times."""
+    state = next((state for state in reversed(line.split(b"\r")) if state), b"")
+    return state if state.strip() else b""  # a bar that is not to stay is overwritten by spaces

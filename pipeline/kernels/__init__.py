@@ -10,8 +10,10 @@ from pipeline.kernels.image_patches import image_patches
 from pipeline.kernels.mean_positions import mean_positions
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
+from pipeline.kernels.pixel_cross_entropy import pixel_cross_entropy
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
+from pipeline.kernels.resample import resample
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, use
 from pipeline.kernels.self_attention import attention
@@ -35,7 +37,9 @@ __all__ = [
     "normed_linear",
     "normed_mlp",
     "note",
+    "pixel_cross_entropy",
     "pool_cells",
+    "resample",
     "soft_cross_entropy",
     "teacher_probabilities",
     "tokens",

@@ -31,7 +31,9 @@ _SOURCES = (
     "depthwise_conv.cpp",
     "layer_norm.cpp",
     "optimizer.cpp",
+    "pixel_cross_entropy.cpp",
     "pooling.cpp",
+    "resample.cpp",
     "rows.cpp",
 )
 # These need oneDNN.

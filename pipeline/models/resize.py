@@ -1,6 +1,6 @@
-"""Bilinear resize and adaptive average pooling of feature maps, as products with small matrices.
+"""Bilinear resize and adaptive average pooling of feature maps, as a small matrix along each axis.
 
-Both are linear along each axis, so two matrix products do them and their gradient is two more. Jittor's own
+Jittor's own
 adaptive pooling has other bins than PyTorch's, and fails where the result is larger than the map.
 """
 
@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import jittor as jt
 import numpy as np
+
+from pipeline import kernels
 
 
 def resize(x: jt.Var, size: tuple[int, int]) -> jt.Var:
@@ -64,14 +66,7 @@ def _frozen(matrix: np.ndarray) -> np.ndarray:
 
 
 def _along_both(x: jt.Var, size: tuple[int, int], matrix: Callable[[int, int], np.ndarray]) -> jt.Var:
-    batch, channels, height, width = x.shape
-    if width != size[1]:
-        across = jt.array(matrix(width, size[1])).stop_grad()
-        x = jt.matmul(x.reshape(-1, width), across.transpose(1, 0)).reshape(batch, channels, height, size[1])
-    if height != size[0]:
-        # As one product of two matrices: many small ones, one a channel, are slower than the transposes.
-        down = jt.array(matrix(height, size[0])).stop_grad()
-        columns = x.permute(0, 1, 3, 2).reshape(-1, height)
-        x = jt.matmul(columns, down.transpose(1, 0)).reshape(batch, channels, size[1], size[0])
-        x = x.permute(0, 1, 3, 2)
-    return x
+    height, width = x.shape[2:]
+    if (height, width) == tuple(size):
+        return x
+    return kernels.resample(x, matrix(height, size[0]), matrix(width, size[1]))

@@ -120,6 +120,23 @@ void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, 
                               const int* rows, const float* row_weights, const int* columns,
                               const float* column_weights, float* table_grad);
 
+// loss = sum over labelled pixels of log_sums - logits[label], over count; logits (images, classes, pixels); labels and
+// log_sums (images, pixels), labels below 0 where there is none; log_sums: log sum exp over the classes.
+void hssl_pixel_cross_entropy(long images, long classes, long pixels, double count, const float* logits,
+                              const int* labels, float* loss, float* log_sums);
+
+void hssl_pixel_cross_entropy_gradient(long images, long classes, long pixels, double count, const float* logits,
+                                       const int* labels, const float* log_sums, const float* loss_grad,
+                                       float* logits_grad);
+
+// y (planes, new_height, new_width) = rows x columns^T, plane by plane of x (planes, height, width); rows (new_height,
+// height), columns (new_width, width).
+void hssl_resample(long planes, long height, long width, long new_height, long new_width, const float* x,
+                   const float* rows, const float* columns, float* y);
+
+void hssl_resample_gradient(long planes, long height, long width, long new_height, long new_width,
+                            const float* y_grad, const float* rows, const float* columns, float* x_grad);
+
 // One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, lr_scales (of the
 // rate), steps: one entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).
 void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,

@@ -3,10 +3,49 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+MINUS = "\N{MINUS SIGN}"
+_ARMS = {
+    "ibot": "iBOT", "hssl": "HSSL", "dino": "DINO", "mocov3": "MoCo v3", "simclr": "SimCLR", "byol": "BYOL",
+    "mae": "MAE",
+}  # fmt: skip
+_TASKS = {"knn": "k-NN", "lost": "LOST", "tokencut": "TokenCut"}
+_METRICS = {
+    "top1": "top-1", "top5": "top-5", "miou": "mIoU", "ap": "AP", "ap50": "AP50", "ap75": "AP75",
+    "map": "mAP", "jaccard": "Jaccard", "corloc": "CorLoc", "cka": "CKA",
+}  # fmt: skip
+
 
 def task_name(line: Mapping[str, Any]) -> str:
     """Its task, "knn"; on a further data set also that one's name, "knn on flowers"."""
     return f"{line['task']} on {line['evaluation']}" if line.get("evaluation") else line["task"]
+
+
+def arm_words(arm: str) -> str:
+    """As the field writes it: "hssl-mocov3" is "HSSL-MoCo v3"."""
+    return "-".join(_ARMS.get(part, part) for part in arm.split("-"))
+
+
+def task_words(line: Mapping[str, Any]) -> str:
+    """Its task, "k-NN on flowers": as the table calls it, but names as the field writes them."""
+    first, dash, rest = task_name(line).partition("-")
+    name, space, where = first.partition(" ")
+    return f"{_TASKS.get(name, name)}{space}{where}{dash}{rest}"
+
+
+def scored_words(line: Mapping[str, Any]) -> str:
+    """Task and metric, "k-NN top-1"."""
+    return f"{task_words(line)} {metric_words(line['metric'])}"
+
+
+def pair_words(line: Mapping[str, Any]) -> str:
+    """The arm and what it is compared with."""
+    return f"{arm_words(line['arm'])} {MINUS} {arm_words(line['baseline'])}"
+
+
+def metric_words(metric: str) -> str:
+    """ "top1" is "top-1", "miou" is "mIoU"."""
+    name, underscore, variant = metric.partition("_")
+    return f"{_METRICS.get(name, name)}{underscore}{variant}"
 
 
 def covered(lines: Iterable[Mapping[str, Any]]) -> str:

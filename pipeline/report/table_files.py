@@ -11,8 +11,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pipeline.config.tables import TablesConfig
+from pipeline.report.answer import answers, coverage, verdicts
 from pipeline.report.enough import enough
-from pipeline.report.tables import Line, coverage, headlines, points, verdicts
+from pipeline.report.tables import Line, headlines, points
 from pipeline.storage.files import write_json, write_text
 
 _LEFT = ("task", "metric", "arm", "seeds", "data set", "split", "protocol")  # the others are numbers
@@ -43,15 +44,17 @@ def write_tables(
     first = [_short(_cells(line, config), several=several) for line in headlines(lines)]
     sentences, behind = verdicts(lines, config), [*enough(headlines(lines), config), *cautions]
     shown = _table(first, short, "simple") if lines else _NOTHING
-    parts = [shown, "\n".join(sentences), coverage(lines), "\n".join(behind)]
+    parts = [shown]
+    parts += ["\n".join(answers(lines, config)), "\n".join(sentences)] if lines else []
+    parts += [coverage(lines), "\n".join(behind)]
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     versions = f"Computed with {', '.join(made_with)}." if made_with else ""
     tables = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
-    parts = [coverage(lines), " ".join(behind), *tables, versions]
+    parts = [*answers(lines, config), coverage(lines), " ".join(behind), *tables, versions]
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
-    said = [*sentences, versions] if versions else sentences
+    said = [*answers(lines, config), *sentences, *filter(None, [versions])]
     comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in said)
     latex = _table(every, headers, "latex_booktabs")
     write_text(directory / "table.tex", f"{_LATEX_HEAD}\n{latex}\n{comments}")

@@ -1,20 +1,18 @@
 """Rows of several arms and seeds -> lines of a table, with intervals and differences to the baseline."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.config.tables import TablesConfig
-from pipeline.measures.intervals.students_t import half_width
 from pipeline.measures.intervals.values_and_differences import difference_interval, value_interval
 from pipeline.measures.rows import Row
 from pipeline.report.enough import needed_seeds
-from pipeline.report.line_words import covered, task_name
+from pipeline.report.line_words import task_name
 
 Line = dict[str, Any]
-NOT_TOLD_APART = "not told apart"
 
 
 def table_lines(
@@ -60,55 +58,6 @@ def table_lines(
     return lines
 
 
-def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
-    """A sentence per task and subject: does it differ from its baseline in the headline metric?"""
-    sentences = []
-    for line in headlines(lines):
-        if line["arm"] not in config.subjects or line["difference"] is None:
-            continue
-        low, high = line["difference_ci_low"], line["difference_ci_high"]
-        text = f"{line['arm']} - {line['baseline']}, {task_name(line)} {line['metric']}: "
-        text += f"{points(line['difference'])} points"
-        if low is not None:
-            text += (
-                f" [{points(low)}, {points(high)}] ({100 * config.confidence:g} %): {_judged(line, config)}"
-            )
-        if line["difference_std"] is not None:
-            spread = points(line["difference_std"])[1:]
-            text += f"; standard deviation {spread} over {len(line['seeds'])} seeds"
-        sentences.append(text)
-    return sentences
-
-
-def summary(lines: list[Line], config: TablesConfig) -> str:
-    """The answer in one sentence: in how many tasks each subject is above and below its baseline."""
-    counts: dict[tuple[str, str], Counter] = defaultdict(Counter)
-    seeds = 1
-    for line in headlines(lines):
-        if line["arm"] in config.subjects and line["difference_ci_low"] is not None:
-            counts[line["arm"], line["baseline"]][_direction(line)] += 1
-            seeds = len(line["seeds"])
-    if not counts:
-        return "There is nothing to compare: no arm with an auxiliary head was measured beside its baseline."
-    told = []
-    for (arm, baseline), of in counts.items():
-        parts = [f"{of[word]} {word}" for word in ("better", "worse", NOT_TOLD_APART) if of[word]]
-        told.append(f"{arm} against {baseline}, of {sum(of.values())} tasks: {', '.join(parts)}")
-    over = "at this seed, on this machine" if seeds == 1 else f"over {seeds} seeds"
-    intervals = f"{100 * config.confidence:g} % intervals over {covered(lines)}"
-    return f"{'; '.join(told)} ({over}; {intervals})."
-
-
-def coverage(lines: list[Line]) -> str:
-    """What the intervals do not cover, where that is much: with one seed, the randomness of training."""
-    if not lines or any(len(line["seeds"]) > 1 for line in lines):
-        return ""
-    return (
-        f"One seed: the intervals are over {covered(lines)}. Another seed, or another processor, gives other "
-        "values; for a claim about the method, run several seeds."
-    )
-
-
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each task's headline metric: its first one without a variant ("_k20") in its name."""
     chosen: dict[str, str] = {}
@@ -121,32 +70,6 @@ def headlines(lines: list[Line]) -> list[Line]:
 def points(fraction: float) -> str:
     """A difference in percentage points, with its sign and one decimal."""
     return f"{100 * fraction:+.1f}"
-
-
-def _direction(line: Line) -> str:
-    """Which side of 0 the whole interval of a difference lies on."""
-    sign = 1 if line["higher_is_better"] else -1
-    worst, best = sorted((sign * line["difference_ci_low"], sign * line["difference_ci_high"]))
-    return "better" if worst > 0 else "worse" if best < 0 else NOT_TOLD_APART
-
-
-def _judged(line: Line, config: TablesConfig) -> str:
-    """In words. The interval is over test images; of several seeds, Student's t speaks of others."""
-    direction = _direction(line)
-    if direction == NOT_TOLD_APART:
-        return "no difference shown"
-    verdict = f"{line['arm']} is {direction}"
-    if line["difference_std"] is None:
-        return f"{verdict} at this seed, on this machine"
-    if not _shown_for_others(line, config.confidence):
-        verdict += " at these seeds (not shown for others)"
-    return verdict
-
-
-def _shown_for_others(line: Line, confidence: float) -> bool:
-    """Whether Student's t interval of the difference over several seeds leaves 0 out."""
-    half = half_width(line["difference_std"], len(line["seeds"]), confidence=confidence)
-    return abs(line["difference"]) > half
 
 
 def _with_each_floor_once(rows: list[Row]) -> list[Row]:

@@ -41,6 +41,7 @@ from pipeline.runtime.jittor_cache import (
 )
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.operator_compiler import compile_operators_directly
+from pipeline.runtime.signal_stack import give_handlers_a_stack
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
@@ -118,6 +119,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     prepare(folder, onednn)
     if open_mpi:
         os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
+    give_handlers_a_stack()
     _include_core_headers(folder)
     remove_torn_operators(folder, say)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)

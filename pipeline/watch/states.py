@@ -35,11 +35,6 @@ def stage_states(graph: Graph, nodes: list[Node]) -> list[StageState]:
     return [_state(graph, node, steps.get(node.label)) for node in nodes]
 
 
-def remaining_seconds(states: list[StageState]) -> float:
-    """Of all stages one after the other, as far as it is known."""
-    return sum(state.remaining_seconds or 0 for state in states)
-
-
 def _state(graph: Graph, node: Node, step: Step | None) -> StageState:
     """The state of a node by its step of the plan; None: its artifact is current."""
     directory = graph.directory(node)

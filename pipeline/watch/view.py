@@ -7,20 +7,23 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.graph.plan import in_words
+from pipeline.graph.plan import elapsed, in_words
 from pipeline.watch.losses import LossCourse
-from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState, remaining_seconds
+from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
 
 _STYLE = {DONE: "green", RUNNING: "bold cyan", STOPPED: "bold red", WAITING: "dim"}
 _LEVELS = "▁▂▃▄▅▆▇█"
 _CURVE_COLUMNS = 40
 
 
-def screen(experiment: str, states: list[StageState], losses: list[LossCourse], *, max_lines: int) -> Group:
+def screen(
+    experiment: str, states: list[StageState], losses: list[LossCourse], *, max_lines: int, at_once: int = 1
+) -> Group:
     """Stages, what runs, curves, what is wrong, and the time that is left.
 
     Args:
         max_lines: of the table of stages; finished and waiting stages beyond that are counted, not shown.
+        at_once: how many stages run at once.
     """
     parts = [_stages(states, max_lines)]
     if losses:
@@ -28,18 +31,19 @@ def screen(experiment: str, states: list[StageState], losses: list[LossCourse], 
     notes = [f"{state.label}: {note}" for state in states for note in state.notes]
     if notes:
         parts.append(Text("\n".join(["what its logs say is wrong:", *notes]), style="yellow"))
-    parts.append(Text(closing_line(experiment, states), style="bold"))
+    parts.append(Text(closing_line(experiment, states, at_once), style="bold"))
     return Group(*parts)
 
 
-def closing_line(experiment: str, states: list[StageState]) -> str:
+def closing_line(experiment: str, states: list[StageState], at_once: int = 1) -> str:
     """How far the experiment is, and how long the rest is expected to take."""
     count = {name: sum(state.state == name for state in states) for name in _STYLE}
     line = f"{experiment}: {count[DONE]} of {len(states)} stages are done"
     if count[DONE] == len(states):
         return line
     unknown = sum(state.remaining_seconds is None for state in states)
-    line += f"; about {in_words(remaining_seconds(states))} left, one stage at a time"
+    left = elapsed([state.remaining_seconds or 0 for state in states], at_once)
+    line += f"; about {left} left" if at_once > 1 else f"; about {left} left, one stage at a time"
     line += f", and {unknown} stage(s) without a forecast" if unknown else ""
     return line if count[RUNNING] else f"{line}; nothing runs now: doit run all goes on with it"
 

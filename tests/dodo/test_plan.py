@@ -18,7 +18,7 @@ def untouched(project):
 def test_a_first_run_says_a_time_for_every_stage(untouched):
     (untouched.folder / "first.toml").write_text(FIRST)
     *lines, closing = untouched.doit("run", "plan", experiment="first.toml").stdout.splitlines()
-    assert re.search(r"^(\d+) of \1 stages would run, about \d+ (s|min)$", closing)
+    assert re.search(r"^(\d+) of \1 stages would run, about \d+ (s|min)(, \d+ stages at once)?$", closing)
     stages = [line for line in lines if "waits for prepare" in line or "never run" in line]
     assert len(stages) == int(closing.split()[0])
     assert all(re.search(r"\d (s|min) .*; time is a forecast$", line) for line in stages)

@@ -3,22 +3,35 @@
 import sys
 from pathlib import Path
 
+from pipeline.config.linear_augmented import LinearAugmentedConfig, LinearAugmentedSection
 from pipeline.config.models import AuxiliaryHeadConfig
-from pipeline.config.stages import FeaturesConfig, PretrainConfig, RuntimeConfig
+from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
 
 
 def run_stage(stage: str, folder: Path, output: Path, num_ranks: int) -> None:
     """Run one stage; its images are in `<folder>/<what it needs>`."""
-    from stages import detect, features, finetune, search_train, segment
-    from tests.stages import test_detect, test_finetune, test_segment
+    from stages import dense_probe, detect, features, finetune, linear_augmented, search_train, segment
+    from tests.stages import test_dense_probe, test_detect, test_finetune, test_linear_augmented, test_segment
 
     runtime = RuntimeConfig(threads=num_ranks, devices=num_ranks, device="cpu", log_every_steps=1)
     output.mkdir(parents=True, exist_ok=True)
     backbone, images = folder / "backbone", folder / "images"
     if stage == "features":
-        config = FeaturesConfig(resize=24, crop_size=24, num_blocks=2, batch_size=5)
-        features.run(config, output, backbone=backbone, data=images, runtime=runtime)
+        features.run(test_linear_augmented.FEATURES, output, backbone=backbone, data=images, runtime=runtime)
+    if stage == "linear_augmented":
+        config = LinearAugmentedConfig(
+            views=LinearAugmentedSection(),
+            linear=test_linear_augmented.LINEAR,
+            features=test_linear_augmented.FEATURES,
+        )
+        given = {"features": folder / "one" / "features", "backbone": backbone, "data": images}
+        linear_augmented.run(config, output, **given, runtime=runtime)
+    if stage == "dense_probe":
+        # Five test images in batches of two: in the last round of two ranks, one has none left.
+        config = test_dense_probe.CONFIG.model_copy(update={"batch_size": 2})
+        given = {"segmentation": folder / "label_maps", "detection": folder / "objects"}
+        dense_probe.run(config, output, backbone=backbone, **given, runtime=runtime)
     if stage == "finetune":
         finetune.run(test_finetune.SHORT, output, backbone=backbone, data=images, runtime=runtime)
     if stage == "segment":

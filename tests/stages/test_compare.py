@@ -29,9 +29,14 @@ def test_what_differs_is_printed_and_a_page(results, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"schedule.epochs +3 +20\n", printed)
     assert re.search(r"knn +top1 +hssl +50.0 \[.*\] +60.0 \[.*\] +\+10.0 \[\+\d", printed)
+    answer = "long \N{MINUS SIGN} short, HSSL: +10.0 points k-NN top-1 [+"
+    judged = "], better at these seeds, on these machines; of 1 task: 1 better."
+    assert re.search(f"^{re.escape(answer)}.*{re.escape(judged)}$", printed, re.MULTILINE)
+    assert re.search(r"iBOT: \+0.0 points .*\], no difference shown; of 1 task: 1 not told apart", printed)
     assert "not compared" not in printed
     assert "long: commit c0ffee, cpu, python 3.11.7, numpy 1.26; 2026-01-02" in printed
     page = (results / "compare" / "short+long.html").read_text()
+    assert answer in page
     assert "&lt;b&gt;&amp;" in page
     assert "<b>" not in page
     assert "doit run compare experiments=short,long" in page

@@ -9,6 +9,7 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.linear_augmented import LinearAugmentedConfig, LinearAugmentedSection
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
 from pipeline.evaluate.probes.settings import LinearConfig
+from pipeline.weights.error import WeightsError
 from stages import features, initialize, linear_augmented, probe
 
 RUNTIME = RuntimeConfig(threads=1)
@@ -108,3 +109,73 @@ def test_crops_are_drawn_anew_and_are_the_same_for_every_arm(computed, tiny_prep
 def test_shares_above_the_whole_image_are_refused():
     with pytest.raises(ValueError, match=r"scale must be \(low, high\), at most 1"):
         LinearAugmentedSection(scale=(0.5, 1.5))
+
+
+EVERY_BATCH = RuntimeConfig(threads=1, checkpoint_every_minutes=1e-9)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.fixture
+def run(computed, tiny_prepared, tmp_path, monkeypatch):
+    """Run the stage into a folder; return its trained weights, its files, and how many batches it read."""
+    from pipeline.evaluate.augmented_rows import AugmentedRows
+    from pipeline.evaluate.probes import linear
+
+    swept, read_batches = [], []
+    predict, rows = linear.predict, AugmentedRows.__getitem__
+    monkeypatch.setattr(linear, "predict", lambda sweep, of: swept.append(sweep) or predict(sweep, of))
+    monkeypatch.setattr(
+        AugmentedRows, "__getitem__", lambda self, chosen: read_batches.append(1) or rows(self, chosen)
+    )
+
+    def made(name, linear=LINEAR):
+        (tmp_path / name).mkdir(exist_ok=True)
+        read_batches.clear()
+        config = LinearAugmentedConfig(views=LinearAugmentedSection(), linear=linear, features=FEATURES)
+        linear_augmented.run(
+            config, tmp_path / name, features=computed["features"], backbone=computed["initialize"],
+            data=tiny_prepared, runtime=EVERY_BATCH,
+        )  # fmt: skip
+        return swept[-1], read(tmp_path / name), len(read_batches)
+
+    return made
+
+
+def kill_after(monkeypatch, num_batches):
+    from pipeline.evaluate.sweep_checkpoint import SweepCheckpoint
+
+    keep = SweepCheckpoint.keep
+
+    def kept(self, state, done):
+        keep(self, state, done)
+        if done == num_batches:
+            raise KilledError
+
+    monkeypatch.setattr(SweepCheckpoint, "keep", kept)
+
+
+def test_a_killed_sweep_goes_on(run, tmp_path, monkeypatch):
+    whole, files, total = run("whole")
+    assert not list((tmp_path / "whole").glob("checkpoint*"))
+    with monkeypatch.context() as patched:
+        kill_after(patched, total // 2)  # in the middle of an epoch: there are three
+        with pytest.raises(KilledError):
+            run("killed")
+    assert (tmp_path / "killed/checkpoint.safetensors").is_file()
+    resumed, again, num_read = run("killed")
+    assert num_read == total - total // 2
+    assert again == files
+    np.testing.assert_array_equal(resumed.weights, whole.weights)
+    np.testing.assert_array_equal(resumed.biases, whole.biases)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(run, monkeypatch):
+    with monkeypatch.context() as patched:
+        kill_after(patched, 1)
+        with pytest.raises(KilledError):
+            run("killed")
+    with pytest.raises(WeightsError, match="belongs to another configuration; delete it"):
+        run("killed", LINEAR.model_copy(update={"momentum": 0.5}))

@@ -30,7 +30,9 @@ PRETRAIN = {
     "normalization": "dataset",
     "seed": 3,
 }
-STAGES = ("features", "finetune", "segment", "detect", "search_train")
+EVALUATIONS = ("features", "linear_augmented", "dense_probe")
+TRAININGS = ("finetune", "segment", "detect", "search_train")
+STAGES = (*EVALUATIONS, *TRAININGS)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +56,11 @@ def made(jt, tiny_prepared, tmp_path_factory):
     return root
 
 
-def test_features_are_equal_to_the_bit(made):
-    folders = [made / by / "features" for by in ("one", "two")]
+@pytest.mark.parametrize("stage", EVALUATIONS)
+def test_frozen_networks_are_evaluated_equal_to_the_bit(made, stage):
+    folders = [made / by / stage for by in ("one", "two")]
     one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert len(one) > 2
     assert one == two
 
 
@@ -71,7 +75,7 @@ def test_a_trained_network_is_that_of_one_rank(made, stage, file):
     assert np.linalg.norm(second - first) < 1e-4 * np.linalg.norm(first)
 
 
-@pytest.mark.parametrize("stage", STAGES[1:])
+@pytest.mark.parametrize("stage", TRAININGS)
 def test_the_losses_are_those_of_one_rank(made, stage):
     one, two = (read_metrics(made / by / stage / "metrics.jsonl") for by in ("one", "two"))
     assert [line["step"] for line in two] == [line["step"] for line in one]

@@ -97,6 +97,9 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
         normal(width),
     ]
 
+    axes = [np.tril(normal(11, 5), 1), np.tril(normal(3, 7), 2)]
+    label_maps = rng.integers(-1, 5, (2, 19, 17)).astype(np.int32)
+
     def of(array: np.ndarray):
         return jt.array(array.astype(np.float32) if array.dtype == np.float64 else array)
 
@@ -145,10 +148,20 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             [normal(67, 33), *norm, *layers],
             multiplies=True,
         ),
+        "pixel_cross_entropy": KernelCase(
+            lambda x: kernels.pixel_cross_entropy(x, jt.array(label_maps), 500.0),
+            references.pixel_cross_entropy(label_maps, 500.0),
+            [rng.uniform(-1, 1, (2, 5, 19, 17))],
+        ),
         "pool_cells": KernelCase(
             lambda table: kernels.pool_cells(table, *map(of, taps)),
             references.pool_cells(*taps),
             [normal(15, 17)],
+        ),
+        "resample": KernelCase(
+            lambda x: kernels.resample(x, *(matrix.astype(np.float32) for matrix in axes)),
+            references.resample(*axes),
+            [normal(2, 3, 5, 7)],
         ),
         "soft_cross_entropy": KernelCase(
             lambda x: kernels.soft_cross_entropy(x, of(probs), *map(of, pairs), of(weights), 0.1),

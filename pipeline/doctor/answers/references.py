@@ -103,6 +103,22 @@ def tokens(mask: np.ndarray) -> Callable[..., np.ndarray]:
     return joined
 
 
+def pixel_cross_entropy(labels: np.ndarray, count: float) -> Callable[..., np.ndarray]:
+    """Cross-entropy of labels (B, H, W), below 0 where there is none, of logits (B, K, H, W)."""
+
+    def loss(logits: np.ndarray) -> np.ndarray:
+        log_probs = np.log(softmax(np.moveaxis(logits, 1, -1)))
+        chosen = np.take_along_axis(log_probs, np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+        return np.array([-chosen[labels >= 0].sum() / count])
+
+    return loss
+
+
+def resample(rows: np.ndarray, columns: np.ndarray) -> Callable[..., np.ndarray]:
+    """A matrix along each axis of maps (B, C, H, W), as a function of these."""
+    return lambda x: rows @ x @ columns.T
+
+
 def pool_cells(rows, row_weights, columns, column_weights) -> Callable[..., np.ndarray]:
     """Weighted sums of cells as a function of the table."""
 

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.feature_rows import FeatureRows
-from pipeline.evaluate.linear_probe import LinearSweep, best_rate, predict, train_sweep
+from pipeline.evaluate.linear_probe import LinearSweep, SweepKeeper, best_rate, predict, train_sweep
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.measures.classification_rows import Metric, Outcome
@@ -25,19 +25,25 @@ def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) 
 
 
 def measured(
-    config: LinearConfig, data: ProbeData, train: "FeatureRows | AugmentedRows", *, augmentation: str
+    config: LinearConfig,
+    data: ProbeData,
+    train: "FeatureRows | AugmentedRows",
+    *,
+    augmentation: str,
+    keeper: SweepKeeper | None = None,
 ) -> Outcome:
     """What `probe_linear` computes, of any features of the training images.
 
     Args:
         train: (N, D), in the order of `data.train`.
         augmentation: of the training images, in words of the protocol.
+        keeper: of the state of the training.
     """
     inputs = {
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("val", "test")
     }
-    sweep = trained_sweep(config, data, train)
+    sweep = trained_sweep(config, data, train, keeper)
     predictions = predict(sweep, inputs["test"])
     correct = predictions == data.test.labels[:, None]
     on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
@@ -57,7 +63,10 @@ def measured(
 
 
 def trained_sweep(
-    config: LinearConfig, data: ProbeData, train: "np.ndarray | FeatureRows | AugmentedRows"
+    config: LinearConfig,
+    data: ProbeData,
+    train: "np.ndarray | FeatureRows | AugmentedRows",
+    keeper: SweepKeeper | None = None,
 ) -> LinearSweep:
     """The classifiers of every rate, trained under a bar; the arguments are those of `measured`."""
     with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
@@ -68,6 +77,7 @@ def trained_sweep(
             num_classes=len(data.class_names),
             rng=np.random.default_rng(SEED),
             report=lambda epoch: bar.update(epoch - bar.n),
+            keeper=keeper,
         )
 
 

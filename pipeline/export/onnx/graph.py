@@ -5,6 +5,7 @@ Shapes: "..." is any leading dimensions, C channels, D of the result.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,18 @@ class Graph:
         output = output or f"value{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
+
+    def several(self, operator: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        """The values of an operator that computes so many."""
+        from onnx import helper
+
+        names = [f"value{len(self.nodes)}.{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return names
+
+    def scalar(self, x: str) -> str:
+        """x (1,) -> ()."""
+        return self.add("Squeeze", x)
 
     def reshaped(self, x: str, *shape: int) -> str:
         """0 keeps a dimension, -1 is what is left."""
@@ -139,24 +152,35 @@ class Graph:
         return self.reshaped(self.permuted(mixed, 0, 2, 1, 3), 0, -1, heads * head_dim)
 
     def model(
-        self, size: int, outputs: Mapping[str, tuple[Any, ...]], properties: Mapping[str, str]
+        self,
+        size: int,
+        outputs: Mapping[str, tuple[Any, ...]],
+        properties: Mapping[str, str],
+        *,
+        batch: int | str = "batch",
+        inputs: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+        types: Mapping[str, int] = MappingProxyType({}),
     ) -> bytes:
         """The whole file, checked by `onnx`.
 
         Args:
             size: pixels of a side of the input "images" (batch, 3, size, size), float32.
             outputs: name -> shape.
+            batch: of how many images, or a name for any number.
+            inputs: name -> shape of others, float32.
+            types: of outputs that are not float32, ONNX's number of them.
         """
         import onnx
         from onnx import helper, numpy_helper
 
         def described(name: str, shape: tuple[Any, ...]):
-            return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(shape))
+            return helper.make_tensor_value_info(name, types.get(name, onnx.TensorProto.FLOAT), list(shape))
 
+        shapes = {"images": (batch, 3, size, size), **inputs}
         made = helper.make_graph(
             self.nodes,
             "network",
-            [described("images", ("batch", 3, size, size))],
+            [described(name, shape) for name, shape in shapes.items()],
             [described(name, shape) for name, shape in outputs.items()],
             [numpy_helper.from_array(array, name) for name, array in self.stored.items()],
         )

@@ -5,13 +5,12 @@ Shapes: B images of S x S pixels, K classes; C channels of a map, h its places o
 
 from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx import onnx_base
-from pipeline.export.onnx.base import OnnxBase
 from pipeline.export.onnx.graph import Graph
+from pipeline.export.onnx.pyramid import Map, conv_norm, plain_conv, pyramid
 from pipeline.models.resize import pool_matrix, resize_matrix
 from pipeline.weights.layouts.converted import NORM_EPS
 
 _POOL_SIZES = (1, 2, 3, 6)
-_BATCH_NORM_EPSILON = 1e-5
 
 
 def add_classifier(graph: Graph, model: TunedModel) -> str:
@@ -36,10 +35,10 @@ def add_segmenter(graph: Graph, model: TunedModel) -> str:
     maps = list(zip(taps, base.tap_sides, strict=True))
     head = graph.part("head")
     if model.config.head == "linear":
-        logits = _plain_conv(head, "predict", _stacked(head, maps))
+        logits = plain_conv(head, "predict", _stacked(head, maps))
     else:
         if len(set(base.tap_sides)) == 1:
-            maps = _pyramid(graph.part("pyramid"), base, maps)
+            maps = pyramid(graph.part("pyramid"), base, maps)
         logits = _uper(head, maps)
     logits = _resized(graph, logits, maps[0][1], padded)
     if padded == model.size:
@@ -47,70 +46,24 @@ def add_segmenter(graph: Graph, model: TunedModel) -> str:
     return graph.cut(graph.cut(logits, 2, 0, model.size), 3, 0, model.size)
 
 
-_Map = tuple[str, int]  # a map (B, C, h, h), and h
-
-
-def _uper(head: Graph, maps: list[_Map]) -> str:
+def _uper(head: Graph, maps: list[Map]) -> str:
     """UPerNet: (B, K, h_0, h_0)."""
     coarsest, side = maps[-1]
     beside = [(coarsest, side)]
     for number, size in enumerate(_POOL_SIZES):
         pooled = _along_both(head, coarsest, pool_matrix(side, size))
-        beside.append((_conv_norm(head, f"pooling.reduce.{number}", pooled), size))
-    merged = [(_conv_norm(head, "pooling.fuse", _stacked(head, beside)), side)]
+        beside.append((conv_norm(head, f"pooling.reduce.{number}", pooled), size))
+    merged = [(conv_norm(head, "pooling.fuse", _stacked(head, beside)), side)]
     for level in range(len(maps) - 2, -1, -1):
         finer, side = maps[level]
         coarser = _resized(head, *merged[0], side)
-        merged.insert(0, (head.add("Add", _conv_norm(head, f"laterals.{level}", finer), coarser), side))
-    smooth = [(_conv_norm(head, f"smooths.{i}", x), side) for i, (x, side) in enumerate(merged[:-1])]
-    fused = _conv_norm(head, "fuse", _stacked(head, [*smooth, merged[-1]]))
-    return _plain_conv(head, "predict", fused)
+        merged.insert(0, (head.add("Add", conv_norm(head, f"laterals.{level}", finer), coarser), side))
+    smooth = [(conv_norm(head, f"smooths.{i}", x), side) for i, (x, side) in enumerate(merged[:-1])]
+    fused = conv_norm(head, "fuse", _stacked(head, [*smooth, merged[-1]]))
+    return plain_conv(head, "predict", fused)
 
 
-def _pyramid(graph: Graph, base: OnnxBase, maps: list[_Map]) -> list[_Map]:
-    """Maps of one size -> fine to coarse; each level has one doubling fewer than the one before."""
-    first = sum(graph.has(f"enlarge.0.{index}.deconv.weight") for index in range(8))
-    levels = []
-    for level, (x, side) in enumerate(maps):
-        for index in range(max(0, first - level)):
-            name = f"enlarge.{level}.{index}"
-            if index:
-                x = graph.gelu(_batch_norm(graph, f"{name}.norm", x))
-            x, side = _doubled(graph, f"{name}.deconv", x, side, base.tap_dims[level]), 2 * side
-        for _ in range(max(0, level - first)):
-            # A last odd row is pooled alone.
-            x = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
-            side = -(-side // 2)
-        levels.append((x, side))
-    return levels
-
-
-def _doubled(graph: Graph, name: str, x: str, side: int, dim: int) -> str:
-    """(B, C, h, h) -> (B, C, 2 h, 2 h), by a linear map of each place to 2 x 2."""
-    weight = graph.constant(graph.array(f"{name}.weight").T, f"{name}.weight")
-    x = graph.add("MatMul", graph.permuted(x, 0, 2, 3, 1), weight)
-    x = graph.permuted(graph.reshaped(x, 0, side, side, 2, 2, dim), 0, 5, 1, 3, 2, 4)
-    bias = graph.constant(graph.array(f"{name}.bias").reshape(-1, 1, 1), f"{name}.bias")
-    return graph.add("Add", graph.reshaped(x, 0, dim, 2 * side, 2 * side), bias)
-
-
-def _conv_norm(graph: Graph, name: str, x: str) -> str:
-    filters = graph.array(f"{name}.conv.weight")
-    x = graph.convolution(x, filters, pads=[filters.shape[2] // 2] * 4)
-    return graph.add("Relu", _batch_norm(graph, f"{name}.norm", x))
-
-
-def _plain_conv(graph: Graph, name: str, x: str) -> str:
-    return graph.convolution(x, graph.array(f"{name}.weight"), graph.array(f"{name}.bias"))
-
-
-def _batch_norm(graph: Graph, name: str, x: str) -> str:
-    parts = ("weight", "bias", "running_mean", "running_var")
-    stored = [graph.constant(graph.array(f"{name}.{part}"), f"{name}.{part}") for part in parts]
-    return graph.add("BatchNormalization", x, *stored, epsilon=_BATCH_NORM_EPSILON)
-
-
-def _stacked(graph: Graph, maps: list[_Map]) -> str:
+def _stacked(graph: Graph, maps: list[Map]) -> str:
     """Channels of all maps at the places of the first."""
     resized = [_resized(graph, x, side, maps[0][1]) for x, side in maps]
     return graph.add("Concat", *resized, axis=1)

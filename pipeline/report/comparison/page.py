@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
@@ -18,6 +19,7 @@ class ComparisonPage:
     """All that the page shows."""
 
     names: list[str]
+    answers: list[str]
     differences: Figure | None
     settings: dict[str, list[str]]
     tables: list[Table]
@@ -44,6 +46,7 @@ def page_text(
     made = [each.made_with | {"settings from": each.settings[1]} for each in compared.experiments]
     page = ComparisonPage(
         names=[each.label for each in compared.experiments],
+        answers=answers(compared),
         differences=_forest(compared),
         settings=compared.settings,
         tables=tables,

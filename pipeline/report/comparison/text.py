@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Difference, Refusal
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.comparison.layouts import Compared, Table
@@ -19,6 +20,7 @@ def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Seque
     parts = [
         _plain(["setting", *names], keys) if keys else "The settings are equal.",
         *(_of_table(table) for table in tables),
+        "\n".join(answers(compared)),
         "\n".join(said(compared)),
         "\n".join(refusal.sentence for refusal in refusals),
         "\n".join(no_interval(compared.differences)),

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.measures.rows import libraries_of
+from pipeline.report.answer import answers, verdicts
 from pipeline.report.duplicates import cautions
 from pipeline.report.enough import enough
 from pipeline.report.further_data import further_name, not_measured, read_duplicates
@@ -29,7 +30,7 @@ from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.study_views import STUDIES, StudyView, study_view
 from pipeline.report.page.training_logs import read_training_log
-from pipeline.report.tables import Line, headlines, summary, verdicts
+from pipeline.report.tables import Line, headlines
 from pipeline.storage.artifacts import read_stamp
 from pipeline.storage.runs import Run
 from pipeline.training.metrics_log import METRICS
@@ -52,7 +53,7 @@ class Contents:
     experiment: str
     confidence: float
     sentences: list[str]
-    summary: str  # the answer in one sentence
+    answers: list[str]  # a sentence per arm that the experiment is about
     behind: list[str]  # what it rests on, and what it would need
     lines: list[Line]
     overview: list[OverviewRow]
@@ -129,7 +130,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         experiment=config.experiment,
         confidence=config.confidence,
         sentences=verdicts(lines, config),
-        summary=summary(lines, config),
+        answers=answers(lines, config),
         behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), arms, config),

@@ -113,10 +113,3 @@ def test_another_result_is_an_error(jt, rng, tmp_path):
     )
     with pytest.raises(ExportError, match=r"more than 0\.0001, so nothing is written"):
         line_of("onnx", model, lambda images: network.logits(images) + np.float32(2e-4), tmp_path, rng)
-
-
-def test_a_detector_is_refused_as_onnx_in_one_line(tmp_path):
-    model = TunedModel("toy", "detect", BackboneConfig(), None, {}, CLASSES, None, None, 64, 1)
-    with pytest.raises(ExportError, match="NonMaxSuppression"):
-        MODEL_FORMATS["onnx"].write(model, tmp_path)
-    assert not list(tmp_path.iterdir())

@@ -1,5 +1,8 @@
+import os
+
 import pytest
 
+from pipeline.config.reading import read_experiment
 from pipeline.graph.command_options import refuse_unknown, stages_at_once
 
 
@@ -34,4 +37,17 @@ def test_a_misspelt_option_is_refused(argument, message):
     ],
 )
 def test_how_many_stages_doit_runs_at_once(arguments, expected):
-    assert stages_at_once(arguments) == expected
+    assert stages_at_once(arguments, read_experiment("cifar10")) == expected
+
+
+@pytest.mark.parametrize(
+    ("stages", "threads", "cores", "expected"), [(0, 2, 8, 4), (0, 3, 2, 1), (0, 0, 8, 1), (3, 0, 2, 3)]
+)
+def test_an_experiment_may_say_how_many(monkeypatch, stages, threads, cores, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+    experiment = read_experiment("cifar10").model_copy(deep=True)
+    object.__setattr__(experiment.executor.local, "stages_at_once", stages)
+    object.__setattr__(experiment.runtime, "threads", threads)
+    assert stages_at_once(["run", "all"], experiment) == expected
+    assert stages_at_once(["run", "-n", "7", "all"], experiment) == 7
+    assert stages_at_once(["run", "all"], experiment, "slurm") == 1

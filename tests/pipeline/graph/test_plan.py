@@ -11,7 +11,7 @@ from pipeline.graph.forecasts import Forecasts
 from pipeline.graph.node import STAGES as GRAPH_STAGES
 from pipeline.graph.node import program
 from pipeline.graph.nodes import experiment_nodes
-from pipeline.graph.plan import in_words, plan_lines
+from pipeline.graph.plan import elapsed, in_words, plan_lines
 from pipeline.graph.plan import plan as plan_by
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.artifacts import artifacts_root, locked
@@ -248,3 +248,10 @@ def test_columns_align_whatever_the_names_are(make):
     steps = plan(make())
     *lines, _ = plan_lines(steps, len(steps))
     assert len({line.index("never run" if "never run" in line else "waits for") for line in lines}) == 1
+
+
+def test_stages_at_once_share_the_time_but_for_the_longest():
+    assert elapsed([60, 60, 60], 1) == "3 min"
+    assert elapsed([60, 60, 60], 2) == "90 s, 2 stages at once"
+    assert elapsed([100, 10], 4) == "100 s, 4 stages at once"
+    assert elapsed([], 2) == "< 0.1 s, 2 stages at once"

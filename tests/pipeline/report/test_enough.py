@@ -40,7 +40,7 @@ def test_several_seeds_say_how_many_would_show_the_difference():
     assert sentences == [
         "Is it enough? 3 seeds, 100 test images.",
         "Seeds that would show a difference of the measured size, by its spread over these seeds "
-        "(power 80 %): hssl - ibot: knn 5.",
+        "(power 80 %): HSSL \N{MINUS SIGN} iBOT: k-NN 5.",
     ]
     assert lines[-1]["seeds_to_show"] == 5
 
@@ -48,10 +48,10 @@ def test_several_seeds_say_how_many_would_show_the_difference():
 def test_a_floor_that_is_not_beaten_is_named():
     lines, sentences = said({"random": [1], "ibot": [0], "hssl": [20]})
     assert sentences[2:] == [
-        "Caution: not shown to be better than random, a network without training: ibot in knn."
+        "Caution: not shown to be better than random, a network without training: iBOT in k-NN."
     ]
     _, sentences = said({"random": [30], "ibot": [30], "hssl": [30]})
-    assert sentences[2].endswith(": hssl and ibot in knn.")
+    assert sentences[2].endswith(": HSSL and iBOT in k-NN.")
     assert [sorted(line["floors"]) for line in lines] == [[], ["random"], ["random"]]
 
 
@@ -62,8 +62,8 @@ def test_every_floor_says_what_it_is():
     rows = [row(arm, np.arange(100) < 50 + more, 0) for arm, more in gains.items()]
     assert enough(headlines(table_lines(rows, config)), config)[2:] == [
         "Caution: not shown to be better than position, the most frequent class of each position, whatever "
-        "the image shows: hssl and ibot in knn.",
-        "Caution: not shown to be better than pixels, raw pixels without a network: ibot in knn.",
+        "the image shows: HSSL and iBOT in k-NN.",
+        "Caution: not shown to be better than pixels, raw pixels without a network: iBOT in k-NN.",
     ]
 
 

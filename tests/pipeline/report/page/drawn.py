@@ -85,7 +85,7 @@ def drawn_contents():
         experiment="drawn",
         confidence=0.95,
         sentences=[f"hssl - ibot: {NASTY}"],
-        summary="hssl against ibot, of 1 tasks: 1 better",
+        answers=["HSSL - iBOT: +20.0 points k-NN top-1 [+10.0, +30.0], 1 seed, better at this seed"],
         behind=[f"Is it enough? {NASTY}"],
         lines=lines,
         overview=[OverviewRow("knn", "top1", lines, [lines[1]])],

@@ -1,0 +1,109 @@
+"""An exported detector held to what this project detects, on real images.
+
+Shapes: B images padded to S x S pixels, k detections of one.
+"""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pipeline.export.comparison import missing, quoted, releases
+from pipeline.export.error import ExportError
+from pipeline.export.model_files import ONNX_FILE
+
+_PACKAGES = ("onnxruntime",)
+BOX_TOLERANCE = 1e-2  # pixels of the padded image
+SCORE_TOLERANCE = 1e-4
+MASK_TOLERANCE = 1e-3  # of probabilities; a box that moves by a hundredth of a pixel moves them more
+LEAST_SHARE = 0.99  # of detections that are found on both sides
+
+
+class Found(Protocol):
+    """Detections in one image, as `pipeline.detection.inference.Found`, which loads Jittor."""
+
+    boxes: np.ndarray  # (k, 4), pixels of the padded image
+    scores: np.ndarray  # (k,)
+    classes: np.ndarray  # (k,)
+    masks: np.ndarray | None  # (k, 28, 28)
+
+
+class _Detected(NamedTuple):
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    masks: np.ndarray | None
+
+
+def compared_detector(folder: Path, images: np.ndarray, sizes: np.ndarray, ours: list[Found]) -> str:
+    """What onnxruntime detects in the images, beside this project's detections, as a line.
+
+    Where two boxes overlap by almost exactly what suppression allows, or two scores are almost equal at a
+    limit, rounding decides which one stays: one detection of a hundred may be on one side only.
+
+    Args:
+        images: (B, 3, S, S) float32, normalised and padded.
+        sizes: (B, 2) height and width without padding.
+        ours: of each image.
+
+    Raises:
+        ExportError: the file is not read, or detections differ.
+    """
+    if reason := missing(_PACKAGES):
+        return f"not checked: {reason}"
+    try:
+        theirs = detections_of_onnx(folder / ONNX_FILE, images, sizes)
+    except Exception as error:  # of another project's code, any kind
+        raise ExportError(f"onnxruntime does not read what was written: {quoted(error)}") from error
+    differences, alone, total = [], 0, 0
+    for mine, other in zip(ours, theirs, strict=True):
+        found, num_alone = _matched(mine, other)
+        differences += found
+        alone += num_alone
+        total += max(len(mine.boxes), len(other.boxes))
+    text = f"onnxruntime: {total - alone} of {total} detections the same"
+    if differences:
+        box, score, mask = np.max(differences, axis=0)
+        text += f", largest difference of boxes {box:.1e} px, of scores {score:.1e}"
+        text += "" if ours[0].masks is None else f", of mask probabilities {mask:.1e}"
+    text += f" ({len(images)} images; {releases(_PACKAGES)})"
+    if total - alone < LEAST_SHARE * total:
+        raise ExportError(f"{text}: fewer than {LEAST_SHARE:.0%}, so nothing is written")
+    return text
+
+
+def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> list[Found]:
+    """What onnxruntime detects by a file, image by image."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    found = []
+    for image, size in zip(images, sizes, strict=True):
+        inputs = {"images": image[None], "size": size.astype(np.float32)}
+        values = dict(zip(names, session.run(names, inputs), strict=True))
+        found.append(_Detected(values["boxes"], values["scores"], values["classes"], values.get("masks")))
+    return found
+
+
+def _matched(mine: Found, other: Found) -> tuple[list[tuple[float, float, float]], int]:
+    """Differences of box, score and mask of detections on both sides; how many are on one side only."""
+    left, differences = list(range(len(other.boxes))), []
+    for index in range(len(mine.boxes)):
+        for candidate in left:
+            found = _difference(mine, index, other, candidate)
+            if found is not None:
+                differences.append(found)
+                left.remove(candidate)
+                break
+    return differences, max(len(mine.boxes), len(other.boxes)) - len(differences)
+
+
+def _difference(mine: Found, i: int, other: Found, j: int) -> tuple[float, float, float] | None:
+    """Of detection i here and j there; None where they are not the same."""
+    box = float(np.abs(mine.boxes[i] - other.boxes[j]).max())
+    score = abs(float(mine.scores[i] - other.scores[j]))
+    if mine.classes[i] != other.classes[j] or not (box <= BOX_TOLERANCE and score <= SCORE_TOLERANCE):
+        return None
+    mask = 0.0 if mine.masks is None else float(np.abs(mine.masks[i] - other.masks[j]).max())
+    return (box, score, mask) if mask <= MASK_TOLERANCE else None
