@@ -16,6 +16,8 @@ _KEYS = {
     "test": (("test_images", "x_test"), ("test_labels", "y_test")),
 }
 
+_MOST_CLASSES = 2**20  # each number up to the highest label becomes a class
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayPart:
@@ -109,6 +111,11 @@ class ArraySource:
         self.are_several = any(part.are_several for part in parts)
         self.notes = notes if note is None else (*notes, note)
         highest = max((_highest(part) for part in parts), default=-1)
+        if class_names is None and highest >= _MOST_CLASSES:
+            raise ValueError(
+                f"{parts[0].origin}: expected labels that count classes from 0, found {highest}: numbers of "
+                "another byte order, or of something else?"
+            )
         if class_names is None:
             class_names = [str(label) for label in range(highest + 1)]
         if len(set(class_names)) != len(class_names):

@@ -63,6 +63,7 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
         root,
         entries,
         max_bytes=max_file_bytes(config.max_pixels),
+        class_names=reading.class_names,
         num_outside=num_unlisted(root, entries),
         notes=(
             f"labels: {LEFT_OUT if config.columns.get('label') == '' else f'from {names}{reading.words}'}",

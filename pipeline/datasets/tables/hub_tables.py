@@ -111,6 +111,8 @@ class HubTables:
         """Those of the tables, else the labels themselves."""
         if self._columns.class_names is not None or self._columns.label is None:
             return self._columns.class_names or ()
+        if self._reading.class_names is not None:
+            return self._reading.class_names
         found: set[str] = set()
         for name, several in self._labels():
             found |= {name} if name is not None else set(several or ())

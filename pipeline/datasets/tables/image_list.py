@@ -78,7 +78,7 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
         root,
         once(entries, ", ".join(map(str, files)), are_several=reading.are_several),
         max_bytes=channels.max_bytes if channels else max_file_bytes(config.max_pixels),
-        class_names=classes or None,
+        class_names=classes or reading.class_names,
         num_outside=num_unlisted(root, entries, has_reader if channels else is_image_name),
         notes=tuple(notes),
         are_several=reading.are_several,

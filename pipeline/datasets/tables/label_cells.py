@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.config.data import DataConfig
@@ -12,6 +12,9 @@ _BRACKETS = re.compile(r"^(?:\[(?P<list>.*)\]|\{(?P<set>.*)\}|\((?P<tuple>.*,.*)
 _ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([^,'\"]+)")
 _BARS = re.compile(r"[|;]")
 _NUMBERS = re.compile(r"\d+([\s,]+\d+)+")
+
+_INDICATORS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+_FEWEST_INDICATORS = 2
 
 Labels = tuple[str, ...]
 
@@ -24,6 +27,7 @@ class LabelCells:
     separator: str | None = None  # between labels, as stated; None: what a cell itself shows
     is_stated_as_one: bool = False  # by `data.labels`, or by few-shot
     at_commas: bool = False  # whether "a, b" is two labels, not one class of that name
+    num_indicators: int | None = None  # cells are lists of 0 and 1, so many, one for each class
 
     @classmethod
     def of(cls, cells: Iterable[Any], config: DataConfig, origin: str) -> "LabelCells":
@@ -32,16 +36,31 @@ class LabelCells:
         Raises:
             ValueError: several labels where `data.labels` is "one".
         """
-        cells = list(cells)
+        cells = [_unboxed(cell) for cell in cells]
         texts = {cell for cell in cells if isinstance(cell, str)}
         if config.labels == "one":
             refuse_lists({text.strip() for text in texts}, origin)
             return cls(False, is_stated_as_one=True)
         if config.labels == "several" or config.label_separator is not None:
-            return cls(True, config.label_separator, at_commas=True)
-        at_commas = is_comma_list({text.strip() for text in texts}) is not None
-        marked = any(isinstance(cell, list | tuple) for cell in cells) or any(map(_is_marked, texts))
-        return cls(marked or at_commas, at_commas=at_commas)
+            found = cls(True, config.label_separator, at_commas=True)
+        else:
+            at_commas = is_comma_list({text.strip() for text in texts}) is not None
+            marked = any(isinstance(cell, list | tuple) for cell in cells) or any(map(_is_marked, texts))
+            found = cls(marked or at_commas, at_commas=at_commas)
+        return replace(found, num_indicators=found._indicators(cells)) if found.are_several else found
+
+    def _indicators(self, cells: list[Any]) -> int | None:
+        """How many classes each cell says 0 or 1 of; None where cells are lists of labels.
+
+        Lists of one length that hold nothing else: as labels they would name an image by the same class
+        again and again.
+        """
+        lists = [parts for cell in cells if (parts := self._parts(cell)) is not None]
+        lengths = {len(parts) for parts in lists}
+        if len(lengths) != 1 or min(lengths) < _FEWEST_INDICATORS:
+            return None
+        are_all = all(str(part).strip().lower() in _INDICATORS for parts in lists for part in parts)
+        return lengths.pop() if are_all else None
 
     def labels(self, value: Any, origin: str) -> tuple[str | None, Labels | None]:
         """(the class, None) or (None, the classes) of a cell; (None, None) where it is empty or -1.
@@ -55,9 +74,13 @@ class LabelCells:
             except ValueError as error:
                 stated = '; data.labels is "one", which few-shot asks for too' * self.is_stated_as_one
                 raise ValueError(f"{error}{stated}") from error
-        parts = self._parts(value)
+        parts = self._parts(_unboxed(value))
         if parts is None:
             return None, None
+        if self.num_indicators is not None:
+            return None, tuple(
+                str(n) for n, part in enumerate(parts) if _INDICATORS[str(part).strip().lower()]
+            )
         names = [name for part in parts if (name := class_name(part, origin)) is not None]
         return None, tuple(dict.fromkeys(names))
 
@@ -82,7 +105,19 @@ class LabelCells:
     @property
     def words(self) -> str:
         """What the note on the labels says of it."""
+        if self.num_indicators is not None:
+            return f", 0 or 1 for each of {self.num_indicators} classes"
         return ", several for each image" if self.are_several else ""
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Of cells of 0 and 1 the numbers of all classes, also of those that no image has; else None."""
+        return None if self.num_indicators is None else tuple(map(str, range(self.num_indicators)))
+
+
+def _unboxed(cell: Any) -> Any:
+    """A cell without the list around its one list, as a row of a matrix is written."""
+    return cell[0] if isinstance(cell, list) and len(cell) == 1 and isinstance(cell[0], list) else cell
 
 
 def _is_marked(text: str) -> bool:

@@ -2,8 +2,8 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 
 class Sample(NamedTuple):
@@ -12,47 +12,49 @@ class Sample(NamedTuple):
     image: str  # name of the member
     start: int
     size: int
-    label: str | None
+    cell: Any  # what says its class or classes, as it was read; None: nothing does
     shard: int
     problem: str | None
 
 
 class Samples:
-    """Samples one after another, in columns: about 40 bytes each beside the member's name."""
+    """Samples in columns: about 40 bytes each beside the member's name; equal cells are held once."""
 
     def __init__(self) -> None:
         self._names, self._ends = bytearray(), array("q")
-        self._numbers = array("q")  # start, size, shard, label's number or -1, per sample
+        self._numbers = array("q")  # start, size, shard, cell's number or -1, per sample
         self._problems: dict[int, str] = {}
-        self._labels: dict[str, int] = {}
+        self._codes: dict[str, int] = {}  # of a cell's `repr`: lists have no hash
+        self.cells: list[Any] = []  # distinct ones, in the order in which they came
+        self.origins: list[str] = []  # of the first sample of each
 
-    def add(self, sample: Sample) -> None:
-        """Append one."""
+    def add(self, sample: Sample, origin: str) -> None:
+        """Append one; `origin` names it in messages."""
         if sample.problem is not None:
             self._problems[len(self)] = sample.problem
-        code = -1 if sample.label is None else self._labels.setdefault(sample.label, len(self._labels))
+        code = -1
+        if sample.cell is not None:
+            code = self._codes.setdefault(repr(sample.cell), len(self.cells))
+            if code == len(self.cells):
+                self.cells.append(sample.cell)
+                self.origins.append(origin)
         self._names += os.fsencode(sample.image)
         self._ends.append(len(self._names))
         self._numbers.extend((sample.start, sample.size, sample.shard, code))
 
-    @property
-    def labels(self) -> Iterable[str]:
-        """Every label that a sample has."""
-        return self._labels.keys()
-
-    @property
-    def num_unlabelled(self) -> int:
-        """Samples without a label."""
-        return self._numbers[3::4].count(-1)
+    def num_of(self, codes: set[int]) -> int:
+        """Samples whose cells have these numbers; -1 are those without a cell."""
+        return sum(self._numbers[3::4].count(code) for code in codes)
 
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __iter__(self) -> Iterator[Sample]:
-        labels = [*self._labels, None]  # the last one is that of -1
+    def __iter__(self) -> Iterator[tuple[Sample, int]]:
+        """Every sample, with its cell's number, -1 for none."""
         begin = 0
         for number, end in enumerate(self._ends):
             start, size, shard, code = self._numbers[4 * number : 4 * number + 4]
             name = os.fsdecode(bytes(self._names[begin:end]))
-            yield Sample(name, start, size, labels[code], shard, self._problems.get(number))
+            cell = self.cells[code] if code >= 0 else None
+            yield Sample(name, start, size, cell, shard, self._problems.get(number)), code
             begin = end

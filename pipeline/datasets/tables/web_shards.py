@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.archive import DAMAGED_ARCHIVE, archive_kind
@@ -22,14 +22,15 @@ from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import role_of
-from pipeline.datasets.tables.columns import LEFT_OUT, class_name, find_columns
+from pipeline.datasets.tables.columns import LEFT_OUT
+from pipeline.datasets.tables.json_labels import json_label
+from pipeline.datasets.tables.label_cells import LabelCells, Labels
 from pipeline.datasets.tables.shard_files import ShardFiles
 from pipeline.datasets.tables.shard_index import INDEX, read_shard_index
 from pipeline.datasets.tables.shard_names import expanded
 from pipeline.datasets.tables.shard_samples import Sample, Samples
 from pipeline.datasets.text_files import text_of
 from pipeline.datasets.tree import walk
-from pipeline.storage.foreign_json import parse_json
 from pipeline.storage.places import is_url
 
 _MEMBER = re.compile(r"((?:.*/)?[^./][^.]*)\.([^/]*)")
@@ -64,7 +65,7 @@ def read_web_shards(config: DataConfig, path: Path) -> "WebShards":
         ValueError: no shards, or compressed ones; a sample with two images, with two fields of one name, or
             with a label that is none.
     """
-    return WebShards(path, max_bytes=max_file_bytes(config.max_pixels), stated=dict(config.columns))
+    return WebShards(path, max_bytes=max_file_bytes(config.max_pixels), config=config)
 
 
 class WebShards:
@@ -74,16 +75,18 @@ class WebShards:
 
     Args:
         path: a shard, a folder of shards, or a pattern with braces, here or behind a URL.
-        stated: `data.columns`; its `label` is a key of the `.json` fields.
+        config: its columns, whose `label` is a key of the `.json` fields, and how many labels an image has;
+            None: as found.
     """
 
     access = "random"
     annotation = "class"
     num_outside = 0
 
-    def __init__(self, path: Path, *, max_bytes: float, stated: dict[str, str] | None = None) -> None:
+    def __init__(self, path: Path, *, max_bytes: float, config: DataConfig | None = None) -> None:
         self._given = (path, max_bytes)
-        self._stated = stated or {}
+        self._config = config or DataConfig()
+        self._stated = dict(self._config.columns)
         self._shards = _shards(path)
         self._files = ShardFiles(path, max_bytes=max_bytes)
         self._root = self._files.root
@@ -111,7 +114,7 @@ class WebShards:
                         "names with dots fall together; write them without"
                     )
                 else:
-                    found.add(self._sample(number, key, images[0], fields))
+                    found.add(*self._sample(number, key, images[0], fields))
         return found
 
     def _check_index(self) -> None:
@@ -129,32 +132,35 @@ class WebShards:
         if self._root == self._given[0] and (missing := sorted(index.keys() - set(self._names))):
             raise ValueError(f"{listed}: lists {missing[0]}, which is not there")
 
-    def _sample(self, shard: int, key: str, field: str, fields: dict[str, "_Field"]) -> Sample:
+    def _sample(self, shard: int, key: str, field: str, fields: dict[str, "_Field"]) -> tuple[Sample, str]:
+        """One sample, and what names its label in messages."""
         image = fields[field]
-        origin = f"{self._shards[shard]}: {key}"
-        label = None
+        origin, cell = f"{self._shards[shard]}: {key}", None
         if self._stated.get("label") == "":
             pass  # they are to be left out
         elif content := _field(fields, "cls"):
-            label = class_name(_text(content, origin), f"{origin}.cls")
+            origin = f"{origin}.cls"
+            cell = _text(content, origin)
         elif content := _field(fields, "json"):
-            label = self._json_label(content, f"{origin}.json")
-        return Sample(image.name, image.start, image.size, label, shard, image.problem)
+            origin = f"{origin}.json"
+            cell = json_label(content, self._stated, origin)
+        return Sample(image.name, image.start, image.size, cell, shard, image.problem), origin
 
-    def _json_label(self, content: bytes, origin: str) -> str | None:
-        try:
-            values = parse_json(content)
-        except ValueError as error:
-            raise ValueError(f"{origin}: expected JSON: {error}") from error
-        if not isinstance(values, dict):
-            return class_name(values, origin)
-        try:
-            column = find_columns([*values, "image"], {"image": "image", **self._stated}, origin).label
-        except ValueError:
-            if self._stated:
-                raise
-            return None  # captions, sizes and the like
-        return class_name(values[column], origin)
+    @cached_property
+    def _reading(self) -> LabelCells:
+        return LabelCells.of(self._samples.cells, self._config, str(self._given[0]))
+
+    @cached_property
+    def _labels(self) -> list[tuple[str | None, Labels | None]]:
+        """Class or classes of every distinct cell; at the end those of a sample without one."""
+        cells, origins = self._samples.cells, self._samples.origins
+        found = [self._reading.labels(*known) for known in zip(cells, origins, strict=True)]
+        return [*found, (None, None)]
+
+    @property
+    def are_several(self) -> bool:
+        """Whether an image has any number of classes."""
+        return self._reading.are_several
 
     @cached_property
     def _names_file(self) -> Path | None:
@@ -162,9 +168,14 @@ class WebShards:
         return next((f / name for f in folders for name in _NAMES_FILES if (f / name).is_file()), None)
 
     @cached_property
+    def _found(self) -> set[str]:
+        """Every label that a sample has."""
+        return {name for one, several in self._labels for name in (one, *(several or ()))} - {None}
+
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Of the file of names, where labels are numbers; else the labels, in their order."""
-        labels = label_order(set(self._samples.labels))
+        labels = self._reading.class_names or label_order(self._found)
         if self._names_file is None or not all(label.isdecimal() for label in labels):
             return labels
         names = tuple(text_of(self._names_file).splitlines())
@@ -187,9 +198,16 @@ class WebShards:
             lines.append(f"names of classes: from {self._names_file.name}")
         if self._without_image:
             lines.append(f"left out: {self._without_image} samples without an image")
+        if self._reading.words:
+            lines.append(f"labels: {self._reading.words.removeprefix(', ')}")
+        without = {
+            code - 1
+            for code, labels in enumerate([(None, None), *self._labels[:-1]])
+            if labels == (None, None)
+        }
         if self._stated.get("label") == "":
             lines.append(f"labels: {LEFT_OUT}")
-        elif unlabelled := samples.num_unlabelled:
+        elif unlabelled := samples.num_of(without):
             lines.append(
                 f"caution: {unlabelled} of {len(samples)} samples have no label: no field .cls, and no .json "
                 'with a label; state data.columns = { label = "..." } for the key of a .json'
@@ -202,16 +220,21 @@ class WebShards:
     def entries(self) -> Iterator[Entry]:
         """Every image, shard by shard, in the order of the members."""
         names = self.class_names
-        are_numbered = self._names_file is not None and all(
-            label.isdecimal() for label in self._samples.labels
-        )
-        for sample in self._samples:
-            label = sample.label
-            if label is not None and are_numbered:
-                label = names[int(label)]
+        are_numbered = self._names_file is not None and all(label.isdecimal() for label in self._found)
+        labels = self._labels
+        if are_numbered:
+            labels = [
+                (
+                    None if one is None else names[int(one)],
+                    None if several is None else tuple(names[int(label)] for label in several),
+                )
+                for one, several in labels
+            ]
+        for sample, code in self._samples:
+            label, several = labels[code]
             path = f"{self._names[sample.shard]}/{sample.image}"
             split = _split(PurePosixPath(self._names[sample.shard]))
-            yield Entry(path, split, label, sample.start, sample.size, problem=sample.problem)
+            yield Entry(path, split, label, sample.start, sample.size, problem=sample.problem, target=several)
 
     def read(self, path: str, start: int, size: int) -> bytes:
         """The bytes of one member; as `ShardFiles.read`."""
@@ -308,11 +331,13 @@ def _is_passed_over(name: str) -> bool:
 
 
 def _has_labels(path: Path) -> bool:
+    """Whether a field near the start is a label: `.cls`, or `.json` with a key that is called so."""
     if archive_kind(path) != "tar":
         return False
     with suppress(ValueError):
-        for count, (_, field, _) in enumerate(_members(path)):
-            if field.rpartition(".")[2] == "cls":
+        for count, (_, field, found) in enumerate(_members(path)):
+            kind = field.rpartition(".")[2]
+            if kind == "cls" or (kind == "json" and json_label(found.content or b"", {}, "") is not None):
                 return True
             if count == _PEEKED:
                 break
@@ -324,11 +349,11 @@ def _field(fields: dict[str, _Field], name: str) -> bytes | None:
     return found[0].content if len(found) == 1 else None
 
 
-def _text(content: bytes, origin: str) -> Any:
+def _text(content: bytes, origin: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{origin}.cls: expected text, found {content[:20]!r}") from error
+        raise ValueError(f"{origin}: expected text, found {content[:20]!r}") from error
 
 
 def _split(shard: PurePosixPath) -> str | None:

@@ -66,3 +66,16 @@ def test_what_measures_something_is_no_label():
 def test_a_separator_of_one_label_is_a_contradiction():
     with pytest.raises(ValueError, match='label_separator is of several labels in a cell; labels is "one"'):
         DataConfig(labels="one", label_separator=" ")
+
+
+@pytest.mark.parametrize(
+    "cells", [[[0, 1, 1], [0, 0, 0]], ["0 1 1", "0 0 0"], ["[False, True, True]", "[0, 0, 0]"]]
+)
+def test_lists_of_0_and_1_say_so_of_each_class(cells):
+    """As labels each would be the classes 0 and 1 again and again."""
+    assert read([*cells, None]) == [(None, ("1", "2")), (None, ()), (None, None)]
+    assert LabelCells.of(cells, DataConfig(), "t.csv").class_names == ("0", "1", "2")
+
+
+def test_lists_of_differing_length_are_labels_also_where_they_are_0_and_1():
+    assert read(["0 1", "1", "0"]) == [(None, ("0", "1")), (None, ("1",)), (None, ("0",))]

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.catalog import detect, open_source
+from pipeline.datasets.multilabel import read_label_sets
 
 
 def shard(path, members):
@@ -117,13 +118,12 @@ def test_a_tar_of_images_stays_an_archive(tmp_path, png):
             r"0\.tar: 1: expected fields of different names, found cls twice",
         ),
         ([("1.cls", b"\xff\xfe"), ("1.png", b"x")], r"0\.tar: 1\.cls: expected text, found b'"),
-        ([("1.cls", b"1|2"), ("1.png", b"x")], r"0\.tar: 1\.cls: expected one label, found '1\|2'"),
         ([("1.cls", b"0.5"), ("1.png", b"x")], r"0\.tar: 1\.cls: expected a class, found the number 0\.5"),
     ],
 )
 def test_a_wrong_shard_is_one_clear_error(tmp_path, members, words):
     with pytest.raises(ValueError, match=words):
-        len(read(shard(tmp_path / "0.tar", members), format="webdataset"))
+        list(read(shard(tmp_path / "0.tar", members), format="webdataset").entries())
 
 
 def test_wrong_names_and_compressed_shards_are_refused(tmp_path, png, write):
@@ -209,3 +209,42 @@ def test_neighbours_in_a_shard_are_read_at_once(tmp_path, png, prepared, monkeyp
     assert [name for name, *_ in reads] == ["0.tar", "1.tar"]
     for number, image in enumerate(dataset.images([6, 2])):
         assert image.tobytes() == dataset.image([6, 2][number]).tobytes()
+
+
+def test_several_labels_for_each_sample(tmp_path, png, write, prepared):
+    cells = [b'{"labels": ["cat", "dog"]}', b'{"labels": []}', b'{"labels": ["owl"]}', b'{"width": 5}']
+    members = [m for n, cell in enumerate(cells) for m in ((f"{n}.json", cell), (f"{n}.png", png(n)))]
+    shard(tmp_path / "s/train-0.tar", members)
+    shard(tmp_path / "s/test-0.tar", [("9.json", b'{"labels": ["cat"]}'), ("9.png", png(9))])
+    source = read(tmp_path / "s")
+    assert source.class_names == ("cat", "dog", "owl")
+    assert [entry.target for entry in source.entries()] == [("cat",), ("cat", "dog"), (), ("owl",), None]
+    assert source.notes[1:] == (
+        "labels: several for each image",
+        "caution: 1 of 5 samples have no label: no field .cls, and no .json with a label; state "
+        'data.columns = { label = "..." } for the key of a .json',
+    )
+    matrix = read_label_sets(prepared(tmp_path / "s", val_share=0.0))
+    assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1], [-1, -1, -1]]
+    with pytest.raises(ValueError, match=r"test-0\.tar: 9\.json: expected one label, found \['cat'\]"):
+        len(read(tmp_path / "s", labels="one").class_names)
+
+
+@pytest.mark.parametrize("field", ["cls", "json"])
+def test_samples_of_0_and_1_for_each_class(tmp_path, png, write, field):
+    """As labels they would be the classes "0" and "1" of every image."""
+    rows = [[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]]
+    members = [
+        m for n, r in enumerate(rows) for m in ((f"{n}.{field}", str(r).encode()), (f"{n}.png", png(n)))
+    ]
+    source = read(shard(tmp_path / "0.tar", members), format="webdataset")
+    assert source.class_names == ("0", "1", "2", "3")
+    assert [entry.target for entry in source.entries()] == [("1", "3"), (), ("0",)]
+    write(tmp_path / "classes.txt", "a\nb\nc\nd\n")
+    named = read(tmp_path / "0.tar", format="webdataset")
+    assert [entry.target for entry in named.entries()] == [("b", "d"), (), ("a",)]
+
+
+def test_shards_are_told_by_labels_in_json(tmp_path, png):
+    shard(tmp_path / "0.tar", [("1.json", b'{"label": 3}'), ("1.png", png(1))])
+    assert seen(read(tmp_path)) == [("0.tar/1.png", "3", None)]

@@ -1,0 +1,31 @@
+"""The label in a sample's `.json` field."""
+
+from typing import Any
+
+from pipeline.datasets.tables.columns import find_columns
+from pipeline.storage.foreign_json import parse_json
+
+
+def json_label(content: bytes, stated: dict[str, str], origin: str) -> Any:
+    """What a `.json` field says of the class or classes; None where it holds captions, sizes and the like.
+
+    Args:
+        stated: `data.columns`; its `label` is the key.
+        origin: the field, for messages.
+
+    Raises:
+        ValueError: no JSON, or no such key where one is stated.
+    """
+    try:
+        values = parse_json(content)
+    except ValueError as error:
+        raise ValueError(f"{origin}: expected JSON: {error}") from error
+    if not isinstance(values, dict):
+        return values
+    try:
+        column = find_columns([*values, "image"], {"image": "image", **stated}, origin).label
+    except ValueError:
+        if stated:
+            raise
+        return None
+    return values[column]
