@@ -64,12 +64,13 @@ def _stages(states: list[StageState], max_lines: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title, justify in (("stage", "left"), ("", "left"), ("took", "right"), ("left", "right")):
         table.add_column(title, justify=justify, no_wrap=True)
-    table.add_column("progress", no_wrap=True, overflow="ellipsis")
+    table.add_column("progress")  # the one column that a narrow terminal makes narrower
     for state in shown(states, max_lines):
         table.add_row(
             state.label, state.state, _seconds(state.seconds),
             "" if state.state == DONE else _seconds(state.remaining_seconds),
-            Text(state.bar), style=_STYLE[state.state],
+            Text(state.bar.removeprefix(f"{state.label}:").strip(), no_wrap=True, overflow="ellipsis"),
+            style=_STYLE[state.state],
         )  # fmt: skip
     hidden = len(states) - len(shown(states, max_lines))
     if hidden:

@@ -35,10 +35,24 @@ def read_all(arguments: Sequence[str], *, results: Path, start: Path) -> list[Fi
         told = ", ".join(f"{label} {100 * level:g} %" for label, level in levels.items())
         raise ValueError(f"intervals of different levels: {told}; give them one tables.confidence")
     names = [each.label for each in found]
+    folders = [each.folder.resolve() for each in found]
     return [
-        replace(each, label=argument) if names.count(each.label) > 1 else each
+        replace(each, label=_label(argument, each.folder.resolve(), folders))
+        if names.count(each.label) > 1
+        else each
         for each, argument in zip(found, arguments, strict=True)
     ]
+
+
+def _label(argument: str, folder: Path, folders: Sequence[Path]) -> str:
+    """As the user called it; of a whole path, the end that no other folder has."""
+    if not Path(argument).is_absolute():
+        return argument
+    others = [other.parts for other in folders if other != folder]
+    for length in range(2, len(folder.parts)):
+        if all(other[-length:] != folder.parts[-length:] for other in others):
+            return "/".join(folder.parts[-length:])
+    return argument
 
 
 def _read(argument: str, results: Path, start: Path) -> Finished:

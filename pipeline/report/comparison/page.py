@@ -1,15 +1,14 @@
 """A comparison as a page without any other file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
-from pipeline.report.line_words import task_name
-from pipeline.report.page.charts.differences import forest
-from pipeline.report.page.figures import Figure
+from pipeline.report.line_words import MINUS, arm_words, task_name
+from pipeline.report.page.forest_table import ForestTable, forest_table
 from pipeline.report.page.rendering import rendered
 from pipeline.report.tables import headlines
 
@@ -20,7 +19,8 @@ class ComparisonPage:
 
     names: list[str]
     answers: list[str]
-    differences: Figure | None
+    forest: ForestTable | None
+    caption: str  # of the differences
     settings: dict[str, list[str]]
     tables: list[Table]
     every: list[Table]  # of every metric
@@ -47,7 +47,8 @@ def page_text(
     page = ComparisonPage(
         names=[each.label for each in compared.experiments],
         answers=answers(compared),
-        differences=_forest(compared),
+        forest=_forest(compared),
+        caption=_caption(compared),
         settings=compared.settings,
         tables=tables,
         every=every,
@@ -59,29 +60,32 @@ def page_text(
     return rendered("compare.html.jinja", page)
 
 
-def _forest(compared: Compared) -> Figure | None:
+def _forest(compared: Compared) -> ForestTable | None:
     """The paired differences of every arm in each task's headline metric."""
-    reference = compared.experiments[0]
-    first = [line for each in compared.experiments for line in headlines(each.lines)]
-    shown = {(task_name(line), line["metric"]) for line in first}
-    several = len({each.other for each in compared.differences}) > 1
-    lines = [
-        {
-            "task": each.task,
-            "metric": each.metric,
-            "arm": f"{each.arm}, {each.other}" if several else each.arm,
-            "difference": each.value,
-            "difference_ci_low": each.low,
-            "difference_ci_high": each.high,
-            "baseline": each.reference,
-        }
-        for each in compared.differences
-        if (each.task, each.metric) in shown
-    ]
-    figure = forest(lines, list(dict.fromkeys(line["arm"] for line in lines)), reference.confidence)
-    others = ", ".join(dict.fromkeys(each.other for each in compared.differences))
-    caption = (
-        f"Each arm of {others} minus the same arm of {reference.label}, in its task's headline metric, and "
-        f"the {100 * reference.confidence:g} % interval over the test images that both share."
+    lines = [line for each in compared.experiments for line in headlines(each.lines)]
+    rising = {(task_name(line), line["metric"]): line.get("higher_is_better", True) for line in lines}
+    return forest_table(
+        [
+            {
+                "task": each.task,
+                "metric": each.metric,
+                "pair": f"{arm_words(each.arm)}: {each.other} {MINUS} {each.reference}",
+                "difference": each.value,
+                "difference_ci_low": each.low,
+                "difference_ci_high": each.high,
+                "higher_is_better": rising[each.task, each.metric],
+            }
+            for each in compared.differences
+            if (each.task, each.metric) in rising
+        ]
     )
-    return figure and replace(figure, caption=caption)
+
+
+def _caption(compared: Compared) -> str:
+    reference = compared.experiments[0]
+    others = ", ".join(dict.fromkeys(each.other for each in compared.differences))
+    return (
+        f"Each arm of {others} minus the same arm of {reference.label}, in percentage points of its task's "
+        f"headline metric, and the {100 * reference.confidence:g} % interval over the test images that both "
+        "share."
+    )

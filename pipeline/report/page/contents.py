@@ -18,14 +18,15 @@ from pipeline.report.line_words import covered, task_name
 from pipeline.report.page.charts.classes import per_class
 from pipeline.report.page.charts.differences import forest
 from pipeline.report.page.charts.probes import precision_recall
-from pipeline.report.page.charts.training import training_curves
+from pipeline.report.page.charts.training import terms, training_curves
 from pipeline.report.page.class_scores import class_scores
 from pipeline.report.page.confusions import Confusion, confusions, read_confusion, with_thumbnails
 from pipeline.report.page.costs import StageCost, machines, stage_costs
 from pipeline.report.page.data_views import DataSummary, data_summary
 from pipeline.report.page.feature_views import FeatureViews, feature_views
 from pipeline.report.page.figures import Figure
-from pipeline.report.page.pictures import Picture, picture_of
+from pipeline.report.page.forest_table import ForestTable, forest_table
+from pipeline.report.page.pictures import Sheet, picture_of, sheet_of
 from pipeline.report.page.probe_figures import arm_and_seed, probe_figures
 from pipeline.report.page.side_by_side import ComparedTask, detected_images, segmented_images
 from pipeline.report.page.study_views import STUDIES, StudyView, study_view
@@ -57,14 +58,16 @@ class Contents:
     behind: list[str]  # what it rests on, and what it would need
     lines: list[Line]
     overview: list[OverviewRow]
-    differences: Figure | None
+    forest: ForestTable | None
+    differences: Figure | None  # the same for papers
     training: Figure | None
+    terms: dict[str, str]  # what its curves are
     probes: list[Figure]
     classes: list[Figure]
     confusions: list[Confusion]
     thumbnails: dict[str, dict[str, Any]]  # of the images behind confusions and on maps
     compared: list[ComparedTask]  # arms beside each other on the same test images
-    pictures: dict[str, list[Picture]]
+    sheets: list[Sheet]
     features: list[FeatureViews]  # of each arm that is compared
     studies: list[StudyView]  # of the auxiliary head, as far as they are done
     data: list[DataSummary]
@@ -134,18 +137,20 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), arms, config),
+        forest=forest_table(_without_floors(headlines(lines), config)),
         differences=forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=training_curves(
             {run: log.lines for run, log in logs.items()},
             arms,
             {run: log.warnings for run, log in logs.items()},
         ),
+        terms=terms(logs.values()),
         probes=[*probe_figures(of, arms), *_present(_precision_recall(of["detect"], arms))],
         classes=_class_figures(of, arms, config),
         confusions=matrices,
         thumbnails=of_maps | thumbnails,
         compared=_beside(_compared(of["segment"] + of["detect"], config), datasets),
-        pictures=_pictures([run for group in of.values() for run in group]),
+        sheets=_sheets([run for group in of.values() for run in group]),
         features=features,
         studies=[
             study_view(run.stage, run.directory, config.confidence) for run in runs if run.stage in STUDIES
@@ -244,17 +249,17 @@ def _beside(made: list[Run], datasets: Mapping[str, PreparedDataset]) -> list[Co
     return [task for task in found if task is not None]
 
 
-def _pictures(made: list[Run]) -> dict[str, list[Picture]]:
-    """Of the first seed, by kind of picture, arms side by side."""
+def _sheets(made: list[Run]) -> list[Sheet]:
+    """Picture files of the first seed by kind, arms beside each other."""
     found = defaultdict(list)
     first = min((each.key.seed for each in made), default=0)
     for each in made:
         if each.stage in ("dense_probe", "segment", "detect") and each.key.seed == first:
             for path in sorted(each.directory.glob("*.png")):
-                kind = f"{run_title(each)}: {path.stem}"
                 alt = f"{path.stem} of {run_title(each)} from the backbone of {each.key.arm}"
-                found[kind].append(picture_of(path, each.key.arm, alt))
-    return dict(found)
+                picture = picture_of(path, each.key.arm, alt)
+                found[run_title(each), each.stage, path.stem].append(picture)
+    return [sheet_of(*kind, pictures) for kind, pictures in found.items()]
 
 
 def _settings(each: Run) -> dict[str, Any]:

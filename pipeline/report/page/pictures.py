@@ -20,3 +20,45 @@ class Picture:
 def picture_of(path: Path, title: str, alt: str | None = None) -> Picture:
     """A picture file; without an `alt`, its title says what it shows to those who do not see it."""
     return Picture(title, alt or title, picture_address(path, _SIDE))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Pictures of one kind, arms beside each other."""
+
+    title: str
+    words: str  # what they show, "" where the title says it
+    pictures: list[Picture]
+    is_more: bool  # of what the page has shown already
+
+
+_DENSE = {
+    "labels": (
+        "Classes of patches",
+        "Each patch of a test image is given a class by its frozen features alone: by a linear classifier, "
+        "by its nearest neighbours, and by clusters that are named afterwards.",
+    ),
+    "pca": (
+        "Patches by their features",
+        "The first three principal components of the patches of all shown images as red, green and blue: "
+        "like colours, like features. On the right only the patches on one side of the first component, "
+        "which often parts objects from the ground.",
+    ),
+    "attention": (
+        "What the CLS token attends to",
+        "Bright patches are attended to. On the right the patches that hold most of the attention of the "
+        "head that fits the object best.",
+    ),
+    "discovery": (
+        "Objects found without any label",
+        "Green: the true boxes. Red and cyan: the one box that LOST and TokenCut find from the features.",
+    ),
+}
+
+
+def sheet_of(run_title: str, stage: str, name: str, pictures: list[Picture]) -> Sheet:
+    """Files called `name` of one stage."""
+    if stage == "dense_probe":
+        title, words = _DENSE.get(name, (f"{run_title}: {name}", ""))
+        return Sheet(title, words, pictures, is_more=False)
+    return Sheet(f"{run_title}: more test images", "", pictures, is_more=True)

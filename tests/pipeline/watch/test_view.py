@@ -56,3 +56,14 @@ def test_a_curve_goes_from_the_lowest_block_to_the_highest():
     assert curve([2.0, 2.0]) == "▁▁"
     assert curve([]) == ""
     assert curve([float(i) for i in range(80)], columns=8) == "▁▂▃▄▅▆▇█"
+
+
+def test_a_long_bar_takes_no_room_from_names_and_times():
+    bar = "pretrain:hssl-seed0:  70%|██████▉   | 450/643 [02:31<01:09, 2.77step/s, loss 5.31 " + "x" * 200
+    states = [StageState("pretrain:hssl-seed0", RUNNING, 20.0, 30.0, bar)]
+    for width in (60, 120):
+        console = Console(width=width, file=io.StringIO())
+        console.print(screen("e", states, [], max_lines=9))
+        (line,) = [each for each in console.file.getvalue().splitlines() if "70%" in each or "70…" in each]
+        assert line.split()[:6] == ["pretrain:hssl-seed0", "running", "20", "s", "30", "s"]
+        assert len(line) <= width

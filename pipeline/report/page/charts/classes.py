@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.report.line_words import task_words
 from pipeline.report.page.charts.encodings import WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
 
+_MEASURES = {"iou": "IoU", "box_ap": "box AP", "ap": "AP"}  # as people write them
 _MOST_CLASSES = 60  # of a figure: more rows than anybody reads
 _MOST_INTERVALS = 240  # of a figure of classes: with more it would be taller than anybody scrolls
 
@@ -32,7 +34,8 @@ def per_class(
     runs = list(dict.fromkeys(value["run"] for value in values))
     known = [value for value in values if value["low"] is not None]
     apart = bool(known) and len(order) * len(runs) <= _MOST_INTERVALS
-    x = {"type": "quantitative", "title": f"{measure} (%)"}
+    called = _MEASURES.get(measure, measure)
+    x = {"type": "quantitative", "title": f"{called} (%)"}
     common = {
         "y": {"field": "class", "type": "nominal", "sort": order, "title": None, "axis": {"grid": True}},
         "color": by_arm(arms, values),
@@ -57,12 +60,12 @@ def per_class(
     }
     worst = min(values, key=lambda value: value[measure])
     told = f"lowest: {worst['class']} with {worst[measure]:.1f} % ({worst['run']})"
-    words = f"{task}: {measure} of each class"
+    words = f"{task_words({'task': task})}: {called} of each class"
     if apart:
         words += f", with its {100 * confidence:g} % interval over test images"
     if len(order) < len(every):
         words += f"; the {len(order)} of {len(every)} classes with the lowest mean over the runs"
-    return Figure(f"classes-{task}", f"{words}.", f"{measure} per class of {task}; {told}", spec)
+    return Figure(f"classes-{task}", f"{words}.", f"{called} per class of {task}; {told}", spec)
 
 
 def _lowest(values: list[dict[str, Any]], measure: str) -> set[str]:
@@ -115,7 +118,7 @@ def confusion(
     wrong = counts - np.diag(np.diag(counts))
     i, j = np.unravel_index(int(wrong.argmax()), wrong.shape)
     told = f"most frequent confusion: {names[i]} as {names[j]}, {int(wrong[i, j])} times"
-    caption = f"{task}, {run}: which class is predicted for which."
+    caption = f"{task_words({'task': task})}, {run}: which class is predicted for which."
     if len(names) < num_classes:
         caption += f" Of {num_classes} classes, the {len(names)} of the most frequent confusions."
     return Figure(f"confusion-{task}-{run}", caption, told, spec)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.report.line_words import covered, task_name
+from pipeline.report.line_words import covered, scored_words
 from pipeline.report.page.charts.encodings import WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
 from pipeline.report.tables import Line
@@ -12,7 +12,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     """Differences to the baseline of every task, with their intervals; None where there are none."""
     values = [
         {
-            "task": f"{task_name(line)} {line['metric']}",
+            "task": scored_words(line),
             "arm": line["arm"],
             "difference": 100 * line["difference"],
             "low": None if line["difference_ci_low"] is None else 100 * line["difference_ci_low"],
@@ -34,7 +34,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     spec = {
         "data": {"values": values},
         "width": WIDTH - 180,
-        "height": {"step": 11},
+        "height": {"step": 16},
         "layer": [
             {
                 "mark": {"type": "rule", "strokeDash": [3, 3], "aria": False},
@@ -55,8 +55,8 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     told = "; ".join(f"{v['arm']} {v['task']} {v['difference']:+.1f}" for v in values[:40])
     return Figure(
         "differences",
-        "Each arm, floors left out, minus what it is compared with, in its task's headline metric, and the "
-        f"{100 * confidence:g} % interval over {covered(lines)}. Right of the dashed line is more.",
+        "Each pretraining minus what it is compared with, in points of its task's headline metric, "
+        f"and the {100 * confidence:g} % interval over {covered(lines)}. Right of the line is more.",
         f"Differences in percentage points: {told}",
         spec,
     )

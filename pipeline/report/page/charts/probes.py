@@ -1,12 +1,15 @@
 """Probes over what was chosen or varied, and precision over recall."""
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
 
 from pipeline.report.page.charts.encodings import AS_IT_IS, WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
+
+_MOST_TICKS = 8
 
 
 def sweep(
@@ -27,7 +30,7 @@ def sweep(
         "height": 220,
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": {"field": x, "type": "quantitative", "scale": scale},
+            "x": {"field": x, "type": "quantitative", "scale": scale, "axis": _ticks(values, x, log=log)},
             "y": {
                 "field": score,
                 "type": "quantitative",
@@ -44,6 +47,17 @@ def sweep(
         best[value["run"]] = max(best.get(value["run"], 0.0), value[score])
     told = ", ".join(f"{run} at most {value:.1f} %" for run, value in best.items())
     return Figure(name, caption, f"{caption} {told}.", spec)
+
+
+def _ticks(values: list[dict[str, Any]], x: str, *, log: bool) -> dict[str, Any]:
+    """At each value where there are few, else at powers of ten: between those a log axis has too many."""
+    found = sorted({value[x] for value in values})
+    if len(found) <= _MOST_TICKS:
+        return AS_IT_IS | {"values": found, "labelOverlap": True}
+    if not log:
+        return AS_IT_IS
+    powers = range(floor(log10(found[0])), ceil(log10(found[-1])) + 1)
+    return AS_IT_IS | {"values": [10.0**power for power in powers], "labelOverlap": True}
 
 
 def precision_recall(

@@ -1,9 +1,10 @@
 """What pretrainings logged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pipeline.report.page.charts.encodings import AS_IT_IS, by_arm
 from pipeline.report.page.figures import Figure
+from pipeline.report.page.training_logs import TrainingLog
 
 _LOSSES = "loss"
 _WARNING = "#d1495b"
@@ -27,6 +28,36 @@ _CURVES = {
 }
 
 
+_MEANINGS = {
+    "loss": "What is minimised, the sum of its terms; arms with other terms have other sums.",
+    "loss base cls": "The student's base predicts the teacher (of the head, if any) of another view.",
+    "loss base patch": "The student predicts the teacher's patches that it does not see.",
+    "loss auxiliary cls": "The student's auxiliary head predicts the same teacher.",
+    "teacher entropy (nats)": "How spread the teacher's distribution over prototypes is for one image.",
+    "prototype entropy (nats)": "The same of the mean over a batch; 0: every image falls to one prototype.",
+    "feature spread": "0: all images have one vector; 1: they are spread evenly over the sphere.",
+    "share that finds its other view": "Of the images of a batch, by their vectors.",
+    "1 - CKA of base and head": "How different patch features of base and auxiliary head are; 0: alike.",
+    "1 - cosine of base and head": "How far their global vectors point apart, on held-out images.",
+    "KL of head and base (nats)": "How far their distributions over prototypes differ.",
+    "monitor: RankMe": "How many directions the global vectors fill.",
+    "monitor: alignment": "Mean squared distance of two views of an image.",
+    "monitor: uniformity": "0: all vectors in one place; the lower, the more evenly spread.",
+}
+
+
+def terms(logs: Iterable[TrainingLog]) -> dict[str, str]:
+    """What each curve is, of those that are drawn."""
+    titles = _titles({key for log in logs for line in log.lines for key in line})
+    return {title: _MEANINGS[title] for title in titles.values() if title in _MEANINGS}
+
+
+def _titles(keys: Collection[str]) -> dict[str, str]:
+    """Logged key -> title, in the order of the fields."""
+    titles = {key: key.replace("_", " ") for key in sorted(keys) if key.startswith(_LOSSES)}
+    return titles | {key: title for key, title in _CURVES.items() if key in keys}
+
+
 def training_curves(
     logs: Mapping[str, list[dict[str, float]]],
     arms: Sequence[str],
@@ -40,8 +71,7 @@ def training_curves(
     """
     warnings = warnings or {}
     keys = {key for lines in logs.values() for line in lines for key in line}
-    titles = {key: key.replace("_", " ") for key in sorted(keys) if key.startswith(_LOSSES)}
-    titles |= {key: title for key, title in _CURVES.items() if key in keys}
+    titles = _titles(keys)
     values = [
         {
             "run": run,
@@ -64,7 +94,7 @@ def training_curves(
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False},
-        "axis": AS_IT_IS,
+        "axis": AS_IT_IS | {"minExtent": 34, "maxExtent": 34},  # so that columns stand in line
     }
     tip = [{"field": "run"}, {"field": "step"}, {"field": "value", "type": "quantitative", "format": ".4g"}]
     courses = {
@@ -92,7 +122,7 @@ def training_curves(
     }
     last = {run: lines[-1].get("loss") for run, lines in logs.items() if lines}
     told = ", ".join(f"{run} ends at loss {value:.3g}" for run, value in last.items() if value is not None)
-    words = "What every pretraining logged."
+    words = "Loss terms and measures over the steps of pretraining."
     for run, of in warnings.items():
         texts = dict.fromkeys(text.partition(":")[0] for text in of.values())
         if of:

@@ -40,6 +40,30 @@ if (filter) {
   });
 }
 
+// A click on a column's name sorts by it; numbers by their size, a second click the other way round.
+document.querySelectorAll("table.sorts").forEach((table) => {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    if ("fixed" in head.dataset) return;
+    const button = element("button", { type: "button" }, ...head.childNodes);
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const isUp = head.getAttribute("aria-sort") === "ascending";
+      heads.forEach((each) => each.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", isUp ? "descending" : "ascending");
+      const rows = [...table.tBodies[0].rows].map((row) => [sortedBy(row.cells[column]), row]);
+      rows.sort(([a], [b]) => (isUp ? -1 : 1) * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b))));
+      table.tBodies[0].append(...rows.filter(([value]) => value !== "").map(([, row]) => row), ...rows.filter(([value]) => value === "").map(([, row]) => row));
+    });
+  });
+});
+
+function sortedBy(cell) {
+  const text = (cell.dataset.value || cell.textContent).trim();
+  const number = Number.parseFloat(text);
+  return Number.isNaN(number) ? text : number;
+}
+
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

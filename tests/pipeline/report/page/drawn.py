@@ -12,7 +12,8 @@ from pipeline.report.page.contents import Contents, OverviewRow
 from pipeline.report.page.costs import StageCost
 from pipeline.report.page.data_views import DataSummary, LeftOut, Twice
 from pipeline.report.page.feature_views import FeatureViews, Neighbours, Side
-from pipeline.report.page.pictures import Picture
+from pipeline.report.page.forest_table import forest_table
+from pipeline.report.page.pictures import Picture, Sheet
 from pipeline.report.page.side_by_side import ComparedImage, ComparedTask, Panel
 from pipeline.report.page.study_views import StudyView
 from pipeline.report.page.thumbnails import data_address
@@ -89,8 +90,10 @@ def drawn_contents():
         behind=[f"Is it enough? {NASTY}"],
         lines=lines,
         overview=[OverviewRow("knn", "top1", lines, [lines[1]])],
+        forest=forest_table(lines),
         differences=forest(lines, ARMS, 0.95),
         training=training_curves(logs, ARMS),
+        terms={"loss": NASTY},
         probes=[],
         classes=[per_class("knn", "accuracy", classes, ARMS, 0.95)],
         confusions=[a_confusion()],
@@ -98,7 +101,7 @@ def drawn_contents():
         compared=[
             ComparedTask(NASTY, "mIoU", [ComparedImage("best", NASTY, panels)], [(NASTY, "#a0b0c0")])
         ],
-        pictures={NASTY: [Picture(NASTY, NASTY, an_image(80))]},
+        sheets=[Sheet(NASTY, NASTY, [Picture(NASTY, NASTY, an_image(80))], is_more=False)],
         features=[a_view(points, shown)],
         studies=[StudyView(NASTY, [NASTY, "b"], [[NASTY, "1.0"]], [NASTY], [])],
         data=[

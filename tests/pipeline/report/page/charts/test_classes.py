@@ -30,7 +30,7 @@ def test_classes_have_their_intervals_run_beside_run():
     rule, points = figure.spec["layer"]
     assert rule["encoding"]["x"]["field"] == "low"
     assert points["encoding"]["yOffset"]["sort"] == ["ibot seed 0", "hssl seed 0"]
-    assert figure.caption == "segment: iou of each class, with its 90 % interval over test images."
+    assert figure.caption == "segment: IoU of each class, with its 90 % interval over test images."
     assert figure.svg.count('aria-roledescription="rule mark"') == 4
 
 
@@ -43,7 +43,7 @@ def test_many_classes_or_unknown_intervals_leave_the_points_alone():
     for values in (scores(low=None), seeds):
         figure = per_class("segment", "iou", values, ARMS, 0.9)
         assert len(figure.spec["layer"]) == 1
-        assert figure.caption == "segment: iou of each class."
+        assert figure.caption == "segment: IoU of each class."
 
 
 def test_of_many_classes_the_lowest_are_shown_and_it_is_said():

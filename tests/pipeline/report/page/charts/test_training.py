@@ -27,5 +27,5 @@ def test_a_curve_is_marked_where_its_training_warned():
     assert figure.caption.endswith("hssl seed 0 warned at step 777 (flat): triangles.")
     assert figure.svg.count('aria-roledescription="point"') == 1
     healthy = training_curves(logs, ARMS, {run: {} for run in logs})
-    assert healthy.caption == "What every pretraining logged."
+    assert healthy.caption == "Loss terms and measures over the steps of pretraining."
     assert len(healthy.spec["spec"]["layer"]) == 1
