@@ -169,8 +169,10 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
                 "backbone.norm is what [weights.NAME] reads; a base that is pretrained has group norm"
             )
         self.auxiliary_head.check_width(self.backbone.dim)
+        small_size = self.schedule.small_crops.size if self.schedule.small_crops else 0
         for section, size in (
             ("crops.local_size", self.crops.local_size if self.crops.num_local else 0),
+            ("schedule.small_crops.size", small_size),
             ("features.crop_size", self.features.crop_size),
             ("finetune.view.image_size", self.finetune.view.image_size if self.finetune else 0),
         ):
@@ -179,6 +181,11 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
                     f"{section} {size} is not divisible by {self.backbone.stride}, the pixels between "
                     "positions of the backbone's last map"
                 )
+        if small_size >= self.crops.global_size:
+            raise ValueError(
+                f"schedule.small_crops.size {small_size} must be below "
+                f"crops.global_size {self.crops.global_size}"
+            )
         most = self.backbone.num_feature_blocks
         if max(self.features.num_blocks, self.linear.num_blocks) > most:
             raise ValueError(

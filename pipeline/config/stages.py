@@ -84,6 +84,13 @@ class ShuffleConfig(Section):
         return self
 
 
+class SmallCropsConfig(Section):
+    """Smaller global crops, and so cheaper steps, during the first part of pretraining."""
+
+    size: PositiveInt  # pixels
+    share: float = Field(default=0.75, gt=0, lt=1)  # of the steps
+
+
 class ScheduleConfig(Section):
     """Optimiser and schedules of pretraining. Defaults: the published ViT-B command."""
 
@@ -111,6 +118,8 @@ class ScheduleConfig(Section):
     ema_momentum_end: Share = 1.0
     # None: every epoch is a permutation of all training images.
     shuffle: Annotated[ShuffleConfig | None, AbsentUnlessGiven] = None
+    # None: global crops are of one size.
+    small_crops: Annotated[SmallCropsConfig | None, AbsentUnlessGiven] = None
     export_every_epochs: NonNegativeInt = 0  # backbone-epoch<n>.safetensors as it trains; 0: at the end only
 
     @property

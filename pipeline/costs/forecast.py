@@ -112,8 +112,15 @@ def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -
     In bfloat16, on a processor with instructions for it, they take up to 1.65 times less.
     """
     num_steps = max(1, round(config.schedule.epochs * images.train / config.schedule.batch_size))
-    parts = config.schedule.accumulation_steps
-    return START_SECONDS + num_steps * parts * machine.step_seconds(step_operations(config) / parts)
+    parts, small = config.schedule.accumulation_steps, config.schedule.small_crops
+    smaller_steps, seconds = 0, 0.0
+    if small is not None:
+        smaller_steps = round(small.share * num_steps)
+        crops = config.crops.model_copy(update={"global_size": small.size})
+        smaller = config.model_copy(update={"crops": crops})
+        seconds = smaller_steps * parts * machine.step_seconds(step_operations(smaller) / parts)
+    step = parts * machine.step_seconds(step_operations(config) / parts)
+    return START_SECONDS + seconds + (num_steps - smaller_steps) * step
 
 
 def features_seconds(

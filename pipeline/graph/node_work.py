@@ -11,8 +11,12 @@ def encoder_work(experiment: Experiment, crop_size: int) -> float:
 
 def pretrain_work(experiment: Experiment, auxiliary: bool) -> float:
     """Multiplications of the forward passes of base and head for one image in all epochs, in units of 1e6."""
-    crops, per_image = experiment.crops, 0.0
-    for num, size in ((crops.num_global, crops.global_size), (crops.num_local, crops.local_size)):
+    crops, small, per_image = experiment.crops, experiment.schedule.small_crops, 0.0
+    share = small.share if small else 0.0
+    kinds = [((1 - share) * crops.num_global, crops.global_size), (crops.num_local, crops.local_size)]
+    if small:
+        kinds.append((share * crops.num_global, small.size))
+    for num, size in kinds:
         per_image += num * backbone_multiplications(experiment.backbone, size)
         if auxiliary:
             per_image += num * head_multiplications(experiment.auxiliary_head, experiment.backbone, size)

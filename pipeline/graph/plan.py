@@ -181,14 +181,16 @@ def _estimate(
 
 
 def _of_same_images(graph: Graph, node: Node, stamps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that read the same prepared images; all of them where the node reads none, or not known ones."""
+    """Those that read the same prepared images; all of them where the node reads none."""
     names = [name for name, upstream in node.upstream.items() if upstream.stage == "prepare"]
+    if not names:
+        return stamps
     try:
-        inputs = graph.identities(node) if names else None
+        inputs = graph.identities(node)
     except (OSError, ValueError):
         inputs = None
-    if inputs is None:
-        return stamps
+    if inputs is None:  # not prepared yet: of how many images nobody knows
+        return []
     return [stamp for stamp in stamps if all(stamp["inputs"].get(name) == inputs[name] for name in names)]
 
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config.data import CropConfig
 from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.optim.schedules import Schedule, epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
+from pipeline.pretrain.crop_sizes import crops_of_step
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.random_generators import Purpose, generator
@@ -33,14 +35,15 @@ class BatchMaker:
         num_images = len(self.dataset.indices("train"))
         num_steps = Schedule(schedule, self.config.objective, num_images).num_steps
         self._images = step_images(self.dataset, schedule, num_steps=num_steps, seed=seed)
+        self._num_steps = num_steps
 
     def __call__(self, step: int) -> Batch | PackedBatch:
-        config, crops = self.config, self.config.crops
+        config, crops = self.config, crops_of_step(self.config, step, self._num_steps)
         rows = self.image_rows(step)
         share = self.ranks.share(len(rows))
         images = self._images.images(step, at_least=2 * crops.global_size, share=share)
         mean, std = input_statistics(config.normalization, self.dataset)
-        views, masks = self._views(step, rows, images), self._masks(step, len(rows))[:, share]
+        views, masks = self._views(step, rows, images, crops), self._masks(step, len(rows), crops)[:, share]
         if self.on_device:
             drawn = ((views.global_crops, crops.global_size), (views.local_crops, crops.local_size))
             packed = pack(images, [(joined(each), size) for each, size in drawn if each])
@@ -48,18 +51,19 @@ class BatchMaker:
         rendered = render_views(images, views, crops, mean=mean, std=std)
         return Batch(rendered.global_crops, rendered.local_crops, masks)
 
-    def _views(self, step: int, rows: np.ndarray, images: list[np.ndarray]) -> Views:
+    def _views(self, step: int, rows: np.ndarray, images: list[np.ndarray], crops: CropConfig) -> Views:
         """Drawn for the whole batch; returned for the images of this rank."""
         share = self.ranks.share(len(rows))
         # Of other ranks' images any size will do: a crop draws equally many numbers for every image.
         sizes = np.ones((len(rows), 2), np.int64)
         sizes[share] = image_sizes(images)
         rng = generator(self.config.seed, Purpose.CROPS, step)
-        return draw_views(rng, sizes, self.config.crops).of_images(share)
+        return draw_views(rng, sizes, crops).of_images(share)
 
-    def _masks(self, step: int, num_images: int) -> np.ndarray:
+    def _masks(self, step: int, num_images: int, crops: CropConfig) -> np.ndarray:
         """(V, B, h, w) bool."""
-        config, num_global, grid = self.config, self.config.crops.num_global, self.config.backbone.grid
+        config, num_global = self.config, crops.num_global
+        grid = (crops.global_size // config.backbone.stride,) * 2
         rng = generator(config.seed, Purpose.MASKS, step)
         masks = block_masks(rng, num_global * num_images, grid, config.masks)
         if self._before_patches(step):
