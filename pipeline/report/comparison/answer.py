@@ -31,7 +31,7 @@ def answers(compared: Compared) -> list[str]:
             shown = [(line, each) for line, each in pairs if each and each.low is not None]
             if shown:
                 sentences.append(_sentence(reference, other, shown))
-    return sentences
+    return sentences or ["No task of these experiments can be compared; below is why."]
 
 
 def _sentence(reference: Finished, other: Finished, shown: Sequence[tuple[Line, Difference]]) -> str:

@@ -7,7 +7,7 @@ from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
-from pipeline.report.line_words import MINUS, arm_words, task_name
+from pipeline.report.line_words import arm_words, task_name
 from pipeline.report.page.forest_table import ForestTable, forest_table
 from pipeline.report.page.rendering import rendered
 from pipeline.report.tables import headlines
@@ -64,12 +64,13 @@ def _forest(compared: Compared) -> ForestTable | None:
     """The paired differences of every arm in each task's headline metric."""
     lines = [line for each in compared.experiments for line in headlines(each.lines)]
     rising = {(task_name(line), line["metric"]): line.get("higher_is_better", True) for line in lines}
+    several = len({each.other for each in compared.differences}) > 1
     return forest_table(
         [
             {
                 "task": each.task,
                 "metric": each.metric,
-                "pair": f"{arm_words(each.arm)}: {each.other} {MINUS} {each.reference}",
+                "pair": arm_words(each.arm) + (f", {each.other}" if several else ""),
                 "difference": each.value,
                 "difference_ci_low": each.low,
                 "difference_ci_high": each.high,

@@ -57,11 +57,15 @@ def versions(experiments: Sequence[Finished]) -> str:
 
 def no_interval(differences: Sequence[Difference]) -> list[str]:
     """Why differences have no interval, each reason once."""
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, dict[str, None]]] = {}
     for each in differences:
         if each.note:
-            found.setdefault(each.note, {})[each.task] = None
-    return [f"No interval of {', '.join(tasks)}: {note}" for note, tasks in found.items()]
+            found.setdefault(each.note, {}).setdefault(each.task, {})[each.metric] = None
+    lines = []
+    for note, tasks in found.items():
+        told = "; ".join(f"{task} {', '.join(metrics)}" for task, metrics in tasks.items())
+        lines.append(f"No interval of {told}: {note}")
+    return lines
 
 
 def _of_table(table: Table) -> str:

@@ -9,6 +9,7 @@ from pipeline.report.line_words import pair_words, scored_words
 from pipeline.report.tables import Line, points
 
 _MOST_TICKS = 5
+_LEAST_EXTENT = 1.0  # points: on a smaller scale what is no difference would look like one
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,6 @@ def _row(line: Line, place: Callable[[float], float]) -> ForestRow:
 
 def _step(extent: float) -> float:
     """Of the scale's ticks: 1, 2 or 5 times a power of ten, so that there are few."""
-    least = max(extent, 0.1) / _MOST_TICKS
+    least = max(extent, _LEAST_EXTENT) / _MOST_TICKS
     power = 10.0 ** floor(log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
