@@ -17,6 +17,7 @@ class MethodSection(Section):
             would be another loss.
         ranks_share_batch: whether it does so across ranks, by `pipeline.ranks.whole_batch`.
         local_crops: whether the student sees local crops, if the experiment has any.
+        any_grid: whether crops of one training may have maps of different sizes.
         prototypes: whether the method uses [projection_head] and [objective]: distributions over prototypes,
             and a patch loss from `objective.patch_start_epoch` on.
     """
@@ -25,6 +26,7 @@ class MethodSection(Section):
     whole_batch: ClassVar[bool] = False
     ranks_share_batch: ClassVar[bool] = False
     local_crops: ClassVar[bool] = False
+    any_grid: ClassVar[bool] = True
     prototypes: ClassVar[bool] = False
 
     base_lr: Positive | None = None

@@ -209,6 +209,8 @@ class PretrainConfig(Section):
         method.check_grid(self.backbone.grid)
         if self.crops.num_local and not method.local_crops:
             raise ValueError(f"{method.name} takes no local crops; needs crops.num_local = 0")
+        if schedule.small_crops is not None and not method.any_grid:
+            raise ValueError(f"{method.name} takes crops of one size; needs schedule.small_crops = false")
         return self
 
     def check_devices(self, num_devices: int) -> None:

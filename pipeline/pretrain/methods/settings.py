@@ -118,6 +118,7 @@ class MaeConfig(MethodSection):
     """
 
     implementation: ClassVar = "pipeline.pretrain.methods.mae:Mae"
+    any_grid: ClassVar = False  # its decoder has a position for each patch of a crop of full size
 
     name: Literal["mae"] = "mae"
     base_lr: Positive | None = 1.5e-4  # of a batch of 256 images

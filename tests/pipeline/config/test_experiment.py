@@ -13,6 +13,12 @@ from pipeline.pretrain.methods.settings import ARMS
     [
         ({"crops": {"global_size": 192}}, "backbone.image_size 224 must equal crops.global_size 192"),
         ({"crops": {"num_local": 2, "local_size": 90}}, "crops.local_size 90 is not divisible by"),
+        ({"schedule": {"small_crops": {"size": 100}}}, "schedule.small_crops.size 100 is not divisible by"),
+        ({"schedule": {"small_crops": {"size": 224}}}, "size 224 must be below crops.global_size"),
+        (
+            {"arms": ["mae"], "baseline": "mae", "schedule": {"small_crops": {"size": 112}}},
+            "mae takes crops of one size",
+        ),
         ({"features": {"crop_size": 100}}, "features.crop_size 100 is not divisible by 16"),
         ({"features": {"num_blocks": 13}}, "num_blocks exceeds the backbone's depth 12"),
         ({"features": {"num_blocks": 2}}, "linear.num_blocks 4 exceeds features.num_blocks 2"),

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pipeline.config.stages import SmallCropsConfig
 from pipeline.pretrain.batch_maker import BatchMaker
 from pipeline.ranks.exchange import Ranks
 from pipeline.transforms.crop_parameters import CropParameters
@@ -92,3 +93,18 @@ def _rendered(packed):
 def _images(packed, num_images):
     entries = packed.data[: num_images * IMAGE_ENTRY.itemsize].view(IMAGE_ENTRY).tolist()
     return [packed.data[at : at + 3 * h * w].reshape(h, w, 3) for at, h, w in entries]
+
+
+def test_small_crops_first(tiny_dataset):
+    config = small_config()
+    small = SmallCropsConfig(size=12, share=0.16)  # of 12 steps
+    schedule = config.schedule.model_copy(update={"small_crops": small})
+    maker = BatchMaker(config.model_copy(update={"schedule": schedule}), tiny_dataset)
+    plain, shapes = BatchMaker(config, tiny_dataset), []
+    for step in range(5):
+        batch, whole = maker(step), plain(step)
+        shapes.append((batch.global_crops.shape[-1], batch.masks.shape[2:]))
+        assert np.array_equal(maker.image_rows(step), plain.image_rows(step))
+        assert np.array_equal(batch.local_crops, whole.local_crops)
+        assert np.array_equal(batch.global_crops, whole.global_crops) == (step >= 2)
+    assert shapes == [(12, (2, 2))] * 2 + [(24, (4, 4))] * 3
