@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import doit
@@ -14,16 +13,15 @@ RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
 from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
-from pipeline.graph.doit_tasks import stage_tasks  # noqa: E402
-from pipeline.graph.executors import executor_named, runs_here  # noqa: E402
+from pipeline.graph.doit_tasks import failing, plainly, program_task, stage_tasks  # noqa: E402
+from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
-from pipeline.graph.programs import run_program  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
-from pipeline.graph.shortages import Shortages  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal  # noqa: E402
 from pipeline.graph.sweep import Sweep  # noqa: E402
+from pipeline.graph.sweep_tasks import sweep_task, trial_checks, trial_tasks  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
 try:
@@ -59,23 +57,6 @@ DOIT_CONFIG = {
 }
 
 
-def _plainly(act):
-    """The same action, which fails with the message alone where the machine or a file is at fault."""
-
-    def acted():
-        try:
-            return act()
-        except (OSError, ValueError) as error:
-            return TaskFailed(str(error))
-
-    return acted
-
-
-def _run_stage(graph, label):
-    problem = graph.run(label)
-    return TaskFailed(problem) if problem else None
-
-
 def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
 
@@ -86,49 +67,32 @@ def task_all():
         print(f"every metric, with its protocol: {PROJECT.folder / 'table.md'}")
         print(f"with curves, classes, pictures and features: {PROJECT.folder / 'report.html'}")
 
-    return {"actions": [_plainly(show)], "task_dep": ["_checks", *(node.label for node in PROJECT.main)]}
+    return {"actions": [plainly(show)], "task_dep": ["_checks", *(node.label for node in PROJECT.main)]}
 
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
-
-    nodes, run = PROJECT.graph.nodes, partial(_run_stage, PROJECT)
-    yield from stage_tasks(nodes, EXPERIMENT.name, run=run, is_current=PROJECT.is_current)
-
-
-def _compare(names):
-    options = {"experiments": ",".join(names), "by": "config", "out": str(SWEEP.page)}
-    failed = run_program("compare", options, root=ROOT, folder=STARTED_IN)
-    return TaskFailed("the trials were not compared") if failed else None
-
-
-def _search():
-    names = SWEEP.search(at_once=AT_ONCE, executor=PLACE)
-    table = PROJECT.folder / "search.md"
-    print(f"\n{table.read_text(encoding='utf-8')}\nthe same in {table}")
-    return _compare(names) if len(names) > 1 else None
+    yield from stage_tasks(PROJECT)
 
 
 def task_sweep():
     """Run the trials of [sweep], each with its table and report, and set them beside each other"""
-    if SWEEP.is_search:
-        return {"actions": [_plainly(_search)], "task_dep": ["_checks"]}
-    if not SWEEP.graphs:
-        line = f"sweep is no part of {EXPERIMENT.name}: the experiment has no section for it"
-        return {"actions": [lambda: print(line)]}
-
-    before = ["_checks", "_trial_files", *SWEEP.labels]
-    return {"actions": [lambda: _compare(SWEEP.names)], "task_dep": before}
+    return sweep_task(SWEEP, at_once=AT_ONCE, place=PLACE, root=ROOT, folder=STARTED_IN)
 
 
 def task_trials():
     """Each stage of each trial of [sweep]"""
-    yield from SWEEP.tasks(_run_stage)
+    yield from trial_tasks(SWEEP)
+
+
+def task__trial_checks():
+    """What the trials of [sweep] ask for, before any of them runs"""
+    return trial_checks(SWEEP)
 
 
 def task__trial_files():
     """Each trial of the sweep as an experiment that can be run alone"""
-    return {"actions": [_plainly(SWEEP.write_files)]}
+    return {"actions": [plainly(SWEEP.write_files)]}
 
 
 def task_plan():
@@ -187,13 +151,8 @@ def task_doctor():
 
 
 def _program(name, problem, options=OPTIONS, folder=STARTED_IN):
-    """A task that runs a program of stages/ with the options that are given, by default where the user is."""
-
-    def act():
-        given = {option: doit.get_var(option) for option in options if doit.get_var(option)}
-        return TaskFailed(problem) if run_program(name, given, root=ROOT, folder=folder) else None
-
-    return {"actions": [act]}
+    """A task that runs a program of stages/, by default where the user is."""
+    return program_task(name, problem, options, root=ROOT, folder=folder)
 
 
 def task_init():
@@ -237,7 +196,7 @@ def task_anchors():
         print(f"also as a file: {PROJECT.folder / 'anchors.md'}")
 
     needed = [node.label for node in PROJECT.main if node.stage == "tables"] if EXPERIMENT.anchors else []
-    return {"actions": [_plainly(show)], "task_dep": ["_checks", *needed]}
+    return {"actions": [plainly(show)], "task_dep": ["_checks", *needed]}
 
 
 def task_shard():
@@ -259,7 +218,7 @@ def task_gc():
         delete_them = doit.get_var("delete") == "yes"
         print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))
 
-    return {"actions": [_plainly(act)]}
+    return {"actions": [plainly(act)]}
 
 
 def task_verify():
@@ -271,18 +230,11 @@ def task_verify():
         num_damaged = verify(RESULTS, lambda line: print(line, flush=True))
         return TaskFailed(f"{num_damaged} damaged: `doit run all` makes them again") if num_damaged else None
 
-    return {"actions": [_plainly(act)]}
+    return {"actions": [plainly(act)]}
 
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
-    from pipeline.doctor.checks import cheap_checks, failures
+    from pipeline.graph.problems import problems_of
 
-    def check():
-        here = runs_here(EXECUTOR)
-        problems = failures(cheap_checks(EXPERIMENT, RESULTS, runs_here=here))
-        if here and not problems:
-            problems = Shortages(PROJECT.graph).before_all(PROJECT.main)
-        return TaskFailed("\n".join(problems)) if problems else None
-
-    return {"actions": [check]}
+    return {"actions": [plainly(lambda: failing(problems_of(PROJECT, EXECUTOR)))]}

@@ -42,12 +42,15 @@ class RandomTrials(Section):
         for _ in range(self.num_trials):
             yield {key: _drawn(choice, rng) for key, choice in self.choices.items()}
 
-    def ends(self) -> dict[str, Changes]:
-        """Two trials, by their names, that have the first and the last of all choices."""
+    def covering(self) -> dict[str, Changes]:
+        """Trials, by their names, that together have every listed value and both ends of every range."""
         found = {}
-        for end, place in (("low", 0), ("high", -1)):
-            choices = self.choices.items()
-            changes = {key: each[end] if isinstance(each, dict) else each[place] for key, each in choices}
+        lists = [each for each in self.choices.values() if not isinstance(each, dict)]
+        for i in range(max([2, *map(len, lists)])):
+            changes = {
+                key: (each["high"] if i else each["low"]) if isinstance(each, dict) else each[i % len(each)]
+                for key, each in self.choices.items()
+            }
             found[trial_name(changes)] = changes
         return found
 

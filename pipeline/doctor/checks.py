@@ -41,12 +41,19 @@ def cheap_checks(experiment: Experiment, results: Path, *, runs_here: bool = Tru
         _pillow(),
         _jittor_installed(),
         _onednn(),
-        *(cuda_checks(experiment.runtime.device) if runs_here else ()),
-        mpi_check(experiment.runtime),
-        *_loggers(experiment.runtime.loggers),
         _memory(),
         _disk(results),
         _cache(),
+        *experiment_checks(experiment, runs_here=runs_here),
+    ]
+
+
+def experiment_checks(experiment: Experiment, *, runs_here: bool = True) -> list[Check]:
+    """Those of them that depend on the experiment: its device, ranks, loggers and data."""
+    return [
+        *(cuda_checks(experiment.runtime.device) if runs_here else ()),
+        mpi_check(experiment.runtime),
+        *_loggers(experiment.runtime.loggers),
         *_data(experiment),
     ]
 

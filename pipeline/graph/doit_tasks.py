@@ -1,41 +1,90 @@
-"""Turns nodes into the dictionaries from which doit makes tasks: names, groups and order."""
+"""Turns nodes and programs into what doit makes tasks from: names, groups, order, actions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import doit
+from doit.exceptions import TaskFailed
+
+from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.node import GROUPS, Node
+from pipeline.graph.programs import run_program
 from pipeline.graph.study_nodes import STUDY_TABLES
 
+Task = dict[str, Any]
 
-def stage_tasks(
-    nodes: list[Node], experiment: str, *, run: Callable, is_current: Callable[[str], bool]
-) -> Iterator[dict[str, Any]]:
-    """A task for every node and, where a group has several nodes, one task that runs them all.
 
-    Args:
-        nodes: the experiment's nodes.
-        experiment: the experiment's name.
-        run: called with a node's label.
-        is_current: called with a node's label; returns whether its artifact is up to date.
-    """
+def stage_tasks(graph: ExperimentGraph) -> Iterator[Task]:
+    """A task for every node and, where a group has several nodes, one task that runs them all."""
     for group, title in GROUPS.items():
-        members = [node for node in nodes if node.group == group]
+        members = [node for node in graph.graph.nodes if node.group == group]
         if not members:
-            line = f"{group} is no part of {experiment}: the experiment has no section for it"
+            line = f"{group} is no part of {graph.experiment.name}: the experiment has no section for it"
             doc = f"(no part of this experiment) {title}"
             yield {"basename": group, "doc": doc, "actions": [partial(print, line)]}
         elif [node.task for node in members] != [""]:
-            current = [(is_current, [node.label]) for node in members]
+            current = [(graph.is_current, [node.label]) for node in members]
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
         for node in members:
-            yield {
-                "basename": group,
-                **({"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}),
-                "actions": [(run, [node.label])],
-                "uptodate": [(is_current, [node.label])],
-                "task_dep": [*dict.fromkeys(upstream.label for upstream in _awaited(node))],
-            }
+            named = {"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}
+            yield {"basename": group, **named, **node_task(graph, node, _awaited(node))}
+
+
+def node_task(graph: ExperimentGraph, node: Node, awaited: Iterable[Node], start: str = "") -> Task:
+    """What a node's task does, when it is up to date, and what it waits for; not what it is called.
+
+    Args:
+        graph: the node's.
+        awaited: nodes that have to run before.
+        start: what the labels of the graph's nodes begin with in the names of their tasks.
+    """
+    return {
+        "actions": [partial(_run_stage, graph, node.label)],
+        "uptodate": [(graph.is_current, [node.label])],
+        "task_dep": list(dict.fromkeys(f"{start}{upstream.label}" for upstream in awaited)),
+    }
+
+
+def failing(problems: Iterable[str]) -> TaskFailed | None:
+    """The failure of an action that found problems, each a line; None if it found none."""
+    text = "\n".join(problems)
+    return TaskFailed(text) if text else None
+
+
+def plainly(act: Callable[[], Any]) -> Callable[[], Any]:
+    """The same action, which fails with the message alone where the machine or a file is at fault."""
+
+    def acted() -> Any:
+        try:
+            return act()
+        except (OSError, ValueError) as error:
+            return TaskFailed(str(error))
+
+    return acted
+
+
+def program_task(name: str, problem: str, options: Iterable[str], *, root: Path, folder: Path) -> Task:
+    """A task that runs a program of stages/.
+
+    Args:
+        problem: what is said if the program fails, after its own words.
+        options: names of those that are passed on where the command line has them.
+        root: the project's folder.
+        folder: where the program runs.
+    """
+
+    def act() -> TaskFailed | None:
+        given = {option: doit.get_var(option) for option in options if doit.get_var(option)}
+        return TaskFailed(problem) if run_program(name, given, root=root, folder=folder) else None
+
+    return {"actions": [act]}
+
+
+def _run_stage(graph: ExperimentGraph, label: str) -> TaskFailed | None:
+    problem = graph.run(label)
+    return TaskFailed(problem) if problem else None
 
 
 def _awaited(node: Node) -> list[Node]:

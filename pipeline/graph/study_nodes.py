@@ -17,6 +17,7 @@ from pipeline.config.studies import (
     in_name_order,
     shortened,
 )
+from pipeline.graph.computations import Computations
 from pipeline.graph.feature_nodes import features_config
 from pipeline.graph.node import Collected, Node
 from pipeline.graph.node_work import encoder_work, pretrain_work
@@ -56,21 +57,16 @@ class _Pool:
 
     def __init__(self, known: Iterable[Node]):
         # Of equals the first: the experiment's own images come before those of an evaluation.
-        self._nodes = {_key(node): node for node in reversed([*known])}
+        self._digest = Computations().digest
+        self._nodes = {self._digest(node): node for node in reversed([*known])}
         self.added: list[Node] = []
 
     def one(self, node: Node) -> Node:
         """The known node that computes the same as `node`, or `node` itself, which is then known."""
-        found = self._nodes.get(_key(node))
-        if found is None:
-            found = self._nodes[_key(node)] = node
+        found = self._nodes.setdefault(self._digest(node), node)
+        if found is node:
             self.added.append(node)
         return found
-
-
-def _key(node: Node) -> tuple:
-    inputs = tuple((name, id(upstream)) for name, upstream in node.upstream.items())
-    return node.stage, node.config.model_dump_json(), inputs
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,17 @@
 """The trials of an experiment's sweep: each an experiment of its own, with its own table and report."""
 
 import os
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.sweep import Changes
+from pipeline.graph.computations import Computations
 from pipeline.graph.executors import Executor
 from pipeline.graph.experiment_graph import ExperimentGraph, checked_experiment
 from pipeline.graph.node import Node
 from pipeline.graph.plan import Step, plan
-from pipeline.storage.files import sha256_of_json, write_text
+from pipeline.storage.files import write_text
 from pipeline.storage.toml_values import toml_value
 
 TRIALS = "trials"  # the group of doit's tasks, and the folder of the trials' files
@@ -35,15 +34,15 @@ class Sweep:
     """
 
     def __init__(self, whole: ExperimentGraph, *, root: Path, results: Path, executor: Executor):
-        self._whole, self.page = whole, whole.folder / "sweep.html"
-        sweep, code = whole.experiment.sweep, whole.graph.code
-        self._root, self._results, self._executor, self._code = root, results, executor, code
+        self.whole, self.page, self.executor = whole, whole.folder / "sweep.html", executor
+        sweep = whole.experiment.sweep
+        self._root, self._results, self._code = root, results, whole.graph.code
         self.is_search = sweep is not None and sweep.is_search
-        if self.is_search:
-            for name, changes in sweep.random.ends().items():
-                _trial(whole, name, changes)
         self.changes = sweep.named_changes() if sweep else {}
         self.graphs = {name: self._graph(name, changes) for name, changes in self.changes.items()}
+        possible = sweep.random.covering() if self.is_search else {}
+        # What is looked at before anything runs; of a search trials that have, together, every value.
+        self.checked = {name: self._graph(name, changes) for name, changes in possible.items()} or self.graphs
 
     @property
     def names(self) -> list[str]:
@@ -52,8 +51,24 @@ class Sweep:
 
     @property
     def labels(self) -> list[str]:
-        """Names of the tasks of all trials."""
-        return [f"{TRIALS}:{name}:{node.label}" for name, graph in self.graphs.items() for node in graph.main]
+        """Names of the tasks of all trials. Those that read data come first: no error costs training."""
+        labels = [
+            (node.stage != "prepare", f"{TRIALS}:{name}:{node.label}")
+            for name in self.checked
+            for node in self.nodes_before(name)
+        ]
+        return [label for _, label in sorted(labels, key=lambda pair: pair[0])]
+
+    def nodes_before(self, name: str) -> list[Node]:
+        """The nodes of one of `checked` that run before the trials are compared.
+
+        Of a search these are the data that only some of its trials read: a trial runs all else itself.
+        """
+        nodes = self.checked[name].main
+        if not self.is_search:
+            return nodes
+        own = [node.config for node in self.whole.main if node.stage == "prepare"]
+        return [node for node in nodes if node.stage == "prepare" and node.config not in own]
 
     def search(self, *, at_once: int, executor: str) -> list[str]:
         """Choose and run the trials of a search, see `pipeline.graph.sweep_search.search`.
@@ -74,7 +89,7 @@ class Sweep:
             return table if done and table.is_file() else None
 
         trials = search(
-            self._whole.experiment.sweep, self._whole.folder, run=run, say=partial(print, flush=True)
+            self.whole.experiment.sweep, self.whole.folder, run=run, say=partial(print, flush=True)
         )
         reached = dict.fromkeys(trial.name for trial in trials if trial.result is not None)
         return [self.graphs[name].folder.name for name in reached]
@@ -86,45 +101,28 @@ class Sweep:
 
     def _write_file(self, name: str) -> None:
         path, title = self._file(name), self.graphs[name].folder.name
-        write_text(path, _trial_text(self.changes[name], title, path, self._whole.argument))
+        write_text(path, _trial_text(self.changes[name], title, path, self.whole.argument))
 
     def _graph(self, name: str, changes: Changes) -> ExperimentGraph:
         return ExperimentGraph(
             str(self._file(name)),
-            _trial(self._whole, name, changes),
+            _trial(self.whole, name, changes),
             root=self._root,
             results=self._results,
-            executor=self._executor,
+            executor=self.executor,
             code=self._code,
         )
 
     def _file(self, name: str) -> Path:
-        return self._whole.folder / TRIALS / f"{name}.toml"
-
-    def tasks(self, run: Callable[[ExperimentGraph, str], Any]) -> Iterator[dict[str, Any]]:
-        """doit's tasks of all trials.
-
-        Args:
-            run: called with a trial's graph and a node's label.
-        """
-        for name, graph in self.graphs.items():
-            for node in graph.main:
-                upstream = dict.fromkeys(other.label for other in node.upstream.values())
-                yield {
-                    "basename": TRIALS,
-                    "name": f"{name}:{node.label}",
-                    "doc": f"  {node.stage} {node.key.words}",
-                    "actions": [partial(run, graph, node.label)],
-                    "uptodate": [(graph.is_current, [node.label])],
-                    "task_dep": [f"{TRIALS}:{name}:{label}" for label in upstream],
-                }
+        return self.whole.folder / TRIALS / f"{name}.toml"
 
     def plan(self) -> tuple[list[Step], int]:
         """The steps of all trials, those that trials share once; and the number of stages likewise."""
-        steps, known, digests = [], set(), {}
+        steps, known, computations = [], set(), Computations()
         for name, graph in self.graphs.items():
-            new = {node.label for node in graph.main if _digest(node, digests) not in known}
-            known |= {_digest(node, digests) for node in graph.main}
+            digests = {node.label: computations.digest(node) for node in graph.main}
+            new = {label for label, digest in digests.items() if digest not in known}
+            known.update(digests.values())
             for step in plan(graph.graph, graph.main):
                 if step.label in new:
                     steps.append(step.of(f"{TRIALS}:{name}"))
@@ -137,14 +135,6 @@ def _trial(whole: ExperimentGraph, name: str, changes: Changes) -> Experiment:
         return checked_experiment(whole.argument, {**changes, "name": title, "sweep": False})
     except ValueError as error:
         raise ValueError(f"trial {name} of the sweep: {error}") from error
-
-
-def _digest(node: Node, digests: dict[Node, str]) -> str:
-    """Digest of what a node computes, before anything has run: of its stage, settings and inputs."""
-    if node not in digests:
-        inputs = {name: _digest(upstream, digests) for name, upstream in node.upstream.items()}
-        digests[node] = sha256_of_json([node.stage, node.config.model_dump(mode="json"), inputs])
-    return digests[node]
 
 
 def _trial_text(changes: Changes, name: str, path: Path, argument: str) -> str:

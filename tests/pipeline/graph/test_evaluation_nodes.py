@@ -137,20 +137,6 @@ def test_no_stage_of_an_experiment_has_another_fingerprint_beside_an_evaluation(
     assert all("flowers" in link for link in after.keys() - before.keys())
 
 
-def test_all_nodes_become_tasks_of_doit(tmp_path):
-    from doit.loader import generate_tasks
-
-    from pipeline.graph.doit_tasks import stage_tasks
-
-    path = tmp_path / "my.toml"
-    streets = '[[evaluate]]\nname = "streets"\ndata = { source = "s" }\ntasks = ["segment"]\n'
-    path.write_text(f'extends = "smoke"\n{EVALUATE}{streets}')
-    nodes = experiment_nodes(read_experiment(str(path)))
-    found = stage_tasks(nodes, "my", run=lambda label: None, is_current=lambda label: True)
-    names = {task.name for task in generate_tasks("stages", found)}
-    assert {node.label for node in nodes} <= names
-
-
 def test_without_an_evaluation_the_report_shows_the_settings_that_it_showed():
     nodes = {node.label: node for node in experiment_nodes(read_experiment("smoke"))}
     settings = json.loads(nodes["report"].config.settings)

@@ -1,0 +1,45 @@
+"""What would stop a run, found before anything long: this machine, the data, memory and disk."""
+
+from collections.abc import Mapping
+
+from pipeline.config.experiment import Experiment
+from pipeline.doctor.checks import cheap_checks, experiment_checks, failures
+from pipeline.graph.executors import Executor, runs_here
+from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.shortages import Shortages
+
+
+def problems_of(graph: ExperimentGraph, executor: Executor) -> list[str]:
+    """A line for each thing that would stop `doit run all`, with its remedy."""
+    here = runs_here(executor)
+    problems = failures(cheap_checks(graph.experiment, graph.graph.results, runs_here=here))
+    return problems or (Shortages(graph.graph).before_all(graph.main) if here else [])
+
+
+def problems_of_trials(
+    whole: Experiment, trials: Mapping[str, ExperimentGraph], executor: Executor
+) -> list[str]:
+    """The same of a sweep's trials, whose machine is the experiment's own: the data and devices they ask for.
+
+    A line that several trials would have names the first of them alone.
+
+    Args:
+        whole: the experiment that has the sweep; `problems_of` has looked at it.
+    """
+    here = runs_here(executor)
+    looked_at = [(_asked_for(whole), [])]
+    lines: dict[str, str] = {}  # without the trial -> with it
+    for name, graph in trials.items():
+        asked = _asked_for(graph.experiment)
+        found = next((problems for known, problems in looked_at if known == asked), None)
+        if found is None:
+            found = failures(experiment_checks(graph.experiment, runs_here=here))
+            looked_at.append((asked, found))
+        for line in found or (Shortages(graph.graph).before_all(graph.main) if here else ()):
+            lines.setdefault(line, f"trial {name} of the sweep: {line}")
+    return list(lines.values())
+
+
+def _asked_for(experiment: Experiment) -> tuple:
+    """What `experiment_checks` looks at."""
+    return experiment.data_sections(), experiment.evaluate, experiment.runtime

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+from doit.exceptions import TaskFailed
+from doit.loader import generate_tasks
+
+from pipeline.graph.doit_tasks import failing, plainly, stage_tasks
+from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
+
+ROOT = Path(__file__).resolve().parents[3]
+EVALUATE = """
+[[evaluate]]
+name = "streets"
+data = { source = "s" }
+tasks = ["segment"]
+"""
+
+
+@pytest.fixture
+def graph(tmp_path):
+    (tmp_path / "my.toml").write_text(f'extends = "smoke"\n{EVALUATE}')
+    argument, experiment = read_argument("my.toml", tmp_path)
+    return ExperimentGraph(argument, experiment, root=ROOT, results=tmp_path)
+
+
+def test_all_nodes_become_tasks_of_doit_that_wait_for_what_they_read(graph):
+    tasks = {task.name: task for task in generate_tasks("stages", stage_tasks(graph))}
+    assert {node.label for node in graph.graph.nodes} <= tasks.keys()
+    for node in graph.main:
+        assert set(tasks[node.label].task_dep) == {upstream.label for upstream in node.upstream.values()}
+    assert "no part of this experiment" in tasks["ablate"].doc
+
+
+def test_an_action_fails_with_the_message_alone_where_a_file_is_at_fault():
+    def act():
+        raise OSError("no space")
+
+    failed = plainly(act)()
+    assert isinstance(failed, TaskFailed)
+    assert failed.get_msg().strip() == "no space"
+    assert plainly(lambda: None)() is None
+    with pytest.raises(KeyError):  # a fault of ours keeps its traceback
+        plainly(lambda: {}["absent"])()
+
+
+def test_problems_are_a_failure_of_a_line_each():
+    assert failing([]) is None
+    assert failing(["one", "two"]).get_msg().split() == ["one", "two"]
