@@ -40,8 +40,8 @@ def _no_labels(summary: Mapping[str, Any]) -> str:
     if summary["annotation"] != "class" or summary["class_names"]:
         return ""
     return (
-        f"{CAUTION} no labels: backbones are pretrained and pictured, and nothing is scored. For scores, put the "
-        "images of each class into a folder of its own, or list files and labels in a .csv file beside them"
+        f"{CAUTION} no labels: backbones are pretrained and pictured, and nothing is scored. For scores, put "
+        "the images of each class into a folder of its own, or list files and labels in a .csv beside them"
     )
 
 
