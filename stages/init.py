@@ -12,9 +12,9 @@ from pipeline.costs.forecast import Images, Machine, pretrain_seconds
 from pipeline.costs.machine import product_rate
 from pipeline.datasets.summary_lines import described
 from pipeline.first_experiment.choices import Network, choose, dense_steps
-from pipeline.first_experiment.doubts import found_and_doubted
+from pipeline.first_experiment.doubts import CAUTION, found_and_doubted
 from pipeline.first_experiment.facts import Facts, read_facts
-from pipeline.first_experiment.text import DENSE_TASK, data_lines, experiment_text
+from pipeline.first_experiment.text import DENSE_TASK, SHORT, data_lines, experiment_text
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.plan import in_words, plan
@@ -24,6 +24,7 @@ from pipeline.storage.files import read_json, write_text
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 _PRETRAINING = 0.6  # pretraining's first share of the hours; then it gets what the other stages leave
+_MUCH_MORE = 1.25  # times the hours
 _NUM_EPOCHS = 100.0  # an epoch is timed as a part of these: of one, the start of the stage would be most
 _USAGE = "usage: doit run init data=FOLDER [hours=1] [out=FILE.toml]"
 
@@ -63,8 +64,20 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
         target.unlink(missing_ok=True)
         raise
     total = sum(seconds for _, seconds in _seconds(target))
-    print(f"\n{text}\nwrote {target}; it will take about {in_words(total)}:")
+    print(f"\n{text}")
+    print("\n".join(_cautions(lines, text, total, hours)))
+    print(f"wrote {target}; it will take about {in_words(total)}:")
     print(f"doit run all experiment={target}")
+
+
+def _cautions(lines: list[str], text: str, seconds: float, hours: float) -> list[str]:
+    """What a person should not overlook in the file; it is told again below it."""
+    told = [line for line in lines if line.startswith(CAUTION)]
+    if SHORT in text:
+        told.append(f"{CAUTION} {SHORT}")
+    if seconds > _MUCH_MORE * 3600 * hours:
+        told.append(f"{CAUTION} the least of these stages take longer than {hours:g} h")
+    return told
 
 
 def _inspect_images(path: Path) -> tuple[list[str], Facts]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
+CAUTION = "caution:"  # how a line begins that a person should not overlook
 _FEW_TEST_IMAGES, _FEW_DENSE_TEST_IMAGES = 400, 100
 _FEW_OF_A_CLASS = 10  # training images or objects
 _MOST_NAMES = 5
@@ -16,7 +17,7 @@ def found_and_doubted(summary: Mapping[str, Any]) -> list[str]:
     Args:
         summary: what `prepare` wrote of the images.
     """
-    doubts = [_few_test_images(summary), _rare_classes(summary)]
+    doubts = [_no_labels(summary), _few_test_images(summary), _rare_classes(summary)]
     return [_channels(summary), *_masks(summary), *filter(None, doubts)]
 
 
@@ -35,18 +36,29 @@ def _masks(summary: Mapping[str, Any]) -> list[str]:
     return [f"masks: of {summary['num_masks']} of {sum(summary['num_objects'].values())} objects"]
 
 
+def _no_labels(summary: Mapping[str, Any]) -> str:
+    if summary["annotation"] != "class" or summary["class_names"]:
+        return ""
+    return (
+        f"{CAUTION} no labels: backbones are pretrained and pictured, and nothing is scored. For scores, put "
+        "the images of each class into a folder of its own, or list files and labels in a .csv beside them"
+    )
+
+
 def _few_test_images(summary: Mapping[str, Any]) -> str:
     """How wide the interval of a test is."""
     count = summary["counts"].get("test", 0)
     if summary["annotation"] != "class":
-        return f"caution: only {count} test images: intervals will be wide" * (count < _FEW_DENSE_TEST_IMAGES)
+        return f"{CAUTION} only {count} test images: intervals will be wide" * (
+            count < _FEW_DENSE_TEST_IMAGES
+        )
     if not summary["class_names"] or count >= _FEW_TEST_IMAGES:
         return ""
     if not count:
-        return "caution: no test images: nothing can be scored"
+        return f"{CAUTION} no test images: nothing can be scored"
     width = 100 * _NORMAL_95 * sqrt(0.25 / count)  # of an accuracy of one half, where it is widest
     return (
-        f"caution: only {count} test images: the 95 % interval of an accuracy reaches {width:.0f} points to "
+        f"{CAUTION} only {count} test images: the 95 % interval of an accuracy reaches {width:.0f} points to "
         "either side, or less"
     )
 
@@ -66,4 +78,4 @@ def _rare_classes(summary: Mapping[str, Any]) -> str:
     shown = ", ".join(f"{name} {count}" for count, name in rare[:_MOST_NAMES])
     more = f" and {len(rare) - _MOST_NAMES} more" if len(rare) > _MOST_NAMES else ""
     unit = "objects" if summary["annotation"] == "objects" else "images"
-    return f"caution: fewer than {_FEW_OF_A_CLASS} training {unit} of {shown}{more}"
+    return f"{CAUTION} fewer than {_FEW_OF_A_CLASS} training {unit} of {shown}{more}"

@@ -8,6 +8,7 @@ from pipeline.first_experiment.facts import Facts
 from pipeline.storage.toml_values import toml_value
 
 DENSE_TASK = {"label-map": "segmentation", "objects": "detection"}  # by what the folder is annotated with
+SHORT = f"fewer than {MIN_STEPS} steps, so arms will hardly differ: more hours"
 _DEFAULT_STORE_GIB, _MOST_STORE_GIB = 2.0, 8.0
 
 
@@ -80,7 +81,7 @@ def experiment_text(
 
 
 def _shortness(choice: Choice) -> str:
-    return f"; fewer than {MIN_STEPS}, so arms will hardly differ: more hours" if choice.is_short else ""
+    return f"; {SHORT}" if choice.is_short else ""
 
 
 def _left_out(facts: Facts) -> list[str]:

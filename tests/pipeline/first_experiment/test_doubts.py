@@ -39,9 +39,12 @@ def test_what_is_found_and_doubted(more, said):
     assert any(line.startswith(said) for line in found_and_doubted(a_summary(**more)))
 
 
-def test_images_without_labels_are_no_reason_to_doubt_tests():
+def test_without_labels_it_says_what_is_missing_and_how_to_give_it():
     summary = a_summary(class_names=[], class_counts={}, counts={"train": 50})
-    assert found_and_doubted(summary) == ["channels: red, green and blue of 8 bits"]
+    channels, caution = found_and_doubted(summary)
+    assert channels == "channels: red, green and blue of 8 bits"
+    assert caution.startswith("caution: no labels: backbones are pretrained")
+    assert "folder of its own" in caution
 
 
 def test_of_many_rare_classes_a_few_are_named():

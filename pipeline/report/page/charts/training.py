@@ -94,7 +94,7 @@ def training_curves(
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False},
-        "axis": AS_IT_IS | {"minExtent": 34, "maxExtent": 34},  # so that columns stand in line
+        "axis": AS_IT_IS,
     }
     tip = [{"field": "run"}, {"field": "step"}, {"field": "value", "type": "quantitative", "format": ".4g"}]
     courses = {
@@ -117,6 +117,9 @@ def training_curves(
         "data": {"values": values},
         "facet": {"field": "of", "type": "nominal", "sort": list(titles.values()), "title": None},
         "columns": 3,
+        # Columns stand in line whatever their axes say.
+        "bounds": "flush",
+        "spacing": {"column": 48, "row": 44},
         "resolve": {"scale": {"y": "independent"}},
         "spec": {"width": 175, "height": 110, "layer": [courses, marks] if has_warned else [courses]},
     }
