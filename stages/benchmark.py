@@ -5,9 +5,12 @@
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.device_rows import DEVICE_ROWS
+from benchmarks.quality import NAME as QUALITY_NAME
+from benchmarks.quality import TOY, USUAL, measure_quality
 from benchmarks.rows import ROWS, chosen_rows
 from benchmarks.running import Plan, run_benchmark
 from pipeline.graph.subprocesses import end_on_signal
@@ -15,11 +18,14 @@ from pipeline.graph.subprocesses import end_on_signal
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ("rows", "repeats", "profile", "size", "device", "results")
 GROWTH = "scaling"  # may stand among the rows
+QUALITY = "quality"  # stands alone: half an hour and more
 
 
 def main(arguments: list[str]) -> int:
     """Run the benchmark and write its results; return the exit code."""
     given = dict(argument.partition("=")[::2] for argument in arguments)
+    if given.get("rows") == QUALITY:
+        return _quality(given)
     try:
         plan = _plan(given)
     except ValueError as error:
@@ -36,6 +42,19 @@ def main(arguments: list[str]) -> int:
     print(f"\nin {folder}: benchmark.md, benchmark.json{', scaling.md' if plan.growth else ''}")
     for failure in failures:
         print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _quality(given: dict[str, str]) -> int:
+    toy = given.get("size") == "toy"
+    folder = Path(given.get("results") or ROOT / "results" / ("benchmark-toy" if toy else ""))
+    folder.mkdir(parents=True, exist_ok=True)
+    end_on_signal()
+    failures = measure_quality(TOY if toy else USUAL, folder, root=ROOT, say=partial(print, flush=True))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if (folder / QUALITY_NAME).is_file():
+        print(f"\n{(folder / QUALITY_NAME).read_text(encoding='utf-8')}\nin {folder / QUALITY_NAME}")
     return 1 if failures else 0
 
 
