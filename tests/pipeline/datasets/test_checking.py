@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from pipeline.datasets.checking import channel_statistics, channel_sums, check_all
+from pipeline.datasets.checking import channel_statistics, check_all
 from pipeline.datasets.image_folder import ImageFolder
 
 
@@ -22,7 +22,6 @@ def test_sums_are_exact(rng):
     expected = (*wide.sum(axis=(0, 1)), *(wide**2).sum(axis=(0, 1)))
     num_levels = max(len(np.unique(channel)) for channel in np.moveaxis(pixels, 2, 0))
     assert channel_statistics(pixels) == (expected, num_levels)
-    assert channel_sums(pixels) == expected
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (600, 3), (2, 400_000)])
@@ -32,7 +31,6 @@ def test_sums_do_not_overflow(shape):
     white[0, 0] = (1, 2, 3)
     count = height * width - 1
     expected = [255 * count + value for value in (1, 2, 3)] + [65025 * count + v * v for v in (1, 2, 3)]
-    assert channel_sums(white) == tuple(expected)
     assert channel_statistics(white)[0] == tuple(expected)
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from pipeline.datasets import jpeg
 from pipeline.datasets.decode import UndecodableImage, decode
-from pipeline.datasets.jpeg import rgb_of_jpeg
+from pipeline.datasets.jpeg import plain_size, rgb_of_jpeg
 
 pytest.importorskip("simplejpeg", reason="there is no wheel of it here")
 
@@ -29,6 +29,14 @@ def by_pillow(monkeypatch, data, **options):
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.datasets.decode.rgb_of_jpeg", lambda *args: None)
         return decode(data, **options)
+
+
+def outcome(read, *args):
+    """Pixels, or that there are none."""
+    try:
+        return read(*args).tobytes()
+    except UndecodableImage:
+        return None
 
 
 KINDS = {
@@ -100,3 +108,33 @@ def test_other_pixels_than_pillows_are_not_used(photograph, monkeypatch):
     monkeypatch.undo()
     jpeg.is_used.cache_clear()
     assert jpeg.is_used()
+
+
+def test_the_header_of_a_plain_file_is_read_without_pillow(photograph):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for options in (
+        {"quality": 75},
+        {"progressive": True},
+        {"comment": b"words"},
+        {"restart_marker_rows": 1},
+    ):
+        assert plain_size(encoded(photograph, **options)) == (137, 91)
+    assert plain_size(encoded(photograph.convert("L"))) == (137, 91)
+    # What may be turned or of other colours, and what is no JPEG file, is Pillow's.
+    assert plain_size(encoded(photograph, exif=exif)) is None
+    assert plain_size(encoded(photograph.convert("CMYK"))) is None
+    assert plain_size(encoded(photograph, quality=90, keep_rgb=True)) is None
+    assert plain_size(encoded(photograph)[:60]) is None
+    assert plain_size(b"") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_are_found_as_pillow_finds_them(photograph, monkeypatch, kind, rng):
+    data = encoded(photograph, **KINDS[kind])
+    for number in range(60):
+        damaged = bytearray(data)
+        for place in rng.integers(len(data), size=1 + number % 3):
+            damaged[place] ^= 1 << rng.integers(8)
+        found = bytes(damaged[: rng.integers(len(data))] if number % 3 == 0 else damaged)
+        assert outcome(decode, found) == outcome(by_pillow, monkeypatch, found), number
