@@ -50,6 +50,21 @@ def test_a_folder_of_classes_becomes_an_experiment(init, tmp_path, rng):
     assert "# Shorter sides of the images: 70 to 70 px, median 70." in text
     assert "wrote mine.toml; it will take about" in printed
     assert "doit run all experiment=mine.toml" in printed
+    below = printed.partition(text)[2]
+    assert "caution: only " in below
+    assert "take longer than" not in below
+
+
+def test_images_without_labels_and_too_few_hours_are_said_below_the_file(init, tmp_path, rng):
+    source = photos(tmp_path / "flat", rng, classes=("",))
+    code, printed, _ = init(f"data={source}", "hours=0.001", "out=flat.toml")
+    assert code == 0
+    below = printed.partition((tmp_path / "flat.toml").read_text())[2]
+    cautions = [line for line in below.splitlines() if line.startswith("caution: ")]
+    assert len(cautions) == 3
+    assert cautions[0].startswith("caution: no labels")
+    assert cautions[1].startswith("caution: fewer than 1500 steps")
+    assert cautions[2] == "caution: the least of these stages take longer than 0.001 h"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.report.line_words import task_words
 from pipeline.report.page.charts.encodings import WIDTH, number
 from pipeline.report.page.figures import ARM_COLORS, Figure
 
@@ -14,10 +15,16 @@ def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: floa
     """
     if not values:
         return None
-    x = {"field": "1 - CKA", "type": "quantitative", "scale": {"zero": False}}
+    x = {
+        "field": "1 - CKA",
+        "type": "quantitative",
+        "title": "discrepancy of base and head (1 - CKA)",
+        "scale": {"zero": False, "padding": 30},
+        "axis": {"tickCount": 5},
+    }
     y = {"type": "quantitative", "title": "gain (percentage points)"}
     tip = [{"field": "head"}, {**x, "format": ".3f"}, *map(number, ("gain", "low", "high"))]
-    tip[1].pop("scale")
+    tip[1] = {name: tip[1][name] for name in ("field", "type", "format")}
     mark = {"color": ARM_COLORS[1]}
     spec = {
         "data": {"values": values},
@@ -45,7 +52,8 @@ def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: floa
     }  # fmt: skip
     told = "; ".join(f"{v['head']} {v['gain']:+.1f} at {v['1 - CKA']:.2f}" for v in values[:40])
     words = (
-        f"{study}: what each head gains over the baseline in {probe}, over the discrepancy of base and head, "
+        f"What each head gains over the baseline in {task_words({'task': probe})}, over its discrepancy "
+        f"({study}), "
         f"with the {100 * confidence:g} % interval over test images."
     )
     return Figure(f"{study}-{probe}-gains", words, f"{words} {told}", spec)

@@ -10,10 +10,11 @@ from pipeline.report.comparison.layouts import Compared, by_arm
 from pipeline.report.comparison.locating import read_all
 from pipeline.report.comparison.page import page_text
 from pipeline.report.comparison.settings import differing
+from pipeline.report.page.forest_table import forest_table
 from pipeline.report.page.writing import write_page
 from tests.pipeline.report.comparison.conftest import datasets  # noqa: F401
 from tests.pipeline.report.comparison.made import publish
-from tests.pipeline.report.page.drawn import NASTY, an_image, drawn_contents
+from tests.pipeline.report.page.drawn import NASTY, a_line, an_image, drawn_contents
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="Playwright (pip install playwright) is not installed"
@@ -154,6 +155,24 @@ def test_a_comparison_is_such_a_page_too(browser, tmp_path, datasets):  # noqa: 
         page.fill("#filter", "hssl")
         assert page.locator("#results > .scrolls tbody tr:not([hidden])").count() == 1
         page.close()
+
+
+def test_a_column_sorts_by_mouse_and_by_keyboard(browser, tmp_path):
+    contents = drawn_contents()
+    values = {"first": 0.02, "second": -0.1, "third": 0.005}
+    contents.forest = forest_table([a_line("hssl", value, task=task) for task, value in values.items()])
+    write_page(contents, tmp_path)
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    tasks = page.locator(".forest tbody th")
+    head = page.locator(".forest thead th").nth(1)
+    head.locator("button").click()
+    assert [each.split()[0] for each in tasks.all_inner_texts()] == ["second", "third", "first"]
+    assert head.get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Enter")
+    assert [each.split()[0] for each in tasks.all_inner_texts()] == ["first", "third", "second"]
+    assert head.get_attribute("aria-sort") == "descending"
+    page.close()
 
 
 def test_a_point_of_a_map_shows_its_thumbnail(opened):
