@@ -12,6 +12,12 @@ OPTIONS = (
     "executor", "deep", "step",
 )  # fmt: skip
 
+# Options that one command takes: given to another they would change nothing.
+_OF_ONE = {
+    "hours": "init", "experiments": "compare", "by": "compare", "of": "plan", "deep": "doctor",
+    "delete": "gc", "step": "replay", "shard_mib": "shard",
+}  # fmt: skip
+
 
 def stages_at_once(arguments: Sequence[str], experiment: Experiment, executor: str = "local") -> int:
     """How many stages doit runs at once: N of `-n N` among its own arguments, or what the experiment says.
@@ -46,11 +52,17 @@ def refuse_unknown(arguments: Sequence[str]) -> None:
     """Check the names of all options among doit's arguments.
 
     Raises:
-        SystemExit: there is no such option; the message names it and the likeliest one meant.
+        SystemExit: there is no such option, or none of the commands takes it; the message names it and the
+            likeliest one meant, or the command that takes it.
     """
+    commands = [each.partition(":")[0] for each in arguments if "=" not in each and not each.startswith("-")]
     for before, argument in zip(["", *arguments], arguments, strict=False):
         name, is_option, _ = argument.partition("=")
-        if not is_option or argument.startswith("-") or before.startswith("-") or name in OPTIONS:
+        if not is_option or argument.startswith("-") or before.startswith("-"):
+            continue
+        if name in _OF_ONE and "run" in commands and _OF_ONE[name] not in commands:
+            raise SystemExit(f"{name}=: an option of `doit run {_OF_ONE[name]}` alone")
+        if name in OPTIONS:
             continue
         close = get_close_matches(name, OPTIONS, 1)
         known = f"did you mean {close[0]}=?" if close else f"there are {', '.join(sorted(OPTIONS))}"

@@ -7,6 +7,8 @@ from pipeline.graph.command_options import refuse_unknown, stages_at_once
 
 
 def test_options_of_commands_pass_and_so_do_doits_own():
+    refuse_unknown(["run", "init", "data=photos", "hours=2"])
+    refuse_unknown(["run", "-n", "2", "plan", "of=search"])
     refuse_unknown(["run", "-n", "2", "--db-file=x", "all", "experiment=my.toml", "-f", "a=b/dodo.py"])
 
 
@@ -16,6 +18,7 @@ def test_options_of_commands_pass_and_so_do_doits_own():
         ("experment=my.toml", "experment=: no such option; did you mean experiment=?"),
         ("fromat=onnx", "fromat=: no such option; did you mean format=?"),
         ("x=1", "x=: no such option; there are arm, by, data"),
+        ("hours=2", "hours=: an option of `doit run init` alone"),
     ],
 )
 def test_a_misspelt_option_is_refused(argument, message):
