@@ -106,7 +106,7 @@ def task_plan():
             print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
             return None
         if of == "sweep":
-            print("\n".join(plan_lines(*SWEEP.plan(), AT_ONCE)))
+            print("\n".join(plan_lines(*SWEEP.plan(AT_ONCE), AT_ONCE)))
             return None
         if of not in ("all", *PROJECT.by_label):
             return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")

@@ -15,6 +15,7 @@ from pipeline.first_experiment.choices import Network, choose, dense_steps
 from pipeline.first_experiment.doubts import CAUTION, found_and_doubted
 from pipeline.first_experiment.facts import Facts, read_facts
 from pipeline.first_experiment.text import DENSE_TASK, SHORT, data_lines, experiment_text
+from pipeline.graph.command_options import stages_at_once
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.plan import in_words, plan
@@ -119,14 +120,16 @@ def _text(
 ) -> str:
     """Write the experiment whose pretraining takes so many seconds, and return its text."""
     experiment = read_experiment(str(target))
-    threads = experiment.runtime.num_threads
+    at_once = stages_at_once((), experiment)
+    threads = max(1, experiment.runtime.num_threads // at_once)
     machine = Machine(product_rate(threads), threads)
     images = Images(**facts.counts, num_classes=facts.num_classes)
     preset = read_experiment("quickstart")
 
     def seconds_of_epoch(network: Network, batch_size: int) -> float:
         configs = _pretrainings(preset, network, batch_size)
-        return sum(pretrain_seconds(config, images, machine) for config in configs) / _NUM_EPOCHS
+        seconds = sum(pretrain_seconds(config, images, machine) for config in configs)
+        return seconds / at_once / _NUM_EPOCHS
 
     choice = choose(facts, seconds, seconds_of_epoch)
     text = experiment_text(
@@ -153,11 +156,12 @@ def _pretrainings(preset: Experiment, network: Network, batch_size: int) -> list
 
 
 def _seconds(path: Path) -> list[tuple[str, float]]:
-    """Label and expected seconds of every stage that the experiment would run."""
-    project = _project(read_experiment(str(path)), path)
-    steps = plan(project.graph, project.main)
+    """Label and expected seconds of every stage that the experiment would run, their sum those of the run."""
+    experiment = read_experiment(str(path))
+    project, at_once = _project(experiment, path), stages_at_once((), experiment)
+    steps = plan(project.graph, project.main, at_once=at_once)
     project.graph.code.save()
-    return [(step.label, step.seconds or 0.0) for step in steps]
+    return [(step.label, (step.seconds or 0.0) / at_once) for step in steps]
 
 
 def _project(experiment: Experiment, argument: Path) -> ExperimentGraph:

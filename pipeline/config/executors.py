@@ -60,8 +60,8 @@ class SlurmConfig(SlurmResources):
 class LocalConfig(Section):
     """Stages that run beside one another on this machine, and the cards that they share."""
 
-    # What `doit run -n` is where it is not given. 0: as many as runtime.threads leaves cores for.
-    stages_at_once: NonNegativeInt = 1
+    # What `doit run -n` is where it is not given, but no more than there are cores.
+    stages_at_once: PositiveInt = 1
     # "cuda:0", "cuda:1", each of which computes one stage at a time; none named: all that
     # CUDA_VISIBLE_DEVICES leaves visible.
     devices: tuple[CardName, ...] = ()

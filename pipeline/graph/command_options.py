@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 
 from pipeline.config.experiment import Experiment
 
@@ -28,14 +29,12 @@ def stages_at_once(arguments: Sequence[str], experiment: Experiment, executor: s
     given = _of_option(arguments)
     if given is not None or executor != "local":
         return given or 1
-    threads = experiment.runtime.threads
-    fitting = max(1, len(os.sched_getaffinity(0)) // threads) if threads else 1
-    return experiment.executor.local.stages_at_once or fitting
+    return min(experiment.executor.local.stages_at_once, len(os.sched_getaffinity(0)))
 
 
 def _of_option(arguments: Sequence[str]) -> int | None:
     found = None
-    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, after in pairwise([*arguments, ""]):
         name, is_long, value = argument.partition("=")
         if argument in ("-n", "--process"):
             value = after

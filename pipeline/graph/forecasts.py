@@ -37,6 +37,7 @@ class Forecasts:
         rate: function from a number of threads to floating-point operations per second in matrix products;
             called only when a forecast needs it.
         compiled: whether Jittor's core is compiled, and whether the operators are; None: look in the cache.
+        at_once: how many stages run at once, and share the cores.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class Forecasts:
         graph: Graph,
         rate: Callable[[int], float] = product_rate,
         compiled: tuple[bool, bool] | None = None,
+        at_once: int = 1,
     ):
-        self._graph, self._rate = graph, rate
+        self._graph, self._rate, self._at_once = graph, rate, at_once
         self._machines: dict[int, Machine] = {}
         core, operators = is_compiled() if compiled is None else compiled
         self._to_compile = set() if operators else set(forecast.COMPILE_SECONDS)
@@ -139,7 +141,7 @@ class Forecasts:
         return sum(forecast.COMPILE_SECONDS[what] for what in needed)
 
     def _machine(self, node: Node) -> Machine:
-        threads = node.runtime.num_threads
+        threads = node.runtime.threads or max(1, node.runtime.num_threads // self._at_once)
         if threads not in self._machines:
             self._machines[threads] = Machine(self._rate(threads), threads)
         return self._machines[threads]

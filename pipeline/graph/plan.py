@@ -29,15 +29,19 @@ class Step:
 
 
 def plan(
-    graph: Graph, nodes: list[Node] | None = None, forecasts: Callable[[Graph], Forecasts] = Forecasts
+    graph: Graph,
+    nodes: list[Node] | None = None,
+    forecasts: Callable[[Graph], Forecasts] | None = None,
+    at_once: int = 1,
 ) -> list[Step]:
     """The steps for those of `nodes` (by default all) that are not current, in order, with reasons.
 
     Args:
-        forecasts: called with the graph; returns the forecasts for stages that never ran here.
+        forecasts: called with the graph; returns the forecasts for stages that never ran here. None: by this
+            machine, where `at_once` stages share the cores.
     """
     nodes = graph.nodes if nodes is None else nodes
-    expected = forecasts(graph)
+    expected = forecasts(graph) if forecasts else Forecasts(graph, at_once=at_once)
     stamps = {stage: _stamps(graph.results, stage) for stage in {node.stage for node in nodes}}
     steps, pending = [], set()
     for node in nodes:
@@ -57,7 +61,7 @@ def plan(
 def planned(graph: Graph, chosen: set[Node], at_once: int = 1) -> list[str]:
     """Lines that tell a person the plan of some of the graph's nodes, in the graph's order."""
     nodes = [node for node in graph.nodes if node in chosen]
-    return plan_lines(plan(graph, nodes), len(nodes), at_once)
+    return plan_lines(plan(graph, nodes, at_once=at_once), len(nodes), at_once)
 
 
 def plan_lines(steps: list[Step], num_nodes: int, at_once: int = 1) -> list[str]:

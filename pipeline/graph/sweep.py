@@ -116,14 +116,14 @@ class Sweep:
     def _file(self, name: str) -> Path:
         return self.whole.folder / TRIALS / f"{name}.toml"
 
-    def plan(self) -> tuple[list[Step], int]:
+    def plan(self, at_once: int) -> tuple[list[Step], int]:
         """The steps of all trials, those that trials share once; and the number of stages likewise."""
         steps, known, computations = [], set(), Computations()
         for name, graph in self.graphs.items():
             digests = {node.label: computations.digest(node) for node in graph.main}
             new = {label for label, digest in digests.items() if digest not in known}
             known.update(digests.values())
-            for step in plan(graph.graph, graph.main):
+            for step in plan(graph.graph, graph.main, at_once=at_once):
                 if step.label in new:
                     steps.append(step.of(f"{TRIALS}:{name}"))
         return steps, len(known)

@@ -29,9 +29,9 @@ class StageState:
     notes: tuple[str, ...] = ()  # what its log warns of; of a stopped stage, its last line too
 
 
-def stage_states(graph: Graph, nodes: list[Node]) -> list[StageState]:
-    """The states of `nodes`, in their order."""
-    steps = {step.label: step for step in plan(graph, nodes)}
+def stage_states(graph: Graph, nodes: list[Node], at_once: int = 1) -> list[StageState]:
+    """The states of `nodes`, in their order; `at_once` of them run at once."""
+    steps = {step.label: step for step in plan(graph, nodes, at_once=at_once)}
     return [_state(graph, node, steps.get(node.label)) for node in nodes]
 
 

@@ -28,12 +28,12 @@ def watch(experiment: str, graph: Graph, nodes: list[Node], console: Console, at
         return screen(experiment, states, losses, max_lines=max_lines, at_once=at_once)
 
     if not console.is_terminal:
-        states = stage_states(graph, nodes)
+        states = stage_states(graph, nodes, at_once)
         console.print(shown(states, len(states)))
         return
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
-            states = stage_states(graph, nodes)
+            states = stage_states(graph, nodes, at_once)
             room = max(console.height - _LINES_BESIDE_STAGES, 8)
             live.update(shown(states, room), refresh=True)
             if all(state.state == DONE for state in states):

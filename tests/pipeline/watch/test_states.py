@@ -36,7 +36,9 @@ def forecast_to_take(monkeypatch, seconds):
         def seconds(self, node):
             return seconds.get(node.label)
 
-    monkeypatch.setattr(states, "plan", lambda graph, nodes: plan(graph, nodes, lambda graph: Forecasts()))
+    monkeypatch.setattr(
+        states, "plan", lambda graph, nodes, at_once: plan(graph, nodes, lambda graph: Forecasts())
+    )
 
 
 def stamp(graph, node, seconds=12.5):
