@@ -55,6 +55,8 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
     layout, converted = convert(tensors, known)
     said = [*stated.said, *tensors.said]
     unclear = has_classifier or "Hugging Face" in layout
+    if layout.endswith("of torchvision"):  # a name that only its own files have
+        unclear = False
     mean, std = _statistics(config, stated, source, unclear, said)
     if "mask_token" not in converted.arrays:
         said.append("no mask token in the file: it starts at zero, and evaluation does not read it")
@@ -73,7 +75,8 @@ def _statistics(
 ) -> Statistics:
     """Mean and std of the input pixels: from the configuration, from the folder, or ImageNet's.
 
-    Self-supervised backbones use ImageNet's: DINO, iBOT, MAE, MoCo v3 and DINOv2 train with these.
+    Self-supervised backbones use ImageNet's: DINO, iBOT, MAE, MoCo v3 and DINOv2 train with these, and
+    torchvision does for all of its networks.
     Classifiers use them or 0.5 throughout, and a wrong choice would cause no error.
     """
     if config.mean is not None:
@@ -85,5 +88,5 @@ def _statistics(
             f"{source.path}: does not say the mean and std of its pixels, and such files differ there; "
             "state mean and std"
         )
-    said.append("assumed: ImageNet's mean and std, with which self-supervised bases are trained")
+    said.append("assumed: ImageNet's mean and std, which self-supervised bases and torchvision's have")
     return IMAGENET

@@ -37,6 +37,13 @@ class Name:
     text: str
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """An object of a class, or a call of a function, that was left out unread."""
+
+    name: str  # "module.name"
+
+
 class Attributes(dict):
     """Attributes of an argparse.Namespace, kept as a dictionary."""
 
@@ -60,6 +67,7 @@ def plain_value(
     persistent: Callable[[Any], Any],
     *,
     most_bytes: int = _MAX_BYTES,
+    leave_out: bool = False,
 ) -> Any:
     """The value of the pickle at the position of `stream`, which is moved to the pickle's end.
 
@@ -69,11 +77,13 @@ def plain_value(
         names: whether a name may appear in the pickle without being called.
         persistent: makes a value from a persistent id.
         most_bytes: of the pickle.
+        leave_out: what has any other name becomes a `Foreign`, whatever the pickle gives to it; else it is
+            refused.
 
     Raises:
         PickleRefused: the stream holds no pickle, or one with more than plain values.
     """
-    machine = _Machine(calls, names, persistent)
+    machine = _Machine(calls, names, persistent, leave_out)
     start = stream.tell()
     try:
         # genops warns of strange escapes, in texts of a kind that is refused here anyway.
@@ -93,8 +103,9 @@ def plain_value(
 
 
 class _Machine:
-    def __init__(self, calls, names, persistent):
+    def __init__(self, calls, names, persistent, leave_out):
         self._calls, self._names, self._persistent = calls, names, persistent
+        self._leave_out = leave_out
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -145,9 +156,12 @@ class _Machine:
                 stack.append(tuple([self.pop() for _ in range(int(operation[-1]))][::-1]))
             case "APPEND" | "APPENDS":
                 values = [self.pop()] if operation == "APPEND" else self._since_mark()
-                self._top(list).extend(values)
+                if not self._of_foreign():
+                    self._top(list).extend(values)
             case "SETITEM" | "SETITEMS":
                 values = [self.pop(), self.pop()][::-1] if operation == "SETITEM" else self._since_mark()
+                if self._of_foreign():
+                    return
                 target = self._top(dict)
                 for key, value in zip(values[::2], values[1::2], strict=True):
                     if not isinstance(key, _KEYS):
@@ -164,12 +178,16 @@ class _Machine:
         while (value := self._stack.pop()) is not _MARK:
             yield value
 
+    def _of_foreign(self) -> bool:
+        """Whether what is filled was left out."""
+        return isinstance(self._stack[-1], Foreign)
+
     def _top(self, kind: type) -> Any:
         if not isinstance(self._stack[-1], kind):
             raise PickleRefused(f"a damaged pickle (no {kind.__name__} where one is filled)")
         return self._stack[-1]
 
-    def _name(self, operation: str, argument: Any) -> Name:
+    def _name(self, operation: str, argument: Any) -> Name | Foreign:
         if operation == "GLOBAL":
             text = str(argument).replace(" ", ".", 1)
         else:
@@ -178,11 +196,15 @@ class _Machine:
                 raise PickleRefused("a damaged pickle (a name that is no text)")
             text = f"{module}.{name}"
         if text not in self._calls and not self._names(text):
+            if self._leave_out:
+                return Foreign(_line(text))
             raise PickleRefused(f"a {_line(text)}; only plain values and arrays of numbers are read")
         return Name(text)
 
     def _call(self) -> Any:
         arguments, name = self.pop(), self.pop()
+        if isinstance(name, Foreign) and isinstance(arguments, tuple):
+            return name
         if not isinstance(name, Name) or name.text not in self._calls or not isinstance(arguments, tuple):
             raise PickleRefused("a call of what is not called in a file of weights")
         return self._calls[name.text](*arguments)
@@ -192,6 +214,8 @@ class _Machine:
         state = self.pop()
         if isinstance(self._stack[-1], Stateful):
             self._stack[-1].set_state(state)
+            return
+        if self._of_foreign():
             return
         target = self._top(dict)
         if isinstance(target, Attributes):

@@ -31,6 +31,22 @@ _HARMLESS = (
     "init_values",
 )
 _TINY_EPS = 1e-12  # Hugging Face's default
+_EPS = {"swin": 1e-5}  # of layer norms by Hugging Face's kind of network, here as there; others: NORM_EPS
+# Kinds of networks that compute what no base here does, by Hugging Face's word, in its config.json.
+_UNREAD = {
+    "dinov2_with_registers": "register tokens",
+    "dinov3_vit": "rotary positions and register tokens",
+    "dinov3_convnext": "another ConvNeXt",
+    "beit": "blocks of BEiT",
+    "data2vec-vision": "blocks of BEiT",
+    "swinv2": "blocks of Swin V2",
+    "convnextv2": "response normalisation of ConvNeXt V2",
+    "siglip_vision_model": "no CLS token",
+    "siglip2_vision_model": "no CLS token",
+    "clip_vision_model": "a norm before the blocks",
+    "ijepa": "no CLS token",
+    "regnet": "another network",
+}
 
 
 @dataclass(frozen=True)
@@ -70,28 +86,33 @@ def _timms(source: Source) -> Statements:
 
 def _hugging_faces(source: Source) -> Statements:
     config, said = source.config, []
+    kind = str(config.get("model_type"))
+    if kind in _UNREAD:
+        raise WeightsError(
+            f"{source.path}/config.json: model_type {kind!r}, for which the bases here have no counterpart: "
+            f"{_UNREAD[kind]}"
+        )
     # A ResNet has another activation, and, of an older kind, strides in its first convolution.
-    act = "relu" if config.get("model_type") == "resnet" else "gelu"
-    stated = (("hidden_act", act), ("qkv_bias", True), ("downsample_in_bottleneck", False))
+    act = "relu" if kind == "resnet" else "gelu"
+    stated = (("hidden_act", act), ("use_swiglu_ffn", False), ("downsample_in_bottleneck", False))
     for name, expected in (*stated, ("downsample_in_first_stage", False)):
         if config.get(name, expected) != expected:
             raise WeightsError(
                 f"{source.path}/config.json: {name} is {config[name]!r}, the bases here have {expected!r}"
             )
-    eps = config.get("layer_norm_eps", NORM_EPS)
-    if eps == _TINY_EPS:
+    expected_eps = _EPS.get(kind, NORM_EPS)
+    eps = config.get("layer_norm_eps", expected_eps)
+    if eps == _TINY_EPS and expected_eps == NORM_EPS:
         said.append(
             f"norms add {NORM_EPS} to variances, those of the file {_TINY_EPS}: features differ by 5e-5"
         )
-    elif eps not in (NORM_EPS, None):
-        raise WeightsError(f"{source.path}/config.json: layer_norm_eps is {eps!r}, expected {NORM_EPS}")
+    elif eps not in (expected_eps, None):
+        raise WeightsError(f"{source.path}/config.json: layer_norm_eps is {eps!r}, expected {expected_eps}")
     heads, size = config.get("num_attention_heads"), config.get("image_size")
     return Statements(
         num_heads=heads if type(heads) is int else None,
         image_size=size if type(size) is int else None,
-        statistics=_statistics(
-            source, source.preprocessing.get("image_mean"), source.preprocessing.get("image_std")
-        ),
+        statistics=_preprocessed(source),
         said=tuple(said),
     )
 
@@ -102,6 +123,13 @@ def _section(source: Source, value: Any) -> dict[str, Any]:
     return value or {}
 
 
+def _preprocessed(source: Source) -> Statistics | None:
+    """Mean and std by preprocessor_config.json, which may also say that there is no normalising."""
+    if source.preprocessing.get("do_normalize") is False:
+        return (0.0,) * 3, (1.0,) * 3
+    return _statistics(source, source.preprocessing.get("image_mean"), source.preprocessing.get("image_std"))
+
+
 def _statistics(source: Source, mean: Any, std: Any) -> Statistics | None:
     if mean is None and std is None:
         return None
@@ -109,4 +137,6 @@ def _statistics(source: Source, mean: Any, std: Any) -> Statistics | None:
         valid = isinstance(numbers, list) and len(numbers) == 3
         if not valid or not all(isinstance(number, int | float) and 0 <= number <= 1 for number in numbers):
             raise WeightsError(f"{source.path}: mean {mean} and std {std} are not three numbers in [0, 1]")
+    if 0 in std:
+        raise WeightsError(f"{source.path}: std {std} must be above 0")
     return tuple(map(float, mean)), tuple(map(float, std))

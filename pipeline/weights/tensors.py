@@ -102,11 +102,17 @@ class Tensors:
             for name in found:
                 del self._left[name]
 
-    def finish(self) -> None:
-        """Raises:
-        WeightsError: tensors are left that nothing was done with.
+    def finish(self, advice: str = "") -> None:
+        """End.
+
+        Args:
+            advice: what to do where tensors are left.
+
+        Raises:
+            WeightsError: tensors are left that nothing was done with.
         """
         if self._left:
             names = list(self._left)
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            raise self.error(f"tensors that belong to nothing known: {names[:_SHOWN]}{more}")
+            advice = f"; {advice}" if advice else ""
+            raise self.error(f"tensors that belong to nothing known: {names[:_SHOWN]}{more}{advice}")

@@ -40,8 +40,11 @@ _STORAGES = {
 }
 
 
-def read_torch_file(path: Path) -> Any:
+def read_torch_file(path: Path, *, leave_out: bool = False) -> Any:
     """The plain value that `torch.save` wrote.
+
+    Args:
+        leave_out: objects of other classes become `Foreign`, unread; else they are refused.
 
     Raises:
         WeightsError: there is no such file, it is not PyTorch's, is damaged, or holds more than plain values.
@@ -53,8 +56,8 @@ def read_torch_file(path: Path) -> Any:
         raise WeightsError(f"{path}: not readable ({error})") from error
     try:
         if mapped[:4] == b"PK\x03\x04":
-            return _Zip(path, mapped).value()
-        return _OlderForm(path, mapped).value()
+            return _Zip(path, mapped, leave_out).value()
+        return _OlderForm(path, mapped, leave_out).value()
     except PickleRefused as refused:
         raise WeightsError(f"{path}: holds {refused}") from refused
 
@@ -62,8 +65,8 @@ def read_torch_file(path: Path) -> Any:
 class _Zip:
     """The zip form: data.pkl, and the bytes of each storage as an uncompressed member."""
 
-    def __init__(self, path: Path, mapped: mmap.mmap):
-        self._path, self._mapped = path, mapped
+    def __init__(self, path: Path, mapped: mmap.mmap, leave_out: bool):
+        self._path, self._mapped, self._leave_out = path, mapped, leave_out
         self._storages: dict[str, Storage | None] = {}
         try:
             with zipfile.ZipFile(path) as archive:
@@ -82,7 +85,8 @@ class _Zip:
         if order is not None and order.stored.tobytes() != b"little":
             raise WeightsError(f"{self._path}: numbers are not little-endian")
         stored = self._member("data.pkl").stored.tobytes()
-        return plain_value(io.BytesIO(stored), _calls(self._path), _is_name, self._storage)
+        calls, stream = _calls(self._path), io.BytesIO(stored)
+        return plain_value(stream, calls, _is_name, self._storage, leave_out=self._leave_out)
 
     def _storage(self, persistent_id: Any) -> tuple[Storage, str]:
         number_format, key, num = _checked_id(persistent_id)
@@ -119,8 +123,8 @@ class _OlderForm:
     The offset of a storage is known only after the value was read, so tensors are made in a second pass.
     """
 
-    def __init__(self, path: Path, mapped: mmap.mmap):
-        self._path, self._mapped = path, mapped
+    def __init__(self, path: Path, mapped: mmap.mmap, leave_out: bool):
+        self._path, self._mapped, self._leave_out = path, mapped, leave_out
         self._claimed: dict[str, tuple[str, int]] = {}  # key -> format, number of numbers
         self._storages: dict[str, Storage] = {}
 
@@ -144,7 +148,8 @@ class _OlderForm:
         return self._pickle(self._storage)
 
     def _pickle(self, persistent: Callable[[Any], Any] | None = None) -> Any:
-        return plain_value(self._mapped, _calls(self._path), _is_name, persistent or _checked_id)
+        calls, found = _calls(self._path), persistent or _checked_id
+        return plain_value(self._mapped, calls, _is_name, found, leave_out=self._leave_out)
 
     def _claim(self, persistent_id: Any) -> tuple[Storage, str]:
         number_format, key, num = _checked_id(persistent_id)

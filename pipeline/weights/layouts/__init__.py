@@ -7,6 +7,13 @@ from collections.abc import Callable
 
 from pipeline.weights.layouts.converted import Converted, Known
 from pipeline.weights.layouts.convnext import read_convnext, read_original_convnext
+from pipeline.weights.layouts.renamed import (
+    read_hugging_face_convnext,
+    read_hugging_face_swin,
+    read_torchvision_convnext,
+    read_torchvision_swin,
+    read_torchvision_vit,
+)
 from pipeline.weights.layouts.resnet import read_hugging_face_resnet, read_resnet
 from pipeline.weights.layouts.swin import read_swin
 from pipeline.weights.layouts.vit import read_hugging_face_dinov2, read_hugging_face_vit, read_vit
@@ -26,6 +33,21 @@ LAYOUTS: dict[str, tuple[str, Callable[[Tensors, Known], Converted]]] = {
         "ResNetModel of Hugging Face",
         read_hugging_face_resnet,
     ),
+    "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": (
+        "SwinModel of Hugging Face",
+        read_hugging_face_swin,
+    ),
+    "encoder.stages.0.layers.0.dwconv.weight": ("ConvNextModel of Hugging Face", read_hugging_face_convnext),
+    "encoder.layers.encoder_layer_0.ln_1.weight": ("ViT of torchvision", read_torchvision_vit),
+    "features.1.0.attn.relative_position_bias_table": ("Swin of torchvision", read_torchvision_swin),
+    "features.1.0.layer_scale": ("ConvNeXt of torchvision", read_torchvision_convnext),
+}
+# Names that only what is not read has -> what it is.
+UNREAD = {
+    r"(.*\.)?(self_attn|attention)\.q_proj\.weight": "a ViT of DINOv3, CLIP or SigLIP",
+    r"(.*\.)?transformer\.resblocks\.\d.*": "CLIP's own ViT",
+    r"(.*\.)?(logit_scale|cpb_mlp\..*|continuous_position_bias_mlp\..*)": "Swin V2",
+    r"(.*\.)?trunk_output\..*": "a RegNet",
 }
 
 
@@ -41,4 +63,5 @@ def convert(tensors: Tensors, known: Known) -> tuple[str, Converted]:
             tensors.finish()
             return name, converted
     names = tensors.names()
+    tensors.refuse(UNREAD)
     raise tensors.error(f"names of no known layout: {names[:3]}{' ...' if len(names) > 3 else ''}")

@@ -114,7 +114,7 @@ def _block(
         **_norm(tensors, f"{theirs}norm", f"{ours}norm", dim),
         **_linear(tensors, f"{theirs}{names.expand}", f"{ours}mlp.expand", hidden, dim),
         **_linear(tensors, f"{theirs}{names.contract}", f"{ours}mlp.contract", dim, hidden),
-        f"{ours}layer_scale": tensors.take(f"{theirs}gamma", (dim,)),
+        f"{ours}layer_scale": tensors.take(f"{theirs}gamma", (dim,), (dim, 1, 1)).reshape(dim),
     }
 
 

@@ -14,7 +14,7 @@ from pipeline.weights.tensors import Tensors
 _STAGES = 4
 _IMAGE_SIZE = 224  # pixels, if nothing else is known: the window sizes do not determine it
 _IGNORED = {
-    r"head\..*": "heads",
+    r"(head|pooler)\..*": "heads",
     r".*\.(relative_position_index|attn_mask)": "tables that follow from the sizes",
 }
 _REFUSED = {
@@ -87,6 +87,11 @@ def _block(tensors: Tensors, theirs: str, ours: str, dim: int, ratio: float) -> 
         "mlp.contract": ("mlp.fc2", (dim, hidden)),
     }
     arrays = {}
+    if f"{theirs}attn.query.weight" in tensors:  # in three, as Hugging Face has them
+        for kind, shape in (("weight", (dim, dim)), ("bias", (dim,))):
+            parts = [tensors.take(f"{theirs}attn.{part}.{kind}", shape) for part in ("query", "key", "value")]
+            arrays[f"{ours}attention.qkv.{kind}"] = np.concatenate(parts)
+        del layers["attention.qkv"]
     for layer, (name, shape) in layers.items():
         arrays[f"{ours}{layer}.weight"] = tensors.take(f"{theirs}{name}.weight", shape)
         arrays[f"{ours}{layer}.bias"] = tensors.take(f"{theirs}{name}.bias", shape[:1])

@@ -53,20 +53,21 @@ TIMM = VitNames(
     },
     scales={"attention.out": "ls1.gamma", "mlp.contract": "ls2.gamma"},
     ignored={
-        r"(head|head2|pre_logits)\..*": "heads",
+        r"(head|head2|head_dist|pre_logits)\..*": "heads",
         r"decoder_.*": "the decoder of MAE",
         r"(conv_blocks|norm2)\..*": "the auxiliary head of HSSL",
     },
     refused={
-        r"reg_token|register_tokens": "register tokens",
+        r"reg_token|register_tokens|storage_tokens": "register tokens",
         r"dist_token": "a distillation token",
-        r"fc_norm\..*": "pooling before the norm",
+        r"attn_pool\..*": "pooling by attention",
         r"blocks\.\d+\.mlp\.(w12|w3|fc1_g|fc1_x)\..*": "SwiGLU layers",
         r"blocks\.\d+\.attn\.[qk]_norm\..*": "norms of queries and keys",
         r"norm_pre\..*": "a norm before the blocks",
         r".*(rel_pos|relative_position).*": "relative positions",
         r".*rope.*": "rotary positions",
         r"blocks\.\d+\.gamma_\d|blocks\.\d+\.attn\.[qv]_bias": "blocks of BEiT",
+        r"fc_norm\..*": "pooling before the norm",
     },
 )
 _HUGGING_FACE_ATTENTION = {
@@ -88,7 +89,11 @@ HUGGING_FACE_VIT = VitNames(
         "mlp.contract": ("output.dense",),
     },
     scales={},
-    ignored={r"(pooler|classifier)\..*": "heads"},
+    ignored={r"(pooler|classifier|lm_head)\..*": "heads"},
+    refused={
+        r"embeddings\.distillation_token": "a distillation token",
+        r"encoder\.layer\.\d+\.lambda_[12]|.*relative_position_bias.*": "blocks of BEiT",
+    },
 )
 HUGGING_FACE_DINOV2 = VitNames(
     patch=HUGGING_FACE_VIT.patch,
@@ -136,6 +141,8 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
     the file's, the position embedding is resampled as the network itself would do it.
     """
     tensors.refuse(names.refused)
+    if names.cls not in tensors:
+        raise tensors.error(f"no {names.cls!r}: a ViT without a CLS token, which the one here has")
     dim, side = patch_side(tensors, f"{names.patch}.weight")
     ratio = mlp_ratio(tensors, names.block.format(0) + names.layers["mlp.expand"][0] + ".weight", dim)
     positions, image_size = _positions(tensors, known, names.positions, dim, side)
@@ -156,16 +163,22 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
         "cls_token": tensors.take(names.cls, (1, 1, dim)).reshape(1, dim),
         "pos_embed": positions,
     }
+    biases = [f"{part}.bias" for part in names.layers["attention.qkv"]]
+    biased = any(name.endswith(tuple(biases)) for name in tensors.names())
+    if not biased:
+        tensors.said.append("queries, keys and values have no biases: zeros here")
     for index in range(config.depth):
-        arrays |= _block(tensors, names, index, dim, int(dim * ratio))
+        arrays |= _block(tensors, names, index, dim, int(dim * ratio), biased=biased)
     for part in ("weight", "bias"):
         arrays[f"norm.{part}"] = tensors.take(f"{names.norm}.{part}", (dim,))
     tensors.ignore(names.ignored)
     return Converted(config, arrays | _mask_token(tensors, names, dim))
 
 
-def _block(tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int) -> dict[str, np.ndarray]:
-    """Arrays of one block, with LayerScale multiplied in."""
+def _block(
+    tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int, *, biased: bool
+) -> dict[str, np.ndarray]:
+    """Arrays of one block, with LayerScale multiplied in; biased: queries, keys and values."""
     shapes = {
         "norm_attention": (dim,),
         "attention.qkv": (3 * dim, dim),
@@ -181,6 +194,9 @@ def _block(tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int)
         factor = tensors.take(scale, (dim,)) if layer in names.scales and scale in tensors else None
         for kind, whole in (("weight", shape), ("bias", shape[:1])):
             part_shape = (whole[0] // len(parts), *whole[1:])
+            if kind == "bias" and layer == "attention.qkv" and not biased:
+                arrays[f"blocks.{index}.{layer}.bias"] = np.zeros(whole, np.float32)
+                continue
             array = np.concatenate([tensors.take(f"{before}{part}.{kind}", part_shape) for part in parts])
             if factor is not None:
                 array = array * (factor[:, None] if array.ndim == 2 else factor)

@@ -248,7 +248,7 @@ MISFITS = {
     ),
     "nothing known": (lambda _: {"w": torch.zeros(1)}, "names of no known layout: .'w'."),
     "several": (lambda state: {"model": state, "state_dict": state}, "several networks; choose with key"),
-    "nested": (lambda state: {"net": state}, r"choose with key, from \['net'\]"),
+    "an unknown entry": (lambda state: {"arm": state}, r"choose with key, from \['arm'\]"),
     "no tensors": (lambda _: {"epoch": 3}, "nothing that holds tensors"),
     "a list": (lambda state: list(state.values()), "no named tensors"),
 }
