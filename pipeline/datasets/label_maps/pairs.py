@@ -49,20 +49,23 @@ def stems_in(root: Path, folder: str) -> set[str]:
 
 def called_after(images: set[str], label_maps: set[str]) -> bool:
     """Whether any label map is called after an image."""
-    return any(name in label_maps for stem in images for name in named_after(stem))
+    found = label_maps | {_without_suffix(name) for name in label_maps}
+    return any(name in found for stem in images for name in named_after(stem))
 
 
 def paired_folders(root: Path, images: str, label_maps: str, split: str | None) -> list[Pair]:
     """Pair the images of a folder with the files of the same name, apart from the suffix, in another.
 
-    A label map may have one of ENDINGS behind the name, where none has the name itself. An image without such
-    a file is a pair with a problem. A label map without an image is passed over.
+    A label map may be called photo.jpg.png, after the whole name, or have one of ENDINGS behind the name,
+    where none has the name itself. An image without such a file is a pair with a problem. A label map
+    without an image is passed over.
     """
     by_stem = {_stem(path, label_maps): path for path in image_files(root, label_maps)}
     pairs = []
     for image in image_files(root, images):
         stem = _stem(image, images)
-        label_map = next((by_stem[name] for name in named_after(stem) if name in by_stem), None)
+        names = (image[len(images) + 1 :], *named_after(stem))
+        label_map = next((by_stem[name] for name in names if name in by_stem), None)
         problem = None if label_map else f"no label map: expected {label_maps}/{stem}.png"
         pairs.append(Pair(split, image, label_map or "", problem))
     return pairs
@@ -76,6 +79,11 @@ def named_after(stem: str) -> Iterator[str]:
     folder, slash, name = stem.rpartition("/")
     for start in _BEFORE:
         yield f"{folder}{slash}{start}{name}"
+
+
+def _without_suffix(name: str) -> str:
+    """Of photo.jpg, as the label map photo.jpg.png has it, photo."""
+    return str(PurePosixPath(name).with_suffix("")) if is_image_name(name) else name
 
 
 def _stem(path: str, folder: str) -> str:

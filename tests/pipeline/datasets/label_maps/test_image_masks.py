@@ -243,3 +243,10 @@ def test_split_words_in_names_of_folders(tmp_path, write, png, label_png, prepar
     assert dataset.summary["format"] == "image-masks"
     assert {dataset.path(i) for i in dataset.indices("test")} == {image.format("test", i) for i in "abc"}
     assert dataset.summary["counts"] == {"train": 3, "val": 0, "test": 3}
+
+
+def test_masks_called_after_the_whole_name(tmp_path, write, png, label_png, prepared):
+    """The whole name goes first: a.jpg and a.png each have a mask of their own."""
+    pairs = [(f"images/{name}", f"masks/{name}.png") for name in ("a.jpg", "a.png", "b.jpg")]
+    dataset = prepared(put(tmp_path / "data", write, png, label_png, pairs))
+    assert (dataset.summary["format"], len(dataset)) == ("image-masks", 3)
