@@ -66,6 +66,13 @@ BREAKS = [
     ("normalization", "plain_l2_normalize", "fused_l2_normalize", {"l2_normalize"}),
     ("pooling", "plain_pool_cells", "fused_pool_cells", {"pool_cells"}),
     ("rows", "plain_gather_rows", "fused_gather_rows", {"gather_rows"}),
+    (
+        "pixel_cross_entropy",
+        "plain_pixel_cross_entropy",
+        "fused_pixel_cross_entropy",
+        {"pixel_cross_entropy"},
+    ),
+    ("resample", "plain_resample", "fused_resample", {"resample"}),
 ]
 
 
@@ -76,11 +83,9 @@ def test_a_factor_of_one_thousandth_too_much_is_found_by_name(
 ):
     from importlib import import_module
 
-    from pipeline import kernels
-
     module = import_module(f"pipeline.kernels.{module}")
-    name = fused if kernels.current() == "fused" else plain
-    monkeypatch.setattr(module, name, scaled(getattr(module, name), 1.001))
+    for name in (plain, fused):  # on a device some of the fused ones give way to their twins
+        monkeypatch.setattr(module, name, scaled(getattr(module, name), 1.001))
     assert set(wrong(questions)) == names
 
 
@@ -94,6 +99,38 @@ def test_a_wrong_gradient_alone_is_found_by_name(jt, monkeypatch):
         pytest.skip("no fused kernels here")
     monkeypatch.setattr(dense, "weight_gradients", scaled(dense.weight_gradients, 1.001))
     assert wrong(kernel_questions()) == ["linear", "mlp"]  # the second layer of an MLP, too
+
+
+@pytest.mark.parametrize("name", ["pixel_cross_entropy", "resample"])
+@pytest.mark.parametrize(
+    "fault", [lambda grad: -grad, lambda grad: 0.9 * grad, lambda grad: _first_half(grad)]
+)
+def test_a_gradient_of_maps_that_lost_its_sign_or_a_share_is_found(jt, monkeypatch, name, fault):
+    """Values are right; the gradient is turned around, a tenth too small, or lacks half of the maps."""
+    from importlib import import_module
+
+    from pipeline import kernels
+    from pipeline.doctor.answers.kernel_cases import kernel_questions
+
+    if kernels.current() != "fused":
+        pytest.skip("no fused kernels here")
+    module = import_module(f"pipeline.kernels.{name}")
+    right = module.call
+
+    def broken(called, *given, **named):
+        found = right(called, *given, **named)
+        return fault(found) if called.endswith("_gradient") else found
+
+    monkeypatch.setattr(module, "call", broken)
+    assert wrong({name: kernel_questions()[name]}) == [name]
+
+
+def _first_half(grad):
+    import jittor as jt
+
+    kept = np.zeros(grad.shape, np.float32)
+    kept[: grad.shape[0] // 2] = 1
+    return grad * jt.array(kept)
 
 
 def test_what_is_no_number_is_not_right(jt, monkeypatch):
