@@ -25,8 +25,9 @@ _FULL = "full"
 # What each recipe changes of the full one, as TOML. All are this project's own choices.
 _RECIPES = {
     _FULL: "",
-    "fewer steps": "[schedule]\nepochs = {short}\n",
-    "fewer steps, larger rate": "[schedule]\nepochs = {short}\nbase_lr = 6e-3\n",
+    "fewer epochs": "[schedule]\nepochs = {short}\n",
+    "fewer epochs, larger rate": "[schedule]\nepochs = {short}\nbase_lr = 6e-3\n",
+    "fewer epochs, half the batch": "[schedule]\nepochs = {short}\nbatch_size = 32\nema_momentum = 0.997\n",
     "small crops first": "[schedule.small_crops]\nsize = 16\nshare = 0.75\n",
 }
 _EXPERIMENT = """extends = "{preset}"

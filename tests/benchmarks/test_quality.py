@@ -42,10 +42,10 @@ def drawn(tmp_path, monkeypatch):
 
 def test_each_recipe_stands_beside_the_full_one(drawn):
     failures = measure_quality(TOY, drawn, root=drawn, say=lambda text: None)
-    assert failures == ["fewer steps, larger rate: its pretraining or k-NN failed"]
+    assert failures == ["fewer epochs, larger rate: its pretraining or k-NN failed"]
     table = (drawn / NAME).read_text().splitlines()
     full, fewer = (next(line for line in table if f"| ibot  | {name} " in line) for name in ("full", "fewer"))
     assert [cell.strip() for cell in full.split("|")[3:6]] == ["10", "1.00", "80.0"]
     assert [cell.strip() for cell in fewer.split("|")[3:6]] == ["5", "0.50", "70.0"]
     assert "-10.0 [-1" in fewer
-    assert (drawn / "quality-fewer-steps.toml").read_text().startswith('extends = "smoke"')
+    assert (drawn / "quality-fewer-epochs.toml").read_text().startswith('extends = "smoke"')
