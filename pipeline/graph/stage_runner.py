@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
+from pipeline.graph.printable import printable
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
 from pipeline.runtime.processor import model_name
 from pipeline.storage.artifacts import output_records, write_stamp
@@ -145,7 +146,7 @@ def _refusals_printed(output: Path) -> Iterator[None]:
             raise
         with suppress(OSError):  # as on a full disk
             write_text(output / TRACEBACK, traceback.format_exc())
-        print(f"\n{error}", file=sys.stderr, flush=True)
+        print(f"\n{printable(str(error))}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
@@ -170,7 +171,7 @@ def exit_code_of(act: Callable[[], object]) -> int:
     except Exception as error:
         if not is_refusal(error):
             raise
-        print(f"\n{error}", file=sys.stderr)
+        print(f"\n{printable(str(error))}", file=sys.stderr)
         return 1
     return 0
 

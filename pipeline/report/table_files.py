@@ -55,7 +55,8 @@ def write_tables(
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
     said = [*answers(lines, config), *sentences, *filter(None, [versions])]
-    comments = "".join(f"% {sentence.replace('%', 'percent')}\n" for sentence in said)
+    # A line end would end the comment, and LaTeX would read on.
+    comments = "".join(f"% {' '.join(sentence.replace('%', 'percent').split())}\n" for sentence in said)
     latex = _table(every, headers, "latex_booktabs")
     write_text(directory / "table.tex", f"{_LATEX_HEAD}\n{latex}\n{comments}")
     write_text(directory / "table.csv", _csv(lines))

@@ -24,6 +24,13 @@ KEYS = sorted(
 )
 
 
+EVALUATION = {"name", "data", "knn", "linear", "logistic", "finetune", "segmentation", "detection"}
+EVALUATION_DATA = ("source", "labels", "label_separator", "columns", "layout", "kind")
+NESTED = [("executor", "local", "stages_at_once"), ("executor", "slurm", "partition"), ("executor", "local")]
+NESTED += [("sweep", key) for key in ("grid", "sampler", "trials", "seed", "objective")]
+NESTED += [("data", key) for key in EVALUATION_DATA]
+
+
 def written(value) -> str:
     """A value in TOML; what TOML has no syntax for becomes an inline table or a text."""
     if isinstance(value, dict):
@@ -41,7 +48,8 @@ def file(tmp_path_factory):
     return tmp_path_factory.mktemp("config") / "my.toml"
 
 
-def read_or_refused(file) -> None:
+def read_or_refused(file, *, only_given: bool = False) -> None:
+    """`only_given`: of tables in which a key of the defaults is refused where it is stated."""
     try:
         experiment = read_experiment(str(file))
     except ConfigError as error:
@@ -49,7 +57,10 @@ def read_or_refused(file) -> None:
         assert str(file) in lines[0]
         assert all(len(line) < 2000 for line in lines), "a line that nobody can read"
     else:
-        assert Experiment.model_validate(json.loads(experiment.model_dump_json())) == experiment
+        assert (
+            Experiment.model_validate(json.loads(experiment.model_dump_json(exclude_unset=only_given)))
+            == experiment
+        )
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), STRANGE), min_size=1, max_size=4))
@@ -57,6 +68,25 @@ def test_strange_values(file, changes):
     lines = [f"{'.'.join(key)} = {written(value)}" for key, value in dict(changes).items()]
     file.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
     read_or_refused(file)
+
+
+@given(st.lists(st.tuples(st.sampled_from(NESTED), STRANGE), min_size=1, max_size=2))
+def test_strange_values_of_executor_sweep_and_labels(file, changes):
+    changes = {key: value for key, value in changes if key != ("executor", "local") or len(changes) == 1}
+    lines = [f"{'.'.join(key)} = {written(value)}" for key, value in changes.items()]
+    file.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
+    read_or_refused(file)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(EVALUATION)), STRANGE, max_size=3),
+    st.dictionaries(st.sampled_from(EVALUATION_DATA), STRANGE, max_size=3),
+)
+def test_strange_evaluations(file, table, data):
+    table = {"name": "other", "data": data} | table
+    lines = ["[[evaluate]]", *(f"{key} = {written(value)}" for key, value in table.items())]
+    file.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
+    read_or_refused(file, only_given=True)
 
 
 @pytest.mark.parametrize("preset", ["quickstart", "cifar10"])

@@ -13,11 +13,11 @@ ENGINE = shutil.which("pdflatex") or shutil.which("lualatex") or shutil.which("x
 NASTY = r"a_b & 50 % {of} #1 $x$ ~ ^ \input{x} <y> |z| 'é' ±"
 
 
-def written(folder, cautions=(), **changes):
+def written(folder, cautions=(), made_with=(), **changes):
     config = TablesConfig(experiment="e", arms=("ibot", "hssl"), baseline="ibot", subjects=("hssl",))
     outcomes = {"ibot": np.arange(8) < 4, "hssl": np.arange(8) < 6}
     rows = [row(arm, of, seed, **changes) for arm, of in outcomes.items() for seed in (0, 1)]
-    write_tables(folder, table_lines(rows, config), config, cautions=cautions)
+    write_tables(folder, table_lines(rows, config), config, made_with=made_with, cautions=cautions)
 
 
 @pytest.mark.skipif(ENGINE is None, reason="no TeX engine is installed")
@@ -29,6 +29,21 @@ def test_latex_compiles_whatever_the_names_are(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_no_name_becomes_a_command_of_latex(tmp_path):
+    written(tmp_path, dataset=r"\input{x} a & b")
+    text = (tmp_path / "table.tex").read_text()
+    assert r"\textbackslash{}input\{x\} a \& b" in text
+    assert r"\input" not in text
+
+
+def test_no_sentence_leaves_its_comment(tmp_path):
+    written(tmp_path, made_with=["jittor 1.3\n\\b", "9 %"])
+    lines = (tmp_path / "table.tex").read_text().splitlines()
+    assert r"% Computed with jittor 1.3 \b, 9 percent." in lines
+    after = lines[lines.index(r"\end{tabular}") + 1 :]
+    assert all(line.startswith("% ") for line in after if line)
 
 
 def test_latex_says_what_it_needs(tmp_path):
