@@ -215,8 +215,11 @@ def task_gc():
     from pipeline.graph.unreferenced import unreferenced_lines
 
     def act():
-        delete_them = doit.get_var("delete") == "yes"
-        print("\n".join(unreferenced_lines(RESULTS, delete_them=delete_them)))
+        delete = doit.get_var("delete", "no")
+        if delete not in ("yes", "no"):
+            return TaskFailed(f"delete={delete}: expected yes or no")
+        print("\n".join(unreferenced_lines(RESULTS, delete_them=delete == "yes")))
+        return None
 
     return {"actions": [plainly(act)]}
 

@@ -86,7 +86,10 @@ def _merged(path: Path, seen: tuple[Path, ...], changes: Mapping[str, Any]) -> d
     if parent is None:
         return values
     local = path.parent / str(parent)
-    extended = local.resolve() if local.is_file() else _locate(str(parent))
+    try:
+        extended = local.resolve() if local.is_file() else _locate(str(parent))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: extends: {error}") from None
     base = _merged(extended, (*seen, path), changes={})
     base.pop("name", None)
     return _overlay(base, values)

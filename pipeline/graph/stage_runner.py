@@ -66,13 +66,17 @@ def serve(
         on_ranks: whether the stage is run by as many ranks as `runtime.devices` says; each calls `run`.
 
     Raises:
-        SystemExit: no job was named; or the stage refused its input, and the message was printed.
-        ValueError: the file is not a job, or its config is invalid.
+        SystemExit: no job was named, or a file that is none; or the stage refused its input, and the message
+            was printed.
+        ValueError: the job's config is invalid.
     """
     if len(sys.argv) != 2:
         raise SystemExit(f"usage: python -m stages.NAME JOB.json, got the arguments {sys.argv[1:]}")
     _end_with_parent()
-    job = read_job(Path(sys.argv[1]))
+    try:
+        job = read_job(Path(sys.argv[1]))
+    except (OSError, ValueError) as error:
+        raise SystemExit(str(error)) from None
     config = TypeAdapter(config_class).validate_python(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)

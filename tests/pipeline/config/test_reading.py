@@ -78,6 +78,13 @@ def test_an_unknown_name_lists_the_presets_and_the_closest():
         read_experiment("smok")
 
 
+def test_what_a_file_extends_has_to_exist(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"a.toml: extends: 'smok' is neither a file .* did you mean 'smoke'"
+    ):
+        read_experiment(written(tmp_path, 'extends = "smok"\n', "a"))
+
+
 def test_a_file_that_extends_itself_is_refused(tmp_path):
     written(tmp_path, 'extends = "b.toml"\n', "a")
     written(tmp_path, 'extends = "a.toml"\n', "b")

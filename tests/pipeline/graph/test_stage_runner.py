@@ -81,6 +81,9 @@ def test_an_invalid_config_leaves_no_stamp(tmp_path):
 
 def test_without_a_job_the_usage_is_said(tmp_path):
     assert "usage: python -m stages.NAME JOB.json" in serve(tmp_path).stderr
+    absent = serve(tmp_path, tmp_path / "absent.json").stderr
+    assert "absent.json" in absent
+    assert "Traceback" not in absent
 
 
 def test_a_job_with_other_keys_is_refused(tmp_path):
