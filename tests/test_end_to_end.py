@@ -252,5 +252,5 @@ def test_several_labels_of_a_list_from_files_to_the_table(project, tmp_path):
         assert low > 0, "colours are told from nothing"
     assert {"f1_macro", "f1_micro", "ap_red", "ap_green", "ap_blue"} <= {row["metric"] for row in rows}
     page = (project / "results/x/report.html").read_text()
-    assert "ap of each class" in page
+    assert "AP of each class" in page
     assert "x: 0 of" in run(project, str(experiment))
