@@ -238,6 +238,10 @@ def task_verify():
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
-    from pipeline.graph.problems import problems_of
 
-    return {"actions": [plainly(lambda: failing(problems_of(PROJECT, EXECUTOR)))]}
+    def check():
+        from pipeline.graph.problems import problems_of  # asks for Pillow and more
+
+        return failing(problems_of(PROJECT, EXECUTOR))
+
+    return {"actions": [plainly(check)]}

@@ -32,7 +32,7 @@ class DenseStep:
 
     Args:
         parameters: `task`, "segmentation" or "detection".
-        folder: where the first weights of segmentation, and its batch, are left for another program.
+        folder: where the first weights, and segmentation's batch, are left for another program.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -44,16 +44,11 @@ class DenseStep:
         flags = [decayed(name, p.shape, embeddings=schedule.embeddings_decay) for name, p in named]
         self.optimizer = AdamW(self.parameters, decayed=flags, max_gradient_norm=schedule.max_gradient_norm)
         self.network.train()
-        self.check: dict[str, float] = {}
+        save_file({name: p.numpy() for name, p in named}, folder / FIRST)
         if parameters["task"] == "segmentation":
-            save_file({name: p.numpy() for name, p in named}, folder / FIRST)
             np.savez(folder / BATCH, images=self.batch.images, label_maps=self.batch.label_maps)
-        for step in range(2):
-            loss = self._step()
-            if parameters["task"] == "segmentation":
-                self.check[f"loss of step {step + 1}"] = loss.item()
-        if parameters["task"] == "segmentation":
-            self.check["network's way"] = way_from(folder / FIRST, ((name, p.numpy()) for name, p in named))
+        self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
+        self.check["network's way"] = way_from(folder / FIRST, ((name, p.numpy()) for name, p in named))
 
     def repeat(self) -> float:
         jt.sync_all(True)

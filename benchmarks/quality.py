@@ -5,8 +5,6 @@ seconds are those of the pretraining when it ran. quality.md says how each k-NN 
 recipe, paired by seeds and test images.
 """
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from tabulate import tabulate
 
 from pipeline.config.tables import TablesSection
+from pipeline.graph.programs import run_experiment
 from pipeline.measures.intervals.values_and_differences import difference_interval
 from pipeline.measures.rows import Row, read_rows
 from pipeline.storage.files import read_json, write_text
@@ -76,19 +75,7 @@ def measure_quality(scale: Scale, folder: Path, *, root: Path, say: Callable[[st
         )
         write_text(file, text)
         say(f"{title} ...")
-        command = [
-            sys.executable,
-            "-m",
-            "doit",
-            "run",
-            "-n",
-            "1",
-            "-P",
-            "thread",
-            "knn",
-            f"experiment={file}",
-        ]
-        if subprocess.call(command, cwd=root):
+        if not run_experiment("knn", str(file), root=root, at_once=1):
             failures.append(f"{title}: its pretraining or k-NN failed")
         else:
             found[title] = root / "results" / file.stem / "artifacts"

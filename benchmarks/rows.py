@@ -176,15 +176,21 @@ _IDLE = Row(
     seconds=10,
 )
 
-_DENSE = Row(
-    name="dense-step",
-    title="{}, fine-tuning step at the sizes of `quickstart`",
-    unit="images/s",
-    ours="dense-step",
-    items=dense_images,
-    higher_is_better=True,
-    seconds=10,
-)
+
+def _dense_row(task: str, *, seconds: float = 10, **beside: Any) -> Row:
+    """A fine-tuning step; beside: another program, if there is one."""
+    return Row(
+        name=f"{task}-step",
+        title=f"{task}, fine-tuning step at the sizes of `quickstart`",
+        unit="images/s",
+        ours="dense-step",
+        parameters={"task": task},
+        items=dense_images,
+        higher_is_better=True,
+        seconds=seconds,
+        **beside,
+    )
+
 
 ROWS: tuple[Row, ...] = (
     *_step_rows("small", "32 px / patch 4 / dim 192 / depth 12, batch 64, K 1024", ()),
@@ -270,23 +276,15 @@ ROWS: tuple[Row, ...] = (
         repeats=3,
         seconds=45,
     ),
-    replace(
-        _DENSE,
-        name="segmentation-step",
-        title=_DENSE.title.format("segmentation"),
-        parameters={"task": "segmentation"},
+    _dense_row(
+        "segmentation",
         other="torch-segmentation-step",
         other_name="PyTorch eager",
         needs=("torch",),
         targets=(Target("ratio", at_least=1.5),),
         seconds=20,
     ),
-    replace(
-        _DENSE,
-        name="detection-step",
-        title=_DENSE.title.format("detection"),
-        parameters={"task": "detection"},
-    ),
+    _dense_row("detection"),
     Row(
         name="start-up",
         title="a process from nothing to its first matrix product, everything compiled",

@@ -11,6 +11,8 @@ from safetensors.numpy import load_file
 from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import BATCH, FIRST, LR, WEIGHT_DECAY
 from benchmarks.step_inputs import way_from
+from benchmarks.torch_network import block, embed, norm
+from benchmarks.torch_training import clip_each, fused_adamw
 from pipeline.config.reading import read_experiment
 from pipeline.finetune.rates import decayed
 
@@ -34,17 +36,13 @@ class TorchSegmentationStep:
             self.images = torch.from_numpy(batch["images"])
             self.label_maps = torch.from_numpy(batch["label_maps"].astype(np.int64))
         self.weights = {name: _tensor(array) for name, array in load_file(folder / FIRST).items()}
-        schedule, groups = self.config.schedule, {True: [], False: []}
-        for name, weight in self.weights.items():
-            groups[decayed(name, tuple(weight.shape), embeddings=schedule.embeddings_decay)].append(weight)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": groups[True], "weight_decay": WEIGHT_DECAY},
-                {"params": groups[False], "weight_decay": 0.0},
-            ],
-            lr=LR,
-            fused=True,
-        )
+        embeddings = self.config.schedule.embeddings_decay
+        decayed_of = {
+            name: decayed(name, tuple(w.shape), embeddings=embeddings) for name, w in self.weights.items()
+        }
+        self.optimizer = fused_adamw(self.weights, decayed_of, lr=LR, weight_decay=WEIGHT_DECAY)
+        # As the network of pretraining is called, of which this one has the base.
+        self.base = {name.replace("backbone.network.", "backbone."): w for name, w in self.weights.items()}
         self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
         arrays = ((name, weight.detach().numpy()) for name, weight in self.weights.items())
         self.check["network's way"] = way_from(folder / FIRST, arrays)
@@ -67,43 +65,22 @@ class TorchSegmentationStep:
         loss.backward()
         limit = self.config.schedule.max_gradient_norm
         if limit:
-            gradients = [weight.grad for weight in self.weights.values()]
-            factors = (limit / (torch.stack(torch._foreach_norm(gradients)) + 1e-6)).clamp_(max=1)
-            torch._foreach_mul_(gradients, list(factors.unbind()))
+            clip_each(self.weights.values(), limit)
         self.optimizer.step()
         return loss.detach()
 
     def _taps(self) -> list[torch.Tensor]:
         """Four feature maps (B, D, h, w), channels last."""
-        backbone, images = self.experiment.backbone, self.images
-        batch, channels, side, _ = images.shape
-        patch, grid = backbone.patch_size, side // backbone.patch_size
-        pixels = images.view(batch, channels, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
-        x = self._linear("patch_embed", pixels.reshape(batch, grid * grid, -1))
-        positions = self._of("pos_embed")
-        old = round((len(positions) - 1) ** 0.5)
-        if old != grid:
-            square = positions[1:].T.reshape(1, -1, old, old)
-            square = F.interpolate(square, size=(grid, grid), mode="bicubic", align_corners=False)
-            positions = torch.cat([positions[:1], square.flatten(2)[0].T])
-        x = torch.cat([self._of("cls_token").expand(batch, 1, -1), x], dim=1) + positions
-        taps = []
+        backbone, taps = self.experiment.backbone, []
+        x = embed(self.base, backbone, self.images)
         for index in range(backbone.depth):
-            x = self._block(f"blocks.{index}", x, backbone.num_heads)
+            x = block(self.base, index, x, backbone.num_heads, None)
             taps.append(x)
         chosen = [taps[index] for index in _tap_blocks(backbone.depth)]
         if self.config.heads.tap_norm:
-            chosen = [self._norm("norm", tap) for tap in chosen]
-        return [tap[:, 1:].reshape(batch, grid, grid, -1).permute(0, 3, 1, 2) for tap in chosen]
-
-    def _block(self, name: str, x: torch.Tensor, num_heads: int) -> torch.Tensor:
-        batch, tokens, _ = x.shape
-        qkv = self._linear(f"{name}.attention.qkv", self._norm(f"{name}.norm_attention", x))
-        query, key, value = qkv.view(batch, tokens, 3, num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(x.shape)
-        x = x + self._linear(f"{name}.attention.out", mixed)
-        hidden = F.gelu(self._linear(f"{name}.mlp.expand", self._norm(f"{name}.norm_mlp", x)))
-        return x + self._linear(f"{name}.mlp.contract", hidden)
+            chosen = [norm(self.base, "backbone.norm", tap, 1e-6) for tap in chosen]
+        grid = self.images.shape[-1] // backbone.patch_size
+        return [tap[:, 1:].reshape(len(tap), grid, grid, -1).permute(0, 3, 1, 2) for tap in chosen]
 
     def _pyramid(self, taps: list[torch.Tensor]) -> list[torch.Tensor]:
         """Twice, once, half and a quarter of the taps' side: of patches of 8 pixels."""
@@ -143,15 +120,6 @@ class TorchSegmentationStep:
 
     def _conv(self, name: str, x: torch.Tensor) -> torch.Tensor:
         return F.conv2d(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
-
-    def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, self._of(f"{name}.weight"), self._of(f"{name}.bias"))
-
-    def _norm(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.layer_norm(x, x.shape[-1:], self._of(f"{name}.weight"), self._of(f"{name}.bias"), 1e-6)
-
-    def _of(self, name: str) -> torch.Tensor:
-        return self.weights[f"backbone.network.{name}"]
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.stages import PretrainConfig
 
 Weights = dict[str, torch.Tensor]
@@ -47,30 +48,41 @@ def encode(
         mask: (C, N, 1) bool, True = hidden.
         paths: scales of stochastic depth, (depth, 2, C, 1, 1) and (head's depth, C, 1, 1, 1).
     """
-    crops, _, side, _ = images.shape
-    patch = config.backbone.patch_size
-    grid = side // patch
-    pixels = images.view(crops, 3, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
-    x = _linear(weights, "backbone.patch_embed", pixels.reshape(crops, grid * grid, -1))
-    if mask is not None:
-        x = torch.where(mask, weights["backbone.mask_token"], x)
-    cls_token = weights["backbone.cls_token"].expand(crops, 1, -1)
-    x = torch.cat([cls_token, x], dim=1) + weights["backbone.pos_embed"]
+    x = embed(weights, config.backbone, images, mask)
+    crops, grid = len(images), images.shape[-1] // config.backbone.patch_size
     for index in range(config.backbone.depth):
-        x = _block(weights, index, x, config.backbone.num_heads, paths[0][index] if paths else None)
+        x = block(weights, index, x, config.backbone.num_heads, paths[0][index] if paths else None)
     y = x[:, 1:].reshape(crops, grid, grid, -1)
     for index in range(config.auxiliary_head.depth):
         scale = paths[1][index] if paths else None
         y = _head_block(weights, index, y, scale, config.auxiliary_head.shortcuts[index])
-    pooled = _norm(weights, "auxiliary_head.norm", y.mean(dim=(1, 2)), 1e-6)
-    return _norm(weights, "backbone.norm", x, 1e-6), pooled
+    pooled = norm(weights, "auxiliary_head.norm", y.mean(dim=(1, 2)), 1e-6)
+    return norm(weights, "backbone.norm", x, 1e-6), pooled
+
+
+def embed(
+    weights: Weights, backbone: BackboneConfig, images: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """images (C, 3, S, S) -> tokens (C, 1 + N, D), CLS first, with positions, for the grid of S resampled."""
+    crops, channels, side, _ = images.shape
+    patch, grid = backbone.patch_size, side // backbone.patch_size
+    pixels = images.view(crops, channels, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
+    x = linear(weights, "backbone.patch_embed", pixels.reshape(crops, grid * grid, -1))
+    if mask is not None:
+        x = torch.where(mask, weights["backbone.mask_token"], x)
+    positions, old = weights["backbone.pos_embed"], backbone.image_size // patch
+    if old != grid:
+        square = positions[1:].T.reshape(1, -1, old, old)
+        square = F.interpolate(square, size=(grid, grid), mode="bicubic", align_corners=False)
+        positions = torch.cat([positions[:1], square.flatten(2)[0].T])
+    return torch.cat([weights["backbone.cls_token"].expand(crops, 1, -1), x], dim=1) + positions
 
 
 def project(weights: Weights, config: PretrainConfig, part: str, rows: torch.Tensor) -> torch.Tensor:
     """Rows (M, D) -> unit vectors (M, bottleneck) by the MLP of "base" or "auxiliary"."""
     for index in range(config.projection_head.num_layers - 1):
-        rows = F.gelu(_linear(weights, f"projection_head.{part}.hidden.{index}", rows))
-    return F.normalize(_linear(weights, f"projection_head.{part}.bottleneck", rows), dim=-1)
+        rows = F.gelu(linear(weights, f"projection_head.{part}.hidden.{index}", rows))
+    return F.normalize(linear(weights, f"projection_head.{part}.bottleneck", rows), dim=-1)
 
 
 def prototypes(weights: Weights) -> torch.Tensor:
@@ -78,18 +90,18 @@ def prototypes(weights: Weights) -> torch.Tensor:
     return F.normalize(weights["projection_head.prototypes"], dim=-1)
 
 
-def _block(
+def block(
     weights: Weights, index: int, x: torch.Tensor, num_heads: int, scales: torch.Tensor | None
 ) -> torch.Tensor:
     name = f"backbone.blocks.{index}"
     crops, tokens, width = x.shape
-    normed = _norm(weights, f"{name}.norm_attention", x, 1e-6)
-    qkv = _linear(weights, f"{name}.attention.qkv", normed)
+    normed = norm(weights, f"{name}.norm_attention", x, 1e-6)
+    qkv = linear(weights, f"{name}.attention.qkv", normed)
     query, key, value = qkv.view(crops, tokens, 3, num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(crops, tokens, width)
-    attended = _linear(weights, f"{name}.attention.out", mixed)
+    attended = linear(weights, f"{name}.attention.out", mixed)
     x = x + attended if scales is None else torch.addcmul(x, attended, scales[0])
-    branch = _mlp(weights, f"{name}.mlp", _norm(weights, f"{name}.norm_mlp", x, 1e-6))
+    branch = _mlp(weights, f"{name}.mlp", norm(weights, f"{name}.norm_mlp", x, 1e-6))
     return x + branch if scales is None else torch.addcmul(x, branch, scales[1])
 
 
@@ -106,19 +118,19 @@ def _head_block(
         padding=kernel.shape[-1] // 2,
         groups=y.shape[-1],
     )
-    branch = _mlp(weights, f"{name}.mlp", _norm(weights, f"{name}.norm", conv.permute(0, 2, 3, 1), 1e-5))
+    branch = _mlp(weights, f"{name}.mlp", norm(weights, f"{name}.norm", conv.permute(0, 2, 3, 1), 1e-5))
     if not shortcut:
         return branch
     return y + branch if scale is None else torch.addcmul(y, branch, scale)
 
 
 def _mlp(weights: Weights, name: str, x: torch.Tensor) -> torch.Tensor:
-    return _linear(weights, f"{name}.contract", F.gelu(_linear(weights, f"{name}.expand", x)))
+    return linear(weights, f"{name}.contract", F.gelu(linear(weights, f"{name}.expand", x)))
 
 
-def _linear(weights: Weights, name: str, x: torch.Tensor) -> torch.Tensor:
+def linear(weights: Weights, name: str, x: torch.Tensor) -> torch.Tensor:
     return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
 
-def _norm(weights: Weights, name: str, x: torch.Tensor, eps: float) -> torch.Tensor:
+def norm(weights: Weights, name: str, x: torch.Tensor, eps: float) -> torch.Tensor:
     return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps)

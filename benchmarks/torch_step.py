@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from benchmarks.step_inputs import WEIGHTS, drawn_paths, way_from
 from benchmarks.timed_step import TimedStep
 from benchmarks.torch_network import encode, named_arrays, project, prototypes, torch_weights
+from benchmarks.torch_training import clip_each, fused_adamw
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
 
@@ -55,18 +56,12 @@ class TorchStep(TimedStep):
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def _optimizer(self) -> torch.optim.AdamW:
-        groups = {True: [], False: []}
+        decayed = {}
         for name, parameter in self.student.items():
             shape = parameter.shape[1:] if name.endswith("conv.weight") else parameter.shape
-            groups[decays(name, shape)].append(parameter)
-        return torch.optim.AdamW(
-            [
-                {"params": groups[True], "weight_decay": self.rates.weight_decay},
-                {"params": groups[False], "weight_decay": 0.0},
-            ],
-            lr=self.rates.lr,
-            fused=True,
-        )
+            decayed[name] = decays(name, shape)
+        rates = self.rates
+        return fused_adamw(self.student, decayed, lr=rates.lr, weight_decay=rates.weight_decay)
 
     def _step(self) -> torch.Tensor:
         inputs = self.batches[self.number % len(self.batches)]
@@ -75,10 +70,7 @@ class TorchStep(TimedStep):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=rounded):
             loss = self._loss(inputs)
         loss.backward()
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        limit = self.config.schedule.max_gradient_norm
-        factors = (limit / (torch.stack(torch._foreach_norm(gradients)) + 1e-6)).clamp_(max=1)
-        torch._foreach_mul_(gradients, list(factors.unbind()))
+        clip_each(self.parameters, self.config.schedule.max_gradient_norm)
         self.optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(

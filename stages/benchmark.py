@@ -24,47 +24,47 @@ QUALITY = "quality"  # stands alone: half an hour and more
 def main(arguments: list[str]) -> int:
     """Run the benchmark and write its results; return the exit code."""
     given = dict(argument.partition("=")[::2] for argument in arguments)
-    if given.get("rows") == QUALITY:
-        return _quality(given)
     try:
-        plan = _plan(given)
+        size = _size(given)
+        plan = None if given.get("rows") == QUALITY else _plan(given, size)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     end_on_signal()
+    say = partial(print, flush=True)
     # A folder of their own, so that rates of toy networks or a GPU do not replace this processor's.
-    kind = plan.size if plan.size != "usual" else plan.device
-    apart = "" if kind == "cpu" else f"benchmark-{kind}"
-    default = ROOT / "results" / apart
-    folder = Path(given.get("results") or default)
+    kind = size if plan is None or size != "usual" else plan.device
+    apart = "" if kind in ("cpu", "usual") else f"benchmark-{kind}"
+    folder = Path(given.get("results") or ROOT / "results" / apart)
     folder.mkdir(parents=True, exist_ok=True)
-    failures = run_benchmark(plan, folder, root=ROOT, say=lambda message: print(message, flush=True))
-    print(f"\nin {folder}: benchmark.md, benchmark.json{', scaling.md' if plan.growth else ''}")
+    if plan is None:
+        failures = measure_quality(TOY if size == "toy" else USUAL, folder, root=ROOT, say=say)
+        written = QUALITY_NAME
+        if (folder / written).is_file():
+            print(f"\n{(folder / written).read_text(encoding='utf-8')}")
+    else:
+        failures = run_benchmark(plan, folder, root=ROOT, say=say)
+        written = f"benchmark.md, benchmark.json{', scaling.md' if plan.growth else ''}"
+    print(f"\nin {folder}: {written}")
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
 
 
-def _quality(given: dict[str, str]) -> int:
-    toy = given.get("size") == "toy"
-    folder = Path(given.get("results") or ROOT / "results" / ("benchmark-toy" if toy else ""))
-    folder.mkdir(parents=True, exist_ok=True)
-    end_on_signal()
-    failures = measure_quality(TOY if toy else USUAL, folder, root=ROOT, say=partial(print, flush=True))
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    if (folder / QUALITY_NAME).is_file():
-        print(f"\n{(folder / QUALITY_NAME).read_text(encoding='utf-8')}\nin {folder / QUALITY_NAME}")
-    return 1 if failures else 0
-
-
-def _plan(given: dict[str, str]) -> Plan:
-    unknown = sorted(set(given) - set(OPTIONS))
+def _size(given: dict[str, str]) -> str:
+    known = ("rows", "size", "results") if given.get("rows") == QUALITY else OPTIONS
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        raise ValueError(f"no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}")
+        raise ValueError(f"no option {', '.join(unknown)}; there are {', '.join(known)}")
     size = given.get("size", "usual")
     if size not in ("usual", "toy", "large"):
         raise ValueError(f"size can only be 'toy' or 'large', got {size!r}")
+    if size == "large" and given.get("rows") == QUALITY:
+        raise ValueError(f"size=large: expected rows={GROWTH}, which alone has it")
+    return size
+
+
+def _plan(given: dict[str, str], size: str) -> Plan:
     for option, value in (("profile", "yes"), ("device", "cuda")):
         if given.get(option, value) != value:
             raise ValueError(f"{option} can only be {value!r}, got {given[option]!r}")

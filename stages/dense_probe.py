@@ -39,7 +39,7 @@ def run(
         backbone=load_backbone(backbone / "backbone.safetensors"),
         image_size=config.image_size,
         batch_size=config.batch_size,
-        num_threads=runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank,
+        num_threads=runtime.threads_per_rank,
         show=_with_bar,
         ranks=ranks,
     )

@@ -63,7 +63,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     if ranks.first:
         save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
     rows = dataset.indices("test")
-    num_threads = runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank
+    num_threads = runtime.threads_per_rank
     predictor = Predictor(network, config.view, stored.mean, stored.std)
     detections = predictor.predictions(dataset, rows, num_threads, ranks)
     if not ranks.first:  # takes its part, and leaves the outcome to the first

@@ -42,7 +42,7 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
 
     load = partial(load_crops, dataset, resize=config.resize, crop=crop, batch_size=config.batch_size)
     num_images, ranks = {}, ranks_of_this_process()
-    num_threads = runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank
+    num_threads = runtime.threads_per_rank
     for split, rows, sizes, batches in batches_of_splits(
         dataset, load, batch_size=config.batch_size, num_threads=num_threads, ranks=ranks
     ):

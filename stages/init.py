@@ -18,6 +18,7 @@ from pipeline.first_experiment.text import DENSE_TASK, SHORT, data_lines, experi
 from pipeline.graph.command_options import stages_at_once
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.local_executor import threads_of_stage
 from pipeline.graph.plan import in_words, plan
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.files import read_json, write_text
@@ -121,7 +122,7 @@ def _text(
     """Write the experiment whose pretraining takes so many seconds, and return its text."""
     experiment = read_experiment(str(target))
     at_once = stages_at_once((), experiment)
-    threads = max(1, experiment.runtime.num_threads // at_once)
+    threads = threads_of_stage(experiment.runtime.threads, at_once)
     machine = Machine(product_rate(threads), threads)
     images = Images(**facts.counts, num_classes=facts.num_classes)
     preset = read_experiment("quickstart")

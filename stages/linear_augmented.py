@@ -57,7 +57,7 @@ def run(
         std=frozen.std,
         forward=forward,
         num_channels=frozen.config.dim,
-        num_threads=runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank,
+        num_threads=runtime.threads_per_rank,
         seed=SEED,
         ranks=ranks,
     )

@@ -56,7 +56,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     if ranks.first:
         save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
     rows = dataset.indices("test")
-    num_threads = runtime.num_threads if ranks.count == 1 else runtime.threads_per_rank
+    num_threads = runtime.threads_per_rank
     predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, len(dataset.class_names))
     predictions = predictor.predictions(dataset, rows, num_threads, ranks)
     if not ranks.first:  # takes its part, and leaves the outcome to the first

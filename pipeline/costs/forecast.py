@@ -22,6 +22,7 @@ from pipeline.costs.multiplications import backbone_multiplications, embedding_m
 from pipeline.costs.pretraining import step_operations
 from pipeline.costs.probes import search_operations, sweep_operations
 from pipeline.evaluate.probes.settings import LinearConfig, LogisticConfig
+from pipeline.transforms.crop_sizes import crops_by_share
 
 # Share of the rate of matrix products that a training step reaches. Measured: 0.77 for ViT-S/16 at 224 px,
 # 0.58 for `cifar10` (26 November 2026, an AMD EPYC with AVX-512 and 219 GFLOP/s), 0.5 for `quickstart`.
@@ -112,15 +113,11 @@ def pretrain_seconds(config: PretrainConfig, images: Images, machine: Machine) -
     In bfloat16, on a processor with instructions for it, they take up to 1.65 times less.
     """
     num_steps = max(1, round(config.schedule.epochs * images.train / config.schedule.batch_size))
-    parts, small = config.schedule.accumulation_steps, config.schedule.small_crops
-    smaller_steps, seconds = 0, 0.0
-    if small is not None:
-        smaller_steps = round(small.share * num_steps)
-        crops = config.crops.model_copy(update={"global_size": small.size})
-        smaller = config.model_copy(update={"crops": crops})
-        seconds = smaller_steps * parts * machine.step_seconds(step_operations(smaller) / parts)
-    step = parts * machine.step_seconds(step_operations(config) / parts)
-    return START_SECONDS + seconds + (num_steps - smaller_steps) * step
+    parts, step_seconds = config.schedule.accumulation_steps, 0.0
+    for share, crops in crops_by_share(config.crops, config.schedule):
+        operations = step_operations(config.model_copy(update={"crops": crops}))
+        step_seconds += share * parts * machine.step_seconds(operations / parts)
+    return START_SECONDS + num_steps * step_seconds
 
 
 def features_seconds(

@@ -134,8 +134,8 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
 FORMATS = ("auto", *READERS)  # what `data.format` takes
 _FILE_FORMATS = ("archive", "npz", "hdf5", "cifar", *(name for name, form in TABLES.items() if form.of_files))
 _FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz", "hdf5"))
-# Of those with labels that may be several for each image.
-_WITH_SEVERAL_LABELS = ("csv", "hub-folder", "parquet", "arrow", "webdataset", "npz", "hdf5")
+_WITH_LABEL_CELLS = ("csv", "hub-folder", "parquet", "arrow", "webdataset")
+_WITH_SEVERAL_LABELS = (*_WITH_LABEL_CELLS, "npz", "hdf5")  # or with a matrix: several for each image
 # Of those that `data.channels` can be stated for.
 _WITH_CHANNELS = ("image-folder", "csv", "npz", "hdf5")
 
@@ -279,7 +279,7 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
             f"data.labels: data in the format {name} has one label for each image; several are read of "
             f"{', '.join(_WITH_SEVERAL_LABELS)}"
         )
-    if config.label_separator is not None and name not in _WITH_SEVERAL_LABELS[:5]:
+    if config.label_separator is not None and name not in _WITH_LABEL_CELLS:
         raise ValueError(f"data.label_separator: data in the format {name} has no labels in cells")
     if config.channels and name not in _WITH_CHANNELS:
         raise ValueError(

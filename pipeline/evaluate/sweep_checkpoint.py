@@ -44,12 +44,8 @@ class SweepCheckpoint:
         Raises:
             WeightsError: the checkpoint is of another run, or of other arrays.
         """
-        first = self._ranks.first
-        if not first:  # the first moves what is damaged out of the way
-            self._ranks.wait_for_all()
-        saved = newest_whole(self._folder, self._say)
-        if first:
-            self._ranks.wait_for_all()
+        with self._ranks.first_before_others():  # it moves what is damaged out of the way
+            saved = newest_whole(self._folder, self._say)
         if saved is None:
             return 0
         done = saved.metadata["step"]

@@ -19,6 +19,7 @@ from pipeline.costs.machine import is_compiled, product_rate
 from pipeline.costs.pretraining import is_counted
 from pipeline.evaluate.probes.settings import KnnConfig, LinearConfig, LogisticConfig
 from pipeline.graph.fingerprints import Graph
+from pipeline.graph.local_executor import threads_of_stage
 from pipeline.graph.node import Node
 from pipeline.graph.node_facts import backbone_of, images_of, on_processor, prepared_images
 
@@ -141,7 +142,7 @@ class Forecasts:
         return sum(forecast.COMPILE_SECONDS[what] for what in needed)
 
     def _machine(self, node: Node) -> Machine:
-        threads = node.runtime.threads or max(1, node.runtime.num_threads // self._at_once)
+        threads = threads_of_stage(node.runtime.threads, self._at_once)
         if threads not in self._machines:
             self._machines[threads] = Machine(self._rate(threads), threads)
         return self._machines[threads]

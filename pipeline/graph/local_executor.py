@@ -19,6 +19,11 @@ from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json, write_json
 
 
+def threads_of_stage(threads: int, at_once: int) -> int:
+    """What each of so many stages has that run at once: `runtime.threads`, or its share of the cores."""
+    return threads or max(1, len(os.sched_getaffinity(0)) // at_once)
+
+
 class LocalExecutor:
     """Runs stages as processes of this machine; may be called from several threads or processes.
 
@@ -57,7 +62,7 @@ class LocalExecutor:
         """
         job = read_json(output / JOB)
         if self._at_once > 1 and not threads:
-            threads = max(1, len(os.sched_getaffinity(0)) // self._at_once)
+            threads = threads_of_stage(threads, self._at_once)
             job["runtime"]["threads"] = threads
             write_json(output / JOB, job)
         where = {"cwd": cwd, "threads": threads, "lock": lock, "show": show, "margin": margin}

@@ -1,8 +1,9 @@
-"""Runs the programs of stages/ that are no stages: what looks at finished work, or makes something of it."""
+"""Runs the programs of stages/ that are no stages, and `doit run` itself, in processes of their own."""
 
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pipeline.graph.compile_notes import CompileNotes
@@ -26,3 +27,17 @@ def run_program(name: str, options: Mapping[str, str], *, root: Path, folder: Pa
     code = run_in_group(command, cwd=folder, environment=environment, show=shown)
     shown.close()
     return code
+
+
+def run_experiment(task: str, argument: str, *, root: Path, at_once: int, executor: str = "local") -> bool:
+    """`doit run <task>` of an experiment, in a process that ends with this one; whether it succeeded.
+
+    Args:
+        argument: the experiment's file.
+        root: the project's folder.
+        at_once: how many stages may run at once, whatever the experiment says.
+        executor: where they run.
+    """
+    command = [sys.executable, "-m", "doit", "-f", str(root / "dodo.py"), "run"]
+    command += ["-n", str(at_once), "-P", "thread", task, f"experiment={argument}", f"executor={executor}"]
+    return run_in_group(command, cwd=root, environment=dict(os.environ), show=partial(os.write, 1)) == 0

@@ -85,7 +85,7 @@ class TerminalOutput:
     def __init__(self, write: Callable[[bytes], object], columns: Callable[[], int]):
         self._write, self._columns = write, columns
         self._lock = Lock()
-        self._unfinished: dict[str, bytes] = {}  # by stage, since its last finished line
+        self._unfinished: dict[str, bytes] = {}  # by stage, the last state of its line
         self._num_shown = 0  # unfinished lines that stand on the screen
 
     def of(self, name: str) -> Callable[[bytes], None]:
@@ -103,7 +103,8 @@ class TerminalOutput:
         with self._lock:
             *lines, rest = (self._unfinished.pop(name, b"") + chunk).split(b"\n")
             if _last_state(rest):
-                self._unfinished[name] = rest
+                # The last of the thousands of states of a bar, which may go on with the next chunk.
+                self._unfinished[name] = rest[rest.rstrip(b"\r").rfind(b"\r") + 1 :]
             self._draw(b"".join(prefix(name) + _last_state(line) + b"\n" for line in lines))
 
     def _draw(self, finished: bytes) -> None:

@@ -11,6 +11,7 @@ from pipeline.graph.executors import Executor
 from pipeline.graph.experiment_graph import ExperimentGraph, checked_experiment
 from pipeline.graph.node import Node
 from pipeline.graph.plan import Step, plan
+from pipeline.graph.programs import run_experiment
 from pipeline.storage.files import write_text
 from pipeline.storage.toml_values import toml_value
 
@@ -76,14 +77,14 @@ class Sweep:
         Returns:
             Names of the trials as experiments, without those that failed.
         """
-        from pipeline.graph.sweep_search import run_trial, search
+        from pipeline.graph.sweep_search import search
 
         def run(name: str, changes: Changes) -> Path | None:
             self.changes[name] = changes
             graph = self.graphs[name] = self._graph(name, changes)
             self._write_file(name)
-            done = all(graph.is_current(node.label) for node in graph.main) or run_trial(
-                str(self._file(name)), root=self._root, at_once=at_once, executor=executor
+            done = all(graph.is_current(node.label) for node in graph.main) or run_experiment(
+                "all", str(self._file(name)), root=self._root, at_once=at_once, executor=executor
             )
             table = graph.folder / "table.json"
             return table if done and table.is_file() else None

@@ -1,17 +1,13 @@
 """A sweep whose trials are chosen one after another, by what those before them reached."""
 
 import json
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.sweep import Changes, ObjectiveSection, SweepSection, trial_name
 from pipeline.graph.optuna_sampler import check_installed, suggested
-from pipeline.graph.subprocesses import run_in_group
 from pipeline.storage.files import read_json, write_json, write_text
 
 FILE = "search.json"
@@ -128,21 +124,6 @@ def table_lines(trials: list[Trial], objective: ObjectiveSection, *, maximize: b
     ]
     headers = ["trial", _words(objective), *trials[0].changes]
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True).splitlines()
-
-
-def run_trial(argument: str, *, root: Path, at_once: int, executor: str) -> bool:
-    """`doit run all` of a trial, in a process of its own that ends with this one; whether it succeeded.
-
-    Args:
-        argument: the trial's file.
-        root: the project's folder.
-        at_once: how many stages may run at once.
-        executor: where they run.
-    """
-    several = ["-n", str(at_once), "-P", "thread"] if at_once > 1 else []
-    command = [sys.executable, "-m", "doit", "-f", str(root / "dodo.py"), "run", *several, "all"]
-    command += [f"experiment={argument}", f"executor={executor}"]
-    return run_in_group(command, cwd=root, environment=dict(os.environ), show=partial(os.write, 1)) == 0
 
 
 def _recorded(path: Path, space: dict[str, Any], say: Callable[[str], None]) -> list[Changes]:

@@ -34,7 +34,7 @@ def pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:
     if not count > 0:
         raise ValueError(f"pixel_cross_entropy: count {count}; expected a positive number")
     # On a device Jittor makes a few kernels of the plain twin.
-    fused = selection.fused() and not selection.on_device()
+    fused = selection.fused_on_processor()
     return (fused_pixel_cross_entropy if fused else plain_pixel_cross_entropy)(logits, labels, count)
 
 

@@ -32,8 +32,7 @@ def resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
         found = f"x {tuple(x.shape)}, rows {rows.shape}, columns {columns.shape}"
         raise ValueError(f"resample: {found}; expected (B, C, H, W), (h, H), (w, W)")
     # On a device the products are cuBLAS's.
-    fused = selection.fused() and not selection.on_device()
-    return (fused_resample if fused else plain_resample)(x, rows, columns)
+    return (fused_resample if selection.fused_on_processor() else plain_resample)(x, rows, columns)
 
 
 def plain_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:

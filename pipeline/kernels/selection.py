@@ -42,6 +42,11 @@ def fused_matmul() -> bool:
     return fused() and _loaded().multiplies
 
 
+def fused_on_processor() -> bool:
+    """Whether the compiled kernels run, and not on a device: of those that it lacks."""
+    return fused() and not _loaded().on_device
+
+
 def on_device() -> bool:
     """Whether the compiled kernels run, and on a device: whole layers are one call there."""
     return fused() and _loaded().on_device

@@ -1,7 +1,7 @@
 """Bilinear resize and adaptive average pooling of feature maps, as a small matrix along each axis.
 
-Jittor's own
-adaptive pooling has other bins than PyTorch's, and fails where the result is larger than the map.
+Jittor's own adaptive pooling has other bins than PyTorch's, and fails where the result is larger than the
+map.
 """
 
 from collections.abc import Callable

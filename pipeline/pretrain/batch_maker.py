@@ -9,13 +9,13 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.optim.schedules import Schedule, epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
-from pipeline.pretrain.crop_sizes import crops_of_step
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.training.step_images import step_images
 from pipeline.transforms.block_mask import block_masks
 from pipeline.transforms.crop_parameters import joined
+from pipeline.transforms.crop_sizes import crops_of_step
 from pipeline.transforms.multi_crop import Views, draw_views, render_views
 from pipeline.transforms.packing import pack
 from pipeline.transforms.rendering import image_sizes
@@ -38,7 +38,8 @@ class BatchMaker:
         self._num_steps = num_steps
 
     def __call__(self, step: int) -> Batch | PackedBatch:
-        config, crops = self.config, crops_of_step(self.config, step, self._num_steps)
+        config = self.config
+        crops = crops_of_step(config.crops, config.schedule, step, self._num_steps)
         rows = self.image_rows(step)
         share = self.ranks.share(len(rows))
         images = self._images.images(step, at_least=2 * crops.global_size, share=share)

@@ -25,16 +25,16 @@ def arm_words(arm: str) -> str:
     return "-".join(_ARMS.get(part, part) for part in arm.split("-"))
 
 
-def task_words(line: Mapping[str, Any]) -> str:
-    """Its task, "k-NN on flowers": as the table calls it, but names as the field writes them."""
-    first, dash, rest = task_name(line).partition("-")
+def task_words(task: str) -> str:
+    """A task as `task_name` calls it, "k-NN on flowers": names as the field writes them."""
+    first, dash, rest = task.partition("-")
     name, space, where = first.partition(" ")
     return f"{_TASKS.get(name, name)}{space}{where}{dash}{rest}"
 
 
 def scored_words(line: Mapping[str, Any]) -> str:
     """Task and metric, "k-NN top-1"."""
-    return f"{task_words(line)} {metric_words(line['metric'])}"
+    return f"{task_words(task_name(line))} {metric_words(line['metric'])}"
 
 
 def pair_words(line: Mapping[str, Any]) -> str:

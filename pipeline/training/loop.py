@@ -123,11 +123,8 @@ def train(
         RanksDiffer: ranks that train together do not hold the same parameters any more.
     """
     ranks, damage = training.ranks, []
-    if not ranks.first:  # the first moves what is damaged out of the way
-        ranks.wait_for_all()
-    state = load_newest(output, training.fresh_state, run=training.run, say=damage.append)
-    if ranks.first:
-        ranks.wait_for_all()
+    with ranks.first_before_others():  # it moves what is damaged out of the way
+        state = load_newest(output, training.fresh_state, run=training.run, say=damage.append)
     if state is None:
         state = training.first_state()
     first = state.step

@@ -17,10 +17,11 @@ def drawn(tmp_path, monkeypatch):
     labels = np.arange(NUM_IMAGES) % 4
     test = LabelledImages("set", "test", list("abcd"), labels, np.arange(NUM_IMAGES))
 
-    def run(command, cwd):
-        name = command[-1].rpartition("/")[2].removesuffix(".toml")
+    def run(task, argument, *, root, at_once):
+        assert (task, root, at_once) == ("knn", tmp_path, 1)
+        name = argument.rpartition("/")[2].removesuffix(".toml")
         if "rate" in name:
-            return 1
+            return False
         for arm in ARMS:
             for seed in TOY.seeds:
                 folder = tmp_path / "results" / name / "artifacts" / f"knn-{arm}-seed{seed}"
@@ -34,9 +35,9 @@ def drawn(tmp_path, monkeypatch):
                 made = folder.with_name(f"pretrain-{arm}-seed{seed}")
                 made.mkdir()
                 write_json(made / "stamp.json", {"seconds": 10.0 if name == "quality-full" else 5.0})
-        return 0
+        return True
 
-    monkeypatch.setattr("benchmarks.quality.subprocess.call", run)
+    monkeypatch.setattr("benchmarks.quality.run_experiment", run)
     return tmp_path
 
 

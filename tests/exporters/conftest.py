@@ -1,6 +1,5 @@
 """The tools, in an environment of their own: what it holds differs from what this project needs."""
 
-import itertools
 import os
 import subprocess
 from collections.abc import Callable
@@ -8,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.data import DataConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.datasets.preparing import prepare
+from tests.preparing import preparing_in
 
 HERE = Path(__file__).parent
 
@@ -44,12 +42,4 @@ def written_by(tmp_path_factory) -> Callable[[str, str], Path]:
 @pytest.fixture
 def prepared(tmp_path) -> Callable[..., PreparedDataset]:
     """prepared(source, **section): what one process prepares; nothing is held out of the parts."""
-    numbers = itertools.count()
-
-    def run(source: Path, **section) -> PreparedDataset:
-        output = tmp_path / f"prepared-{next(numbers)}"
-        section = {"max_bad_share": 0.0, "val_share": 0.0} | section
-        prepare(DataConfig(source=str(source), **section), output, num_workers=1)
-        return PreparedDataset.open(output)
-
-    return run
+    return preparing_in(tmp_path, max_bad_share=0.0, val_share=0.0)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.benchmark import main
+
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; "  # as if it were not installed
 
@@ -55,3 +57,17 @@ def test_mistakes_are_said(option):
     assert done.returncode == 2
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("rows=quality", "size=huge"), "size can only be 'toy' or 'large', got 'huge'"),
+        (("rows=quality", "size=large"), "size=large: expected rows=scaling, which alone has it"),
+        (("rows=quality", "repeats=3"), "no option repeats; there are rows, size, results"),
+        (("rows=nonsense",), "no row 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(capsys, options, message):
+    assert main(list(options)) == 2
+    assert message in capsys.readouterr().err

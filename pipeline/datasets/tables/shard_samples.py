@@ -44,7 +44,8 @@ class Samples:
 
     def num_of(self, codes: set[int]) -> int:
         """Samples whose cells have these numbers; -1 are those without a cell."""
-        return sum(self._numbers[3::4].count(code) for code in codes)
+        own = self._numbers[3::4]
+        return sum(own.count(code) for code in codes)
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -173,10 +173,15 @@ class WebShards:
         return {name for one, several in self._labels for name in (one, *(several or ()))} - {None}
 
     @cached_property
+    def _are_numbered(self) -> bool:
+        """Whether labels are numbers of the lines of a file of names."""
+        return self._names_file is not None and all(label.isdecimal() for label in self._found)
+
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Of the file of names, where labels are numbers; else the labels, in their order."""
         labels = self._reading.class_names or label_order(self._found)
-        if self._names_file is None or not all(label.isdecimal() for label in labels):
+        if not self._are_numbered:
             return labels
         names = tuple(text_of(self._names_file).splitlines())
         while names and not names[-1].strip():
@@ -200,11 +205,8 @@ class WebShards:
             lines.append(f"left out: {self._without_image} samples without an image")
         if self._reading.words:
             lines.append(f"labels: {self._reading.words.removeprefix(', ')}")
-        without = {
-            code - 1
-            for code, labels in enumerate([(None, None), *self._labels[:-1]])
-            if labels == (None, None)
-        }
+        # The last of the labels are those of code -1, of a sample without a cell.
+        without = {code for code in range(-1, len(samples.cells)) if self._labels[code] == (None, None)}
         if self._stated.get("label") == "":
             lines.append(f"labels: {LEFT_OUT}")
         elif unlabelled := samples.num_of(without):
@@ -220,9 +222,8 @@ class WebShards:
     def entries(self) -> Iterator[Entry]:
         """Every image, shard by shard, in the order of the members."""
         names = self.class_names
-        are_numbered = self._names_file is not None and all(label.isdecimal() for label in self._found)
         labels = self._labels
-        if are_numbered:
+        if self._are_numbered:
             labels = [
                 (
                     None if one is None else names[int(one)],

@@ -1,7 +1,6 @@
 """Small generated images, trees of them, and label maps."""
 
 import io
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config.data import DataConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.datasets.preparing import prepare
+from tests.preparing import preparing_in
 
 
 @pytest.fixture
@@ -72,11 +70,4 @@ def write() -> Callable[[Path, bytes | str], None]:
 @pytest.fixture
 def prepared(tmp_path) -> Callable[..., PreparedDataset]:
     """prepared(source, **section): what one process prepares from a folder."""
-    numbers = itertools.count()
-
-    def run(source: Path, **section) -> PreparedDataset:
-        output = tmp_path / f"prepared-{next(numbers)}"
-        prepare(DataConfig(source=str(source), **section), output, num_workers=1)
-        return PreparedDataset.open(output)
-
-    return run
+    return preparing_in(tmp_path)

@@ -90,3 +90,13 @@ def test_a_bar_that_wiped_itself_out_leaves_no_line():
 def test_a_bar_wider_than_the_terminal_is_cut(columns):
     written = shown([("stage", b"\r 50%|######    | 1/2"), (None, "said")], columns=columns)
     assert all(len(line) < max(columns, 2) for line in screen(written)[1:])
+
+
+def test_of_a_bar_the_last_state_alone_is_kept():
+    written = []
+    output = TerminalOutput(written.append, lambda: 80)
+    for step in range(300):
+        output.of("a")(b"\rstep %d" % step)
+        output.of("a")(b" of 300")
+    assert output._unfinished == {"a": b"step 299 of 300"}
+    assert screen(b"".join(written)) == ["a: step 299 of 300"]

@@ -1,0 +1,21 @@
+"""Prepares data for tests that look at what comes out."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config.data import DataConfig
+from pipeline.datasets.prepared import PreparedDataset
+from pipeline.datasets.preparing import prepare
+
+
+def preparing_in(folder: Path, **always) -> Callable[..., PreparedDataset]:
+    """prepared(source, **section): what one process prepares from a source, with `always` unless told."""
+    numbers = itertools.count()
+
+    def run(source: Path, **section) -> PreparedDataset:
+        output = folder / f"prepared-{next(numbers)}"
+        prepare(DataConfig(source=str(source), **(always | section)), output, num_workers=1)
+        return PreparedDataset.open(output)
+
+    return run
