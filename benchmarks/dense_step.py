@@ -10,7 +10,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from benchmarks.counting import DENSE_PRESET
-from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY
+from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY, truth_arrays
 from benchmarks.step_inputs import way_from
 from pipeline import kernels
 from pipeline.config.reading import read_experiment
@@ -32,7 +32,7 @@ class DenseStep:
 
     Args:
         parameters: `task`, "segmentation" or "detection".
-        folder: where the first weights, and segmentation's batch, are left for another program.
+        folder: where the first weights and the batch are left for another program.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -45,8 +45,7 @@ class DenseStep:
         self.optimizer = AdamW(self.parameters, decayed=flags, max_gradient_norm=schedule.max_gradient_norm)
         self.network.train()
         save_file({name: p.numpy() for name, p in named}, folder / FIRST)
-        if parameters["task"] == "segmentation":
-            np.savez(folder / BATCH, images=self.batch.images, label_maps=self.batch.label_maps)
+        np.savez(folder / BATCH, images=self.batch.images, **_truth(self.batch))
         self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
         self.check["network's way"] = way_from(folder / FIRST, ((name, p.numpy()) for name, p in named))
 
@@ -61,6 +60,12 @@ class DenseStep:
         loss = sum(self.losses(self.batch, None).values())
         self.optimizer.step(jt.grad(loss, self.parameters), lr=LR, weight_decay=WEIGHT_DECAY)
         return loss
+
+
+def _truth(batch: SegmentBatch | DetectBatch) -> dict[str, np.ndarray]:
+    if isinstance(batch, SegmentBatch):
+        return {"label_maps": batch.label_maps}
+    return truth_arrays(batch.truths) | {"sample_seeds": batch.sample_seeds}
 
 
 def _backbone(experiment, *, tap_norm: bool) -> DenseBackbone:

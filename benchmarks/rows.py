@@ -284,7 +284,14 @@ ROWS: tuple[Row, ...] = (
         targets=(Target("ratio", at_least=1.5),),
         seconds=20,
     ),
-    _dense_row("detection"),
+    _dense_row(
+        "detection",
+        other="torch-detection-step",
+        other_name="PyTorch eager, torchvision's operators",
+        needs=("torch", "torchvision"),
+        targets=(Target("ratio", at_least=1.5),),
+        seconds=20,
+    ),
     Row(
         name="start-up",
         title="a process from nothing to its first matrix product, everything compiled",

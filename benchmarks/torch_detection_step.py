@@ -1,0 +1,212 @@
+"""The fine-tuning step of detection in eager PyTorch: Cascade Mask R-CNN with torchvision's operators."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torchvision.ops import (
+    batched_nms,
+    clip_boxes_to_image,
+    generalized_box_iou_loss,
+    remove_small_boxes,
+    roi_align,
+)
+
+from benchmarks.counting import DENSE_PRESET
+from benchmarks.dense_sizes import NUM_CLASSES, truths_of
+from benchmarks.torch_dense_step import TorchDenseStep
+from pipeline.config.reading import read_experiment
+from pipeline.detection.anchors import grid_anchors
+from pipeline.detection.boxes import MAX_LOG_SCALE
+from pipeline.detection.masks import mask_targets
+from pipeline.detection.proposals import Anchors
+from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
+
+_BOX_BINS, _MASK_BINS, _SAMPLING = 7, 14, 2
+_PROPOSAL_IOU, _BETA, _GIOU_WEIGHT = 0.7, 1 / 9, 10.0
+# IoU of a positive box, weight of the losses, standard deviations of the deltas; Cascade R-CNN's three.
+_STAGES = (
+    (0.5, 1.0, (0.1, 0.1, 0.2, 0.2)),
+    (0.6, 0.5, (0.05, 0.05, 0.1, 0.1)),
+    (0.7, 0.25, (0.033, 0.033, 0.067, 0.067)),
+)
+
+
+class TorchDetectionStep(TorchDenseStep):
+    """See `torch_dense_step.TorchDenseStep`; boxes without convolutions, one mask head, as in `quickstart`.
+
+    Which anchors and boxes a step trains on is drawn by the same NumPy code as ours: two programs that draw
+    other boxes could not be compared.
+    """
+
+    def __init__(self, parameters: dict, folder: Path):
+        config = read_experiment(DENSE_PRESET).detection.stage_config("finetuned", seed=0)
+        heads = config.heads
+        if heads.box_convs or not heads.class_agnostic or heads.mask_heads != "last":
+            raise ValueError("no such heads here: boxes with convolutions or by class, several mask heads")
+        super().__init__(config, folder, "heads.pyramid")
+
+    def prepare(self) -> None:
+        side = self.images.shape[-1]
+        self._size, heads = (side, side), self.config.heads
+        grids = [2 * side // self.backbone.patch_size // 2**level for level in range(heads.num_levels)]
+        self._strides = [side / grid for grid in grids]
+        levels = [
+            grid_anchors((grid, grid), stride, heads.anchor_scale, heads.anchor_ratios)
+            for grid, stride in zip(grids, self._strides, strict=True)
+        ]
+        self._anchors = Anchors(np.concatenate(levels), np.cumsum([0, *map(len, levels)]))
+        self._anchor_boxes = torch.from_numpy(self._anchors.boxes)
+        self._truths = truths_of(self.batch)
+
+    def loss(self) -> torch.Tensor:
+        rngs = [np.random.default_rng(seed) for seed in self.batch["sample_seeds"].tolist()]
+        levels = self._fpn(self.pyramid())
+        outputs = self._rpn(levels)
+        with torch.no_grad():
+            found = [self._proposals(of_image) for of_image in outputs]
+        return self._rpn_loss(outputs, rngs) + self._stage_losses(levels, found, rngs)
+
+    def _fpn(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        lateral = "heads.fpn.lateral"
+        sums = [self._pointwise(f"{lateral}.{index}", x) for index, x in enumerate(maps)]
+        for finer in reversed(range(len(sums) - 1)):
+            coarser = F.interpolate(sums[finer + 1], size=sums[finer].shape[2:], mode="nearest")
+            sums[finer] = sums[finer] + coarser
+        return [self.conv(f"heads.fpn.smooth.{index}", x) for index, x in enumerate(sums)]
+
+    def _pointwise(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(x, self.weights[f"{name}.weight"][:, :, None, None], self.weights[f"{name}.bias"])
+
+    def _rpn(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """(B, N, 5): logit of an object, and deltas."""
+        places = [F.relu_(self.conv("heads.rpn.conv", x)).permute(0, 2, 3, 1).flatten(1, 2) for x in levels]
+        outputs = self._linear("heads.rpn.predict", torch.cat(places, dim=1))
+        return outputs.reshape(len(outputs), -1, 5)
+
+    def _proposals(self, outputs: torch.Tensor) -> np.ndarray:
+        heads, scores, ends = self.config.heads, outputs[:, 0], self._anchors.ends
+        best = []
+        for start, end in pairwise(ends.tolist()):
+            count = min(heads.num_proposals_per_level, end - start)
+            best.append(start + scores[start:end].topk(count).indices)
+        levels = torch.cat([torch.full_like(rows, level) for level, rows in enumerate(best)])
+        rows = torch.cat(best)
+        boxes = _decoded(outputs[rows, 1:], self._anchor_boxes[rows], (1.0, 1.0, 1.0, 1.0))
+        boxes = clip_boxes_to_image(boxes, self._size)
+        solid = remove_small_boxes(boxes, 1e-12)
+        boxes, rows, levels = boxes[solid], rows[solid], levels[solid]
+        kept = batched_nms(boxes, scores[rows], levels, _PROPOSAL_IOU)[: heads.num_proposals]
+        return boxes[kept].numpy()
+
+    def _rpn_loss(self, outputs: torch.Tensor, rngs: list[np.random.Generator]) -> torch.Tensor:
+        heads = self.config.heads
+        samples = [
+            sampled_anchors(
+                rng,
+                self._anchors,
+                truth,
+                self._size,
+                num_samples=heads.rpn_samples,
+                inner_only=heads.inner_anchors_only,
+            )
+            for rng, truth in zip(rngs, self._truths, strict=True)
+        ]
+        rows = np.concatenate([i * outputs.shape[1] + sample.rows for i, sample in enumerate(samples)])
+        positive = torch.from_numpy(np.concatenate([sample.positive for sample in samples]))
+        deltas = torch.from_numpy(np.concatenate([sample.deltas for sample in samples]))
+        picked = outputs.flatten(0, 1)[torch.from_numpy(rows)]
+        objectness = F.binary_cross_entropy_with_logits(picked[:, 0], positive.float(), reduction="sum")
+        moved = F.smooth_l1_loss(picked[positive, 1:], deltas[positive], beta=_BETA, reduction="sum")
+        return (objectness + moved) / len(rows)
+
+    def _stage_losses(
+        self, levels: list[torch.Tensor], found: list[np.ndarray], rngs: list[np.random.Generator]
+    ) -> torch.Tensor:
+        loss = torch.zeros(())
+        for index, (iou, weight, stds) in enumerate(_STAGES):
+            rois = self._sampled(rngs, found, iou)
+            boxes, labels = torch.from_numpy(rois.boxes), torch.from_numpy(rois.labels)
+            logits, deltas = self._box_head(index, self._pooled(levels, rois, boxes, _BOX_BINS))
+            moved = _decoded(deltas, boxes, stds)
+            positive = torch.from_numpy(rois.truth >= 0)
+            targets = torch.from_numpy(rois.targets)[positive]
+            distance = generalized_box_iou_loss(moved[positive], targets, reduction="sum")
+            term = F.cross_entropy(logits, labels) + _GIOU_WEIGHT * distance / len(boxes)
+            loss = loss + weight * term
+            if index + 1 < len(_STAGES):
+                refined = clip_boxes_to_image(moved.detach(), self._size).numpy()
+                keep = ~rois.is_truth
+                found = [refined[keep & (rois.image_index == image)] for image in range(len(found))]
+        return loss + self._mask_loss(levels, rois)
+
+    def _sampled(self, rngs: list[np.random.Generator], found: list[np.ndarray], iou: float) -> RoiSamples:
+        return joined(
+            [
+                sampled_rois(
+                    rng,
+                    boxes,
+                    truth,
+                    image_index=image,
+                    iou=iou,
+                    num_samples=self.config.heads.roi_samples,
+                    num_classes=NUM_CLASSES,
+                )
+                for image, (rng, boxes, truth) in enumerate(zip(rngs, found, self._truths, strict=True))
+            ]
+        )
+
+    def _pooled(
+        self, levels: list[torch.Tensor], rois: RoiSamples, boxes: torch.Tensor, bins: int
+    ) -> torch.Tensor:
+        """(n, C, bins, bins): each box from the level of its size."""
+        sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
+        of_box = torch.floor(torch.log2(sides / self.config.heads.finest_scale + 1e-12)).clamp(
+            0, len(levels) - 1
+        )
+        rows = torch.cat([torch.from_numpy(rois.image_index)[:, None].float(), boxes], dim=1)
+        pooled = torch.zeros(len(boxes), levels[0].shape[1], bins, bins)
+        for level, (x, stride) in enumerate(zip(levels, self._strides, strict=True)):
+            chosen = (of_box == level).nonzero()[:, 0]
+            if len(chosen):
+                values = roi_align(x, rows[chosen], bins, 1 / stride, _SAMPLING, aligned=True)
+                pooled = pooled.index_put((chosen,), values)
+        return pooled
+
+    def _box_head(self, index: int, pooled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        name, x = f"heads.boxes.{index}", pooled.flatten(1)
+        for layer in range(self.config.heads.box_fcs):
+            x = F.relu_(self._linear(f"{name}.hidden.{layer}", x))
+        return self._linear(f"{name}.predict_classes", x), self._linear(f"{name}.predict_deltas", x)
+
+    def _mask_loss(self, levels: list[torch.Tensor], rois: RoiSamples) -> torch.Tensor:
+        rows = np.flatnonzero(rois.truth >= 0)
+        chosen = RoiSamples(**{name: getattr(rois, name)[rows] for name in RoiSamples.__dataclass_fields__})
+        x = self._pooled(levels, chosen, torch.from_numpy(chosen.boxes), _MASK_BINS)
+        for layer in range(self.config.heads.mask_convs):
+            x = F.relu_(self.conv(f"heads.masks.0.convs.{layer}", x))
+        x = F.relu_(self.enlarged("heads.masks.0.enlarge", x))
+        labels = torch.from_numpy(chosen.labels)
+        weights = self.weights["heads.masks.0.predict.weight"][labels]
+        bias = self.weights["heads.masks.0.predict.bias"][labels]
+        logits = torch.einsum("nchw,nc->nhw", x, weights) + bias[:, None, None]
+        masks = [
+            self._truths[image].masks[truth]
+            for image, truth in zip(chosen.image_index, chosen.truth, strict=True)
+        ]
+        targets = torch.from_numpy(mask_targets(masks, chosen.boxes, 2 * _MASK_BINS))
+        return F.binary_cross_entropy_with_logits(logits, targets)
+
+    def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+
+def _decoded(deltas: torch.Tensor, boxes: torch.Tensor, stds: tuple[float, ...]) -> torch.Tensor:
+    """Boxes (n, 4) from deltas and the boxes that they move."""
+    centers, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    scaled = deltas * torch.tensor(stds)
+    centers = centers + scaled[:, :2] * sides
+    half = 0.5 * sides * scaled[:, 2:].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE).exp()
+    return torch.cat([centers - half, centers + half], dim=1)
