@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
-from pipeline.datasets.jpeg import plain_size, rgb_of_jpeg
+from pipeline.datasets.jpeg import enough, plain_size, rgb_of_jpeg
 
 # What a data set of photographs comes in. The list is closed because some of Pillow's other readers
 # start external programs (PostScript) or check sizes only while loading.
@@ -110,8 +110,8 @@ def decode(
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     if not data:
         raise UndecodableImage("empty file")
-    if at_least is None and (size := plain_size(data)) and size[0] * size[1] <= max_pixels:
-        pixels = rgb_of_jpeg(data, *size)
+    if (size := plain_size(data)) and size[0] * size[1] <= max_pixels:
+        pixels = rgb_of_jpeg(data, *(size if at_least is None else enough(*size, at_least)))
         if pixels is not None:
             return pixels
     image = _open(data, max_pixels)

@@ -57,6 +57,16 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def enough(width: int, height: int, at_least: int) -> tuple[int, int]:
+    """Of the sizes that a file of this one can be decoded at, the smallest whose sides are this long.
+
+    Source: what Pillow's `draft` takes, which divides without remainder first.
+    """
+    factor = min(width, height) // at_least
+    divisor = next((each for each in (8, 4, 2) if factor >= each), 1)
+    return -(-width // divisor), -(-height // divisor)
+
+
 @cache
 def is_used() -> bool:
     """Whether simplejpeg is there and decodes as Pillow does, in full and at half size."""

@@ -6,7 +6,7 @@ from PIL import Image
 
 from pipeline.datasets import jpeg
 from pipeline.datasets.decode import UndecodableImage, decode
-from pipeline.datasets.jpeg import plain_size, rgb_of_jpeg
+from pipeline.datasets.jpeg import enough, plain_size, rgb_of_jpeg
 
 pytest.importorskip("simplejpeg", reason="there is no wheel of it here")
 
@@ -57,6 +57,14 @@ def test_pixels_are_those_of_pillow(photograph, monkeypatch, kind, at_least):
     found = decode(data, at_least=at_least)
     assert np.array_equal(found, by_pillow(monkeypatch, data, at_least=at_least))
     assert found.shape[0] == {None: 91, 40: 46, 20: 23, 11: 12}[at_least]
+
+
+@pytest.mark.parametrize("size", [(137, 91), (91, 137), (64, 64), (33, 500), (375, 500), (17, 16)])
+@pytest.mark.parametrize("at_least", [1, 2, 4, 8, 16, 17, 45, 46, 91, 200])
+def test_a_reduced_size_is_what_pillow_drafts(size, at_least):
+    image = Image.open(io.BytesIO(encoded(Image.new("RGB", size))))
+    image.draft(None, (at_least, at_least))
+    assert enough(*size, at_least) == image.size
 
 
 def test_it_is_really_used(photograph):
