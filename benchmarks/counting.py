@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from benchmarks.dense_sizes import NUM_CLASSES
 from benchmarks.step_inputs import step_batches
 from benchmarks.step_sizes import step_config
 from pipeline.config.reading import read_experiment
+from pipeline.costs.decoders import segmentation_multiplications
+from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
 from pipeline.costs.probes import search_operations, sweep_operations
 from pipeline.evaluate.probes.settings import LinearConfig
@@ -59,3 +62,16 @@ def crops_per_core(parameters: dict[str, Any]) -> float:
 def dense_images(parameters: dict[str, Any]) -> float:
     """Number of images in a step of segmentation or detection."""
     return getattr(read_experiment(DENSE_PRESET), parameters["task"]).schedule.batch_size
+
+
+def segmentation_flops(parameters: dict[str, Any]) -> float:
+    """Operations of a step of segmentation with UPerNet and a base that is trained too."""
+    experiment = read_experiment(DENSE_PRESET)
+    config, backbone = experiment.segmentation.stage_config("uper-finetuned", seed=0), experiment.backbone
+    side = config.view.crop_size
+    decoder = segmentation_multiplications(
+        config.heads, config.head, backbone, side**2, num_classes=NUM_CLASSES
+    )
+    # Nobody asks for the gradient of the images.
+    both_passes = 3 * (backbone_multiplications(backbone, side) + decoder)
+    return 2 * config.schedule.batch_size * (both_passes - embedding_multiplications(backbone, side))

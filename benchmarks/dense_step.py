@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jittor as jt
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.numpy import save_file
 from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY, truth_arrays
 from benchmarks.step_inputs import way_from
+from benchmarks.step_profile import profiled
 from pipeline import kernels
 from pipeline.config.reading import read_experiment
 from pipeline.detection.batches import DetectBatch
@@ -55,6 +57,10 @@ class DenseStep:
         self._step()
         jt.sync_all(True)
         return time.perf_counter() - started
+
+    def report(self) -> list[dict[str, Any]]:
+        """The operations that take most of a step."""
+        return profiled(self._step, count=12)
 
     def _step(self) -> jt.Var:
         loss = sum(self.losses(self.batch, None).values())

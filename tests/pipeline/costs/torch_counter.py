@@ -11,8 +11,8 @@ def counted(run) -> int:
 
     def convolution_backward(gradient, x, weight, *others, out_shape, **_) -> int:
         """PyTorch's own rule ignores that a depthwise convolution sees one channel at a time."""
-        wanted = others[-1]  # of the gradients of input, weight and bias
-        return sum(wanted[:2]) * 2 * int(np.prod(gradient) * np.prod(weight[1:]))
+        wanted, transposed = others[-1], others[4]  # of the gradients of input, weight and bias
+        return sum(wanted[:2]) * 2 * int(np.prod(x if transposed else gradient) * np.prod(weight[1:]))
 
     own = {
         torch.ops.aten.convolution_backward: convolution_backward,
