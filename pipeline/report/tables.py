@@ -68,8 +68,8 @@ def headlines(lines: list[Line]) -> list[Line]:
 
 
 def points(fraction: float) -> str:
-    """A difference in percentage points, with its sign and one decimal."""
-    return f"{100 * fraction:+.1f}"
+    """A difference in percentage points, with its sign and one decimal; what rounds to nothing is +0.0."""
+    return f"{round(100 * fraction, 1) + 0.0:+.1f}"
 
 
 def _with_each_floor_once(rows: list[Row]) -> list[Row]:

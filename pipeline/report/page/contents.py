@@ -75,7 +75,7 @@ class Contents:
     machines: list[str]  # that stages ran on
     made_with: list[str]
     settings: str  # the resolved experiment, as JSON text
-    arms: list[str]
+    arms: list[str]  # that have a value in `overview`
     subjects: list[str]
 
     @property
@@ -128,6 +128,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         for run in of["pretrain"]
     }
     views = {run.key.arm: run.directory for run in _compared(of["views"], config)}
+    measured = [arm for arm in arms if any(line["arm"] == arm for line in headlines(lines))]
     features, of_maps = feature_views(views, datasets["images"], "images")
     return Contents(
         experiment=config.experiment,
@@ -136,7 +137,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         answers=answers(lines, config),
         behind=[*enough(headlines(lines), config), *doubts],
         lines=lines,
-        overview=_overview(headlines(lines), arms, config),
+        overview=_overview(headlines(lines), measured, config),
         forest=forest_table(_without_floors(headlines(lines), config)),
         differences=forest(_without_floors(headlines(lines), config), arms, config.confidence),
         training=training_curves(
@@ -163,7 +164,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         machines=machines(runs),
         made_with=sorted(set().union(*(libraries_of(run.directory) for run in made))),
         settings=settings,
-        arms=arms,
+        arms=measured,
         subjects=[*config.subjects],
     )
 

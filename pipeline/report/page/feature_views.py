@@ -28,7 +28,8 @@ _LEAST_MAPPED = 8  # images: of fewer, t-SNE makes nothing
 _SIDE = 48  # pixels of a thumbnail
 _SEED = 0
 _CAPTIONS = {
-    ATTENTION: "what the CLS token of the last block attends to, by head; white: the most in this image",
+    ATTENTION: "what the CLS token of the last block attends to, by head; white: the most in this image, "
+    "black: nothing",
     COLOURS: "the first three principal components of the patch tokens as red, green and blue",
 }
 
@@ -81,9 +82,11 @@ def feature_views(
 
     @cache
     def shown(row: int) -> Shown:
+        label = label_words(dataset, row)
         return {
             "image": data_address(dataset.picture(row, at_least=_SIDE), _SIDE),
-            "class": label_words(dataset, row) or "no label",
+            "class": label or "no label",
+            "labelled": bool(label),
             "path": dataset.path(row),
         }
 

@@ -5,6 +5,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.report.page.figures import embedding_script
+from pipeline.report.tables import points
 
 MOST_BYTES = 8 * 2**20
 
@@ -22,6 +23,7 @@ def rendered(template: str, page: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["points"] = points
     text = environment.get_template(template).render(page=page, script=embedding_script())
     text = text.encode("utf-8", "backslashreplace").decode()  # names of files may be bytes that are no UTF-8
     if (size := len(text.encode())) > MOST_BYTES:

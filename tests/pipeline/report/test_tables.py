@@ -9,7 +9,7 @@ from pipeline.config.tables import TablesConfig
 from pipeline.measures.rows import Row, read_rows
 from pipeline.report.answer import answers, coverage, verdicts
 from pipeline.report.table_files import write_tables
-from pipeline.report.tables import table_lines
+from pipeline.report.tables import points, table_lines
 
 CONFIG = TablesConfig(experiment="e", arms=("random", "ibot", "hssl"), baseline="ibot", subjects=("hssl",))
 
@@ -272,3 +272,7 @@ def test_a_floor_that_every_probe_measures_is_a_line_of_its_own_and_is_there_onc
     low, high = lines[2]["floors"]["prevalence"]
     assert 0.48 < low < 0.5 < high < 0.52
     assert len(verdicts(lines, CONFIG)) == 1
+
+
+def test_what_rounds_to_nothing_has_no_minus():
+    assert [points(each) for each in (-0.0004, 0.0004, -0.0006, 0.026)] == ["+0.0", "+0.0", "-0.1", "+2.6"]

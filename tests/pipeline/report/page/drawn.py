@@ -59,7 +59,7 @@ def a_confusion():
 
 
 def a_view(points, shown):
-    near = [Neighbours(shown, [shown | {"cosine": 0.9}])]
+    near = [Neighbours(shown, [shown | {"cosine": 0.9}, shown | {"cosine": 0.8, "labelled": False}])]
     sides = [
         Side(f"hssl, {side}", feature_map(f"hssl, {side}", "test", points), near)
         for side in ("base", "auxiliary head")
@@ -72,7 +72,7 @@ def drawn_contents():
     logs = {
         f"{arm} seed 0": [{"step": s, "loss": 3.0 - s / 10, "lr": 0.1} for s in (1, 5, 9)] for arm in ARMS
     }
-    shown = {"image": an_image(), "class": NASTY, "path": f"train/{NASTY}.png"}
+    shown = {"image": an_image(), "class": NASTY, "labelled": True, "path": f"train/{NASTY}.png"}
     points = [shown | {"x": float(i), "y": float(-i), "image": "images-0"} for i in range(9)]
     classes = [
         {"class": name, "arm": "hssl", "run": "hssl seed 0", "accuracy": 50.0, "low": 40.0, "high": 60.0}

@@ -71,6 +71,11 @@ def test_every_figure_is_drawn_before_a_script_runs_and_can_be_drawn_again(page)
     assert NASTY in json.dumps(specs, ensure_ascii=False).replace('\\"', '"')
 
 
+def test_only_a_neighbour_with_a_label_is_said_to_be_of_the_same_class(page):
+    kinds = [attributes.get("class") for tag, attributes in Elements(page).found if tag == "figure"]
+    assert kinds.count("same") == 2  # of four neighbours, two without a label
+
+
 def test_pictures_have_words_and_links_have_targets(page):
     elements = Elements(page).found
     assert all(attributes.get("alt") for tag, attributes in elements if tag == "img")
