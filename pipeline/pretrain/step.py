@@ -22,7 +22,7 @@ from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-from pipeline.pretrain.methods.method import MethodState, Networks, method_of
+from pipeline.pretrain.methods.method import MethodInput, MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.ranks.whole_batch import shared_among
@@ -105,7 +105,7 @@ def train_step(
     def forward(index: int, count: int = count) -> MethodOutput:
         microbatch, masks = batch.microbatch(index, count), microbatch_drop_path(drop_path, index, count)
         with shared_among(ranks):
-            return method.forward(state.networks, state.method_state, microbatch, masks, rates)
+            return method.forward(state.networks, MethodInput(state.method_state, microbatch, masks, rates))
 
     outputs, gradients = accumulated_gradients(forward, count, list(student.values()))
     if watch is not None:

@@ -23,7 +23,7 @@ from pipeline.optim.optimizers import Optimizer, build_optimizer
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import DropPathMasks, draw_drop_path, microbatch_drop_path
-from pipeline.pretrain.methods.method import Method, MethodState, Networks, method_of
+from pipeline.pretrain.methods.method import Method, MethodInput, MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.step import mean_batch_means, named_losses
 from pipeline.ranks.exchange import ALONE, Ranks
@@ -176,7 +176,8 @@ def _forward(
         )
         weights = method.headless_terms() if found else {}
         computed = method.without_headless_terms() if found else method
-        output = computed.forward(networks, state.method_states[name], microbatch, drop_path[name], rates)
+        inputs = MethodInput(state.method_states[name], microbatch, drop_path[name], rates)
+        output = computed.forward(networks, inputs)
         found[name] = _with_terms(output, next(iter(found.values()), output), weights)
     return JointOutput(found)
 

@@ -6,12 +6,10 @@ from pipeline.models.hssl import EncodingNetwork, build_student_teacher
 from pipeline.models.joint_embedding import CANCELLED
 from pipeline.models.projection_head import LAST_LAYER, is_hidden_bias
 from pipeline.optim.schedules import Rates
-from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers, initial_centers, updated_center
 from pipeline.pretrain.collapse import collapse
-from pipeline.pretrain.drop_path_masks import DropPathMasks
 from pipeline.pretrain.hssl_loss import hssl_losses, teacher_targets
-from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.methods.method import Method, MethodInput, MethodState, Networks
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import uploaded
 
@@ -28,18 +26,11 @@ class Ibot(Method):
         head = self.config.projection_head
         return vars(initial_centers(head.num_prototypes, head.patch_dim)).copy()
 
-    def forward(
-        self,
-        networks: Networks,
-        method_state: MethodState,
-        batch: Batch,
-        drop_path: DropPathMasks,
-        rates: Rates,
-    ) -> MethodOutput:
-        objective, batch = self.config.objective, uploaded(batch)
-        centers, patches = Centers(**method_state), objective.patch_weight > 0
-        targets = teacher_targets(networks.teacher, batch, centers, rates, patches=patches)
-        losses = hssl_losses(networks.student, batch, targets, drop_path, objective)
+    def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
+        objective, batch = self.config.objective, uploaded(inputs.batch)
+        centers, patches = Centers(**inputs.state), objective.patch_weight > 0
+        targets = teacher_targets(networks.teacher, batch, centers, inputs.rates, patches=patches)
+        losses = hssl_losses(networks.student, batch, targets, inputs.drop_path, objective)
         batch_means = {"cls": targets.mean_cls_logits}
         if targets.mean_patch_logits is not None:
             batch_means["patch"] = targets.mean_patch_logits

@@ -31,9 +31,7 @@ from pipeline.models.hssl import EncodingNetwork, initialize_teacher
 from pipeline.models.initialization import initialize
 from pipeline.models.mae import MaeNetwork, PatchMasks, hidden_rows
 from pipeline.optim.schedules import Rates
-from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.drop_path_masks import DropPathMasks
-from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.methods.method import Method, MethodInput, Networks
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import as_variable
 from pipeline.training.losses import Losses
@@ -53,21 +51,14 @@ class Mae(Method):
         initialize_teacher(teacher, self.config.seed)
         return Networks(student, teacher)
 
-    def forward(
-        self,
-        networks: Networks,
-        method_state: MethodState,
-        batch: Batch,
-        drop_path: DropPathMasks,
-        rates: Rates,
-    ) -> MethodOutput:
-        method, student = self.config.method, networks.student
+    def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
+        method, student, batch = self.config.method, networks.student, inputs.batch
         patch_masks = PatchMasks.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
         images = as_variable(batch.flat_global_crops)
         # Reading the images back waits for the device that made them; this method has no faster way yet.
         crops = images.numpy() if isinstance(batch.flat_global_crops, jt.Var) else batch.flat_global_crops
         pixels = jt.array(hidden_pixels(crops, patch_masks, student.backbone.stride, method.normalize_pixels))
-        predictions = student.predictions(images, patch_masks, drop_path.global_crops)
+        predictions = student.predictions(images, patch_masks, inputs.drop_path.global_crops)
         total = mean_square(predictions.pixels, pixels)
         terms = {"pixels": total}
         if networks.teacher is not None:

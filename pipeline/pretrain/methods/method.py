@@ -31,6 +31,16 @@ class Networks:
     teacher: EncodingNetwork | None
 
 
+@dataclass(frozen=True)
+class MethodInput:
+    """What the losses of one microbatch are computed from, beside the networks."""
+
+    state: MethodState
+    batch: Batch
+    drop_path: DropPathMasks
+    rates: Rates
+
+
 class Method(ABC):
     """Base of the methods; what has a default here is what most of them do.
 
@@ -48,14 +58,7 @@ class Method(ABC):
         """Fresh networks with first values."""
 
     @abstractmethod
-    def forward(
-        self,
-        networks: Networks,
-        method_state: MethodState,
-        batch: Batch,
-        drop_path: DropPathMasks,
-        rates: Rates,
-    ) -> MethodOutput:
+    def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
         """The losses of one microbatch, differentiable in the student's parameters."""
 
     def initial_state(self) -> MethodState:

@@ -25,9 +25,7 @@ from pipeline.models.initialization import initialize
 from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.agreement import Agreement
-from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.drop_path_masks import DropPathMasks
-from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.methods.method import Method, MethodInput, Networks
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import as_variable
 from pipeline.training.losses import Losses
@@ -56,18 +54,12 @@ class MomentumMethod(Method):
     def frozen(self, name: str, student: JointEmbeddingNetwork, rates: Rates) -> bool:
         return name in CANCELLED or super().frozen(name, student, rates)
 
-    def forward(
-        self,
-        networks: Networks,
-        method_state: MethodState,
-        batch: Batch,
-        drop_path: DropPathMasks,
-        rates: Rates,
-    ) -> MethodOutput:
+    def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
+        batch = inputs.batch
         images, num_views = as_variable(batch.flat_global_crops), len(batch.global_crops)
         with jt.no_grad():
             taught = networks.teacher.vectors(images, num_views)
-        seen = networks.student.vectors(images, num_views, drop_path.global_crops)
+        seen = networks.student.vectors(images, num_views, inputs.drop_path.global_crops)
         base = self.agree(seen.base, taught.teaching, num_views)
         terms, total = {"base_cls": base.loss}, base.loss
         if seen.auxiliary is not None:

@@ -23,9 +23,7 @@ from pipeline.models.initialization import initialize
 from pipeline.models.joint_embedding import CANCELLED, JointEmbeddingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.agreement import nt_xent
-from pipeline.pretrain.batch import Batch
-from pipeline.pretrain.drop_path_masks import DropPathMasks
-from pipeline.pretrain.methods.method import Method, MethodState, Networks
+from pipeline.pretrain.methods.method import Method, MethodInput, Networks
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.upload import as_variable
 from pipeline.training.losses import Losses
@@ -42,17 +40,11 @@ class Simclr(Method):
     def frozen(self, name: str, student: JointEmbeddingNetwork, rates: Rates) -> bool:
         return name in CANCELLED or super().frozen(name, student, rates)
 
-    def forward(
-        self,
-        networks: Networks,
-        method_state: MethodState,
-        batch: Batch,
-        drop_path: DropPathMasks,
-        rates: Rates,
-    ) -> MethodOutput:
-        temperature, num_views = self.config.method.temperature, len(batch.global_crops)
+    def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
+        temperature, batch = self.config.method.temperature, inputs.batch
+        num_views = len(batch.global_crops)
         seen = networks.student.vectors(
-            as_variable(batch.flat_global_crops), num_views, drop_path.global_crops
+            as_variable(batch.flat_global_crops), num_views, inputs.drop_path.global_crops
         )
         if seen.auxiliary is None:
             base = nt_xent(seen.base, seen.base, num_views, temperature)

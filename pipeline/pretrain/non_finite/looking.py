@@ -13,7 +13,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-from pipeline.pretrain.methods.method import method_of
+from pipeline.pretrain.methods.method import MethodInput, method_of
 from pipeline.pretrain.step import TrainState, named_losses, train_step
 
 
@@ -63,8 +63,8 @@ def look_at_step(state: TrainState, batch: Batch, rates: Rates, config: Pretrain
     with look.inside(student=state.student, teacher=state.teacher):
         for index in range(count):
             masks = microbatch_drop_path(drop_path, index, count)
-            part = batch.microbatch(index, count)
-            output = method.forward(state.networks, state.method_state, part, masks, rates)
+            inputs = MethodInput(state.method_state, batch.microbatch(index, count), masks, rates)
+            output = method.forward(state.networks, inputs)
             losses = named_losses(output.losses)
             look.at("", losses)
             terms.append({name: float(value.item()) for name, value in losses.items()})

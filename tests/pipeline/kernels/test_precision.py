@@ -107,7 +107,7 @@ def test_loss_and_gradients_of_a_step_stay_close(rounding, jt, rng):
     """Bounds of ours, several times what was measured here: loss to 8e-5, cosine of gradients 0.99993."""
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods.method import method_of
+    from pipeline.pretrain.methods.method import MethodInput, method_of
     from pipeline.pretrain.step import initial_state
     from tests.pipeline.pretrain.small_run import a_batch, small_config
 
@@ -120,11 +120,8 @@ def test_loss_and_gradients_of_a_step_stay_close(rounding, jt, rng):
 
     def measured(precision):
         rounding.use_precision(precision)
-        total = (
-            method_of(config)
-            .forward(state.networks, state.method_state, batch, drop_path, rates)
-            .losses.total
-        )
+        inputs = MethodInput(state.method_state, batch, drop_path, rates)
+        total = method_of(config).forward(state.networks, inputs).losses.total
         gradients = [gradient.numpy().ravel() for gradient in jt.grad(total, parameters)]
         return total.item(), np.concatenate(gradients).astype(np.float64)
 

@@ -23,14 +23,13 @@ def gradients(config, batch, state=None):
     import jittor as jt
 
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods.method import method_of
+    from pipeline.pretrain.methods.method import MethodInput, method_of
     from pipeline.pretrain.step import initial_state
 
     state = state or initial_state(config)
     drop_path = microbatch_drop_path(draw_drop_path(config, batch, 0), 0, 1)
-    outcome = method_of(config).forward(
-        state.networks, state.method_state, batch, drop_path, rates_of(config)
-    )
+    inputs = MethodInput(state.method_state, batch, drop_path, rates_of(config))
+    outcome = method_of(config).forward(state.networks, inputs)
     names, parameters = map(list, zip(*state.student.named_parameters(), strict=True))
     found = jt.grad(outcome.losses.total, parameters)
     return {name: g.numpy() for name, g in zip(names, found, strict=True)}

@@ -21,13 +21,14 @@ def alone(config, name, batch):
     import jittor as jt
 
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods.method import method_of
+    from pipeline.pretrain.methods.method import MethodInput, method_of
     from pipeline.pretrain.step import initial_state
 
     own = config.alone[name]
     state = initial_state(own)
     drop_path = microbatch_drop_path(draw_drop_path(own, batch, 0), 0, 1)
-    outcome = method_of(own).forward(state.networks, state.method_state, batch, drop_path, rates_of(config))
+    inputs = MethodInput(state.method_state, batch, drop_path, rates_of(config))
+    outcome = method_of(own).forward(state.networks, inputs)
     named = dict(state.student.named_parameters())
     gradients = jt.grad(outcome.losses.total, list(named.values()))
     return outcome.losses, {name: g.numpy() for name, g in zip(named, gradients, strict=True)}

@@ -1,11 +1,11 @@
-"""Whole files, where the system fails at one of the calls that make them."""
+"""Whole files and folders, also where the system fails at one of the calls that make them."""
 
 from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
 
-from pipeline.storage.files import replacing, write_text
+from pipeline.storage.files import new_folder, replacing, write_text
 
 
 def refuse(*given, **named):
@@ -43,3 +43,32 @@ def test_an_error_of_the_disk_that_safetensors_wraps_names_the_file(tmp_path):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     with pytest.raises(SafetensorError), replacing(target):
         raise SafetensorError("no such dtype")
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with new_folder(tmp_path / "a" / "made") as partial:
+        (partial / "file").write_text("x")
+        assert not (tmp_path / "a" / "made").exists()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["made"]
+    assert (tmp_path / "a" / "made" / "file").read_text() == "x"
+
+
+def half_made(folder):
+    with new_folder(folder) as partial:
+        (partial / "file").write_text("x")
+        raise ValueError("half")
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="half"):
+        half_made(tmp_path / "made")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_was_faster_stays(tmp_path):
+    with new_folder(tmp_path / "made") as partial:
+        (partial / "file").write_text("slower")
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "file").write_text("faster")
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    assert (tmp_path / "made" / "file").read_text() == "faster"

@@ -1,4 +1,4 @@
-"""Taps and features of every hierarchical base against PyTorch in float64; its gradients: test_golden.py."""
+"""Taps and features of every hierarchical base against PyTorch in float64 (gradients: test_backbones_golden)."""
 
 import numpy as np
 import pytest

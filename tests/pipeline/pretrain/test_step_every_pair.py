@@ -48,7 +48,7 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     from pipeline.models.weights import assign_arrays, named_arrays
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
-    from pipeline.pretrain.methods.method import method_of
+    from pipeline.pretrain.methods.method import MethodInput, method_of
     from pipeline.pretrain.step import initial_state, train_step
 
     config = pair_config(base, head, method)
@@ -63,7 +63,8 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     named = state.student.named_parameters()
     # Twice: Jittor was seen to lose gradients on the second pass over weights that were not read before.
     for _ in range(2):
-        outcome = method_of(config).forward(state.networks, state.method_state, batch, drop_path, rates)
+        inputs = MethodInput(state.method_state, batch, drop_path, rates)
+        outcome = method_of(config).forward(state.networks, inputs)
         found = jt.grad(outcome.losses.total, [parameter for _, parameter in named])
         sizes = {name: np.abs(g.numpy()).max() for (name, _), g in zip(named, found, strict=True)}
     assert np.isfinite(outcome.losses.total.item())

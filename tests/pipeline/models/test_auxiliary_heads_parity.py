@@ -17,7 +17,7 @@ from tests.pipeline.pretrain.small_run import relative_error, without_key_bias
 torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
 
 # The grid of global crops; one that windows do not divide, as of local crops; a narrow one.
-# test_golden.py has (5, 7) without the first shortcut.
+# test_auxiliary_heads_golden.py has (5, 7) without the first shortcut.
 CASES = [(GRID, False), (GRID, True), ((5, 7), True), ((2, 3), False), ((2, 3), True)]
 
 

@@ -14,7 +14,7 @@ from pipeline.weights.foreign import read_foreign
 
 torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
 from tests.pipeline.weights import torch_networks as networks  # noqa: E402
-from tests.pipeline.weights.test_vit_layouts import head, other, prefixed  # noqa: E402
+from tests.pipeline.weights.layouts.test_vit import head, other, prefixed  # noqa: E402
 
 
 class AttributeDict(dict):
