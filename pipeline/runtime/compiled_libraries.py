@@ -1,7 +1,7 @@
-"""Compiled libraries prove themselves: each has its SHA-256 beside it; one that is damaged is compiled again.
+"""Compiled libraries have their SHA-256 beside them; one that is damaged is compiled again.
 
-Jittor writes a library in place, and takes any that exists for a whole one. A killed run leaves it cut off, a bad
-disk with other bytes: it would end every later run that needs it, or compute something else.
+Jittor writes a library in place, and takes any that exists for a whole one. A killed run leaves it cut off, a
+bad disk with other bytes: it would end every later run that needs it, or compute something else.
 """
 
 import atexit
@@ -19,7 +19,7 @@ from pipeline.storage.files import sha256_of_file
 DIGEST = ".sha256"  # ends the name of a digest's file, which is as `sha256sum` writes it
 _LINKING_SECONDS = 10.0  # a library that did not grow for so long is not being written any more
 _HEADER_BYTES = 64
-# The time of the first is that of the last look at what is new; of the second, of reading every library again.
+# Files whose times are those of the last look at what is new, and of reading all libraries.
 _CHECKED, _ALL_READ = "libraries-checked", "libraries-read"
 _READ_AGAIN_SECONDS = 3600.0
 _DIGEST = re.compile(r"([0-9a-f]{64})  ")
@@ -58,7 +58,8 @@ def keep_digests(folder: Path) -> None:
     with suppress(OSError):
         for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
             path = Path("/" + line.partition("/")[2])
-            if path.suffix == ".so" and path.is_relative_to(folder) and path.is_file() and _kept(path) is None:
+            ours = path.suffix == ".so" and path.is_relative_to(folder) and path.is_file()
+            if ours and _kept(path) is None:
                 _keep(path, sha256_of_file(path))
 
 
@@ -86,22 +87,22 @@ def is_torn(path: Path) -> bool:
 def _damage(libraries: Iterable[Path], folder: Path) -> dict[Path, str]:
     """Damaged library -> what is wrong.
 
-    Reading 1,500 libraries takes 0.2 s. So all are read once an hour and after a start of the machine, when what it
-    had not yet written is lost; between, those that were written to since the last look.
+    Reading 1,500 libraries takes 0.2 s. So all are read once an hour and after a start of the machine, when
+    what it had not yet written is lost; between, those that were written to since the last look.
     """
     started, boot = time.time(), _boot()
     checked, all_read = folder / _CHECKED, folder / _ALL_READ
-    since, first = 0.0, not all_read.is_file()
-    if not first and 0 <= started - all_read.stat().st_mtime < _READ_AGAIN_SECONDS:
-        if all_read.read_text(errors="replace") == boot and checked.is_file():
-            since = checked.stat().st_mtime - 1
+    first = not all_read.is_file()
+    recent = not first and 0 <= started - all_read.stat().st_mtime < _READ_AGAIN_SECONDS
+    recent = recent and all_read.read_text(errors="replace") == boot and checked.is_file()
+    since = checked.stat().st_mtime - 1 if recent else 0.0
     found = {}
     for path in libraries:
         with suppress(FileNotFoundError):  # another process removed it
             if path.stat().st_ctime >= since and (why := _wrong(path, trusted=first)):
                 found[path] = why
     with suppress(OSError):  # a full disk: all are read again
-        if since == 0.0:
+        if not recent:
             all_read.write_text(boot)
         checked.touch()
         os.utime(checked, (started, started))
