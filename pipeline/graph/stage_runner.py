@@ -20,6 +20,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
 from pipeline.graph.printable import printable
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
+from pipeline.runtime import compiled_libraries
 from pipeline.runtime.processor import model_name
 from pipeline.storage.artifacts import output_records, write_stamp
 from pipeline.storage.files import read_json, write_text
@@ -113,6 +114,9 @@ def _run_job(
 
             report = start(*place(runtime), say=lambda text: print(text, flush=True))
             device, card, ranks = report.device, report.card, report.ranks
+        else:
+            compiled_libraries.check_native(lambda text: print(text, flush=True))
+            compiled_libraries.keep_digests_at_exit()
         inputs: dict[str, Any] = {name: Path(path) for name, path in job.inputs.items()}
         if job.runs:
             inputs["runs"] = [_run(values) for values in job.runs]

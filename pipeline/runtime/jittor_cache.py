@@ -16,6 +16,7 @@ from typing import IO
 
 from pipeline.runtime import compiled_headers, environment
 from pipeline.runtime.cache import cache_root
+from pipeline.runtime.compiled_libraries import keep_digests
 from pipeline.runtime.mpi import without_mpi
 from pipeline.runtime.operator_compiler import compile_operators_directly, operator_script
 from pipeline.runtime.processor import model_and_flags
@@ -160,6 +161,7 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
     if not np.array_equal(product, left @ left):
         raise JittorBuildError(f"Jittor's product of two 64 x 64 matrices is wrong; compiled in {folder}")
     seconds = round(time.monotonic() - started, 1)
+    keep_digests(folder)
     jittor_version = metadata.version("jittor")
     write_json(_mark(folder), {"jittor": jittor_version, "onednn": str(library), "seconds": seconds})
 

@@ -23,7 +23,7 @@ import numpy
 from pipeline.config.devices import check_device
 from pipeline.runtime import compiled_headers, environment, mpi
 from pipeline.runtime.cache import cache_root
-from pipeline.runtime.compiled_operators import remove_torn_operators
+from pipeline.runtime.compiled_libraries import check_jittor, check_native, keep_digests_at_exit
 from pipeline.runtime.cuda import after_import, cudnn
 from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
 from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
@@ -114,6 +114,9 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
     _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
     load_notes = _spin_less_when_busy()
+    check_native(say)
+    if is_built(folder) and not check_jittor(folder, say):
+        discard(folder)
     if not is_built(folder):
         build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
     prepare(folder, onednn)
@@ -121,7 +124,6 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
     give_handlers_a_stack()
     _include_core_headers(folder)
-    remove_torn_operators(folder, say)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
     with_cudnn = cuda is not None and not cudnn_notes
     _import_jittor(folder, cuda, with_cudnn=with_cudnn)
@@ -130,6 +132,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         compile_operators_directly(sys.modules["jittor"], folder)
     remember(cuda)
     _set_threads(threads)
+    keep_digests_at_exit()
     _started = StartReport(
         device="cuda" if cuda else "cpu",
         card=f"{cuda.card.name} (cuda:{cuda.card.index})" if cuda else None,

@@ -1,0 +1,188 @@
+"""Compiled libraries have their SHA-256 beside them; one that is damaged is compiled again.
+
+Jittor writes a library in place, and takes any that exists for a whole one. A killed run leaves it cut off, a
+bad disk with other bytes: it would end every later run that needs it, or compute something else.
+"""
+
+import atexit
+import os
+import re
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.runtime.cache import cache_root
+from pipeline.storage.files import sha256_of_file
+
+DIGEST = ".sha256"  # ends the name of a digest's file, which is as `sha256sum` writes it
+_LINKING_SECONDS = 10.0  # a library that did not grow for so long is not being written any more
+_HEADER_BYTES = 64
+# Files whose times are those of the last look at what is new, and of reading all libraries.
+_CHECKED, _ALL_READ = "libraries-checked", "libraries-read"
+_READ_AGAIN_SECONDS = 3600.0
+_DIGEST = re.compile(r"([0-9a-f]{64})  ")
+
+Say = Callable[[str], None]
+
+
+def check_jittor(folder: Path, say: Say) -> bool:
+    """Remove damaged operators from Jittor's home `folder`, and say so.
+
+    Returns:
+        Whether Jittor's own libraries are whole; these stay, damaged or not.
+    """
+    core, operators = [], []
+    for jit in folder.glob(".cache/jittor/jt*/**/jit"):
+        operators += [*_in(jit), *_in(jit.parent / "custom_ops")]
+        core += [*_in(jit.parent), *_in(jit.parent.parent)]
+    damage = _damage([*core, *operators], folder)
+    of_core = {path: why for path, why in damage.items() if path in set(core)}
+    for path, why in of_core.items():
+        say(f"{path}: {why}; Jittor's core is compiled again")
+    _remove({path: why for path, why in damage.items() if path not in of_core}, say)
+    return not of_core
+
+
+def check_native(say: Say) -> None:
+    """The same for the project's own libraries; without a folder for compiled code there are none."""
+    with suppress(OSError):
+        folder = cache_root() / "native"
+        if folder.is_dir():
+            _remove(_damage(_native(folder), folder), say)
+
+
+def keep_digests(folder: Path) -> None:
+    """Write a digest for each library below `folder` that this process has loaded, unless it has one."""
+    with suppress(OSError):
+        for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
+            path = Path("/" + line.partition("/")[2])
+            ours = path.suffix == ".so" and path.is_relative_to(folder) and path.is_file()
+            if ours and _kept(path) is None:
+                _keep(path, sha256_of_file(path))
+
+
+def keep_digests_at_exit() -> None:
+    """Do so for all compiled code when this process ends; one that is killed leaves it to the next."""
+    with suppress(OSError):
+        atexit.register(keep_digests, cache_root())
+
+
+def is_torn(path: Path) -> bool:
+    """Whether a library is shorter than its own header says; one in another format counts as complete."""
+    with open(path, "rb") as stream:
+        header = stream.read(_HEADER_BYTES)
+        size = stream.seek(0, os.SEEK_END)
+    if len(header) < _HEADER_BYTES:
+        return True
+    if header[:5] != b"\x7fELF\x02":
+        return not header.strip(b"\0")
+    # The section table comes last in the file; the linker writes its offset when it is done.
+    (start,) = struct.unpack_from("<Q", header, 40)
+    entry_size, num_entries = struct.unpack_from("<HH", header, 58)
+    return start == 0 or size < start + entry_size * num_entries
+
+
+def _damage(libraries: Iterable[Path], folder: Path) -> dict[Path, str]:
+    """Damaged library -> what is wrong.
+
+    Reading 1,500 libraries takes 0.2 s. So all are read once an hour and after a start of the machine, when
+    what it had not yet written is lost; between, those that were written to since the last look.
+    """
+    started, boot = time.time(), _boot()
+    checked, all_read = folder / _CHECKED, folder / _ALL_READ
+    first = not all_read.is_file()
+    recent = not first and 0 <= started - all_read.stat().st_mtime < _READ_AGAIN_SECONDS
+    recent = recent and all_read.read_text(errors="replace") == boot and checked.is_file()
+    since = checked.stat().st_mtime - 1 if recent else 0.0
+    found = {}
+    for path in libraries:
+        with suppress(FileNotFoundError):  # another process removed it
+            if path.stat().st_ctime >= since and (why := _wrong(path, trusted=first)):
+                found[path] = why
+    with suppress(OSError):  # a full disk: all are read again
+        if not recent:
+            all_read.write_text(boot)
+        checked.touch()
+        os.utime(checked, (started, started))
+    return found
+
+
+def _wrong(path: Path, *, trusted: bool) -> str | None:
+    """What is wrong with a library.
+
+    Args:
+        trusted: whether one without a digest that is older than the machine's last start counts as whole.
+    """
+    kept = _kept(path)
+    if kept is not None:
+        digest = sha256_of_file(path)
+        return None if digest == kept else f"SHA-256 {digest[:12]}…, expected {kept[:12]}…"
+    if _stays_torn(path):
+        return "half-written, by a run that was killed"
+    changed = path.stat().st_ctime
+    if not trusted and changed < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME):
+        return "no digest, and from before the machine's last start"
+    if time.time() - changed >= _LINKING_SECONDS:
+        _keep(path, sha256_of_file(path))
+    return None
+
+
+def _kept(path: Path) -> str | None:
+    """The digest beside a library; None: none, or half of one."""
+    try:
+        found = _DIGEST.match(path.with_name(path.name + DIGEST).read_text(errors="replace"))
+    except FileNotFoundError:
+        return None
+    return found[1] if found else None
+
+
+def _keep(path: Path, digest: str) -> None:
+    # In place, and not synced, as there may be hundreds: half a digest is none.
+    with suppress(OSError):
+        path.with_name(path.name + DIGEST).write_text(f"{digest}  {path.name}\n")
+
+
+def _remove(damage: dict[Path, str], say: Say) -> None:
+    for path in damage:
+        for name in (path.name, f"{path.name}.key", path.name + DIGEST):
+            path.with_name(name).unlink(missing_ok=True)
+    if damage:
+        path, why = next(iter(damage.items()))
+        more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
+        say(f"{path}: {why}{more}; compiled again when needed")
+
+
+def _in(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            yield from (Path(entry.path) for entry in entries if entry.name.endswith(".so"))
+
+
+def _native(folder: Path) -> Iterator[Path]:
+    """Of the project's libraries, in folders that are named by a digest."""
+    for path in folder.glob("*/lib*.so"):
+        if re.fullmatch("[0-9a-f]{16}", path.parent.name):
+            yield path
+
+
+def _boot() -> str:
+    """Names the time since the machine was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _stays_torn(path: Path) -> bool:
+    while True:
+        try:
+            if not is_torn(path):
+                return False
+            age = time.time() - path.stat().st_mtime
+        except FileNotFoundError:  # its process removed it
+            return False
+        if age >= _LINKING_SECONDS:
+            return True
+        time.sleep(min(0.5, _LINKING_SECONDS - age))
