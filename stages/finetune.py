@@ -26,10 +26,12 @@ def run(
     """
     from functools import partial
 
+    import numpy as np
+
     from pipeline import kernels
     from pipeline.classification.batches import BatchMaker, labelled_images
     from pipeline.classification.network import LABEL_SETS, open_classifier
-    from pipeline.classification.predicting import all_logits, ranked_classes
+    from pipeline.classification.predicting import logits_of_batches, top_classes
     from pipeline.classification.protocol import protocol
     from pipeline.classification.training import train_classifier
     from pipeline.datasets.label_subset import read_subset
@@ -73,8 +75,7 @@ def run(
             report=report,
             ranks=ranks,
         )
-    logits_of = partial(all_logits, network.logits, dataset, config=config, **statistics, ranks=ranks)
-    best_of = partial(ranked_classes, network.logits, dataset, config=config, **statistics, ranks=ranks)
+    logits_of = partial(logits_of_batches, network.logits, dataset, config=config, **statistics, ranks=ranks)
     settings = config.model_dump(mode="json") | ({} if label_sets is None else {LABEL_SETS: True})
     how = protocol(
         config,
@@ -86,7 +87,7 @@ def run(
     task = subset.task("finetune")
     if label_sets is not None:
         scores = {
-            part: logits_of(of.index)
+            part: np.concatenate([*logits_of(of.index)])
             for part, of in (("val", val), ("test", test))
             if len(of.index) and (of.labels == 1).any()
         }
@@ -99,8 +100,8 @@ def run(
         scored = Scored(scores["test"], scores.get("val"), how)
         write_label_set_outcome(output, task, scored, test, val.labels, num_bootstrap=config.num_bootstrap)
         return
-    of_val = best_of(val.index)[:, 0] if len(val.index) else None
-    ranking = best_of(test.index)
+    of_val = top_classes(logits_of(val.index))[:, 0] if len(val.index) else None
+    ranking = top_classes(logits_of(test.index))
     if not ranks.first:
         return
     save_model(output / "classifier.safetensors", network, settings, names, stored)

@@ -1,6 +1,6 @@
 """A classifier's predictions for the images of a split."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.training.prefetch import prefetch
 from pipeline.transforms.evaluation import center_crops
 
 
-def ranked_classes(
+def logits_of_batches(
     logits_of: Callable[[np.ndarray], np.ndarray],
     dataset: PreparedDataset,
     rows: np.ndarray,
@@ -22,53 +22,18 @@ def ranked_classes(
     mean: np.ndarray,
     std: np.ndarray,
     ranks: Ranks = ALONE,
-) -> np.ndarray:
-    """The most likely classes of the central crops, most likely first; the lowest class wins a tie.
-
-    Args:
-        as `all_logits`.
-
-    Returns:
-        (n, min(5, K)) int64.
-    """
-    parts = _logits(logits_of, dataset, rows, config, mean, std, ranks)
-    return np.concatenate([np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in parts])
-
-
-def all_logits(
-    logits_of: Callable[[np.ndarray], np.ndarray],
-    dataset: PreparedDataset,
-    rows: np.ndarray,
-    config: FinetuneConfig,
-    *,
-    mean: np.ndarray,
-    std: np.ndarray,
-    ranks: Ranks = ALONE,
-) -> np.ndarray:
-    """The logits of the central crops, (n, K) float32.
+) -> Iterator[np.ndarray]:
+    """The logits of the central crops, (b, K) float32 of one batch after another, whichever rank computed it.
 
     Args:
         logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
         rows: (n,) rows of the images in the data set.
         mean, std: (3,), of the channels in [0, 1].
-        ranks: that share the images; all return the whole.
+        ranks: that share the images; every one of them gets all logits.
 
     Raises:
         FloatingPointError: a logit is not finite.
     """
-    return np.concatenate(list(_logits(logits_of, dataset, rows, config, mean, std, ranks)))
-
-
-def _logits(
-    logits_of: Callable[[np.ndarray], np.ndarray],
-    dataset: PreparedDataset,
-    rows: np.ndarray,
-    config: FinetuneConfig,
-    mean: np.ndarray,
-    std: np.ndarray,
-    ranks: Ranks,
-) -> Iterator[np.ndarray]:
-    """Of one batch after another, (b, K), whichever rank computed it."""
     view, size = config.view, config.test_batch_size
 
     def crop(images: list[np.ndarray]) -> np.ndarray:
@@ -84,3 +49,15 @@ def _logits(
         for of_rank in ranks.arrays_of_all(logits):
             if (place := next(places, None)) is not None:  # in the last round some ranks have none left
                 yield of_rank[: len(place)]
+
+
+def top_classes(batches: Iterable[np.ndarray]) -> np.ndarray:
+    """The most likely classes of each image, most likely first; the lowest class wins a tie.
+
+    Args:
+        batches: logits, (b, K) each.
+
+    Returns:
+        (n, min(5, K)) int64.
+    """
+    return np.concatenate([np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in batches])

@@ -1,4 +1,4 @@
-"""Taps and features of every hierarchical base against PyTorch in float64 (gradients: the golden file)."""
+"""Taps and features of every hierarchical base against PyTorch in float64."""
 
 import numpy as np
 import pytest
