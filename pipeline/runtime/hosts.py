@@ -108,9 +108,8 @@ def _problem_of_line(words: list[str]) -> str | None:
     if not rest:
         return None
     if len(rest) != 3 or rest[:2] != ["slots", "="]:
-        return (
-            f"expected {_LINE}, found {' '.join(rest).replace('= ', '=').replace(' =', '=')!r} after {name}"
-        )
+        told = " ".join(rest).replace("= ", "=").replace(" =", "=")
+        return f"expected {_LINE}, found {told!r} after {name}"
     if not (rest[2].isascii() and rest[2].isdecimal() and int(rest[2]) > 0):
         return f"expected slots of 1 or more, found {rest[2]!r}"
     return None
