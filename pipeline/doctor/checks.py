@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.config.evaluate import EvaluateSection
 from pipeline.config.experiment import Experiment
 from pipeline.datasets.tables.shard_names import is_pattern
-from pipeline.doctor.ranks import mpi_check, two_ranks_check
+from pipeline.doctor.ranks import mpi_checks, two_ranks_check
 from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
@@ -26,7 +26,7 @@ _ONEDNN_REMEDY = "pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023
 
 
 def cheap_checks(experiment: Experiment, results: Path, *, runs_here: bool = True) -> list[Check]:
-    """Run the checks that take milliseconds and start no other program's work.
+    """Run the checks that take milliseconds, and seconds where hosts of a file are asked.
 
     Args:
         experiment: the experiment whose data and device are checked.
@@ -52,7 +52,7 @@ def experiment_checks(experiment: Experiment, *, runs_here: bool = True) -> list
     """Those of them that depend on the experiment: its device, ranks, loggers and data."""
     return [
         *(cuda_checks(experiment.runtime.device) if runs_here else ()),
-        mpi_check(experiment.runtime),
+        *mpi_checks(experiment.runtime, runs_here=runs_here),
         *_loggers(experiment.runtime.loggers),
         *_data(experiment),
     ]

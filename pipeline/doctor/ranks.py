@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.runtime.check import Check
+from pipeline.runtime.hosts import HostsRefused, read_hosts, unreachable
 from pipeline.runtime.mpi import (
     REMEDY,
     MpiUnavailable,
@@ -28,8 +29,19 @@ assert (ranks.count, mean) == (2, 3.5), f"{ranks.count} ranks, their mean of 3 a
 """
 
 
-def mpi_check(runtime: RuntimeConfig) -> Check:
-    """What would start ranks; needed where `runtime.devices` asks for several."""
+def mpi_checks(runtime: RuntimeConfig, *, runs_here: bool = True) -> list[Check]:
+    """What would start ranks, and the hosts of a file; needed where `runtime.devices` asks for several.
+
+    Args:
+        runs_here: whether stages start on this machine: its hosts are asked then, within `REACH_SECONDS`.
+    """
+    found = [_mpi_check(runtime)]
+    if runtime.devices > 1 and runtime.hosts:
+        found += _hosts_checks(Path(runtime.hosts), runs_here=runs_here)
+    return found
+
+
+def _mpi_check(runtime: RuntimeConfig) -> Check:
     if runtime.devices > 1:
         try:
             found = check_runnable(runtime.devices, runtime.device)
@@ -38,6 +50,17 @@ def mpi_check(runtime: RuntimeConfig) -> Check:
     elif (found := installed_mpi()) is None:
         return Check("MPI", True, "none, needed for runtime.devices above 1 only")
     return Check("MPI", True, f"{found.version.removeprefix('mpicc: ')}, {found.mpirun}")
+
+
+def _hosts_checks(path: Path, *, runs_here: bool) -> list[Check]:
+    try:
+        hosts = read_hosts(path)
+    except HostsRefused as refused:
+        return [Check("hosts", False, line, "correct the file") for line in refused.lines]
+    if runs_here and (problems := unreachable(path, hosts)):
+        remedy = "see that ssh reaches it, or take it out of the file"
+        return [Check("hosts", False, line, remedy) for line in problems]
+    return [Check("hosts", True, f"{path}: {', '.join(host.name for host in hosts)}")]
 
 
 def two_ranks_check() -> Check:

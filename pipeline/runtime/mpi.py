@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.runtime.environment import with_threads
+from pipeline.runtime.hosts import HostsRefused, read_hosts
 
 REMEDY = "pip install -e '.[mpi]' (or Debian, Ubuntu: apt-get install openmpi-bin libopenmpi-dev)"
 # What mpirun tells its ranks; Jittor takes part where it finds the first.
@@ -76,7 +77,7 @@ def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Pat
             else this one.
 
     Raises:
-        MpiUnavailable: the file of hosts cannot be read, or names none.
+        MpiUnavailable: the file of hosts is wrong.
     """
     # Not bound to cores: each has threads of its own, which would all share one.
     placed = ["--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
@@ -89,11 +90,9 @@ def _on_hosts(mpi: Mpi, hosts: Path | None) -> list[str]:
     if hosts is None:
         return []
     try:
-        named = [line for line in hosts.read_text().splitlines() if line.partition("#")[0].strip()]
-    except OSError as error:
-        raise MpiUnavailable(f"runtime.hosts: {hosts}: {error.strerror}") from error
-    if not named:
-        raise MpiUnavailable(f"runtime.hosts: {hosts}: expected a host in each line, found none")
+        read_hosts(hosts)
+    except HostsRefused as error:
+        raise MpiUnavailable(str(error)) from error
     told = [name for name in sorted(os.environ) if name.startswith("HSSL_") or name in _TOLD]
     exported = [word for name in {*told, *with_threads({}, 1)} for word in ("-x", name)]
     return ["--hostfile", str(hosts), "--prefix", str(mpi.mpirun.resolve().parent.parent), *exported]

@@ -10,7 +10,8 @@ from pipeline.config.dense import DetectionSection, SegmentationSection
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import RuntimeConfig
 from pipeline.doctor import checks as doctor
-from pipeline.doctor.checks import Check, cheap_checks, stops, table_rows
+from pipeline.doctor.checks import Check, cheap_checks, failures, stops, table_rows
+from pipeline.doctor.ranks import mpi_checks
 from pipeline.runtime import start_jittor
 from pipeline.runtime.cuda import checks as cuda_checks
 from pipeline.runtime.cuda import products
@@ -154,3 +155,18 @@ def test_what_a_card_computes_is_timed_and_checked(experiment, monkeypatch, erro
     assert product.ok is ok
     assert product.found == f"400.0 TFLOP/s, relative error {error:.1e}"
     assert "driver, toolkit and card" in product.remedy
+
+
+def test_hosts_that_are_wrong_or_do_not_answer_stop_a_run(monkeypatch, tmp_path):
+    def lines(text: str, *, runs_here: bool = True) -> list[str]:
+        (tmp_path / "hosts.txt").write_text(text)
+        runtime = RuntimeConfig(devices=2, device="cpu", hosts=str(tmp_path / "hosts.txt"))
+        return [line for line in failures(mpi_checks(runtime, runs_here=runs_here)) if "hosts:" in line]
+
+    monkeypatch.setenv("PRTE_MCA_plm_ssh_agent", "false")  # in place of ssh: says nothing and fails
+    assert lines("localhost slots=2\n") == []
+    wrong = lines("a slots=0\nb\nb\n")
+    assert [line.partition(", line ")[2][:1] for line in wrong] == ["1", "3"]
+    (nowhere,) = lines("localhost\nnowhere slots=2\n")
+    assert "line 2: expected" in nowhere
+    assert lines("nowhere\n", runs_here=False) == []  # nodes ask their own
