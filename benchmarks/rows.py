@@ -13,7 +13,7 @@ from benchmarks.counting import (
     steps_operations,
     sweep_flops,
 )
-from pipeline.runtime.processor import multiplies_bfloat16
+from pipeline.runtime.processor import model_and_flags, multiplies_bfloat16
 
 Parameters = dict[str, Any]
 
@@ -63,6 +63,7 @@ class Row:
     targets: tuple[Target, ...] = ()
     repeats: int = 7
     seconds: float = 40.0  # for the repeats of both programs together
+    by_default: bool = True  # measured where no row is asked for
     # When our program reports the operations that take most of its time.
     profile: Literal["never", "if a target is missed", "always"] = "never"
 
@@ -81,22 +82,34 @@ def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
         items=step_images,
         higher_is_better=True,
         flops=steps_operations,
-        targets=(Target("ratio", at_least=2.5), *targets),
+        targets=(Target("ratio", at_least=1.35), Target("peak_share", at_least=_peak_share()), *targets),
         profile="if a target is missed",
     )
+    if size == "quickstart":
+        return [replace(lean, repeats=15, seconds=20)]
     official = replace(
         lean,
         name=f"step-{size}-official",
         other="official-step",
         other_name="the official computation in stock Jittor operators",
         needs=(),
-        targets=(Target("ratio", at_least=6),),
+        targets=(),
         profile="never",
         repeats=3,
         seconds=30,
     )
+    compiled = replace(
+        lean,
+        name=f"step-{size}-compiled",
+        other_name="PyTorch, torch.compile",
+        other_parameters={"compile": True},
+        targets=(Target("ratio", at_least=1.2),),
+        profile="never",
+        repeats=5,
+        by_default=False,
+    )
     if size != "vit-small":
-        return [lean, official]
+        return [lean, official, compiled]
     rounded = replace(
         lean,
         name=f"step-{size}-bfloat16",
@@ -119,8 +132,14 @@ def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
         other_name="PyTorch eager under autocast, same algorithm",
         needs=("torch",),
         other_parameters={},
+        targets=(Target("ratio", at_least=1.5),),
     )
-    return [lean, official, rounded, rounded_too]
+    return [lean, official, compiled, rounded, rounded_too]
+
+
+def _peak_share() -> float:
+    """Of the measured peak of products, what a step is to reach: narrower vectors leave more beside them."""
+    return 0.88 if "avx512f" in model_and_flags().split() else 0.85
 
 
 _AUGMENT = Row(
@@ -134,7 +153,7 @@ _AUGMENT = Row(
     toy={"images": 4, "batch": 2, "global_size": 32, "local_size": 16},
     items=crops_per_core,
     higher_is_better=True,
-    targets=(Target("ratio", at_least=1.3),),
+    targets=(Target("ratio", at_least=3),),
     repeats=5,
     seconds=20,
 )
@@ -194,14 +213,14 @@ def _dense_row(task: str, *, seconds: float = 10, **beside: Any) -> Row:
 
 
 ROWS: tuple[Row, ...] = (
+    *_step_rows("quickstart", "as in `quickstart`: 32 px / patch 8 / dim 96 / depth 3, batch 64, K 256", ()),
     *_step_rows("small", "32 px / patch 4 / dim 192 / depth 12, batch 64, K 1024", ()),
     *_step_rows(
         "vit-small",
         "ViT-S/16 at 224 px, batch 8, K 8192",
         (
-            Target("peak_share", at_least=0.6),
             Target("peak_rss_mib", at_most=2048),
-            Target("memory_ratio", at_most=0.8),
+            Target("memory_ratio", at_most=0.55),
         ),
     ),
     _AUGMENT,
@@ -261,7 +280,12 @@ ROWS: tuple[Row, ...] = (
     ),
     _KNN,
     replace(
-        _KNN, name="knn-faiss", other="faiss-search", other_name="faiss-cpu, flat index", needs=("faiss",)
+        _KNN,
+        name="knn-faiss",
+        other="faiss-search",
+        other_name="faiss-cpu, flat index",
+        needs=("faiss",),
+        targets=(Target("ratio", at_least=1.3), *_KNN.targets[1:]),
     ),
     Row(
         name="linear",
@@ -331,8 +355,9 @@ ROWS: tuple[Row, ...] = (
 def chosen_rows(
     names: str | None, rows: tuple[Row, ...] = ROWS, *, toy: bool = False, profile: bool = False
 ) -> tuple[Row, ...]:
-    """The rows that a comma-separated list names; all without one. What is no row's name names all that
-    begin with it.
+    """The rows that a comma-separated list names; without one, those that are measured by default.
+
+    What is no row's name names all that begin with it.
 
     Args:
         rows: what there is to choose from.
@@ -351,7 +376,7 @@ def chosen_rows(
     def is_meant(row: Row) -> bool:
         return any(row.name == name if name in names else row.name.startswith(name) for name in wanted)
 
-    chosen = [row for row in rows if not wanted or is_meant(row)]
+    chosen = [row for row in rows if (is_meant(row) if wanted else row.by_default)]
     if toy:
         chosen = [replace(row, parameters=row.parameters | row.toy) for row in chosen]
     if profile:

@@ -13,6 +13,16 @@ STEP_SIZES: dict[str, dict[str, Any]] = {
         "projection_head": {"num_prototypes": 1024},
         "schedule": {"batch_size": 64},
     },
+    "quickstart": {
+        "backbone": {
+            "size": "custom", "image_size": 32, "patch_size": 8, "embed_dim": 96, "depth": 3, "num_heads": 3
+        },
+        "auxiliary_head": {"kernel_size": 3},
+        "projection_head": {"hidden_dim": 256, "bottleneck_dim": 64, "num_prototypes": 256},
+        "regularisation": {"drop_path_rate": 0.0},
+        "crops": {"global_size": 32},
+        "schedule": {"batch_size": 64},
+    },
     "vit-small": {
         "backbone": {"size": "small", "image_size": 224, "patch_size": 16},
         "crops": {"global_size": 224},

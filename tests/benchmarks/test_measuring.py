@@ -126,6 +126,9 @@ def test_rows_name_known_programs_and_are_chosen_by_prefix():
     assert {found.name for found in chosen_rows("step")} == {n.name for n in ROWS if n.name[:4] == "step"}
     assert [found.name for found in chosen_rows("step-small, knn-faiss")] == ["step-small", "knn-faiss"]
     assert [found.name for found in chosen_rows("knn")] == ["knn-sklearn", "knn-faiss"]
+    of_all = {found.name for found in chosen_rows(None)}
+    assert "step-small" in of_all
+    assert "step-small-compiled" not in of_all  # a minute of PyTorch's compiler; only where it is asked for
     with pytest.raises(ValueError, match="no row 'stop'"):
         chosen_rows("stop")
     assert chosen_rows("step-small", toy=True)[0].parameters["size"] == "toy"
