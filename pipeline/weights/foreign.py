@@ -22,9 +22,8 @@ class ForeignBackbone:
     """A base that was read from another project's weights."""
 
     config: BackboneConfig
-    arrays: dict[
-        str, np.ndarray
-    ]  # by this project's names, float32; without "mask_token" where there is none
+    # By this project's names, float32; without "mask_token" where there is none.
+    arrays: dict[str, np.ndarray]
     mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
     std: np.ndarray  # (3,) float32
     layout: str
@@ -54,10 +53,9 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
     )
     layout, converted = convert(tensors, known)
     said = [*stated.said, *tensors.said]
-    unclear = has_classifier or "Hugging Face" in layout
-    if layout.endswith("of torchvision"):  # a name that only its own files have
-        unclear = False
-    mean, std = _statistics(config, stated, source, unclear, said)
+    certain = {"always": True, "without a classifier": not has_classifier, "never": False}
+    is_imagenet = certain[layout.has_imagenet_statistics]
+    mean, std = _statistics(config, stated, source, is_imagenet, said)
     if "mask_token" not in converted.arrays:
         said.append("no mask token in the file: it starts at zero, and evaluation does not read it")
     return ForeignBackbone(
@@ -65,13 +63,13 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
         arrays=converted.arrays,
         mean=np.array(mean, np.float32),
         std=np.array(std, np.float32),
-        layout=layout,
+        layout=layout.writer,
         said=tuple(said),
     )
 
 
 def _statistics(
-    config: ForeignConfig, stated: Statements, source: Source, unclear: bool, said: list[str]
+    config: ForeignConfig, stated: Statements, source: Source, is_imagenet: bool, said: list[str]
 ) -> Statistics:
     """Mean and std of the input pixels: from the configuration, from the folder, or ImageNet's.
 
@@ -83,7 +81,7 @@ def _statistics(
         return config.mean, config.std
     if stated.statistics is not None:
         return stated.statistics
-    if unclear or source.config:
+    if source.config or not is_imagenet:
         raise WeightsError(
             f"{source.path}: does not say the mean and std of its pixels, and such files differ there; "
             "state mean and std"

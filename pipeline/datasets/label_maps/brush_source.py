@@ -1,18 +1,17 @@
 """Images with a mask for each painted region: put together, a label map."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from pipeline.datasets.annotated_files import AnnotatedFiles
 from pipeline.datasets.channels.npy import plain_array
 from pipeline.datasets.decode import UndecodableImage, decode_values
-from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.label_maps.coding import one_number
 from pipeline.datasets.label_maps.store import LabelMap, PackedLabelMap
-from pipeline.datasets.source import BadAnnotation, Entry, max_file_bytes
+from pipeline.datasets.source import BadAnnotation, Entry
 from pipeline.datasets.targets import IGNORED
 
 BACKGROUND = "background"  # what nobody painted on
@@ -60,13 +59,10 @@ class BrushedMap:
         return LabelMap(values).packed(width, height)
 
 
-class BrushSource:
+class BrushSource(AnnotatedFiles):
     """Images below `root` and the masks that were painted on them."""
 
-    access = "random"
     annotation = "label-map"
-    num_outside = 0
-    category_ids = ()
 
     def __init__(
         self,
@@ -76,29 +72,13 @@ class BrushSource:
         max_pixels: int,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self.class_names = class_names
-        self.notes = notes
-        self._root = root
-        self._images = images
-        self._max_pixels = max_pixels
+        entries = [Entry(x.path, x.split, problem=x.problem, target=x.masks) for x in images]
+        super().__init__(root, entries, class_names, max_pixels, notes)
         self._unpainted = class_names.index(BACKGROUND) if BACKGROUND in class_names else IGNORED
-        self._files = ImageFolder(root, max_bytes=max_file_bytes(max_pixels))
 
     def __reduce__(self):
         # Worker processes are handed the entries one by one, and need no list of them.
         return BrushSource, (self._root, [], self.class_names, self._max_pixels)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every image, in the order of the tasks."""
-        for image in self._images:
-            yield Entry(image.path, image.split, problem=image.problem, target=image.masks)
-
-    def read(self, path: str, start: int, size: int) -> bytes:
-        """The bytes of a file below the root; as `ImageFolder.read`."""
-        return self._files.read(path, start, size)
 
     def target(self, entry: Entry) -> BrushedMap:
         """The masks of an entry.

@@ -1,14 +1,13 @@
 """Images in a folder, each with a file that holds a label for every pixel."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.datasets.annotated_files import AnnotatedFiles
 from pipeline.datasets.decode import UndecodableImage, decode_indexed
-from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.label_maps.coding import LabelCoding
 from pipeline.datasets.label_maps.store import LabelMap
-from pipeline.datasets.source import BadAnnotation, Entry, max_file_bytes
+from pipeline.datasets.source import BadAnnotation, Entry
 
 
 class Pair(NamedTuple):
@@ -20,13 +19,10 @@ class Pair(NamedTuple):
     problem: str | None = None
 
 
-class LabelMapSource:
+class LabelMapSource(AnnotatedFiles):
     """Pairs of files below `root`."""
 
-    access = "random"
     annotation = "label-map"
-    num_outside = 0
-    category_ids = ()
 
     def __init__(
         self,
@@ -38,29 +34,13 @@ class LabelMapSource:
         max_pixels: int,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self.class_names = class_names
-        self.notes = notes
-        self._root = root
-        self._pairs = pairs
+        entries = [Entry(x.image, x.split, problem=x.problem, target=x.label_map) for x in pairs]
+        super().__init__(root, entries, class_names, max_pixels, notes)
         self._coding = coding
-        self._max_pixels = max_pixels
-        self._files = ImageFolder(root, max_bytes=max_file_bytes(max_pixels))
 
     def __reduce__(self):
         # Worker processes are handed the entries one by one, and need no list of them.
         return _reader, (self._root, self._coding, self._max_pixels)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every pair, in order."""
-        for pair in self._pairs:
-            yield Entry(pair.image, pair.split, problem=pair.problem, target=pair.label_map)
-
-    def read(self, path: str, start: int, size: int) -> bytes:
-        """The bytes of a file below the root; as `ImageFolder.read`."""
-        return self._files.read(path, start, size)
 
     def target(self, entry: Entry) -> LabelMap:
         """The label map of an entry.

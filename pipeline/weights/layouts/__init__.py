@@ -4,6 +4,8 @@ To add one, write a file here with a function (Tensors, Known) -> Converted, and
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.weights.layouts.converted import Converted, Known
 from pipeline.weights.layouts.convnext import read_convnext, read_original_convnext
@@ -19,28 +21,46 @@ from pipeline.weights.layouts.swin import read_swin
 from pipeline.weights.layouts.vit import read_hugging_face_dinov2, read_hugging_face_vit, read_vit
 from pipeline.weights.tensors import Tensors
 
-# A name that only this layout has -> who writes it, and what reads it.
-LAYOUTS: dict[str, tuple[str, Callable[[Tensors, Known], Converted]]] = {
-    "blocks.0.attn.qkv.weight": ("ViT by timm's names", read_vit),
-    "blocks.0.0.attn.qkv.weight": ("ViT by DINOv2's names", read_vit),
-    "encoder.layer.0.layernorm_before.weight": ("ViTModel of Hugging Face", read_hugging_face_vit),
-    "encoder.layer.0.layer_scale1.lambda1": ("Dinov2Model of Hugging Face", read_hugging_face_dinov2),
-    "layers.0.blocks.0.attn.relative_position_bias_table": ("Swin by timm's names", read_swin),
-    "stages.0.blocks.0.conv_dw.weight": ("ConvNeXt by timm's names", read_convnext),
-    "stages.0.0.dwconv.weight": ("ConvNeXt by its authors' names", read_original_convnext),
-    "layer1.0.conv1.weight": ("ResNet by torchvision's names", read_resnet),
-    "encoder.stages.0.layers.0.layer.0.convolution.weight": (
-        "ResNetModel of Hugging Face",
-        read_hugging_face_resnet,
+
+@dataclass(frozen=True)
+class Layout:
+    """Who writes such files, what reads them, and where their pixels surely have ImageNet's mean and std."""
+
+    writer: str
+    read: Callable[[Tensors, Known], Converted]
+    has_imagenet_statistics: Literal["always", "without a classifier", "never"] = "without a classifier"
+
+
+# A name that only this layout has -> the layout.
+LAYOUTS: dict[str, Layout] = {
+    "blocks.0.attn.qkv.weight": Layout("ViT by timm's names", read_vit),
+    "blocks.0.0.attn.qkv.weight": Layout("ViT by DINOv2's names", read_vit),
+    "encoder.layer.0.layernorm_before.weight": Layout(
+        "ViTModel of Hugging Face", read_hugging_face_vit, "never"
     ),
-    "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": (
-        "SwinModel of Hugging Face",
-        read_hugging_face_swin,
+    "encoder.layer.0.layer_scale1.lambda1": Layout(
+        "Dinov2Model of Hugging Face", read_hugging_face_dinov2, "never"
     ),
-    "encoder.stages.0.layers.0.dwconv.weight": ("ConvNextModel of Hugging Face", read_hugging_face_convnext),
-    "encoder.layers.encoder_layer_0.ln_1.weight": ("ViT of torchvision", read_torchvision_vit),
-    "features.1.0.attn.relative_position_bias_table": ("Swin of torchvision", read_torchvision_swin),
-    "features.1.0.layer_scale": ("ConvNeXt of torchvision", read_torchvision_convnext),
+    "layers.0.blocks.0.attn.relative_position_bias_table": Layout("Swin by timm's names", read_swin),
+    "stages.0.blocks.0.conv_dw.weight": Layout("ConvNeXt by timm's names", read_convnext),
+    "stages.0.0.dwconv.weight": Layout("ConvNeXt by its authors' names", read_original_convnext),
+    "layer1.0.conv1.weight": Layout("ResNet by torchvision's names", read_resnet),
+    "encoder.stages.0.layers.0.layer.0.convolution.weight": Layout(
+        "ResNetModel of Hugging Face", read_hugging_face_resnet, "never"
+    ),
+    "encoder.layers.0.blocks.0.attention.self.relative_position_bias_table": Layout(
+        "SwinModel of Hugging Face", read_hugging_face_swin, "never"
+    ),
+    "encoder.stages.0.layers.0.dwconv.weight": Layout(
+        "ConvNextModel of Hugging Face", read_hugging_face_convnext, "never"
+    ),
+    "encoder.layers.encoder_layer_0.ln_1.weight": Layout(
+        "ViT of torchvision", read_torchvision_vit, "always"
+    ),
+    "features.1.0.attn.relative_position_bias_table": Layout(
+        "Swin of torchvision", read_torchvision_swin, "always"
+    ),
+    "features.1.0.layer_scale": Layout("ConvNeXt of torchvision", read_torchvision_convnext, "always"),
 }
 # Names that only what is not read has -> what it is.
 UNREAD = {
@@ -51,17 +71,17 @@ UNREAD = {
 }
 
 
-def convert(tensors: Tensors, known: Known) -> tuple[str, Converted]:
-    """Convert tensors; return the name of their layout, and this project's arrays.
+def convert(tensors: Tensors, known: Known) -> tuple[Layout, Converted]:
+    """Convert tensors; return their layout, and this project's arrays.
 
     Raises:
         WeightsError: the layout is not known, or a tensor is not accounted for.
     """
-    for sign, (name, read) in LAYOUTS.items():
+    for sign, layout in LAYOUTS.items():
         if sign in tensors:
-            converted = read(tensors, known)
+            converted = layout.read(tensors, known)
             tensors.finish()
-            return name, converted
+            return layout, converted
     names = tensors.names()
     tensors.refuse(UNREAD)
     raise tensors.error(f"names of no known layout: {names[:3]}{' ...' if len(names) > 3 else ''}")
