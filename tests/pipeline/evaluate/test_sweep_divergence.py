@@ -53,5 +53,5 @@ def test_the_probe_says_it(several):
     labels = np.eye(3, dtype=np.int8)[given["labels"]] if several else given["labels"]
     train = SimpleNamespace(labels=labels, index=np.arange(12))
     data = SimpleNamespace(train=train, class_names=["a", "b", "c"])
-    with pytest.raises(FloatingPointError, match="in step .* after the images in rows"):
+    with pytest.raises(FloatingPointError, match=r"in step .* after the images in rows"):
         trained_sweep(CONFIG, data, given["features"])
