@@ -176,7 +176,7 @@ def task_predict():
 
 
 def task_replay():
-    """Repeat a step whose loss was not finite, and name its first such tensor: replay step=N arm=hssl"""
+    """Repeat a step that was not finite, and name its first such tensor: replay step=N stage=S arm=hssl"""
     return _program("replay", "the step was not repeated")
 
 

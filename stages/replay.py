@@ -1,18 +1,37 @@
 """`doit run replay step=N`: repeat a step that was not finite, from what was saved of it."""
 
 import sys
+import tempfile
+from contextlib import redirect_stdout
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
+from pipeline.config.dense import DetectConfig, SegmentConfig
+from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
+from pipeline.config.studies import JointTrainingConfig
 from pipeline.graph.experiment_graph import read_argument
-from pipeline.graph.stage_runner import exit_code_of, read_job
+from pipeline.graph.node import program
+from pipeline.graph.stage_runner import Job, exit_code_of, read_job
 from pipeline.inference.options import UsageError, read_options
 from pipeline.storage.artifacts import JOB, recorded
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-_OPTIONS = ("step", "arm", "seed", "experiment")
-_USAGE = "usage: doit run replay step=N [arm=hssl] [seed=0] [experiment=quickstart]"
-_STAGE = "pretrain"
+STAGES = {
+    "pretrain": PretrainConfig,
+    "search-train": JointTrainingConfig,
+    "finetune": FinetuneConfig,
+    "segment": SegmentConfig,
+    "detect": DetectConfig,
+}
+_RUN = ("run", "arm", "seed", "data")  # tell the runs of a stage from each other
+_OPTIONS = ("step", "stage", *_RUN, "experiment")
+_USAGE = (
+    f"usage: doit run replay step=N [stage={'|'.join(STAGES)}] [run=frozen] [arm=hssl] [seed=0] "
+    "[experiment=quickstart]"
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -24,6 +43,8 @@ def _run(arguments: list[str]) -> None:
     options = read_options(arguments, known=_OPTIONS, needed=("step",), usage=_USAGE)
     if not options["step"].isdecimal():
         raise UsageError(f"step={options['step']}: expected a whole number; {_USAGE}")
+    if options.get("stage", "pretrain") not in STAGES:
+        raise UsageError(f"stage={options['stage']}: expected one of {', '.join(STAGES)}")
     _, experiment = read_argument(options.get("experiment", "quickstart"), Path.cwd())
     job = read_job(chosen_artifact(recorded(RESULTS, experiment.name), options) / JOB)
     runtime = RuntimeConfig.model_validate(job.runtime)
@@ -31,28 +52,51 @@ def _run(arguments: list[str]) -> None:
 
     start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
     from pipeline import kernels
-    from pipeline.optim.schedules import Rates
-    from pipeline.pretrain.non_finite.looking import look_at_step
     from pipeline.pretrain.non_finite.saved_step import read_about, read_batch, saved_step
-    from pipeline.pretrain.step import initial_state
     from pipeline.training.checkpoint import load_checkpoint
 
-    config = PretrainConfig.model_validate(job.config)
     kernels.use(runtime.kernels)
-    kernels.use_precision(config.schedule.precision)
     place = saved_step(Path(job.output), int(options["step"]))
-    about = read_about(place)
-    state = load_checkpoint(place.state, initial_state(config))
-    look = look_at_step(state, read_batch(place), Rates(**about["rates"]), config)
-    print(f"step {place.step} of {job.name}, from {place.folder}")
+    about, steps = read_about(place), steps_of(job, runtime)
+    state = load_checkpoint(place.state, steps.training.fresh_state())
+    look = steps.look(state, steps.batch_of(state.step, read_batch(place)))
+    print(f"step {place.step} of {job.stage} {job.name}, from {place.folder}")
     print(f"images: {', '.join(about['images'])}")
     print(f"losses: {', '.join(f'{name} {value:.6g}' for name, value in look.losses.items())}")
     print(f"finite before it, or in all: {look.num_finite} tensors")
     print(f"the first tensor that is not finite: {look.broken or 'none'}")
 
 
+def steps_of(job: Job, runtime: RuntimeConfig) -> Any:
+    """The steps of the training of a job, made of its settings and inputs; Jittor has been started.
+
+    Raises:
+        UsageError: the stage ends without a training.
+    """
+    from pipeline.finetune.non_finite import FinetuningSteps
+    from pipeline.pretrain.non_finite.going_back import PretrainingSteps
+    from pipeline.search.non_finite import JointSteps
+    from pipeline.training.repeating import training_of
+
+    config = STAGES[job.stage].model_validate(job.config)
+    stage = import_module(f"stages.{program(job.stage)}")
+    inputs = {name: Path(path) for name, path in job.inputs.items()}
+    # Nothing is logged: the loggers of that run have its steps already.
+    alone = runtime.model_copy(update={"loggers": (), "devices": 1})
+    # What it says it has said then.
+    with tempfile.TemporaryDirectory() as output, redirect_stdout(StringIO()):
+        training = training_of(lambda: stage.run(config, Path(output), runtime=alone, **inputs))
+    if training is None:
+        raise UsageError(f"{job.stage} {job.name} trains nothing")
+    if isinstance(config, PretrainConfig):
+        return PretrainingSteps(training, config)
+    if isinstance(config, JointTrainingConfig):
+        return JointSteps(training, config)
+    return FinetuningSteps(training)
+
+
 def chosen_artifact(links: dict[str, Path], options: dict[str, str]) -> Path:
-    """The artifact of the pretraining that the options name, in which the step is saved.
+    """The artifact of the training that the options name, in which the step is saved.
 
     Args:
         links: of the experiment's record, `<stage>-<run>` -> artifact.
@@ -64,14 +108,16 @@ def chosen_artifact(links: dict[str, Path], options: dict[str, str]) -> Path:
 
     saved = {}
     for link, artifact in links.items():
-        if link.startswith(f"{_STAGE}-") and (artifact / JOB).is_file():
-            run = read_job(artifact / JOB).run
-            if all(str(run.get(key)) == options[key] for key in ("arm", "seed") if key in options):
-                saved[link] = (artifact, saved_steps(artifact))
+        steps = saved_steps(artifact)
+        if steps and (artifact / JOB).is_file():
+            job = read_job(artifact / JOB)
+            known = {"stage": job.stage, **job.run}
+            if all(str(known.get(key)) == options[key] for key in ("stage", *_RUN) if key in options):
+                saved[link] = (artifact, steps)
     found = [artifact for artifact, steps in saved.values() if int(options["step"]) in steps]
     if len(found) == 1:
         return found[0]
-    lists = [f"{link}: {', '.join(map(str, steps))}" for link, (_, steps) in saved.items() if steps]
+    lists = [f"{link}: {', '.join(map(str, steps))}" for link, (_, steps) in saved.items()]
     known = f"saved are {'; '.join(lists)}" if lists else "no step was saved, for none was not finite"
     raise UsageError(f"step={options['step']}: {'several runs have' if found else 'no run has'} it; {known}")
 

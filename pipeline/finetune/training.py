@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -87,6 +88,7 @@ def finetune(
     # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
     network.train()
     training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches, ranks)
+    training.broken_at = partial(_explained, training, output, report)
     train(training, output, runtime=runtime, report=report)
     network.eval()
 
@@ -115,6 +117,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
                 f"{num_microbatches} microbatches each"
             )
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
+        self.broken_at: Callable[[FinetuneState], str] = lambda state: ""  # where a broken network broke
 
     def fresh_state(self) -> FinetuneState:
         optimizer = _optimizer(self.trained, self._network.backbone.depth, self._schedule)
@@ -174,12 +177,13 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
             if name not in trained and not np.isfinite(value.numpy()).all():
                 raise FloatingPointError(
                     f"step {state.step}: {name} is not finite, though the losses are: a ReLU makes 0 of what "
-                    "is no number. It has been so since a step after the line logged before; with "
-                    "runtime.log_every_steps = 1, the next run says which"
+                    f"is no number\n{self.broken_at(state)}".strip()
                 )
 
     def explanation(self, state: FinetuneState, step: int, output: Path, say: Callable[[str], None]) -> str:
         """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        if self.ranks.count > 1:
+            return "runtime.devices = 1 would save the step and name its first tensor that is not finite"
         return explanation(self, state, step, output, say)
 
     def measured(self, state: FinetuneState, outcome: FinetuneOutcome) -> dict[str, float]:
@@ -196,6 +200,21 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
             return None
         rng = generator(self._seed, Purpose.DENSE_DROP_PATH, state.step)
         return drop_path_scales(rng, drop_path_rates(rate, backbone.depth, 0), 2, num_images)
+
+
+def _explained(
+    training: Finetuning, output: Path, report: Callable[[Progress], None], state: FinetuneState
+) -> str:
+    """What `Finetuning.explanation` finds, where no loss led to it."""
+    last = training.num_steps
+
+    def say(text: str) -> None:
+        report(Progress(state.step, last, {"step": state.step}, text))
+
+    try:
+        return training.explanation(state, state.step, output, say)
+    except Exception as error:  # whatever it is: it must not hide what it is about
+        return f"where it began could not be found: {type(error).__name__}: {error}"
 
 
 def _optimizer(named: list[tuple[str, jt.Var]], depth: int, schedule: FinetuneSchedule) -> AdamW:

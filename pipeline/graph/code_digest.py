@@ -31,6 +31,7 @@ NEUTRAL = {
     "pipeline.doctor": "looks, and computes nothing",
     "pipeline.pretrain.non_finite": "looks at a training that is over",
     "pipeline.finetune.non_finite": "likewise",
+    "pipeline.search.non_finite": "likewise",
     "pipeline.training.gradient_watch": "compares gradients, and changes none",
     "pipeline.training.loss_curve": "says what the losses look like",
     "pipeline.training.reporting": "shows and hands on what the loop reports; and what only it imports",

@@ -10,13 +10,13 @@ from pipeline.config.experiment import Experiment
 OPTIONS = (
     "experiment", "experiments", "arm", "seed", "data", "out", "format", "patches", "task", "run", "overlays",
     "score", "by", "hours", "of", "delete", "rows", "repeats", "profile", "size", "device", "shard_mib",
-    "executor", "deep", "step",
+    "executor", "deep", "step", "stage",
 )  # fmt: skip
 
 # Options that one command takes: given to another they would change nothing.
 _OF_ONE = {
     "hours": "init", "experiments": "compare", "by": "compare", "of": "plan", "deep": "doctor",
-    "delete": "gc", "step": "replay", "shard_mib": "shard",
+    "delete": "gc", "step": "replay", "stage": "replay", "shard_mib": "shard",
 }  # fmt: skip
 
 

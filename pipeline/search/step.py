@@ -127,12 +127,12 @@ def joint_step(
     """
     count, students = config.pretrain.schedule.accumulation_steps, state.students
     methods = {name: method_of(config.alone[name]) for name in config.candidates}
-    drop_path = _drawn_drop_path(config, batch, state.step, ranks)
+    drop_path = drawn_drop_path(config, batch, state.step, ranks)
 
     def forward(index: int) -> JointOutput:
         masks = {name: microbatch_drop_path(scales, index, count) for name, scales in drop_path.items()}
         with shared_among(ranks):
-            return _forward(state, methods, batch.microbatch(index, count), masks, rates)
+            return joint_forward(state, methods, batch.microbatch(index, count), masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(students.values()))
     gradients = ranks.means(gradients)
@@ -156,7 +156,7 @@ def joint_step(
     return state, JointOutcome(losses, teacher_output)
 
 
-def _forward(
+def joint_forward(
     state: JointState,
     methods: dict[str, Method],
     microbatch: Batch,
@@ -191,7 +191,7 @@ def _with_terms(output: MethodOutput, first: MethodOutput, weights: dict[str, fl
     return replace(output, losses=Losses(total, output.losses.terms | common))
 
 
-def _drawn_drop_path(
+def drawn_drop_path(
     config: JointTrainingConfig, batch: Batch, step: int, ranks: Ranks
 ) -> dict[str, dict[str, np.ndarray]]:
     """Stochastic depth: of each head as in its training alone, of the base as with the deepest head."""

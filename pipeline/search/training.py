@@ -13,6 +13,7 @@ from pipeline.pretrain.collapse import teacher_statistics
 from pipeline.pretrain.training import CropTraining
 from pipeline.ranks.exchange import ALONE, Ranks
 from pipeline.search.cost import measured_cost
+from pipeline.search.non_finite import explanation
 from pipeline.search.scores import candidate_scores, joint_discrepancies
 from pipeline.search.step import JointOutcome, JointState, joint_state, joint_step
 from pipeline.storage.files import sha256_of_json
@@ -85,6 +86,12 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
 
     def train_step(self, state: JointState, batch: Batch | PackedBatch) -> tuple[JointState, JointOutcome]:
         return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config, self.ranks)
+
+    def explanation(self, state: JointState, step: int, output: Path, say: Callable[[str], None]) -> str:
+        """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        if self.ranks.count > 1:
+            return "runtime.devices = 1 would save the step and name its first tensor that is not finite"
+        return explanation(self, self._config, state, step, output, say)
 
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
         """Teacher statistics; and, as often as the user wants a line, the discrepancies, which take long."""

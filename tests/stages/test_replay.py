@@ -20,12 +20,12 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
-def job_of(output, config, seed):
+def job_of(output, config, seed, data):
     run = {"arm": "hssl", "seed": seed}
     return Job(
         stage="pretrain", name=f"hssl-seed{seed}", run=run, fingerprint="f", code="c", libraries={},
-        made_with={}, config=config.model_dump(mode="json"), inputs={}, runs=[], identities={}, lineage={},
-        work=1.0, output=str(output), runtime=RUNTIME.model_dump(mode="json"),
+        made_with={}, config=config.model_dump(mode="json"), inputs={"data": str(data)}, runs=[],
+        identities={}, lineage={}, work=1.0, output=str(output), runtime=RUNTIME.model_dump(mode="json"),
     )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def broken(jt, results, tiny_prepared, tiny_config, monkeypatch):
         output = artifact_directory(results, "pretrain", f"{seed}" * 16)
         output.mkdir(parents=True)
         config = tiny_config.model_copy(update={"seed": seed})
-        write_json(output / "job.json", asdict(job_of(output, config, seed)))
+        write_json(output / "job.json", asdict(job_of(output, config, seed, tiny_prepared)))
         with pytest.raises(FloatingPointError) as caught:
             pretrain.run(config, output, data=tiny_prepared, runtime=RUNTIME)
         messages.append(str(caught.value))
@@ -58,10 +58,10 @@ def broken(jt, results, tiny_prepared, tiny_config, monkeypatch):
 
 
 def test_the_message_says_what_to_type_and_that_says_what_broke(broken, capsys):
-    assert "`doit run replay step=3 arm=hssl seed=4`" in broken[1]
+    assert "`doit run replay step=3 stage=pretrain arm=hssl seed=4`" in broken[1]
     assert replay.main(["experiment=smoke", "step=3", "arm=hssl", "seed=4"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("step 3 of hssl-seed4, from ")
+    assert lines[0].startswith("step 3 of pretrain hssl-seed4, from ")
     assert lines[1].count(", ") == 11
     assert lines[2].startswith("losses: loss nan, loss_base_cls nan")
     assert lines[-1].startswith("the first tensor that is not finite: the batch's global_crops (")
@@ -78,6 +78,11 @@ def test_the_message_says_what_to_type_and_that_says_what_broke(broken, capsys):
         ),
         (["step=7", "seed=3"], "step=7: no run has it; saved are pretrain-hssl-seed3: 3"),
         (["step=last"], "step=last: expected a whole number"),
+        (
+            ["step=3", "stage=knn"],
+            "stage=knn: expected one of pretrain, search-train, ",
+        ),
+        (["step=3", "stage=detect"], "step=3: no run has it; no step was saved"),
         ([], "missing option step="),
     ],
 )

@@ -10,6 +10,7 @@ from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.linear_probe import LinearSweep, SweepKeeper, best_rate, predict, train_sweep
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
+from pipeline.evaluate.sweep_divergence import divergence
 from pipeline.measures.classification_rows import Metric, Outcome
 
 if TYPE_CHECKING:
@@ -68,17 +69,26 @@ def trained_sweep(
     train: "np.ndarray | FeatureRows | AugmentedRows",
     keeper: SweepKeeper | None = None,
 ) -> LinearSweep:
-    """The classifiers of every rate, trained under a bar; the arguments are those of `measured`."""
+    """The classifiers of every rate, trained under a bar; the arguments are those of `measured`.
+
+    Raises:
+        FloatingPointError: every rate diverged; the message names step, images and tensor.
+    """
+    num_classes = len(data.class_names)
     with tqdm(unit="epoch", total=config.epochs, dynamic_ncols=True) as bar:
-        return train_sweep(
+        sweep = train_sweep(
             train,
             data.train.labels,
             config,
-            num_classes=len(data.class_names),
+            num_classes=num_classes,
             rng=np.random.default_rng(SEED),
             report=lambda epoch: bar.update(epoch - bar.n),
             keeper=keeper,
         )
+    if sweep.diverged.all() and keeper is None:  # with one, features are of crops and were not kept
+        again = {"num_classes": num_classes, "rng": np.random.default_rng(SEED)}
+        raise FloatingPointError(divergence(train, data.train.labels, data.train.index, config, **again))
+    return sweep
 
 
 def linear_protocol(config: LinearConfig, num_train: int) -> str:

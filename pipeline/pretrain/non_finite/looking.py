@@ -73,8 +73,12 @@ def look_at_step(state: TrainState, batch: Batch, rates: Rates, config: Pretrain
                 look.at(f"the gradient of student/{name}", gradient)
     state, _ = train_step(state, batch, rates, config)
     look.at("after the step:", state.tensors)
-    means = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
-    return StepLook(look.broken, look.num_finite, means)
+    return StepLook(look.broken, look.num_finite, mean_losses(terms))
+
+
+def mean_losses(terms: list[dict[str, float]]) -> dict[str, float]:
+    """The means over microbatches."""
+    return {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
 
 
 def all_finite(tensors: dict[str, jt.Var]) -> bool:

@@ -15,6 +15,7 @@ from pipeline.training.checkpoint_files import write_checkpoint
 from pipeline.weights.arrays import read_arrays, write_arrays
 from pipeline.weights.error import WeightsError
 
+OPTIONS = ("run", "arm", "seed", "data")  # of the command, that tell the runs of a stage from each other
 _FOLDER = "checkpoint-non-finite"
 _BATCH = ("global_crops", "local_crops", "masks")
 
@@ -37,7 +38,7 @@ class SavedStep(NamedTuple):
 
     @property
     def batch(self) -> Path:
-        """Crops and masks."""
+        """What the step saw: crops and masks, or images and targets."""
         return self.folder / f"step{self.step}-batch.safetensors"
 
 
@@ -53,19 +54,25 @@ def saved_steps(output: Path) -> list[int]:
 
 
 def write_step(
-    place: SavedStep, state: tuple[Mapping[str, np.ndarray], Mapping[str, Any]], batch: Batch
+    place: SavedStep,
+    state: tuple[Mapping[str, np.ndarray], Mapping[str, Any]],
+    batch: Mapping[str, np.ndarray],
 ) -> None:
     """Write state and batch; what is known of the step is written by `write_about`, last.
 
     Args:
         state: arrays and metadata of a checkpoint.
-        batch: its crops may be variables.
+        batch: its arrays.
     """
     place.folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(place.state, *state)
+    write_arrays(place.batch, dict(batch), {"step": place.step})
+
+
+def batch_arrays(batch: Batch) -> dict[str, np.ndarray]:
+    """Crops, which may be variables, and masks."""
     arrays = {name: getattr(batch, name) for name in _BATCH}
-    arrays = {name: each if isinstance(each, np.ndarray) else each.numpy() for name, each in arrays.items()}
-    write_arrays(place.batch, arrays, {"step": place.step})
+    return {name: each if isinstance(each, np.ndarray) else each.numpy() for name, each in arrays.items()}
 
 
 def write_about(place: SavedStep, about: Mapping[str, Any]) -> None:
@@ -78,13 +85,21 @@ def read_about(place: SavedStep) -> dict[str, Any]:
     return read_json(place.about)
 
 
-def read_batch(place: SavedStep) -> Batch:
-    """The batch that the step saw.
+def read_batch(place: SavedStep) -> dict[str, np.ndarray]:
+    """The arrays of the batch that the step saw.
 
     Raises:
-        WeightsError: no whole file, or not the arrays of a batch.
+        WeightsError: no whole file.
     """
-    arrays, _ = read_arrays(place.batch)
+    return read_arrays(place.batch)[0]
+
+
+def batch_of(arrays: Mapping[str, np.ndarray]) -> Batch:
+    """The batch of a pretraining.
+
+    Raises:
+        WeightsError: not the arrays of one.
+    """
     if arrays.keys() != set(_BATCH):
-        raise WeightsError(f"{place.batch}: arrays {sorted(arrays)}, expected {sorted(_BATCH)}")
+        raise WeightsError(f"a batch of crops has the arrays {sorted(_BATCH)}, found {sorted(arrays)}")
     return Batch(**arrays)

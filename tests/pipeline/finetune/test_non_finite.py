@@ -67,4 +67,6 @@ def test_what_a_relu_hides_from_the_loss_is_seen_in_the_running_statistics(jt, t
     message = broken(jt, tmp_path, spoil_pixel=2)
     assert message.startswith("step 6: network/mix.")
     assert "is not finite, though the losses are" in message
+    assert "it began in step 3 by the batch's images (" in message
+    assert (tmp_path / "checkpoint-non-finite" / "step3-batch.safetensors").is_file()
     assert not list(tmp_path.glob("checkpoint*.safetensors"))

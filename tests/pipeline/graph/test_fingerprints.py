@@ -317,6 +317,7 @@ HARMLESS = {
     "pipeline.runtime.cuda.remedies": {"code_flag"},  # for which cards the same kernels are compiled
     "pipeline.pretrain.non_finite.going_back": {"explanation"},
     "pipeline.finetune.non_finite": {"explanation"},
+    "pipeline.search.non_finite": {"explanation"},
     "pipeline.training.gradient_watch": {"GradientWatch"},
     "pipeline.training.loss_curve": {"LossCurve"},
     "pipeline.training.reporting": {"quiet", "reporting"},

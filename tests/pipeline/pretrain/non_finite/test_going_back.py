@@ -96,7 +96,13 @@ def test_an_infinite_pixel_is_named_with_step_and_images(jt, pixel, tiny_dataset
 def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
     from pipeline.optim.schedules import Rates
     from pipeline.pretrain.non_finite.looking import look_at_step
-    from pipeline.pretrain.non_finite.saved_step import read_about, read_batch, saved_step, saved_steps
+    from pipeline.pretrain.non_finite.saved_step import (
+        batch_of,
+        read_about,
+        read_batch,
+        saved_step,
+        saved_steps,
+    )
     from pipeline.pretrain.step import initial_state
     from pipeline.training.checkpoint import load_checkpoint
 
@@ -107,7 +113,7 @@ def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
     assert len(about["images"]) == 4
     assert about["losses"]["loss"] == "nan"
     assert json.loads(place.about.read_text())["first"].startswith("the batch's global_crops")
-    batch = read_batch(place)
+    batch = batch_of(read_batch(place))
     state = load_checkpoint(place.state, initial_state(six_steps()))
     assert state.step == 3
     look = look_at_step(state, batch, Rates(**about["rates"]), six_steps())

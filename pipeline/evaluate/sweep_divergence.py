@@ -1,0 +1,85 @@
+"""Where the classifiers of a sweep stopped being numbers, once every rate of it has diverged."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.evaluate.feature_rows import FeatureRows
+from pipeline.evaluate.linear_probe import train_sweep
+from pipeline.evaluate.probes.settings import LinearConfig
+
+_MOST_IMAGES = 8  # named
+
+
+class _Found(Exception):
+    """Ends a training at the batch that was looked for."""
+
+
+class _Seen:
+    """Features that remember which rows were asked for last."""
+
+    def __init__(self, features: np.ndarray | FeatureRows):
+        self._features, self.shape = features, features.shape
+        self.rows = np.empty(0, np.int64)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        self.rows = rows
+        return self._features[rows]
+
+
+class _Looking:
+    """A keeper that keeps nothing, and stops where the smallest rate's classifier is not finite."""
+
+    def __init__(self, num_rates: int, smallest: int):
+        self._num_rates, self._smallest = num_rates, smallest
+        self.step, self.tensor, self.numbers = 0, "", (0, 0)
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> int:
+        return 0
+
+    def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
+        for name, array in state.items():
+            of_rate = array.reshape(*array.shape[:-1], -1, self._num_rates)[..., self._smallest]
+            bad = of_rate.size - int(np.isfinite(of_rate).sum())
+            if bad:
+                self.step, self.tensor, self.numbers = num_batches, name, (bad, of_rate.size)
+                raise _Found
+
+
+def divergence(
+    features: np.ndarray | FeatureRows,
+    labels: np.ndarray,
+    index: np.ndarray,
+    config: LinearConfig,
+    *,
+    num_classes: int,
+    rng: np.random.Generator,
+) -> str:
+    """Train again up to the batch after which the smallest rate's classifier is not finite, and name it.
+
+    Args:
+        features, labels, num_classes, rng: as `train_sweep` had them.
+        index: (N,) rows of the data set.
+
+    Returns:
+        The step, its images, the tensor, and what to change.
+    """
+    lrs, every = config.base_lrs, "the linear probe diverged at every learning rate"
+    smallest = int(np.argmin(lrs))
+    seen, looking = _Seen(features), _Looking(len(lrs), smallest)
+    try:
+        train_sweep(seen, labels, config, num_classes=num_classes, rng=rng, keeper=looking)
+    except _Found:
+        bad, size = looking.numbers
+        images = index[seen.rows]
+        named = ", ".join(map(str, images[:_MOST_IMAGES]))
+        more = f" and {len(images) - _MOST_IMAGES} more" if len(images) > _MOST_IMAGES else ""
+        return (
+            f"{every}; at the smallest, {lrs[smallest]:g}, in step {looking.step}: {bad} of {size} values of "
+            f"{looking.tensor.replace('_', ' ')} are not finite, after the images in rows {named}{more} of "
+            "the data set; lower linear.base_lrs"
+        )
+    return (
+        f"{every}, and the smallest did not when it was trained again: see whether this machine computes the "
+        "same twice, as by `doit run doctor deep=yes`"
+    )

@@ -1,0 +1,69 @@
+"""From a loss of a joint training that is not finite back to the step and the tensor where it began."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jittor as jt
+
+from pipeline.config.studies import JointTrainingConfig
+from pipeline.pretrain.drop_path_masks import microbatch_drop_path
+from pipeline.pretrain.methods.method import method_of
+from pipeline.pretrain.non_finite.going_back import PretrainingSteps, explained
+from pipeline.pretrain.non_finite.looking import Look, StepLook, mean_losses
+from pipeline.search import step as steps
+
+
+class JointSteps(PretrainingSteps):
+    """The steps of a joint training, whose batches are those of a pretraining."""
+
+    def __init__(self, training: Any, config: JointTrainingConfig):
+        super().__init__(training, config.pretrain)
+        self._joint = config
+
+    def look(self, state: steps.JointState, batch: Any) -> StepLook:
+        """In the order of the step: batch, state, forward pass, losses, gradients from the loss back."""
+        look, config, rates = Look(), self._joint, self.training.schedule.at(state.step)
+        count, methods = config.pretrain.schedule.accumulation_steps, self._methods()
+        for name, arrays in self.arrays(batch).items():
+            look.at(f"the batch's {name}", arrays)
+        look.at("before the step:", state.tensors)
+        look.at("before the step: optimizer", state.optimizer.state())
+        drop_path = steps.drawn_drop_path(config, batch, state.step, self.training.ranks)
+        students, terms = state.students, []
+        with look.inside(**_parts(state)):
+            for index in range(count):
+                masks = {name: microbatch_drop_path(each, index, count) for name, each in drop_path.items()}
+                output = steps.joint_forward(state, methods, batch.microbatch(index, count), masks, rates)
+                losses = steps.JointOutcome(
+                    {name: each.losses for name, each in output.of_candidate.items()}, None
+                ).logged_losses
+                look.at("", losses)
+                terms.append({name: float(value.item()) for name, value in losses.items()})
+                gradients = jt.grad(output.total / count, list(students.values()))
+                for name, gradient in reversed(list(zip(students, gradients, strict=True))):
+                    look.at(f"the gradient of student/{name}", gradient)
+        state, _ = steps.joint_step(state, batch, rates, config)
+        look.at("after the step:", state.tensors)
+        return StepLook(look.broken, look.num_finite, mean_losses(terms))
+
+    def _methods(self) -> dict[str, Any]:
+        return {name: method_of(self._joint.alone[name]) for name in self._joint.candidates}
+
+
+def explanation(
+    training: Any,
+    config: JointTrainingConfig,
+    state: Any,
+    step: int,
+    output: Path,
+    say: Callable[[str], None],
+) -> str:
+    """`pipeline.pretrain.non_finite.going_back.explained` of a joint training."""
+    return explained(JointSteps(training, config), state, step, output, say)
+
+
+def _parts(state: steps.JointState) -> dict[str, Any]:
+    """Every candidate's networks, by their names in messages."""
+    students = {f"{name}/student": own.student for name, own in state.networks.items()}
+    return students | {f"{name}/teacher": own.teacher for name, own in state.networks.items()}
