@@ -13,7 +13,8 @@ from pipeline.detection.boxes import clipped, decode, decode_jt
 from pipeline.detection.losses import binary_cross_entropy, cross_entropy, giou_loss
 from pipeline.detection.masks import mask_targets
 from pipeline.detection.nms import nms
-from pipeline.detection.roi_heads import MASK_SIZE, BoxHead
+from pipeline.detection.roi_heads import BoxHead
+from pipeline.detection.sizes import MASK_SIZE
 from pipeline.detection.targets import RoiSamples, Truth
 
 _GIOU_WEIGHT = 10.0

@@ -14,11 +14,10 @@ from pipeline.detection.proposals import proposals
 from pipeline.detection.roi_align import roi_align
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import Rpn
+from pipeline.detection.sizes import NUM_ROI_LEVELS
 from pipeline.models.dense_backbone import DenseBackbone
 from pipeline.models.initialization import initialize_head
 from pipeline.models.pyramid import tap_pyramid
-
-_NUM_ROI_LEVELS = 4  # boxes are pooled from these; a fifth level is for proposals only
 
 
 class CascadeHeads(nn.Module):
@@ -92,7 +91,7 @@ class CascadeMaskRcnn(nn.Module):
 
     def pooled(self, levels: list[jt.Var], boxes: np.ndarray, image_index: np.ndarray, bins: int) -> jt.Var:
         """Features of boxes (n, 4) in their images (n,): (n, C, bins, bins)."""
-        maps, strides = levels[:_NUM_ROI_LEVELS], self.heads.rpn.strides[:_NUM_ROI_LEVELS]
+        maps, strides = levels[:NUM_ROI_LEVELS], self.heads.rpn.strides[:NUM_ROI_LEVELS]
         return roi_align(maps, strides, boxes, image_index, bins, self.config.finest_scale)
 
     def mask_heads(self, stage: int) -> list[MaskHead]:

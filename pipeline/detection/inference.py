@@ -8,7 +8,7 @@ from jittor import nn
 
 from pipeline.detection.box_stages import best_boxes, moved_boxes, moved_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
-from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, MASK_SIZE
+from pipeline.detection.sizes import BOX_BINS, MASK_BINS, MASK_SIZE
 
 _MASKS_AT_ONCE = 256  # boxes; several copies of a 28 x 28 map of each are held
 

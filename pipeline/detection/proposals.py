@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.detection.boxes import clipped, decode
 from pipeline.detection.nms import nms
+from pipeline.detection.sizes import RPN_NMS_IOU
 
 RPN_STDS = (1.0, 1.0, 1.0, 1.0)
-_NMS_IOU = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def proposals(
     boxes = clipped(decode(outputs[rows, 1:], anchors.boxes[rows], RPN_STDS), *size)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     boxes, rows, levels = boxes[solid], rows[solid], levels[solid]
-    kept = nms(boxes, scores[rows], _NMS_IOU, classes=levels)[:num_proposals]
+    kept = nms(boxes, scores[rows], RPN_NMS_IOU, classes=levels)[:num_proposals]
     return boxes[kept]
 
 

@@ -11,12 +11,10 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.dense import DetectHeadConfig
+from pipeline.detection.sizes import BOX_BINS
 from pipeline.models.conv import ConvNorm
 from pipeline.models.layers import Linear
 from pipeline.models.pyramid import Deconv
-
-BOX_BINS, MASK_BINS = 7, 14  # per side, of what is pooled from a box
-MASK_SIZE = 2 * MASK_BINS  # cells per side of a predicted mask
 
 
 class BoxHead(nn.Module):

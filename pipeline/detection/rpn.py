@@ -16,12 +16,12 @@ from pipeline.config.dense import DetectHeadConfig
 from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.losses import binary_cross_entropy, smooth_l1
 from pipeline.detection.proposals import Anchors
+from pipeline.detection.sizes import RPN_OUTPUTS
 from pipeline.detection.targets import AnchorSamples
 from pipeline.models.layers import Linear
 from pipeline.ranks.whole_batch import mean_count
 
 _BETA = 1 / 9  # of the smooth L1 loss: the difference at which it turns from quadratic to linear
-_OUTPUTS = 5  # of each anchor: objectness, dx, dy, dw, dh
 
 
 class Rpn(nn.Module):
@@ -36,13 +36,13 @@ class Rpn(nn.Module):
         self.scale = config.anchor_scale
         self.ratios = config.anchor_ratios
         self.conv = nn.Conv2d(config.width, config.width, 3, padding=1)
-        self.predict = Linear(config.width, _OUTPUTS * len(config.anchor_ratios))
+        self.predict = Linear(config.width, RPN_OUTPUTS * len(config.anchor_ratios))
 
     def execute(self, levels: Sequence[jt.Var]) -> jt.Var:
         """Levels (B, C, h, w) -> (B, N, 5): logit of an object, and deltas."""
         batch, channels = levels[0].shape[:2]
         places = [nn.relu(self.conv(x)).permute(0, 2, 3, 1).reshape(batch, -1, channels) for x in levels]
-        return self.predict(jt.concat(places, dim=1)).reshape(batch, -1, _OUTPUTS)
+        return self.predict(jt.concat(places, dim=1)).reshape(batch, -1, RPN_OUTPUTS)
 
     def anchors(self, levels: Sequence[jt.Var]) -> Anchors:
         """The anchors of levels of these sizes."""
@@ -78,7 +78,7 @@ def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, j
     if not len(rows):  # crowds cover everything
         nothing = 0 * outputs.sum()
         return nothing, nothing
-    picked = kernels.gather_rows(outputs.reshape(-1, _OUTPUTS), jt.array(rows.astype(np.int32)))
+    picked = kernels.gather_rows(outputs.reshape(-1, RPN_OUTPUTS), jt.array(rows.astype(np.int32)))
     wanted = jt.array(positive)
     objectness = binary_cross_entropy(picked[:, 0], wanted)
     distances = smooth_l1(picked[:, 1:], jt.array(deltas), _BETA).sum(dim=1) * wanted

@@ -8,8 +8,9 @@ import numpy as np
 from pipeline.detection.batches import DetectBatch
 from pipeline.detection.box_stages import Stage, box_losses, mask_loss, mask_rows, moved_boxes, moved_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
-from pipeline.detection.roi_heads import BOX_BINS, MASK_BINS, BoxHead, MaskHead
+from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
+from pipeline.detection.sizes import BOX_BINS, MASK_BINS
 from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
 from pipeline.ranks.whole_batch import mean_count
 

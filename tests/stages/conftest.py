@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
-from pipeline.config.stages import PretrainConfig
+from pipeline.config.stages import InitializeConfig, PretrainConfig, RuntimeConfig
 from pipeline.datasets.preparing import prepare
+from stages import initialize
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +51,16 @@ def tiny_config() -> PretrainConfig:
             "seed": 3,
         }
     )  # fmt: skip
+
+
+@pytest.fixture
+def backbone(jt, tiny_prepared, tmp_path) -> Path:
+    """The artifact of a ViT of two blocks with first values, for images of 16 pixels."""
+    folder = tmp_path / "initialize"
+    folder.mkdir()
+    architecture = BackboneConfig(
+        size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3
+    )
+    config = InitializeConfig(backbone=architecture, normalization="dataset", seed=1)
+    initialize.run(config, folder, data=tiny_prepared, runtime=RuntimeConfig(threads=1))
+    return folder

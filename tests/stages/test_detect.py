@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import DetectConfig, DetectHeadConfig, DetectViewConfig, FinetuneSchedule
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.preparing import prepare
-from stages import detect, initialize
+from stages import detect
 
 RUNTIME = RuntimeConfig(threads=1, log_every_steps=1, checkpoint_every_minutes=1e-9)
 FILES = {
@@ -47,18 +46,6 @@ def drawn(tmp_path_factory):
     scenes = {"drawing": "objects", "image_size": 32, "num_train": 8, "num_val": 2, "num_test": 6}
     prepare(DataConfig.model_validate({"photo_scenes": scenes}), output, num_workers=1)
     return output
-
-
-@pytest.fixture
-def backbone(jt, tiny_prepared, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    architecture = BackboneConfig(
-        size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3
-    )
-    config = InitializeConfig(backbone=architecture, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
-    return folder
 
 
 def run(config, output, backbone, data):

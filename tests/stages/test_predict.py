@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import (
     DetectConfig,
@@ -19,28 +18,16 @@ from pipeline.config.dense import (
     SegmentViewConfig,
 )
 from pipeline.config.finetune import ClassificationSchedule, ClassificationViewConfig, FinetuneConfig
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.evaluate.mean_iou import SegmentationCounts, class_areas, set_scores
 from pipeline.inference.images import Decoding, open_images
-from stages import detect, finetune, initialize, segment
+from stages import detect, finetune, segment
 from stages import predict as stage
 
 RUNTIME = RuntimeConfig(threads=1)
 SCHEDULE = FinetuneSchedule(num_steps=6, batch_size=4, lr=5e-3, warmup_steps=1)
-
-
-@pytest.fixture
-def backbone(jt, tiny_prepared, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    architecture = BackboneConfig(
-        size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3
-    )
-    config = InitializeConfig(backbone=architecture, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
-    return folder
 
 
 def drawn(drawing, folder):

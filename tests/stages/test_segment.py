@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.dense import FinetuneSchedule, SegmentConfig, SegmentHeadConfig, SegmentViewConfig
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.preparing import prepare
-from stages import initialize, segment
+from stages import segment
 
 RUNTIME = RuntimeConfig(threads=1, log_every_steps=5)
 COLOURS = np.array([[220, 60, 60], [60, 200, 60], [60, 60, 220]])
@@ -52,18 +51,6 @@ def prepared(tmp_path):
         return output
 
     return make
-
-
-@pytest.fixture
-def backbone(jt, tiny_prepared, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    architecture = BackboneConfig(
-        size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3
-    )
-    config = InitializeConfig(backbone=architecture, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
-    return folder
 
 
 def configured(head="uper", *, frozen=False, num_steps=2, **view):

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 NUM_STEPS = 20
 NUM_IMAGES = 8
+SMALL_NETWORK = {
+    "backbone": {
+        "size": "custom", "image_size": 24, "patch_size": 6, "embed_dim": 24, "depth": 2, "num_heads": 3,
+    },
+    "auxiliary_head": {"depth": 3, "kernel_size": 3},
+    "projection_head": {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 19},
+}  # fmt: skip
 KNOWN = Path(__file__).with_name("known_losses.json")
 RATES = Rates(
     lr=5e-4,
@@ -55,16 +62,7 @@ def config() -> PretrainConfig:
     """HSSL on a small ViT: all terms of the loss, local crops, stochastic depth."""
     return PretrainConfig.model_validate(
         {
-            "backbone": {
-                "size": "custom",
-                "image_size": 24,
-                "patch_size": 6,
-                "embed_dim": 24,
-                "depth": 2,
-                "num_heads": 3,
-            },
-            "auxiliary_head": {"depth": 3, "kernel_size": 3},
-            "projection_head": {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 19},
+            **SMALL_NETWORK,
             "objective": {},
             "regularisation": {"drop_path_rate": 0.3},
             "crops": {"global_size": 24, "local_size": 12, "num_local": 2},

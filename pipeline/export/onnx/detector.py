@@ -9,6 +9,14 @@ import numpy as np
 from pipeline.config.dense import DetectHeadConfig
 from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.proposals import RPN_STDS
+from pipeline.detection.sizes import (
+    BOX_BINS,
+    MASK_BINS,
+    MASK_SIZE,
+    NUM_ROI_LEVELS,
+    RPN_NMS_IOU,
+    RPN_OUTPUTS,
+)
 from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx import onnx_base
 from pipeline.export.onnx.boxes import clipped, decoded, ranks, solid, survivors
@@ -16,10 +24,6 @@ from pipeline.export.onnx.graph import Graph
 from pipeline.export.onnx.pyramid import Map, conv_norm, doubled, pyramid
 from pipeline.export.onnx.rois import pooled
 
-_ROI_LEVELS = 4
-_BOX_BINS, _MASK_BINS = 7, 14
-_RPN_IOU = 0.7
-_RPN_OUTPUTS = 5
 _FLOAT, _INT64 = 1, 7
 
 
@@ -48,7 +52,7 @@ class _Detector:
         """See `add_detector`."""
         graph, width = self._graph, self._heads.width
         levels, strides = self._levels()
-        maps = [x for x, _ in levels[:_ROI_LEVELS]], strides[:_ROI_LEVELS]
+        maps = [x for x, _ in levels[:NUM_ROI_LEVELS]], strides[:NUM_ROI_LEVELS]
         boxes, scores, classes = self._found(maps, self._proposals(levels, strides))
         outputs = {
             "boxes": (boxes, ("detections", 4), _FLOAT),
@@ -57,11 +61,11 @@ class _Detector:
         }
         num_masks = self._count("heads.masks.{}.predict.weight")
         if num_masks:
-            features = pooled(graph, *maps, boxes, _MASK_BINS, self._heads.finest_scale, width)
+            features = pooled(graph, *maps, boxes, MASK_BINS, self._heads.finest_scale, width)
             each = [self._masks(f"heads.masks.{index}", features, classes) for index in range(num_masks)]
             total = graph.add("Sum", *each)
             masks = graph.add("Div", total, graph.number(num_masks))
-            outputs["masks"] = (masks, ("detections", 2 * _MASK_BINS, 2 * _MASK_BINS), _FLOAT)
+            outputs["masks"] = (masks, ("detections", MASK_SIZE, MASK_SIZE), _FLOAT)
         return outputs
 
     def _levels(self) -> tuple[list[Map], list[float]]:
@@ -100,12 +104,12 @@ class _Detector:
         scores, boxes, members = [], [], []
         for index, ((x, side), stride) in enumerate(zip(levels, strides, strict=True)):
             x = graph.add("Relu", _smoothed(rpn, "conv", x))
-            found = graph.reshaped(rpn.linear(graph.permuted(x, 0, 2, 3, 1), "predict"), -1, _RPN_OUTPUTS)
+            found = graph.reshaped(rpn.linear(graph.permuted(x, 0, 2, 3, 1), "predict"), -1, RPN_OUTPUTS)
             anchors = grid_anchors((side, side), stride, heads.anchor_scale, heads.anchor_ratios)
             count = min(heads.num_test_proposals_per_level, len(anchors))
             logits = graph.reshaped(graph.cut(found, 1, 0, 1), -1)
             best, rows = graph.several("TopK", logits, graph.integers(count), outputs=2, axis=0)
-            deltas = graph.add("Gather", graph.cut(found, 1, 1, _RPN_OUTPUTS), rows, axis=0)
+            deltas = graph.add("Gather", graph.cut(found, 1, 1, RPN_OUTPUTS), rows, axis=0)
             places = graph.add("Gather", graph.constant(anchors), rows, axis=0)
             boxes.append(clipped(graph, decoded(graph, deltas, places, RPN_STDS), self._corners))
             scores.append(best)
@@ -117,14 +121,14 @@ class _Detector:
         grouped = graph.add("Where", graph.constant(of_level), ranked, graph.number(-1))
         shape = graph.integers(len(levels), len(members), 4)
         spread = graph.add("Expand", graph.reshaped(all_boxes, 1, -1, 4), shape)
-        _, kept = survivors(graph, spread, grouped, _RPN_IOU, heads.num_test_proposals)
+        _, kept = survivors(graph, spread, grouped, RPN_NMS_IOU, heads.num_test_proposals)
         return graph.add("Gather", all_boxes, kept, axis=0)
 
     def _found(self, maps: tuple[list[str], list[float]], proposals: str) -> tuple[str, str, str]:
         """Boxes (k, 4), scores (k,) and classes (k,)."""
         graph, heads, boxes, all_scores = self._graph, self._heads, proposals, []
         for stage in range(heads.stages):
-            features = pooled(graph, *maps, boxes, _BOX_BINS, heads.finest_scale, heads.width)
+            features = pooled(graph, *maps, boxes, BOX_BINS, heads.finest_scale, heads.width)
             logits, deltas = self._box_head(f"heads.boxes.{stage}", features)
             all_scores.append(graph.add("Softmax", logits, axis=1))
             if stage + 1 < heads.stages:
@@ -144,7 +148,7 @@ class _Detector:
         graph, part = self._graph, self._graph.part(name)
         for index in range(self._heads.box_convs):
             x = conv_norm(part, f"convs.{index}", x)
-        x = graph.reshaped(x, 0, self._heads.width * _BOX_BINS**2)
+        x = graph.reshaped(x, 0, self._heads.width * BOX_BINS**2)
         for index in range(self._heads.box_fcs):
             x = graph.add("Relu", part.linear(x, f"hidden.{index}"))
         num_boxes = 1 if self._heads.class_agnostic else self._num_classes
@@ -175,10 +179,10 @@ class _Detector:
         graph, part, width = self._graph, self._graph.part(name), self._heads.width
         for index in range(self._heads.mask_convs):
             x = graph.add("Relu", _smoothed(part, f"convs.{index}", x))
-        x = graph.add("Relu", doubled(part, "enlarge", x, _MASK_BINS, width))
+        x = graph.add("Relu", doubled(part, "enlarge", x, MASK_BINS, width))
         weight = graph.add("Gather", graph.constant(part.array("predict.weight")), classes, axis=0)
         bias = graph.add("Gather", graph.constant(part.array("predict.bias")), classes, axis=0)
-        side = 2 * _MASK_BINS
+        side = MASK_SIZE
         product = graph.add(
             "MatMul", graph.reshaped(weight, -1, 1, width), graph.reshaped(x, 0, width, side**2)
         )

@@ -27,7 +27,17 @@ class IbotConfig(MethodSection):
     name: Literal["ibot"] = "ibot"
 
 
-class MocoV3Config(MethodSection):
+# MoCo v3's published rates for AdamW on ViT. Methods that have no such rates of their own start from them.
+class AdamwSection(MethodSection):
+    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
+    min_lr: NonNegative | None = 0.0
+    weight_decay: NonNegative | None = 0.1
+    weight_decay_end: NonNegative | None = 0.1
+    max_gradient_norm: NonNegative | None = 0.0
+    drop_path_rate: Share | None = 0.0
+
+
+class MocoV3Config(AdamwSection):
     """MoCo v3. Defaults: its published command for ViT (`moco-m-cos`, `stop-grad-conv1`).
 
     Source: Chen et al. 2021 and its released code: AdamW, no clipping, no stochastic depth, weight decay that
@@ -40,14 +50,8 @@ class MocoV3Config(MethodSection):
     ranks_share_batch: ClassVar[bool] = True
 
     name: Literal["mocov3"] = "mocov3"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.1
-    weight_decay_end: NonNegative | None = 0.1
-    max_gradient_norm: NonNegative | None = 0.0
     ema_momentum: Share | None = 0.99
     ema_momentum_end: Share | None = 1.0
-    drop_path_rate: Share | None = 0.0
     temperature: Positive = 0.2
     hidden_dim: PositiveInt = 4096  # of projector and predictor
     out_dim: PositiveInt = 256
@@ -56,7 +60,7 @@ class MocoV3Config(MethodSection):
     freeze_patch_embedding: bool = True  # at its random initial values, for stable training
 
 
-class SimclrConfig(MethodSection):
+class SimclrConfig(AdamwSection):
     """SimCLR. Defaults: temperature and projector of the paper; the optimiser of MoCo v3.
 
     Source: Chen et al. 2020, section 4.2 and appendix B.7 (2 layers, 128 numbers out, temperature 0.1). The
@@ -70,19 +74,13 @@ class SimclrConfig(MethodSection):
     ranks_share_batch: ClassVar[bool] = True
 
     name: Literal["simclr"] = "simclr"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.1
-    weight_decay_end: NonNegative | None = 0.1
-    max_gradient_norm: NonNegative | None = 0.0
-    drop_path_rate: Share | None = 0.0
     temperature: Positive = 0.1
     hidden_dim: PositiveInt = 2048
     out_dim: PositiveInt = 128
     projector_layers: int = Field(default=2, ge=2)
 
 
-class ByolConfig(MethodSection):
+class ByolConfig(AdamwSection):
     """BYOL. Defaults: MLPs and momentum of the paper; the optimiser of MoCo v3.
 
     Source: Grill et al. 2020, section 3.3 (hidden 4096, out 256, momentum 0.996 to 1). The paper trains
@@ -95,21 +93,15 @@ class ByolConfig(MethodSection):
     ranks_share_batch: ClassVar[bool] = True
 
     name: Literal["byol"] = "byol"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
-    weight_decay: NonNegative | None = 0.1
-    weight_decay_end: NonNegative | None = 0.1
-    max_gradient_norm: NonNegative | None = 0.0
     ema_momentum: Share | None = 0.996
     ema_momentum_end: Share | None = 1.0
-    drop_path_rate: Share | None = 0.0
     hidden_dim: PositiveInt = 4096
     out_dim: PositiveInt = 256
     projector_layers: int = Field(default=2, ge=2)
     predictor_layers: int = Field(default=2, ge=1)
 
 
-class MaeConfig(MethodSection):
+class MaeConfig(AdamwSection):
     """MAE. Defaults: its published pretraining command.
 
     Source: He et al. 2022, table 8 and section 4 (decoder of 8 blocks and width 512, 75 % hidden, pixels
@@ -121,13 +113,9 @@ class MaeConfig(MethodSection):
     any_grid: ClassVar = False  # its decoder has a position for each patch of a crop of full size
 
     name: Literal["mae"] = "mae"
-    base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
-    min_lr: NonNegative | None = 0.0
     weight_decay: NonNegative | None = 0.05
     weight_decay_end: NonNegative | None = 0.05
-    max_gradient_norm: NonNegative | None = 0.0
     betas: tuple[Share, Share] | None = (0.9, 0.95)
-    drop_path_rate: Share | None = 0.0
     mask_ratio: float = Field(default=0.75, gt=0, lt=1)  # of the positions, equally many in every crop
     normalize_pixels: bool = True  # each patch's target to mean 0 and variance 1
     decoder_dim: PositiveInt = 512

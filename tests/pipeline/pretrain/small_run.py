@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.config.data import MaskConfig
 from pipeline.config.methods import MethodSection
 from pipeline.config.stages import PretrainConfig
+from pipeline.doctor.answers.fixed_training import SMALL_NETWORK
 from pipeline.pretrain.methods.settings import ByolConfig, MaeConfig, MocoV3Config, SimclrConfig
 
 SMALL_METHODS: dict[str, MethodSection] = {
@@ -19,16 +20,7 @@ SMALL_METHODS: dict[str, MethodSection] = {
 
 def small_config(**changes) -> PretrainConfig:
     values = {
-        "backbone": {
-            "size": "custom",
-            "image_size": 24,
-            "patch_size": 6,
-            "embed_dim": 24,
-            "depth": 2,
-            "num_heads": 3,
-        },
-        "auxiliary_head": {"depth": 3, "kernel_size": 3},
-        "projection_head": {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 19},
+        **SMALL_NETWORK,
         "objective": {"cls_weight": 0.8, "patch_weight": 1.3},
         "regularisation": {"drop_path_rate": 0.3},
         "crops": {"global_size": 24, "local_size": 12, "num_local": 2},
