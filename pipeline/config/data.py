@@ -82,6 +82,12 @@ class DataConfig(Section):
     labels: Annotated[Literal["one", "several"] | None, AbsentUnlessGiven] = None
     # Of tables: what is between the labels in a cell, e.g. " ". None: "|", ";", or the commas of a list.
     label_separator: Annotated[str | None, Field(min_length=1), AbsentUnlessGiven] = None
+    # Of tables: what cells without a label hold, e.g. ["none", "?"]. None: nothing, -1, nan, <NA> or NaT;
+    # None, null and NA could be classes, and are refused until this says so; [] makes all words classes.
+    missing_labels: Annotated[tuple[str, ...] | None, AbsentUnlessGiven] = None
+    # Lists with a column of 0 and 1 for each class: what -1 says, as where a label is uncertain. An empty
+    # cell is "absent" then. None: neither is read.
+    uncertain_labels: Annotated[Literal["absent", "present"] | None, AbsentUnlessGiven] = None
     class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
     # 16-bit grey only: the values that become black and white. None: the full range where the images use more
     # than half of it, else the range that they use.
@@ -152,6 +158,8 @@ class DataConfig(Section):
     def _labels_agree(self) -> "DataConfig":
         if self.label_separator is not None and self.labels == "one":
             raise ValueError('label_separator is of several labels in a cell; labels is "one"')
+        if self.uncertain_labels and self.labels == "one":
+            raise ValueError('uncertain_labels is of a column for each class; labels is "one"')
         for name in ("class_names", "label_values"):
             values = getattr(self, name)
             if len(set(values)) != len(values):

@@ -288,5 +288,9 @@ def _refuse_unused(config: DataConfig, name: str) -> None:
         )
     if config.grey_range and name in (PHOTO_SCENES, "idx", "npz", "hdf5", "cifar", "stl-10", "svhn"):
         raise ValueError(f"data.grey_range: data in the format {name} has 8 bits")
+    if config.missing_labels is not None and name not in _WITH_LABEL_CELLS:
+        raise ValueError(f"data.missing_labels: data in the format {name} has no labels in cells")
+    if config.uncertain_labels is not None and name != "csv":
+        raise ValueError(f"data.uncertain_labels: data in the format {name} has no columns of classes")
     if not config.class_folders and name not in ("image-folder", "archive"):
         raise ValueError(f"data.class_folders: data in the format {name} does not take classes from folders")

@@ -1,6 +1,7 @@
 """Paths as files of other people's machines have them: absolute, of Windows, or climbing out of a folder."""
 
 import posixpath
+import re
 from pathlib import Path, PurePosixPath
 
 
@@ -13,6 +14,12 @@ def found_below(root: Path, name: str) -> str | None:
     if not parts:
         return ""
     return next(("/".join(parts[n:]) for n in range(len(parts)) if root.joinpath(*parts[n:]).exists()), None)
+
+
+def leads_elsewhere(name: str) -> bool:
+    """Whether a path is absolute, has a drive, or climbs out of its folder."""
+    path = name.strip().replace("\\", "/")
+    return path.startswith("/") or re.match(r"[A-Za-z]:", path) is not None or ".." in path.split("/")
 
 
 def path_parts(name: str) -> tuple[str, ...]:

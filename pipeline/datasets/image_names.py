@@ -31,7 +31,7 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 
-LIST_SUFFIXES = (".csv", ".tsv")  # of lists of images in the list's folder
+LIST_SUFFIXES = (".csv", ".tsv", ".parquet")  # of lists of images in the list's folder
 
 
 def is_image_name(name: str) -> bool:

@@ -45,6 +45,11 @@ def whole_role(name: str) -> Role | None:
     return SPLIT_FOLDERS.get(name.lower())
 
 
+def folder_role(path: str) -> Role | None:
+    """The split that the folders of a path with "/" name, the nearest first; None: none of them."""
+    return next((role for name in reversed(path.split("/")[:-1]) if (role := role_of(name))), None)
+
+
 def role_of(name: str) -> Role | None:
     """The split that a name stands for, alone or as one of its words: Final_Test, cars_train, val2017.
 

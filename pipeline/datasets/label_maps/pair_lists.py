@@ -43,7 +43,7 @@ def _pairs_of(root: Path, path: Path) -> list[Pair]:
     pairs: list[Pair] = []
     num_dropped = None
     for number, line in enumerate(text_of(path).splitlines(), start=1):
-        words = line.split()
+        words = _words(line)
         if not words:
             continue
         if len(words) == 1 and is_image_name(words[0]):
@@ -57,6 +57,12 @@ def _pairs_of(root: Path, path: Path) -> list[Pair]:
         image, label_map = ("/".join(_parts(word)[num_dropped:]) for word in words)
         pairs.append(Pair(path.stem, image, label_map))
     return pairs
+
+
+def _words(line: str) -> list[str]:
+    """The paths of a line, between tabs where there are some, else between spaces; "/" for Windows' "\\"."""
+    words = line.split("\t") if "\t" in line.strip() else line.split()
+    return [word.strip().replace("\\", "/") for word in words if word.strip()]
 
 
 def _num_leading(root: Path, path: str) -> int:
@@ -75,7 +81,7 @@ def _holds_pairs(path: Path) -> bool:
     """Whether the first line that is no image alone is a pair; "image number" lines come with classes."""
     with open(path, encoding="utf-8-sig", errors="replace") as stream:
         for line in stream:
-            words = line.split()
+            words = _words(line)
             if words and not (len(words) == 1 and is_image_name(words[0])):
                 return len(words) == 2 and all(map(is_image_name, words))
     return False
@@ -83,4 +89,4 @@ def _holds_pairs(path: Path) -> bool:
 
 def _first_words(path: Path) -> list[str]:
     with open(path, encoding="utf-8-sig", errors="replace") as stream:
-        return next((line.split() for line in stream if line.strip()), [])
+        return next((words for line in stream if (words := _words(line))), [])

@@ -10,8 +10,9 @@ from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.coco_entries import coco_object, is_number
 from pipeline.datasets.objects.coco_file import CocoFile
 from pipeline.datasets.objects.coco_finding import KEYS, coco_files
-from pipeline.datasets.objects.coco_images import image_places, split_of
+from pipeline.datasets.objects.coco_images import image_places
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
+from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below, below_wrappers
 
 _NO_CLASS = "_background_"  # labelme's converters list it among the categories
@@ -154,7 +155,7 @@ def _images(
             file.path.name,
             key if keep_ids else -1,
         )
-        yield ObjectImage(file.split or split_of(path), prefix + path, annotated, problem)
+        yield ObjectImage(file.split or folder_role(path), prefix + path, annotated, problem)
 
 
 def _object(

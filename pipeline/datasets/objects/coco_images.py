@@ -1,13 +1,13 @@
 """Where the images lie that a COCO file names."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.datasets.foreign_paths import path_parts
 from pipeline.datasets.images_by_name import Place, images_by_name, place_of
 from pipeline.datasets.objects.coco_entries import as_held
 from pipeline.datasets.objects.coco_file import CocoFile
 from pipeline.datasets.objects.coco_finding import ROBOFLOW
-from pipeline.datasets.split_words import role_of
+from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below
 
 _TRIED = 20  # images of a file that are looked for in each folder
@@ -49,11 +49,6 @@ def image_places(file: CocoFile, root: Path) -> dict[int, Place]:
     return places
 
 
-def split_of(path: str) -> str | None:
-    """The split that the folders of an image name, the nearest first."""
-    return next((role for name in reversed(PurePosixPath(path).parts[:-1]) if (role := role_of(name))), None)
-
-
 def _parts(image: dict) -> tuple[str, ...]:
     name = image.get("file_name")
     return path_parts(name) if isinstance(name, str) else ()
@@ -85,4 +80,4 @@ def _of_split(
     found = by_name.get(name, [])
     if split is None:
         return found
-    return [path for path in found if split_of("/".join(path)) in (None, split)]
+    return [path for path in found if folder_role("/".join(path)) in (None, split)]

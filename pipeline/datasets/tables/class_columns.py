@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.datasets.tables.columns import IMAGES_ALONE
 
 _FEWEST = 2
 _OTHER = object()
+_EMPTY = ("", "nan", "<na>", "none")  # in lower case
 _NUMBERS = {"0": 0, "1": 1, "-1": -1, "0.0": 0, "1.0": 1, "-1.0": -1, "false": 0, "true": 1}
 
 
@@ -24,7 +25,7 @@ class ClassColumns:
 
 
 def find_class_columns(
-    rows: Iterable[Mapping[str, Any]], names: Iterable[str], origin: str
+    rows: Iterable[Mapping[str, Any]], names: Iterable[str], origin: str, *, is_uncertain_read: bool = False
 ) -> ClassColumns | None:
     """The columns that hold 0 and 1 alone, true and false likewise; None where there are none or only one.
 
@@ -33,6 +34,7 @@ def find_class_columns(
     Args:
         rows: of the table.
         names: of the columns that may be classes.
+        is_uncertain_read: whether `data.uncertain_labels` says what -1 and empty cells are.
 
     Raises:
         UncertainLabels: such a column holds -1, or is empty where others are not.
@@ -46,6 +48,8 @@ def find_class_columns(
     ]
     if len(chosen) < _FEWEST:
         return None
+    if is_uncertain_read:
+        return ClassColumns(tuple(chosen), tuple(name for name in names if name not in chosen))
     doubts: dict[str, tuple[int, int | None]] = {}
     for number, row in enumerate(kept, start=1):
         if all(row[name] is None for name in chosen):
@@ -58,20 +62,24 @@ def find_class_columns(
         words = "nothing" if value is None else value
         raise UncertainLabels(
             f"{origin}: column {name!r}, row {number}: expected 0 or 1 for each class, found {words} "
-            f"({len(doubts)} such columns): write 0 or 1 for labels that are uncertain; {IMAGES_ALONE}"
+            f'({len(doubts)} such columns): state data.uncertain_labels, which says whether -1 is "absent" '
+            f'or "present" and takes an empty cell for absent; {IMAGES_ALONE}'
         )
     return ClassColumns(tuple(chosen), tuple(name for name in names if name not in chosen))
 
 
-def classes_of(row: Mapping[str, Any], columns: Iterable[str]) -> tuple[str, ...] | None:
-    """The classes of a row; None where all cells are empty."""
+def classes_of(
+    row: Mapping[str, Any], columns: Iterable[str], uncertain: Literal["absent", "present"] | None = None
+) -> tuple[str, ...] | None:
+    """The classes of a row, -1 as `uncertain` says; None where all cells are empty."""
     values = {name: _number(row.get(name)) for name in columns}
     if all(value is None for value in values.values()):
         return None
-    return tuple(name for name, value in values.items() if value == 1)
+    present = (1, -1) if uncertain == "present" else (1,)
+    return tuple(name for name, value in values.items() if value in present)
 
 
 def _number(cell: Any) -> Any:
     """0, 1 or -1; None where the cell is empty, _OTHER where it holds anything else."""
     text = "" if cell is None else str(cell).strip().lower()
-    return _NUMBERS.get(text, _OTHER) if text else None
+    return None if text in _EMPTY else _NUMBERS.get(text, _OTHER)

@@ -121,12 +121,12 @@ def refuse_unread_split(names: Iterable[str], stated: Mapping[str, str], found: 
 
 
 def class_name(value: Any, origin: str) -> str | None:
-    """The class that a cell names; None where it is empty or -1.
+    """The class that a cell names; None where it is empty, -1 or NaN.
 
     Raises:
         ValueError: several labels, or a number that counts or measures something.
     """
-    if value is None or value == -1:
+    if value is None or value == -1 or value != value:  # NaN
         return None
     if isinstance(value, (list, tuple, dict)):
         raise ValueError(f"{origin}: expected one label, found {value}: {_ONE_LABEL}; {IMAGES_ALONE}")
@@ -201,7 +201,7 @@ def split_name(value: Any, parts: Mapping[str, Role], origin: str) -> str | None
     Raises:
         ValueError: no word for a split, and not in `data.parts`; it would be taken for training.
     """
-    text = "" if value is None else str(value).strip()
+    text = "" if value is None or value != value else str(value).strip()
     if text and not stated_role(text, parts) and role_of(text) not in ("train", "val", "test"):
         raise ValueError(
             f"{origin}: expected a split such as train, val or test, found {text!r}: state "

@@ -9,6 +9,7 @@ from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.image_names import is_image_name
 
 _MAGIC = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp"}
+IMAGE_KINDS = ("struct<bytes: ", "binary", "large_binary")  # types of columns
 
 
 def image_column(schema: Any, stated: Mapping[str, str], origin: str) -> str:
@@ -37,7 +38,7 @@ def image_column(schema: Any, stated: Mapping[str, str], origin: str) -> str:
             f'data.columns = {{ image = "..." }}'
         )
     kind = str(schema.field(found[0]).type)
-    if not kind.startswith(("struct<bytes: ", "binary", "large_binary")):
+    if not kind.startswith(IMAGE_KINDS):
         raise ValueError(f"{origin}: column {found[0]}: expected bytes of images, found {kind}")
     return found[0]
 

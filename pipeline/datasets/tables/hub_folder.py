@@ -1,10 +1,11 @@
-"""Image folders of the Hugging Face hub: a metadata.csv or metadata.jsonl in them names each file's label."""
+"""Image folders of the Hugging Face hub: metadata.csv, .jsonl or .parquet in them names each file's label."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
+from pipeline.datasets.foreign_paths import found_below, leads_elsewhere, path_parts
+from pipeline.datasets.listed_images import ListedImages, num_unlisted
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import whole_role
 from pipeline.datasets.tables.columns import (
@@ -16,10 +17,10 @@ from pipeline.datasets.tables.columns import (
     split_name,
 )
 from pipeline.datasets.tables.label_cells import LabelCells
-from pipeline.datasets.tables.records import header, records
+from pipeline.datasets.tables.records import header, place_of_row, records
 from pipeline.datasets.tree import walk
 
-_NAMES = ("metadata.csv", "metadata.jsonl")
+_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE = "file_name"
 
 
@@ -40,7 +41,9 @@ def is_hub_folder(root: Path) -> bool:
 
 
 def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
-    """Read every metadata.csv and metadata.jsonl at any depth; `file_name` counts from the file's own folder.
+    """Read every metadata.csv, .jsonl and .parquet at any depth.
+
+    `file_name` counts from the file's own folder; absolute paths lose the leading folders that are not there.
 
     The split is the split column's word, else the folder that is named for one. Folders are no classes then,
     as the `datasets` library has it.
@@ -80,11 +83,13 @@ def _listed(
     folders = () if folder == "." else tuple(folder.split("/"))
     prefix = "" if folder == "." else f"{folder}/"
     for line, row in records(file):
-        origin = f"{file}, line {line}"
-        try:
-            name = inside(str(row[columns.image]), file.parent)
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{origin}: expected {columns.image} to be a path below: {error}") from error
+        origin = place_of_row(file, line)
+        value = row.get(columns.image)
+        parts = path_parts(value) if isinstance(value, str) and "\0" not in value else ()
+        if not parts:
+            raise ValueError(f"{origin}: expected {columns.image} to be a path, found {value!r}")
+        found = found_below(file.parent, value) if leads_elsewhere(value) else None
+        name = found or "/".join(parts)
         path = f"{prefix}{name}"
         word = split_name(row.get(columns.split), config.parts, origin) if columns.split else None
         by_folder = next((part for part in (*folders, *name.split("/")[:-1]) if whole_role(part)), None)

@@ -11,7 +11,7 @@ from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.tables.columns import class_name
-from pipeline.datasets.tables.hub_cells import suffix_of
+from pipeline.datasets.tables.hub_cells import IMAGE_KINDS, suffix_of
 from pipeline.datasets.tables.hub_schema import HubColumns, hub_columns, split_of
 from pipeline.datasets.tables.label_cells import LabelCells, Labels
 from pipeline.datasets.tables.table_files import ARROW, PARQUET, TableFiles
@@ -38,7 +38,7 @@ def holds_tables(suffix: str) -> Callable[[Path], bool]:
 
     def is_present(path: Path) -> bool:
         if path.is_file():
-            return path.suffix.lower() == suffix
+            return path.suffix.lower() == suffix and _holds_images(path)
         found = False
         for _, _, files in walk(path):
             if any(is_image_name(file.name) for file in files):
@@ -47,6 +47,16 @@ def holds_tables(suffix: str) -> Callable[[Path], bool]:
         return found
 
     return is_present
+
+
+def _holds_images(path: Path) -> bool:
+    """Whether a table holds images; a list of paths does not. True where that cannot be told."""
+    try:
+        tables = TableFiles(path, path.suffix.lower(), max_bytes=0, stated={})
+        kinds = [str(kind) for kind in tables.table(path.name).schema.types]
+    except ValueError:
+        return True  # reading it says why
+    return any(kind.startswith(IMAGE_KINDS) for kind in kinds)
 
 
 def read_hub_tables(suffix: str, config: DataConfig, path: Path) -> "HubTables":

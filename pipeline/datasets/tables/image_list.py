@@ -1,20 +1,19 @@
-"""Lists of images in .csv or .tsv files: columns of paths, of labels or of each class, perhaps of splits."""
+"""Lists of images in .csv, .tsv or .parquet files: columns of paths, of labels or classes, perhaps splits."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import filterfalse, islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.channels.reading import READERS, ChannelReading, has_reader
 from pipeline.datasets.image_names import IMAGE_SUFFIXES, LIST_SUFFIXES, is_image_name
-from pipeline.datasets.listed_images import ListedImages, inside, num_unlisted
+from pipeline.datasets.listed_images import ListedImages, num_unlisted
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import role_of
 from pipeline.datasets.tables.class_columns import UncertainLabels, classes_of, find_class_columns
 from pipeline.datasets.tables.columns import (
-    IMAGES_ALONE,
     LEFT_OUT,
     Columns,
     find_columns,
@@ -24,10 +23,13 @@ from pipeline.datasets.tables.columns import (
     split_name,
 )
 from pipeline.datasets.tables.label_cells import LabelCells
-from pipeline.datasets.tables.records import header, records
+from pipeline.datasets.tables.listed_paths import ListedPaths
+from pipeline.datasets.tables.records import header, place_of_row, records
+from pipeline.datasets.tables.split_lists import SplitLists
 from pipeline.datasets.wrappers import below, below_wrappers
 
-_TRIED = 20  # names of a list that are looked for in each folder
+_TRIED = 20  # rows that tell whether a table is a list
+_FEWEST_IN_A_CLASS = 5  # images, where each folder is a class
 _NAMED = 8  # classes that a note lists
 _NO_LABELS = "submission"  # an answer to be filled in: its labels are made up
 
@@ -40,18 +42,18 @@ def image_lists(folder: Path) -> list[Path]:
 def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     """Read one list, or all lists of a folder, each then named for its split.
 
-    Paths count from the folder of the list, or from one folder below it. The split is the split column's
-    word, else the list's name.
+    Where the images lie: `ListedPaths`. The split is the split column's word, else the list's name, else that
+    of a text file beside it that lists the image.
 
     Raises:
-        ValueError: no list, no such columns, lists that differ in their classes' columns, a path outside the
-            folder, no images in any folder, or one image twice with two labels or splits.
+        ValueError: no list, no such columns, lists that differ in their classes' columns, no images in any
+            folder, or one image twice with two labels or splits.
     """
     root = source.parent if source.is_file() else source
     inner = root if source.is_file() else below_wrappers(root)
     files = [source] if source.is_file() else image_lists(inner) or _tables(inner)
     if not files:
-        raise ValueError(f"{source}: expected a .csv or .tsv list of images and labels, found none")
+        raise ValueError(f"{source}: expected a .csv, .tsv or .parquet list of images and labels, found none")
     nameless = [file.name for file in files if role_of(file.stem) is None]
     if len(files) > 1 and nameless:
         raise ValueError(
@@ -67,12 +69,13 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
             f"{differing[0]}: expected the columns of classes of {files[0].name}, {list(classes)}, found "
             f"{list(columns[differing[0]].classes)}"
         )
+    if config.uncertain_labels and not classes:
+        raise ValueError(f"{files[0]}: data.uncertain_labels: expected a column of 0 and 1 for each class")
     cells = [row[of.label] for file, of in columns.items() if of.label for _, row in records(file)]
     reading = LabelCells(True) if classes else LabelCells.of(cells, config, str(files[0]))
-    entries = [
-        e for file, of in columns.items() for e in _listed(config, file, of, below(root, inner), reading)
-    ]
     notes = [f"labels: {_described(file.name, of, reading)}" for file, of in columns.items()]
+    prefix = below(root, inner)
+    entries = [e for file, of in columns.items() for e in _listed(config, file, of, prefix, reading, notes)]
     channels = ChannelReading.of(config)
     return ListedImages(
         root,
@@ -103,7 +106,8 @@ def _columns(config: DataConfig, file: Path, rows: list[dict[str, Any]] | None =
         others = find_columns(names, {**stated, "label": ""}, str(file))
         rows = [row for _, row in records(file)] if rows is None else rows
         candidates = [name for name in names if name not in (others.image, others.split)]
-        found = find_class_columns(rows, candidates, str(file))
+        is_read = config.uncertain_labels is not None
+        found = find_class_columns(rows, candidates, str(file), is_uncertain_read=is_read)
         if found is None:
             raise
         return Columns(others.image, None, others.split, found.names, found.others)
@@ -135,61 +139,49 @@ def _is_list(file: Path) -> bool:
             columns = _columns(DataConfig(), file, rows)
         except UncertainLabels:  # a list of labels all the same: reading it says what is uncertain
             columns = replace(find_columns(header(file), {"label": ""}, ""), classes=("uncertain",))
-        names = [inside(row[columns.image], file.parent.resolve()) for row in rows]
-        folder, suffix = _where(file, names)
+        names = [str(row[columns.image]) for row in rows]
+        paths = ListedPaths(file, names, IMAGE_SUFFIXES)
+        found = [paths.place(name, None).path for name in names]
     except ValueError:
         return False
-    paths = (file.parent / f"{folder}{name}{'' if is_image_name(name) else suffix}" for name in names)
-    if 2 * sum(path.is_file() for path in paths) <= len(names):
+    if 2 * sum((file.parent / path).is_file() for path in found) <= len(names):
         return False
+    folders = [list(filterfalse(role_of, path.split("/")[:-1])) for path in found]
     if columns.classes:  # images of several folders may have these for classes, and flags in the list
-        folders = {tuple(filterfalse(role_of, name.split("/")[:-1])) for name in names}
-        return len(folders) == 1
-    return any(row[columns.label] not in name.split("/")[:-1] for row, name in zip(rows, names, strict=True))
+        return len({tuple(names) for names in folders}) == 1 or _are_many(file, columns.image)
+    return any(row[columns.label] not in path.split("/")[:-1] for row, path in zip(rows, found, strict=True))
+
+
+def _are_many(file: Path, image: str) -> bool:
+    """Whether the folders of a list's images are too many for classes, as folders of patients are."""
+    names = [str(row[image]).replace("\\", "/") for _, row in records(file)]
+    return len({name.rpartition("/")[0] for name in names}) * _FEWEST_IN_A_CLASS > len(names)
 
 
 def _listed(
-    config: DataConfig, file: Path, columns: Columns, prefix: str, reading: LabelCells
+    config: DataConfig, file: Path, columns: Columns, prefix: str, reading: LabelCells, notes: list[str]
 ) -> Iterator[Entry]:
-    named = file.stem if role_of(file.stem) else None
-    names, labels, splits = [], [], []
-    for line, row in records(file):
-        origin = f"{file}, line {line}"
-        try:
-            names.append(inside(row[columns.image], file.parent.resolve()))
-        except ValueError as error:
-            raise ValueError(f"{origin}: {error}") from error
+    names, labels, splits, places = [], [], [], []
+    for number, row in records(file):
+        origin = place_of_row(file, number)
+        places.append(number)
+        names.append("" if row[columns.image] is None else str(row[columns.image]))
         if columns.classes:
-            labels.append((None, classes_of(row, columns.classes)))
+            labels.append((None, classes_of(row, columns.classes, config.uncertain_labels)))
         else:
             labels.append(reading.labels(row[columns.label], origin) if columns.label else (None, None))
-        split = split_name(row[columns.split], config.parts, origin) if columns.split else None
-        splits.append(split or named)
-    is_image = is_image_name if config.channels is None else has_reader
-    folder, suffix = _where(file, names, IMAGE_SUFFIXES if config.channels is None else READERS)
-    for name, (label, several), split in zip(names, labels, splits, strict=True):
-        path = f"{prefix}{folder}{name}{'' if is_image(name) else suffix}"
-        yield Entry(path, split, label, target=several)
-
-
-def _where(file: Path, names: list[str], image_suffixes: Collection[str] = IMAGE_SUFFIXES) -> tuple[str, str]:
-    """(folder that a list's names count from, "" or "folder/"; suffix of names that have none)."""
-    inside_of = sorted(path for path in file.parent.iterdir() if path.is_dir())
-    likely = ("images", file.stem, f"{file.stem}_images")
-    inside_of.sort(key=lambda path: path.name not in likely)
-    tried = names[:_TRIED]
-    for folder in ("", *(f"{path.name}/" for path in inside_of)):
-        for name in tried:
-            is_complete = PurePosixPath(name).suffix.lower() in image_suffixes
-            suffixes = ("",) if is_complete else sorted(image_suffixes)
-            for suffix in suffixes:
-                if (file.parent / f"{folder}{name}{suffix}").is_file():
-                    return folder, suffix
-    first = tried[0] if tried else ""
-    raise ValueError(
-        f"{file}: its images, such as {first!r}, are neither in {file.parent} nor in a folder directly below "
-        f"it; {IMAGES_ALONE}"
-    )
+        splits.append(split_name(row[columns.split], config.parts, origin) if columns.split else None)
+    named = file.stem if role_of(file.stem) else None
+    lists = SplitLists() if named or columns.split else SplitLists.beside(file, names)
+    paths = ListedPaths(file, names, IMAGE_SUFFIXES if config.channels is None else READERS)
+    for number, name, (label, several), split in zip(places, names, labels, splits, strict=True):
+        split = split or named or lists.split_of(name)
+        try:
+            place = paths.place(name, split)
+        except ValueError as error:
+            raise ValueError(f"{place_of_row(file, number)}: {error}") from error
+        yield Entry(f"{prefix}{place.path}", split, label, target=several, problem=place.problem)
+    notes += [note for note in (lists.note, paths.note) if note]
 
 
 IMAGE_LISTS = Format(

@@ -1,6 +1,7 @@
 """How the cells of a column of labels are read: one class for each image, or several."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,10 @@ _NUMBERS = re.compile(r"\d+([\s,]+\d+)+")
 _INDICATORS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _FEWEST_INDICATORS = 2
 
+# What programs write for a label that is missing; the others may as well be a class's name.
+_MISSING = frozenset(("nan", "NaN", "NAN", "<NA>", "NaT"))
+_MAYBE_MISSING = frozenset(("None", "null", "NULL", "Null", "NA", "N/A", "n/a", "#N/A"))
+
 Labels = tuple[str, ...]
 
 
@@ -28,25 +33,31 @@ class LabelCells:
     is_stated_as_one: bool = False  # by `data.labels`, or by few-shot
     at_commas: bool = False  # whether "a, b" is two labels, not one class of that name
     num_indicators: int | None = None  # cells are lists of 0 and 1, so many, one for each class
+    missing: frozenset[str] = _MISSING  # texts of cells, or of labels in them, that are no label
+    found_missing: tuple[tuple[str, int], ...] = ()  # such cells and how many there are
 
     @classmethod
     def of(cls, cells: Iterable[Any], config: DataConfig, origin: str) -> "LabelCells":
         """As the section states it, else as the cells show.
 
         Raises:
-            ValueError: several labels where `data.labels` is "one".
+            ValueError: several labels where `data.labels` is "one"; cells that may be a class or no label.
         """
         cells = [_unboxed(cell) for cell in cells]
-        texts = {cell for cell in cells if isinstance(cell, str)}
+        counts = Counter(cell.strip() for cell in cells if isinstance(cell, str))
+        missing = _missing(counts, config, origin)
+        texts = counts.keys() - missing
         if config.labels == "one":
-            refuse_lists({text.strip() for text in texts}, origin)
-            return cls(False, is_stated_as_one=True)
-        if config.labels == "several" or config.label_separator is not None:
+            refuse_lists(texts, origin)
+            found = cls(False, is_stated_as_one=True)
+        elif config.labels == "several" or config.label_separator is not None:
             found = cls(True, config.label_separator, at_commas=True)
         else:
-            at_commas = is_comma_list({text.strip() for text in texts}) is not None
+            at_commas = is_comma_list(texts) is not None
             marked = any(isinstance(cell, list | tuple) for cell in cells) or any(map(_is_marked, texts))
             found = cls(marked or at_commas, at_commas=at_commas)
+        found_missing = tuple((text, counts[text]) for text in sorted(missing & counts.keys()))
+        found = replace(found, missing=missing, found_missing=found_missing)
         return replace(found, num_indicators=found._indicators(cells)) if found.are_several else found
 
     def _indicators(self, cells: list[Any]) -> int | None:
@@ -63,11 +74,13 @@ class LabelCells:
         return lengths.pop() if are_all else None
 
     def labels(self, value: Any, origin: str) -> tuple[str | None, Labels | None]:
-        """(the class, None) or (None, the classes) of a cell; (None, None) where it is empty or -1.
+        """(the class, None) or (None, the classes) of a cell; (None, None) where it holds no label.
 
         Raises:
             ValueError: no labels: numbers that are not whole, several where one is expected.
         """
+        if isinstance(value, str) and value.strip() in self.missing:
+            return None, None
         if not self.are_several:
             try:
                 return class_name(value, origin), None
@@ -81,16 +94,19 @@ class LabelCells:
             return None, tuple(
                 str(n) for n, part in enumerate(parts) if _INDICATORS[str(part).strip().lower()]
             )
-        names = [name for part in parts if (name := class_name(part, origin)) is not None]
+        known = [part for part in parts if not (isinstance(part, str) and part.strip() in self.missing)]
+        names = [name for part in known if (name := class_name(part, origin)) is not None]
+        if parts and not names and len(known) < len(parts):
+            return None, None
         return None, tuple(dict.fromkeys(names))
 
     def _parts(self, value: Any) -> list[Any] | None:
-        if value is None or value == -1:
+        if value is None or value == -1 or value != value:  # NaN
             return None
         if isinstance(value, list | tuple):
             return list(value)
         text = str(value).strip()
-        if text in ("", "-1"):
+        if text in ("", "-1") or text in self.missing:
             return None
         if self.separator is not None:
             return [part.strip() for part in text.split(self.separator)]
@@ -107,12 +123,33 @@ class LabelCells:
         """What the note on the labels says of it."""
         if self.num_indicators is not None:
             return f", 0 or 1 for each of {self.num_indicators} classes"
-        return ", several for each image" if self.are_several else ""
+        several = ", several for each image" if self.are_several else ""
+        if not self.found_missing:
+            return several
+        cells = ", ".join(f"{text!r} in {count} cells" for text, count in self.found_missing)
+        return f"{several}; no label: {cells} (data.missing_labels)"
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """Of cells of 0 and 1 the numbers of all classes, also of those that no image has; else None."""
         return None if self.num_indicators is None else tuple(map(str, range(self.num_indicators)))
+
+
+def _missing(counts: Counter[str], config: DataConfig, origin: str) -> frozenset[str]:
+    """The texts that are no label.
+
+    Raises:
+        ValueError: there are some that could be a class as well, and `data.missing_labels` is not stated.
+    """
+    if config.missing_labels is not None:
+        return frozenset(config.missing_labels)
+    if unclear := sorted(_MAYBE_MISSING & counts.keys()):
+        text = unclear[0]
+        raise ValueError(
+            f"{origin}: {counts[text]} labels are {text!r}: expected to know whether that is a class: state "
+            f'data.missing_labels = ["{text}"] where it is no label, [] where it is a class'
+        )
+    return _MISSING
 
 
 def _unboxed(cell: Any) -> Any:

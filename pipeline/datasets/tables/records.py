@@ -1,4 +1,4 @@
-"""Rows of .csv, .tsv and .jsonl files."""
+"""Rows of .csv, .tsv, .jsonl and .parquet files."""
 
 import csv
 from collections.abc import Iterator
@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.tables.table_files import PARQUET, ParquetFile
 from pipeline.storage.foreign_json import parse_json
 
 _DELIMITERS = ",;\t"
+_INDEX = "__index_level_"  # what pandas calls a column of row numbers
 
 
 def header(file: Path) -> list[str]:
     """The names of a table's columns; of .jsonl the keys of its first line.
 
     Raises:
-        ValueError: there are none, two columns have one name, or the first line is an image already.
+        ValueError: there are none, two columns have one name, or the first line is an image already; a
+            .parquet file is damaged, or pyarrow is not installed.
     """
+    if file.suffix.lower() == PARQUET:
+        return [name for name in ParquetFile(file).schema.names if not name.startswith(_INDEX)]
     if file.suffix.lower() == ".jsonl":
         return list(next(records(file), (0, {}))[1])
     with open(file, encoding="utf-8-sig", newline="") as stream:
@@ -33,15 +38,25 @@ def header(file: Path) -> list[str]:
 def records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line in the file, {column: value}) of every row; values of .csv and .tsv are text.
 
+    Of .parquet the row's number, from 0, and values of any type.
+
     Raises:
         ValueError: a line that is no row, text that is not UTF-8; the message names file and line.
     """
+    if file.suffix.lower() == PARQUET:
+        yield from enumerate(ParquetFile(file).rows(header(file)))
+        return
     try:
         yield from _json_lines(file) if file.suffix.lower() == ".jsonl" else _separated(file)
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
     except csv.Error as error:
         raise ValueError(f"{file}: {error}") from error
+
+
+def place_of_row(file: Path, number: int) -> str:
+    """Where a row is, for messages: the number is what `records` gives with it."""
+    return f"{file}, {'row' if file.suffix.lower() == PARQUET else 'line'} {number}"
 
 
 def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

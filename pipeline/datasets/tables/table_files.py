@@ -31,12 +31,12 @@ class TableFiles:
     def __init__(self, path: Path, suffix: str, *, max_bytes: float, stated: Mapping[str, str]) -> None:
         pyarrow(f"{path}: .parquet and .arrow tables are read")
         self.root = path.parent if path.is_file() else path
-        self._open = _Parquet if suffix == PARQUET else _Arrow
+        self._open = ParquetFile if suffix == PARQUET else _Arrow
         self._max_bytes = max_bytes
         self._stated = stated
         self._opened = threading.local()
 
-    def table(self, name: str) -> "_Parquet | _Arrow":
+    def table(self, name: str) -> "ParquetFile | _Arrow":
         """A table, opened once in each thread.
 
         Raises:
@@ -64,8 +64,12 @@ class TableFiles:
         return image_bytes(cell, (self.root / name).parent, self._max_bytes)
 
 
-class _Parquet:
-    """One .parquet file."""
+class ParquetFile:
+    """One .parquet file.
+
+    Raises:
+        ValueError: it is damaged, or pyarrow is not installed.
+    """
 
     def __init__(self, path: Path) -> None:
         arrow = pyarrow(f"{path}: .parquet and .arrow tables are read")

@@ -49,3 +49,9 @@ def test_an_image_alone_is_left_out_with_its_reason(tmp_path, tree, write):
         Pair("val", "val/4.png", "", "no label map: val.txt names none for it"),
         Pair("val", "val/3.png", "valannot/3.png"),
     ]
+
+
+def test_lists_of_windows_and_with_tabs(tmp_path, tree, write):
+    root = tree(tmp_path / "data", ["seg/my images/1.png", "seg/masks/1 a.png"])
+    write(root / "train.txt", "D:\\x\\seg\\my images\\1.png\tD:\\x\\seg\\masks\\1 a.png\r\n")
+    assert listed_pairs(root) == [Pair("train", "seg/my images/1.png", "seg/masks/1 a.png")]
