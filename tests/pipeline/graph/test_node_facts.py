@@ -62,10 +62,10 @@ def test_too_little_memory_for_a_base_of_a_file_is_said_before_anything_runs(the
     sections = SECTIONS | {"weights": {"theirs": {"source": str(their_vit)}}, "finetune": {}}
     nodes = experiment_nodes(Experiment.model_validate(sections))
     graph = Graph(nodes, tmp_path / "results", code=CodeDigests(ROOT), listing=lambda config: "l")
-    room = lambda *_: Room(2**30, "available on this machine")  # noqa: E731
+    room = lambda *_: Room(2**29, "available on this machine")  # noqa: E731
     (node,) = (node for node in nodes if (node.stage, node.key.arm) == ("finetune", "theirs"))
     kept = 1024 * 2 * (14**2 + 1) * (6 + 4) * DIM * 4 / 2**30  # images, blocks, tokens, numbers of a token
     assert Shortages(graph, room, room).before(node) == [
-        f"finetune:theirs-seed0: needs at least {kept:.1f} GiB of memory, 1.0 GiB are available on this "
+        f"finetune:theirs-seed0: needs at least {kept:.1f} GiB of memory, 0.5 GiB are available on this "
         "machine. Remedy: raise finetune.schedule.accumulation_steps"
     ]
