@@ -1,8 +1,8 @@
 """What a stage needs at least: bytes of memory while it runs, and of disk for what it leaves.
 
 Lower bounds, so that nothing is refused that would fit: weights, what the optimiser holds of them, and of the
-forward pass what transformer blocks keep for the gradient. What has no line here counts nothing: biases and
-norms, the auxiliary head, losses, decoders, Python and its libraries.
+forward pass what blocks keep for the gradient. What has no line here counts nothing: biases and norms, the
+auxiliary head, losses, decoders, Python and its libraries.
 """
 
 from dataclasses import dataclass
@@ -98,12 +98,26 @@ def _finetuned(backbone: BackboneConfig, kept: float, key: str) -> Need:
 
 
 def _kept(backbone: BackboneConfig, size: int) -> float:
-    """Bytes that a base's blocks keep of one image for the gradient; 0 for a base that is no ViT.
+    """Bytes that a base's blocks keep of one image for the gradient.
 
-    A block keeps its input, queries, keys and values, what attention gives, the sum after it, and the hidden
-    numbers of its MLP, as `pipeline.kernels.transformer_block` lists them; without that kernel it keeps more.
+    A transformer block keeps its input, queries, keys and values, what attention gives, the sum after it, and
+    the hidden numbers of its MLP, as `pipeline.kernels.transformer_block` lists them; without that kernel it
+    keeps more. Of ConvNeXt the inputs of products are counted, of a ResNet those of convolutions and norms.
     """
-    if backbone.kind != "vit":
-        return 0.0
-    tokens = (size // backbone.patch_size) ** 2 + 1
-    return _NUMBER * backbone.depth * tokens * (6 + backbone.mlp_ratio) * backbone.embed_dim
+    if backbone.kind == "vit":
+        tokens = (size // backbone.patch_size) ** 2 + 1
+        return _NUMBER * backbone.depth * tokens * _of_position(backbone) * backbone.embed_dim
+    stages = zip(backbone.depths, backbone.stage_dims, backbone.stage_strides, strict=True)
+    numbers = sum(depth * (size // stride) ** 2 * dim for depth, dim, stride in stages)
+    return _NUMBER * _of_position(backbone) * numbers
+
+
+def _of_position(backbone: BackboneConfig) -> float:
+    """Numbers that a block keeps of each position, for each channel."""
+    match backbone.kind:
+        case "vit" | "swin":
+            return 6 + backbone.mlp_ratio
+        case "convnext":  # of the depthwise convolution and the MLP's two products
+            return 2 + backbone.mlp_ratio
+    # Of two convolutions and norms; of three, where the width between them is a quarter.
+    return 3.0 if backbone.bottleneck else 4.0

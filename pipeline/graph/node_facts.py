@@ -1,13 +1,18 @@
 """What arithmetic needs to know of a node: its base, the images that it reads, where it computes."""
 
+from functools import cache
+
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.stages import RuntimeConfig
+from pipeline.config.weights import ForeignConfig
 from pipeline.costs.forecast import Images, drawn_images
 from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
+from pipeline.weights.error import WeightsError
+from pipeline.weights.foreign import read_foreign
 
 
 def images_of(graph: Graph, node: Node) -> Images | None:
@@ -35,12 +40,26 @@ def prepared_images(graph: Graph, data: Node) -> Images | None:
 
 
 def backbone_of(node: Node) -> BackboneConfig | None:
-    """The base that a node trains or reads, by its own settings or upstream; None: a file's, not read yet."""
+    """The base that a node trains or reads, by its own settings, upstream, or in another project's file.
+
+    None: it reads none, or the file is none that can be converted, which the conversion will say.
+    """
     while not hasattr(node.config, "backbone"):
+        if isinstance(node.config, ForeignConfig):
+            return _base_of_file(node.config)
         node = node.inputs.get("backbone") or node.inputs.get("features")
         if node is None:
             return None
     return node.config.backbone
+
+
+@cache
+def _base_of_file(config: ForeignConfig) -> BackboneConfig | None:
+    """By the shapes in the file, whose numbers are not read."""
+    try:
+        return read_foreign(config, numbers=False).config
+    except WeightsError:
+        return None
 
 
 def on_processor(runtime: RuntimeConfig) -> bool:

@@ -30,8 +30,12 @@ class ForeignBackbone:
     said: tuple[str, ...]  # what was taken, left out, resized and assumed
 
 
-def read_foreign(config: ForeignConfig) -> ForeignBackbone:
+def read_foreign(config: ForeignConfig, *, numbers: bool = True) -> ForeignBackbone:
     """Read a file or folder of another project.
+
+    Args:
+        numbers: False: what shapes tell, such as the base's sizes; every number becomes 0, and the digest is
+            not compared.
 
     Raises:
         WeightsError: it cannot be read, its layout is not known, a tensor belongs to nothing known, or what
@@ -39,10 +43,12 @@ def read_foreign(config: ForeignConfig) -> ForeignBackbone:
     """
     path = Path(config.source)
     source = read_source(path)
-    if config.sha256 is not None and (found := digest_of_source(path)) != config.sha256:
+    if numbers and config.sha256 is not None and (found := digest_of_source(path)) != config.sha256:
         raise WeightsError(f"{path}: its SHA-256 is {found}, expected {config.sha256}")
     stated = statements(source)
     tensors, prefix = chosen_tensors(source, config.key)
+    if not numbers:
+        tensors.forget_numbers()
     has_classifier = any(
         name in tensors for name in ("head.weight", "head.fc.weight", "classifier.weight", "fc.weight")
     )

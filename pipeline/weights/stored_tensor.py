@@ -62,6 +62,17 @@ class StoredTensor:
         strides = [stride * numbers.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(numbers, self.shape, strides, writeable=False).copy()
 
+    def without_numbers(self) -> "StoredTensor":
+        """The same shape and format, of zeros that are not read."""
+        return _Zeros(self.storage, self.number_format, self.shape, self.strides, self.offset)
+
+
+class _Zeros(StoredTensor):
+    """A tensor of which the shape alone is asked."""
+
+    def array(self) -> np.ndarray:
+        return np.broadcast_to(np.float32(0), self.shape)
+
 
 def checked_tensor(
     storage: Storage, number_format: str, shape: object, strides: object, offset: object

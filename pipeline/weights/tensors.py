@@ -42,6 +42,10 @@ class Tensors:
             raise self.error("two blocks of one name")
         self._left = names
 
+    def forget_numbers(self) -> None:
+        """Keep shapes alone: every number becomes 0, which takes no memory and reads nothing."""
+        self._left = {name: tensor.without_numbers() for name, tensor in self._left.items()}
+
     def error(self, message: str) -> WeightsError:
         """An error that names the file."""
         return WeightsError(f"{self.origin}: {message}")

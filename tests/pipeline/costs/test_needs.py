@@ -5,6 +5,7 @@ import pytest
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.dense import DetectConfig, SegmentConfig
 from pipeline.config.experiment import Experiment
+from pipeline.config.finetune import FinetuneConfig
 from pipeline.config.stages import FeaturesConfig
 from pipeline.costs.needs import Need, least_need
 from pipeline.costs.weights import backbone_weights, projection_weights
@@ -65,3 +66,32 @@ def test_dense_tasks(frozen):
         held = weights if frozen else 4 * weights
         assert (found.held, found.of_batch) == (held, 0 if frozen else 3 * KEPT)
         assert found.batch_key == f"lower {section}.schedule.batch_size"
+
+
+STAGES = {"size": "custom", "image_size": 64, "embed_dim": 8, "depths": (1, 1, 2, 1)}
+# Blocks x positions x channels of each stage: 16 x 16 of 8, 8 x 8 of 16, twice 4 x 4 of 32, 2 x 2 of 64.
+NUMBERS = 16**2 * 8 + 8**2 * 16 + 2 * 4**2 * 32 + 2**2 * 64
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_position"),
+    [
+        ({"kind": "swin", "num_heads": 2}, 10),  # input, q, k, v, what attention gives, the sum, 4 hidden
+        ({"kind": "convnext"}, 6),  # inputs of the depthwise convolution and of the two products, 1 + 1 + 4
+        ({"kind": "resnet", "bottleneck": False}, 4),  # inputs of two convolutions and two norms
+        # Four times the channels: inputs of three convolutions, 1 + 1/4 + 1/4, and norms, 1/4 + 1/4 + 1.
+        ({"kind": "resnet", "bottleneck": True}, 4 * 3),
+    ],
+)
+def test_bases_of_four_stages(kind, of_position):
+    backbone = BackboneConfig.model_validate(STAGES | kind)
+    sections = {
+        "view": {"image_size": 64, "resize": 64},
+        "schedule": {"batch_size": 12, "accumulation_steps": 4},
+    }
+    experiment = Experiment.model_validate({"name": "e", "finetune": sections})
+    given = experiment.finetune
+    config = FinetuneConfig.model_construct(view=given.view, schedule=given.schedule)
+    found = least_need(config, backbone, 0)
+    assert found.of_batch == 3 * 4 * of_position * NUMBERS
+    assert found.held == 16 * backbone_weights(backbone)
