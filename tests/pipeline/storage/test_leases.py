@@ -14,12 +14,15 @@ from pipeline.storage import leases
 from pipeline.storage.leases import lease_holder, leased
 
 ROOT = Path(__file__).resolve().parents[3]
-# Holds the lease for so many seconds; notes when it has it and when it gives it up.
+# Holds the lease for so many seconds, by a clock that is wrong by others; notes when it begins and ends.
 PROGRAM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from pipeline.storage import leases
 leases.BEAT_SECONDS = 0.1
+wrong_by, right, touch = float(sys.argv[4]), time.time, os.utime
+time.time = lambda: right() + wrong_by
+os.utime = lambda path: touch(path, (time.time(), time.time()))
 path, seconds, notes = Path(sys.argv[1]), float(sys.argv[2]), open(sys.argv[3], "a", buffering=1)
 with leases.leased(path, lambda owner: notes.write(f"waits for {owner}\\n"), dead_after_seconds=1) as waited:
     notes.write(f"{leases.platform.node()} begins {waited}\\n")
@@ -28,16 +31,16 @@ with leases.leased(path, lambda owner: notes.write(f"waits for {owner}\\n"), dea
 """
 
 
-def on_host(name: str, path: Path, seconds: float, notes: Path) -> subprocess.Popen:
-    """Start the program above on a host of a name, in a namespace."""
+def on_host(name: str, path: Path, seconds: float, notes: Path, wrong_by: float = 0) -> subprocess.Popen:
+    """Start the program above on a host of a name, in a namespace; its clock is wrong by so many seconds."""
     if os.getuid() != 0:
         pytest.skip("a name for a host of one's own needs root")
-    program = [sys.executable, "-c", PROGRAM, str(path), str(seconds), str(notes)]
+    program = [sys.executable, "-c", PROGRAM, str(path), str(seconds), str(notes), str(wrong_by)]
     shell = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name, *program]
     return subprocess.Popen(shell, cwd=ROOT)
 
 
-def wait_until(condition, seconds: float = 20) -> None:
+def wait_until(condition, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -59,22 +62,41 @@ def test_another_host_is_waited_for_as_long_as_it_lives(path, notes):
     first = on_host("a", path, 3, notes)  # longer than a silence that counts as death
     wait_until(lambda: "a begins" in notes.read_text())
     second = on_host("b", path, 0, notes)
-    assert first.wait(20) == second.wait(20) == 0
+    assert first.wait(60) == second.wait(60) == 0
     waits = f"waits for process {first.pid} on a"
     said = notes.read_text().splitlines()
     assert said == ["a begins False", waits, "a ends", "b begins True", "b ends"]
     assert not path.exists()
 
 
-def test_a_dead_host_is_taken_over_after_its_silence(path, notes):
-    first = on_host("a", path, 60, notes)
+@pytest.mark.parametrize("wrong_by", [-3600, 3600])
+def test_a_host_whose_clock_is_an_hour_off_is_waited_for_as_long_as_it_lives(path, notes, wrong_by):
+    first = on_host("a", path, 3, notes, wrong_by)
+    wait_until(lambda: "a begins" in notes.read_text())
+    wait_until(lambda: abs(time.time() + wrong_by - path.stat().st_mtime) < 60)  # touched by that clock
+    assert on_host("b", path, 0, notes).wait(60) == 0
+    assert first.wait(60) == 0
+    assert notes.read_text().splitlines()[2:] == ["a ends", "b begins True", "b ends"]
+
+
+@pytest.mark.parametrize("wrong_by", [-3600, 0, 3600])
+def test_a_dead_host_is_taken_over_after_its_silence_whatever_its_clock_said(path, notes, wrong_by):
+    first = on_host("a", path, 60, notes, wrong_by)
     wait_until(lambda: "a begins" in notes.read_text())
     first.kill()
     first.wait()
     started = time.monotonic()
-    assert on_host("b", path, 0, notes).wait(20) == 0
+    assert on_host("b", path, 0, notes).wait(60) == 0
     assert time.monotonic() - started >= 1
     assert "b begins True" in notes.read_text()
+
+
+def test_a_host_with_a_clock_an_hour_off_takes_over_no_sooner(path, notes):
+    first = on_host("a", path, 3, notes)
+    wait_until(lambda: "a begins" in notes.read_text())
+    assert on_host("b", path, 0, notes, 3600).wait(60) == 0
+    assert first.wait(60) == 0
+    assert notes.read_text().splitlines()[2:] == ["a ends", "b begins True", "b ends"]
 
 
 def test_who_was_silent_for_too_long_ends_when_it_wakes(path, notes):
@@ -84,8 +106,8 @@ def test_who_was_silent_for_too_long_ends_when_it_wakes(path, notes):
     second = on_host("b", path, 2, notes)
     wait_until(lambda: "b begins" in notes.read_text())
     first.send_signal(18)  # SIGCONT
-    assert first.wait(20) == -15
-    assert second.wait(20) == 0
+    assert first.wait(60) == -15
+    assert second.wait(60) == 0
     assert "a ends" not in notes.read_text()
 
 
