@@ -16,6 +16,7 @@ from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_on
 from pipeline.graph.doit_tasks import failing, plainly, program_task, stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
+from pipeline.graph.printable import PrintableStream, printable  # noqa: E402
 from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.study_nodes import needed  # noqa: E402
@@ -29,6 +30,7 @@ try:
 except OSError as error:
     raise SystemExit(f"{RESULTS}: {error.strerror}") from None
 end_on_signal()
+sys.stdout = PrintableStream(sys.stdout)  # names come from data sets and results
 STARTED_IN = Path(doit.get_initial_workdir() or ".")
 ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), STARTED_IN)
 try:
@@ -36,12 +38,12 @@ try:
     AT_ONCE = stages_at_once(sys.argv[1:], EXPERIMENT, PLACE)
     EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, AT_ONCE)
 except ValueError as error:
-    raise SystemExit(str(error)) from None
+    raise SystemExit(printable(str(error))) from None
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)
 try:
     SWEEP = Sweep(PROJECT, root=ROOT, results=RESULTS, executor=EXECUTOR)
 except ValueError as error:
-    raise SystemExit(str(error)) from None
+    raise SystemExit(printable(str(error))) from None
 DOIT_CONFIG = {
     # doit's own memory is worth nothing here, so that no file of it can be damaged, or fill a disk.
     "backend": "sqlite3",

@@ -13,6 +13,7 @@ from benchmarks.quality import NAME as QUALITY_NAME
 from benchmarks.quality import TOY, USUAL, measure_quality
 from benchmarks.rows import ROWS, chosen_rows
 from benchmarks.running import Plan, run_benchmark
+from pipeline.graph.printable import printable, printable_output
 from pipeline.graph.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +22,7 @@ GROWTH = "scaling"  # may stand among the rows
 QUALITY = "quality"  # stands alone: half an hour and more
 
 
+@printable_output()
 def main(arguments: list[str]) -> int:
     """Run the benchmark and write its results; return the exit code."""
     given = dict(argument.partition("=")[::2] for argument in arguments)
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
         size = _size(given)
         plan = None if given.get("rows") == QUALITY else _plan(given, size)
     except ValueError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 2
     end_on_signal()
     say = partial(print, flush=True)
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
         written = f"benchmark.md, benchmark.json{', scaling.md' if plan.growth else ''}"
     print(f"\nin {folder}: {written}")
     for failure in failures:
-        print(failure, file=sys.stderr)
+        print(printable(str(failure)), file=sys.stderr)
     return 1 if failures else 0
 
 

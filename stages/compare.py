@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from pipeline.graph.printable import printable, printable_output
 from pipeline.report.comparison.differences import compared
 from pipeline.report.comparison.layouts import LAYOUTS, Compared
 from pipeline.report.comparison.locating import read_all
@@ -17,6 +18,7 @@ _USAGE = "usage: doit run compare experiments=A,B[,C] [by=arm|dataset|config] [o
 _LONGEST = 120  # letters of the page's own name
 
 
+@printable_output()
 def main(arguments: list[str]) -> int:
     """Print the comparison and write its page; return the exit code."""
     options = dict(argument.partition("=")[::2] for argument in arguments)
@@ -29,7 +31,7 @@ def main(arguments: list[str]) -> int:
             raise ValueError(f"by={layout}: expected {', '.join(LAYOUTS)}")
         compare(names, layout, options.get("out"))
     except ValueError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 

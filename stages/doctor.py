@@ -14,11 +14,13 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.doctor.answers.answer import answer_rows
 from pipeline.doctor.answers.asking import answers_on_every_device
 from pipeline.doctor.checks import full_checks, stops, table_rows
+from pipeline.graph.printable import printable, printable_output
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 DEEP = "deep=yes"
 
 
+@printable_output()
 def main(arguments: list[str]) -> int:
     """Print the table of checks, and those of known answers; return the exit code."""
     names = [argument for argument in arguments if argument != DEEP]
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
     try:
         experiment = read_experiment(names[0] if names else "quickstart")
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     checks = full_checks(experiment, RESULTS, say=_say)
     headers = ("check", "state", "found", "remedy")

@@ -20,6 +20,7 @@ from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.local_executor import threads_of_stage
 from pipeline.graph.plan import in_words, plan
+from pipeline.graph.printable import printable, printable_output
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.files import read_json, write_text
 
@@ -31,6 +32,7 @@ _NUM_EPOCHS = 100.0  # an epoch is timed as a part of these: of one, the start o
 _USAGE = "usage: doit run init data=FOLDER [hours=1] [out=FILE.toml]"
 
 
+@printable_output()
 def main(arguments: list[str]) -> int:
     """Write the experiment's file; return the exit code."""
     options = dict(argument.partition("=")[::2] for argument in arguments)
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> int:
             raise ConfigError(f"{target} is there already; name another file by out=")
         write_experiment(source, target, hours=_hours(options.get("hours", "1")))
     except (ConfigError, StageFailed, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 

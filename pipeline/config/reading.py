@@ -114,14 +114,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     level, levels = [values], 0
     while level := [each for value in level for each in _held(value)]:
         levels += 1
+        if any(isinstance(each, str) and "\0" in each for each in level):
+            raise ConfigError(f"{path}: expected texts without a zero byte, which no name or path has")
         if levels > MOST_LEVELS:
             raise ConfigError(f"{path}: {_TOO_DEEP}, found more")
     return values
 
 
 def _held(value: Any) -> list[Any]:
-    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return list(values)
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
 
 
 def _place_source(section: Any, start: Path) -> None:

@@ -224,7 +224,8 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
     _refuse_many(path, len(listing))
     for info in listing:
         name = _plain_name(info.filename)
-        if info.is_dir() or _is_hidden(name):
+        # Not `info.is_dir()`: of a member without a name it raises an IndexError.
+        if info.filename.endswith("/") or _is_hidden(name):
             continue
         if not is_image_name(name):
             others.append(name)

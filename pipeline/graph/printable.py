@@ -1,6 +1,10 @@
 """Texts from files on a terminal."""
 
+import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, TextIO
 
 _KEPT = "\n\t\u200c\u200d"  # the last two join letters, as in Persian
 # Control characters, which a terminal obeys, and those that turn the direction of writing.
@@ -10,9 +14,35 @@ _CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
 def printable(text: str) -> str:
     r"""The text with escapes for what a terminal would obey, like \x1b; line ends and tabs stay.
 
-    A refusal holds names from data sets, which may hold sequences that move the cursor or set a title.
+    Refusals and tables hold names from data sets, which may hold sequences that move the cursor or set a
+    title.
     """
     return "".join(each.encode("unicode_escape").decode() if _is_obeyed(each) else each for each in text)
+
+
+class PrintableStream:
+    """Writes to a stream what is printable; all else is the stream's own.
+
+    Args:
+        stream: of texts. Bars, which move the cursor, go to another.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def printable_output() -> Iterator[None]:
+    """Make printable whatever is printed to standard output meanwhile."""
+    with redirect_stdout(PrintableStream(sys.stdout)):
+        yield
 
 
 def _is_obeyed(character: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
+from pipeline.graph.printable import printable
 from pipeline.graph.walk import reachable
 
 
@@ -108,7 +109,7 @@ class StageReporter:
             if self.say is not None:
                 self.say(text)
                 return
-            self.outstream.write(f"{text}\n")
+            self.outstream.write(f"{printable(text)}\n")
             self.outstream.flush()
         except BrokenPipeError:  # who read it has gone, as `head` does after some lines
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -8,6 +8,8 @@ from functools import partial
 from threading import Lock
 from typing import Protocol
 
+from pipeline.graph.printable import printable
+
 _BREAKS = re.compile(rb"(\n|\r)")
 _UP, _TO_THE_END = b"\x1b[A", b"\x1b[J"  # of the screen
 
@@ -56,7 +58,7 @@ class FileOutput:
 
     def line(self, text: str) -> None:
         with self._lock:
-            self._write(self._ended() + f"{text}\n".encode())
+            self._write(self._ended() + f"{printable(text)}\n".encode())
 
     def _show(self, name: str, chunk: bytes) -> None:
         with self._lock:
@@ -97,7 +99,7 @@ class TerminalOutput:
 
     def line(self, text: str) -> None:
         with self._lock:
-            self._draw(f"{text}\n".encode())
+            self._draw(f"{printable(text)}\n".encode())
 
     def _show(self, name: str, chunk: bytes) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
-from pipeline.graph.printable import printable
+from pipeline.graph.printable import printable, printable_output
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
 from pipeline.runtime import compiled_libraries
 from pipeline.runtime.processor import model_name
@@ -77,7 +77,7 @@ def serve(
     try:
         job = read_job(Path(sys.argv[1]))
     except (OSError, ValueError) as error:
-        raise SystemExit(str(error)) from None
+        raise SystemExit(printable(str(error))) from None
     config = TypeAdapter(config_class).validate_python(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
@@ -107,7 +107,7 @@ def _run_job(
     output = Path(job.output)
     started, clock = datetime.now(UTC), time.monotonic()
     device, card, ranks = "cpu", None, 1
-    with _refusals_printed(output):
+    with _refusals_printed(output), printable_output():
         (output / TRACEBACK).unlink(missing_ok=True)
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
@@ -175,7 +175,8 @@ def is_refusal(error: Exception) -> bool:
 def exit_code_of(act: Callable[[], object]) -> int:
     """0 after a call, or 1 after a refusal, of which only the message is printed."""
     try:
-        act()
+        with printable_output():
+            act()
     except Exception as error:
         if not is_refusal(error):
             raise

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.graph.plan import elapsed, in_words
+from pipeline.graph.printable import printable
 from pipeline.watch.losses import LossCourse
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
 
@@ -28,7 +29,7 @@ def screen(
     parts = [_stages(states, max_lines)]
     if losses:
         parts.append(_curves(losses))
-    notes = [f"{state.label}: {note}" for state in states for note in state.notes]
+    notes = [printable(f"{state.label}: {note}") for state in states for note in state.notes]
     if notes:
         parts.append(Text("\n".join(["what its logs say is wrong:", *notes]), style="yellow"))
     parts.append(Text(closing_line(experiment, states, at_once), style="bold"))
@@ -67,9 +68,9 @@ def _stages(states: list[StageState], max_lines: int) -> Table:
     table.add_column("progress")  # the one column that a narrow terminal makes narrower
     for state in shown(states, max_lines):
         table.add_row(
-            state.label, state.state, _seconds(state.seconds),
+            printable(state.label), state.state, _seconds(state.seconds),
             "" if state.state == DONE else _seconds(state.remaining_seconds),
-            Text(state.bar.removeprefix(f"{state.label}:").strip(), no_wrap=True, overflow="ellipsis"),
+            Text(_bar(state), no_wrap=True, overflow="ellipsis"),
             style=_STYLE[state.state],
         )  # fmt: skip
     hidden = len(states) - len(shown(states, max_lines))
@@ -96,8 +97,14 @@ def _curves(losses: list[LossCourse]) -> Table:
         table.add_column(title, justify=justify, no_wrap=True)
     for loss in losses:
         first, last = loss.values[0], loss.values[-1]
-        table.add_row(loss.label, f"{first:.3g}", curve(loss.values), f"{last:.3g}", str(loss.step))
+        table.add_row(
+            printable(loss.label), f"{first:.3g}", curve(loss.values), f"{last:.3g}", str(loss.step)
+        )
     return table
+
+
+def _bar(state: StageState) -> str:
+    return printable(state.bar.removeprefix(f"{state.label}:").strip())
 
 
 def _seconds(seconds: float | None) -> str:

@@ -178,3 +178,12 @@ def test_a_long_value_is_shown_in_short(tmp_path):
         read_experiment(written(tmp_path, f'seeds = "{"x" * 5000}"'))
     _, mistake = str(refused.value).splitlines()
     assert mistake.endswith(f"(found '{'x' * 199}... of 5002 characters)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[data]\nsource = "a\\u0000b"', '[runtime]\nhosts = "\\u0000"', 'arms = ["\\u0000"]', '"a\\u0000" = 1'],
+)
+def test_a_zero_byte_is_refused_wherever_it_stands(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"my\.toml: expected texts without a zero byte"):
+        read_experiment(written(tmp_path, text))

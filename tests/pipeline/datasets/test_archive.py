@@ -112,3 +112,10 @@ def test_threads_and_processes_share_it(tmp_path, png):
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(lambda e: copy.read(e.path, e.start, e.size), entries))
     assert read == list(images.values())
+
+
+def test_a_member_without_a_name_is_none_of_the_images(tmp_path, png):
+    """Python's zipfile ends a name at a zero byte, and cannot say whether nothing is a folder."""
+    path = write(tmp_path / "a.zip", {"train/a/0.png": png(0), "train/a/1.png": png(1)})
+    path.write_bytes(path.read_bytes().replace(b"train/a/1.png", b"\0rain/a/1.png"))
+    assert [entry.path for entry in Archive(path, max_bytes=10**6).entries()] == ["train/a/0.png"]
