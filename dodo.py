@@ -128,7 +128,8 @@ def task_watch():
         from pipeline.watch.watching import watch
 
         # doit stands a writer of its own between an action and the terminal.
-        watch(EXPERIMENT.name, PROJECT.graph, PROJECT.main, Console(file=sys.__stdout__), AT_ONCE)
+        console = Console(file=sys.__stdout__)
+        watch(EXPERIMENT.name, ARGUMENT, PROJECT.graph, PROJECT.main, console, AT_ONCE)
 
     return {"actions": [show]}
 

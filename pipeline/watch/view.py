@@ -18,11 +18,18 @@ _CURVE_COLUMNS = 40
 
 
 def screen(
-    experiment: str, states: list[StageState], losses: list[LossCourse], *, max_lines: int, at_once: int = 1
+    experiment: str,
+    argument: str,
+    states: list[StageState],
+    losses: list[LossCourse],
+    *,
+    max_lines: int,
+    at_once: int = 1,
 ) -> Group:
     """Stages, what runs, curves, what is wrong, and the time that is left.
 
     Args:
+        argument: what `experiment=` was given.
         max_lines: of the table of stages; finished and waiting stages beyond that are counted, not shown.
         at_once: how many stages run at once.
     """
@@ -32,11 +39,11 @@ def screen(
     notes = [printable(f"{state.label}: {note}") for state in states for note in state.notes]
     if notes:
         parts.append(Text("\n".join(["what its logs say is wrong:", *notes]), style="yellow"))
-    parts.append(Text(closing_line(experiment, states, at_once), style="bold"))
+    parts.append(Text(closing_line(experiment, argument, states, at_once), style="bold"))
     return Group(*parts)
 
 
-def closing_line(experiment: str, states: list[StageState], at_once: int = 1) -> str:
+def closing_line(experiment: str, argument: str, states: list[StageState], at_once: int = 1) -> str:
     """How far the experiment is, and how long the rest is expected to take."""
     count = {name: sum(state.state == name for state in states) for name in _STYLE}
     line = f"{experiment}: {count[DONE]} of {len(states)} stages are done"
@@ -46,7 +53,9 @@ def closing_line(experiment: str, states: list[StageState], at_once: int = 1) ->
     left = elapsed([state.remaining_seconds or 0 for state in states], at_once)
     line += f"; about {left} left" if at_once > 1 else f"; about {left} left, one stage at a time"
     line += f", and {unknown} stage(s) without a forecast" if unknown else ""
-    return line if count[RUNNING] else f"{line}; nothing runs now: doit run all goes on with it"
+    if count[RUNNING]:
+        return line
+    return f"{line}; nothing runs now: doit run all experiment={argument} goes on with it"
 
 
 def curve(values: list[float], columns: int = _CURVE_COLUMNS) -> str:

@@ -16,16 +16,19 @@ _REFRESH_SECONDS = 5.0
 _LINES_BESIDE_STAGES = 16  # curves, notes, the closing line
 
 
-def watch(experiment: str, graph: Graph, nodes: list[Node], console: Console, at_once: int = 1) -> None:
+def watch(
+    experiment: str, argument: str, graph: Graph, nodes: list[Node], console: Console, at_once: int = 1
+) -> None:
     """Show the experiment until it is finished or Ctrl-C; once, where the console is no terminal.
 
     Args:
+        argument: what `experiment=` was given.
         at_once: how many stages a run of it runs at once.
     """
 
     def shown(states: list[StageState], max_lines: int) -> Group:
         losses = loss_courses(graph, nodes)
-        return screen(experiment, states, losses, max_lines=max_lines, at_once=at_once)
+        return screen(experiment, argument, states, losses, max_lines=max_lines, at_once=at_once)
 
     if not console.is_terminal:
         states = stage_states(graph, nodes, at_once)

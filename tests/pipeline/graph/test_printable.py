@@ -56,7 +56,7 @@ def test_nor_does_the_screen_of_watch():
         notes=("cat\x07s",),
     )
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(screen("my", [state], [], max_lines=9))
+    console.print(screen("my", "my.toml", [state], [], max_lines=9))
     text = console.export_text()
     assert "dog\\x07s" in text
     assert "cat\\x07s" in text

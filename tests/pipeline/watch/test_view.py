@@ -20,7 +20,9 @@ def printed(*arguments, **options) -> str:
 
 
 def test_a_screen_holds_stages_curves_warnings_and_the_time_left():
-    text = printed("mine", STATES, [LossCourse("pretrain:ibot-seed0", 100, [6.0, 4.0])], max_lines=9)
+    text = printed(
+        "mine", "mine.toml", STATES, [LossCourse("pretrain:ibot-seed0", 100, [6.0, 4.0])], max_lines=9
+    )
     shown_parts = (
         "prepare:images",
         "12 s",
@@ -40,15 +42,15 @@ def test_of_many_stages_those_around_what_runs_are_shown():
     labels = [state.label for state in shown(many, 9)]
     assert len(labels) == 9
     assert labels[3] == "runs"
-    assert "and 52 more" in printed("mine", many, [], max_lines=9)
+    assert "and 52 more" in printed("mine", "mine.toml", many, [], max_lines=9)
 
 
 def test_the_closing_line_says_when_nothing_runs():
     stopped = [STATES[0], StageState("pretrain:ibot-seed0", STOPPED, notes=("killed",))]
-    line = closing_line("mine", stopped)
+    line = closing_line("mine", "mine.toml", stopped)
     assert line.startswith("mine: 1 of 2 stages are done")
-    assert "nothing runs now: doit run all" in line
-    assert closing_line("mine", STATES[:1]) == "mine: 1 of 1 stages are done"
+    assert "nothing runs now: doit run all experiment=mine.toml goes on" in line
+    assert closing_line("mine", "mine.toml", STATES[:1]) == "mine: 1 of 1 stages are done"
 
 
 def test_a_curve_goes_from_the_lowest_block_to_the_highest():
@@ -63,7 +65,7 @@ def test_a_long_bar_takes_no_room_from_names_and_times():
     states = [StageState("pretrain:hssl-seed0", RUNNING, 20.0, 30.0, bar)]
     for width in (60, 120):
         console = Console(width=width, file=io.StringIO())
-        console.print(screen("e", states, [], max_lines=9))
+        console.print(screen("e", "e.toml", states, [], max_lines=9))
         (line,) = [each for each in console.file.getvalue().splitlines() if "70%" in each or "70…" in each]
         assert line.split()[:6] == ["pretrain:hssl-seed0", "running", "20", "s", "30", "s"]
         assert len(line) <= width
