@@ -45,9 +45,8 @@ def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: 
     for name in given:
         if name in known or "=" in name or "*" in name:
             continue
-        if (
-            name.startswith("-") or name.partition(":")[0] == TRIALS
-        ):  # for doit; some trials are not known yet
+        # doit looks at options; and of a search, trials are not known yet.
+        if name.startswith("-") or name.partition(":")[0] == TRIALS:
             return
         near = get_close_matches(name, known, 1)
         meant = f"did you mean {near[0]}?" if near else "`doit list --all` shows what there is"
