@@ -1,25 +1,23 @@
 """The graph as doit tasks: order and names. What is current is decided by stamps alone."""
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 
 import doit
-from doit.exceptions import TaskFailed
 
 ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
+from pipeline.graph import command_tasks as commands  # noqa: E402
 from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
-from pipeline.graph.doit_tasks import failing, plainly, program_task, stage_tasks  # noqa: E402
+from pipeline.graph.doit_tasks import plainly, program_task, stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
+from pipeline.graph.node import GROUPS  # noqa: E402
 from pipeline.graph.printable import PrintableStream, printable  # noqa: E402
-from pipeline.graph.publishing import link_pictures, shown_after  # noqa: E402
+from pipeline.graph.publishing import shown_after  # noqa: E402
 from pipeline.graph.reporter import StageReporter  # noqa: E402
-from pipeline.graph.study_nodes import needed  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal  # noqa: E402
 from pipeline.graph.sweep import Sweep  # noqa: E402
 from pipeline.graph.sweep_tasks import sweep_task, trial_checks, trial_tasks  # noqa: E402
@@ -61,15 +59,7 @@ DOIT_CONFIG = {
 
 def task_all():
     """Run the whole experiment, or what is missing of it, and show its table"""
-
-    def show():
-        PROJECT.record()
-        link_pictures(PROJECT.graph, PROJECT.main, PROJECT.folder / "pictures")
-        print(f"\n{(PROJECT.folder / 'table.txt').read_text(encoding='utf-8')}")
-        print(f"every metric, with its protocol: {PROJECT.folder / 'table.md'}")
-        print(f"with curves, classes, pictures and features: {PROJECT.folder / 'report.html'}")
-
-    return {"actions": [plainly(show)], "task_dep": ["_checks", *(node.label for node in PROJECT.main)]}
+    return commands.all_task(PROJECT)
 
 
 def task_stages():
@@ -99,58 +89,22 @@ def task__trial_files():
 
 def task_plan():
     """Show what `doit run all` would do, why, and about how long it would take; also `plan of=search`"""
-
-    def show():
-        from pipeline.graph.plan import plan_lines, planned
-
-        of = doit.get_var("of", "all")
-        if of == "sweep" and SWEEP.is_search:
-            print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
-            return None
-        if of == "sweep":
-            print("\n".join(plan_lines(*SWEEP.plan(AT_ONCE), AT_ONCE)))
-            return None
-        if of not in ("all", *PROJECT.by_label):
-            return TaskFailed(f"of={of}: no such stage in {EXPERIMENT.name}")
-        wanted = PROJECT.main if of == "all" else [PROJECT.by_label[of]]
-        print("\n".join(planned(PROJECT.graph, needed(wanted), AT_ONCE)))
-        return None
-
-    return {"actions": [show]}
+    return commands.plan_task(PROJECT, SWEEP, AT_ONCE)
 
 
 def task_watch():
     """Show what runs now, its curves, what is wrong and the time left, until it is done; once where piped"""
-
-    def show():
-        from rich.console import Console
-
-        from pipeline.watch.watching import watch
-
-        # doit stands a writer of its own between an action and the terminal.
-        console = Console(file=sys.__stdout__)
-        watch(EXPERIMENT.name, ARGUMENT, PROJECT.graph, PROJECT.main, console, AT_ONCE)
-
-    return {"actions": [show]}
+    return commands.watch_task(PROJECT, AT_ONCE)
 
 
 def task_config():
     """Show the resolved experiment: every option with its value"""
-    return {"actions": [lambda: print(json.dumps(EXPERIMENT.model_dump(mode="json"), indent=2))]}
+    return commands.config_task(PROJECT)
 
 
 def task_doctor():
     """Show what this machine has, what is missing, and the remedy; deep=yes: known answers too"""
-
-    def examine():
-        deep = doit.get_var("deep", "no")
-        if deep not in ("yes", "no"):
-            return TaskFailed(f"deep={deep}: expected yes or no")
-        command = [sys.executable, "-m", "stages.doctor", ARGUMENT, *(["deep=yes"] if deep == "yes" else [])]
-        code = subprocess.call(command, cwd=ROOT)
-        return TaskFailed("what is marked FAILED would stop a run") if code else None
-
-    return {"actions": [examine]}
+    return commands.doctor_task(ARGUMENT, ROOT)
 
 
 def _program(name, problem, options=OPTIONS, folder=STARTED_IN):
@@ -190,16 +144,7 @@ def task_export():
 
 def task_anchors():
     """Evaluate published weights by [anchors], and set each result beside the published number"""
-
-    def show():
-        from pipeline.report.anchors import compare_anchors
-
-        PROJECT.record()
-        print(f"\n{compare_anchors(EXPERIMENT, PROJECT.folder)}")
-        print(f"also as a file: {PROJECT.folder / 'anchors.md'}")
-
-    needed = [node.label for node in PROJECT.main if node.stage == "tables"] if EXPERIMENT.anchors else []
-    return {"actions": [plainly(show)], "task_dep": ["_checks", *needed]}
+    return commands.anchors_task(PROJECT)
 
 
 def task_shard():
@@ -215,36 +160,21 @@ def task_benchmark():
 
 def task_gc():
     """Show artifacts that no experiment uses; `doit run gc delete=yes` deletes them"""
-    from pipeline.graph.unreferenced import unreferenced_lines
-
-    def act():
-        delete = doit.get_var("delete", "no")
-        if delete not in ("yes", "no"):
-            return TaskFailed(f"delete={delete}: expected yes or no")
-        print("\n".join(unreferenced_lines(RESULTS, delete_them=delete == "yes")))
-        return None
-
-    return {"actions": [plainly(act)]}
+    return commands.gc_task(RESULTS)
 
 
 def task_verify():
     """Read every artifact in use again; what is damaged is named, and made again by the next run"""
-    from pipeline.graph.verification import verify
-
-    def act():
-        PROJECT.record()
-        num_damaged = verify(RESULTS, lambda line: print(line, flush=True))
-        return TaskFailed(f"{num_damaged} damaged: `doit run all` makes them again") if num_damaged else None
-
-    return {"actions": [plainly(act)]}
+    return commands.verify_task(PROJECT, RESULTS)
 
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
+    return commands.checks_task(PROJECT, EXECUTOR)
 
-    def check():
-        from pipeline.graph.problems import problems_of  # asks for Pillow and more
 
-        return failing(problems_of(PROJECT, EXECUTOR))
-
-    return {"actions": [plainly(check)]}
+commands.refuse_unknown_task(
+    sys.argv[1:],
+    [*PROJECT.by_label, *GROUPS],
+    [name.removeprefix("task_") for name in list(globals()) if name.startswith("task_")],
+)

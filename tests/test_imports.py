@@ -26,7 +26,7 @@ def imported(path: Path) -> set[str]:
 
 
 # What turns the graph into doit's tasks; nothing else in the library knows doit.
-TASK_FILES = [ROOT / "pipeline" / "graph" / name for name in ("doit_tasks.py", "sweep_tasks.py")]
+TASK_FILES = [ROOT / "pipeline" / "graph" / f"{name}_tasks.py" for name in ("doit", "command", "sweep")]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -1,0 +1,182 @@
+"""What the commands of dodo.py do: all, plan, watch, doctor, gc, verify and others."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import doit
+from doit.cmd_base import ModuleTaskLoader
+from doit.cmd_run import Run
+from doit.cmdparse import CmdParseError
+from doit.exceptions import TaskFailed
+
+from pipeline.graph.doit_tasks import Task, failing, plainly
+from pipeline.graph.executors import Executor
+from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.printable import printable
+from pipeline.graph.publishing import link_pictures
+from pipeline.graph.study_nodes import needed
+from pipeline.graph.sweep import TRIALS, Sweep
+
+_NOT_UNDERSTOOD = 3  # doit's own code for it
+
+
+def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: Sequence[str]) -> None:
+    """Check what `doit run` is asked to run: doit refuses an unknown name too, but suggests none.
+
+    Args:
+        arguments: of doit.
+        labels: of the stages' runs, as "knn:hssl-seed0".
+        tasks: all other names.
+
+    Raises:
+        SystemExit: there is no such task; one line on stderr names it and the likeliest one meant.
+    """
+    if not arguments or arguments[0] != "run":
+        return
+    try:
+        _, given = Run(task_loader=ModuleTaskLoader({})).cmdparser.parse(list(arguments[1:]))
+    except CmdParseError:
+        return  # doit says what is wrong with its own options
+    groups = {label.partition(":")[0] for label in labels}
+    known = {*labels, *groups, *tasks}
+    for name in given:
+        if name in known or "=" in name or "*" in name:
+            continue
+        # doit looks at options; and of a search, trials are not known yet.
+        if name.startswith("-") or name.partition(":")[0] == TRIALS:
+            return
+        near = get_close_matches(name, known, 1)
+        meant = f"did you mean {near[0]}?" if near else "`doit list --all` shows what there is"
+        print(f"{printable(name)}: no such command or stage; {meant}", file=sys.stderr)
+        raise SystemExit(_NOT_UNDERSTOOD)
+
+
+def all_task(project: ExperimentGraph) -> Task:
+    """Runs every stage of the experiment; then shows its table."""
+
+    def show() -> None:
+        project.record()
+        link_pictures(project.graph, project.main, project.folder / "pictures")
+        print(f"\n{(project.folder / 'table.txt').read_text(encoding='utf-8')}")
+        print(f"every metric, with its protocol: {project.folder / 'table.md'}")
+        print(f"with curves, classes, pictures and features: {project.folder / 'report.html'}")
+
+    return {"actions": [plainly(show)], "task_dep": ["_checks", *(node.label for node in project.main)]}
+
+
+def plan_task(project: ExperimentGraph, sweep: Sweep, at_once: int) -> Task:
+    """Shows what would run; `of=` names a stage, or the sweep."""
+
+    def show() -> TaskFailed | None:
+        from pipeline.graph.plan import plan_lines, planned
+
+        of = doit.get_var("of", "all")
+        if of == "sweep" and sweep.is_search:
+            print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
+            return None
+        if of == "sweep":
+            print("\n".join(plan_lines(*sweep.plan(at_once), at_once)))
+            return None
+        if of not in ("all", *project.by_label):
+            return TaskFailed(f"of={of}: no such stage in {project.experiment.name}")
+        wanted = project.main if of == "all" else [project.by_label[of]]
+        print("\n".join(planned(project.graph, needed(wanted), at_once)))
+        return None
+
+    return {"actions": [show]}
+
+
+def watch_task(project: ExperimentGraph, at_once: int) -> Task:
+    """Shows the state of the experiment until it is finished."""
+
+    def show() -> None:
+        from rich.console import Console
+
+        from pipeline.watch.watching import watch
+
+        # doit stands a writer of its own between an action and the terminal.
+        console = Console(file=sys.__stdout__)
+        watch(project.experiment.name, project.argument, project.graph, project.main, console, at_once)
+
+    return {"actions": [show]}
+
+
+def config_task(project: ExperimentGraph) -> Task:
+    """Shows the resolved experiment."""
+    return {"actions": [lambda: print(json.dumps(project.experiment.model_dump(mode="json"), indent=2))]}
+
+
+def doctor_task(argument: str, root: Path) -> Task:
+    """Examines this machine, in a process of its own; `deep=yes` asks for known answers too.
+
+    Args:
+        argument: the experiment, as stages are given it.
+        root: the project's folder.
+    """
+
+    def examine() -> TaskFailed | None:
+        deep = doit.get_var("deep", "no")
+        if deep not in ("yes", "no"):
+            return TaskFailed(f"deep={deep}: expected yes or no")
+        command = [sys.executable, "-m", "stages.doctor", argument, *(["deep=yes"] if deep == "yes" else [])]
+        code = subprocess.call(command, cwd=root)
+        return TaskFailed("what is marked FAILED would stop a run") if code else None
+
+    return {"actions": [examine]}
+
+
+def anchors_task(project: ExperimentGraph) -> Task:
+    """Runs what the anchors need; then shows each beside its published number."""
+
+    def show() -> None:
+        from pipeline.report.anchors import compare_anchors
+
+        project.record()
+        print(f"\n{compare_anchors(project.experiment, project.folder)}")
+        print(f"also as a file: {project.folder / 'anchors.md'}")
+
+    tables = (
+        [node.label for node in project.main if node.stage == "tables"] if project.experiment.anchors else []
+    )
+    return {"actions": [plainly(show)], "task_dep": ["_checks", *tables]}
+
+
+def gc_task(results: Path) -> Task:
+    """Shows unreferenced artifacts; `delete=yes` deletes them."""
+    from pipeline.graph.unreferenced import unreferenced_lines
+
+    def act() -> TaskFailed | None:
+        delete = doit.get_var("delete", "no")
+        if delete not in ("yes", "no"):
+            return TaskFailed(f"delete={delete}: expected yes or no")
+        print("\n".join(unreferenced_lines(results, delete_them=delete == "yes")))
+        return None
+
+    return {"actions": [plainly(act)]}
+
+
+def verify_task(project: ExperimentGraph, results: Path) -> Task:
+    """Reads every artifact in use again."""
+    from pipeline.graph.verification import verify
+
+    def act() -> TaskFailed | None:
+        project.record()
+        num_damaged = verify(results, lambda line: print(line, flush=True))
+        return TaskFailed(f"{num_damaged} damaged: `doit run all` makes them again") if num_damaged else None
+
+    return {"actions": [plainly(act)]}
+
+
+def checks_task(project: ExperimentGraph, executor: Executor) -> Task:
+    """Fails where the machine or the data would stop a run."""
+
+    def check() -> TaskFailed | None:
+        from pipeline.graph.problems import problems_of  # asks for Pillow and more
+
+        return failing(problems_of(project, executor))
+
+    return {"actions": [plainly(check)]}

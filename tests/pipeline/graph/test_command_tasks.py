@@ -1,0 +1,41 @@
+import re
+
+import pytest
+
+from pipeline.graph.command_tasks import refuse_unknown_task
+
+LABELS = ["prepare", "pretrain:hssl-seed0", "knn:hssl-seed0"]
+TASKS = ["all", "plan", "trials"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "pretrian"], "pretrian: no such command or stage; did you mean pretrain?"),
+        (["run", "-n", "2", "knnn", "experiment=my.toml"], "knnn: no such .*; did you mean knn?"),
+        (["run", "pretrain:hssl-sed0"], "did you mean pretrain:hssl-seed0?"),
+        (["run", "all", "zzzz"], "zzzz: no such command or stage; `doit list --all` shows what there is"),
+    ],
+)
+def test_a_misspelt_name_is_one_line_with_the_one_meant(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        refuse_unknown_task(arguments, LABELS, TASKS)
+    assert ended.value.code == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(said.replace("?", r"\?"), line)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["list", "anything"],  # doit's own commands look at their arguments themselves
+        ["run"],
+        ["run", "-n", "16", "-P", "thread", "all", "executor=slurm"],
+        ["run", "knn", "pretrain:hssl-seed0", "knn:*"],
+        ["run", "trials:a:knn"],
+        ["run", "--no-such-option"],
+    ],
+)
+def test_what_there_is_passes_and_what_doit_refuses_itself_is_left_to_it(arguments):
+    refuse_unknown_task(arguments, LABELS, TASKS)
