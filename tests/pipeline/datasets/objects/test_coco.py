@@ -438,3 +438,14 @@ def test_a_suffix_in_capitals(coco, prepared):
     for path in (coco / TRAIN, coco / VAL):
         path.rename(path.parent / f"{path.stem.removeprefix('instances_')}.JSON")
     assert prepared(coco, val_share=0).summary["counts"] == {"train": 3, "val": 0, "test": 2}
+
+
+def test_categories_of_one_name_stay_apart_and_are_said(coco, prepared):
+    for path in (coco / TRAIN, coco / VAL):
+        found = read_json(path)
+        found["categories"] = [each | {"name": "person"} for each in found["categories"][:2]] + CATEGORIES[2:]
+        write_json(path, found)
+    dataset = prepared(coco)
+    assert dataset.class_names == ["person (1)", "sign", "person (90)"]
+    note = "caution: categories of one name and several ids stay apart: person (1, 90)"
+    assert note in dataset.summary["notes"]
