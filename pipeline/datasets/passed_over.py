@@ -21,7 +21,8 @@ _LABELS = (
         "lists of official splits",
     ),
     (r"coco[^/]*\.json$|(^|/)(instances_[^/]*|result|labels|annotations?)\.json$", "annotations"),
-    (r"\.(csv|tsv)$", "tables"),
+    (r"(^|/)([^/]*_)?(labels?|annotations?|targets?|ground_?truth|gt|captions?)\.txt$", "lists of labels"),
+    (r"\.(csv|tsv|jsonl|ndjson|xlsx?|ods|feather|sqlite3?|db3)$", "tables"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)
 # Files of an image's own name that describe it.

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
+from pipeline.datasets.objects.coco_corners import refuse_corners
 from pipeline.datasets.objects.coco_entries import coco_object, is_number
 from pipeline.datasets.objects.coco_file import CocoFile
 from pipeline.datasets.objects.coco_finding import KEYS, coco_files
@@ -28,8 +29,8 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
     can tell them apart, else both are numbered anew.
 
     Raises:
-        ValueError: no such file, none of its images, a file that is not in COCO's form, an id that is not
-            defined or defined twice, or an image in two places.
+        ValueError: no such file, none of its images, a file that is not in COCO's form, boxes that are two
+            corners, an id that is not defined or defined twice, or an image in two places.
     """
     inner = below_wrappers(root)
     # Where no file looks like COCO's, reading the first one names what it lacks.
@@ -40,6 +41,8 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
             "or beside the images, found none"
         )
     files = [CocoFile.read(path, inner) for path in paths]
+    for file in files:
+        refuse_corners(file)
     names = _merged_categories(files)
     above = _only_above_others(files)
     label_of = {category: label for label, category in enumerate(sorted(names.keys() - above))}
@@ -48,6 +51,8 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
     if above:
         words = ", ".join(f"{names[category]} ({category})" for category in sorted(above))
         notes.append(f"no class: {words}, which no annotation has: it groups others, or is the background")
+    if repeated := _repeated(files, label_of):
+        notes.append(f"caution: categories of one name and several ids stay apart: {repeated}")
     if new_ids:
         notes.append(f"ids: counted anew, images by their row in manifest.csv and classes from 1: {new_ids}")
     prefix = below(root, inner)
@@ -85,6 +90,17 @@ def _merged_categories(files: list[CocoFile]) -> dict[int, str]:
                 raise ValueError(f"{file.path}: category {key} is {name!r}, but {merged[key]!r} elsewhere")
     times = Counter(merged.values())
     return {key: name if times[name] == 1 else f"{name} ({key})" for key, name in merged.items()}
+
+
+def _repeated(files: list[CocoFile], label_of: dict[int, int]) -> str:
+    """The names that several classes have, with their ids; "": none."""
+    keys = defaultdict(set)
+    for file in files:
+        for key, name in file.categories.items():
+            if key in label_of:
+                keys[name].add(key)
+    several = {name: sorted(found) for name, found in keys.items() if len(found) > 1}
+    return ", ".join(f"{name} ({', '.join(map(str, found))})" for name, found in several.items())
 
 
 def _only_above_others(files: list[CocoFile]) -> set[int]:

@@ -33,6 +33,14 @@ IMAGES = np.zeros((2, 3, 3), np.uint8)
             "below 2.*\n?.*found 2",
         ),
         ({"train_images": IMAGES, "class_names": ["a", "a"]}, "distinct class names"),
+        (
+            {"train_images": IMAGES, "train_labels": [0, 2**20]},
+            "expected labels that count classes from 0, found 1048576: numbers of another byte order",
+        ),
+        (
+            {"train_images": IMAGES, "train_labels": np.array([0, 1], ">i8").view("<i8")},
+            "expected labels that count classes from 0, found 72057594037927936",
+        ),
         ({"train_images": np.array([{}, {}], dtype=object)}, "train_images: expected plain numbers"),
     ],
 )
@@ -50,3 +58,8 @@ def test_a_stated_part_that_is_not_there_is_an_error(tmp_path, prepared):
     with pytest.raises(ValueError, match=r"data\.parts: no part is called 'tset'"):
         prepared(tmp_path / "a.npz", parts={"tset": "train"})
     assert prepared(tmp_path / "a.npz", parts={"test": "train"}).summary["num_images"] == 10
+
+
+def test_the_highest_number_that_is_a_class(tmp_path):
+    np.savez(tmp_path / "a.npz", train_images=IMAGES, train_labels=[0, 2**20 - 1])
+    assert len(read_npz(tmp_path / "a.npz").class_names) == 2**20

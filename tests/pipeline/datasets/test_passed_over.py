@@ -19,6 +19,9 @@ from pipeline.datasets.passed_over import PassedOver
         ("val", "val_annotations.txt", "tables of classes"),
         ("labels", "train1.txt", "lists of official splits"),
         ("", "_annotations.coco.json", "annotations"),
+        ("", "labels.jsonl", "tables"),
+        ("", "labels.xlsx", "tables"),
+        ("train", "train_labels.txt", "lists of labels"),
     ],
 )
 def test_labels_are_told_by_their_names(folder, name, words):

@@ -47,3 +47,14 @@ def test_a_category_without_a_name_is_refused(coco, prepared, name):
     write_json(coco / TRAIN, found)
     with pytest.raises(ValueError, match=r"instances_train2017\.json: category 0: expected a name, found"):
         prepared(coco)
+
+
+def test_categories_of_one_name_stay_apart_and_are_said(coco, prepared):
+    for path in (coco / TRAIN, coco / VAL):
+        found = read_json(path)
+        found["categories"] = [each | {"name": "person"} for each in found["categories"][:2]] + CATEGORIES[2:]
+        write_json(path, found)
+    dataset = prepared(coco)
+    assert dataset.class_names == ["person (1)", "sign", "person (90)"]
+    note = "caution: categories of one name and several ids stay apart: person (1, 90)"
+    assert note in dataset.summary["notes"]
