@@ -97,6 +97,8 @@ class BackboneConfig(Section):
     # Of a ResNet of another project: batch norm with fixed statistics, a scale and a shift of each channel.
     # Not given: group norm, which is all that is pretrained here.
     norm: Annotated[Literal["batch"] | None, AbsentUnlessGiven] = None
+    # Of a ViT: tokens beside CLS and patches that attend and are attended to, and are no feature.
+    register_tokens: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
     # Of the images, as `data.channels` says; not given: 3, of RGB.
     channels: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
 
@@ -149,6 +151,8 @@ class BackboneConfig(Section):
             raise ValueError(f"patch_size of resnet must be 1, 2 or 4, got {self.patch_size}")
         if self.norm is not None and self.kind != "resnet":
             raise ValueError(f'norm = "batch" is of a resnet, this is a {self.kind}')
+        if self.register_tokens is not None and self.kind != "vit":
+            raise ValueError(f"register_tokens are of a vit, this is a {self.kind}")
         if self.kernel_size is not None and self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
         if self.window_size == 1:

@@ -50,7 +50,7 @@ def dense_multiplications(widths: Sequence[int]) -> float:
 
 
 def _vit(config: BackboneConfig, size: int) -> float:
-    tokens = (size / config.patch_size) ** 2 + 1
+    tokens = (size / config.patch_size) ** 2 + 1 + (config.register_tokens or 0)
     blocks = blocks_multiplications(tokens, config.embed_dim, depth=config.depth, mlp_ratio=config.mlp_ratio)
     return embedding_multiplications(config, size) + blocks
 

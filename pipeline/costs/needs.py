@@ -105,7 +105,7 @@ def _kept(backbone: BackboneConfig, size: int) -> float:
     keeps more. Of ConvNeXt the inputs of products are counted, of a ResNet those of convolutions and norms.
     """
     if backbone.kind == "vit":
-        tokens = (size // backbone.patch_size) ** 2 + 1
+        tokens = (size // backbone.patch_size) ** 2 + 1 + (backbone.register_tokens or 0)
         return _NUMBER * backbone.depth * tokens * _of_position(backbone) * backbone.embed_dim
     stages = zip(backbone.depths, backbone.stage_dims, backbone.stage_strides, strict=True)
     numbers = sum(depth * (size // stride) ** 2 * dim for depth, dim, stride in stages)

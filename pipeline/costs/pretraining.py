@@ -152,7 +152,7 @@ def _mae(config: PretrainConfig) -> float:
     if backbone.kind == "vit":
         tokens -= hidden
         base = embedding + blocks_multiplications(
-            tokens, dim, depth=backbone.depth, mlp_ratio=backbone.mlp_ratio
+            tokens + (backbone.register_tokens or 0), dim, depth=backbone.depth, mlp_ratio=backbone.mlp_ratio
         )
     decoder = tokens * dim * width + hidden * width * num_pixels
     decoder += blocks_multiplications(positions + 1, width, depth=method.decoder_depth, mlp_ratio=4.0)

@@ -67,15 +67,15 @@ def patch_features(network: "Encoder", images: np.ndarray) -> PatchFeatures:
         x, (height, width) = network.embed(jt.array(images))
         for block in network.blocks[:-1]:
             x = block(x)
-        last = network.blocks[-1]
-        qkv = last.attention.qkv(last.norm_attention(x))  # (B, 1 + N, 3 D)
+        last, before = network.blocks[-1], network.num_before
+        qkv = last.attention.qkv(last.norm_attention(x))  # (B, 1 + R + N, 3 D)
         dim = qkv.shape[2] // 3
         cls_query, keys = qkv[:, 0, :dim].numpy(), qkv[:, :, dim : 2 * dim].numpy()
-        tokens = network.norm(last(x)[:, 1:]).numpy()
+        tokens = network.norm(last(x)[:, before:]).numpy()
     return PatchFeatures(
         tokens=tokens.reshape(-1, height, width, dim),
-        keys=keys[:, 1:],
-        attention=cls_attention(cls_query, keys, last.attention.num_heads)[:, :, 1:].reshape(
+        keys=keys[:, before:],
+        attention=cls_attention(cls_query, keys, last.attention.num_heads)[:, :, before:].reshape(
             len(keys), -1, height, width
         ),
     )
@@ -86,10 +86,10 @@ def cls_attention(cls_query: np.ndarray, keys: np.ndarray, num_heads: int) -> np
 
     Args:
         cls_query: (B, D), the heads side by side, d = D / num_heads channels each.
-        keys: (B, 1 + N, D) likewise.
+        keys: (B, T, D) likewise, of T tokens: CLS, registers, patches.
 
     Returns:
-        (B, num_heads, 1 + N) float32; each row sums to 1, its first number is the CLS token's own.
+        (B, num_heads, T) float32; each row sums to 1, its first number is the CLS token's own.
     """
     batch, tokens, dim = keys.shape
     depth = dim // num_heads

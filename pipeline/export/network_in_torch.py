@@ -119,6 +119,9 @@ def _vit(p, config, images):
         square = F.interpolate(square, size=tuple(grid), mode="bicubic", align_corners=False)
         positions = torch.cat([positions[:1], _places(square)[0]])
     x = torch.cat([p["cls_token"].expand(len(x), 1, dim), _places(x)], 1) + positions
+    registers = config.get("register_tokens") or 0
+    if registers:
+        x = torch.cat([x[:, :1], p["register_tokens"].expand(len(x), registers, dim), x[:, 1:]], 1)
     maps = []
     for index in range(config["depth"]):
         name = f"blocks.{index}"
@@ -127,7 +130,7 @@ def _vit(p, config, images):
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         x = x + _linear(p, f"{name}.attention.out", y)
         x = x + _mlp(p, f"{name}.mlp", _layer_norm(p, f"{name}.norm_mlp", x, 1e-6))
-        maps.append(x[:, 1:].transpose(1, 2).unflatten(2, tuple(grid)))
+        maps.append(x[:, 1 + registers :].transpose(1, 2).unflatten(2, tuple(grid)))
     return maps, _layer_norm(p, "norm", x[:, 0], 1e-6), _first(p, "norm", maps[-1], 1e-6)
 
 

@@ -64,6 +64,6 @@ def decayed(name: str, shape: Sequence[int], *, embeddings: bool) -> bool:
 
     Source: iBOT's dense tasks decay the two, MAE's fine-tuning does not.
     """
-    if name.rpartition(".")[2] in ("pos_embed", "cls_token") and not embeddings:
+    if name.rpartition(".")[2] in ("pos_embed", "cls_token", "register_tokens") and not embeddings:
         return False
     return decays(name, shape)

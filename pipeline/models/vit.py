@@ -1,7 +1,7 @@
 """Vision Transformer: image -> CLS token and patch tokens.
 
 Shapes: B images of C channels, H image side in pixels, p patch side in pixels, h = H / p, N = h w patches, D
-embed_dim.
+embed_dim, R register tokens. Tokens are CLS, registers, patches.
 """
 
 import jittor as jt
@@ -55,9 +55,12 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """ViT with a learned position embedding and a mask token; an `Encoder`.
+    """ViT with a learned position embedding and a mask token, and registers where asked for; an `Encoder`.
+
+    Registers stand in every block and in no output; they have no positions.
 
     Source: Dosovitskiy et al. 2021 as in DINO/iBOT: pre-norm, qkv bias, layer norm eps 1e-6, exact GELU.
+    Registers: Darcet et al. 2024, as in DINOv2.
     """
 
     attends_with_cls = True
@@ -71,6 +74,9 @@ class VisionTransformer(nn.Module):
         self.patch_embed = Linear(input_channels(config) * config.patch_size**2, dim)
         self.cls_token = jt.zeros((1, dim))
         self.mask_token = jt.zeros((1, dim))
+        if config.register_tokens:
+            self.register_tokens = jt.zeros((config.register_tokens, dim))
+        self.num_before = 1 + (config.register_tokens or 0)  # tokens before the patches
         self.pos_embed = jt.zeros((1 + self.grid[0] * self.grid[1], dim))  # CLS first
         self.blocks = nn.ModuleList(
             [Block(dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)]
@@ -94,8 +100,8 @@ class VisionTransformer(nn.Module):
         for index, block in enumerate(self.blocks):
             x = block(x, None if drop_path_scales is None else drop_path_scales[index])
         normed = self.norm(x)
-        feature_map = x[:, 1:].reshape(x.shape[0], *grid, x.shape[2])
-        return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=feature_map)
+        feature_map = x[:, self.num_before :].reshape(x.shape[0], *grid, x.shape[2])
+        return Tokens(cls=normed[:, 0], patches=normed[:, self.num_before :], feature_map=feature_map)
 
     def visible_tokens(
         self, images: jt.Var, visible: np.ndarray, drop_path_scales: jt.Var | None = None
@@ -113,15 +119,17 @@ class VisionTransformer(nn.Module):
         x, _ = self.embed(images)
         batch, num_tokens, dim = x.shape
         first = np.arange(batch)[:, None] * num_tokens  # the image's CLS
-        rows = np.concatenate([first, first + 1 + visible], axis=1).astype(np.int32)
+        before = np.arange(self.num_before)[None]
+        rows = np.concatenate([first + before, first + self.num_before + visible], axis=1).astype(np.int32)
         x = kernels.gather_rows(x.reshape(-1, dim), jt.array(rows.ravel())).reshape(batch, -1, dim)
         for index, block in enumerate(self.blocks):
             x = block(x, None if drop_path_scales is None else drop_path_scales[index])
         normed = self.norm(x)
-        return Tokens(cls=normed[:, 0], patches=normed[:, 1:], feature_map=x[:, 1:].unsqueeze(1))
+        patches, last = normed[:, self.num_before :], x[:, self.num_before :]
+        return Tokens(cls=normed[:, 0], patches=patches, feature_map=last.unsqueeze(1))
 
     def embed(self, images: jt.Var, mask: jt.Var | None = None) -> tuple[jt.Var, tuple[int, int]]:
-        """images (B, C, H, W) -> tokens (B, 1 + N, D) with positions, and the grid (h, w)."""
+        """images (B, C, H, W) -> tokens (B, 1 + R + N, D) with positions, and the grid (h, w)."""
         batch, _, height, width = images.shape
         grid = (height // self.stride, width // self.stride)
         patches = self.patch_embed(kernels.image_patches(images, self.stride))
@@ -129,7 +137,11 @@ class VisionTransformer(nn.Module):
             if tuple(mask.shape) != (batch, *grid):
                 raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {(batch, *grid)}")
             mask = mask.reshape(batch, -1)
-        return kernels.tokens(patches, self.cls_token, self._positions(grid), mask, self.mask_token), grid
+        x = kernels.tokens(patches, self.cls_token, self._positions(grid), mask, self.mask_token)
+        if self.num_before > 1:
+            registers = self.register_tokens.unsqueeze(0).broadcast((batch, self.num_before - 1, self.dim))
+            x = jt.concat([x[:, :1], registers, x[:, 1:]], dim=1)
+        return x, grid
 
     def _positions(self, grid: tuple[int, int]) -> jt.Var:
         if grid == self.grid:
@@ -154,7 +166,7 @@ class VisionTransformer(nn.Module):
             x = block(x)
             if index >= len(self.blocks) - num_blocks:
                 cls_tokens.append(self.norm(x[:, 0]))
-        return jt.stack(cls_tokens, dim=1), kernels.mean_positions(self.norm(x[:, 1:]))
+        return jt.stack(cls_tokens, dim=1), kernels.mean_positions(self.norm(x[:, self.num_before :]))
 
     def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """Patch tokens after the blocks of `tap_blocks`, as maps (B, D, h, w), shallow to deep.
@@ -170,7 +182,8 @@ class VisionTransformer(nn.Module):
         for index, block in enumerate(self.blocks):
             x = block(x, None if drop_path_scales is None else drop_path_scales[index])
             if index in blocks:
-                patches = self.norm(x[:, 1:]) if normed else x[:, 1:]
+                patches = x[:, self.num_before :]
+                patches = self.norm(patches) if normed else patches
                 maps[index] = patches.permute(0, 2, 1).reshape(x.shape[0], x.shape[2], *grid)
         return [maps[index] for index in blocks]
 

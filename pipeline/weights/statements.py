@@ -17,6 +17,7 @@ _SIZES = (
     "depth",
     "depths",
     "num_heads",
+    "reg_tokens",
     "mlp_ratio",
     "window_size",
     "kernel_sizes",
@@ -29,12 +30,12 @@ _HARMLESS = (
     "in_chans",
     "drop_path_rate",
     "init_values",
+    "no_embed_class",
 )
 _TINY_EPS = 1e-12  # Hugging Face's default
 _EPS = {"swin": 1e-5}  # of layer norms by Hugging Face's kind of network, here as there; others: NORM_EPS
 # Kinds of networks that compute what no base here does, by Hugging Face's word, in its config.json.
 _UNREAD = {
-    "dinov2_with_registers": "register tokens",
     "dinov3_vit": "rotary positions and register tokens",
     "dinov3_convnext": "another ConvNeXt",
     "beit": "blocks of BEiT",

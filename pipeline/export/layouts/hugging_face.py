@@ -44,6 +44,8 @@ def hugging_face_base(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) 
 
 
 def _vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
+    if config.register_tokens:
+        raise ExportError("register_tokens: ViTModel has none; format=timm writes them, for AutoModel too")
     return HuggingFaceBase(
         arrays=vit_arrays(config, arrays, HUGGING_FACE_VIT),
         config={

@@ -25,6 +25,11 @@ def timm_vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBa
             "depth": config.depth,
             "num_heads": config.num_heads,
             "mlp_ratio": config.mlp_ratio,
+            **(
+                {"reg_tokens": config.register_tokens, "no_embed_class": True}
+                if config.register_tokens
+                else {}
+            ),
         },
         pool="token",
     )
@@ -33,7 +38,10 @@ def timm_vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBa
 def vit_arrays(
     config: BackboneConfig, arrays: Mapping[str, np.ndarray], names: VitNames
 ) -> dict[str, np.ndarray]:
-    """Arrays of this project's ViT by other names; the mask token is left out."""
+    """Arrays of this project's ViT by other names; the mask token is left out.
+
+    Registers are written as timm has them: positions are of patches alone, that of CLS is added to its token.
+    """
     dim, side = config.embed_dim, config.patch_size
     found = {
         # Channel, row, column: as the weight of a convolution lies.
@@ -42,6 +50,10 @@ def vit_arrays(
         names.cls: arrays["cls_token"][None],
         names.positions: arrays["pos_embed"][None],
     }
+    if config.register_tokens:
+        found[names.cls] = (arrays["cls_token"] + arrays["pos_embed"][:1])[None]
+        found[names.positions] = arrays["pos_embed"][None, 1:]
+        found["reg_token"] = arrays["register_tokens"][None]
     for part in ("weight", "bias"):
         found[f"{names.norm}.{part}"] = arrays[f"norm.{part}"]
         for index in range(config.depth):

@@ -12,10 +12,11 @@ from pipeline.weights.position_grid import grid_resampling
 
 
 class OnnxVit:
-    """See `pipeline.export.onnx.base`; blocks pass on tokens (B, 1 + N, D), CLS first."""
+    """See `pipeline.export.onnx.base`; blocks pass on tokens (B, 1 + R + N, D): CLS, registers, patches."""
 
     def __init__(self, graph: Graph, config: BackboneConfig, size: int):
         self._graph, self._config, self._side = graph, config, size // config.patch_size
+        self._num_before = 1 + (config.register_tokens or 0)
         self.tap_dims, self.tap_sides = (config.embed_dim,) * 4, (self._side,) * 4
 
     def blocks(self, images: str) -> list[str]:
@@ -29,6 +30,13 @@ class OnnxVit:
         cls = graph.add("Expand", graph.constant(graph.array("cls_token")[None], "cls_token"), shape)
         x = graph.add("Concat", cls, x, axis=1)
         x = graph.add("Add", x, graph.constant(self._positions()[None], "pos_embed"))
+        if self._config.register_tokens:
+            patches = graph.cut(x, 1, 1, 1 + self._side**2)
+            shape = graph.add("Concat", batch, graph.integers(self._config.register_tokens, dim), axis=0)
+            registers = graph.constant(graph.array("register_tokens")[None], "register_tokens")
+            x = graph.add(
+                "Concat", graph.cut(x, 1, 0, 1), graph.add("Expand", registers, shape), patches, axis=1
+            )
         found = []
         for index in range(self._config.depth):
             x = self._block(f"blocks.{index}", x)
@@ -63,8 +71,8 @@ class OnnxVit:
         return np.concatenate([stored[:1], resampling @ stored[1:]])
 
     def _on_grid(self, tokens: str) -> str:
-        """(B, 1 + N, D) -> (B, h, h, D), without CLS."""
-        patches = self._graph.cut(tokens, 1, 1, 1 + self._side**2)
+        """(B, 1 + R + N, D) -> (B, h, h, D), of the patches."""
+        patches = self._graph.cut(tokens, 1, self._num_before, self._num_before + self._side**2)
         return self._graph.reshaped(patches, 0, self._side, self._side, self._config.embed_dim)
 
     def _block(self, name: str, x: str) -> str:

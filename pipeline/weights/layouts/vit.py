@@ -27,6 +27,7 @@ class VitNames:
     patch: str
     cls: str
     positions: str
+    registers: tuple[str, ...]  # beside CLS and patches, one after the other
     masks: tuple[str, ...]  # what stands for hidden patches, the first that is there
     norm: str
     block: str  # before the names of block i, with {} for i
@@ -40,6 +41,7 @@ TIMM = VitNames(
     patch="patch_embed.proj",
     cls="cls_token",
     positions="pos_embed",
+    registers=("dist_token", "reg_token", "register_tokens"),
     masks=("masked_embed", "mask_token"),
     norm="norm",
     block="blocks.{}.",
@@ -58,15 +60,13 @@ TIMM = VitNames(
         r"(conv_blocks|norm2)\..*": "the auxiliary head of HSSL",
     },
     refused={
-        r"reg_token|register_tokens|storage_tokens": "register tokens",
-        r"dist_token": "a distillation token",
         r"attn_pool\..*": "pooling by attention",
         r"blocks\.\d+\.mlp\.(w12|w3|fc1_g|fc1_x)\..*": "SwiGLU layers",
         r"blocks\.\d+\.attn\.[qk]_norm\..*": "norms of queries and keys",
         r"norm_pre\..*": "a norm before the blocks",
         r".*(rel_pos|relative_position).*": "relative positions",
         r".*rope.*": "rotary positions",
-        r"blocks\.\d+\.gamma_\d|blocks\.\d+\.attn\.[qv]_bias": "blocks of BEiT",
+        r"blocks\.\d+\.gamma_\d|blocks\.\d+\.attn\.[qv]_bias": "blocks of BEiT, EVA or timm's DINOv3",
         r"fc_norm\..*": "pooling before the norm",
     },
 )
@@ -78,6 +78,7 @@ HUGGING_FACE_VIT = VitNames(
     patch="embeddings.patch_embeddings.projection",
     cls="embeddings.cls_token",
     positions="embeddings.position_embeddings",
+    registers=("embeddings.distillation_token",),
     masks=("embeddings.mask_token",),
     norm="layernorm",
     block="encoder.layer.{}.",
@@ -89,9 +90,8 @@ HUGGING_FACE_VIT = VitNames(
         "mlp.contract": ("output.dense",),
     },
     scales={},
-    ignored={r"(pooler|classifier|lm_head)\..*": "heads"},
+    ignored={r"(pooler|(cls_|distillation_)?classifier|lm_head)\..*": "heads"},
     refused={
-        r"embeddings\.distillation_token": "a distillation token",
         r"encoder\.layer\.\d+\.lambda_[12]|.*relative_position_bias.*": "blocks of BEiT",
     },
 )
@@ -99,6 +99,7 @@ HUGGING_FACE_DINOV2 = VitNames(
     patch=HUGGING_FACE_VIT.patch,
     cls=HUGGING_FACE_VIT.cls,
     positions=HUGGING_FACE_VIT.positions,
+    registers=("embeddings.register_tokens",),
     masks=HUGGING_FACE_VIT.masks,
     norm="layernorm",
     block="encoder.layer.{}.",
@@ -112,7 +113,6 @@ HUGGING_FACE_DINOV2 = VitNames(
     scales={"attention.out": "layer_scale1.lambda1", "mlp.contract": "layer_scale2.lambda1"},
     ignored={r"classifier\..*": "heads"},
     refused={
-        r"embeddings\.register_tokens": "register tokens",
         r".*\.mlp\.(weights_in|weights_out)\..*": "SwiGLU layers",
     },
 )
@@ -145,7 +145,8 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
         raise tensors.error(f"no {names.cls!r}: a ViT without a CLS token, which the one here has")
     dim, side = patch_side(tensors, f"{names.patch}.weight")
     ratio = mlp_ratio(tensors, names.block.format(0) + names.layers["mlp.expand"][0] + ".weight", dim)
-    positions, image_size = _positions(tensors, known, names.positions, dim, side)
+    registers = _registers(tensors, names, dim)
+    positions, image_size = _positions(tensors, known, names.positions, dim, side, registers)
     config = checked_config(
         tensors,
         kind="vit",
@@ -155,6 +156,7 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
         depth=count(tensors, names.block + names.layers["norm_attention"][0] + ".weight"),
         num_heads=_num_heads(tensors, known, dim),
         mlp_ratio=ratio,
+        register_tokens=len(registers) or None,
     )
     arrays = {
         # Channel, row, column: as the weight of a convolution lies.
@@ -163,6 +165,8 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
         "cls_token": tensors.take(names.cls, (1, 1, dim)).reshape(1, dim),
         "pos_embed": positions,
     }
+    if len(registers):
+        arrays["register_tokens"] = registers
     biases = [f"{part}.bias" for part in names.layers["attention.qkv"]]
     biased = any(name.endswith(tuple(biases)) for name in tensors.names())
     if not biased:
@@ -204,21 +208,45 @@ def _block(
     return arrays
 
 
-def _positions(tensors: Tensors, known: Known, name: str, dim: int, side: int) -> tuple[np.ndarray, int]:
-    """Position embedding (1 + N, D), CLS first, and the image size in pixels that it belongs to."""
+def _registers(tensors: Tensors, names: VitNames, dim: int) -> np.ndarray:
+    """Register tokens (R, D); R may be 0."""
+    found = [np.zeros((0, dim), np.float32)]
+    for name in names.registers:
+        if name in tensors:
+            shape = tensors.shape(name, 3)
+            found.append(tensors.take(name, (1, shape[1], dim))[0])
+            if name.endswith(("dist_token", "distillation_token")):
+                tensors.said.append(
+                    "the distillation token is a register: it is attended to, and is no feature"
+                )
+    return np.concatenate(found)
+
+
+def _positions(
+    tensors: Tensors, known: Known, name: str, dim: int, side: int, registers: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Position embedding (1 + N, D), CLS first, and the image size in pixels that it belongs to.
+
+    Args:
+        registers: (R, D); positions of their own are added to them, in place.
+    """
+    if name not in tensors:
+        raise tensors.error(f"no {name!r}: a ViT with positions of another kind, as DINOv3's rotary ones")
     shape = tensors.shape(name)
     if len(shape) != 3 or shape[0] != 1 or shape[2] != dim or shape[1] < 1:
         raise tensors.error(f"{name!r} has shape {shape}, expected (1, 1 + N, {dim})")
     embedding = tensors.take(name)[0]
-    grid = math.isqrt(len(embedding) - 1)
-    if grid**2 != len(embedding) - 1:
-        if math.isqrt(len(embedding)) ** 2 != len(embedding):
-            raise tensors.error(f"{name!r} has shape {shape}: its patches are no square grid")
-        # timm's `no_embed_class`: nothing is added to the CLS token.
-        grid, embedding = (
-            math.isqrt(len(embedding)),
-            np.concatenate([np.zeros((1, dim), np.float32), embedding]),
-        )
+    # Of tokens before the patches: CLS; none, by timm's `no_embed_class`; CLS and registers.
+    for before in (1, 0, 1 + len(registers)):
+        if len(embedding) >= before and math.isqrt(len(embedding) - before) ** 2 == len(embedding) - before:
+            break
+    else:
+        raise tensors.error(f"{name!r} has shape {shape}: its patches are no square grid")
+    grid = math.isqrt(len(embedding) - before)
+    if before > 1:
+        registers += embedding[1:before]
+    cls = embedding[:1] if before else np.zeros((1, dim), np.float32)
+    patches = embedding[before:]
     if grid == 0:
         raise tensors.error(f"{name!r} has shape {shape}: no patches")
     image_size = known.image_size or grid * side
@@ -229,9 +257,8 @@ def _positions(tensors: Tensors, known: Known, name: str, dim: int, side: int) -
         tensors.said.append(
             f"resized: positions from {grid * side} px ({grid} x {grid}) to {image_size} px ({new} x {new})"
         )
-        resampled = grid_resampling((grid, grid), (new, new)) @ embedding[1:]
-        embedding = np.concatenate([embedding[:1], resampled])
-    return embedding, image_size
+        patches = grid_resampling((grid, grid), (new, new)) @ patches
+    return np.concatenate([cls, patches]), image_size
 
 
 def _num_heads(tensors: Tensors, known: Known, dim: int) -> int:

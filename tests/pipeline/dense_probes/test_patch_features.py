@@ -20,6 +20,25 @@ def network(jt):
     return network
 
 
+def test_registers_are_attended_to_and_left_out(jt, rng):
+    from pipeline.models.initialization import initialize
+    from pipeline.models.vit import VisionTransformer
+
+    network = VisionTransformer(CONFIG.model_copy(update={"register_tokens": 3}))
+    initialize(network, seed=0)
+    images = rng.normal(size=(2, 3, 24, 24)).astype(np.float32)
+    features = patch_features(network, images)
+    expected = network(jt.array(images)).patches.numpy()
+    np.testing.assert_allclose(features.tokens.reshape(expected.shape), expected, atol=1e-6)
+    last = network.blocks[-1]
+    qkv = last.attention.qkv(last.norm_attention(network.blocks[0](network.embed(jt.array(images))[0])))
+    queries, keys = qkv[:, 0, :16].numpy(), qkv[:, :, 16:32].numpy()
+    np.testing.assert_allclose(features.keys, keys[:, 4:], atol=1e-6)
+    weights = cls_attention(queries, keys, 2)
+    assert weights.shape == (2, 2, 1 + 3 + 16)
+    np.testing.assert_allclose(features.attention.reshape(2, 2, 16), weights[..., 4:], atol=1e-6)
+
+
 @pytest.mark.parametrize("side", [24, 30])
 def test_tokens_are_those_of_the_forward_pass(jt, network, rng, side):
     images = rng.normal(size=(3, 3, side, side)).astype(np.float32)

@@ -12,6 +12,7 @@ from tests.pipeline.export.test_layouts import described  # noqa: F401
 
 CASES = [
     *[("vit", form) for form in FORMATS],
+    ("vit-registers", "timm"), ("vit-registers", "torch"), ("vit-registers", "onnx"),
     *[(kind, "hf") for kind in ("swin", "convnext", "resnet-batch")],
     *[(kind, "onnx") for kind in ("swin", "convnext", "resnet", "resnet-batch")],
     ("swin", "timm"), ("swin", "torch"), ("convnext", "timm"), ("convnext", "torch"), ("resnet", "torch"),

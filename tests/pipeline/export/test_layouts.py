@@ -15,6 +15,9 @@ from pipeline.weights.foreign import read_foreign
 MEAN, STD = np.array([0.4, 0.5, 0.6], np.float32), np.array([0.2, 0.25, 0.3], np.float32)
 KINDS = {
     "vit": {"image_size": 16, "patch_size": 4, "embed_dim": 12, "depth": 2, "num_heads": 3},
+    "vit-registers": {
+        "image_size": 16, "patch_size": 4, "embed_dim": 12, "depth": 2, "num_heads": 3, "register_tokens": 3,
+    },
     "swin": {
         "image_size": 64, "patch_size": 4, "embed_dim": 8, "depths": (1, 2, 1, 1),
         "num_heads": 2, "window_size": 2,
@@ -31,7 +34,7 @@ KINDS = {
 
 
 def config_of(kind, **changes):
-    """The configuration of a toy base; what follows a dash in its kind's name is its norm."""
+    """The configuration of a toy base; its kind's name ends at a dash."""
     return BackboneConfig(kind=kind.partition("-")[0], size="custom", **KINDS[kind] | changes)
 
 
@@ -86,6 +89,8 @@ def test_what_timm_computes_otherwise_is_refused(described, tmp_path):
         timm_base(*_config_and_arrays(described("convnext", patch_size=2)))
     with pytest.raises(ExportError, match="mlp_ratio 2"):
         timm_base(*_config_and_arrays(described("convnext", mlp_ratio=2.0)))
+    with pytest.raises(ExportError, match="register_tokens: ViTModel has none; format=timm writes them"):
+        write_hugging_face(described("vit-registers"), tmp_path)
     with pytest.raises(ExportError, match="group norm of 16 channels"):
         write_timm(described("resnet"), tmp_path)
     with pytest.raises(ExportError, match="stage 4 has 1 x 1 places, fewer than a window of 2"):

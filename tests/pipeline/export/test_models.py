@@ -81,6 +81,7 @@ def test_classifiers(jt, rng, tmp_path, kind, pooling, form):
     [
         ("vit", {}, "linear", 20, True),  # positions of another size, and sides that are padded
         ("vit", {}, "uper", 32, False),
+        ("vit", {"register_tokens": 3}, "linear", 32, True),
         ("vit", PATCHES_OF_8, "uper", 40, True),  # enlarged, and a padded last row
         ("vit", PATCHES_OF_8 | {"image_size": 64, "patch_size": 16}, "uper", 64, True),  # enlarged twice
         ("swin", {"window_size": 3}, "uper", 64, True),  # windows that do not divide the map

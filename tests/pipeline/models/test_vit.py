@@ -102,3 +102,45 @@ def test_parameter_counts_of_the_published_sizes(jt, size, millions):
     network = VisionTransformer(BackboneConfig(size=size))
     count = sum(int(np.prod(parameter.shape)) for parameter in network.parameters())
     assert count / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+@pytest.fixture
+def with_registers(jt):
+    from pipeline.models.initialization import initialize
+    from pipeline.models.vit import VisionTransformer
+
+    network = VisionTransformer(CONFIG.model_copy(update={"register_tokens": 3}))
+    initialize(network, seed=0)
+    return network
+
+
+def test_registers_are_seen_by_patches_and_are_no_output(jt, network, with_registers, rng):
+    image = jt.array(images(rng))
+    tokens = with_registers(image)
+    assert tokens.patches.shape == [2, 16, 16]
+    assert tokens.feature_map.shape == [2, 4, 4, 16]
+    # All other parameters start at the same values, so the registers alone make the difference.
+    assert np.abs(tokens.patches.numpy() - network(image).patches.numpy()).max() > 1e-5
+    loss = (tokens.cls**2 * jt.array(np.arange(16, dtype=np.float32))).sum()
+    assert np.abs(jt.grad(loss, with_registers.register_tokens).numpy()).max() > 0
+
+
+def test_every_way_through_a_network_with_registers_gives_the_same_patches(jt, with_registers, rng):
+    image = jt.array(images(rng))
+    tokens = with_registers(image)
+    cls, mean = with_registers.features(image, 1)
+    np.testing.assert_allclose(cls[:, 0].numpy(), tokens.cls.numpy(), atol=1e-6)
+    np.testing.assert_allclose(mean.numpy(), tokens.patches.numpy().mean(axis=1), atol=1e-6)
+    last = with_registers.taps(image, normed=True)[-1].numpy()
+    np.testing.assert_allclose(last.reshape(2, 16, 16).transpose(0, 2, 1), tokens.patches.numpy(), atol=1e-6)
+    order = np.stack([rng.permutation(16) for _ in range(2)]).astype(np.int32)
+    seen = with_registers.visible_tokens(image, order)
+    expected = np.take_along_axis(tokens.patches.numpy(), order[..., None], axis=1)
+    np.testing.assert_allclose(seen.patches.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(seen.cls.numpy(), tokens.cls.numpy(), atol=1e-6)
+
+
+def test_registers_are_of_a_vit_alone():
+    with pytest.raises(ValueError, match="register_tokens are of a vit, this is a swin"):
+        BackboneConfig(kind="swin", register_tokens=4)
+    assert "register_tokens" not in CONFIG.model_dump()  # so that what was made without them stays current

@@ -83,6 +83,11 @@ def held(jt, rng, config, compute, sizes, difference):
         assert found < TOLERANCE
 
 
+def without_registers(tokens, number):
+    """Tokens (B, T, D), CLS first, registers after it."""
+    return torch.cat([tokens[:, :1], tokens[:, 1 + number :]], 1)
+
+
 def channels_first(maps):
     return [x.permute(0, 3, 1, 2) for x in maps]
 
@@ -199,6 +204,28 @@ def hugging_face_dinov2(transformers):
     return network, compute, (32, 48), difference_of_tokens
 
 
+def hugging_face_registers(transformers):
+    config = {name: value for name, value in VIT.items() if name != "intermediate_size"}
+    config = transformers.Dinov2WithRegistersConfig(**config, mlp_ratio=2, num_register_tokens=3)
+    network = transformers.Dinov2WithRegistersModel(config)
+    blocks = network.encoder.layer if hasattr(network, "encoder") else network.layers
+
+    def compute(images):
+        return [without_registers(network.layernorm(x), 3) for x in recorded(network, blocks, images)]
+
+    return network, compute, (32,), difference_of_tokens
+
+
+def hugging_face_deit(transformers):
+    network = transformers.DeiTModel(transformers.DeiTConfig(**VIT, layer_norm_eps=1e-6))
+    blocks = network.encoder.layer if hasattr(network, "encoder") else network.layers
+
+    def compute(images):
+        return [without_registers(network.layernorm(x), 1) for x in recorded(network, blocks, images)]
+
+    return network, compute, (32,), difference_of_tokens
+
+
 def hugging_face_swin(transformers):
     config = transformers.SwinConfig(
         image_size=64, patch_size=4, embed_dim=16, depths=[2, 1, 2, 1], num_heads=[2, 4, 8, 16], window_size=2
@@ -241,8 +268,8 @@ def hugging_face_resnet(transformers):
 
 
 READ = [
-    hugging_face_vit, hugging_face_vit_as_it_comes, hugging_face_mae, hugging_face_dinov2, hugging_face_swin,
-    hugging_face_convnext, hugging_face_resnet,
+    hugging_face_vit, hugging_face_vit_as_it_comes, hugging_face_mae, hugging_face_dinov2,
+    hugging_face_registers, hugging_face_deit, hugging_face_swin, hugging_face_convnext, hugging_face_resnet,
 ]  # fmt: skip
 
 
@@ -265,11 +292,9 @@ def test_a_folder_of_transformers(jt, rng, tmp_path, make):
 
 SMALL_SWIN = {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1] * 4, "num_heads": [2] * 4}
 REFUSED = {
-    "Dinov2WithRegisters": (VIT, "register tokens"),
     "DINOv3ViT": (VIT, "rotary positions and register tokens"),
     "Beit": (VIT, "blocks of BEiT"),
     "Data2VecVision": (VIT, "blocks of BEiT"),
-    "DeiT": (VIT, "a distillation token"),
     "Swinv2": (SMALL_SWIN, "blocks of Swin V2"),
     "ConvNextV2": ({"hidden_sizes": [16, 32, 64, 128], "depths": [1] * 4}, "ConvNeXt V2"),
     "SiglipVision": (VIT, "no CLS token"),
@@ -299,8 +324,13 @@ TIMM_VIT = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 3, "num_h
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"init_values": 0.1}, {"qkv_bias": False}, {"no_embed_class": True}], ids=str
-)
+    "changes",
+    [
+        {}, {"init_values": 0.1}, {"qkv_bias": False}, {"no_embed_class": True},
+        {"reg_tokens": 4, "no_embed_class": True, "init_values": 0.1}, {"reg_tokens": 2},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_vits_of_timm(jt, rng, tmp_path, changes):
     timm = pytest.importorskip("timm")
     network = timm.models.VisionTransformer(**TIMM_VIT, num_classes=0, **changes)
@@ -308,14 +338,27 @@ def test_vits_of_timm(jt, rng, tmp_path, changes):
     torch.save({"state_dict": network.state_dict()}, tmp_path / "w.pth")
 
     def compute(images):
-        return [network.norm(x) for x in recorded(network, network.blocks, images)]
+        maps = recorded(network, network.blocks, images)
+        return [without_registers(network.norm(x), network.num_reg_tokens) for x in maps]
 
     config = ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2)
     held(jt, rng, config, compute, (32,), difference_of_tokens)
 
 
+def test_a_distilled_deit_of_timm(jt, rng, tmp_path):
+    deit = pytest.importorskip("timm.models.deit")
+    network = randomised(deit.VisionTransformerDistilled(**TIMM_VIT, num_classes=3))
+    torch.save({"model": network.state_dict()}, tmp_path / "w.pth")
+
+    def compute(images):
+        return [without_registers(network.norm(x), 1) for x in recorded(network, network.blocks, images)]
+
+    config = ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2, **HALF)
+    held(jt, rng, config, compute, (32,), difference_of_tokens)
+    assert any("distillation token is a register" in line for line in read_foreign(config).said)
+
+
 TIMM_REFUSED = {
-    "registers": ({"reg_tokens": 4}, "register tokens"),
     "no CLS": ({"class_token": False, "global_pool": "avg"}, "without a CLS token|pooling before the norm"),
     "pooled": ({"global_pool": "avg"}, "pooling before the norm"),
     "attention": ({"class_token": False, "global_pool": "map"}, "pooling by attention"),
@@ -337,10 +380,8 @@ def test_vits_of_timm_without_a_counterpart(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("deit_tiny_distilled_patch16_224", "a distillation token"),
         ("vit_base_patch16_siglip_224", "pooling by attention|without a CLS token"),
-        ("vit_small_patch14_reg4_dinov2", "register tokens"),
-        ("vit_small_patch16_dinov3", "register tokens"),
+        ("vit_small_patch16_dinov3", "BEiT|rotary|positions of another kind"),
         ("beit_base_patch16_224", "blocks of BEiT|relative positions"),
         ("eva02_tiny_patch14_224", "SwiGLU|BEiT|rotary"),
         ("swinv2_tiny_window8_256", "Swin V2"),

@@ -56,25 +56,32 @@ class TimmBlock(nn.Module):
 class TimmVit(nn.Module):
     """ViT by timm's names."""
 
-    def __init__(self, dim=32, depth=3, heads=2, hidden=64, patch=4, image_size=16, scaled=False):
+    def __init__(
+        self, dim=32, depth=3, heads=2, hidden=64, patch=4, image_size=16, scaled=False, registers=0
+    ):
         super().__init__()
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, dim, patch, stride=patch)})
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + (image_size // patch) ** 2, dim))
         self.blocks = nn.ModuleList([TimmBlock(dim, heads, hidden, scaled) for _ in range(depth)])
         self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.registers = registers
+        if registers:  # DINOv2's
+            self.register_tokens = nn.Parameter(torch.zeros(1, registers, dim))
 
     def features(self, images):
         x = self.patch_embed["proj"](images)
         grid = tuple(x.shape[2:])
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], 1)
         x = x + resized_positions(self.pos_embed, grid)
+        if self.registers:
+            x = torch.cat([x[:, :1], self.register_tokens.expand(len(x), -1, -1), x[:, 1:]], 1)
         found = []
         for block in self.blocks:
             x = block(x)
             found.append(self.norm(x))
         stacked = torch.stack(found, 1)
-        return Features(cls=stacked[:, :, 0], patches=stacked[:, :, 1:])
+        return Features(cls=stacked[:, :, 0], patches=stacked[:, :, 1 + self.registers :])
 
 
 def randomised(network, seed=0):

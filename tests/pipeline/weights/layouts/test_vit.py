@@ -109,6 +109,7 @@ LAYOUTS = {
     "mocov3-momentum": (mocov3_momentum, {}, {"key": "momentum_encoder"}),
     "dinov2": (dinov2, SCALED, {}),
     "dinov2-training": (dinov2_chunks, SCALED, {}),
+    "dinov2-registers": (dinov2, SCALED | {"registers": 4}, {}),
 }
 
 
@@ -230,9 +231,10 @@ MISFITS = {
     "the norm is missing": (without("norm.weight"), r"no tensor 'norm.weight'"),
     "unknown": (plus("adapter.weight", 3), r"belong to nothing known: \['adapter.weight'\]"),
     "a later block": (plus("blocks.4.norm1.weight", 32), r"nothing known: \['blocks.4.norm1.weight'\]"),
-    "registers": (plus("register_tokens", 1, 4, 32), "register tokens"),
+    "registers": (plus("register_tokens", 1, 4, 31), r"shape \(1, 4, 31\), expected \(1, 4, 32\)"),
+    "no registers": (plus("register_tokens", 1, 0, 32), "expected 3 dimensions"),
+    "rotary": (without("pos_embed"), "no 'pos_embed': a ViT with positions of another kind"),
     "SwiGLU": (plus("blocks.0.mlp.w12.weight", 8, 32), "SwiGLU"),
-    "distilled": (plus("dist_token", 1, 1, 32), "a distillation token"),
     "pooled": (plus("fc_norm.weight", 32), "pooling before the norm"),
     "wrong shape": (
         plus("blocks.2.norm2.bias", 31),
