@@ -87,12 +87,18 @@ def _watch(descriptor: int, path: Path, num_ranks: int, silence_seconds: float, 
     while os.getppid() == main:
         time.sleep(min(_LOOK_SECONDS, silence_seconds / 20))
         now = records[:]
-        if now != last or not any(now):
+        if now != last or not _may_be_waited_for(list(_RECORD.iter_unpack(now))):
             last, since = now, time.monotonic()
         elif time.monotonic() - since > silence_seconds:
             _end(list(_RECORD.iter_unpack(now)), silence_seconds)
             break
     path.unlink(missing_ok=True)
+
+
+def _may_be_waited_for(records: list[tuple[int, int]]) -> bool:
+    """Whether a rank waits for another: of those of other hosts that is not known, once one is here."""
+    here = [count for process, count in records if process]
+    return bool(here) and (len(here) < len(records) or any(count % 2 for count in here))
 
 
 def _end(records: list[tuple[int, int]], silence_seconds: float) -> None:
