@@ -84,9 +84,15 @@ def as_rank(output: Path) -> Iterator[bool]:
         sys.stderr.flush()
         if rank:
             time.sleep(_FIRST_RANK_SECONDS)
-            reason = error.__context__ if refused else error
+            reason = _words(error.__context__ if refused else error)
             where = f"the output of this rank is in {output / log_of_rank(rank)}"
-            os.write(told, f"\nrank {rank}: {type(reason).__name__}: {reason}\n{where}\n".encode())
+            os.write(told, f"\nrank {rank}: {reason}\n{where}\n".encode())
         os._exit(1)
     # Leaving MPI, which Python's end does, waits for all ranks. Should that hang, it ends all the same.
     signal.alarm(_ENDING_SECONDS)
+
+
+def _words(reason: BaseException | None) -> str:
+    if isinstance(reason, MemoryError):  # which says nothing
+        return "MemoryError: it needs more memory than it can have"
+    return f"{type(reason).__name__}: {reason}"

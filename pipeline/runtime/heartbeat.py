@@ -87,7 +87,7 @@ def _watch(descriptor: int, path: Path, num_ranks: int, silence_seconds: float, 
     while os.getppid() == main:
         time.sleep(min(_LOOK_SECONDS, silence_seconds / 20))
         now = records[:]
-        if now != last or not any(now):
+        if now != last or not _may_be_waited_for(list(_RECORD.iter_unpack(now))):
             last, since = now, time.monotonic()
         elif time.monotonic() - since > silence_seconds:
             _end(list(_RECORD.iter_unpack(now)), silence_seconds)
@@ -95,9 +95,33 @@ def _watch(descriptor: int, path: Path, num_ranks: int, silence_seconds: float, 
     path.unlink(missing_ok=True)
 
 
+def _may_be_waited_for(records: list[tuple[int, int]]) -> bool:
+    """Whether a rank waits for another: of those of other hosts that is not known, once one is here."""
+    here = [count for process, count in records if process]
+    return bool(here) and (len(here) < len(records) or any(count % 2 for count in here))
+
+
+def _hanging(processes: dict[int, int], counts: dict[int, int]) -> list[int]:
+    """The ranks that others wait for; none where all wait alike.
+
+    One that stands still within an exchange counts as waiting: it is behind the others, or Linux says so.
+    """
+    at_work = [rank for rank, count in counts.items() if count % 2 == 0]
+    behind = [rank for rank, count in counts.items() if count < max(counts.values())]
+    return at_work or behind or [rank for rank, process in processes.items() if _is_stopped(process)]
+
+
+def _is_stopped(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state in "Tt"
+
+
 def _end(records: list[tuple[int, int]], silence_seconds: float) -> None:
     here = {rank: process for rank, (process, _) in enumerate(records) if process}
-    hang = [rank for rank in here if records[rank][1] % 2 == 0]
+    hang = _hanging(here, {rank: records[rank][1] for rank in here})
     minutes = f"{silence_seconds / 60:.3g} minutes"
     if hang:
         words = f"rank {' and '.join(map(str, hang))} did not go on for {minutes}, and others wait for it"

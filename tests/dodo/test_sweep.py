@@ -1,10 +1,13 @@
 """`doit run sweep`: real doit, real processes, toy trainings."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from pipeline.config.reading import read_experiment
+from tests.toy_stages.project import wait_for
 
 # The toy stages prepare no images, so their tables cannot be compared.
 COMPARE = """
@@ -130,6 +133,48 @@ def test_a_search_chooses_trials_one_after_another_and_goes_on_where_it_ended(pr
     (results / "my" / "search.json").unlink()
     assert project.ran("run", "sweep") == []
     assert json.loads((results / "my" / "search.json").read_text())["trials"] == three
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_goes_on_without_a_trial_lost_or_doubled(project):
+    pytest.importorskip("optuna", reason="no Optuna: pip install -e '.[optuna]'")
+    (project.folder / "stages" / "compare.py").write_text(COMPARE)
+    with open(project.folder / "my.toml", "a") as stream:
+        stream.write(SEARCH.replace("= 3", "= 4"))
+    record = project.folder / "results" / "my" / "search.json"
+
+    def num_trials() -> int:
+        return len(json.loads(record.read_text())["trials"]) if record.is_file() else 0
+
+    def killed_when(condition, fault: str = "") -> None:
+        pids = Path(f"{project.runs}.pids")
+        pids.unlink(missing_ok=True)
+        command = project.command("run", "sweep", "experiment=my.toml")
+        with open(project.errors, "w") as said:
+            process = subprocess.Popen(
+                command, cwd=project.folder, env=project.environment(fault), stdout=said, stderr=said
+            )
+        wait_for(lambda: condition() or process.poll() is not None, 100)
+        assert process.poll() is None, project.errors.read_text()
+        process.kill()
+        process.wait()
+
+    project.runs.write_text("")
+    killed_when(lambda: num_trials() == 1)  # between two trials
+    killed_when(Path(f"{project.runs}.pids").is_file, "pretrain:hang")  # in the second
+    killed_when(lambda: num_trials() == 2)
+    assert project.doit("run", "sweep").returncode == 0
+    interrupted = json.loads(record.read_text())["trials"]
+    trained = project.runs.read_text().split().count("pretrain:hssl-seed0")
+    names = {trial["name"] for trial in interrupted}
+    # One that was killed while it trained trains again; no other does.
+    assert len(names) <= trained <= len(names) + 3
+
+    (project.folder / "results").rename(project.folder / "interrupted")
+    assert project.doit("run", "sweep").returncode == 0
+    assert json.loads(record.read_text())["trials"] == interrupted
+    assert len(interrupted) == 4
+    assert all(trial["result"] is not None for trial in interrupted)
 
 
 def test_a_search_over_a_key_that_there_is_not_is_refused_before_anything_runs(project):

@@ -72,6 +72,14 @@ def test_a_fault_of_one_rank_leaves_its_traceback_in_its_log(tmp_path):
     assert "Traceback" in (tmp_path / "stage.rank1.log").read_text()
 
 
+@pytest.mark.slow
+@needs_mpi
+def test_a_rank_without_memory_says_so(tmp_path):
+    done = failing(tmp_path, "time.sleep(100) if rank == 0 else bytearray(2**62)")
+    assert done.returncode == 1
+    assert "rank 1: MemoryError: it needs more memory than it can have" in done.stderr
+
+
 @needs_mpi
 def test_a_rank_that_is_killed_is_named_and_ends_the_others(tmp_path):
     done = failing(tmp_path, "time.sleep(100) if rank == 0 else os.kill(os.getpid(), 9)")
@@ -95,6 +103,29 @@ def test_a_rank_that_hangs_is_named_and_ends_the_others(tmp_path):
 
 
 @needs_mpi
+def test_a_rank_that_stands_still_while_it_waits_is_named_too(tmp_path):
+    body = """from pipeline.runtime.heartbeat import waiting_for_others
+    with waiting_for_others():
+        if rank == 1:
+            os.kill(os.getpid(), 19)
+        time.sleep(100)"""
+    done = failing(tmp_path, body, rank_silence_minutes=0.05)
+    assert done.returncode != 0
+    assert "rank 1 did not go on for 0.05 minutes, and others wait for it: ended" in done.stderr
+
+
+@pytest.mark.slow
+@needs_mpi
+def test_a_rank_that_is_behind_in_an_exchange_is_named(tmp_path):
+    body = """from pipeline.runtime.heartbeat import waiting_for_others
+    for _ in range(1 if rank else 2):
+        with waiting_for_others():
+            time.sleep(100 if rank or _ else 0)"""
+    done = failing(tmp_path, body, rank_silence_minutes=0.05)
+    assert "rank 1 did not go on for 0.05 minutes, and others wait for it: ended" in done.stderr
+
+
+@needs_mpi
 def test_ranks_that_go_on_are_left_alone(tmp_path):
     body = """from pipeline.runtime.heartbeat import waiting_for_others
     end = time.monotonic() + 8  # longer than a silence that is a hang
@@ -102,6 +133,13 @@ def test_ranks_that_go_on_are_left_alone(tmp_path):
         with waiting_for_others():
             time.sleep(0.01)"""
     done = failing(tmp_path, body, rank_silence_minutes=0.05)
+    assert "did not go on" not in done.stderr
+    assert "have waited" not in done.stderr
+
+
+@needs_mpi
+def test_ranks_that_compute_for_long_and_wait_for_none_are_left_alone(tmp_path):
+    done = failing(tmp_path, "time.sleep(6)", rank_silence_minutes=0.03)
     assert "did not go on" not in done.stderr
     assert "have waited" not in done.stderr
 
