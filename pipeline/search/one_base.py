@@ -52,7 +52,7 @@ def joint_parameters(networks: dict[str, EncodingNetwork], shared: frozenset[str
 
 
 class BaseForward:
-    """The base's tokens for each of a method's passes over one batch, computed once for all candidates.
+    """The base's tokens for each of a method's skips one batch, computed once for all candidates.
 
     Every candidate's method asks for the same passes in the same order; the first to ask has it computed.
     """
