@@ -32,7 +32,7 @@ class DenseStep:
 
     Args:
         parameters: `task`, "segmentation" or "detection".
-        folder: where the first weights, and segmentation's batch, are left for another program.
+        folder: where the initial weights, and segmentation's batch, are left for another program.
     """
 
     def __init__(self, parameters: dict, folder: Path):

@@ -23,7 +23,7 @@ Weights = dict[str, jt.Var]
 
 
 class OfficialStep(TimedStep):
-    """Args: as of `our_step.OurStep`; the first weights are read from `folder`."""
+    """Args: as of `our_step.OurStep`; the initial weights are read from `folder`."""
 
     def __init__(self, parameters: dict, folder: Path):
         super().__init__(parameters)

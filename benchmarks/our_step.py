@@ -21,7 +21,7 @@ class OurStep(TimedStep):
     Args:
         parameters: as of `TimedStep`; `checked`, first steps that are compared with another program;
             `kernels`, "fused" or "plain".
-        folder: the first weights are written here for the other program.
+        folder: the initial weights are written here for the other program.
     """
 
     def __init__(self, parameters: dict, folder: Path):

@@ -26,7 +26,7 @@ class TorchSegmentationStep:
     Fused attention and AdamW, lists of tensors instead of loops, convolutions with the channels last.
 
     Args:
-        folder: holds the first weights and the batch.
+        folder: holds the initial weights and the batch.
     """
 
     def __init__(self, parameters: dict, folder: Path):

@@ -24,7 +24,7 @@ class TorchStep(TimedStep):
 
     Args:
         parameters: as of `our_step.OurStep`; and `compile`: the network goes through `torch.compile`.
-        folder: holds the first weights.
+        folder: holds the initial weights.
     """
 
     def __init__(self, parameters: dict, folder: Path):

@@ -109,7 +109,7 @@ class JointOutcome:
 
 
 def joint_state(config: JointTrainingConfig) -> JointState:
-    """Networks with first values, an optimiser at rest, every method's own state at its start."""
+    """Networks with initial values, an optimiser at rest, every method's own state at its start."""
     shared = shared_names(config.pretrain)
     networks = candidate_networks(config, shared)
     students = joint_parameters({name: own.student for name, own in networks.items()}, shared)

@@ -55,7 +55,7 @@ class Method(ABC):
 
     @abstractmethod
     def networks(self) -> Networks:
-        """Fresh networks with first values."""
+        """Fresh networks with initial values."""
 
     @abstractmethod
     def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
