@@ -31,7 +31,7 @@ def initialize(network: nn.Module, seed: int) -> None:
 
 
 def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """The initial value of one parameter, float32; a backbone inside a larger network starts like one alone."""
+    """The initial value of a parameter, float32; a backbone in a larger network starts like one alone."""
     name = name.removeprefix("backbone.")
     if name.endswith("bias"):
         return np.zeros(shape, np.float32)

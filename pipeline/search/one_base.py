@@ -26,7 +26,7 @@ def shared_names(config: PretrainConfig) -> frozenset[str]:
 
 
 def candidate_networks(config: JointTrainingConfig, shared: frozenset[str]) -> dict[str, Networks]:
-    """The networks of every candidate, with initial values as in its training alone, sharing what is shared."""
+    """The networks of every candidate, initialised as in its training alone, sharing what is shared."""
     found = {name: method_of(config.alone[name]).networks() for name in config.candidates}
     first, *others = found.values()
     for networks in others:
