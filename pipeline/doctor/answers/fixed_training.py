@@ -104,7 +104,7 @@ def batch_of(step: int) -> "Batch":
     return Batch(*crops, masks)
 
 
-def training_questions() -> dict[str, Callable[[], Answer]]:
+def training_tests() -> dict[str, Callable[[], Answer]]:
     """What asks for the loss, and for the steps; the training is done once."""
     losses = cache(trained)
     return {"HSSL loss": lambda: _loss(losses()), f"{NUM_STEPS} training steps": lambda: _steps(losses())}
