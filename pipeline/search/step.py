@@ -174,8 +174,8 @@ def _forward(
             student=CandidateNetwork(own.student, student_base),
             teacher=None if own.teacher is None else CandidateNetwork(own.teacher, teacher_base),
         )
-        weights = method.headless_terms() if found else {}
-        computed = method.without_headless_terms() if found else method
+        weights = method.shared_terms() if found else {}
+        computed = method.without_shared_terms() if found else method
         inputs = MethodInput(state.method_states[name], microbatch, drop_path[name], rates)
         output = computed.forward(networks, inputs)
         found[name] = _with_terms(output, next(iter(found.values()), output), weights)
