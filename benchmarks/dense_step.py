@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY
-from benchmarks.step_inputs import way_from
+from benchmarks.step_inputs import distance_from
 from pipeline import kernels
 from pipeline.config.reading import read_experiment
 from pipeline.detection.batches import DetectBatch
@@ -48,7 +48,9 @@ class DenseStep:
         if parameters["task"] == "segmentation":
             np.savez(folder / BATCH, images=self.batch.images, label_maps=self.batch.label_maps)
         self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
-        self.check["network's way"] = way_from(folder / FIRST, ((name, p.numpy()) for name, p in named))
+        self.check["network's distance"] = distance_from(
+            folder / FIRST, ((name, p.numpy()) for name, p in named)
+        )
 
     def repeat(self) -> float:
         jt.sync_all(True)

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import BATCH, FIRST, LR, WEIGHT_DECAY
-from benchmarks.step_inputs import way_from
+from benchmarks.step_inputs import distance_from
 from benchmarks.torch_network import block, embed, norm
 from benchmarks.torch_training import clip_each, fused_adamw
 from pipeline.config.reading import read_experiment
@@ -45,7 +45,7 @@ class TorchSegmentationStep:
         self.base = {name.replace("backbone.network.", "backbone."): w for name, w in self.weights.items()}
         self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
         arrays = ((name, weight.detach().numpy()) for name, weight in self.weights.items())
-        self.check["network's way"] = way_from(folder / FIRST, arrays)
+        self.check["network's distance"] = distance_from(folder / FIRST, arrays)
 
     def repeat(self) -> float:
         """Seconds of one step."""
