@@ -32,8 +32,8 @@ def _run(arguments: list[str]) -> None:
     start(runtime.device, runtime.threads, say=lambda text: print(text, flush=True))
     from pipeline import kernels
     from pipeline.optim.schedules import Rates
-    from pipeline.pretrain.non_finite.looking import look_at_step
     from pipeline.pretrain.non_finite.saved_step import read_about, read_batch, saved_step
+    from pipeline.pretrain.non_finite.step_check import check_step
     from pipeline.pretrain.step import initial_state
     from pipeline.training.checkpoint import load_checkpoint
 
@@ -43,7 +43,7 @@ def _run(arguments: list[str]) -> None:
     place = saved_step(Path(job.output), int(options["step"]))
     about = read_about(place)
     state = load_checkpoint(place.state, initial_state(config))
-    look = look_at_step(state, read_batch(place), Rates(**about["rates"]), config)
+    look = check_step(state, read_batch(place), Rates(**about["rates"]), config)
     print(f"step {place.step} of {job.name}, from {place.folder}")
     print(f"images: {', '.join(about['images'])}")
     print(f"losses: {', '.join(f'{name} {value:.6g}' for name, value in look.losses.items())}")

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import jittor as jt
 import numpy as np
 
-from pipeline.pretrain.non_finite.going_back import first_broken
-from pipeline.pretrain.non_finite.looking import Broken, Look
+from pipeline.pretrain.non_finite.first_step import first_broken
 from pipeline.pretrain.non_finite.saved_step import SavedStep, saved_step, write_about
+from pipeline.pretrain.non_finite.step_check import Broken
 from pipeline.training.checkpoint import load_checkpoint, load_newest
 from pipeline.training.checkpoint_files import write_checkpoint
 from pipeline.training.losses import Losses
@@ -57,18 +57,18 @@ def explanation(training: Repeatable, state: Any, step: int, output: Path, say: 
     before, batch, state = found
     place = saved_step(output, state.step)
     _write(place, before, batch)
-    broken = look_at_step(training, load_checkpoint(place.state, state), batch)
+    broken = check_step(training, load_checkpoint(place.state, state), batch)
     write_about(place, {"images": list(batch.names), "first": None if broken is None else str(broken)})
     first = f"by {broken}" if broken else "though on repetition all its tensors are finite"
     return f"it began in step {place.step} {first}; state and batch are saved in {place.folder}"
 
 
-def look_at_step(training: Repeatable, state: Any, batch: Any) -> Broken | None:
+def check_step(training: Repeatable, state: Any, batch: Any) -> Broken | None:
     """The first tensor of a step that is not finite; None: all are.
 
     In the order of the step: batch, state, forward pass, losses, gradients from the loss back, new state.
     """
-    look, trained = Look(), training.trained
+    look, trained = FiniteCheck(), training.trained
     for name, arrays in _arrays(batch).items():
         look.at(f"the batch's {name}", arrays)
     look.at("before the step:", state.tensors)

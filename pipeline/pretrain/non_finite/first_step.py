@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.pretrain.non_finite.looking import StepLook, all_finite, look_at_step
 from pipeline.pretrain.non_finite.saved_step import saved_step, write_about, write_step
+from pipeline.pretrain.non_finite.step_check import StepCheck, all_finite, check_step
 from pipeline.pretrain.step import TrainState
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json
@@ -54,7 +54,7 @@ def explanation(
     place = saved_step(output, content[1]["step"] + 1)
     write_step(place, content, batch)
     rates = training.schedule.at(place.step - 1)
-    look = look_at_step(load_checkpoint(place.state, state), batch, rates, config)
+    look = check_step(load_checkpoint(place.state, state), batch, rates, config)
     known = {"images": list(training.image_names(place.step - 1)), "rates": asdict(rates)}
     write_about(place, {**known, **_known(look)})
     command = f"doit run replay step={place.step}{_arm_and_seed(output)}"
@@ -83,7 +83,7 @@ def first_broken(
     return None
 
 
-def _known(look: StepLook) -> dict[str, Any]:
+def _known(look: StepCheck) -> dict[str, Any]:
     """As JSON holds it, which has no NaN."""
     losses = {name: value if math.isfinite(value) else str(value) for name, value in look.losses.items()}
     return {"losses": losses, "first": None if look.broken is None else str(look.broken)}

@@ -95,8 +95,8 @@ def test_an_infinite_pixel_is_named_with_step_and_images(jt, pixel, tiny_dataset
 
 def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
     from pipeline.optim.schedules import Rates
-    from pipeline.pretrain.non_finite.looking import look_at_step
     from pipeline.pretrain.non_finite.saved_step import read_about, read_batch, saved_step, saved_steps
+    from pipeline.pretrain.non_finite.step_check import check_step
     from pipeline.pretrain.step import initial_state
     from pipeline.training.checkpoint import load_checkpoint
 
@@ -110,11 +110,11 @@ def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
     batch = read_batch(place)
     state = load_checkpoint(place.state, initial_state(six_steps()))
     assert state.step == 3
-    look = look_at_step(state, batch, Rates(**about["rates"]), six_steps())
+    look = check_step(state, batch, Rates(**about["rates"]), six_steps())
     assert str(look.broken) == about["first"]
     batch.global_crops[1, 2, 0, 5, 6] = 0
     state = load_checkpoint(place.state, initial_state(six_steps()))
-    look = look_at_step(state, batch, Rates(**about["rates"]), six_steps())
+    look = check_step(state, batch, Rates(**about["rates"]), six_steps())
     assert look.broken is None
     assert look.num_finite > 100
     assert set(look.losses) == {"loss", "loss_base_cls", "loss_auxiliary_cls", "loss_base_patch"}
