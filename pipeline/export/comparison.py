@@ -46,7 +46,7 @@ def _line(program: OtherProgram, folder: Path, base: DescribedBase, pixels: np.n
     except Exception as error:  # of another project's code, any kind
         raise ExportError(f"{program.name} does not read what was written: {quoted(error)}") from error
     vectors, places = (
-        _largest(name, side, mine, other)
+        _largest(name, program, mine, other)
         for name, mine, other in zip(("global vectors", "patches"), ours, theirs, strict=True)
     )
     text = f"{program.name}: largest difference of global vectors {vectors:.1e}, of patches {places:.1e}"

@@ -40,7 +40,7 @@ def test_a_process_that_ends_says_what_it_was_asked(experiment, monkeypatch):
         "f.write(json.dumps({'device': 'cpu', 'how': 'cpu, 1 thread(s)'}) + chr(10));"
         "f.write(json.dumps({'asked': 'attention'}) + chr(10)); f.close(); os.abort()"
     )
-    monkeypatch.setattr(asking, "_ASK", code)
+    monkeypatch.setattr(running, "_ASK", code)
     (device,) = running.answers_on_every_device(experiment)
     (answer,) = device.answers
     assert (answer.what, answer.ok, device.right) == ("attention", False, False)
