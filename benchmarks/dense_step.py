@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY, truth_arrays
-from benchmarks.step_inputs import way_from
+from benchmarks.step_inputs import distance_from
 from benchmarks.step_profile import profiled
 from pipeline import kernels
 from pipeline.config.reading import read_experiment
@@ -34,7 +34,7 @@ class DenseStep:
 
     Args:
         parameters: `task`, "segmentation" or "detection".
-        folder: where the first weights and the batch are left for another program.
+        folder: where the initial weights and the batch are left for another program.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -49,7 +49,9 @@ class DenseStep:
         save_file({name: p.numpy() for name, p in named}, folder / FIRST)
         np.savez(folder / BATCH, images=self.batch.images, **_truth(self.batch))
         self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
-        self.check["network's way"] = way_from(folder / FIRST, ((name, p.numpy()) for name, p in named))
+        self.check["network's distance"] = distance_from(
+            folder / FIRST, ((name, p.numpy()) for name, p in named)
+        )
 
     def repeat(self) -> float:
         jt.sync_all(True)

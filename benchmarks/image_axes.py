@@ -44,7 +44,7 @@ IMAGE_AXES: tuple[Axis, ...] = (
     ),
     Axis(
         "images of a report", "reported-images", (10_000, 20_000, 40_000), _TOY, _images,
-        "looking for images that are there twice, and the page of two arms, from drawn artifacts",
+        "looking for duplicate images, and the page of two arms, from drawn artifacts",
         (80_000, 320_000, 1_280_000),
     ),
     _search("float32"),

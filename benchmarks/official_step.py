@@ -14,7 +14,7 @@ import numpy as np
 from jittor import nn
 from safetensors.numpy import load_file
 
-from benchmarks.step_inputs import WEIGHTS, drawn_paths, way_from
+from benchmarks.step_inputs import WEIGHTS, distance_from, drawn_drop_path
 from benchmarks.timed_step import TimedStep
 from pipeline.optim.param_groups import decays
 from pipeline.pretrain.batch import Batch
@@ -23,7 +23,7 @@ Weights = dict[str, jt.Var]
 
 
 class OfficialStep(TimedStep):
-    """Args: as of `our_step.OurStep`; the first weights are read from `folder`."""
+    """Args: as of `our_step.OurStep`; the initial weights are read from `folder`."""
 
     def __init__(self, parameters: dict, folder: Path):
         super().__init__(parameters)
@@ -40,7 +40,7 @@ class OfficialStep(TimedStep):
             self.check[f"loss of step {step + 1}"] = self._step()
         for name, weights in (("student", self.student), ("teacher", self.teacher)):
             arrays = ((key, _laid_back(key, weight.numpy())) for key, weight in weights.items())
-            self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, arrays)
+            self.check[f"{name}'s distance"] = distance_from(folder / WEIGHTS, arrays)
 
     def _wait(self) -> None:
         jt.sync_all(True)
@@ -86,7 +86,7 @@ class OfficialStep(TimedStep):
         mask = batch.masks.reshape(views * images, -1)
         with jt.no_grad():
             base, head = self._outputs(self.teacher, pixels, None, None)
-        paths = [jt.array(scales) for scales in drawn_paths(config, batch, self.number)]
+        paths = [jt.array(scales) for scales in drawn_drop_path(config, batch, self.number)]
         seen_base, seen_head = self._outputs(self.student, pixels, jt.array(mask), paths)
         temperature = objective.student_temperature
         cls_target = nn.softmax((head[:, 0] - self.centers[0]) / rates.teacher_temperature, dim=-1)

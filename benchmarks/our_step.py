@@ -5,7 +5,7 @@ from pathlib import Path
 import jittor as jt
 
 from benchmarks.resident import resident_mib
-from benchmarks.step_inputs import WEIGHTS, way_from
+from benchmarks.step_inputs import WEIGHTS, distance_from
 from benchmarks.step_profile import profiled
 from benchmarks.timed_step import TimedStep
 from pipeline import kernels
@@ -21,7 +21,7 @@ class OurStep(TimedStep):
     Args:
         parameters: as of `TimedStep`; `checked`, first steps that are compared with another program;
             `kernels`, "fused" or "plain".
-        folder: the first weights are written here for the other program.
+        folder: the initial weights are written here for the other program.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -39,7 +39,7 @@ class OurStep(TimedStep):
             self.check[f"loss of step {step + 1}"] = self._step().item()
         for name, network in (("student", self.state.student), ("teacher", self.state.teacher)):
             arrays = ((key, parameter.numpy()) for key, parameter in network.named_parameters())
-            self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, arrays)
+            self.check[f"{name}'s distance"] = distance_from(folder / WEIGHTS, arrays)
 
     def report(self) -> list[dict]:
         """The operators that take most of a step."""

@@ -1,4 +1,4 @@
-"""The search for images that are there twice, and the report, of an experiment with many images.
+"""The search for duplicate images, and the report, of an experiment with many images.
 
 All is drawn: pixels, labels, predictions, features and logs. It says what they cost, and nothing of images.
 """
@@ -37,7 +37,7 @@ _LOGGED += ("discrepancy_cka", "discrepancy_cosine", "discrepancy_kl", "images_p
 
 
 class ReportedImages(ManyImages):
-    """A repeat looks for images that are there twice and makes the page, of two arms at one seed."""
+    """A repeat looks for duplicate images and makes the page, of two arms at one seed."""
 
     def prepare(self) -> None:
         self._rng = np.random.default_rng(0)

@@ -44,7 +44,7 @@ def step_rates(config: PretrainConfig) -> Rates:
     return Schedule(config.schedule, config.objective, num_images=_IMAGES_PER_EPOCH).at(0)
 
 
-def way_from(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> float:
+def distance_from(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> float:
     """Euclidean distance of all parameters together from those in a file.
 
     One tensor at a time: copies of a whole network would count as memory of the step.
@@ -56,7 +56,7 @@ def way_from(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> float:
     return float(np.sqrt(sum(squares)))
 
 
-def drawn_paths(config: PretrainConfig, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+def drawn_drop_path(config: PretrainConfig, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Stochastic depth of the student at one step, as `pipeline.pretrain.step` draws it.
 
     Returns:

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import BATCH, FIRST, LR, WEIGHT_DECAY
-from benchmarks.step_inputs import way_from
+from benchmarks.step_inputs import distance_from
 from benchmarks.torch_network import block, embed, norm
 from benchmarks.torch_training import clip_each, fused_adamw
 from pipeline.config.dense import DetectConfig, SegmentConfig
@@ -25,7 +25,7 @@ class TorchDenseStep:
 
     Args:
         config: of the fine-tuning.
-        folder: holds the first weights and the batch.
+        folder: holds the initial weights and the batch.
         pyramid: what the names of the pyramid's weights begin with.
     """
 
@@ -47,7 +47,7 @@ class TorchDenseStep:
         self.prepare()
         self.check = {f"loss of step {step + 1}": self._step().item() for step in range(2)}
         arrays = ((name, weight.detach().numpy()) for name, weight in self.weights.items())
-        self.check["network's way"] = way_from(folder / FIRST, arrays)
+        self.check["network's distance"] = distance_from(folder / FIRST, arrays)
 
     def prepare(self) -> None:
         """What the batch needs before the first step."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from benchmarks.step_inputs import WEIGHTS, drawn_paths, way_from
+from benchmarks.step_inputs import WEIGHTS, distance_from, drawn_drop_path
 from benchmarks.timed_step import TimedStep
 from benchmarks.torch_network import encode, named_arrays, project, prototypes, torch_weights
 from benchmarks.torch_training import clip_each, fused_adamw
@@ -24,7 +24,7 @@ class TorchStep(TimedStep):
 
     Args:
         parameters: as of `our_step.OurStep`; and `compile`: the network goes through `torch.compile`.
-        folder: holds the first weights.
+        folder: holds the initial weights.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -46,7 +46,7 @@ class TorchStep(TimedStep):
         for step in range(parameters.get("checked", 2)):
             self.check[f"loss of step {step + 1}"] = self._step().item()
         for name, weights in (("student", self.student), ("teacher", self.teacher)):
-            self.check[f"{name}'s way"] = way_from(folder / WEIGHTS, named_arrays(weights))
+            self.check[f"{name}'s distance"] = distance_from(folder / WEIGHTS, named_arrays(weights))
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -91,7 +91,7 @@ class TorchStep(TimedStep):
             value.to(self.device, non_blocking=True) for value in (mask, hidden, patch_weights)
         )
         cls_probs, patch_probs = self._targets(images, hidden)
-        base, auxiliary = drawn_paths(config, batch, self.number)
+        base, auxiliary = drawn_drop_path(config, batch, self.number)
         paths = (
             self._put(base)[..., None, None],
             self._put(auxiliary)[..., None, None, None],

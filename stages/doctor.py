@@ -12,7 +12,7 @@ from tabulate import tabulate
 from pipeline.config.experiment import Experiment
 from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.doctor.answers.answer import answer_rows
-from pipeline.doctor.answers.asking import answers_on_every_device
+from pipeline.doctor.answers.running import answers_on_every_device
 from pipeline.doctor.checks import full_checks, stops, table_rows
 from pipeline.graph.printable import printable, printable_output
 

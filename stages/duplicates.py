@@ -1,4 +1,4 @@
-"""Find images that are there twice, above all those that are tested on and were trained on."""
+"""Find duplicate images, above all those that are tested on and were trained on."""
 
 from collections.abc import Iterable
 from pathlib import Path

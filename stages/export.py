@@ -72,13 +72,13 @@ def main(arguments: list[str]) -> int:
 
 
 def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str, target: Path) -> None:
-    """Write a base in one format and hold it to what the format's own programs compute from it."""
+    """Write a base in one format and compare it with what the format's own programs compute from it."""
     from pipeline.runtime.start_jittor import start
 
     start(experiment.runtime.device, experiment.runtime.threads, say=print)
     from pipeline.export.card_table import table_of_arm
     from pipeline.export.comparison import compared
-    from pipeline.export.own_side import checked_pixels, computed_here
+    from pipeline.export.own_outputs import checked_pixels, computed_here
     from pipeline.models.backbone_file import load_backbone
     from pipeline.models.weights import named_arrays
 
@@ -109,7 +109,7 @@ def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str,
 def export_model(
     experiment: Experiment, tuned: FineTuned, task: str, arm: str, form: str, target: Path
 ) -> None:
-    """Write a fine-tuned network in one format and hold it to what the format's own program computes."""
+    """Write a fine-tuned network in one format and compare it with what the format's own program computes."""
     from pipeline.runtime.start_jittor import start
 
     start(experiment.runtime.device, experiment.runtime.threads, say=print)

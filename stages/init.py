@@ -11,8 +11,8 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.costs.forecast import Images, Machine, pretrain_seconds
 from pipeline.costs.machine import product_rate
 from pipeline.datasets.summary_lines import described
+from pipeline.first_experiment.cautions import CAUTION, cautions
 from pipeline.first_experiment.choices import Network, choose, dense_steps
-from pipeline.first_experiment.doubts import CAUTION, found_and_doubted
 from pipeline.first_experiment.facts import Facts, read_facts
 from pipeline.first_experiment.text import DENSE_TASK, SHORT, data_lines, experiment_text
 from pipeline.graph.command_options import stages_at_once
@@ -89,7 +89,7 @@ def _inspect_images(path: Path) -> tuple[list[str], Facts]:
     project = _project(read_experiment(str(path)), path)
     directory = _prepare(project, "prepare:images")
     summary = read_json(directory / "summary.json")
-    return [*described(summary, directory), *found_and_doubted(summary)], read_facts(directory)
+    return [*described(summary, directory), *cautions(summary)], read_facts(directory)
 
 
 def _prepare(project: ExperimentGraph, label: str) -> Path:

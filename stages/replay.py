@@ -74,7 +74,7 @@ def steps_of(job: Job, runtime: RuntimeConfig) -> Any:
         UsageError: the stage ends without a training.
     """
     from pipeline.finetune.non_finite import FinetuningSteps
-    from pipeline.pretrain.non_finite.going_back import PretrainingSteps
+    from pipeline.pretrain.non_finite.first_step import PretrainingSteps
     from pipeline.search.non_finite import JointSteps
     from pipeline.training.repeating import training_of
 

@@ -16,7 +16,7 @@ _CALLS = {"eval", "exec", "compile", "__import__"}
 
 
 # Reads what it has just written, to check an export.
-_OF_EXPORTS = "pipeline/export/other_sides.py"
+_OF_EXPORTS = "pipeline/export/other_programs.py"
 
 
 @dataclass

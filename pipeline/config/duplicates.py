@@ -1,4 +1,4 @@
-"""Settings of the search for images that are there twice."""
+"""Settings of the search for duplicate images."""
 
 from pydantic import Field
 

@@ -138,14 +138,14 @@ def check_evaluations(
         sources: of the experiment's own images; a name would be taken that tables call them by.
 
     Raises:
-        ValueError: a name is there twice, is what the experiment's own images are called, or would give two
+        ValueError: a name is given twice, is what the experiment's own images are called, or would give two
             runs one name; or a section is missing.
     """
     names, paths = [each.name for each in evaluations], [Path(source).name for source in sources]
     own = {part for path in paths for part in (path, path.split(".")[0])}
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"evaluate: the name {name!r} is there twice; give each data set its own")
+            raise ValueError(f"evaluate: the name {name!r} is given twice; give each data set its own")
         if name in (*PURPOSES, *own):
             raise ValueError(f"evaluate: own images are called {name!r}; give the data set another name")
     runs = [*arms, *(f"{name}-{arm}" for name in names for arm in arms)]  # as tasks and links are named

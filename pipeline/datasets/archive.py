@@ -23,7 +23,7 @@ from pipeline.datasets.expansion import refuse_expansion
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
-from pipeline.datasets.passed_over import PassedOver
+from pipeline.datasets.skipped_files import SkippedFiles
 from pipeline.datasets.source import Entry, path_order
 from pipeline.datasets.split_words import Role, stated_role, unmatched
 
@@ -71,7 +71,7 @@ def archive_kind(path: Path) -> Kind | None:
 class Archive:
     """The images of one archive; folders mean what `pipeline.datasets.layout` says.
 
-    Members without an image's suffix are counted and passed over; hidden ones are only passed over. Names
+    Members without an image's suffix are counted and skipped; hidden ones are only skipped. Names
     that are absolute or climb with "..", links and encrypted members are refused with a reason.
 
     Args:
@@ -145,10 +145,10 @@ class Archive:
             stems[_folder(member.path)].add(PurePosixPath(member.path).stem)
         for name in self._others:
             others[_folder(name)].append(PurePosixPath(name).name)
-        passed_over = PassedOver()
+        skipped_files = SkippedFiles()
         for folder, names in others.items():
-            passed_over.add(folder, names, stems[folder])
-        return (*self._layout.notes, *passed_over.notes())
+            skipped_files.add(folder, names, stems[folder])
+        return (*self._layout.notes, *skipped_files.notes())
 
     @cached_property
     def num_outside(self) -> int:

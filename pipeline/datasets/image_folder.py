@@ -9,8 +9,8 @@ from typing import NamedTuple
 from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
-from pipeline.datasets.passed_over import PassedOver
-from pipeline.datasets.sister_folders import SisterFolders
+from pipeline.datasets.parallel_folders import ParallelFolders
+from pipeline.datasets.skipped_files import SkippedFiles
 from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, stated_role, unmatched
 from pipeline.datasets.tree import walk
@@ -28,7 +28,7 @@ class _Listing(NamedTuple):
 class ImageFolder:
     """Images in folders of any depth; see `pipeline.datasets.layout` for what the folders mean.
 
-    Files without an image's suffix are counted and passed over; hidden ones are only passed over. Links are
+    Files without an image's suffix are counted and skipped; hidden ones are only skipped. Links are
     followed.
 
     Args:
@@ -64,13 +64,13 @@ class ImageFolder:
         counts: dict[str, int] = {}
         num_unused = 0
         empty: dict[str, int] = {}  # folders without an image in or below, and their other files
-        passed_over, sisters = PassedOver(), SisterFolders()
+        skipped_files, parallel = SkippedFiles(), ParallelFolders()
         unknown = dict(self._parts)  # what nothing was called so far
         for folder, _, files in walk(self._root):
             images = [entry.name for entry in files if self._is_image(entry.name)]
             used = [name for name in images if not self._is_unused(name)]
             others = [entry.name for entry in files if not self._is_image(entry.name)]
-            passed_over.add(folder, others, {Path(name).stem for name in images} if others else set())
+            skipped_files.add(folder, others, {Path(name).stem for name in images} if others else set())
             for key in set(unknown) - set(unmatched(unknown, (Path(folder).name, *images))):
                 del unknown[key]
             num_unused += len(images) - len(used)
@@ -80,7 +80,7 @@ class ImageFolder:
                     empty.pop(parent, None)
             if used:
                 counts[folder] = len(used)
-                sisters.add(folder, used)
+                parallel.add(folder, used)
         if unknown:
             raise ValueError(f"{self._root}: data.parts: no folder or image is called {min(unknown)!r}")
         try:
@@ -94,9 +94,9 @@ class ImageFolder:
             sum(counts.values()) - inside + num_unused,
             (
                 *layout.notes,
-                *sisters.notes(layout),
+                *parallel.notes(layout),
                 *self._without_images(layout, empty),
-                *passed_over.notes(),
+                *skipped_files.notes(),
             ),
         )
 

@@ -37,7 +37,7 @@ class Packed(Protocol):
 
 
 class Target(Protocol):
-    """What one image is labelled with besides a class, not yet held against the image."""
+    """What one image is labelled with besides a class, not yet checked against the image."""
 
     size: tuple[int, int] | None  # (width, height) in pixels of the image that it was made for, where known
     is_upright: bool  # made for the image with its EXIF orientation applied; else `size` tells

@@ -204,7 +204,7 @@ def _data(experiment: Experiment) -> list[Check]:
 
 def _served(section: EvaluateSection) -> Check:
     """Whether a further data set has what its tasks need, as far as its format tells."""
-    from pipeline.datasets.served_tasks import check_found
+    from pipeline.datasets.supported_tasks import check_found
 
     name = f"evaluate {section.name}"
     try:

@@ -1,6 +1,6 @@
-"""An exported folder held to what this project computes, on real images.
+"""An exported folder compared with what this project computes, on real images.
 
-Shapes: B images of S pixels, h x h places of the last map, D channels.
+Shapes: B images of S pixels, h x h positions of the last map, D channels.
 """
 
 import os
@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
-from pipeline.export.other_sides import OTHER_SIDES, OtherSide, Vectors, check_jittor
+from pipeline.export.other_programs import OTHER_PROGRAMS, OtherProgram, Vectors, check_jittor
 
 TOLERANCE = 1e-4  # of features that are of size 2 to 5
 
@@ -33,32 +33,32 @@ def compared(format: str, folder: Path, base: DescribedBase, pixels: np.ndarray,
     if format == "jittor":
         check_jittor(folder, base)
         return [f"jittor {version('jittor')}: jittor.load gives every number as it was written"]
-    return [_line(side, folder, base, pixels, ours) for side in OTHER_SIDES[format]]
+    return [_line(side, folder, base, pixels, ours) for side in OTHER_PROGRAMS[format]]
 
 
-def _line(side: OtherSide, folder: Path, base: DescribedBase, pixels: np.ndarray, ours: Vectors) -> str:
-    if reason := missing(side.packages):
+def _line(program: OtherProgram, folder: Path, base: DescribedBase, pixels: np.ndarray, ours: Vectors) -> str:
+    if reason := missing(program.packages):
         return f"not checked: {reason}"
     try:
-        theirs = side.compute(folder, base, pixels)
+        theirs = program.compute(folder, base, pixels)
     except ExportError:
         raise
     except Exception as error:  # of another project's code, any kind
-        raise ExportError(f"{side.name} does not read what was written: {quoted(error)}") from error
+        raise ExportError(f"{program.name} does not read what was written: {quoted(error)}") from error
     vectors, places = (
-        _largest(name, side, mine, other)
+        _largest(name, program, mine, other)
         for name, mine, other in zip(("global vectors", "patches"), ours, theirs, strict=True)
     )
-    text = f"{side.name}: largest difference of global vectors {vectors:.1e}, of patches {places:.1e}"
-    text += f" ({len(pixels)} images; {releases(side.packages)})"
+    text = f"{program.name}: largest difference of global vectors {vectors:.1e}, of patches {places:.1e}"
+    text += f" ({len(pixels)} images; {releases(program.packages)})"
     if not max(vectors, places) <= TOLERANCE:
         raise ExportError(f"{text}: more than {TOLERANCE:g}, so nothing is written")
     return text
 
 
-def _largest(name: str, side: OtherSide, ours: np.ndarray, theirs: np.ndarray) -> float:
+def _largest(name: str, program: OtherProgram, ours: np.ndarray, theirs: np.ndarray) -> float:
     if ours.shape != theirs.shape:
-        raise ExportError(f"{side.name}: {name} of shape {theirs.shape}, expected {ours.shape}")
+        raise ExportError(f"{program.name}: {name} of shape {theirs.shape}, expected {ours.shape}")
     return float(np.abs(ours - theirs).max())
 
 

@@ -1,4 +1,4 @@
-"""An exported detector held to what this project detects, on real images.
+"""An exported detector compared with what this project detects, on real images.
 
 Shapes: B images padded to S x S pixels, k detections of one.
 """

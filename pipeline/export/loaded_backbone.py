@@ -1,6 +1,6 @@
 """A trained base in code of your own: images in, NumPy arrays out.
 
-Shapes: B images of H x W pixels; h x w places of the last map, D channels.
+Shapes: B images of H x W pixels; h x w positions of the last map, D channels.
 """
 
 from collections.abc import Iterator, Sequence

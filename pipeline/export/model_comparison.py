@@ -1,4 +1,4 @@
-"""An exported fine-tuned network held to what this project computes, on real images.
+"""An exported fine-tuned network compared with what this project computes, on real images.
 
 Shapes: B images of S x S pixels, K classes.
 """

@@ -12,12 +12,12 @@ from typing import Any
 import jittor as jt
 import numpy as np
 
-from pipeline.pretrain.non_finite.going_back import explained
-from pipeline.pretrain.non_finite.looking import Look, StepLook, mean_losses
+from pipeline.pretrain.non_finite.first_step import explained
+from pipeline.pretrain.non_finite.step_check import FiniteCheck, StepCheck, mean_losses
 
 
 class FinetuningSteps:
-    """The steps of a fine-tuning; see `pipeline.pretrain.non_finite.going_back.Steps`."""
+    """The steps of a fine-tuning; see `pipeline.pretrain.non_finite.first_step.Steps`."""
 
     def __init__(self, training: Any):
         self.training = training
@@ -51,9 +51,9 @@ class FinetuningSteps:
                 changes[field.name] = arrays.get(field.name, value)
         return replace(batch, **changes)
 
-    def look(self, state: Any, batch: Any) -> StepLook:
+    def look(self, state: Any, batch: Any) -> StepCheck:
         """In the order of the step: batch, state, forward pass, losses, gradients from the loss back."""
-        look, training, terms = Look(), self.training, []
+        look, training, terms = FiniteCheck(), self.training, []
         for name, arrays in self.arrays(batch).items():
             look.at(f"the batch's {name}", arrays)
         look.at("before the step:", state.tensors)
@@ -72,12 +72,12 @@ class FinetuningSteps:
                     look.at(f"the gradient of {name}", gradient)
         state, _ = training.train_step(state, batch)
         look.at("after the step:", state.tensors)
-        return StepLook(look.broken, look.num_finite, mean_losses(terms))
+        return StepCheck(look.broken, look.num_finite, mean_losses(terms))
 
     def about(self, step: int) -> dict[str, Any]:
         return {}
 
 
 def explanation(training: Any, state: Any, step: int, output: Path, say: Callable[[str], None]) -> str:
-    """`pipeline.pretrain.non_finite.going_back.explained` of a fine-tuning."""
+    """`pipeline.pretrain.non_finite.first_step.explained` of a fine-tuning."""
     return explained(FinetuningSteps(training), state, step, output, say)

@@ -132,7 +132,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
     def state_at_start(self) -> FinetuneState:
         """What `first_state` was, once training has changed the network."""
         state = self.fresh_state()
-        assign_parameters(state.tensors, self._at_start, origin="the first weights")
+        assign_parameters(state.tensors, self._at_start, origin="the initial weights")
         return state
 
     def make_batch(self, step: int) -> FinetuneBatch:

@@ -1,4 +1,4 @@
-"""Options of the command line, `name=value`: a misspelt one would be passed over in silence."""
+"""Options of the command line, `name=value`: a misspelt one would be ignored silently."""
 
 import os
 from collections.abc import Sequence

@@ -63,12 +63,12 @@ def _check_formats(experiment: Experiment) -> None:
     stated = {key: data for key, data in experiment.data_sections().items() if data.format != "auto"}
     if stated:
         from pipeline.datasets.catalog import check_format  # loads NumPy and Pillow
-        from pipeline.datasets.served_tasks import check_served
+        from pipeline.datasets.supported_tasks import check_supported
 
         for config in stated.values():
             check_format(config)
         for each in experiment.evaluate:
-            check_served(each, each.data.format)
+            check_supported(each, each.data.format)
 
 
 class ExperimentGraph:

@@ -1,4 +1,4 @@
-"""The nodes that prepare images, look for those that are there twice, and choose labels to learn from."""
+"""The nodes that prepare images, look for duplicates, and choose labels to learn from."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def prepared_node(purpose: str, data: DataConfig, experiment: Experiment) -> Nod
 
 
 def duplicates_node(experiment: Experiment, data: Node) -> Node:
-    """The node that looks for images of a prepared data set that are there twice."""
+    """The node that looks for duplicate images in a prepared data set."""
     return Node("duplicates", data.key, experiment.duplicates, {"data": data}, experiment.runtime)
 
 

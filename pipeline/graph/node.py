@@ -27,7 +27,7 @@ STAGES: dict[str, str] = {  # in the order in which they run
     "segment": "Train segmentation, from a frozen and from a fine-tuned backbone",
     "detect": "Train detection and instance masks likewise",
     "views": "Look at what backbone and auxiliary head see, for the report",
-    "duplicates": "Find images that are there twice, above all in training and test",
+    "duplicates": "Find duplicate images, above all in training and test",
     "tables": "Collect the rows into result tables",
     "report": "Put tables, curves, pictures and features into one page",
     # No part of `all`:

@@ -22,7 +22,7 @@ from pipeline.storage.files import read_json
 
 
 class EveryImage:
-    """Every image file below a folder, whatever its folders are called; hidden ones are passed over."""
+    """Every image file below a folder, whatever its folders are called; hidden ones are skipped."""
 
     access = "random"
     annotation = "class"

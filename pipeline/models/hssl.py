@@ -85,7 +85,7 @@ class HSSLNetwork(EncodingNetwork):
 
 
 def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetwork]:
-    """Two networks with equal first values; the teacher's parameters take no gradient."""
+    """Two networks with equal initial values; the teacher's parameters take no gradient."""
     head = config.projection_head
     student = HSSLNetwork(config, shared=head.shared)
     # Without a patch layer in the student there is nothing that one of the teacher could follow.
@@ -96,7 +96,7 @@ def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetw
 
 
 def initialize_teacher(teacher: EncodingNetwork, seed: int) -> None:
-    """First values, equal to the student's wherever names are; no parameter takes a gradient."""
+    """Initial values, equal to the student's wherever names are; no parameter takes a gradient."""
     initialize(teacher, seed)
     for parameter in teacher.parameters():
         parameter.stop_grad()

@@ -1,4 +1,4 @@
-"""First values of a network's parameters, a pure function of (seed, parameter name, shape).
+"""Initial values of a network's parameters, a pure function of (seed, parameter name, shape).
 
 Two networks that share a part start from the same values there: the baseline's backbone, HSSL's and
 the random arm's are equal at one seed.
@@ -27,11 +27,11 @@ def initialize(network: nn.Module, seed: int) -> None:
     after it cancels the scale).
     """
     for name, parameter in network.named_parameters():
-        parameter.assign(jt.array(first_value(name, tuple(parameter.shape), seed)))
+        parameter.assign(jt.array(initial_value(name, tuple(parameter.shape), seed)))
 
 
-def first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """The first value of one parameter, float32; a backbone inside a larger network starts like one alone."""
+def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """The initial value of a parameter, float32; a backbone in a larger network starts like one alone."""
     name = name.removeprefix("backbone.")
     if name.endswith("bias"):
         return np.zeros(shape, np.float32)

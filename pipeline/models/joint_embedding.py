@@ -14,7 +14,7 @@ from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import DropPathScales, EncodingNetwork
 
 # Shifts of what goes into a projector: the batch norm in it cancels them, so that their gradient is zero and
-# Adam would make steps of full size out of its rounding noise. They are to stay at their first value, 0.
+# Adam would make steps of full size out of its rounding noise. They are to stay at their initial value, 0.
 CANCELLED = frozenset({"backbone.norm.bias", "auxiliary_head.norm.bias"})
 
 

@@ -17,7 +17,7 @@ from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.monitor.monitor import Monitor
 from pipeline.pretrain.monitor.pictures import PicturedImages
-from pipeline.pretrain.non_finite.going_back import explanation
+from pipeline.pretrain.non_finite.first_step import explanation
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
 from pipeline.ranks.exchange import ALONE, Ranks

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 from pipeline.config.tables import TablesConfig
 from pipeline.measures.intervals.students_t import half_width
-from pipeline.report.line_words import covered, pair_words, scored_words
+from pipeline.report.display_names import covered, pair_title, scored_title
 from pipeline.report.tables import Line, headlines, points
 
 BETTER, WORSE, NOT_TOLD_APART = "better", "worse", "not told apart"
@@ -63,7 +63,7 @@ def difference_words(line: Line) -> str:
     """ "HSSL - iBOT: +2.6 ± 1.4 points k-NN top-1 [+1.2, +4.0], 3 seeds, better at these seeds"."""
     spread, seeds = line["difference_std"], len(line["seeds"])
     magnitude = points(line["difference"]) + ("" if spread is None else f" ± {points(spread)[1:]}")
-    text = f"{pair_words(line)}: {magnitude} points {scored_words(line)}"
+    text = f"{pair_title(line)}: {magnitude} points {scored_title(line)}"
     if (low := line["difference_ci_low"]) is not None:
         text += f" [{points(low)}, {points(line['difference_ci_high'])}]"
     text += f", {seeds} seed{'s' if seeds > 1 else ''}"

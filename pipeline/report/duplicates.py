@@ -1,4 +1,4 @@
-"""Images that are there twice: equal files, and pictures that look alike; within a part and across parts.
+"""Duplicate images: equal files, and pictures that look alike; within a part and across parts.
 
 Shapes: n images.
 """

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from pipeline.config.tables import TablesConfig
 from pipeline.report.answer import answers, coverage, verdicts
-from pipeline.report.enough import enough
+from pipeline.report.evidence import evidence
 from pipeline.report.tables import Line, headlines, points
 from pipeline.storage.files import write_json, write_text
 
@@ -42,7 +42,7 @@ def write_tables(
     headers, short = _headers(config), _short(_headers(config), several=several)
     every = [_cells(line, config) for line in lines]
     first = [_short(_cells(line, config), several=several) for line in headlines(lines)]
-    sentences, behind = verdicts(lines, config), [*enough(headlines(lines), config), *cautions]
+    sentences, behind = verdicts(lines, config), [*evidence(headlines(lines), config), *cautions]
     shown = _table(first, short, "simple") if lines else _NOTHING
     parts = [shown]
     parts += ["\n".join(answers(lines, config)), "\n".join(sentences)] if lines else []

@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.config.tables import TablesConfig
 from pipeline.measures.intervals.values_and_differences import difference_interval, value_interval
 from pipeline.measures.rows import Row
-from pipeline.report.enough import needed_seeds
-from pipeline.report.line_words import task_name
+from pipeline.report.display_names import task_name
+from pipeline.report.evidence import needed_seeds
 
 Line = dict[str, Any]
 

@@ -9,8 +9,8 @@ import jittor as jt
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.pretrain.drop_path_masks import microbatch_drop_path
 from pipeline.pretrain.methods.method import method_of
-from pipeline.pretrain.non_finite.going_back import PretrainingSteps, explained
-from pipeline.pretrain.non_finite.looking import Look, StepLook, mean_losses
+from pipeline.pretrain.non_finite.first_step import PretrainingSteps, explained
+from pipeline.pretrain.non_finite.step_check import FiniteCheck, StepCheck, mean_losses
 from pipeline.search import step as steps
 
 
@@ -21,9 +21,9 @@ class JointSteps(PretrainingSteps):
         super().__init__(training, config.pretrain)
         self._joint = config
 
-    def look(self, state: steps.JointState, batch: Any) -> StepLook:
+    def look(self, state: steps.JointState, batch: Any) -> StepCheck:
         """In the order of the step: batch, state, forward pass, losses, gradients from the loss back."""
-        look, config, rates = Look(), self._joint, self.training.schedule.at(state.step)
+        look, config, rates = FiniteCheck(), self._joint, self.training.schedule.at(state.step)
         count, methods = config.pretrain.schedule.accumulation_steps, self._methods()
         for name, arrays in self.arrays(batch).items():
             look.at(f"the batch's {name}", arrays)
@@ -45,7 +45,7 @@ class JointSteps(PretrainingSteps):
                     look.at(f"the gradient of student/{name}", gradient)
         state, _ = steps.joint_step(state, batch, rates, config)
         look.at("after the step:", state.tensors)
-        return StepLook(look.broken, look.num_finite, mean_losses(terms))
+        return StepCheck(look.broken, look.num_finite, mean_losses(terms))
 
     def _methods(self) -> dict[str, Any]:
         return {name: method_of(self._joint.alone[name]) for name in self._joint.candidates}
@@ -59,7 +59,7 @@ def explanation(
     output: Path,
     say: Callable[[str], None],
 ) -> str:
-    """`pipeline.pretrain.non_finite.going_back.explained` of a joint training."""
+    """`pipeline.pretrain.non_finite.first_step.explained` of a joint training."""
     return explained(JointSteps(training, config), state, step, output, say)
 
 

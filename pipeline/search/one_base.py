@@ -26,7 +26,7 @@ def shared_names(config: PretrainConfig) -> frozenset[str]:
 
 
 def candidate_networks(config: JointTrainingConfig, shared: frozenset[str]) -> dict[str, Networks]:
-    """The networks of every candidate, with first values as in its training alone, sharing what is shared."""
+    """The networks of every candidate, initialised as in its training alone, sharing what is shared."""
     found = {name: method_of(config.alone[name]).networks() for name in config.candidates}
     first, *others = found.values()
     for networks in others:
@@ -52,7 +52,7 @@ def joint_parameters(networks: dict[str, EncodingNetwork], shared: frozenset[str
 
 
 class BaseForward:
-    """The base's tokens for each of a method's passes over one batch, computed once for all candidates.
+    """The base's tokens for each of a method's skips one batch, computed once for all candidates.
 
     Every candidate's method asks for the same passes in the same order; the first to ask has it computed.
     """

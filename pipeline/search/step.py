@@ -109,7 +109,7 @@ class JointOutcome:
 
 
 def joint_state(config: JointTrainingConfig) -> JointState:
-    """Networks with first values, an optimiser at rest, every method's own state at its start."""
+    """Networks with initial values, an optimiser at rest, every method's own state at its start."""
     shared = shared_names(config.pretrain)
     networks = candidate_networks(config, shared)
     students = joint_parameters({name: own.student for name, own in networks.items()}, shared)
@@ -174,8 +174,8 @@ def joint_forward(
             student=CandidateNetwork(own.student, student_base),
             teacher=None if own.teacher is None else CandidateNetwork(own.teacher, teacher_base),
         )
-        weights = method.headless_terms() if found else {}
-        computed = method.without_headless_terms() if found else method
+        weights = method.shared_terms() if found else {}
+        computed = method.without_shared_terms() if found else method
         inputs = MethodInput(state.method_states[name], microbatch, drop_path[name], rates)
         output = computed.forward(networks, inputs)
         found[name] = _with_terms(output, next(iter(found.values()), output), weights)

@@ -53,7 +53,7 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
 
     @abstractmethod
     def fresh_state(self) -> State:
-        """Networks with their first values, an optimiser at rest, step 0."""
+        """Networks with their initial values, an optimiser at rest, step 0."""
 
     def first_state(self) -> State:
         """What training starts from where there is no checkpoint: the fresh state, or given weights."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.step_inputs import drawn_paths, step_batches, way_from
+from benchmarks.step_inputs import distance_from, drawn_drop_path, step_batches
 from benchmarks.step_sizes import STEP_SIZES, step_config
 
 
@@ -35,7 +35,7 @@ def test_stochastic_depth_is_that_of_a_step(jt):
     config = step_config("toy", {"regularisation": {"drop_path_rate": 0.5}})
     batch = step_batches(config)[0]
     expected = draw_drop_path(config, batch, 3)
-    base, head = drawn_paths(config, batch, 3)
+    base, head = drawn_drop_path(config, batch, 3)
     assert np.array_equal(base, expected["global base"].reshape(base.shape))
     assert np.array_equal(head, expected["global auxiliary"].reshape(head.shape))
     assert (base == 0).any()
@@ -46,4 +46,4 @@ def test_way_from(tmp_path):
 
     save_file({"a": np.zeros(2, np.float32), "b": np.ones((1, 2), np.float32)}, tmp_path / "w")
     arrays = {"a": np.array([3, 0], np.float32), "b": np.array([[1, 5]], np.float32)}
-    assert way_from(tmp_path / "w", arrays.items()) == 5
+    assert distance_from(tmp_path / "w", arrays.items()) == 5

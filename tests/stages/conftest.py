@@ -55,7 +55,7 @@ def tiny_config() -> PretrainConfig:
 
 @pytest.fixture
 def backbone(jt, tiny_prepared, tmp_path) -> Path:
-    """The artifact of a ViT of two blocks with first values, for images of 16 pixels."""
+    """The artifact of a ViT of two blocks with initial values, for images of 16 pixels."""
     folder = tmp_path / "initialize"
     folder.mkdir()
     architecture = BackboneConfig(

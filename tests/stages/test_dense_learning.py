@@ -1,4 +1,4 @@
-"""What the default's dense tasks reach from first weights within minutes: a test of the decoders."""
+"""What the default's dense tasks reach from initial weights within minutes: a test of the decoders."""
 
 import json
 
@@ -12,7 +12,7 @@ from stages import detect, initialize, segment
 pytestmark = pytest.mark.slow
 
 DETECTION_STEPS = 1000  # quickstart itself takes fewer, for every arm
-# A base that learns from first weights fast: a ViT of as many minutes reaches 0.45 (4000 steps, lr 1e-3).
+# A base that learns from initial weights fast: a ViT of as many minutes reaches 0.45 (4000 steps, lr 1e-3).
 RESNET = BackboneConfig(
     kind="resnet",
     size="custom",

@@ -19,7 +19,7 @@ def read_tiff(data: bytes, options: Options) -> Stored:
     """Values of the one image of a file, at full resolution; 0 is black also where the file has it as white.
 
     Bands of a page, planes and pages are channels alike. Overviews and masks that GDAL stores beside the
-    image are passed over.
+    image are skipped.
 
     Raises:
         UndecodableImage: no TIFF file, damaged, several images, more axes than one beside rows and columns, a

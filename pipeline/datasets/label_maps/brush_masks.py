@@ -170,7 +170,7 @@ def _notes(
         f"{unpainted}, those painted with two classes ignored"
     )
     if len(annotated) < len(tasks):
-        yield f"passed over: {len(tasks) - len(annotated)} of {len(tasks)} tasks, which nobody annotated"
+        yield f"skipped: {len(tasks) - len(annotated)} of {len(tasks)} tasks, which nobody annotated"
     if empty := [task.number for task in annotated if task.number not in masks]:
         yield f"nothing was painted on the images of {len(empty)} tasks, the first {empty[0]}"
 

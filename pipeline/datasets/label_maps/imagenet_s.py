@@ -24,7 +24,7 @@ def _parts(root: Path) -> list[str]:
 
 
 def _pairs(root: Path) -> list[Pair]:
-    """Pairs of every part. Images of a part without any labels, such as "train", are passed over."""
+    """Pairs of every part. Images of a part without any labels, such as "train", are skipped."""
     return [
         pair
         for part in _parts(root)

@@ -58,7 +58,7 @@ def paired_folders(root: Path, images: str, label_maps: str, split: str | None) 
 
     A label map may be called photo.jpg.png, after the whole name, or have one of ENDINGS behind the name,
     where none has the name itself. An image without such a file is a pair with a problem. A label map
-    without an image is passed over.
+    without an image is skipped.
     """
     by_stem = {_stem(path, label_maps): path for path in image_files(root, label_maps)}
     pairs = []

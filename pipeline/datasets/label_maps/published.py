@@ -15,7 +15,7 @@ _MANY = 50  # classes; a list of more is rarely complete in a part of its data
 def values_found(root: Path, pairs: list[Pair], *, until: int, max_pixels: int) -> set[int]:
     """The values in the label maps, evenly over the set; fewer where the value `until` is found before.
 
-    Maps that cannot be read or hold colours are passed over: they are refused when every image is checked.
+    Maps that cannot be read or hold colours are skipped: they are refused when every image is checked.
     """
     found: set[int] = set()
     for pair in pairs[:: max(1, len(pairs) // _LOOKED_AT)]:

@@ -184,4 +184,4 @@ def _passed_over(root: Path, pairs: list[Pair]) -> list[str]:
         return []
     shown = ", ".join(f"{count} in {folder}/" for folder, count in left.most_common(_SHOWN))
     more = f", {sum(left.values())} in all" if len(left) > _SHOWN else ""
-    return [f"passed over: image files that are in no pair of image and label map: {shown}{more}"]
+    return [f"skipped: image files that are in no pair of image and label map: {shown}{more}"]

@@ -1,4 +1,4 @@
-"""The objects of one image as its source has them, and holding them against the image."""
+"""The objects of one image as its source has them, and their check against the image."""
 
 import hashlib
 import math

@@ -68,9 +68,9 @@ def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
             tags.update(child.tag for child in element if child.tag in _TAGS)
             images.append(_image(file, element, found, prefix, label_of, config.max_pixels))
     _refuse_repeated(root, images)
-    notes = [f"passed over: {count} of CVAT's <{tag}>, which are no objects" for tag, count in tags.items()]
+    notes = [f"skipped: {count} of CVAT's <{tag}>, which are no objects" for tag, count in tags.items()]
     if num_left := len(found - {image.path.removeprefix(prefix) for image in images}):
-        notes.append(f"passed over: {num_left} images that no xml file names")
+        notes.append(f"skipped: {num_left} images that no xml file names")
     return ObjectSource(
         root,
         images,

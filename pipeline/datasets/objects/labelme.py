@@ -181,4 +181,4 @@ def _notes(files: list[_File], images: set[str]) -> Iterator[str]:
     if left_out:
         yield f"no class: {' and '.join(NO_CLASS)}, {left_out} shapes"
     if num_unlabelled := len(images - {file.image for file in files}):
-        yield f"passed over: {num_unlabelled} images without a json file of labelme"
+        yield f"skipped: {num_unlabelled} images without a json file of labelme"

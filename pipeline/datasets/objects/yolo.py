@@ -198,7 +198,7 @@ def _notes(
             f"{unlabelled[0][1]}"
         )
     if num_unused := len(set(files.images) - {image for _, image in places}):
-        yield f"passed over: {num_unused} images that are in no part"
+        yield f"skipped: {num_unused} images that are in no part"
     used = {path for _, image in places for path in _label_paths(image)}
     folders = {PurePosixPath(path).parent for path in used & files.texts}
     left = sorted(
@@ -206,4 +206,4 @@ def _notes(
         if path.parent in folders and _LABELS in path.parts and path.name != _NO_LABELS
     )  # fmt: skip
     if left:
-        yield f"passed over: {len(left)} label files without an image in any part, such as {left[0]}"
+        yield f"skipped: {len(left)} label files without an image in any part, such as {left[0]}"

@@ -9,7 +9,7 @@ from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.tables.shard_names import expanded
 from pipeline.storage.places import is_url, place, read_range
 
-_MOST_GAP = 2**18  # bytes between two images that are read along rather than passed over
+_MOST_GAP = 2**18  # bytes between two images that are read along rather than skipped
 _MOST_AT_ONCE = 2**26  # bytes of one read
 Place = tuple[str, int, int]  # path, first byte and bytes of an image
 

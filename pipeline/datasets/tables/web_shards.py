@@ -1,7 +1,7 @@
 """Shards of WebDataset: plain tars in which files of one name, beside one another, are one sample.
 
 A member's key is its path up to the first dot after the last "/", the rest is its field; neighbours of one
-key are a sample. Hidden members are passed over, which that package reads.
+key are a sample. Hidden members are skipped, which that package reads.
 
 Source: the package webdataset 1.0.2, tariterators.base_plus_ext and group_by_keys.
 """

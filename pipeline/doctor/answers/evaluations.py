@@ -22,7 +22,7 @@ _REMEDY = "install NumPy and SciPy again: products or sums of theirs are wrong h
 _AP_REMEDY = "install faster-coco-eval again, as pyproject.toml asks for it"
 
 
-def evaluation_questions() -> dict[str, Callable[[], Answer]]:
+def evaluation_tests() -> dict[str, Callable[[], Answer]]:
     """What asks for each score, by its name; pycocotools is asked only where it is installed."""
     questions = {"k-NN": _knn, "mIoU": _mean_iou, "AP": _average_precision}
     if util.find_spec("pycocotools") is not None:

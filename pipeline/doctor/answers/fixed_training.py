@@ -1,6 +1,6 @@
 """A loss on fixed tensors, and 20 training steps from there, beside what PyTorch gave in float64.
 
-Weights, crops and masks are drawn by NumPy and rates are constants, so that no first value and no schedule
+Weights, crops and masks are drawn by NumPy and rates are constants, so that no initial value and no schedule
 of the project has a part in the answer; names and shapes of parameters, and stochastic depth, are its own.
 `python -m tests.golden.write doctor` writes the answers.
 """
@@ -104,7 +104,7 @@ def batch_of(step: int) -> "Batch":
     return Batch(*crops, masks)
 
 
-def training_questions() -> dict[str, Callable[[], Answer]]:
+def training_tests() -> dict[str, Callable[[], Answer]]:
     """What asks for the loss, and for the steps; the training is done once."""
     losses = cache(trained)
     return {"HSSL loss": lambda: _loss(losses()), f"{NUM_STEPS} training steps": lambda: _steps(losses())}

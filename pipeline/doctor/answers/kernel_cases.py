@@ -33,7 +33,7 @@ class KernelCase:
     multiplies: bool = False  # matrices, in the precision of the run
 
 
-def kernel_questions() -> dict[str, Callable[[], Answer]]:
+def kernel_tests() -> dict[str, Callable[[], Answer]]:
     """What asks for each kernel, by its name: in float32, and in the precision that products have now."""
     from pipeline import kernels
 

@@ -13,7 +13,7 @@ _TOLERANCE = 2e-6  # of values around 1, after five steps
 _REMEDY = 'see whether runtime.kernels = "plain", or another g++, driver or machine gives the same'
 
 
-def update_questions() -> dict[str, Callable[[], Answer]]:
+def update_tests() -> dict[str, Callable[[], Answer]]:
     """What asks for each, by its name."""
     return {"adamw": _adamw, "ema_update": _ema}
 

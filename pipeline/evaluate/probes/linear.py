@@ -16,7 +16,7 @@ from pipeline.measures.classification_rows import Metric, Outcome
 if TYPE_CHECKING:
     from pipeline.evaluate.augmented_rows import AugmentedRows
 
-SEED = 20  # of first weights and batches; not an option, so that arms differ in their features only
+SEED = 20  # of initial weights and batches; not an option, so that arms differ in their features only
 
 
 def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:

@@ -69,7 +69,7 @@ def jobs_named(name: str) -> list[JobState]:
 
 
 def cancel(job_ids: list[str]) -> None:
-    """End jobs; those that are over already are passed over.
+    """End jobs; those that are over already are skipped.
 
     Raises:
         SlurmError: Slurm is not there, or does not answer.

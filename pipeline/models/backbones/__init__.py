@@ -19,5 +19,5 @@ NETWORKS: dict[str, Callable[[BackboneConfig], Encoder]] = {
 
 
 def build_backbone(config: BackboneConfig) -> Encoder:
-    """The base that `config` asks for; its parameters are yet to be given their first values."""
+    """The base that `config` asks for; its parameters are yet to be given their initial values."""
     return NETWORKS[config.kind](config)

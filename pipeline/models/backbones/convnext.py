@@ -46,24 +46,24 @@ class ConvNeXt(HierarchicalEncoder):
 
 
 class Block(nn.Module):
-    """Depthwise convolution, norm, MLP, layer scale; before them, in a new stage, its `Entrance`."""
+    """Depthwise convolution, norm, MLP, layer scale; before them, in a new stage, its `Downsampling`."""
 
     def __init__(self, dim: int, kernel_size: int, mlp_ratio: float, *, enters: bool):
         super().__init__()
-        self.entrance = Entrance(dim) if enters else None
+        self.entrance = Downsampling(dim) if enters else None
         self.conv = DepthwiseConv(dim, kernel_size)
         self.norm = LayerNorm(dim, _EPS)
         self.mlp = Mlp(dim, int(dim * mlp_ratio), dim)
         self.layer_scale = jt.zeros((dim,))
 
     def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
+        """x (B, h, w, D), first of a stage: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
         x = x if self.entrance is None else self.entrance(x)
         branch = self.mlp(self.conv(x), self.norm) * self.layer_scale
         return x + branch * branch_scale(drop_path_scales, 0, 4)
 
 
-class Entrance(nn.Module):
+class Downsampling(nn.Module):
     """Norm, then 2 x 2 convolution at stride 2: (B, 2 h, 2 w, D / 2) -> (B, h, w, D)."""
 
     def __init__(self, dim: int):

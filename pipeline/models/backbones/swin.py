@@ -45,7 +45,7 @@ class Block(nn.Module):
         super().__init__()
         dim, side = config.stage_dims[stage], config.image_size // config.stage_strides[stage]
         size = min(config.window_size, side)
-        self.entrance = Merging(dim) if stage > 0 and index == 0 else None
+        self.entrance = PatchMerging(dim) if stage > 0 and index == 0 else None
         self.norm_attention = LayerNorm(dim, _EPS)
         self.attention = WindowAttention(
             dim, config.num_heads * 2**stage, size, shift=size // 2 if index % 2 else 0
@@ -54,13 +54,13 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * config.mlp_ratio), dim)
 
     def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, h, w, D), entering: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
+        """x (B, h, w, D), first of a stage: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
         x = x if self.entrance is None else self.entrance(x)
         x = x + self.attention(self.norm_attention(x)) * branch_scale(drop_path_scales, 0, 4)
         return x + self.mlp(x, self.norm_mlp) * branch_scale(drop_path_scales, 1, 4)
 
 
-class Merging(nn.Module):
+class PatchMerging(nn.Module):
     """2 x 2 positions side by side, norm, linear map without bias: (B, 2 h, 2 w, D / 2) -> (B, h, w, D)."""
 
     def __init__(self, dim: int):

@@ -44,11 +44,11 @@ class Ibot(Method):
             for name, mean in batch_means.items()
         }
 
-    def headless_terms(self) -> dict[str, float]:
+    def shared_terms(self) -> dict[str, float]:
         weight = self.config.objective.patch_weight
         return {"base_patch": weight} if weight > 0 else {}
 
-    def without_headless_terms(self) -> "Ibot":
+    def without_shared_terms(self) -> "Ibot":
         objective = self.config.objective.model_copy(update={"patch_weight": 0.0})
         return Ibot(self.config.model_copy(update={"objective": objective}))
 

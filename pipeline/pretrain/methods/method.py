@@ -55,7 +55,7 @@ class Method(ABC):
 
     @abstractmethod
     def networks(self) -> Networks:
-        """Fresh networks with first values."""
+        """Fresh networks with initial values."""
 
     @abstractmethod
     def forward(self, networks: Networks, inputs: MethodInput) -> MethodOutput:
@@ -69,11 +69,11 @@ class Method(ABC):
         """That state after a step; `batch_means` are over the whole batch."""
         return method_state
 
-    def headless_terms(self) -> dict[str, float]:
+    def shared_terms(self) -> dict[str, float]:
         """Loss terms that are the same whatever the auxiliary head, and their weights in the total."""
         return {}
 
-    def without_headless_terms(self) -> "Method":
+    def without_shared_terms(self) -> "Method":
         """The method with all its losses but those."""
         return self
 

@@ -1,6 +1,6 @@
 """MoCo v3, alone and with HSSL (see `pipeline.pretrain.methods.momentum`).
 
-Source: Chen et al. 2021. Deviations of this project: the position embedding is learned and first values are
+Source: Chen et al. 2021. Deviations of this project: the position embedding is learned and initial values are
 as in all arms, so that they start equal; biases and norms do not decay.
 """
 

@@ -7,7 +7,7 @@ from pipeline.report.answer import BETTER, NOT_TOLD_APART, WORSE, counted, direc
 from pipeline.report.comparison.differences import Difference
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.comparison.layouts import Compared
-from pipeline.report.line_words import MINUS, arm_words, scored_words, task_name
+from pipeline.report.display_names import MINUS, arm_title, scored_title, task_name
 from pipeline.report.tables import Line, headlines, points
 
 _HERE = "at these seeds, on these machines"
@@ -38,7 +38,7 @@ def _sentence(reference: Finished, other: Finished, shown: Sequence[tuple[Line, 
     line, first = shown[0]
     directions = [direction_of(each.low, each.high, of.get("higher_is_better", True)) for of, each in shown]
     return (
-        f"{other.label} {MINUS} {reference.label}, {arm_words(line['arm'])}: {points(first.value)} points "
-        f"{scored_words(line)} [{points(first.low)}, {points(first.high)}], "
+        f"{other.label} {MINUS} {reference.label}, {arm_title(line['arm'])}: {points(first.value)} points "
+        f"{scored_title(line)} [{points(first.low)}, {points(first.high)}], "
         f"{_JUDGED[directions[0]]}; {counted(Counter(directions))}."
     )

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config.tables import TablesSection
 from pipeline.measures.intervals.values_and_differences import difference_interval
 from pipeline.report.comparison.finished import Finished, same_images
-from pipeline.report.line_words import task_name
+from pipeline.report.display_names import task_name
 from pipeline.report.tables import Line
 
 # What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.report.comparison.differences import Difference
 from pipeline.report.comparison.finished import Finished
-from pipeline.report.line_words import task_name
+from pipeline.report.display_names import task_name
 from pipeline.report.tables import Line, headlines, points
 
 _MOST_KEYS = 3

@@ -7,7 +7,7 @@ from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
 from pipeline.report.comparison.text import no_interval, said
-from pipeline.report.line_words import arm_words, task_name
+from pipeline.report.display_names import arm_title, task_name
 from pipeline.report.page.forest_table import ForestTable, forest_table
 from pipeline.report.page.rendering import rendered
 from pipeline.report.tables import headlines
@@ -70,7 +70,7 @@ def _forest(compared: Compared) -> ForestTable | None:
             {
                 "task": each.task,
                 "metric": each.metric,
-                "pair": arm_words(each.arm) + (f", {each.other}" if several else ""),
+                "pair": arm_title(each.arm) + (f", {each.other}" if several else ""),
                 "difference": each.value,
                 "difference_ci_low": each.low,
                 "difference_ci_high": each.high,

@@ -11,10 +11,10 @@ from pipeline.config.tables import TablesConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.measures.rows import libraries_of
 from pipeline.report.answer import answers, verdicts
+from pipeline.report.display_names import covered, task_name
 from pipeline.report.duplicates import cautions
-from pipeline.report.enough import enough
+from pipeline.report.evidence import evidence
 from pipeline.report.further_data import further_name, not_measured, read_duplicates
-from pipeline.report.line_words import covered, task_name
 from pipeline.report.page.charts.classes import per_class
 from pipeline.report.page.charts.differences import forest
 from pipeline.report.page.charts.probes import precision_recall
@@ -135,7 +135,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
         confidence=config.confidence,
         sentences=verdicts(lines, config),
         answers=answers(lines, config),
-        behind=[*enough(headlines(lines), config), *doubts],
+        behind=[*evidence(headlines(lines), config), *doubts],
         lines=lines,
         overview=_overview(headlines(lines), measured, config),
         forest=forest_table(_without_floors(headlines(lines), config)),

@@ -1,4 +1,4 @@
-"""What the page shows of the data: counts, classes, images that are there twice, and what was left out."""
+"""What the page shows of the data: counts, classes, duplicate images, and what was left out."""
 
 import csv
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Twice:
+class DuplicatePair:
     """Two images that are equal or look alike."""
 
     kind: str  # "equal" or "alike"
@@ -57,8 +57,8 @@ class DataSummary:
     num_quarantined: int
     quarantine: list[LeftOut]  # the first of them
     balance: Figure | None  # of few classes
-    doubles: list[str] = field(default_factory=list)  # what is there twice, in words
-    pairs: list[Twice] = field(default_factory=list)  # some of it
+    doubles: list[str] = field(default_factory=list)  # duplicates, in words
+    pairs: list[DuplicatePair] = field(default_factory=list)  # some of it
     compared: str = ""  # how images were compared
     class_sizes: str = ""  # of many classes, in words
     pictures: str = ""  # how pictures come about, where images are no RGB of 8 bits
@@ -134,7 +134,7 @@ def _words(entry: Mapping[str, Any]) -> str:
     return f"{where}: {', '.join(told)}"
 
 
-def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> Twice:
+def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> DuplicatePair:
     labels = [label_words(dataset, row) for row in entry["rows"]]
     images = [
         {
@@ -145,7 +145,7 @@ def _pair(dataset: PreparedDataset, entry: Mapping[str, Any]) -> Twice:
         }
         for row, part, label in zip(entry["rows"], entry["parts"], labels, strict=True)
     ]
-    return Twice(entry["kind"], entry["similarity"], images, None in labels or labels[0] == labels[1])
+    return DuplicatePair(entry["kind"], entry["similarity"], images, None in labels or labels[0] == labels[1])
 
 
 def _quarantine(path: Path, summary: Mapping[str, Any]) -> list[LeftOut]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from pipeline.report.answer import direction_of
-from pipeline.report.line_words import pair_words, scored_words
+from pipeline.report.display_names import pair_title, scored_title
 from pipeline.report.tables import Line, points
 
 _MOST_TICKS = 5
@@ -65,8 +65,8 @@ def _row(line: Line, place: Callable[[float], float]) -> ForestRow:
     spread = line.get("difference_std")
     has = low is not None
     return ForestRow(
-        scored_words(line),
-        line.get("pair") or pair_words(line),
+        scored_title(line),
+        line.get("pair") or pair_title(line),
         points(line["difference"]) + ("" if spread is None else f" ± {points(spread)[1:]}"),
         f"{points(low)} to {points(high)}" if has else "",
         direction_of(low, high, line.get("higher_is_better", True)) if has else "",

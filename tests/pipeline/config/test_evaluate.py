@@ -64,7 +64,7 @@ def test_what_cannot_be_is_refused(changes, words):
 
 
 def test_a_name_is_there_once_and_gives_no_two_runs_one_name():
-    with pytest.raises(ValueError, match="the name 'flowers' is there twice"):
+    with pytest.raises(ValueError, match="the name 'flowers' is given twice"):
         Experiment(name="e", evaluate=(FLOWERS, FLOWERS))
     arms = ("ibot", "hssl-ibot")
     weights = {"hssl-ibot": {"source": "w", "sha256": "0", "mean": (0.5,) * 3, "std": (0.5,) * 3}}

@@ -59,7 +59,7 @@ def test_what_is_passed_over_is_counted_and_labels_are_named(tmp_path, tree, wri
     source = ImageFolder(tmp_path, max_bytes=10**6)
     assert source.notes == (
         "folders without an image that can be read: cup/, drill/",
-        "passed over: 3 .cr2, 1 .jsonl, 1 .txt files, which are no images that can be read",
+        "skipped: 3 .cr2, 1 .jsonl, 1 .txt files, which are no images that can be read",
         "caution: labels that lie there are not read: metadata.jsonl (columns beside an image folder; 1 "
         "files), apple/1.txt (YOLO or captions, a file for each image; 1 files)",
     )

@@ -53,7 +53,7 @@ def prepared(data, folder):
 
 @pytest.mark.slow
 def test_t24_four_images_by_heart(jt, small_detector, tmp_path):
-    """T24: 300 steps on four scenes, from first weights, and the same four are found: box AP50 > 0.9."""
+    """T24: 300 steps on four scenes, from initial weights, and the same four are found: box AP50 > 0.9."""
     scenes = {"drawing": "objects", "image_size": 64, "num_train": 4, "num_val": 1, "num_test": 1}
     data = DataConfig.model_validate({"photo_scenes": scenes | {"colour": "rgb", "even_light": False}})
     dataset = prepared(data, tmp_path / "data")
@@ -77,6 +77,6 @@ def test_t24_four_images_by_heart(jt, small_detector, tmp_path):
     rows = dataset.indices("train")
     assert len(rows) == 4
     assert sum(len(dataset.objects(row).boxes) for row in rows.tolist()) >= 4
-    assert box_ap50(network, view, dataset, rows) < 0.1, "first weights find nothing"
+    assert box_ap50(network, view, dataset, rows) < 0.1, "initial weights find nothing"
     trained(network, dataset, config, tmp_path)
     assert box_ap50(network, view, dataset, rows) > 0.9

@@ -7,7 +7,7 @@ from pipeline.export import comparison
 from pipeline.export.comparison import compared
 from pipeline.export.error import ExportError
 from pipeline.export.formats import FORMATS, has_normed_patches
-from pipeline.export.other_sides import OTHER_SIDES
+from pipeline.export.other_programs import OTHER_PROGRAMS
 from tests.pipeline.export.test_layouts import described  # noqa: F401
 
 CASES = [
@@ -22,7 +22,7 @@ CASES = [
 
 def exported(base, form, folder):
     """Write it; pixels, and what this project computes of them."""
-    from pipeline.export.own_side import computed_here
+    from pipeline.export.own_outputs import computed_here
     from pipeline.models.backbone_file import FrozenBackbone
     from pipeline.models.backbones import build_backbone
     from pipeline.models.weights import assign_arrays
@@ -39,7 +39,7 @@ def exported(base, form, folder):
 
 @pytest.mark.parametrize(("kind", "form"), CASES)
 def test_the_other_side_computes_the_same(described, tmp_path, kind, form):  # noqa: F811
-    for side in OTHER_SIDES[form]:
+    for side in OTHER_PROGRAMS[form]:
         if reason := comparison.missing(side.packages):
             pytest.skip(reason)
     if needs := FORMATS[form].needs:
@@ -64,7 +64,7 @@ def test_another_result_is_an_error(described, tmp_path, monkeypatch):  # noqa: 
     base = described("vit")
     pixels, ours = exported(base, "timm", tmp_path)
     theirs = ours[0] + np.float32(2e-4), ours[1]
-    side = comparison.OtherSide("theirs", ("numpy",), lambda *given: theirs)
-    monkeypatch.setitem(comparison.OTHER_SIDES, "timm", (side,))
+    side = comparison.OtherProgram("theirs", ("numpy",), lambda *given: theirs)
+    monkeypatch.setitem(comparison.OTHER_PROGRAMS, "timm", (side,))
     with pytest.raises(ExportError, match=r"global vectors 2\.0e-04, .*more than 0\.0001, so nothing"):
         compared("timm", tmp_path, base, pixels, ours)

@@ -315,7 +315,7 @@ HARMLESS = {
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
     "pipeline.runtime.cuda.remedies": {"code_flag"},  # for which cards the same kernels are compiled
-    "pipeline.pretrain.non_finite.going_back": {"explanation"},
+    "pipeline.pretrain.non_finite.first_step": {"explanation"},
     "pipeline.finetune.non_finite": {"explanation"},
     "pipeline.search.non_finite": {"explanation"},
     "pipeline.training.gradient_watch": {"GradientWatch"},

@@ -5,17 +5,17 @@ from tests.pipeline.pretrain.small_run import small_config
 
 
 def test_first_values_follow_the_rules(jt):
-    from pipeline.models.initialization import STD, first_value
+    from pipeline.models.initialization import STD, initial_value
 
-    weight = first_value("blocks.0.mlp.expand.weight", (200, 100), seed=0)
+    weight = initial_value("blocks.0.mlp.expand.weight", (200, 100), seed=0)
     assert abs(weight).max() <= 2 * STD
     # A normal distribution cut at two deviations has 0.8796 of its deviation left.
     assert abs(weight.std() / STD - 0.8796) < 0.02
-    assert (first_value("blocks.0.norm_mlp.weight", (8,), seed=0) == 1).all()
-    assert (first_value("norm.weight", (8,), seed=0) == 1).all()
-    assert (first_value("norm.bias", (8,), seed=0) == 0).all()
-    assert not np.array_equal(weight, first_value("blocks.1.mlp.expand.weight", (200, 100), seed=0))
-    assert not np.array_equal(weight, first_value("blocks.0.mlp.expand.weight", (200, 100), seed=1))
+    assert (initial_value("blocks.0.norm_mlp.weight", (8,), seed=0) == 1).all()
+    assert (initial_value("norm.weight", (8,), seed=0) == 1).all()
+    assert (initial_value("norm.bias", (8,), seed=0) == 0).all()
+    assert not np.array_equal(weight, initial_value("blocks.1.mlp.expand.weight", (200, 100), seed=0))
+    assert not np.array_equal(weight, initial_value("blocks.0.mlp.expand.weight", (200, 100), seed=1))
 
 
 def test_all_arms_start_from_one_backbone(jt):

@@ -77,7 +77,7 @@ def test_values_and_gradients(jt, rng, norm, activation, shared):
 
 
 def test_the_published_head_has_no_further_parameters_and_starts_as_before(jt):
-    from pipeline.models.initialization import first_value, initialize
+    from pipeline.models.initialization import initial_value, initialize
     from pipeline.models.projection_head import ProjectionHead
     from pipeline.models.weights import named_arrays
 
@@ -97,7 +97,7 @@ def test_the_published_head_has_no_further_parameters_and_starts_as_before(jt):
         assert np.array_equal(arrays[name], array)
     for name in ("gain", "patch_gain", "base.hidden.0.norm.weight"):
         assert np.array_equal(arrays[name], np.ones_like(arrays[name])), name
-    assert np.array_equal(arrays["patch_prototypes"], first_value("patch_prototypes", (5, 4), 3))
+    assert np.array_equal(arrays["patch_prototypes"], initial_value("patch_prototypes", (5, 4), 3))
     assert not np.array_equal(arrays["patch_prototypes"], arrays["prototypes"])
 
 

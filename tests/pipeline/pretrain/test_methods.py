@@ -19,7 +19,7 @@ def rates_of(config, step=0):
 
 
 def gradients(config, batch, state=None):
-    """Of every parameter of the student, at first values."""
+    """Of every parameter of the student, at initial values."""
     import jittor as jt
 
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path

@@ -20,7 +20,7 @@ def config_of(kind, *, first_shortcut=False, **schedule):
 @pytest.mark.parametrize("first_shortcut", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_tensor_gets_a_gradient(jt, rng, kind, first_shortcut):
-    """From first values, with drop path, masks and local crops of another grid."""
+    """From initial values, with drop path, masks and local crops of another grid."""
     from pipeline.optim.schedules import Schedule
     from pipeline.pretrain.centers import Centers
     from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path

@@ -55,7 +55,7 @@ def every_trained_tensor_learns(jt, rng, base, head, method):
     state, batch = initial_state(config), a_batch(config, rng)
     rates = Schedule(config.schedule, config.objective, num_images=4).at(0)
     arrays = named_arrays(state.student)
-    # At its first value of 1e-6 a layer scale leaves gradients that rounding could as well have made.
+    # At its initial value of 1e-6 a layer scale leaves gradients that rounding could as well have made.
     scales = {name: np.ones_like(a) for name, a in arrays.items() if name.endswith("layer_scale")}
     assign_arrays(state.student, arrays | scales, "test")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.line_words import task_words
+from pipeline.report.display_names import task_title
 from pipeline.report.page.charts.encodings import WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
 
@@ -60,7 +60,7 @@ def per_class(
     }
     worst = min(values, key=lambda value: value[measure])
     told = f"lowest: {worst['class']} with {worst[measure]:.1f} % ({worst['run']})"
-    words = f"{task_words(task)}: {called} of each class"
+    words = f"{task_title(task)}: {called} of each class"
     if apart:
         words += f", with its {100 * confidence:g} % interval over test images"
     if len(order) < len(every):
@@ -118,7 +118,7 @@ def confusion(
     wrong = counts - np.diag(np.diag(counts))
     i, j = np.unravel_index(int(wrong.argmax()), wrong.shape)
     told = f"most frequent confusion: {names[i]} as {names[j]}, {int(wrong[i, j])} times"
-    caption = f"{task_words(task)}, {run}: which class is predicted for which."
+    caption = f"{task_title(task)}, {run}: which class is predicted for which."
     if len(names) < num_classes:
         caption += f" Of {num_classes} classes, the {len(names)} of the most frequent confusions."
     return Figure(f"confusion-{task}-{run}", caption, told, spec)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.report.line_words import covered, scored_words
+from pipeline.report.display_names import covered, scored_title
 from pipeline.report.page.charts.encodings import WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
 from pipeline.report.tables import Line
@@ -12,7 +12,7 @@ def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Fig
     """Differences to the baseline of every task, with their intervals; None where there are none."""
     values = [
         {
-            "task": scored_words(line),
+            "task": scored_title(line),
             "arm": line["arm"],
             "difference": 100 * line["difference"],
             "low": None if line["difference_ci_low"] is None else 100 * line["difference_ci_low"],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.report.line_words import task_words
+from pipeline.report.display_names import task_title
 from pipeline.report.page.charts.encodings import WIDTH, number
 from pipeline.report.page.figures import ARM_COLORS, Figure
 
@@ -52,7 +52,7 @@ def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: floa
     }  # fmt: skip
     told = "; ".join(f"{v['head']} {v['gain']:+.1f} at {v['1 - CKA']:.2f}" for v in values[:40])
     words = (
-        f"What each head gains over the baseline in {task_words(probe)}, over its discrepancy "
+        f"What each head gains over the baseline in {task_title(probe)}, over its discrepancy "
         f"({study}), "
         f"with the {100 * confidence:g} % interval over test images."
     )

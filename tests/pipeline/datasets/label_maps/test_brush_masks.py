@@ -83,7 +83,7 @@ def test_masks_become_one_label_map(export, prepared, suffix, form):
 
 def test_what_nobody_annotated_is_said(export, prepared):
     notes = prepared(export(), test_share=0.4).summary["notes"]
-    assert "passed over: 1 of 4 tasks, which nobody annotated" in notes
+    assert "skipped: 1 of 4 tasks, which nobody annotated" in notes
     assert "nothing was painted on the images of 1 tasks, the first 3" in notes
 
 

@@ -86,7 +86,7 @@ def test_sample_data(sample_data, prepared):
 def test_images_without_a_mask_are_counted(voc, prepared):
     assert prepared(voc).summary["notes"][:2] == [
         "classes: named by Pascal VOC's list",
-        "passed over: image files that are in no pair of image and label map: 1 in JPEGImages/",
+        "skipped: image files that are in no pair of image and label map: 1 in JPEGImages/",
     ]
 
 

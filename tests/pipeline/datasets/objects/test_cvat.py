@@ -68,7 +68,7 @@ def test_boxes_polygons_and_masks_are_as_drawn(put, prepared):
     for segment, truth in zip(found.segments[1:], drawn, strict=True):
         assert np.array_equal(run_lengths.decode(segment), truth)
     assert len(dataset.objects(1).classes) == 0
-    assert dataset.summary["notes"] == ["passed over: 1 of CVAT's <tag>, which are no objects"]
+    assert dataset.summary["notes"] == ["skipped: 1 of CVAT's <tag>, which are no objects"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_subsets_and_files_are_the_splits(put, prepared, files, images):
     dataset = prepared(root, val_share=0)
     assert dataset.summary["counts"] == {"train": 1, "val": 0, "test": 1}
     assert dataset.path(dataset.indices("test")[0]).endswith("b.png")
-    assert dataset.summary["notes"] == ["passed over: 1 images that no xml file names"]
+    assert dataset.summary["notes"] == ["skipped: 1 images that no xml file names"]
 
 
 BAD = {

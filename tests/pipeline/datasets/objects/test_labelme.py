@@ -96,7 +96,7 @@ def test_shapes_splits_and_classes_are_as_drawn(put, prepared, png, write, label
     assert np.array_equal(grouped.masks(HEIGHT, WIDTH)[0], parts)
     assert dataset.summary["notes"] == [
         "no class: _background_ and __ignore__, 1 shapes",
-        "passed over: 1 images without a json file of labelme",
+        "skipped: 1 images without a json file of labelme",
     ]
 
 

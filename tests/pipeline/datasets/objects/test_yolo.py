@@ -155,7 +155,7 @@ def test_an_image_without_a_label_file_has_no_objects(put, prepared, write):
     assert dataset.summary["notes"] == [
         "parts: by data.yaml: train = images/train; val = images/val",
         "no objects: 1 of 4 images have no label file, such as images/val/d.png",
-        "passed over: 1 label files without an image in any part, such as labels/val/gone.txt",
+        "skipped: 1 label files without an image in any part, such as labels/val/gone.txt",
     ]
 
 

@@ -9,7 +9,7 @@ from pipeline.doctor.answers import evaluations
 
 @pytest.mark.parametrize("what", ["k-NN", "mIoU", "AP"])
 def test_all_are_right(what):
-    answer = evaluations.evaluation_questions()[what]()
+    answer = evaluations.evaluation_tests()[what]()
     assert answer.what == what
     assert answer.ok, answer
 
@@ -45,7 +45,7 @@ def test_no_vote_is_so_close_that_rounding_decides():
 def test_pycocotools_gives_the_known_precision():
     pytest.importorskip("pycocotools", reason="pycocotools is not installed")
     assert evaluations.precision_by_pycocotools() == pytest.approx(evaluations.AP, abs=1e-9)
-    assert evaluations.evaluation_questions()["AP beside pycocotools"]().ok
+    assert evaluations.evaluation_tests()["AP beside pycocotools"]().ok
     assert 0.1 < evaluations.AP["ap"] < 0.9
 
 
@@ -58,6 +58,6 @@ def test_a_neighbour_search_that_misses_one_is_found(monkeypatch):
         "nearest",
         lambda queries, bank, k, **named: [part[:, 1:] for part in right(queries, bank, k + 1, **named)],
     )
-    answer = evaluations.evaluation_questions()["k-NN"]()
+    answer = evaluations.evaluation_tests()["k-NN"]()
     assert not answer.ok
     assert "NumPy" in answer.remedy

@@ -11,7 +11,7 @@ def test_loss_and_steps_are_right(jt, kernels):
 
     choice.use(kernels)
     try:
-        for ask in fixed.training_questions().values():
+        for ask in fixed.training_tests().values():
             answer = ask()
             assert answer.ok, answer
     finally:
@@ -31,7 +31,7 @@ def test_a_teacher_that_follows_too_slowly_is_found_in_the_steps_alone(jt, monke
 
     right = step.ema_update
     monkeypatch.setattr(step, "ema_update", lambda teacher, student, m: right(teacher, student, 0.96))
-    answers = {what: ask() for what, ask in fixed.training_questions().items()}
+    answers = {what: ask() for what, ask in fixed.training_tests().items()}
     assert [what for what, answer in answers.items() if not answer.ok] == ["20 training steps"]
     assert answers["20 training steps"].remedy
 
@@ -41,4 +41,4 @@ def test_a_wrong_loss_is_found(jt, monkeypatch):
 
     right = hssl_loss.kernels.l2_normalize
     monkeypatch.setattr(hssl_loss.kernels, "l2_normalize", lambda x, *eps: 1.001 * right(x, *eps))
-    assert not fixed.training_questions()["HSSL loss"]().ok
+    assert not fixed.training_tests()["HSSL loss"]().ok

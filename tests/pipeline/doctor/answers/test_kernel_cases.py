@@ -12,14 +12,14 @@ NO_OPERATORS = {"BlockWeights", "current", "current_precision", "note", "use", "
 def questions(jt, request, monkeypatch):
     """What asks for each kernel, with one of the implementations chosen; "device" as in tests of kernels."""
     from pipeline import kernels
-    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.doctor.answers.kernel_cases import kernel_tests
 
     if request.param == "device" and not jt.flags.use_cuda:
         use_device_sources(monkeypatch)
     kernels.use("plain" if request.param == "plain" else "fused")
     if kernels.current() == "plain" and request.param != "plain":
         pytest.skip(f"no fused kernels here: {kernels.note()}")
-    yield kernel_questions()
+    yield kernel_tests()
     kernels.use("fused")
 
 
@@ -92,13 +92,13 @@ def test_a_factor_of_one_thousandth_too_much_is_found_by_name(
 def test_a_wrong_gradient_alone_is_found_by_name(jt, monkeypatch):
     """Values are right: the slope of each weight of a linear layer is a thousandth too steep."""
     from pipeline import kernels
-    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.doctor.answers.kernel_cases import kernel_tests
     from pipeline.kernels import dense
 
     if kernels.current() != "fused":
         pytest.skip("no fused kernels here")
     monkeypatch.setattr(dense, "weight_gradients", scaled(dense.weight_gradients, 1.001))
-    assert wrong(kernel_questions()) == ["linear", "mlp"]  # the second layer of an MLP, too
+    assert wrong(kernel_tests()) == ["linear", "mlp"]  # the second layer of an MLP, too
 
 
 @pytest.mark.parametrize("name", ["pixel_cross_entropy", "resample"])
@@ -110,7 +110,7 @@ def test_a_gradient_of_maps_that_lost_its_sign_or_a_share_is_found(jt, monkeypat
     from importlib import import_module
 
     from pipeline import kernels
-    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.doctor.answers.kernel_cases import kernel_tests
 
     if kernels.current() != "fused":
         pytest.skip("no fused kernels here")
@@ -122,7 +122,7 @@ def test_a_gradient_of_maps_that_lost_its_sign_or_a_share_is_found(jt, monkeypat
         return fault(found) if called.endswith("_gradient") else found
 
     monkeypatch.setattr(module, "call", broken)
-    assert wrong({name: kernel_questions()[name]}) == [name]
+    assert wrong({name: kernel_tests()[name]}) == [name]
 
 
 def _first_half(grad):
@@ -134,9 +134,9 @@ def _first_half(grad):
 
 
 def test_what_is_no_number_is_not_right(jt, monkeypatch):
-    from pipeline.doctor.answers.kernel_cases import kernel_questions
+    from pipeline.doctor.answers.kernel_cases import kernel_tests
     from pipeline.kernels import rows
 
     monkeypatch.setattr(rows, "fused_gather_rows", scaled(rows.fused_gather_rows, float("nan")))
     monkeypatch.setattr(rows, "plain_gather_rows", scaled(rows.plain_gather_rows, float("nan")))
-    assert wrong({"gather_rows": kernel_questions()["gather_rows"]}) == ["gather_rows"]
+    assert wrong({"gather_rows": kernel_tests()["gather_rows"]}) == ["gather_rows"]

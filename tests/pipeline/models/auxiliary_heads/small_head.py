@@ -1,4 +1,4 @@
-"""A small auxiliary head of any kind, with weights far from their first values."""
+"""A small auxiliary head of any kind, with weights far from their initial values."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Small bases of every kind, with weights far from their first values."""
+"""Small bases of every kind, with weights far from their initial values."""
 
 import numpy as np
 

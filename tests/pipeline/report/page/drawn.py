@@ -10,7 +10,7 @@ from pipeline.report.page.charts.training import training_curves
 from pipeline.report.page.confusions import Confusion
 from pipeline.report.page.contents import Contents, OverviewRow
 from pipeline.report.page.costs import StageCost
-from pipeline.report.page.data_views import DataSummary, LeftOut, Twice
+from pipeline.report.page.data_views import DataSummary, DuplicatePair, LeftOut
 from pipeline.report.page.feature_views import FeatureViews, Neighbours, Side
 from pipeline.report.page.forest_table import forest_table
 from pipeline.report.page.pictures import Picture, Sheet
@@ -108,7 +108,7 @@ def drawn_contents():
             DataSummary(
                 NASTY, NASTY, {"train": 6}, "4 x 3", 2, 1, left_out,
                 class_balance(balance, "images"), [NASTY],
-                [Twice("alike", 0.991, twice, same_class=False)], NASTY,
+                [DuplicatePair("alike", 0.991, twice, same_class=False)], NASTY,
             )
         ],
         costs=[StageCost("pretrain", 2, 12.5, 25.0, NASTY, 250.0)],

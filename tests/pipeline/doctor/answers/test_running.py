@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import RuntimeConfig
-from pipeline.doctor.answers import asking
+from pipeline.doctor.answers import running
 from pipeline.doctor.answers.answer import Answer, answer_rows
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -30,7 +30,7 @@ def test_an_error_is_a_wrong_answer_that_names_it():
     def fail():
         raise RuntimeError("no such operator\nand more")
 
-    answer = asking.answer_to("attention", fail)
+    answer = running.run_test("attention", fail)
     assert (answer.what, answer.found, answer.ok) == ("attention", "RuntimeError: no such operator", False)
 
 
@@ -40,8 +40,8 @@ def test_a_process_that_ends_says_what_it_was_asked(experiment, monkeypatch):
         "f.write(json.dumps({'device': 'cpu', 'how': 'cpu, 1 thread(s)'}) + chr(10));"
         "f.write(json.dumps({'asked': 'attention'}) + chr(10)); f.close(); os.abort()"
     )
-    monkeypatch.setattr(asking, "_ASK", code)
-    (device,) = asking.answers_on_every_device(experiment)
+    monkeypatch.setattr(running, "_ASK", code)
+    (device,) = running.answers_on_every_device(experiment)
     (answer,) = device.answers
     assert (answer.what, answer.ok, device.right) == ("attention", False, False)
     assert "ended by signal 6" in answer.found

@@ -33,8 +33,8 @@ _BESIDE = {".json": "labelme", ".xml": "Pascal VOC", ".txt": "YOLO or captions"}
 _NUMBERS = frozenset((".npy", ".dcm", ".dicom"))
 
 
-class PassedOver:
-    """Files that are passed over, counted one by one."""
+class SkippedFiles:
+    """Files that are skipped, counted one by one."""
 
     def __init__(self) -> None:
         self.suffixes: Counter[str] = Counter()
@@ -61,10 +61,10 @@ class PassedOver:
                 self._first.setdefault(kind, path)
 
     def notes(self) -> tuple[str, ...]:
-        """One line on how many files were passed over, and one on labels among them."""
+        """One line on how many files were skipped, and one on labels among them."""
         lines = []
         if self.suffixes:
-            lines.append(f"passed over: {_counted(self.suffixes)}")
+            lines.append(f"skipped: {_counted(self.suffixes)}")
         if self._labels:
             kinds = (f"{self._first[kind]} ({kind}; {n} files)" for kind, n in self._labels.most_common())
             lines.append(f"caution: labels that lie there are not read: {', '.join(kinds)}")

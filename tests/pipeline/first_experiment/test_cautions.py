@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.first_experiment.doubts import found_and_doubted
+from pipeline.first_experiment.cautions import cautions
 
 
 def a_summary(**more):
@@ -15,7 +15,7 @@ def a_summary(**more):
 
 
 def test_plenty_of_images_is_doubted_in_nothing():
-    assert found_and_doubted(a_summary()) == ["channels: red, green and blue of 8 bits"]
+    assert cautions(a_summary()) == ["channels: red, green and blue of 8 bits"]
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_plenty_of_images_is_doubted_in_nothing():
         ),
     ],
 )  # fmt: skip
-def test_what_is_found_and_doubted(more, said):
-    assert any(line.startswith(said) for line in found_and_doubted(a_summary(**more)))
+def test_what_cautions_say(more, said):
+    assert any(line.startswith(said) for line in cautions(a_summary(**more)))
 
 
 def test_without_labels_it_says_what_is_missing_and_how_to_give_it():
     summary = a_summary(class_names=[], class_counts={}, counts={"train": 50})
-    channels, caution = found_and_doubted(summary)
+    channels, caution = cautions(summary)
     assert channels == "channels: red, green and blue of 8 bits"
     assert caution.startswith("caution: no labels: backbones are pretrained")
     assert "folder of its own" in caution
@@ -49,5 +49,5 @@ def test_without_labels_it_says_what_is_missing_and_how_to_give_it():
 
 def test_of_many_rare_classes_a_few_are_named():
     names = [f"c{number}" for number in range(9)]
-    (line,) = found_and_doubted(a_summary(class_names=names, class_counts={"train": [1] * 9}))[1:]
+    (line,) = cautions(a_summary(class_names=names, class_counts={"train": [1] * 9}))[1:]
     assert line == "caution: fewer than 10 training images of c0 1, c1 1, c2 1, c3 1, c4 1 and 4 more"

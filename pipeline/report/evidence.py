@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.config.tables import TablesConfig
 from pipeline.measures.intervals.power import MOST_SEEDS, POWER, seeds_to_show
-from pipeline.report.line_words import arm_words, pair_words, task_name, task_words
+from pipeline.report.display_names import arm_title, pair_title, task_name, task_title
 
 Line = dict[str, Any]
 _FLOORS = {
@@ -24,7 +24,7 @@ def needed_seeds(line: Line) -> int | None:
     return seeds_to_show(line["difference"], line["difference_std"], confidence=line["confidence"])
 
 
-def enough(lines: Sequence[Line], config: TablesConfig) -> list[str]:
+def evidence(lines: Sequence[Line], config: TablesConfig) -> list[str]:
     """Sentences on steps, images and seeds, on the seeds that would be needed, and on floors.
 
     Args:
@@ -73,7 +73,7 @@ def _needs(compared: Sequence[Line]) -> str:
         if line["difference_std"] is not None:
             seeds = needed_seeds(line)
             told = f"more than {MOST_SEEDS}" if seeds is None else str(seeds)
-            found[pair_words(line)].append(f"{task_words(task_name(line))} {told}")
+            found[pair_title(line)].append(f"{task_title(task_name(line))} {told}")
     told = "; ".join(f"{pair}: {', '.join(tasks)}" for pair, tasks in found.items())
     return (
         "Seeds that would show a difference of the measured size, by its spread over these seeds "
@@ -89,12 +89,12 @@ def _floors(lines: Sequence[Line], compared: Sequence[Line], config: TablesConfi
         for line in lines:
             for floor, (low, high) in line["floors"].items() if line["arm"] == arm else ():
                 if low is not None and (low <= 0 if line["higher_is_better"] else high >= 0):
-                    found[arm, floor].append(task_words(task_name(line)))
+                    found[arm, floor].append(task_title(task_name(line)))
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)  # arms with the same tasks are one sentence
     for (arm, floor), tasks in found.items():
         alike[floor, ", ".join(tasks)].append(arm)
     return [
         f"Caution: not shown to be better than {floor}, {_FLOORS.get(floor, 'a floor')}: "
-        f"{' and '.join(map(arm_words, of))} in {tasks}."
+        f"{' and '.join(map(arm_title, of))} in {tasks}."
         for (floor, tasks), of in alike.items()
     ]

@@ -1,7 +1,7 @@
 import numpy as np
 
 from pipeline.config.tables import TablesConfig
-from pipeline.report.enough import enough
+from pipeline.report.evidence import evidence
 from pipeline.report.tables import headlines, table_lines
 from tests.pipeline.report.test_tables import row
 
@@ -18,7 +18,7 @@ def said(gained, num_steps=None):
         for seed, more in enumerate(seeds)
     ]
     lines = table_lines(rows, CONFIG, num_steps)
-    return lines, enough(headlines(lines), CONFIG)
+    return lines, evidence(headlines(lines), CONFIG)
 
 
 def test_one_seed_says_nothing_of_others():
@@ -60,7 +60,7 @@ def test_every_floor_says_what_it_is():
     config = CONFIG.model_copy(update={"arms": arms, "floors": ("pixels", "position")})
     gains = {"pixels": 10, "ibot": 5, "hssl": 40, "position": 40}
     rows = [row(arm, np.arange(100) < 50 + more, 0) for arm, more in gains.items()]
-    assert enough(headlines(table_lines(rows, config)), config)[2:] == [
+    assert evidence(headlines(table_lines(rows, config)), config)[2:] == [
         "Caution: not shown to be better than position, the most frequent class of each position, whatever "
         "the image shows: HSSL and iBOT in k-NN.",
         "Caution: not shown to be better than pixels, raw pixels without a network: iBOT in k-NN.",

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.config.stages import PretrainConfig
-from pipeline.pretrain.non_finite.looking import StepLook, all_finite, look_at_step
 from pipeline.pretrain.non_finite.saved_step import (
     OPTIONS,
     batch_arrays,
@@ -24,6 +23,7 @@ from pipeline.pretrain.non_finite.saved_step import (
     write_about,
     write_step,
 )
+from pipeline.pretrain.non_finite.step_check import StepCheck, all_finite, check_step
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json
 from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
@@ -47,7 +47,7 @@ class Steps(Protocol):
     def batch_of(self, step: int, arrays: Mapping[str, np.ndarray]) -> Any:
         """The batch that was saved."""
 
-    def look(self, state: Any, batch: Any) -> StepLook:
+    def look(self, state: Any, batch: Any) -> StepCheck:
         """Do the step after `state`, and look at every tensor on the way."""
 
     def about(self, step: int) -> dict[str, Any]:
@@ -72,8 +72,8 @@ class PretrainingSteps:
     def batch_of(self, step: int, arrays: Mapping[str, np.ndarray]) -> Any:
         return batch_of(arrays)
 
-    def look(self, state: Any, batch: Any) -> StepLook:
-        return look_at_step(state, batch, self.training.schedule.at(state.step), self._config)
+    def look(self, state: Any, batch: Any) -> StepCheck:
+        return check_step(state, batch, self.training.schedule.at(state.step), self._config)
 
     def about(self, step: int) -> dict[str, Any]:
         return {"rates": asdict(self.training.schedule.at(step))}
@@ -139,7 +139,7 @@ def first_broken(
     return None
 
 
-def _known(look: StepLook) -> dict[str, Any]:
+def _known(look: StepCheck) -> dict[str, Any]:
     """As JSON holds it, which has no NaN."""
     losses = {name: value if math.isfinite(value) else str(value) for name, value in look.losses.items()}
     return {"losses": losses, "first": None if look.broken is None else str(look.broken)}

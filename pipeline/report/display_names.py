@@ -20,29 +20,29 @@ def task_name(line: Mapping[str, Any]) -> str:
     return f"{line['task']} on {line['evaluation']}" if line.get("evaluation") else line["task"]
 
 
-def arm_words(arm: str) -> str:
+def arm_title(arm: str) -> str:
     """As the field writes it: "hssl-mocov3" is "HSSL-MoCo v3"."""
     return "-".join(_ARMS.get(part, part) for part in arm.split("-"))
 
 
-def task_words(task: str) -> str:
+def task_title(task: str) -> str:
     """A task as `task_name` calls it, "k-NN on flowers": names as the field writes them."""
     first, dash, rest = task.partition("-")
     name, space, where = first.partition(" ")
     return f"{_TASKS.get(name, name)}{space}{where}{dash}{rest}"
 
 
-def scored_words(line: Mapping[str, Any]) -> str:
+def scored_title(line: Mapping[str, Any]) -> str:
     """Task and metric, "k-NN top-1"."""
-    return f"{task_words(task_name(line))} {metric_words(line['metric'])}"
+    return f"{task_title(task_name(line))} {metric_title(line['metric'])}"
 
 
-def pair_words(line: Mapping[str, Any]) -> str:
+def pair_title(line: Mapping[str, Any]) -> str:
     """The arm and what it is compared with."""
-    return f"{arm_words(line['arm'])} {MINUS} {arm_words(line['baseline'])}"
+    return f"{arm_title(line['arm'])} {MINUS} {arm_title(line['baseline'])}"
 
 
-def metric_words(metric: str) -> str:
+def metric_title(metric: str) -> str:
     """ "top1" is "top-1", "miou" is "mIoU"."""
     name, underscore, variant = metric.partition("_")
     return f"{_METRICS.get(name, name)}{underscore}{variant}"

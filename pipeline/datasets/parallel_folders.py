@@ -17,7 +17,7 @@ class _Names(NamedTuple):
     suffixes: frozenset[str]
 
 
-class SisterFolders:
+class ParallelFolders:
     """The names of images, folder by folder."""
 
     def __init__(self) -> None:

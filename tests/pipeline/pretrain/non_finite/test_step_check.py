@@ -18,9 +18,9 @@ def parts(jt, rng):
 
 
 def looked(parts):
-    from pipeline.pretrain.non_finite.looking import look_at_step
+    from pipeline.pretrain.non_finite.step_check import check_step
 
-    return look_at_step(*parts)
+    return check_step(*parts)
 
 
 def test_a_step_that_is_well_has_no_such_tensor_and_its_losses(parts):

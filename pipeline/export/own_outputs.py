@@ -30,7 +30,7 @@ def checked_pixels(data: Path, base: DescribedBase, num_images: int) -> np.ndarr
 def computed_here(
     frozen: FrozenBackbone, base: DescribedBase, pixels: np.ndarray, *, normed_patches: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Global vectors (B, D), and the places of the last map (B, h, h, D), after the final norm or before."""
+    """Global vectors (B, D), and patches of the last map (B, h, h, D), after the final norm or before."""
     mean, std = (values.reshape(1, 3, 1, 1) for values in (base.mean, base.std))
     with jt.no_grad():
         tokens = frozen.network(jt.array((pixels - mean) / std))

@@ -95,7 +95,6 @@ def test_an_infinite_pixel_is_named_with_step_and_images(jt, pixel, tiny_dataset
 
 def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
     from pipeline.optim.schedules import Rates
-    from pipeline.pretrain.non_finite.looking import look_at_step
     from pipeline.pretrain.non_finite.saved_step import (
         batch_of,
         read_about,
@@ -103,6 +102,7 @@ def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
         saved_step,
         saved_steps,
     )
+    from pipeline.pretrain.non_finite.step_check import check_step
     from pipeline.pretrain.step import initial_state
     from pipeline.training.checkpoint import load_checkpoint
 
@@ -116,11 +116,11 @@ def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):
     batch = batch_of(read_batch(place))
     state = load_checkpoint(place.state, initial_state(six_steps()))
     assert state.step == 3
-    look = look_at_step(state, batch, Rates(**about["rates"]), six_steps())
+    look = check_step(state, batch, Rates(**about["rates"]), six_steps())
     assert str(look.broken) == about["first"]
     batch.global_crops[1, 2, 0, 5, 6] = 0
     state = load_checkpoint(place.state, initial_state(six_steps()))
-    look = look_at_step(state, batch, Rates(**about["rates"]), six_steps())
+    look = check_step(state, batch, Rates(**about["rates"]), six_steps())
     assert look.broken is None
     assert look.num_finite > 100
     assert set(look.losses) == {"loss", "loss_base_cls", "loss_auxiliary_cls", "loss_base_patch"}
@@ -165,12 +165,12 @@ def test_numbers_that_are_finite_the_second_time_are_the_machines_fault(
 
 
 def test_a_full_disk_does_not_hide_the_loss(jt, pixel, tiny_dataset, tmp_path, monkeypatch):
-    from pipeline.pretrain.non_finite import going_back
+    from pipeline.pretrain.non_finite import first_step
 
     def full(*given):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(going_back, "write_step", full)
+    monkeypatch.setattr(first_step, "write_step", full)
     message, _ = train(tiny_dataset, tmp_path / "run")
     first, second = message.splitlines()
     assert first.startswith("step 4: non-finite losses")

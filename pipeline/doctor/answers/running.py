@@ -19,7 +19,7 @@ _ASK = """
 import sys
 from pathlib import Path
 from pipeline.config.stages import RuntimeConfig
-from pipeline.doctor.answers.asking import write_answers
+from pipeline.doctor.answers.running import write_answers
 write_answers(Path(sys.argv[1]), RuntimeConfig.model_validate_json(sys.argv[2]), sys.argv[3])
 """
 
@@ -64,24 +64,24 @@ def write_answers(path: Path, runtime: RuntimeConfig, precision: str) -> None:
 
     report = start(runtime.device, runtime.threads)
     from pipeline import kernels
-    from pipeline.doctor.answers.evaluations import evaluation_questions
-    from pipeline.doctor.answers.fixed_training import training_questions
-    from pipeline.doctor.answers.kernel_cases import kernel_questions
-    from pipeline.doctor.answers.updates import update_questions
+    from pipeline.doctor.answers.evaluations import evaluation_tests
+    from pipeline.doctor.answers.fixed_training import training_tests
+    from pipeline.doctor.answers.kernel_cases import kernel_tests
+    from pipeline.doctor.answers.updates import update_tests
 
     kernels.use(runtime.kernels)
     kernels.use_precision(precision)
     where = report.card or f"cpu, {report.threads} thread(s)"
     how = f"{where}, {kernels.current()} kernels, products in {kernels.current_precision()}"
-    questions = kernel_questions() | update_questions() | training_questions() | evaluation_questions()
+    questions = kernel_tests() | update_tests() | training_tests() | evaluation_tests()
     with open(path, "w", encoding="utf-8", buffering=1) as lines:
         lines.write(json.dumps({"device": report.device, "how": how}) + "\n")
         for what, ask in questions.items():
             lines.write(json.dumps({"asked": what}) + "\n")
-            lines.write(json.dumps(asdict(answer_to(what, ask))) + "\n")
+            lines.write(json.dumps(asdict(run_test(what, ask))) + "\n")
 
 
-def answer_to(what: str, ask: Callable[[], Answer]) -> Answer:
+def run_test(what: str, ask: Callable[[], Answer]) -> Answer:
     """The answer; a wrong one that names the error, where there was one."""
     try:
         return ask()

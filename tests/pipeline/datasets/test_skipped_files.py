@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from pipeline.datasets.archive import Archive
-from pipeline.datasets.passed_over import PassedOver
+from pipeline.datasets.skipped_files import SkippedFiles
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,17 @@ from pipeline.datasets.passed_over import PassedOver
     ],
 )
 def test_labels_are_told_by_their_names(folder, name, words):
-    found = PassedOver()
+    found = SkippedFiles()
     found.add(folder, [name], {"1"})
     path = f"{folder}/{name}" if folder else name
     assert found.notes()[1].startswith(f"caution: labels that lie there are not read: {path} ({words}")
 
 
 def test_other_files_are_only_counted():
-    found = PassedOver()
+    found = SkippedFiles()
     found.add("a", ["README.md", "LICENSE", "1.CR2", "2.cr2"], {"1"})
     (note,) = found.notes()
-    assert note == "passed over: 2 .cr2, 1 (no suffix), 1 .md files, which are no images that can be read"
+    assert note == "skipped: 2 .cr2, 1 (no suffix), 1 .md files, which are no images that can be read"
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
@@ -59,8 +59,8 @@ def test_archives_name_their_class_fields(tmp_path, png, kind):
 
 
 def test_tables_are_named():
-    passed_over = PassedOver()
-    passed_over.add("", ["labels of mine.tsv", "notes.md"], set())
-    assert passed_over.notes()[1] == (
+    skipped_files = SkippedFiles()
+    skipped_files.add("", ["labels of mine.tsv", "notes.md"], set())
+    assert skipped_files.notes()[1] == (
         "caution: labels that lie there are not read: labels of mine.tsv (tables; 1 files)"
     )

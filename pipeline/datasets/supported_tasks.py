@@ -4,7 +4,7 @@ from pipeline.config.evaluate import KINDS, EvaluateSection, kind_needed
 from pipeline.datasets.catalog import LABEL_MAPS, OBJECTS, PHOTO_SCENES, detect
 
 
-def check_served(section: EvaluateSection, format_name: str) -> None:
+def check_supported(section: EvaluateSection, format_name: str) -> None:
     """Refuse a task that images in a format cannot serve.
 
     Args:
@@ -31,4 +31,4 @@ def check_found(section: EvaluateSection) -> None:
         FileNotFoundError: there is no such source.
         ValueError: also where the source is in no known format, or in several.
     """
-    check_served(section, detect(section.prepared_data()))
+    check_supported(section, detect(section.prepared_data()))

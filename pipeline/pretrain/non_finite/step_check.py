@@ -38,21 +38,21 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class StepLook:
-    """What a look at a step found."""
+class StepCheck:
+    """What the check of a step found."""
 
     broken: Broken | None  # the first; None: all is finite
     num_finite: int  # tensors that were looked at before it, or all of them
     losses: dict[str, float]  # "loss" and its terms, the mean over microbatches
 
 
-def look_at_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig) -> StepLook:
+def check_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig) -> StepCheck:
     """Do the step, and look at every tensor on the way: batch, state, forward pass, losses, gradients, state.
 
     Of the forward pass, outputs of kernels and of the networks' parts are looked at, of gradients those of
     parameters, from the loss back. The state is that after the step then.
     """
-    look, method, count = Look(), method_of(config), config.schedule.accumulation_steps
+    look, method, count = FiniteCheck(), method_of(config), config.schedule.accumulation_steps
     for name in ("global_crops", "local_crops"):
         look.at(f"the batch's {name}", getattr(batch, name))
     look.at("before the step:", state.tensors)
@@ -73,7 +73,7 @@ def look_at_step(state: TrainState, batch: Batch, rates: Rates, config: Pretrain
                 look.at(f"the gradient of student/{name}", gradient)
     state, _ = train_step(state, batch, rates, config)
     look.at("after the step:", state.tensors)
-    return StepLook(look.broken, look.num_finite, mean_losses(terms))
+    return StepCheck(look.broken, look.num_finite, mean_losses(terms))
 
 
 def mean_losses(terms: list[dict[str, float]]) -> dict[str, float]:
@@ -86,7 +86,7 @@ def all_finite(tensors: dict[str, jt.Var]) -> bool:
     return all(np.isfinite(value.numpy()).all() for value in tensors.values())
 
 
-class Look:
+class FiniteCheck:
     """Remembers the first tensor that is not finite of all that it is shown."""
 
     def __init__(self) -> None:

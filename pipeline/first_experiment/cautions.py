@@ -11,7 +11,7 @@ _MOST_NAMES = 5
 _NORMAL_95 = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
 
 
-def found_and_doubted(summary: Mapping[str, Any]) -> list[str]:
+def cautions(summary: Mapping[str, Any]) -> list[str]:
     """Lines for a person.
 
     Args:

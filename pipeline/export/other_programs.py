@@ -1,7 +1,8 @@
 """What other projects compute from an exported folder, with their own code.
 
-Shapes: B images of S pixels, h x h places of the last map, D channels. Every function here takes the folder,
-the base and pixels (B, 3, S, S) float32 in [0, 1], and norms them as the files say: a wrong mean shows.
+Shapes: B images of S pixels, h x h positions of the last map, D channels. Every function here takes the
+folder, the base and pixels (B, 3, S, S) float32 in [0, 1], and normalises them as the files say: a wrong mean
+shows.
 """
 
 from collections.abc import Callable
@@ -17,11 +18,11 @@ from pipeline.export.layouts import timm_base
 from pipeline.export.onnx.base_file import ONNX_FILE
 from pipeline.export.state_files import JITTOR_FILE, TORCH_FILE
 
-Vectors = tuple[np.ndarray, np.ndarray]  # global vectors (B, D), places (B, h, h, D)
+Vectors = tuple[np.ndarray, np.ndarray]  # global vectors (B, D), patches (B, h, h, D)
 
 
 @dataclass(frozen=True)
-class OtherSide:
+class OtherProgram:
     """A program that reads a format."""
 
     name: str
@@ -116,14 +117,14 @@ def check_jittor(folder: Path, base: DescribedBase) -> None:
         raise ExportError(f"{JITTOR_FILE}: jittor.load gives other numbers than were written")
 
 
-OTHER_SIDES: dict[str, tuple[OtherSide, ...]] = {  # by format
+OTHER_PROGRAMS: dict[str, tuple[OtherProgram, ...]] = {  # by format
     "timm": (
-        OtherSide("timm", ("timm", "torch"), through_timm),
-        OtherSide("transformers (TimmWrapper)", ("transformers", "timm", "torch"), through_timm_wrapper),
+        OtherProgram("timm", ("timm", "torch"), through_timm),
+        OtherProgram("transformers (TimmWrapper)", ("transformers", "timm", "torch"), through_timm_wrapper),
     ),
-    "torch": (OtherSide("torch", ("torch", "timm"), through_torch),),
-    "hf": (OtherSide("transformers", ("transformers", "torch"), through_transformers),),
-    "onnx": (OtherSide("onnxruntime", ("onnxruntime",), through_onnxruntime),),
+    "torch": (OtherProgram("torch", ("torch", "timm"), through_torch),),
+    "hf": (OtherProgram("transformers", ("transformers", "torch"), through_transformers),),
+    "onnx": (OtherProgram("onnxruntime", ("onnxruntime",), through_onnxruntime),),
     "jittor": (),
 }
 
