@@ -49,6 +49,7 @@ PROGRAMS: dict[str, Program] = {
     "coco-file": Program("benchmarks.large_files:CocoFile"),
     "shard-reading": Program("benchmarks.large_files:ShardReading"),
     "data-wait": Program("benchmarks.data_wait:DataWait", "jittor"),
+    "monitor-cost": Program("benchmarks.monitor_cost:MonitorCost", "jittor"),
     "dense-step": Program("benchmarks.dense_step:DenseStep", "jittor"),
     "torch-segmentation-step": Program("benchmarks.torch_segmentation_step:TorchSegmentationStep", "torch"),
     "torch-detection-step": Program("benchmarks.torch_detection_step:TorchDetectionStep", "torch"),

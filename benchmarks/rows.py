@@ -278,6 +278,17 @@ ROWS: tuple[Row, ...] = (
         repeats=2,
         seconds=30,
     ),
+    Row(
+        name="monitor",
+        title="what the monitor adds to quickstart's training of HSSL, every 5 epochs, 1,024 images",
+        unit="% of time",
+        ours="monitor-cost",
+        parameters={"steps": 20, "images": 1024},
+        toy={"steps": 2, "images": 16},
+        targets=(Target("ours", at_most=3),),
+        repeats=3,
+        seconds=30,
+    ),
     _KNN,
     replace(
         _KNN,

@@ -13,9 +13,10 @@ from PIL import Image, ImageOps
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.reading import read_experiment
-from pipeline.datasets.decode import decode
+from pipeline.datasets.decode import DEFAULT_MAX_PIXELS, FULL_GREY, decode
 from pipeline.evaluate.feature_files import BACKBONE_FILES
 from pipeline.graph.finished import Finished
+from pipeline.inference.images import Decoding
 from pipeline.transforms.evaluation import center_crops
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _RESULTS = Path(__file__).resolve().parents[2] / "results"
 # Pixels of the short side for each one of the crop, where no experiment says it: 256 to 224.
 _RESIZE_SHARE = 256 / 224
+_WHOLE = Decoding(DEFAULT_MAX_PIXELS, FULL_GREY, reduced=False)  # where no experiment says how
 # (B, H, W, 3) uint8, or a list of such images, of Pillow's, or of paths.
 Images = np.ndarray | Sequence[np.ndarray | Image.Image | str | Path]
 
@@ -46,6 +48,7 @@ class LoadedBackbone:
     resize: int  # pixels of the short side, before the central square of `crop_size` is cut
     crop_size: int  # pixels
     _frozen: "FrozenBackbone"
+    _decoding: Decoding  # of paths
 
     def features(self, images: Images, *, batch_size: int = 64) -> ImageFeatures:
         """CLS and patch tokens; images are resized, cut and normalised as in this project's evaluation.
@@ -67,7 +70,7 @@ class LoadedBackbone:
     def _crops(self, images: Images, batch_size: int) -> Iterator[np.ndarray]:
         for start in range(0, len(images), batch_size):
             pixels = [
-                _pixels(image, start + index, self.resize)
+                self._pixels(image, start + index)
                 for index, image in enumerate(images[start : start + batch_size])
             ]
             yield center_crops(pixels, self.resize, self.crop_size, mean=self.mean, std=self.std)
@@ -80,6 +83,25 @@ class LoadedBackbone:
         rows, columns = (side // self.config.stride for side in crops.shape[2:])
         patches = tokens.patches.numpy().reshape(len(crops), rows, columns, self.config.dim)
         return tokens.cls.numpy(), patches
+
+    def _pixels(self, image: np.ndarray | Image.Image | str | Path, index: int) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        if isinstance(image, str | Path):
+            at_least = self.resize if self._decoding.reduced else None
+            return decode(
+                Path(image),
+                max_pixels=self._decoding.max_pixels,
+                at_least=at_least,
+                grey_range=self._decoding.grey_range,
+            )
+        if isinstance(image, Image.Image):
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
+            found = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise ValueError(
+                f"image {index}: expected (H, W, 3) uint8, a Pillow image or a path, found {found}"
+            )
+        return image
 
 
 def load_backbone(
@@ -111,10 +133,12 @@ def load_backbone(
         raise ValueError("load_backbone takes a path, or experiment= and arm=")
     if path is not None:
         file = Path(path) / BACKBONE_FILES["teacher"] if Path(path).is_dir() else Path(path)
+        decoding = _WHOLE
     else:
         finished = Finished(experiment, read_experiment(experiment), results)
         trained = finished.arm(arm, finished.seed(seed))
         file, resize = trained.backbone, resize or trained.config.resize
+        decoding = Decoding.of_prepared(trained.prepared)
         crop_size = crop_size or trained.config.crop_size
     from pipeline.runtime.start_jittor import start
 
@@ -131,16 +155,4 @@ def load_backbone(
     if crop_size % frozen.config.stride:
         raise ValueError(f"crop_size {crop_size} is no multiple of the base's {frozen.config.stride} pixels")
     resize = resize or round(crop_size * _RESIZE_SHARE)
-    return LoadedBackbone(frozen.config, frozen.mean, frozen.std, resize, crop_size, frozen)
-
-
-def _pixels(image: np.ndarray | Image.Image | str | Path, index: int, at_least: int) -> np.ndarray:
-    """(H, W, 3) uint8."""
-    if isinstance(image, str | Path):
-        return decode(Path(image), at_least=at_least)
-    if isinstance(image, Image.Image):
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
-        found = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f"image {index}: expected (H, W, 3) uint8, a Pillow image or a path, found {found}")
-    return image
+    return LoadedBackbone(frozen.config, frozen.mean, frozen.std, resize, crop_size, frozen, decoding)

@@ -1,12 +1,16 @@
 """TensorBoard's event files, by tensorboardX."""
 
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.summary import image, scalar
 
 from pipeline.training.loggers.logger import LoggedRun
 
@@ -14,7 +18,8 @@ from pipeline.training.loggers.logger import LoggedRun
 class TensorBoardLogger:
     """One folder per run. Event files can only grow, so a resumed run writes them anew from its log.
 
-    Numbers are stored as float32: the format's own.
+    Numbers are stored as float32: the format's own. Events are written by the thread that logs them: the
+    SummaryWriter of tensorboardX has another one do it, and waits for ever once a full disk has ended that.
     """
 
     last_step = 0
@@ -22,19 +27,23 @@ class TensorBoardLogger:
     def __init__(self, run: LoggedRun):
         folder = run.folder / "tensorboard" / run.name
         shutil.rmtree(folder, ignore_errors=True)
-        self._writer = SummaryWriter(str(folder), write_to_disk=True)
+        folder.mkdir(parents=True)
+        self._writer = EventsWriter(str(folder / "events"))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
-            self._writer.add_scalar(name, value, step)
+            self._write(step, scalar(name, value))
         self._writer.flush()
 
     def log_pictures(self, step: int, pictures: Mapping[str, Path]) -> None:
         for name, path in pictures.items():
             with Image.open(path) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
-            self._writer.add_image(f"monitor/{name}", pixels, step, dataformats="HWC")
+            self._write(step, image(f"monitor/{name}", pixels, dataformats="HWC"))
         self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()
+
+    def _write(self, step: int, summary: Summary) -> None:
+        self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))

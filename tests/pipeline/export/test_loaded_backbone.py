@@ -22,7 +22,7 @@ def test_importing_the_package_stays_cheap():
     assert done.stdout.strip() == "[]"
 
 
-def test_features_are_those_of_the_features_stage(jt, tiny_prepared, tiny_config, tmp_path):  # noqa: F811
+def test_features_are_those_of_the_features_stage(jt, tiny_prepared, tiny_config, tmp_path, rng):  # noqa: F811
     for name in ("initialize", "features"):
         (tmp_path / name).mkdir()
     config = InitializeConfig(backbone=tiny_config.backbone, normalization="dataset", seed=1)
@@ -46,6 +46,13 @@ def test_features_are_those_of_the_features_stage(jt, tiny_prepared, tiny_config
         paths.append(tmp_path / f"{index}.png")
     for given in (paths, [Image.open(path) for path in paths], list(images[:2])):
         np.testing.assert_allclose(backbone.features(given).patches, found.patches[:2], atol=1e-5)
+    # A JPEG eight times as large as is asked for: read whole, as Pillow's image of it is.
+    Image.fromarray(rng.integers(0, 256, (224, 224, 3), np.uint8)).save(tmp_path / "large.jpg")
+    by_path, opened = (
+        backbone.features([given]).cls
+        for given in (tmp_path / "large.jpg", Image.open(tmp_path / "large.jpg"))
+    )
+    np.testing.assert_allclose(by_path, opened, atol=1e-5)
     with pytest.raises(ValueError, match=r"image 0: expected \(H, W, 3\) uint8"):
         backbone.features(images.astype(np.float32))
 

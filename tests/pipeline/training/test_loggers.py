@@ -84,6 +84,49 @@ def test_tensorboards_reader_finds_the_pictures_of_a_resumed_run(output):
             np.testing.assert_array_equal(np.asarray(picture), drawn)
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
+def test_a_folder_that_cannot_be_made_stops_nothing(output, monkeypatch, name):
+    pytest.importorskip({"tensorboard": "tensorboardX"}.get(name, name), reason=f"extra {name}")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = run_of(output).folder
+    folder.mkdir()
+    (folder / name).write_text("a file where the folder should be")
+    said = train(name, output, 30)
+    assert len(said) == 1
+    assert said[0].startswith(f"runtime.loggers: {name} failed and is left out from here on: ")
+    assert "\n" not in said[0]
+
+
+def test_a_disk_that_is_full_ends_tensorboard_and_not_the_training(output, monkeypatch):
+    record_writer = pytest.importorskip("tensorboardX.record_writer", reason="extra tensorboard")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def at(step):
+        if step == 5:
+            monkeypatch.setattr(record_writer.RecordWriter, "write", full)
+
+    # More steps than a queue of events would hold; of which none would be waited for.
+    (said,) = train("tensorboard", output, 60, at)
+    assert said.endswith(
+        "tensorboard failed and is left out from here on: OSError: [Errno 28] No space left on device"
+    )
+
+
+def train(name, output, num_steps, at=lambda step: None):
+    """So many steps, each after `at`; what was said."""
+    said = []
+    with logging_to((name,), output, said.append) as report:
+        for step in range(1, num_steps + 1):
+            at(step)
+            metrics = {"step": step, "loss": 1 / step}
+            append_metrics(output / "metrics.jsonl", metrics)
+            report(Progress(step, num_steps, metrics, None))
+    assert len(read_metrics(output / "metrics.jsonl")) == num_steps
+    return said
+
+
 def test_mlflow_holds_each_number_of_the_log_once(output, monkeypatch):
     pytest.importorskip("mlflow", reason="extra mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
