@@ -20,6 +20,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
 from pipeline.graph.printable import printable
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
+from pipeline.runtime.heartbeat import waiting_for_others
 from pipeline.runtime.processor import model_name
 from pipeline.storage.artifacts import output_records, write_stamp
 from pipeline.storage.files import read_json, write_text
@@ -111,7 +112,8 @@ def _run_job(
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
 
-            report = start(*place(runtime), say=lambda text: print(text, flush=True))
+            with waiting_for_others():  # ranks start MPI together
+                report = start(*place(runtime), say=lambda text: print(text, flush=True))
             device, card, ranks = report.device, report.card, report.ranks
         inputs: dict[str, Any] = {name: Path(path) for name, path in job.inputs.items()}
         if job.runs:
