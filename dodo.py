@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
+from pipeline.graph.command_options import OPTIONS, asks_for_all, refuse_unknown, stages_at_once  # noqa: E402
 from pipeline.graph.doit_tasks import failing, plainly, program_task, stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
@@ -72,7 +72,7 @@ def task_all():
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
-    yield from stage_tasks(PROJECT)
+    yield from stage_tasks(PROJECT, first=["_checks"] if asks_for_all(sys.argv[1:]) else [])
 
 
 def task_sweep():
