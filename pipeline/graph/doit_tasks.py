@@ -1,6 +1,6 @@
 """Turns nodes and programs into what doit makes tasks from: names, groups, order, actions."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,12 @@ from pipeline.graph.study_nodes import STUDY_TABLES
 Task = dict[str, Any]
 
 
-def stage_tasks(graph: ExperimentGraph) -> Iterator[Task]:
-    """A task for every node and, where a group has several nodes, one task that runs them all."""
+def stage_tasks(graph: ExperimentGraph, first: Sequence[str] = ()) -> Iterator[Task]:
+    """A task for every node and, where a group has several nodes, one task that runs them all.
+
+    Args:
+        first: names of tasks that every node waits for, also where several run at once.
+    """
     for group, title in GROUPS.items():
         members = [node for node in graph.graph.nodes if node.group == group]
         if not members:
@@ -29,7 +33,8 @@ def stage_tasks(graph: ExperimentGraph) -> Iterator[Task]:
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
         for node in members:
             named = {"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}
-            yield {"basename": group, **named, **node_task(graph, node, _awaited(node))}
+            task = node_task(graph, node, _awaited(node))
+            yield {"basename": group, **named, **task, "task_dep": [*first, *task["task_dep"]]}
 
 
 def node_task(graph: ExperimentGraph, node: Node, awaited: Iterable[Node], start: str = "") -> Task:

@@ -21,6 +21,7 @@ from pipeline.graph.libraries import installed_version
 from pipeline.graph.printable import printable, printable_output
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
 from pipeline.runtime import compiled_libraries
+from pipeline.runtime.heartbeat import waiting_for_others
 from pipeline.runtime.processor import model_name
 from pipeline.storage.artifacts import output_records, write_stamp
 from pipeline.storage.files import read_json, write_text
@@ -112,7 +113,8 @@ def _run_job(
         if needs_jittor:
             from pipeline.runtime.start_jittor import start
 
-            report = start(*place(runtime), say=lambda text: print(text, flush=True))
+            with waiting_for_others():  # ranks start MPI together
+                report = start(*place(runtime), say=lambda text: print(text, flush=True))
             device, card, ranks = report.device, report.card, report.ranks
         else:
             compiled_libraries.check_native(lambda text: print(text, flush=True))

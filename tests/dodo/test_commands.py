@@ -86,3 +86,14 @@ def test_doit_works_from_another_folder(project):
 def test_config_is_printed(project):
     done = project.doit("run", "config")
     assert json.loads(done.stdout)["schedule"]["epochs"] == 3
+
+
+def test_what_the_checks_refuse_stops_every_stage_also_where_several_run_at_once(project):
+    (project.folder / "hosts.txt").write_text("node-a slots=0\n")
+    with open(project.folder / "my.toml", "a") as stream:
+        stream.write('\n[runtime]\ndevices = 2\ndevice = "cpu"\nhosts = "hosts.txt"\n')
+    project.runs.write_text("")
+    done = project.doit("run", "-n", "4", "-P", "thread", "all")
+    assert done.returncode != 0
+    assert "hosts.txt, line 1: expected slots of 1 or more, found '0'" in done.stdout + done.stderr
+    assert project.runs.read_text() == ""

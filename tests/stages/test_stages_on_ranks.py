@@ -6,30 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from pipeline.config.backbone import BackboneConfig
-from pipeline.config.data import DataConfig
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
-from pipeline.datasets.preparing import prepare
 from pipeline.training.metrics_log import read_metrics
-from stages import initialize
 from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
-from tests.stages.ranks_run import run_stage
-from tests.stages.test_segment import CLASSES, write_images
+from tests.stages.ranks_run import run_stage, write_inputs
 
 pytestmark = [needs_mpi, pytest.mark.slow]  # processes that wait for one another
-SMALL = {"size": "custom", "image_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
-PRETRAIN = {
-    "backbone": SMALL | {"image_size": 24, "patch_size": 6},
-    "auxiliary_head": {"depth": 2, "kernel_size": 3},
-    "projection_head": {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 16},
-    "objective": {},
-    "regularisation": {"drop_path_rate": 0.2},
-    "crops": {"global_size": 24, "local_size": 12, "num_local": 1},
-    "masks": {},
-    "schedule": {"epochs": 2, "batch_size": 12, "warmup_epochs": 0, "freeze_last_layer_epochs": 0},
-    "normalization": "dataset",
-    "seed": 3,
-}
 EVALUATIONS = ("features", "linear_augmented", "dense_probe")
 TRAININGS = ("finetune", "segment", "detect", "search_train")
 STAGES = (*EVALUATIONS, *TRAININGS)
@@ -39,17 +20,7 @@ STAGES = (*EVALUATIONS, *TRAININGS)
 def made(jt, tiny_prepared, tmp_path_factory):
     """Every stage by "one" rank and by "two"."""
     root = tmp_path_factory.mktemp("ranks")
-    (root / "images").symlink_to(tiny_prepared)
-    for name in ("backbone", "label_maps", "objects"):
-        (root / name).mkdir()
-    drawn = InitializeConfig(backbone=BackboneConfig(**SMALL), normalization="dataset", seed=1)
-    initialize.run(drawn, root / "backbone", data=tiny_prepared, runtime=RuntimeConfig(threads=1))
-    source = write_images(root / "masks", {"train": 8, "val": 1, "test": 5})
-    maps = DataConfig(source=str(source), class_names=CLASSES, val_share=0.0)
-    prepare(maps, root / "label_maps", num_workers=1)
-    scenes = {"drawing": "objects", "image_size": 32, "num_train": 8, "num_val": 2, "num_test": 5}
-    prepare(DataConfig.model_validate({"photo_scenes": scenes}), root / "objects", num_workers=1)
-    (root / "pretrain.json").write_text(json.dumps(PRETRAIN))
+    write_inputs(root, tiny_prepared)
     for stage in STAGES:
         run_stage(stage, root, root / "one" / stage, 1)
     run_on_ranks(2, "-m", "tests.stages.ranks_run", str(root), *STAGES)
