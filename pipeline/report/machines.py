@@ -23,6 +23,6 @@ def machines_sentence(machines: Iterable[str | None]) -> str:
     if not found:
         return ""
     return (
-        f"Computed on {'; '.join(found)}. The same processor with as many threads gives the same numbers to the "
-        "bit; another, another device, or another number of ranks adds in another order, and may give others."
+        f"Computed on {'; '.join(found)}. The same processor with as many threads gives the same numbers to "
+        "the bit; another one, a card, or another number of ranks adds in another order, and may give others."
     )
