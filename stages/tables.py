@@ -8,6 +8,7 @@ from pipeline.graph.stage_runner import serve
 from pipeline.measures.rows import libraries_of, read_rows
 from pipeline.report.duplicates import cautions
 from pipeline.report.further_data import not_measured, read_duplicates
+from pipeline.report.machines import machine_of, machines_sentence
 from pipeline.report.table_files import write_tables
 from pipeline.report.tables import table_lines
 from pipeline.storage.runs import Run
@@ -20,6 +21,7 @@ def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: Runtime
     Of a pretraining only the steps are read, of the search for duplicates what it cautions of.
     """
     rows, made_with, num_steps, doubts = [], set(), {}, []
+    computed_on = machines_sentence(machine_of(made.directory) for made in runs)
     for made in runs:
         if made.stage == "duplicates":
             doubts += cautions(read_duplicates(made))
@@ -33,7 +35,10 @@ def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: Runtime
         doubts += not_measured(made)
         made_with |= libraries_of(made.directory)
     lines = table_lines(rows, config, num_steps)
-    write_tables(output, lines, config, made_with=sorted(made_with), cautions=[*dict.fromkeys(doubts)])
+    cautions_once = [*dict.fromkeys(doubts)]
+    write_tables(
+        output, lines, config, made_with=sorted(made_with), computed_on=computed_on, cautions=cautions_once
+    )
 
 
 if __name__ == "__main__":

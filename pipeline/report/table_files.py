@@ -30,12 +30,14 @@ def write_tables(
     config: TablesConfig,
     *,
     made_with: Sequence[str] = (),
+    computed_on: str = "",
     cautions: Sequence[str] = (),
 ) -> None:
     """Write table.{md,csv,tex,json,txt}. JSON and CSV hold fractions, the others percent.
 
     Args:
         made_with: libraries and versions that all rows were computed with, for Markdown and LaTeX.
+        computed_on: a sentence on machines, likewise.
         cautions: sentences on the data, for text and Markdown.
     """
     several = any("evaluation" in line for line in lines)
@@ -50,11 +52,12 @@ def write_tables(
     write_text(directory / "table.txt", "\n\n".join(part for part in parts if part) + "\n")
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     versions = f"Computed with {', '.join(made_with)}." if made_with else ""
+    made = " ".join(filter(None, [versions, computed_on]))
     tables = [_table(first, short, "github"), listed, "Every metric:", _table(every, headers, "github")]
-    parts = [*answers(lines, config), coverage(lines), " ".join(behind), *tables, versions]
+    parts = [*answers(lines, config), coverage(lines), " ".join(behind), *tables, made]
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
-    said = [*answers(lines, config), *sentences, *filter(None, [versions])]
+    said = [*answers(lines, config), *sentences, *filter(None, [made])]
     # A line end would end the comment, and LaTeX would read on.
     comments = "".join(f"% {' '.join(sentence.replace('%', 'percent').split())}\n" for sentence in said)
     latex = _table(every, headers, "latex_booktabs")

@@ -130,9 +130,9 @@ def disturbed(
 
 
 def _stage_at_work(said: str) -> str:
-    """The stage that doit had started last."""
-    lines = [line for line in said.splitlines() if line.startswith((".  ", "[")) or " failed" in line]
-    return lines[-1][:60] if lines else "doit"
+    """The stage that doit had started last, as "[3/42] knn:hssl-seed0"; "doit" where none."""
+    started = [line for line in said.splitlines() if line.startswith("[") and "up to date" not in line]
+    return started[-1] if started else "doit"
 
 
 @pytest.mark.faults

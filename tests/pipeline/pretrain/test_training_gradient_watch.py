@@ -42,6 +42,22 @@ def looks(jt, monkeypatch):
     return steps
 
 
+@pytest.fixture
+def rounding(jt, monkeypatch):
+    """The largest difference of each look."""
+    from pipeline.training import gradient_watch
+
+    right, largest = gradient_watch.relative_differences, []
+
+    def noted(found, expected):
+        differences = right(found, expected)
+        largest.append(max(differences.values()))
+        return differences
+
+    monkeypatch.setattr(gradient_watch, "relative_differences", noted)
+    return largest
+
+
 CASES = {
     "hssl": of_six_steps(small_config()),
     "microbatches": of_six_steps(small_config(), accumulation_steps=2),
@@ -53,6 +69,7 @@ CASES = {
     "mocov3": of_six_steps(config_of_method("mocov3", head=True)),
     "mae": of_six_steps(config_of_method("mae", head=True)),
 }
+ROUNDED = {"bfloat16": of_six_steps(small_config(), precision="bfloat16")}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -67,6 +84,22 @@ def test_a_watched_training_has_the_same_bits(jt, looks, tiny_dataset, tmp_path,
     assert differ == []
 
 
+@pytest.mark.parametrize("case", [*CASES, *ROUNDED])
+def test_rounding_is_far_below_the_tolerance(jt, looks, rounding, tiny_dataset, tmp_path, case):
+    from pipeline import kernels
+    from pipeline.training.gradient_watch import TOLERANCES
+
+    config = (CASES | ROUNDED)[case]
+    before, precision = kernels.current_precision(), "bfloat16" if case in ROUNDED else "float32"
+    kernels.use_precision(precision)
+    try:
+        trained(tiny_dataset, tmp_path / "run", config, watched=True)
+    finally:
+        kernels.use_precision(before)
+    assert len(rounding) == 1
+    assert 0 < rounding[0] < TOLERANCES[precision] / 4
+
+
 def test_with_another_optimiser_there_is_no_look(jt, looks, tiny_dataset, tmp_path):
     """Its operators are compiled together with those of the gradients: a look would move the last bits."""
     config = of_six_steps(small_config(), optimizer="sgd", base_lr=0.01)
@@ -74,8 +107,9 @@ def test_with_another_optimiser_there_is_no_look(jt, looks, tiny_dataset, tmp_pa
     assert looks == []
 
 
+@pytest.mark.parametrize("missing", [0.1, 0.04])
 def test_a_share_that_goes_missing_in_a_later_pass_stops_the_run(
-    jt, looks, tiny_dataset, tmp_path, monkeypatch
+    jt, looks, tiny_dataset, tmp_path, monkeypatch, missing
 ):
     from pipeline.kernels import cross_entropy
     from pipeline.training.gradient_watch import GradientsDiffer
@@ -85,7 +119,7 @@ def test_a_share_that_goes_missing_in_a_later_pass_stops_the_run(
     def losing(operator, loss_grad):
         passes.append(operator)
         first, *others = right(operator, loss_grad)
-        return (first * 0.9 if len(passes) > 3 else first, *others)
+        return (first * (1 - missing) if len(passes) > 3 else first, *others)
 
     monkeypatch.setattr(cross_entropy._SoftCrossEntropy, "grad", losing)
     message = (
