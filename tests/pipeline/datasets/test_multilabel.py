@@ -73,8 +73,9 @@ def test_several_lines_of_an_image_need_the_key(tmp_path, tree, write):
 
 
 def test_images_of_class_folders_stay_that_beside_a_table_of_flags(tmp_path, tree, write):
-    tree(tmp_path, ["ash/1.png", "oak/2.png"])
-    write(tmp_path / "list.csv", "path,blurred,cropped\nash/1.png,0,1\noak/2.png,1,0\n")
+    names = [f"{folder}/{number}.png" for folder in ("ash", "oak") for number in range(5)]
+    rows = "".join(f"{name},{row % 2},{(row + 1) % 2}\n" for row, name in enumerate(names))
+    write(tree(tmp_path, names) / "list.csv", f"path,blurred,cropped\n{rows}")
     assert open_source(DataConfig(source=str(tmp_path)))[0] == "image-folder"
 
 
