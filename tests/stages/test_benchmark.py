@@ -44,6 +44,12 @@ def test_growth_and_rows_that_need_nothing_else(tmp_path):
 
 
 @pytest.mark.slow
+def test_what_the_monitor_costs(tmp_path):
+    (entry,) = benchmark(tmp_path, "rows=monitor", "repeats=2")
+    assert (entry["unit"], entry["ours"] > 0) == ("% of time", True)
+
+
+@pytest.mark.slow
 def test_a_row_without_torch(tmp_path):
     (entry,) = benchmark(tmp_path, "rows=step-small", "repeats=2", code=WITHOUT_TORCH)
     assert entry["ours"] > 0

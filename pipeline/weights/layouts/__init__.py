@@ -68,6 +68,7 @@ UNREAD = {
     r"(.*\.)?transformer\.resblocks\.\d.*": "CLIP's own ViT",
     r"(.*\.)?(logit_scale|cpb_mlp\..*|continuous_position_bias_mlp\..*)": "Swin V2",
     r"(.*\.)?trunk_output\..*": "a RegNet",
+    r"(.*\.)?res2\.0\.conv1\.weight": "a ResNet of Detectron, which may stride in its 1 x 1 convolutions",
 }
 
 

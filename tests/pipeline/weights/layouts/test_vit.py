@@ -248,6 +248,10 @@ MISFITS = {
         lambda _: {"layer1.0.conv1.weight": torch.zeros(1), "conv1.0.weight": torch.zeros(1)},
         "a stem of several convolutions",
     ),
+    "Detectron's ResNet": (
+        lambda _: {"backbone.bottom_up.res2.0.conv1.weight": torch.zeros(1)},
+        "a ResNet of Detectron, which may stride in its 1 x 1 convolutions",
+    ),
     "nothing known": (lambda _: {"w": torch.zeros(1)}, "names of no known layout: .'w'."),
     "several": (lambda state: {"model": state, "state_dict": state}, "several networks; choose with key"),
     "an unknown entry": (lambda state: {"arm": state}, r"choose with key, from \['arm'\]"),
