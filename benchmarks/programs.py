@@ -46,6 +46,7 @@ PROGRAMS: dict[str, Program] = {
     "our-checking": Program("benchmarks.checking_files:OurChecking"),
     "pillow-decoding": Program("benchmarks.checking_files:PillowDecoding"),
     "torchvision-decoding": Program("benchmarks.checking_files:TorchvisionDecoding"),
+    "preparing": Program("benchmarks.preparing_files:Preparing"),
     "coco-file": Program("benchmarks.large_files:CocoFile"),
     "shard-reading": Program("benchmarks.large_files:ShardReading"),
     "data-wait": Program("benchmarks.data_wait:DataWait", "jittor"),

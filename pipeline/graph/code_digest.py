@@ -26,6 +26,7 @@ NEUTRAL = {
     "pipeline.storage.files": "writes what it is given",
     "pipeline.graph.stage_runner": "hands config and inputs to the stage",
     "pipeline.runtime.start_jittor": "starts the same Jittor",
+    "pipeline.runtime.heartbeat": "counts when a rank waits",
     "pipeline.runtime.cuda": "finds the tools of a GPU",
     "pipeline.runtime.cache": "places of compiled code",
     "pipeline.doctor": "looks, and computes nothing",

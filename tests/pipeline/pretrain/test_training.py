@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 
-from pipeline.config.stages import RuntimeConfig
+from pipeline.config.stages import RuntimeConfig, ShuffleConfig
 from tests.pipeline.pretrain.small_run import small_config
 
 # Save and log at every step.
@@ -46,8 +46,10 @@ def weights_of(state):
     }
 
 
-def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path):
+@pytest.mark.parametrize("shuffle", [None, ShuffleConfig(buffer=8, block=2)], ids=["whole", "in-blocks"])
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(jt, tiny_dataset, tmp_path, shuffle):
     config = config_of_six_steps()
+    config = config.model_copy(update={"schedule": config.schedule.model_copy(update={"shuffle": shuffle})})
     whole = run(tiny_dataset, tmp_path / "whole", config)
     with pytest.raises(Stopped):
         run(tiny_dataset, tmp_path / "parts", config, stop_after=4)
