@@ -117,14 +117,16 @@ def test_a_refusal_is_its_message_alone(tmp_path, body, message):
 
 def test_a_full_disk_in_the_middle_of_an_npz_is_one_line(tmp_path):
     """`numpy.savez` leaves a zip file behind, of whose end Python would print a traceback."""
-    body = "; ".join(
-        [
-            "import numpy",
-            "from pipeline.storage.files import write_text as whole, replacing",
-            "numpy.lib.format.write_array = lambda *given, **named: (_ for _ in ()).throw(OSError(28, 'full'))",
-            "exec('with replacing(output / \\'a.npz\\') as partial: numpy.savez(partial, a=numpy.zeros(9))')",
-        ]
-    )
+    lines = [
+        "import numpy",
+        "from pipeline.storage.files import replacing",
+        "def full(*given, **named):",
+        "    raise OSError(28, 'full')",
+        "numpy.lib.format.write_array = full",
+        "with replacing(output / 'a.npz') as partial:",
+        "    numpy.savez(partial, a=numpy.zeros(9))",
+    ]
+    body = "\n    ".join(lines)
     done = serve(tmp_path, job(tmp_path), stage=refusing(body))
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
