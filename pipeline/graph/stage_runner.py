@@ -1,6 +1,7 @@
 """The stage side of the graph: read a job, run, and write the stamp last."""
 
 import ctypes
+import gc
 import platform
 import resource
 import signal
@@ -156,7 +157,10 @@ def _refusals_printed(output: Path) -> Iterator[None]:
             raise
         with suppress(OSError):  # as on a full disk
             write_text(output / TRACEBACK, traceback.format_exc())
-        print(f"\n{printable(str(error))}", file=sys.stderr, flush=True)
+        nameless = isinstance(error, OSError) and error.filename is None and str(output) not in str(error)
+        text = f"{output}: {error}" if nameless else str(error)
+        _take_down(error)
+        print(f"\n{printable(text)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
@@ -182,9 +186,26 @@ def exit_code_of(act: Callable[[], object]) -> int:
     except Exception as error:
         if not is_refusal(error):
             raise
+        _take_down(error)
         print(f"\n{printable(str(error))}", file=sys.stderr)
         return 1
     return 0
+
+
+def _take_down(error: BaseException | None) -> None:
+    """Let go of what the refused work held, quietly.
+
+    A zip file whose writing failed, as of `numpy.savez`, is closed again when it goes, and Python prints a
+    traceback of that.
+    """
+    before, sys.unraisablehook = sys.unraisablehook, lambda problem: None
+    try:
+        while error is not None:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
 
 
 def read_job(path: Path) -> Job:

@@ -33,6 +33,9 @@ def replacing(target: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):  # the first error is the one to tell
             partial.unlink(missing_ok=True)
+        # What a write reports has no name.
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, f"{error.strerror} while {target} was written") from error
         # By its name: this module is imported where safetensors is not, and its errors tell no file.
         if type(error).__name__ == "SafetensorError" and "os error" in str(error):
             raise OSError(f"{target}: {error}") from error

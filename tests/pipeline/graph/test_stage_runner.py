@@ -115,6 +115,24 @@ def test_a_refusal_is_its_message_alone(tmp_path, body, message):
     assert not (tmp_path / "traceback.txt").exists()
 
 
+def test_a_full_disk_in_the_middle_of_an_npz_is_one_line(tmp_path):
+    """`numpy.savez` leaves a zip file behind, of whose end Python would print a traceback."""
+    lines = [
+        "import numpy",
+        "from pipeline.storage.files import replacing",
+        "def full(*given, **named):",
+        "    raise OSError(28, 'full')",
+        "numpy.lib.format.write_array = full",
+        "with replacing(output / 'a.npz') as partial:",
+        "    numpy.savez(partial, a=numpy.zeros(9))",
+    ]
+    body = "\n    ".join(lines)
+    done = serve(tmp_path, job(tmp_path), stage=refusing(body))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"full while {tmp_path / 'a.npz'} was written" in done.stderr
+
+
 @pytest.mark.parametrize(
     "body",
     ["import numpy; numpy.zeros(2).reshape(3)", "{}['none']", "raise RuntimeError('fault')", "assert False"],

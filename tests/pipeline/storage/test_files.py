@@ -1,5 +1,8 @@
 """Whole files and folders, also where the system fails at one of the calls that make them."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,25 @@ def test_whoever_was_faster_stays(tmp_path):
         (tmp_path / "made" / "file").write_text("faster")
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
     assert (tmp_path / "made" / "file").read_text() == "faster"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_an_error_of_a_write_names_the_file(tmp_path, number):
+    """What `write` reports has no name in it."""
+    target = tmp_path / "a.bin"
+
+    def write():
+        with replacing(target) as partial:
+            partial.write_bytes(b"half")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(OSError, match=re.escape(f"while {target} was written")) as caught:
+        write()
+    assert caught.value.errno == number
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_that_names_its_file_stays_as_it_is(tmp_path):
+    match = r"No such file or directory: '.*images.bin'"
+    with pytest.raises(FileNotFoundError, match=match), replacing(tmp_path / "a.bin"):
+        (tmp_path / "images.bin").read_bytes()
