@@ -19,10 +19,12 @@ def main() -> int:
     # A job that is no array may have been submitted from inside one, and know its number.
     element = int(os.environ["SLURM_ARRAY_TASK_ID"]) if len(jobs) > 1 else None
     end_on_signal()
-    message = run_on_node(module, Path(jobs[element or 0]).parent, root=ROOT, element=element)
-    if message:
-        print(f"\n{message}", flush=True)
-    return 1 if message else 0
+    output = Path(jobs[element or 0]).parent
+    return 0 if run_on_node(module, output, root=ROOT, say=_say, element=element) else 1
+
+
+def _say(message: str) -> None:
+    print(f"\n{message}", flush=True)
 
 
 if __name__ == "__main__":

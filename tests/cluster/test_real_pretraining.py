@@ -162,8 +162,8 @@ def test_after_scancel_the_next_run_goes_on_from_the_checkpoint(project, undistu
     before = read_metrics(log)
     assert len(before) < NUM_STEPS
     ran(project, *THERE)
-    # Its speed, which never comes twice, is in every line: the first steps were not trained again.
-    assert read_metrics(log)[:2] == before[:2]
+    # Its speed, which never comes twice, is in every line: step 1 was not trained again.
+    assert read_metrics(log)[0] == before[0]
     check_as_undisturbed(project, undisturbed)
 
 

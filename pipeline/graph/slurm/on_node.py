@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,17 +17,20 @@ _REQUEUE_ATTEMPTS = 4
 _PAUSE_SECONDS = 5.0
 
 
-def run_on_node(module: str, output: Path, *, root: Path, element: int | None = None) -> str | None:
+def run_on_node(
+    module: str, output: Path, *, root: Path, say: Callable[[str], None], element: int | None = None
+) -> bool:
     """Run a stage; when the job's time is nearly over and the stage has saved a checkpoint, requeue the job.
 
     Args:
         module: the stage's module, such as "stages.knn".
         output: artifact directory, which holds the job's file.
         root: folder that holds the module's package.
+        say: called with why the stage has not made its artifact, or that it will go on.
         element: number of the job in its array; None: it is in none.
 
     Returns:
-        Why the stage has not made its artifact, or that it will go on; None if it has.
+        Whether the stage has made its artifact.
     """
     threads = _with_given_threads(output / JOB)
     try:
@@ -40,8 +44,12 @@ def run_on_node(module: str, output: Path, *, root: Path, element: int | None = 
             passed_on=(WARNING,),
         )
     except StageFailed as failed:
-        return _after_warning(output, element) if failed.ended_by == WARNING else str(failed)
-    return None
+        if failed.ended_by == WARNING:
+            _after_warning(output, element, say)
+        else:
+            say(str(failed))
+        return False
+    return True
 
 
 def _with_given_threads(job: Path) -> int:
@@ -55,11 +63,14 @@ def _with_given_threads(job: Path) -> int:
     return threads
 
 
-def _after_warning(output: Path, element: int | None) -> str:
+def _after_warning(output: Path, element: int | None, say: Callable[[str], None]) -> None:
     # The job's file was written when this job started, by the clock that gives all files here their times.
     started = (output / JOB).stat().st_mtime_ns
     if not any(path.stat().st_mtime_ns > started for path in output.glob("checkpoint*")):
-        return "the job's time is over without a new checkpoint: raise executor.slurm.time_minutes"
+        say("the job's time is over without a new checkpoint: raise executor.slurm.time_minutes")
+        return
+    # Before it is: Slurm ends this process as soon as it requeues the job.
+    say("the job's time is over; it is requeued and goes on from its checkpoint")
     for attempt in range(_REQUEUE_ATTEMPTS):
         time.sleep(_PAUSE_SECONDS if attempt else 0)
         try:
@@ -67,8 +78,8 @@ def _after_warning(output: Path, element: int | None) -> str:
         except SlurmError as error:
             problem = error
         else:
-            return "the job's time is over; it is requeued and goes on from its checkpoint"
-    return f"the job's time is over; it cannot be requeued ({problem}), so run the command again to go on"
+            return
+    say(f"the job cannot be requeued ({problem}), so run the command again to go on")
 
 
 def _job_id(element: int | None) -> str:

@@ -39,7 +39,10 @@ def output(tmp_path, monkeypatch):
 
 def run(output, program, element=None):
     (output.parent / "toy.py").write_text(program)
-    return run_on_node("toy", output, root=output.parent, element=element)
+    said = []
+    done = run_on_node("toy", output, root=output.parent, say=said.append, element=element)
+    assert done == (not said)
+    return "\n".join(said) or None
 
 
 def run_and_warn(output, program, element=None):
