@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from tests.stages.test_pretrain_ranks import ROOT, ranks_below, wait_until
 
 from pipeline.config.section import Section
 from pipeline.config.stages import PretrainConfig
@@ -21,6 +20,7 @@ from pipeline.training.metrics_log import read_metrics
 from tests.pipeline.several_ranks import LIMIT_SECONDS, needs_mpi
 from tests.stages import test_detect, test_finetune, test_linear_augmented, test_segment
 from tests.stages.ranks_run import PRETRAIN, search_config, write_inputs
+from tests.stages.test_pretrain_on_ranks import ROOT, ranks_below, wait_until
 
 pytestmark = [needs_mpi, pytest.mark.slow]  # processes that wait for one another
 
