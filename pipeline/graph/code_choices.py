@@ -1,4 +1,4 @@
-"""Which architectures, methods and probes a run uses: only their entries in the tables are part of its code.
+"""Which architectures, methods, probes and monitors a run uses: of their tables only these are in its code.
 
 An entry is its value, the imports that only this entry needs, and those of the class that it names.
 """
@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.config.backbone import BASES, BackboneConfig
 from pipeline.config.methods import MethodSection
 from pipeline.config.models import AuxiliaryHeadConfig
+from pipeline.config.monitor import MonitorConfig
 from pipeline.config.section import Section
 from pipeline.config.weights import ForeignConfig
 from pipeline.evaluate.probes.settings import ProbeSection
@@ -19,10 +20,11 @@ TABLES = {
     "pipeline.models.auxiliary_heads.kinds": "BLOCKS",
     "pipeline.models.backbones": "NETWORKS",
     "pipeline.pretrain.methods.settings": "METHODS",
+    "pipeline.pretrain.monitor.monitors": "MONITORS",
 }
 Choices = frozenset[tuple[str, str]]  # of (module, key)
 
-_PROBES, _HEADS, _BASES, _METHODS = TABLES
+_PROBES, _HEADS, _BASES, _METHODS, _MONITORS = TABLES
 
 
 def chosen_entries(sections: Iterable[Section]) -> Choices:
@@ -40,6 +42,11 @@ def _entries(value: Any) -> Iterator[tuple[str, str]]:
             yield from ((_BASES, kind) for kind in BASES)
         case MethodSection():
             yield _METHODS, value.name
+        case MonitorConfig():
+            if value.every_epochs:
+                yield _MONITORS, "measures"
+            if value.pictures_every_epochs:
+                yield _MONITORS, "pictures"
         case ProbeSection():
             yield _PROBES, value.name
     if isinstance(value, Section):

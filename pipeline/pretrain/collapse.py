@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.pretrain.monitor.measures import entropies
+from pipeline.pretrain.entropy import entropies
 
 if TYPE_CHECKING:  # the report judges logs without Jittor
     from pipeline.pretrain.outputs import TeacherOutput

@@ -15,8 +15,7 @@ from pipeline.pretrain.collapse import teacher_statistics
 from pipeline.pretrain.discrepancy import held_out_crops, measured_discrepancy
 from pipeline.pretrain.given_base import with_base
 from pipeline.pretrain.methods.method import method_of
-from pipeline.pretrain.monitor.monitor import Monitor
-from pipeline.pretrain.monitor.pictures import PicturedImages
+from pipeline.pretrain.monitor.monitors import MONITORS
 from pipeline.pretrain.non_finite.first_step import explanation
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
@@ -121,9 +120,9 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         super().__init__(config, dataset, run, ranks)
         self._config, self._export, self._base = config, export, base
         self._output, monitor = output, config.monitor
-        self._monitor = Monitor(config, dataset) if monitor and monitor.every_epochs else None
+        self._monitor = MONITORS["measures"](config, dataset) if monitor and monitor.every_epochs else None
         pictured = monitor is not None and monitor.pictures_every_epochs is not None and ranks.first
-        self._pictured = PicturedImages(config, dataset) if pictured else None
+        self._pictured = MONITORS["pictures"](config, dataset) if pictured else None
 
     def fresh_state(self) -> TrainState:
         return initial_state(self._config)

@@ -50,16 +50,6 @@ def uniformity(features: np.ndarray) -> float:
     return float(np.log(np.exp(-_PAIR_TEMPERATURE * squared).mean()))
 
 
-def mean_entropy(probs: np.ndarray) -> float:
-    """Mean entropy of the rows (n, K), distributions, in nats."""
-    return float(entropies(np.asarray(probs, np.float64)).mean())
-
-
-def entropies(probs: np.ndarray) -> np.ndarray:
-    """Entropies of distributions (..., K), in nats: (...)."""
-    return -(probs * np.log(np.maximum(probs, 1e-300))).sum(axis=-1)
-
-
 def knn_top1(
     queries: np.ndarray, labels: np.ndarray, bank: np.ndarray, bank_labels: np.ndarray, *, k: int
 ) -> float:

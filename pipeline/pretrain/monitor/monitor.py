@@ -20,10 +20,11 @@ from pipeline.models.hssl import EncodingNetwork
 from pipeline.optim.schedules import Rates
 from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.centers import Centers
+from pipeline.pretrain.entropy import mean_entropy
 from pipeline.pretrain.hssl_loss import teacher_targets
 from pipeline.pretrain.input_statistics import input_statistics
 from pipeline.pretrain.methods.method import method_of
-from pipeline.pretrain.monitor.measures import alignment, knn_top1, mean_entropy, rank_me, uniformity
+from pipeline.pretrain.monitor.measures import alignment, knn_top1, rank_me, uniformity
 from pipeline.pretrain.monitor.sample import draw_sample
 from pipeline.pretrain.step import TrainState
 from pipeline.training.random_generators import Purpose, generator

@@ -76,7 +76,7 @@ def unedited(tree) -> dict[str, str]:
     return fingerprints(tree)
 
 
-def changed(root: Path, before: dict[str, str], edits: dict[str, tuple[str, str]]) -> set[str]:
+def changed(root: Path, before: dict[str, str], edits: dict[str, tuple[str, str]], **changes) -> set[str]:
     """Labels of the nodes that edits of files retire; (old, new) text, or ("", whole new file)."""
     originals = {}
     for name, (old, new) in edits.items():
@@ -85,7 +85,7 @@ def changed(root: Path, before: dict[str, str], edits: dict[str, tuple[str, str]
         if old:
             assert old in originals[path], f"{name} no longer has {old!r}"
         path.write_text(originals[path].replace(old, new) if old else new)
-    after = fingerprints(root)
+    after = fingerprints(root, **changes)
     for path, text in originals.items():
         if text is None:
             path.unlink()
@@ -195,6 +195,10 @@ EDITS = {
     "pipeline/pretrain/methods/mae.py": {"mae"},
     "pipeline/pretrain/methods/method.py": {"ibot", "hssl", "mae"},
     "pipeline/optim/param_groups.py": {"ibot", "hssl", "mae"},
+    # The monitor is off.
+    "pipeline/evaluate/knn.py": set(),
+    "pipeline/views/pictures.py": set(),
+    "pipeline/pretrain/monitor/measures.py": set(),
 }
 
 
@@ -261,6 +265,15 @@ def test_the_monitor_retires_trainings_where_it_is_on_and_loggers_retire_nothing
     retired = {label for label in plain if plain[label] != on[label]}
     assert {"pretrain:ibot-seed0", "pretrain:hssl-seed0", "curves:hssl-seed0"} <= retired
     assert not any(label.startswith(("prepare", "initialize", "search-train")) for label in retired)
+
+
+def test_what_the_monitor_runs_retires_trainings_where_it_is_on(tree):
+    monitor = {"every_epochs": 5}
+    file = "pipeline/evaluate/knn.py"
+    text = (ROOT / file).read_text()
+    edit = {file: (text, f"{text}\nNEW = 1\n")}
+    retired = changed(tree, fingerprints(tree, monitor=monitor), edit, monitor=monitor)
+    assert {"pretrain:ibot-seed0", "pretrain:hssl-seed0"} <= retired
 
 
 def test_a_training_without_monitor_has_the_fingerprint_of_before_there_was_one():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.pretrain.monitor.measures import alignment, knn_top1, mean_entropy, rank_me, uniformity
+from pipeline.pretrain.monitor.measures import alignment, knn_top1, rank_me, uniformity
 
 
 @pytest.fixture
@@ -44,10 +44,6 @@ def test_ends_of_alignment_and_uniformity(rng):
     assert alignment(features, -features) == pytest.approx(4)
     assert uniformity(np.ones((5, 4))) == pytest.approx(0, abs=1e-9)
     assert uniformity(np.array([[1.0, 0], [-2.0, 0]])) == pytest.approx(-8)
-
-
-def test_entropy_in_nats():
-    assert mean_entropy(np.array([[0.25] * 4, [1.0, 0, 0, 0]])) == pytest.approx(math.log(4) / 2)
 
 
 def test_knn_counts_weighted_votes():

@@ -11,7 +11,8 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
 from pipeline.evaluate.discrepancy import cka_distance
-from pipeline.pretrain.monitor.measures import alignment, mean_entropy, rank_me, uniformity
+from pipeline.pretrain.entropy import mean_entropy
+from pipeline.pretrain.monitor.measures import alignment, rank_me, uniformity
 from tests.pipeline.pretrain.small_run import config_of_method, small_config
 
 EAGER = RuntimeConfig(checkpoint_every_minutes=1e-9, log_every_steps=2)
