@@ -21,6 +21,7 @@ from pipeline.graph.reporter import StageReporter  # noqa: E402
 from pipeline.graph.subprocesses import end_on_signal  # noqa: E402
 from pipeline.graph.sweep import Sweep  # noqa: E402
 from pipeline.graph.sweep_tasks import sweep_task, trial_checks, trial_tasks  # noqa: E402
+from pipeline.watch.task import watch_task  # noqa: E402
 
 refuse_unknown(sys.argv[1:])
 try:
@@ -94,7 +95,7 @@ def task_plan():
 
 def task_watch():
     """Show what runs now, its curves, what is wrong and the time left, until it is done; once where piped"""
-    return commands.watch_task(PROJECT, AT_ONCE)
+    return watch_task(PROJECT, AT_ONCE)
 
 
 def task_config():

@@ -1,4 +1,4 @@
-"""What the commands of dodo.py do: all, plan, watch, doctor, gc, verify and others."""
+"""What the commands of dodo.py do: all, plan, doctor, gc, verify and others."""
 
 import json
 import subprocess
@@ -86,21 +86,6 @@ def plan_task(project: ExperimentGraph, sweep: Sweep, at_once: int) -> Task:
         wanted = project.main if of == "all" else [project.by_label[of]]
         print("\n".join(planned(project.graph, needed(wanted), at_once)))
         return None
-
-    return {"actions": [show]}
-
-
-def watch_task(project: ExperimentGraph, at_once: int) -> Task:
-    """Shows the state of the experiment until it is finished."""
-
-    def show() -> None:
-        from rich.console import Console
-
-        from pipeline.watch.watching import watch
-
-        # doit stands a writer of its own between an action and the terminal.
-        console = Console(file=sys.__stdout__)
-        watch(project.experiment.name, project.argument, project.graph, project.main, console, at_once)
 
     return {"actions": [show]}
 

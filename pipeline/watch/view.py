@@ -51,7 +51,8 @@ def closing_line(experiment: str, argument: str, states: list[StageState], at_on
         return line
     unknown = sum(state.remaining_seconds is None for state in states)
     left = elapsed([state.remaining_seconds or 0 for state in states], at_once)
-    line += f"; about {left} left" if at_once > 1 else f"; about {left} left, one stage at a time"
+    duration, _, together = left.partition(", ")
+    line += f"; about {duration} left, {together or 'one stage at a time'}"
     line += f", and {unknown} stage(s) without a forecast" if unknown else ""
     if count[RUNNING]:
         return line
