@@ -50,7 +50,7 @@ def test_the_closing_line_says_when_nothing_runs():
     line = closing_line("mine", "mine.toml", stopped)
     assert line.startswith("mine: 1 of 2 stages are done")
     assert "nothing runs now: doit run all experiment=mine.toml goes on" in line
-    assert "left, 2 stages at once; nothing runs now" in closing_line("mine", "mine.toml", stopped, 2)
+    assert "left, 2 stages at once" in closing_line("mine", "mine.toml", stopped, 2)
     assert closing_line("mine", "mine.toml", STATES[:1]) == "mine: 1 of 1 stages are done"
 
 
