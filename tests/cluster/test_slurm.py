@@ -14,7 +14,8 @@ pytestmark = pytest.mark.slow  # jobs that wait to be started
 
 PROBES = [f"{probe}:random-seed0" for probe in ("knn", "linear", "logistic")]
 TASK = "pretrain:hssl-seed0"
-SETTINGS = "\n[executor.slurm]\npoll_seconds = 1\nwarning_seconds = 59\n"
+# Threads as on the node, which gives one core: tables say how many there were.
+SETTINGS = "\n[runtime]\nthreads = 1\n[executor.slurm]\npoll_seconds = 1\nwarning_seconds = 59\n"
 
 
 class ClusterProject(Project):
