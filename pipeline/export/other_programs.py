@@ -1,7 +1,8 @@
 """What other projects compute from an exported folder, with their own code.
 
 Shapes: B images of S pixels, h x h positions of the last map, D channels. Every function here takes the
-folder, the base and pixels (B, 3, S, S) float32 in [0, 1], and norms them as the files say: a wrong mean shows.
+folder, the base and pixels (B, 3, S, S) float32 in [0, 1], and normalises them as the files say, so a
+wrong mean shows.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.pretrain.non_finite.first_step import first_broken
 from pipeline.pretrain.non_finite.saved_step import SavedStep, saved_step, write_about
-from pipeline.pretrain.non_finite.step_check import Broken
+from pipeline.pretrain.non_finite.step_check import Broken, FiniteCheck
 from pipeline.training.checkpoint import load_checkpoint, load_newest
 from pipeline.training.checkpoint_files import write_checkpoint
 from pipeline.training.losses import Losses

@@ -159,12 +159,12 @@ def test_numbers_that_are_finite_the_second_time_are_the_machines_fault(
 
 
 def test_a_full_disk_does_not_hide_the_loss(jt, pixel, tiny_dataset, tmp_path, monkeypatch):
-    from pipeline.pretrain.non_finite import going_back
+    from pipeline.pretrain.non_finite import first_step
 
     def full(*given):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(going_back, "write_step", full)
+    monkeypatch.setattr(first_step, "write_step", full)
     message, _ = train(tiny_dataset, tmp_path / "run")
     first, second = message.splitlines()
     assert first.startswith("step 4: non-finite losses")
