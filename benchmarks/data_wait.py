@@ -1,5 +1,6 @@
 """Measures how long training steps wait for their data, by the training loop's own clock."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import jittor as jt
@@ -25,8 +26,8 @@ class JpegImages:
     def indices(self, split: str) -> np.ndarray:
         return np.arange(len(self._paths))
 
-    def image(self, i: int, at_least: int | None = None) -> np.ndarray:
-        return decode(self._paths[i], at_least=at_least)
+    def images(self, rows: Iterable[int], at_least: int | None = None) -> list[np.ndarray]:
+        return [decode(self._paths[row], at_least=at_least) for row in rows]
 
 
 class DataWait:

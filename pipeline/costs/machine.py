@@ -4,7 +4,6 @@ import hashlib
 import time
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pipeline.runtime.cache import cache_root
@@ -58,6 +57,8 @@ def _usable_cache() -> Path | None:
 
 
 def _measured(threads: int) -> float:
+    import numpy as np  # not to be loaded where nothing is measured: every command imports this module
+
     left, right = np.ones((2, _SIDE, _SIDE), np.float32)
     fastest, until = np.inf, time.perf_counter() + _SECONDS
     with threadpool_limits(threads, user_api="blas"):

@@ -6,13 +6,11 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.config.weights import ForeignConfig
 from pipeline.costs.forecast import Images, drawn_images
-from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.storage.files import read_json
 from pipeline.weights.error import WeightsError
-from pipeline.weights.foreign import read_foreign
 
 
 def images_of(graph: Graph, node: Node) -> Images | None:
@@ -35,6 +33,10 @@ def prepared_images(graph: Graph, data: Node) -> Images | None:
     except (OSError, ValueError):
         summary = None
     if summary is None:
+        from pipeline.datasets.photo_scenes.sources import (
+            PHOTOGRAPHS,
+        )  # NumPy: commands with nothing to do start without
+
         return drawn_images(data.config, len(PHOTOGRAPHS))
     return Images(**summary["counts"], num_classes=len(summary["class_names"]))
 
@@ -57,6 +59,8 @@ def backbone_of(node: Node) -> BackboneConfig | None:
 def _base_of_file(config: ForeignConfig) -> BackboneConfig | None:
     """By the shapes in the file, whose numbers are not read."""
     try:
+        from pipeline.weights.foreign import read_foreign  # likewise
+
         return read_foreign(config, numbers=False).config
     except WeightsError:
         return None
