@@ -13,7 +13,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.pretrain.non_finite.first_step import explained
-from pipeline.pretrain.non_finite.step_check import FiniteCheck, StepCheck, mean_losses
+from pipeline.pretrain.non_finite.step_check import StepCheck, check_training_step
 
 
 class FinetuningSteps:
@@ -52,27 +52,22 @@ class FinetuningSteps:
         return replace(batch, **changes)
 
     def look(self, state: Any, batch: Any) -> StepCheck:
-        """In the order of the step: batch, state, forward pass, losses, gradients from the loss back."""
-        look, training, terms = FiniteCheck(), self.training, []
-        for name, arrays in self.arrays(batch).items():
-            look.at(f"the batch's {name}", arrays)
-        look.at("before the step:", state.tensors)
-        look.at("before the step: optimizer", state.optimizer.state())
-        with look.inside(network=state.network):
-            forward = training.forward(state, batch)
-            for index in range(training.num_microbatches):
-                output = forward(index)
-                losses = {"loss": output.total, **output.terms}
-                look.at("", losses)
-                terms.append({name: float(value.item()) for name, value in losses.items()})
-                gradients = jt.grad(
-                    output.total / training.num_microbatches, [each for _, each in training.trained]
-                )
-                for (name, _), gradient in reversed(list(zip(training.trained, gradients, strict=True))):
-                    look.at(f"the gradient of {name}", gradient)
-        state, _ = training.train_step(state, batch)
-        look.at("after the step:", state.tensors)
-        return StepCheck(look.broken, look.num_finite, mean_losses(terms))
+        training = self.training
+        forward = training.forward(state, batch)
+
+        def losses_of(index: int) -> tuple[jt.Var, dict[str, jt.Var]]:
+            output = forward(index)
+            return output.total, {"loss": output.total, **output.terms}
+
+        return check_training_step(
+            state,
+            self.arrays(batch),
+            networks={"network": state.network},
+            trained=dict(training.trained),
+            num_microbatches=training.num_microbatches,
+            forward=losses_of,
+            step=lambda: training.train_step(state, batch)[0],
+        )
 
     def about(self, step: int) -> dict[str, Any]:
         return {}

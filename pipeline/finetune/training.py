@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -88,7 +87,6 @@ def finetune(
     # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
     network.train()
     training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches, ranks)
-    training.broken_at = partial(_explained, training, output, report)
     train(training, output, runtime=runtime, report=report)
     network.eval()
 
@@ -117,7 +115,6 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
                 f"{num_microbatches} microbatches each"
             )
         self.num_steps, self.batch_size, self.run = schedule.num_steps, schedule.batch_size, run
-        self.broken_at: Callable[[FinetuneState], str] = lambda state: ""  # where a broken network broke
 
     def fresh_state(self) -> FinetuneState:
         optimizer = _optimizer(self.trained, self._network.backbone.depth, self._schedule)
@@ -177,7 +174,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
             if name not in trained and not np.isfinite(value.numpy()).all():
                 raise FloatingPointError(
                     f"step {state.step}: {name} is not finite, though the losses are: a ReLU makes 0 of what "
-                    f"is no number\n{self.broken_at(state)}".strip()
+                    "is no number"
                 )
 
     def explanation(self, state: FinetuneState, step: int, output: Path, say: Callable[[str], None]) -> str:
@@ -200,21 +197,6 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
             return None
         rng = generator(self._seed, Purpose.DENSE_DROP_PATH, state.step)
         return drop_path_scales(rng, drop_path_rates(rate, backbone.depth, 0), 2, num_images)
-
-
-def _explained(
-    training: Finetuning, output: Path, report: Callable[[Progress], None], state: FinetuneState
-) -> str:
-    """What `Finetuning.explanation` finds, where no loss led to it."""
-    last = training.num_steps
-
-    def say(text: str) -> None:
-        report(Progress(state.step, last, {"step": state.step}, text))
-
-    try:
-        return training.explanation(state, state.step, output, say)
-    except Exception as error:  # whatever it is: it must not hide what it is about
-        return f"where it began could not be found: {type(error).__name__}: {error}"
 
 
 def _optimizer(named: list[tuple[str, jt.Var]], depth: int, schedule: FinetuneSchedule) -> AdamW:

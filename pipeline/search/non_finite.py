@@ -10,7 +10,7 @@ from pipeline.config.studies import JointTrainingConfig
 from pipeline.pretrain.drop_path_masks import microbatch_drop_path
 from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.non_finite.first_step import PretrainingSteps, explained
-from pipeline.pretrain.non_finite.step_check import FiniteCheck, StepCheck, mean_losses
+from pipeline.pretrain.non_finite.step_check import StepCheck, check_training_step
 from pipeline.search import step as steps
 
 
@@ -22,30 +22,25 @@ class JointSteps(PretrainingSteps):
         self._joint = config
 
     def look(self, state: steps.JointState, batch: Any) -> StepCheck:
-        """In the order of the step: batch, state, forward pass, losses, gradients from the loss back."""
-        look, config, rates = FiniteCheck(), self._joint, self.training.schedule.at(state.step)
+        config, rates = self._joint, self.training.schedule.at(state.step)
         count, methods = config.pretrain.schedule.accumulation_steps, self._methods()
-        for name, arrays in self.arrays(batch).items():
-            look.at(f"the batch's {name}", arrays)
-        look.at("before the step:", state.tensors)
-        look.at("before the step: optimizer", state.optimizer.state())
         drop_path = steps.drawn_drop_path(config, batch, state.step, self.training.ranks)
-        students, terms = state.students, []
-        with look.inside(**_parts(state)):
-            for index in range(count):
-                masks = {name: microbatch_drop_path(each, index, count) for name, each in drop_path.items()}
-                output = steps.joint_forward(state, methods, batch.microbatch(index, count), masks, rates)
-                losses = steps.JointOutcome(
-                    {name: each.losses for name, each in output.of_candidate.items()}, None
-                ).logged_losses
-                look.at("", losses)
-                terms.append({name: float(value.item()) for name, value in losses.items()})
-                gradients = jt.grad(output.total / count, list(students.values()))
-                for name, gradient in reversed(list(zip(students, gradients, strict=True))):
-                    look.at(f"the gradient of student/{name}", gradient)
-        state, _ = steps.joint_step(state, batch, rates, config)
-        look.at("after the step:", state.tensors)
-        return StepCheck(look.broken, look.num_finite, mean_losses(terms))
+
+        def forward(index: int) -> tuple[jt.Var, dict[str, jt.Var]]:
+            masks = {name: microbatch_drop_path(each, index, count) for name, each in drop_path.items()}
+            output = steps.joint_forward(state, methods, batch.microbatch(index, count), masks, rates)
+            losses = {name: each.losses for name, each in output.of_candidate.items()}
+            return output.total, steps.JointOutcome(losses, None).logged_losses
+
+        return check_training_step(
+            state,
+            self.arrays(batch),
+            networks=_parts(state),
+            trained={f"student/{name}": each for name, each in state.students.items()},
+            num_microbatches=count,
+            forward=forward,
+            step=lambda: steps.joint_step(state, batch, rates, config)[0],
+        )
 
     def _methods(self) -> dict[str, Any]:
         return {name: method_of(self._joint.alone[name]) for name in self._joint.candidates}

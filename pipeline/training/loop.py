@@ -2,7 +2,8 @@
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -99,7 +100,11 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
         return num_done in (1, self.num_steps)
 
     def after_logged_step(self, state: State) -> None:
-        """Called once the losses of all steps so far are known to be finite."""
+        """Called once the losses of all steps so far are known to be finite.
+
+        Raises:
+            FloatingPointError: something else is not; the loop adds what `explanation` finds.
+        """
 
 
 def train(
@@ -152,7 +157,8 @@ def train(
         jt.sync_all()  # hands the step to the device; does not wait for it
         unread.append((state.step, outcome.logged_losses))
         if state.step % runtime.log_every_steps == 0 or training.always_logged(state.step):
-            values = _read(training, unread, partial(_explained, training, state, output, report))
+            explaining = partial(_explaining, training, state, output, report)
+            values = _read(training, unread, explaining)
             unread.clear()
             metrics = {"step": state.step, **values, **training.measured(state, outcome)}
             metrics |= throughput.read(state.step)
@@ -160,13 +166,14 @@ def train(
                 append_metrics(output / METRICS, metrics)
                 warnings = filter(None, (training.warning(metrics), curve.warning(metrics)))
                 report(Progress(state.step, training.num_steps, metrics, "; ".join(warnings) or None))
-                training.after_logged_step(state)
+                with explaining(state.step):
+                    training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
             if ranks.as_first(due) and state.step < training.num_steps:
                 _save(output, state, training)
         if ranks.as_first(warning.given) and state.step < training.num_steps:
-            _read(training, unread, partial(_explained, training, state, output, report))
+            _read(training, unread, partial(_explaining, training, state, output, report))
             _save(output, state, training)
             warning.end()
         throughput.batch_requested()
@@ -179,26 +186,34 @@ def train(
 def _read(
     training: Training,
     unread: Sequence[tuple[int, dict[str, jt.Var]]],
-    explained: Callable[[int], str],
+    explaining: Callable[[int], AbstractContextManager[None]],
 ) -> dict[str, float]:
     """The losses of the last step, after a look at those of all before it.
 
     Args:
-        explained: from a step whose loss is not finite to what can be found out about it.
+        explaining: for the number of a step, what adds to a refusal of it.
     """
     values = {}
     for step, losses in unread:
-        try:
+        with explaining(step):
             values = read_losses(step, losses, lambda step=step: training.image_names(step - 1))
-        except FloatingPointError as error:
-            raise FloatingPointError(f"{error}\n{explained(step)}".strip()) from None
     return values
+
+
+@contextmanager
+def _explaining(training: Training, state: State, output: Path, report: Report, step: int) -> Iterator[None]:
+    """To what says that a step is not finite, adds what can be found out about it."""
+    try:
+        yield
+    except FloatingPointError as error:
+        explained = _explained(training, state, output, report, step)
+        raise FloatingPointError(f"{error}\n{explained}".strip()) from None
 
 
 def _explained(training: Training, state: State, output: Path, report: Report, step: int) -> str:
     try:
         return training.explanation(state, step, output, partial(_say, report, step, training.num_steps))
-    except Exception as error:  # whatever it is: it must not hide the loss that it is about
+    except Exception as error:  # whatever it is: it must not hide what it is about
         return f"where it began could not be found: {type(error).__name__}: {error}"
 
 

@@ -1,6 +1,6 @@
 """Looks for the first tensor of a step that is not finite, in the order in which a step computes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -52,33 +52,62 @@ def check_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainCo
     Of the forward pass, outputs of kernels and of the networks' parts are looked at, of gradients those of
     parameters, from the loss back. The state is that after the step then.
     """
-    look, method, count = FiniteCheck(), method_of(config), config.schedule.accumulation_steps
-    for name in ("global_crops", "local_crops"):
-        look.at(f"the batch's {name}", getattr(batch, name))
+    method, count = method_of(config), config.schedule.accumulation_steps
+    drop_path = draw_drop_path(config, batch, state.step)
+
+    def forward(index: int) -> tuple[jt.Var, dict[str, jt.Var]]:
+        masks = microbatch_drop_path(drop_path, index, count)
+        inputs = MethodInput(state.method_state, batch.microbatch(index, count), masks, rates)
+        output = method.forward(state.networks, inputs)
+        return output.total, named_losses(output.losses)
+
+    return check_training_step(
+        state,
+        {name: getattr(batch, name) for name in ("global_crops", "local_crops")},
+        networks={"student": state.student, "teacher": state.teacher},
+        trained={f"student/{name}": each for name, each in state.student.named_parameters()},
+        num_microbatches=count,
+        forward=forward,
+        step=lambda: train_step(state, batch, rates, config)[0],
+    )
+
+
+def check_training_step(
+    state: Any,
+    batch: Mapping[str, Any],
+    *,
+    networks: Mapping[str, Any],
+    trained: Mapping[str, jt.Var],
+    num_microbatches: int,
+    forward: Callable[[int], tuple[jt.Var, dict[str, jt.Var]]],
+    step: Callable[[], Any],
+) -> StepCheck:
+    """The same of any training, in the order of the step.
+
+    Args:
+        state: before the step: `tensors` and `optimizer`.
+        batch: its arrays, by the names that messages have.
+        networks: whose parts are looked at, likewise.
+        trained: the parameters that take a gradient, likewise.
+        forward: from the index of a microbatch to what is minimised, and the losses as they are logged.
+        step: does the step; returns the state after it.
+    """
+    look, terms = FiniteCheck(), []
+    for name, array in batch.items():
+        look.at(f"the batch's {name}", array)
     look.at("before the step:", state.tensors)
     look.at("before the step: optimizer", state.optimizer.state())
-    student = dict(state.student.named_parameters())
-    drop_path = draw_drop_path(config, batch, state.step)
-    terms = []
-    with look.inside(student=state.student, teacher=state.teacher):
-        for index in range(count):
-            masks = microbatch_drop_path(drop_path, index, count)
-            inputs = MethodInput(state.method_state, batch.microbatch(index, count), masks, rates)
-            output = method.forward(state.networks, inputs)
-            losses = named_losses(output.losses)
+    with look.inside(**networks):
+        for index in range(num_microbatches):
+            total, losses = forward(index)
             look.at("", losses)
             terms.append({name: float(value.item()) for name, value in losses.items()})
-            gradients = jt.grad(output.total / count, list(student.values()))
-            for name, gradient in reversed(list(zip(student, gradients, strict=True))):
-                look.at(f"the gradient of student/{name}", gradient)
-    state, _ = train_step(state, batch, rates, config)
-    look.at("after the step:", state.tensors)
-    return StepCheck(look.broken, look.num_finite, mean_losses(terms))
-
-
-def mean_losses(terms: list[dict[str, float]]) -> dict[str, float]:
-    """The means over microbatches."""
-    return {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
+            gradients = jt.grad(total / num_microbatches, list(trained.values()))
+            for name, gradient in reversed(list(zip(trained, gradients, strict=True))):
+                look.at(f"the gradient of {name}", gradient)
+    look.at("after the step:", step().tensors)
+    means = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
+    return StepCheck(look.broken, look.num_finite, means)
 
 
 def all_finite(tensors: dict[str, jt.Var]) -> bool:
