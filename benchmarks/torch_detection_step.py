@@ -18,20 +18,23 @@ from benchmarks.counting import DENSE_PRESET
 from benchmarks.dense_sizes import NUM_CLASSES, truths_of
 from benchmarks.torch_dense_step import TorchDenseStep
 from pipeline.config.reading import read_experiment
-from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.boxes import MAX_LOG_SCALE
 from pipeline.detection.masks import mask_targets
-from pipeline.detection.proposals import Anchors
-from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
-
-_BOX_BINS, _MASK_BINS, _SAMPLING = 7, 14, 2
-_PROPOSAL_IOU, _BETA, _GIOU_WEIGHT = 0.7, 1 / 9, 10.0
-# IoU of a positive box, weight of the losses, standard deviations of the deltas; Cascade R-CNN's three.
-_STAGES = (
-    (0.5, 1.0, (0.1, 0.1, 0.2, 0.2)),
-    (0.6, 0.5, (0.05, 0.05, 0.1, 0.1)),
-    (0.7, 0.25, (0.033, 0.033, 0.067, 0.067)),
+from pipeline.detection.proposals import anchors_of_levels
+from pipeline.detection.sizes import (
+    BOX_BINS,
+    GIOU_WEIGHT,
+    MASK_BINS,
+    MASK_SIZE,
+    RPN_BETA,
+    RPN_NMS_IOU,
+    RPN_OUTPUTS,
+    RPN_STDS,
+    STAGES,
 )
+from pipeline.detection.targets import RoiSamples, sampled_anchors, sampled_rois_of_batch
+
+_SAMPLING = 2  # points along each side of a bin
 
 
 class TorchDetectionStep(TorchDenseStep):
@@ -53,11 +56,12 @@ class TorchDetectionStep(TorchDenseStep):
         self._size, heads = (side, side), self.config.heads
         grids = [2 * side // self.backbone.patch_size // 2**level for level in range(heads.num_levels)]
         self._strides = [side / grid for grid in grids]
-        levels = [
-            grid_anchors((grid, grid), stride, heads.anchor_scale, heads.anchor_ratios)
-            for grid, stride in zip(grids, self._strides, strict=True)
-        ]
-        self._anchors = Anchors(np.concatenate(levels), np.cumsum([0, *map(len, levels)]))
+        self._anchors = anchors_of_levels(
+            tuple((grid, grid) for grid in grids),
+            tuple(self._strides),
+            heads.anchor_scale,
+            heads.anchor_ratios,
+        )
         self._anchor_boxes = torch.from_numpy(self._anchors.boxes)
         self._truths = truths_of(self.batch)
 
@@ -84,7 +88,7 @@ class TorchDetectionStep(TorchDenseStep):
         """(B, N, 5): logit of an object, and deltas."""
         places = [F.relu_(self.conv("heads.rpn.conv", x)).permute(0, 2, 3, 1).flatten(1, 2) for x in levels]
         outputs = self._linear("heads.rpn.predict", torch.cat(places, dim=1))
-        return outputs.reshape(len(outputs), -1, 5)
+        return outputs.reshape(len(outputs), -1, RPN_OUTPUTS)
 
     def _proposals(self, outputs: torch.Tensor) -> np.ndarray:
         heads, scores, ends = self.config.heads, outputs[:, 0], self._anchors.ends
@@ -94,11 +98,11 @@ class TorchDetectionStep(TorchDenseStep):
             best.append(start + scores[start:end].topk(count).indices)
         levels = torch.cat([torch.full_like(rows, level) for level, rows in enumerate(best)])
         rows = torch.cat(best)
-        boxes = _decoded(outputs[rows, 1:], self._anchor_boxes[rows], (1.0, 1.0, 1.0, 1.0))
+        boxes = _decoded(outputs[rows, 1:], self._anchor_boxes[rows], RPN_STDS)
         boxes = clip_boxes_to_image(boxes, self._size)
         solid = remove_small_boxes(boxes, 1e-12)
         boxes, rows, levels = boxes[solid], rows[solid], levels[solid]
-        kept = batched_nms(boxes, scores[rows], levels, _PROPOSAL_IOU)[: heads.num_proposals]
+        kept = batched_nms(boxes, scores[rows], levels, RPN_NMS_IOU)[: heads.num_proposals]
         return boxes[kept].numpy()
 
     def _rpn_loss(self, outputs: torch.Tensor, rngs: list[np.random.Generator]) -> torch.Tensor:
@@ -119,44 +123,35 @@ class TorchDetectionStep(TorchDenseStep):
         deltas = torch.from_numpy(np.concatenate([sample.deltas for sample in samples]))
         picked = outputs.flatten(0, 1)[torch.from_numpy(rows)]
         objectness = F.binary_cross_entropy_with_logits(picked[:, 0], positive.float(), reduction="sum")
-        moved = F.smooth_l1_loss(picked[positive, 1:], deltas[positive], beta=_BETA, reduction="sum")
+        moved = F.smooth_l1_loss(picked[positive, 1:], deltas[positive], beta=RPN_BETA, reduction="sum")
         return (objectness + moved) / len(rows)
 
     def _stage_losses(
         self, levels: list[torch.Tensor], found: list[np.ndarray], rngs: list[np.random.Generator]
     ) -> torch.Tensor:
         loss = torch.zeros(())
-        for index, (iou, weight, stds) in enumerate(_STAGES):
-            rois = self._sampled(rngs, found, iou)
+        for index, stage in enumerate(STAGES):
+            rois = sampled_rois_of_batch(
+                rngs,
+                found,
+                self._truths,
+                iou=stage.iou,
+                num_samples=self.config.heads.roi_samples,
+                num_classes=NUM_CLASSES,
+            )
             boxes, labels = torch.from_numpy(rois.boxes), torch.from_numpy(rois.labels)
-            logits, deltas = self._box_head(index, self._pooled(levels, rois, boxes, _BOX_BINS))
-            moved = _decoded(deltas, boxes, stds)
+            logits, deltas = self._box_head(index, self._pooled(levels, rois, boxes, BOX_BINS))
+            moved = _decoded(deltas, boxes, stage.stds)
             positive = torch.from_numpy(rois.truth >= 0)
             targets = torch.from_numpy(rois.targets)[positive]
             distance = generalized_box_iou_loss(moved[positive], targets, reduction="sum")
-            term = F.cross_entropy(logits, labels) + _GIOU_WEIGHT * distance / len(boxes)
-            loss = loss + weight * term
-            if index + 1 < len(_STAGES):
+            term = F.cross_entropy(logits, labels) + GIOU_WEIGHT * distance / len(boxes)
+            loss = loss + stage.weight * term
+            if index + 1 < len(STAGES):
                 refined = clip_boxes_to_image(moved.detach(), self._size).numpy()
                 keep = ~rois.is_truth
                 found = [refined[keep & (rois.image_index == image)] for image in range(len(found))]
         return loss + self._mask_loss(levels, rois)
-
-    def _sampled(self, rngs: list[np.random.Generator], found: list[np.ndarray], iou: float) -> RoiSamples:
-        return joined(
-            [
-                sampled_rois(
-                    rng,
-                    boxes,
-                    truth,
-                    image_index=image,
-                    iou=iou,
-                    num_samples=self.config.heads.roi_samples,
-                    num_classes=NUM_CLASSES,
-                )
-                for image, (rng, boxes, truth) in enumerate(zip(rngs, found, self._truths, strict=True))
-            ]
-        )
 
     def _pooled(
         self, levels: list[torch.Tensor], rois: RoiSamples, boxes: torch.Tensor, bins: int
@@ -184,7 +179,7 @@ class TorchDetectionStep(TorchDenseStep):
     def _mask_loss(self, levels: list[torch.Tensor], rois: RoiSamples) -> torch.Tensor:
         rows = np.flatnonzero(rois.truth >= 0)
         chosen = RoiSamples(**{name: getattr(rois, name)[rows] for name in RoiSamples.__dataclass_fields__})
-        x = self._pooled(levels, chosen, torch.from_numpy(chosen.boxes), _MASK_BINS)
+        x = self._pooled(levels, chosen, torch.from_numpy(chosen.boxes), MASK_BINS)
         for layer in range(self.config.heads.mask_convs):
             x = F.relu_(self.conv(f"heads.masks.0.convs.{layer}", x))
         x = F.relu_(self.enlarged("heads.masks.0.enlarge", x))
@@ -196,7 +191,7 @@ class TorchDetectionStep(TorchDenseStep):
             self._truths[image].masks[truth]
             for image, truth in zip(chosen.image_index, chosen.truth, strict=True)
         ]
-        targets = torch.from_numpy(mask_targets(masks, chosen.boxes, 2 * _MASK_BINS))
+        targets = torch.from_numpy(mask_targets(masks, chosen.boxes, MASK_SIZE))
         return F.binary_cross_entropy_with_logits(logits, targets)
 
     def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:

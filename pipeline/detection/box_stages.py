@@ -3,8 +3,6 @@
 Shapes: n boxes (RoIs), K classes; the class K is the background.
 """
 
-from dataclasses import dataclass
-
 import jittor as jt
 import numpy as np
 
@@ -14,27 +12,8 @@ from pipeline.detection.losses import binary_cross_entropy, cross_entropy, giou_
 from pipeline.detection.masks import mask_targets
 from pipeline.detection.nms import nms
 from pipeline.detection.roi_heads import BoxHead
-from pipeline.detection.sizes import MASK_SIZE
+from pipeline.detection.sizes import GIOU_WEIGHT, MASK_SIZE, Stage
 from pipeline.detection.targets import RoiSamples, Truth
-
-_GIOU_WEIGHT = 10.0
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage's settings."""
-
-    iou: float  # overlap with a truth from which on a box is positive
-    weight: float  # of its losses
-    stds: tuple[float, float, float, float]  # of its deltas
-
-
-# Source: Cascade R-CNN (Cai, Vasconcelos 2018) as configured in iBOT's detection.
-STAGES = (
-    Stage(0.5, 1.0, (0.1, 0.1, 0.2, 0.2)),
-    Stage(0.6, 0.5, (0.05, 0.05, 0.1, 0.1)),
-    Stage(0.7, 0.25, (0.033, 0.033, 0.067, 0.067)),
-)
 
 
 def box_losses(
@@ -58,7 +37,7 @@ def box_losses(
     # Of negative boxes too, but with weight 0: shapes stay the same, and without any positive box all is 0.
     distances = giou_loss(moved, jt.array(rois.targets)) * jt.array((rois.truth >= 0).astype(np.float32))
     count = count or len(rois.boxes)
-    return cross_entropy(logits, rois.labels, count), _GIOU_WEIGHT * distances.sum() / count
+    return cross_entropy(logits, rois.labels, count), GIOU_WEIGHT * distances.sum() / count
 
 
 def mask_rows(rois: RoiSamples, truths: list[Truth]) -> np.ndarray:

@@ -8,13 +8,12 @@ import numpy as np
 from jittor import nn
 
 from pipeline.config.dense import DetectHeadConfig
-from pipeline.detection.box_stages import STAGES
 from pipeline.detection.fpn import Fpn
 from pipeline.detection.proposals import proposals
 from pipeline.detection.roi_align import roi_align
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import Rpn
-from pipeline.detection.sizes import NUM_ROI_LEVELS
+from pipeline.detection.sizes import NUM_ROI_LEVELS, STAGES
 from pipeline.models.dense_backbone import DenseBackbone
 from pipeline.models.initialization import initialize_head
 from pipeline.models.pyramid import tap_pyramid

@@ -4,14 +4,14 @@ Shapes: N anchors of an image, in the order level, row, column, ratio.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.boxes import clipped, decode
 from pipeline.detection.nms import nms
-from pipeline.detection.sizes import RPN_NMS_IOU
-
-RPN_STDS = (1.0, 1.0, 1.0, 1.0)
+from pipeline.detection.sizes import RPN_NMS_IOU, RPN_STDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,16 @@ class Anchors:
         """(N,) bool: all of the anchor lies in the image."""
         x1, y1, x2, y2 = self.boxes.T
         return (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height)
+
+
+@lru_cache(maxsize=32)  # sizes of images come again and again
+def anchors_of_levels(
+    sizes: tuple[tuple[int, int], ...], strides: tuple[float, ...], scale: float, ratios: tuple[float, ...]
+) -> Anchors:
+    """The anchors of levels of these heights and widths; for the others see `grid_anchors`."""
+    levels = [grid_anchors(size, stride, scale, ratios) for size, stride in zip(sizes, strides, strict=True)]
+    ends = np.cumsum([0, *map(len, levels)])
+    return Anchors(np.concatenate(levels), ends)
 
 
 def proposals(

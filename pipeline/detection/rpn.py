@@ -5,7 +5,6 @@ level, row, column, ratio.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import jittor as jt
 import numpy as np
@@ -13,15 +12,12 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.dense import DetectHeadConfig
-from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.losses import binary_cross_entropy, smooth_l1
-from pipeline.detection.proposals import Anchors
-from pipeline.detection.sizes import RPN_OUTPUTS
+from pipeline.detection.proposals import Anchors, anchors_of_levels
+from pipeline.detection.sizes import RPN_BETA, RPN_OUTPUTS
 from pipeline.detection.targets import AnchorSamples
 from pipeline.models.layers import Linear
 from pipeline.ranks.whole_batch import mean_count
-
-_BETA = 1 / 9  # of the smooth L1 loss: the difference at which it turns from quadratic to linear
 
 
 class Rpn(nn.Module):
@@ -47,16 +43,7 @@ class Rpn(nn.Module):
     def anchors(self, levels: Sequence[jt.Var]) -> Anchors:
         """The anchors of levels of these sizes."""
         sizes = tuple(tuple(x.shape[2:]) for x in levels)
-        return _anchors(sizes, self.strides, self.scale, self.ratios)
-
-
-@lru_cache(maxsize=32)  # sizes of images come again and again
-def _anchors(
-    sizes: tuple[tuple[int, int], ...], strides: tuple[float, ...], scale: float, ratios: tuple[float, ...]
-) -> Anchors:
-    levels = [grid_anchors(size, stride, scale, ratios) for size, stride in zip(sizes, strides, strict=True)]
-    ends = np.cumsum([0, *map(len, levels)])
-    return Anchors(np.concatenate(levels), ends)
+        return anchors_of_levels(sizes, self.strides, self.scale, self.ratios)
 
 
 def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
@@ -81,5 +68,5 @@ def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, j
     picked = kernels.gather_rows(outputs.reshape(-1, RPN_OUTPUTS), jt.array(rows.astype(np.int32)))
     wanted = jt.array(positive)
     objectness = binary_cross_entropy(picked[:, 0], wanted)
-    distances = smooth_l1(picked[:, 1:], jt.array(deltas), _BETA).sum(dim=1) * wanted
+    distances = smooth_l1(picked[:, 1:], jt.array(deltas), RPN_BETA).sum(dim=1) * wanted
     return objectness.sum() / count, distances.sum() / count

@@ -3,13 +3,15 @@
 Everything is NumPy, without gradients; each image has its own random generator.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.detection.assignment import POSITIVE, assign, sampled
 from pipeline.detection.boxes import encode
-from pipeline.detection.proposals import RPN_STDS, Anchors
+from pipeline.detection.proposals import Anchors
+from pipeline.detection.sizes import RPN_STDS
 
 _RPN_POSITIVE_IOU, _RPN_NEGATIVE_IOU, _RPN_MIN_POSITIVE_IOU = 0.7, 0.3, 0.3
 _RPN_POSITIVE_SHARE = 0.5
@@ -117,6 +119,32 @@ def sampled_rois(
         targets=targets,
         is_truth=rows < num_truths,
         image_index=np.full(len(rows), image_index),
+    )
+
+
+def sampled_rois_of_batch(
+    rngs: Sequence[np.random.Generator],
+    proposals: Sequence[np.ndarray],
+    truths: Sequence[Truth],
+    *,
+    iou: float,
+    num_samples: int,
+    num_classes: int,
+) -> RoiSamples:
+    """Those that `sampled_rois` samples of each image, one image after another."""
+    return joined(
+        [
+            sampled_rois(
+                rng,
+                boxes,
+                truth,
+                image_index=image,
+                iou=iou,
+                num_samples=num_samples,
+                num_classes=num_classes,
+            )
+            for image, (rng, boxes, truth) in enumerate(zip(rngs, proposals, truths, strict=True))
+        ]
     )
 
 

@@ -11,7 +11,7 @@ from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
 from pipeline.detection.sizes import BOX_BINS, MASK_BINS
-from pipeline.detection.targets import RoiSamples, joined, sampled_anchors, sampled_rois
+from pipeline.detection.targets import RoiSamples, sampled_anchors, sampled_rois_of_batch
 from pipeline.ranks.whole_batch import mean_count
 
 
@@ -57,8 +57,16 @@ def _stage_losses(
     found: list[np.ndarray],
 ) -> Iterator[tuple[str, jt.Var]]:
     """Name and weighted term of every loss of every stage; `found` holds the proposals of each image."""
+    config = network.config
     for index, stage in enumerate(network.stages):
-        rois = _drawn(network, batch, rngs, found, stage)
+        rois = sampled_rois_of_batch(
+            rngs,
+            found,
+            batch.truths,
+            iou=stage.iou,
+            num_samples=config.roi_samples,
+            num_classes=network.num_classes,
+        )
         count = mean_count(len(rois.boxes))
         if count and not len(rois.boxes):
             raise ValueError(
@@ -76,34 +84,10 @@ def _stage_losses(
         yield "loss_classes", stage.weight * classes
         yield "loss_boxes", stage.weight * boxes
         for mask_head in network.mask_heads(index):
-            weight = stage.weight if network.config.mask_heads == "each" else 1.0
+            weight = stage.weight if config.mask_heads == "each" else 1.0
             yield "loss_masks", weight * _mask_loss(network, mask_head, levels, rois, batch)
         if index + 1 < len(network.stages):
             found = _refined(head, logits.numpy(), deltas.numpy(), rois, stage, batch.sizes)
-
-
-def _drawn(
-    network: CascadeMaskRcnn,
-    batch: DetectBatch,
-    rngs: list[np.random.Generator],
-    found: list[np.ndarray],
-    stage: Stage,
-) -> RoiSamples:
-    """The boxes that one stage trains on."""
-    return joined(
-        [
-            sampled_rois(
-                rng,
-                boxes,
-                truth,
-                image_index=image,
-                iou=stage.iou,
-                num_samples=network.config.roi_samples,
-                num_classes=network.num_classes,
-            )
-            for image, (rng, boxes, truth) in enumerate(zip(rngs, found, batch.truths, strict=True))
-        ]
-    )
 
 
 def _mask_loss(

@@ -8,7 +8,6 @@ import numpy as np
 
 from pipeline.config.dense import DetectHeadConfig
 from pipeline.detection.anchors import grid_anchors
-from pipeline.detection.proposals import RPN_STDS
 from pipeline.detection.sizes import (
     BOX_BINS,
     MASK_BINS,
@@ -16,6 +15,8 @@ from pipeline.detection.sizes import (
     NUM_ROI_LEVELS,
     RPN_NMS_IOU,
     RPN_OUTPUTS,
+    RPN_STDS,
+    STAGES,
 )
 from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx import onnx_base
@@ -40,9 +41,7 @@ def add_detector(graph: Graph, model: TunedModel) -> dict[str, tuple[str, tuple,
 
 class _Detector:
     def __init__(self, graph: Graph, model: TunedModel):
-        from pipeline.detection.box_stages import STAGES  # loads Jittor, as in `OnnxVit`
-
-        self._graph, self._model, self._stages = graph, model, STAGES
+        self._graph, self._model = graph, model
         self._heads: DetectHeadConfig = model.config.heads
         self._num_classes = len(model.class_names)
         high, wide = (graph.cut("size", 0, first, first + 1) for first in (0, 1))
@@ -136,9 +135,7 @@ class _Detector:
                 if heads.class_agnostic:
                     likeliest = graph.add("Mul", likeliest, graph.constant(np.array(0, np.int64)))
                 of_class = graph.add("GatherND", deltas, likeliest, batch_dims=1)  # (n, 4)
-                boxes = clipped(
-                    graph, decoded(graph, of_class, boxes, self._stages[stage].stds), self._corners
-                )
+                boxes = clipped(graph, decoded(graph, of_class, boxes, STAGES[stage].stds), self._corners)
         total = graph.add("Sum", *all_scores)
         mean = graph.add("Div", total, graph.number(heads.stages))
         return self._best(graph.cut(mean, 1, 0, self._num_classes), deltas, boxes)
@@ -162,7 +159,7 @@ class _Detector:
         shape = graph.add("Concat", num, graph.integers(classes, 4), axis=0)  # (n, K, 4)
         spread = graph.add("Expand", graph.reshaped(boxes, -1, 1, 4), shape)
         flat = graph.reshaped(graph.add("Expand", deltas, shape), -1, 4)
-        moved = decoded(graph, flat, graph.reshaped(spread, -1, 4), self._stages[heads.stages - 1].stds)
+        moved = decoded(graph, flat, graph.reshaped(spread, -1, 4), STAGES[heads.stages - 1].stds)
         moved = clipped(graph, moved, self._corners)
         of_pairs = graph.reshaped(scores, -1)  # row by row of boxes, class by class
         high = graph.add("Greater", of_pairs, graph.number(heads.score_threshold))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.detection.boxes import decode
+from pipeline.detection.sizes import STAGES
 from pipeline.detection.targets import RoiSamples
 
 BOXES = np.array([[10, 10, 30, 30], [5, 5, 25, 45], [40, 40, 60, 60]], np.float32)
@@ -37,7 +38,7 @@ def head(jt, small_heads):
 
 @pytest.mark.parametrize("class_agnostic", [True, False])
 def test_box_losses_against_the_definitions(jt, rng, head, class_agnostic):
-    from pipeline.detection.box_stages import STAGES, box_losses
+    from pipeline.detection.box_stages import box_losses
 
     head, stage = head(class_agnostic=class_agnostic), STAGES[1]
     logits = rng.normal(size=(3, 4)).astype(np.float32)
@@ -56,7 +57,7 @@ def test_box_losses_against_the_definitions(jt, rng, head, class_agnostic):
 
 def test_t13_background_alone_moves_no_box(jt, rng, head):
     """T13: the loss of boxes is 0, and so is its gradient."""
-    from pipeline.detection.box_stages import STAGES, box_losses
+    from pipeline.detection.box_stages import box_losses
 
     head = head(class_agnostic=False)
     deltas = jt.array(rng.normal(size=(3, 3, 4)).astype(np.float32))
@@ -90,7 +91,7 @@ def test_masks_that_are_not_known_are_not_trained(jt):
 
 
 def test_boxes_move_as_of_their_class(jt, rng, head):
-    from pipeline.detection.box_stages import STAGES, moved_boxes, moved_classes
+    from pipeline.detection.box_stages import moved_boxes, moved_classes
 
     logits = np.array([[0, 5, 1, 9], [4, 3, 1, 0], [0, 0, 7, 9]], np.float32)
     assert moved_classes(logits).tolist() == [1, 0, 2], "never as background"
@@ -107,7 +108,7 @@ KEEP = {"score_threshold": 0.1, "nms_iou": 0.5, "most": 10}
 
 
 def best(head, scores, boxes, **changes):
-    from pipeline.detection.box_stages import STAGES, best_boxes
+    from pipeline.detection.box_stages import best_boxes
 
     deltas = np.zeros((len(boxes), head.num_boxes, 4), np.float32)
     scores, boxes = np.array(scores, np.float32), np.array(boxes, np.float32)

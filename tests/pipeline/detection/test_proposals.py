@@ -1,7 +1,8 @@
 import numpy as np
 
 from pipeline.detection.boxes import decode
-from pipeline.detection.proposals import RPN_STDS, Anchors, proposals
+from pipeline.detection.proposals import Anchors, proposals
+from pipeline.detection.sizes import RPN_STDS
 from pipeline.evaluate.box_overlap import box_iou
 
 

@@ -3,7 +3,8 @@ import pytest
 
 from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.boxes import decode
-from pipeline.detection.proposals import RPN_STDS, Anchors
+from pipeline.detection.proposals import Anchors
+from pipeline.detection.sizes import RPN_STDS
 from pipeline.detection.targets import Truth, joined, sampled_anchors, sampled_rois
 from pipeline.evaluate.box_overlap import areas, box_iou, intersections
 
