@@ -10,7 +10,7 @@ RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
 from pipeline.graph import command_tasks as commands  # noqa: E402
-from pipeline.graph.command_options import OPTIONS, asks_for_all, refuse_unknown, stages_at_once  # noqa: E402
+from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
 from pipeline.graph.doit_tasks import plainly, program_task, stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
@@ -65,7 +65,7 @@ def task_all():
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
-    yield from stage_tasks(PROJECT, first=["_checks"] if asks_for_all(sys.argv[1:]) else [])
+    yield from stage_tasks(PROJECT, first=["_checks"] if commands.asks_for_all(sys.argv[1:]) else [])
 
 
 def task_sweep():

@@ -39,9 +39,8 @@ class Preparing:
         started, before = time.perf_counter(), os.times()
         config = DataConfig(source=str(self.folder / "images"), max_store_gib=0)
         prepare(config, output, num_workers=self.workers)
-        self.worked = sum(os.times()[:4]) - sum(
-            before[:4]
-        )  # user and system, of this process and its children
+        # User and system, of this process and its children.
+        self.worked = sum(os.times()[:4]) - sum(before[:4])
         return time.perf_counter() - started
 
     def report(self) -> dict[str, float]:

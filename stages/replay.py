@@ -75,8 +75,8 @@ def steps_of(job: Job, runtime: RuntimeConfig) -> Any:
     """
     from pipeline.finetune.non_finite import FinetuningSteps
     from pipeline.pretrain.non_finite.first_step import PretrainingSteps
+    from pipeline.replay.training_of_stage import training_of
     from pipeline.search.non_finite import JointSteps
-    from pipeline.training.repeating import training_of
 
     config = STAGES[job.stage].model_validate(job.config)
     stage = import_module(f"stages.{program(job.stage)}")

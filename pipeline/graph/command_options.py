@@ -47,14 +47,6 @@ def _of_option(arguments: Sequence[str]) -> int | None:
     return found
 
 
-def asks_for_all(arguments: Sequence[str]) -> bool:
-    """Whether doit's own arguments ask for the task `all`, as they do where they name none."""
-    pairs = zip(["", *arguments], arguments, strict=False)
-    words = [each for before, each in pairs if not each.startswith("-") and not before.startswith("-")]
-    named = [word for word in words if "=" not in word and word != "run"]
-    return not named or "all" in named
-
-
 def refuse_unknown(arguments: Sequence[str]) -> None:
     """Check the names of all options among doit's arguments.
 

@@ -24,6 +24,22 @@ from pipeline.graph.sweep import TRIALS, Sweep
 _NOT_UNDERSTOOD = 3  # doit's own code for it
 
 
+def named_tasks(arguments: Sequence[str]) -> list[str] | None:
+    """What doit's own arguments ask to run; None: another command, or options that doit itself refuses."""
+    given = list(arguments[1:] if arguments[:1] == ["run"] else arguments)
+    try:
+        _, named = Run(task_loader=ModuleTaskLoader({})).cmdparser.parse(given)
+    except CmdParseError:
+        return None
+    return [name for name in named if "=" not in name]
+
+
+def asks_for_all(arguments: Sequence[str]) -> bool:
+    """Whether doit's own arguments ask for the task `all`, as they do where they name none."""
+    named = named_tasks(arguments)
+    return named is not None and (not named or "all" in named)
+
+
 def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: Sequence[str]) -> None:
     """Check what `doit run` is asked to run: doit refuses an unknown name too, but suggests none.
 
@@ -35,16 +51,12 @@ def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: 
     Raises:
         SystemExit: there is no such task; one line on stderr names it and the likeliest one meant.
     """
-    if not arguments or arguments[0] != "run":
+    if arguments[:1] != ["run"]:
         return
-    try:
-        _, given = Run(task_loader=ModuleTaskLoader({})).cmdparser.parse(list(arguments[1:]))
-    except CmdParseError:
-        return  # doit says what is wrong with its own options
     groups = {label.partition(":")[0] for label in labels}
     known = {*labels, *groups, *tasks}
-    for name in given:
-        if name in known or "=" in name or "*" in name:
+    for name in named_tasks(arguments) or ():
+        if name in known or "*" in name:
             continue
         # doit looks at options; and of a search, trials are not known yet.
         if name.startswith("-") or name.partition(":")[0] == TRIALS:

@@ -33,9 +33,8 @@ def prepared_images(graph: Graph, data: Node) -> Images | None:
     except (OSError, ValueError):
         summary = None
     if summary is None:
-        from pipeline.datasets.photo_scenes.sources import (
-            PHOTOGRAPHS,
-        )  # NumPy: commands with nothing to do start without
+        # Here, for it loads NumPy, which commands with nothing to do start without.
+        from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 
         return drawn_images(data.config, len(PHOTOGRAPHS))
     return Images(**summary["counts"], num_classes=len(summary["class_names"]))

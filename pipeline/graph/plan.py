@@ -86,9 +86,15 @@ def plan_lines(steps: list[Step], num_nodes: int, at_once: int = 1) -> list[str]
 
 
 def elapsed(durations: list[float], at_once: int) -> str:
-    """The seconds of stages as the time of the whole, where none has to wait for another."""
-    seconds = max(sum(durations) / at_once, max(durations, default=0))
-    return in_words(seconds) + (f", {at_once} stages at once" if at_once > 1 else "")
+    """`whole_seconds` in words, and how many stages run at once."""
+    return in_words(whole_seconds(durations, at_once)) + (
+        f", {at_once} stages at once" if at_once > 1 else ""
+    )
+
+
+def whole_seconds(durations: list[float], at_once: int) -> float:
+    """How long all of them take together, where none has to wait for another."""
+    return max(sum(durations) / at_once, max(durations, default=0))
 
 
 def in_words(seconds: float) -> str:

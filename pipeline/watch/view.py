@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.graph.plan import elapsed, in_words
+from pipeline.graph.plan import in_words, whole_seconds
 from pipeline.graph.printable import printable
 from pipeline.watch.losses import LossCourse
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
@@ -50,9 +50,8 @@ def closing_line(experiment: str, argument: str, states: list[StageState], at_on
     if count[DONE] == len(states):
         return line
     unknown = sum(state.remaining_seconds is None for state in states)
-    left = elapsed([state.remaining_seconds or 0 for state in states], at_once)
-    duration, _, together = left.partition(", ")
-    line += f"; about {duration} left, {together or 'one stage at a time'}"
+    left = in_words(whole_seconds([state.remaining_seconds or 0 for state in states], at_once))
+    line += f"; about {left} left, {f'{at_once} stages at once' if at_once > 1 else 'one stage at a time'}"
     line += f", and {unknown} stage(s) without a forecast" if unknown else ""
     if count[RUNNING]:
         return line

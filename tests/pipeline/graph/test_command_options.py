@@ -3,7 +3,7 @@ import os
 import pytest
 
 from pipeline.config.reading import read_experiment
-from pipeline.graph.command_options import asks_for_all, refuse_unknown, stages_at_once
+from pipeline.graph.command_options import refuse_unknown, stages_at_once
 
 
 def test_options_of_commands_pass_and_so_do_doits_own():
@@ -53,16 +53,3 @@ def test_an_experiment_may_say_how_many(monkeypatch, cores, expected):
     assert stages_at_once(["run", "all"], experiment) == expected
     assert stages_at_once(["run", "-n", "7", "all"], experiment) == 7
     assert stages_at_once(["run", "all"], experiment, "slurm") == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "asks"),
-    [
-        ([], True), (["run"], True), (["run", "all", "experiment=e"], True),
-        (["run", "-n", "4", "-P", "thread"], True), (["run", "-n4", "knn", "all"], True),
-        (["run", "knn"], False), (["run", "-n", "4", "pretrain:hssl-seed0", "experiment=e"], False),
-        (["list"], False), (["run", "sweep"], False),
-    ],
-)  # fmt: skip
-def test_all_is_asked_for_by_name_or_by_none(arguments, asks):
-    assert asks_for_all(arguments) is asks
