@@ -17,6 +17,7 @@ from pipeline.graph.node import program
 from pipeline.graph.stage_runner import Job, exit_code_of, read_job
 from pipeline.inference.options import UsageError, read_options
 from pipeline.storage.artifacts import JOB, recorded
+from pipeline.storage.runs import OPTIONS
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 STAGES = {
@@ -26,8 +27,7 @@ STAGES = {
     "segment": SegmentConfig,
     "detect": DetectConfig,
 }
-_RUN = ("run", "arm", "seed", "data")  # tell the runs of a stage from each other
-_OPTIONS = ("step", "stage", *_RUN, "experiment")
+_OPTIONS = ("step", "stage", *OPTIONS, "experiment")
 _USAGE = (
     f"usage: doit run replay step=N [stage={'|'.join(STAGES)}] [run=frozen] [arm=hssl] [seed=0] "
     "[experiment=quickstart]"
@@ -112,7 +112,7 @@ def chosen_artifact(links: dict[str, Path], options: dict[str, str]) -> Path:
         if steps and (artifact / JOB).is_file():
             job = read_job(artifact / JOB)
             known = {"stage": job.stage, **job.run}
-            if all(str(known.get(key)) == options[key] for key in ("stage", *_RUN) if key in options):
+            if all(str(known.get(key)) == options[key] for key in ("stage", *OPTIONS) if key in options):
                 saved[link] = (artifact, steps)
     found = [artifact for artifact, steps in saved.values() if int(options["step"]) in steps]
     if len(found) == 1:

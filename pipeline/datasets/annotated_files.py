@@ -1,23 +1,15 @@
 """What sources of label maps and of objects share: images in a folder, annotated by files beside them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.datasets.image_folder import ImageFolder
+from pipeline.datasets.listed_files import ListedFiles
 from pipeline.datasets.source import Entry, max_file_bytes
 
 
-class AnnotatedFiles:
-    """Images below `root`; a subclass adds `annotation` and `target`.
+class AnnotatedFiles(ListedFiles):
+    """Images below `root`, each entry with what the subclass's `target` needs; it adds `annotation` too."""
 
-    Args:
-        entries: the images, each with what the subclass's `target` needs.
-        class_names: in label order; None: see `pipeline.datasets.source.Source`.
-        notes: how the files were understood where they do not say it themselves, a line each.
-    """
-
-    access = "random"
-    num_outside = 0
     category_ids: tuple[int, ...] = ()
 
     def __init__(
@@ -28,20 +20,6 @@ class AnnotatedFiles:
         max_pixels: int,
         notes: tuple[str, ...] = (),
     ) -> None:
-        self.class_names = class_names
-        self.notes = notes
-        self._root = root
-        self._entries = entries
+        max_bytes = max_file_bytes(max_pixels)
+        super().__init__(root, entries, class_names=class_names, max_bytes=max_bytes, notes=notes)
         self._max_pixels = max_pixels
-        self._files = ImageFolder(root, max_bytes=max_file_bytes(max_pixels))
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every image, in order."""
-        yield from self._entries
-
-    def read(self, path: str, start: int, size: int) -> bytes:
-        """The bytes of a file below the root; as `ImageFolder.read`."""
-        return self._files.read(path, start, size)

@@ -1,15 +1,15 @@
 """Images of a folder, with the class and the split that a list beside them gives each."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from pipeline.datasets.image_folder import ImageFolder
 from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.listed_files import ListedFiles
 from pipeline.datasets.source import Entry
 from pipeline.datasets.tree import walk
 
 
-class ListedImages:
+class ListedImages(ListedFiles):
     """The images that `entries` name, in their order.
 
     Args:
@@ -19,7 +19,6 @@ class ListedImages:
         are_several: an image has any number of classes, which are its entry's target.
     """
 
-    access = "random"
     annotation = "class"
 
     def __init__(
@@ -37,28 +36,14 @@ class ListedImages:
         if are_several:
             found = {name for entry in entries for name in entry.target or ()}
         self.are_several = are_several
-        self.class_names = label_order(found) if class_names is None else class_names
+        class_names = label_order(found) if class_names is None else class_names
+        super().__init__(root, entries, class_names=class_names, max_bytes=max_bytes, notes=notes)
         self.num_outside = num_outside
-        self.notes = notes
-        self._root = root
-        self._entries = entries
         self._max_bytes = max_bytes
-        self._files = ImageFolder(root, max_bytes=max_bytes)
 
     def __reduce__(self):
         # Worker processes are handed the entries, chunk by chunk.
         return _reader, (self._root, self._max_bytes)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def entries(self) -> Iterator[Entry]:
-        """Every entry of the list."""
-        yield from self._entries
-
-    def read(self, path: str, start: int, size: int) -> bytes:
-        """The bytes of an image; as `ImageFolder.read`."""
-        return self._files.read(path, start, size)
 
 
 def _reader(root: Path, max_bytes: int) -> ListedImages:

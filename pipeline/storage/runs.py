@@ -4,6 +4,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+# The fields of a run that a command takes as options, to tell the runs of a stage from each other.
+OPTIONS = ("run", "arm", "seed", "data")
+
 
 @dataclass(frozen=True)
 class RunKey:

@@ -16,7 +16,6 @@ import numpy as np
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.pretrain.non_finite.saved_step import (
-    OPTIONS,
     batch_arrays,
     batch_of,
     saved_step,
@@ -26,6 +25,7 @@ from pipeline.pretrain.non_finite.saved_step import (
 from pipeline.pretrain.non_finite.step_check import StepCheck, all_finite, check_step
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json
+from pipeline.storage.runs import OPTIONS
 from pipeline.training.checkpoint import checkpoint_content, load_checkpoint, load_newest
 from pipeline.training.loop import Training
 

@@ -15,7 +15,6 @@ from pipeline.training.checkpoint_files import write_checkpoint
 from pipeline.weights.arrays import read_arrays, write_arrays
 from pipeline.weights.error import WeightsError
 
-OPTIONS = ("run", "arm", "seed", "data")  # of the command, that tell the runs of a stage from each other
 _FOLDER = "checkpoint-non-finite"
 _BATCH = ("global_crops", "local_crops", "masks")
 
