@@ -4,7 +4,6 @@ Each is read and has equal features after every block (ViT) or stage, at its own
 refused in one line. A library that is not installed skips its own.
 """
 
-import numpy as np
 import pytest
 
 from pipeline.config.weights import ForeignConfig
@@ -12,10 +11,17 @@ from pipeline.weights.error import WeightsError
 from pipeline.weights.foreign import read_foreign
 
 torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
+from tests.pipeline.weights.features_beside import (  # noqa: E402
+    channels_first,
+    difference_of_stages,
+    difference_of_tokens,
+    held,
+    recorded,
+    without_registers,
+)
 from tests.pipeline.weights.torch_networks import randomised  # noqa: E402
 
 pytestmark = pytest.mark.slow
-TOLERANCE = 1e-4
 HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 VIT = {
     "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
@@ -30,66 +36,6 @@ def with_statistics(network):
         if "running" in name:
             buffer.copy_(torch.rand(buffer.shape, generator=generator) + (0.5 if "var" in name else -0.5))
     return randomised(network)
-
-
-def recorded(network, modules, images, **options):
-    """What the modules pass on, one after another."""
-    found = []
-    hooks = [module.register_forward_hook(lambda *parts: found.append(parts[2])) for module in modules]
-    network(images, **options)
-    for hook in hooks:
-        hook.remove()
-    return [each[0] if isinstance(each, tuple) else each for each in found]
-
-
-def difference_of_tokens(jt, ours, blocks, images):
-    """Of CLS and patches (B, 1 + N, D), normed, after each of three blocks."""
-    cls = ours.features(jt.array(images), 3)[0].numpy()
-    taps = [x.numpy() for x in ours.taps(jt.array(images), normed=True)[1:]]
-    largest = 0.0
-    for index, wanted in enumerate(each.numpy() for each in blocks):
-        patches = taps[index].reshape(*taps[index].shape[:2], -1).transpose(0, 2, 1)
-        mine = np.concatenate([cls[:, index : index + 1], patches], axis=1)
-        assert np.abs(wanted).max() > 1
-        largest = max(largest, np.abs(mine - wanted).max())
-    return largest
-
-
-def difference_of_stages(jt, ours, expected, images):
-    """Of the maps (B, C, h, w) after each stage, not normed, and of the pooled vector, which comes last.
-
-    As a share of the largest number, where that is above 1.
-    """
-    mine = [x.numpy() for x in ours.taps(jt.array(images), normed=False)]
-    mine.append(ours(jt.array(images)).cls.numpy())
-    largest = 0.0
-    for found, wanted in zip(mine, (each.numpy() for each in expected), strict=True):
-        size = np.abs(wanted).max()
-        assert size > 0.5
-        largest = max(largest, np.abs(found - wanted.reshape(found.shape)).max() / max(1, size))
-    return largest
-
-
-def held(jt, rng, config, compute, sizes, difference):
-    from pipeline.models.foreign_backbone import foreign_backbone
-
-    ours = foreign_backbone(read_foreign(config), "a file").network
-    for size in sizes:
-        images = rng.normal(size=(2, 3, size, size)).astype(np.float32)
-        with torch.no_grad():
-            expected = compute(torch.from_numpy(images))
-        found = difference(jt, ours, expected, images)
-        print(f"{size} px: {found:.1e}")
-        assert found < TOLERANCE
-
-
-def without_registers(tokens, number):
-    """Tokens (B, T, D), CLS first, registers after it."""
-    return torch.cat([tokens[:, :1], tokens[:, 1 + number :]], 1)
-
-
-def channels_first(maps):
-    return [x.permute(0, 3, 1, 2) for x in maps]
 
 
 # torchvision
