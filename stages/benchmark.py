@@ -13,7 +13,7 @@ from benchmarks.quality import NAME as QUALITY_NAME
 from benchmarks.quality import TOY, USUAL, measure_quality
 from benchmarks.rows import ROWS, chosen_rows
 from benchmarks.running import Plan, run_benchmark
-from pipeline.graph.printable import printable, printable_output
+from pipeline.graph.printable import print_refusal, printable_output
 from pipeline.graph.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         size = _size(given)
         plan = None if given.get("rows") == QUALITY else _plan(given, size)
     except ValueError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print_refusal(error)
         return 2
     end_on_signal()
     say = partial(print, flush=True)
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         written = f"benchmark.md, benchmark.json{', scaling.md' if plan.growth else ''}"
     print(f"\nin {folder}: {written}")
     for failure in failures:
-        print(printable(str(failure)), file=sys.stderr)
+        print_refusal(failure)
     return 1 if failures else 0
 
 

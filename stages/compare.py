@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipeline.graph.printable import printable, printable_output
+from pipeline.graph.printable import print_refusal, printable_output
 from pipeline.report.comparison.differences import compared
 from pipeline.report.comparison.layouts import LAYOUTS, Compared
 from pipeline.report.comparison.locating import read_all
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
             raise ValueError(f"by={layout}: expected {', '.join(LAYOUTS)}")
         compare(names, layout, options.get("out"))
     except ValueError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print_refusal(error)
         return 1
     return 0
 

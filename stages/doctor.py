@@ -14,7 +14,7 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.doctor.answers.answer import answer_rows
 from pipeline.doctor.answers.running import answers_on_every_device
 from pipeline.doctor.checks import full_checks, stops, table_rows
-from pipeline.graph.printable import printable, printable_output
+from pipeline.graph.printable import print_refusal, printable_output
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 DEEP = "deep=yes"
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     try:
         experiment = read_experiment(names[0] if names else "quickstart")
     except ConfigError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print_refusal(error)
         return 1
     checks = full_checks(experiment, RESULTS, say=_say)
     headers = ("check", "state", "found", "remedy")

@@ -11,7 +11,7 @@ from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.formats import FORMATS, MODEL_FORMATS, has_normed_patches
 from pipeline.graph.finished import Arm, FineTuned, Finished, NotMade
-from pipeline.graph.printable import printable, printable_output
+from pipeline.graph.printable import print_refusal, printable_output
 from pipeline.graph.subprocesses import end_forked_at_once, end_on_signal
 from pipeline.inference.tasks import TASKS
 from pipeline.storage.files import new_folder
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
             export(experiment, finished.arm(arm, seed), arm, seed, form, target)
         print(f"wrote {target}: {', '.join(sorted(path.name for path in target.iterdir()))}")
     except (ConfigError, ExportError, NotMade, WeightsError, OSError) as error:
-        print(printable(str(error)), file=sys.stderr)
+        print_refusal(error)
         return 1
     return 0
 

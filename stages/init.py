@@ -20,7 +20,7 @@ from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.local_executor import threads_of_stage
 from pipeline.graph.plan import in_words, plan
-from pipeline.graph.printable import printable, printable_output
+from pipeline.graph.printable import print_refusal, printable_output
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.files import read_json, write_text
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
             raise ConfigError(f"{target} is there already; name another file by out=")
         write_experiment(source, target, hours=_hours(options.get("hours", "1")))
     except (ConfigError, StageFailed, ValueError) as error:
-        print(printable(str(error)), file=sys.stderr)
+        print_refusal(error)
         return 1
     return 0
 

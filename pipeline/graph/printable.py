@@ -45,5 +45,10 @@ def printable_output() -> Iterator[None]:
         yield
 
 
+def print_refusal(error: object) -> None:
+    """Print what an error or a sentence says to standard error, printable."""
+    print(printable(str(error)), file=sys.stderr)
+
+
 def _is_obeyed(character: str) -> bool:
     return character not in _KEPT and unicodedata.category(character) in _CATEGORIES

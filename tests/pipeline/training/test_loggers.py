@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.storage.files import write_json
 from pipeline.training.loggers.all_loggers import logging_to, run_of
 from pipeline.training.metrics_log import append_metrics, read_metrics, rewind
 from pipeline.training.pictures_of_steps import folder_of_step
@@ -16,14 +15,6 @@ from pipeline.training.progress import Progress
 
 # What their libraries warn of among themselves is not ours.
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture
-def output(tmp_path):
-    folder = tmp_path / "results" / "artifacts" / "pretrain" / "0123456789abcdef"
-    folder.mkdir(parents=True)
-    write_json(folder / "job.json", {"stage": "pretrain", "name": "hssl-seed0"})
-    return folder
 
 
 def train_killed_and_resumed(name, output):

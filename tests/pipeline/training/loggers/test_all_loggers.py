@@ -2,21 +2,11 @@
 
 import pytest
 
-from pipeline.storage.files import write_json
 from pipeline.training.loggers import all_loggers
 from pipeline.training.loggers.all_loggers import logging_to, run_of
 from pipeline.training.loggers.logger import LOGGERS, LoggerMissing, check_installed
 from pipeline.training.metrics_log import append_metrics
 from pipeline.training.progress import Progress
-
-
-@pytest.fixture
-def output(tmp_path):
-    """Artifact of a stage in a results folder, as the graph makes it."""
-    folder = tmp_path / "results" / "artifacts" / "pretrain" / "0123456789abcdef"
-    folder.mkdir(parents=True)
-    write_json(folder / "job.json", {"stage": "pretrain", "name": "hssl-seed0"})
-    return folder
 
 
 class Fake:
