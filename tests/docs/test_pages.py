@@ -64,6 +64,19 @@ def test_links_lead_somewhere(page, target):
         assert anchor in anchors(file.read_text(encoding="utf-8")), f"{page}: {target}"
 
 
+# Pages that add something name the tests that they add: `test_worked_examples` carries them out.
+READ = {page: text for page, text in PAGES.items() if not Path(page).name.startswith("adding-a-")} | {
+    name: (ROOT / name).read_text(encoding="utf-8") for name in (".ci/run", ".ci/exporters", "pyproject.toml")
+}
+
+
+@pytest.mark.parametrize("page", READ)
+def test_files_of_the_project_that_are_named_exist(page):
+    folders = "tests|pipeline|stages|benchmarks"
+    named = set(re.findall(rf"(?<![\w/.-])(?:{folders})/[\w/.-]*\.(?:py|c|json|md)\b", READ[page]))
+    assert not sorted(name for name in named if not (ROOT / name).is_file())
+
+
 def test_every_page_can_be_reached():
     linked = {((ROOT / page).parent / target.partition("#")[0]).resolve() for page, target in LINKS}
     site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
