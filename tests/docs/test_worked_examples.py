@@ -96,10 +96,21 @@ def test_the_tests_of_the_pages_pass(project):
         assert f"{name}::" in passed
 
 
-def test_the_stage_of_the_probe_runs_for_every_arm(project):
-    listed = ran(project, "-m", "doit", "list", "--all", "experiment=smoke")
+def test_the_commands_of_the_pages_name_tasks_and_files_of_the_copy(project):
+    arms = '["random", "ibot", "hssl", "simsiam", "hssl-simsiam"]'
+    (project / "my.toml").write_text(f'extends = "smoke"\narms = {arms}\n', "utf-8")
+    listed = ran(project, "-m", "doit", "list", "--all", "experiment=my.toml")
     tasks = {line.split()[0] for line in listed.splitlines() if line.strip()}
     assert {f"class_means:{arm}-seed0" for arm in ("random", "ibot", "hssl")} <= tasks
+    for page, text in EXAMPLES.items():
+        lines = [line for block in blocks(text) if not block.language for line in block.text.splitlines()]
+        assert any(line.startswith("pytest ") for line in lines), f"{page} shows how to see that it works"
+        for words in map(str.split, lines):
+            if words[0] == "pytest":
+                assert all((project / path).exists() for path in words[1:]), words
+            else:
+                assert words[:2] == ["doit", "run"], words
+                assert words[2] in tasks, words
 
 
 def test_the_code_of_the_pages_has_the_project_s_style(project):
