@@ -155,7 +155,7 @@ def task_shard():
 
 def task_benchmark():
     """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
-    options = ("rows", "repeats", "profile", "size", "device")
+    options = ("rows", "repeats", "profile", "size", "device", "experiment")
     return _program("benchmark", "a row of the benchmark failed", options, ROOT)
 
 

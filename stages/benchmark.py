@@ -1,7 +1,7 @@
 """`doit run benchmark`: how fast the project is here, beside others; exit code 1 if a row failed.
 
 `python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy|large] [device=cuda]
-[results=FOLDER]`
+[results=FOLDER]`, or `rows=quality [experiment=NAME|FILE]`
 """
 
 import sys
@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.device_rows import DEVICE_ROWS
-from benchmarks.quality import NAME as QUALITY_NAME
-from benchmarks.quality import TOY, USUAL, measure_quality
+from benchmarks.quality import TOY, USUAL, measure_quality, study_of
 from benchmarks.rows import ROWS, chosen_rows
 from benchmarks.running import Plan, run_benchmark
 from pipeline.graph.printable import print_refusal, printable_output
@@ -29,6 +28,7 @@ def main(arguments: list[str]) -> int:
     try:
         size = _size(given)
         plan = None if given.get("rows") == QUALITY else _plan(given, size)
+        study = study_of(given["experiment"]) if "experiment" in given else USUAL
     except ValueError as error:
         print_refusal(error)
         return 2
@@ -40,8 +40,9 @@ def main(arguments: list[str]) -> int:
     folder = Path(given.get("results") or ROOT / "results" / apart)
     folder.mkdir(parents=True, exist_ok=True)
     if plan is None:
-        failures = measure_quality(TOY if size == "toy" else USUAL, folder, root=ROOT, say=say)
-        written = QUALITY_NAME
+        study = TOY if size == "toy" else study
+        failures = measure_quality(study, folder, root=ROOT, say=say)
+        written = study.table_name
         if (folder / written).is_file():
             print(f"\n{(folder / written).read_text(encoding='utf-8')}")
     else:
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _size(given: dict[str, str]) -> str:
-    known = ("rows", "size", "results") if given.get("rows") == QUALITY else OPTIONS
+    known = ("rows", "experiment", "size", "results") if given.get("rows") == QUALITY else OPTIONS
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise ValueError(f"no option {', '.join(unknown)}; there are {', '.join(known)}")

@@ -72,7 +72,7 @@ def test_mistakes_are_said(option):
     [
         (("rows=quality", "size=huge"), "size can only be 'toy' or 'large', got 'huge'"),
         (("rows=quality", "size=large"), "size=large: expected rows=scaling, which alone has it"),
-        (("rows=quality", "repeats=3"), "no option repeats; there are rows, size, results"),
+        (("rows=quality", "repeats=3"), "no option repeats; there are rows, experiment, size, results"),
         (("rows=nonsense",), "no row 'nonsense'"),
     ],
 )
