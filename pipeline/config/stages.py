@@ -48,8 +48,9 @@ class RuntimeConfig(Section):
     watch_gradients: bool | None = None
     # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    # Of each rank, that prepare batches of pretraining; 0: each when it is asked for.
-    loader_threads: NonNegativeInt = 2
+    # Of each rank, that prepare batches of a training; 0: each when it is asked for. null: 2, and for a GPU
+    # one for each core, at most 8.
+    loader_threads: NonNegativeInt | None = None
 
     @property
     def num_threads(self) -> int:

@@ -142,12 +142,9 @@ def train(
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only: reading waits for the device
     warning = EndWarning()
-    batches = prefetch(
-        training.make_batch,
-        range(state.step, training.num_steps),
-        num_threads=runtime.loader_threads,
-        depth=max(4, 2 * runtime.loader_threads),
-    )
+    num_threads = _loader_threads(runtime)
+    steps = range(state.step, training.num_steps)
+    batches = prefetch(training.make_batch, steps, num_threads=num_threads, depth=max(4, 2 * num_threads))
     for batch in batches:
         throughput.batch_arrived()
         if watch and state.step == watch.step:
@@ -219,6 +216,13 @@ def _explained(training: Training, state: State, output: Path, report: Report, s
 
 def _say(report: Report, step: int, num_steps: int, text: str) -> None:
     report(Progress(step, num_steps, {"step": step}, text))
+
+
+def _loader_threads(runtime: RuntimeConfig) -> int:
+    if runtime.loader_threads is not None:
+        return runtime.loader_threads
+    # A GPU asks for more images than two threads decode; a processor has its cores for the step.
+    return max(2, min(8, runtime.threads_per_rank)) if jt.flags.use_cuda else 2
 
 
 def _watches(training: Training, runtime: RuntimeConfig) -> bool:
