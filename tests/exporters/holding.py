@@ -11,9 +11,10 @@ OVERLAP = 0.98
 
 
 def _by_name(data: PreparedDataset) -> dict[str, int]:
-    """Rows by the name of the file, without folders, suffix and Cityscapes' ending."""
+    """Rows by the name of the file, without folders, suffix, Cityscapes' ending and an upload's beginning."""
     names = (data.path(row).rsplit("/", 1)[-1].split(".")[0] for row in range(len(data)))
-    return {name.removesuffix("_leftImg8bit"): row for row, name in enumerate(names)}
+    plain = (name.removesuffix("_leftImg8bit").removesuffix("_000000_000019") for name in names)
+    return {name.removeprefix("0a1b2c3d-"): row for row, name in enumerate(plain)}
 
 
 def _split(data: PreparedDataset, row: int) -> str:

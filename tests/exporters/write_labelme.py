@@ -1,10 +1,12 @@
 """The drawn set by labelme's own writer of label files: python write_labelme.py OUT"""
 
-import os
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# labelme imports its windows and its networks first; the writer uses neither.
+for name in ("PyQt5", "PyQt5.QtCore", "PyQt5.QtGui", "PyQt5.QtWidgets", "onnxruntime"):
+    sys.modules[name] = MagicMock()
 
 from drawn import CLASSES, scenes, write
 from labelme import utils
