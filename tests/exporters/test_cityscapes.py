@@ -12,7 +12,7 @@ def folder(written_by):
 
 
 def test_label_maps(folder, prepared):
-    """Groups are their class, caravans are not scored, license plates have no number: the car below them counts."""
+    """Groups are their class, caravans are not scored, license plates leave the car below them."""
     data = prepared(folder / "cityscapes")
     assert (len(data.class_names), data.split_names) == (19, {"train": "train", "test": "val"})
     rows = {data.path(row).rsplit("/", 1)[-1].split("_")[0]: row for row in range(len(data))}

@@ -5,11 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from drawn import scenes, write
-
 from cityscapesscripts.preparation import createTrainIdLabelImgs
 from cityscapesscripts.preparation.json2instanceImg import json2instanceImg
 from cityscapesscripts.preparation.json2labelImg import json2labelImg
+from drawn import scenes, write
 
 out = Path(sys.argv[1])
 write(out / "drawn")

@@ -1,4 +1,4 @@
-"""The drawn set by Label Studio's converter, from tasks as its JSON export lists them: python write_label_studio.py OUT"""
+"""The drawn set by Label Studio's converter, from its JSON export: python write_label_studio.py OUT"""
 
 import json
 import sys
@@ -35,7 +35,12 @@ def region(kind, label, size, value):
 
 def rectangle(thing, size):
     x1, y1, x2, y2 = thing.box
-    sides = {"x": x1 / size[0], "y": y1 / size[1], "width": (x2 - x1) / size[0], "height": (y2 - y1) / size[1]}
+    sides = {
+        "x": x1 / size[0],
+        "y": y1 / size[1],
+        "width": (x2 - x1) / size[0],
+        "height": (y2 - y1) / size[1],
+    }
     # A hair more: VOC's whole numbers are cut down, and 8.999 pixels would be 8.
     value = {name: 100 * share + 1e-6 for name, share in sides.items()} | {"rotation": 0}
     return region("rectanglelabels", thing.label, size, value)
@@ -66,7 +71,9 @@ def export(folder, formats, kind, drawn, shape):
     source = folder.parent / f"{folder.name}.tasks.json"
     source.write_text(json.dumps(tasks))
     config = f'<View>{IMAGE}<{kind} name="tag" toName="image">{LABELS}</{kind}></View>'
-    converter = Converter(config, project_dir=str(out), upload_dir=str(uploads.parent), download_resources=True)
+    converter = Converter(
+        config, project_dir=str(out), upload_dir=str(uploads.parent), download_resources=True
+    )
     converter.convert(str(source), str(folder), formats, is_dir=False)
     return source
 

@@ -8,9 +8,9 @@ from unittest.mock import MagicMock
 for name in ("PyQt5", "PyQt5.QtCore", "PyQt5.QtGui", "PyQt5.QtWidgets", "onnxruntime"):
     sys.modules[name] = MagicMock()
 
-from drawn import CLASSES, scenes, write
-from labelme import utils
-from labelme._label_file import write_label_file
+from drawn import CLASSES, scenes, write  # noqa: E402
+from labelme import utils  # noqa: E402
+from labelme._label_file import write_label_file  # noqa: E402
 
 out = Path(sys.argv[1])
 write(out / "drawn")

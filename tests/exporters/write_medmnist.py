@@ -1,4 +1,4 @@
-"""Small archives in MedMNIST's layout, and what medmnist reads and saves of them: python write_medmnist.py OUT"""
+"""Archives in MedMNIST's layout, and what medmnist reads of them: python write_medmnist.py OUT"""
 
 import json
 import sys

@@ -24,7 +24,7 @@ from pipeline.datasets.tables.columns import (
 )
 from pipeline.datasets.tables.label_cells import LabelCells
 from pipeline.datasets.tables.listed_paths import ListedPaths
-from pipeline.datasets.tables.records import header, place_of_row, records
+from pipeline.datasets.tables.records import header, is_unnamed, place_of_row, records
 from pipeline.datasets.tables.split_lists import SplitLists
 from pipeline.datasets.wrappers import below, below_wrappers
 
@@ -74,6 +74,11 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     cells = [row[of.label] for file, of in columns.items() if of.label for _, row in records(file)]
     reading = LabelCells(True) if classes else LabelCells.of(cells, config, str(files[0]))
     notes = [f"labels: {_described(file.name, of, reading)}" for file, of in columns.items()]
+    notes += [
+        f"{file.name}: no line of names: columns taken for {', '.join(header(file))}"
+        for file in files
+        if is_unnamed(file)
+    ]
     prefix = below(root, inner)
     entries = [e for file, of in columns.items() for e in _listed(config, file, of, prefix, reading, notes)]
     channels = ChannelReading.of(config)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.split_words import role_of
 from pipeline.datasets.tables.table_files import PARQUET, ParquetFile
 from pipeline.storage.foreign_json import parse_json
 
@@ -16,23 +17,32 @@ _INDEX = "__index_level_"  # what pandas calls a column of row numbers
 def header(file: Path) -> list[str]:
     """The names of a table's columns; of .jsonl the keys of its first line.
 
+    A .csv or .tsv whose first line is an image already has the columns path, split and label, or numbers
+    from 0 for several others, by what that line holds.
+
     Raises:
-        ValueError: there are none, two columns have one name, or the first line is an image already; a
+        ValueError: there are none, two columns have one name, or the first line names two images; a
             .parquet file is damaged, or pyarrow is not installed.
     """
     if file.suffix.lower() == PARQUET:
         return [name for name in ParquetFile(file).schema.names if not name.startswith(_INDEX)]
     if file.suffix.lower() == ".jsonl":
         return list(next(records(file), (0, {}))[1])
-    with open(file, encoding="utf-8-sig", newline="") as stream:
-        names = _names(file, stream)
-    if any(is_image_name(name) for name in names):
-        raise ValueError(
-            f"{file}: expected a first line that names the columns, e.g. path,label, found {names}"
-        )
+    names = _first_line(file)
+    if any(map(is_image_name, names)):
+        return _unnamed(file, names)
     if len(set(names)) != len(names) or not any(names):
         raise ValueError(f"{file}: expected distinct names of columns in the first line, found {names}")
     return names
+
+
+def is_unnamed(file: Path) -> bool:
+    """Whether the first line of a .csv or .tsv file is an image already.
+
+    Raises:
+        ValueError: text that is not UTF-8.
+    """
+    return file.suffix.lower() not in (PARQUET, ".jsonl") and any(map(is_image_name, _first_line(file)))
 
 
 def records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -60,11 +70,14 @@ def place_of_row(file: Path, number: int) -> str:
 
 
 def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    names = header(file)
+    names, num_before = header(file), 0 if is_unnamed(file) else 1
     with open(file, encoding="utf-8-sig", newline="") as stream:
-        rows = csv.reader(stream, delimiter=_delimiter(file, stream.readline()))
+        delimiter = _delimiter(file, stream.readline())
+        if not num_before:
+            stream.seek(0)
+        rows = csv.reader(stream, delimiter=delimiter)
         for row in rows:
-            line = rows.line_num + 1  # after the header
+            line = rows.line_num + num_before
             if not row:
                 continue
             if len(row) != len(names):
@@ -72,12 +85,32 @@ def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield line, dict(zip(names, row, strict=True))
 
 
-def _names(file: Path, stream) -> list[str]:
+def _first_line(file: Path) -> list[str]:
     try:
-        line = stream.readline()
+        with open(file, encoding="utf-8-sig", newline="") as stream:
+            line = stream.readline()
         return [name.strip() for name in next(csv.reader([line], delimiter=_delimiter(file, line)), [])]
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
+
+
+def _unnamed(file: Path, cells: list[str]) -> list[str]:
+    """Names of columns by the cells of an image: split, path, labels (Google AutoML), or path, label."""
+    images = [place for place, cell in enumerate(cells) if is_image_name(cell)]
+    if len(images) > 1 or len(cells) == 1:
+        raise ValueError(
+            f"{file}: expected a first line that names the columns, e.g. path,label, found {cells}"
+        )
+    others = [place for place in range(len(cells)) if place not in images]
+    splits = [place for place in others if role_of(cells[place]) in ("train", "val", "test")]
+    splits = splits if len(splits) == 1 and len(others) > 1 else []
+    labels = [place for place in others if place not in splits]
+    names = {images[0]: "path", **dict.fromkeys(splits, "split")}
+    if len(labels) == 1:
+        names[labels[0]] = "label"
+    else:
+        names |= {place: str(number) for number, place in enumerate(labels)}
+    return [names[place] for place in range(len(cells))]
 
 
 def _delimiter(file: Path, line: str) -> str:

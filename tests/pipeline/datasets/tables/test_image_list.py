@@ -84,7 +84,7 @@ ONE = "one label for each image is read, several are not"
             r"its images, such as '9\.png', are neither in .* nor in a folder below it",
         ),
         ("path,label\n1.png,a,b\n", r"line 2: expected 2 columns, found 3"),
-        ("1.png,a\n", r"expected a first line that names the columns"),
+        ("1.png,2.png\n", r"expected a first line that names the columns"),
         ("name,label\n1.png,a\n", r"expected a column of images .*, found \['name', 'label'\]"),
         ("path,label\n1.png,\xff\n".encode("latin1"), r"l\.csv: expected text in UTF-8"),
     ],
