@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.config.evaluate import EvaluateSection
 from pipeline.config.experiment import Experiment
 from pipeline.datasets.tables.shard_names import is_pattern
+from pipeline.doctor.code_files import compiled_libraries_check, jittor_files_check
 from pipeline.doctor.ranks import mpi_checks, two_ranks_check
 from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
@@ -66,6 +67,7 @@ def full_checks(experiment: Experiment, results: Path, *, say=lambda message: No
     """
     checks = cheap_checks(experiment, results)
     if not stops(checks):
+        checks += [jittor_files_check(), compiled_libraries_check()]
         checks += [*_jittor_runs(experiment, say), _cache_size()]
         if experiment.runtime.devices > 1:
             say("starting two ranks; the first time, a library is compiled for them ...")

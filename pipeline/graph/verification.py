@@ -1,8 +1,13 @@
-"""`doit run verify`: every artifact that an experiment refers to, and every checkpoint, is read again."""
+"""`doit run verify`: every artifact that an experiment refers to, and every checkpoint, is read again.
+
+So is the code that computes them: compiled libraries, and Jittor's files.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.runtime.compiled_libraries import read_all
+from pipeline.runtime.jittor_files import jittor_files
 from pipeline.storage.artifacts import artifacts_root, holder, read_stamp, referenced
 from pipeline.storage.verifying import damage, mark
 
@@ -15,7 +20,7 @@ def verify(results: Path, say: Callable[[str], None]) -> int:
         say: told of each damage and, at the end, what was read.
 
     Returns:
-        How many artifacts are damaged.
+        How many artifacts and compiled libraries are damaged.
     """
     try:
         used = referenced(results)
@@ -38,7 +43,21 @@ def verify(results: Path, say: Callable[[str], None]) -> int:
             say(f"{_name(directory)}: {problem}; if it goes on, it uses the other one")
     unfinished = f", {num_unfinished} of them not finished" if num_unfinished else ""
     say(f"{len(directories)} artifacts read{unfinished}: {num_damaged or 'none'} damaged")
-    return num_damaged
+    return num_damaged + _damaged_code(say)
+
+
+def _damaged_code(say: Callable[[str], None]) -> int:
+    """The number of damaged compiled libraries; files of Jittor, which no run makes again, are only named."""
+    try:
+        libraries = read_all()
+    except OSError:  # no folder for them, so there are none
+        return 0
+    again = ": what is damaged is compiled again when needed" if libraries.damaged else ""
+    say(f"{libraries}{again}")
+    of_jittor = jittor_files(content=True)
+    if of_jittor.differing:
+        say(f"{of_jittor}. Remedy: {of_jittor.remedy}")
+    return len(libraries.damaged)
 
 
 def _damaged_checkpoints(directory: Path) -> list[str]:

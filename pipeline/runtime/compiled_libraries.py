@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.runtime.cache import cache_root
@@ -27,16 +28,56 @@ _DIGEST = re.compile(r"([0-9a-f]{64})  ")
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Libraries:
+    """What was found of all compiled libraries."""
+
+    num_whole: int  # their digests are those of when they were compiled
+    num_new: int  # complete, without a digest before
+    damaged: dict[Path, str]  # library -> what is wrong
+
+    def __str__(self) -> str:
+        new = f"; {self.num_new} without a digest have one now" if self.num_new else ""
+        if not self.damaged:
+            return f"{self.num_whole} compiled libraries, all as compiled{new}"
+        path, why = next(iter(self.damaged.items()))
+        more = f", and {len(self.damaged) - 1} more" if len(self.damaged) > 1 else ""
+        return f"{path}: {why}{more}; the other {self.num_whole} are as compiled{new}"
+
+
+def read_all() -> Libraries:
+    """Read every library in the cache of compiled code.
+
+    One that is damaged stays, for the next start to remove it; it is compiled again when it is needed.
+
+    Raises:
+        OSError: no folder can hold compiled code.
+    """
+    root, damaged, num_whole, num_new = cache_root(), {}, 0, 0
+    homes = [(home, [*_of_core(home), *_operators(home)]) for home in (root / "jittor").glob("*/")]
+    for folder, libraries in [*homes, (root / "native", _native(root / "native"))]:
+        found = {}
+        for path in libraries:
+            with suppress(FileNotFoundError):  # another process removed it
+                had_digest, why = _kept(path) is not None, _wrong(path, trusted=True)
+                if why:
+                    found[path] = why
+                else:
+                    num_whole, num_new = num_whole + had_digest, num_new + (not had_digest)
+        if found:
+            with suppress(OSError):
+                (folder / _ALL_READ).write_text("")  # names no start of the machine: all are read again
+        damaged |= found
+    return Libraries(num_whole, num_new, damaged)
+
+
 def check_jittor(folder: Path, say: Say) -> bool:
     """Remove damaged operators from Jittor's home `folder`, and say so.
 
     Returns:
         Whether Jittor's own libraries are whole; these stay, damaged or not.
     """
-    core, operators = [], []
-    for jit in folder.glob(".cache/jittor/jt*/**/jit"):
-        operators += [*_in(jit), *_in(jit.parent / "custom_ops")]
-        core += [*_in(jit.parent), *_in(jit.parent.parent)]
+    core, operators = _of_core(folder), _operators(folder)
     damage = _damage([*core, *operators], folder)
     of_core = {path: why for path, why in damage.items() if path in set(core)}
     for path, why in of_core.items():
@@ -152,6 +193,20 @@ def _remove(damage: dict[Path, str], say: Say) -> None:
         path, why = next(iter(damage.items()))
         more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
         say(f"{path}: {why}{more}; compiled again when needed")
+
+
+def _of_core(home: Path) -> list[Path]:
+    of_home = {of for jit in _jit(home) for of in (jit.parent, jit.parent.parent)}
+    return [each for of in sorted(of_home) for each in _in(of)]
+
+
+def _operators(home: Path) -> list[Path]:
+    return [each for jit in _jit(home) for of in (jit, jit.parent / "custom_ops") for each in _in(of)]
+
+
+def _jit(home: Path) -> Iterator[Path]:
+    """Folders of operators below a home of Jittor."""
+    return home.glob(".cache/jittor/jt*/**/jit")
 
 
 def _in(folder: Path) -> Iterator[Path]:

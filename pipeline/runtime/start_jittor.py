@@ -39,6 +39,7 @@ from pipeline.runtime.jittor_cache import (
     prepare,
     python_config,
 )
+from pipeline.runtime.jittor_files import jittor_files
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.operator_compiler import compile_operators_directly
 from pipeline.runtime.signal_stack import give_handlers_a_stack
@@ -89,8 +90,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         say: called with lines about what takes long and what is missing.
 
     Raises:
-        JittorStartError: NumPy's version is wrong, there is no compiler, `device` names a missing GPU, or
-            this is a rank and Open MPI is not to be found.
+        JittorStartError: NumPy's version is wrong, a file of Jittor or the compiler is missing, `device`
+            names a missing GPU, or this is a rank and Open MPI is not to be found.
         ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
@@ -102,6 +103,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         _started = _second_start(_started, device, threads)
         return _started
     _refuse_numpy_2()
+    files_notes = _look_at_jittors_files()
     if "jittor" in sys.modules:
         raise JittorStartError("jittor was imported before pipeline.runtime.start_jittor.start() was called")
     compiler = _find_compiler()
@@ -140,7 +142,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         onednn=onednn[1] if onednn else None,
         cudnn=with_cudnn,
         cache=folder,
-        notes=(*notes, *onednn_notes, *cudnn_notes, *load_notes),
+        notes=(*files_notes, *notes, *onednn_notes, *cudnn_notes, *load_notes),
         ranks=ranks or 1,
     )
     for note in _started.notes:
@@ -165,6 +167,14 @@ def _refuse_numpy_2() -> None:
             f"NumPy {numpy.__version__} is installed, but Jittor 1.3 needs a version below 2: with NumPy "
             "2 it returns uninitialised memory without any error. Remedy: pip install 'numpy>=1.26,<2'"
         )
+
+
+def _look_at_jittors_files() -> tuple[str, ...]:
+    """Notes for the user; none where the sizes of Jittor's files are those of its wheel."""
+    files = jittor_files(content=False)
+    if files.num_missing:
+        raise JittorStartError(f"Jittor is not whole: {files}. Remedy: {files.remedy}")
+    return (f"{files}: results may not be Jittor's. Remedy: {files.remedy}",) if files.differing else ()
 
 
 def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:

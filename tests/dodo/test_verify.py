@@ -1,6 +1,8 @@
 """`doit run verify`: damage is named, and the next run makes again what was damaged, and no more."""
 
+import hashlib
 import json
+import os
 
 from tests.toy_stages.project import NUM_STAGES
 
@@ -28,6 +30,25 @@ def test_damage_that_only_verify_sees_reruns_its_stage_only(project):
     assert project.ran() == ["features:hssl-seed0"]
     assert (folder / "result.txt").read_bytes() == whole
     assert project.doit("run", "verify").returncode == 0
+
+
+def test_a_damaged_library_is_named_and_compiled_again(project, monkeypatch, tmp_path):
+    monkeypatch.setenv("HSSL_CACHE", str(tmp_path / "cache"))
+    library = tmp_path / "cache" / "native" / "0123456789abcdef" / "libkernels.so"
+    library.parent.mkdir(parents=True)
+    library.parent.parent.parent.chmod(0o700)
+    library.write_bytes(b"no library, so complete as it is " * 100)
+    os.utime(library, (0, 0))
+    digest = hashlib.sha256(library.read_bytes()).hexdigest()
+    library.with_name("libkernels.so.sha256").write_text(f"{digest}  libkernels.so\n")
+    done = project.doit("run", "verify")
+    assert done.returncode == 0
+    assert "1 compiled libraries, all as compiled" in done.stdout
+    flip(library)
+    done = project.doit("run", "verify")
+    assert done.returncode != 0
+    assert f"{library}: SHA-256 " in done.stdout
+    assert "what is damaged is compiled again when needed" in done.stdout
 
 
 def test_what_reads_a_damaged_input_runs_again_only_if_it_differs(project):

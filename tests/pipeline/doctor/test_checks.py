@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ from pipeline.config.dense import DetectionSection, SegmentationSection
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import RuntimeConfig
 from pipeline.doctor import checks as doctor
+from pipeline.doctor import code_files
 from pipeline.doctor.checks import Check, cheap_checks, failures, stops, table_rows
 from pipeline.doctor.ranks import mpi_checks
 from pipeline.runtime import start_jittor
+from pipeline.runtime.compiled_libraries import Libraries
 from pipeline.runtime.cuda import checks as cuda_checks
 from pipeline.runtime.cuda import products
 from pipeline.runtime.cuda.products import Product
+from pipeline.runtime.jittor_files import JittorFiles
 from pipeline.runtime.start_jittor import StartReport
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -170,3 +174,19 @@ def test_hosts_that_are_wrong_or_do_not_answer_stop_a_run(monkeypatch, tmp_path)
     (nowhere,) = lines("localhost\nnowhere slots=2\n")
     assert "line 2: expected" in nowhere
     assert lines("nowhere\n", runs_here=False) == []  # nodes ask their own
+
+
+def test_damaged_code_is_a_warning_that_names_it(monkeypatch):
+    """What was compiled is compiled again; an edited Jittor may be meant, one that lacks a file is none."""
+    damaged = Libraries(154, 0, {Path("/cache/a.so"): "half-written"})
+    monkeypatch.setattr(code_files, "read_all", lambda: damaged)
+    check = code_files.compiled_libraries_check()
+    assert (check.ok, check.found) == (None, "/cache/a.so: half-written; the other 154 are as compiled")
+    edited = JittorFiles("1.3.11.0", 818, ("nn.py: expected 5 bytes, found 6",), num_missing=0)
+    monkeypatch.setattr(code_files, "jittor_files", lambda content: edited)
+    assert code_files.jittor_files_check().ok is None
+    monkeypatch.setattr(code_files, "jittor_files", lambda content: replace(edited, num_missing=1))
+    check = code_files.jittor_files_check()
+    assert check.ok is False
+    assert check.found == "nn.py: expected 5 bytes, found 6"
+    assert "pip install --force-reinstall" in check.remedy

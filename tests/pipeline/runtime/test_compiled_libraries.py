@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pipeline.runtime import compiled_libraries
-from pipeline.runtime.compiled_libraries import check_jittor, check_native, is_torn, keep_digests
+from pipeline.runtime.compiled_libraries import check_jittor, check_native, is_torn, keep_digests, read_all
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,32 @@ def test_the_projects_own_libraries(library, tmp_path, monkeypatch):
     check_native(said.append)
     assert len(said) == 1
     assert not path.exists()
+
+
+def test_doctor_reads_all_and_leaves_what_is_damaged_to_the_next_start(library, tmp_path, monkeypatch):
+    monkeypatch.setenv("HSSL_CACHE", str(tmp_path))
+    home = tmp_path / "jittor" / "0123"
+    jit = home / ".cache" / "jittor" / "jt1.3.11" / "g++" / "default" / "jit"
+    core, operator = put(jit.parent, "jittor_core.so", library), put(jit, "operator.so", library)
+    native = put(tmp_path / "native" / "0123456789abcdef", "libkernels.so", library)
+    assert str(read_all()) == "0 compiled libraries, all as compiled; 3 without a digest have one now"
+    assert str(read_all()) == "3 compiled libraries, all as compiled"
+    assert check_jittor(home, pytest.fail)
+    keep_time(operator, flipped(library))
+    keep_time(native, flipped(library))
+    found = read_all()
+    assert found.damaged.keys() == {operator, native}
+    assert str(found).startswith(f"{operator}: SHA-256 ")
+    assert str(found).endswith("…, and 1 more; the other 1 are as compiled")
+    assert operator.exists()
+    said = []
+    # All had been read within the hour; they are read again nevertheless.
+    assert check_jittor(home, said.append)
+    check_native(said.append)
+    assert [line.partition(":")[0] for line in said] == [str(operator), str(native)]
+    assert core.exists()
+    assert not operator.exists()
+    assert str(read_all()) == "1 compiled libraries, all as compiled"
 
 
 def test_damage_is_found_when_all_are_read_again(library, operators, tmp_path, monkeypatch):
