@@ -69,6 +69,11 @@ def _stage_losses(
         )
         count = mean_count(len(rois.boxes))
         if count and not len(rois.boxes):
+            if not all(np.isfinite(level.numpy()).all() for level in levels):
+                raise FloatingPointError(
+                    f"features of the images {', '.join(batch.names)} are not finite: a lower "
+                    "detection.schedule.lr may help"
+                )
             raise ValueError(
                 f"crowds cover the images {', '.join(batch.names)}, all that this rank has of a batch; other "
                 "ranks would wait for it in vain: needs runtime.devices = 1, or larger batches"

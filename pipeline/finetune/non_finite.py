@@ -28,6 +28,10 @@ class FinetuningSteps:
     def make_batch(self, step: int) -> Any:
         return self.training.make_batch(step)
 
+    def whole(self, batch: Any) -> Any:
+        """As it is: every rank makes the whole batch."""
+        return batch
+
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:
         """By the names of a batch's fields; those of a list by their places too."""
         found = {}
@@ -52,7 +56,7 @@ class FinetuningSteps:
         return replace(batch, **changes)
 
     def look(self, state: Any, batch: Any) -> StepCheck:
-        training = self.training
+        training = self.training.alone()
         forward = training.forward(state, batch)
 
         def losses_of(index: int) -> tuple[jt.Var, dict[str, jt.Var]]:

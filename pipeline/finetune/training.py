@@ -1,9 +1,10 @@
 """Fine-tunes a backbone with a new head."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import jittor as jt
 import numpy as np
@@ -132,6 +133,12 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         assign_parameters(state.tensors, self._at_start, origin="the initial weights")
         return state
 
+    def alone(self) -> Self:
+        """The same training in this process alone, which computes the whole batch."""
+        training = copy(self)
+        training.ranks = ALONE
+        return training
+
     def make_batch(self, step: int) -> FinetuneBatch:
         return self._make_batch(step)
 
@@ -179,8 +186,6 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
 
     def explanation(self, state: FinetuneState, step: int, output: Path, say: Callable[[str], None]) -> str:
         """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
-        if self.ranks.count > 1:
-            return "runtime.devices = 1 would save the step and name its first tensor that is not finite"
         return explanation(self, state, step, output, say)
 
     def measured(self, state: FinetuneState, outcome: FinetuneOutcome) -> dict[str, float]:

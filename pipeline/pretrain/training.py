@@ -152,8 +152,6 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
 
     def explanation(self, state: TrainState, step: int, output: Path, say: Callable[[str], None]) -> str:
         """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
-        if self.ranks.count > 1:
-            return "runtime.devices = 1 would save the step and name its first tensor that is not finite"
         return explanation(self, self._config, state, step, output, say)
 
     def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The training loop: pretraining, the search over heads and every fine-tuning run in it."""
 
+import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +45,7 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
         batch_size: images of a step.
         run: digest of all that decides the result; a checkpoint of another one is refused.
         ranks: that train together, each in a loop of its own. All read the checkpoint, and take part in
-            `train_step` and `measured`; the first alone writes and reports.
+            `train_step`, `measured` and `explanation`; the first alone writes and reports.
     """
 
     num_steps: int
@@ -78,6 +79,8 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
 
     def explanation(self, state: State, step: int, output: Path, say: Callable[[str], None]) -> str:
         """What can be found out about a loss that is not finite, as a sentence; the training is over then.
+
+        All ranks go back together; the first alone knows the sentence.
 
         Args:
             state: of the training now, which may be changed.
@@ -121,8 +124,8 @@ def train(
     step that it is at, and ends itself.
 
     Raises:
-        FloatingPointError: a loss is not finite; the message names the step and the images, and what
-            `Training.explanation` found. The last checkpoint stays.
+        FloatingPointError: a loss, or what is measured beside it, is not finite; the message names the step,
+            the images of a loss, and what `Training.explanation` found. The last checkpoint stays.
         WeightsError: the checkpoint does not fit, see `load_newest`.
         GradientsDiffer: at the step that is looked at, gradients are not those of plain operators.
         RanksDiffer: ranks that train together do not hold the same parameters any more.
@@ -157,14 +160,17 @@ def train(
             explaining = partial(_explaining, training, state, output, report)
             values = _read(training, unread, explaining)
             unread.clear()
-            metrics = {"step": state.step, **values, **training.measured(state, outcome)}
+            measured = training.measured(state, outcome)
+            with explaining(state.step):
+                _refuse_non_finite(measured, state.step, ranks)
+            metrics = {"step": state.step, **values, **measured}
             metrics |= throughput.read(state.step)
             if ranks.first:
                 append_metrics(output / METRICS, metrics)
                 warnings = filter(None, (training.warning(metrics), curve.warning(metrics)))
                 report(Progress(state.step, training.num_steps, metrics, "; ".join(warnings) or None))
-                with explaining(state.step):
-                    training.after_logged_step(state)
+            with explaining(state.step):
+                training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
             if ranks.as_first(due) and state.step < training.num_steps:
@@ -195,6 +201,18 @@ def _read(
         with explaining(step):
             values = read_losses(step, losses, lambda step=step: training.image_names(step - 1))
     return values
+
+
+def _refuse_non_finite(measured: dict[str, float], step: int, ranks: Ranks) -> None:
+    """Refuses what the log cannot hold; of several ranks, all refuse what the first has measured."""
+    broken = [name for name, value in measured.items() if not math.isfinite(value)]
+    if ranks.as_first(bool(broken)):
+        of_first = (
+            f"{', '.join(broken)} not finite" if broken else "what the first rank measures is not finite"
+        )
+        raise FloatingPointError(
+            f"step {step}: {of_first}, though the losses are; a lower learning rate may help"
+        )
 
 
 @contextmanager

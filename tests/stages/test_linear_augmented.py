@@ -8,6 +8,8 @@ import pytest
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.linear_augmented import LinearAugmentedConfig, LinearAugmentedSection
 from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
+from pipeline.evaluate.feature_files import read_features
+from pipeline.evaluate.probes.linear import SEED
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.weights.error import WeightsError
 from stages import features, initialize, linear_augmented, probe
@@ -76,7 +78,6 @@ def test_weights_of_the_identity_are_those_of_the_cached_protocol(computed, tiny
 
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.augmented_rows import AugmentedRows
-    from pipeline.evaluate.feature_files import read_features
     from pipeline.evaluate.linear_probe import train_sweep
     from pipeline.models.backbone_file import load_backbone
 
@@ -104,6 +105,32 @@ def test_crops_are_drawn_anew_and_are_the_same_for_every_arm(computed, tiny_prep
     assert (one, sweep) == (two, again)
     _, identity = augmented(computed, tiny_prepared, tmp_path / "identity", IDENTITY)
     assert sweep != identity
+
+
+def test_where_every_rate_diverges_the_same_crops_lead_to_the_step(computed, tiny_prepared, tmp_path):
+    """From a checkpoint as from the start, the step and the images of the first weight that is not finite."""
+    linear = LINEAR.model_copy(update={"base_lrs": (3e38, 2e38)})
+    config = LinearAugmentedConfig(views=LinearAugmentedSection(), linear=linear, features=FEATURES)
+    given = {"features": computed["features"], "backbone": computed["initialize"], "data": tiny_prepared}
+    messages = []
+    for _ in range(2):
+        with pytest.raises(FloatingPointError) as caught:
+            linear_augmented.run(config, tmp_path, **given, runtime=EVERY_BATCH)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    start = "the linear probe diverged at every learning rate; at the smallest, 2e+38, in step "
+    assert messages[0].startswith(start)
+    step = int(messages[0].removeprefix(start).partition(":")[0])
+    index = read_features(computed["features"]).train.index
+    rng = np.random.default_rng(SEED)
+    rng.normal(size=(24 * 3, 3))  # the first weights
+    order = np.concatenate([index[rng.permutation(len(index))] for _ in range(LINEAR.epochs)])
+    per_epoch = -(-len(index) // LINEAR.batch_size)
+    epoch, place = divmod(step - 1, per_epoch)
+    first = epoch * len(index) + place * LINEAR.batch_size
+    rows = order[first : min(first + LINEAR.batch_size, (epoch + 1) * len(index))]
+    named = ", ".join(map(str, rows[:8]))
+    assert f"after the images in rows {named} and {len(rows) - 8} more of the data set" in messages[0]
 
 
 def test_shares_above_the_whole_image_are_refused():

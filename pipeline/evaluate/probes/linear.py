@@ -71,6 +71,8 @@ def trained_sweep(
 ) -> LinearSweep:
     """The classifiers of every rate, trained under a bar; the arguments are those of `measured`.
 
+    Where every rate diverged, it is trained again up to there, features of random crops included.
+
     Raises:
         FloatingPointError: every rate diverged; the message names step, images and tensor.
     """
@@ -85,7 +87,9 @@ def trained_sweep(
             report=lambda epoch: bar.update(epoch - bar.n),
             keeper=keeper,
         )
-    if sweep.diverged.all() and keeper is None:  # with one, features are of crops and were not kept
+    if sweep.diverged.all():
+        if keeper is not None:
+            train.start_after(0)  # the same crops again: their numbers decide them
         again = {"num_classes": num_classes, "rng": np.random.default_rng(SEED)}
         raise FloatingPointError(divergence(train, data.train.labels, data.train.index, config, **again))
     return sweep

@@ -31,7 +31,10 @@ from pipeline.training.loop import Training
 
 
 class Steps(Protocol):
-    """The steps of one kind of training, to be taken again, saved, and looked at; they count from 0."""
+    """The steps of one kind of training, to be taken again, saved, and looked at; they count from 0.
+
+    Ranks take them together, of which the first saves and looks, alone, at the whole batch.
+    """
 
     training: Training[Any, Any, Any]
 
@@ -41,6 +44,9 @@ class Steps(Protocol):
     def make_batch(self, step: int) -> Any:
         """The batch of a step, as the training sees it."""
 
+    def whole(self, batch: Any) -> Any:
+        """The batch of all ranks, of this rank's; all call it at once."""
+
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:
         """What of a batch is saved."""
 
@@ -48,7 +54,7 @@ class Steps(Protocol):
         """The batch that was saved."""
 
     def look(self, state: Any, batch: Any) -> StepCheck:
-        """Do the step after `state`, and look at every tensor on the way."""
+        """Do the step after `state` in this process alone, and look at every tensor on the way."""
 
     def about(self, step: int) -> dict[str, Any]:
         """What else is known of a step, as JSON."""
@@ -65,6 +71,15 @@ class PretrainingSteps:
 
     def make_batch(self, step: int) -> Any:
         return self.training.make_batch(step).rendered()
+
+    def whole(self, batch: Any) -> Any:
+        ranks = self.training.ranks
+        if ranks.count == 1:
+            return batch
+        # An array without values: there are no local crops.
+        arrays = batch_arrays(batch).items()
+        of_all = {name: ranks.arrays_of_all(each) if each.size else [each] for name, each in arrays}
+        return batch_of({name: np.concatenate(parts, axis=1) for name, parts in of_all.items()})
 
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:
         return batch_arrays(batch)
@@ -98,20 +113,32 @@ def explained(steps: Steps, state: Any, step: int, output: Path, say: Callable[[
     Returns:
         A sentence: the step, the tensor, where it is saved, the command that repeats it.
     """
-    training = steps.training
-    state = load_newest(output, lambda: state, run=training.run, say=say) or steps.first_state()
-    say(f"a loss of step {step} is not finite: going again from step {state.step}, to see where it began")
+    training, ranks = steps.training, steps.training.ranks
+    with ranks.first_before_others():  # it moves what is damaged out of the way
+        state = load_newest(output, lambda: state, run=training.run, say=say) or steps.first_state()
+    if ranks.first:
+        say(f"not finite: going again from step {state.step}, to see where it began")
     found = first_broken(training, steps.make_batch, state, step)
     if found is None:
         return (
-            f"the same steps again, from the newest checkpoint to step {step}, are finite: see whether this "
-            "machine computes the same twice, as by `doit run doctor deep=yes`"
+            f"the same steps again, from the newest checkpoint to step {step}, have finite losses and "
+            "weights: either these are so large that what is measured overflows, or this machine does not "
+            "compute the same twice (see `doit run doctor deep=yes`)"
         )
     content, batch, state = found
+    batch = steps.whole(batch)
+    sentence = _saved_and_looked_at(steps, content, batch, state, output) if ranks.first else ""
+    ranks.wait_for_all()  # one that ends earlier would end the first
+    return sentence
+
+
+def _saved_and_looked_at(
+    steps: Steps, content: tuple[dict, dict[str, Any]], batch: Any, state: Any, output: Path
+) -> str:
     place = saved_step(output, content[1]["step"] + 1)
     write_step(place, content, steps.arrays(batch))
     look = steps.look(load_checkpoint(place.state, state), batch)
-    images = list(training.image_names(place.step - 1))
+    images = list(steps.training.image_names(place.step - 1))
     write_about(place, {"images": images, **steps.about(place.step - 1), **_known(look)})
     command = f"doit run replay step={place.step}{_options(output)}"
     first = f"by {look.broken}" if look.broken else "though on repetition all its tensors are finite"
@@ -124,7 +151,7 @@ def first_broken(
     """What the first step starts from after which something is not finite, its batch, and the state after.
 
     Args:
-        training: any whose steps can be taken again: it has `run` and `train_step`.
+        training: any whose steps can be taken again: it has `run`, `ranks` and `train_step`.
         make_batch: called with the number of steps that are done.
         state: to start from.
         step: the last one to take, counted from 1.
@@ -134,7 +161,8 @@ def first_broken(
         batch = make_batch(state.step)
         state, outcome = training.train_step(state, batch)
         losses = [float(value.item()) for value in outcome.logged_losses.values()]
-        if not all(map(math.isfinite, losses)) or not all_finite(state.tensors):
+        finite = all(map(math.isfinite, losses)) and all_finite(state.tensors)
+        if not training.ranks.as_first(finite):
             return content, batch, state
     return None
 

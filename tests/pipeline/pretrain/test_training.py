@@ -135,6 +135,27 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(jt, tiny_dat
     assert all(np.isfinite(value).all() for value in saved.values())
 
 
+def test_what_is_measured_beside_the_losses_stops_too(jt, tiny_dataset, tmp_path, monkeypatch):
+    """Weights may be so large that losses are finite and the discrepancy is not; no log could hold it."""
+    from pipeline.pretrain import training
+
+    right = training.measured_discrepancy
+    calls = []
+
+    def overflowing(*given):
+        calls.append(given)
+        return right(*given) | ({"discrepancy_kl": float("inf")} if len(calls) == 2 else {})
+
+    monkeypatch.setattr(training, "measured_discrepancy", overflowing)
+    with pytest.raises(FloatingPointError) as caught:
+        run(tiny_dataset, tmp_path / "run", config_of_six_steps())
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("step 2: discrepancy_kl not finite, though the losses are")
+    assert second.startswith("the same steps again, from the newest checkpoint to step 2, have finite losses")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1]
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(jt, tiny_dataset, tmp_path):
     from pipeline.models.weights import WeightsError
 

@@ -160,7 +160,7 @@ def test_numbers_that_are_finite_the_second_time_are_the_machines_fault(
 
     monkeypatch.setattr(training, "train_step", broken_once)
     message, _ = train(tiny_dataset, tmp_path / "run")
-    assert "from the newest checkpoint to step 4, are finite" in message
+    assert "from the newest checkpoint to step 4, have finite losses and weights" in message
     assert "doit run doctor deep=yes" in message
 
 
