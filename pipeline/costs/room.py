@@ -1,5 +1,6 @@
 """What there is for a process that is started now: memory by machine, control group and limits; disk."""
 
+import math
 import resource
 import shutil
 from dataclasses import dataclass
@@ -37,6 +38,15 @@ def disk_room(folder: Path) -> Room:
     """What a user may still write in a folder, or where it will be."""
     existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     return Room(shutil.disk_usage(existing).free, f"free at {existing}")
+
+
+def address_space() -> float:
+    """Bytes of addresses that a process may be given at most, infinite without a limit.
+
+    A process may raise its own limit so far. Addresses are not memory: libraries reserve more than they use.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
 def _machine(system: Path) -> Room | None:

@@ -1,5 +1,6 @@
 """Checks of this machine, each with what was found and the remedy if something is missing."""
 
+import math
 import platform
 import shutil
 import statistics
@@ -12,9 +13,11 @@ from pathlib import Path
 
 from pipeline.config.evaluate import EvaluateSection
 from pipeline.config.experiment import Experiment
+from pipeline.costs.room import address_space
 from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.doctor.code_files import compiled_libraries_check, jittor_files_check
 from pipeline.doctor.ranks import mpi_checks, two_ranks_check
+from pipeline.report.page.room import NEEDED_BYTES
 from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
@@ -43,6 +46,7 @@ def cheap_checks(experiment: Experiment, results: Path, *, runs_here: bool = Tru
         _jittor_installed(),
         _onednn(),
         _memory(),
+        _address_space(),
         _disk(results),
         _cache(),
         *experiment_checks(experiment, runs_here=runs_here),
@@ -165,6 +169,19 @@ def _memory() -> Check:
     found = f"{available / GIB:.1f} GiB available"
     remedy = "close other programs, or use a smaller batch"
     return Check("memory", True if available >= 2 * GIB else None, found, remedy)
+
+
+def _address_space() -> Check:
+    """Whether a limit of addresses, as batch systems set it, ends what there is memory enough for."""
+    allowed = address_space()
+    if allowed == math.inf:
+        return Check("address space", True, "no limit")
+    found = f"{allowed / GIB:.1f} GiB allowed by RLIMIT_AS, for memory and all that is reserved"
+    remedy = (
+        f"`ulimit -v unlimited`, or another job: the report's charts need {NEEDED_BYTES / GIB:.0f} GiB of "
+        "addresses (`doit run tables` does without); everything else counts the limit as memory"
+    )
+    return Check("address space", True if allowed >= NEEDED_BYTES else None, found, remedy)
 
 
 def _available_memory() -> int | None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.costs.needs import COUNTED, Need, least_need
-from pipeline.costs.room import Room, disk_room, memory_room
+from pipeline.costs.room import Room, address_space, disk_room, memory_room
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.node_facts import backbone_of, images_of, on_processor
+from pipeline.report.page.room import NEEDED_BYTES
 from pipeline.storage.artifacts import artifacts_root, read_stamp
 
 # Share of the memory that an earlier run of the same stage took, without which it is refused. The rest may
@@ -24,6 +25,7 @@ class Shortages:
         graph: of the stages.
         memory: what there is of it, asked anew for every stage.
         disk: likewise, of a folder.
+        addresses: bytes of address space that a stage may be given.
     """
 
     def __init__(
@@ -31,12 +33,13 @@ class Shortages:
         graph: Graph,
         memory: Callable[[], Room | None] = memory_room,
         disk: Callable[[Path], Room] = disk_room,
+        addresses: Callable[[], float] = address_space,
     ):
-        self._graph, self._memory, self._disk = graph, memory, disk
+        self._graph, self._memory, self._disk, self._addresses = graph, memory, disk, addresses
 
     def before(self, node: Node) -> list[str]:
         """What is too little for one stage: lines with the figures and a setting to change."""
-        lines, need = [], self._need(node)
+        lines, need = self._address_lines(node), self._need(node)
         if line := self._memory_line(node, need):
             lines.append(line)
         disk, room = self._disk_bytes(node, need), self._disk(self._graph.results)
@@ -50,6 +53,7 @@ class Shortages:
         for node in nodes:
             if self._graph.fault(node) is None:
                 continue
+            lines += self._address_lines(node)
             need = self._need(node)
             if line := self._memory_line(node, need):
                 lines.append(line)
@@ -65,6 +69,16 @@ class Shortages:
             return None
         images, backbone = images_of(self._graph, node), backbone_of(node)
         return None if backbone is None else least_need(node.config, backbone, images.all if images else 0)
+
+    def _address_lines(self, node: Node) -> list[str]:
+        allowed = self._addresses()
+        if node.stage != "report" or allowed >= NEEDED_BYTES:
+            return []
+        needed = f"draws with {NEEDED_BYTES / _GIB:.0f} GiB of address space, which is not memory"
+        return [
+            f"{node.label}: {needed}; {_gib(allowed)} are allowed by RLIMIT_AS. Remedy: `ulimit -v "
+            "unlimited`, or another job; or `doit run tables`, for all but the report"
+        ]
 
     def _memory_line(self, node: Node, need: Need | None) -> str | None:
         room, then = self._memory(), self._then(node, lambda stamp: stamp["environment"]["peak_memory_bytes"])

@@ -91,6 +91,24 @@ def test_little_memory_and_disk(experiment, tmp_path, monkeypatch):
     assert named(checks, "disk").ok is False
 
 
+def test_a_limit_of_addresses_is_named_with_what_it_ends(experiment, tmp_path, monkeypatch):
+    """In a process that has it."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2);"
+        "from pathlib import Path; from pipeline.config.reading import read_experiment;"
+        "from pipeline.doctor.checks import cheap_checks, stops;"
+        f"checks = cheap_checks(read_experiment('smoke'), Path({str(tmp_path)!r}));"
+        "check, = [check for check in checks if check.name == 'address space'];"
+        "print(check.ok, check.found, check.remedy, stops(checks))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith("None 6.0 GiB allowed by RLIMIT_AS"), done.stderr
+    assert "the report's charts need 128 GiB" in done.stdout
+    assert done.stdout.endswith("False\n")
+    monkeypatch.setattr(doctor, "address_space", lambda: float("inf"))
+    assert named(cheap_checks(experiment, tmp_path), "address space").ok is True
+
+
 class Usage:
     free = 2**20
 

@@ -66,6 +66,22 @@ def test_too_little_memory_is_one_line_with_both_figures_and_a_key(graph):
     assert before(graph, "pretrain:ibot-seed0", (needed + 0.1) * GIB) == []
 
 
+def test_a_limit_of_addresses_that_ends_the_report_is_said_before_the_first_stage(graph):
+    def lines(allowed):
+        plenty = lambda *folder: Room(1000 * GIB, "free")  # noqa: E731
+        shortages = Shortages(graph, plenty, plenty, lambda: allowed)
+        assert shortages.before(node_of(graph, "tables")) == []
+        assert shortages.before(node_of(graph, "report")) == shortages.before_all(graph.nodes)
+        return shortages.before_all(graph.nodes)
+
+    (line,) = lines(6 * GIB)
+    assert line == (
+        "report: draws with 128 GiB of address space, which is not memory; 6.0 GiB are allowed by RLIMIT_AS. "
+        "Remedy: `ulimit -v unlimited`, or another job; or `doit run tables`, for all but the report"
+    )
+    assert lines(128 * GIB) == lines(float("inf")) == []
+
+
 def test_where_the_weights_alone_do_not_fit_the_remedy_is_a_smaller_base(graph):
     (line,) = before(graph, "pretrain:ibot-seed0", 0.1 * GIB)
     assert line.endswith("Remedy: a smaller backbone.size")
