@@ -1,10 +1,12 @@
 """The graph as doit tasks: order and names. What is current is decided by stamps alone."""
 
+import gc
 import sys
 from pathlib import Path
 
 import doit
 
+gc.disable()  # of all that is imported nothing is garbage, and to look for it takes a twentieth of a command
 ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
@@ -23,6 +25,7 @@ from pipeline.graph.sweep import Sweep  # noqa: E402
 from pipeline.graph.sweep_tasks import sweep_task, trial_checks, trial_tasks  # noqa: E402
 from pipeline.watch.task import watch_task  # noqa: E402
 
+gc.enable()
 refuse_unknown(sys.argv[1:])
 try:
     RESULTS.mkdir(exist_ok=True)
@@ -171,7 +174,7 @@ def task_verify():
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
-    return commands.checks_task(PROJECT, EXECUTOR)
+    return commands.checks_task(PROJECT, EXECUTOR, of_missing=commands.asks_for_the_missing(sys.argv[1:]))
 
 
 commands.refuse_unknown_task(

@@ -9,8 +9,8 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.graph.code_choices import TABLES, Choices
@@ -55,6 +55,16 @@ class _File:
     entries: dict[str, tuple[str, list[str]]]  # key of the table -> digest of the entry, imports for it alone
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What a name in an import adds to a closure, and the files whose tables add more, by choice."""
+
+    digests: dict[str, str] = field(default_factory=dict)  # path relative to the root -> digest
+    libraries: Set[str] = frozenset()
+    imports: Set[str] = frozenset()
+    tables: list[tuple[str | None, _File]] = field(default_factory=list)  # no path: only what entries import
+
+
 class CodeDigests:
     """Digests of the stages' code, made of digests of files, remembered by size and time of change.
 
@@ -68,8 +78,7 @@ class CodeDigests:
         self._memo_path = memo
         self._files = (memo and read_memo(memo)) or {}
         self._known = dict(self._files)
-        self._modules: dict[str, list[tuple[str, _File]]] = {}
-        self._beside: dict[str, dict[str, str]] = {}
+        self._parts: dict[str, _Part] = {}
         self._closures: dict[tuple[str, Choices | None], tuple[dict[str, str], set[str]]] = {}
 
     def now(self) -> "CodeDigests":
@@ -114,45 +123,51 @@ class CodeDigests:
     def _walk(self, module: str, choices: Choices | None) -> tuple[dict[str, str], set[str]]:
         found: dict[str, str] = {}
         libraries: set[str] = set()
-        waiting, seen = [module], set()
+        waiting, seen = [module], {module}
         while waiting:
             name = waiting.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            neutral = _is_neutral(name)
-            if neutral and name not in TABLES:
-                continue
-            if name.split(".")[0] not in _OURS:
-                libraries.add(name.split(".")[0])
-                continue
-            if name in _BESIDE:
-                found |= self._files_beside(name)
-            for path, file in self._files_of_module(name):
-                keys = sorted(file.entries) if choices is None else sorted(k for m, k in choices if m == name)
-                lines = [file.entries[key] for key in keys] if file.entries else []
-                for _, imports in lines:
-                    waiting.extend(imports)
-                if not neutral:
-                    digests = [file.digest, *(digest for digest, _ in lines)]
-                    found[path] = " ".join(digests)
-                    waiting.extend(file.imports)
+            part = self._part(name)
+            found |= part.digests
+            libraries |= part.libraries
+            after = set(part.imports)
+            for path, file in part.tables:
+                keys = file.entries if choices is None else (key for table, key in choices if table == name)
+                lines = [file.entries[key] for key in sorted(keys)]
+                after.update(*(imports for _, imports in lines))
+                if path:
+                    found[path] = " ".join([file.digest, *(digest for digest, _ in lines)])
+            after -= seen
+            seen |= after
+            waiting.extend(after)
         return found, libraries
 
-    def _files_of_module(self, name: str) -> list[tuple[str, _File]]:
-        """Paths relative to the root, and contents; looked up once, for most are in every stage's closure."""
-        if name not in self._modules:
-            paths = _files_of(self._root, name)
-            self._modules[name] = [(self._relative(path), self._file(path, name)) for path in paths]
-        return self._modules[name]
+    def _part(self, name: str) -> _Part:
+        """What a name in an import adds to a closure; looked up once, for most are in nearly all of them."""
+        if name not in self._parts:
+            self._parts[name] = self._looked_up(name)
+        return self._parts[name]
+
+    def _looked_up(self, name: str) -> _Part:
+        neutral = _is_neutral(name)
+        if neutral and name not in TABLES:
+            return _Part()
+        if name.split(".")[0] not in _OURS:
+            return _Part(libraries={name.split(".")[0]})
+        files = {self._relative(path): self._file(path, name) for path in _files_of(self._root, name)}
+        tables = [(None if neutral else path, file) for path, file in files.items() if file.entries]
+        if neutral:
+            return _Part(tables=tables)
+        digests = {path: file.digest for path, file in files.items()}
+        imports = {each for file in files.values() for each in file.imports}
+        return _Part(digests | self._files_beside(name), frozenset(), imports, tables)
 
     def _files_beside(self, module: str) -> dict[str, str]:
-        """Path relative to the root -> digest; looked up once."""
-        if module not in self._beside:
-            folder, suffixes = _BESIDE[module]
-            paths = [path for path in sorted((self._root / folder).rglob("*")) if path.suffix in suffixes]
-            self._beside[module] = {self._relative(path): self._file(path, None).digest for path in paths}
-        return self._beside[module]
+        """Path relative to the root -> digest, of the files that are no modules."""
+        if module not in _BESIDE:
+            return {}
+        folder, suffixes = _BESIDE[module]
+        paths = [path for path in sorted((self._root / folder).rglob("*")) if path.suffix in suffixes]
+        return {self._relative(path): self._file(path, None).digest for path in paths}
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 import doit
@@ -24,20 +25,33 @@ from pipeline.graph.sweep import TRIALS, Sweep
 _NOT_UNDERSTOOD = 3  # doit's own code for it
 
 
-def named_tasks(arguments: Sequence[str]) -> list[str] | None:
-    """What doit's own arguments ask to run; None: another command, or options that doit itself refuses."""
-    given = list(arguments[1:] if arguments[:1] == ["run"] else arguments)
+@cache  # doit looks through all installed packages for plugins before it parses
+def _parsed(arguments: tuple[str, ...]) -> tuple[list[str], bool] | None:
+    """Names of tasks, and whether what is current shall run too; None: as `named_tasks` has it."""
+    given = list(arguments[1:] if arguments[:1] == ("run",) else arguments)
     try:
-        _, named = Run(task_loader=ModuleTaskLoader({})).cmdparser.parse(given)
+        options, named = Run(task_loader=ModuleTaskLoader({})).cmdparser.parse(given)
     except CmdParseError:
         return None
-    return [name for name in named if "=" not in name]
+    return [name for name in named if "=" not in name], options["always"]
+
+
+def named_tasks(arguments: Sequence[str]) -> list[str] | None:
+    """What doit's own arguments ask to run; None: another command, or options that doit itself refuses."""
+    parsed = _parsed(tuple(arguments))
+    return parsed and parsed[0]
 
 
 def asks_for_all(arguments: Sequence[str]) -> bool:
     """Whether doit's own arguments ask for the task `all`, as they do where they name none."""
     named = named_tasks(arguments)
     return named is not None and (not named or "all" in named)
+
+
+def asks_for_the_missing(arguments: Sequence[str]) -> bool:
+    """Whether they ask for `all` and nothing else, and for no stage that is current."""
+    parsed = _parsed(tuple(arguments))
+    return parsed is not None and not parsed[1] and set(parsed[0]) <= {"all"}
 
 
 def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: Sequence[str]) -> None:
@@ -168,10 +182,16 @@ def verify_task(project: ExperimentGraph, results: Path) -> Task:
     return {"actions": [plainly(act)]}
 
 
-def checks_task(project: ExperimentGraph, executor: Executor) -> Task:
-    """Fails where the machine or the data would stop a run."""
+def checks_task(project: ExperimentGraph, executor: Executor, *, of_missing: bool = False) -> Task:
+    """Fails where the machine or the data would stop a run.
+
+    Args:
+        of_missing: only stages that are not current will run; where none of them will, nothing is looked at.
+    """
 
     def check() -> TaskFailed | None:
+        if of_missing and not any(map(project.graph.fault, project.main)):
+            return None
         from pipeline.graph.problems import problems_of  # asks for Pillow and more
 
         return failing(problems_of(project, executor))

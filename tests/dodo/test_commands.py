@@ -90,10 +90,24 @@ def test_config_is_printed(project):
 
 def test_what_the_checks_refuse_stops_every_stage_also_where_several_run_at_once(project):
     (project.folder / "hosts.txt").write_text("node-a slots=0\n")
+    project.configure(epochs=4)
     with open(project.folder / "my.toml", "a") as stream:
         stream.write('\n[runtime]\ndevices = 2\ndevice = "cpu"\nhosts = "hosts.txt"\n')
     project.runs.write_text("")
     done = project.doit("run", "-n", "4", "-P", "thread", "all")
     assert done.returncode != 0
     assert "hosts.txt, line 1: expected slots of 1 or more, found '0'" in done.stdout + done.stderr
+    assert project.runs.read_text() == ""
+
+
+def test_a_machine_that_could_run_nothing_is_refused_only_where_something_would_run(project):
+    without_compiler = {"PATH": str(project.folder)}
+    assert project.ran("run", "all", variables=without_compiler) == []
+    for more in (["-a", "all"], ["all", "sweep"], ["verify", "all"]):
+        done = project.doit("run", *more, variables=without_compiler)
+        assert done.returncode != 0
+        assert "C++ compiler: g++ is not on PATH" in done.stdout + done.stderr, more
+    project.configure(epochs=4)
+    done = project.doit("run", "all", variables=without_compiler)
+    assert "C++ compiler: g++ is not on PATH" in done.stdout + done.stderr
     assert project.runs.read_text() == ""

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from pipeline.graph.command_tasks import asks_for_all, refuse_unknown_task
+from pipeline.graph.command_tasks import asks_for_all, asks_for_the_missing, refuse_unknown_task
 
 LABELS = ["prepare", "pretrain:hssl-seed0", "knn:hssl-seed0"]
 TASKS = ["all", "plan", "trials"]
@@ -52,3 +52,15 @@ def test_what_there_is_passes_and_what_doit_refuses_itself_is_left_to_it(argumen
 )  # fmt: skip
 def test_all_is_asked_for_by_name_or_by_none(arguments, asks):
     assert asks_for_all(arguments) is asks
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asks"),
+    [
+        ([], True), (["run"], True), (["run", "-n", "2", "all", "experiment=e"], True),
+        (["run", "-a"], False), (["run", "all", "--always-execute"], False), (["run", "all", "sweep"], False),
+        (["run", "knn"], False), (["list"], False), (["run", "--no-such-option"], False),
+    ],
+)  # fmt: skip
+def test_the_missing_are_asked_for_by_all_alone_and_unforced(arguments, asks):
+    assert asks_for_the_missing(arguments) is asks
