@@ -29,7 +29,7 @@ class Disturbance:
         return self.share > MAX_SHARE
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """For a report."""
         return f"the host took {self.stolen:.0%} of the processors' time and other programs {self.others:.0%}"
 

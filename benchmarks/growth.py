@@ -23,7 +23,7 @@ class Axis:
     values: tuple[int, ...]
     toy_values: tuple[int, ...]
     parameters: Callable[[int], dict[str, Any]]
-    words: str  # what is fixed
+    description: str  # what is fixed
     large_values: tuple[int, ...] = ()  # where it is measured as far as it is meant to go; empty: `values`
 
     def chosen_values(self, size: Size) -> tuple[int, ...]:

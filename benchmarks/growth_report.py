@@ -42,7 +42,7 @@ def _measured(found: list[tuple[Axis, list[Point]]], machine: dict[str, str]) ->
             ", ".join(f"{point.mib:.0f}" for point in points),
             f"{fitted_exponent(values, [max(point.mib, 1.0) for point in points]):.2f}",
             f"{2**20 * (points[-1].mib - points[0].mib) / (values[-1] - values[0]):,.0f}",
-            axis.words,
+            axis.description,
         ])  # fmt: skip
     headers = (
         "grows", "values", "seconds", "exponent", "MiB", "exponent of MiB", "bytes for one more",
@@ -51,7 +51,7 @@ def _measured(found: list[tuple[Axis, list[Point]]], machine: dict[str, str]) ->
     return [
         "# Growth",
         "",
-        *[f"- {name}: {words}" for name, words in machine.items()],
+        *[f"- {name}: {text}" for name, text in machine.items()],
         "",
         tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True),
         "",

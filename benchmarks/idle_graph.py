@@ -62,9 +62,13 @@ class IdleGraph:
             text=True,
         )
         seconds = time.perf_counter() - started
-        said = done.stdout + done.stderr
-        if done.returncode or ("run" in command and ": 0 of " not in said) or "R pretrain:hssl-seed0" in said:
-            raise RuntimeError(f"doit {' '.join(command)} found something to do:\n{said[-2000:]}")
+        output = done.stdout + done.stderr
+        if (
+            done.returncode
+            or ("run" in command and ": 0 of " not in output)
+            or "R pretrain:hssl-seed0" in output
+        ):
+            raise RuntimeError(f"doit {' '.join(command)} found something to do:\n{output[-2000:]}")
         return seconds
 
 

@@ -63,7 +63,7 @@ def measure_row(
     tries: list[Found] = []
     while len(tries) < MOST_TRIES and all(found.disturbance.is_noisy for found in tries):
         if tries:
-            say(f"{row.name}: {tries[0].disturbance.words}; measured once more")
+            say(f"{row.name}: {tries[0].disturbance.description}; measured once more")
         with tempfile.TemporaryDirectory(prefix="hssl-benchmark-") as folder:
             time_of_others = ProcessorTime()
             found = _measured(row, Path(folder), root, threads, repeats, peak_gflops)
@@ -145,11 +145,11 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
         "spread": list(ours.spread),
         "other_spread": list(other.spread) if other else None,
         **found.extra,
-        "noise": found.disturbance.words if found.disturbance.is_noisy else None,
+        "noise": found.disturbance.description if found.disturbance.is_noisy else None,
         "note": "; ".join(notes) or None,
         **({"profile": found.profile} if found.profile else {}),
     }
-    verdicts = [{"target": t.words, "met": t.met(entry.get(t.quantity))} for t in row.targets]
+    verdicts = [{"target": t.description, "met": t.met(entry.get(t.quantity))} for t in row.targets]
     return entry | {"targets": verdicts}
 
 

@@ -69,12 +69,12 @@ def as_rank(options: dict[str, str]) -> None:
     spent = dict.fromkeys(("exchange", "waiting", "exchange_processor"), 0.0)
 
     class Timed(module.Ranks):
-        def means(self, values):
+        def all_reduce_mean(self, values):
             jt.sync(list(values))
             begun = time.perf_counter()
-            self.wait_for_all()
+            self.barrier()
             together, worked = time.perf_counter(), time.process_time()
-            found = super().means(values)
+            found = super().all_reduce_mean(values)
             spent["waiting"] += together - begun
             spent["exchange"] += time.perf_counter() - together
             spent["exchange_processor"] += time.process_time() - worked
@@ -93,15 +93,15 @@ def as_rank(options: dict[str, str]) -> None:
     for number in range(_WARM_STEPS + steps):
         if number == _WARM_STEPS:
             jt.sync_all(True)
-            ranks.wait_for_all()
+            ranks.barrier()
             spent.update(dict.fromkeys(spent, 0.0))
             started, worked = time.perf_counter(), time.process_time()
         state, _ = train_step(state, batches[number % len(batches)], rates, config, ranks)
         jt.sync_all(True)
-    ranks.wait_for_all()
+    ranks.barrier()
     seconds, processor = (time.perf_counter() - started) / steps, (time.process_time() - worked) / steps
     flat = np.ones(num_values, np.float32)
-    ranks.wait_for_all()
+    ranks.barrier()
     begun = time.perf_counter()
     for _ in range(3):
         module._summed(flat)
@@ -109,7 +109,7 @@ def as_rank(options: dict[str, str]) -> None:
     figures = {part: total / steps for part, total in spent.items()}
     figures |= {"seconds": seconds, "processor": processor, "sum_gib_per_second": gib_per_second}
     figures["mib"] = flat.nbytes / 2**20
-    if ranks.first:
+    if ranks.is_first:
         print(_FIGURES + json.dumps(figures), flush=True)
 
 

@@ -27,7 +27,7 @@ class Target:
     at_most: float | None = None
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Such as "ratio >= 2.5"."""
         return f"{self.quantity} " + (
             f">= {self.at_least:g}" if self.at_most is None else f"<= {self.at_most:g}"

@@ -40,16 +40,16 @@ class WorkerProcess:
     ):
         self.name = name
         self._patience = patience
-        self._said = folder / f"{name}-{time.monotonic_ns()}.log"  # both workers may be of one name
+        self._log = folder / f"{name}-{time.monotonic_ns()}.log"  # both workers may be of one name
         text = json.dumps(parameters | {"threads": threads})
-        with open(self._said, "wb") as said:
+        with open(self._log, "wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.worker", name, text, str(folder)],
                 cwd=root,
                 env=with_threads(os.environ, threads),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=stderr,
                 start_new_session=True,
             )
         self._rest = b""
@@ -121,5 +121,5 @@ class WorkerProcess:
         return answer
 
     def _failed(self, what: str) -> WorkerFailed:
-        lines = deque(self._said.read_text(errors="replace").splitlines(), maxlen=_LAST_LINES)
+        lines = deque(self._log.read_text(errors="replace").splitlines(), maxlen=_LAST_LINES)
         return WorkerFailed("\n".join([f"{self.name}: {what}; it last said:", *lines]))

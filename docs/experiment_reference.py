@@ -63,8 +63,8 @@ def page() -> str:
 def _presets() -> list[str]:
     lines = ["## Presets", "", "| preset | what it is |", "|---|---|"]
     for name in preset_names():
-        said = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()
-        comment = [line.removeprefix("#").strip() for line in _leading(said, "#")]
+        lines_of_preset = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+        comment = [line.removeprefix("#").strip() for line in _leading(lines_of_preset, "#")]
         lines.append(f"| `{name}` | {_cell(' '.join(comment))} |")
     return [*lines, ""]
 
@@ -162,12 +162,12 @@ def _instance(default: Any, model: type[BaseModel]) -> BaseModel | type[BaseMode
 def _table(path: str, model: type[BaseModel], shown: dict[str, Any]) -> list[str]:
     if not shown:
         return []
-    said, lines = comments(model), ["| key | type | default | meaning |", "|---|---|---|---|"]
+    lines_of_preset, lines = comments(model), ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, default in shown.items():
         full, info = _joined(path, name), model.model_fields[name]
         optional = f"[section](#{_anchor(full)})" if section_of(info.annotation) else None
         takes = optional or _TABLES.get(full) or _choices(_CHOICES.get((model, name))) or type_words(info)
-        lines.append(f"| `{name}` | {takes} | {_default(default)} | {_cell(said.get(name, ''))} |")
+        lines.append(f"| `{name}` | {takes} | {_default(default)} | {_cell(lines_of_preset.get(name, ''))} |")
     return [*lines, ""]
 
 
@@ -222,8 +222,8 @@ def _own_comments(model: type[BaseModel]) -> dict[str, str]:
             above.insert(0, alone[line])
             line -= 1
         inside = [behind[n] for n in range(field.lineno, field.end_lineno + 1) if n in behind]
-        if said := " ".join(filter(None, [*above, *inside])):
-            found[field.target.id] = said
+        if lines_of_preset := " ".join(filter(None, [*above, *inside])):
+            found[field.target.id] = lines_of_preset
     return found
 
 

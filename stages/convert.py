@@ -16,10 +16,10 @@ def run(config: ForeignConfig, output: Path, *, runtime: RuntimeConfig) -> None:
 
     foreign = read_foreign(config)
     print(f"{config.source}: {foreign.layout}")
-    for line in foreign.said:
+    for line in foreign.notes:
         print(f"  {line}")
     save_backbone(output / "backbone.safetensors", foreign_backbone(foreign, config.source))
-    write_json(output / "conversion.json", {"layout": foreign.layout, "said": foreign.said})
+    write_json(output / "conversion.json", {"layout": foreign.layout, "notes": foreign.notes})
 
 
 if __name__ == "__main__":

@@ -47,14 +47,14 @@ def run(
     if segmentation is not None:
         dataset = PreparedDataset.open(segmentation)
         measures, classifiers = segmentation_probes(dataset, reader, config, print)
-        if ranks.first:
+        if ranks.is_first:
             draw_label_maps(output, dataset, reader.alone, classifiers, config.num_pictures)
     if detection is not None:
         dataset = PreparedDataset.open(detection)
         measures += object_probes(dataset, reader, config, print)
-        if ranks.first:
+        if ranks.is_first:
             draw_objects(output, dataset, reader.alone, config)
-    if ranks.first:
+    if ranks.is_first:
         write_measures(output, measures)
 
 

@@ -28,7 +28,7 @@ def run(config: DetectConfig, output: Path, *, backbone: Path, data: Path, runti
     reason = why_not(dataset)
     ranks = ranks_of_this_process()
     if reason:
-        if ranks.first:
+        if ranks.is_first:
             write_no_outcome(output, reason)
         return
     boxes_only = why_no_masks(dataset)

@@ -47,13 +47,13 @@ def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, run
         dataset, load, batch_size=config.batch_size, num_threads=num_threads, ranks=ranks
     ):
         features = extract(batches, sizes, forward, ranks)
-        if not ranks.first:
+        if not ranks.is_first:
             for _ in features:
                 pass
             continue
         write_split(output, split, features, labels=labels[rows], index=rows, dtype=config.dtype)
         num_images[split] = len(rows)
-    if not ranks.first:
+    if not ranks.is_first:
         return
     write_summary(
         output,

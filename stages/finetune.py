@@ -57,7 +57,7 @@ def run(
     reason = (why_not if label_sets is None else why_no_scores)(dataset.name, learnt)
     ranks = ranks_of_this_process()
     if reason:
-        if ranks.first:
+        if ranks.is_first:
             write_no_outcome(output, reason)
         return
     rows, names = subset.chosen(train.index), dataset.class_names
@@ -65,7 +65,7 @@ def run(
     statistics = {"mean": stored.mean, "std": stored.std}
     batches = BatchMaker(config, dataset, rows, **statistics, label_sets=label_sets)
     digest = sha256_of_file(path)
-    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
+    with reporting(kernels.note, output, runtime) if ranks.is_first else quiet() as report:
         train_classifier(
             network,
             batches,
@@ -81,7 +81,7 @@ def run(
         config,
         weights=stored.weights,
         num_images=len(rows),
-        labels=subset.words,
+        labels=subset.description,
         of_label_sets=label_sets is not None,
     )
     task = subset.task("finetune")
@@ -91,7 +91,7 @@ def run(
             for part, of in (("val", val), ("test", test))
             if len(of.index) and (of.labels == 1).any()
         }
-        if not ranks.first:
+        if not ranks.is_first:
             return
         save_model(output / "classifier.safetensors", network, settings, names, stored)
         if "val" in scores:
@@ -102,7 +102,7 @@ def run(
         return
     of_val = top_classes(logits_of(val.index))[:, 0] if len(val.index) else None
     ranking = top_classes(logits_of(test.index))
-    if not ranks.first:
+    if not ranks.is_first:
         return
     save_model(output / "classifier.safetensors", network, settings, names, stored)
     if of_val is not None:  # for people who compare recipes

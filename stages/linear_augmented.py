@@ -75,7 +75,7 @@ def run(
         ranks=ranks,
     )
     outcome = measured(config.linear, probe, train, augmentation=augmented, keeper=checkpoint)
-    if not ranks.first:
+    if not ranks.is_first:
         return
     for name, content in outcome.files.items():
         write_json(output / name, content)

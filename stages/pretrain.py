@@ -56,7 +56,7 @@ def run(
 
     def train() -> TrainState:
         base = start and start / "backbone.safetensors"
-        with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
+        with reporting(kernels.note, output, runtime) if ranks.is_first else quiet() as report:
             return pretrain(
                 config, dataset, output, runtime=runtime, report=report, export=export, base=base, ranks=ranks
             )
@@ -64,13 +64,13 @@ def run(
     state = train()
     exported = [] if config.start else map(exported_file, exported_epochs(config, dataset))
     gone = [file for file in exported if not (output / file).is_file()]
-    if ranks.as_first(bool(gone)):
-        if ranks.first:
+    if ranks.broadcast_decision(bool(gone)):
+        if ranks.is_first:
             print(f"{', '.join(gone)}: gone, and training went on from a later step: it starts from step 0")
             forget(output)
-        ranks.wait_for_all()
+        ranks.barrier()
         state = train()
-    if not ranks.first:
+    if not ranks.is_first:
         return None
     save("backbone.safetensors", method_of(config).published, state)
     save("student.safetensors", "student", state)

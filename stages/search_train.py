@@ -24,7 +24,7 @@ def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: Runti
     kernels.use(runtime.kernels)
     dataset = PreparedDataset.open(data)
     ranks, title = ranks_of_this_process(), f"{len(config.candidates)} heads"
-    with reporting(kernels.note, output, runtime, title=title) if ranks.first else quiet() as report:
+    with reporting(kernels.note, output, runtime, title=title) if ranks.is_first else quiet() as report:
         outcome = train_jointly(config, dataset, output, runtime=runtime, report=report, ranks=ranks)
     if outcome is None:
         return None

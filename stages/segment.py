@@ -24,7 +24,7 @@ def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runt
     reason = why_not(dataset)
     ranks = ranks_of_this_process()
     if reason:
-        if ranks.first:
+        if ranks.is_first:
             write_no_outcome(output, reason)
         return
     path = backbone / "backbone.safetensors"

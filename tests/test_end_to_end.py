@@ -101,9 +101,9 @@ def test_a_killed_pretraining_ends_in_the_table_of_an_uninterrupted_run(project)
         stderr=subprocess.STDOUT,
     )
     artifact = kill_at_first_checkpoint(process, results / "artifacts" / "pretrain")
-    said = process.communicate(timeout=60)[0].decode()
+    output = process.communicate(timeout=60)[0].decode()
     assert process.returncode != 0
-    assert "was ended by SIGKILL" in said
+    assert "was ended by SIGKILL" in output
     assert not (artifact / "stamp.json").exists()
     killed_at = len((artifact / "metrics.jsonl").read_text().splitlines())
     run(project, "my.toml")
@@ -120,10 +120,10 @@ def test_a_second_run_does_nothing_and_is_quick(project):
     seconds = []  # of the processor: on the clock a busy machine would be slow
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        said = run(project, "my.toml")
+        output = run(project, "my.toml")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert "my: 0 of 17 stages ran" in said
+    assert "my: 0 of 17 stages ran" in output
     assert min(seconds) < 2, "1 s on an idle machine"
 
 
@@ -209,8 +209,8 @@ def test_five_channels_of_floats_from_files_to_the_table(project, tmp_path):
     experiment = tmp_path / "x.toml"
     bands = '[data]\nsource = "bands"\nchannels = 5\n'
     experiment.write_text(f'extends = "smoke"\n{bands}[schedule]\nepochs = 8\n')
-    said = run(project, str(experiment))
-    assert "channels: 5, as float32" in said
+    output = run(project, str(experiment))
+    assert "channels: 5, as float32" in output
     rows = table(project, "x")
     found = {(row["arm"], row["task"]) for row in rows}
     networks = {(arm, task) for arm in ("random", "ibot", "hssl") for task in TASKS}
@@ -238,8 +238,8 @@ def test_several_labels_of_a_list_from_files_to_the_table(project, tmp_path):
     sections += "[finetune.view]\nimage_size = 32\nresize = 32\n[finetune.schedule]\nepochs = 2\n"
     sections += "batch_size = 32\nwarmup_epochs = 1\n"
     experiment.write_text(TWO_ARMS + sections)
-    said = run(project, str(experiment))
-    assert "columns 'Image Index' and 'Finding Labels', several for each image" in said
+    output = run(project, str(experiment))
+    assert "columns 'Image Index' and 'Finding Labels', several for each image" in output
     rows = table(project, "x")
     headlines = {(row["arm"], row["task"]): row for row in rows if row["metric"] == "map"}
     tasks = {"knn", "knn-50%", "linear", "logistic", "logistic-50%", "finetune"}

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.config.finetune import FinetuneConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.features import batch_rows, load_crops, places_of_rank
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.prefetch import prefetch
 from pipeline.transforms.evaluation import center_crops
 
@@ -21,7 +21,7 @@ def logits_of_batches(
     *,
     mean: np.ndarray,
     std: np.ndarray,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Iterator[np.ndarray]:
     """The logits of the central crops, (b, K) float32 of one batch after another, whichever rank computed it.
 
@@ -46,7 +46,7 @@ def logits_of_batches(
         logits = logits_of(images)
         if not np.isfinite(logits[: len(part)]).all():
             raise FloatingPointError(f"logits of the images {part[0]}..{part[-1]} are not all finite")
-        for of_rank in ranks.arrays_of_all(logits):
+        for of_rank in ranks.all_gather_arrays(logits):
             if (place := next(places, None)) is not None:  # in the last round some ranks have none left
                 yield of_rank[: len(place)]
 

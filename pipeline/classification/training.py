@@ -11,7 +11,7 @@ from pipeline.classification.network import Classifier
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.stages import RuntimeConfig
 from pipeline.finetune.training import finetune
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.progress import Progress
 
@@ -24,7 +24,7 @@ def train_classifier(
     output: Path,
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> None:
     """Train `network` in place, resuming from `output`; see `pipeline.training.loop.train`.
 

@@ -40,14 +40,16 @@ class PublishedNumber:
 class Anchor:
     """Weights that somebody has published."""
 
-    words: str
+    description: str
     embed_dim: int
     depth: int
     patch_size: int
     numbers: tuple[PublishedNumber, ...]
 
 
-def _vit(words: str, dim: int, knn: float, linear: float, source: str, *others: PublishedNumber) -> Anchor:
+def _vit(
+    description: str, dim: int, knn: float, linear: float, source: str, *others: PublishedNumber
+) -> Anchor:
     """A ViT with patches of 16 pixels and its two numbers on ImageNet."""
     numbers = (
         PublishedNumber("knn", "top1", knn, 0.5, source, _IMAGENET, _FEATURES),
@@ -57,7 +59,7 @@ def _vit(words: str, dim: int, knn: float, linear: float, source: str, *others: 
         ),
         *others,
     )
-    return Anchor(words, embed_dim=dim, depth=12, patch_size=16, numbers=numbers)
+    return Anchor(description, embed_dim=dim, depth=12, patch_size=16, numbers=numbers)
 
 
 ANCHORS: dict[str, Anchor] = {

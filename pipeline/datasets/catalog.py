@@ -48,7 +48,7 @@ from pipeline.datasets.tables.image_list import IMAGE_LISTS
 from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.datasets.tables.web_shards import WEB_SHARDS
 from pipeline.datasets.wrappers import below_wrappers
-from pipeline.storage.places import is_url, place
+from pipeline.storage.remote_paths import is_url, path_of
 
 PHOTO_SCENES = "photo-scenes"
 
@@ -162,7 +162,7 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
     """
     check_format(config)
     name = detect(config)
-    path = place(config.source)
+    path = path_of(config.source)
     if name != PHOTO_SCENES and not is_url(config.source) and path.exists():
         allowed = _FOLDER_FORMATS if path.is_dir() else _FILE_FORMATS
         if name not in allowed:

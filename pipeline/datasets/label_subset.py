@@ -26,7 +26,7 @@ class LabelSubset:
         return rows if self.rows is None else self.rows
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What a protocol says of it, with a comma in front; nothing where all labels are used."""
         if self.rows is None:
             return ""

@@ -12,7 +12,7 @@ from pipeline.datasets.image_names import LIST_SUFFIXES, is_image_name
 from pipeline.datasets.tables.shard_names import expanded, is_pattern
 from pipeline.datasets.tree import walk
 from pipeline.storage.memos import read_memo, write_memo
-from pipeline.storage.places import is_url
+from pipeline.storage.remote_paths import is_url
 
 if TYPE_CHECKING:
     from pipeline.config.data import DataConfig

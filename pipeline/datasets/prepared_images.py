@@ -14,7 +14,7 @@ from pipeline.datasets.source import max_file_bytes
 from pipeline.datasets.tables.shard_files import ShardFiles
 from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.datasets.tables.table_files import TableFiles
-from pipeline.storage.places import is_url, place
+from pipeline.storage.remote_paths import is_url, path_of
 
 
 class StoredPixels:
@@ -62,7 +62,7 @@ class ImageFiles:
         self, summary: dict, sizes: np.ndarray, positions: np.ndarray, path: Callable[[int], str]
     ) -> None:
         source = summary["source"]
-        self._location = place(source)
+        self._location = path_of(source)
         if not is_url(source) and not self._location.exists() and not is_pattern(source):
             raise FileNotFoundError(
                 f"{self._location}: the images that were prepared from here are needed again"

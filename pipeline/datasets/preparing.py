@@ -33,7 +33,7 @@ from pipeline.datasets.splits import SplitPlan, plan_splits, without_a_part
 from pipeline.datasets.stored_targets import TargetWriter, target_writer
 from pipeline.datasets.summary import summarize
 from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
-from pipeline.storage.places import is_url
+from pipeline.storage.remote_paths import is_url
 
 _GIB = 2**30
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow")

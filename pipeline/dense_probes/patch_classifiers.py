@@ -15,7 +15,7 @@ from pipeline.dense_probes.patch_knn import PatchNeighbours, choose_k
 from pipeline.dense_probes.patch_linear import fit_patch_linear
 from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.patch_sample import PatchSample, choose_images, sample_patches
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 
 SEED = 20  # of the sampled patches; not an option, so that arms differ in their features only
 
@@ -38,7 +38,7 @@ def fit_classifiers(
     validation: PatchSample | None,
     config: DenseProbeConfig,
     num_threads: int,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> dict[str, PatchClassifier]:
     """Fit, by task: a linear classifier, k nearest neighbours, and clusters, which use no labels.
 
@@ -59,7 +59,7 @@ def fit_classifiers(
     clusters = fit_clusters(train.tokens, num_classes)
 
     def first(array: np.ndarray) -> np.ndarray:
-        return ranks.array_of(0, array)  # on another kind of processor the last bits may differ
+        return ranks.broadcast(0, array)  # on another kind of processor the last bits may differ
 
     linear = replace(linear, weights=first(linear.weights), biases=first(linear.biases))
     k, clusters = int(first(np.array([k]))[0]), replace(clusters, centers=first(clusters.centers))

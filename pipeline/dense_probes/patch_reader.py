@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.dense_probes.patch_features import PatchFeatures, patch_features
 from pipeline.evaluate.features import batch_rows, load_crops, places_of_rank
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.prefetch import prefetch
 from pipeline.transforms.crop_parameters import plain_parameters
 from pipeline.transforms.rendering import image_sizes, render_crops
@@ -32,12 +32,12 @@ class PatchReader:
     batch_size: int
     num_threads: int
     show: Callable[[Iterable[np.ndarray], str, int], Iterable[np.ndarray]]  # batches, what for, how many
-    ranks: Ranks = ALONE
+    ranks: Ranks = SINGLE_PROCESS
 
     @property
     def alone(self) -> "PatchReader":
         """One that reads all batches itself, whatever other ranks do."""
-        return replace(self, ranks=ALONE)
+        return replace(self, ranks=SINGLE_PROCESS)
 
     def read(self, dataset: PreparedDataset, rows: np.ndarray, purpose: str) -> Batches:
         """Yield the features of images, in order, holding only a few batches at a time.
@@ -77,7 +77,7 @@ class PatchReader:
         left = -(-num_images // self.batch_size)
         for of_batch in made:
             # In the last round a rank may have read a batch that another one has read too.
-            yield from self.ranks.rows_of_each(of_batch)[:left]
+            yield from self.ranks.all_gather_uneven(of_batch)[:left]
             left -= self.ranks.count
 
     def _squares(self, images: list[np.ndarray]) -> np.ndarray:

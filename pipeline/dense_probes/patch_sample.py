@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.datasets.targets import IGNORED
 from pipeline.dense_probes.patch_features import PatchFeatures
 from pipeline.dense_probes.patch_grid import patch_labels
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def sample_patches(
     num_images: int,
     num_classes: int,
     max_patches: int,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> PatchSample:
     """Draw the same number of labelled patches from each image, without replacement.
 
@@ -60,13 +60,13 @@ def sample_patches(
         maps = [patch_labels(label_map(int(row)), features.grid, num_classes).ravel() for row in rows]
         # All ranks draw for all images, in their order: the generator goes on as in one rank.
         places: list[list[np.ndarray]] = []
-        for of_rank in ranks.rows_of_each(np.stack(maps)):
+        for of_rank in ranks.all_gather_uneven(np.stack(maps)):
             fresh, left = of_rank[:left], max(0, left - len(of_rank))
             places.append([_drawn(rng, of_image, per_image) for of_image in fresh])
             labels += [of_image[chosen] for of_image, chosen in zip(fresh, places[-1], strict=True)]
         flat = features.tokens.reshape(len(rows), -1, features.tokens.shape[-1])
         own = [of_image[chosen] for of_image, chosen in zip(flat, places[ranks.index], strict=False)]
-        tokens += ranks.rows_of_each(np.concatenate([flat[0, :0], *own]))
+        tokens += ranks.all_gather_uneven(np.concatenate([flat[0, :0], *own]))
     if not tokens:
         return PatchSample(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), num_images)
     return PatchSample(np.concatenate(tokens), np.concatenate(labels), num_images)

@@ -30,14 +30,14 @@ def nms(
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     ranked = np.asarray(boxes, np.float64)[order]
     if classes is None:
-        return order[_survivors(ranked, iou_threshold)]
+        return order[_kept(ranked, iou_threshold)]
     ranked_classes = np.asarray(classes)[order]
     ranks = [np.flatnonzero(ranked_classes == name) for name in np.unique(ranked_classes)]
-    kept = [rank[_survivors(ranked[rank], iou_threshold)] for rank in ranks]
+    kept = [rank[_kept(ranked[rank], iou_threshold)] for rank in ranks]
     return order[np.sort(np.concatenate(kept))] if kept else order
 
 
-def _survivors(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
+def _kept(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
     """Ascending ranks of the remaining boxes, given boxes in the order of their scores.
 
     The best boxes left are resolved among themselves, block by block; then they remove lower-scored boxes.

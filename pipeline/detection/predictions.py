@@ -15,7 +15,7 @@ from pipeline.detection.inference import Found, find
 from pipeline.detection.masks import pasted
 from pipeline.evaluate.average_precision import Detections
 from pipeline.finetune.size_groups import loaded_groups
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene
@@ -39,7 +39,7 @@ class Predictor:
     std: np.ndarray
 
     def predictions(
-        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks = ALONE
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks = SINGLE_PROCESS
     ) -> Iterator[Detections]:
         """Yield the detections in each row's image, in order.
 
@@ -74,12 +74,12 @@ def _of_rank(ranks: Ranks, root: int, found: Found, size: np.ndarray) -> tuple[F
     if ranks.count == 1:
         return found, size
     parts = [found.boxes, found.scores, found.classes, *([] if found.masks is None else [found.masks])]
-    (num_found,) = ranks.array_of(root, np.array([len(found.boxes)], np.int64))
+    (num_found,) = ranks.broadcast(root, np.array([len(found.boxes)], np.int64))
     if root != ranks.index:
         parts = [np.empty((num_found, *part.shape[1:]), part.dtype) for part in parts]
-    received = [ranks.array_of(root, part) for part in parts] if num_found else parts
+    received = [ranks.broadcast(root, part) for part in parts] if num_found else parts
     masks = received[3] if found.masks is not None else None
-    return Found(*received[:3], masks), ranks.array_of(root, size)
+    return Found(*received[:3], masks), ranks.broadcast(root, size)
 
 
 def detections_of(found: Found, seen: tuple[int, int], original: tuple[int, int]) -> Detections:

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pipeline.config.evaluate import EvaluateSection
 from pipeline.config.experiment import Experiment
-from pipeline.costs.room import address_space
+from pipeline.costs.available import address_space
 from pipeline.datasets.tables.shard_names import is_pattern
 from pipeline.doctor.code_files import compiled_libraries_check, jittor_files_check
 from pipeline.doctor.ranks import mpi_checks, two_ranks_check
-from pipeline.report.page.room import NEEDED_BYTES
+from pipeline.report.page.address_space import NEEDED_BYTES
 from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
 from pipeline.runtime.onednn import onednn_paths
-from pipeline.storage.places import is_url
+from pipeline.storage.remote_paths import is_url
 from pipeline.training.loggers.logger import LOGGERS
 
 GIB = 2**30

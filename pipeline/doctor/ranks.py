@@ -24,7 +24,7 @@ start("cpu", 1, say=lambda message: print(message, flush=True))
 import jittor as jt
 from pipeline.ranks.exchange import ranks_of_this_process
 ranks = ranks_of_this_process()
-mean = ranks.means([jt.array([3.0 + ranks.index])])[0].item()
+mean = ranks.all_reduce_mean([jt.array([3.0 + ranks.index])])[0].item()
 assert (ranks.count, mean) == (2, 3.5), f"{ranks.count} ranks, their mean of 3 and 4 is {mean}"
 """
 
@@ -80,6 +80,6 @@ def two_ranks_check() -> Check:
         )
     except subprocess.TimeoutExpired:
         return Check("two ranks", False, f"no answer within {_LIMIT_SECONDS} s", REMEDY)
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    found = "their mean is right" if done.returncode == 0 else "; ".join(said[-3:]) or "no mean"
+    output_lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    found = "their mean is right" if done.returncode == 0 else "; ".join(output_lines[-3:]) or "no mean"
     return Check("two ranks", done.returncode == 0, found, f"see that `{command[0]}` works here, or {REMEDY}")

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config.linear_augmented import LinearAugmentedConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.features import places_of_rank
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.prefetch import prefetch
 from pipeline.transforms.crop_parameters import plain_parameters, random_boxes
 from pipeline.transforms.rendering import image_sizes, render_crops
@@ -40,7 +40,7 @@ class AugmentedRows:
     num_channels: int
     num_threads: int
     seed: int
-    ranks: Ranks = ALONE
+    ranks: Ranks = SINGLE_PROCESS
     _num_batches: int = field(default=0, init=False)
 
     @property
@@ -68,7 +68,7 @@ class AugmentedRows:
         for images in prefetch(crops, own, num_threads=self.num_threads):
             padded = np.zeros((size, *images.shape[1:]), np.float32)  # one shape, compiled once
             padded[: len(images)] = images
-            found += self.ranks.arrays_of_all(self._joined(*self.forward(padded)))
+            found += self.ranks.all_gather_arrays(self._joined(*self.forward(padded)))
         # Without the padding of the last part, and what a rank has computed that had none left.
         return np.concatenate(found)[: len(rows)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 
 
 def batch_rows(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -46,7 +46,7 @@ def extract(
     batches: Iterable[np.ndarray],
     sizes: Iterable[int],
     forward: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Compute features of padded batches, and drop those of the padding.
 
@@ -63,7 +63,7 @@ def extract(
     sizes = list(sizes)
     rounds = [sizes[start : start + ranks.count] for start in range(0, len(sizes), ranks.count)]
     for batch, of_round in zip(batches, rounds, strict=True):
-        cls, patch_mean = (ranks.arrays_of_all(part) for part in forward(batch))
+        cls, patch_mean = (ranks.all_gather_arrays(part) for part in forward(batch))
         for size, *parts in zip(of_round, cls, patch_mean, strict=False):  # the last round may not be full
             yield parts[0][:size], parts[1][:size]
 
@@ -74,5 +74,5 @@ def places_of_rank(num_batches: int, ranks: Ranks) -> list[int]:
     In the last round, a rank that has none left computes the last one too.
     """
     num_rounds = -(-num_batches // ranks.count)
-    places = range(ranks.index, num_rounds * ranks.count, ranks.count)
-    return [min(place, num_batches - 1) for place in places]
+    positions = range(ranks.index, num_rounds * ranks.count, ranks.count)
+    return [min(place, num_batches - 1) for place in positions]

@@ -42,7 +42,7 @@ def measure_few_shot(
                 unfinished += not found.converged
                 report()
             protocol = (
-                f"{found.words}, {shots} training images of each class ({len(rows)} images), mean of "
+                f"{found.description}, {shots} training images of each class ({len(rows)} images), mean of "
                 f"{config.draws} draws"
             )
             if unfinished:
@@ -88,7 +88,7 @@ class _Found:
     """What one fit says of the test images."""
 
     classes: np.ndarray  # (t,) int64
-    words: str  # how they were found
+    description: str  # how they were found
     converged: bool = True
 
 
@@ -111,8 +111,8 @@ def _regression(
         max_iterations=config.max_iterations,
         num_threads=runtime.num_threads,
     )
-    words = f"logistic regression, standardised CLS, C={config.inverse_strength:g}"
-    return _Found(fitted.predict(test), words, fitted.converged)
+    description = f"logistic regression, standardised CLS, C={config.inverse_strength:g}"
+    return _Found(fitted.predict(test), description, fitted.converged)
 
 
 _METHODS = {"knn": _neighbours, "logistic": _regression}

@@ -22,11 +22,11 @@ class SegmentationCounts:
 
     def __init__(self, num_classes: int):
         self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows are the truth
-        self._places: list[np.ndarray] = []  # of each image: where its flattened areas (3 K,) are not zero,
+        self._indices: list[np.ndarray] = []  # of each image: where its flattened areas (3 K,) are not zero,
         self._values: list[np.ndarray] = []  # and the areas there
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def add(self, truth: np.ndarray, prediction: np.ndarray) -> None:
         """Count the pixels of one image.
@@ -44,8 +44,8 @@ class SegmentationCounts:
         confusion = confusion_matrix(truth[counted], prediction[counted], len(self.confusion))
         self.confusion += confusion
         areas = class_areas(confusion).ravel()
-        self._places.append(np.flatnonzero(areas).astype(np.int32))
-        self._values.append(areas[self._places[-1]])
+        self._indices.append(np.flatnonzero(areas).astype(np.int32))
+        self._values.append(areas[self._indices[-1]])
 
     def resampled(self, draws: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """On resamples of the images: the scores of `set_scores`, (R,) each, and `class_iou`, (R, K).
@@ -53,10 +53,10 @@ class SegmentationCounts:
         Args:
             draws: (R, n) int: how often each image is drawn; see `resamples.resample_counts`.
         """
-        ends = np.cumsum([0, *map(len, self._places)])
+        ends = np.cumsum([0, *map(len, self._indices)])
         values = np.concatenate([np.empty(0), *self._values])  # float64 holds counts below 2^53 exactly
-        places = np.concatenate([np.empty(0, np.int32), *self._places])
-        images = csr_array((values, places, ends), shape=(len(self), 3 * len(self.confusion)))
+        indices = np.concatenate([np.empty(0, np.int32), *self._indices])
+        images = csr_array((values, indices, ends), shape=(len(self), 3 * len(self.confusion)))
         scores, ious = [], []
         for start in range(0, len(draws), _BLOCK):
             areas = (draws[start : start + _BLOCK] @ images).reshape(-1, 3, len(self.confusion))

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.feature_files import SUMMARY
 from pipeline.evaluate.features import batch_rows, places_of_rank
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.storage.files import write_json
 from pipeline.training.prefetch import prefetch
 
@@ -21,7 +21,7 @@ def batches_of_splits(
     *,
     batch_size: int,
     num_threads: int,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Iterator[tuple[str, np.ndarray, list[int], Iterable[np.ndarray]]]:
     """Batches of every split that has images, loaded ahead of their use, under a bar.
 

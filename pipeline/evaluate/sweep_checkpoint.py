@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.checkpoint_files import forget, newest_whole, write_newest
 from pipeline.training.end_warning import EndWarning
 from pipeline.weights.error import WeightsError
@@ -31,7 +31,7 @@ class SweepCheckpoint:
         minutes: float,
         say: Callable[[str], None],
         restored: Callable[[int], None],
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ):
         self._folder, self._run, self._minutes = folder, run, minutes
         self._say, self._restored, self._ranks = say, restored, ranks
@@ -61,8 +61,8 @@ class SweepCheckpoint:
 
     def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
         """Write a checkpoint if it is time; end the process if it was warned."""
-        now, ends = time.monotonic(), self._ranks.as_first(self._warning.given)
-        if self._ranks.first and (ends or now - self._saved >= 60 * self._minutes):
+        now, ends = time.monotonic(), self._ranks.broadcast_decision(self._warning.given)
+        if self._ranks.is_first and (ends or now - self._saved >= 60 * self._minutes):
             write_newest(self._folder, state, {"step": num_batches, "run": self._run})
             self._saved = now
         if ends:

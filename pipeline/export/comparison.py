@@ -23,7 +23,7 @@ def compared(format: str, folder: Path, base: DescribedBase, pixels: np.ndarray,
 
     Args:
         pixels: (B, 3, S, S) float32 in [0, 1], not normalised.
-        ours: global vectors (B, D) and places (B, h, h, D), as this project computes them.
+        ours: global vectors (B, D) and patches (B, h, h, D), as this project computes them.
 
     Raises:
         ExportError: a program does not read the files, or computes something else from them.
@@ -45,13 +45,13 @@ def _line(program: OtherProgram, folder: Path, base: DescribedBase, pixels: np.n
         raise
     except Exception as error:  # of another project's code, any kind
         raise ExportError(f"{program.name} does not read what was written: {quoted(error)}") from error
-    vectors, places = (
+    vectors, patches = (
         _largest(name, program, mine, other)
         for name, mine, other in zip(("global vectors", "patches"), ours, theirs, strict=True)
     )
-    text = f"{program.name}: largest difference of global vectors {vectors:.1e}, of patches {places:.1e}"
+    text = f"{program.name}: largest difference of global vectors {vectors:.1e}, of patches {patches:.1e}"
     text += f" ({len(pixels)} images; {releases(program.packages)})"
-    if not max(vectors, places) <= TOLERANCE:
+    if not max(vectors, patches) <= TOLERANCE:
         raise ExportError(f"{text}: more than {TOLERANCE:g}, so nothing is written")
     return text
 

@@ -48,4 +48,4 @@ def write_hugging_face(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     pooler = ", add_pooling_layer=False" if base.config.kind == "vit" else ""
     use = _USE.replace("@", pooler) + theirs.use
     write_card(folder, base, library="transformers", use=use)
-    return theirs.said
+    return theirs.notes

@@ -43,11 +43,11 @@ def write_onnx_model(model: TunedModel, folder: Path) -> tuple[str, ...]:
         ExportError: the model is too large for one file.
     """
     write = _onnx_detector if model.task == "detect" else _onnx_of_logits
-    graph, content, said = write(Graph(model.arrays), model)
+    graph, content, notes = write(Graph(model.arrays), model)
     check_size(graph)
     (folder / ONNX_FILE).write_bytes(content())
     write_model_card(folder, model, onnx=True)
-    return (f"opset {OPSET}, {said}",)
+    return (f"opset {OPSET}, {notes}",)
 
 
 def _properties(model: TunedModel) -> dict[str, str]:
@@ -60,8 +60,8 @@ def _onnx_of_logits(graph: Graph, model: TunedModel) -> tuple[Graph, Callable[[]
     num_classes, size = len(model.class_names), model.size
     add = {"classify": add_classifier, "segment": add_segmenter}[model.task]
     graph.add("Identity", add(graph, model), output="logits")
-    places = (size, size) if model.task == "segment" else ()
-    shapes = {"logits": ("batch", num_classes, *places)}
+    map_size = (size, size) if model.task == "segment" else ()
+    shapes = {"logits": ("batch", num_classes, *map_size)}
     return (
         graph,
         lambda: graph.model(size, shapes, _properties(model)),

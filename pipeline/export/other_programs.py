@@ -66,9 +66,9 @@ def through_transformers(folder: Path, base: DescribedBase, pixels: np.ndarray) 
     if base.config.kind == "vit":
         tokens = output.last_hidden_state.numpy()
         return tokens[:, 0], _on_grid(tokens[:, 1:])
-    places = output.last_hidden_state
-    places = _on_grid(places.numpy()) if places.ndim == 3 else places.permute(0, 2, 3, 1).numpy()
-    return output.pooler_output.flatten(1).numpy(), places
+    patches = output.last_hidden_state
+    patches = _on_grid(patches.numpy()) if patches.ndim == 3 else patches.permute(0, 2, 3, 1).numpy()
+    return output.pooler_output.flatten(1).numpy(), patches
 
 
 def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -92,8 +92,8 @@ def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
-    said = session.get_modelmeta().custom_metadata_map
-    mean, std = ([float(number) for number in said[name].split()] for name in ("mean", "std"))
+    metadata = session.get_modelmeta().custom_metadata_map
+    mean, std = ([float(number) for number in metadata[name].split()] for name in ("mean", "std"))
     images = _normalised(pixels, mean, std)
     cls, patches = session.run(["cls", "patches"], {"images": images})
     first, _ = session.run(["cls", "patches"], {"images": images[:1]})
@@ -139,13 +139,13 @@ def _of_timm(model: Any, images: np.ndarray) -> Vectors:
 
     model.eval()
     with torch.inference_mode():
-        places = model.forward_features(torch.from_numpy(images))
+        patches = model.forward_features(torch.from_numpy(images))
         vectors = model(torch.from_numpy(images)).numpy()
-    if places.ndim == 3:
-        return vectors, _on_grid(places[:, model.num_prefix_tokens :].numpy())
+    if patches.ndim == 3:
+        return vectors, _on_grid(patches[:, model.num_prefix_tokens :].numpy())
     if getattr(model, "output_fmt", "NCHW") == "NCHW":
-        places = places.permute(0, 2, 3, 1)
-    return vectors, places.numpy()
+        patches = patches.permute(0, 2, 3, 1)
+    return vectors, patches.numpy()
 
 
 def _on_grid(patches: np.ndarray) -> np.ndarray:

@@ -51,4 +51,4 @@ def _write(
         arguments += f", norm_layer=lambda dim, **given: {norm}"
     call = f'"{timm.architecture}", num_classes=0{arguments}'
     write_card(folder, base, library=library, use=use.format(call=call))
-    return timm.said
+    return timm.notes

@@ -51,4 +51,4 @@ def write_timm(base: DescribedBase, folder: Path) -> tuple[str, ...]:
         },
     )
     write_card(folder, base, library="timm", use=_USE)
-    return timm.said
+    return timm.notes

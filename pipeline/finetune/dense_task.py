@@ -43,7 +43,7 @@ def train_and_save(
         backbone: file that the network's backbone was read from; `stored` is what else it holds.
     """
     settings = config.model_dump(mode="json")
-    with reporting(kernels.note, output, runtime) if ranks.first else quiet() as report:
+    with reporting(kernels.note, output, runtime) if ranks.is_first else quiet() as report:
         finetune(
             network,
             make_batch=make_batch,
@@ -56,7 +56,7 @@ def train_and_save(
             report=report,
             ranks=ranks,
         )
-    if ranks.first:
+    if ranks.is_first:
         save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
 
 
@@ -67,7 +67,7 @@ def predictions_on_first(
 
     The other ranks compute their share in here, which the first one is handed.
     """
-    if not ranks.first:
+    if not ranks.is_first:
         deque(predictions, maxlen=0)
         return None
     return tqdm(predictions, desc="test", unit="image", total=num_images, dynamic_ncols=True)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.features import places_of_rank
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.prefetch import prefetch
 
 Loaded = TypeVar("Loaded")
@@ -17,7 +17,7 @@ def loaded_groups(
     batch_of: Callable[[tuple[int, int]], int],
     load: Callable[[list[int]], Loaded],
     num_threads: int,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Iterator[tuple[list[list[int]], list[int], Loaded]]:
     """Yield groups of rows, in order, each with what `load` returns for it; groups are loaded ahead.
 

@@ -17,7 +17,7 @@ from pipeline.finetune.rates import decayed, layer_scales, learning_rate
 from pipeline.kernels.adamw import AdamW
 from pipeline.models.drop_path import drop_path_rates, drop_path_scales
 from pipeline.models.weights import assign_parameters
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.ranks.whole_batch import shared_among
 from pipeline.training.loop import Training, train
 from pipeline.training.losses import Losses, mean_losses
@@ -66,7 +66,7 @@ def finetune(
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
     num_microbatches: int = 1,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> None:
     """Train `network` in place, resuming where it was stopped; see `pipeline.training.loop.train`.
 
@@ -104,7 +104,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         seed: int,
         run: str,
         num_microbatches: int,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ):
         self._network, self._make_batch, self._losses = network, make_batch, losses
         self.trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
@@ -149,7 +149,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         parameters = [parameter for _, parameter in self.trained]
         forward = self.forward(state, batch)
         outputs, gradients = accumulated_gradients(forward, self.num_microbatches, parameters)
-        gradients = self.ranks.means(gradients)
+        gradients = self.ranks.all_reduce_mean(gradients)
         state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
         losses = mean_losses(outputs).over(self.ranks)
         return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})

@@ -56,7 +56,7 @@ def card_taken(
         The card's index, and a descriptor that keeps it taken for as long as any process has it open.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    said = False
+    reported = False
     while True:
         holders = []
         for index in wanted:
@@ -75,9 +75,9 @@ def card_taken(
             finally:
                 os.close(descriptor)
             return
-        if not said:
+        if not reported:
             waiting(f"waiting for a card: {'; '.join(holders)}")
-            said = True
+            reported = True
         time.sleep(_LOOK_SECONDS)
 
 

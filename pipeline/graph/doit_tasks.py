@@ -32,7 +32,7 @@ def stage_tasks(graph: ExperimentGraph, first: Sequence[str] = ()) -> Iterator[T
             current = [(graph.is_current, [node.label]) for node in members]
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
         for node in members:
-            named = {"name": node.task, "doc": f"  {node.words}"} if node.task else {"doc": title}
+            named = {"name": node.task, "doc": f"  {node.description}"} if node.task else {"doc": title}
             task = node_task(graph, node, _awaited(node))
             yield {"basename": group, **named, **task, "task_dep": [*first, *task["task_dep"]]}
 

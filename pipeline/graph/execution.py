@@ -8,7 +8,7 @@ from pipeline.graph.executors import Executor, runs_here
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.shortages import Shortages
-from pipeline.graph.slurm.survivors import wait_for_survivor
+from pipeline.graph.slurm.orphaned_jobs import wait_for_orphaned_job
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB, LOG, locked
 from pipeline.storage.files import write_json
@@ -55,7 +55,7 @@ def bring_up_to_date(
         show(f"waiting for {holder}, which is making {directory}\n".encode())
 
     with locked(directory, waiting) as (lock, waited):
-        waited = wait_for_survivor(directory, show) or waited
+        waited = wait_for_orphaned_job(directory, show) or waited
         if graph.fault(node) is None:
             if waited or not force:
                 return False

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.graph.slurm.orphaned_jobs import orphaned_job
 from pipeline.graph.slurm.queue import SlurmError
-from pipeline.graph.slurm.survivors import survivor
 from pipeline.storage.artifacts import holder
 
 
@@ -13,7 +13,7 @@ def maker(directory: Path) -> str | None:
     if process:
         return process
     try:
-        job = survivor(directory)
+        job = orphaned_job(directory)
     except SlurmError as error:
         return f"a job of Slurm, maybe ({error})"
     return job and f"Slurm's job {job.job_id} ({job.state.lower()})"

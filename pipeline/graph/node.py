@@ -79,9 +79,9 @@ class Node:
         return self.link if self.for_study else self.name
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Description of the node in a list of tasks."""
-        return f"{self.stage} {self.key.words}" if self.for_study else self.key.words
+        return f"{self.stage} {self.key.description}" if self.for_study else self.key.description
 
     @property
     def label(self) -> str:

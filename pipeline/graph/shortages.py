@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.costs.available import Available, address_space, available_disk, available_memory
 from pipeline.costs.needs import COUNTED, Need, least_need
-from pipeline.costs.room import Room, address_space, disk_room, memory_room
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.node_facts import backbone_of, images_of, on_processor
-from pipeline.report.page.room import NEEDED_BYTES
+from pipeline.report.page.address_space import NEEDED_BYTES
 from pipeline.storage.artifacts import artifacts_root, read_stamp
 
 # Share of the memory that an earlier run of the same stage took, without which it is refused. The rest may
@@ -31,8 +31,8 @@ class Shortages:
     def __init__(
         self,
         graph: Graph,
-        memory: Callable[[], Room | None] = memory_room,
-        disk: Callable[[Path], Room] = disk_room,
+        memory: Callable[[], Available | None] = available_memory,
+        disk: Callable[[Path], Available] = available_disk,
         addresses: Callable[[], float] = address_space,
     ):
         self._graph, self._memory, self._disk, self._addresses = graph, memory, disk, addresses
@@ -42,9 +42,9 @@ class Shortages:
         lines, need = self._address_lines(node), self._need(node)
         if line := self._memory_line(node, need):
             lines.append(line)
-        disk, room = self._disk_bytes(node, need), self._disk(self._graph.results)
-        if disk > room.bytes:
-            lines.append(f"{node.label}: {_too_little('disk', disk, room)}. Remedy: {_DISK_REMEDY}")
+        disk, available = self._disk_bytes(node, need), self._disk(self._graph.results)
+        if disk > available.bytes:
+            lines.append(f"{node.label}: {_too_little('disk', disk, available)}. Remedy: {_DISK_REMEDY}")
         return lines
 
     def before_all(self, nodes: Iterable[Node]) -> list[str]:
@@ -58,9 +58,9 @@ class Shortages:
             if line := self._memory_line(node, need):
                 lines.append(line)
             disk += self._disk_bytes(node, need)
-        room = self._disk(self._graph.results)
-        if disk > room.bytes:
-            lines.append(f"the whole run: {_too_little('disk', disk, room)}. Remedy: {_DISK_REMEDY}")
+        available = self._disk(self._graph.results)
+        if disk > available.bytes:
+            lines.append(f"the whole run: {_too_little('disk', disk, available)}. Remedy: {_DISK_REMEDY}")
         return lines
 
     def _need(self, node: Node) -> Need | None:
@@ -81,15 +81,18 @@ class Shortages:
         ]
 
     def _memory_line(self, node: Node, need: Need | None) -> str | None:
-        room, then = self._memory(), self._then(node, lambda stamp: stamp["environment"]["peak_memory_bytes"])
-        if room is None:
+        available, then = (
+            self._memory(),
+            self._then(node, lambda stamp: stamp["environment"]["peak_memory_bytes"]),
+        )
+        if available is None:
             return None
-        if need and need.memory > room.bytes:
-            remedy = need.batch_key if need.held < room.bytes else "a smaller backbone.size"
-            return f"{node.label}: {_too_little('memory', need.memory, room)}. Remedy: {remedy}"
-        if then and _SURE_SHARE * then > room.bytes:
+        if need and need.memory > available.bytes:
+            remedy = need.batch_key if need.held < available.bytes else "a smaller backbone.size"
+            return f"{node.label}: {_too_little('memory', need.memory, available)}. Remedy: {remedy}"
+        if then and _SURE_SHARE * then > available.bytes:
             remedy = need.batch_key if need else "see what else takes memory"
-            here = f"{_gib(room.bytes)} are {room.by}"
+            here = f"{_gib(available.bytes)} are {available.by}"
             return f"{node.label}: took {_gib(then)} of memory the last time, {here}. Remedy: {remedy}"
         return None
 
@@ -125,8 +128,8 @@ class Shortages:
 _DISK_REMEDY = "free some space, or doit run gc"
 
 
-def _too_little(what: str, bytes_needed: float, room: Room) -> str:
-    return f"needs at least {_gib(bytes_needed)} of {what}, {_gib(room.bytes)} are {room.by}"
+def _too_little(what: str, bytes_needed: float, available: Available) -> str:
+    return f"needs at least {_gib(bytes_needed)} of {what}, {_gib(available.bytes)} are {available.by}"
 
 
 def _gib(number: float) -> str:

@@ -75,7 +75,7 @@ def as_rank(output: Path) -> Iterator[bool]:
         yield rank == 0
         from pipeline.ranks.exchange import ranks_of_this_process
 
-        ranks_of_this_process().wait_for_all()
+        ranks_of_this_process().barrier()
     except BaseException as error:
         refused = isinstance(error, SystemExit)  # its message was printed
         if not refused:

@@ -19,7 +19,7 @@ def trial_tasks(sweep: Sweep) -> Iterator[Task]:
             yield {
                 "basename": TRIALS,
                 "name": f"{name}:{node.label}",
-                "doc": f"  {node.stage} {node.key.words}",
+                "doc": f"  {node.stage} {node.key.description}",
                 **node_task(graph, node, node.upstream.values(), start),
             }
 

@@ -28,8 +28,8 @@ def current() -> str:
 
 def note() -> str | None:
     """Why "fused" fell back to "plain", wholly or in part; told once, then None."""
-    said, _State.note = _State.note, None
-    return said
+    note, _State.note = _State.note, None
+    return note
 
 
 def fused() -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline import kernels
 from pipeline.pretrain.pairs import cls_pairs
-from pipeline.ranks.whole_batch import rows_of_ranks, sharing_ranks
+from pipeline.ranks.whole_batch import gather_over_ranks, sharing_ranks
 
 _NEVER = -1e4  # in place of a cosine: no temperature makes its exponential count
 
@@ -41,7 +41,7 @@ def info_nce(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) 
     ranks = sharing_ranks()
     labels, losses, retrievals = np.eye(ranks.count * size, dtype=np.float32), [], []
     labels = labels[ranks.share(len(labels))]
-    of_all = [rows_of_ranks(_view(keys.detach(), view, size)) for view in range(num_views)]
+    of_all = [gather_over_ranks(_view(keys.detach(), view, size)) for view in range(num_views)]
     for query_view, key_view in permutations(range(num_views), 2):
         cosines = kernels.linear(_view(queries, query_view, size), of_all[key_view], None)
         losses.append(2 * temperature * _cross_entropy(cosines, labels, temperature))
@@ -62,7 +62,7 @@ def nt_xent(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) -
     """
     size, ranks = queries.shape[0] // num_views, sharing_ranks()
     if ranks.count > 1:
-        keys = jt.concat([rows_of_ranks(_view(keys, view, size)) for view in range(num_views)], dim=0)
+        keys = jt.concat([gather_over_ranks(_view(keys, view, size)) for view in range(num_views)], dim=0)
     all_images = ranks.count * size
     rows, own = np.arange(num_views * all_images), np.arange(all_images)[ranks.share(all_images)]
     queried = (np.arange(num_views)[:, None] * all_images + own).reshape(-1, 1)  # which rows the queries are

@@ -10,7 +10,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.optim.schedules import Schedule, epoch_of
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.input_statistics import input_statistics
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.training.step_images import step_images
 from pipeline.transforms.block_mask import block_masks
@@ -28,7 +28,7 @@ class BatchMaker:
     config: PretrainConfig
     dataset: PreparedDataset
     on_device: bool = False  # leave the crops, with the same random decisions, to the device
-    ranks: Ranks = ALONE
+    ranks: Ranks = SINGLE_PROCESS
 
     def __post_init__(self):
         schedule, seed = self.config.schedule, self.config.seed

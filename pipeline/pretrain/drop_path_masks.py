@@ -9,7 +9,7 @@ from pipeline.config.stages import PretrainConfig
 from pipeline.models.drop_path import drop_path_rates, drop_path_scales
 from pipeline.models.hssl import DropPathScales
 from pipeline.pretrain.batch import Batch
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.random_generators import Purpose, generator
 
 
@@ -22,7 +22,7 @@ class DropPathMasks:
 
 
 def draw_drop_path(
-    config: PretrainConfig, batch: Batch, step: int, ranks: Ranks = ALONE
+    config: PretrainConfig, batch: Batch, step: int, ranks: Ranks = SINGLE_PROCESS
 ) -> dict[str, np.ndarray]:
     """Stochastic depth of the batch: (blocks, branches, V, B) for global and local crops.
 

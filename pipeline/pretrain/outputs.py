@@ -17,8 +17,8 @@ class TeacherOutput:
 
     def of_all(self, ranks: Ranks) -> "TeacherOutput":
         """With the rows of all ranks' microbatches."""
-        probs = None if self.cls_probs is None else ranks.rows_of_all(self.cls_probs)
-        return TeacherOutput(ranks.rows_of_all(self.features), probs)
+        probs = None if self.cls_probs is None else ranks.all_gather(self.cls_probs)
+        return TeacherOutput(ranks.all_gather(self.features), probs)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from pipeline.pretrain.batch import Batch
 from pipeline.pretrain.drop_path_masks import draw_drop_path, microbatch_drop_path
 from pipeline.pretrain.methods.method import MethodInput, MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.ranks.whole_batch import shared_among
 from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.losses import Losses, mean, mean_losses
@@ -82,7 +82,7 @@ def train_step(
     batch: Batch,
     rates: Rates,
     config: PretrainConfig,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
     watch: GradientWatch | None = None,
 ) -> tuple[TrainState, StepOutcome]:
     """One step on a batch, computed in `accumulation_steps` microbatches of one size.
@@ -119,7 +119,7 @@ def train_step(
             num_microbatches=count,
             num_images=None if _sees_whole_batch(config) else batch.masks.shape[1],
         )
-    gradients = ranks.means(gradients)
+    gradients = ranks.all_reduce_mean(gradients)
 
     frozen = frozenset(i for i, name in enumerate(student) if method.frozen(name, state.student, rates))
     state.optimizer.step(gradients, lr=rates.lr, weight_decay=rates.weight_decay, frozen=frozen)
@@ -128,7 +128,7 @@ def train_step(
         teacher = dict(state.teacher.named_parameters())
         ema_update(list(teacher.values()), [student[name] for name in teacher], rates.ema_momentum)
 
-    batch_means = ranks.means_of(mean_batch_means(outputs))
+    batch_means = ranks.all_reduce_mean_of(mean_batch_means(outputs))
     method_state = method.updated_state(state.method_state, batch_means)
     losses = mean_losses([output.losses for output in outputs]).over(ranks)
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)

@@ -19,7 +19,7 @@ from pipeline.pretrain.monitor.monitors import MONITORS
 from pipeline.pretrain.non_finite.first_step import explanation
 from pipeline.pretrain.start import load_start
 from pipeline.pretrain.step import StepOutcome, TrainState, initial_state, train_step
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.storage.files import sha256_of_json
 from pipeline.training.checkpoint import State
 from pipeline.training.gradient_watch import GradientWatch
@@ -37,7 +37,7 @@ def pretrain(
     report: Callable[[Progress], None],
     export: Callable[[int, TrainState], None] = lambda epoch, state: None,
     base: Path | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> TrainState:
     """Train to the end of the schedule; resumes, see `pipeline.training.loop.train`.
 
@@ -78,7 +78,9 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
         ranks: that train together.
     """
 
-    def __init__(self, config: PretrainConfig, dataset: PreparedDataset, run: str, ranks: Ranks = ALONE):
+    def __init__(
+        self, config: PretrainConfig, dataset: PreparedDataset, run: str, ranks: Ranks = SINGLE_PROCESS
+    ):
         self._pretrain, self._dataset, self.ranks = config, dataset, ranks
         self._method = method_of(config)
         # The kernels that make crops on a device are of RGB in 8 bits.
@@ -121,7 +123,7 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         self._config, self._export, self._base = config, export, base
         self._output, monitor = output, config.monitor
         self._monitor = MONITORS["measures"](config, dataset) if monitor and monitor.every_epochs else None
-        pictured = monitor is not None and monitor.pictures_every_epochs is not None and ranks.first
+        pictured = monitor is not None and monitor.pictures_every_epochs is not None and ranks.is_first
         self._pictured = MONITORS["pictures"](config, dataset) if pictured else None
 
     def fresh_state(self) -> TrainState:
@@ -161,8 +163,8 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         """
         rates = self.schedule.at(state.step - 1)
         teacher_output = outcome.teacher_output.of_all(self.ranks)
-        metrics = self.ranks.means_of(outcome.metrics)
-        if not self.ranks.first:
+        metrics = self.ranks.all_reduce_mean_of(outcome.metrics)
+        if not self.ranks.is_first:
             return {}
         values = {
             **teacher_statistics(teacher_output),

@@ -20,7 +20,7 @@ class Flag:
     kind: Kind
     default: Any
     keys: tuple[str, ...]  # configuration keys that it sets; none: it has no effect on one process
-    words: str
+    description: str
     choices: tuple[str, ...] | None = None
 
 
@@ -134,17 +134,17 @@ def published_parser() -> argparse.ArgumentParser:
             nargs="+" if flag.kind == "floats" else None,
             choices=flag.choices,
             metavar=None if flag.choices else flag.kind.upper(),
-            help=f"{flag.words}{default}{keys}".replace("%", "%%"),
+            help=f"{flag.description}{default}{keys}".replace("%", "%%"),
         )
     return parser
 
 
 def _truth(text: str) -> bool:
     """The value of a switch in one of the published spellings."""
-    words = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
-    if text.lower() not in words:
+    values = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+    if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
-    return words[text.lower()]
+    return values[text.lower()]
 
 
 def _shown(value: Any) -> str:

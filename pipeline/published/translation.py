@@ -193,7 +193,7 @@ def _probes(kind: str, size: str) -> dict[str, Any]:
 
 def _notes(asked: dict[str, Any], kind: str, flags: dict[str, Any]) -> list[str]:
     notes = [
-        f"--{flag.name}: accepted without effect: {flag.words}"
+        f"--{flag.name}: accepted without effect: {flag.description}"
         for flag in FLAGS
         if not flag.keys and flag.name in asked
     ]

@@ -41,7 +41,7 @@ class Ranks:
     count: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the one that writes files and logs."""
         return self.index == 0
 
@@ -56,7 +56,7 @@ class Ranks:
             raise ValueError(f"a batch of {num_images} images does not divide among {self.count} ranks")
         return slice(self.index * size, (self.index + 1) * size)
 
-    def means(self, values: Sequence["jt.Var"]) -> list["jt.Var"]:
+    def all_reduce_mean(self, values: Sequence["jt.Var"]) -> list["jt.Var"]:
         """The mean over ranks of each value, float32, without graph; the same bits in every rank."""
         if self.count == 1:
             return list(values)
@@ -69,11 +69,11 @@ class Ranks:
             np.divide(sums, np.float32(self.count), out=flat_means[place][part])
         return [mean.stop_grad() for mean in means]
 
-    def means_of(self, named: Mapping[str, "jt.Var"]) -> dict[str, "jt.Var"]:
+    def all_reduce_mean_of(self, named: Mapping[str, "jt.Var"]) -> dict[str, "jt.Var"]:
         """Likewise, of named values."""
-        return dict(zip(named, self.means(list(named.values())), strict=True))
+        return dict(zip(named, self.all_reduce_mean(list(named.values())), strict=True))
 
-    def sum_of(self, value: "jt.Var") -> "jt.Var":
+    def all_reduce_sum(self, value: "jt.Var") -> "jt.Var":
         """The sum over ranks of a value, float32, without graph; the same bits in every rank."""
         if self.count == 1:
             return value
@@ -81,7 +81,7 @@ class Ranks:
 
         return jt.array(_summed(value.numpy().reshape(-1)).reshape(value.shape)).stop_grad()
 
-    def rows_of_all(self, rows: "jt.Var") -> "jt.Var":
+    def all_gather(self, rows: "jt.Var") -> "jt.Var":
         """(n, ...) float32 of this rank -> (count n, ...) of all, in the order of ranks."""
         if self.count == 1:
             return rows
@@ -91,22 +91,22 @@ class Ranks:
         found[self.index] = rows.numpy()  # the sum of the others' zeros and this is exact
         return jt.array(_summed(found.reshape(-1)).reshape(-1, *rows.shape[1:])).stop_grad()
 
-    def arrays_of_all(self, array: np.ndarray) -> list[np.ndarray]:
+    def all_gather_arrays(self, array: np.ndarray) -> list[np.ndarray]:
         """An array of one shape and type in every rank -> those of all, bit by bit, in the order of ranks."""
-        return [self.array_of(root, array) for root in range(self.count)]
+        return [self.broadcast(root, array) for root in range(self.count)]
 
-    def rows_of_each(self, array: np.ndarray) -> list[np.ndarray]:
+    def all_gather_uneven(self, array: np.ndarray) -> list[np.ndarray]:
         """(n, ...) of this rank, n of its own -> those of all, bit by bit, in the order of ranks."""
-        lengths = self.arrays_of_all(np.array([len(array)]))
+        lengths = self.all_gather_arrays(np.array([len(array)]))
         rows = [np.empty((int(length[0]), *array.shape[1:]), array.dtype) for length in lengths]
         rows[self.index] = array
-        return [self.array_of(root, of_rank) for root, of_rank in enumerate(rows)]
+        return [self.broadcast(root, of_rank) for root, of_rank in enumerate(rows)]
 
-    def array_of(self, root: int, array: np.ndarray) -> np.ndarray:
+    def broadcast(self, root: int, array: np.ndarray) -> np.ndarray:
         """One rank's array, bit by bit; the others give one of its shape and type."""
         return array if self.count == 1 else _from_rank(root, array)
 
-    def as_first(self, decision: bool) -> bool:
+    def broadcast_decision(self, decision: bool) -> bool:
         """What the first rank decides, by its clock for example."""
         if self.count == 1:
             return decision
@@ -134,13 +134,13 @@ class Ranks:
     @contextmanager
     def first_before_others(self) -> Iterator[None]:
         """The first rank does what is within before the others do: moves aside what is damaged, for one."""
-        if not self.first:
-            self.wait_for_all()
+        if not self.is_first:
+            self.barrier()
         yield
-        if self.first:
-            self.wait_for_all()
+        if self.is_first:
+            self.barrier()
 
-    def wait_for_all(self) -> None:
+    def barrier(self) -> None:
         """Return when every rank has come here."""
         if self.count > 1:
             import jittor as jt
@@ -149,14 +149,14 @@ class Ranks:
                 jt.mpi.mpi_barrier()
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 
 
 def ranks_of_this_process() -> Ranks:
-    """Who this process is among those that MPI started; `ALONE` where it started none."""
+    """Who this process is among those that MPI started; `SINGLE_PROCESS` where it started none."""
     import jittor as jt
 
-    return Ranks(jt.rank, jt.world_size) if jt.in_mpi else ALONE
+    return Ranks(jt.rank, jt.world_size) if jt.in_mpi else SINGLE_PROCESS
 
 
 def _summed(flat: np.ndarray) -> np.ndarray:
@@ -190,12 +190,12 @@ def _sums(arrays: Sequence[np.ndarray]) -> Iterator[tuple[int, slice, np.ndarray
     memory = bucket.data
     for pieces in buckets:
         ends = np.cumsum([0, *(part.stop - part.start for _, part in pieces)])
-        places = [slice(start, stop) for start, stop in pairwise(ends)]
-        for (array, part), place in zip(pieces, places, strict=True):
+        positions = [slice(start, stop) for start, stop in pairwise(ends)]
+        for (array, part), place in zip(pieces, positions, strict=True):
             memory[place] = arrays[array][part]
         with waiting_for_others():
             jt.mpi.var_all_reduce(bucket)
-        for (array, part), place in zip(pieces, places, strict=True):
+        for (array, part), place in zip(pieces, positions, strict=True):
             yield array, part, memory[place]
 
 

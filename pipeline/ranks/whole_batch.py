@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import jittor as jt
 
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 
-_sharing = ALONE
+_sharing = SINGLE_PROCESS
 
 
 @contextmanager
@@ -44,10 +44,10 @@ def mean_count(count: int) -> float:
     """
     if _sharing.count == 1:
         return count
-    return float(_sharing.sum_of(jt.array([float(count)])).item()) / _sharing.count
+    return float(_sharing.all_reduce_sum(jt.array([float(count)])).item()) / _sharing.count
 
 
-def rows_of_ranks(x: jt.Var) -> jt.Var:
+def gather_over_ranks(x: jt.Var) -> jt.Var:
     """(n, ...) float32 of each rank -> (count n, ...) of all, in the order of ranks; takes a gradient."""
     return x if _sharing.count == 1 else _Rows(_sharing)(x)
 
@@ -58,10 +58,10 @@ class _Sum(jt.Function):
         self.ranks = ranks
 
     def execute(self, x: jt.Var) -> jt.Var:
-        return self.ranks.sum_of(x)
+        return self.ranks.all_reduce_sum(x)
 
     def grad(self, gradient: jt.Var) -> jt.Var:
-        return self.ranks.sum_of(gradient)
+        return self.ranks.all_reduce_sum(gradient)
 
 
 class _Rows(jt.Function):
@@ -70,7 +70,7 @@ class _Rows(jt.Function):
         self.ranks = ranks
 
     def execute(self, x: jt.Var) -> jt.Var:
-        return self.ranks.rows_of_all(x)
+        return self.ranks.all_gather(x)
 
     def grad(self, gradient: jt.Var) -> jt.Var:
-        return self.ranks.sum_of(gradient)[self.ranks.share(gradient.shape[0])]
+        return self.ranks.all_reduce_sum(gradient)[self.ranks.share(gradient.shape[0])]

@@ -152,7 +152,7 @@ def _differences(
     sizes = network.kind, network.embed_dim, network.depth, network.patch_size
     expected = "vit", anchor.embed_dim, anchor.depth, anchor.patch_size
     if sizes != expected:
-        found.append(f"the file holds a {_network(*sizes)}, {anchor.words} is a {_network(*expected)}")
+        found.append(f"the file holds a {_network(*sizes)}, {anchor.description} is a {_network(*expected)}")
     if line["num_images"] != number.num_images:
         found.append(f"{line['num_images']} test images, there {number.num_images}")
     for key, value in number.conditions.items():

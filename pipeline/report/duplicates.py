@@ -155,12 +155,14 @@ def _alike(
     same = first is second
     if not len(rows) or len(others) < 1 + same:
         return []
-    cosines, places = nearest(pictures, bank, 1 + same, num_threads=num_threads)
+    cosines, neighbours = nearest(pictures, bank, 1 + same, num_threads=num_threads)
     if same:  # a row is its own neighbour, but not always the first of equals
-        other = (places[:, 0] == np.arange(len(rows))).astype(int)
-        cosines, places = (np.take_along_axis(values, other[:, None], 1) for values in (cosines, places))
+        other = (neighbours[:, 0] == np.arange(len(rows))).astype(int)
+        cosines, neighbours = (
+            np.take_along_axis(values, other[:, None], 1) for values in (cosines, neighbours)
+        )
     return [
-        (int(rows[i]), int(others[places[i, 0]]), min(1.0, float(cosines[i, 0])))
+        (int(rows[i]), int(others[neighbours[i, 0]]), min(1.0, float(cosines[i, 0])))
         for i in np.flatnonzero(cosines[:, 0] >= similarity)
     ]
 

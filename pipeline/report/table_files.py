@@ -57,9 +57,9 @@ def write_tables(
     parts = [*answers(lines, config), coverage(lines), " ".join(behind), *tables, made]
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
-    said = [*answers(lines, config), *sentences, *filter(None, [made])]
+    statements = [*answers(lines, config), *sentences, *filter(None, [made])]
     # A line end would end the comment, and LaTeX would read on.
-    comments = "".join(f"% {' '.join(sentence.replace('%', 'percent').split())}\n" for sentence in said)
+    comments = "".join(f"% {' '.join(sentence.replace('%', 'percent').split())}\n" for sentence in statements)
     latex = _table(every, headers, "latex_booktabs")
     write_text(directory / "table.tex", f"{_LATEX_HEAD}\n{latex}\n{comments}")
     write_text(directory / "table.csv", _csv(lines))

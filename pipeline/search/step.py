@@ -26,7 +26,7 @@ from pipeline.pretrain.drop_path_masks import DropPathMasks, draw_drop_path, mic
 from pipeline.pretrain.methods.method import Method, MethodInput, MethodState, Networks, method_of
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.pretrain.step import mean_batch_means, named_losses
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.ranks.whole_batch import shared_among
 from pipeline.search.one_base import (
     SHARED,
@@ -119,7 +119,7 @@ def joint_state(config: JointTrainingConfig) -> JointState:
 
 
 def joint_step(
-    state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig, ranks: Ranks = ALONE
+    state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig, ranks: Ranks = SINGLE_PROCESS
 ) -> tuple[JointState, JointOutcome]:
     """One step on a batch, computed in `accumulation_steps` microbatches of one size.
 
@@ -135,7 +135,7 @@ def joint_step(
             return joint_forward(state, methods, batch.microbatch(index, count), masks, rates)
 
     outputs, gradients = accumulated_gradients(forward, count, list(students.values()))
-    gradients = ranks.means(gradients)
+    gradients = ranks.all_reduce_mean(gradients)
     # Of the mean loss for what is shared, of its own loss for what a candidate owns.
     gradients = [
         gradient if name.startswith(f"{SHARED}/") else gradient * len(methods)
@@ -148,7 +148,7 @@ def joint_step(
     method_states, losses = {}, {}
     for name, method in methods.items():
         of_candidate = [output.of_candidate[name] for output in outputs]
-        batch_means = ranks.means_of(mean_batch_means(of_candidate))
+        batch_means = ranks.all_reduce_mean_of(mean_batch_means(of_candidate))
         method_states[name] = method.updated_state(state.method_states[name], batch_means)
         losses[name] = mean_losses([output.losses for output in of_candidate]).over(ranks)
     teacher_output = next(iter(outputs[-1].of_candidate.values())).teacher_output

@@ -11,7 +11,7 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.pretrain.batch import Batch, PackedBatch
 from pipeline.pretrain.collapse import teacher_statistics
 from pipeline.pretrain.training import CropTraining
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.search.cost import measured_cost
 from pipeline.search.non_finite import explanation
 from pipeline.search.scores import candidate_scores, joint_discrepancies
@@ -40,7 +40,7 @@ def train_jointly(
     *,
     runtime: RuntimeConfig,
     report: Callable[[Progress], None],
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> SearchOutcome | None:
     """Train to the end of the schedule and measure; resumes, see `pipeline.training.loop.train`.
 
@@ -52,7 +52,7 @@ def train_jointly(
     """
     training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps, ranks=ranks)
     state = train(training, output, runtime=runtime, report=report)
-    if not ranks.first:
+    if not ranks.is_first:
         return None
     if ranks.count > 1:  # from here on alone, on whole batches
         training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
@@ -74,7 +74,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         dataset: PreparedDataset,
         *,
         log_every_steps: int,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ):
         run = sha256_of_json([config.model_dump(mode="json"), dataset.content_digest])
         super().__init__(config.pretrain, dataset, run, ranks)
@@ -94,7 +94,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
         """Teacher statistics; and, as often as the user wants a line, the discrepancies, which take long."""
         teacher_output = outcome.teacher_output.of_all(self.ranks)
-        if not self.ranks.first:
+        if not self.ranks.is_first:
             return {}
         values = teacher_statistics(teacher_output)
         if state.step % self._log_every_steps == 0 or super().always_logged(state.step):

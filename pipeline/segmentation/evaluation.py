@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.config.dense import SegmentViewConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.size_groups import loaded_groups
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.segmentation.inference import LogitsOf, class_map, slide
 from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
@@ -45,7 +45,7 @@ class Predictor:
     num_classes: int
 
     def predictions(
-        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks = ALONE
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks = SINGLE_PROCESS
     ) -> Iterator[Prediction]:
         """Yield the prediction for each row, in order.
 
@@ -61,7 +61,7 @@ class Predictor:
                 of_group = truths if root == ranks.index else [dataset.label_map(row) for row in group]
                 for place, (row, truth) in enumerate(zip(group, of_group, strict=True)):
                     found = own[place] if root == ranks.index else np.empty(truth.shape, np.int16)
-                    yield Prediction(row, truth, ranks.array_of(root, found))
+                    yield Prediction(row, truth, ranks.broadcast(root, found))
 
     def _batch_of(self, size: tuple[int, int]) -> int:
         short_side, max_long_side = self.view.resize

@@ -18,12 +18,12 @@ def most_frequent_classes(label_maps: Iterable[np.ndarray], num_classes: int) ->
     Returns:
         (64, 64) int16. Where every map is ignored, the class that is most frequent of all.
     """
-    places = np.arange(_GRID**2)
-    counts = np.zeros((num_classes, len(places)), np.int64)
+    positions = np.arange(_GRID**2)
+    counts = np.zeros((num_classes, len(positions)), np.int64)
     for label_map in label_maps:
         classes = resized(label_map, _GRID, _GRID).ravel()
         known = classes != IGNORED
-        counts[classes[known], places[known]] += 1
+        counts[classes[known], positions[known]] += 1
     best = np.where(counts.any(axis=0), counts.argmax(axis=0), counts.sum(axis=1).argmax())
     return best.reshape(_GRID, _GRID).astype(np.int16)
 

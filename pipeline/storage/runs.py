@@ -28,7 +28,7 @@ class RunKey:
         return "-".join([*self._parts(), *([] if self.seed is None else [f"seed{self.seed}"])])
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The run in a list of tasks, such as "hssl, seed 0"."""
         parts = "-".join(self._parts())
         return ", ".join(filter(None, [parts, "" if self.seed is None else f"seed {self.seed}"]))

@@ -49,10 +49,10 @@ class BlockOrder:
             taken = min(end - first, int(starts[index + 1]) - offset)
             begin = offset - int(starts[index])
             window = Window(epoch, index)
-            yield window, self.places(window)[begin : begin + taken]
+            yield window, self.positions(window)[begin : begin + taken]
             first += taken
 
-    def places(self, window: Window) -> np.ndarray:
+    def positions(self, window: Window) -> np.ndarray:
         """The images of a window in the order in which they are seen: (w,) int64 from 0 to num_images - 1."""
         return _shuffled(self, window)
 
@@ -86,7 +86,7 @@ def _starts(order: BlockOrder, epoch: int) -> np.ndarray:
 
 @lru_cache(maxsize=3)  # the window in use, the one before for a late thread, the one after
 def _shuffled(order: BlockOrder, window: Window) -> np.ndarray:
-    places = np.concatenate(order.blocks(window))
-    generator(order.seed, Purpose.WINDOW_ORDER, *window).shuffle(places)
-    places.flags.writeable = False
-    return places
+    positions = np.concatenate(order.blocks(window))
+    generator(order.seed, Purpose.WINDOW_ORDER, *window).shuffle(positions)
+    positions.flags.writeable = False
+    return positions

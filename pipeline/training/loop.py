@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import jittor as jt
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.ranks.exchange import ALONE, Ranks
+from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.training.checkpoint import State, load_newest, save_newest
 from pipeline.training.end_warning import EndWarning
 from pipeline.training.gradient_watch import GradientWatch
@@ -51,7 +51,7 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
     num_steps: int
     batch_size: int
     run: str
-    ranks: Ranks = ALONE
+    ranks: Ranks = SINGLE_PROCESS
 
     @abstractmethod
     def fresh_state(self) -> State:
@@ -136,7 +136,7 @@ def train(
     if state is None:
         state = training.first_state()
     first = state.step
-    if ranks.first:
+    if ranks.is_first:
         rewind(output, first, damage.append)
     curve = LossCurve(training.num_steps, read_metrics(output / METRICS))
     for text in damage:
@@ -165,7 +165,7 @@ def train(
                 _refuse_non_finite(measured, state.step, ranks)
             metrics = {"step": state.step, **values, **measured}
             metrics |= throughput.read(state.step)
-            if ranks.first:
+            if ranks.is_first:
                 append_metrics(output / METRICS, metrics)
                 warnings = filter(None, (training.warning(metrics), curve.warning(metrics)))
                 report(Progress(state.step, training.num_steps, metrics, "; ".join(warnings) or None))
@@ -173,9 +173,9 @@ def train(
                 training.after_logged_step(state)
             # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
-            if ranks.as_first(due) and state.step < training.num_steps:
+            if ranks.broadcast_decision(due) and state.step < training.num_steps:
                 _save(output, state, training)
-        if ranks.as_first(warning.given) and state.step < training.num_steps:
+        if ranks.broadcast_decision(warning.given) and state.step < training.num_steps:
             _read(training, unread, partial(_explaining, training, state, output, report))
             _save(output, state, training)
             warning.end()
@@ -256,6 +256,6 @@ def _watch(training: Training, first: int) -> GradientWatch:
 
 def _save(output: Path, state: State, training: Training) -> None:
     training.ranks.check_equal(state.tensors)
-    if training.ranks.first:
+    if training.ranks.is_first:
         keep_copy(output)
         save_newest(output, state, run=training.run)

@@ -24,7 +24,7 @@ class Losses:
 
     def over(self, ranks: Ranks) -> "Losses":
         """The means over ranks, of detached losses."""
-        return Losses(*ranks.means([self.total]), ranks.means_of(self.terms))
+        return Losses(*ranks.all_reduce_mean([self.total]), ranks.all_reduce_mean_of(self.terms))
 
 
 def mean_losses(losses: Sequence[Losses]) -> Losses:

@@ -29,8 +29,8 @@ class ReadAhead:
         self._newest = Window(0, 0)  # that was asked for
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
 
-    def take(self, window: Window, places: np.ndarray) -> Contents:
-        """The files of some images of a window, in the order of `places`. Safe to call from many threads.
+    def take(self, window: Window, positions: np.ndarray) -> Contents:
+        """The files of some images of a window, in the order of `positions`. Safe to call from many threads.
 
         Raises:
             Exception: what `read` raised for any image of the window.
@@ -45,16 +45,16 @@ class ReadAhead:
                 self._ask(self._order.next(window))
             future = self._held.get(window)
         if future is None:
-            return self._read(places)
+            return self._read(positions)
         contents = future.result()
         with self._lock:
-            taken = {place: contents.pop(place) for place in places.tolist() if place in contents}
+            taken = {place: contents.pop(place) for place in positions.tolist() if place in contents}
             if not contents:
                 self._held.pop(window, None)
-        if len(taken) < len(places):
-            missing = np.array([place for place in places.tolist() if place not in taken])
+        if len(taken) < len(positions):
+            missing = np.array([place for place in positions.tolist() if place not in taken])
             taken |= zip(missing.tolist(), self._read(missing), strict=True)
-        return [taken[place] for place in places.tolist()]
+        return [taken[place] for place in positions.tolist()]
 
     def _ask(self, window: Window) -> None:
         if window not in self._held and window >= self._newest:

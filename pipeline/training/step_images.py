@@ -39,17 +39,17 @@ class BufferedShuffle:
     def rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64."""
         parts = self._order.parts_of_step(step, self._batch_size)
-        return self._dataset.indices("train")[np.concatenate([places for _, places in parts])]
+        return self._dataset.indices("train")[np.concatenate([positions for _, positions in parts])]
 
     def images(self, step: int, at_least: int, share: slice = slice(None)) -> list[np.ndarray]:
         """A share of the images of `rows`, (H, W, 3) uint8 each; `at_least` as of `PreparedDataset.image`."""
         contents = []
-        for window, places in self._order.parts_of_step(step, self._batch_size):
-            contents += self._files.take(window, places)
+        for window, positions in self._order.parts_of_step(step, self._batch_size):
+            contents += self._files.take(window, positions)
         return self._dataset.decoded(self.rows(step)[share], contents[share], at_least)
 
-    def _contents(self, places: np.ndarray) -> list[bytes | None]:
-        return self._dataset.contents(self._dataset.indices("train")[places])
+    def _contents(self, positions: np.ndarray) -> list[bytes | None]:
+        return self._dataset.contents(self._dataset.indices("train")[positions])
 
 
 def step_images(

@@ -27,7 +27,7 @@ class ForeignBackbone:
     mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
     std: np.ndarray  # (3,) float32
     layout: str
-    said: tuple[str, ...]  # what was taken, left out, resized and assumed
+    notes: tuple[str, ...]  # what was taken, left out, resized and assumed
 
 
 def read_foreign(config: ForeignConfig, *, numbers: bool = True) -> ForeignBackbone:
@@ -58,24 +58,24 @@ def read_foreign(config: ForeignConfig, *, numbers: bool = True) -> ForeignBackb
         prefix=prefix,
     )
     layout, converted = convert(tensors, known)
-    said = [*stated.said, *tensors.said]
+    notes = [*stated.notes, *tensors.notes]
     certain = {"always": True, "without a classifier": not has_classifier, "never": False}
     is_imagenet = certain[layout.has_imagenet_statistics]
-    mean, std = _statistics(config, stated, source, is_imagenet, said)
+    mean, std = _statistics(config, stated, source, is_imagenet, notes)
     if "mask_token" not in converted.arrays:
-        said.append("no mask token in the file: it starts at zero, and evaluation does not read it")
+        notes.append("no mask token in the file: it starts at zero, and evaluation does not read it")
     return ForeignBackbone(
         config=converted.config,
         arrays=converted.arrays,
         mean=np.array(mean, np.float32),
         std=np.array(std, np.float32),
         layout=layout.writer,
-        said=tuple(said),
+        notes=tuple(notes),
     )
 
 
 def _statistics(
-    config: ForeignConfig, stated: Statements, source: Source, is_imagenet: bool, said: list[str]
+    config: ForeignConfig, stated: Statements, source: Source, is_imagenet: bool, notes: list[str]
 ) -> Statistics:
     """Mean and std of the input pixels: from the configuration, from the folder, or ImageNet's.
 
@@ -92,5 +92,5 @@ def _statistics(
             f"{source.path}: does not say the mean and std of its pixels, and such files differ there; "
             "state mean and std"
         )
-    said.append("assumed: ImageNet's mean and std, which self-supervised bases and torchvision's have")
+    notes.append("assumed: ImageNet's mean and std, which self-supervised bases and torchvision's have")
     return IMAGENET

@@ -45,10 +45,10 @@ def chosen_tensors(source: Source, key: str | None) -> tuple[Tensors, str]:
     Raises:
         WeightsError: there is no such network, or it is not clear which one is meant.
     """
-    origin, value, said = str(source.path), source.value, []
+    origin, value, notes = str(source.path), source.value, []
     if isinstance(value, dict) and (foreign := sorted(set(_foreign(value)))):
-        said.append(f"left out unread, beside the tensors: {', '.join(foreign[:3])}")
-    value, key = _state(origin, value, key, said)
+        notes.append(f"left out unread, beside the tensors: {', '.join(foreign[:3])}")
+    value, key = _state(origin, value, key, notes)
     value = _unwrapped(origin, value)
     prefix = _prefix(origin, list(value), key)
     others = tuple(each for each in _prefixes(value) if each not in ("", prefix))
@@ -59,12 +59,12 @@ def chosen_tensors(source: Source, key: str | None) -> tuple[Tensors, str]:
     beside.ignore(_BESIDE if key is None else {".*": f"what is not of {key!r}"})
     beside.finish(f"key = {prefix[:-1]!r} leaves them out")
     tensors = Tensors(origin, inside)
-    tensors.said += [*said, *beside.said]
+    tensors.notes += [*notes, *beside.notes]
     return tensors, prefix
 
 
 def _state(
-    origin: str, value: Any, key: str | None, said: list[str]
+    origin: str, value: Any, key: str | None, notes: list[str]
 ) -> tuple[dict[str, StoredTensor], str | None]:
     """The state dictionary, and the key unless it was an entry's; what was taken is said."""
     if not isinstance(value, dict) or not value:
@@ -73,7 +73,7 @@ def _state(
         if _is_state(value):
             return value, key
         entry = _entry(origin, value, key)
-        said.append(f"taken: {entry!r}")
+        notes.append(f"taken: {entry!r}")
         value, key = value[entry], None if entry == key else key
     raise WeightsError(f"{origin}: entries within entries, and no tensors in them")
 

@@ -57,7 +57,7 @@ class Statements:
     num_heads: int | None = None
     image_size: int | None = None
     statistics: Statistics | None = None
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def statements(source: Source) -> Statements:
@@ -86,7 +86,7 @@ def _timms(source: Source) -> Statements:
 
 
 def _hugging_faces(source: Source) -> Statements:
-    config, said = source.config, []
+    config, notes = source.config, []
     kind = str(config.get("model_type"))
     if kind in _UNREAD:
         raise WeightsError(
@@ -104,7 +104,7 @@ def _hugging_faces(source: Source) -> Statements:
     expected_eps = _EPS.get(kind, NORM_EPS)
     eps = config.get("layer_norm_eps", expected_eps)
     if eps == _TINY_EPS and expected_eps == NORM_EPS:
-        said.append(
+        notes.append(
             f"norms add {NORM_EPS} to variances, those of the file {_TINY_EPS}: features differ by 5e-5"
         )
     elif eps not in (expected_eps, None):
@@ -114,7 +114,7 @@ def _hugging_faces(source: Source) -> Statements:
         num_heads=heads if type(heads) is int else None,
         image_size=size if type(size) is int else None,
         statistics=_preprocessed(source),
-        said=tuple(said),
+        notes=tuple(notes),
     )
 
 

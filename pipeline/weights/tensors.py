@@ -21,7 +21,7 @@ class Tensors:
 
     def __init__(self, origin: str, tensors: Mapping[str, StoredTensor]):
         self.origin = origin
-        self.said: list[str] = []  # what a reader of the result should know
+        self.notes: list[str] = []  # what a reader of the result should know
         self._left = dict(tensors)
 
     def __contains__(self, name: str) -> bool:
@@ -102,7 +102,7 @@ class Tensors:
         for pattern, words in rules.items():
             found = [name for name in self._left if re.fullmatch(pattern, name)]
             if found:
-                self.said.append(f"left out: {words} ({len(found)} tensors)")
+                self.notes.append(f"left out: {words} ({len(found)} tensors)")
             for name in found:
                 del self._left[name]
 

@@ -22,7 +22,7 @@ def test_shares_of_host_and_other_programs(tmp_path):
     assert found.stolen == pytest.approx(0.1)
     assert found.others == pytest.approx(0.4, abs=0.01)  # this process used none of the 40 seconds
     assert found.is_noisy
-    assert "the host took 10% of the processors' time and other programs 4" in found.words
+    assert "the host took 10% of the processors' time and other programs 4" in found.description
 
 
 def test_what_this_process_uses_disturbs_nobody(tmp_path):

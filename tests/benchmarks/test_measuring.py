@@ -72,7 +72,7 @@ def test_targets_of_any_number():
     assert verdicts(entry(of_memory)) == [True, False]
     of_extra = row(targets=(Target("beside_bank_mib", at_most=256),))
     assert verdicts(entry(of_extra, extra={"beside_bank_mib": 300.0})) == [False]
-    assert of_extra.targets[0].words == "beside_bank_mib <= 256"
+    assert of_extra.targets[0].description == "beside_bank_mib <= 256"
 
 
 def test_what_is_absent_is_null_and_said():

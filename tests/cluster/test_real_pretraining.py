@@ -119,18 +119,18 @@ def started_and_trains(project: Path) -> subprocess.Popen:
 
 def read_until(doit: subprocess.Popen, words: str) -> str:
     """The output up to a line with these words."""
-    said = ""
+    printed = ""
     for line in doit.stdout:
-        said += line
+        printed += line
         if words in line:
-            return said
-    raise AssertionError(f"not said: {words}\n{said}")
+            return printed
+    raise AssertionError(f"not said: {words}\n{printed}")
 
 
 def finished(doit: subprocess.Popen) -> str:
-    said = doit.communicate(timeout=LIMIT_SECONDS)[0]
-    assert doit.returncode == 0, said
-    return said
+    printed = doit.communicate(timeout=LIMIT_SECONDS)[0]
+    assert doit.returncode == 0, printed
+    return printed
 
 
 def num_jobs(project: Path) -> int:
@@ -153,10 +153,10 @@ def test_after_scancel_the_next_run_goes_on_from_the_checkpoint(project, undistu
     doit = started_and_trains(project)
     stage, job = stage_of(project), job_of_pretraining(project)
     subprocess.run(["scancel", job], check=True)
-    said = doit.communicate(timeout=LIMIT_SECONDS)[0]
+    printed = doit.communicate(timeout=LIMIT_SECONDS)[0]
     assert doit.returncode != 0
-    assert [line for line in said.splitlines() if f"Slurm's job {job} was cancelled" in line]
-    assert "Traceback" not in said
+    assert [line for line in printed.splitlines() if f"Slurm's job {job} was cancelled" in line]
+    assert "Traceback" not in printed
     wait_for(lambda: not is_alive(stage), LIMIT_SECONDS)
     (log,) = (project / "results/artifacts/pretrain").glob("*/metrics.jsonl")
     before = read_metrics(log)

@@ -67,9 +67,9 @@ def test_a_training_that_is_warned_twice_ends_as_one_that_is_not(project):
         subprocess.run(["scancel", "--batch", "--signal=USR2", job], check=True)
         # Another one is heard only by a job that goes on from this one's checkpoint.
         wait_for(lambda logged=logged: num_logged(project) > logged + 1, LIMIT_SECONDS)
-    said = doit.communicate(timeout=LIMIT_SECONDS)[0]
-    assert doit.returncode == 0, said
-    assert said.count("it is requeued and goes on from its checkpoint") == 2
+    output = doit.communicate(timeout=LIMIT_SECONDS)[0]
+    assert doit.returncode == 0, output
+    assert output.count("it is requeued and goes on from its checkpoint") == 2
     found = artifacts(project)[TRAINING]
     for name in ("backbone.safetensors", "student.safetensors"):
         assert found["outputs"][name] == expected["outputs"][name]

@@ -99,9 +99,9 @@ def test_scancel_is_told_and_the_next_run_goes_on(project):
     project.configure(epochs=4)
     doit = project.start("pretrain:hang")
     subprocess.run(["scancel", project.record["job_id"]], check=True)
-    said = doit.communicate(timeout=40)[0]
+    messages = doit.communicate(timeout=40)[0]
     assert doit.returncode != 0
-    assert "was cancelled; its output is in" in said
+    assert "was cancelled; its output is in" in messages
     assert not is_alive(project.stage_pid)
     assert project.ran("run", TASK) == [TASK]
 
@@ -127,9 +127,9 @@ def test_a_job_that_outlived_doit_is_found_and_not_submitted_again(project):
     wait_for(lambda: "is at work on it already" in again.stdout.readline())
     # Its time is nearly over: it saves, is requeued and finishes.
     subprocess.run(["scancel", "--batch", "--signal=USR2", job], check=True)
-    said = again.communicate(timeout=60)[0]
-    assert again.returncode == 0, said
-    assert "it is requeued and goes on from its checkpoint" in said
+    messages = again.communicate(timeout=60)[0]
+    assert again.returncode == 0, messages
+    assert "it is requeued and goes on from its checkpoint" in messages
     assert project.runs.read_text().split() == [TASK]  # the second time, for doit began a new list
     assert (project.artifact("pretrain-hssl-seed0") / "checkpoint.txt").read_text() == "so far"
 
@@ -143,9 +143,9 @@ def test_a_time_limit_warns_requeues_and_goes_on_also_when_the_terminal_is_gone(
     doit.communicate(timeout=100)
     assert doit.returncode == 128 + signal.SIGHUP
     doit = project.start()
-    said = doit.communicate(timeout=90)[0]
-    assert doit.returncode == 0, said
-    assert said.count("it is requeued") == 1
+    messages = doit.communicate(timeout=90)[0]
+    assert doit.returncode == 0, messages
+    assert messages.count("it is requeued") == 1
     assert (project.artifact("pretrain-hssl-seed0") / "checkpoint.txt").read_text() == "so far"
 
 
@@ -184,10 +184,10 @@ def test_seeds_are_one_array_whose_elements_are_cancelled_and_run_again_one_by_o
     doit.communicate()
     num_submitted = project.num_submitted
     again = project.start(tasks=tasks)
-    said = [again.stdout.readline() for _ in range(3)]
-    while sum("is at work on it already" in line for line in said) < 3:
-        said.append(again.stdout.readline())
-        assert said[-1], "".join(said)
+    messages = [again.stdout.readline() for _ in range(3)]
+    while sum("is at work on it already" in line for line in messages) < 3:
+        messages.append(again.stdout.readline())
+        assert messages[-1], "".join(messages)
     # One is cancelled; the others finish. The next run makes that one alone.
     subprocess.run(["scancel", records[1]["job_id"]], check=True)
     for record in (records[0], records[2]):
@@ -208,10 +208,10 @@ def test_a_node_that_is_drained_is_waited_for(project):
     subprocess.run([*change, "state=drain", "reason=test"], check=True)
     try:
         doit = project.start()
-        said = []
-        while not (said and "pending" in said[-1]):
-            said.append(doit.stdout.readline())
-            assert said[-1], "".join(said)
+        messages = []
+        while not (messages and "pending" in messages[-1]):
+            messages.append(doit.stdout.readline())
+            assert messages[-1], "".join(messages)
     finally:
         subprocess.run([*change, "state=resume"], check=True)
     rest = doit.communicate(timeout=60)[0]
@@ -225,10 +225,10 @@ def test_a_controller_that_is_started_again_while_jobs_run_changes_nothing(proje
     controller = int((slurm / "slurmctld.pid").read_text())
     os.kill(controller, signal.SIGTERM)
     wait_for(lambda: not is_alive(controller))
-    said = []
-    while not (said and "is waited for; Slurm does not answer" in said[-1]):
-        said.append(doit.stdout.readline())
-        assert said[-1], "".join(said)
+    messages = []
+    while not (messages and "is waited for; Slurm does not answer" in messages[-1]):
+        messages.append(doit.stdout.readline())
+        assert messages[-1], "".join(messages)
     subprocess.run(["slurmctld"], check=True)
     wait_for(lambda: subprocess.run(["squeue"], capture_output=True).returncode == 0)
     assert is_alive(project.stage_pid)

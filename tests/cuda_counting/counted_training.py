@@ -44,7 +44,7 @@ def main(job: Job) -> None:
     from pipeline.config.stages import PretrainConfig, RuntimeConfig
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.pretrain.training import Pretraining
-    from pipeline.ranks.exchange import ALONE
+    from pipeline.ranks.exchange import SINGLE_PROCESS
     from pipeline.training.loop import train
 
     config, dataset = PretrainConfig.model_validate(job.config), PreparedDataset.open(Path(job.data))
@@ -67,7 +67,7 @@ def main(job: Job) -> None:
 
     output = Path(job.output)
     runtime = RuntimeConfig(log_every_steps=job.log_every_steps, checkpoint_every_minutes=10**6)
-    training = Counted(config, dataset, output, lambda epoch, state: None, None, ALONE)
+    training = Counted(config, dataset, output, lambda epoch, state: None, None, SINGLE_PROCESS)
     train(training, output, runtime=runtime, report=lambda progress: None)
     write_json(output / "steps.json", [asdict(step) for step in steps])
 

@@ -77,8 +77,8 @@ def test_two_runs_at_once_share_the_work(project):
         subprocess.Popen(command, cwd=project.folder, env=project.environment(), stdout=subprocess.PIPE)
         for _ in range(2)
     ]
-    said = b"".join(process.communicate(timeout=100)[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0], said.decode()
+    printed = b"".join(process.communicate(timeout=100)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0], printed.decode()
     ran = project.runs.read_text().split()
     assert len(ran) == len(set(ran)) == 1 + 7
 

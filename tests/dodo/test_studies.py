@@ -129,9 +129,9 @@ def test_without_variants_ablate_says_that_there_is_nothing_to_compare(project):
 def test_mistakes_in_studies_are_listed(project):
     with open(project.folder / "my.toml", "a") as stream:
         stream.write('\n[ablate.variants.deep]\ndept = 6\n[search]\narm = "random"\n')
-    said = project.doit("list").stderr
-    assert "arm 'random' has no auxiliary head" not in said  # found once the keys are right
-    assert "ablate.variants.deep.dept: unknown key; did you mean 'depth'" in said
+    output = project.doit("list").stderr
+    assert "arm 'random' has no auxiliary head" not in output  # found once the keys are right
+    assert "ablate.variants.deep.dept: unknown key; did you mean 'depth'" in output
 
 
 @pytest.mark.slow

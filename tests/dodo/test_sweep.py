@@ -150,9 +150,9 @@ def test_a_search_that_is_killed_goes_on_without_a_trial_lost_or_doubled(project
         pids = Path(f"{project.runs}.pids")
         pids.unlink(missing_ok=True)
         command = project.command("run", "sweep", "experiment=my.toml")
-        with open(project.errors, "w") as said:
+        with open(project.errors, "w") as output:
             process = subprocess.Popen(
-                command, cwd=project.folder, env=project.environment(fault), stdout=said, stderr=said
+                command, cwd=project.folder, env=project.environment(fault), stdout=output, stderr=output
             )
         wait_for(lambda: condition() or process.poll() is not None, 100)
         assert process.poll() is None, project.errors.read_text()

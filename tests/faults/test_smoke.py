@@ -75,8 +75,8 @@ def test_histories_of_real_stages(project, record_trial, request):
             events.append(killed(project, rng, longest_seconds=60))
             events.append(damaged(project, rng))
         verify = [sys.executable, "-m", "doit", "run", "verify", "experiment=my.toml"]
-        said = subprocess.run(verify, cwd=project, capture_output=True, text=True, timeout=600)
-        assert "Traceback" not in said.stdout + said.stderr, (seed, events)
+        output = subprocess.run(verify, cwd=project, capture_output=True, text=True, timeout=600)
+        assert "Traceback" not in output.stdout + output.stderr, (seed, events)
         run(project, "my.toml")
         problems = [] if table(project, "my") == expected else ["another table"]
         trial = {"part": "smoke", "seed": seed, "events": events, "seconds": time.monotonic() - started}

@@ -41,8 +41,8 @@ class Experiment:
     def __post_init__(self) -> None:
         self.marks = {**os.environ, "TOY_RUNS": str(self.folder / "runs.txt")}
         self.runs = WarmRuns(self.folder, self.shim.library, self.marks)
-        done, said, _ = self.run()
-        assert done == 0, said[-4000:]
+        done, output, _ = self.run()
+        assert done == 0, output[-4000:]
         self.expected = self.outcome()
 
     def run(self, kind: str = "none", at: int = 0) -> tuple[int, str, str]:
@@ -50,7 +50,7 @@ class Experiment:
         variables = self.marks | self.shim.environment(kind, at)
         run = self.runs.start(["doit", "run", "-n", "1", "all", "experiment=my.toml"], variables)
         code = run.wait(timeout=_PATIENCE_SECONDS)
-        return code, run.said, self.shim.calls()
+        return code, run.output, self.shim.calls()
 
     def artifacts(self) -> dict[str, Path]:
         """Link -> artifact of the last finished run."""
@@ -106,7 +106,7 @@ def disturbed(
     kind, at, before = rng.choice(KINDS), rng.randint(1, _FURTHEST_CALL), experiment.stamps()
     finished_before = {path: each for path, each in before.items() if untouched.get(path) != each}
     started = time.monotonic()
-    code, said, calls = experiment.run(kind, at)
+    code, output, calls = experiment.run(kind, at)
     problems = [f"a process is left: {each}" for each in experiment.left()]
     after = experiment.stamps()
     problems += [
@@ -117,21 +117,21 @@ def disturbed(
     for path in after:
         if read_stamp(path.parent) is not None:  # half a stamp counts as none
             problems += [f"{path.parent}: {each}" for each in damage(path.parent)]
-    if kind in ("error", "full") and "Traceback" in said:
-        problems.append(f"a traceback: {said[-1500:]}")
+    if kind in ("error", "full") and "Traceback" in output:
+        problems.append(f"a traceback: {output[-1500:]}")
     if len(calls) < at:
-        assert code == 0, said[-2000:]
+        assert code == 0, output[-2000:]
         return None, problems
     finished = sorted(path.parent.parent.name for path in after.keys() - before.keys())
-    stage = _stage_at_work(said)
+    stage = _stage_at_work(output)
     trial = {"part": "smoke calls", "kind": kind, "call": CALLS[calls[at - 1]], "at": at, "stage": stage,
              "finished": finished, "code": code, "seconds": round(time.monotonic() - started, 1)}  # fmt: skip
     return trial, problems
 
 
-def _stage_at_work(said: str) -> str:
+def _stage_at_work(output: str) -> str:
     """The stage that doit had started last, as "[3/42] knn:hssl-seed0"; "doit" where none."""
-    started = [line for line in said.splitlines() if line.startswith("[") and "up to date" not in line]
+    started = [line for line in output.splitlines() if line.startswith("[") and "up to date" not in line]
     return started[-1] if started else "doit"
 
 

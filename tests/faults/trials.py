@@ -81,16 +81,16 @@ class Bench:
         self.project.configure(epochs=epochs)
         kept = finished(self.project, self.expected[epochs])
         if verify:
-            problems += _tracebacks("verify", self.doit("run", "verify").said)
+            problems += _tracebacks("verify", self.doit("run", "verify").output)
         done = self.doit("run", "all")
-        problems += _tracebacks("the run after it", done.said)
+        problems += _tracebacks("the run after it", done.output)
         if done.returncode:
-            return [*problems, f"the run after it failed: {done.said[-2000:]}"]
+            return [*problems, f"the run after it failed: {done.output[-2000:]}"]
         return [*problems, *differences(self.project, self.expected[epochs], kept)]
 
 
-def _tracebacks(what: str, said: str) -> list[str]:
-    return [f"{what} printed a traceback: {said[-2000:]}"] if "Traceback" in said else []
+def _tracebacks(what: str, output: str) -> list[str]:
+    return [f"{what} printed a traceback: {output[-2000:]}"] if "Traceback" in output else []
 
 
 def missing_stage(bench: Bench, link: str) -> Callable[[], None]:
@@ -108,7 +108,7 @@ def calls_of(bench: Bench, prepare: Callable[[], None]) -> str:
     """Letters of the calls that an undisturbed run makes after `prepare`, in their order."""
     prepare()
     done = bench.doit("run", "all", variables=bench.shim.environment())
-    assert done.returncode == 0, done.said
+    assert done.returncode == 0, done.output
     return bench.shim.calls()
 
 
@@ -118,5 +118,5 @@ def failing_call(bench: Bench, prepare: Callable[[], None], kind: str, at: int) 
     done = bench.doit("run", "all", variables=bench.shim.environment(kind, at))
     problems = bench.settle()
     if kind in ("error", "full"):
-        problems += _tracebacks("the disturbed run", done.said)
+        problems += _tracebacks("the disturbed run", done.output)
     return [f"{kind} at call {at}: {problem}" for problem in problems]

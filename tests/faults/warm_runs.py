@@ -86,13 +86,13 @@ class WarmRun:
 
     Attributes:
         returncode: as `Popen` has it, once `wait` has returned.
-        said: all that it printed, likewise.
+        output: all that it printed, likewise.
     """
 
     def __init__(self, runs: WarmRuns, pid: int, output: BinaryIO):
         self._runs, self.pid, self._output = runs, pid, output
         self.returncode: int | None = None
-        self.said = ""
+        self.output = ""
 
     def wait(self, timeout: float) -> int:
         """The exit code.
@@ -106,7 +106,7 @@ class WarmRun:
         if self.returncode is None:
             with self._output:
                 self._output.seek(0)
-                self.said = self._output.read().decode(errors="replace")
+                self.output = self._output.read().decode(errors="replace")
             self.returncode = code
         return code
 

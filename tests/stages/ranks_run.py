@@ -97,4 +97,4 @@ if __name__ == "__main__":
     for name in sys.argv[2:]:
         ranks = ranks_of_this_process()
         run_stage(name, root, root / "two" / name, ranks.count)
-        ranks.wait_for_all()
+        ranks.barrier()

@@ -32,9 +32,9 @@ def test_the_features_stage_reads_what_was_converted(jt, saved, tiny_prepared, t
     config = ForeignConfig(source=str(path), sha256=digest_of_source(path), num_heads=2)
     (tmp_path / "convert").mkdir()
     convert.run(config, tmp_path / "convert", runtime=RUNTIME)
-    said = json.loads((tmp_path / "convert" / "conversion.json").read_text())
-    assert said["layout"] == "ViT by timm's names"
-    assert "taken: 'teacher'" in said["said"]
+    conversion = json.loads((tmp_path / "convert" / "conversion.json").read_text())
+    assert conversion["layout"] == "ViT by timm's names"
+    assert "taken: 'teacher'" in conversion["notes"]
     section = FeaturesConfig(resize=20, crop_size=16, num_blocks=2)
     (tmp_path / "features").mkdir()
     inputs = {"backbone": tmp_path / "convert", "data": tiny_prepared}

@@ -144,14 +144,14 @@ def no_more_memory(process: int) -> None:
 @pytest.mark.parametrize("stage", INPUTS)
 def test_a_rank_that_is_lost_ends_the_stage_and_the_next_run_goes_on(stage, inputs, tmp_path):
     made = Stage(stage, inputs, tmp_path / "out")
-    said = made.disturbed(lambda rank: os.kill(rank, signal.SIGKILL))
-    assert "rank 1" in said
-    assert "signal 9" in said
-    said = made.disturbed(lambda rank: os.kill(rank, signal.SIGSTOP), rank_silence_minutes=SILENCE_MINUTES)
-    assert f"rank 1 did not go on for {SILENCE_MINUTES} minutes, and others wait for it: ended" in said
+    printed = made.disturbed(lambda rank: os.kill(rank, signal.SIGKILL))
+    assert "rank 1" in printed
+    assert "signal 9" in printed
+    printed = made.disturbed(lambda rank: os.kill(rank, signal.SIGSTOP), rank_silence_minutes=SILENCE_MINUTES)
+    assert f"rank 1 did not go on for {SILENCE_MINUTES} minutes, and others wait for it: ended" in printed
     # Once it trains it may need no more than it has.
-    said = made.disturbed(no_more_memory, starting=True)
-    assert "rank 1" in said
+    printed = made.disturbed(no_more_memory, starting=True)
+    assert "rank 1" in printed
     assert made.num_logged < NUM_STEPS
     assert made.started().wait(LIMIT_SECONDS) == 0, made.log
     assert json.loads((made.output / "stamp.json").read_text())["environment"]["ranks"] == 2

@@ -104,8 +104,8 @@ def check_outcome(output, prepared, task):
     with np.load(output / "scores.npz") as stored:
         thresholds = stored["thresholds"]
     assert [float(lines[name]["threshold"]) for name in NAMES] == pytest.approx(thresholds, rel=1e-5)
-    said = scores[:, :3] >= thresholds[:3]
-    f1 = f1_score(truth[:, :3], said, average="macro", zero_division=0)
+    claimed = scores[:, :3] >= thresholds[:3]
+    f1 = f1_score(truth[:, :3], claimed, average="macro", zero_division=0)
     assert rows["f1_macro", None]["value"] == pytest.approx(f1)
     assert rows["map", "prevalence"]["value"] == pytest.approx(truth[:, :3].mean())
     assert {row["task"] for row in rows.values()} == {task}

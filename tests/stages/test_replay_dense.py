@@ -95,8 +95,8 @@ def test_the_saved_step_names_the_same_tensor(
     capsys.readouterr()
     # From here on batches are right: what replay sees is what was saved.
     assert replay.main(["experiment=smoke", *options.split()]) == 0
-    said = capsys.readouterr().out.splitlines()
-    step, *_, last = [line for line in said if line.startswith(("step ", "the first tensor"))]
+    printed = capsys.readouterr().out.splitlines()
+    step, *_, last = [line for line in printed if line.startswith(("step ", "the first tensor"))]
     assert step.startswith(f"step {BROKEN} of {stage} frozen-hssl-seed0, from ")
     tensor = last.removeprefix("the first tensor that is not finite: ")
     assert tensor.startswith(f"the batch's {field} (")

@@ -45,9 +45,9 @@ def test_the_prepared_images_are_written(experiment, tmp_path, monkeypatch, capf
     assert sorted(path.name for path in folder.iterdir()) == [
         "classnames.txt", "index.json", "test-000000.tar", "train-000000.tar", "val-000000.tar",
     ]  # fmt: skip
-    said = capfd.readouterr().out
-    assert f"wrote {folder}: 3 shards, 20 train, 5 val, 5 test" in said
-    assert f'[data] source = "{folder}"' in said
+    output = capfd.readouterr().out
+    assert f"wrote {folder}: 3 shards, 20 train, 5 val, 5 test" in output
+    assert f'[data] source = "{folder}"' in output
     prepare(config.model_copy(update={"source": str(folder)}), tmp_path / "again", num_workers=1)
     first, again = PreparedDataset.open(tmp_path / "prepared"), PreparedDataset.open(tmp_path / "again")
     assert again.class_names == first.class_names

@@ -62,15 +62,14 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
     reading = LabelCells.of(cells, config, str(files[0]))
     listed = (e for file, of in columns.items() for e in _listed(config, file, root, of, reading))
     entries = once(listed, f"{root}: {names}", are_several=reading.are_several)
+    source = f"from {names}{reading.description}"
     return ListedImages(
         root,
         entries,
         max_bytes=max_file_bytes(config.max_pixels),
         class_names=reading.class_names,
         num_outside=num_unlisted(root, entries),
-        notes=(
-            f"labels: {LEFT_OUT if config.columns.get('label') == '' else f'from {names}{reading.words}'}",
-        ),
+        notes=(f"labels: {LEFT_OUT if config.columns.get('label') == '' else source}",),
         are_several=reading.are_several,
     )
 

@@ -149,7 +149,7 @@ class HubTables:
         """How the tables were read."""
         columns = self._columns
         lines = [
-            f"tables: images in {columns.image!r}, labels in {columns.label!r}{self._reading.words}"
+            f"tables: images in {columns.image!r}, labels in {columns.label!r}{self._reading.description}"
             if columns.label
             else f"tables: images in {columns.image!r}, no labels"
         ]

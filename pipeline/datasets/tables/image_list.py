@@ -128,7 +128,7 @@ def _described(name: str, columns: Columns, reading: LabelCells) -> str:
         )
     if not columns.label:
         return LEFT_OUT
-    return f"from {name}, columns {columns.image!r} and {columns.label!r}{reading.words}"
+    return f"from {name}, columns {columns.image!r} and {columns.label!r}{reading.description}"
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -119,7 +119,7 @@ class LabelCells:
         return text.split(",") if self.at_commas else [text]
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What the note on the labels says of it."""
         if self.num_indicators is not None:
             return f", 0 or 1 for each of {self.num_indicators} classes"

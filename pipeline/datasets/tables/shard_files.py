@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.tables.shard_names import expanded
-from pipeline.storage.places import is_url, place, read_range
+from pipeline.storage.remote_paths import is_url, path_of, read_range
 
 _MOST_GAP = 2**18  # bytes between two images that are read along rather than skipped
 _MOST_AT_ONCE = 2**26  # bytes of one read
@@ -88,7 +88,7 @@ def _root(path: Path) -> Path:
             return path.parent if path.suffix == ".tar" else path
         protocol, _, _ = str(path).partition("://")
         parents = [str(each.parent).partition("://")[2] for each in expanded(str(path))]
-        return place(f"{protocol}://{os.path.commonpath(parents)}")
+        return path_of(f"{protocol}://{os.path.commonpath(parents)}")
     if path.is_dir():
         return path
     return (

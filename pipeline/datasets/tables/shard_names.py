@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.storage.places import is_url, place
+from pipeline.storage.remote_paths import is_url, path_of
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -31,7 +31,7 @@ def expanded(source: str) -> list[Path]:
             raise ValueError(f"data.source: {source}: expected at most {_MOST} files")
         names = [name.replace(match[0], choice, 1) for name in names for choice in choices]
     if is_url(source):
-        return [place(name) for name in names]
+        return [path_of(name) for name in names]
     files = [Path(name) for name in names]
     for file in files:
         if not file.is_file():

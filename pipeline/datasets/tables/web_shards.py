@@ -31,7 +31,7 @@ from pipeline.datasets.tables.shard_names import expanded
 from pipeline.datasets.tables.shard_samples import Sample, Samples
 from pipeline.datasets.text_files import text_of
 from pipeline.datasets.tree import walk
-from pipeline.storage.places import is_url
+from pipeline.storage.remote_paths import is_url
 
 _MEMBER = re.compile(r"((?:.*/)?[^./][^.]*)\.([^/]*)")
 _NUMBER = re.compile(r"[-_.]?\d+$")
@@ -203,8 +203,8 @@ class WebShards:
             lines.append(f"names of classes: from {self._names_file.name}")
         if self._without_image:
             lines.append(f"left out: {self._without_image} samples without an image")
-        if self._reading.words:
-            lines.append(f"labels: {self._reading.words.removeprefix(', ')}")
+        if self._reading.description:
+            lines.append(f"labels: {self._reading.description.removeprefix(', ')}")
         # The last of the labels are those of code -1, of a sample without a cell.
         without = {code for code in range(-1, len(samples.cells)) if self._labels[code] == (None, None)}
         if self._stated.get("label") == "":

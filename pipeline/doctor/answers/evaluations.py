@@ -89,9 +89,9 @@ def detections() -> tuple[DrawnBoxes, list]:
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
         every.append(Objects(boxes, classes, rng.random(number) < 0.15, areas, (None,) * number))
         moved = boxes + (rng.normal(size=boxes.shape) * 3).astype(np.float32)
-        said = np.concatenate([moved[rng.random(number) < 0.8], _boxes(rng, 3)])
-        kinds = np.where(rng.random(len(said)) < 0.8, np.resize(classes, len(said)), 0)
-        found.append(Detections(said, rng.random(len(said)).astype(np.float32), kinds, None))
+        boxes = np.concatenate([moved[rng.random(number) < 0.8], _boxes(rng, 3)])
+        kinds = np.where(rng.random(len(boxes)) < 0.8, np.resize(classes, len(boxes)), 0)
+        found.append(Detections(boxes, rng.random(len(boxes)).astype(np.float32), kinds, None))
     return DrawnBoxes(every), found
 
 

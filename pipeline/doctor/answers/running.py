@@ -123,6 +123,6 @@ def _on_device(runtime: RuntimeConfig, precision: str) -> DeviceAnswers:
 
 
 def _end(done: subprocess.CompletedProcess) -> str:
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    output_lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
     ended = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"
-    return f"{ended}: {said[-1]}" if said else ended
+    return f"{ended}: {output_lines[-1]}" if output_lines else ended

@@ -66,12 +66,12 @@ def f1_replicates(
     Returns:
         (R, K), NaN where a resample has no positive image of a class; (R,), NaN where it has none of any.
     """
-    hit, said = truth & predicted, predicted
+    hit, claimed = truth & predicted, predicted
     of_class, micro = np.empty((len(counts), truth.shape[1])), np.empty(len(counts))
     for start in range(0, len(counts), _BLOCK):
         rows = slice(start, start + _BLOCK)
         drawn = counts[rows].astype(np.float64)
-        hits, claims, there = (drawn @ each for each in (hit, said, truth))
+        hits, claims, there = (drawn @ each for each in (hit, claimed, truth))
         with np.errstate(invalid="ignore"):
             of_class[rows] = np.where(there > 0, 2 * hits / (claims + there), np.nan)
             sums = hits.sum(axis=1), claims.sum(axis=1), there.sum(axis=1)

@@ -34,7 +34,7 @@ def score_by_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> 
     else:
         best = max(on_val, key=lambda k: mean_average_precision(val.labels == 1, on_val[k]))
         chosen = "chosen on validation"
-    common = f"k-NN{data.subset.words}, votes for each class, cosine, T={config.temperature:g}"
+    common = f"k-NN{data.subset.description}, votes for each class, cosine, T={config.temperature:g}"
     return Scored(
         on_test[best],
         None if on_val is None else on_val[best],

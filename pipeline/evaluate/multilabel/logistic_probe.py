@@ -29,7 +29,7 @@ def score_by_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeC
         best = int(np.argmax([mean_average_precision(val.labels == 1, scores) for scores in on_val]))
     fit = fits[best]
     protocol = (
-        f"logistic regression of each class{data.subset.words}, standardised CLS, "
+        f"logistic regression of each class{data.subset.description}, standardised CLS, "
         f"C={fit.inverse_strength:g} {chosen}"
     )
     if fit.num_unfinished:

@@ -32,7 +32,7 @@ def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Out
     else:
         best = int(np.argmax([np.mean(of_k.classes == val.labels) for of_k in vote(val.last_cls)]))
         chosen = "chosen on validation"
-    common = f"k-NN{subset.words}, cosine, T={config.temperature:g}"
+    common = f"k-NN{subset.description}, cosine, T={config.temperature:g}"
     headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"
     metrics = [Metric("top1", headline.classes == test.labels, protocol)]
     if len(data.class_names) > 5:

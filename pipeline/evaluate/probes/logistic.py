@@ -20,7 +20,9 @@ def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConf
         num_threads=runtime.num_threads,
     )
     chosen = "no validation images to choose it on" if val is None else "chosen on validation"
-    protocol = f"logistic regression{subset.words}, standardised CLS, C={fitted.inverse_strength:g} {chosen}"
+    protocol = (
+        f"logistic regression{subset.description}, standardised CLS, C={fitted.inverse_strength:g} {chosen}"
+    )
     if not fitted.converged:
         protocol += f", not converged in {config.max_iterations} iterations"
     predictions = fitted.predict(np.asarray(test.last_cls))

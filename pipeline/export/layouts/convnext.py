@@ -1,6 +1,6 @@
 """ConvNeXt by timm's names.
 
-Shapes: C channels of a stage, k places of a side of the depthwise filters.
+Shapes: C channels of a stage, k x k depthwise filters.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def timm_convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> T
         ExportError: patches of 2 pixels, or MLPs of another width than four times the channels.
     """
     if config.patch_size == _STRIDES_TWICE:
-        raise ExportError("patch_size 2: timm's ConvNeXt then has maps of a quarter of the places")
+        raise ExportError("patch_size 2: timm's ConvNeXt then has maps of a quarter of the positions")
     if config.mlp_ratio != _MLP_RATIO:
         raise ExportError(f"mlp_ratio {config.mlp_ratio:g}: timm's ConvNeXt has 4 and no argument for it")
     found = {
@@ -63,5 +63,5 @@ def timm_convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> T
             "kernel_sizes": config.kernel_size,
         },
         pool="avg",
-        said=("timm norms after pooling alone: its patches are the map before the final norm",),
+        notes=("timm norms after pooling alone: its patches are the map before the final norm",),
     )

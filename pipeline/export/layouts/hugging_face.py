@@ -28,7 +28,7 @@ class HuggingFaceBase:
     arrays: dict[str, np.ndarray]
     config: dict[str, Any]  # of config.json
     use: str  # lines of Python that take the vectors from `output`
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def hugging_face_base(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
@@ -72,7 +72,7 @@ def _swin(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFa
         side = config.image_size // stride
         if side < config.window_size:
             raise ExportError(
-                f"the map of stage {stage + 1} has {side} x {side} places, fewer than a window of "
+                f"the map of stage {stage + 1} has {side} x {side} positions, fewer than a window of "
                 f"{config.window_size}: SwinModel keeps biases for windows of one size; format=timm writes it"
             )
     timm = timm_swin(config, arrays)
@@ -129,7 +129,7 @@ _SWIN_NAMES = {  # of a block: Hugging Face's -> timm's
     "intermediate.dense.": "mlp.fc1.",
     "output.dense.": "mlp.fc2.",
 }
-_POOLED = "vectors, places = output.pooler_output, output.last_hidden_state"
+_POOLED = "vectors, patches = output.pooler_output, output.last_hidden_state"
 
 
 def _convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
@@ -154,7 +154,7 @@ def _convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> Huggi
             "layer_norm_eps": NORM_EPS,
         },
         use=_POOLED,
-        said=("ConvNextModel norms after pooling alone: its places are the map before the final norm",),
+        notes=("ConvNextModel norms after pooling alone: its patches are the map before the final norm",),
     )
 
 

@@ -47,7 +47,7 @@ def timm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> Tim
         arguments={"layers": list(config.depths)},
         pool="avg",
         group_channels=None if config.norm == "batch" else _GROUP_CHANNELS,
-        said=()
+        notes=()
         if config.norm == "batch"
         else (
             "group norm of 16 channels a group: build the network with "

@@ -70,11 +70,11 @@ def _check_windows(config: BackboneConfig) -> None:
         side = config.image_size // stride
         if side % min(config.window_size, side):
             raise ExportError(
-                f"the map of stage {stage + 1} has {side} x {side} places, which windows of "
+                f"the map of stage {stage + 1} has {side} x {side} positions, which windows of "
                 f"{config.window_size} do not divide: timm's Swin computes something else there"
             )
 
 
 def _by_columns(array: np.ndarray) -> np.ndarray:
-    """Of 2 x 2 places, ours are row by row, theirs column by column: the middle two change places."""
+    """Of 2 x 2 positions, ours are row by row, theirs column by column: the middle two change places."""
     return array.reshape(*array.shape[:-1], 4, -1)[..., [0, 2, 1, 3], :].reshape(array.shape)

@@ -17,4 +17,4 @@ class TimmBase:
     # GroupNorm with so many channels in each group in place of batch norm; None: as the architecture has it.
     # config.json cannot say it, so only code that builds the network itself can load such a base.
     group_channels: int | None = None
-    said: tuple[str, ...] = ()  # what a reader of the file should know
+    notes: tuple[str, ...] = ()  # what a reader of the file should know

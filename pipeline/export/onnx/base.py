@@ -1,6 +1,6 @@
 """What each kind of base offers to those that put a head on it.
 
-Shapes: B images of S x S pixels; D channels and h x h places of the last map, C_i and h_i of tap i.
+Shapes: B images of S x S pixels; D channels and h x h positions of the last map, C_i and h_i of tap i.
 """
 
 from typing import Protocol
@@ -19,7 +19,7 @@ class OnnxBase(Protocol):
         """What the last block passes on -> (B, h, h, D), before the final norm."""
 
     def pooled(self, last: str) -> tuple[str, str]:
-        """What the last block passes on -> global vector (B, D), places (B, h, h, D), both normed."""
+        """What the last block passes on -> global vector (B, D), patches (B, h, h, D), both normed."""
 
     def taps(self, blocks: list[str], *, normed: bool) -> list[str]:
         """What all blocks pass on -> the four maps (B, C_i, h_i, h_i) that dense tasks read."""

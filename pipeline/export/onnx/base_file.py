@@ -24,9 +24,9 @@ def write_onnx(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     config, size, side = base.config, base.config.image_size, base.config.grid[0]
     graph = Graph(base.arrays)
     encoder = onnx_base(graph, config, size)
-    vector, places = encoder.pooled(encoder.blocks("images")[-1])
+    vector, patches = encoder.pooled(encoder.blocks("images")[-1])
     graph.add("Identity", vector, output="cls")
-    graph.add("Identity", places, output="patches")
+    graph.add("Identity", patches, output="patches")
     shapes = {"cls": ("batch", config.dim), "patches": ("batch", side, side, config.dim)}
     check_size(graph)
     (folder / ONNX_FILE).write_bytes(graph.model(size, shapes, statistics(base.mean, base.std)))

@@ -52,7 +52,7 @@ def ranks(graph: Graph, scores: str, takes_part: str) -> str:
     return graph.add("Where", takes_part, graph.add("Cast", found, to=1), graph.number(_NONE))
 
 
-def survivors(graph: Graph, boxes: str, ranked: str, iou: float, most: int) -> tuple[str, str]:
+def non_maximum_suppression(graph: Graph, boxes: str, ranked: str, iou: float, most: int) -> tuple[str, str]:
     """Which boxes remain where each removes those of lower rank in its group that overlap it too much.
 
     Args:

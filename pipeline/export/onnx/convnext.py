@@ -32,4 +32,4 @@ class OnnxConvNext(OnnxStages):
 
     def pooled(self, last: str) -> tuple[str, str]:
         """See `OnnxBase`: the map is pooled first and normed after."""
-        return self.normed(self.graph.mean_of_places(last)), self.normed(last)
+        return self.normed(self.graph.mean_over_positions(last)), self.normed(last)

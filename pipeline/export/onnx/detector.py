@@ -20,7 +20,7 @@ from pipeline.detection.sizes import (
 )
 from pipeline.export.model_description import TunedModel
 from pipeline.export.onnx import onnx_base
-from pipeline.export.onnx.boxes import clipped, decoded, ranks, solid, survivors
+from pipeline.export.onnx.boxes import clipped, decoded, non_maximum_suppression, ranks, solid
 from pipeline.export.onnx.graph import Graph
 from pipeline.export.onnx.pyramid import Map, conv_norm, doubled, pyramid
 from pipeline.export.onnx.rois import pooled
@@ -68,7 +68,7 @@ class _Detector:
         return outputs
 
     def _levels(self) -> tuple[list[Map], list[float]]:
-        """Levels of the feature pyramid, fine to coarse, and their pixels from place to place."""
+        """Levels of the feature pyramid, fine to coarse, and their strides in pixels."""
         graph, size = self._graph, self._model.size
         base = onnx_base(graph.part("backbone.network"), self._model.architecture, size)
         taps = base.taps(base.blocks("images"), normed=self._heads.tap_norm)
@@ -90,7 +90,7 @@ class _Detector:
         return levels, strides
 
     def _doubled(self, x: str, side: int, new: int) -> str:
-        """Nearest neighbours, cut to `new` places of a side."""
+        """Nearest neighbours, cut to `new` x `new`."""
         graph = self._graph
         scales = graph.constant(np.array([1, 1, 2, 2], np.float32))
         modes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
@@ -109,8 +109,8 @@ class _Detector:
             logits = graph.reshaped(graph.cut(found, 1, 0, 1), -1)
             best, rows = graph.several("TopK", logits, graph.integers(count), outputs=2, axis=0)
             deltas = graph.add("Gather", graph.cut(found, 1, 1, RPN_OUTPUTS), rows, axis=0)
-            places = graph.add("Gather", graph.constant(anchors), rows, axis=0)
-            boxes.append(clipped(graph, decoded(graph, deltas, places, RPN_STDS), self._corners))
+            chosen = graph.add("Gather", graph.constant(anchors), rows, axis=0)
+            boxes.append(clipped(graph, decoded(graph, deltas, chosen, RPN_STDS), self._corners))
             scores.append(best)
             members += [index] * count
         all_boxes = graph.add("Concat", *boxes, axis=0)
@@ -120,7 +120,7 @@ class _Detector:
         grouped = graph.add("Where", graph.constant(of_level), ranked, graph.number(-1))
         shape = graph.integers(len(levels), len(members), 4)
         spread = graph.add("Expand", graph.reshaped(all_boxes, 1, -1, 4), shape)
-        _, kept = survivors(graph, spread, grouped, RPN_NMS_IOU, heads.num_test_proposals)
+        _, kept = non_maximum_suppression(graph, spread, grouped, RPN_NMS_IOU, heads.num_test_proposals)
         return graph.add("Gather", all_boxes, kept, axis=0)
 
     def _found(self, maps: tuple[list[str], list[float]], proposals: str) -> tuple[str, str, str]:
@@ -166,7 +166,7 @@ class _Detector:
         ranked = ranks(graph, of_pairs, graph.add("And", high, solid(graph, moved)))
         grouped = graph.permuted(graph.reshaped(ranked, -1, classes), 1, 0)
         by_class = graph.permuted(graph.add("Reshape", moved, shape), 1, 0, 2)
-        found, rows = survivors(graph, by_class, grouped, heads.nms_iou, heads.max_detections)
+        found, rows = non_maximum_suppression(graph, by_class, grouped, heads.nms_iou, heads.max_detections)
         width = graph.constant(np.array(classes, np.int64))
         pairs = graph.add("Add", graph.add("Mul", rows, width), found)
         return graph.add("Gather", moved, pairs, axis=0), graph.add("Gather", of_pairs, pairs), found
@@ -194,7 +194,7 @@ class _Detector:
 
 
 def _pointwise(graph: Graph, name: str, x: str) -> str:
-    """A linear layer at every place: (1, D, h, h) -> (1, C, h, h)."""
+    """A linear layer at every position: (1, D, h, h) -> (1, C, h, h)."""
     weight = graph.array(f"{name}.weight")[:, :, None, None]
     return graph.convolution(x, weight, graph.array(f"{name}.bias"))
 

@@ -134,7 +134,7 @@ class Graph:
         x = self.permuted(self.reshaped(x, 0, rows, side, columns, side, dim), 0, 1, 3, 2, 4, 5)
         return self.reshaped(x, 0, rows, columns, side * side * dim)
 
-    def mean_of_places(self, x: str) -> str:
+    def mean_over_positions(self, x: str) -> str:
         """(B, h, w, C) -> (B, C)."""
         return self.add("ReduceMean", x, axes=[1, 2], keepdims=0)
 

@@ -1,6 +1,6 @@
 """Fine-tuned classifiers and segmenters as ONNX graphs.
 
-Shapes: B images of S x S pixels, K classes; C channels of a map, h its places of a side.
+Shapes: B images of S x S pixels, K classes; C channels of a map, h x h its positions.
 """
 
 from pipeline.export.model_description import TunedModel
@@ -20,7 +20,7 @@ def add_classifier(graph: Graph, model: TunedModel) -> str:
     if model.config.pooling == "cls":
         pooled, _ = base.pooled(last)
     else:
-        pooled = graph.layer_norm(graph.mean_of_places(base.feature_map(last)), "pool_norm", NORM_EPS)
+        pooled = graph.layer_norm(graph.mean_over_positions(base.feature_map(last)), "pool_norm", NORM_EPS)
     return graph.linear(pooled, "predict_classes")
 
 
@@ -64,7 +64,7 @@ def _uper(head: Graph, maps: list[Map]) -> str:
 
 
 def _stacked(graph: Graph, maps: list[Map]) -> str:
-    """Channels of all maps at the places of the first."""
+    """Channels of all maps at the positions of the first."""
     resized = [_resized(graph, x, side, maps[0][1]) for x, side in maps]
     return graph.add("Concat", *resized, axis=1)
 

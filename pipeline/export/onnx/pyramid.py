@@ -1,6 +1,6 @@
 """A pyramid of a plain base's maps, and the convolutions of the dense heads, in an ONNX graph.
 
-Shapes: B images, C channels of a map, h its places of a side.
+Shapes: B images, C channels of a map, h x h its positions.
 """
 
 from pipeline.export.onnx.base import OnnxBase
@@ -29,7 +29,7 @@ def pyramid(graph: Graph, base: OnnxBase, maps: list[Map]) -> list[Map]:
 
 
 def doubled(graph: Graph, name: str, x: str, side: int, dim: int) -> str:
-    """(B, C, h, h) -> (B, C, 2 h, 2 h), by a linear map of each place to 2 x 2."""
+    """(B, C, h, h) -> (B, C, 2 h, 2 h), by a linear map of each position to 2 x 2."""
     weight = graph.constant(graph.array(f"{name}.weight").T, f"{name}.weight")
     x = graph.add("MatMul", graph.permuted(x, 0, 2, 3, 1), weight)
     x = graph.permuted(graph.reshaped(x, 0, side, side, 2, 2, dim), 0, 5, 1, 3, 2, 4)

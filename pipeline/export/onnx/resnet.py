@@ -36,7 +36,7 @@ class OnnxResNet(OnnxStages):
             x = self._norm(self._conv(x, f"{name}.shortcut", stride), f"{name}.norm_shortcut")
         return graph.add("Relu", graph.add("Add", x, branch))
 
-    def places_last(self, x: str) -> str:
+    def channels_last(self, x: str) -> str:
         """See `OnnxStages`."""
         return self.graph.permuted(x, 0, 2, 3, 1)
 

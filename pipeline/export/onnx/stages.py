@@ -1,6 +1,6 @@
 """What hierarchical bases share in an ONNX graph: four stages, the taps after each.
 
-Shapes: B images of S pixels; C_i channels and h_i places of a side of stage i; D and h of the last.
+Shapes: B images of S pixels; C_i channels and h_i x h_i positions of stage i; D and h of the last.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ class OnnxStages(ABC):
     def block(self, name: str, x: str, stage: int, index: int) -> str:
         """One block, with what brings the map to its stage where it is the first one there."""
 
-    def places_last(self, x: str) -> str:
+    def channels_last(self, x: str) -> str:
         """A map as blocks pass it on -> (B, h, w, C)."""
         return x
 
@@ -43,12 +43,12 @@ class OnnxStages(ABC):
 
     def feature_map(self, last: str) -> str:
         """See `OnnxBase`."""
-        return self.places_last(last)
+        return self.channels_last(last)
 
     def pooled(self, last: str) -> tuple[str, str]:
         """See `OnnxBase`."""
-        places = self.normed(self.places_last(last))
-        return self.graph.mean_of_places(places), places
+        patches = self.normed(self.channels_last(last))
+        return self.graph.mean_over_positions(patches), patches
 
     def normed(self, x: str) -> str:
         """x (..., D) after the final norm, where there is one."""
@@ -59,7 +59,7 @@ class OnnxStages(ABC):
         found, end = [], 0
         for stage, depth in enumerate(self.config.depths):
             end += depth
-            x = self.places_last(blocks[end - 1])
+            x = self.channels_last(blocks[end - 1])
             if normed and self.has_norm:
                 last = stage + 1 == len(self.config.depths)
                 x = self.normed(x) if last else self.graph.standardised(x, self.tap_dims[stage], self.epsilon)

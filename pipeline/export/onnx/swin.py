@@ -1,6 +1,6 @@
 """Swin as a part of an ONNX graph.
 
-Shapes: a map (B, h, w, C) is cut into W windows of m places; H heads of d channels.
+Shapes: a map (B, h, w, C) is cut into W windows of m positions; H heads of d channels.
 """
 
 import numpy as np
@@ -39,18 +39,18 @@ class OnnxSwin(OnnxStages):
         heads = self.config.num_heads * 2**stage
         size = min(self.config.window_size, self.config.image_size // self.config.stage_strides[stage])
         parts = windows((side, side), size, size // 2 if index % 2 else 0)
-        num_windows, num_places = parts.patches.shape
+        num_windows, window_area = parts.patches.shape
         qkv = graph.reshaped(graph.linear(x, f"{name}.qkv"), 0, side * side, 3 * dim)
         qkv = graph.add("Gather", qkv, graph.constant(parts.patches.ravel().astype(np.int64)), axis=1)
-        qkv = graph.reshaped(qkv, -1, num_places, 3, heads, dim // heads)  # (B W, m, ...)
+        qkv = graph.reshaped(qkv, -1, window_area, 3, heads, dim // heads)  # (B W, m, ...)
         bias = graph.constant(self._bias(graph.array(f"{name}.relative_position_bias"), parts, size))
-        mixed = self._in_windows(qkv, heads, dim // heads, bias, num_windows, num_places)
-        mixed = graph.reshaped(mixed, -1, num_windows * num_places, dim)
-        mixed = graph.add("Gather", mixed, graph.constant(parts.places.astype(np.int64)), axis=1)
+        mixed = self._in_windows(qkv, heads, dim // heads, bias, num_windows, window_area)
+        mixed = graph.reshaped(mixed, -1, num_windows * window_area, dim)
+        mixed = graph.add("Gather", mixed, graph.constant(parts.positions.astype(np.int64)), axis=1)
         return graph.linear(graph.reshaped(mixed, 0, side, side, dim), f"{name}.out")
 
     def _in_windows(
-        self, qkv: str, heads: int, head_dim: int, bias: str, num_windows: int, num_places: int
+        self, qkv: str, heads: int, head_dim: int, bias: str, num_windows: int, window_area: int
     ) -> str:
         """(B W, m, 3, H, d) -> (B W, m, H d); the bias (W, H, m, m) is that of each window."""
         graph = self.graph
@@ -59,11 +59,11 @@ class OnnxSwin(OnnxStages):
         )
         scores = graph.add("MatMul", graph.permuted(query, 0, 2, 1, 3), graph.permuted(key, 0, 2, 3, 1))
         scores = graph.add("Mul", scores, graph.number(head_dim**-0.5))
-        scores = graph.reshaped(scores, -1, num_windows, heads, num_places, num_places)
+        scores = graph.reshaped(scores, -1, num_windows, heads, window_area, window_area)
         weights = graph.add("Softmax", graph.add("Add", scores, bias), axis=-1)
-        weights = graph.reshaped(weights, -1, heads, num_places, num_places)
+        weights = graph.reshaped(weights, -1, heads, window_area, window_area)
         mixed = graph.add("MatMul", weights, graph.permuted(value, 0, 2, 1, 3))
-        return graph.reshaped(graph.permuted(mixed, 0, 2, 1, 3), 0, num_places, heads * head_dim)
+        return graph.reshaped(graph.permuted(mixed, 0, 2, 1, 3), 0, window_area, heads * head_dim)
 
     @staticmethod
     def _bias(table: np.ndarray, parts: Windows, size: int) -> np.ndarray:

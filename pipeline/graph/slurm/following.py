@@ -99,7 +99,7 @@ def _wait(
     show: Callable[[bytes], None],
     poll_seconds: float,
 ) -> JobState | None:
-    printed, said, asked = _Tail(job_output(output, job_id), show), "", time.monotonic()
+    printed, last_note, asked = _Tail(job_output(output, job_id), show), "", time.monotonic()
     over, since = None, 0.0
     while True:
         time.sleep(_LOOK_SECONDS)
@@ -120,9 +120,9 @@ def _wait(
             job, note = None, f"is waited for; Slurm does not answer ({error})"
         if job is None or not job.is_over:
             over = None
-            if note != said:
+            if note != last_note:
                 show(f"Slurm's job {job_id}: {note}\n".encode())
-                said = note
+                last_note = note
         elif over is None:
             over, since = job, now
         elif now - since >= (_SEEN_LATER_SECONDS if job.state in ("COMPLETED", _UNKNOWN) else poll_seconds):

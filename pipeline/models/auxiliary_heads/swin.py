@@ -59,7 +59,7 @@ class WindowAttention(nn.Module):
         scores = scores.reshape(batch, num_windows, *scores.shape[1:]) + self._score_bias(parts)
         weights = nn.softmax(scores.reshape(-1, *scores.shape[2:]), dim=-1)
         mixed = jt.matmul(weights, value).permute(0, 2, 1, 3).reshape(-1, dim)
-        return self.out(_picked(mixed, parts.places, batch)).reshape(x.shape)
+        return self.out(_picked(mixed, parts.positions, batch)).reshape(x.shape)
 
     def _score_bias(self, parts: Windows) -> jt.Var:
         """What is added to the scores: (1, W or 1, heads, m, m)."""

@@ -15,7 +15,7 @@ class Windows:
     """
 
     patches: np.ndarray  # (W, m) int32, the patch at each place
-    places: np.ndarray  # (N,) int32, the place of each patch, counted through all windows
+    positions: np.ndarray  # (N,) int32, the place of each patch, counted through all windows
     allowed: np.ndarray  # (W, m, m) bool, [window, query, key]
     rows: np.ndarray  # (m, m) int, rows from key to query
     columns: np.ndarray  # (m, m) int, columns from key to query
@@ -48,14 +48,14 @@ def windows(grid: tuple[int, int], size: int, shift: int) -> Windows:
     row, column = at_places(y.positions, x.positions)
     on_map = (row < grid[0]) & (column < grid[1])
     patches = np.where(on_map, row * grid[1] + column, 0).astype(np.int32)
-    places = np.empty(grid[0] * grid[1], np.int32)
-    places[patches[on_map]] = np.flatnonzero(on_map)
+    positions = np.empty(grid[0] * grid[1], np.int32)
+    positions[patches[on_map]] = np.flatnonzero(on_map)
     allowed = on_map[:, None, :]
     for label in at_places(y.labels, x.labels):
         allowed = allowed & (label[:, :, None] == label[:, None, :])
     place = np.indices((y.positions.shape[1], x.positions.shape[1])).reshape(2, -1)
     rows, columns = place[:, :, None] - place[:, None, :]
-    return Windows(patches=patches, places=places, allowed=allowed, rows=rows, columns=columns)
+    return Windows(patches=patches, positions=positions, allowed=allowed, rows=rows, columns=columns)
 
 
 def _axis(length: int, size: int, shift: int) -> _Axis:

@@ -66,5 +66,5 @@ def _run(command: list[str]) -> None:
     environment = {**os.environ, "NVCC_APPEND_FLAGS": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        said = (done.stdout + done.stderr)[-4000:]
-        raise BuildError(f"device kernels: {' '.join(command)} failed:\n{said}")
+        output = (done.stdout + done.stderr)[-4000:]
+        raise BuildError(f"device kernels: {' '.join(command)} failed:\n{output}")

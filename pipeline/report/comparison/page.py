@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
-from pipeline.report.comparison.text import no_interval, said
+from pipeline.report.comparison.text import no_interval, summary
 from pipeline.report.display_names import arm_title, task_name
 from pipeline.report.page.forest_table import ForestTable, forest_table
 from pipeline.report.page.rendering import rendered
@@ -52,7 +52,7 @@ def page_text(
         settings=compared.settings,
         tables=tables,
         every=every,
-        notes=[*said(compared), *no_interval(compared.differences)],
+        notes=[*summary(compared), *no_interval(compared.differences)],
         refusals=[refusal.sentence for refusal in refusals],
         versions={key: [of[key] for of in made] for key in made[0]},
         command=command,

@@ -21,7 +21,7 @@ def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Seque
         _plain(["setting", *names], keys) if keys else "The settings are equal.",
         *(_of_table(table) for table in tables),
         "\n".join(answers(compared)),
-        "\n".join(said(compared)),
+        "\n".join(summary(compared)),
         "\n".join(refusal.sentence for refusal in refusals),
         "\n".join(no_interval(compared.differences)),
         versions(compared.experiments),
@@ -29,7 +29,7 @@ def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Seque
     return "\n\n".join(part for part in parts if part)
 
 
-def said(compared: Compared) -> list[str]:
+def summary(compared: Compared) -> list[str]:
     """What the intervals are, and what they do not cover."""
     sentences = []
     if any(each.low is not None for each in compared.differences):

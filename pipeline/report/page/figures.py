@@ -15,7 +15,7 @@ from typing import Any
 
 import vl_convert
 
-from pipeline.report.page.room import make_room_to_draw
+from pipeline.report.page.address_space import raise_address_space_limit
 from pipeline.storage.files import replacing, write_text
 
 Spec = dict[str, Any]
@@ -58,9 +58,9 @@ class Figure:
         """Drawn.
 
         Raises:
-            NoRoomToDraw: this process may not reserve what that takes.
+            AddressSpaceTooSmall: this process may not reserve what that takes.
         """
-        make_room_to_draw()
+        raise_address_space_limit()
         return vl_convert.vegalite_to_svg(self.full_spec)
 
     @property
@@ -93,5 +93,5 @@ def file_names(figures: Sequence[Figure]) -> list[str]:
 
 def embedding_script() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that sets `window.vegaEmbed`."""
-    make_room_to_draw()
+    raise_address_space_limit()
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")

@@ -27,7 +27,7 @@ class Sheet:
     """Pictures of one kind, arms beside each other."""
 
     title: str
-    words: str  # what they show, "" where the title says it
+    caption: str  # what they show, "" where the title says it
     pictures: list[Picture]
     is_more: bool  # of what the page has shown already
 
@@ -59,6 +59,6 @@ _DENSE = {
 def sheet_of(run_title: str, stage: str, name: str, pictures: list[Picture]) -> Sheet:
     """Files called `name` of one stage."""
     if stage == "dense_probe":
-        title, words = _DENSE.get(name, (f"{run_title}: {name}", ""))
-        return Sheet(title, words, pictures, is_more=False)
+        title, caption = _DENSE.get(name, (f"{run_title}: {name}", ""))
+        return Sheet(title, caption, pictures, is_more=False)
     return Sheet(f"{run_title}: more test images", "", pictures, is_more=True)

@@ -144,8 +144,8 @@ def _missing(headers: list[Path], libraries: list[Path]) -> list[str]:
 
 
 def _holds_cub(headers: list[Path]) -> bool:
-    places = [folder / below / "cub.cuh" for folder in headers for below in ("cub", "cccl/cub")]
-    return any(place.is_file() for place in places)
+    candidates = [folder / below / "cub.cuh" for folder in headers for below in ("cub", "cccl/cub")]
+    return any(path.is_file() for path in candidates)
 
 
 def _home(nvcc: Path) -> Path:

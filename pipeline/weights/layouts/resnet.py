@@ -81,9 +81,9 @@ def read_resnet(tensors: Tensors, known: Known) -> Converted:
                 arrays |= _folded(tensors, f"{theirs}downsample.1", f"{ours}norm_shortcut", out)
             before = out
         first += depth
-    tensors.said.append("batch norm is frozen: its statistics and numbers are a scale and a shift each")
+    tensors.notes.append("batch norm is frozen: its statistics and numbers are a scale and a shift each")
     if bottleneck:
-        tensors.said.append(
+        tensors.notes.append(
             "assumed: a bottleneck strides in its 3 x 3 convolution, which shapes do not tell"
         )
     return Converted(config, arrays)

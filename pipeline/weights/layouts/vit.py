@@ -170,7 +170,7 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
     biases = [f"{part}.bias" for part in names.layers["attention.qkv"]]
     biased = any(name.endswith(tuple(biases)) for name in tensors.names())
     if not biased:
-        tensors.said.append("queries, keys and values have no biases: zeros here")
+        tensors.notes.append("queries, keys and values have no biases: zeros here")
     for index in range(config.depth):
         arrays |= _block(tensors, names, index, dim, int(dim * ratio), biased=biased)
     for part in ("weight", "bias"):
@@ -216,7 +216,7 @@ def _registers(tensors: Tensors, names: VitNames, dim: int) -> np.ndarray:
             shape = tensors.shape(name, 3)
             found.append(tensors.take(name, (1, shape[1], dim))[0])
             if name.endswith(("dist_token", "distillation_token")):
-                tensors.said.append(
+                tensors.notes.append(
                     "the distillation token is a register: it is attended to, and is no feature"
                 )
     return np.concatenate(found)
@@ -254,7 +254,7 @@ def _positions(
     if image_size % side:
         raise tensors.error(f"image_size {image_size} is not divisible by the patches' {side} pixels")
     if new != grid:
-        tensors.said.append(
+        tensors.notes.append(
             f"resized: positions from {grid * side} px ({grid} x {grid}) to {image_size} px ({new} x {new})"
         )
         patches = grid_resampling((grid, grid), (new, new)) @ patches
@@ -270,7 +270,7 @@ def _num_heads(tensors: Tensors, known: Known, dim: int) -> int:
         raise tensors.error(
             f"num_heads is not in the file, and {dim} channels are no multiple of 64; state it"
         )
-    tensors.said.append(f"assumed: {dim // _CHANNELS_OF_A_HEAD} heads, one for each 64 channels")
+    tensors.notes.append(f"assumed: {dim // _CHANNELS_OF_A_HEAD} heads, one for each 64 channels")
     return dim // _CHANNELS_OF_A_HEAD
 
 
@@ -279,7 +279,7 @@ def _mask_token(tensors: Tensors, names: VitNames, dim: int) -> dict[str, np.nda
     name = next((each for each in names.masks if each in tensors), None)
     if name is None:
         return {}
-    if any(each.startswith("left out: the decoder") for each in tensors.said):
+    if any(each.startswith("left out: the decoder") for each in tensors.notes):
         tensors.ignore({re.escape(name): "the mask token of MAE's decoder"})
         return {}
     return {"mask_token": tensors.take(name, (1, dim), (1, 1, dim)).reshape(1, dim)}

@@ -55,7 +55,7 @@ def test_by_default_every_kind_is_a_candidate_at_depth_3():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"ablate": {}}, "no variant"),
         ({"ablate": {"variants": {"a.b": {"depth": 1}}}}, "string_pattern_mismatch"),
@@ -67,10 +67,10 @@ def test_by_default_every_kind_is_a_candidate_at_depth_3():
         ({"search": {"candidates": {"one": {"kind": "conv"}, "two": {}}}}, "search.candidates.one.kind"),
     ],
 )
-def test_what_cannot_be_studied_is_refused(changes, said):
+def test_what_cannot_be_studied_is_refused(changes, message):
     with pytest.raises(ValidationError) as found:
         an_experiment(**changes)
-    assert said in str(found.value)
+    assert message in str(found.value)
 
 
 def test_a_shortened_training_keeps_its_proportions_and_is_a_valid_one():

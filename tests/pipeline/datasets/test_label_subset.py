@@ -52,13 +52,17 @@ def test_what_is_written_is_read_again(tmp_path):
     subset = read_subset(tmp_path)
     assert (subset.share, subset.rows.tolist()) == (0.01, [2, 5, 9])
     assert subset.task("knn") == "knn-1%"
-    assert subset.words == ", 1 % of the training labels (3 images)"
+    assert subset.description == ", 1 % of the training labels (3 images)"
     assert subset.chosen(np.arange(10)).tolist() == [2, 5, 9]
 
 
 def test_without_a_directory_the_subset_is_everything():
     subset = read_subset(None)
-    assert (subset.task("knn"), subset.words, subset.chosen(np.arange(3)).tolist()) == ("knn", "", [0, 1, 2])
+    assert (subset.task("knn"), subset.description, subset.chosen(np.arange(3)).tolist()) == (
+        "knn",
+        "",
+        [0, 1, 2],
+    )
 
 
 def test_shares_are_named_as_people_write_them():

@@ -3,10 +3,10 @@ import pytest
 from pipeline.datasets.image_folder import ImageFolder
 
 
-@pytest.mark.parametrize(("suffix", "is_said"), [("png", True), ("jpg", False)])
-def test_equal_names_in_other_formats_are_a_doubt(tmp_path, tree, suffix, is_said):
+@pytest.mark.parametrize(("suffix", "is_noted"), [("png", True), ("jpg", False)])
+def test_equal_names_in_other_formats_are_a_doubt(tmp_path, tree, suffix, is_noted):
     """rgb/x.jpg and depth/x.png are views of one picture; cat/1.jpg and dog/1.jpg are not."""
     tree(tmp_path, [f"rgb/{i}.jpg" for i in range(4)] + [f"depth/{i}.{suffix}" for i in range(4)])
     notes = ImageFolder(tmp_path, max_bytes=10**6).notes
     words = "caution: the folders depth/, rgb/ hold files of equal names in different formats"
-    assert [note.startswith(words) for note in notes] == [True] * is_said
+    assert [note.startswith(words) for note in notes] == [True] * is_noted

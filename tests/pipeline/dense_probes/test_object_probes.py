@@ -8,7 +8,7 @@ from pipeline.config.dense import DenseProbeConfig
 from pipeline.datasets.targets import Objects
 from pipeline.dense_probes.object_probes import object_probes
 from pipeline.dense_probes.patch_features import PatchFeatures
-from pipeline.ranks.exchange import ALONE
+from pipeline.ranks.exchange import SINGLE_PROCESS
 
 GRID, PATCH = (8, 8), 4  # images of 32 px
 CONFIG = DenseProbeConfig(image_size=32, num_bootstrap=200)
@@ -52,7 +52,7 @@ class Dataset:
 class Reader:
     """Keys that know the objects of another image than the one they are read for, if shifted."""
 
-    num_threads, ranks = 2, ALONE
+    num_threads, ranks = 2, SINGLE_PROCESS
 
     def __init__(self, rng, shift=0):
         self.rng, self.shift, self.asked = rng, shift, []
@@ -78,15 +78,15 @@ class Reader:
 
 
 def probe(rng, shift=0):
-    said = []
+    messages = []
     measures = object_probes(
-        Dataset(np.random.default_rng(1)), reader := Reader(rng, shift), CONFIG, said.append
+        Dataset(np.random.default_rng(1)), reader := Reader(rng, shift), CONFIG, messages.append
     )
-    return {(m.task, m.metric): m for m in measures}, reader, said
+    return {(m.task, m.metric): m for m in measures}, reader, messages
 
 
 def test_objects_that_the_keys_know_are_found(rng):
-    measures, reader, said = probe(rng)
+    measures, reader, messages = probe(rng)
     assert list(measures) == [
         ("attention", "jaccard"),
         ("lost", "corloc"),
@@ -95,7 +95,7 @@ def test_objects_that_the_keys_know_are_found(rng):
         ("tokencut", "corloc_centre_box"),
     ]
     assert reader.asked == list(range(20))  # images without objects do not count
-    assert not said
+    assert not messages
     assert measures["lost", "corloc"].value == measures["tokencut", "corloc"].value == 1
     # 12 of 64 patches hold 12.12 of 12.64; the fewest that hold 60 % of it are 8 of the 12.
     assert measures["attention", "jaccard"].value == pytest.approx(8 / 12)
@@ -127,7 +127,7 @@ def test_the_centred_box_is_the_best_of_its_sides(rng):
 
 
 def test_data_without_objects_say_so():
-    said = []
+    messages = []
     dataset = SimpleNamespace(name="empty", indices=lambda split: np.arange(2), objects=lambda i: objects([]))
-    assert object_probes(dataset, None, CONFIG, said.append) == []
-    assert said == ["no probe of objects in empty: no test image shows one"]
+    assert object_probes(dataset, None, CONFIG, messages.append) == []
+    assert messages == ["no probe of objects in empty: no test image shows one"]

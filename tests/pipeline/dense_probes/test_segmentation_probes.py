@@ -5,7 +5,7 @@ from pipeline.config.dense import DenseProbeConfig
 from pipeline.dense_probes.patch_features import PatchFeatures
 from pipeline.dense_probes.patch_grid import patch_labels
 from pipeline.dense_probes.segmentation_probes import segmentation_probes
-from pipeline.ranks.exchange import ALONE
+from pipeline.ranks.exchange import SINGLE_PROCESS
 
 GRID, PATCH, NUM_CLASSES = (4, 6), 5, 3
 CONFIG = DenseProbeConfig(image_size=20, num_bootstrap=100, inverse_strengths=(0.1, 1.0), ks=(1, 5))
@@ -37,7 +37,7 @@ class Dataset:
 class Reader:
     """Tokens that are the class of their patch, as a direction of any length, and noise; or noise alone."""
 
-    num_threads, ranks = 2, ALONE
+    num_threads, ranks = 2, SINGLE_PROCESS
 
     def __init__(self, *, informed=True):
         self.informed = informed
@@ -56,15 +56,15 @@ class Reader:
 
 
 def probe(dataset, *, informed=True, config=CONFIG):
-    said = []
-    measures, classifiers = segmentation_probes(dataset, Reader(informed=informed), config, said.append)
-    return {measure.task: measure for measure in measures}, classifiers, said
+    messages = []
+    measures, classifiers = segmentation_probes(dataset, Reader(informed=informed), config, messages.append)
+    return {measure.task: measure for measure in measures}, classifiers, messages
 
 
 def test_tokens_that_are_the_class_give_every_pixel(rng):
-    measures, classifiers, said = probe(Dataset(rng))
+    measures, classifiers, messages = probe(Dataset(rng))
     assert list(measures) == list(classifiers) == ["patch-linear", "patch-knn", "clusters"]
-    assert not said
+    assert not messages
     for measure in measures.values():
         assert measure.metric == "miou"
         assert measure.value == 1

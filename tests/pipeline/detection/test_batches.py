@@ -70,12 +70,12 @@ def test_t14_crowds_are_no_truths(painted_scene):
 
 def test_t13_images_without_objects_may_be_left_out(drawn):
     """T13: by a flag, and it is said how many."""
-    said = []
+    messages = []
     rows = drawn.indices("train")
-    assert np.array_equal(rows_to_train_on(drawn, skip_empty=False, say=said.append), rows)
-    assert not said
-    kept = rows_to_train_on(drawn, skip_empty=True, say=said.append)
+    assert np.array_equal(rows_to_train_on(drawn, skip_empty=False, say=messages.append), rows)
+    assert not messages
+    kept = rows_to_train_on(drawn, skip_empty=True, say=messages.append)
     empty = [row for row in rows.tolist() if not len(drawn.objects(row).boxes)]
     assert empty, "the drawing has images without objects"
     assert kept.tolist() == [row for row in rows.tolist() if row not in empty]
-    assert said == [f"view.skip_empty: {len(empty)} of 40 training images show no object: left out"]
+    assert messages == [f"view.skip_empty: {len(empty)} of 40 training images show no object: left out"]

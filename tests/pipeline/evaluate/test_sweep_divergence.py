@@ -26,21 +26,21 @@ def test_the_first_batch_with_a_feature_that_is_no_number():
     step = int(np.flatnonzero(order == 7)[0]) // 4
     rows = ", ".join(str(100 + row) for row in order[4 * step : 4 * step + 4])
     index = np.arange(100, 112)
-    said = divergence(**given, index=index, rng=np.random.default_rng(20))
-    assert f"at the smallest, 10, in step {step + 1}: 15 of 15 values of weights are not finite" in said
-    assert f"after the images in rows {rows} of the data set; lower linear.base_lrs" in said
+    message = divergence(**given, index=index, rng=np.random.default_rng(20))
+    assert f"at the smallest, 10, in step {step + 1}: 15 of 15 values of weights are not finite" in message
+    assert f"after the images in rows {rows} of the data set; lower linear.base_lrs" in message
 
 
 def test_of_many_images_some_are_named():
     given = problem(bad_row=0, value=np.inf)
     given["config"] = CONFIG.model_copy(update={"batch_size": 12})
-    said = divergence(**given, index=np.arange(12), rng=np.random.default_rng(20))
-    assert " and 4 more of the data set" in said
+    message = divergence(**given, index=np.arange(12), rng=np.random.default_rng(20))
+    assert " and 4 more of the data set" in message
 
 
 def test_what_is_finite_the_second_time_is_the_machines_fault():
-    said = divergence(**problem(bad_row=0, value=0.5), index=np.arange(12), rng=np.random.default_rng(20))
-    assert "doit run doctor deep=yes" in said
+    message = divergence(**problem(bad_row=0, value=0.5), index=np.arange(12), rng=np.random.default_rng(20))
+    assert "doit run doctor deep=yes" in message
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -116,7 +116,7 @@ def test_boxes_of_equal_scores_stay_as_here(rng, jt):
     onnx = pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     from pipeline.detection.nms import nms
-    from pipeline.export.onnx.boxes import ranks, solid, survivors
+    from pipeline.export.onnx.boxes import non_maximum_suppression, ranks, solid
     from pipeline.export.onnx.graph import Graph
 
     low = rng.integers(0, 8, (60, 2))
@@ -126,7 +126,7 @@ def test_boxes_of_equal_scores_stay_as_here(rng, jt):
     takes_part = graph.add("And", solid(graph, "boxes"), graph.add("Greater", "scores", graph.number(0)))
     ranked = ranks(graph, "scores", takes_part)
     one = graph.add("Unsqueeze", "boxes", graph.integers(0))
-    _, kept = survivors(graph, one, graph.add("Unsqueeze", ranked, graph.integers(0)), 0.4, 20)
+    _, kept = non_maximum_suppression(graph, one, graph.add("Unsqueeze", ranked, graph.integers(0)), 0.4, 20)
     graph.add("Identity", kept, output="kept")
     properties, number = {}, onnx.TensorProto.INT64
     inputs = {"boxes": (60, 4), "scores": (60,)}

@@ -83,7 +83,7 @@ def test_our_own_reader_takes_the_folder_back(described, tmp_path, kind, write):
 
 
 def test_what_timm_computes_otherwise_is_refused(described, tmp_path):
-    with pytest.raises(ExportError, match=r"stage 1 has 16 x 16 places, which windows of 3 do not divide"):
+    with pytest.raises(ExportError, match=r"stage 1 has 16 x 16 positions, which windows of 3 do not divide"):
         write_timm(described("swin", window_size=3), tmp_path)
     with pytest.raises(ExportError, match="patch_size 2"):
         timm_base(*_config_and_arrays(described("convnext", patch_size=2)))
@@ -93,7 +93,7 @@ def test_what_timm_computes_otherwise_is_refused(described, tmp_path):
         write_hugging_face(described("vit-registers"), tmp_path)
     with pytest.raises(ExportError, match="group norm of 16 channels"):
         write_timm(described("resnet"), tmp_path)
-    with pytest.raises(ExportError, match="stage 4 has 1 x 1 places, fewer than a window of 2"):
+    with pytest.raises(ExportError, match="stage 4 has 1 x 1 positions, fewer than a window of 2"):
         write_hugging_face(described("swin", image_size=32), tmp_path)
     with pytest.raises(ExportError, match="kernel_size 5: ConvNextModel has 7"):
         write_hugging_face(described("convnext", kernel_size=5), tmp_path)

@@ -11,7 +11,7 @@ from pipeline.weights.arrays import read_arrays
 from tests.pipeline.finetune.test_training import SCHEDULE, make_batch, toy_network
 
 
-def broken(jt, output, *, spoil_batch=None, spoil_pixel=None, spoil_loss=None, runtime=None, said=None):
+def broken(jt, output, *, spoil_batch=None, spoil_pixel=None, spoil_loss=None, runtime=None, messages=None):
     """The message of a training that sees a target or a pixel that is no number, or divides by 0."""
     from pipeline.finetune.training import finetune
 
@@ -33,7 +33,7 @@ def broken(jt, output, *, spoil_batch=None, spoil_pixel=None, spoil_loss=None, r
     run = partial(
         finetune, network, make_batch=spoiled, losses=losses, schedule=SCHEDULE, seed=4, run="r",
         output=output, runtime=runtime or RuntimeConfig(log_every_steps=6),
-        report=[].append if said is None else said.append,
+        report=[].append if messages is None else messages.append,
     )  # fmt: skip
     with pytest.raises(FloatingPointError) as caught:
         run()
@@ -56,10 +56,10 @@ def test_a_target_is_named_with_its_step_and_images_long_before_the_loss_was_rea
 
 def test_a_loss_is_named_after_a_start_from_a_checkpoint(jt, tmp_path):
     saving = RuntimeConfig(log_every_steps=1, checkpoint_every_minutes=1e-9)
-    said = []
-    message = broken(jt, tmp_path, spoil_loss=4, runtime=saving, said=said)
+    messages = []
+    message = broken(jt, tmp_path, spoil_loss=4, runtime=saving, messages=messages)
     assert "it began in step 5 by loss (1,): 0 NaN and 1 infinite of 1 values" in message
-    assert any("going again from step 4" in (each.warning or "") for each in said)
+    assert any("going again from step 4" in (each.warning or "") for each in messages)
 
 
 def test_what_a_relu_hides_from_the_loss_is_seen_in_the_running_statistics(jt, tmp_path):

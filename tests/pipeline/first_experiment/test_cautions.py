@@ -19,7 +19,7 @@ def test_plenty_of_images_is_doubted_in_nothing():
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"mean": [0.4] * 3}, "channels: grey of 8 bits, read as three equal ones"),
         ({"channels": {}, "mean": [7.0], "std": [1.0]}, "channels: 1, of numbers as they are in the files"),
@@ -35,8 +35,8 @@ def test_plenty_of_images_is_doubted_in_nothing():
         ),
     ],
 )  # fmt: skip
-def test_what_cautions_say(more, said):
-    assert any(line.startswith(said) for line in cautions(a_summary(**more)))
+def test_what_cautions_say(more, message):
+    assert any(line.startswith(message) for line in cautions(a_summary(**more)))
 
 
 def test_without_labels_it_says_what_is_missing_and_how_to_give_it():

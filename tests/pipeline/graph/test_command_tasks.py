@@ -9,7 +9,7 @@ TASKS = ["all", "plan", "trials"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "pretrian"], "pretrian: no such command or stage; did you mean pretrain?"),
         (["run", "-n", "2", "knnn", "experiment=my.toml"], "knnn: no such .*; did you mean knn?"),
@@ -17,12 +17,12 @@ TASKS = ["all", "plan", "trials"]
         (["run", "all", "zzzz"], "zzzz: no such command or stage; `doit list --all` shows what there is"),
     ],
 )
-def test_a_misspelt_name_is_one_line_with_the_one_meant(arguments, said, capsys):
+def test_a_misspelt_name_is_one_line_with_the_one_meant(arguments, message, capsys):
     with pytest.raises(SystemExit) as ended:
         refuse_unknown_task(arguments, LABELS, TASKS)
     assert ended.value.code == 3
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.search(said.replace("?", r"\?"), line)
+    assert re.search(message.replace("?", r"\?"), line)
 
 
 @pytest.mark.parametrize(

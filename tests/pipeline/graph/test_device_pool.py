@@ -31,34 +31,34 @@ def short_looks(monkeypatch):
 
 
 def test_every_card_is_taken_once_and_who_waits_is_told_by_whom(tmp_path):
-    said = []
-    with card_taken([0, 1], tmp_path, "pretrain a", said.append) as (first, _):
-        with card_taken([0, 1], tmp_path, "pretrain b", said.append) as (second, _):
+    messages = []
+    with card_taken([0, 1], tmp_path, "pretrain a", messages.append) as (first, _):
+        with card_taken([0, 1], tmp_path, "pretrain b", messages.append) as (second, _):
             assert (first, second) == (0, 1)
-            assert not said
+            assert not messages
             third = []
 
             def wait():
-                with card_taken([0, 1], tmp_path, "pretrain c", said.append) as (index, _):
+                with card_taken([0, 1], tmp_path, "pretrain c", messages.append) as (index, _):
                     third.append(index)
 
             thread = threading.Thread(target=wait)
             thread.start()
-            while not said:
+            while not messages:
                 time.sleep(0.01)
             assert not third
         thread.join(20)
     assert third == [1]
     process = f"process {os.getpid()}"
     expected = f"waiting for a card: cuda:0 by pretrain a, {process}; cuda:1 by pretrain b, {process}"
-    assert said == [expected]
+    assert messages == [expected]
 
 
 def test_a_card_stays_taken_while_the_stage_of_a_killed_process_runs(tmp_path):
     command = [sys.executable, "-c", TAKER, str(tmp_path)]
     taker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    with taker.stdout as said:
-        stage = int(said.readline())
+    with taker.stdout as messages:
+        stage = int(messages.readline())
     try:
         taker.kill()
         taker.wait()

@@ -148,11 +148,11 @@ OF_TABLES = {"tables", "ablate", "search", "search-validate", "report"}
 
 
 def test_how_intervals_are_computed_retires_tables_alone(tree, unedited):
-    room = "pipeline/measures/intervals"
+    folder = "pipeline/measures/intervals"
     edits = {
-        f"{room}/percentiles.py": ("    tail = ", "    new = 1\n    tail = "),
-        f"{room}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),
-        f"{room}/values_and_differences.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
+        f"{folder}/percentiles.py": ("    tail = ", "    new = 1\n    tail = "),
+        f"{folder}/centred.py": ("import numpy as np\n", "import numpy as np\n\nNEW = 1\n"),
+        f"{folder}/values_and_differences.py": ("ONE_SEED = 95", "ONE_SEED = 96"),
     }
     assert changed(tree, unedited, edits) == OF_TABLES
 

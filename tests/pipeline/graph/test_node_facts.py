@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.config.experiment import Experiment
-from pipeline.costs.room import Room
+from pipeline.costs.available import Available
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node_facts import backbone_of
@@ -62,10 +62,10 @@ def test_too_little_memory_for_a_base_of_a_file_is_said_before_anything_runs(the
     sections = SECTIONS | {"weights": {"theirs": {"source": str(their_vit)}}, "finetune": {}}
     nodes = experiment_nodes(Experiment.model_validate(sections))
     graph = Graph(nodes, tmp_path / "results", code=CodeDigests(ROOT), listing=lambda config: "l")
-    room = lambda *_: Room(2**29, "available on this machine")  # noqa: E731
+    available = lambda *_: Available(2**29, "available on this machine")  # noqa: E731
     (node,) = (node for node in nodes if (node.stage, node.key.arm) == ("finetune", "theirs"))
     kept = 1024 * 2 * (14**2 + 1) * (6 + 4) * DIM * 4 / 2**30  # images, blocks, tokens, numbers of a token
-    assert Shortages(graph, room, room).before(node) == [
+    assert Shortages(graph, available, available).before(node) == [
         f"finetune:theirs-seed0: needs at least {kept:.1f} GiB of memory, 0.5 GiB are available on this "
         "machine. Remedy: raise finetune.schedule.accumulation_steps"
     ]

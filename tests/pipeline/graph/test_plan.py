@@ -149,8 +149,8 @@ def test_a_stage_that_is_being_made_is_told_from_one_that_was_interrupted(make):
     (directory / "job.json").write_text("{}")
     assert plan(graph)[0].reasons == ("interrupted",)
     with locked(directory):
-        (said,) = plan(graph)[0].reasons
-    assert said.startswith(f"is being made by process {os.getpid()} on ")
+        (reason,) = plan(graph)[0].reasons
+    assert reason.startswith(f"is being made by process {os.getpid()} on ")
 
 
 def test_equal_data_prepared_again_leave_the_rest_alone(make):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.config.experiment import Experiment
-from pipeline.costs.room import Room
+from pipeline.costs.available import Available
 from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import program
@@ -51,7 +51,9 @@ def stamp(graph, node, *, peak=0, outputs=0, **changes):
 
 
 def before(graph, label, memory=1000 * GIB, disk=1000 * GIB, by="available on this machine"):
-    shortages = Shortages(graph, lambda: Room(int(memory), by), lambda folder: Room(int(disk), "free at r"))
+    shortages = Shortages(
+        graph, lambda: Available(int(memory), by), lambda folder: Available(int(disk), "free at r")
+    )
     return shortages.before(node_of(graph, label))
 
 
@@ -123,7 +125,7 @@ def test_what_is_there_already_needs_no_room(graph):
 
 def test_a_run_is_refused_before_its_first_stage_by_the_disk_that_all_need(graph):
     stamp(graph, node_of(graph, "pretrain:ibot-seed1"), outputs=3 * GIB)
-    told = Shortages(graph, lambda: Room(1000 * GIB, ""), lambda folder: Room(2 * GIB, "free at r"))
+    told = Shortages(graph, lambda: Available(1000 * GIB, ""), lambda folder: Available(2 * GIB, "free at r"))
     lines = told.before_all(graph.nodes)
     assert len(lines) == 1
     assert lines[0].startswith("the whole run: needs at least 6.")  # of two seeds

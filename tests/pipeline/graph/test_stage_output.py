@@ -82,8 +82,8 @@ def test_on_a_terminal_each_stage_has_its_bar_below_the_lines():
 
 
 def test_a_bar_that_wiped_itself_out_leaves_no_line():
-    said = [("a", b"\r 10%"), ("a", b"\r    \r"), (None, "end")]
-    assert screen(shown(said, columns=80)) == ["end", ""]
+    chunks = [("a", b"\r 10%"), ("a", b"\r    \r"), (None, "end")]
+    assert screen(shown(chunks, columns=80)) == ["end", ""]
 
 
 @pytest.mark.parametrize("columns", [12, 1])

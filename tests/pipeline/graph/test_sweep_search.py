@@ -37,7 +37,7 @@ class Trials:
     """Runs trials: their value is the number of epochs; those in `failing` fail."""
 
     def __init__(self, folder):
-        self.folder, self.ran, self.failing, self.said, self.offset = folder, [], set(), [], 0.0
+        self.folder, self.ran, self.failing, self.messages, self.offset = folder, [], set(), [], 0.0
 
     def __call__(self, name, changes):
         self.ran.append(changes["schedule.epochs"])
@@ -50,7 +50,7 @@ class Trials:
         return table
 
     def search(self, *arguments, **options):
-        return search(sweep(*arguments, **options), self.folder, run=self, say=self.said.append)
+        return search(sweep(*arguments, **options), self.folder, run=self, say=self.messages.append)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_results_are_those_of_the_tables_of_today_and_chosen_trials_stay(trials)
 def test_other_values_begin_a_search_anew(trials):
     trials.search(2)
     trials.search(2, arm="ibot")
-    assert any("the search begins anew" in line for line in trials.said)
+    assert any("the search begins anew" in line for line in trials.messages)
 
 
 def test_a_trial_that_fails_is_passed_over_and_tried_again_next_time(trials):

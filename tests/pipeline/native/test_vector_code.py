@@ -18,7 +18,7 @@ SOURCES = sorted(path for path in FOLDER.glob("*.cpp") if "omp simd" in path.rea
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_every_simd_loop(source, tmp_path):
     compiler = shutil.which("g++")
-    if compiler is None or "Free Software Foundation" not in _said([compiler, "--version"]):
+    if compiler is None or "Free Software Foundation" not in _output_of([compiler, "--version"]):
         pytest.skip("only GCC says which loops became vector code")
     found = onednn_paths()
     if found is None and "products.h" in source.read_text():
@@ -26,8 +26,8 @@ def test_every_simd_loop(source, tmp_path):
     include = [] if found is None else [f"-I{found[0]}"]
     flags = [flag for flag in build._FLAGS if flag != "-shared"]
     flags += ["-fopenmp", *include, "-fopt-info-vec-missed"]
-    said = _said([compiler, *flags, "-c", source, "-o", tmp_path / "a.o"])
-    scalar = set(re.findall(r"(\S+?):(\d+):\d+: missed: couldn't vectorize loop", said))
+    output = _output_of([compiler, *flags, "-c", source, "-o", tmp_path / "a.o"])
+    scalar = set(re.findall(r"(\S+?):(\d+):\d+: missed: couldn't vectorize loop", output))
     asked = {(name, line) for name, line in scalar if _asks_for_vectors(name, int(line))}
     assert not asked
 
@@ -37,7 +37,7 @@ def _asks_for_vectors(name: str, line: int) -> bool:
     return bool(lines) and "omp" in lines[line - 2] and "simd" in lines[line - 2]
 
 
-def _said(command: list) -> str:
+def _output_of(command: list) -> str:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr

@@ -174,10 +174,10 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(jt, tiny_datase
     damaged[-100] ^= 4
     newest.write_bytes(damaged)
     (tmp_path / "parts" / "metrics.jsonl").write_text('{"step": 1, "loss": 99.0}\n')
-    said = []
-    resumed = run(tiny_dataset, tmp_path / "parts", config, note=said.append)
+    messages = []
+    resumed = run(tiny_dataset, tmp_path / "parts", config, note=messages.append)
     assert all(np.array_equal(value, weights_of(resumed)[name]) for name, value in weights_of(whole).items())
-    assert re.search(r"checkpoint\.safetensors: damaged: .* the checkpoint before, of step 3$", said[0])
+    assert re.search(r"checkpoint\.safetensors: damaged: .* the checkpoint before, of step 3$", messages[0])
     logs = [(tmp_path / folder / "metrics.jsonl").read_text().splitlines() for folder in ("whole", "parts")]
     expected, found = [[(line["step"], line["loss"]) for line in map(json.loads, log)] for log in logs]
     assert found == expected

@@ -13,29 +13,29 @@ ONE = "at this seed, on this machine"
 
 
 @pytest.mark.parametrize(
-    ("gained", "lost", "higher_is_better", "said"),
+    ("gained", "lost", "higher_is_better", "message"),
     [(40, 0, True, f"better {ONE}"), (0, 40, True, f"worse {ONE}"),
      (10, 10, True, "no difference shown"), (40, 0, False, f"worse {ONE}")],
 )  # fmt: skip
-def test_verdicts(gained, lost, higher_is_better, said):
+def test_verdicts(gained, lost, higher_is_better, message):
     base = np.arange(400) < 200
     other = base.copy()
     other[:lost], other[200 : 200 + gained] = False, True
     rows = [row(arm, c, higher_is_better=higher_is_better) for arm, c in (("ibot", base), ("hssl", other))]
     (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
     assert sentence.startswith(f"{PAIR}: {(gained - lost) / 4:+.1f} points k-NN top-1 [")
-    assert sentence.endswith(f"], 1 seed, {said}")
+    assert sentence.endswith(f"], 1 seed, {message}")
 
 
 @pytest.mark.parametrize(
-    ("gains", "magnitude", "said"),
+    ("gains", "magnitude", "message"),
     # Student's t with 2 degrees of freedom: 0 is outside of mean +- 4.30 std / sqrt 3 for the first only.
     [
         ((40, 44, 36), "+10.0 ± 1.0", "better, by the spread over seeds too"),
         ((90, 30, 0), "+10.0 ± 11.5", "better at these seeds (not shown for others)"),
     ],
 )
-def test_seeds_that_disagree_are_no_claim(gains, magnitude, said):
+def test_seeds_that_disagree_are_no_claim(gains, magnitude, message):
     rows = []
     for seed, gained in enumerate(gains):
         base = np.arange(400) < 200
@@ -44,7 +44,7 @@ def test_seeds_that_disagree_are_no_claim(gains, magnitude, said):
         rows += [row("ibot", base, seed), row("hssl", better, seed)]
     (sentence,) = verdicts(table_lines(rows, CONFIG), CONFIG)
     assert sentence.startswith(f"{PAIR}: {magnitude} points k-NN top-1 [")
-    assert sentence.endswith(f"], 3 seeds, {said}")
+    assert sentence.endswith(f"], 3 seeds, {message}")
 
 
 def test_of_one_seed_the_table_says_what_its_intervals_do_not_cover(tmp_path):

@@ -10,7 +10,7 @@ CONFIG = TablesConfig(
 )
 
 
-def said(gained, num_steps=None):
+def evidence_for(gained, num_steps=None):
     """Of 100 images each arm gets 50 right, and so many more at each seed."""
     rows = [
         row(arm, np.arange(100) < 50 + more, seed)
@@ -22,7 +22,7 @@ def said(gained, num_steps=None):
 
 
 def test_one_seed_says_nothing_of_others():
-    lines, sentences = said({"random": [0], "ibot": [20], "hssl": [30]}, {"ibot": 400, "hssl": 400})
+    lines, sentences = evidence_for({"random": [0], "ibot": [20], "hssl": [30]}, {"ibot": 400, "hssl": 400})
     assert sentences == [
         "Is it enough? 1 seed, 400 steps of pretraining, 100 test images.",
         # Cohen's tables of one sample, alpha 0.05 and power 0.8, have 10 for an effect of 1 and 34 for 0.5.
@@ -36,7 +36,7 @@ def test_one_seed_says_nothing_of_others():
 
 def test_several_seeds_say_how_many_would_show_the_difference():
     # Differences 2, 4 and 6 points: mean 4, deviation 2, an effect of 2: 5 seeds by the usual tables.
-    lines, sentences = said({"random": [0] * 3, "ibot": [20] * 3, "hssl": [22, 24, 26]})
+    lines, sentences = evidence_for({"random": [0] * 3, "ibot": [20] * 3, "hssl": [22, 24, 26]})
     assert sentences == [
         "Is it enough? 3 seeds, 100 test images.",
         "Seeds that would show a difference of the measured size, by its spread over these seeds "
@@ -46,11 +46,11 @@ def test_several_seeds_say_how_many_would_show_the_difference():
 
 
 def test_a_floor_that_is_not_beaten_is_named():
-    lines, sentences = said({"random": [1], "ibot": [0], "hssl": [20]})
+    lines, sentences = evidence_for({"random": [1], "ibot": [0], "hssl": [20]})
     assert sentences[2:] == [
         "Caution: not shown to be better than random, a network without training: iBOT in k-NN."
     ]
-    _, sentences = said({"random": [30], "ibot": [30], "hssl": [30]})
+    _, sentences = evidence_for({"random": [30], "ibot": [30], "hssl": [30]})
     assert sentences[2].endswith(": HSSL and iBOT in k-NN.")
     assert [sorted(line["floors"]) for line in lines] == [[], ["random"], ["random"]]
 
@@ -68,5 +68,5 @@ def test_every_floor_says_what_it_is():
 
 
 def test_without_anything_compared_there_is_nothing_to_say():
-    _, sentences = said({"random": [1], "ibot": [0]})
+    _, sentences = evidence_for({"random": [1], "ibot": [0]})
     assert sentences == []

@@ -30,6 +30,6 @@ def test_of_what_has_no_stamp_nothing_is_said(tmp_path):
 
 
 def test_each_machine_is_named_once():
-    said = machines_sentence(["b, 2 threads", None, "a, 1 thread", "b, 2 threads"])
-    assert said.startswith("Computed on a, 1 thread; b, 2 threads. ")
-    assert "with as many threads" in said
+    sentence = machines_sentence(["b, 2 threads", None, "a, 1 thread", "b, 2 threads"])
+    assert sentence.startswith("Computed on a, 1 thread; b, 2 threads. ")
+    assert "with as many threads" in sentence

@@ -70,10 +70,10 @@ def test_a_flipped_bit_is_refused_and_said_in_one_line(library, operators, tmp_p
     path = put(operators.parent / below, "operator.so", library)
     check_jittor(tmp_path, pytest.fail)
     keep_time(path, flipped(library))
-    said = []
-    assert check_jittor(tmp_path, said.append)
+    messages = []
+    assert check_jittor(tmp_path, messages.append)
     expected, found = (hashlib.sha256(each).hexdigest()[:12] for each in (library, flipped(library)))
-    assert said == [f"{path}: SHA-256 {found}…, expected {expected}…; compiled again when needed"]
+    assert messages == [f"{path}: SHA-256 {found}…, expected {expected}…; compiled again when needed"]
     assert not any(each.exists() for each in (path, digest_of(path), path.with_name("operator.so.key")))
     put(operators.parent / below, "operator.so", library)
     assert check_jittor(tmp_path, pytest.fail), "the new one has no digest of the old"
@@ -83,11 +83,11 @@ def test_jittors_own_libraries_are_left_to_its_build(library, operators, tmp_pat
     path = put(operators.parent, "jittor_core.so", library)
     check_jittor(tmp_path, pytest.fail)
     keep_time(path, flipped(library))
-    said = []
-    assert not check_jittor(tmp_path, said.append)
+    messages = []
+    assert not check_jittor(tmp_path, messages.append)
     assert path.exists()
-    assert len(said) == 1
-    assert said[0].endswith("Jittor's core is compiled again")
+    assert len(messages) == 1
+    assert messages[0].endswith("Jittor's core is compiled again")
 
 
 def test_the_projects_own_libraries(library, tmp_path, monkeypatch):
@@ -95,9 +95,9 @@ def test_the_projects_own_libraries(library, tmp_path, monkeypatch):
     path = put(tmp_path / "native" / "0123456789abcdef", "libkernels.so", library)
     check_native(pytest.fail)
     keep_time(path, flipped(library))
-    said = []
-    check_native(said.append)
-    assert len(said) == 1
+    messages = []
+    check_native(messages.append)
+    assert len(messages) == 1
     assert not path.exists()
 
 
@@ -152,10 +152,10 @@ def test_without_a_digest_from_before_the_machines_start(library, operators, tmp
     path = put(operators, "operator.so", library)
     # A machine that started after the library was written.
     monkeypatch.setattr(time, "clock_gettime", lambda clock: -60.0)
-    said = []
-    check_jittor(tmp_path, said.append)
-    assert len(said) == 1
-    assert "no digest" in said[0]
+    messages = []
+    check_jittor(tmp_path, messages.append)
+    assert len(messages) == 1
+    assert "no digest" in messages[0]
     assert not path.exists()
 
 
@@ -198,15 +198,17 @@ def test_every_truncation_is_seen(library, tmp_path):
 def test_torn_ones_go_with_their_keys(library, operators, tmp_path):
     whole = put(operators, "whole.so", library)
     torn = [put(operators, f"{length}.so", library[:length]) for length in (0, 300)]
-    said = []
-    check_jittor(tmp_path, said.append)
+    messages = []
+    check_jittor(tmp_path, messages.append)
     assert whole.is_file()
     assert whole.with_name("whole.so.key").is_file()
     assert not any(path.exists() or path.with_name(f"{path.name}.key").exists() for path in torn)
-    assert len(said) == 1
-    assert said[0].endswith("half-written, by a run that was killed, and 1 more; compiled again when needed")
-    check_jittor(tmp_path, said.append)
-    assert len(said) == 1
+    assert len(messages) == 1
+    assert messages[0].endswith(
+        "half-written, by a run that was killed, and 1 more; compiled again when needed"
+    )
+    check_jittor(tmp_path, messages.append)
+    assert len(messages) == 1
 
 
 def test_one_that_is_being_written_is_waited_for(library, operators, tmp_path, monkeypatch):

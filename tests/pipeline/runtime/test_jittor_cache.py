@@ -33,11 +33,11 @@ def test_a_half_built_core_is_wiped_and_built_again(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "half.o").write_text("")
     fake_interpreter(tmp_path, monkeypatch, FINISH)
-    said: list[str] = []
-    build_once(folder, None, said.append, **NO_HEADERS)
+    messages: list[str] = []
+    build_once(folder, None, messages.append, **NO_HEADERS)
     assert is_built(folder)
     assert not (folder / "half.o").exists()
-    assert "never finished" in said[0]
+    assert "never finished" in messages[0]
 
 
 def test_please_rerun_is_obeyed_once(tmp_path, monkeypatch):
@@ -75,9 +75,9 @@ def test_one_builds_and_others_wait(tmp_path, monkeypatch):
     monkeypatch.undo()
     command = [sys.executable, "-c", textwrap.dedent(code)]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = sorted(process.communicate(timeout=60)[0] for process in both)
+    messages = sorted(process.communicate(timeout=60)[0] for process in both)
     assert calls(tmp_path) == 1
-    assert sum("waiting for it" in text for text in said) == 1
+    assert sum("waiting for it" in text for text in messages) == 1
 
 
 def test_flags_of_nvcc_count_for_a_card_only(tmp_path, monkeypatch):

@@ -169,7 +169,7 @@ def test_the_users_jittor_folder_is_left_alone(warm, tmp_path):
 
 def test_children_agree_about_the_cache(warm):
     asks = "from pipeline.runtime.cache import cache_root; print(cache_root())"
-    said = succeeds(f"""
+    output = succeeds(f"""
     import os, subprocess, sys
     from pipeline.runtime.cache import cache_root
     from pipeline.runtime.start_jittor import start
@@ -178,7 +178,7 @@ def test_children_agree_about_the_cache(warm):
     assert child.stdout.strip() == str(cache_root()) == os.environ["HSSL_CACHE"]
     print(cache_root())
     """)
-    assert said.strip() == warm
+    assert output.strip() == warm
 
 
 def test_onednn_is_what_multiplies(warm):
@@ -273,9 +273,9 @@ def test_a_build_that_was_killed_is_built_again(tmp_path):
         time.sleep(0.2)
     os.killpg(first.pid, signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
-    said = succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
-    assert "never finished" in said
-    assert "core compiled in" in said
+    output = succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
+    assert "never finished" in output
+    assert "core compiled in" in output
     assert "compiling" not in succeeds(START + PRODUCT, HSSL_CACHE=str(tmp_path))
 
 

@@ -64,8 +64,8 @@ def test_another_host_is_waited_for_as_long_as_it_lives(path, notes):
     second = on_host("b", path, 0, notes)
     assert first.wait(60) == second.wait(60) == 0
     waits = f"waits for process {first.pid} on a"
-    said = notes.read_text().splitlines()
-    assert said == ["a begins False", waits, "a ends", "b begins True", "b ends"]
+    output = notes.read_text().splitlines()
+    assert output == ["a begins False", waits, "a ends", "b begins True", "b ends"]
     assert not path.exists()
 
 

@@ -22,5 +22,5 @@ NAMES = {
 
 @pytest.mark.parametrize("key", NAMES, ids=lambda key: key.name)
 def test_names(key):
-    assert (key.name, key.words) == NAMES[key]
+    assert (key.name, key.description) == NAMES[key]
     assert RunKey(**key.as_dict()) == key

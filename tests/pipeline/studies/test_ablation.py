@@ -95,8 +95,8 @@ def test_intervals_and_sentences_are_of_the_tables_confidence(tmp_path, confiden
     assert [deep["knn_gain_ci_low"], deep["knn_gain_ci_high"]] == pytest.approx(list(expected), abs=1.1 / 200)
     text = (tmp_path / "ablate.txt").read_text()
     # All 24 orders of four heads: perfect agreement or opposition has p = 2 / 24, which only 80 % passes.
-    said = "the orders agree" if confidence == 0.8 else "nothing shown"
-    assert f"4 heads: +1.00 [+1.00, +1.00] ({100 * confidence:g} %), p = 0.083: {said}" in text
+    verdict = "the orders agree" if confidence == 0.8 else "nothing shown"
+    assert f"4 heads: +1.00 [+1.00, +1.00] ({100 * confidence:g} %), p = 0.083: {verdict}" in text
     assert f"{100 * confidence:g} % interval" in text
 
 

@@ -13,7 +13,7 @@ def lines(gains):
 
 
 @pytest.mark.parametrize(
-    ("gains", "said"),
+    ("gains", "message"),
     [
         ([1, 2, 3, 4, 5, 6], "6 heads: +1.00 [+1.00, +1.00] (95 %), p = 0.0028: the orders agree"),
         ([6, 5, 4, 3, 2, 1], "6 heads: -1.00 [-1.00, -1.00] (95 %), p = 0.0028: the orders are opposite"),
@@ -22,8 +22,8 @@ def lines(gains):
         ([1, None, 2], "2 heads: none (fewer than 3 heads, or all of them equal in one)"),
     ],
 )
-def test_sentences(gains, said):
-    assert said in agreement(lines(gains), "cka", "gain", CONFIG).sentence(0.95)
+def test_sentences(gains, message):
+    assert message in agreement(lines(gains), "cka", "gain", CONFIG).sentence(0.95)
 
 
 def test_one_column_more_changes_no_interval():

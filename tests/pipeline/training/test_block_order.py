@@ -8,8 +8,8 @@ SIZES = [(1000, 16, 128), (7, 4, 4), (5, 8, 64), (200, 1, 1), (129, 64, 128)]  #
 
 def seen(order, num_steps, batch_size):
     steps = [list(order.parts_of_step(step, batch_size)) for step in range(num_steps)]
-    assert all(sum(len(places) for _, places in parts) == batch_size for parts in steps)
-    return np.concatenate([places for parts in steps for _, places in parts])
+    assert all(sum(len(positions) for _, positions in parts) == batch_size for parts in steps)
+    return np.concatenate([positions for parts in steps for _, positions in parts])
 
 
 @pytest.mark.parametrize(("num_images", "block", "buffer"), SIZES)
@@ -25,10 +25,10 @@ def test_a_window_holds_whole_blocks_and_no_more_than_the_buffer(num_images, blo
     order = BlockOrder(num_images, block, buffer, seed=1)
     window, sizes = Window(0, 0), []
     while window.epoch == 0:
-        blocks, places = order.blocks(window), order.places(window)
+        blocks, positions = order.blocks(window), order.positions(window)
         assert all((np.diff(each) == 1).all() and each[0] % block == 0 for each in blocks)
-        assert sorted(places) == sorted(np.concatenate(blocks))
-        sizes.append(len(places))
+        assert sorted(positions) == sorted(np.concatenate(blocks))
+        sizes.append(len(positions))
         window = order.next(window)
     assert max(sizes) <= buffer
     assert sum(sizes) == num_images
@@ -46,11 +46,11 @@ def test_a_step_is_a_function_of_seed_and_step_alone():
 
 def test_images_of_a_window_come_from_all_over_the_set():
     """Of 64 blocks that are drawn without order, the first and the last eighth are both met."""
-    places = BlockOrder(2**20, 256, 2**14, 0).places(Window(0, 0))
-    assert len(places) == 2**14
-    assert places.min() < 2**17
-    assert places.max() > 7 * 2**17
-    assert np.abs(np.diff(places[:1000])).mean() > 2**17  # neighbours in time are far apart in the set
+    positions = BlockOrder(2**20, 256, 2**14, 0).positions(Window(0, 0))
+    assert len(positions) == 2**14
+    assert positions.min() < 2**17
+    assert positions.max() > 7 * 2**17
+    assert np.abs(np.diff(positions[:1000])).mean() > 2**17  # neighbours in time are far apart in the set
 
 
 def test_no_images_are_refused():

@@ -32,9 +32,9 @@ def two(tmp_path):
 
 
 def steps_used(folder) -> tuple[int | None, str]:
-    said = []
-    saved = newest_whole(folder, said.append)
-    return saved and saved.metadata["step"], "; ".join(said)
+    messages = []
+    saved = newest_whole(folder, messages.append)
+    return saved and saved.metadata["step"], "; ".join(messages)
 
 
 def test_the_last_two_are_kept(two):
@@ -66,10 +66,10 @@ def test_every_flipped_bit_is_noticed(tmp_path):
 def test_a_truncated_newest_gives_way_to_the_one_before_and_says_so(two, num_bytes):
     newest = two / CHECKPOINT
     newest.write_bytes(newest.read_bytes()[:num_bytes])
-    step, said = steps_used(two)
+    step, messages = steps_used(two)
     assert step == 2
-    assert f"{newest}: not a readable safetensors file" in said
-    assert said.endswith("going on from the checkpoint before, of step 2")
+    assert f"{newest}: not a readable safetensors file" in messages
+    assert messages.endswith("going on from the checkpoint before, of step 2")
     # What was damaged never takes the place of what is whole.
     write_newest(two, arrays(4), {"step": 4, "run": "r"})
     assert read_checkpoint(two / CHECKPOINT).metadata["step"] == 4
@@ -79,10 +79,10 @@ def test_a_truncated_newest_gives_way_to_the_one_before_and_says_so(two, num_byt
 def test_where_none_is_whole_training_starts_anew_and_says_so(two):
     for name in (CHECKPOINT, BEFORE):
         (two / name).write_bytes(b"nothing")
-    step, said = steps_used(two)
+    step, messages = steps_used(two)
     assert step is None
-    assert CHECKPOINT in said
-    assert said.endswith("no checkpoint is whole: starting from step 0")
+    assert CHECKPOINT in messages
+    assert messages.endswith("no checkpoint is whole: starting from step 0")
 
 
 def test_a_kill_between_the_two_moves_loses_nothing(two, monkeypatch):

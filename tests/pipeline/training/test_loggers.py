@@ -19,10 +19,10 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 def train_killed_and_resumed(name, output):
     """Six steps; killed after the fourth, whose checkpoint is of the second. What the log holds then."""
-    rng, log, said = np.random.default_rng(0), output / "metrics.jsonl", []
+    rng, log, messages = np.random.default_rng(0), output / "metrics.jsonl", []
 
     def steps(first, last):
-        with logging_to((name,), output, said.append) as report:
+        with logging_to((name,), output, messages.append) as report:
             for step in range(first, last + 1):
                 metrics = {"step": step, "loss": 5 / step, "images_per_second": float(rng.random())}
                 metrics |= {"monitor_rankme": 3.0 * step} if step % 3 == 0 else {}
@@ -30,9 +30,9 @@ def train_killed_and_resumed(name, output):
                 report(Progress(step, 6, metrics, None))
 
     steps(1, 4)
-    rewind(output, 2, said.append)
+    rewind(output, 2, messages.append)
     steps(3, 6)
-    assert said == []
+    assert messages == []
     lines = read_metrics(log)
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     return lines
@@ -82,10 +82,10 @@ def test_a_folder_that_cannot_be_made_stops_nothing(output, monkeypatch, name):
     folder = run_of(output).folder
     folder.mkdir()
     (folder / name).write_text("a file where the folder should be")
-    said = train(name, output, 30)
-    assert len(said) == 1
-    assert said[0].startswith(f"runtime.loggers: {name} failed and is left out from here on: ")
-    assert "\n" not in said[0]
+    messages = train(name, output, 30)
+    assert len(messages) == 1
+    assert messages[0].startswith(f"runtime.loggers: {name} failed and is left out from here on: ")
+    assert "\n" not in messages[0]
 
 
 def test_a_disk_that_is_full_ends_tensorboard_and_not_the_training(output, monkeypatch):
@@ -99,23 +99,23 @@ def test_a_disk_that_is_full_ends_tensorboard_and_not_the_training(output, monke
             monkeypatch.setattr(record_writer.RecordWriter, "write", full)
 
     # More steps than a queue of events would hold; of which none would be waited for.
-    (said,) = train("tensorboard", output, 60, at)
-    assert said.endswith(
+    (messages,) = train("tensorboard", output, 60, at)
+    assert messages.endswith(
         "tensorboard failed and is left out from here on: OSError: [Errno 28] No space left on device"
     )
 
 
 def train(name, output, num_steps, at=lambda step: None):
     """So many steps, each after `at`; what was said."""
-    said = []
-    with logging_to((name,), output, said.append) as report:
+    messages = []
+    with logging_to((name,), output, messages.append) as report:
         for step in range(1, num_steps + 1):
             at(step)
             metrics = {"step": step, "loss": 1 / step}
             append_metrics(output / "metrics.jsonl", metrics)
             report(Progress(step, num_steps, metrics, None))
     assert len(read_metrics(output / "metrics.jsonl")) == num_steps
-    return said
+    return messages
 
 
 def test_mlflow_holds_each_number_of_the_log_once(output, monkeypatch):

@@ -11,9 +11,9 @@ def write_log(folder, steps=(10, 20, 30)):
 
 
 def rewound(folder, step: int) -> tuple[list[int], list[str]]:
-    said = []
-    rewind(folder, step, said.append)
-    return [line["step"] for line in read_metrics(folder / METRICS)], said
+    messages = []
+    rewind(folder, step, messages.append)
+    return [line["step"] for line in read_metrics(folder / METRICS)], messages
 
 
 def test_rewind_drops_later_and_broken_lines(tmp_path):
@@ -49,6 +49,6 @@ def test_the_copy_of_a_checkpoint_puts_a_damaged_or_missing_log_right(tmp_path, 
 def test_a_damaged_copy_is_said_and_the_log_is_taken_as_it_lies(tmp_path, copy):
     write_log(tmp_path)
     (tmp_path / COPY).write_text(copy)
-    steps, (said,) = rewound(tmp_path, 20)
+    steps, (messages,) = rewound(tmp_path, 20)
     assert steps == [10, 20]
-    assert said.startswith(f"{tmp_path / COPY}: no copy of the log can be used (")
+    assert messages.startswith(f"{tmp_path / COPY}: no copy of the log can be used (")

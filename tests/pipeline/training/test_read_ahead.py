@@ -18,18 +18,18 @@ class Storage:
     def __init__(self):
         self.blocks, self.held, self.most_held = [], 0, 0
 
-    def read(self, places):
-        self.blocks.append(places.tolist())
-        self.held += len(places)
+    def read(self, positions):
+        self.blocks.append(positions.tolist())
+        self.held += len(positions)
         self.most_held = max(self.most_held, self.held)
-        return [b"%d" % place for place in places]
+        return [b"%d" % place for place in positions]
 
 
 def take(reader, step, size=16):
     return [
         (place, content)
-        for window, places in ORDER.parts_of_step(step, size)
-        for place, content in zip(places.tolist(), reader.take(window, places), strict=True)
+        for window, positions in ORDER.parts_of_step(step, size)
+        for place, content in zip(positions.tolist(), reader.take(window, positions), strict=True)
     ]
 
 
@@ -63,29 +63,29 @@ def test_many_threads_take_what_one_takes():
 def test_the_next_window_is_read_while_one_is_used_and_none_after_the_last():
     read = threading.Event()
 
-    def reading(places):
-        if set(places.tolist()) <= set(ORDER.places(Window(0, 1)).tolist()):
+    def reading(positions):
+        if set(positions.tolist()) <= set(ORDER.positions(Window(0, 1)).tolist()):
             read.set()
-        return [b""] * len(places)
+        return [b""] * len(positions)
 
     reader = ReadAhead(ORDER, reading, Window(0, 1))
-    reader.take(Window(0, 0), ORDER.places(Window(0, 0))[:1])
+    reader.take(Window(0, 0), ORDER.positions(Window(0, 0))[:1])
     assert read.wait(10)
     storage = Storage()
     reader = ReadAhead(ORDER, storage.read, Window(0, 0))
-    reader.take(Window(0, 0), ORDER.places(Window(0, 0)))
+    reader.take(Window(0, 0), ORDER.positions(Window(0, 0)))
     time.sleep(0.05)
     assert len(storage.blocks) == 10
 
 
 def test_what_cannot_be_read_is_raised_where_it_is_taken():
-    def failing(places):
-        raise ValueError(f"image {places[0]}")
+    def failing(positions):
+        raise ValueError(f"image {positions[0]}")
 
     with pytest.raises(ValueError, match="image "):
         take(ReadAhead(ORDER, failing, LAST), 0)
 
 
 def test_places_of_no_files_are_none():
-    reader = ReadAhead(ORDER, lambda places: [None] * len(places), LAST)
-    assert reader.take(Window(0, 0), np.array([ORDER.places(Window(0, 0))[0]])) == [None]
+    reader = ReadAhead(ORDER, lambda positions: [None] * len(positions), LAST)
+    assert reader.take(Window(0, 0), np.array([ORDER.positions(Window(0, 0))[0]])) == [None]

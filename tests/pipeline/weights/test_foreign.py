@@ -120,10 +120,10 @@ def test_the_same_network(state, expected, tmp_path, case, older):
 
 def test_what_was_not_read_is_said(state, tmp_path):
     torch.save(lightning(state), tmp_path / "w.pth")
-    said = " ".join(read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2)).said)
-    assert "left out unread, beside the tensors: " in said
-    assert "AttributeDict" in said
-    assert "the network 'student.backbone'" in said
+    notes = " ".join(read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2)).notes)
+    assert "left out unread, beside the tensors: " in notes
+    assert "AttributeDict" in notes
+    assert "the network 'student.backbone'" in notes
 
 
 def test_a_key_chooses_a_network_and_leaves_out_the_rest(state, expected, tmp_path):
@@ -236,7 +236,7 @@ def test_patches_of_14_and_positions_of_518_pixels(tmp_path):
     assert (read.config.image_size, read.config.patch_size, read.config.grid) == (518, 14, (37, 37))
     small = read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2, image_size=224))
     assert small.config.grid == (16, 16)
-    assert any("518 px (37 x 37) to 224 px (16 x 16)" in line for line in small.said)
+    assert any("518 px (37 x 37) to 224 px (16 x 16)" in line for line in small.notes)
     with pytest.raises(WeightsError, match="image_size 256 is not divisible by the patches' 14 pixels"):
         read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2, image_size=256))
 

@@ -301,7 +301,7 @@ def test_a_distilled_deit_of_timm(jt, rng, tmp_path):
 
     config = ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2, **HALF)
     held(jt, rng, config, compute, (32,), difference_of_tokens)
-    assert any("distillation token is a register" in line for line in read_foreign(config).said)
+    assert any("distillation token is a register" in line for line in read_foreign(config).notes)
 
 
 TIMM_REFUSED = {

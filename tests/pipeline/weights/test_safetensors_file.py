@@ -56,7 +56,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path, rng):
         path.write_bytes(whole[:length])
         with pytest.raises(WeightsError, match=r"^[^\n]*bad.safetensors: [^\n]*$"):
             read_safetensors(path)
-    said = []
+    problems = []
     for _ in range(300):
         changed = bytearray(whole)
         changed[rng.integers(200)] = rng.integers(256)
@@ -64,9 +64,9 @@ def test_bad_files_are_refused_in_one_line(tmp_path, rng):
         try:
             [tensor.array() for tensor in read_safetensors(path)[0].values()]
         except WeightsError as error:
-            said.append(str(error))
-    assert len(said) > 50
-    assert not any("\n" in line for line in said)
+            problems.append(str(error))
+    assert len(problems) > 50
+    assert not any("\n" in line for line in problems)
 
 
 def test_an_unknown_format_is_named(tmp_path):

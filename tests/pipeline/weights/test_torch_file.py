@@ -145,7 +145,7 @@ def test_flipped_bytes_are_refused_or_harmless(save, tmp_path, rng):
     """Whatever a damaged file holds, the answer is a value or one line."""
     whole = save(a_checkpoint()).read_bytes()
     path = tmp_path / "flipped.pth"
-    said = []
+    notes = []
     for _ in range(400):
         changed = bytearray(whole)
         for position in rng.integers(0, len(whole), rng.integers(1, 6)):
@@ -154,9 +154,9 @@ def test_flipped_bytes_are_refused_or_harmless(save, tmp_path, rng):
         try:
             arrays_of(read_torch_file(path))
         except WeightsError as error:
-            said.append(str(error))
-    assert len(said) > 50
-    assert not any("\n" in line for line in said)
+            notes.append(str(error))
+    assert len(notes) > 50
+    assert not any("\n" in line for line in notes)
 
 
 def test_flipped_numbers_are_noticed_by_the_zip_forms_checksum(tmp_path):

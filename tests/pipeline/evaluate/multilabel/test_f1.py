@@ -40,9 +40,9 @@ def test_resamples_equal_scikit_learn_on_repeated_images(made_up, rng):
     counts = np.vstack([np.ones(90, int), rng.multinomial(90, np.full(90, 1 / 90), 70)])
     of_class, micro = f1_replicates(truth, predicted, counts)
     for drawn, found, one in zip(counts, of_class, micro, strict=True):
-        there, said = np.repeat(truth, drawn, axis=0), np.repeat(predicted, drawn, axis=0)
-        expected = f1_score(there, said, average=None, zero_division=0)
+        there, claimed = np.repeat(truth, drawn, axis=0), np.repeat(predicted, drawn, axis=0)
+        expected = f1_score(there, claimed, average=None, zero_division=0)
         known = there.any(axis=0)
         np.testing.assert_allclose(found[known], expected[known], atol=1e-12)
         assert np.isnan(found[~known]).all()
-        assert one == pytest.approx(f1_score(there, said, average="micro", zero_division=0), abs=1e-12)
+        assert one == pytest.approx(f1_score(there, claimed, average="micro", zero_division=0), abs=1e-12)

@@ -39,10 +39,10 @@ def output(tmp_path, monkeypatch):
 
 def run(output, program, element=None):
     (output.parent / "toy.py").write_text(program)
-    said = []
-    done = run_on_node("toy", output, root=output.parent, say=said.append, element=element)
-    assert done == (not said)
-    return "\n".join(said) or None
+    messages = []
+    done = run_on_node("toy", output, root=output.parent, say=messages.append, element=element)
+    assert done == (not messages)
+    return "\n".join(messages) or None
 
 
 def run_and_warn(output, program, element=None):
@@ -56,9 +56,9 @@ def run_and_warn(output, program, element=None):
 
     thread = threading.Thread(target=warn)
     thread.start()
-    said = run(output, program, element)
+    messages = run(output, program, element)
     thread.join()
-    return said
+    return messages
 
 
 def test_a_stage_has_as_many_threads_as_the_job_has_cores(output):

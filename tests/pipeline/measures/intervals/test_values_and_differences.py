@@ -120,9 +120,10 @@ def test_header_sentence_and_every_interval_are_of_the_same_level(rng, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("confidence", "said"), [(0.8, "better, by the spread over seeds too"), (0.95, "(not shown for others)")]
+    ("confidence", "message"),
+    [(0.8, "better, by the spread over seeds too"), (0.95, "(not shown for others)")],
 )
-def test_seeds_are_judged_at_the_same_level(confidence, said):
+def test_seeds_are_judged_at_the_same_level(confidence, message):
     """Gains of 90, 30 and 20 of 400 images: t = 2.14, between 1.89 (80 %) and 4.30 (95 %) of 2 degrees."""
     rows = []
     for seed, gained in enumerate((90, 30, 20)):
@@ -131,7 +132,7 @@ def test_seeds_are_judged_at_the_same_level(confidence, said):
     gains = np.array([90, 30, 20]) / NUM_IMAGES
     assert (stats.ttest_1samp(gains, 0).pvalue < 1 - confidence) == (confidence == 0.8)
     (sentence,) = verdicts(table_lines(rows, settings(confidence)), settings(confidence))
-    assert sentence.endswith(said)
+    assert sentence.endswith(message)
 
 
 def test_without_outcomes_and_replicates_there_is_no_interval():

@@ -22,10 +22,10 @@ def tools():
     return toolkit_13()
 
 
-def spilled(said: str) -> dict[str, int]:
+def spilled(output: str) -> dict[str, int]:
     """Bytes of spill stores of each kernel, from what `ptxas -v` says."""
     pattern = r"Function properties for (\S+)\s+\d+ bytes stack frame, (\d+) bytes spill stores"
-    return {name: int(count) for name, count in re.findall(pattern, said)}
+    return {name: int(count) for name, count in re.findall(pattern, output)}
 
 
 @pytest.mark.slow
@@ -44,8 +44,8 @@ def test_every_source_compiles(tools, tmp_path, architecture):
 
     sources = device_sources()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        said = dict(zip((source.stem for source in sources), pool.map(compiled, sources), strict=True))
-    kernels = {name: spilled(text) for name, text in said.items()}
+        output = dict(zip((source.stem for source in sources), pool.map(compiled, sources), strict=True))
+    kernels = {name: spilled(text) for name, text in output.items()}
     assert sum(map(len, kernels.values())) > 50  # else ptxas said nothing
     too_much = {
         (name, kernel): count

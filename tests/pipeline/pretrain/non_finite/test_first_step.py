@@ -22,17 +22,17 @@ def train(dataset, output, **runtime):
 
     output.mkdir(exist_ok=True)
     keys = {"checkpoint_every_minutes": 1e-9, "log_every_steps": 1, "watch_gradients": False, **runtime}
-    said = []
+    messages = []
     try:
         pretrain(
             six_steps(),
             dataset,
             output,
             runtime=RuntimeConfig(**keys),
-            report=lambda p: said.append(p.warning),
+            report=lambda p: messages.append(p.warning),
         )
     except FloatingPointError as error:
-        return str(error), [text for text in said if text]
+        return str(error), [text for text in messages if text]
     raise AssertionError("no loss was broken")
 
 
@@ -81,7 +81,7 @@ def gradient(jt, monkeypatch):
 
 @pytest.mark.parametrize("log_every_steps", [1, 20])
 def test_an_infinite_pixel_is_named_with_step_and_images(jt, pixel, tiny_dataset, tmp_path, log_every_steps):
-    message, said = train(tiny_dataset, tmp_path / "run", log_every_steps=log_every_steps)
+    message, messages = train(tiny_dataset, tmp_path / "run", log_every_steps=log_every_steps)
     first, second = message.splitlines()
     assert re.match(r"step 4: non-finite losses .*; images: \S+, \S+, \S+, \S+$", first)
     assert second.startswith(
@@ -90,7 +90,7 @@ def test_an_infinite_pixel_is_named_with_step_and_images(jt, pixel, tiny_dataset
     assert "the first at [1, 2, 0, 5, 6]" in second
     assert "`doit run replay step=4`" in second
     begins = 3 if log_every_steps == 1 else 1  # the newest checkpoint
-    assert f"going again from step {begins}" in said[-1]
+    assert f"going again from step {begins}" in messages[-1]
 
 
 def test_what_was_saved_repeats_the_step(jt, pixel, tiny_dataset, tmp_path):

@@ -23,14 +23,14 @@ def try_with(script: str, folder: Path, toolkit: Toolkit, monkeypatch) -> tuple[
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
     folder.mkdir(exist_ok=True)
-    said: list[str] = []
-    return cudnn.try_once(folder, toolkit, None, said.append), said
+    messages: list[str] = []
+    return cudnn.try_once(folder, toolkit, None, messages.append), messages
 
 
 def test_it_is_tried_once(tmp_path, toolkit, monkeypatch):
-    problem, said = try_with("exit 0", tmp_path / "core", toolkit, monkeypatch)
+    problem, messages = try_with("exit 0", tmp_path / "core", toolkit, monkeypatch)
     assert problem is None
-    assert len(said) == 1
+    assert len(messages) == 1
     assert try_with("exit 1", tmp_path / "core", toolkit, monkeypatch) == (None, [])
     assert (tmp_path / "calls").read_text() == "call\n"
 

@@ -27,8 +27,8 @@ def test_what_jittor_looks_for_lies_where_it_looks(wheels):
     toolkit = made()
     assert toolkit.nvcc == toolkit.folder / "bin" / "nvcc"
     assert not toolkit.nvcc.is_symlink()  # Jittor would follow it out of the folder
-    said = subprocess.run([toolkit.nvcc, "--version"], capture_output=True, text=True, check=True).stdout
-    assert "V13.0.88" in said
+    output = subprocess.run([toolkit.nvcc, "--version"], capture_output=True, text=True, check=True).stdout
+    assert "V13.0.88" in output
     for name in ("libcudart.so", "libcublas.so", "libcublas.so.13", "libcublasLt.so", "libcurand.so"):
         assert (toolkit.libraries / name).is_file(), name
     (include,) = toolkit.include_folders
@@ -97,5 +97,5 @@ def test_many_at_once_make_one_folder(wheels):
 def test_a_folder_with_spaces_works(tmp_path, monkeypatch):
     home = draw_system(tmp_path / "with a space", "12.4.131")
     monkeypatch.setenv("CUDA_HOME", str(home))
-    said = subprocess.run([made().nvcc, "--version"], capture_output=True, text=True, check=True).stdout
-    assert "V12.4.131" in said
+    output = subprocess.run([made().nvcc, "--version"], capture_output=True, text=True, check=True).stdout
+    assert "V12.4.131" in output

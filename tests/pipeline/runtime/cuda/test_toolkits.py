@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("nothing_installed")
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("text", "expected"),
     [
         ("Cuda compilation tools, release 11.8, V11.8.89\nBuild cuda_11.8", ((11, 8), "11.8.89")),
         ("Cuda compilation tools, release 12.4, V12.4.131", ((12, 4), "12.4.131")),
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("nothing_installed")
         ("", None),
     ],
 )
-def test_versions_are_parsed(said, expected):
-    assert parse_version(said) == expected
+def test_versions_are_parsed(text, expected):
+    assert parse_version(text) == expected
 
 
 def test_nothing_is_found_where_nothing_is():

@@ -26,15 +26,15 @@ class Fake:
 
 def go(output, monkeypatch, fakes, steps):
     """Train `steps` with loggers; what was said."""
-    said = []
+    messages = []
     monkeypatch.setattr(all_loggers, "check_installed", lambda names: None)
     monkeypatch.setattr(all_loggers, "open_logger", lambda name, run: fakes[name])
-    with logging_to(tuple(fakes), output, said.append) as report:
+    with logging_to(tuple(fakes), output, messages.append) as report:
         for step in steps:
             metrics = {"step": step, "loss": 1 / step}
             append_metrics(output / "metrics.jsonl", metrics)
             report(Progress(step, 9, metrics, None))
-    return said
+    return messages
 
 
 def test_a_resumed_run_gives_each_logger_what_it_does_not_hold(output, monkeypatch):
@@ -49,8 +49,8 @@ def test_a_resumed_run_gives_each_logger_what_it_does_not_hold(output, monkeypat
 
 def test_a_logger_that_fails_is_said_once_and_the_others_go_on(output, monkeypatch):
     fakes = {"tensorboard": Fake(fails_at=2), "mlflow": Fake()}
-    (said,) = go(output, monkeypatch, fakes, (1, 2, 3))
-    assert said.startswith("runtime.loggers: tensorboard failed and is left out from here on: OSError: ")
+    (messages,) = go(output, monkeypatch, fakes, (1, 2, 3))
+    assert messages.startswith("runtime.loggers: tensorboard failed and is left out from here on: OSError: ")
     assert [step for step, _ in fakes["tensorboard"].given] == [1]
     assert [step for step, _ in fakes["mlflow"].given] == [1, 2, 3]
 
@@ -58,12 +58,12 @@ def test_a_logger_that_fails_is_said_once_and_the_others_go_on(output, monkeypat
 def test_one_that_does_not_open_or_close_stops_nothing(output, monkeypatch):
     fake = Fake()
     fake.close = lambda: 1 / 0
-    said = go(output, monkeypatch, {"wandb": fake}, (1,))
-    assert len(said) == 1
-    assert "ZeroDivisionError" in said[0]
+    messages = go(output, monkeypatch, {"wandb": fake}, (1,))
+    assert len(messages) == 1
+    assert "ZeroDivisionError" in messages[0]
     monkeypatch.setattr(all_loggers, "run_of", lambda output: 1 / 0)
-    said = go(output, monkeypatch, {"wandb": Fake()}, (2, 3))
-    assert len(said) == 1
+    messages = go(output, monkeypatch, {"wandb": Fake()}, (2, 3))
+    assert len(messages) == 1
 
 
 def test_a_run_is_called_after_its_stage_and_artifact(output):

@@ -192,7 +192,7 @@ def test_positions_resized_while_reading_are_those_that_the_network_resizes(jt, 
     torch.save(network.state_dict(), tmp_path / "w.pth")
     foreign = read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2, image_size=24))
     assert foreign.config.grid == (6, 6)
-    assert any("16 px (4 x 4) to 24 px (6 x 6)" in line for line in foreign.said)
+    assert any("16 px (4 x 4) to 24 px (6 x 6)" in line for line in foreign.notes)
     assert_equal_features(jt, foreign, network, rng, sizes=(24,))
 
 
@@ -272,8 +272,8 @@ def test_every_tensor_is_accounted_for(tmp_path, misfit):
 
 def test_what_was_left_out_is_said(tmp_path):
     torch.save(dino(dict(networks.TimmVit().state_dict())), tmp_path / "w.pth")
-    said = read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2)).said
-    assert said[:2] == ("taken: 'teacher'", "left out: heads (2 tensors)")
+    notes = read_foreign(ForeignConfig(source=str(tmp_path / "w.pth"), num_heads=2)).notes
+    assert notes[:2] == ("taken: 'teacher'", "left out: heads (2 tensors)")
 
 
 def test_shapes_of_any_kind_end_in_one_kind_of_error(tmp_path, rng):

@@ -15,14 +15,14 @@ _LIMITS = {"RLIMIT_AS": "ulimit -v", "RLIMIT_DATA": "ulimit -d"}  # name -> how 
 
 
 @dataclass(frozen=True)
-class Room:
+class Available:
     """Bytes, and who says so."""
 
     bytes: int
     by: str
 
 
-def memory_room(system: Path = Path("/")) -> Room | None:
+def available_memory(system: Path = Path("/")) -> Available | None:
     """The least of what the machine has available, of the control groups' rests and of this process's limits.
 
     Swap counts as memory, and so do pages of files, which the system takes back. None: nothing is known.
@@ -31,13 +31,13 @@ def memory_room(system: Path = Path("/")) -> Room | None:
         system: the root of /proc and /sys.
     """
     found = [_machine(system), *_groups(system), *_limits()]
-    return min((room for room in found if room is not None), key=lambda room: room.bytes, default=None)
+    return min((each for each in found if each is not None), key=lambda each: each.bytes, default=None)
 
 
-def disk_room(folder: Path) -> Room:
+def available_disk(folder: Path) -> Available:
     """What a user may still write in a folder, or where it will be."""
     existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
-    return Room(shutil.disk_usage(existing).free, f"free at {existing}")
+    return Available(shutil.disk_usage(existing).free, f"free at {existing}")
 
 
 def address_space() -> float:
@@ -49,39 +49,39 @@ def address_space() -> float:
     return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
-def _machine(system: Path) -> Room | None:
+def _machine(system: Path) -> Available | None:
     values = _table(system / "proc" / "meminfo", 1024)
     if "MemAvailable:" not in values:
         return None
-    return Room(values["MemAvailable:"] + values.get("SwapFree:", 0), "available on this machine")
+    return Available(values["MemAvailable:"] + values.get("SwapFree:", 0), "available on this machine")
 
 
-def _groups(system: Path) -> list[Room]:
+def _groups(system: Path) -> list[Available]:
     """Of the control group that this process is in, and of those around it, in versions 1 and 2."""
-    rooms = []
+    found = []
     for line in _lines(system / "proc" / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)
         if controllers in ("", "memory"):
             inside = Path(path.lstrip("/"))
             names = _NAMES[controllers]
             root = system / "sys" / "fs" / "cgroup" / controllers
-            rooms += [_group(root / folder, names, folder) for folder in (inside, *inside.parents)]
-    return [room for room in rooms if room is not None]
+            found += [_group(root / folder, names, folder) for folder in (inside, *inside.parents)]
+    return [each for each in found if each is not None]
 
 
-def _group(directory: Path, names: tuple[str, str, str], folder: Path) -> Room | None:
+def _group(directory: Path, names: tuple[str, str, str], folder: Path) -> Available | None:
     limit, used = (_number(directory / name) for name in names[:2])
     if limit is None or used is None:
         return None
     statistics = _table(directory / "memory.stat", 1)
     of_files = sum(statistics.get(f"{names[2]}{kind}_file", 0) for kind in ("active", "inactive"))
-    return Room(max(0, limit - max(0, used - of_files)), f"left in the control group /{folder}")
+    return Available(max(0, limit - max(0, used - of_files)), f"left in the control group /{folder}")
 
 
-def _limits() -> list[Room]:
+def _limits() -> list[Available]:
     soft = {name: resource.getrlimit(getattr(resource, name))[0] for name in _LIMITS}
     return [
-        Room(value, f"allowed by {name} ({_LIMITS[name]})")
+        Available(value, f"allowed by {name} ({_LIMITS[name]})")
         for name, value in soft.items()
         if value != resource.RLIM_INFINITY
     ]

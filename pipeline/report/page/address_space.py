@@ -6,21 +6,21 @@ _GIB = 2**30
 NEEDED_BYTES = 128 * _GIB  # vl-convert 1.9 draws with so much, and is ended by SIGTRAP with 64 GiB
 
 
-class NoRoomToDraw(RuntimeError):
+class AddressSpaceTooSmall(RuntimeError):
     """Charts cannot be drawn in this process; the message says what to do."""
 
 
-def make_room_to_draw() -> None:
+def raise_address_space_limit() -> None:
     """Raise the process's own limit of address space as far as it may, if it is too low.
 
     Raises:
-        NoRoomToDraw: it may not be raised far enough.
+        AddressSpaceTooSmall: it may not be raised far enough.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if _enough(soft):
         return
     if not _enough(hard):
-        raise NoRoomToDraw(
+        raise AddressSpaceTooSmall(
             f"charts: the engine that draws them reserves up to {NEEDED_BYTES / _GIB:.0f} GiB of address "
             "space, which is not memory; expected so much, or no limit, found RLIMIT_AS of "
             f"{hard / _GIB:.1f} GiB. What was made before the report is kept: without that limit "

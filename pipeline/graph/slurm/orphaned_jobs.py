@@ -9,7 +9,7 @@ from pipeline.graph.slurm.record import read_record, record_path, remove_record
 from pipeline.graph.subprocesses import StageFailed
 
 
-def wait_for_survivor(output: Path, show: Callable[[bytes], None], *, poll_seconds: float = 10) -> bool:
+def wait_for_orphaned_job(output: Path, show: Callable[[bytes], None], *, poll_seconds: float = 10) -> bool:
     """If the process that submitted a job for an artifact is gone and the job is not, follow it to its end.
 
     Returns:
@@ -19,7 +19,7 @@ def wait_for_survivor(output: Path, show: Callable[[bytes], None], *, poll_secon
         StageFailed: there is the record of a job, and no Slurm that could tell whether it is at work.
     """
     try:
-        job = survivor(output)
+        job = orphaned_job(output)
     except SlurmError as error:
         raise StageFailed(
             f"{record_path(output)} says that a job of Slurm makes this artifact, and whether it still does "
@@ -39,7 +39,7 @@ def wait_for_survivor(output: Path, show: Callable[[bytes], None], *, poll_secon
     return True
 
 
-def survivor(output: Path) -> JobState | None:
+def orphaned_job(output: Path) -> JobState | None:
     """The job that makes an artifact by its record; the record of a job that is over is removed.
 
     Raises:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipeline.report.page import room
+from pipeline.report.page import address_space
 
 GIB = 2**30
 NONE = resource.RLIM_INFINITY
@@ -14,16 +14,18 @@ NONE = resource.RLIM_INFINITY
 
 @pytest.mark.parametrize(("soft", "hard"), [(NONE, NONE), (200 * GIB, 200 * GIB), (200 * GIB, NONE)])
 def test_enough_is_left_alone(monkeypatch, soft, hard):
-    monkeypatch.setattr(room.resource, "getrlimit", lambda which: (soft, hard))
-    monkeypatch.setattr(room.resource, "setrlimit", lambda *given: pytest.fail("nothing to raise"))
-    room.make_room_to_draw()
+    monkeypatch.setattr(address_space.resource, "getrlimit", lambda which: (soft, hard))
+    monkeypatch.setattr(address_space.resource, "setrlimit", lambda *given: pytest.fail("nothing to raise"))
+    address_space.raise_address_space_limit()
 
 
 def test_a_limit_of_the_process_alone_is_raised(monkeypatch):
-    monkeypatch.setattr(room.resource, "getrlimit", lambda which: (6 * GIB, NONE))
+    monkeypatch.setattr(address_space.resource, "getrlimit", lambda which: (6 * GIB, NONE))
     raised = []
-    monkeypatch.setattr(room.resource, "setrlimit", lambda which, limits: raised.append((which, limits)))
-    room.make_room_to_draw()
+    monkeypatch.setattr(
+        address_space.resource, "setrlimit", lambda which, limits: raised.append((which, limits))
+    )
+    address_space.raise_address_space_limit()
     assert raised == [(resource.RLIMIT_AS, (NONE, NONE))]
 
 

@@ -9,7 +9,7 @@ def is_url(source: str) -> bool:
     return "://" in source
 
 
-def place(source: str) -> Path:
+def path_of(source: str) -> Path:
     """A path, or what has the methods of one for a URL that fsspec knows, such as s3://bucket/folder.
 
     Raises:
