@@ -382,7 +382,7 @@ def chosen_rows(
     names = {row.name for row in rows}
     for name in wanted:
         if not any(each.startswith(name) for each in names):
-            raise ValueError(f"no row {name!r}; there are {[row.name for row in rows]}")
+            raise ValueError(f"rows={name}: no such row; there are {', '.join(row.name for row in rows)}")
 
     def is_meant(row: Row) -> bool:
         return any(row.name == name if name in names else row.name.startswith(name) for name in wanted)

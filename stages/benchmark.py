@@ -29,16 +29,13 @@ def main(arguments: list[str]) -> int:
         size = _size(given)
         plan = None if given.get("rows") == QUALITY else _plan(given, size)
         study = study_of(given["experiment"]) if "experiment" in given else USUAL
-    except ValueError as error:
+        folder = _folder(given, size, plan)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:
         print_refusal(error)
-        return 2
+        return 1
     end_on_signal()
     say = partial(print, flush=True)
-    # A folder of their own, so that rates of toy networks or a GPU do not replace this processor's.
-    kind = size if plan is None or size != "usual" else plan.device
-    apart = "" if kind in ("cpu", "usual") else f"benchmark-{kind}"
-    folder = Path(given.get("results") or ROOT / "results" / apart)
-    folder.mkdir(parents=True, exist_ok=True)
     if plan is None:
         study = TOY if size == "toy" else study
         failures = measure_quality(study, folder, root=ROOT, say=say)
@@ -52,6 +49,13 @@ def main(arguments: list[str]) -> int:
     for failure in failures:
         print_refusal(failure)
     return 1 if failures else 0
+
+
+def _folder(given: dict[str, str], size: str, plan: Plan | None) -> Path:
+    # A folder of their own, so that rates of toy networks or a GPU do not replace this processor's.
+    kind = size if plan is None or size != "usual" else plan.device
+    apart = "" if kind in ("cpu", "usual") else f"benchmark-{kind}"
+    return Path(given.get("results") or ROOT / "results" / apart)
 
 
 def _size(given: dict[str, str]) -> str:
@@ -80,8 +84,16 @@ def _plan(given: dict[str, str], size: str) -> Plan:
     toy, profile = size == "toy", "profile" in given
     known = DEVICE_ROWS if device == "cuda" else ROWS
     rows = () if names and not others else chosen_rows(",".join(others), known, toy=toy, profile=profile)
-    repeats = int(given["repeats"]) if given.get("repeats") else None
+    repeats = _repeats(given.get("repeats"))
     return Plan(rows, growth=growth, repeats=repeats, size=size, device=device)
+
+
+def _repeats(given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(f"repeats={given}: expected a whole number, 1 or more")
+    return int(given)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipeline.graph.printable import print_refusal, printable_output
+from pipeline.graph.stage_runner import exit_code_of
 from pipeline.report.comparison.differences import compared
 from pipeline.report.comparison.layouts import LAYOUTS, Compared
 from pipeline.report.comparison.locating import read_all
@@ -18,22 +18,20 @@ _USAGE = "usage: doit run compare experiments=A,B[,C] [by=arm|dataset|config] [o
 _LONGEST = 120  # letters of the page's own name
 
 
-@printable_output()
 def main(arguments: list[str]) -> int:
     """Print the comparison and write its page; return the exit code."""
+    return exit_code_of(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> None:
     options = dict(argument.partition("=")[::2] for argument in arguments)
     names = [name.strip() for name in options.get("experiments", "").split(",") if name.strip()]
-    try:
-        if not names or not {"experiments", "by", "out"} >= options.keys():
-            raise ValueError(_USAGE)
-        layout = options.get("by", "arm")
-        if layout not in LAYOUTS:
-            raise ValueError(f"by={layout}: expected {', '.join(LAYOUTS)}")
-        compare(names, layout, options.get("out"))
-    except ValueError as error:
-        print_refusal(error)
-        return 1
-    return 0
+    if not names or not {"experiments", "by", "out"} >= options.keys():
+        raise ValueError(_USAGE)
+    layout = options.get("by", "arm")
+    if layout not in LAYOUTS:
+        raise ValueError(f"by={layout}: expected {', '.join(LAYOUTS)}")
+    compare(names, layout, options.get("out"))
 
 
 def compare(names: list[str], layout: str, out: str | None) -> None:

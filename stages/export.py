@@ -10,12 +10,11 @@ from pipeline.config.reading import ConfigError, read_experiment
 from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.formats import FORMATS, MODEL_FORMATS, has_normed_patches
-from pipeline.graph.finished import Arm, FineTuned, Finished, NotMade
-from pipeline.graph.printable import print_refusal, printable_output
+from pipeline.graph.finished import Arm, FineTuned, Finished
+from pipeline.graph.stage_runner import exit_code_of
 from pipeline.graph.subprocesses import end_forked_at_once, end_on_signal
 from pipeline.inference.tasks import TASKS
 from pipeline.storage.files import new_folder
-from pipeline.weights.error import WeightsError
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 _NUM_IMAGES = 8  # that both sides are run on
@@ -26,49 +25,45 @@ _USAGE = (
 )
 
 
-@printable_output()
 def main(arguments: list[str]) -> int:
     """Write the folder; return the exit code."""
+    return exit_code_of(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> None:
     options = dict(argument.partition("=")[::2] for argument in arguments)
-    try:
-        task = options.get("task")
-        if not options.get("arm") or not options.keys() <= _OPTIONS or ("run" in options and not task):
-            raise ConfigError(_USAGE)
-        if task is not None and task not in TASKS:
-            raise ConfigError(f"task={task}: choose from {', '.join(TASKS)}")
-        formats = MODEL_FORMATS if task else FORMATS
-        form = options.get("format", "torch" if task else "timm")
-        if form not in formats:
-            raise ConfigError(f"format={form}: choose from {', '.join(formats)}")
-        named = options.get("experiment", "quickstart")
-        experiment = read_experiment(named)
-        if channels := experiment.backbone.channels:
-            raise ExportError(
-                f"export writes networks that take RGB, those of {experiment.name} take {channels}; "
-                "the .safetensors file of the artifact holds the weights"
-            )
-        finished = Finished(named, experiment, RESULTS)
-        seed, arm = finished.seed(options.get("seed")), options["arm"]
-        name = "-".join([experiment.name, *([task] if task else []), arm, f"seed{seed}"])
-        target = Path(options.get("out") or f"{name}-{form}").expanduser().absolute()
-        if target.exists():
-            raise ConfigError(f"{target} is there already; name another folder by out=")
-        needed = formats[form].needs
-        if needed and find_spec(needed) is None:
-            raise ExportError(
-                f"format={form} is written with {needed}, which is missing; pip install {needed}"
-            )
-        if task:
-            made = TASKS[task]
-            tuned = finished.fine_tuned(made.stage, made.section, arm, seed, options.get("run"))
-            export_model(experiment, tuned, task, arm, form, target)
-        else:
-            export(experiment, finished.arm(arm, seed), arm, seed, form, target)
-        print(f"wrote {target}: {', '.join(sorted(path.name for path in target.iterdir()))}")
-    except (ConfigError, ExportError, NotMade, WeightsError, OSError) as error:
-        print_refusal(error)
-        return 1
-    return 0
+    task = options.get("task")
+    if not options.get("arm") or not options.keys() <= _OPTIONS or ("run" in options and not task):
+        raise ConfigError(_USAGE)
+    if task is not None and task not in TASKS:
+        raise ConfigError(f"task={task}: choose from {', '.join(TASKS)}")
+    formats = MODEL_FORMATS if task else FORMATS
+    form = options.get("format", "torch" if task else "timm")
+    if form not in formats:
+        raise ConfigError(f"format={form}: choose from {', '.join(formats)}")
+    named = options.get("experiment", "quickstart")
+    experiment = read_experiment(named)
+    if channels := experiment.backbone.channels:
+        raise ExportError(
+            f"export writes networks that take RGB, those of {experiment.name} take {channels}; "
+            "the .safetensors file of the artifact holds the weights"
+        )
+    finished = Finished(named, experiment, RESULTS)
+    seed, arm = finished.seed(options.get("seed")), options["arm"]
+    name = "-".join([experiment.name, *([task] if task else []), arm, f"seed{seed}"])
+    target = Path(options.get("out") or f"{name}-{form}").expanduser().absolute()
+    if target.exists():
+        raise ConfigError(f"{target} is there already; name another folder by out=")
+    needed = formats[form].needs
+    if needed and find_spec(needed) is None:
+        raise ExportError(f"format={form} is written with {needed}, which is missing; pip install {needed}")
+    if task:
+        made = TASKS[task]
+        tuned = finished.fine_tuned(made.stage, made.section, arm, seed, options.get("run"))
+        export_model(experiment, tuned, task, arm, form, target)
+    else:
+        export(experiment, finished.arm(arm, seed), arm, seed, form, target)
+    print(f"wrote {target}: {', '.join(sorted(path.name for path in target.iterdir()))}")
 
 
 def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str, target: Path) -> None:

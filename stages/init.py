@@ -20,8 +20,7 @@ from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.local_executor import threads_of_stage
 from pipeline.graph.plan import in_words, plan
-from pipeline.graph.printable import print_refusal, printable_output
-from pipeline.graph.subprocesses import StageFailed
+from pipeline.graph.stage_runner import exit_code_of
 from pipeline.storage.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,24 +31,22 @@ _NUM_EPOCHS = 100.0  # an epoch is timed as a part of these: of one, the start o
 _USAGE = "usage: doit run init data=FOLDER [hours=1] [out=FILE.toml]"
 
 
-@printable_output()
 def main(arguments: list[str]) -> int:
     """Write the experiment's file; return the exit code."""
+    return exit_code_of(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> None:
     options = dict(argument.partition("=")[::2] for argument in arguments)
-    try:
-        if not options.get("data") or not {"data", "hours", "out"} >= options.keys():
-            raise ConfigError(_USAGE)
-        source = Path(options["data"]).expanduser().resolve()
-        if not source.exists():
-            raise ConfigError(f"data={options['data']}: no such file or folder")
-        target = Path(options.get("out") or f"{_name_of(source)}.toml").expanduser()
-        if target.exists():
-            raise ConfigError(f"{target} is there already; name another file by out=")
-        write_experiment(source, target, hours=_hours(options.get("hours", "1")))
-    except (ConfigError, StageFailed, ValueError) as error:
-        print_refusal(error)
-        return 1
-    return 0
+    if not options.get("data") or not {"data", "hours", "out"} >= options.keys():
+        raise ConfigError(_USAGE)
+    source = Path(options["data"]).expanduser().resolve()
+    if not source.exists():
+        raise ConfigError(f"data={options['data']}: no such file or folder")
+    target = Path(options.get("out") or f"{_name_of(source)}.toml").expanduser()
+    if target.exists():
+        raise ConfigError(f"{target} is there already; name another file by out=")
+    write_experiment(source, target, hours=_hours(options.get("hours", "1")))
 
 
 def write_experiment(source: Path, target: Path, *, hours: float) -> None:

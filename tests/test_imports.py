@@ -26,7 +26,8 @@ def imported(path: Path) -> set[str]:
 
 
 # What turns the graph into doit's tasks; nothing else in the library knows doit.
-TASK_FILES = [ROOT / "pipeline" / "graph" / f"{name}_tasks.py" for name in ("doit", "command", "sweep")]
+_OF_DOIT = ("doit_tasks", "command_tasks", "sweep_tasks", "doit_commands")
+TASK_FILES = [ROOT / "pipeline" / "graph" / f"{name}.py" for name in _OF_DOIT]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

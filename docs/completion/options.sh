@@ -8,8 +8,7 @@ _hssl_values() {
   case $1 in
     experiment) _hssl_stems "$2/pipeline/presets" .toml ;;
     experiments) _hssl_stems "$2/results" /table.json ;;
-    arm) printf '%s\n' pixels random dino ibot mocov3 simclr byol mae hssl hssl-dino hssl-mocov3 hssl-simclr \
-      hssl-byol hssl-mae ;;
+    arm) sed -n 's/^    "\([^"]*\)": Arm(.*/\1/p' "$2/pipeline/pretrain/methods/settings.py" ;;
     by) printf '%s\n' arm dataset config ;;
     task) printf '%s\n' segment detect classify ;;
     format) printf '%s\n' timm torch hf onnx jittor npz csv parquet ;;

@@ -142,7 +142,8 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
             raise ValueError(f"weights.{taken[0]}: that name is taken; give it another")
         unknown = [arm for arm in self.arms if arm not in (*ARMS, *self.weights)]
         if unknown:
-            raise ValueError(f"unknown arms {unknown}; choose from {[*ARMS, *self.weights]}")
+            known = ", ".join([*ARMS, *self.weights])
+            raise ValueError(f"arms: there is no {', '.join(unknown)}; choose from {known}")
         check_anchors(self.anchors, self.weights)
         return self
 

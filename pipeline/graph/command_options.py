@@ -25,6 +25,9 @@ def stages_at_once(arguments: Sequence[str], experiment: Experiment, executor: s
 
     Args:
         executor: by its name; of stages that run elsewhere the experiment says nothing.
+
+    Raises:
+        ValueError: a number below 0, with which doit would run nothing and call it done.
     """
     given = _of_option(arguments)
     if given is not None or executor != "local":
@@ -44,6 +47,8 @@ def _of_option(arguments: Sequence[str]) -> int | None:
             continue
         if value.isdecimal():  # what is no number doit refuses itself
             found = max(1, int(value))
+        elif value.startswith("-") and value[1:].isdecimal():
+            raise ValueError(f"-n {value}: expected how many stages may run at once")
     return found
 
 

@@ -12,6 +12,7 @@ import doit
 from doit.cmd_base import ModuleTaskLoader
 from doit.cmd_run import Run
 from doit.cmdparse import CmdParseError
+from doit.doit_cmd import DoitMain
 from doit.exceptions import TaskFailed
 
 from pipeline.graph.doit_tasks import Task, failing, plainly
@@ -23,6 +24,7 @@ from pipeline.graph.study_nodes import needed
 from pipeline.graph.sweep import TRIALS, Sweep
 
 _NOT_UNDERSTOOD = 3  # doit's own code for it
+_COMMANDS = {command.get_name() for command in DoitMain.DOIT_CMDS}  # any other word is a task
 
 
 @cache  # doit looks through all installed packages for plugins before it parses
@@ -65,11 +67,13 @@ def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: 
     Raises:
         SystemExit: there is no such task; one line on stderr names it and the likeliest one meant.
     """
-    if arguments[:1] != ["run"]:
+    first = next((argument for argument in arguments if "=" not in argument), "")
+    if first != "run" and (not first or first.startswith("-") or first in _COMMANDS):
         return
     groups = {label.partition(":")[0] for label in labels}
     known = {*labels, *groups, *tasks}
-    for name in named_tasks(arguments) or ():
+    given = [argument for argument in arguments if "=" not in argument or argument.startswith("-")]
+    for name in named_tasks(given) or ():
         if name in known or "*" in name:
             continue
         # doit looks at options; and of a search, trials are not known yet.
@@ -108,7 +112,7 @@ def plan_task(project: ExperimentGraph, sweep: Sweep, at_once: int) -> Task:
             print("\n".join(plan_lines(*sweep.plan(at_once), at_once)))
             return None
         if of not in ("all", *project.by_label):
-            return TaskFailed(f"of={of}: no such stage in {project.experiment.name}")
+            return TaskFailed(f"of={of}: expected all, sweep or a stage of {project.experiment.name}")
         wanted = project.main if of == "all" else [project.by_label[of]]
         print("\n".join(planned(project.graph, needed(wanted), at_once)))
         return None

@@ -10,6 +10,7 @@ from doit.exceptions import TaskFailed
 
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.node import GROUPS, Node
+from pipeline.graph.printable import said_by
 from pipeline.graph.programs import run_program
 from pipeline.graph.study_nodes import STUDY_TABLES
 
@@ -27,7 +28,7 @@ def stage_tasks(graph: ExperimentGraph, first: Sequence[str] = ()) -> Iterator[T
         if not members:
             line = f"{group} is no part of {graph.experiment.name}: the experiment has no section for it"
             doc = f"(no part of this experiment) {title}"
-            yield {"basename": group, "doc": doc, "actions": [partial(print, line)]}
+            yield {"basename": group, "doc": doc, "actions": [partial(failing, [line])]}
         elif [node.task for node in members] != [""]:
             current = [(graph.is_current, [node.label]) for node in members]
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
@@ -65,7 +66,7 @@ def plainly(act: Callable[[], Any]) -> Callable[[], Any]:
         try:
             return act()
         except (OSError, ValueError) as error:
-            return TaskFailed(str(error))
+            return TaskFailed(said_by(error))
 
     return acted
 

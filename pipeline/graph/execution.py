@@ -45,10 +45,13 @@ def bring_up_to_date(
         StageFailed: an input is not current, the code was edited since doit started, memory or disk is too
             little, or the stage failed.
     """
-    for name, upstream in node.upstream.items():
+    for upstream in node.upstream.values():
         reason = graph.fault(upstream)
         if reason:
-            raise StageFailed(f"{node.label}: its input {name} ({upstream.label}) is not current: {reason}")
+            raise StageFailed(
+                f"{node.label} reads {upstream.label}, which is not up to date ({reason}); "
+                f"first: doit run {upstream.label}"
+            )
     directory = graph.directory(node)
 
     def waiting(holder: str) -> None:

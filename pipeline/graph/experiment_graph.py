@@ -15,7 +15,7 @@ from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import STAGES, Node
 from pipeline.graph.nodes import experiment_nodes
-from pipeline.graph.printable import printable
+from pipeline.graph.printable import said_by
 from pipeline.graph.publishing import is_published, publish
 from pipeline.graph.stage_output import output_here, prefix
 from pipeline.graph.study_nodes import STUDY_TABLES, study_nodes, with_studies
@@ -41,7 +41,7 @@ def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
     try:
         return argument, checked_experiment(argument)
     except ValueError as error:
-        raise SystemExit(printable(str(error))) from None
+        raise SystemExit(said_by(error)) from None
 
 
 def checked_experiment(argument: str, changes: Mapping[str, Any] | None = None) -> Experiment:
@@ -142,7 +142,7 @@ class ExperimentGraph:
                 shown = ", ".join(os.path.relpath(file) for file in files)
                 OUTPUT.line(f"look at what was prepared: {shown}")
         except (StageFailed, OSError, ValueError) as error:
-            return str(error)
+            return said_by(error)
         finally:
             OUTPUT.end(label)
         return None

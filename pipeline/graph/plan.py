@@ -12,6 +12,8 @@ from pipeline.graph.makers import maker
 from pipeline.graph.node import Node
 from pipeline.storage.artifacts import INTERRUPTED, artifacts_root, read_stamp
 
+_LONGEST_SHOWN = 60  # characters of a value
+
 
 @dataclass(frozen=True)
 class Step:
@@ -80,9 +82,14 @@ def plan_lines(steps: list[Step], num_nodes: int, at_once: int = 1) -> list[str]
     total = f"about {elapsed(known, at_once)}" if known else "of unknown duration"
     unknown = len(steps) - len(known)
     if known and unknown:
-        total += f" and {unknown} stage(s) without a forecast"
+        total += f" and {of_unknown_duration(unknown)}"
     closing = f"{len(steps)} of {num_nodes} stages would run, {total}" if steps else "nothing to do"
     return [*lines, closing]
+
+
+def of_unknown_duration(num_stages: int) -> str:
+    """So many stages, of which nobody can say how long they take."""
+    return f"{num_stages} stage{'' if num_stages == 1 else 's'} of unknown duration"
 
 
 def elapsed(durations: list[float], at_once: int) -> str:
@@ -127,9 +134,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
         inputs = None  # the line of prepare shows the error
 
     def differences(stamp: dict[str, Any]) -> list[str]:
-        found = [
-            _changed(key, _short(old), _short(new)) for key, old, new in _changes(stamp["config"], config)
-        ]
+        found = [_changed(key, old, new) for key, old, new in _changes(stamp["config"], config)]
         if stamp["code"] != code:
             found.append("its code changed")
         found += [f"{name} {old} -> {new}" for name, old, new in _changes(stamp.get("libraries"), libraries)]
@@ -144,13 +149,15 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
             found.append(
                 "the source's files changed" if changed == ["listing"] else f"input changed: {named}"
             )
-        return found or ["what its configuration computes changed"]
+        return found
 
     same = [stamp for stamp in stamps if stamp["name"] == node.name]
     nearest = min((differences(stamp) for stamp in same), key=len, default=None)
     if fault == "waits for prepare":
-        return [fault, *(nearest or [])]
-    return nearest if nearest else [fault]
+        return [fault, *(["runs if that comes out different"] if nearest == [] else nearest or [])]
+    if nearest is None:
+        return [fault]
+    return nearest or ["a value that is computed from its configuration changed"]
 
 
 def _changes(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
@@ -165,14 +172,10 @@ def _changes(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
     return [] if old == new else [(path, old, new)]
 
 
-def _changed(key: str, old: str, new: str) -> str:
-    # Long texts, as the settings that a report shows, may differ where they are cut off.
-    return f"{key} changed" if old == new else f"{key} {old} -> {new}"
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else " ".join(str(value).split())
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _changed(key: str, old: Any, new: Any) -> str:
+    texts = ["none" if value is None else " ".join(str(value).split()) for value in (old, new)]
+    # Of long ones, as the settings that a report shows, a part says nothing.
+    return f"{key} changed" if max(map(len, texts)) > _LONGEST_SHOWN else f"{key} {' -> '.join(texts)}"
 
 
 def _estimate(

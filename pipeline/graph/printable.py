@@ -45,9 +45,17 @@ def printable_output() -> Iterator[None]:
         yield
 
 
+def said_by(error: object) -> str:
+    """What an error or a sentence says, printable; an error of the system as "FILE: what is wrong"."""
+    if isinstance(error, OSError) and error.strerror:
+        named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        return printable(": ".join([*([" -> ".join(named)] if named else []), error.strerror]))
+    return printable(str(error))
+
+
 def print_refusal(error: object) -> None:
-    """Print what an error or a sentence says to standard error, printable."""
-    print(printable(str(error)), file=sys.stderr)
+    """Print what an error or a sentence says to standard error."""
+    print(said_by(error), file=sys.stderr)
 
 
 def _is_obeyed(character: str) -> bool:

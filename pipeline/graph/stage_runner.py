@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
-from pipeline.graph.printable import printable, printable_output
+from pipeline.graph.printable import print_refusal, printable_output, said_by
 from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
 from pipeline.runtime import compiled_libraries
 from pipeline.runtime.heartbeat import waiting_for_others
@@ -79,7 +79,7 @@ def serve(
     try:
         job = read_job(Path(sys.argv[1]))
     except (OSError, ValueError) as error:
-        raise SystemExit(printable(str(error))) from None
+        raise SystemExit(said_by(error)) from None
     config = TypeAdapter(config_class).validate_python(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
@@ -158,9 +158,9 @@ def _refusals_printed(output: Path) -> Iterator[None]:
         with suppress(OSError):  # as on a full disk
             write_text(output / TRACEBACK, traceback.format_exc())
         nameless = isinstance(error, OSError) and error.filename is None and str(output) not in str(error)
-        text = f"{output}: {error}" if nameless else str(error)
+        text = f"{output}: {said_by(error)}" if nameless else said_by(error)
         _take_down(error)
-        print(f"\n{printable(text)}", file=sys.stderr, flush=True)
+        print(f"\n{text}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
@@ -187,7 +187,7 @@ def exit_code_of(act: Callable[[], object]) -> int:
         if not is_refusal(error):
             raise
         _take_down(error)
-        print(f"\n{printable(str(error))}", file=sys.stderr)
+        print_refusal(error)
         return 1
     return 0
 

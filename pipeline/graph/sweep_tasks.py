@@ -58,7 +58,7 @@ def sweep_task(sweep: Sweep, *, at_once: int, place: str, root: Path, folder: Pa
     if not sweep.graphs:
         name = sweep.whole.experiment.name
         line = f"sweep is no part of {name}: the experiment has no section for it"
-        return {"actions": [partial(print, line)]}
+        return {"actions": [partial(failing, [line])]}
     return {"actions": [lambda: compare(sweep.names)], "task_dep": [*checks, "_trial_files", *sweep.labels]}
 
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from pipeline.config.tables import TablesConfig
 from pipeline.measures.intervals.students_t import half_width
 from pipeline.report.display_names import covered, pair_title, scored_title
-from pipeline.report.tables import Line, headlines, points
+from pipeline.report.tables import Line, headlines, interval_end, points
 
 BETTER, WORSE, NOT_TOLD_APART = "better", "worse", "not told apart"
 ONE_SEED = "at this seed, on this machine"
@@ -65,7 +65,7 @@ def difference_words(line: Line) -> str:
     magnitude = points(line["difference"]) + ("" if spread is None else f" ± {points(spread)[1:]}")
     text = f"{pair_title(line)}: {magnitude} points {scored_title(line)}"
     if (low := line["difference_ci_low"]) is not None:
-        text += f" [{points(low)}, {points(line['difference_ci_high'])}]"
+        text += f" [{interval_end(low)}, {interval_end(line['difference_ci_high'])}]"
     text += f", {seeds} seed{'s' if seeds > 1 else ''}"
     return text if low is None else f"{text}, {_judged(line)}"
 

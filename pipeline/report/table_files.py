@@ -13,7 +13,7 @@ from tabulate import tabulate
 from pipeline.config.tables import TablesConfig
 from pipeline.report.answer import answers, coverage, verdicts
 from pipeline.report.evidence import evidence
-from pipeline.report.tables import Line, headlines, points
+from pipeline.report.tables import Line, headlines, interval_end, points
 from pipeline.storage.files import write_json, write_text
 
 _LEFT = ("task", "metric", "arm", "seeds", "data set", "split", "protocol")  # the others are numbers
@@ -106,7 +106,7 @@ def _cells(line: Line, config: TablesConfig) -> list[str]:
     low, high = line["difference_ci_low"], line["difference_ci_high"]
     return [
         line["task"], line["metric"], line["arm"], value, interval, difference,
-        "" if low is None else f"[{points(low)}, {points(high)}]", str(line["num_images"]),
+        "" if low is None else f"[{interval_end(low)}, {interval_end(high)}]", str(line["num_images"]),
         " ".join(map(str, line["seeds"])), line["dataset"], line["split"], line["protocol"],
     ]  # fmt: skip
 

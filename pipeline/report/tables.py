@@ -72,6 +72,14 @@ def points(fraction: float) -> str:
     return f"{round(100 * fraction, 1) + 0.0:+.1f}"
 
 
+def interval_end(fraction: float) -> str:
+    """An end of a difference's interval, as `points` but with its sign where it rounds to nothing.
+
+    So [-0.2, -0.0] is seen to exclude 0, as [-0.2, +0.0] does not.
+    """
+    return f"{100 * fraction + 0.0:+.1f}"
+
+
 def _with_each_floor_once(rows: list[Row]) -> list[Row]:
     """Without the floors that a second arm's probe measured again."""
     found: dict[tuple, Row] = {}

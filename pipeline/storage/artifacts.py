@@ -92,7 +92,7 @@ def _is_below(name: str) -> bool:
 def fault(directory: Path, fingerprint: str) -> str | None:
     """Why the artifact cannot be used as it is; None if it is complete and has this fingerprint."""
     if (directory / DAMAGED).exists():
-        return f"was found damaged, see {DAMAGED}"
+        return f"found damaged, see {DAMAGED}"
     stamp = read_stamp(directory)
     if stamp is None:
         return INTERRUPTED if (directory / JOB).exists() else "never run"

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from pipeline.report.tables import points
+from pipeline.report.tables import interval_end
 from pipeline.storage.files import write_json, write_text
 from pipeline.studies.comparison import Line
 
@@ -76,7 +76,7 @@ def gain(baseline: str, key: str, confidence: float) -> list[Column]:
 
     def interval(line: Line) -> str:
         low, high = line.get(f"{key}_ci_low"), line.get(f"{key}_ci_high")
-        return "" if low is None else f"[{points(low)}, {points(high)}]"
+        return "" if low is None else f"[{interval_end(low)}, {interval_end(high)}]"
 
     difference = Column(
         f"vs {baseline}", lambda line: _spread(line.get(key), line.get(f"{key}_std"), "+.1f", 100)

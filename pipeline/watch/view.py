@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.graph.plan import in_words, whole_seconds
+from pipeline.graph.plan import in_words, of_unknown_duration, whole_seconds
 from pipeline.graph.printable import printable
 from pipeline.watch.losses import LossCourse
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
@@ -52,7 +52,7 @@ def closing_line(experiment: str, argument: str, states: list[StageState], at_on
     unknown = sum(state.remaining_seconds is None for state in states)
     left = in_words(whole_seconds([state.remaining_seconds or 0 for state in states], at_once))
     line += f"; about {left} left, {f'{at_once} stages at once' if at_once > 1 else 'one stage at a time'}"
-    line += f", and {unknown} stage(s) without a forecast" if unknown else ""
+    line += f", and {of_unknown_duration(unknown)}" if unknown else ""
     if count[RUNNING]:
         return line
     return f"{line}; nothing runs now: doit run all experiment={argument} goes on with it"

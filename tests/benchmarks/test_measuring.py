@@ -129,7 +129,7 @@ def test_rows_name_known_programs_and_are_chosen_by_prefix():
     of_all = {found.name for found in chosen_rows(None)}
     assert "step-small" in of_all
     assert "step-small-compiled" not in of_all  # a minute of PyTorch's compiler; only where it is asked for
-    with pytest.raises(ValueError, match="no row 'stop'"):
+    with pytest.raises(ValueError, match="rows=stop: no such row"):
         chosen_rows("stop")
     assert chosen_rows("step-small", toy=True)[0].parameters["size"] == "toy"
     assert {found.profile for found in chosen_rows("step-small,step-vit-small", profile=True)} == {"always"}

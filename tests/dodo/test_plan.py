@@ -29,4 +29,4 @@ def test_a_time_without_a_basis_is_not_said(untouched):
     lines = untouched.doit("run", "plan").stdout.splitlines()
     (line,) = [line for line in lines if line.startswith("prepare:images")]
     assert line.split()[1] == "-"
-    assert "stage(s) without a forecast" in lines[-1]
+    assert "of unknown duration" in lines[-1]

@@ -120,9 +120,9 @@ def test_candidates_are_trained_side_by_side(studied, kind):
     assert studied.ran("run", "search-validate") == []
 
 
-def test_without_variants_ablate_says_that_there_is_nothing_to_compare(project):
+def test_without_variants_ablate_fails_for_there_is_nothing_to_compare(project):
     done = project.doit("run", "ablate")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert "ablate is no part of my: the experiment has no section for it" in done.stdout
 
 

@@ -89,9 +89,9 @@ def test_a_trial_with_a_format_that_there_is_not_is_refused_at_once(swept):
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_section_there_is_nothing_to_sweep(project):
+def test_without_a_section_sweep_fails_for_there_is_nothing_to_sweep(project):
     done = project.doit("run", "sweep")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert "sweep is no part of my: the experiment has no section for it" in done.stdout
 
 

@@ -25,7 +25,8 @@ class Project:
     def write(self) -> None:
         """Write the files of a project that has never run."""
         folder = self.folder
-        shutil.copy(ROOT / "dodo.py", folder)
+        for file in ("dodo.py", "pyproject.toml"):
+            shutil.copy(ROOT / file, folder)
         shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "stages").mkdir()
         (folder / "stages" / "__init__.py").touch()

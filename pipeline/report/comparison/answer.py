@@ -8,7 +8,7 @@ from pipeline.report.comparison.differences import Difference
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.comparison.layouts import Compared
 from pipeline.report.display_names import MINUS, arm_title, scored_title, task_name
-from pipeline.report.tables import Line, headlines, points
+from pipeline.report.tables import Line, headlines, interval_end, points
 
 _HERE = "at these seeds, on these machines"
 _JUDGED = {BETTER: f"better {_HERE}", WORSE: f"worse {_HERE}", NOT_TOLD_APART: "no difference shown"}
@@ -39,6 +39,6 @@ def _sentence(reference: Finished, other: Finished, shown: Sequence[tuple[Line, 
     directions = [direction_of(each.low, each.high, of.get("higher_is_better", True)) for of, each in shown]
     return (
         f"{other.label} {MINUS} {reference.label}, {arm_title(line['arm'])}: {points(first.value)} points "
-        f"{scored_title(line)} [{points(first.low)}, {points(first.high)}], "
+        f"{scored_title(line)} [{interval_end(first.low)}, {interval_end(first.high)}], "
         f"{_JUDGED[directions[0]]}; {counted(Counter(directions))}."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.report.comparison.differences import Difference
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.display_names import task_name
-from pipeline.report.tables import Line, headlines, points
+from pipeline.report.tables import Line, headlines, interval_end, points
 
 _MOST_KEYS = 3
 Cell = tuple[str, ...]  # a value, and what stands below it in small
@@ -132,7 +132,7 @@ def _with_gain(line: Line | None) -> Cell:
     if line is None or line.get("difference") is None:
         return _value(line)
     low, high = line.get("difference_ci_low"), line.get("difference_ci_high")
-    interval = "" if low is None else f" [{points(low)}, {points(high)}]"
+    interval = "" if low is None else f" [{interval_end(low)}, {interval_end(high)}]"
     return (*_value(line), f"{points(line['difference'])}{interval} vs {line['baseline']}")
 
 
@@ -141,4 +141,4 @@ def _difference(found: Difference | None) -> Cell:
         return ("not compared",)
     if found.low is None:
         return (points(found.value), "no interval")
-    return (points(found.value), f"[{points(found.low)}, {points(found.high)}]")
+    return (points(found.value), f"[{interval_end(found.low)}, {interval_end(found.high)}]")

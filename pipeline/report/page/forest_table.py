@@ -6,7 +6,7 @@ from math import floor, log10
 
 from pipeline.report.answer import direction_of
 from pipeline.report.display_names import pair_title, scored_title
-from pipeline.report.tables import Line, points
+from pipeline.report.tables import Line, interval_end, points
 
 _MOST_TICKS = 5
 _LEAST_EXTENT = 1.0  # points: on a smaller scale what is no difference would look like one
@@ -68,7 +68,7 @@ def _row(line: Line, place: Callable[[float], float]) -> ForestRow:
         scored_title(line),
         line.get("pair") or pair_title(line),
         points(line["difference"]) + ("" if spread is None else f" ± {points(spread)[1:]}"),
-        f"{points(low)} to {points(high)}" if has else "",
+        f"{interval_end(low)} to {interval_end(high)}" if has else "",
         direction_of(low, high, line.get("higher_is_better", True)) if has else "",
         100 * line["difference"],
         place(100 * line["difference"]),

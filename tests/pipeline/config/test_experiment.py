@@ -25,7 +25,7 @@ from pipeline.pretrain.methods.settings import ARMS
         ({"schedule": {"accumulation_steps": 3}}, "256 is not divisible by accumulation_steps 3"),
         ({"seeds": [1, 1]}, "no entry twice"),
         ({"arms": []}, "at least one entry"),
-        ({"arms": ["ibot", "swav"]}, r"unknown arms \['swav'\]"),
+        ({"arms": ["ibot", "swav"]}, "there is no swav"),
         ({"arms": ["pixels", "hssl"], "baseline": "pixels"}, "'pixels' is a floor without a network"),
         ({"auxiliary_head": {"kernel_size": 4}}, "kernel_size must be odd, got 4"),
         ({"masks": {"ratios": [0.9], "ratio_variations": [0.2]}}, r"leaves \[0, 1\)"),

@@ -51,7 +51,7 @@ def test_the_digest_of_a_folder_is_of_all_that_may_be_read(tmp_path):
     [
         ('[weights.theirs]\nsource = "none.pth"\n', r"weights.theirs.source: .*none.pth: No such file"),
         ('[weights.theirs]\nsorce = "theirs.pth"\n', r"weights.theirs.sorce: .*mean 'source'"),
-        ('[weights.other]\nsource = "theirs.pth"\n', r"unknown arms .'theirs'.; choose from .*'other'"),
+        ('[weights.other]\nsource = "theirs.pth"\n', "there is no theirs; choose from .*, other"),
         ('[weights.ibot]\nsource = "theirs.pth"\n', r"weights.ibot: that name is taken"),
         ('[weights."a b"]\nsource = "theirs.pth"\n', r"weights.a b"),
         ('[weights.theirs]\nsource = "theirs.pth"\nmean = [0.5, 0.5, 0.5]\n', "mean and std go together"),

@@ -43,6 +43,11 @@ def test_how_many_stages_doit_runs_at_once(arguments, expected):
     assert stages_at_once(arguments, read_experiment("cifar10")) == expected
 
 
+def test_a_number_below_0_is_refused_for_doit_would_run_nothing():
+    with pytest.raises(ValueError, match="-n -3: expected how many stages may run at once"):
+        stages_at_once(["run", "-n", "-3", "all"], read_experiment("cifar10"))
+
+
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 2), (64, 3)])
 def test_an_experiment_may_say_how_many(monkeypatch, cores, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))

@@ -14,6 +14,10 @@ TASKS = ["all", "plan", "trials"]
         (["run", "pretrian"], "pretrian: no such command or stage; did you mean pretrain?"),
         (["run", "-n", "2", "knnn", "experiment=my.toml"], "knnn: no such .*; did you mean knn?"),
         (["run", "pretrain:hssl-sed0"], "did you mean pretrain:hssl-seed0?"),
+        (
+            ["experiment=my.toml", "knnn"],
+            "knnn: no such .*; did you mean knn?",
+        ),  # `run` is optional
         (["run", "all", "zzzz"], "zzzz: no such command or stage; `doit list --all` shows what there is"),
     ],
 )

@@ -31,6 +31,12 @@ def test_all_nodes_become_tasks_of_doit_that_wait_for_what_they_read(graph):
     assert "no part of this experiment" in tasks["ablate"].doc
 
 
+def test_a_stage_that_is_no_part_of_the_experiment_fails_and_says_so(graph):
+    tasks = {task["basename"]: task for task in stage_tasks(graph)}
+    (act,) = tasks["ablate"]["actions"]
+    assert "ablate is no part of my: the experiment has no section for it" in act().get_msg()
+
+
 def test_an_action_fails_with_the_message_alone_where_a_file_is_at_fault():
     def act():
         raise OSError("no space")
@@ -38,6 +44,11 @@ def test_an_action_fails_with_the_message_alone_where_a_file_is_at_fault():
     failed = plainly(act)()
     assert isinstance(failed, TaskFailed)
     assert failed.get_msg().strip() == "no space"
+
+    def missing():
+        raise FileNotFoundError(2, "No such file or directory", "my.toml")
+
+    assert plainly(missing)().get_msg().strip() == "my.toml: No such file or directory"
     assert plainly(lambda: None)() is None
     with pytest.raises(KeyError):  # a fault of ours keeps its traceback
         plainly(lambda: {}["absent"])()

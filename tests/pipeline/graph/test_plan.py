@@ -96,7 +96,7 @@ def test_images_of_others_are_counted_before_anything_is_forecast(make, tmp_path
     assert known == {"initialize:random-seed0", "curves:ibot-seed0", "curves:hssl-seed0", "tables", "report"}
     *lines, closing = plan_lines(list(steps.values()), len(steps))
     assert lines[0].split()[:2] == ["prepare:images", "-"]
-    assert closing.endswith("and 18 stage(s) without a forecast")
+    assert closing.endswith("and 18 stages of unknown duration")
     pretraining = once_prepared(graph, train=4000, val=800, test=1600)
     drawn = {step.label: step for step in plan(make())}["pretrain:hssl-seed0"].seconds
     assert pretraining == pytest.approx(drawn)  # as many as are drawn
@@ -134,7 +134,7 @@ def test_the_pace_of_other_images_says_nothing(make):
     assert (steps[node.label].seconds, steps[node.label].forecast) == (forecast, True)
 
 
-def test_a_long_text_that_differs_where_it_is_cut_off_is_one_line(make):
+def test_of_a_long_text_it_is_said_only_that_it_changed(make):
     finish(make())
     steps = {step.label: step for step in plan(make(knn={"temperature": 0.1}))}
     assert "settings changed" in steps["report"].reasons

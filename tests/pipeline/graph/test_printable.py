@@ -22,7 +22,7 @@ def test_a_refusal_does_not_obey_the_names_in_it(capsys):
     assert "\x1b" not in capsys.readouterr().err
     assert exit_code_of(refuse_in_text) == 1
     assert capsys.readouterr().err == (
-        "\ndogs/\\x1b[2J\\x07.png: is not there\nexpected: an image,\tfound none\n"
+        "dogs/\\x1b[2J\\x07.png: is not there\nexpected: an image,\tfound none\n"
     )
 
 

@@ -74,7 +74,7 @@ def test_what_is_marked_counts_as_not_made_until_its_stage_has_run(artifact):
     flip(artifact / "rows.json")
     assert fault(artifact, F) is None
     assert mark(artifact, damage(artifact))
-    assert fault(artifact, F) == "was found damaged, see damaged.json"
+    assert fault(artifact, F) == "found damaged, see damaged.json"
     (written,) = json.loads((artifact / DAMAGED).read_text())
     assert written["file"] == "rows.json"
     set_aside(artifact)
