@@ -22,6 +22,7 @@ from pipeline.runtime.cache import cache_root, folder_size
 from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
 from pipeline.runtime.onednn import onednn_paths
+from pipeline.runtime.plain_paths import environment_problem
 from pipeline.storage.remote_paths import is_url
 from pipeline.training.loggers.logger import LOGGERS
 
@@ -98,6 +99,9 @@ def table_rows(checks: list[Check]) -> list[tuple[str, str, str, str]]:
 def _python() -> Check:
     version = platform.python_version()
     fits = (3, 11) <= sys.version_info[:2] < (3, 13)
+    if fits and (problem := environment_problem()):
+        remedy = "make the environment in a folder whose path has no space or quote, and install there"
+        return Check("Python", False, problem, remedy)
     return Check("Python", fits, version, "use Python 3.11 or 3.12: there is no NumPy below 2 for later ones")
 
 

@@ -136,7 +136,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
     def alone(self) -> Self:
         """The same training in this process alone, which computes the whole batch."""
         training = copy(self)
-        training.ranks = ALONE
+        training.ranks = SINGLE_PROCESS
         return training
 
     def make_batch(self, step: int) -> FinetuneBatch:

@@ -1,12 +1,11 @@
 """Where compiled kernels are kept: one private folder per user, outside the project."""
 
 import os
-import re
 import stat
 import tempfile
 from pathlib import Path
 
-_SPLIT_BY_SHELLS = re.compile(r"[^\w@%+=:,./~-]")
+from pipeline.runtime.plain_paths import path_problem
 
 
 def cache_root() -> Path:
@@ -58,8 +57,8 @@ def _usual_places() -> list[Path]:
 
 def _problem(folder: Path) -> str | None:
     """Why compiled code cannot safely be kept in `folder`, which is made if missing; None if it can."""
-    if found := _SPLIT_BY_SHELLS.search(str(folder.resolve())):
-        return f"its path holds {found[0]!r}, and Jittor hands it to a shell unquoted; choose a plain path"
+    if problem := path_problem(folder.resolve()):
+        return problem
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = folder.stat()

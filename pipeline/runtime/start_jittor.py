@@ -42,6 +42,7 @@ from pipeline.runtime.jittor_cache import (
 from pipeline.runtime.jittor_files import jittor_files
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.operator_compiler import compile_operators_directly
+from pipeline.runtime.plain_paths import environment_problem
 from pipeline.runtime.signal_stack import give_handlers_a_stack
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
@@ -90,8 +91,9 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         say: called with lines about what takes long and what is missing.
 
     Raises:
-        JittorStartError: NumPy's version is wrong, a file of Jittor or the compiler is missing, `device`
-            names a missing GPU, or this is a rank and Open MPI is not to be found.
+        JittorStartError: NumPy's version is wrong, the Python environment's path holds a space, a file of
+            Jittor or the compiler is missing, `device` names a missing GPU, or this is a rank and Open MPI is
+            not to be found.
         ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
@@ -103,6 +105,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         _started = _second_start(_started, device, threads)
         return _started
     _refuse_numpy_2()
+    if problem := environment_problem():
+        raise JittorStartError(problem)
     files_notes = _look_at_jittors_files()
     if "jittor" in sys.modules:
         raise JittorStartError("jittor was imported before pipeline.runtime.start_jittor.start() was called")

@@ -11,7 +11,7 @@ from pipeline.pretrain.drop_path_masks import microbatch_drop_path
 from pipeline.pretrain.methods.method import method_of
 from pipeline.pretrain.non_finite.first_step import PretrainingSteps, explained
 from pipeline.pretrain.non_finite.step_check import StepCheck, check_training_step
-from pipeline.ranks.exchange import ALONE
+from pipeline.ranks.exchange import SINGLE_PROCESS
 from pipeline.search import step as steps
 
 
@@ -25,7 +25,7 @@ class JointSteps(PretrainingSteps):
     def look(self, state: steps.JointState, batch: Any) -> StepCheck:
         config, rates = self._joint, self.training.schedule.at(state.step)
         count, methods = config.pretrain.schedule.accumulation_steps, self._methods()
-        drop_path = steps.drawn_drop_path(config, batch, state.step, ALONE)
+        drop_path = steps.drawn_drop_path(config, batch, state.step, SINGLE_PROCESS)
 
         def forward(index: int) -> tuple[jt.Var, dict[str, jt.Var]]:
             masks = {name: microbatch_drop_path(each, index, count) for name, each in drop_path.items()}

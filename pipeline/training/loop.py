@@ -206,7 +206,7 @@ def _read(
 def _refuse_non_finite(measured: dict[str, float], step: int, ranks: Ranks) -> None:
     """Refuses what the log cannot hold; of several ranks, all refuse what the first has measured."""
     broken = [name for name, value in measured.items() if not math.isfinite(value)]
-    if ranks.as_first(bool(broken)):
+    if ranks.broadcast_decision(bool(broken)):
         of_first = (
             f"{', '.join(broken)} not finite" if broken else "what the first rank measures is not finite"
         )

@@ -78,7 +78,7 @@ class PretrainingSteps:
             return batch
         # An array without values: there are no local crops.
         arrays = batch_arrays(batch).items()
-        of_all = {name: ranks.arrays_of_all(each) if each.size else [each] for name, each in arrays}
+        of_all = {name: ranks.all_gather_arrays(each) if each.size else [each] for name, each in arrays}
         return batch_of({name: np.concatenate(parts, axis=1) for name, parts in of_all.items()})
 
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:
@@ -116,7 +116,7 @@ def explained(steps: Steps, state: Any, step: int, output: Path, say: Callable[[
     training, ranks = steps.training, steps.training.ranks
     with ranks.first_before_others():  # it moves what is damaged out of the way
         state = load_newest(output, lambda: state, run=training.run, say=say) or steps.first_state()
-    if ranks.first:
+    if ranks.is_first:
         say(f"not finite: going again from step {state.step}, to see where it began")
     found = first_broken(training, steps.make_batch, state, step)
     if found is None:
@@ -127,8 +127,8 @@ def explained(steps: Steps, state: Any, step: int, output: Path, say: Callable[[
         )
     content, batch, state = found
     batch = steps.whole(batch)
-    sentence = _saved_and_looked_at(steps, content, batch, state, output) if ranks.first else ""
-    ranks.wait_for_all()  # one that ends earlier would end the first
+    sentence = _saved_and_looked_at(steps, content, batch, state, output) if ranks.is_first else ""
+    ranks.barrier()  # one that ends earlier would end the first
     return sentence
 
 
@@ -162,7 +162,7 @@ def first_broken(
         state, outcome = training.train_step(state, batch)
         losses = [float(value.item()) for value in outcome.logged_losses.values()]
         finite = all(map(math.isfinite, losses)) and all_finite(state.tensors)
-        if not training.ranks.as_first(finite):
+        if not training.ranks.broadcast_decision(finite):
             return content, batch, state
     return None
 

@@ -70,7 +70,7 @@ def test_too_little_memory_is_one_line_with_both_figures_and_a_key(graph):
 
 def test_a_limit_of_addresses_that_ends_the_report_is_said_before_the_first_stage(graph):
     def lines(allowed):
-        plenty = lambda *folder: Room(1000 * GIB, "free")  # noqa: E731
+        plenty = lambda *folder: Available(1000 * GIB, "free")  # noqa: E731
         shortages = Shortages(graph, plenty, plenty, lambda: allowed)
         assert shortages.before(node_of(graph, "tables")) == []
         assert shortages.before(node_of(graph, "report")) == shortages.before_all(graph.nodes)
