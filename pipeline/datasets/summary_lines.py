@@ -10,9 +10,11 @@ _CLASSES_SHOWN = 5
 def described(summary: dict, folder: Path = Path()) -> list[str]:
     """The lines that a person wants to see after preparing into `folder`."""
     counts = ", ".join(
-        f"{summary['counts'][split]} {split} ({words})" for split, words in summary["split_names"].items()
+        f"{summary['counts'][split]} {split}{f' ({words})' if words != split else ''}"
+        for split, words in summary["split_names"].items()
     )
-    lines = [f"{summary['name']} ({summary['format']}): {counts}; {len(summary['class_names'])} classes"]
+    named = "" if summary["name"].startswith(f"{summary['format']} (") else f" ({summary['format']})"
+    lines = [f"{summary['name']}{named}: {counts}; {len(summary['class_names'])} classes"]
     if summary["annotation"] == "label-map":
         lines.append(_pixels_line(summary))
         if total := summary["num_all_ignored"]:

@@ -22,7 +22,7 @@ def test_photo_scenes(tmp_path, capsys, drawing):
     dataset = PreparedDataset.open(tmp_path)
     assert digest == dataset.content_digest
     assert [len(dataset.indices(split)) for split in ("train", "val", "test")] == [6, 3, 4]
-    assert "6 train (train), 3 val (val), 4 test (test)" in capsys.readouterr().out
+    assert "6 train, 3 val, 4 test" in capsys.readouterr().out
     assert read_json(tmp_path / "card.json")
     assert dataset.annotation == {"patches": "class", "mosaics": "label-map", "objects": "objects"}[drawing]
 
