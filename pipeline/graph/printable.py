@@ -1,5 +1,6 @@
 """Texts from files on a terminal."""
 
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any, TextIO
 _KEPT = "\n\t\u200c\u200d"  # the last two join letters, as in Persian
 # Control characters, which a terminal obeys, and those that turn the direction of writing.
 _CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
+_PARTIAL = re.compile(r"\.[0-9]+-[0-9]+\.partial\b")  # see `storage.files.partial_of`
 
 
 def printable(text: str) -> str:
@@ -49,6 +51,8 @@ def said_by(error: object) -> str:
     """What an error or a sentence says, printable; an error of the system as "FILE: what is wrong"."""
     if isinstance(error, OSError) and error.strerror:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        # What is being written is called otherwise until it is whole.
+        named = list(dict.fromkeys(_PARTIAL.sub("", name) for name in named))
         return printable(": ".join([*([" -> ".join(named)] if named else []), error.strerror]))
     return printable(str(error))
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.graph.printable import printable, printable_output
 from pipeline.graph.stage_output import FileOutput, TerminalOutput
 from pipeline.graph.stage_runner import exit_code_of
+from pipeline.storage.files import partial_of
 
 
 def test_a_refusal_does_not_obey_the_names_in_it(capsys):
@@ -73,3 +74,14 @@ def test_nothing_that_a_terminal_obeys_is_left(text):
 def test_letters_of_any_language_stay():
     text = "Hündchen/犬 é क्\u200dष.png: expected 3,\n\tfound 4 ± 1"
     assert printable(text) == text
+
+
+def test_an_error_of_the_system_names_the_file_that_was_to_be_written(tmp_path, capsys):
+    assert exit_code_of(lambda: (tmp_path / "absent.json").read_text()) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'absent.json'}: No such file or directory\n"
+
+    def write():
+        partial_of(tmp_path / "absent" / "my.toml").write_text("")
+
+    assert exit_code_of(write) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'absent' / 'my.toml'}: No such file or directory\n"
