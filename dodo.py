@@ -68,7 +68,7 @@ def task_all():
 
 def task_stages():
     """One task per node of the graph, in groups by stage."""
-    yield from stage_tasks(PROJECT, first=["_checks"] if commands.asks_for_all(sys.argv[1:]) else [])
+    yield from stage_tasks(PROJECT, first=["_checks"])
 
 
 def task_sweep():
@@ -174,7 +174,7 @@ def task_verify():
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
-    return commands.checks_task(PROJECT, EXECUTOR, of_missing=commands.asks_for_the_missing(sys.argv[1:]))
+    return commands.checks_task(PROJECT, EXECUTOR, sys.argv[1:])
 
 
 commands.refuse_unknown_task(

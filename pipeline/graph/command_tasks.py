@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import doit
@@ -42,12 +43,6 @@ def named_tasks(arguments: Sequence[str]) -> list[str] | None:
     """What doit's own arguments ask to run; None: another command, or options that doit itself refuses."""
     parsed = _parsed(tuple(arguments))
     return parsed and parsed[0]
-
-
-def asks_for_all(arguments: Sequence[str]) -> bool:
-    """Whether doit's own arguments ask for the task `all`, as they do where they name none."""
-    named = named_tasks(arguments)
-    return named is not None and (not named or "all" in named)
 
 
 def asks_for_the_missing(arguments: Sequence[str]) -> bool:
@@ -186,18 +181,23 @@ def verify_task(project: ExperimentGraph, results: Path) -> Task:
     return {"actions": [plainly(act)]}
 
 
-def checks_task(project: ExperimentGraph, executor: Executor, *, of_missing: bool = False) -> Task:
-    """Fails where the machine or the data would stop a run.
+def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequence[str]) -> Task:
+    """Fails where the machine or the data would stop a run; every stage waits for it.
 
     Args:
-        of_missing: only stages that are not current will run; where none of them will, nothing is looked at.
+        arguments: of doit. Where they name stages alone, memory and disk for these are looked at; where all
+            that they ask for is current, nothing is.
     """
 
     def check() -> TaskFailed | None:
-        if of_missing and not any(map(project.graph.fault, project.main)):
+        if asks_for_the_missing(arguments) and not any(map(project.graph.fault, project.main)):
             return None
-        from pipeline.graph.problems import problems_of  # asks for Pillow and more
+        from pipeline.graph.problems import problems_of, shortages_of  # ask for Pillow and more
 
+        named = named_tasks(arguments) or ()
+        stages = [project.nodes_named(name) for name in named]
+        if stages and all(stages):
+            return failing(shortages_of(project, chain.from_iterable(stages), executor))
         return failing(problems_of(project, executor))
 
     return {"actions": [plainly(check)]}

@@ -17,11 +17,11 @@ from pipeline.graph.study_nodes import STUDY_TABLES
 Task = dict[str, Any]
 
 
-def stage_tasks(graph: ExperimentGraph, first: Sequence[str] = ()) -> Iterator[Task]:
+def stage_tasks(graph: ExperimentGraph, first: Sequence[str]) -> Iterator[Task]:
     """A task for every node and, where a group has several nodes, one task that runs them all.
 
     Args:
-        first: names of tasks that every node waits for, also where several run at once.
+        first: names of tasks that every node waits for.
     """
     for group, title in GROUPS.items():
         members = [node for node in graph.graph.nodes if node.group == group]
@@ -34,22 +34,24 @@ def stage_tasks(graph: ExperimentGraph, first: Sequence[str] = ()) -> Iterator[T
             yield {"basename": group, "name": None, "doc": title, "uptodate": current}
         for node in members:
             named = {"name": node.task, "doc": f"  {node.description}"} if node.task else {"doc": title}
-            task = node_task(graph, node, _awaited(node))
-            yield {"basename": group, **named, **task, "task_dep": [*first, *task["task_dep"]]}
+            yield {"basename": group, **named, **node_task(graph, node, _awaited(node), first=first)}
 
 
-def node_task(graph: ExperimentGraph, node: Node, awaited: Iterable[Node], start: str = "") -> Task:
+def node_task(
+    graph: ExperimentGraph, node: Node, awaited: Iterable[Node], start: str = "", *, first: Sequence[str]
+) -> Task:
     """What a node's task does, when it is up to date, and what it waits for; not what it is called.
 
     Args:
         graph: the node's.
         awaited: nodes that have to run before.
         start: what the labels of the graph's nodes begin with in the names of their tasks.
+        first: names of tasks that come before any stage, also where several run at once.
     """
     return {
         "actions": [partial(_run_stage, graph, node.label)],
         "uptodate": [(graph.is_current, [node.label])],
-        "task_dep": list(dict.fromkeys(f"{start}{upstream.label}" for upstream in awaited)),
+        "task_dep": [*first, *dict.fromkeys(f"{start}{upstream.label}" for upstream in awaited)],
     }
 
 

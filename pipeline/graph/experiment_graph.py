@@ -1,5 +1,6 @@
 """The experiment that a command line names: read it, check which nodes are current, and run a node."""
 
+import fnmatch
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,6 +107,11 @@ class ExperimentGraph:
         nodes = self.graph.nodes
         self.by_label = {node.label: node for node in nodes}
         self._current_when_checked: set[str] = set()  # what runs all the same is forced, by `doit run -a`
+
+    def nodes_named(self, name: str) -> list[Node]:
+        """The nodes that a name on doit's command line runs: a label, a group, or a pattern of them."""
+        names = {node.label: (node.label, node.group) for node in self.graph.nodes}
+        return [self.by_label[label] for label, of in names.items() if fnmatch.filter(of, name)]
 
     def is_current(self, label: str) -> bool:
         """Whether a node's artifact is current and its files for people are in the experiment's folder."""

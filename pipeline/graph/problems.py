@@ -1,19 +1,29 @@
 """What would stop a run, found before anything long: this machine, the data, memory and disk."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.config.experiment import Experiment
 from pipeline.doctor.checks import cheap_checks, experiment_checks, failures
 from pipeline.graph.executors import Executor, runs_here
 from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.node import Node
 from pipeline.graph.shortages import Shortages
+from pipeline.graph.study_nodes import needed
 
 
 def problems_of(graph: ExperimentGraph, executor: Executor) -> list[str]:
     """A line for each thing that would stop `doit run all`, with its remedy."""
     here = runs_here(executor)
     problems = failures(cheap_checks(graph.experiment, graph.graph.results, runs_here=here))
-    return problems or (Shortages(graph.graph).before_all(graph.main) if here else [])
+    return problems or shortages_of(graph, graph.main, executor)
+
+
+def shortages_of(graph: ExperimentGraph, nodes: Iterable[Node], executor: Executor) -> list[str]:
+    """A line for each stage among nodes and what they need that finds too little memory or disk here."""
+    if not runs_here(executor):
+        return []
+    run = needed(nodes)
+    return Shortages(graph.graph).before_all(node for node in graph.graph.nodes if node in run)
 
 
 def problems_of_trials(
@@ -35,7 +45,7 @@ def problems_of_trials(
         if found is None:
             found = failures(experiment_checks(graph.experiment, runs_here=here))
             looked_at.append((asked, found))
-        for line in found or (Shortages(graph.graph).before_all(graph.main) if here else ()):
+        for line in found or shortages_of(graph, graph.main, executor):
             lines.setdefault(line, f"trial {name} of the sweep: {line}")
     return list(lines.values())
 

@@ -10,6 +10,8 @@ from pipeline.graph.doit_tasks import Task, failing, node_task, plainly
 from pipeline.graph.programs import run_program
 from pipeline.graph.sweep import TRIALS, Sweep
 
+BEFORE_TRIALS = ("_checks", "_trial_checks")  # what every stage of a trial waits for
+
 
 def trial_tasks(sweep: Sweep) -> Iterator[Task]:
     """A task for each stage of each trial; of a search, whose trials are not known yet, of the data alone."""
@@ -20,7 +22,7 @@ def trial_tasks(sweep: Sweep) -> Iterator[Task]:
                 "basename": TRIALS,
                 "name": f"{name}:{node.label}",
                 "doc": f"  {node.stage} {node.key.description}",
-                **node_task(graph, node, node.upstream.values(), start),
+                **node_task(graph, node, node.upstream.values(), start, first=BEFORE_TRIALS),
             }
 
 
@@ -45,7 +47,6 @@ def sweep_task(sweep: Sweep, *, at_once: int, place: str, root: Path, folder: Pa
         folder: where the user is.
     """
     compare = partial(_compare, sweep, root=root, folder=folder)
-    checks = ["_checks", "_trial_checks"]
     if sweep.is_search:
 
         def search() -> TaskFailed | None:
@@ -54,12 +55,13 @@ def sweep_task(sweep: Sweep, *, at_once: int, place: str, root: Path, folder: Pa
             print(f"\n{table.read_text(encoding='utf-8')}\nthe same in {table}")
             return compare(names) if len(names) > 1 else None
 
-        return {"actions": [plainly(search)], "task_dep": [*checks, *sweep.labels]}
+        return {"actions": [plainly(search)], "task_dep": [*BEFORE_TRIALS, *sweep.labels]}
     if not sweep.graphs:
         name = sweep.whole.experiment.name
         line = f"sweep is no part of {name}: the experiment has no section for it"
         return {"actions": [partial(failing, [line])]}
-    return {"actions": [lambda: compare(sweep.names)], "task_dep": [*checks, "_trial_files", *sweep.labels]}
+    awaited = [*BEFORE_TRIALS, "_trial_files", *sweep.labels]
+    return {"actions": [lambda: compare(sweep.names)], "task_dep": awaited}
 
 
 def _compare(sweep: Sweep, names: list[str], *, root: Path, folder: Path) -> TaskFailed | None:

@@ -134,6 +134,17 @@ def test_mistakes_in_studies_are_listed(project):
     assert "ablate.variants.deep.dept: unknown key; did you mean 'depth'" in output
 
 
+def test_too_little_memory_for_one_of_a_study_is_said_before_any_of_its_stages_starts(studied):
+    settings = (studied.folder / "my.toml").read_text()
+    settings = settings.replace("batch_size = 4", "batch_size = 4194304")
+    (studied.folder / "my.toml").write_text(f'seeds = [0, 1]\n{settings}\n[runtime]\ndevice = "cpu"\n')
+    studied.runs.write_text("")
+    done = studied.doit("run", "-n", "4", "-P", "thread", "ablate")
+    assert done.returncode != 0
+    assert "studies:pretrain-hssl.deep-seed1: needs at least" in done.stdout + done.stderr
+    assert studied.runs.read_text() == ""  # not even initialize:random-seed1
+
+
 @pytest.mark.slow
 def test_the_report_shows_the_studies_that_are_done_and_runs_none(studied):
     def shown():

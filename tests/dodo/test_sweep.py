@@ -185,3 +185,23 @@ def test_a_search_over_a_key_that_there_is_not_is_refused_before_anything_runs(p
     assert done.returncode != 0
     assert "trial epoch-2 of the sweep:" in done.stderr
     assert "schedule.epoch: unknown key; did you mean 'epochs'" in done.stderr
+
+
+@pytest.mark.parametrize("sampler", ["", 'sampler = "optuna"\nobjective = { task = "knn", arm = "hssl" }\n'])
+def test_what_the_checks_refuse_of_one_trial_stops_every_stage_also_where_several_run_at_once(
+    project, sampler
+):
+    if sampler:
+        pytest.importorskip("optuna", reason="no Optuna: pip install -e '.[optuna]'")
+    (project.folder / "hosts.txt").write_text("node-a slots=0\n")
+    with open(project.folder / "my.toml", "a") as stream:
+        stream.write('\n[runtime]\ndevices = 2\ndevice = "cpu"\n')
+        stream.write(f"[sweep]\n{sampler}[sweep.random]\nnum_trials = 4\nseed = 0\n")
+        # The first runs on two hosts, the other alone.
+        stream.write('[sweep.random.values]\nruntime.hosts = ["", "hosts.txt"]\nschedule.epochs = [5, 6]\n')
+    project.runs.write_text("")
+    done = project.doit("run", "-n", "4", "-P", "thread", "sweep")
+    assert done.returncode != 0
+    assert "hosts.txt, line 1: expected slots of 1 or more, found '0'" in done.stdout + done.stderr
+    assert "of the sweep:" in done.stdout + done.stderr
+    assert project.runs.read_text() == ""

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from pipeline.graph.command_tasks import asks_for_all, asks_for_the_missing, refuse_unknown_task
+from pipeline.graph.command_tasks import asks_for_the_missing, refuse_unknown_task
 
 LABELS = ["prepare", "pretrain:hssl-seed0", "knn:hssl-seed0"]
 TASKS = ["all", "plan", "trials"]
@@ -43,19 +43,6 @@ def test_a_misspelt_name_is_one_line_with_the_one_meant(arguments, message, caps
 )
 def test_what_there_is_passes_and_what_doit_refuses_itself_is_left_to_it(arguments):
     refuse_unknown_task(arguments, LABELS, TASKS)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "asks"),
-    [
-        ([], True), (["run"], True), (["run", "all", "experiment=e"], True),
-        (["run", "-n", "4", "-P", "thread"], True), (["run", "-n4", "knn", "all"], True),
-        (["run", "knn"], False), (["run", "-n", "4", "pretrain:hssl-seed0", "experiment=e"], False),
-        (["list"], False), (["run", "sweep"], False),
-    ],
-)  # fmt: skip
-def test_all_is_asked_for_by_name_or_by_none(arguments, asks):
-    assert asks_for_all(arguments) is asks
 
 
 @pytest.mark.parametrize(

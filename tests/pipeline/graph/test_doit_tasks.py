@@ -24,15 +24,16 @@ def graph(tmp_path):
 
 
 def test_all_nodes_become_tasks_of_doit_that_wait_for_what_they_read(graph):
-    tasks = {task.name: task for task in generate_tasks("stages", stage_tasks(graph))}
+    tasks = {task.name: task for task in generate_tasks("stages", stage_tasks(graph, ["_checks"]))}
     assert {node.label for node in graph.graph.nodes} <= tasks.keys()
     for node in graph.main:
-        assert set(tasks[node.label].task_dep) == {upstream.label for upstream in node.upstream.values()}
+        upstream = {each.label for each in node.upstream.values()}
+        assert set(tasks[node.label].task_dep) == {"_checks"} | upstream
     assert "no part of this experiment" in tasks["ablate"].doc
 
 
 def test_a_stage_that_is_no_part_of_the_experiment_fails_and_says_so(graph):
-    tasks = {task["basename"]: task for task in stage_tasks(graph)}
+    tasks = {task["basename"]: task for task in stage_tasks(graph, first=[])}
     (act,) = tasks["ablate"]["actions"]
     assert "ablate is no part of my: the experiment has no section for it" in act().get_msg()
 
