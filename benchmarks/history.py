@@ -83,8 +83,8 @@ def against_before(
     }
 
 
-def in_words(name: str, found: dict[str, Any]) -> str:
-    """A line for people."""
+def description_of(name: str, found: dict[str, Any]) -> str:
+    """A sentence that compares a row's speed with an earlier one."""
     verdict = "slower than" if found["high"] < 1 else "faster than" if found["low"] > 1 else "as fast as"
     interval = f"{found['speed']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
     then = f"{found['date']} ({found['commit'] or 'no commit'})"

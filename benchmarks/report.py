@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.history import in_words
+from benchmarks.history import description_of
 from benchmarks.measuring import remarks
 from pipeline.storage.files import write_json, write_text
 
@@ -63,7 +63,8 @@ def _bounds(entries: list[dict[str, Any]]) -> list[str]:
 
 def _before(entries: list[dict[str, Any]]) -> list[str]:
     """Each row beside the latest earlier run on this kind of processor."""
-    lines = [f"- {in_words(entry['name'], entry['before'])}" for entry in entries if entry.get("before")]
+    compared = [entry for entry in entries if entry.get("before")]
+    lines = [f"- {description_of(entry['name'], entry['before'])}" for entry in compared]
     head = "Beside earlier runs on this kind of processor, in units of each run's matmul peak:"
     return ["", head, "", *lines] if lines else []
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.growth import AXES, Size, measure_axis
 from benchmarks.growth_report import write_growth
-from benchmarks.history import against_before, history_file, in_words, remember, remembered
+from benchmarks.history import against_before, description_of, history_file, remember, remembered
 from benchmarks.image_axes import IMAGE_AXES
 from benchmarks.machine import describe_machine
 from benchmarks.measuring import PATIENCE_SECONDS, measure_row
@@ -87,7 +87,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
                 rng = np.random.default_rng(0)
                 entry["before"] = against_before(entry, runs, peak_gflops=peak, rng=rng)
                 if entry["before"]:
-                    say(in_words(row.name, entry["before"]))
+                    say(description_of(row.name, entry["before"]))
         machine["duration"] = f"{(time.monotonic() - started) / 60:.1f} minutes"
         write_report(folder, entries, machine)
     if plan.is_remembered:

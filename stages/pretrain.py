@@ -30,7 +30,7 @@ def run(
     from pipeline.pretrain.training import exported_epochs, num_steps, pretrain
     from pipeline.ranks.exchange import ranks_of_this_process
     from pipeline.storage.files import sha256_of_file
-    from pipeline.training.checkpoint_files import forget
+    from pipeline.training.checkpoint_files import delete_checkpoints
     from pipeline.training.reporting import quiet, reporting
     from pipeline.transforms.rendering import implementation
 
@@ -67,7 +67,7 @@ def run(
     if ranks.broadcast_decision(bool(gone)):
         if ranks.is_first:
             print(f"{', '.join(gone)}: gone, and training went on from a later step: it starts from step 0")
-            forget(output)
+            delete_checkpoints(output)
         ranks.barrier()
         state = train()
     if not ranks.is_first:

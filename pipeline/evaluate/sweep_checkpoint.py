@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
-from pipeline.training.checkpoint_files import forget, newest_whole, write_newest
+from pipeline.training.checkpoint_files import delete_checkpoints, newest_intact, write_newest
 from pipeline.training.end_warning import EndWarning
 from pipeline.weights.error import WeightsError
 
@@ -45,7 +45,7 @@ class SweepCheckpoint:
             WeightsError: the checkpoint is of another run, or of other arrays.
         """
         with self._ranks.first_before_others():  # it moves what is damaged out of the way
-            saved = newest_whole(self._folder, self._say)
+            saved = newest_intact(self._folder, self._say)
         if saved is None:
             return 0
         done = saved.metadata["step"]
@@ -71,4 +71,4 @@ class SweepCheckpoint:
     def finish(self) -> None:
         """Delete the checkpoints of a sweep whose results are written."""
         self._warning.close()
-        forget(self._folder)
+        delete_checkpoints(self._folder)

@@ -75,7 +75,7 @@ def plan_lines(steps: list[Step], num_nodes: int, at_once: int = 1) -> list[str]
     lines = []
     width = max((len(step.label) for step in steps), default=0)
     for step in steps:
-        duration = "-" if step.seconds is None else in_words(step.seconds)
+        duration = "-" if step.seconds is None else duration_text(step.seconds)
         reasons = "; ".join([*step.reasons, *(["time is a forecast"] if step.forecast else [])])
         lines.append(f"{step.label:<{width}} {duration:>8}  {reasons}")
     known = [step.seconds for step in steps if step.seconds is not None]
@@ -94,7 +94,7 @@ def of_unknown_duration(num_stages: int) -> str:
 
 def elapsed(durations: list[float], at_once: int) -> str:
     """`whole_seconds` in words, and how many stages run at once."""
-    return in_words(whole_seconds(durations, at_once)) + (
+    return duration_text(whole_seconds(durations, at_once)) + (
         f", {at_once} stages at once" if at_once > 1 else ""
     )
 
@@ -104,7 +104,7 @@ def whole_seconds(durations: list[float], at_once: int) -> float:
     return max(sum(durations) / at_once, max(durations, default=0))
 
 
-def in_words(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A duration as people say it: 0.4 s, 12 s, 3 min, 2.5 h."""
     if seconds < 0.05:
         return "< 0.1 s"

@@ -130,7 +130,7 @@ def train_step(
 
     batch_means = ranks.all_reduce_mean_of(mean_batch_means(outputs))
     method_state = method.updated_state(state.method_state, batch_means)
-    losses = mean_losses([output.losses for output in outputs]).over(ranks)
+    losses = mean_losses([output.losses for output in outputs]).mean_over(ranks)
     outcome = StepOutcome(losses, outputs[-1].teacher_output, outputs[-1].metrics)
     return replace(state, method_state=method_state, step=state.step + 1), outcome
 

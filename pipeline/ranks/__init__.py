@@ -1,1 +1,1 @@
-"""Processes that train one network together: what they exchange."""
+"""Collectives (all-reduce, all-gather, broadcast) of the processes that train one network together."""

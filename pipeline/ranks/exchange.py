@@ -1,12 +1,12 @@
-"""Ranks: processes that train one network together, each on its share of every batch, by way of Jittor's MPI.
+"""Data-parallel training over Jittor's MPI: each rank computes its share of every batch.
 
-All draw the same random decisions for the whole batch and hold the same parameters. What one process would
-average over the batch, each averages over its share; the mean over ranks is then the mean over the batch.
+All ranks draw the same random decisions for the whole batch and hold the same parameters. Each averages over
+its share; as the shares are equal, the mean over ranks is the mean over the batch.
 
-Only Jittor's calls that act at once are used, never its lazy operators: their order within a step, which must
-be the same in every rank, would be the executor's choice. They follow the backward pass and do not overlap
-it: Jittor runs that in one call, which lets no other Python thread run, and ranks of one machine exchange by
-the cores that would compute meanwhile.
+Only Jittor's eager MPI calls are used: collectives must run in the same order in every rank, and the order of
+lazy operators is the executor's choice. Communication follows the backward pass and does not overlap it:
+Jittor runs the whole pass in one call that lets no other Python thread run, and ranks of one machine exchange
+data with the same cores that compute.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,33 +23,38 @@ from pipeline.runtime.heartbeat import waiting_for_others
 if TYPE_CHECKING:
     import jittor as jt  # batches are made without it
 
-# What is summed at once. It stays in a core's cache from the copy into it to the copy out of it, which is
+# Size of one all-reduce. A small bucket stays in a core's cache from the copy in to the copy out, which is
 # worth more than fewer calls: of 0.25 to 64 MiB, 1 MiB took the least processor time in one run on two ranks
 # beside other work; on four 2 MiB took less.
 _BUCKET_BYTES = 2**20
 
 
 class RanksDiffer(RuntimeError):
-    """Ranks do not hold the same parameters any more."""
+    """The ranks no longer hold the same parameters."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together; every method but `share` is called by all at once."""
+    """This process's rank among all. All methods but `share` are collective: every rank calls them.
+
+    Attributes:
+        index: from 0.
+        count: of all ranks.
+    """
 
     index: int = 0
     count: int = 1
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes files and logs."""
+        """Whether this is rank 0, which writes files and logs."""
         return self.index == 0
 
     def share(self, num_images: int) -> slice:
-        """This rank's images of a batch.
+        """This rank's slice of a batch of `num_images`.
 
         Raises:
-            ValueError: the batch does not divide.
+            ValueError: the batch does not divide evenly among the ranks.
         """
         size, rest = divmod(num_images, self.count)
         if rest:
@@ -57,7 +62,7 @@ class Ranks:
         return slice(self.index * size, (self.index + 1) * size)
 
     def all_reduce_mean(self, values: Sequence["jt.Var"]) -> list["jt.Var"]:
-        """The mean over ranks of each value, float32, without graph; the same bits in every rank."""
+        """The mean over ranks of each float32 variable, detached; bit for bit the same in every rank."""
         if self.count == 1:
             return list(values)
         import jittor as jt
@@ -70,11 +75,11 @@ class Ranks:
         return [mean.stop_grad() for mean in means]
 
     def all_reduce_mean_of(self, named: Mapping[str, "jt.Var"]) -> dict[str, "jt.Var"]:
-        """Likewise, of named values."""
+        """`all_reduce_mean` of named variables."""
         return dict(zip(named, self.all_reduce_mean(list(named.values())), strict=True))
 
     def all_reduce_sum(self, value: "jt.Var") -> "jt.Var":
-        """The sum over ranks of a value, float32, without graph; the same bits in every rank."""
+        """The sum over ranks of a float32 variable, detached; bit for bit the same in every rank."""
         if self.count == 1:
             return value
         import jittor as jt
@@ -82,7 +87,7 @@ class Ranks:
         return jt.array(_summed(value.numpy().reshape(-1)).reshape(value.shape)).stop_grad()
 
     def all_gather(self, rows: "jt.Var") -> "jt.Var":
-        """(n, ...) float32 of this rank -> (count n, ...) of all, in the order of ranks."""
+        """(n, ...) float32 of this rank -> (count n, ...) of all ranks in their order, detached."""
         if self.count == 1:
             return rows
         import jittor as jt
@@ -92,31 +97,31 @@ class Ranks:
         return jt.array(_summed(found.reshape(-1)).reshape(-1, *rows.shape[1:])).stop_grad()
 
     def all_gather_arrays(self, array: np.ndarray) -> list[np.ndarray]:
-        """An array of one shape and type in every rank -> those of all, bit by bit, in the order of ranks."""
+        """Every rank's array, in the order of ranks; all have the same shape and dtype."""
         return [self.broadcast(root, array) for root in range(self.count)]
 
     def all_gather_uneven(self, array: np.ndarray) -> list[np.ndarray]:
-        """(n, ...) of this rank, n of its own -> those of all, bit by bit, in the order of ranks."""
+        """Every rank's array (n, ...), in the order of ranks; n may differ from rank to rank."""
         lengths = self.all_gather_arrays(np.array([len(array)]))
         rows = [np.empty((int(length[0]), *array.shape[1:]), array.dtype) for length in lengths]
         rows[self.index] = array
         return [self.broadcast(root, of_rank) for root, of_rank in enumerate(rows)]
 
     def broadcast(self, root: int, array: np.ndarray) -> np.ndarray:
-        """One rank's array, bit by bit; the others give one of its shape and type."""
+        """The array of rank `root`; the others pass one of the same shape and dtype."""
         return array if self.count == 1 else _from_rank(root, array)
 
     def broadcast_decision(self, decision: bool) -> bool:
-        """What the first rank decides, by its clock for example."""
+        """Rank 0's decision, for example one that depends on its clock."""
         if self.count == 1:
             return decision
         return bool(_from_first(np.array([decision], np.uint8))[0])
 
     def check_equal(self, tensors: Mapping[str, "jt.Var"]) -> None:
-        """See that all ranks hold the same bits.
+        """Check that all ranks hold the same tensors, bit for bit.
 
         Raises:
-            RanksDiffer: this rank's differ from the first one's; names the tensors.
+            RanksDiffer: this rank's differ from those of rank 0; names the tensors.
         """
         if self.count == 1:
             return
@@ -133,7 +138,7 @@ class Ranks:
 
     @contextmanager
     def first_before_others(self) -> Iterator[None]:
-        """The first rank does what is within before the others do: moves aside what is damaged, for one."""
+        """Run the block in rank 0 first, then in the others: so rank 0 alone moves damaged files aside."""
         if not self.is_first:
             self.barrier()
         yield
@@ -141,7 +146,7 @@ class Ranks:
             self.barrier()
 
     def barrier(self) -> None:
-        """Return when every rank has come here."""
+        """Wait until every rank has reached this call."""
         if self.count > 1:
             import jittor as jt
 
@@ -153,7 +158,7 @@ SINGLE_PROCESS = Ranks()
 
 
 def ranks_of_this_process() -> Ranks:
-    """Who this process is among those that MPI started; `SINGLE_PROCESS` where it started none."""
+    """This process's rank; `SINGLE_PROCESS` if MPI did not start it."""
     import jittor as jt
 
     return Ranks(jt.rank, jt.world_size) if jt.in_mpi else SINGLE_PROCESS
@@ -172,7 +177,10 @@ def _summed(flat: np.ndarray) -> np.ndarray:
 
 
 def _sums(arrays: Sequence[np.ndarray]) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Sums over ranks of (n,) float32 arrays: which array, which part of it, its sums, to be used at once.
+    """Sums over ranks of flat float32 arrays, bucket by bucket.
+
+    Yields:
+        Index of the array, slice of it, and the sums there: a view that the next bucket overwrites.
 
     Raises:
         TypeError: not float32.
@@ -199,15 +207,15 @@ def _sums(arrays: Sequence[np.ndarray]) -> Iterator[tuple[int, slice, np.ndarray
             yield array, part, memory[place]
 
 
-def _buckets(sizes: Sequence[int], room: int) -> list[list[tuple[int, slice]]]:
-    """Which parts of which arrays share a bucket: all in their order, every bucket full but the last."""
+def _buckets(sizes: Sequence[int], capacity: int) -> list[list[tuple[int, slice]]]:
+    """Slices of arrays packed into buckets of `capacity` elements, in order; all but the last are full."""
     buckets, free = [], 0
     for array, size in enumerate(sizes):
         start = 0
         while start < size:
             if not free:
                 buckets.append([])
-                free = room
+                free = capacity
             stop = min(size, start + free)
             buckets[-1].append((array, slice(start, stop)))
             free -= stop - start
@@ -216,16 +224,16 @@ def _buckets(sizes: Sequence[int], room: int) -> list[list[tuple[int, slice]]]:
 
 
 def _from_first(values: np.ndarray) -> np.ndarray:
-    """The first rank's values; the other ranks' have the same shape."""
+    """Rank 0's values; the other ranks' have the same shape and dtype."""
     return _from_rank(0, values)
 
 
 def _from_rank(root: int, values: np.ndarray) -> np.ndarray:
-    """One rank's values; the other ranks' have the same shape and type."""
+    """The values of rank `root`; the other ranks' have the same shape and dtype."""
     import jittor as jt
 
     received = np.ascontiguousarray(values).copy()
-    # As bytes: Jittor's broadcast knows few types.
+    # As bytes: Jittor's broadcast supports few dtypes.
     with waiting_for_others():
         jt.mpi.broadcast(received.reshape(-1).view(np.uint8), root)
     return received

@@ -1,9 +1,9 @@
-"""What sees all images of a batch at once, where each rank holds its share: sums and rows over all ranks.
+"""Differentiable sums and gathers over ranks, for layers and losses that see the whole batch at once.
 
-The loss of the batch is the mean of the ranks' losses, each of its own rows. A sum over ranks enters the
-loss of every rank, so its gradient is the sum of what all of them ask for; the mean of the ranks' gradients
-is then that of the batch. As in `exchange`, all acts at once: going forward in the order of the program, that
-is the same in all ranks, going back in that of the graph, which is too.
+The loss of the batch is the mean of the ranks' losses, each over its own rows. A sum over ranks enters every
+rank's loss, so its gradient is the sum of the gradients in all ranks; the mean of the ranks' parameter
+gradients is then the gradient of the batch. As in `exchange`, everything is eager: the forward calls follow
+the program's order, the backward calls the graph's, and both orders are the same in all ranks.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _sharing = SINGLE_PROCESS
 
 @contextmanager
 def shared_among(ranks: Ranks) -> Iterator[None]:
-    """Meanwhile the batch of this process is its share of one that these ranks hold; all do it together."""
+    """Within the block, this process's batch is its share of a batch split among these ranks. Collective."""
     global _sharing
     before, _sharing = _sharing, ranks
     try:
@@ -28,19 +28,19 @@ def shared_among(ranks: Ranks) -> Iterator[None]:
 
 
 def sharing_ranks() -> Ranks:
-    """Those that share the batch that is computed now."""
+    """The ranks among which the current batch is split."""
     return _sharing
 
 
 def sum_over_ranks(x: jt.Var) -> jt.Var:
-    """The sum over ranks of x, float32 of any one shape; takes a gradient."""
+    """The sum over ranks of x, float32 of any shape, the same in all ranks; differentiable."""
     return x if _sharing.count == 1 else _Sum(_sharing)(x)
 
 
 def mean_count(count: int) -> float:
-    """The mean over ranks of a count, for the divisor of a loss that is a mean over what is counted.
+    """The mean over ranks of a count: the divisor of a loss that is a mean over the counted elements.
 
-    A rank's sum over that divisor, averaged over ranks, is the mean over the whole batch.
+    Each rank divides its sum by it; the mean of these over ranks is the mean over the whole batch.
     """
     if _sharing.count == 1:
         return count
@@ -48,7 +48,7 @@ def mean_count(count: int) -> float:
 
 
 def gather_over_ranks(x: jt.Var) -> jt.Var:
-    """(n, ...) float32 of each rank -> (count n, ...) of all, in the order of ranks; takes a gradient."""
+    """(n, ...) float32 of each rank -> (count n, ...) of all, in the order of ranks; differentiable."""
     return x if _sharing.count == 1 else _Rows(_sharing)(x)
 
 

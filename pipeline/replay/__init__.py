@@ -1,1 +1,1 @@
-"""`doit run replay`: a training as its stage makes it, to take one of its steps again."""
+"""`doit run replay`: rebuilds a stage's training, so that one of its steps can be run again."""

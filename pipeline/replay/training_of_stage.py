@@ -1,7 +1,7 @@
-"""A stage's training as its program makes it, with all its networks and batches, without being trained.
+"""A stage's training, with its networks and batches, built by running the stage's program up to `train`.
 
-A fine-tuning's network comes of the stage's inputs, its losses of the network: the stage's own program alone
-puts them together. It is run up to its training.
+Only that program knows how to build it: a fine-tuning's network depends on the stage's inputs, and its losses
+on the network.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _TRAIN = (pipeline.pretrain.training, pipeline.finetune.training, pipeline.searc
 
 
 class _Reached(BaseException):
-    """Leaves the stage's program; no error, which a stage might take for its own."""
+    """Leaves the stage's program. Not an `Exception`, which the stage might catch."""
 
     def __init__(self, training: Training):
         super().__init__()
@@ -25,7 +25,7 @@ class _Reached(BaseException):
 
 
 def training_of(run: Callable[[], object]) -> Training | None:
-    """The training that `run` would start; None: it ended without one."""
+    """The training that `run` would start; None if it ends without one."""
     try:
         with _stopped_at_training():
             run()

@@ -1,1 +1,1 @@
-"""Starts Jittor on this machine: its cache, oneDNN, CUDA, the processor, and where compiled code is kept."""
+"""Starts Jittor on this machine: its compiled code and cache, oneDNN, CUDA, MPI."""

@@ -15,7 +15,7 @@ def cache_root() -> Path:
     folder of this user in the system's temporary folder: a missing or read-only home must not stop a run.
 
     Raises:
-        OSError: `$HSSL_CACHE`, or every one of the others, cannot be used; the message says why for each.
+        OSError: `$HSSL_CACHE` cannot be used, or none of the others can; the message gives the reasons.
     """
     chosen = os.environ.get("HSSL_CACHE")
     if chosen:
@@ -25,7 +25,7 @@ def cache_root() -> Path:
             raise OSError(f"HSSL_CACHE is {folder}, which cannot hold compiled code: {problem}")
         return folder.resolve()
     problems = []
-    for folder in _usual_places():
+    for folder in _default_folders():
         problem = _problem(folder)
         if problem is None:
             return folder.resolve()
@@ -41,22 +41,22 @@ def folder_size(folder: Path) -> int:
         for name in names:
             try:
                 total += os.lstat(os.path.join(parent, name)).st_size
-            except FileNotFoundError:  # another process works in here
+            except FileNotFoundError:  # another process has removed it
                 continue
     return total
 
 
-def _usual_places() -> list[Path]:
-    places = []
+def _default_folders() -> list[Path]:
+    folders = []
     for variable, below in (("XDG_CACHE_HOME", "hssl"), ("HOME", ".cache/hssl")):
         parent = Path(os.environ.get(variable, ""))
         if parent.is_absolute():
-            places.append(parent / below)
-    return [*places, Path(tempfile.gettempdir()) / f"hssl-cache-{os.getuid()}"]
+            folders.append(parent / below)
+    return [*folders, Path(tempfile.gettempdir()) / f"hssl-cache-{os.getuid()}"]
 
 
 def _problem(folder: Path) -> str | None:
-    """Why compiled code cannot safely be kept in `folder`, which is made if missing; None if it can."""
+    """Why compiled code cannot safely be kept in `folder`; None if it can. Creates a missing folder."""
     if problem := path_problem(folder.resolve()):
         return problem
     try:

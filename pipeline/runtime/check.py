@@ -8,6 +8,6 @@ class Check:
     """The result of one check."""
 
     name: str
-    ok: bool | None  # False would stop a run; None only makes it slower or smaller
+    ok: bool | None  # False: a run would stop; None: it would only be slower or smaller
     found: str
     remedy: str = ""

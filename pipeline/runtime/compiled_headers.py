@@ -1,8 +1,8 @@
-"""Precompiled headers for Jittor: its core and its operators then compile in half the time.
+"""Precompiled headers for Jittor, on the processor: its core and its operators compile in half the time.
 
 The core has 157 source files, and a network's step needs hundreds of operators with a file each. All include
-the same headers, and parsing these took most of the compile time. A compiler whose flags do not fit the
-precompiled headers parses the headers as usual. For the processor only.
+the same headers, and parsing these took most of the compile time. If the flags do not match those of the
+precompiled headers, the compiler parses the headers as usual.
 """
 
 import os
@@ -13,7 +13,7 @@ from types import ModuleType
 
 from pipeline.storage.files import partial_of
 
-# What most files of Jittor 1.3.11 include.
+# Headers that most source files of Jittor 1.3.11 include.
 _CORE = """#include <algorithm>
 #include <functional>
 #include <iomanip>
@@ -32,7 +32,7 @@ _CORE = """#include <algorithm>
 #include "var.h"
 #include "ops/op_register.h"
 """
-# The macros come first, as in an operator's source: headers ask for them.
+# The macros come first, as in an operator's source: the headers test them.
 _OPERATORS = """#define JIT 1
 #define JIT_cpu 1
 #include <assert.h>
@@ -54,9 +54,9 @@ _OPERATORS = """#define JIT 1
 #include "ops/ternary_op.h"
 #include "ops/unary_op.h"
 """
-# Jittor's own, for the core; where a version has others, the compiled header is not used.
+# With which Jittor compiles its core; a version with other flags does not use the precompiled header.
 _CORE_FLAGS = "-Wall -Wno-unknown-pragmas -std=c++14 -fPIC -march=native -O2"
-_OF_THE_LINKER = ("-l", "-L", "-Wl,", "-shared")
+_LINKER_FLAGS = ("-l", "-L", "-Wl,", "-shared")
 
 
 def compile_core_headers(folder: Path, compiler: str, flags: str, include: list[Path]) -> None:
@@ -69,18 +69,18 @@ def compile_core_headers(folder: Path, compiler: str, flags: str, include: list[
         include: folders of Jittor's and Python's headers.
     """
     wanted = [*shlex.split(_CORE_FLAGS), *shlex.split(flags), *(f"-I{path}" for path in include)]
-    if " " not in str(folder):  # Jittor hands flags to a shell, and its tuner splits them again
+    if " " not in str(folder):  # Jittor passes flags through a shell, and its tuner splits them again
         _compile(folder / "core.h", _CORE, compiler, wanted)
 
 
 def core_flags(folder: Path) -> str:
-    """Compiler flags of the core, needed when it is compiled and at every later import."""
+    """Compiler flags for the core's precompiled header: when the core is compiled and at every import."""
     header = folder / "core.h"
     return f"-include {header}" if header.is_file() else ""
 
 
 def use_operator_headers(jittor: ModuleType, folder: Path, compiler: str) -> None:
-    """Have all operators that are compiled from now on use precompiled headers of their own, not the core's.
+    """Compile all further operators with precompiled headers of their own, not the core's.
 
     Args:
         jittor: the module, just imported.
@@ -89,14 +89,14 @@ def use_operator_headers(jittor: ModuleType, folder: Path, compiler: str) -> Non
     """
     flags, header = jittor.flags.cc_flags.replace(core_flags(folder), ""), folder / "operators.h"
     if " " not in str(header) and not header.is_file():
-        wanted = [flag for flag in shlex.split(flags) if not flag.startswith(_OF_THE_LINKER)]
-        # -g: Jittor finds its way through what the compiler wrote by that.
+        wanted = [flag for flag in shlex.split(flags) if not flag.startswith(_LINKER_FLAGS)]
+        # -g: Jittor's tuner finds lines in the assembly by the debugging information.
         _compile(header, _OPERATORS, compiler, [*wanted, "-g"])
     jittor.flags.cc_flags = f"{flags} -include {header} " if header.is_file() else flags
 
 
 def _compile(header: Path, text: str, compiler: str, flags: list[str]) -> None:
-    """Write a header and its precompiled form, or neither if it does not compile."""
+    """Write a header and its precompiled form; neither if it does not compile."""
     compiled = header.with_name(f"{header.name}.gch")
     source, made = partial_of(header), partial_of(compiled)
     source.write_text(text)

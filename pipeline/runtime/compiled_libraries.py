@@ -1,7 +1,7 @@
-"""Compiled libraries have their SHA-256 beside them; one that is damaged is compiled again.
+"""Keeps a SHA-256 beside every compiled library; a damaged library is compiled again.
 
-Jittor writes a library in place, and takes any that exists for a whole one. A killed run leaves it cut off, a
-bad disk with other bytes: it would end every later run that needs it, or compute something else.
+Jittor writes a library in place and trusts any file that exists. A killed run leaves it truncated, a bad disk
+corrupted: every later run that needs it would crash, or compute something else.
 """
 
 import atexit
@@ -17,10 +17,10 @@ from pathlib import Path
 from pipeline.runtime.cache import cache_root
 from pipeline.storage.files import sha256_of_file
 
-DIGEST = ".sha256"  # ends the name of a digest's file, which is as `sha256sum` writes it
-_LINKING_SECONDS = 10.0  # a library that did not grow for so long is not being written any more
+DIGEST = ".sha256"  # suffix of a digest's file, in the format of `sha256sum`
+_LINKING_SECONDS = 10.0  # a library that did not change for so long is no longer being written
 _HEADER_BYTES = 64
-# Files whose times are those of the last look at what is new, and of reading all libraries.
+# Files whose modification times are those of the last check of new libraries, and of the last check of all.
 _CHECKED, _ALL_READ = "libraries-checked", "libraries-read"
 _READ_AGAIN_SECONDS = 3600.0
 _DIGEST = re.compile(r"([0-9a-f]{64})  ")
@@ -72,10 +72,10 @@ def read_all() -> Libraries:
 
 
 def check_jittor(folder: Path, say: Say) -> bool:
-    """Remove damaged operators from Jittor's home `folder`, and say so.
+    """Remove damaged operators from Jittor's home `folder`, and report them.
 
     Returns:
-        Whether Jittor's own libraries are whole; these stay, damaged or not.
+        Whether Jittor's core libraries are intact; these are never removed.
     """
     core, operators = _of_core(folder), _operators(folder)
     damage = _damage([*core, *operators], folder)
@@ -87,7 +87,7 @@ def check_jittor(folder: Path, say: Say) -> bool:
 
 
 def check_native(say: Say) -> None:
-    """The same for the project's own libraries; without a folder for compiled code there are none."""
+    """Remove damaged libraries of this project, and report them."""
     with suppress(OSError):
         folder = cache_root() / "native"
         if folder.is_dir():
@@ -95,7 +95,7 @@ def check_native(say: Say) -> None:
 
 
 def keep_digests(folder: Path) -> None:
-    """Write a digest for each library below `folder` that this process has loaded, unless it has one."""
+    """Write the missing digests of the libraries below `folder` that this process has loaded."""
     with suppress(OSError):
         for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
             path = Path("/" + line.partition("/")[2])
@@ -105,13 +105,13 @@ def keep_digests(folder: Path) -> None:
 
 
 def keep_digests_at_exit() -> None:
-    """Do so for all compiled code when this process ends; one that is killed leaves it to the next."""
+    """Call `keep_digests` for all compiled code at exit; if this process is killed, the next one does it."""
     with suppress(OSError):
         atexit.register(keep_digests, cache_root())
 
 
 def is_torn(path: Path) -> bool:
-    """Whether a library is shorter than its own header says; one in another format counts as complete."""
+    """Whether an ELF library is shorter than its header states; other formats count as complete."""
     with open(path, "rb") as stream:
         header = stream.read(_HEADER_BYTES)
         size = stream.seek(0, os.SEEK_END)
@@ -128,8 +128,8 @@ def is_torn(path: Path) -> bool:
 def _damage(libraries: Iterable[Path], folder: Path) -> dict[Path, str]:
     """Damaged library -> what is wrong.
 
-    Reading 1,500 libraries takes 0.2 s. So all are read once an hour and after a start of the machine, when
-    what it had not yet written is lost; between, those that were written to since the last look.
+    Reading 1,500 libraries takes 0.2 s. So all are read once an hour, and after a reboot, which loses what
+    was not yet on disk; in between, only those that have changed since the last check.
     """
     started, boot = time.time(), _boot()
     checked, all_read = folder / _CHECKED, folder / _ALL_READ
@@ -151,10 +151,10 @@ def _damage(libraries: Iterable[Path], folder: Path) -> dict[Path, str]:
 
 
 def _wrong(path: Path, *, trusted: bool) -> str | None:
-    """What is wrong with a library.
+    """What is wrong with a library; None if nothing is.
 
     Args:
-        trusted: whether one without a digest that is older than the machine's last start counts as whole.
+        trusted: whether a library without a digest from before the last reboot counts as intact.
     """
     kept = _kept(path)
     if kept is not None:
@@ -171,7 +171,7 @@ def _wrong(path: Path, *, trusted: bool) -> str | None:
 
 
 def _kept(path: Path) -> str | None:
-    """The digest beside a library; None: none, or half of one."""
+    """The digest beside a library; None if it is missing or truncated."""
     try:
         found = _DIGEST.match(path.with_name(path.name + DIGEST).read_text(errors="replace"))
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def _kept(path: Path) -> str | None:
 
 
 def _keep(path: Path, digest: str) -> None:
-    # In place, and not synced, as there may be hundreds: half a digest is none.
+    # In place and without fsync, as there may be hundreds: a truncated digest counts as none.
     with suppress(OSError):
         path.with_name(path.name + DIGEST).write_text(f"{digest}  {path.name}\n")
 
@@ -216,14 +216,14 @@ def _in(folder: Path) -> Iterator[Path]:
 
 
 def _native(folder: Path) -> Iterator[Path]:
-    """Of the project's libraries, in folders that are named by a digest."""
+    """The project's libraries, in folders named by a digest."""
     for path in folder.glob("*/lib*.so"):
         if re.fullmatch("[0-9a-f]{16}", path.parent.name):
             yield path
 
 
 def _boot() -> str:
-    """Names the time since the machine was started."""
+    """The kernel's id of the current boot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -1,7 +1,7 @@
-"""Changes environment variables, and lets this process and its children know the original values.
+"""Changes environment variables, and keeps their original values for this process and its children.
 
-Jittor can only be set up through the environment, which children inherit: what one start appends to a
-variable must not be appended again by a child's start, nor be taken for the user's own value.
+Jittor can only be set up through the environment, which children inherit: flags that one start appends to a
+variable must not be appended again by a child's start, nor be taken for the user's own.
 """
 
 import json
@@ -13,7 +13,7 @@ _RECORD = "HSSL_ENVIRONMENT_BEFORE"  # JSON: {name: [value before, value set her
 
 
 def with_threads(variables: Mapping[str, str], threads: int) -> dict[str, str]:
-    """The environment of a process whose numerical libraries are to use so many threads."""
+    """An environment in which numerical libraries use `threads` threads."""
     return {**variables, **dict.fromkeys(_THREADS, str(threads))}
 
 
@@ -25,13 +25,13 @@ def original(name: str) -> str | None:
 
 
 def changed(variables: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child in which variables are set as `change` would, their original values kept."""
+    """A child's environment with variables set as by `change`, their original values kept."""
     record = {**_record(), **{name: (original(name), value) for name, value in values.items()}}
     return {**variables, **values, _RECORD: json.dumps(record)}
 
 
 def change(values: dict[str, str | None]) -> None:
-    """Set variables (None unsets one), and remember their original values."""
+    """Set variables (None unsets one), and record their original values."""
     record = _record()
     for name, value in values.items():
         record[name] = (original(name), value)
@@ -43,7 +43,7 @@ def change(values: dict[str, str | None]) -> None:
 
 
 def restore(names: tuple[str, ...]) -> None:
-    """Give variables their original values back."""
+    """Restore the original values of variables."""
     change({name: original(name) for name in names if os.environ.get(name) != original(name)})
 
 

@@ -1,8 +1,8 @@
-"""Whether ranks go on: each counts in a file that they share on their host, and a watcher looks at it.
+"""Detects hanging ranks: each increments a counter in a memory-mapped file, which a watchdog process reads.
 
-A rank counts when it begins to wait for the others and when it goes on, so the last count says which of the
-two it was doing. A rank that is silent while others wait for it hangs, and is killed: mpirun then ends the
-others. The file is memory of the host, not a disk; counting costs less than a microsecond.
+A rank increments its counter before and after every collective, so an odd count means that it is waiting for
+others. A rank whose counter stands still while others wait for it hangs, and is killed; mpirun then ends the
+others. The mapped file is shared memory of the host; an increment costs less than a microsecond.
 """
 
 import mmap
@@ -15,25 +15,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FILE = "HSSL_RANKS_BEAT"  # where a rank counts
-_RECORD = struct.Struct("<QQ")  # process; count, odd while it waits for others
-_LOOK_SECONDS = 0.5  # between two looks of the watcher: it keeps the stage's output open, so it ends soon
+_FILE = "HSSL_RANKS_BEAT"  # environment variable: path of the file of counters
+_RECORD = struct.Struct("<QQ")  # process id; count, odd while it waits for others
+# Between two reads of the watchdog: short, as it keeps the stage's output open until it notices the end.
+_POLL_SECONDS = 0.5
 
 
 class _Beat:
-    """This process's record; nothing where no watcher looks."""
+    """This process's counter; does nothing without a watchdog."""
 
     def __init__(self) -> None:
         self._records: mmap.mmap | None = None
-        self._place = self._count = 0
+        self._offset = self._count = 0
 
     def begin(self, rank: int) -> None:
         path = os.environ.get(_FILE)
-        if path is None or not os.path.exists(path):  # a rank of another host has no watcher
+        if path is None or not os.path.exists(path):  # a rank on another host has no watchdog
             return
         with open(path, "r+b") as stream:
             self._records = mmap.mmap(stream.fileno(), 0)
-        self._place = rank * _RECORD.size
+        self._offset = rank * _RECORD.size
         self._write(0)
 
     def count(self) -> None:
@@ -42,30 +43,33 @@ class _Beat:
 
     def _write(self, count: int) -> None:
         self._count = count
-        _RECORD.pack_into(self._records, self._place, os.getpid(), count)
+        _RECORD.pack_into(self._records, self._offset, os.getpid(), count)
 
 
 _BEAT = _Beat()
 
 
 def begin(rank: int) -> None:
-    """Let the watcher of this host, if there is one, know this process as a rank."""
+    """Register this process as a rank with this host's watchdog, if there is one."""
     _BEAT.begin(rank)
 
 
 @contextmanager
 def waiting_for_others() -> Iterator[None]:
-    """Around whatever every rank has to come to before any goes on."""
+    """Wrap a collective: code that returns in a rank only after all ranks have reached it."""
     _BEAT.count()
     yield
     _BEAT.count()
 
 
 def watch_ranks(num_ranks: int, silence_seconds: float) -> dict[str, str]:
-    """Start a watcher of this process's ranks, which ends with this process; call before any thread starts.
+    """Start a watchdog over this process's ranks. It ends with this process; call before any thread starts.
+
+    Args:
+        silence_seconds: after so long without an increment while others wait, a rank counts as hanging.
 
     Returns:
-        What the environment of the ranks has to say.
+        Variables to set in the environment of the ranks.
     """
     descriptor, path = tempfile.mkstemp(prefix="hssl-ranks-")
     os.ftruncate(descriptor, num_ranks * _RECORD.size)
@@ -81,11 +85,11 @@ def watch_ranks(num_ranks: int, silence_seconds: float) -> dict[str, str]:
 
 def _watch(descriptor: int, path: Path, num_ranks: int, silence_seconds: float, main: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # mpirun decides when the ranks end; this ends with it
+        signal.signal(number, signal.SIG_IGN)  # mpirun ends the ranks; this process ends with it
     records = mmap.mmap(descriptor, num_ranks * _RECORD.size)
     last, since = b"", time.monotonic()
     while os.getppid() == main:
-        time.sleep(min(_LOOK_SECONDS, silence_seconds / 20))
+        time.sleep(min(_POLL_SECONDS, silence_seconds / 20))
         now = records[:]
         if now != last or not _may_be_waited_for(list(_RECORD.iter_unpack(now))):
             last, since = now, time.monotonic()
@@ -96,15 +100,16 @@ def _watch(descriptor: int, path: Path, num_ranks: int, silence_seconds: float, 
 
 
 def _may_be_waited_for(records: list[tuple[int, int]]) -> bool:
-    """Whether a rank waits for another: of those of other hosts that is not known, once one is here."""
+    """Whether a rank may be waiting for another; ranks of other hosts have no counter here, so they may."""
     here = [count for process, count in records if process]
     return bool(here) and (len(here) < len(records) or any(count % 2 for count in here))
 
 
 def _hanging(processes: dict[int, int], counts: dict[int, int]) -> list[int]:
-    """The ranks that others wait for; none where all wait alike.
+    """The ranks that others wait for; none if all wait alike.
 
-    One that stands still within an exchange counts as waiting: it is behind the others, or Linux says so.
+    A rank stopped within a collective looks as if it waited: it is found by a lower count than the others',
+    or by its process state.
     """
     at_work = [rank for rank, count in counts.items() if count % 2 == 0]
     behind = [rank for rank, count in counts.items() if count < max(counts.values())]
@@ -124,11 +129,11 @@ def _end(records: list[tuple[int, int]], silence_seconds: float) -> None:
     hang = _hanging(here, {rank: records[rank][1] for rank in here})
     minutes = f"{silence_seconds / 60:.3g} minutes"
     if hang:
-        words = f"rank {' and '.join(map(str, hang))} did not go on for {minutes}, and others wait for it"
+        problem = f"rank {' and '.join(map(str, hang))} did not go on for {minutes}, and others wait for it"
     else:
-        words = f"all ranks of this host have waited for {minutes} for others"
-    told = f"\n{words}: ended (runtime.rank_silence_minutes). The next run goes on from the last checkpoint\n"
-    os.write(2, told.encode())
+        problem = f"all ranks of this host have waited for {minutes} for others"
+    outlook = "The next run goes on from the last checkpoint"
+    os.write(2, f"\n{problem}: ended (runtime.rank_silence_minutes). {outlook}\n".encode())
     for rank in hang or list(here):
         try:
             os.kill(here[rank], signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""The file of `runtime.hosts`: read strictly, and whether its hosts can be reached.
+"""Reads the file of `runtime.hosts` strictly, and checks that its hosts can be reached.
 
-mpirun takes more than is taken here (`slots=0`, a host twice), says of a wrong line what it likes, and finds
-out about a host that does not answer only when a stage begins.
+mpirun accepts lines that are refused here (`slots=0`, a host twice), has no clear message for a wrong one,
+and notices a host that does not answer only when a stage starts.
 """
 
 import os
@@ -19,7 +19,7 @@ from pathlib import Path
 
 REACH_SECONDS = 10  # for one host to answer; all are asked at once
 _PROJECT = Path(__file__).resolve().parents[2]
-_AGENT = "PRTE_MCA_plm_ssh_agent"  # of mpirun: the program in place of ssh
+_AGENT = "PRTE_MCA_plm_ssh_agent"  # variable of mpirun: the program to use instead of ssh
 _SSH = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={REACH_SECONDS}"]
 # No name begins with a hyphen: ssh would take it for an option.
 _NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -28,7 +28,7 @@ _ASKED_AT_ONCE = 64
 
 
 class HostsRefused(RuntimeError):
-    """The file of hosts is wrong; `lines` says in one line each what is."""
+    """The file of hosts is wrong; `lines` holds one message for each problem."""
 
     def __init__(self, lines: list[str]):
         super().__init__("; ".join(lines))
@@ -40,14 +40,14 @@ class Host:
     """A host of the file."""
 
     name: str  # also "user@name"
-    line: int  # where it stands, counted from 1
+    line: int  # its line in the file, from 1
 
 
 def read_hosts(path: Path) -> list[Host]:
     """The hosts of a file, in its order.
 
     Raises:
-        HostsRefused: the file cannot be read, names no host or one twice, or a line is not as it should be.
+        HostsRefused: the file cannot be read, names no host or one twice, or has a malformed line.
     """
     try:
         lines = path.read_text().splitlines()
@@ -57,17 +57,17 @@ def read_hosts(path: Path) -> list[Host]:
     first: dict[str, int] = {}  # name -> line
     hosts, problems = [], []
     for number, line in enumerate(lines, start=1):
-        words = line.partition("#")[0].replace("=", " = ").split()
-        if not words:
+        fields = line.partition("#")[0].replace("=", " = ").split()
+        if not fields:
             continue
-        name = words[0]
-        problem = _problem_of_line(words) or (
+        name = fields[0]
+        problem = _problem_of_line(fields) or (
             f"expected each host once, with all its slots, found {name} of line {first[name]} again"
             if name in first
             else None
         )
         if problem is not None:
-            problems.append(f"{_place(path, number)}: {problem}")
+            problems.append(f"{_location(path, number)}: {problem}")
         first.setdefault(name, number)
         hosts.append(Host(name, number))
     if problems:
@@ -78,14 +78,14 @@ def read_hosts(path: Path) -> list[Host]:
 
 
 def unreachable(path: Path, hosts: list[Host], *, limit_seconds: float = REACH_SECONDS) -> list[str]:
-    """A line for each host that does not answer as mpirun needs it; this one is not asked.
+    """A message for each host that mpirun could not use; this host is not asked.
 
-    Each is asked by ssh, or by what mpirun is told to use in its place, whether the project and this Python
-    are there. That says nothing of data, caches and firewalls between hosts.
+    Each host is asked over ssh, or the program that mpirun uses instead, whether the project and this Python
+    exist there. Data, caches and firewalls between hosts are not checked.
 
     Args:
         path: the file that names the hosts.
-        limit_seconds: for each; they are asked together.
+        limit_seconds: for each host; all are asked in parallel.
     """
     others = [host for host in hosts if not _is_this_host(host.name)]
     if not others:
@@ -93,16 +93,16 @@ def unreachable(path: Path, hosts: list[Host], *, limit_seconds: float = REACH_S
     with ThreadPoolExecutor(min(len(others), _ASKED_AT_ONCE)) as asking:
         found = [*asking.map(partial(_problem_of_host, limit_seconds=limit_seconds), others)]
     answers = zip(others, found, strict=True)
-    return [f"{_place(path, host.line)}: {problem}" for host, problem in answers if problem]
+    return [f"{_location(path, host.line)}: {problem}" for host, problem in answers if problem]
 
 
-def _place(path: Path, line: int) -> str:
+def _location(path: Path, line: int) -> str:
     return f"runtime.hosts: {path}, line {line}"
 
 
-def _problem_of_line(words: list[str]) -> str | None:
-    """What is wrong with a line's words, "=" being one."""
-    name, *rest = words
+def _problem_of_line(fields: list[str]) -> str | None:
+    """What is wrong with a line, split into fields of which "=" is one; None if nothing is."""
+    name, *rest = fields
     if not _is_name(name):
         return f"expected {_LINE}, found the name {name!r}"
     if not rest:
@@ -163,5 +163,5 @@ def _problem_of_host(host: Host, *, limit_seconds: float) -> str | None:
         return None
     if done.returncode == 1:
         return f"expected {' and '.join(map(str, there))} on {host.name} as here, found not both"
-    words = [line for line in done.stderr.splitlines() if line.strip()]
-    return f"{expected}, found {words[-1].strip() if words else f'exit code {done.returncode}'!r}"
+    errors = [line for line in done.stderr.splitlines() if line.strip()]
+    return f"{expected}, found {errors[-1].strip() if errors else f'exit code {done.returncode}'!r}"

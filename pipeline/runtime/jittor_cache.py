@@ -1,4 +1,4 @@
-"""Jittor's compiled core: one folder per machine and tool chain, built by one process at a time."""
+"""Jittor's compiled core: one folder per machine and toolchain, built by one process at a time."""
 
 import ctypes
 import fcntl
@@ -38,15 +38,15 @@ class JittorBuildError(RuntimeError):
 
 
 def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = None) -> Path:
-    """Folder in which Jittor keeps what it compiles with these tools; it serves as Jittor's home folder.
+    """Folder for code that Jittor compiles with these tools; it serves as Jittor's home folder.
 
-    Everything that makes Jittor compile again is in the folder's name. So a folder is never rebuilt in place,
+    Its name is a digest of everything that makes Jittor compile again. So a folder is never rebuilt in place,
     after which Jittor would print "please rerun" and end with exit code 0.
 
     Args:
         compiler: the C++ compiler.
         onednn: headers and library, if oneDNN is used.
-        cuda: identity of toolkit, GPU and flags (`CudaSetup.identity`), if it is compiled for a GPU.
+        cuda: `CudaSetup.identity`, if it is compiled for a GPU.
     """
     variables = _COMPILE_VARIABLES if cuda is None else _COMPILE_VARIABLES + _CUDA_COMPILE_VARIABLES
     parts = (
@@ -69,7 +69,7 @@ def jittor_folder(compiler: str, *, onednn: OneDnn | None, cuda: tuple | None = 
 
 
 def is_built(folder: Path) -> bool:
-    """Whether the core in `folder` was compiled to the end."""
+    """Whether the core in `folder` was compiled completely."""
     return _mark(folder).is_file()
 
 
@@ -79,7 +79,7 @@ def discard(folder: Path) -> None:
 
 
 def prepare(folder: Path, onednn: OneDnn | None) -> None:
-    """Put into `folder` what Jittor would otherwise search for or download. Repeating it changes nothing."""
+    """Put into `folder` what Jittor would otherwise search for or download. Idempotent."""
     script = python_config(folder)
     includes = " ".join(sorted({f"-I{sysconfig.get_path(name)}" for name in ("include", "platinclude")}))
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
@@ -101,15 +101,15 @@ def prepare(folder: Path, onednn: OneDnn | None) -> None:
 
 
 def python_config(folder: Path) -> Path:
-    """A script that stands in for `python3-config`, which many Pythons lack or keep elsewhere."""
+    """Path of a script that replaces `python3-config`, which many Pythons lack or keep elsewhere."""
     return folder / "python-config"
 
 
 def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, on_device: bool) -> None:
     """Compile Jittor's core into `folder` if it is missing; one process compiles, others wait.
 
-    A child process does the work and inherits the lock: if this process is killed, the build still finishes,
-    and the next process waits for it instead of building a second time.
+    A child process compiles and inherits the lock: if this process is killed, the build still finishes, and
+    the next process waits for it instead of starting a second build.
 
     Args:
         folder: see `jittor_folder`.
@@ -143,7 +143,7 @@ def build_once(folder: Path, onednn: OneDnn | None, say: Say, *, compiler: str, 
 
 
 def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
-    """Import Jittor for the first time and check a matrix product; this runs in a process of its own.
+    """Import Jittor for the first time and check a matrix product; runs in a process of its own.
 
     Raises:
         JittorBuildError: the compiled core computes a wrong product.
@@ -167,7 +167,7 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
 
 
 def load_globally(library: Path | None) -> None:
-    """Load oneDNN for all libraries that are loaded later, so that Jittor's need no LD_LIBRARY_PATH.
+    """Load oneDNN with its symbols visible to libraries loaded later: Jittor's need no LD_LIBRARY_PATH.
 
     Raises:
         OSError: the library, or one that it depends on, cannot be loaded.
@@ -195,8 +195,8 @@ def _build(folder: Path, compiler: str, library: Path | None, lock: IO[str], say
         "from pathlib import Path; from pipeline.runtime.jittor_cache import first_compile; "
         f"first_compile(Path({str(folder)!r}), {compiler!r}, {onednn})"
     )
-    # Unset is not the same as empty: Jittor would find its commands changed at the next start. And a child
-    # of a rank that MPI knew of would be taken for that rank.
+    # cc_flags stays unset without headers: an empty one would change Jittor's commands at the next start.
+    # Without MPI's variables, as the child would be taken for the rank that started it.
     variables = without_mpi(os.environ)
     if headers := compiled_headers.core_flags(folder):
         variables["cc_flags"] = f"{os.environ.get('cc_flags', '')} {headers}".strip()  # noqa: SIM112

@@ -1,7 +1,7 @@
-"""Open MPI: where it is, and the command that starts a program as several ranks.
+"""Open MPI: its installation, and the command that starts a program as several ranks.
 
-It comes with the extra `mpi`, or from the system. Each is found without LD_LIBRARY_PATH: its compiler writes
-into what it links where its libraries are.
+It comes with the extra `mpi`, or from the system. Neither needs LD_LIBRARY_PATH: mpicc links with the path of
+its libraries.
 """
 
 import os
@@ -18,11 +18,11 @@ from pipeline.runtime.environment import with_threads
 from pipeline.runtime.hosts import HostsRefused, read_hosts
 
 REMEDY = "pip install -e '.[mpi]' (or Debian, Ubuntu: apt-get install openmpi-bin libopenmpi-dev)"
-# What mpirun tells its ranks; Jittor takes part where it finds the first.
+# Variables that mpirun sets for its ranks; Jittor uses MPI if the first is set.
 _COUNT, _RANK = "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"
 _COUNT_HERE = "OMPI_COMM_WORLD_LOCAL_SIZE"
 _PREFIXES = ("OMPI_", "PMIX_", "PRTE_")
-_TOLD = ("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")  # to ranks of other hosts
+_FORWARDED = ("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")  # to ranks on other hosts
 
 
 class MpiUnavailable(RuntimeError):
@@ -40,7 +40,7 @@ class Mpi:
 
 @cache
 def installed_mpi() -> Mpi | None:
-    """That of this Python's environment, else the first on PATH; None if there is none, or another MPI."""
+    """The Open MPI of this Python's environment, else the first on PATH; None if there is none."""
     folders = (sysconfig.get_path("scripts"), *os.environ.get("PATH", "").split(os.pathsep))
     for folder in folders:
         mpirun, mpicc = (shutil.which(name, path=folder) for name in ("mpirun", "mpicc"))
@@ -53,7 +53,7 @@ def installed_mpi() -> Mpi | None:
 
 
 def check_runnable(num_ranks: int, device: str) -> Mpi:
-    """What starts so many ranks on `runtime.device`.
+    """The Open MPI that can start `num_ranks` ranks on `runtime.device`.
 
     Raises:
         MpiUnavailable: there is no Open MPI, or the device would be a GPU.
@@ -70,55 +70,54 @@ def check_runnable(num_ranks: int, device: str) -> Mpi:
 
 
 def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Path | None = None) -> list[str]:
-    """`program` as the ranks of one job. One that fails or is killed ends the others.
+    """The command that runs `program` as the ranks of one job. If one fails or is killed, the others end.
 
     Args:
-        hosts: a file for mpirun with a host in each line; None: what an allocation gives (Slurm's, PBS's), or
-            else this one.
+        hosts: a hostfile for mpirun; None: the hosts of the allocation (Slurm's, PBS's), else this host.
 
     Raises:
         MpiUnavailable: the file of hosts is wrong.
     """
-    # Not bound to cores: each has threads of its own, which would all share one.
+    # Not bound to cores: all threads of a rank would share one.
     placed = ["--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
     root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
     return [str(mpi.mpirun), "-n", str(num_ranks), *placed, *root, *_on_hosts(mpi, hosts), *program]
 
 
 def _on_hosts(mpi: Mpi, hosts: Path | None) -> list[str]:
-    """Options that start ranks on other hosts, with what they need of this environment."""
+    """mpirun's options to start ranks on other hosts, with the environment variables that they need."""
     if hosts is None:
         return []
     try:
         read_hosts(hosts)
     except HostsRefused as error:
         raise MpiUnavailable(str(error)) from error
-    told = [name for name in sorted(os.environ) if name.startswith("HSSL_") or name in _TOLD]
-    exported = [word for name in {*told, *with_threads({}, 1)} for word in ("-x", name)]
+    forwarded = [name for name in sorted(os.environ) if name.startswith("HSSL_") or name in _FORWARDED]
+    exported = [option for name in {*forwarded, *with_threads({}, 1)} for option in ("-x", name)]
     return ["--hostfile", str(hosts), "--prefix", str(mpi.mpirun.resolve().parent.parent), *exported]
 
 
 def environment_of_ranks(threads: int) -> dict[str, str]:
-    """This process's environment with so many threads for each rank."""
+    """This process's environment, with `threads` threads for each rank."""
     return with_threads(os.environ, threads)
 
 
 def num_ranks_started() -> int | None:
-    """How many ranks mpirun started, this process being one; None: it was started without."""
+    """Number of ranks that mpirun started; None if this process is not one of them."""
     count = os.environ.get(_COUNT)
     return None if count is None else int(count)
 
 
 def num_ranks_here() -> int:
-    """How many of them are on this host: they share its cores."""
+    """Number of ranks on this host, which share its cores."""
     return int(os.environ.get(_COUNT_HERE, os.environ[_COUNT]))
 
 
 def rank_of_this_process() -> int:
-    """0 for the first of the ranks that mpirun started."""
+    """This process's rank, from 0."""
     return int(os.environ[_RANK])
 
 
 def without_mpi(variables: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what mpirun told: a child process is no rank, and must not report as one."""
+    """An environment without mpirun's variables: a rank's child process must not act as a rank."""
     return {name: value for name, value in variables.items() if not name.startswith(_PREFIXES)}

@@ -1,4 +1,4 @@
-"""Finds oneDNN, the library of fast CPU kernels, where pip installed it."""
+"""Finds oneDNN, a library of CPU kernels, among pip's installed files."""
 
 from importlib import metadata
 from pathlib import Path

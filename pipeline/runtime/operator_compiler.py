@@ -1,8 +1,8 @@
-"""Jittor's operators compile without a Python process each.
+"""Compiles Jittor's operators without starting a Python process for each.
 
-Jittor 1.3.11 compiles an operator for the processor by a script: a Python starts, has the compiler write
-assembly with debugging information, edits the places that the source marks, and has it assembled. Most
-operators mark nothing. Those go straight to the compiler here; their code is the same.
+Jittor 1.3.11 compiles a CPU operator with a Python script, which compiles to assembly with debugging
+information, edits the passages that the source marks, and assembles the result. Most sources mark nothing:
+those are passed directly to the compiler here, with the same resulting code.
 """
 
 import os
@@ -14,7 +14,7 @@ from types import ModuleType
 
 from pipeline.storage.files import replacing
 
-_MARK = "@begin"  # in the source, before a place that the script edits
+_MARK = "@begin"  # in the source, before a passage that the script edits
 _SCRIPT = """#!/bin/sh
 # Jittor calls this as its Python, with its asm_tuner.py, and how an operator is compiled.
 case "$1" in
@@ -34,14 +34,14 @@ exec {python} "$@"
 
 
 def operator_script(python: str) -> str:
-    """The script that stands in for `python` where Jittor compiles an operator."""
-    # Linking against Jittor's core takes the older linker three times as long.
+    """Text of the script that Jittor runs as its `python` to compile an operator."""
+    # Linking against Jittor's core takes the default linker three times as long.
     linker = "-fuse-ld=gold" if shutil.which("ld.gold") else ""
     return _SCRIPT.format(mark=_MARK, linker=linker, python=shlex.quote(python))
 
 
 def compile_operators_directly(jittor: ModuleType, folder: Path) -> None:
-    """Use the script for all operators that are compiled from now on.
+    """Make Jittor compile all further operators with the script.
 
     Args:
         jittor: the module, just imported for the processor.
@@ -52,5 +52,5 @@ def compile_operators_directly(jittor: ModuleType, folder: Path) -> None:
         with replacing(script) as partial:
             partial.write_text(text)
             partial.chmod(0o700)
-    if " " not in str(script) and os.access(script, os.X_OK):  # Jittor hands the command to a shell
+    if " " not in str(script) and os.access(script, os.X_OK):  # Jittor passes the command to a shell
         jittor.flags.python_path = str(script)

@@ -1,15 +1,15 @@
-"""The processor, as the operating system's kernel describes it. Nothing here needs Jittor."""
+"""The processor, as Linux describes it in /proc/cpuinfo. Nothing here needs Jittor."""
 
 import platform
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-# Flags of a processor that multiplies bfloat16 faster than float32.
+# CPU flags of instructions that multiply bfloat16 faster than float32.
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def model_and_flags() -> str:
-    """The processor's model and flags, on which -march=native depends; they differ between machines."""
+    """The processor's model and flags, on which the code of -march=native depends."""
     try:
         lines = CPUINFO.read_text().splitlines()
     except OSError:
@@ -18,7 +18,7 @@ def model_and_flags() -> str:
 
 
 def model_name() -> str | None:
-    """Name of the processor's model; None where the kernel does not say."""
+    """Name of the processor's model; None if Linux does not report it."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -28,7 +28,7 @@ def model_name() -> str | None:
 
 
 def multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Whether the processor has instructions for bfloat16 products; False if the kernel does not say."""
+    """Whether the processor has instructions for bfloat16 products; False if Linux does not report it."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Runs Python code that may crash in a process of its own, with its output in a log."""
+"""Runs Python code that may crash in a child process, with its output in a log."""
 
 import contextlib
 import subprocess
@@ -20,7 +20,9 @@ def run_quietly(
     keep_open: tuple[int, ...] = (),
     waiting: Callable[[float], None] = lambda seconds: None,
 ) -> int:
-    """Run code from the project's root and return its exit code; whatever ends this call ends the child too.
+    """Run code in a child process, from the project's root, and return its exit code.
+
+    The child ends when this call does, also by an exception.
 
     Args:
         code: Python code; it may import the project's packages.
@@ -30,7 +32,7 @@ def run_quietly(
         waiting: called every 15 s with the seconds so far.
     """
     with open(log, "ab") as output:
-        # In the group of this process, so that ending the group ends the child.
+        # In this process's group, so that a signal to the group ends the child too.
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=_PROJECT,

@@ -1,15 +1,15 @@
-"""A stack for signal handlers, apart from that of the code which a signal interrupts.
+"""An alternate stack for signal handlers (sigaltstack).
 
-oneDNN's matrix products, as Jittor calls them, keep other things where the processor takes the stack to be.
-A handler that runs on top of them writes into memory that is not its own, and the process ends later in
-"corrupted size vs. prev_size", or computes on. Python's handlers take another stack where there is one.
+oneDNN's matrix products, as Jittor calls them, keep other data where the stack pointer points. A handler that
+runs there overwrites memory that is not its own, and the process crashes later ("corrupted size vs.
+prev_size") or computes on with wrong values. Python's handlers use an alternate stack if there is one.
 """
 
 import ctypes
 import mmap
 import os
 
-_BYTES = 2**18  # far more than Python's handler takes, with any processor's registers
+_BYTES = 2**18  # far more than Python's handler and any processor's saved registers need
 _DISABLED = 2  # SS_DISABLE
 
 
@@ -19,14 +19,14 @@ class _Stack(ctypes.Structure):
     _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
 
-_memory: mmap.mmap | None = None  # as long as this process
+_memory: mmap.mmap | None = None  # kept for the life of the process
 
 
-def give_handlers_a_stack() -> None:
-    """Let this thread's signal handlers run on a stack of their own; one that is there already stays.
+def install_signal_stack() -> None:
+    """Give this thread an alternate signal stack; an existing one is kept.
 
     Raises:
-        OSError: the system gives none.
+        OSError: the system refuses it.
     """
     global _memory
     libc, found = ctypes.CDLL(None, use_errno=True), _Stack()

@@ -1,7 +1,7 @@
 """Starts Jittor: call `start` before anything imports it. Stages do so in `pipeline.graph.stage_runner`.
 
-On first import, Jittor compiles itself, reads a dozen environment variables, downloads what it misses, and
-installs signal handlers. This file takes care of all that, once.
+On import, Jittor compiles itself, reads a dozen environment variables, downloads missing libraries, and
+installs signal handlers. `start` sets all this up, once per process.
 """
 
 import contextlib
@@ -43,15 +43,15 @@ from pipeline.runtime.jittor_files import jittor_files
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.operator_compiler import compile_operators_directly
 from pipeline.runtime.plain_paths import environment_problem
-from pipeline.runtime.signal_stack import give_handlers_a_stack
+from pipeline.runtime.signal_stack import install_signal_stack
 
 __all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
 
 _MIB = 2**20
-# How often a waiting thread of libgomp looks whether the others are done before it sleeps. By its own rule it
-# looks 300,000 times, for milliseconds: on a busy machine it takes the core from those it waits for.
+# How often a waiting thread of libgomp polls before it sleeps. The default, 300,000, takes milliseconds: on a
+# busy machine the waiting thread then takes the core from the threads it waits for.
 _SPIN_COUNT_WHEN_BUSY = 1000
-_BUSY_LOAD = 1.5  # processes that want a core, for each core; a run of its own makes about 1
+_BUSY_LOAD = 1.5  # load average per core; one run alone makes about 1
 
 
 class JittorStartError(RuntimeError):
@@ -66,17 +66,17 @@ class StartReport:
     card: str | None  # name and index of the GPU, such as "NVIDIA H100 80GB HBM3 (cuda:0)"
     threads: int
     onednn: Path | None  # the library in use
-    cudnn: bool  # whether convolutions on the GPU are cuDNN's
-    cache: Path  # what Jittor compiles is kept here
-    notes: tuple[str, ...]  # what is not as good as it could be, for the user
-    ranks: int  # that MPI started, this process among them; 1 without MPI
+    cudnn: bool  # whether the GPU's convolutions use cuDNN
+    cache: Path  # folder of the code that Jittor compiles
+    notes: tuple[str, ...]  # what makes it slower than it could be, for the user
+    ranks: int  # number of MPI ranks; 1 without MPI
 
 
 _started: StartReport | None = None
 
 
 def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: None) -> StartReport:
-    """Make `import jittor` work, then import it.
+    """Set up the environment, then import Jittor.
 
     This takes half a second, or some minutes if Jittor's core has to be compiled first. A second call in the
     same process only changes the number of threads.
@@ -88,12 +88,12 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         device: "auto" takes the first GPU if one works, "cuda" requires it, "cuda:1" requires the second one
             that CUDA_VISIBLE_DEVICES leaves visible; "cpu" takes none.
         threads: threads of the CPU kernels; 0 means every core that this process may use.
-        say: called with lines about what takes long and what is missing.
+        say: prints a line about something that takes long or is missing.
 
     Raises:
         JittorStartError: NumPy's version is wrong, the Python environment's path holds a space, a file of
             Jittor or the compiler is missing, `device` names a missing GPU, or this is a rank and Open MPI is
-            not to be found.
+            not found.
         ValueError: `device` is none of these.
         JittorBuildError: Jittor's core could not be compiled.
         OSError: no folder can hold compiled code.
@@ -128,7 +128,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     prepare(folder, onednn)
     if open_mpi:
         os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
-    give_handlers_a_stack()
+    install_signal_stack()
     _include_core_headers(folder)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
     with_cudnn = cuda is not None and not cudnn_notes
@@ -182,7 +182,7 @@ def _look_at_jittors_files() -> tuple[str, ...]:
 
 
 def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
-    """The GPU and toolkit to use, or None for the processor; and notes for the user."""
+    """The CUDA setup, or None for the processor; and notes for the user."""
     if device == "cpu":
         return None, ()
     try:
@@ -211,7 +211,7 @@ def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
 
 
 def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say) -> tuple[str, ...]:
-    """Try cuDNN, and return notes for the user; none if it works or nothing runs on a GPU."""
+    """Try cuDNN, and return notes for the user: none if it works or no GPU is used."""
     if cuda is None:
         return ()
     slower = "convolutions run on plain kernels, several times slower"
@@ -254,7 +254,7 @@ def _set_cuda_environment(cuda: CudaSetup | None) -> None:
 
 
 def _include_core_headers(folder: Path) -> None:
-    """Give Jittor the flags that its core was compiled with; without them it would compile it again."""
+    """Pass Jittor the flags that its core was compiled with; with others it would compile it again."""
     if flags := compiled_headers.core_flags(folder):
         given = environment.original("cc_flags") or ""
         environment.change({"cc_flags": f"{given} {flags}".strip()})
@@ -283,9 +283,9 @@ def _set_environment(
 
 
 def _spin_less_when_busy() -> tuple[str, ...]:
-    """Let waiting threads sleep soon if others want the cores; on an idle machine that would cost time.
+    """On a busy machine, make waiting OpenMP threads sleep soon; on an idle one that would cost time.
 
-    What a user has set of the two variables stays.
+    If the user has set OMP_WAIT_POLICY or GOMP_SPINCOUNT, nothing is changed.
     """
     num_cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     given = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ)
@@ -297,11 +297,11 @@ def _spin_less_when_busy() -> tuple[str, ...]:
 
 def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) -> None:
     """Import Jittor, then restore the signal handlers and other settings that it replaces."""
-    # Its handlers end the process on Ctrl-C, and when any child process is killed, without clean-up.
+    # Its handlers end the process without clean-up on Ctrl-C, and when any child process is killed.
     taken = (signal.SIGINT, signal.SIGCHLD, signal.SIGQUIT)
     handlers = {number: signal.getsignal(number) for number in taken}
-    https_context = ssl._create_default_https_context  # it turns off the checking of certificates
-    # Its libraries make the processor flush subnormal numbers to zero; NumPy measures and remembers them now.
+    https_context = ssl._create_default_https_context  # Jittor turns off the checking of certificates
+    # Its libraries make the processor flush subnormals to zero. NumPy measures them, once: so before that.
     for kind in (numpy.float16, numpy.float32, numpy.float64):
         numpy.finfo(kind)
     try:
@@ -331,17 +331,17 @@ def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) ->
 
 
 def _reserve_memory(jittor: ModuleType) -> None:
-    """Give Jittor's allocator one large block from which to allocate all tensors.
+    """Make Jittor's allocator take all tensors from one large block.
 
-    The allocator merges free neighbours only within a block. With one block per tensor, what one step leaves
-    free does not fit the shapes of the next: 4 % more memory for a step of ViT-S/16. The block is address
-    space; memory is only taken where it is first written.
+    The allocator merges free neighbours only within a block. With one block per tensor, memory that one step
+    frees does not fit the shapes of the next: 4 % more for a step of ViT-S/16. The block is address space;
+    pages become memory only when they are first written.
     """
     half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if address_space != resource.RLIM_INFINITY:  # what a batch system sets is for the whole process
+    if address_space != resource.RLIM_INFINITY:  # a batch system's limit counts the whole block
         return
-    # It may be refused, where the system promises no more than it has: the allocator then works as before.
+    # Without overcommit the system may refuse it: the allocator then works as before.
     with contextlib.suppress(RuntimeError):
         jittor.empty((half // _MIB, _MIB // 4), "float32").sync()
 
@@ -354,7 +354,7 @@ def _restore(handlers: dict) -> None:
 
 
 def _set_threads(threads: int) -> None:
-    """Set the threads of an OpenMP library that was loaded, and read its environment, before `start`."""
+    """Set the thread count, also of an OpenMP library that has read its environment before `start`."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libgomp.so.1").omp_set_num_threads(threads)

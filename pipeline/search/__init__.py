@@ -1,1 +1,1 @@
-"""Candidate heads trained together on one base, and what is measured of each."""
+"""Candidate heads trained jointly on one base, with the scores and costs of each."""

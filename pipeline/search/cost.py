@@ -1,4 +1,4 @@
-"""What the joint training costs beside training each candidate alone, measured on this machine."""
+"""The cost of the joint training against training each candidate alone, measured on this machine."""
 
 import time
 from collections.abc import Callable
@@ -20,12 +20,13 @@ NUM_TIMED = 5  # steps, after one that is not timed: it may compile
 def measured_cost(
     state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig, num_steps: int
 ) -> dict[str, Any]:
-    """Seconds of a joint step and of a step of each candidate alone, and the size of what each adds.
+    """Time a joint step and a step of each candidate alone, and count the parameters that each adds.
 
-    The joint state trains on meanwhile: it must not be used afterwards.
+    The steps change the joint state: it must not be used afterwards.
 
     Returns:
-        num_steps, seconds_joint, and candidates -> seconds_alone, parameters (of head and its projection).
+        "num_steps", "seconds_joint", and "candidates": name -> "seconds_alone", "parameters" (of the head and
+        its projection).
     """
     parameters = {
         name: sum(value.numel() for value in own_parameters(networks.student, state.shared).values())
@@ -44,7 +45,7 @@ def measured_cost(
 
 
 def _seconds(step: Callable[[Any], tuple], state: Any) -> float:
-    """Median duration of a step."""
+    """Median seconds of a step."""
     durations = []
     for _ in range(1 + NUM_TIMED):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The files that a joint training writes."""
+"""Names of the files that a joint training writes."""
 
 SCORES = "scores.json"  # candidate -> proxy -> value, and "<proxy>_se"
-COST = "cost.json"  # what was measured of time and size
+COST = "cost.json"  # the result of `measured_cost`

@@ -1,4 +1,4 @@
-"""From a loss of a joint training that is not finite back to the step and the tensor where it began."""
+"""Traces a non-finite loss of a joint training back to the step and tensor where it began."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.search import step as steps
 
 
 class JointSteps(PretrainingSteps):
-    """The steps of a joint training, whose batches are those of a pretraining."""
+    """The steps of a joint training; its batches are those of a pretraining."""
 
     def __init__(self, training: Any, config: JointTrainingConfig):
         super().__init__(training, config.pretrain)

@@ -1,7 +1,7 @@
-"""Networks of several candidates that share one base, and one forward pass of it for all.
+"""Networks of several candidates that share one base, and one forward pass of the base for all.
 
-A candidate's networks are those of its training alone, of whatever method. All parameters that the method has
-without any head, the base above all, are one set of tensors in all of them; what a head adds is its own.
+A candidate's networks are the same as when it is trained alone, whatever the method. All parameters that the
+method also has without a head, foremost the base's, are shared tensors; each head's additions are its own.
 """
 
 from typing import Any
@@ -16,17 +16,17 @@ from pipeline.models.hssl import EncodingNetwork
 from pipeline.pretrain.methods.method import Networks, method_of
 
 Parameters = dict[str, jt.Var]
-SHARED = "(shared)"  # no name of a candidate
+SHARED = "(shared)"  # cannot be a candidate's name
 
 
 def shared_names(config: PretrainConfig) -> frozenset[str]:
-    """Names of the student's parameters that the method has without an auxiliary head."""
+    """Names of the student's parameters that the method also has without an auxiliary head."""
     alone = config.model_copy(update={"auxiliary_head": None})
     return frozenset(name for name, _ in method_of(alone).networks().student.named_parameters())
 
 
 def candidate_networks(config: JointTrainingConfig, shared: frozenset[str]) -> dict[str, Networks]:
-    """The networks of every candidate, initialised as in its training alone, sharing what is shared."""
+    """The networks of every candidate, initialised as when trained alone; shared parameters are the same."""
     found = {name: method_of(config.alone[name]).networks() for name in config.candidates}
     first, *others = found.values()
     for networks in others:
@@ -37,12 +37,12 @@ def candidate_networks(config: JointTrainingConfig, shared: frozenset[str]) -> d
 
 
 def own_parameters(network: EncodingNetwork, shared: frozenset[str]) -> Parameters:
-    """What the candidate's head adds, by name."""
+    """The parameters that the candidate's head adds, by name."""
     return {name: value for name, value in network.named_parameters() if name not in shared}
 
 
 def joint_parameters(networks: dict[str, EncodingNetwork], shared: frozenset[str]) -> Parameters:
-    """Every tensor once: "(shared)/<name>", then "<candidate>/<name>"."""
+    """Every parameter once, by name: first "(shared)/<name>", then "<candidate>/<name>"."""
     first = next(iter(networks.values()))
     found = {f"{SHARED}/{name}": value for name, value in first.named_parameters() if name in shared}
     for candidate, network in networks.items():
@@ -52,42 +52,42 @@ def joint_parameters(networks: dict[str, EncodingNetwork], shared: frozenset[str
 
 
 class BaseForward:
-    """The base's tokens for each of a method's skips one batch, computed once for all candidates.
+    """Forward passes of the base over one batch, computed once for all candidates.
 
-    Every candidate's method asks for the same passes in the same order; the first to ask has it computed.
+    Every candidate's method asks for the same passes in the same order; the first request computes each.
     """
 
     def __init__(self, backbone: nn.Module):
         self.backbone = backbone
         self._passes: list[tuple[tuple, Tokens]] = []
 
-    def tokens(self, index: int, way: str, arguments: tuple) -> Tokens:
-        """Of pass `index`, from 0.
+    def tokens(self, index: int, method: str, arguments: tuple) -> Tokens:
+        """The tokens of pass `index`, from 0.
 
         Args:
-            way: name of the backbone's method that makes the pass.
+            method: name of the backbone's method that computes the pass.
             arguments: of that method.
 
         Raises:
-            ValueError: another candidate made this pass by another method, or over inputs of other shapes.
+            ValueError: another candidate made this pass with another method, or inputs of other shapes.
         """
-        asked = (way, *(None if x is None else tuple(x.shape) for x in arguments))
+        requested = (method, *(None if x is None else tuple(x.shape) for x in arguments))
         if index == len(self._passes):
-            self._passes.append((asked, getattr(self.backbone, way)(*arguments)))
+            self._passes.append((requested, getattr(self.backbone, method)(*arguments)))
         expected, tokens = self._passes[index]
-        if asked != expected:
-            raise ValueError(f"pass {index} of the base: expected {expected}, found {asked}")
+        if requested != expected:
+            raise ValueError(f"pass {index} of the base: expected {expected}, found {requested}")
         return tokens
 
 
 class CandidateNetwork:
-    """A candidate's network to its method, with the base's shared passes in place of the base."""
+    """A candidate's network as its method sees it, with `BaseForward`'s shared passes as its backbone."""
 
     def __init__(self, network: EncodingNetwork, base: BaseForward):
         self._network, self.backbone = network, _SharedBackbone(base)
 
     def __getattr__(self, name: str) -> Any:
-        # What the network's class defines is to run on this object, so that it meets the shared passes.
+        # Methods of the network's class are bound to this object, so that they use the shared passes.
         for owner in type(self._network).__mro__:
             if owner is nn.Module:
                 break
@@ -97,29 +97,29 @@ class CandidateNetwork:
 
 
 class _SharedBackbone:
-    """A backbone whose passes are those of `BaseForward`, asked for one after the other."""
+    """A backbone whose n-th call returns the n-th pass of `BaseForward`."""
 
     def __init__(self, base: BaseForward):
-        self._base, self._asked = base, 0
+        self._base, self._num_calls = base, 0
 
     def __call__(self, *arguments: jt.Var | None) -> Tokens:
         return self._next("__call__", arguments)
 
     def visible_tokens(self, *arguments: Any) -> Tokens:
-        """As the Vision Transformer's."""
+        """See `VisionTransformer.visible_tokens`."""
         return self._next("visible_tokens", arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._base.backbone, name)
 
-    def _next(self, way: str, arguments: tuple) -> Tokens:
-        tokens = self._base.tokens(self._asked, way, arguments)
-        self._asked += 1
+    def _next(self, method: str, arguments: tuple) -> Tokens:
+        tokens = self._base.tokens(self._num_calls, method, arguments)
+        self._num_calls += 1
         return tokens
 
 
 def _share(network: EncodingNetwork, first: EncodingNetwork, names: frozenset[str]) -> None:
-    """Put the tensors of `first` in place of those of the same names."""
+    """Replace the named parameters of `network` by those of `first`."""
     modules, given = dict(network.named_modules()), dict(first.named_parameters())
     for name, old in list(network.named_parameters()):
         if name in names:

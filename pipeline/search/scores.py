@@ -1,4 +1,4 @@
-"""Scores of each candidate of a joint training: discrepancy on held-out images, with its standard error."""
+"""Scores of the candidates of a joint training: discrepancy on held-out images, with its standard error."""
 
 import jittor as jt
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from pipeline.pretrain.discrepancy import BaseAndHead, base_and_head, discrepancies
 from pipeline.search.step import JointState
 
-NUM_GROUPS = 16  # of held-out images, for the jackknife: a measure is computed once more for each
+NUM_GROUPS = 16  # of held-out images, for the jackknife: each measure is computed once more per group
 
 
 def joint_discrepancies(
@@ -18,7 +18,7 @@ def joint_discrepancies(
 
 
 def candidate_scores(state: JointState, crops: np.ndarray, temperature: float) -> dict[str, dict[str, float]]:
-    """Candidate -> "<measure>" and "<measure>_se" -> value; a measure that does not exist is left out."""
+    """Candidate -> "<measure>" and "<measure>_se" -> value; undefined measures are left out."""
     found = {}
     for name, sides in _sides(state, crops).items():
         values, errors = discrepancies(sides, temperature), _errors(sides, temperature)
@@ -28,7 +28,7 @@ def candidate_scores(state: JointState, crops: np.ndarray, temperature: float) -
 
 
 def jackknife_error(left_out: list[float]) -> float:
-    """Standard error of a value from those with one group of images left out each, NaN for fewer than two.
+    """Standard error of a value, from the values with each group of images left out; NaN for fewer than two.
 
     Source: Efron and Tibshirani 1993, chapter 11 (delete-d jackknife over groups).
     """
@@ -40,7 +40,7 @@ def jackknife_error(left_out: list[float]) -> float:
 
 def _errors(sides: BaseAndHead, temperature: float) -> dict[str, float]:
     count = len(sides.maps[0])
-    # Every NUM_GROUPS-th image is in one group, so that a group is spread over the held-out part.
+    # A group takes every NUM_GROUPS-th image, so that it is spread over the held-out part.
     groups = min(NUM_GROUPS, count)
     if count - -(-count // groups) < 2:
         return {}  # too few images are left for a measure
@@ -52,7 +52,7 @@ def _errors(sides: BaseAndHead, temperature: float) -> dict[str, float]:
 
 
 def _sides(state: JointState, crops: np.ndarray) -> dict[str, BaseAndHead]:
-    """Of every candidate, by one forward pass of the base."""
+    """Base and head of every candidate, by one forward pass of the base. crops: (B, 3, S, S)."""
     first = next(iter(state.networks))
     with jt.no_grad():
         tokens = state.published(first).backbone(jt.array(crops))

@@ -1,14 +1,14 @@
-"""One optimiser step of all candidates at once.
+"""One optimiser step of all candidates jointly.
 
     L = (1 / n) sum_i L_i
 
-L_i is the loss of candidate i as in its training alone, at the base's present weights: its head's teacher
-supervises base and head, with the candidate's own projection and own state (of iBOT: its own centre of CLS
-logits). Base, prototypes and everything else that the method has without a head are shared, so they follow
-the mean gradient of all candidates. What a candidate owns takes the gradient of L_i, not of L_i / n, as if it
-were alone. A patch loss of the base with itself is the same in every L_i and computed once.
+L_i is the loss of candidate i as when trained alone, with the base's current weights: its head's teacher
+supervises base and head, with the candidate's own projection and method state (for iBOT, its own centre of
+CLS logits). Base, prototypes and everything else that the method has without a head are shared and take the
+mean gradient of all candidates. A candidate's own parameters take the gradient of L_i, not of L_i / n, as if
+it were trained alone. The base's own patch loss is the same in every L_i and computed once.
 
-How the paper trains its candidates together is not in what was released: this is this project's own.
+The released code has no joint training of candidates: this one is the project's own.
 """
 
 from dataclasses import dataclass, replace
@@ -44,26 +44,26 @@ from pipeline.training.microbatches import accumulated_gradients
 class JointState:
     """Everything that a joint step reads and changes. The networks' parameters change in place."""
 
-    networks: dict[str, Networks]  # of each candidate; what is shared is one set of tensors
-    shared: frozenset[str]  # names of what is shared
+    networks: dict[str, Networks]  # of each candidate, with the shared tensors in common
+    shared: frozenset[str]  # names of the shared parameters
     optimizer: Optimizer  # of `students`, in their order
     method_states: dict[str, MethodState]  # of each candidate's method
     step: int  # optimiser steps done
 
     @property
     def students(self) -> dict[str, jt.Var]:
-        """Every trained tensor once, by name."""
+        """Every trained parameter once, by name."""
         return joint_parameters({name: own.student for name, own in self.networks.items()}, self.shared)
 
     @property
     def teachers(self) -> dict[str, jt.Var]:
-        """Every tensor of the moving average once, by the name of the one that it follows."""
+        """Every teacher parameter once, under the name of the student parameter that it averages."""
         teachers = {name: own.teacher for name, own in self.networks.items() if own.teacher is not None}
         return joint_parameters(teachers, self.shared) if teachers else {}
 
     @property
     def tensors(self) -> dict[str, jt.Var]:
-        """What a checkpoint holds beside the optimiser."""
+        """All tensors of a checkpoint but the optimiser's, by name."""
         named = {f"student/{name}": value for name, value in self.students.items()}
         named |= {f"teacher/{name}": value for name, value in self.teachers.items()}
         for candidate, method_state in self.method_states.items():
@@ -71,7 +71,7 @@ class JointState:
         return named
 
     def published(self, name: str) -> EncodingNetwork:
-        """The candidate's network that is measured: the teacher, where there is one."""
+        """The candidate's network that is evaluated: the teacher if there is one."""
         networks = self.networks[name]
         return networks.student if networks.teacher is None else networks.teacher
 
@@ -88,13 +88,13 @@ class JointOutput:
         return sum(output.total for output in self.of_candidate.values()) / len(self.of_candidate)
 
     def detached(self) -> "JointOutput":
-        """The same numbers without their graph."""
+        """The same values, detached from the graph."""
         return JointOutput({name: output.detached() for name, output in self.of_candidate.items()})
 
 
 @dataclass(frozen=True)
 class JointOutcome:
-    """What a step measured, still on the device."""
+    """Losses and teacher output of a step, still on the device."""
 
     losses: dict[str, Losses]  # L_i and its terms, of each candidate over the whole batch
     teacher_output: TeacherOutput  # of the first candidate on this rank's last microbatch
@@ -109,7 +109,7 @@ class JointOutcome:
 
 
 def joint_state(config: JointTrainingConfig) -> JointState:
-    """Networks with initial values, an optimiser at rest, every method's own state at its start."""
+    """Initial networks, optimiser and method states."""
     shared = shared_names(config.pretrain)
     networks = candidate_networks(config, shared)
     students = joint_parameters({name: own.student for name, own in networks.items()}, shared)
@@ -121,9 +121,9 @@ def joint_state(config: JointTrainingConfig) -> JointState:
 def joint_step(
     state: JointState, batch: Batch, rates: Rates, config: JointTrainingConfig, ranks: Ranks = SINGLE_PROCESS
 ) -> tuple[JointState, JointOutcome]:
-    """One step on a batch, computed in `accumulation_steps` microbatches of one size.
+    """One step on a batch, computed in `accumulation_steps` equal microbatches.
 
-    Of several ranks `batch` is this one's share, and all means are over all ranks' microbatches.
+    With several ranks `batch` is this rank's share, and all means are over all ranks' microbatches.
     """
     count, students = config.pretrain.schedule.accumulation_steps, state.students
     methods = {name: method_of(config.alone[name]) for name in config.candidates}
@@ -136,7 +136,7 @@ def joint_step(
 
     outputs, gradients = accumulated_gradients(forward, count, list(students.values()))
     gradients = ranks.all_reduce_mean(gradients)
-    # Of the mean loss for what is shared, of its own loss for what a candidate owns.
+    # Of the mean loss for shared parameters, of its own loss for a candidate's.
     gradients = [
         gradient if name.startswith(f"{SHARED}/") else gradient * len(methods)
         for name, gradient in zip(students, gradients, strict=True)
@@ -150,7 +150,7 @@ def joint_step(
         of_candidate = [output.of_candidate[name] for output in outputs]
         batch_means = ranks.all_reduce_mean_of(mean_batch_means(of_candidate))
         method_states[name] = method.updated_state(state.method_states[name], batch_means)
-        losses[name] = mean_losses([output.losses for output in of_candidate]).over(ranks)
+        losses[name] = mean_losses([output.losses for output in of_candidate]).mean_over(ranks)
     teacher_output = next(iter(outputs[-1].of_candidate.values())).teacher_output
     state = replace(state, method_states=method_states, step=state.step + 1)
     return state, JointOutcome(losses, teacher_output)
@@ -183,7 +183,7 @@ def joint_forward(
 
 
 def _with_terms(output: MethodOutput, first: MethodOutput, weights: dict[str, float]) -> MethodOutput:
-    """The output with the terms of these weights as the first candidate computed them."""
+    """The output with the weighted terms added that only the first candidate computed."""
     if not weights:
         return output
     common = {name: first.losses.terms[name] for name in weights}
@@ -194,7 +194,7 @@ def _with_terms(output: MethodOutput, first: MethodOutput, weights: dict[str, fl
 def drawn_drop_path(
     config: JointTrainingConfig, batch: Batch, step: int, ranks: Ranks
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Stochastic depth: of each head as in its training alone, of the base as with the deepest head."""
+    """Stochastic depth: of each head as when trained alone, of the base as with the deepest head."""
     drawn = {name: draw_drop_path(config.alone[name], batch, step, ranks) for name in config.candidates}
     deepest = drawn[max(config.candidates, key=lambda name: config.candidates[name].depth)]
     base = {key: value for key, value in deepest.items() if key.endswith("base")}

@@ -1,4 +1,4 @@
-"""Joint training from data to scores."""
+"""Joint training of all candidates, from data to scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ from pipeline.training.loop import train
 from pipeline.training.metrics_log import METRICS, read_metrics
 from pipeline.training.progress import Progress
 
-_OWN_LOSS = "loss_auxiliary"  # how the head's own term begins in the log
-_TAIL = 0.1  # last share of the steps, whose mean loss is a candidate's
+_OWN_LOSS = "loss_auxiliary"  # prefix of the head's own loss terms in the log
+_TAIL = 0.1  # share of the steps, at the end, over which a candidate's loss is averaged
 
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a joint training measures."""
+    """The measurements of a joint training."""
 
-    scores: dict[str, dict[str, float]]  # candidate -> proxy -> value; equal runs have equal scores
-    cost: dict[str, Any]  # measured in seconds: never equal twice
+    scores: dict[str, dict[str, float]]  # candidate -> proxy -> value; reproducible
+    cost: dict[str, Any]  # timings, which vary from run to run
 
 
 def train_jointly(
@@ -42,10 +42,10 @@ def train_jointly(
     report: Callable[[Progress], None],
     ranks: Ranks = SINGLE_PROCESS,
 ) -> SearchOutcome | None:
-    """Train to the end of the schedule and measure; resumes, see `pipeline.training.loop.train`.
+    """Train to the end of the schedule, then measure; resumes as `pipeline.training.loop.train` does.
 
-    The scores depend on the configuration, the data, the thread count and the number of ranks only; on the
-    latter two by rounding. Of several ranks the first alone measures, and the others return None.
+    The scores depend only on the configuration, the data and, by rounding, on the numbers of threads and of
+    ranks. Rank 0 alone measures; the others return None.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays.
@@ -54,7 +54,7 @@ def train_jointly(
     state = train(training, output, runtime=runtime, report=report)
     if not ranks.is_first:
         return None
-    if ranks.count > 1:  # from here on alone, on whole batches
+    if ranks.count > 1:  # rank 0 alone goes on, with whole batches
         training = JointTraining(config, dataset, log_every_steps=runtime.log_every_steps)
     scores = candidate_scores(state, training.held_out_crops, training.temperature)
     scores = _with_own_losses(scores, output, training.num_steps)
@@ -66,7 +66,7 @@ def train_jointly(
 
 
 class JointTraining(CropTraining[JointState, JointOutcome]):
-    """What the joint training of all candidates gives to the loop."""
+    """The joint training of all candidates, for the training loop."""
 
     def __init__(
         self,
@@ -88,11 +88,11 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         return joint_step(state, batch.rendered(), self.schedule.at(state.step), self._config, self.ranks)
 
     def explanation(self, state: JointState, step: int, output: Path, say: Callable[[str], None]) -> str:
-        """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        """Find and save the first non-finite step, and name its first non-finite tensor."""
         return explanation(self, self._config, state, step, output, say)
 
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
-        """Teacher statistics; and, as often as the user wants a line, the discrepancies, which take long."""
+        """Teacher statistics; the discrepancies too, which take long, at the user's interval of log lines."""
         teacher_output = outcome.teacher_output.of_all(self.ranks)
         if not self.ranks.is_first:
             return {}
@@ -103,7 +103,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
         return values
 
     def always_logged(self, num_done: int) -> bool:
-        """All steps whose losses make a candidate's mean loss, too."""
+        """Also every step over which a candidate's loss is averaged."""
         return super().always_logged(num_done) or _in_tail(num_done, self.num_steps)
 
 
@@ -114,7 +114,7 @@ def _in_tail(num_done: int, num_steps: int) -> bool:
 def _with_own_losses(
     scores: dict[str, dict[str, float]], output: Path, num_steps: int
 ) -> dict[str, dict[str, float]]:
-    """With "auxiliary_loss", of methods that have such a term."""
+    """The scores, with "auxiliary_loss" for methods that have such a term."""
     tail = [line for line in read_metrics(output / METRICS) if _in_tail(line["step"], num_steps)]
     found = {}
     for name, values in scores.items():

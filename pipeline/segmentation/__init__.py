@@ -1,1 +1,1 @@
-"""Semantic segmentation: a decoder on a backbone, its training batches, inference and outcome."""
+"""Semantic segmentation: a decoder on a backbone, its training batches, inference and scores."""

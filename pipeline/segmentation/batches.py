@@ -1,4 +1,4 @@
-"""Training batches of segmentation, each a function of (seed, step)."""
+"""Training batches for segmentation, each a function of (seed, step)."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class SegmentBatch:
     names: list[str]  # of the images
     images: np.ndarray  # (B, 3, H, W) float32, normalised
     label_maps: np.ndarray  # (B, H, W) int16, IGNORED where there is no label
-    channel_scales: list[np.ndarray]  # dropout of each head, (B, its width) float32
+    channel_scales: list[np.ndarray]  # channel dropout of each head, (B, its width) float32
 
     def microbatch(self, index: int, num_microbatches: int) -> "SegmentBatch":
         """Part `index` of `num_microbatches` equal parts."""
@@ -32,12 +32,12 @@ class SegmentBatch:
 
 @dataclass(frozen=True, eq=False)
 class BatchMaker:
-    """Makes the batch of a step; may be called from several threads at once.
+    """Makes the batch of a step. Thread-safe.
 
     Args:
         mean, std: (3,), of pixels in [0, 1], as in the backbone's pretraining.
-        multiple: pixels; the images' sides are padded to multiples of this.
-        dropout_widths: hidden channels of each head that has dropout.
+        multiple: in pixels; images are padded to multiples of it.
+        dropout_widths: hidden channels of each head with dropout.
     """
 
     dataset: PreparedDataset
@@ -73,7 +73,7 @@ class BatchMaker:
         )
 
     def _channel_scales(self, step: int, size: int) -> list[np.ndarray]:
-        """Channel dropout: a scale of 0 drops a channel; the others are scaled up to keep the mean."""
+        """Channel dropout: 0 drops a channel; the others are scaled up to keep the mean."""
         kept = 1 - self.config.heads.dropout
         rng = generator(self.config.seed, Purpose.DENSE_SAMPLES, step)
         return [

@@ -1,4 +1,4 @@
-"""Runs a trained network on labelled images: one class map each, at the resolution of its label map."""
+"""Runs a trained network on labelled images: a class map for each, at the resolution of its label map."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene
 
-_LOGIT_BYTES = 2**27  # of one pass through the network, at the image's resolution
-_MAX_BATCH = 64  # images or windows in one pass
+_LOGIT_BYTES = 2**27  # of one forward pass, at the image's resolution
+_MAX_BATCH = 64  # images or windows in one forward pass
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The classes that the network predicts for one image."""
+    """The predicted classes of one image."""
 
     row: int  # of the data set
     truth: np.ndarray  # (H, W) int16
@@ -35,7 +35,7 @@ class Predictor:
     Args:
         logits_of: see `pipeline.segmentation.inference`.
         mean, std: (3,), of pixels in [0, 1], as in the backbone's pretraining.
-        num_classes: K, from which the size of a batch follows.
+        num_classes: K; it limits the batch size.
     """
 
     logits_of: LogitsOf
@@ -49,8 +49,8 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Yield the prediction for each row, in order.
 
-        Only images of the same size share a batch, so none is padded because of another. Several ranks share
-        the work, and all yield everything.
+        Only images of the same size share a batch, so that none is padded because of another. Ranks share the
+        work, and each yields all predictions.
         """
         load = partial(self._load, dataset)
         groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads, ranks)

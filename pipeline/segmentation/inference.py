@@ -1,7 +1,7 @@
-"""Classes of all pixels of an image, in one pass or by a sliding window.
+"""Sliding-window inference, and class maps from logits.
 
 Shapes: B images of one size H x W, K classes. `LogitsOf` maps normalised images (B, 3, H, W) float32 of any
-size to logits of every pixel (B, K, H, W) float32.
+size to the logits of every pixel, (B, K, H, W) float32.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 
 LogitsOf = Callable[[np.ndarray], np.ndarray]
 
-_STRIP_BYTES = 2**24  # of logits at the resolution of the class map, held at once
+_STRIP_BYTES = 2**24  # of logits held at once, at the resolution of the class map
 
 
 def slide(
@@ -22,9 +22,9 @@ def slide(
     same size. If a side is shorter than the window, the window covers all of it.
 
     Args:
-        images: (B, 3, H, W).
-        window: pixels, square.
-        batch_size: windows that go through the network at once.
+        images: (B, 3, H, W) float32.
+        window: side of the square windows, pixels.
+        batch_size: windows per forward pass.
 
     Returns:
         (B, K, H, W) float32.
@@ -53,10 +53,10 @@ def slide(
 
 
 def window_starts(length: int, window: int, stride: int) -> list[int]:
-    """First pixel of each window along an axis of `length` pixels; together they cover it.
+    """First pixel of each window along an axis of `length` pixels; together the windows cover it.
 
     Raises:
-        ValueError: the stride leaves gaps.
+        ValueError: the stride would leave gaps.
     """
     if not 0 < stride <= window:
         raise ValueError(f"expected a stride in 1..{window}, the window, got {stride}")
@@ -69,7 +69,7 @@ def class_map(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     Args:
         logits: (K, H, W) float32.
-        size: (h, w) of the result, to which logits are resized bilinearly, a strip of rows at a time.
+        size: (h, w) of the result; logits are resized to it bilinearly, a strip of rows at a time.
 
     Returns:
         (h, w) int16.
@@ -83,17 +83,17 @@ def class_map(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     step = max(1, _STRIP_BYTES // (4 * len(logits) * max(width, logits.shape[2])))
     for first in range(0, height, step):
         rows = slice(first, first + step)
-        strip = _mixed(logits[:, low[rows]], logits[:, high[rows]], share[rows, None])
-        found[rows] = _mixed(strip[..., left], strip[..., right], across).argmax(axis=0)
+        strip = _interpolated(logits[:, low[rows]], logits[:, high[rows]], share[rows, None])
+        found[rows] = _interpolated(strip[..., left], strip[..., right], across).argmax(axis=0)
     return found
 
 
 def _neighbours(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear interpolation along an axis: for each new pixel, two old ones and the weight of the second."""
+    """Linear interpolation along an axis: two old pixels for each new one, and the weight of the second."""
     centers = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     low = np.floor(centers).astype(int)
     return low, np.minimum(low + 1, old - 1), (centers - low).astype(np.float32)
 
 
-def _mixed(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _interpolated(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
     return low + share * (high - low)

@@ -12,7 +12,7 @@ from pipeline.ranks.whole_batch import mean_count
 def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:
     """Mean over the labelled pixels of -log softmax(logits)[label], at the labels' resolution.
 
-    Of a batch that ranks share, those of all ranks are counted.
+    If ranks share the batch, the labelled pixels of all ranks are counted.
 
     Args:
         logits: (B, K, h, w); resized bilinearly to the label maps.
@@ -21,8 +21,8 @@ def pixel_cross_entropy(logits: jt.Var, label_maps: np.ndarray) -> jt.Var:
     Returns:
         (1,) float32, in nats; 0, with zero gradients, if every pixel is ignored.
 
-    Source: mmsegmentation's decode heads. Deviation: there the sum is divided by all pixels, so that a
-        batch of few labels weighs less.
+    Source: mmsegmentation's decode heads. Deviation: there the sum is divided by the number of all pixels, so
+        that a batch with few labels weighs less.
     """
     height, width = label_maps.shape[1:]
     logits = resize(logits, (height, width))

@@ -16,11 +16,11 @@ from pipeline.models.segmentation_heads import AuxiliaryHead, LinearHead, UperHe
 from pipeline.segmentation.batches import SegmentBatch
 from pipeline.segmentation.losses import pixel_cross_entropy
 
-_AUXILIARY_LEVEL = 2  # of the pyramid: stride 16, with the usual strides
+_AUXILIARY_LEVEL = 2  # of the pyramid, usually the one of stride 16
 
 
 class SegmentationNetwork(nn.Module):
-    """A backbone's feature maps, a pyramid made of them for "uper", and a head with initial weights.
+    """A backbone with a freshly initialised head, over a feature pyramid for "uper".
 
     Args:
         num_classes: K.
@@ -31,7 +31,7 @@ class SegmentationNetwork(nn.Module):
         self.backbone = backbone
         self.auxiliary_weight = 0.0
         self.dropout_widths: tuple[int, ...] = ()  # of the heads that take channel scales
-        self.multiple = backbone.stride  # pixels: sides of training images are multiples of it
+        self.multiple = backbone.stride  # in pixels; images are padded to multiples of it
         self.pyramid = self.auxiliary = None
         channels = backbone.dims
         if config.head == "linear":
@@ -39,7 +39,7 @@ class SegmentationNetwork(nn.Module):
         else:
             heads = config.heads
             self.pyramid = tap_pyramid(backbone.dims, backbone.strides)
-            self.multiple = round(self.pyramid.strides[-1])  # only so do all levels cover the same pixels
+            self.multiple = round(self.pyramid.strides[-1])  # so that all levels cover the same pixels
             self.head = UperHead(channels, heads.width, num_classes)
             self.dropout_widths = (heads.width,)
             if heads.auxiliary_weight:
@@ -51,7 +51,7 @@ class SegmentationNetwork(nn.Module):
                 initialize_head(part, config.seed)
 
     def losses(self, batch: SegmentBatch, drop_path_scales: jt.Var | None) -> dict[str, jt.Var]:
-        """Weighted cross-entropies of the head and the auxiliary head, () each, in nats.
+        """Weighted cross-entropies of the head and the auxiliary head, (1,) each, in nats.
 
         Args:
             drop_path_scales: stochastic depth of the backbone, (depth, 2, B) or None.
@@ -67,9 +67,9 @@ class SegmentationNetwork(nn.Module):
         return terms
 
     def logits_of(self, images: np.ndarray) -> np.ndarray:
-        """Logits (B, K, H, W) of normalised images (B, 3, H, W) of any size.
+        """Logits (B, K, H, W) of normalised images (B, 3, H, W), float32, of any size.
 
-        Images are padded with 0 to the right and below, and the logits are cropped again.
+        Images are padded with 0 on the right and at the bottom, and the logits cropped.
         """
         height, width = images.shape[2:]
         with jt.no_grad():
@@ -85,7 +85,7 @@ class SegmentationNetwork(nn.Module):
 def open_network(
     path: Path, config: SegmentConfig, num_classes: int
 ) -> tuple[SegmentationNetwork, FrozenBackbone]:
-    """Build the network on the backbone in a file; return it with the file's metadata.
+    """Build the network on the backbone in a file, and return both.
 
     Raises:
         WeightsError: see `open_dense_backbone`.

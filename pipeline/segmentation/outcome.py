@@ -1,4 +1,4 @@
-"""Writes the results of a segmentation: rows, class scores, the confusion matrix."""
+"""Writes the results of segmentation: table rows, class scores, the confusion matrix."""
 
 import math
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def why_not(dataset: PreparedDataset) -> str | None:
 def write_outcome(
     output: Path, config: SegmentConfig, dataset: PreparedDataset, predictions: Iterable[Prediction]
 ) -> None:
-    """Score the predictions for the test images one by one, and write the result files.
+    """Score the predictions for the test images as they arrive, and write the result files.
 
     Files: rows.json and replicates.npz (mIoU, mAcc, aAcc), per_class.csv and its replicates, confusion.csv,
     overlay.png, and samples.npz with the predictions for some images.
@@ -94,7 +94,7 @@ def protocol(config: SegmentConfig) -> str:
 
 
 def write_tables(output: Path, confusion: np.ndarray, class_names: list[str]) -> None:
-    """Write per_class.csv (empty cells: not defined) and confusion.csv (pixels, rows are the truth)."""
+    """Write per_class.csv (undefined scores are empty) and confusion.csv (pixels, rows are the truth)."""
     areas = class_areas(confusion)
     ious, accuracies = (
         ["" if math.isnan(share) else f"{share:.6f}" for share in shares]

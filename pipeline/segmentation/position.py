@@ -1,4 +1,4 @@
-"""Segmentation without looking at the image: at each position the class that is most frequent there."""
+"""A baseline that ignores the image: it predicts at each position the most frequent class there."""
 
 from collections.abc import Iterable
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from pipeline.datasets.targets import IGNORED
 
-_GRID = 64  # positions along each side, to which label maps of any size are brought
+_GRID = 64  # positions along each side; label maps of any size are resized to it
 
 
 def most_frequent_classes(label_maps: Iterable[np.ndarray], num_classes: int) -> np.ndarray:
-    """The class that is most frequent at each position; of equals the lowest.
+    """The most frequent class at each position; the lowest of equally frequent ones.
 
     Args:
         label_maps: (H, W) integers in 0..num_classes - 1 or IGNORED each, of any sizes.
 
     Returns:
-        (64, 64) int16. Where every map is ignored, the class that is most frequent of all.
+        (64, 64) int16. Where all maps are ignored, the class that is most frequent overall.
     """
     positions = np.arange(_GRID**2)
     counts = np.zeros((num_classes, len(positions)), np.int64)
@@ -29,7 +29,7 @@ def most_frequent_classes(label_maps: Iterable[np.ndarray], num_classes: int) ->
 
 
 def resized(label_map: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A label map (H, W) with other numbers of pixels: at the middle of each the label that lies there."""
+    """A label map (H, W), resized to (height, width) by the nearest neighbour."""
     rows, columns = (
         ((np.arange(length) + 0.5) * whole / length).astype(int)
         for length, whole in zip((height, width), label_map.shape, strict=True)

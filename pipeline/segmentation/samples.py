@@ -1,4 +1,4 @@
-"""Predictions for some test images, kept so that arms can be shown beside each other on the same images."""
+"""Predictions for some test images, stored to show arms side by side on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.measures.confusion import confusion_matrix
 from pipeline.storage.files import replacing
 
 SAMPLES = "samples.npz"
-MOST_SAMPLES = 200  # test images, evenly chosen: the same for every arm
+MOST_SAMPLES = 200  # evenly spaced test images, the same for every arm
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class SegmentedSample:
 
 
 def image_score(truth: np.ndarray, class_map: np.ndarray, num_classes: int) -> float:
-    """Mean IoU of one image over the classes that are there or predicted; NaN if no pixel is labelled."""
+    """Mean IoU of one image over the classes that occur or are predicted; NaN if no pixel is labelled."""
     counted = truth != IGNORED
     confusion = confusion_matrix(truth[counted], class_map[counted], num_classes)
     return float(set_scores(class_areas(confusion))["miou"])
@@ -41,7 +41,7 @@ def write_samples(path: Path, samples: Sequence[SegmentedSample]) -> None:
 
 
 def read_scores(path: Path) -> dict[int, float]:
-    """Row -> score of every sample that has one."""
+    """Row -> score of every sample whose score is defined."""
     with np.load(path, allow_pickle=False) as stored:
         scores = dict(zip(stored["rows"].tolist(), stored["scores"].tolist(), strict=True))
     return {row: score for row, score in scores.items() if not np.isnan(score)}

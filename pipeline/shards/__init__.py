@@ -1,1 +1,1 @@
-"""Prepared images written as shards, for storage that is read from front to back."""
+"""Prepared images written as tar shards, for storage that is fast only when read sequentially."""

@@ -1,8 +1,8 @@
-"""A prepared set as WebDataset shards: plain tars of images and classes, which are read from front to back.
+"""Writes a prepared data set as WebDataset shards: plain tars of images and classes, read sequentially.
 
-A shard's name begins with its split. A sample is `<row>.<suffix>`, the file as it is or, where decoded images
-alone are kept, a PNG of them, and `<row>.cls`, the number of its class where it has one: a line of
-classnames.txt. `<row>` counts in the prepared set's manifest.
+A shard's name begins with its split. A sample has two members: `<row>.<suffix>`, the original file, or a PNG
+where only decoded images were kept; and `<row>.cls`, the index of its class, a line of classnames.txt, if it
+has one. `<row>` is the row in the prepared set's manifest.
 """
 
 import io
@@ -32,10 +32,10 @@ _END = 2 * _BLOCK + tarfile.RECORDSIZE  # bytes that end a tar, at most
 
 @dataclass(frozen=True)
 class Sharding:
-    """What shards of a prepared set are to be.
+    """How a prepared set is written as shards.
 
-    Training images are written in a random order: in a set that lies class by class, those that are read one
-    after another would be of one class.
+    Training images are shuffled: many sets are stored class by class, and consecutive samples of a shard
+    would all be of one class.
     """
 
     dataset: PreparedDataset
@@ -62,12 +62,12 @@ class Sharding:
 
     @property
     def identity(self) -> dict:
-        """What decides the shards' content."""
+        """Everything that determines the shards' content."""
         digest = self.dataset.content_digest
         return {"content_digest": digest, "max_bytes": self.max_bytes, "seed": self.seed}
 
     def rows(self, split: str) -> np.ndarray:
-        """Rows of the manifest in the order in which they are written."""
+        """(n,) rows of the manifest, in the order in which they are written."""
         rows = self.dataset.indices(split)
         return np.random.default_rng(self.seed).permutation(rows) if split == "train" else rows
 
@@ -79,19 +79,18 @@ def write_shards(
     num_threads: int,
     progress: Callable[[int], None] = lambda num_images: None,
 ) -> list[Shard]:
-    """Write the folder `output`, whole or not at all: shards, their index, the names of the classes.
+    """Write the folder `output`, whole or not at all: shards, their index, the class names.
 
-    The shards lie in `<output>.parts` until all are there; what an earlier run has finished is not written
-    again.
+    The shards are collected in `<output>.parts` until all are finished; those of an interrupted run are kept.
 
     Args:
-        num_threads: that read files.
-        progress: called with the number of images of each shard that is there.
+        num_threads: threads that read files.
+        progress: called for each finished shard with its number of images.
 
     Raises:
-        FileExistsError: `output` is there already.
-        FileNotFoundError, ValueError: a file of the source has changed since it was prepared, or `.parts`
-            are of other shards.
+        FileExistsError: `output` exists.
+        FileNotFoundError, ValueError: a file of the source has changed since it was prepared, or
+            `<output>.parts` belongs to other shards.
     """
     if output.exists():
         raise FileExistsError(f"{output}: is there already")
@@ -118,8 +117,8 @@ def _start_or_go_on(parts: Path, sharding: Sharding) -> None:
     plan = parts / _PLAN
     if not plan.is_file():
         if parts.exists() and (parts / INDEX).is_file():
-            plan_words = "finished shards that were not moved into place"
-            raise ValueError(f"{parts}: {plan_words}; rename the folder, or delete it to write them again")
+            found = "finished shards that were not moved into place"
+            raise ValueError(f"{parts}: {found}; rename the folder, or delete it to write them again")
         parts.mkdir(parents=True, exist_ok=True)
         write_json(plan, sharding.identity)
     elif (found := read_json(plan)) != sharding.identity:
@@ -174,7 +173,7 @@ def _tar_bytes(sample: list[tuple[str, bytes]]) -> int:
 
 
 class _Samples:
-    """The members of one image's sample, (name, content) each, by its row."""
+    """Makes the members of an image's sample, (name, content) each, from its row."""
 
     def __init__(self, dataset: PreparedDataset) -> None:
         self._dataset = dataset
@@ -199,7 +198,7 @@ class _Samples:
 
 
 def _suffix(path: str, content: bytes) -> str:
-    """The file's own suffix, where it is an image's; else the format's."""
+    """The file's own suffix if it is one of an image format; else the suffix of the format found."""
     if is_image_name(path):
         return PurePosixPath(path).suffix.lower()
     with Image.open(io.BytesIO(content)) as image:

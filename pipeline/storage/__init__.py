@@ -1,1 +1,1 @@
-"""Writing files whole or not at all, and artifacts with their stamps."""
+"""Atomic file writes, and artifacts with their stamps."""

@@ -1,13 +1,13 @@
-"""pyarrow, which may be missing: the extra `hub`."""
+"""Imports pyarrow, an optional dependency (the extra `hub`)."""
 
 from typing import Any
 
 
 def pyarrow(what: str) -> Any:
-    """pyarrow with the modules that are used here.
+    """pyarrow, with its `ipc` and `parquet` modules imported.
 
     Args:
-        what: begins the message if it is missing: "FILE: .parquet is written".
+        what: start of the error's message, such as "FILE: .parquet is written".
 
     Raises:
         ValueError: it is not installed.

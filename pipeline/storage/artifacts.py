@@ -16,15 +16,15 @@ STAMP = "stamp.json"
 DAMAGED = "damaged.json"  # what `pipeline.storage.verifying` found; the artifact is not to be used
 JOB = "job.json"
 LOG = "stage.log"
-LIVE = "stage.live"  # the line that a running stage draws again and again: its progress bar
-_RANK_LOG = "stage.rank"  # how the logs begin of ranks other than the first
+LIVE = "stage.live"  # the line that a running stage keeps redrawing: its progress bar
+_RANK_LOG = "stage.rank"  # prefix of the log files of ranks other than 0
 RECORD = "experiment.json"
 INTERRUPTED = "interrupted"
 DATA_SHEETS = "sheets"  # folder in an artifact of `prepare`: pictures of its images
 
 
 def log_of_rank(rank: int) -> str:
-    """File beside `LOG` of what a rank printed, other than the first."""
+    """Name of the file, beside `LOG`, with the output of a rank other than 0."""
     return f"{_RANK_LOG}{rank}.log"
 
 
@@ -34,7 +34,7 @@ def artifacts_root(results: Path) -> Path:
 
 
 def listing_memo(results: Path, source: str) -> Path:
-    """File that remembers the listing of one data source."""
+    """File in which the listing of a data source is cached."""
     return artifacts_root(results) / f".listing-{sha256_of_json(source)[:16]}.json"
 
 
@@ -62,7 +62,7 @@ def _is_output(path: Path, directory: Path) -> bool:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a file or folder is what a killed process left half written: ours, or one of safetensors."""
+    """Whether a file or folder is half written, left by a killed process: ours, or one of safetensors."""
     return path.suffix == PARTIAL or path.name.startswith(".tmp")
 
 
@@ -85,7 +85,7 @@ def read_stamp(directory: Path) -> dict[str, Any] | None:
 
 
 def _is_below(name: str) -> bool:
-    """Whether a relative name leads to a file in its folder, and not out of it."""
+    """Whether a relative name stays within its folder."""
     return bool(name) and not name.startswith("/") and ".." not in name.split("/")
 
 
@@ -115,15 +115,15 @@ def content_of(stamp: dict[str, Any]) -> str:
 
 @contextmanager
 def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Iterator[tuple[int, bool]]:
-    """Hold the artifact's lock: one process at a time makes, or deletes, an artifact.
+    """Hold the artifact's lock: only one process at a time makes or deletes an artifact.
 
-    The lock file lies beside the directory. A stage inherits its descriptor, so that the lock is held as long
-    as the stage runs, even if the process that started it was killed. Whether the lock reaches other hosts is
-    up to the filesystem, so a lease goes with it.
+    The lock file lies beside the directory. A stage inherits its descriptor, so the lock is held as long as
+    the stage runs, even if the process that started it was killed. Some shared filesystems do not lock across
+    hosts, so a lease is held as well.
 
     Args:
         directory: the artifact's directory.
-        waiting: called with a description of the holder before waiting for another process.
+        waiting: called with a description of the holder before waiting for it.
 
     Yields:
         Descriptor of the lock, and whether another process held it first.
@@ -152,7 +152,7 @@ def locked(directory: Path, waiting: Callable[[str], None] | None = None) -> Ite
 
 
 def holder(directory: Path) -> str | None:
-    """Description of the process that holds the artifact's lock, on whichever host; None if none does."""
+    """Description of the process that holds the artifact's lock, on any host; None if none does."""
     path = directory.with_name(directory.name + ".lock")
     try:
         descriptor = os.open(path, os.O_RDWR)
@@ -181,7 +181,7 @@ def _same_file(descriptor: int, path: Path) -> bool:
 def record_experiment(
     results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path]
 ) -> None:
-    """Write down which artifacts an experiment refers to, and link them in `results/<name>/artifacts/`.
+    """Record which artifacts an experiment uses, and link them in `results/<name>/artifacts/`.
 
     Args:
         results: the results folder.
@@ -204,7 +204,7 @@ def record_experiment(
 
 
 def recorded(results: Path, name: str) -> dict[str, Path]:
-    """The artifacts, by link, that an experiment's record names; none if it cannot be read."""
+    """Link name -> artifact directory, from an experiment's record; empty if it cannot be read."""
     try:
         artifacts = json.loads((results / name / RECORD).read_text(encoding="utf-8"))["artifacts"]
         return {link: results / relative for link, relative in artifacts.items()}
@@ -213,9 +213,9 @@ def recorded(results: Path, name: str) -> dict[str, Path]:
 
 
 def place_links(folder: Path, targets: dict[str, Path]) -> None:
-    """Make `folder` hold exactly these links, by name; links of other names are removed.
+    """Make `folder` hold exactly these links, by name; other links are removed.
 
-    Another run may be doing the same at this moment: links that it has not moved into place are left alone.
+    Another run may do the same at this moment: its temporary links are left alone.
     """
     if folder.is_dir():
         for link in folder.iterdir():

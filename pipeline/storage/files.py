@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written atomically: whole or not at all."""
 
 import csv
 import hashlib
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PARTIAL = ".partial"  # ends the name of what is not yet in place
+PARTIAL = ".partial"  # suffix of files and folders that are not yet in place
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def replacing(target: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never half of it, even after SIGKILL or with a full disk.
 
     Raises:
-        OSError: as the system says it; also where safetensors wraps that in an error of its own.
+        OSError: writing failed; the message names `target`. Also in place of safetensors' own error type.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(target)
@@ -31,12 +31,12 @@ def replacing(target: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         os.replace(partial, target)
     except BaseException as error:
-        with suppress(OSError):  # the first error is the one to tell
+        with suppress(OSError):  # the first error is the one to report
             partial.unlink(missing_ok=True)
-        # What a write reports has no name.
+        # The error of a failed write names no file.
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             raise OSError(error.errno, f"{error.strerror} while {target} was written") from error
-        # By its name: this module is imported where safetensors is not, and its errors tell no file.
+        # By its name, as safetensors need not be installed here; its errors name no file either.
         if type(error).__name__ == "SafetensorError" and "os error" in str(error):
             raise OSError(f"{target}: {error}") from error
         raise
@@ -46,7 +46,7 @@ def replacing(target: Path) -> Iterator[Path]:
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target`, which becomes `target` if the block succeeds.
 
-    For content that is the same whichever process makes it: if another process was faster, its folder stays.
+    For content that does not depend on the process that makes it: if another was faster, its folder stays.
     """
     partial = partial_of(target)
     shutil.rmtree(partial, ignore_errors=True)

@@ -8,13 +8,13 @@ import numpy as np
 
 MOST_LEVELS = 64  # COCO, labelme and Hugging Face use at most 8
 MOST_BYTES = 2**28  # labelme puts whole images into its files
-# One that does not end goes to the end: else every quote in it would be tried as a beginning.
+# An unterminated string matches to the end of the text: else every quote in it would be tried as a start.
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
 _OPENING, _CLOSING = tuple(b"[{"), tuple(b"]}")
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The value that a JSON text holds.
+    """Parse a JSON text.
 
     Raises:
         ValueError: it is not JSON, has more than MOST_BYTES, or is nested more than MOST_LEVELS levels deep.
@@ -27,10 +27,10 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def refuse_deep(content: bytes) -> None:
-    """Refuse lists and objects that are nested more than MOST_LEVELS deep, without recursion.
+    """Check, without recursion, that lists and objects are nested at most MOST_LEVELS deep.
 
     Raises:
-        ValueError: they are; the message says how deep.
+        ValueError: they are nested deeper; the message says how deep.
     """
     codes = np.frombuffer(_TEXT.sub(b"", content), np.uint8)
     steps = np.isin(codes, _OPENING).astype(np.int64) - np.isin(codes, _CLOSING)

@@ -1,8 +1,8 @@
-"""Leases: which host makes an artifact, where several share a filesystem whose locks may not reach them all.
+"""Leases: which host is making an artifact, on shared filesystems whose locks may not work across hosts.
 
-A lease is a file that names its owner, who touches it for as long as it holds it. It is taken over only from
-an owner that is known to be dead: one on this host, whose lock is free, or one that did not touch it for long
-while it was watched from here. No clocks of two hosts are compared.
+A lease is a file that names its owner, which touches it at intervals. It is taken over only if its owner is
+known to be dead: it was on this host, whose lock is free, or it did not touch the file for long while this
+process watched. Clocks of different hosts are never compared.
 """
 
 import json
@@ -20,24 +20,24 @@ from typing import Any
 
 from pipeline.storage.files import partial_of, read_json
 
-BEAT_SECONDS = 15.0  # between two touches
+HEARTBEAT_SECONDS = 15.0  # between two touches
 DEAD_AFTER_SECONDS = 120.0  # without a touch
-_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 
 
 @contextmanager
 def leased(
     path: Path, waiting: Callable[[str], None], *, dead_after_seconds: float = DEAD_AFTER_SECONDS
 ) -> Iterator[bool]:
-    """Hold a lease; the caller already holds the lock that all processes of this host share.
+    """Hold a lease; the caller already holds the lock among the processes of this host.
 
-    A process that was silent for so long that its lease was taken over ends itself with SIGTERM when it
-    wakes: what it writes into is another's now.
+    A process that was suspended for so long that its lease was taken over ends itself with SIGTERM when it
+    resumes: another process now writes into the same directory.
 
     Args:
         path: the lease's file.
         waiting: called with a description of the owner before waiting for it.
-        dead_after_seconds: an owner on another host that was silent for so long is dead.
+        dead_after_seconds: an owner on another host that does not touch the lease for so long counts as dead.
 
     Yields:
         Whether another host held it first.
@@ -53,24 +53,25 @@ def leased(
             if not waited:
                 waiting(describe(owner))
             waited = True
-            if not _falls_silent(path, owner, dead_after_seconds):
+            if not _is_dead(path, owner, dead_after_seconds):
                 continue
         _remove_of(path, owner)
     stop = threading.Event()
-    beating = threading.Thread(target=_beat, args=(path, me, stop), daemon=True)
-    beating.start()
+    heartbeat = threading.Thread(target=_keep_alive, args=(path, me, stop), daemon=True)
+    heartbeat.start()
     try:
         yield waited
     finally:
         stop.set()
-        beating.join()
+        heartbeat.join()
         _remove_of(path, me)
 
 
 def lease_holder(path: Path, *, dead_after_seconds: float = DEAD_AFTER_SECONDS) -> str | None:
-    """Description of the owner on another host that seems to be alive; None if there is none.
+    """Description of an owner on another host that seems to be alive; None if there is none.
 
-    By the clocks of this host and of the filesystem: for people, and to leave things alone.
+    It compares the clocks of this host and of the filesystem, so it is good for messages and for skipping
+    work, not for taking over a lease.
     """
     owner = _owner(path)
     if owner is None or owner["host"] == platform.node():
@@ -82,13 +83,13 @@ def lease_holder(path: Path, *, dead_after_seconds: float = DEAD_AFTER_SECONDS) 
 
 
 def describe(owner: dict[str, Any]) -> str:
-    """The owner of a lease, in words."""
+    """The owner of a lease as messages name it."""
     job = f", Slurm's job {owner['job']}" if owner.get("job") else ""
     return f"process {owner['process']} on {owner['host']}{job}"
 
 
 def _create(path: Path, owner: dict[str, Any]) -> bool:
-    """Write the lease if there is none; with its content, in one step, also on NFS."""
+    """Write the lease if there is none, atomically with its content, also on NFS."""
     partial = partial_of(path)
     partial.write_text(json.dumps(owner), encoding="utf-8")
     try:
@@ -110,8 +111,8 @@ def _owner(path: Path) -> dict[str, Any] | None:
     return owner
 
 
-def _falls_silent(path: Path, owner: dict[str, Any], seconds: float) -> bool:
-    """Watch until the owner was silent for so long, or is no longer the owner."""
+def _is_dead(path: Path, owner: dict[str, Any], seconds: float) -> bool:
+    """Watch the lease: True once it was not touched for so long, False once it has another owner."""
     touched, since = None, time.monotonic()
     while time.monotonic() - since < seconds:
         try:
@@ -122,12 +123,12 @@ def _falls_silent(path: Path, owner: dict[str, Any], seconds: float) -> bool:
             if _owner(path) != owner:
                 return False
             touched, since = now, time.monotonic()
-        time.sleep(min(_LOOK_SECONDS, seconds / 4))
+        time.sleep(min(_POLL_SECONDS, seconds / 4))
     return True
 
 
 def _remove_of(path: Path, owner: dict[str, Any]) -> None:
-    """Remove the lease if it is still this owner's; one that was written meanwhile is put back."""
+    """Remove the lease if this owner still holds it; one written by another meanwhile is put back."""
     partial = partial_of(path)
     try:
         os.rename(path, partial)
@@ -139,15 +140,15 @@ def _remove_of(path: Path, owner: dict[str, Any]) -> None:
     partial.unlink()
 
 
-def _beat(path: Path, me: dict[str, Any], stop: threading.Event) -> None:
-    while not stop.wait(BEAT_SECONDS):
+def _keep_alive(path: Path, me: dict[str, Any], stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT_SECONDS):
         try:
             os.utime(path)
             mine = _owner(path) == me
         except FileNotFoundError:
             mine = False
         except OSError:
-            continue  # the filesystem does not answer: no news of the lease
+            continue  # the filesystem does not answer: nothing is known of the lease
         if not mine:
             print(f"{path}: another host has taken over, this process ends", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGTERM)

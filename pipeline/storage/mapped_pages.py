@@ -1,4 +1,4 @@
-"""Pages of memory-mapped files, which count as a process's memory once they were looked at."""
+"""Pages of memory-mapped files, which count as a process's memory once they have been read."""
 
 import mmap
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def release_pages(array: np.ndarray) -> None:
-    """Let go of the pages of the file that `array` is a view of; they are read again where needed.
+    """Release the memory pages of the file that `array` is a view of; they are read again when needed.
 
-    What was written stays written. An array that is no view of a file is left alone.
+    Written data is kept. An array that is no view of a file is left alone.
     """
     base = array
     while isinstance(base, np.ndarray):

@@ -1,4 +1,4 @@
-"""Rows of arrays in files, read by position: a mapped page counts as memory, and may be 2 MiB for one row."""
+"""Reads rows of a memory-mapped array without mapping them: a page counts as memory, and may take 2 MiB."""
 
 import os
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ _MOST_AT_ONCE = 2**23  # bytes of one read
 
 
 def read_rows(array: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
-    """Some rows of a (N, D) array as float32, (n, D).
+    """Rows of a (N, D) array as float32, (n, D).
 
-    Of a memory-mapped file none is mapped, and what lies together is read at once.
+    Rows of a memory-mapped file are read from the file, consecutive ones in one read.
 
     Args:
-        array: float32 or float16; channels lie together.
+        array: float32 or float16; the channels of a row are contiguous.
         rows: (n,) int64 from 0, or a slice.
 
     Raises:
-        IndexError: no such row.
-        ValueError: the file was cut.
+        IndexError: a row is out of range.
+        ValueError: the file was truncated.
     """
     if not isinstance(array, np.memmap):
         return np.asarray(array[rows], np.float32)
@@ -31,7 +31,7 @@ def read_rows(array: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
     stride, row_bytes = array.strides[0], array.shape[1] * array.itemsize
     start = _first_byte(array)
     with open(array.filename, "rb", buffering=0) as stream:
-        for begin, end in _together(rows, max(1, _MOST_AT_ONCE // stride)):
+        for begin, end in _consecutive(rows, max(1, _MOST_AT_ONCE // stride)):
             size = (end - begin - 1) * stride + row_bytes
             data = os.pread(stream.fileno(), size, start + int(rows[begin]) * stride)
             if len(data) != size:
@@ -42,15 +42,15 @@ def read_rows(array: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
 
 
 def _first_byte(array: np.memmap) -> int:
-    """Where the first element of a view lies in its file."""
+    """Offset in the file, in bytes, of a view's first element."""
     whole = array
     while isinstance(whole.base, np.memmap):
         whole = whole.base
     return whole.offset + array.ctypes.data - whole.ctypes.data
 
 
-def _together(rows: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
-    """(first, end) of stretches of consecutive rows, no longer than `most`."""
+def _consecutive(rows: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of runs of consecutive rows, at most `most` long."""
     begin = 0
     for end in [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]:
         for first in range(begin, end, most):

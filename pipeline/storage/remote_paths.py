@@ -1,19 +1,19 @@
-"""Files and folders, here or behind URLs, of which ranges are read: nothing is copied to disk."""
+"""Paths on this machine or behind URLs. Byte ranges are read from them; nothing is copied to disk."""
 
 import os
 from pathlib import Path
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is not on this machine's file system."""
+    """Whether a source is a URL, not a path on this machine."""
     return "://" in source
 
 
 def path_of(source: str) -> Path:
-    """A path, or what has the methods of one for a URL that fsspec knows, such as s3://bucket/folder.
+    """A `Path`, or a `UPath` with the same methods for a URL that fsspec knows, such as s3://bucket/folder.
 
     Raises:
-        ValueError: what reads such URLs is not installed.
+        ValueError: fsspec does not know the protocol, or a package for it is not installed.
     """
     if not is_url(source):
         return Path(source)
@@ -36,7 +36,7 @@ def read_range(file: Path, start: int, end: int) -> bytes:
     """Bytes `start` to `end` of a file, fewer where it ends earlier.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     if not isinstance(file, Path):
         return file.fs.cat_file(file.path, start, end)

@@ -1,10 +1,10 @@
-"""The fields that identify a run of a stage, and the run's name, which only this file makes from them."""
+"""The fields that identify a run of a stage, and the run's name, which is built here only."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-# The fields of a run that a command takes as options, to tell the runs of a stage from each other.
+# The fields that commands take as options, to select one run of a stage.
 OPTIONS = ("run", "arm", "seed", "data")
 
 
@@ -12,8 +12,8 @@ OPTIONS = ("run", "arm", "seed", "data")
 class RunKey:
     """Identifies a run among those of its stage; fields that do not apply are None."""
 
-    # What prepared images are for: images, finetune, segmentation, detection, or the name of an [[evaluate]].
-    # Of any other run: the name of the one that it is part of; None: what is done on the experiment's own.
+    # Of prepared images: their use (images, finetune, segmentation, detection, or an [[evaluate]]'s name).
+    # Of any other run: the name of the [[evaluate]] that it is part of; None: the experiment's own data.
     data: str | None = None
     run: str | None = None  # of a dense task, e.g. "uper-finetuned"
     share: float | None = None  # of the training labels; None: all of them
@@ -29,12 +29,12 @@ class RunKey:
 
     @property
     def description(self) -> str:
-        """The run in a list of tasks, such as "hssl, seed 0"."""
+        """The run as lists of tasks show it, such as "hssl, seed 0"."""
         parts = "-".join(self._parts())
         return ", ".join(filter(None, [parts, "" if self.seed is None else f"seed {self.seed}"]))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields that apply, for JSON: `RunKey(**key.as_dict()) == key`."""
+        """The fields that are not None, for JSON: `RunKey(**key.as_dict()) == key`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -46,7 +46,7 @@ class RunKey:
 
 @dataclass(frozen=True)
 class Run:
-    """A run whose artifact a table is made from."""
+    """A run, with the directory of its artifact."""
 
     stage: str
     key: RunKey

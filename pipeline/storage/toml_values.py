@@ -1,4 +1,4 @@
-"""Values in TOML syntax, as an experiment's file writes them."""
+"""Formats values in TOML syntax, for experiment files."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ def toml_value(value: Any) -> str:
     """A string, number, bool or list of these in TOML syntax.
 
     Raises:
-        TypeError: TOML has no such value.
+        TypeError: a value of another type.
     """
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"

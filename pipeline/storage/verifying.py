@@ -1,4 +1,4 @@
-"""Artifacts read again, byte for byte, and compared with what their stamps say."""
+"""Verifies artifacts: reads every output again and compares it with the digest in the stamp."""
 
 import shutil
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 
 @dataclass(frozen=True)
 class Damage:
-    """A file of an artifact that is not what its stamp says."""
+    """A file of an artifact that differs from its stamp."""
 
     file: str  # relative to the artifact
     expected: str
@@ -22,10 +22,10 @@ class Damage:
 
 
 def damage(directory: Path) -> list[Damage]:
-    """Files of a finished artifact that are missing or not what the stamp says; the stamp itself too.
+    """Files of a finished artifact, the stamp included, that are missing or differ from the stamp.
 
-    Outputs of which an older stamp has no SHA-256 are compared by their size. An artifact without a stamp was
-    never finished, so that nothing in it is damaged.
+    Where an older stamp has no SHA-256 of an output, sizes are compared. An artifact without a stamp was
+    never finished, so nothing in it counts as damaged.
     """
     if not (directory / STAMP).is_file():
         return []
@@ -43,7 +43,7 @@ def damage(directory: Path) -> list[Damage]:
 
 
 def stamp_damage(stamp: dict[str, Any]) -> tuple[str, str] | None:
-    """What a stamp says of its own digest, and what it is, where they differ; an older one says nothing."""
+    """(expected, found) digest of a stamp; None if they agree, or if an older stamp has none."""
     values = {name: value for name, value in stamp.items() if name != "sha256"}
     try:
         digest = sha256_of_json(values)
@@ -54,10 +54,10 @@ def stamp_damage(stamp: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def mark(directory: Path, found: list[Damage]) -> bool:
-    """Write down what is damaged, so that the artifact counts as not made; waits for who is making it.
+    """Mark an artifact as damaged, so that it is made again. Waits for a process that is making it.
 
     Returns:
-        Whether it was marked: not if it has been made again since.
+        Whether it was marked; False if it has been made again since.
     """
     with locked(directory):
         if found != damage(directory):
@@ -67,18 +67,17 @@ def mark(directory: Path, found: list[Damage]) -> bool:
 
 
 def set_aside(directory: Path) -> None:
-    """Make an artifact one that is not finished, before its stage runs; the caller holds its lock.
+    """Turn an artifact into an unfinished one before its stage runs; the caller holds its lock.
 
-    What a killed process left half written is deleted. So are outputs that are not what they were, for a
-    stage that goes on where it was stopped does not write everything again: those of another length are
-    always found, others if the artifact was marked.
+    Half-written files of a killed process are deleted. So are damaged outputs, because a resumed stage does
+    not write everything again: those of another size always, others only if the artifact was marked.
     """
     if (directory / DAMAGED).exists():
-        gone = [each.file for each in damage(directory)]
+        removed = [each.file for each in damage(directory)]
     else:
         outputs = (read_stamp(directory) or {"outputs": {}})["outputs"]
-        gone = [name for name, record in outputs.items() if _wrong_size(directory / name, record)]
-    for name in {*gone, STAMP}:
+        removed = [name for name, record in outputs.items() if _wrong_size(directory / name, record)]
+    for name in {*removed, STAMP}:
         (directory / name).unlink(missing_ok=True)
     for path in [path for path in directory.rglob("*") if is_leftover(path)]:
         if path.is_dir() and not path.is_symlink():

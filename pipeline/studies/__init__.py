@@ -1,1 +1,1 @@
-"""Tables of the studies of the auxiliary head: discrepancy, gain, and how their ranks agree."""
+"""Tables of the studies of the auxiliary head: discrepancy, gain, and their rank correlation."""

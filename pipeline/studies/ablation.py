@@ -1,4 +1,4 @@
-"""The table of `ablate`: what each variant of the head does to discrepancy and gain."""
+"""The table of `ablate`: discrepancy and gain of each variant of the head."""
 
 from collections.abc import Sequence
 from pathlib import Path

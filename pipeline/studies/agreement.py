@@ -1,4 +1,4 @@
-"""How well two columns agree in the order in which they put the heads."""
+"""Rank correlation of two columns over the heads."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,22 +20,22 @@ class Agreement:
     correlation: RankCorrelation | None  # None: too few heads, or a column of equal values
 
     def as_dict(self) -> dict[str, Any]:
-        """The values as JSON can hold them."""
+        """The values for JSON."""
         values = self.correlation.as_dict() if self.correlation else {"tau": None}
         return {"score": self.score, "gain": self.gain, "count": self.count} | values
 
     def sentence(self, confidence: float) -> str:
-        """A sentence for people."""
+        """The correlation and its verdict, for readers of the table."""
         start = f"Kendall's tau, {self.score} against {self.gain}, {self.count} heads: "
         if self.correlation is None:
             return f"{start}none (fewer than {FEWEST} heads, or all of them equal in one)"
         tau, low, high = self.correlation.tau, self.correlation.ci_low, self.correlation.ci_high
-        judged = "nothing shown"
-        # If a few heads are in perfect order, so is every resample of them, though the order may be chance.
+        verdict = "nothing shown"
+        # Of a few heads in perfect order every resample is too, though it may be chance: so p counts as well.
         if self.correlation.p_value < 1 - confidence and (low > 0 or high < 0):
-            judged = "the orders agree" if low > 0 else "the orders are opposite"
+            verdict = "the orders agree" if low > 0 else "the orders are opposite"
         interval = f"[{low:+.2f}, {high:+.2f}] ({100 * confidence:g} %)"
-        return f"{start}{tau:+.2f} {interval}, p = {self.correlation.p_value:.2g}: {judged}"
+        return f"{start}{tau:+.2f} {interval}, p = {self.correlation.p_value:.2g}: {verdict}"
 
 
 def agreement(lines: list[Line], score: str, gain: str, config: StudyConfig) -> Agreement:

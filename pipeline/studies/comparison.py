@@ -1,4 +1,4 @@
-"""Compares heads that were each trained alone: discrepancy beside gain, one line per head."""
+"""Compares heads that were each trained on their own: discrepancy and gain, one line per head."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +20,7 @@ _PREFIX = "discrepancy_"
 
 
 def compared_lines(config: StudyConfig, runs: Iterable[Run]) -> list[Line]:
-    """A line for the baseline and for every head.
+    """Lines of the baseline and of every head.
 
     Args:
         runs: the `pretrain` runs of every head, and the probes of all heads and of the baseline.
@@ -59,17 +59,17 @@ def table_order(config: StudyConfig) -> list[str]:
     return sorted(config.heads, key=lambda name: (name != config.arm, name))
 
 
-def in_words(head: AuxiliaryHeadConfig) -> str:
-    """A head described for people: "convnext x3, kernel 7, detached"."""
-    words = [f"{head.kind} x{head.depth}"]
+def describe_head(head: AuxiliaryHeadConfig) -> str:
+    """A head as tables show it: "convnext x3, kernel 7, detached"."""
+    parts = [f"{head.kind} x{head.depth}"]
     for name, word in (("kernel_size", "kernel"), ("window_size", "window"), ("num_heads", "heads")):
         if getattr(head, name) is not None:
-            words.append(f"{word} {getattr(head, name)}")
+            parts.append(f"{word} {getattr(head, name)}")
     if head.token_dim is not None:
-        words.append(f"token MLP {head.token_dim}")
-    words += [word for name, word in (("first_shortcut", "first shortcut"), ("detached", "detached"))
+        parts.append(f"token MLP {head.token_dim}")
+    parts += [word for name, word in (("first_shortcut", "first shortcut"), ("detached", "detached"))
               if getattr(head, name)]  # fmt: skip
-    return ", ".join(words)
+    return ", ".join(parts)
 
 
 def last_discrepancy(directory: Path) -> dict[str, float]:
@@ -93,7 +93,7 @@ def mean_and_std(values: list[float | None]) -> tuple[float | None, float | None
 
 def _head_line(config: StudyConfig, name: str, measured: list[dict[str, float]]) -> Line:
     head = config.heads.get(name)
-    line: Line = {"name": name, "head": in_words(head) if head else ""}
+    line: Line = {"name": name, "head": describe_head(head) if head else ""}
     for measure in MEASURES:
         mean, std = mean_and_std([values.get(measure) for values in measured])
         line |= {measure: mean, f"{measure}_std": std}

@@ -1,4 +1,4 @@
-"""Writes the lines of a study as Markdown, CSV, LaTeX, plain text and JSON."""
+"""Writes a study's table as Markdown, CSV, LaTeX, plain text and JSON."""
 
 import csv
 import io
@@ -16,11 +16,11 @@ from pipeline.studies.comparison import Line
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table for people: its title, and how to write a line's cell."""
+    """A column of a displayed table: its header, and the function that formats a line's cell."""
 
     header: str
     cell: Callable[[Line], str]
-    right: bool = True  # aligned
+    right: bool = True  # alignment
 
 
 def write_study(
@@ -37,7 +37,7 @@ def write_study(
     Args:
         lines: at least one line.
         sentences: text below the table.
-        extra: what the JSON file holds beside "lines", and "shown": the table for people, for the report.
+        extra: further entries of the JSON file, beside "lines" and "shown" (the formatted table).
     """
     headers = [column.header for column in columns]
     cells = [[column.cell(line) for column in columns] for line in lines]
@@ -57,7 +57,7 @@ def write_study(
 
 
 def text(header: str, key: str) -> Column:
-    """A column of words."""
+    """A column of text."""
     return Column(header, lambda line: str(line[key]), right=False)
 
 
@@ -72,7 +72,7 @@ def percent(header: str, key: str) -> Column:
 
 
 def gain(baseline: str, key: str, confidence: float) -> list[Column]:
-    """A column of differences in percentage points, with their intervals."""
+    """Two columns: differences in percentage points, and their intervals."""
 
     def interval(line: Line) -> str:
         low, high = line.get(f"{key}_ci_low"), line.get(f"{key}_ci_high")

@@ -1,4 +1,4 @@
-"""The table of `search`: candidates by score, the cost of each, and the chosen one."""
+"""The table of `search`: candidates ranked by score, their costs, and the chosen one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,16 @@ from pipeline.graph.chosen_head import CHOSEN_HEAD, head_section
 from pipeline.search.files import COST, SCORES
 from pipeline.storage.files import read_json, write_text
 from pipeline.storage.runs import Run
-from pipeline.studies.comparison import MEASURES, Line, in_words, mean_and_std
+from pipeline.studies.comparison import MEASURES, Line, describe_head, mean_and_std
 from pipeline.studies.files import Column, number, text, write_study
 
 PROXIES = (*MEASURES, "auxiliary_loss")
-WORDS = {"cka": "1 - CKA", "cosine": "cosine dist.", "kl": "KL (nats)", "auxiliary_loss": "own loss (nats)"}
+COLUMN_TITLES = {
+    "cka": "1 - CKA",
+    "cosine": "cosine dist.",
+    "kl": "KL (nats)",
+    "auxiliary_loss": "own loss (nats)",
+}
 
 
 def write_search(directory: Path, config: SearchConfig, trainings: Sequence[Run]) -> None:
@@ -36,7 +41,7 @@ def write_search(directory: Path, config: SearchConfig, trainings: Sequence[Run]
         number("rank", "rank", digits=0),
         text("candidate", "name"),
         text("head", "head"),
-        *(number(WORDS[proxy], proxy) for proxy in PROXIES),
+        *(number(COLUMN_TITLES[proxy], proxy) for proxy in PROXIES),
         Column("error", lambda line: _error(line, config.ranking)),
         Column("parameters", lambda line: f"{line['parameters']:,}"),
         number("s/step alone", "seconds_alone"),
@@ -53,19 +58,19 @@ def write_search(directory: Path, config: SearchConfig, trainings: Sequence[Run]
 
 
 def ranked(lines: list[Line], ranking: str) -> list[Line]:
-    """The candidates by falling score; those without a score come last."""
+    """The candidates by descending score; those without a score come last."""
     ordered = sorted(lines, key=lambda line: (line[ranking] is None, -(line[ranking] or 0.0), line["name"]))
     return [{"rank": index, **line} for index, line in enumerate(ordered, start=1)]
 
 
 def within_errors(lines: list[Line], ranking: str) -> list[str]:
-    """Candidates whose score is within two standard errors (of the difference) of the first one's."""
+    """Names of candidates whose score differs from the first one's by at most two standard errors."""
     first, names = lines[0], []
     for line in lines[1:]:
         values = [one[key] for one in (first, line) for key in (ranking, f"{ranking}_se")]
         if None not in values:
             best, best_error, value, error = values
-            # This takes the errors as independent. They come from the same images, so it is on the safe side.
+            # Taken as independent. The errors come from the same images, so this is conservative.
             if best - value <= 2 * (best_error**2 + error**2) ** 0.5:
                 names.append(line["name"])
     return names
@@ -74,7 +79,7 @@ def within_errors(lines: list[Line], ranking: str) -> list[str]:
 def _candidate(
     config: SearchConfig, name: str, scores: list[dict[str, Any]], costs: list[dict[str, Any]]
 ) -> Line:
-    line: Line = {"name": name, "head": in_words(config.heads[name])}
+    line: Line = {"name": name, "head": describe_head(config.heads[name])}
     for proxy in PROXIES:
         mean, std = mean_and_std([of_seed[name].get(proxy) for of_seed in scores])
         error, _ = mean_and_std([of_seed[name].get(f"{proxy}_se") for of_seed in scores])
@@ -102,7 +107,7 @@ def _sentences(
     chosen, close = lines[0], within_errors(lines, config.ranking)
     also = f"; not told apart from it by these images: {', '.join(close)}" if close else ""
     return [
-        f"chosen: {chosen['name']} ({chosen['head']}), the largest {WORDS[config.ranking]} of "
+        f"chosen: {chosen['name']} ({chosen['head']}), the largest {COLUMN_TITLES[config.ranking]} of "
         f"{len(lines)} candidates{also}",
         f"cost: a joint step takes {total['seconds_joint_step']:.3g} s, a step of every candidate alone "
         f"{total['seconds_alone_steps']:.3g} s in all: the search costs {100 * total['share']:.0f} % of "

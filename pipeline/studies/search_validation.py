@@ -1,4 +1,4 @@
-"""The table of `search-validate`: the search's ranking beside the gain of each candidate trained alone."""
+"""The table of `search-validate`: the search's ranking against the gain of each candidate trained alone."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.studies.ablation import DEFINITIONS, MEASURE_COLUMNS
 from pipeline.studies.agreement import agreement
 from pipeline.studies.comparison import Line, compared_lines
 from pipeline.studies.files import gain, number, percent, text, write_study
-from pipeline.studies.search import PROXIES, WORDS
+from pipeline.studies.search import COLUMN_TITLES, PROXIES
 
 GAIN = "knn_gain"
 
@@ -37,7 +37,7 @@ def write_search_validation(
         number("rank", "rank", digits=0),
         text("candidate", "name"),
         text("head", "head"),
-        number(f"search: {WORDS[config.ranking]}", f"search_{config.ranking}"),
+        number(f"search: {COLUMN_TITLES[config.ranking]}", f"search_{config.ranking}"),
         *MEASURE_COLUMNS,
         percent("knn %", "knn"),
         *gain(config.baseline, GAIN, config.confidence),
@@ -67,7 +67,7 @@ def _joined(line: Line, found: Line) -> Line:
 
 
 def _choice(heads: list[Line]) -> list[str]:
-    """How the search's choice compares with the best candidate, and with one drawn at random."""
+    """A sentence that compares the gain of the search's choice with the best candidate's and the mean."""
     gains = {line["name"]: line[GAIN] for line in heads if line.get(GAIN) is not None}
     chosen = next((line["name"] for line in heads if line["rank"] == 1), None)
     if chosen not in gains:

@@ -1,1 +1,1 @@
-"""What every training loop has: random generators, order, batches ahead, throughput, its log."""
+"""The training loop and its parts: random generators, image order, prefetching, checkpoints, log."""

@@ -1,8 +1,8 @@
-"""Which images an optimiser step sees where images are read in blocks and shuffled in a buffer.
+"""The order of training images that are read in blocks and shuffled in a buffer.
 
 Consecutive images form blocks. An epoch goes through all blocks in random order; as many as the buffer holds
-are a window, and the images of a window are shuffled with one another. So storage is read in long stretches,
-and never more than a window has to be held.
+form a window, whose images are shuffled. So storage is read sequentially block by block, and only one window
+has to be held.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from pipeline.training.random_generators import Purpose, generator
 
 
 class Window(NamedTuple):
-    """One window of one epoch; both count from 0."""
+    """A window of an epoch; both count from 0."""
 
     epoch: int
     index: int
@@ -24,15 +24,15 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class BlockOrder:
-    """The order of `num_images` images, a function of (seed, epoch): nothing is remembered over a resume.
+    """The order of `num_images` images, a function of (seed, epoch): a resume needs no saved state.
 
     Raises:
         ValueError: no images.
     """
 
     num_images: int
-    block: int  # images
-    buffer: int  # images, at least one block; only whole blocks are held
+    block: int  # in images
+    buffer: int  # in images, at least one block; only whole blocks are held
     seed: int
 
     def __post_init__(self):
@@ -40,7 +40,7 @@ class BlockOrder:
             raise ValueError("no images to train on")
 
     def parts_of_step(self, step: int, batch_size: int) -> Iterator[tuple[Window, np.ndarray]]:
-        """Windows of one step, each with what the step takes from it: (m,) int64 places of images."""
+        """The windows of one step, each with the images that the step takes from it, (m,) int64."""
         first, end = step * batch_size, (step + 1) * batch_size
         while first < end:
             epoch, offset = divmod(first, self.num_images)
@@ -49,15 +49,15 @@ class BlockOrder:
             taken = min(end - first, int(starts[index + 1]) - offset)
             begin = offset - int(starts[index])
             window = Window(epoch, index)
-            yield window, self.positions(window)[begin : begin + taken]
+            yield window, self.images(window)[begin : begin + taken]
             first += taken
 
-    def positions(self, window: Window) -> np.ndarray:
-        """The images of a window in the order in which they are seen: (w,) int64 from 0 to num_images - 1."""
+    def images(self, window: Window) -> np.ndarray:
+        """The images of a window in training order: (w,) int64 from 0 to num_images - 1."""
         return _shuffled(self, window)
 
     def blocks(self, window: Window) -> list[np.ndarray]:
-        """The images of a window in the order in which they are read: consecutive ones in each block."""
+        """The images of a window in reading order: an array of consecutive images for each block."""
         held = self.buffer // self.block
         chosen = _block_order(self, window.epoch)[window.index * held : (window.index + 1) * held]
         starts = (chosen * self.block).tolist()
@@ -77,7 +77,7 @@ def _block_order(order: BlockOrder, epoch: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _starts(order: BlockOrder, epoch: int) -> np.ndarray:
-    """(W + 1,): images of the epoch before each of its W windows, then all of them."""
+    """(W + 1,): number of images before each of the epoch's W windows, then of all."""
     blocks = _block_order(order, epoch)
     sizes = np.minimum(order.block, order.num_images - blocks * order.block)  # the last block may be short
     in_windows = np.add.reduceat(sizes, np.arange(0, len(blocks), order.buffer // order.block))
@@ -86,7 +86,7 @@ def _starts(order: BlockOrder, epoch: int) -> np.ndarray:
 
 @lru_cache(maxsize=3)  # the window in use, the one before for a late thread, the one after
 def _shuffled(order: BlockOrder, window: Window) -> np.ndarray:
-    positions = np.concatenate(order.blocks(window))
-    generator(order.seed, Purpose.WINDOW_ORDER, *window).shuffle(positions)
-    positions.flags.writeable = False
-    return positions
+    images = np.concatenate(order.blocks(window))
+    generator(order.seed, Purpose.WINDOW_ORDER, *window).shuffle(images)
+    images.flags.writeable = False
+    return images

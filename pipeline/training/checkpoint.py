@@ -1,6 +1,6 @@
-"""The state of a training and its checkpoints, read strictly.
+"""The state of a training and its checkpoints, which are loaded strictly.
 
-Random state is not in it: every draw is a function of (seed, purpose, step), see
+They hold no random state: every draw is a function of (seed, purpose, step), see
 `pipeline.training.random_generators`.
 """
 
@@ -16,7 +16,7 @@ from pipeline.models.weights import WeightsError, assign_parameters
 from pipeline.optim.optimizers import Optimizer
 from pipeline.training.checkpoint_files import (
     Saved,
-    newest_whole,
+    newest_intact,
     read_checkpoint,
     write_checkpoint,
     write_newest,
@@ -33,17 +33,17 @@ class TrainingState(Protocol):
 
     @property
     def tensors(self) -> dict[str, jt.Var]:
-        """Every tensor but the optimiser's, by name."""
+        """All tensors but the optimiser's, by name."""
 
 
 State = TypeVar("State", bound=TrainingState)
 
 
 def save_checkpoint(path: Path, state: TrainingState, *, run: str) -> None:
-    """Write networks, the method's own state, optimiser moments and the step.
+    """Write networks, method state, optimiser moments and step.
 
     Args:
-        run: digest of all that decides the result.
+        run: digest of everything that determines the result.
     """
     write_checkpoint(path, *checkpoint_content(state, run))
 
@@ -54,13 +54,14 @@ def save_newest(folder: Path, state: TrainingState, *, run: str) -> None:
 
 
 def load_checkpoint(path: Path, state: State, *, run: str | None = None) -> State:
-    """Put a checkpoint into a fresh state, strictly.
+    """Load a checkpoint into a fresh state, strictly.
 
     Args:
-        run: the digest that the checkpoint must be of; None takes any whose arrays fit.
+        run: the digest that the checkpoint must have; None accepts any whose arrays fit.
 
     Raises:
-        WeightsError: damaged, no checkpoint, of another run, or not fitting networks or optimiser.
+        WeightsError: the file is damaged, no checkpoint, of another run, or does not fit networks or
+            optimiser.
     """
     return _filled(state, read_checkpoint(path), run)
 
@@ -68,21 +69,21 @@ def load_checkpoint(path: Path, state: State, *, run: str | None = None) -> Stat
 def load_newest(
     folder: Path, fresh_state: Callable[[], State], *, run: str, say: Callable[[str], None]
 ) -> State | None:
-    """The state of the newest whole checkpoint of the training in `folder`; None if there is none.
+    """The state of the newest intact checkpoint of the training in `folder`; None if there is none.
 
     Args:
-        fresh_state: makes the state that a checkpoint is put into.
-        say: told of a damaged checkpoint, and of what is used in its place.
+        fresh_state: makes the state into which the checkpoint is loaded.
+        say: prints a line about a damaged checkpoint and what is used instead.
 
     Raises:
         WeightsError: the checkpoint is of another run, or does not fit networks or optimiser.
     """
-    saved = newest_whole(folder, say)
+    saved = newest_intact(folder, say)
     return None if saved is None else _filled(fresh_state(), saved, run)
 
 
 def checkpoint_content(state: TrainingState, run: str) -> tuple[dict[str, np.ndarray], dict[str, int | str]]:
-    """Copies of all arrays of a checkpoint, and its metadata."""
+    """A checkpoint's arrays, copied, and its metadata."""
     arrays = {name: value.numpy().copy() for name, value in state.tensors.items()}
     arrays |= {f"{_OPTIMIZER}{name}": value for name, value in state.optimizer.state().items()}
     return arrays, {"step": state.step, "run": run}

@@ -1,4 +1,4 @@
-"""The last two checkpoints of a training, each with a digest; a damaged one gives way to the one before."""
+"""The last two checkpoints of a training, each with a digest; if the newer is damaged, the older is used."""
 
 import hashlib
 import os
@@ -13,34 +13,34 @@ from pipeline.weights.arrays import read_arrays, write_arrays
 from pipeline.weights.error import WeightsError
 
 CHECKPOINT = "checkpoint.safetensors"
-BEFORE = "checkpoint-before.safetensors"  # the one before
-_COMING = "checkpoint-coming.safetensors"  # whole, but not in its place yet
-_DAMAGED = "checkpoint-damaged.safetensors"  # the last that was found damaged, for a person to look at
+BEFORE = "checkpoint-before.safetensors"  # the previous one
+_COMING = "checkpoint-coming.safetensors"  # complete, but not yet renamed
+_DAMAGED = "checkpoint-damaged.safetensors"  # the last one found damaged, kept for inspection
 _DIGEST = "sha256"
-_KEYS = {"step", "run"}  # that the metadata of every checkpoint have
+_KEYS = {"step", "run"}  # in every checkpoint's metadata
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     path: Path
     arrays: dict[str, np.ndarray]
-    metadata: dict[str, Any]  # `step`, and `run`, the digest of all that decides the result
+    metadata: dict[str, Any]  # `step`, and `run`, the digest of everything that determines the result
 
 
 class Damaged(WeightsError):
-    """A checkpoint that is not what was written."""
+    """The file differs from the checkpoint that was written."""
 
 
 def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Write one checkpoint, whole or not at all, with a digest of all that is in it."""
+    """Write one checkpoint, whole or not at all, with a digest of its content."""
     write_arrays(path, arrays, {**metadata, _DIGEST: _digest(arrays, metadata)})
 
 
 def write_newest(folder: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Write the newest checkpoint of a training; what was the newest is then the one before.
+    """Write the newest checkpoint of a training, and keep the previous one.
 
-    Whatever ends it, the newest or the one before is whole, and both where writing itself failed.
+    If it is interrupted at any point, at least one of the two is intact; if writing fails, both are.
     """
     newest, coming = folder / CHECKPOINT, folder / _COMING
     write_checkpoint(coming, arrays, metadata)
@@ -50,16 +50,16 @@ def write_newest(folder: Path, arrays: Mapping[str, np.ndarray], metadata: Mappi
 
 
 def read_checkpoint(path: Path) -> Saved:
-    """Read one checkpoint; one without a digest, of an older version, is taken as it is.
+    """Read one checkpoint; one of an older version, without a digest, is not verified.
 
     Raises:
-        Damaged: no whole safetensors file, or not the content that its digest is of.
+        Damaged: not a complete safetensors file, or its content does not match its digest.
         WeightsError: there is no such file.
-        OSError: it may not be read.
+        OSError: the file cannot be opened.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
-    with open(path, "rb"):  # what cannot be read now is not damaged
+    with open(path, "rb"):  # a file that cannot be opened now is not damaged
         pass
     try:
         arrays, metadata = read_arrays(path)
@@ -79,14 +79,14 @@ def read_checkpoint(path: Path) -> Saved:
     return Saved(path, arrays, metadata)
 
 
-def newest_whole(folder: Path, say: Callable[[str], None]) -> Saved | None:
-    """The newest checkpoint that is whole; None if there is none. Damaged ones are moved out of the way.
+def newest_intact(folder: Path, say: Callable[[str], None]) -> Saved | None:
+    """The newest intact checkpoint; None if there is none. Damaged ones are renamed.
 
     Args:
-        say: told of a damaged one, and of what is used in its place.
+        say: prints a line about a damaged checkpoint and what is used instead.
 
     Raises:
-        OSError: one may not be read.
+        OSError: a checkpoint cannot be opened.
     """
     damage = []
     for name in (_COMING, CHECKPOINT, BEFORE):
@@ -106,14 +106,14 @@ def newest_whole(folder: Path, say: Callable[[str], None]) -> Saved | None:
     return None
 
 
-def forget(folder: Path) -> None:
-    """Delete the checkpoints of the training in `folder`, which starts from step 0 then."""
+def delete_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints of the training in `folder`, which then starts from step 0."""
     for name in (_COMING, CHECKPOINT, BEFORE):
         (folder / name).unlink(missing_ok=True)
 
 
 def _digest(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:
-    """Of names, types, shapes, numbers and metadata."""
+    """SHA-256 over names, dtypes, shapes, values and metadata."""
     digest = hashlib.sha256(sha256_of_json(dict(metadata)).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

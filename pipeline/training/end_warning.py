@@ -1,15 +1,19 @@
-"""The warning that this process will be ended soon, as a cluster gives it before a job's time is over."""
+"""The warning signal that a cluster sends shortly before it ends a job at its time limit."""
 
 import os
 import signal
 import threading
 from types import FrameType
 
-WARNING = signal.SIGUSR2  # a process that does not listen is ended by it at once
+WARNING = signal.SIGUSR2  # ends a process that does not handle it
 
 
 class EndWarning:
-    """Listens for the warning from when it is made until it is closed; in a thread it hears none."""
+    """Handles the warning signal from construction to `close`; only in the main thread.
+
+    Attributes:
+        given: whether the signal has arrived.
+    """
 
     def __init__(self) -> None:
         self.given = False
@@ -18,12 +22,12 @@ class EndWarning:
             signal.signal(WARNING, self._note)
 
     def end(self) -> None:
-        """End this process by the warning's signal, by which whoever started it knows why."""
+        """End this process with the warning's signal, so that its parent knows the reason."""
         self.close()
         os.kill(os.getpid(), WARNING)
 
     def close(self) -> None:
-        """Let the warning end this process at once again."""
+        """Restore the signal's default action, which ends the process."""
         if self._listens:
             signal.signal(WARNING, signal.SIG_DFL)
 

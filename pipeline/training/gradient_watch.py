@@ -1,7 +1,7 @@
-"""A look at the gradients of one step, beside those of plain operators.
+"""Checks the gradients of one training step against those of plain operators.
 
-How an operator's gradient reaches the parameters is decided anew in every pass, and Jittor has been seen to
-lose shares of it in silence, from the second pass on. So the look is at a later step, once after each start.
+Jittor decides in every pass anew how an operator's gradient reaches the parameters, and has been seen to lose
+terms silently from the second pass on. So a later step is checked, once after each start.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,28 +11,28 @@ import numpy as np
 
 from pipeline import kernels
 
-# Norm of the difference over that of the plain gradient. Float32 rounds to 6e-8, and a batch norm over few
-# images magnifies that; what is looked for are missing terms, several percent of a gradient.
+# Norm of the difference relative to that of the plain gradient. Float32 rounds to 6e-8, which a batch norm
+# over few images amplifies; the check is for missing terms, several percent of a gradient.
 TOLERANCES = {"float32": 0.02, "tf32": 0.2, "bfloat16": 0.2}
-_SMALLEST = 1e-3  # of the largest norm of a parameter's gradient: below it, it may be all rounding
-_FIRST, _LAST = 2, 20  # passes after the start, of which one is looked at: from the third to the twentieth
-_IMAGES = 8  # in one pass: plain operators keep more for the gradient
+_SMALLEST = 1e-3  # share of the largest gradient norm; smaller gradients may be all rounding
+_FIRST, _LAST = 2, 20  # steps after the start: one from the third to the twentieth is checked
+_IMAGES = 8  # per microbatch of the check: plain operators store more activations
 
 
 class GradientsDiffer(RuntimeError):
-    """The gradients that a training went by are not those of its loss."""
+    """The gradients that a training step used are not those of its loss."""
 
 
 class GradientWatch:
-    """Compares the gradients of one step with those of plain operators, unless these run; changes nothing.
+    """Compares the gradients of one step with those of plain operators; does nothing if those are in use.
 
     Args:
-        first: step that the training starts or goes on from; steps count from 0.
+        first: step at which the training starts or resumes; steps count from 0.
         num_steps: of the whole training.
-        seed: decides which step it is.
+        seed: selects the step.
 
     Attributes:
-        step: the step.
+        step: the step to check.
     """
 
     def __init__(self, first: int, num_steps: int, seed: int) -> None:
@@ -47,25 +47,25 @@ class GradientWatch:
         num_microbatches: int,
         num_images: int | None,
     ) -> None:
-        """Compute the gradients once more, with plain operators.
+        """Compute the gradients once more with plain operators, and compare.
 
         Args:
-            gradients: of the step, by the names of parameters, which have not changed since.
-            again: computes them in so many microbatches, in the same order.
-            num_microbatches: that the step took.
-            num_images: of the batch; None where a loss sees all of them at once.
+            gradients: of the step, by parameter name; the parameters have not changed since.
+            again: computes them, in the same order, with the given number of microbatches.
+            num_microbatches: of the step.
+            num_images: of the batch; None if a loss needs all of them in one microbatch.
 
         Raises:
             GradientsDiffer: one differs by more than rounding; names the worst, the step and both norms.
         """
         if kernels.current() == "plain":
             return
-        # What the optimiser does first of all: the step's own operators run as they always do.
+        # The optimiser also begins with it: so the step's operators run in the same way as in any other step.
         jt.sync_all()
         found = {name: gradient.numpy() for name, gradient in gradients.items()}
         plain = dict(zip(found, self._plain(again, num_microbatches, num_images), strict=True))
         if not all(np.isfinite(array).all() for array in plain.values()):
-            return  # the loss itself is broken, which is said where it is read
+            return  # the loss itself is not finite, which is reported where it is read
         differences = relative_differences(found, plain)
         allowed = TOLERANCES[kernels.current_precision()]
         wrong = [name for name, difference in differences.items() if not difference <= allowed]
@@ -94,7 +94,7 @@ class GradientWatch:
 def relative_differences(
     found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """Norm of each difference over that of what was expected, or over a share of the largest one's."""
+    """Norm of each difference, relative to the expected norm or to `_SMALLEST` of the largest one."""
     norms = {name: float(np.linalg.norm(array)) for name, array in expected.items()}
     smallest = _SMALLEST * max(norms.values())
     return {

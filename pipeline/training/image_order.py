@@ -1,4 +1,4 @@
-"""Which images an optimiser step sees."""
+"""The order of training images: random permutations, one per epoch."""
 
 from functools import lru_cache
 
@@ -10,10 +10,10 @@ from pipeline.training.random_generators import Purpose, generator
 def rows_of_step(
     rows: np.ndarray, step: int, batch_size: int, *, seed: int, purpose: Purpose = Purpose.ORDER
 ) -> np.ndarray:
-    """The rows of one step: epochs are permutations laid end to end, so every image comes equally often.
+    """The rows of one step. Epochs are permutations laid end to end, so every image occurs equally often.
 
-    A function of (seed, purpose, step): nothing has to be remembered over a resume. A set smaller than a
-    batch comes several times in one.
+    A function of (seed, purpose, step): a resume needs no saved state. If there are fewer images than a batch
+    has, they occur in it several times.
 
     Args:
         rows: (n,) of the training images, n >= 1.
@@ -37,7 +37,7 @@ def rows_of_step(
 
 @lru_cache(maxsize=2)  # a step may straddle two epochs; over millions of images each takes a second
 def _permutation(seed: int, purpose: Purpose, epoch: int, count: int) -> np.ndarray:
-    """The numbers below `count` in the order of an epoch, in as few bytes as hold them."""
+    """A permutation of range(count) for an epoch, in the smallest sufficient dtype."""
     order = np.arange(count, dtype=np.min_scalar_type(count))
     generator(seed, purpose, epoch).shuffle(order)
     order.flags.writeable = False

@@ -1,4 +1,4 @@
-"""The training loop: pretraining, the search over heads and every fine-tuning run in it."""
+"""The training loop of pretraining, of the search over heads and of every fine-tuning."""
 
 import math
 import zlib
@@ -23,13 +23,13 @@ from pipeline.training.prefetch import prefetch
 from pipeline.training.progress import Progress
 from pipeline.training.throughput import Throughput
 
-WATCHED_STEPS = 10_000  # of a training whose gradients are looked at unless the user says otherwise: ours
+WATCHED_STEPS = 10_000  # trainings of at least so many steps have their gradients checked by default
 
 
 class Outcome(Protocol):
-    """What a step measured, still on the device."""
+    """The result of a step, still on the device."""
 
-    logged_losses: dict[str, jt.Var]  # by their names in the log, each (1,)
+    logged_losses: dict[str, jt.Var]  # by name in the log, each (1,)
 
 
 Report = Callable[[Progress], None]
@@ -38,14 +38,14 @@ OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
 
 class Training(ABC, Generic[State, Batch, OutcomeT]):
-    """What one training gives to the loop; steps count from 0.
+    """A training as the loop runs it; steps count from 0.
 
     Attributes:
         num_steps: optimiser steps of the whole training.
-        batch_size: images of a step.
-        run: digest of all that decides the result; a checkpoint of another one is refused.
-        ranks: that train together, each in a loop of its own. All read the checkpoint, and take part in
-            `train_step`, `measured` and `explanation`; the first alone writes and reports.
+        batch_size: images per step.
+        run: digest of everything that determines the result; a checkpoint with another one is refused.
+        ranks: the ranks that train together, each in a loop of its own. All read the checkpoint and take part
+            in `train_step`, `measured` and `explanation`; rank 0 alone writes and reports.
     """
 
     num_steps: int
@@ -55,58 +55,58 @@ class Training(ABC, Generic[State, Batch, OutcomeT]):
 
     @abstractmethod
     def fresh_state(self) -> State:
-        """Networks with their initial values, an optimiser at rest, step 0."""
+        """Initial networks and optimiser, step 0."""
 
     def first_state(self) -> State:
-        """What training starts from where there is no checkpoint: the fresh state, or given weights."""
+        """The state to start from without a checkpoint: the fresh one, or one with given weights."""
         return self.fresh_state()
 
     @abstractmethod
     def make_batch(self, step: int) -> Batch:
-        """The batch of a step, a function of the step alone; called in several threads at once."""
+        """The batch of a step, a function of the step alone; called from several threads."""
 
     @abstractmethod
     def image_names(self, step: int) -> Sequence[str]:
-        """The images of a step, for messages."""
+        """Names of the images of a step, for messages."""
 
     @abstractmethod
     def train_step(self, state: State, batch: Batch) -> tuple[State, OutcomeT]:
         """One optimiser step."""
 
     def watched_step(self, state: State, batch: Batch, watch: GradientWatch) -> tuple[State, OutcomeT]:
-        """The same step, whose gradients are looked at; not where a pass cannot be repeated."""
+        """`train_step` with its gradients checked by `watch`; unchecked where a pass cannot be repeated."""
         return self.train_step(state, batch)
 
     def explanation(self, state: State, step: int, output: Path, say: Callable[[str], None]) -> str:
-        """What can be found out about a loss that is not finite, as a sentence; the training is over then.
+        """A sentence on the origin of a non-finite loss; the training ends after it.
 
         All ranks go back together; the first alone knows the sentence.
 
         Args:
-            state: of the training now, which may be changed.
-            step: whose loss it is, counted from 1.
+            state: the current state, which may be changed.
+            step: the step of that loss, counted from 1.
             output: the training's artifact.
-            say: told what takes long.
+            say: prints a line about something that takes long.
         """
         return ""
 
     def measured(self, state: State, outcome: OutcomeT) -> dict[str, float]:
-        """What the log gets beside the losses of a step."""
+        """Further metrics of a logged step, beside its losses."""
         return {}
 
     def warning(self, metrics: dict[str, float]) -> str | None:
-        """What went wrong, in words, or None."""
+        """A warning to print with these metrics, or None."""
         return None
 
     def always_logged(self, num_done: int) -> bool:
-        """Whether the log gets a line after so many steps, however seldom the user wants one."""
+        """Whether step number `num_done` is logged, whatever the user's interval."""
         return num_done in (1, self.num_steps)
 
     def after_logged_step(self, state: State) -> None:
         """Called once the losses of all steps so far are known to be finite.
 
         Raises:
-            FloatingPointError: something else is not; the loop adds what `explanation` finds.
+            FloatingPointError: something else is not finite; the loop adds what `explanation` finds.
         """
 
 
@@ -117,21 +117,21 @@ def train(
     runtime: RuntimeConfig,
     report: Report,
 ) -> State:
-    """Train to the last step, from the newest whole checkpoint in `output` if there is one.
+    """Train to the last step, from the newest intact checkpoint in `output` if there is one.
 
-    A training that was killed and resumed ends bit for bit like one that was not. Its last two checkpoints
-    are kept. One that is warned of its end (`pipeline.training.end_warning`) saves a checkpoint after the
-    step that it is at, and ends itself.
+    A training that was killed and resumed ends bit for bit like an uninterrupted one. The last two
+    checkpoints are kept. After a warning signal (`pipeline.training.end_warning`) the training saves a
+    checkpoint at the end of the current step, and ends itself.
 
     Raises:
-        FloatingPointError: a loss, or what is measured beside it, is not finite; the message names the step,
-            the images of a loss, and what `Training.explanation` found. The last checkpoint stays.
+        FloatingPointError: a loss, or what is measured beside it, is not finite; names the step and the images
+            of a loss, and adds `Training.explanation`. The last checkpoint is kept.
         WeightsError: the checkpoint does not fit, see `load_newest`.
-        GradientsDiffer: at the step that is looked at, gradients are not those of plain operators.
-        RanksDiffer: ranks that train together do not hold the same parameters any more.
+        GradientsDiffer: the gradients of the checked step are not those of plain operators.
+        RanksDiffer: the ranks no longer hold the same parameters.
     """
     ranks, damage = training.ranks, []
-    with ranks.first_before_others():  # it moves what is damaged out of the way
+    with ranks.first_before_others():  # rank 0 moves damaged files aside
         state = load_newest(output, training.fresh_state, run=training.run, say=damage.append)
     if state is None:
         state = training.first_state()
@@ -143,7 +143,7 @@ def train(
         _say(report, first, training.num_steps, text)
     watch = _watch(training, first) if _watches(training, runtime) else None
     throughput = Throughput(state.step, training.batch_size)
-    unread = []  # losses are read at logged steps only: reading waits for the device
+    unread = []  # losses are read at logged steps only, as reading waits for the device
     warning = EndWarning()
     num_threads = _loader_threads(runtime)
     steps = range(state.step, training.num_steps)
@@ -154,7 +154,7 @@ def train(
             state, outcome = training.watched_step(state, batch, watch)
         else:
             state, outcome = training.train_step(state, batch)
-        jt.sync_all()  # hands the step to the device; does not wait for it
+        jt.sync_all()  # launches the step; does not wait for it
         unread.append((state.step, outcome.logged_losses))
         if state.step % runtime.log_every_steps == 0 or training.always_logged(state.step):
             explaining = partial(_explaining, training, state, output, report)
@@ -171,7 +171,7 @@ def train(
                 report(Progress(state.step, training.num_steps, metrics, "; ".join(warnings) or None))
             with explaining(state.step):
                 training.after_logged_step(state)
-            # Saved only after a look at the losses, so that a checkpoint never holds a broken network.
+            # Saved only after the losses were read, so that a checkpoint never holds a broken network.
             due = throughput.checkpoint_due(runtime.checkpoint_every_minutes)
             if ranks.broadcast_decision(due) and state.step < training.num_steps:
                 _save(output, state, training)
@@ -191,10 +191,10 @@ def _read(
     unread: Sequence[tuple[int, dict[str, jt.Var]]],
     explaining: Callable[[int], AbstractContextManager[None]],
 ) -> dict[str, float]:
-    """The losses of the last step, after a look at those of all before it.
+    """The losses of the last unread step, after those of all steps were found finite.
 
     Args:
-        explaining: for the number of a step, what adds to a refusal of it.
+        explaining: given a step number, a context that extends an error about it.
     """
     values = {}
     for step, losses in unread:
@@ -217,7 +217,7 @@ def _refuse_non_finite(measured: dict[str, float], step: int, ranks: Ranks) -> N
 
 @contextmanager
 def _explaining(training: Training, state: State, output: Path, report: Report, step: int) -> Iterator[None]:
-    """To what says that a step is not finite, adds what can be found out about it."""
+    """Extend an error about a non-finite step by `Training.explanation`."""
     try:
         yield
     except FloatingPointError as error:
@@ -228,7 +228,7 @@ def _explaining(training: Training, state: State, output: Path, report: Report, 
 def _explained(training: Training, state: State, output: Path, report: Report, step: int) -> str:
     try:
         return training.explanation(state, step, output, partial(_say, report, step, training.num_steps))
-    except Exception as error:  # whatever it is: it must not hide what it is about
+    except Exception as error:  # any: it must not hide the error that it should explain
         return f"where it began could not be found: {type(error).__name__}: {error}"
 
 
@@ -250,7 +250,7 @@ def _watches(training: Training, runtime: RuntimeConfig) -> bool:
 
 
 def _watch(training: Training, first: int) -> GradientWatch:
-    """Of a step that the training's digest, and so its seed, decides."""
+    """The watch of a step that the training's digest selects, and so its seed."""
     return GradientWatch(first, training.num_steps, zlib.crc32(training.run.encode()))
 
 

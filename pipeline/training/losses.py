@@ -13,22 +13,22 @@ _MOST_NAMES = 16  # of images, in a message
 
 @dataclass(frozen=True)
 class Losses:
-    """What is minimised and its terms, each (1,): Jittor has no shape ()."""
+    """The total loss and its terms, each of shape (1,): Jittor has no shape ()."""
 
     total: jt.Var
     terms: dict[str, jt.Var]
 
     def detached(self) -> "Losses":
-        """The same numbers without the graph that they came from, activations included."""
+        """The same values without their graph, which holds the activations."""
         return Losses(self.total.detach(), {name: term.detach() for name, term in self.terms.items()})
 
-    def over(self, ranks: Ranks) -> "Losses":
-        """The means over ranks, of detached losses."""
+    def mean_over(self, ranks: Ranks) -> "Losses":
+        """The means over ranks, detached."""
         return Losses(*ranks.all_reduce_mean([self.total]), ranks.all_reduce_mean_of(self.terms))
 
 
 def mean_losses(losses: Sequence[Losses]) -> Losses:
-    """Of a whole batch, from its equal microbatches."""
+    """The losses of a batch from those of its equal microbatches."""
     if len(losses) == 1:
         return losses[0]
     names = losses[0].terms
@@ -39,7 +39,7 @@ def mean_losses(losses: Sequence[Losses]) -> Losses:
 
 
 def mean(values: Sequence[jt.Var]) -> jt.Var:
-    """Of variables of one shape."""
+    """The mean of variables of one shape."""
     return sum(values) / len(values)
 
 
@@ -49,8 +49,8 @@ def read_losses(
     """The losses as numbers; waits for the device.
 
     Args:
-        step: done, for the message.
-        image_names: of the step's batch, asked for where a loss is not finite.
+        step: number of the step, for the message.
+        image_names: returns the names of the step's images; called if a loss is not finite.
 
     Raises:
         FloatingPointError: a loss is not finite; names the step, every loss and the images.

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON line per logged step, and the copy of it that goes with the checkpoints."""
+"""metrics.jsonl, one JSON line per logged step, and the copy of it that belongs to the newest checkpoint."""
 
 import hashlib
 import json
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pipeline.storage.files import read_json, write_json, write_text
 
-METRICS = "metrics.jsonl"  # the log of a training, in its artifact
+METRICS = "metrics.jsonl"  # a training's log, in its artifact
 COPY = "checkpoint-metrics.json"  # its text up to the newest checkpoint, with a digest
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Every whole line of the log; a line cut short by a kill is left out."""
+    """All complete lines of the log; a line truncated by a kill is skipped."""
     if not path.is_file():
         return []
     lines = []
@@ -27,16 +27,16 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 def keep_copy(folder: Path) -> None:
-    """Copy the log before a checkpoint is written, so that who goes on from there has the lines up to it."""
+    """Copy the log before a checkpoint is written, so that a resume from it has all lines up to it."""
     text = (folder / METRICS).read_text(encoding="utf-8")
     write_json(folder / COPY, {"sha256": _digest(text), "text": text})
 
 
 def rewind(folder: Path, step: int, say: Callable[[str], None]) -> None:
-    """Make the log what it was after `step`, by the copy; what came after it will be logged again.
+    """Cut the log back to `step`, using the copy; later steps will be logged again.
 
     Args:
-        say: told where the copy is damaged, so that the log's whole lines are taken as they lie.
+        say: prints a line if the copy is damaged and the log's complete lines are used instead.
     """
     path = folder / METRICS
     lines = _kept_lines(folder, say)
@@ -65,6 +65,6 @@ def _digest(text: str) -> str:
 
 
 def append_metrics(path: Path, metrics: Mapping[str, float]) -> None:
-    """Add one line and hand it to the operating system at once."""
+    """Append one line, flushed to the operating system."""
     with open(path, "a", encoding="utf-8") as stream:
         stream.write(json.dumps(metrics, allow_nan=False) + "\n")

@@ -1,4 +1,4 @@
-"""Where a training puts the pictures that it draws while it runs, and how loggers find them."""
+"""The folders of the pictures that a training draws while it runs."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ FOLDER = "monitor"
 
 
 def folder_of_step(output: Path, step: int) -> Path:
-    """Folder of the pictures that were drawn after a step.
+    """Folder of the pictures drawn after a step.
 
     Args:
-        output: artifact of the training.
+        output: the training's artifact.
     """
     return output / FOLDER / f"step{step:07d}"
 
 
 def pictures_of_step(output: Path, step: int) -> dict[str, Path]:
-    """Name -> whole PNG files; none where nothing was drawn after this step."""
+    """Name -> PNG file, of the pictures drawn after a step; empty if there are none."""
     return {path.stem: path for path in sorted(folder_of_step(output, step).glob("*.png"))}

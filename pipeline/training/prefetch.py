@@ -1,4 +1,4 @@
-"""Batches made in background threads, ahead of their use."""
+"""Makes batches ahead of their use, in background threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,16 +14,16 @@ def prefetch(
     """Yield make(step) for each step, in order.
 
     Threads start at the first `next` and have ended when the iterator is exhausted, closed or raises.
-    `steps` is read in the consumer's thread, at most `depth` steps ahead; no more than `depth` results wait.
+    `steps` is read in the consumer's thread, at most `depth` steps ahead.
 
     Args:
-        make: called in several threads at once; its result may depend on the step only.
-        num_threads: 0 makes each batch when it is asked for, in the consumer's thread.
-        depth: batches under way or waiting.
+        make: called from several threads; its result may depend on the step only.
+        num_threads: 0 makes each batch on demand, in the consumer's thread.
+        depth: largest number of batches in progress or finished and not yet consumed.
 
     Raises:
         ValueError: fewer than 0 threads, or depth below 1.
-        Exception: what `make` raised, when its step's turn comes.
+        Exception: raised by `make`; passed on when its step's turn comes.
     """
     if num_threads < 0 or depth < 1:
         raise ValueError(f"expected num_threads >= 0 and depth >= 1, got {num_threads} and {depth}")

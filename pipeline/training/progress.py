@@ -1,13 +1,13 @@
-"""What a training reports while it runs."""
+"""A training's report after each logged step."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """After a logged step."""
+    """The state of a training after a logged step."""
 
-    step: int  # done
+    step: int  # steps done
     num_steps: int
     metrics: dict[str, float]
     warning: str | None

@@ -1,4 +1,4 @@
-"""A live bar over the steps of a training."""
+"""A progress bar over the steps of a training."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from tqdm import tqdm
 from pipeline.training.progress import Progress
 
 _SHORT = {"images_per_second": "img/s", "teacher_entropy": "entropy", "feature_spread": "spread"}
-_MONITORED = {"monitor_knn_top1": "k-NN", "monitor_rankme": "RankMe"}  # stay until they are measured again
-# In the log only: schedules, and what moves slowly.
+_MONITORED = {"monitor_knn_top1": "k-NN", "monitor_rankme": "RankMe"}  # shown until they are measured again
+# In the log only: schedules and slowly changing metrics.
 _HIDDEN = (
     "step", "data_wait_share", "weight_decay", "ema_", "teacher_temp",
     "prototype_", "discrepancy_", "monitor_",
@@ -18,11 +18,11 @@ _HIDDEN = (
 
 @contextmanager
 def step_bar(title: str | None, notes: Callable[[], str | None]) -> Iterator[Callable[[Progress], None]]:
-    """Yield what the loop is to report to.
+    """Yield a function that shows each `Progress` in the bar.
 
     Args:
-        title: of the bar; the stage's name stands before it anyway.
-        notes: something to be printed once, as it comes up; see `pipeline.kernels.note`.
+        title: of the bar; the stage's name is shown in front of it anyway.
+        notes: returns a note to print, or None; each text is printed once. See `pipeline.kernels.note`.
     """
     printed: set[str] = set()
     monitored: dict[str, str] = {}
@@ -30,15 +30,15 @@ def step_bar(title: str | None, notes: Callable[[], str | None]) -> Iterator[Cal
 
         def report(progress: Progress) -> None:
             bar.total = progress.num_steps
-            words = [
+            shown = [
                 f"{_SHORT.get(key, key.removeprefix('loss_'))} {value:.3g}"
                 for key, value in progress.metrics.items()
                 if not key.startswith(_HIDDEN) and "/" not in key  # "<candidate>/<loss>", of the search
             ]
             measured = _MONITORED.keys() & progress.metrics.keys()
             monitored.update({key: f"{_MONITORED[key]} {progress.metrics[key]:.3g}" for key in measured})
-            words += [monitored[key] for key in _MONITORED if key in monitored]
-            bar.set_postfix_str(" ".join(words), refresh=False)
+            shown += [monitored[key] for key in _MONITORED if key in monitored]
+            bar.set_postfix_str(" ".join(shown), refresh=False)
             bar.update(progress.step - bar.n)
             for text in (progress.warning, notes()):
                 if text and text not in printed:

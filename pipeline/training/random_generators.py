@@ -1,7 +1,7 @@
-"""One random generator for every purpose and step: nothing about random state has to be saved.
+"""One random generator per purpose and step, so that no random state has to be saved.
 
-A generator's numbers depend on (seed, purpose, step) only, so a resumed run draws what an
-uninterrupted one would, and two arms at one seed see the same images, crops and masks.
+A generator's numbers depend on (seed, purpose, step) only: a resumed run draws the same numbers as an
+uninterrupted one, and two arms with the same seed see the same images, crops and masks.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What randomness is used for."""
+    """The uses of random numbers."""
 
     ORDER = 1
     CROPS = 2
@@ -27,5 +27,5 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
-    """The generator of one purpose at one step (for the orders: one epoch, or a window of one)."""
+    """The generator for a purpose at a step (for image orders: an epoch, or a window of an epoch)."""
     return np.random.default_rng((seed, int(purpose), *index))

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a bar, and the loggers that the user asked for."""
+"""Reports of a training while it runs: a progress bar, and the loggers that the user chose."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,14 +16,14 @@ from pipeline.training.progress_bar import step_bar
 def reporting(
     notes: Callable[[], str | None], output: Path, runtime: RuntimeConfig, *, title: str | None = None
 ) -> Iterator[Callable[[Progress], None]]:
-    """Yield what the loop is to report to.
+    """Yield the loop's `report` function: it updates the progress bar and the loggers.
 
     Args:
         notes, title: see `step_bar`.
-        output: artifact of the stage.
+        output: the stage's artifact.
 
     Raises:
-        LoggerMissing: a logger was asked for and is not installed.
+        LoggerMissing: a requested logger's library is not installed.
     """
     with step_bar(title, notes) as show, logging_to(runtime.loggers, output, tqdm.write) as log:
 
@@ -35,5 +35,5 @@ def reporting(
 
 
 def quiet() -> AbstractContextManager[Callable[[Progress], None]]:
-    """Likewise, of a rank other than the first: it reports nothing."""
+    """In place of `reporting` in ranks other than 0: reports nothing."""
     return nullcontext(lambda progress: None)

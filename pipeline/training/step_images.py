@@ -1,4 +1,4 @@
-"""The images of an optimiser step: shuffled over the whole training part, or in a buffer read ahead."""
+"""The images of an optimiser step: shuffled over the whole training part, or within a read-ahead buffer."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from pipeline.training.read_ahead import ReadAhead
 
 
 class WholeShuffle:
-    """Every epoch is a permutation of all training images. Safe to call from many threads."""
+    """Every epoch is a permutation of all training images. Thread-safe."""
 
     def __init__(self, dataset: PreparedDataset, batch_size: int, seed: int) -> None:
         self._dataset, self._batch_size, self._seed = dataset, batch_size, seed
@@ -25,10 +25,10 @@ class WholeShuffle:
 
 
 class BufferedShuffle:
-    """As `WholeShuffle`, in the order of a `BlockOrder`; files are read a window at a time.
+    """As `WholeShuffle`, in the order of a `BlockOrder`; files are read window by window.
 
     Args:
-        num_steps: of the whole training; nothing is read ahead for a step after them.
+        num_steps: of the whole training; nothing is read ahead beyond them.
     """
 
     def __init__(self, dataset: PreparedDataset, order: BlockOrder, batch_size: int, num_steps: int) -> None:
@@ -39,23 +39,23 @@ class BufferedShuffle:
     def rows(self, step: int) -> np.ndarray:
         """Rows of the manifest for one step: (batch_size,) int64."""
         parts = self._order.parts_of_step(step, self._batch_size)
-        return self._dataset.indices("train")[np.concatenate([positions for _, positions in parts])]
+        return self._dataset.indices("train")[np.concatenate([images for _, images in parts])]
 
     def images(self, step: int, at_least: int, share: slice = slice(None)) -> list[np.ndarray]:
         """A share of the images of `rows`, (H, W, 3) uint8 each; `at_least` as of `PreparedDataset.image`."""
         contents = []
-        for window, positions in self._order.parts_of_step(step, self._batch_size):
-            contents += self._files.take(window, positions)
+        for window, images in self._order.parts_of_step(step, self._batch_size):
+            contents += self._files.take(window, images)
         return self._dataset.decoded(self.rows(step)[share], contents[share], at_least)
 
-    def _contents(self, positions: np.ndarray) -> list[bytes | None]:
-        return self._dataset.contents(self._dataset.indices("train")[positions])
+    def _contents(self, images: np.ndarray) -> list[bytes | None]:
+        return self._dataset.contents(self._dataset.indices("train")[images])
 
 
 def step_images(
     dataset: PreparedDataset, schedule: ScheduleConfig, *, num_steps: int, seed: int
 ) -> WholeShuffle | BufferedShuffle:
-    """What `schedule.shuffle` asks for."""
+    """The image source that `schedule.shuffle` selects."""
     if schedule.shuffle is None:
         return WholeShuffle(dataset, schedule.batch_size, seed)
     num_images = len(dataset.indices("train"))

@@ -1,10 +1,10 @@
-"""How fast a training runs, how long it waits for data, and when it is to be saved."""
+"""Measures a training's speed and its waiting for data, and times its checkpoints."""
 
 import time
 
 
 class Throughput:
-    """Images per second, share of time spent waiting for data, and when to save."""
+    """Images per second, share of the time spent waiting for data, and time since the last checkpoint."""
 
     def __init__(self, step: int, batch_size: int):
         self._batch_size = batch_size
@@ -13,11 +13,11 @@ class Throughput:
         self._saved = self._since
 
     def batch_arrived(self) -> None:
-        """Note that the batch of the next step is there."""
+        """Record that the batch of the next step has arrived."""
         self._waited += time.monotonic() - self._idle_from
 
     def read(self, step: int) -> dict[str, float]:
-        """Speed and waiting since the last reading; `step` steps are done."""
+        """Speed and waiting share since the last call, after `step` steps in all."""
         now = time.monotonic()
         elapsed = max(now - self._since, 1e-9)
         measured = {
@@ -28,11 +28,11 @@ class Throughput:
         return measured
 
     def batch_requested(self) -> None:
-        """Note that a step is over and the next batch is requested."""
+        """Record that a step is over and the next batch is requested."""
         self._idle_from = time.monotonic()
 
     def checkpoint_due(self, minutes: float) -> bool:
-        """Whether so many minutes have passed since the start or the last True."""
+        """Whether so many minutes have passed since the start, or since this last returned True."""
         now = time.monotonic()
         if now - self._saved < 60 * minutes:
             return False

@@ -1,1 +1,1 @@
-"""Images -> crops for pretraining and for the probes, and the masks over their patches."""
+"""Images -> crops for pretraining and probes, masks over patches, views for dense tasks and classifiers."""

@@ -23,7 +23,7 @@ def block_masks(
 
     Returns:
         (num_masks, h, w) bool, True = hidden. A mask never hides more than its ratio of the grid; one of
-        shape "block" may hide fewer, when no further block fits in ten tries.
+        shape "block" may hide less, if no further block fits in ten tries.
 
     Source: Zhou et al., "iBOT" (ICLR 2022), section 3; Bao et al., "BEiT" (2022), algorithm 1.
     """
@@ -44,13 +44,13 @@ def block_masks(
 
 
 def _uniforms(rng: np.random.Generator, at_a_time: int) -> Iterator[float]:
-    """Values in [0, 1), drawn in bulk because one call per value costs more than a try."""
+    """Values in [0, 1), drawn in bulk: a call for each would cost more than the rest of a try."""
     while True:
         yield from rng.random(at_a_time).tolist()
 
 
 def _blocks(draws: Iterator[float], target: float, grid: tuple[int, int], log_aspect: float) -> int:
-    """One mask; bit y * w + x is patch (y, x). An integer, for its union and count are one operation each."""
+    """One mask as an integer, for fast unions and counts: bit y * w + x is patch (y, x)."""
     h, w = grid
     smallest = (min(h, w) // 3) ** 2
     mask, count = 0, 0
@@ -75,7 +75,7 @@ def _blocks(draws: Iterator[float], target: float, grid: tuple[int, int], log_as
 
 
 def _rectangle(height: int, width: int, row_bits: int) -> int:
-    """The bits of a block of this size in the top left corner."""
+    """The bits of a block of this size in the top-left corner."""
     # One bit at the start of each row, times a row's worth of ones.
     starts = ((1 << height * row_bits) - 1) // ((1 << row_bits) - 1)
     return starts * ((1 << width) - 1)

@@ -1,6 +1,6 @@
-"""Renders crops of images that are no RGB of 8 bits: numbers in any count of channels, never rounded.
+"""Renders crops of images with any number of float32 channels, without rounding.
 
-What needs red, green and blue is not changed; brightness and contrast change all channels alike.
+Brightness and contrast change all channels alike; there are no transforms that need red, green and blue.
 """
 
 import math
@@ -11,25 +11,25 @@ from PIL import Image
 
 from pipeline.transforms.crop_parameters import ADJUSTMENTS, CropParameters
 
-_TAILS = 3  # of the Gaussian, in sigmas
+_TAILS = 3  # where the Gaussian is cut off, in sigmas
 
 
 def render_channel_crops(
     images: Sequence[np.ndarray], parameters: CropParameters, size: int, *, mean: np.ndarray, std: np.ndarray
 ) -> np.ndarray:
-    """Cut, resize, flip, blur and normalise; brightness and contrast where `parameters` ask for them.
+    """Crop, resize, flip, change brightness and contrast, blur and normalise, as `parameters` state.
 
     Args:
         images: (H, W, C) float32 each, of any sizes.
         parameters: of n crops.
         size: side of the crops, pixels.
-        mean, std: (C,) of the images' own values.
+        mean, std: (C,), in the images' own units.
 
     Returns:
         (n, C, size, size) float32.
 
     Raises:
-        ValueError: another count of channels than `mean` has; crops are to be grey, solarized, or changed in
+        ValueError: the number of channels is not that of `mean`, or `parameters` ask for grey, solarize,
             saturation or hue.
     """
     if images and images[0].shape[2] != len(mean):
@@ -69,7 +69,7 @@ def _resized(image: np.ndarray, box: list[int], size: list[int]) -> np.ndarray:
     """The box of (H, W, C), resized with Pillow's antialiased bicubic filter: (C, height, width) float32."""
     left, top, width, height = box
     height_all, width_all, num_channels = image.shape
-    # Pixels beside the box that the filter sees.
+    # Pixels outside the box that the filter reads.
     across, down = (math.ceil(2 * max(a / b, 1)) + 1 for a, b in zip((width, height), size, strict=True))
     columns = slice(max(left - across, 0), min(left + width + across, width_all))
     rows = slice(max(top - down, 0), min(top + height + down, height_all))
@@ -92,7 +92,7 @@ def _adjusted(crop: np.ndarray, parameters: CropParameters, n: int, adjustment: 
 
 
 def _blurred(crop: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of every channel; beyond its border the crop goes on as it ends."""
+    """Gaussian blur of every channel, with edge padding. (C, S, S) -> (C, S, S)."""
     reach = math.ceil(_TAILS * sigma)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)

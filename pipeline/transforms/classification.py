@@ -11,7 +11,7 @@ from pipeline.transforms.rand_augment import rand_augment
 from pipeline.transforms.random_erasing import erase
 from pipeline.transforms.rendering import has_channels, image_sizes, render_crops
 
-_AS_LEVELS = {"mean": np.zeros(3), "std": np.full(3, 1 / 255)}  # leaves pixels in 0..255
+_AS_LEVELS = {"mean": np.zeros(3), "std": np.full(3, 1 / 255)}  # a normalisation that keeps 0..255
 
 
 def training_views(
@@ -22,15 +22,15 @@ def training_views(
     mean: np.ndarray,
     std: np.ndarray,
 ) -> np.ndarray:
-    """One augmented view of each image; without RandAugment where images have channels of their own.
+    """One augmented view of each image; RandAugment only for 8-bit RGB.
 
     Args:
-        images, mean, std: as `render_crops` has them.
+        images, mean, std: see `render_crops`.
 
     Returns:
         (B, 3 or C, S, S) float32, S = `config.image_size`.
 
-    Source: MAE's fine-tuning, in this order of steps.
+    Source: MAE's fine-tuning, with the steps in the same order.
     """
     sizes, size = image_sizes(images), config.image_size
     boxes = random_boxes(rng, sizes, scale=config.scale, aspect_ratio=config.aspect_ratio)
@@ -48,7 +48,7 @@ def training_views(
 
 
 def _levels(crops: np.ndarray) -> np.ndarray:
-    """(B, 3, S, S) float32, whole numbers from 0 to 255 -> (B, S, S, 3) uint8."""
+    """(B, 3, S, S) float32 with integers from 0 to 255 -> (B, S, S, 3) uint8."""
     levels = np.empty((len(crops), *crops.shape[2:], 3), np.uint8)
     for channel in range(3):
         np.copyto(levels[..., channel], np.rint(crops[:, channel]), casting="unsafe")
@@ -56,7 +56,7 @@ def _levels(crops: np.ndarray) -> np.ndarray:
 
 
 def _normalised(levels: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32, through a table of each channel's levels."""
+    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32, by a lookup table for each channel."""
     views = np.empty((len(levels), 3, *levels.shape[1:3]), np.float32)
     for channel in range(3):
         table = ((np.arange(256) / 255 - mean[channel]) / std[channel]).astype(np.float32)

@@ -1,7 +1,7 @@
 """All random parameters of the augmentation, drawn in advance for a whole batch.
 
-Each crop draws the same number of random values for any image, and rendering draws none: the same generator
-state gives the same crops in any thread and by either implementation.
+Each crop takes the same number of random values whatever the image, and rendering takes none: so the same
+generator state gives the same crops in any thread and with either implementation.
 
 Shapes: n crops.
 """
@@ -49,13 +49,13 @@ class CropParameters:
 
 
 def joined(parts: Sequence[CropParameters]) -> CropParameters:
-    """The crops of all parts (at least one), one part after the other."""
+    """Concatenated parameters; `parts` is not empty."""
     names = [field.name for field in fields(CropParameters)]
     return CropParameters(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def of_images(parameters: CropParameters, part: slice) -> CropParameters:
-    """One crop of each image -> those of some consecutive images, counted from the first of them."""
+    """Given one crop of each image, the crops of the images in `part`, with indices relative to its start."""
     taken = {field.name: getattr(parameters, field.name)[part] for field in fields(CropParameters)}
     return CropParameters(**taken | {"image": taken["image"] - np.int32(part.start)})
 
@@ -93,12 +93,12 @@ def random_boxes(
 
     Args:
         sizes: (n, 2) int, height and width of each image, pixels.
-        scale: share of the image's area, drawn evenly.
-        aspect_ratio: width / height, drawn evenly in its logarithm.
+        scale: share of the image's area, drawn uniformly.
+        aspect_ratio: width / height, drawn log-uniformly.
 
     Returns:
-        (n, 4) int32: left, top, width, height. Where none of ten tries fits, the largest central box
-        whose aspect lies within `aspect_ratio`.
+        (n, 4) int32: left, top, width, height. If none of ten tries fits, the largest central box whose
+        aspect ratio lies within `aspect_ratio`.
 
     Source: Szegedy et al., "Going Deeper with Convolutions" (2014), in the form of torchvision's
     RandomResizedCrop.
@@ -127,7 +127,7 @@ def _central_sizes(
     width: np.ndarray, height: np.ndarray, aspect_ratio: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     low, high = aspect_ratio
-    # A fixed aspect (low = high) may round to one pixel more than there is.
+    # A fixed aspect ratio (low = high) may round to one pixel more than the image has.
     widest = np.clip(np.rint(height * high).astype(np.int64), 1, width)
     tallest = np.clip(np.rint(width / low).astype(np.int64), 1, height)
     aspect = width / height
@@ -142,10 +142,10 @@ def draw_crop_parameters(
     Args:
         sizes: (n, 2) int, height and width of each image, pixels.
         size: side of the crops, pixels.
-        role: 0 = first global crop, 1 = further global crops, 2 = local crops; says which scale and which
-            probabilities of `config` hold.
+        role: 0 = first global crop, 1 = further global crops, 2 = local crops; selects the scale and the
+            probabilities of `config`.
 
-    Source: Zhou et al., "iBOT" (ICLR 2022), its augmentation; Grill et al., "BYOL" (2020), where it is from.
+    Source: the augmentation of Zhou et al., "iBOT" (ICLR 2022), which is that of Grill et al., "BYOL" (2020).
     """
     n = len(sizes)
     scale = config.local_scale if role == 2 else config.global_scale

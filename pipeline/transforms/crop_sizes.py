@@ -1,11 +1,11 @@
-"""Crops of pretraining by its steps: smaller ones first, where the schedule says so."""
+"""Progressive resizing: smaller crops in the first steps of pretraining, if the schedule sets it."""
 
 from pipeline.config.data import CropConfig
 from pipeline.config.stages import ScheduleConfig
 
 
 def crops_by_share(crops: CropConfig, schedule: ScheduleConfig) -> list[tuple[float, CropConfig]]:
-    """The settings that crops have one after another, each with its share of the steps.
+    """The successive settings of the crops, each with its share of the steps.
 
     Source: Touvron et al. 2019 and Howard's progressive resizing, for supervised training; the rule here, one
         change of size after a share of the steps, is this project's own.
@@ -17,6 +17,6 @@ def crops_by_share(crops: CropConfig, schedule: ScheduleConfig) -> list[tuple[fl
 
 
 def crops_of_step(crops: CropConfig, schedule: ScheduleConfig, step: int, num_steps: int) -> CropConfig:
-    """The settings of a step's crops; steps count from 0."""
+    """The crop settings of a step; steps count from 0."""
     (share, first), *_ = by_share = crops_by_share(crops, schedule)
     return first if step < round(share * num_steps) else by_share[-1][1]

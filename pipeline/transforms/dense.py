@@ -1,4 +1,4 @@
-"""Augmentation of scenes for segmentation and detection, and the resize for testing."""
+"""Augmentation for segmentation and detection, and the resize for testing."""
 
 from dataclasses import replace
 
@@ -9,16 +9,16 @@ from pipeline.datasets.targets import IGNORED
 from pipeline.transforms.photometric import distorted
 from pipeline.transforms.scene import Scene, cropped, flipped, resized, without_degenerate
 
-_CROP_TRIES = 10  # windows that are drawn again because one class fills them
+_CROP_TRIES = 10  # further windows to draw if one class fills the first
 _MAX_LONG_SIDE_BEFORE_CROP = 4200  # pixels; only panoramas come near it
 
 
 def fitted(scene: Scene, short_side: float, max_long_side: float) -> Scene:
-    """The scene resized to this short side, keeping its proportions.
+    """The scene resized, with its aspect ratio kept.
 
     Args:
-        short_side: pixels that the shorter side gets,
-        max_long_side: unless the longer side would then have more than this.
+        short_side: length of the shorter side, in pixels; smaller if `max_long_side` requires it.
+        max_long_side: largest length of the longer side, in pixels.
     """
     height, width = scene.size
     factor = min(short_side / min(height, width), max_long_side / max(height, width))
@@ -26,14 +26,14 @@ def fitted(scene: Scene, short_side: float, max_long_side: float) -> Scene:
 
 
 def segmentation_view(rng: np.random.Generator, scene: Scene, config: SegmentViewConfig) -> Scene:
-    """A random resize, crop, flip and distortion of a scene with a label map.
+    """Randomly resize, crop, flip and distort a scene with a label map.
 
-    The crop is the first of up to 11 random windows in which no class has more than
-    `config.max_class_share` of the labelled pixels, else the last of them.
+    The crop is the first of up to 11 random windows in which no class has more than `config.max_class_share`
+    of the labelled pixels, else the last of them.
 
     Returns:
-        A scene of at most crop_size x crop_size pixels: an image that is smaller after the resize comes
-        whole, for the padding belongs after normalising.
+        A scene of at most crop_size x crop_size pixels. An image that is smaller after the resize is not
+        padded here, as padding follows normalisation.
 
     Source: mmsegmentation's training pipeline of ADE20K, as iBOT uses it. Deviation: the resize is
     antialiased.
@@ -49,9 +49,9 @@ def segmentation_view(rng: np.random.Generator, scene: Scene, config: SegmentVie
 
 
 def detection_view(rng: np.random.Generator, scene: Scene, config: DetectViewConfig) -> Scene:
-    """A random resize, or resize and crop and resize, and flip of a scene with objects.
+    """Randomly resize (or resize, crop and resize) and flip a scene with objects.
 
-    Objects that are degenerate in the view are left out; it may be without any.
+    Objects that are degenerate in the view are dropped; none may be left.
 
     Returns:
         A scene whose longer side is at most `config.max_long_side`.
@@ -78,7 +78,7 @@ def _crop_of_several_classes(rng: np.random.Generator, scene: Scene, config: Seg
 
 
 def _largest_share(labels: np.ndarray) -> float:
-    """Share of the labelled pixels that are of the most frequent class; infinite without labelled pixels."""
+    """Share of the most frequent class among the labelled pixels; infinite if there are none."""
     counts = np.bincount(labels.ravel() - IGNORED)[1:]
     return counts.max() / counts.sum() if counts.any() else np.inf
 
@@ -86,7 +86,7 @@ def _largest_share(labels: np.ndarray) -> float:
 def _window_of_random_size(
     rng: np.random.Generator, size: tuple[int, int], sides: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """Top, left, height, width; height and width from sides[0] to sides[1], as far as the image reaches."""
+    """Top, left, height, width; both sides are drawn from sides[0] to sides[1], at most the image's."""
     low, high = sides
     window = tuple(int(rng.integers(min(low, side), min(high, side) + 1)) for side in size)
     return *_random_corner(rng, size, window), *window

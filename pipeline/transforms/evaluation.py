@@ -1,4 +1,4 @@
-"""The central crop, from which features are computed."""
+"""The central crop from which features are computed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +12,10 @@ from pipeline.transforms.rendering import image_sizes, render_crops
 def center_crops(
     images: Sequence[np.ndarray], resize: int, crop_size: int, *, mean: np.ndarray, std: np.ndarray
 ) -> np.ndarray:
-    """Short side to `resize` pixels (antialiased bicubic), then the central square.
+    """Resize the short side to `resize` pixels (antialiased bicubic), then crop the central square.
 
     Args:
-        images, mean, std: as `render_crops` has them; smaller images are enlarged.
+        images, mean, std: see `render_crops`; smaller images are enlarged.
 
     Returns:
         (B, 3 or C, crop_size, crop_size) float32.
@@ -28,7 +28,7 @@ def center_crops(
     if resize < crop_size:
         raise ValueError(f"resize must be at least crop_size, got {resize} and {crop_size}")
     sizes = image_sizes(images)
-    # The long side is cut off, not rounded, as torchvision does.
+    # The long side is rounded down, as in torchvision.
     resized = (resize * sizes // sizes.min(axis=1, keepdims=True))[:, ::-1]
     boxes = np.concatenate([np.zeros_like(sizes), sizes[:, ::-1]], axis=1)
     parameters = replace(

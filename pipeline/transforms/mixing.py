@@ -1,6 +1,6 @@
-"""Mixup and cutmix: the images of a batch are mixed in pairs, and so are their targets.
+"""Mixup and cutmix: mixes the images of a batch in pairs, and their targets.
 
-Shapes: B images of H x W pixels, K classes. Image i is mixed with image B - 1 - i.
+Shapes: B images of C channels and H x W pixels, K classes. Image i is mixed with image B - 1 - i.
 """
 
 import numpy as np
@@ -16,21 +16,21 @@ def soft_targets(labels: np.ndarray, num_classes: int, smoothing: float) -> np.n
 
 
 def soft_label_sets(label_sets: np.ndarray, smoothing: float) -> np.ndarray:
-    """label_sets (B, K) of 0 and 1 -> (B, K) float32: each is moved to one half by the share `smoothing`."""
+    """label_sets (B, K) of 0 and 1 -> (B, K) float32: (1 - smoothing) label + smoothing / 2."""
     return (label_sets * np.float32(1 - smoothing) + np.float32(smoothing / 2)).astype(np.float32)
 
 
 def mixed(
     rng: np.random.Generator, images: np.ndarray, targets: np.ndarray, config: MixingConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mix the whole batch with one weight, by mixup or by cutmix, or leave it as it is.
+    """Mix the whole batch with one weight, by mixup or by cutmix, or leave it unchanged.
 
     Args:
-        images: (B, 3, H, W) float32.
+        images: (B, C, H, W) float32.
         targets: (B, K) float32.
 
     Returns:
-        Images and targets, of the same shapes.
+        Images and targets of the same shapes.
 
     Source: Zhang et al., "mixup" (2018); Yun et al., "CutMix" (2019); the choice between them and the pairing
     by reversal as in timm's batch mode, which MAE's fine-tuning uses.
@@ -49,9 +49,9 @@ def mixed(
 
 
 def cutmix_box(rng: np.random.Generator, height: int, width: int, weight: float) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of a box whose area, before clipping at the borders, is the share 1 - weight.
+    """Top, bottom, left, right of a random box; its area is the share 1 - weight before clipping.
 
-    Its centre may be anywhere in the image.
+    Its centre is uniform over the image.
     """
     side = (1 - weight) ** 0.5
     box_height, box_width = int(height * side), int(width * side)
@@ -63,7 +63,7 @@ def cutmix_box(rng: np.random.Generator, height: int, width: int, weight: float)
 
 
 def cut_and_pasted(images: np.ndarray, box: tuple[int, int, int, int]) -> tuple[np.ndarray, float]:
-    """The images with their partners' boxes pasted in, and the share of its own pixels that each keeps."""
+    """The images with the box of their partners pasted in, and the share of their own pixels that is left."""
     top, bottom, left, right = box
     pasted = images.copy()
     pasted[:, :, top:bottom, left:right] = images[::-1, :, top:bottom, left:right]

@@ -1,4 +1,4 @@
-"""Images -> two or more large views and several small ones.
+"""Multi-crop: two or more global crops and several local crops of each image.
 
 Shapes: V global crops of S pixels, L local crops of s pixels, B images of C channels.
 """
@@ -15,7 +15,7 @@ from pipeline.transforms.rendering import image_sizes, render_crops
 
 @dataclass(frozen=True)
 class MultiCrop:
-    """global_crops: (V, B, C, S, S) float32; local_crops: (L, B, C, s, s) float32."""
+    """The rendered crops: global_crops (V, B, C, S, S), local_crops (L, B, C, s, s), float32."""
 
     global_crops: np.ndarray
     local_crops: np.ndarray
@@ -23,13 +23,13 @@ class MultiCrop:
 
 @dataclass(frozen=True)
 class Views:
-    """How the crops are made: for each view, the parameters of its B crops."""
+    """The parameters of the B crops of each view."""
 
     global_crops: list[CropParameters]  # V
     local_crops: list[CropParameters]  # L
 
     def of_images(self, part: slice) -> "Views":
-        """Those of some consecutive images, counted from the first of them."""
+        """The parameters of the images in `part`, with indices relative to its start."""
         return Views(
             [of_images(each, part) for each in self.global_crops],
             [of_images(each, part) for each in self.local_crops],
@@ -37,7 +37,7 @@ class Views:
 
 
 def draw_views(rng: np.random.Generator, sizes: np.ndarray, config: CropConfig) -> Views:
-    """Draw all random parameters of the views of images.
+    """Draw all random parameters of the views.
 
     Args:
         sizes: (B, 2) int, height and width of each image, pixels.
@@ -63,7 +63,7 @@ def multi_crop(
     """Augmented views of each image; crop v of image b is at [v, b].
 
     Args:
-        images, mean, std: as `render_crops` has them.
+        images, mean, std: see `render_crops`.
 
     Source: Caron et al., "SwAV" (2020), multi-crop; Zhou et al., "iBOT" (ICLR 2022), augmentation.
     """
@@ -73,7 +73,7 @@ def multi_crop(
 def render_views(
     images: Sequence[np.ndarray], views: Views, config: CropConfig, *, mean: np.ndarray, std: np.ndarray
 ) -> MultiCrop:
-    """The views that `draw_views` drew of these images; arguments as those of `multi_crop`."""
+    """Render views drawn with `draw_views`; other arguments as of `multi_crop`."""
 
     def crops(parameters: list[CropParameters], size: int) -> np.ndarray:
         made = np.empty((len(parameters), len(images), len(mean), size, size), np.float32)

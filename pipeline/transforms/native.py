@@ -1,4 +1,4 @@
-"""Renders crops with native/augment.cpp, which runs without the interpreter lock."""
+"""Renders crops with native/augment.cpp, which releases the interpreter lock."""
 
 import ctypes
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ CROP_RECORD = np.dtype(
 
 @cache
 def _function():
-    # Pillow's arithmetic has no fused multiply-add; equal bytes need the same.
+    # Pillow's arithmetic has no fused multiply-add; to give the same bytes, this has none either.
     path = build_library(
         "augment",
         [_NATIVE / "augment.cpp"],
@@ -54,7 +54,8 @@ def load() -> None:
     """Load the library, compiling it first if necessary.
 
     Raises:
-        BuildError: it cannot be compiled here. OSError: it cannot be loaded.
+        BuildError: it cannot be compiled here.
+        OSError: it cannot be loaded.
     """
     _function()
 

@@ -1,7 +1,7 @@
-"""Renders crops of packed images on the GPU, with the same 8-bit levels as `pipeline.transforms.rendering`.
+"""Renders crops of packed images on the GPU, to the same 8-bit levels as `pipeline.transforms.rendering`.
 
-Pixels are weighted, rounded and clipped as on the processor (native/cuda/augment.cu), from one upload of
-8-bit images. It runs in the thread that uses Jittor; `packing` runs in the loader's threads.
+The kernels (native/cuda/augment.cu) interpolate, round and clip as the CPU code does, from one upload of
+8-bit images. This runs in the thread that uses Jittor; `packing` runs in the loader's threads.
 """
 
 import jittor as jt
@@ -19,7 +19,7 @@ _TYPES = {
 
 
 def available() -> bool:
-    """Whether Jittor runs on a GPU and the compiled kernels exist."""
+    """Whether Jittor runs on a GPU with compiled kernels."""
     return selection.on_device()
 
 

@@ -1,6 +1,6 @@
 """Packs images and crop parameters into one array of bytes, from which a GPU renders crops (`on_device`).
 
-NumPy only: a loader's threads pack while Jittor computes.
+Uses NumPy only, so that the loader's threads can pack while Jittor computes.
 """
 
 from collections.abc import Sequence
@@ -16,31 +16,31 @@ from pipeline.transforms.rendering import check_parameters, image_sizes
 IMAGE_ENTRY = np.dtype([("at", np.int64), ("height", np.int32), ("width", np.int32)], align=True)
 CROP_ORDER = np.dtype([*CROP_RECORD.descr, ("rows_before", np.int64)], align=True)
 
-_GRANULE = 1 << 20  # bytes: uploads of few different sizes reuse the memory of earlier ones
+_GRANULE = 1 << 20  # bytes; sizes are rounded up to it, so that uploads reuse the memory of earlier ones
 
 
 @dataclass(frozen=True)
 class CropOrders:
-    """Where n crops of one size have their parameters in the pack, and the memory that their resize takes."""
+    """Offset of the parameters of n crops of one size in the pack, and the memory that their resize needs."""
 
-    at: int  # bytes from the start of the pack
+    at: int  # offset in bytes
     num_crops: int
     size: int  # side of the crops, pixels
-    taps: int  # most source pixels along an axis that an output pixel is made of
-    most_rows: int  # source rows of the crop that needs the most
-    all_rows: int  # of all crops together
+    taps: int  # largest number of source pixels per output pixel along an axis
+    most_rows: int  # source rows of the crop that reads most
+    all_rows: int  # source rows of all crops together
 
 
 @dataclass(frozen=True)
 class Pack:
     """Images with the parameters of their crops, as bytes."""
 
-    data: np.ndarray  # (bytes,) uint8, first the entries of the images
+    data: np.ndarray  # (num_bytes,) uint8: image entries, crop orders, pixels
     orders: tuple[CropOrders, ...]
 
 
 def pack(images: Sequence[np.ndarray], orders: Sequence[tuple[CropParameters, int]]) -> Pack:
-    """Put images and the parameters of their crops one behind the other.
+    """Concatenate images and the parameters of their crops.
 
     Args:
         images: (H, W, 3) uint8 each, of any sizes; copied.
@@ -79,9 +79,9 @@ def _records(parameters: CropParameters, rows: np.ndarray) -> np.ndarray:
 
 
 def _needs(sizes: np.ndarray, parameters: CropParameters, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Source rows that each crop reads, and the most source pixels of an output pixel along an axis.
+    """(n,) source rows that each crop reads, and (n, 2) source pixels per output pixel along each axis.
 
-    They are computed in the same order and precision as in the kernels, so that both agree exactly.
+    Computed in the same order and precision as in the kernels, so that both agree exactly.
     """
     height = sizes[parameters.image, 0]
     scale = parameters.box[:, 2:].astype(np.float64) / parameters.resized

@@ -1,4 +1,4 @@
-"""Pads images and label maps of several sizes to one array."""
+"""Pads images and label maps of several sizes into one array."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,19 @@ def padded_images(
     multiple: int,
     square: int | None = None,
 ) -> np.ndarray:
-    """Normalise, then pad with 0 to the right and below.
-
-    0 after normalising is the mean colour. The pixels of an image do not depend on its neighbours.
+    """Normalise, then pad with 0, the mean colour, on the right and at the bottom.
 
     Args:
         images: (H, W, 3) uint8 each, of any sizes; at least one.
         mean, std: (3,) of the channels in [0, 1].
-        multiple: both sides of the result are multiples of this many pixels.
-        square: pad to this side, rounded up to a multiple, whatever the images' sizes; None: to the
-            greatest height and the greatest width.
+        multiple: in pixels; both sides of the result are multiples of it.
+        square: pad to this side, rounded up to a multiple; None: to the largest height and width.
 
     Returns:
         (B, 3, H, W) float32.
 
     Raises:
-        ValueError: there is no image, or one is larger than `square`.
+        ValueError: there is no image, or an image is larger than `square`.
     """
     if not images:
         raise ValueError("expected at least one image to pad, found none")
@@ -39,14 +36,14 @@ def padded_images(
     scale, shift = 1 / (255 * std), mean / std
     batch = np.zeros((len(images), 3, height, width), np.float32)
     for image, padded in zip(images, batch, strict=True):
-        place = padded[:, : image.shape[0], : image.shape[1]]
-        np.multiply(image.transpose(2, 0, 1), scale, out=place)
-        place -= shift
+        inner = padded[:, : image.shape[0], : image.shape[1]]
+        np.multiply(image.transpose(2, 0, 1), scale, out=inner)
+        inner -= shift
     return batch
 
 
 def padded_label_maps(label_maps: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Pad with IGNORED to the right and below.
+    """Pad with IGNORED on the right and at the bottom.
 
     Args:
         label_maps: (H, W) integers each, of any sizes.
@@ -55,7 +52,7 @@ def padded_label_maps(label_maps: Sequence[np.ndarray], height: int, width: int)
         (B, height, width) int16.
 
     Raises:
-        ValueError: a label map is larger.
+        ValueError: a label map is larger than that.
     """
     batch = np.full((len(label_maps), height, width), IGNORED, np.int16)
     for label_map, padded in zip(label_maps, batch, strict=True):

@@ -1,22 +1,22 @@
-"""Random changes of brightness, contrast, saturation and hue, for dense tasks.
+"""Photometric distortion for dense tasks: random brightness, contrast, saturation and hue.
 
-Shapes: colours are (3, n) float32, R, G, B from 0 to 255 of n pixels.
+Shapes: colours are (3, n) float32: R, G, B from 0 to 255 of n pixels.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-_CHANCE = 0.5  # of each change
-_MAX_BRIGHTNESS = 32.0  # added or taken away, of 255
+_PROBABILITY = 0.5  # of each change
+_MAX_BRIGHTNESS = 32.0  # added or subtracted, of 255
 _FACTORS = (0.5, 1.5)  # of contrast, of saturation
 _MAX_HUE_DEGREES = 36.0
-_PIXELS_AT_ONCE = 1 << 14  # their colours and what is made of them fit a processor's cache
+_PIXELS_AT_ONCE = 1 << 14  # their colours and temporaries fit a processor's cache
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """Changes to an image, in this order; the contrast comes before saturation and hue or after them."""
+    """Changes to an image, in this order; contrast is changed before saturation and hue, or after them."""
 
     brightness: float = 0.0  # added
     contrast: float = 1.0  # factor
@@ -26,7 +26,7 @@ class Distortion:
 
 
 def distorted(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """The image with each of brightness, contrast, saturation and hue changed with probability 1/2.
+    """Change each of brightness, contrast, saturation and hue with probability 1/2.
 
     Args:
         image: (H, W, 3) uint8.
@@ -41,8 +41,8 @@ def distorted(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def drawn(rng: np.random.Generator) -> Distortion:
-    """Draw a random distortion; it always takes the same number of values from `rng`."""
-    brightness, contrast, saturation, hue = rng.random(4) < _CHANCE
+    """Draw a random distortion; always takes the same number of values from `rng`."""
+    brightness, contrast, saturation, hue = rng.random(4) < _PROBABILITY
     added, turned = rng.uniform(-_MAX_BRIGHTNESS, _MAX_BRIGHTNESS), rng.uniform(-1, 1) * _MAX_HUE_DEGREES
     contrast_factor, saturation_factor = rng.uniform(*_FACTORS, size=2)
     return Distortion(
@@ -55,7 +55,7 @@ def drawn(rng: np.random.Generator) -> Distortion:
 
 
 def apply(distortion: Distortion, image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> (H, W, 3) uint8; `image` itself where nothing is changed."""
+    """(H, W, 3) uint8 -> (H, W, 3) uint8; `image` itself if nothing changes."""
     if distortion in (Distortion(), Distortion(contrast_first=False)):
         return image
     pixels = image.reshape(-1, 3)
@@ -83,7 +83,7 @@ def _brightened(colours: np.ndarray, added: float) -> np.ndarray:
 
 
 def _contrasted(colours: np.ndarray, factor: float) -> np.ndarray:
-    """Colours with changed contrast, which this protocol defines as the distance from black."""
+    """Colours with changed contrast, which this protocol defines as a factor on all channels."""
     return np.minimum(colours * np.float32(factor), 255) if factor != 1 else colours
 
 
@@ -91,7 +91,7 @@ def _saturated(colours: np.ndarray, factor: float) -> np.ndarray:
     """Colours with HSV saturation times `factor`, at most 1; hue and value stay the same."""
     value, low = colours.max(axis=0), colours.min(axis=0)
     chroma = value - low
-    # Full saturation takes the lowest channel to 0.
+    # At full saturation the lowest channel is 0.
     factors = np.minimum(np.float32(factor), value / np.maximum(chroma, np.float32(1e-6)))
     return value - (value - colours) * factors
 

@@ -1,4 +1,4 @@
-"""Renders crops with Pillow and NumPy, step by step: the readable reference for native/augment.cpp."""
+"""Renders crops with Pillow and NumPy, step by step: the reference for native/augment.cpp."""
 
 import math
 from collections.abc import Sequence
@@ -44,9 +44,9 @@ def _augmented(pixels: np.ndarray, parameters: CropParameters, n: int, size: int
 
 
 def _resized(image: Image.Image, box: list[int], size: list[int]) -> Image.Image:
-    """Resize columns, then rows. Recent Pillow reverses this for tall images, which rounds differently."""
+    """Resize along x, then along y. Recent Pillow reverses this for tall images, which rounds differently."""
     left, top, width, height = box
-    reach = math.ceil(2 * max(height / size[1], 1)) + 1  # rows outside the box that the cubic sees
+    reach = math.ceil(2 * max(height / size[1], 1)) + 1  # rows outside the box that the cubic filter reads
     first, last = max(top - reach, 0), min(top + height + reach, image.height)
     rows = image.crop((0, first, image.width, last))
     bicubic = Image.Resampling.BICUBIC

@@ -1,7 +1,7 @@
-"""RandAugment: random operations for every image, all of similar severity.
+"""RandAugment: random operations on every image, of similar severity.
 
-An operation gets a severity from 0 to 1 and a sign, which it ignores if it has no direction. Operations that
-map the levels of each channel are lookup tables here, the rest are Pillow's.
+An operation gets a severity from 0 to 1, and a sign that it ignores if it has no direction. Operations that
+map the levels of each channel are lookup tables here; the others use Pillow.
 
 Shapes: n images of H x W pixels, L operations each.
 """
@@ -38,18 +38,19 @@ class DrawnOperations:
 def rand_augment(
     rng: np.random.Generator, images: np.ndarray, config: ClassificationViewConfig, *, mean: np.ndarray
 ) -> np.ndarray:
-    """The images after their random operations.
+    """Apply random operations to every image.
 
     Args:
-        images: (n, H, W, 3) uint8; left as they are.
-        mean: (3,) of the channels in [0, 1]; fills what a rotation or shift leaves empty.
+        images: (n, H, W, 3) uint8; not modified.
+        mean: (3,) of the channels in [0, 1]; fills the area that a rotation or shift leaves empty.
 
     Returns:
         (n, H, W, 3) uint8.
 
     Source: Cubuk et al., "RandAugment" (2020), in the form of timm's "rand-m9-mstd0.5-inc1" that MAE's
-    fine-tuning uses: 15 operations, chosen with replacement, each made with chance 1/2, the magnitude normal
-    around 9 and cut to 0..10, severity rising with it, bicubic, filled with the mean colour.
+        fine-tuning uses: 15 operations, chosen with replacement, each applied with probability 1/2; the
+        magnitude is normal around 9, clipped to 0..10, and severity increases with it; bicubic, filled with
+        the mean colour.
     """
     drawn = draw_operations(rng, len(images), config)
     fill = tuple(round(255 * float(value)) for value in mean)
@@ -57,9 +58,9 @@ def rand_augment(
     augmented = images.copy()
     for i in np.flatnonzero(drawn.applied.any(axis=1)):
         image = images[i]
-        for place in np.flatnonzero(drawn.applied[i]):
-            operation = operations[drawn.kinds[i, place]]
-            image = operation(image, float(drawn.severities[i, place]), int(drawn.signs[i, place]), fill)
+        for k in np.flatnonzero(drawn.applied[i]):
+            operation = operations[drawn.kinds[i, k]]
+            image = operation(image, float(drawn.severities[i, k]), int(drawn.signs[i, k]), fill)
         augmented[i] = image
     return augmented
 
@@ -67,7 +68,7 @@ def rand_augment(
 def draw_operations(
     rng: np.random.Generator, num_images: int, config: ClassificationViewConfig
 ) -> DrawnOperations:
-    """Draw random operations; they do not depend on the images."""
+    """Draw random operations, independent of the images."""
     shape = (num_images, config.num_operations)
     magnitudes = rng.normal(config.magnitude, config.magnitude_std, shape)
     return DrawnOperations(
@@ -79,7 +80,7 @@ def draw_operations(
 
 
 def _mapped(image: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Channel c of a pixel through row c of `tables` (3, 256)."""
+    """Map channel c of every pixel by row c of `tables` (3, 256)."""
     return tables.astype(np.uint8).ravel().take(image + np.array([0, 256, 512], np.int16))
 
 
@@ -88,13 +89,13 @@ def _of_all_channels(table: Callable[[float], np.ndarray]) -> Operation:
 
 
 def posterized(severity: float) -> np.ndarray:
-    """Table (256,) that keeps the highest 4 (mild) to 0 bits of a level."""
+    """Table (256,) that keeps the highest 4 (mild) to 0 (severe) bits of a level."""
     dropped = 4 + int(4 * severity)
     return _LEVELS >> dropped << dropped
 
 
 def solarized(severity: float) -> np.ndarray:
-    """Table (256,) that inverts the levels from a threshold on, which is 256 (none) down to 0 (all)."""
+    """Table (256,) that inverts the levels from a threshold on, from 256 (none, mild) to 0 (all, severe)."""
     threshold = 256 - int(256 * severity)
     return np.concatenate([_LEVELS[:threshold], 255 - _LEVELS[threshold:]])
 
@@ -135,7 +136,10 @@ def _rotated(image: np.ndarray, severity: float, sign: int, fill: tuple) -> np.n
 
 
 def _moved(matrix: Callable[[float, int, int], tuple[float, ...]]) -> Operation:
-    """`matrix` of signed severity, width, height: (x, y) shows the input's (a x + b y + c, d x + e y + f)."""
+    """An affine transform. `matrix`: signed severity, width, height -> (a, b, c, d, e, f).
+
+    The output at (x, y) is the input at (a x + b y + c, d x + e y + f).
+    """
 
     def operation(image: np.ndarray, severity: float, sign: int, fill: tuple) -> np.ndarray:
         height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""Random erasing: a box of noise in some images of a batch."""
+"""Random erasing: replaces a box of some images by noise."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def erase(rng: np.random.Generator, images: np.ndarray, probability: float) -> N
 
     Args:
         images: (n, C, H, W) float32, normalised.
-        probability: probability of erasing, for each image.
+        probability: of erasing, for each image.
 
     Source: Zhong et al., "Random Erasing Data Augmentation" (2020), in timm's form "pixel" that MAE's
     fine-tuning uses: one box, noise for each pixel and channel.

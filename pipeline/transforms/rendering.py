@@ -1,4 +1,4 @@
-"""Renders normalised crops from images and crop parameters, by compiled kernels or else by Pillow."""
+"""Renders normalised crops from images and crop parameters, with compiled kernels or else with Pillow."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from pipeline.transforms.plain import render_crops_plain
 
 @cache
 def implementation() -> Literal["native", "pillow"]:
-    """Name of the implementation in use. Both render the same crops, at different speed."""
+    """The implementation in use. Both render the same crops, at different speeds."""
     try:
         native.load()
     except (BuildError, OSError):
@@ -24,7 +24,7 @@ def implementation() -> Literal["native", "pillow"]:
 
 
 def has_channels(images: Sequence[np.ndarray]) -> bool:
-    """Whether images are numbers in channels of their own, not RGB of 8 bits."""
+    """Whether images have float32 channels of any number, not 8-bit RGB."""
     return len(images) > 0 and images[0].dtype == np.float32
 
 
@@ -32,7 +32,7 @@ def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
     """(n, 2) int64, height and width of each image.
 
     Raises:
-        ValueError: an image has no pixel, or is not (H, W, 3) uint8 or (H, W, C) float32 as the first one.
+        ValueError: an image is empty, or is not (H, W, 3) uint8 or (H, W, C) float32 like the first one.
     """
     dtype, channels = (np.float32, images[0].shape[2:]) if has_channels(images) else (np.uint8, (3,))
     for i, image in enumerate(images):
@@ -46,13 +46,13 @@ def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
 def render_crops(
     images: Sequence[np.ndarray], parameters: CropParameters, size: int, *, mean: np.ndarray, std: np.ndarray
 ) -> np.ndarray:
-    """Cut, resize, augment and normalise.
+    """Crop, resize, augment and normalise.
 
     Args:
-        images: (H, W, 3) uint8 or (H, W, C) float32 each, of any sizes; read only.
+        images: (H, W, 3) uint8 or (H, W, C) float32 each, of any sizes; not modified.
         parameters: of n crops.
         size: side of the crops, pixels.
-        mean, std: (3,) of the channels in [0, 1]; of float32 (C,) of its own values.
+        mean, std: (3,) of the channels in [0, 1]; for float32 images (C,), in their own units.
 
     Returns:
         (n, 3 or C, size, size) float32.
@@ -67,20 +67,20 @@ def render_crops(
 
 
 def scale_and_bias(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(3,) float32 each: a level v of 0..255 becomes v * scale + bias, normalised by `mean` and `std`."""
+    """Scale and bias, (3,) float32 each, with which a level v of 0..255 is normalised: v * scale + bias."""
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
     return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
 
 
 def check_parameters(sizes: np.ndarray, parameters: CropParameters, size: int) -> None:
-    """Refuse crops that would make the kernels, which trust their arguments, read outside an image.
+    """Check that all crops lie within their images: the kernels trust their arguments.
 
     Args:
         sizes: (n, 2) int, height and width of each image, pixels.
         size: side of the crops, pixels.
 
     Raises:
-        ValueError: an image does not exist, or a box or window reaches beyond it.
+        ValueError: a crop is of an image that does not exist, or its box or window reaches beyond the image.
     """
     if size < 1 or (len(parameters) and not len(sizes)):
         raise ValueError(f"cannot cut {len(parameters)} crops of {size} pixels from {len(sizes)} images")

@@ -1,7 +1,7 @@
-"""One image with its label map and objects, which are transformed together.
+"""An image with its label map and objects, which are transformed together.
 
-Shapes: an image of H x W pixels, n objects. Boxes are x1, y1, x2, y2 in pixels, continuous: the left edge
-of the image is 0, the right edge W. Arrays of a result may be views into those of the scene it came from.
+Shapes: an image of H x W pixels, n objects. Boxes are x1, y1, x2, y2 in continuous pixel coordinates: the
+    left edge of the image is 0, the right edge W. A transform's result may share memory with its input.
 """
 
 from dataclasses import dataclass, replace
@@ -11,19 +11,19 @@ from PIL import Image
 
 from pipeline.datasets.prepared import PreparedDataset
 
-_MIN_SIDE = 1.0  # pixels: an object must be wider and higher than this to be learned from
+_MIN_SIDE = 1.0  # pixels; objects that are not wider and higher than this are dropped
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image with its label map and objects; what is not known is None."""
+    """An image with its label map and objects; None: not annotated."""
 
     image: np.ndarray  # (H, W, 3) uint8
-    label_map: np.ndarray | None = None  # (H, W) int16; -1 counts for nothing
+    label_map: np.ndarray | None = None  # (H, W) int16; IGNORED where there is no label
     boxes: np.ndarray | None = None  # (n, 4) float32
     classes: np.ndarray | None = None  # (n,) int64
     crowd: np.ndarray | None = None  # (n,) bool
-    masks: np.ndarray | None = None  # (n, H, W) bool; None also where some object has no mask
+    masks: np.ndarray | None = None  # (n, H, W) bool; None also if an object has no mask
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def scene_of(dataset: PreparedDataset, i: int) -> Scene:
     """Image `i` with its label map or its objects.
 
     Raises:
-        ValueError: label map or masks are of another size than the image; the message names the image.
+        ValueError: the label map or the masks differ in size from the image; names the image.
     """
     image = dataset.image(i)
     height, width = image.shape[:2]
@@ -58,10 +58,10 @@ def scene_of(dataset: PreparedDataset, i: int) -> Scene:
 
 
 def resized(scene: Scene, height: int, width: int) -> Scene:
-    """The scene at `height` x `width` pixels.
+    """The scene resized to `height` x `width` pixels.
 
-    The image is resampled bilinearly with antialiasing; labels and masks take the value at the centre of
-    each new pixel, so that they stay where the image has them.
+    The image is resampled bilinearly with antialiasing, labels and masks by the nearest neighbour of each
+    pixel's centre, so that they stay aligned with the image.
     """
     old_height, old_width = scene.size
     if (height, width) == (old_height, old_width):
@@ -81,14 +81,13 @@ def resized(scene: Scene, height: int, width: int) -> Scene:
 
 
 def cropped(scene: Scene, top: int, left: int, height: int, width: int) -> Scene:
-    """The part of the scene inside a window; boxes are measured from the window's corner.
+    """The part of the scene inside a window; boxes are relative to the window's corner.
 
-    An object that the window cuts gets the box of what is left of its mask, where its mask is known, and
-    otherwise what is left of its box. An object that is then one pixel or less wide or high, or has no
-    pixel of its mask left, is dropped.
+    An object that the window cuts gets the bounding box of the rest of its mask or, without a mask, its
+    clipped box. An object that is then at most one pixel wide or high, or has an empty mask, is dropped.
 
     Raises:
-        ValueError: the window is empty or leaves the image.
+        ValueError: the window is empty or reaches outside the image.
     """
     full_height, full_width = scene.size
     leaves = min(top, left) < 0 or top + height > full_height or left + width > full_width
@@ -128,7 +127,7 @@ def flipped(scene: Scene) -> Scene:
 
 
 def without_degenerate(scene: Scene) -> Scene:
-    """The scene without objects of one pixel or less in width or height, or with an empty mask."""
+    """The scene without objects that are at most one pixel wide or high, or have an empty mask."""
     if scene.boxes is None:
         return scene
     sides = scene.boxes[:, 2:] - scene.boxes[:, :2]

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.graph.plan import in_words, of_unknown_duration, whole_seconds
+from pipeline.graph.plan import duration_text, of_unknown_duration, whole_seconds
 from pipeline.graph.printable import printable
 from pipeline.watch.losses import LossCourse
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
@@ -50,7 +50,7 @@ def closing_line(experiment: str, argument: str, states: list[StageState], at_on
     if count[DONE] == len(states):
         return line
     unknown = sum(state.remaining_seconds is None for state in states)
-    left = in_words(whole_seconds([state.remaining_seconds or 0 for state in states], at_once))
+    left = duration_text(whole_seconds([state.remaining_seconds or 0 for state in states], at_once))
     line += f"; about {left} left, {f'{at_once} stages at once' if at_once > 1 else 'one stage at a time'}"
     line += f", and {of_unknown_duration(unknown)}" if unknown else ""
     if count[RUNNING]:
@@ -117,4 +117,4 @@ def _bar(state: StageState) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    return "" if seconds is None else in_words(seconds)
+    return "" if seconds is None else duration_text(seconds)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.history import against_before, history_file, in_words, remember, remembered
+from benchmarks.history import against_before, description_of, history_file, remember, remembered
 
 
 def entry(name, values, higher_is_better=False, **more):
@@ -31,7 +31,7 @@ def test_a_row_twice_as_slow_is_called_slower(tmp_path):
     )  # the last run lacks the row: the one before counts
     assert slower["speed"] == pytest.approx(0.5)
     assert slower["low"] < 0.5 < slower["high"] < 1
-    assert "slower than then" in in_words("knn", slower)
+    assert "slower than then" in description_of("knn", slower)
     assert compared(entry("augment", [1.0]), runs) is None
 
 
@@ -44,8 +44,8 @@ def test_a_slower_clock_is_no_slower_program(tmp_path):
         entry("step", [50.0, 50.5, 51.0], higher_is_better=True), remembered(path), peak_gflops=100.0
     )
     assert now["speed"] == pytest.approx(1)
-    assert "as fast as then" in in_words("step", now)
-    assert "no commit" in in_words("step", now)
+    assert "as fast as then" in description_of("step", now)
+    assert "no commit" in description_of("step", now)
 
 
 def test_noisy_rows_and_shares_are_not_kept(tmp_path):

@@ -42,7 +42,7 @@ def train(output, logged):
 
     from pipeline.training import checkpoint_files, metrics_log
 
-    saved = checkpoint_files.newest_whole(output, print)
+    saved = checkpoint_files.newest_intact(output, print)
     step, weights = (saved.metadata["step"], saved.arrays["weights"]) if saved else (0, np.zeros(9))
     metrics_log.rewind(output, step, print)
     for done in range(step + 1, 5):

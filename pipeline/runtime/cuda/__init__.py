@@ -10,7 +10,7 @@ __all__ = ["Toolkit", "architecture", "toolkit"]
 
 
 def toolkit() -> Toolkit | None:
-    """The CUDA toolkit that Jittor was started with; before a start, the best one that is installed.
+    """The CUDA toolkit that Jittor was started with; before its start, the best one that is installed.
 
     None if there is none. Without a GPU, the best one for any GPU.
     """
@@ -26,7 +26,7 @@ def toolkit() -> Toolkit | None:
 def architecture() -> tuple[int, int] | None:
     """Compute capability of the GPU that this process uses, (9, 0) for sm_90.
 
-    Before a start, that of the first GPU; None if there is no GPU.
+    Before Jittor's start, that of the first GPU; None if there is no GPU.
     """
     setup = used_setup()
     if setup is not None:

@@ -9,7 +9,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class NoSuchCard(RuntimeError):
-    """The GPU does not exist, or there is none at all; the message says how many there are."""
+    """The requested GPU does not exist, or there is none; the message says how many there are."""
 
 
 def installed_driver() -> Driver | None:
@@ -53,12 +53,12 @@ def use_card(card: Card) -> None:
 
 
 def variables_for_card(index: int) -> dict[str, str]:
-    """What a child's environment has to say, by `changed`, so that "auto" and "cuda" mean this GPU there."""
+    """Values for `environment.changed` with which "auto" and "cuda" mean this GPU in a child process."""
     return {VISIBLE: _entries(index + 1)[index]}
 
 
 def _inherited_index() -> int:
-    """Index of the GPU that a parent process chose, which "cuda" means here too; else 0."""
+    """Index of the GPU that a parent process chose, which "cuda" means in this process too; else 0."""
     entries = _entries(len(installed_driver().cards))
     chosen = os.environ.get(VISIBLE)
     return entries.index(chosen) if chosen != original(VISIBLE) and chosen in entries else 0

@@ -12,7 +12,7 @@ _NO_GPU_REMEDY = "install NVIDIA's driver, or set runtime.device = 'cpu' or 'aut
 
 
 def cuda_checks(device: str) -> list[Check]:
-    """One check for each part that `device` needs; with "auto", a missing part is only a warning."""
+    """A check of each part that `device` needs; with "auto", a missing part is only a warning."""
     if device == "cpu":
         return [Check("CUDA", True, "not asked for, the CPU is used")]
     absent = None if device == "auto" else False

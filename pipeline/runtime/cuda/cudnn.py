@@ -31,14 +31,14 @@ def can_be_tried(toolkit: Toolkit) -> bool:
 def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[[str], None]) -> str | None:
     """Compile Jittor's cuDNN module and try a convolution, once for each compiled core and driver.
 
-    This happens in a process of its own: a cuDNN that does not fit the driver or the GPU ends the process
-    that loads it. The environment must have been set for Jittor.
+    It runs in a process of its own, as a cuDNN that does not match the driver or the GPU can end the process
+    that loads it. The environment must have been set up for Jittor.
 
     Args:
-        folder: folder of the compiled core; the result is kept there, in cudnn.json.
+        folder: folder of the compiled core; the result is stored there, in cudnn.json.
         toolkit: the CUDA toolkit, with cuDNN.
         onednn: the oneDNN library in use.
-        say: called with a line beforehand, as this takes a while.
+        say: prints a line beforehand, as this takes a while.
 
     Returns:
         None if the convolution works; else why not.
@@ -49,7 +49,7 @@ def try_once(folder: Path, toolkit: Toolkit, onednn: Path | None, say: Callable[
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = read_json(result) if result.is_file() else None
-        # Try again with another driver: it may work.
+        # With another driver it may work: try again.
         if found is None or found["driver"] != version:
             say("compiling Jittor's convolutions by cuDNN, once ...")
             found = {"problem": _problem(folder / "first-cudnn.log", toolkit, onednn), "driver": version}
@@ -70,19 +70,19 @@ def _problem(log: Path, toolkit: Toolkit, onednn: Path | None) -> str | None:
 
 
 def load(jittor: ModuleType, libraries: Path) -> None:
-    """Give a started Jittor cuDNN's convolutions."""
+    """Make a started Jittor compute convolutions with cuDNN."""
     nvrtc = libraries / "libnvrtc.so"
-    if nvrtc.exists():  # cuDNN looks for it where the system does, not beside itself
+    if nvrtc.exists():  # cuDNN looks for it in the system's folders only, not in its own
         ctypes.CDLL(str(nvrtc), mode=ctypes.RTLD_GLOBAL)
     extern = jittor.compile_extern
-    # Where Jittor's import has put what its modules for CUDA share.
+    # Where Jittor's import has put the library that its CUDA modules share.
     shared = Path(jittor.compiler.cache_path) / "cuda"
     extern.setup_cuda_lib("cudnn", extra_flags=f' -L"{shared}" -llibcuda_extern ')
     jittor.cudnn = extern.cudnn
 
 
 def _try(libraries: str, onednn: str | None) -> None:
-    """Load the module and compare a convolution; any failure ends this process with an exit code above 0."""
+    """Load the module and check a convolution; any failure ends this process with an exit code above 0."""
     if onednn is not None:
         ctypes.CDLL(onednn, mode=ctypes.RTLD_GLOBAL)
     import jittor
@@ -99,7 +99,7 @@ def compare(jittor: ModuleType) -> None:
         SystemExit: one is wrong.
     """
     rng = np.random.default_rng(0)
-    # Small whole numbers: every format and every order of adding gives the same.
+    # Small integers: exact in every format and every order of summation.
     x, w, g = (rng.integers(-2, 3, shape) for shape in ((2, 3, 9, 9), (4, 3, 3, 3), (2, 4, 9, 9)))
     images, filters, gradient = (jittor.array(array.astype(np.float32)) for array in (x, w, g))
     y = jittor.nn.conv2d(images, filters, padding=1)

@@ -1,7 +1,7 @@
-"""The CUDA driver and its GPUs, as the driver reports them. An `nvcc` on PATH is no proof of a driver.
+"""The CUDA driver and its GPUs, as the driver reports them: an `nvcc` on PATH does not prove a driver.
 
-It is queried in its own process (this file, run as a script). A process in which the driver has once been
-initialised ignores a later change of CUDA_VISIBLE_DEVICES, and must not be forked.
+The driver is queried in a child process (this file, run as a script). A process that has initialised it
+ignores later changes of CUDA_VISIBLE_DEVICES, and must not be forked.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 _LIBRARY = "libcuda.so.1"
-_SECONDS = 60  # a driver that must first bring up eight cards answers within a few
+_SECONDS = 60  # limit; a driver that must first initialise eight cards answers within a few
 # CUdevice_attribute of the driver's interface.
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 
@@ -39,7 +39,7 @@ class Driver:
 
     version: tuple[int, int]  # newest CUDA version that the driver supports
     cards: tuple[Card, ...]  # the GPUs that it can use
-    problem: str = ""  # why there is none
+    problem: str = ""  # why there are no GPUs
 
 
 def driver(visible: str | None = None) -> Driver | None:
@@ -79,7 +79,7 @@ def _ask(visible: str | None, library_path: str | None) -> Driver:
 
 
 def _survey(library: ctypes.CDLL) -> dict:
-    """The driver's version, its GPUs, and the problem if there is one, as JSON values."""
+    """The driver's version, its GPUs, and the problem if there is one, as values for JSON."""
     version = ctypes.c_int(0)
     library.cuDriverGetVersion(ctypes.byref(version))
     # CUDA writes 13.2 as 13020.

@@ -15,9 +15,9 @@ from pipeline.runtime.cache import cache_root
 from pipeline.runtime.cuda.toolkits import FoundToolkit, cudnn_major
 from pipeline.storage.files import new_folder
 
-# Headers in here need no link: every compiler looks here, and a link to all of them would change their order.
-_EVERYWHERE = Path("/usr/include")
-# cuDNN 8's libraries, which Jittor loads by name, and those of cuDNN 9 that hold the same functions.
+# Its headers need no link: every compiler searches it, and linking them would change the search order.
+_SYSTEM_HEADERS = Path("/usr/include")
+# Names of cuDNN 8's libraries, which Jittor loads, and cuDNN 9's libraries with the same functions.
 _CUDNN_8_NAMES = {
     f"libcudnn_{part}_{kind}.so": f"libcudnn_{part}.so.9"
     for part in ("ops", "cnn")
@@ -34,17 +34,17 @@ class Toolkit:
     version: tuple[int, int]  # (13, 0)
     include_folders: tuple[Path, ...]
     libraries: Path  # folder of libcudart.so, libcublas.so, libcublasLt.so, libcurand.so, also as lib*.so.<n>
-    release: str  # "13.0.88"; with `folder`, all that a compiled file depends on
+    release: str  # "13.0.88"; compiled files depend on this and `folder` only
     folder: Path
     targets: tuple[int, ...]  # 90 for sm_90: what nvcc compiles for
     cudnn: int | None  # major version of cuDNN
 
 
 def linked(found: FoundToolkit) -> Toolkit:
-    """The folder of links to a toolkit, made if it is missing; several processes may call this at once.
+    """The toolkit as a folder of links, made if it is missing; several processes may call this at once.
 
     Raises:
-        OSError: there is no usable folder to make it in.
+        OSError: there is no usable cache folder.
     """
     links = _links(found)
     script = _SCRIPT.format(nvcc=shlex.quote(str(found.nvcc)))
@@ -68,14 +68,14 @@ def _links(found: FoundToolkit) -> dict[str, Path]:
     """The links to make: path in the folder -> target."""
     links: dict[str, Path] = {}
     for headers in found.headers:
-        if headers != _EVERYWHERE:
+        if headers != _SYSTEM_HEADERS:
             for name in sorted(os.listdir(headers)):
                 if name != "__init__.py":
                     links.setdefault(f"include/{name}", headers / name)
     for library in found.libraries:
         links.setdefault(f"lib64/{library.name}", library)
     for name in [name for name in links if name.startswith("lib64/")]:
-        # A program is linked with libcublas.so and then asks for libcublas.so.13.
+        # The linker looks for libcublas.so, the linked program for libcublas.so.13.
         links.setdefault(re.sub(r"\.so[.\d]*$", ".so", name), links[name])
     for old, new in _CUDNN_8_NAMES.items():
         if f"lib64/{new}" in links:
@@ -84,7 +84,7 @@ def _links(found: FoundToolkit) -> dict[str, Path]:
 
 
 def _identity(link: str, target: Path) -> tuple:
-    """A text that changes when the target file is replaced, for example by an upgraded wheel."""
+    """Changes when the target file is replaced, for example by an upgraded wheel."""
     found = target.stat()
     if link.startswith("lib64/"):
         return link, str(target.resolve()), found.st_size, found.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Times matrix products on a GPU, and compares them with float64 on the processor."""
+"""Times matrix products on a GPU, and checks them against float64 on the processor."""
 
 import statistics
 import time
@@ -9,8 +9,8 @@ import numpy as np
 _SIZE = 8192
 _CHECKED_ROWS = 16
 _REPEATS = 7
-# (name, Jittor's flag for tensor cores, largest relative error). The factors keep 24, 11 and 8 bits: rounding
-# them changes a product of random numbers by some 2**-24, 2**-11 and 2**-8, to which sums add.
+# (name, Jittor's flag for tensor cores, largest relative error). Factors have 24, 11 and 8 significant bits:
+# rounding them changes a product by about 2**-24, 2**-11 and 2**-8, to which the sums' rounding adds.
 _PRECISIONS = (("float32", 0, 2e-5), ("TF32", 1, 2e-3), ("bfloat16", 0, 2e-2))
 
 
@@ -20,12 +20,12 @@ class Product:
 
     precision: str
     tflops: float  # 1e12 operations per second, the median of several
-    error: float  # norm of the difference from float64, over the norm
+    error: float  # norm of the difference from float64, relative to the norm
     allowed: float
 
     @property
     def right(self) -> bool:
-        """Whether the error is as small as the precision allows."""
+        """Whether the error is within the precision's bound."""
         return self.error <= self.allowed  # False for NaN
 
 

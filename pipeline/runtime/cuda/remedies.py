@@ -18,13 +18,13 @@ _JITTORS_NEWEST = 90
 
 Version = tuple[int, int]
 
-_SHIMS_PLACE = "<shims>"  # in flags, for the folder
+_SHIMS_FOLDER = "<shims>"  # placeholder in flags
 _NEWEST_GCC = (((13, 0), 15), ((12, 8), 14), ((12, 4), 13), ((12, 0), 12), ((0, 0), 11))
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """Flags for one failure."""
+    """Flags that work around one build failure."""
 
     reason: str
     cc_flags: str = ""  # for g++ and nvcc
@@ -32,7 +32,7 @@ class Remedy:
     since: Version = (0, 0)  # first CUDA version that it is for
 
     def is_for(self, version: Version) -> bool:
-        """Whether this remedy is for the given version of CUDA."""
+        """Whether a version of CUDA needs this remedy."""
         return version >= self.since
 
 
@@ -43,7 +43,7 @@ _REMEDIES = (
             "cub::Max and two iterators that Jittor's softmax and `where` name; cuDNN 9 lacks the recurrent "
             "networks' old functions. The folder holds headers of these names, with the real ones in them"
         ),
-        cc_flags=f'-I"{_SHIMS_PLACE}"',
+        cc_flags=f'-I"{_SHIMS_FOLDER}"',
     ),
     Remedy(
         reason=(
@@ -79,12 +79,12 @@ def flags(
     Args:
         version: CUDA version.
         capability: compute capability of the GPU.
-        targets: what nvcc can compile for, 90 for sm_90; () if it does not say.
+        targets: architectures that nvcc compiles for, 90 for sm_90; () if it does not list them.
         gcc: major version of the C++ compiler; None if unknown.
         shims: folder of the shim headers.
     """
     chosen = remedies(version)
-    cc_flags = [remedy.cc_flags.replace(_SHIMS_PLACE, str(shims)) for remedy in chosen]
+    cc_flags = [remedy.cc_flags.replace(_SHIMS_FOLDER, str(shims)) for remedy in chosen]
     nvcc_flags = [remedy.nvcc_flags for remedy in chosen]
     if gcc is not None and gcc > newest_gcc(version):
         nvcc_flags.append("-allow-unsupported-compiler")  # nvcc would refuse a GCC that it does not know
@@ -93,20 +93,20 @@ def flags(
 
 
 def newest_gcc(version: Version) -> int:
-    """Major version of the newest GCC that a CUDA version supports, by its installation guide."""
+    """Major version of the newest GCC that a CUDA version supports, from its installation guide."""
     return next(gcc for since, gcc in _NEWEST_GCC if version >= since)
 
 
 def architecture_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
-    """The flag that a GPU needs beside Jittor's own -arch and -code; empty if it needs none."""
+    """The flag that a GPU needs in addition to Jittor's own -arch and -code; empty if it needs none."""
     return "" if 10 * capability[0] + capability[1] <= _JITTORS_NEWEST else code_flag(capability, targets)
 
 
 def code_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
-    """The flag by which nvcc makes code for a GPU.
+    """nvcc's flag to compile for a GPU.
 
-    A GPU runs code for its own compute capability and for lower ones of the same major number. Code for a GPU
-    that is newer than nvcc is PTX, which the driver compiles when it loads it.
+    A GPU runs code for its own compute capability and for lower ones of the same major version. For a GPU
+    newer than nvcc the flag asks for PTX, which the driver compiles at load time.
     """
     number = 10 * capability[0] + capability[1]
     same_family = [target for target in targets if target // 10 == capability[0] and target <= number]
@@ -118,7 +118,7 @@ def code_flag(capability: tuple[int, int], targets: tuple[int, ...]) -> str:
 
 
 def compiles_for(capability: tuple[int, int], targets: tuple[int, ...]) -> bool:
-    """Whether nvcc can make code, PTX included, that the GPU can run."""
+    """Whether nvcc can generate code, PTX included, that the GPU can run."""
     number = 10 * capability[0] + capability[1]
     return not targets or min(targets) <= number
 

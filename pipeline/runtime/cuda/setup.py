@@ -1,4 +1,4 @@
-"""Turns a device's name into what Jittor's start needs: the GPU, the toolkit, and the compilers' flags."""
+"""From a device's name to what Jittor's start needs: the GPU, the toolkit, and the compilers' flags."""
 
 import subprocess
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class CudaSetup:
-    """What is needed to compute on one GPU."""
+    """The toolkit and compiler flags for one GPU."""
 
     card: Card
     toolkit: Toolkit
@@ -36,7 +36,7 @@ class CudaSetup:
 
     @property
     def identity(self) -> tuple:
-        """Everything on which code compiled with this setup depends."""
+        """Everything that code compiled with this setup depends on."""
         driver = installed_driver()
         capabilities = sorted({card.capability for card in driver.cards}) if driver else []
         return (
@@ -55,7 +55,7 @@ def set_up(device: str, compiler: str = "g++") -> CudaSetup:
 
     Raises:
         CudaUnavailable: there is no such GPU, or no toolkit for it.
-        OSError: there is no usable folder for the links to the toolkit.
+        OSError: there is no usable cache folder.
     """
     try:
         card = choose_card(device)
@@ -74,7 +74,7 @@ def set_up(device: str, compiler: str = "g++") -> CudaSetup:
 
 
 def gcc_major(compiler: str) -> int | None:
-    """Major version of a GCC, 12 for GCC 12.2; None if it does not say."""
+    """Major version of a GCC, 12 for GCC 12.2; None if it is not printed."""
     done = subprocess.run([compiler, "-dumpversion"], capture_output=True, text=True, errors="replace")
     major = done.stdout.partition(".")[0].strip()
     return int(major) if major.isdigit() else None
@@ -89,7 +89,7 @@ def best_toolkit(
 
 
 def obstacle(toolkit: FoundToolkit, driver: Driver | None, card: Card | None) -> Obstacle | None:
-    """Why a toolkit cannot be used with a driver and a GPU; None if it can be."""
+    """Why a toolkit cannot be used with a driver and a GPU; None if it can."""
     if toolkit.version < OLDEST:
         return Obstacle(f"{toolkit.name} is older than {OLDEST[0]}.{OLDEST[1]}", WHEELS_REMEDY)
     if toolkit.missing:

@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-OLDEST, NEWEST_MAJOR = (11, 8), 13  # the oldest version tried, and the newest that the remedies are for
+OLDEST, NEWEST_MAJOR = (11, 8), 13  # the oldest version tried, and the newest that the remedies cover
 WHEELS_REMEDY = "pip install -e '.[cuda13]'"
 NEEDED_LIBRARIES = ("cudart", "cublas", "cublasLt", "curand")
 _OTHER_LIBRARIES = ("cudnn", "nvrtc")  # cuDNN compiles some of its kernels with NVRTC
 _NEEDED_HEADERS = ("cuda_runtime.h", "cublas_v2.h", "curand.h")
-_ARCHIVES = ("libcudadevrt.a", "libcudart_static.a")  # nvcc names them whenever it links
+_ARCHIVES = ("libcudadevrt.a", "libcudart_static.a")  # nvcc always links with them
 _USUAL_HOMES = ("/usr/local/cuda", "/opt/cuda")
 _VERSIONED_HOMES = Path("/usr/local")  # cuda-12.4 and others
 
@@ -28,10 +28,10 @@ class FoundToolkit:
     version: tuple[int, int]
     release: str  # such as "13.0.88"
     source: Literal["system", "wheels"]
-    headers: tuple[Path, ...]  # folders; of a header that two have, the first counts
-    libraries: tuple[Path, ...]  # shared libraries by all their names, and archives
-    targets: tuple[int, ...]  # 90 for sm_90: what nvcc compiles for; () if it does not say
-    missing: tuple[str, ...]  # what Jittor needs and was not found
+    headers: tuple[Path, ...]  # folders, in search order
+    libraries: tuple[Path, ...]  # shared libraries under all their names, and archives
+    targets: tuple[int, ...]  # architectures that nvcc compiles for, 90 for sm_90; () if it lists none
+    missing: tuple[str, ...]  # headers and libraries that Jittor needs and that were not found
 
     @property
     def name(self) -> str:
@@ -59,13 +59,13 @@ def wheel_roots() -> list[Path]:
 
 
 def parse_version(text: str) -> tuple[tuple[int, int], str] | None:
-    """((13, 0), "13.0.88") from the output of `nvcc --version`; None if it is something else."""
+    """((13, 0), "13.0.88") from the output of `nvcc --version`; None if the text is something else."""
     found = re.search(r"release (\d+)\.(\d+), V([\d.]+)", text)
     return ((int(found[1]), int(found[2])), found[3]) if found else None
 
 
 def cudnn_major(toolkit: FoundToolkit) -> int | None:
-    """Major version of a toolkit's cuDNN, from its library's name; None if library or header is missing."""
+    """Major version of a toolkit's cuDNN, from its library's name; None without the library or its header."""
     names = (re.fullmatch(r"libcudnn\.so\.(\d+)", path.name) for path in toolkit.libraries)
     majors = [int(name[1]) for name in names if name]
     has_header = any((folder / "cudnn.h").is_file() for folder in toolkit.headers)
@@ -73,7 +73,7 @@ def cudnn_major(toolkit: FoundToolkit) -> int | None:
 
 
 def _system_nvccs() -> list[Path]:
-    """The compiler that a variable names, the one on PATH, then those in the usual folders, newest first."""
+    """nvcc as environment variables name it, then on PATH, then in the usual folders, newest first."""
     named = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")]
     versions = sorted(_VERSIONED_HOMES.glob("cuda-*"), key=_version_in_name, reverse=True)
     candidates = [home and Path(home) / "bin" / "nvcc" for home in named]
@@ -85,7 +85,7 @@ def _system_nvccs() -> list[Path]:
     kept: dict[Path, Path] = {}
     for candidate in map(Path, filter(None, candidates)):
         real = candidate.resolve()
-        # A wheel's folder on PATH does not make it a toolkit of the system.
+        # A wheel's folder may be on PATH; that does not make it a system toolkit.
         if real.is_file() and not any(real.is_relative_to(root) for root in wheels):
             kept.setdefault(real, candidate)
     return list(kept.values())
@@ -101,16 +101,16 @@ def _toolkit(nvcc: Path, source: Literal["system", "wheels"], roots: list[Path])
     if found is None:
         return None
     version, release = found
-    # Wheels may be links into an installer's store: what belongs together lies where they were linked.
+    # An installer may link a wheel's files from its store: the parts lie together only where the links are.
     home = nvcc.parent.parent if source == "wheels" else _home(nvcc)
     wheels = _wheel_folders(roots, version[0])
     headers = [home / "include", home / "targets" / "x86_64-linux" / "include"]
     folders = [home / "lib64", home / "targets" / "x86_64-linux" / "lib", home / "lib"]
-    if home == Path("/usr"):  # a distribution's package; its headers lie where every compiler looks
+    if home == Path("/usr"):  # a distribution's package; every compiler searches its header folder
         folders = [Path("/usr/lib/x86_64-linux-gnu")]
     own = [folder for folder in dict.fromkeys(headers) if folder.is_dir()]
     added = [wheel / "include" for wheel in wheels if (wheel / "include").is_dir()]
-    if not _holds_cub(own):  # nvcc looks into a folder `cccl` of its own only
+    if not _holds_cub(own):  # nvcc searches only its own folder `cccl`
         added += [folder / "cccl" for folder in added if (folder / "cccl").is_dir()]
     headers = list(dict.fromkeys([*own, *added]))
     folders = list(dict.fromkeys([*folders, *(wheel / "lib" for wheel in wheels)]))
@@ -119,7 +119,7 @@ def _toolkit(nvcc: Path, source: Literal["system", "wheels"], roots: list[Path])
         libraries += [folder / name for folder in folders if (folder / name).is_file()][:1]
     listed = re.findall(r"\bsm_(\d+)\b", _output(nvcc, _stamp(nvcc), "--list-gpu-code"))
     missing = _missing(headers, libraries)
-    if source == "wheels":  # wheels come one by one: a compiler may lack its own parts
+    if source == "wheels":  # wheels are installed one by one: parts of the compiler may be missing
         parts = {"crt/host_config.h (nvidia-cuda-crt)": home / "include" / "crt" / "host_config.h"}
         parts["nvvm/bin/cicc (nvidia-nvvm)"] = home / "nvvm" / "bin" / "cicc"
         missing += [name for name, path in parts.items() if not path.is_file()]
@@ -168,7 +168,7 @@ def _wheel_folders(roots: list[Path], major: int) -> list[Path]:
 
 
 def _is_of(folder: Path, major: int) -> bool:
-    """Whether a folder of wheels is for this CUDA, 11 or 12; both use the same folder names."""
+    """Whether a wheel's folder is for this major version, 11 or 12; both use the same folder names."""
     libraries = {"cuda_runtime": "libcudart.so", "cublas": "libcublas.so"}
     name = libraries.get(folder.name)
     if name is None:
@@ -177,7 +177,7 @@ def _is_of(folder: Path, major: int) -> bool:
 
 
 def _files(folders: list[Path], name: str) -> list[Path]:
-    """All files of a library, with its parts (libcudnn_ops), from the first folder that has it."""
+    """All files of a library, and of its parts (libcudnn_ops), from the first folder that has it."""
     parts = {"cudnn": "(_[a-z_]+)?", "nvrtc": "(-builtins)?"}.get(name, "")
     pattern = re.compile(rf"lib{name}{parts}\.so(\.\d+)*")
     for folder in folders:

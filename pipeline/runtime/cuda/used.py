@@ -8,10 +8,10 @@ class _State:
 
 
 def used_setup() -> CudaSetup | None:
-    """How this process uses CUDA; None before Jittor's start, or if it runs on the processor."""
+    """The CUDA setup of this process; None before Jittor's start, or if it runs on the processor."""
     return _State.setup
 
 
 def remember(setup: CudaSetup | None) -> None:
-    """Remember the setup; Jittor's start calls this once."""
+    """Store the setup; called once, by Jittor's start."""
     _State.setup = setup

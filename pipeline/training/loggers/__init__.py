@@ -1,1 +1,1 @@
-"""Other programs' logs of a training: what metrics.jsonl holds, handed on."""
+"""Forwards the metrics of a training to TensorBoard, wandb or MLflow."""

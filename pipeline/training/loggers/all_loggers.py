@@ -1,4 +1,4 @@
-"""Metrics of a training to every logger that was asked for; none of them can stop it."""
+"""Forwards the metrics of a training to all requested loggers; a failing logger never stops the training."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,18 +16,18 @@ from pipeline.training.progress import Progress
 def logging_to(
     names: tuple[str, ...], output: Path, say: Callable[[str], None]
 ) -> Iterator[Callable[[Progress], None]]:
-    """Yield what the loop is to report to.
+    """Yield a function that passes each `Progress` to the loggers.
 
-    A logger opens with the first report, when the log is back at the step that the training goes on from,
-    and is given the lines that it does not hold. One that fails is said once and left out from then on.
+    A logger opens with the first report, after the log was cut back to the step from which the training
+    resumes, and gets the lines that it does not have. One that fails is reported once and then left out.
 
     Args:
-        names: of `LOGGERS`.
-        output: artifact of the stage, with its metrics.jsonl.
+        names: keys of `LOGGERS`.
+        output: the stage's artifact, with its metrics.jsonl.
         say: prints a line.
 
     Raises:
-        LoggerMissing: the library of one is not installed.
+        LoggerMissing: a logger's library is not installed.
     """
     check_installed(names)
     loggers: dict[str, Logger] = {}
@@ -36,13 +36,12 @@ def logging_to(
     def safely(name: str, act: Callable[[], None]) -> None:
         try:
             act()
-        except Exception as error:  # whatever it is: a log is worth less than a training
+        except Exception as error:  # any: a log is worth less than a training
             dropped.add(name)
             loggers.pop(name, None)
-            told = str(error).strip().partition("\n")[0]
-            say(
-                f"runtime.loggers: {name} failed and is left out from here on: {type(error).__name__}: {told}"
-            )
+            first_line = str(error).strip().partition("\n")[0]
+            reason = f"{type(error).__name__}: {first_line}"
+            say(f"runtime.loggers: {name} failed and is left out from here on: {reason}")
 
     def catch_up(name: str) -> None:
         logger = loggers[name] = open_logger(name, run_of(output))
@@ -66,12 +65,12 @@ def logging_to(
 def run_of(output: Path) -> LoggedRun:
     """The run of a stage's artifact, `results/artifacts/<stage>/<fingerprint>`."""
     job = read_json(output / JOB)
-    words = (job["stage"], job["name"], output.name[:8])
-    return LoggedRun("-".join(word for word in words if word), output.resolve().parents[2] / "loggers")
+    parts = (job["stage"], job["name"], output.name[:8])
+    return LoggedRun("-".join(part for part in parts if part), output.resolve().parents[2] / "loggers")
 
 
 def _log(logger: Logger, line: dict[str, float], output: Path) -> None:
-    """Hand on a line of the log, and what was drawn after its step, unless the logger holds it."""
+    """Pass on a line of the log and the pictures of its step, unless the logger has them already."""
     if line["step"] > logger.last_step:
         logger.log(line["step"], {name: value for name, value in line.items() if name != "step"})
         pictures = pictures_of_step(output, line["step"])

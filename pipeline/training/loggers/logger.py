@@ -1,4 +1,4 @@
-"""What the loop needs of a logger, and which there are."""
+"""The interface of loggers, and the table of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,32 +12,32 @@ from typing import Protocol, runtime_checkable
 class LoggedRun:
     """The run of one stage, as a logger shows it."""
 
-    name: str  # of one artifact alone, e.g. "pretrain-hssl-seed0-3f2a9c01"
-    folder: Path  # of all runs of all loggers; results/loggers
+    name: str  # unique to one artifact, e.g. "pretrain-hssl-seed0-3f2a9c01"
+    folder: Path  # of all runs of all loggers: results/loggers
 
 
 class Logger(Protocol):
-    """Takes numbers by step; made as `Logger(run)`.
+    """Records metrics by step; constructed as `Logger(run)`.
 
     Attributes:
-        last_step: the last one that it holds already, from before a resume; 0: none.
+        last_step: the last step that it already has, from before a resume; 0: none.
     """
 
     last_step: int
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Numbers after a step; steps rise."""
+        """Record the metrics of a step; steps increase."""
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write what is still buffered."""
 
 
 @runtime_checkable
 class PictureLogger(Protocol):
-    """A logger that takes pictures too."""
+    """A logger that records pictures too."""
 
     def log_pictures(self, step: int, pictures: Mapping[str, Path]) -> None:
-        """PNG files by name, drawn after a step whose numbers it has."""
+        """Record PNG files, by name, of a step whose metrics it has."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ LOGGERS: dict[str, _Kind] = {
 
 
 class LoggerMissing(RuntimeError):
-    """A logger was asked for and its library is not installed."""
+    """A requested logger's library is not installed."""
 
 
 def check_installed(names: tuple[str, ...]) -> None:
-    """See that the libraries of loggers are there, without importing them.
+    """Check that the loggers' libraries are installed, without importing them.
 
     Raises:
-        LoggerMissing: names the library and the extra of the first that is not.
+        LoggerMissing: names the first missing library and its extra.
     """
     for name in names:
         if find_spec(LOGGERS[name].package) is None:
@@ -73,5 +73,5 @@ def check_installed(names: tuple[str, ...]) -> None:
 
 
 def open_logger(name: str, run: LoggedRun) -> Logger:
-    """The logger of a name, for a run that may have been logged before."""
+    """The logger with this name, for a run that may have been logged before."""
     return resolve_name(LOGGERS[name].implementation)(run)

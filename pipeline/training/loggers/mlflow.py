@@ -17,21 +17,20 @@ _TAG = "hssl.run"
 
 
 class MlflowLogger:
-    """One run of MLflow per artifact, found again by its tag: a resumed run goes on after its last step."""
+    """One run of MLflow per artifact, found by its tag: a resumed training continues after its last step."""
 
     def __init__(self, run: LoggedRun):
         folder = run.folder / "mlflow"
-        # Stages that start at once must not both make the database.
+        # Stages that start at the same time must not both create the database.
         with locked(folder):
             folder.mkdir(parents=True, exist_ok=True)
             uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder.resolve()}/mlflow.db")
             self._client = MlflowClient(tracking_uri=uri)
             found = self._client.get_experiment_by_name(_EXPERIMENT)
             if found is None:
-                place = (
-                    None if "MLFLOW_TRACKING_URI" in os.environ else (folder / "artifacts").resolve().as_uri()
-                )
-                experiment = self._client.create_experiment(_EXPERIMENT, artifact_location=place)
+                local = (folder / "artifacts").resolve().as_uri()
+                location = None if "MLFLOW_TRACKING_URI" in os.environ else local
+                experiment = self._client.create_experiment(_EXPERIMENT, artifact_location=location)
             else:
                 experiment = found.experiment_id
         runs = self._client.search_runs([experiment], f"tags.`{_TAG}` = '{run.name}'")

@@ -16,10 +16,10 @@ from pipeline.training.loggers.logger import LoggedRun
 
 
 class TensorBoardLogger:
-    """One folder per run. Event files can only grow, so a resumed run writes them anew from its log.
+    """One folder per run. Event files are append-only, so a resumed run rewrites them from its log.
 
-    Numbers are stored as float32: the format's own. Events are written by the thread that logs them: the
-    SummaryWriter of tensorboardX has another one do it, and waits for ever once a full disk has ended that.
+    The format stores float32. Events are written in the calling thread: the SummaryWriter of tensorboardX
+    uses a background thread, and waits for ever once a full disk has ended it.
     """
 
     last_step = 0

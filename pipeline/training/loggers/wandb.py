@@ -15,9 +15,9 @@ import wandb  # noqa: E402
 
 
 class WandbLogger:
-    """One run of wandb per artifact, its id made from the artifact's name.
+    """One run of wandb per artifact, with an id derived from the artifact's name.
 
-    Offline, a resumed run writes its folder anew; with a server it goes on after the last step there.
+    Offline, a resumed run rewrites its folder; online it continues after the last step on the server.
     """
 
     def __init__(self, run: LoggedRun):
@@ -34,7 +34,7 @@ class WandbLogger:
             dir=str(folder),
             mode=os.environ.get("WANDB_MODE", "offline"),
             resume=None if _OFFLINE else "allow",
-            # Numbers of the log alone: nothing of the machine, the code or what is printed.
+            # Metrics only: no statistics of the machine, no code, no console output.
             settings=wandb.Settings(
                 silent=True, console="off", x_disable_stats=True, disable_git=True, disable_code=True
             ),
@@ -46,4 +46,4 @@ class WandbLogger:
 
     def close(self) -> None:
         self._run.finish()
-        wandb.teardown()  # waits for wandb's own process, which writes the file after `finish` has returned
+        wandb.teardown()  # waits for wandb's process, which still writes the file after `finish` has returned

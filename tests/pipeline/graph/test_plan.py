@@ -11,7 +11,7 @@ from pipeline.graph.forecasts import Forecasts
 from pipeline.graph.node import STAGES as GRAPH_STAGES
 from pipeline.graph.node import program
 from pipeline.graph.nodes import experiment_nodes
-from pipeline.graph.plan import elapsed, in_words, plan_lines
+from pipeline.graph.plan import duration_text, elapsed, plan_lines
 from pipeline.graph.plan import plan as plan_by
 from pipeline.graph.study_nodes import study_nodes
 from pipeline.storage.artifacts import artifacts_root, locked
@@ -188,7 +188,7 @@ def test_a_further_seed_adds_its_own_nodes(make):
     ("seconds", "words"), [(0.01, "< 0.1 s"), (0.44, "0.4 s"), (61, "61 s"), (600, "10 min"), (9000, "2.5 h")]
 )
 def test_durations(seconds, words):
-    assert in_words(seconds) == words
+    assert duration_text(seconds) == words
 
 
 def test_an_earlier_run_knows_better_than_a_forecast(make):

@@ -25,7 +25,7 @@ def test_a_window_holds_whole_blocks_and_no_more_than_the_buffer(num_images, blo
     order = BlockOrder(num_images, block, buffer, seed=1)
     window, sizes = Window(0, 0), []
     while window.epoch == 0:
-        blocks, positions = order.blocks(window), order.positions(window)
+        blocks, positions = order.blocks(window), order.images(window)
         assert all((np.diff(each) == 1).all() and each[0] % block == 0 for each in blocks)
         assert sorted(positions) == sorted(np.concatenate(blocks))
         sizes.append(len(positions))
@@ -46,7 +46,7 @@ def test_a_step_is_a_function_of_seed_and_step_alone():
 
 def test_images_of_a_window_come_from_all_over_the_set():
     """Of 64 blocks that are drawn without order, the first and the last eighth are both met."""
-    positions = BlockOrder(2**20, 256, 2**14, 0).positions(Window(0, 0))
+    positions = BlockOrder(2**20, 256, 2**14, 0).images(Window(0, 0))
     assert len(positions) == 2**14
     assert positions.min() < 2**17
     assert positions.max() > 7 * 2**17

@@ -11,7 +11,7 @@ from pipeline.training.checkpoint_files import (
     BEFORE,
     CHECKPOINT,
     Damaged,
-    newest_whole,
+    newest_intact,
     read_checkpoint,
     write_checkpoint,
     write_newest,
@@ -33,7 +33,7 @@ def two(tmp_path):
 
 def steps_used(folder) -> tuple[int | None, str]:
     messages = []
-    saved = newest_whole(folder, messages.append)
+    saved = newest_intact(folder, messages.append)
     return saved and saved.metadata["step"], "; ".join(messages)
 
 
@@ -109,7 +109,7 @@ def test_what_may_not_be_read_is_not_damaged(two, monkeypatch):
 
     monkeypatch.setattr(builtins, "open", refuse)
     with pytest.raises(PermissionError, match=r"checkpoint\.safetensors"):
-        newest_whole(two, print)
+        newest_intact(two, print)
 
 
 def test_a_checkpoint_of_an_older_version_is_read(tmp_path):

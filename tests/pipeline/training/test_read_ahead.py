@@ -64,16 +64,16 @@ def test_the_next_window_is_read_while_one_is_used_and_none_after_the_last():
     read = threading.Event()
 
     def reading(positions):
-        if set(positions.tolist()) <= set(ORDER.positions(Window(0, 1)).tolist()):
+        if set(positions.tolist()) <= set(ORDER.images(Window(0, 1)).tolist()):
             read.set()
         return [b""] * len(positions)
 
     reader = ReadAhead(ORDER, reading, Window(0, 1))
-    reader.take(Window(0, 0), ORDER.positions(Window(0, 0))[:1])
+    reader.take(Window(0, 0), ORDER.images(Window(0, 0))[:1])
     assert read.wait(10)
     storage = Storage()
     reader = ReadAhead(ORDER, storage.read, Window(0, 0))
-    reader.take(Window(0, 0), ORDER.positions(Window(0, 0)))
+    reader.take(Window(0, 0), ORDER.images(Window(0, 0)))
     time.sleep(0.05)
     assert len(storage.blocks) == 10
 
@@ -88,4 +88,4 @@ def test_what_cannot_be_read_is_raised_where_it_is_taken():
 
 def test_places_of_no_files_are_none():
     reader = ReadAhead(ORDER, lambda positions: [None] * len(positions), LAST)
-    assert reader.take(Window(0, 0), np.array([ORDER.positions(Window(0, 0))[0]])) == [None]
+    assert reader.take(Window(0, 0), np.array([ORDER.images(Window(0, 0))[0]])) == [None]
