@@ -1,1 +1,1 @@
-"""What a backbone and its auxiliary head make of a few images: vectors, attention, colours."""
+"""Features of a backbone and its auxiliary head on a few images: vectors, attention, PCA colours."""

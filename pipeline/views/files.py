@@ -1,6 +1,6 @@
-"""Vectors of a sample of images, of base and auxiliary head, as a file.
+"""The file of base and head vectors of a sample of images.
 
-Shapes: n images that are shown, m training images among which their neighbours are looked for, D channels.
+Shapes: n shown images, m training images (the bank in which their neighbours are searched), D channels.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ _KEYS = {BASE: "base", HEAD: "head"}
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """What each side of a network makes of the same images."""
+    """Vectors of the same images from base and auxiliary head."""
 
-    part: str  # of the data that the shown images are from: "test", or else "val" or "train"
+    part: str  # split of the shown images: "test", else "val" or "train"
     rows: np.ndarray  # (n,) int64, rows of the data set
     bank_rows: np.ndarray  # (m,) int64
     vectors: dict[str, np.ndarray]  # side -> (n, D) float32
@@ -40,7 +40,7 @@ def read_views(folder: Path) -> Views:
     """Read what `write_views` wrote.
 
     Raises:
-        ValueError: there are not as many vectors as images; the message names the file.
+        ValueError: the number of vectors is not that of images; names the file.
     """
     path = folder / VIEWS
     with np.load(path, allow_pickle=False) as stored:

@@ -1,4 +1,4 @@
-"""One look at a network: vectors of a sample of images, and pictures of a few.
+"""Computes a network's vectors of a sample of images, and feature maps and attention of a few.
 
 Shapes: B images of a batch, S pixels, h x w positions of the map, D channels.
 """
@@ -19,34 +19,34 @@ from pipeline.training.prefetch import prefetch
 from pipeline.transforms.evaluation import center_crops
 from pipeline.views.files import BASE, HEAD
 
-# Of the pictures, in each direction: twice the positions show more, and networks bear other sizes.
+# Pictures use crops of twice the side: finer maps show more, and the networks accept other sizes.
 _ENLARGED = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Pictured:
-    """What the last map of each side is like in a few images."""
+    """The last feature maps of a few images."""
 
-    crops: list[np.ndarray]  # of (S, S, 3) uint8
+    crops: list[np.ndarray]  # (S, S, 3) uint8 each
     tokens: dict[str, np.ndarray]  # side -> (B, h, w, D) float32, after the final norm
-    attention: np.ndarray | None  # (B, heads, h, w) of the base's CLS; None of a base without it
+    attention: np.ndarray | None  # (B, heads, h, w) of the base's CLS token; None if the base has none
 
 
 @dataclass(frozen=True, eq=False)
 class Looker:
-    """A frozen base with its auxiliary head, if there is one, and how images are prepared for it."""
+    """A frozen base with its auxiliary head, if any, and the preprocessing of its images."""
 
     frozen: FrozenBackbone
     head: AuxiliaryHead | None
     config: FeaturesConfig
     num_threads: int
-    show: Callable[[Iterable, str, int], Iterable]  # batches, what for, how many
+    show: Callable[[Iterable, str, int], Iterable]  # progress bar: batches, purpose, number of batches
 
     def vectors(self, dataset: PreparedDataset, rows: np.ndarray, purpose: str) -> dict[str, np.ndarray]:
-        """Side -> the vectors (n, D) float32 of its central crops.
+        """Side -> vectors (n, D) float32 of the central crops.
 
         Raises:
-            FloatingPointError: a vector is not finite; the message names the first image of the batch.
+            FloatingPointError: a vector is not finite; names the first image of the batch.
         """
         size, parts = self.config.batch_size, batch_rows(rows, self.config.batch_size)
 
@@ -67,7 +67,7 @@ class Looker:
         return {side: np.concatenate(each) for side, each in found.items()}
 
     def pictured(self, dataset: PreparedDataset, rows: np.ndarray) -> Pictured:
-        """The last maps of both sides, at twice the size of the crops."""
+        """The last maps of both sides, for crops of twice the configured side."""
         at_least = _ENLARGED * self.config.resize
         images, looked_at = (
             [of(row, at_least=at_least) for row in rows.tolist()] for of in (dataset.image, dataset.picture)

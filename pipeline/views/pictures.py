@@ -1,4 +1,4 @@
-"""Sheets of what a network sees: the attention of each head, and the colours of its tokens.
+"""Draws the attention of each head, and the first principal components of the tokens as colours.
 
 Shapes: B images, h x w positions of the map, D channels.
 """
@@ -13,10 +13,10 @@ from pipeline.views.files import ATTENTION, COLOURS
 
 
 def draw_attention(folder: Path, crops: list[np.ndarray], attention: np.ndarray) -> None:
-    """Write attention.png: each image beside what every head's CLS gives to each patch.
+    """Write attention.png: each image beside the attention of CLS to the patches, for every head.
 
     Args:
-        attention: (B, heads, h, w), not negative; each head's largest share in an image is white.
+        attention: (B, heads, h, w), not negative; the largest value of a head in an image is white.
     """
     titles = ["image", "mean", *(f"head {number}" for number in range(1, attention.shape[1] + 1))]
     rows = []

@@ -1,1 +1,1 @@
-"""`doit run watch`: what an experiment is doing now, for people in front of a terminal."""
+"""`doit run watch`: a live view of an experiment in the terminal."""

@@ -1,4 +1,4 @@
-"""The course of every training's loss so far, from its log."""
+"""Loss curves of all trainings so far, from their logs."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from pipeline.training.metrics_log import METRICS, read_metrics
 
 
 @dataclass(frozen=True)
-class LossCourse:
-    """What a training has logged."""
+class LossCurve:
+    """The losses that a training has logged."""
 
     label: str
     step: int  # of the last value
     values: list[float]
 
 
-def loss_courses(graph: Graph, nodes: list[Node]) -> list[LossCourse]:
-    """Of those of `nodes` that have logged a loss, in their order."""
-    courses = []
+def loss_curves(graph: Graph, nodes: list[Node]) -> list[LossCurve]:
+    """The curves of those `nodes` that have logged a loss, in their order."""
+    curves = []
     for node in nodes:
         directory = graph.directory(node)
         lines = [line for line in read_metrics(directory / METRICS) if "loss" in line] if directory else []
         if lines:
-            courses.append(LossCourse(node.label, int(lines[-1]["step"]), [line["loss"] for line in lines]))
-    return courses
+            curves.append(LossCurve(node.label, int(lines[-1]["step"]), [line["loss"] for line in lines]))
+    return curves

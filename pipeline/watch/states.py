@@ -1,4 +1,4 @@
-"""What each stage of an experiment is doing now, read from its artifact; nothing is changed or waited for."""
+"""The current state of each stage of an experiment, read from its artifact without changing or waiting."""
 
 import re
 import time
@@ -12,31 +12,31 @@ from pipeline.graph.plan import Step, plan
 from pipeline.storage.artifacts import INTERRUPTED, JOB, LIVE, LOG, read_stamp
 
 DONE, RUNNING, STOPPED, WAITING = "done", "running", "stopped", "waiting"
-_NOTE = re.compile(r"^step \d+: ")  # how a training says what it warns of, in its log
+_NOTE = re.compile(r"^step \d+: ")  # prefix of a training's warnings in its log
 _PERCENT = re.compile(r"(\d+)%\|")  # of tqdm's bar
 _LOG_END_BYTES = 65536
 
 
 @dataclass(frozen=True)
 class StageState:
-    """One stage at one moment."""
+    """The state of a stage."""
 
     label: str
     state: str
-    seconds: float | None = None  # that a finished stage took, or a running one has been at work
-    remaining_seconds: float | None = None  # expected; 0 when done, None where nothing is known
-    bar: str = ""  # of a running stage: its progress bar as it stands
-    notes: tuple[str, ...] = ()  # what its log warns of; of a stopped stage, its last line too
+    seconds: float | None = None  # duration of a finished stage, or so far of a running one
+    remaining_seconds: float | None = None  # expected; 0 when done, None if unknown
+    bar: str = ""  # current progress bar of a running stage
+    notes: tuple[str, ...] = ()  # warnings in its log; of a stopped stage, the last line too
 
 
 def stage_states(graph: Graph, nodes: list[Node], at_once: int = 1) -> list[StageState]:
-    """The states of `nodes`, in their order; `at_once` of them run at once."""
+    """The states of `nodes`, in their order, if `at_once` stages run in parallel."""
     steps = {step.label: step for step in plan(graph, nodes, at_once=at_once)}
     return [_state(graph, node, steps.get(node.label)) for node in nodes]
 
 
 def _state(graph: Graph, node: Node, step: Step | None) -> StageState:
-    """The state of a node by its step of the plan; None: its artifact is current."""
+    """The state of a node, given its step of the plan; None: its artifact is current."""
     directory = graph.directory(node)
     if step is None:
         return StageState(node.label, DONE, read_stamp(directory)["seconds"], 0.0, notes=_notes(directory))
@@ -52,7 +52,7 @@ def _state(graph: Graph, node: Node, step: Step | None) -> StageState:
 
 
 def _remaining(seconds: float, bar: str, expected_seconds: float | None) -> float | None:
-    """By the share that the bar shows; before its first percent, by what such stages took."""
+    """Seconds left by the bar's percentage; before its first percent, by the expected duration."""
     if (found := _PERCENT.search(bar)) and (percent := int(found[1])):
         return seconds * (100 - percent) / percent
     known = expected_seconds is not None and expected_seconds > seconds
@@ -71,7 +71,7 @@ def _notes(directory: Path) -> tuple[str, ...]:
 
 
 def _last_lines(directory: Path) -> list[str]:
-    """Lines near the end of a stage's log that are not empty; a log may be long."""
+    """The non-empty lines in the last `_LOG_END_BYTES` of a stage's log."""
     try:
         with open(directory / LOG, "rb") as stream:
             stream.seek(max((directory / LOG).stat().st_size - _LOG_END_BYTES, 0))

@@ -7,14 +7,14 @@ from pipeline.graph.experiment_graph import ExperimentGraph
 
 
 def watch_task(project: ExperimentGraph, at_once: int) -> Task:
-    """Shows the state of the experiment until it is finished."""
+    """The task that shows the state of the experiment until it is finished."""
 
     def show() -> None:
         from rich.console import Console  # other commands do without it
 
         from pipeline.watch.watching import watch
 
-        # doit stands a writer of its own between an action and the terminal.
+        # doit replaces sys.stdout during an action; the original is the terminal.
         console = Console(file=sys.__stdout__)
         watch(project.experiment.name, project.argument, project.graph, project.main, console, at_once)
 

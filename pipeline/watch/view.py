@@ -1,4 +1,4 @@
-"""The states of an experiment's stages, and its losses, as a screen of a terminal."""
+"""Draws the states of an experiment's stages, and its losses, for a terminal."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.graph.plan import duration_text, of_unknown_duration, whole_seconds
 from pipeline.graph.printable import printable
-from pipeline.watch.losses import LossCourse
+from pipeline.watch.losses import LossCurve
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
 
 _STYLE = {DONE: "green", RUNNING: "bold cyan", STOPPED: "bold red", WAITING: "dim"}
@@ -21,17 +21,17 @@ def screen(
     experiment: str,
     argument: str,
     states: list[StageState],
-    losses: list[LossCourse],
+    losses: list[LossCurve],
     *,
     max_lines: int,
     at_once: int = 1,
 ) -> Group:
-    """Stages, what runs, curves, what is wrong, and the time that is left.
+    """The stages, loss curves, warnings, and the remaining time.
 
     Args:
-        argument: what `experiment=` was given.
-        max_lines: of the table of stages; finished and waiting stages beyond that are counted, not shown.
-        at_once: how many stages run at once.
+        argument: the value of `experiment=`.
+        max_lines: of the table of stages; further finished and waiting stages are only counted.
+        at_once: how many stages run in parallel.
     """
     parts = [_stages(states, max_lines)]
     if losses:
@@ -44,7 +44,7 @@ def screen(
 
 
 def closing_line(experiment: str, argument: str, states: list[StageState], at_once: int = 1) -> str:
-    """How far the experiment is, and how long the rest is expected to take."""
+    """A sentence on the experiment's progress and the expected time left."""
     count = {name: sum(state.state == name for state in states) for name in _STYLE}
     line = f"{experiment}: {count[DONE]} of {len(states)} stages are done"
     if count[DONE] == len(states):
@@ -59,8 +59,7 @@ def closing_line(experiment: str, argument: str, states: list[StageState], at_on
 
 
 def curve(values: list[float], columns: int = _CURVE_COLUMNS) -> str:
-    """Values as a line of blocks, the lowest value as the lowest block; the mean of neighbours where they
-    are more than columns."""
+    """Values as a line of block characters, from lowest to highest; more values than columns are averaged."""
     columns = min(columns, len(values))
     edges = [len(values) * i // columns for i in range(columns + 1)] if columns else []
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
@@ -74,7 +73,7 @@ def _stages(states: list[StageState], max_lines: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title, justify in (("stage", "left"), ("", "left"), ("took", "right"), ("left", "right")):
         table.add_column(title, justify=justify, no_wrap=True)
-    table.add_column("progress")  # the one column that a narrow terminal makes narrower
+    table.add_column("progress")  # the only column that shrinks on a narrow terminal
     for state in shown(states, max_lines):
         table.add_row(
             printable(state.label), state.state, _seconds(state.seconds),
@@ -89,7 +88,7 @@ def _stages(states: list[StageState], max_lines: int) -> Table:
 
 
 def shown(states: list[StageState], max_lines: int) -> list[StageState]:
-    """All stages; where they are too many, those around what runs or was stopped, or around the next one."""
+    """All stages if they fit; else those around the running or stopped stages, or around the next one."""
     if len(states) <= max_lines:
         return states
     at_work = [i for i, state in enumerate(states) if state.state in (RUNNING, STOPPED)]
@@ -99,7 +98,7 @@ def shown(states: list[StageState], max_lines: int) -> list[StageState]:
     return states[first : first + max_lines]
 
 
-def _curves(losses: list[LossCourse]) -> Table:
+def _curves(losses: list[LossCurve]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = (("loss of", "left"), ("from", "right"), ("", "left"), ("to", "right"), ("step", "right"))
     for title, justify in columns:

@@ -8,26 +8,26 @@ from rich.live import Live
 
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
-from pipeline.watch.losses import loss_courses
+from pipeline.watch.losses import loss_curves
 from pipeline.watch.states import DONE, StageState, stage_states
 from pipeline.watch.view import screen
 
 _REFRESH_SECONDS = 5.0
-_LINES_BESIDE_STAGES = 16  # curves, notes, the closing line
+_OTHER_LINES = 16  # curves, notes, the closing line
 
 
 def watch(
     experiment: str, argument: str, graph: Graph, nodes: list[Node], console: Console, at_once: int = 1
 ) -> None:
-    """Show the experiment until it is finished or Ctrl-C; once, where the console is no terminal.
+    """Show the experiment until it is finished or Ctrl-C is pressed; once, if the console is no terminal.
 
     Args:
-        argument: what `experiment=` was given.
-        at_once: how many stages a run of it runs at once.
+        argument: the value of `experiment=`.
+        at_once: how many stages run in parallel.
     """
 
     def shown(states: list[StageState], max_lines: int) -> Group:
-        losses = loss_courses(graph, nodes)
+        losses = loss_curves(graph, nodes)
         return screen(experiment, argument, states, losses, max_lines=max_lines, at_once=at_once)
 
     if not console.is_terminal:
@@ -37,8 +37,8 @@ def watch(
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
             states = stage_states(graph, nodes, at_once)
-            room = max(console.height - _LINES_BESIDE_STAGES, 8)
-            live.update(shown(states, room), refresh=True)
+            max_lines = max(console.height - _OTHER_LINES, 8)
+            live.update(shown(states, max_lines), refresh=True)
             if all(state.state == DONE for state in states):
                 return
             time.sleep(_REFRESH_SECONDS)

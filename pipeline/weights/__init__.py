@@ -1,1 +1,1 @@
-"""Reads weights that other projects have written, and converts them to this project's arrays."""
+"""Reads weights of other projects, and converts them to this project's arrays."""

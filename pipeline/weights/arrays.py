@@ -1,4 +1,4 @@
-"""Named arrays in a safetensors file of this project; no pickle."""
+"""Reads and writes this project's safetensors files: named arrays with metadata."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _METADATA = "metadata"
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> None:
     """Write a safetensors file, whole or not at all; equal contents give equal bytes.
 
-    All metadata go into one JSON text: safetensors writes several in no fixed order.
+    All metadata are one JSON text, as safetensors writes several entries in no fixed order.
     """
     texts = {_METADATA: json.dumps(dict(metadata), sort_keys=True)}
     with replacing(path) as partial:
@@ -30,7 +30,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Read what `write_arrays` wrote.
 
     Raises:
-        WeightsError: no such file, or not a whole safetensors file.
+        WeightsError: there is no such file, or it is not a complete safetensors file.
     """
     tensors, metadata = read_safetensors(path)
     try:

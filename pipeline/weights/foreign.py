@@ -1,4 +1,4 @@
-"""Converts another project's weights to a base of this project, and says what was found and assumed."""
+"""Converts another project's weights to a base of this project, with notes on what was assumed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class ForeignBackbone:
     """A base that was read from another project's weights."""
 
     config: BackboneConfig
-    # By this project's names, float32; without "mask_token" where there is none.
+    # By this project's names, float32; "mask_token" only if the file has one.
     arrays: dict[str, np.ndarray]
     mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
     std: np.ndarray  # (3,) float32
@@ -34,12 +34,12 @@ def read_foreign(config: ForeignConfig, *, numbers: bool = True) -> ForeignBackb
     """Read a file or folder of another project.
 
     Args:
-        numbers: False: what shapes tell, such as the base's sizes; every number becomes 0, and the digest is
-            not compared.
+        numbers: False reads shapes only, for the base's sizes: every number is 0, and the digest is not
+            compared.
 
     Raises:
-        WeightsError: it cannot be read, its layout is not known, a tensor belongs to nothing known, or what
-            it does not say has to be stated.
+        WeightsError: the file cannot be read, its layout or a tensor is unknown, or something that it does
+            not state must be configured.
     """
     path = Path(config.source)
     source = read_source(path)
@@ -48,7 +48,7 @@ def read_foreign(config: ForeignConfig, *, numbers: bool = True) -> ForeignBackb
     stated = statements(source)
     tensors, prefix = chosen_tensors(source, config.key)
     if not numbers:
-        tensors.forget_numbers()
+        tensors.drop_numbers()
     has_classifier = any(
         name in tensors for name in ("head.weight", "head.fc.weight", "classifier.weight", "fc.weight")
     )
@@ -79,9 +79,8 @@ def _statistics(
 ) -> Statistics:
     """Mean and std of the input pixels: from the configuration, from the folder, or ImageNet's.
 
-    Self-supervised backbones use ImageNet's: DINO, iBOT, MAE, MoCo v3 and DINOv2 train with these, and
-    torchvision does for all of its networks.
-    Classifiers use them or 0.5 throughout, and a wrong choice would cause no error.
+    DINO, iBOT, MAE, MoCo v3, DINOv2 and all networks of torchvision are trained with ImageNet's. Other
+    classifiers use these or 0.5 throughout, and a wrong choice would cause no error.
     """
     if config.mean is not None:
         return config.mean, config.std

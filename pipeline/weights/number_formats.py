@@ -8,7 +8,7 @@ _NUMPY_TYPES = {
     **{f"uint{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"complex{bits}": np.dtype(f"<c{bits // 8}") for bits in (64, 128)},
 }
-# Bits of exponent and mantissa, and the exponent's bias. NumPy lacks these.
+# Formats that NumPy lacks: bits of exponent and mantissa, and the exponent's bias.
 _SMALL_FLOATS = {"float8_e4m3fn": (4, 3, 7), "float8_e5m2": (5, 2, 15)}
 _BYTES = {name: kind.itemsize for name, kind in _NUMPY_TYPES.items()} | {"bool": 1, "bfloat16": 2}
 _BYTES |= dict.fromkeys(_SMALL_FLOATS, 1)
@@ -34,7 +34,7 @@ def _float8_values(exponent_bits: int, mantissa_bits: int, bias: int, *, finite:
     """The number that each of the 256 bytes encodes, float32.
 
     Args:
-        finite: the format without infinities: with the largest exponent, only the all-ones mantissa is NaN.
+        finite: the format has no infinities; of the largest exponent, only the all-ones mantissa is NaN.
 
     Source: Micikevicius et al. 2022, FP8 Formats for Deep Learning, table 1.
     """

@@ -1,10 +1,10 @@
 """Reads plain values from a pickle without unpickling it.
 
-A pickle is a program. Python's own `Unpickler` runs it: even with a restricted `find_class` it calls what it
-finds, sets attributes and allocates what the program asks for. Here, the operations of `pickletools.genops`
-are interpreted one by one. Only operations for plain containers and values are supported, and calls of a few
-names, each replaced by a function of this project. No name is ever looked up in a module, so no foreign code
-can run; any other operation or name is refused.
+A pickle is a program. Python's own `Unpickler` runs it: even with a restricted `find_class` it calls the
+functions found, sets attributes and allocates memory as the program asks. Here the operations of
+`pickletools.genops` are interpreted one by one. Supported are operations for plain containers and values, and
+calls of a few names, each replaced by a function of this project. No name is ever looked up in a module, so
+no foreign code can run; any other operation or name is refused.
 """
 
 import pickletools
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from pipeline.weights.error import WeightsError
 
-_MAX_BYTES = 2**24  # of a pickle; weights are not in it, only their names, shapes and what was beside them
+_MAX_BYTES = 2**24  # of a pickle; it does not hold weights, only their names and shapes, and plain values
 _MARK = object()
 _LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
@@ -23,23 +23,23 @@ _LITERALS = {
     "BINBYTES", "SHORT_BINBYTES",
 }  # fmt: skip
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_KEYS = (str, bytes, int, float, bool, type(None))  # of dictionaries: what is hashed in one step
+_KEYS = (str, bytes, int, float, bool, type(None))  # allowed keys of dictionaries: hashed without recursion
 
 
 class PickleRefused(WeightsError):
-    """Not a pickle, or one with more than plain values; the message names the part, but not the file."""
+    """Not a pickle, or one with more than plain values. The message does not name the file."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """Name of a class or function in a pickle, "module.name"; it is only text here."""
+    """Name of a class or function in a pickle, "module.name"; mere text, never looked up."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """An object of a class, or a call of a function, that was left out unread."""
+    """Placeholder for an object of an unsupported class, or for a call, that was not read."""
 
     name: str  # "module.name"
 
@@ -49,13 +49,13 @@ class Attributes(dict):
 
 
 class Stateful:
-    """What a reader's own function makes, and the pickle then gives a state."""
+    """An object made by a reader's own function, to which the pickle then gives a state."""
 
     def set_state(self, state: Any) -> None:
-        """Take the state, which is not to be trusted.
+        """Set the state, which is untrusted.
 
         Raises:
-            PickleRefused: it is not what it has to be.
+            PickleRefused: the state is not valid.
         """
         raise NotImplementedError
 
@@ -69,16 +69,15 @@ def plain_value(
     most_bytes: int = _MAX_BYTES,
     leave_out: bool = False,
 ) -> Any:
-    """The value of the pickle at the position of `stream`, which is moved to the pickle's end.
+    """Read the pickle at the position of `stream`, which is moved to the pickle's end.
 
     Args:
         stream: a mapped file or `BytesIO`, which never allocates more than it holds.
-        calls: name -> function that makes a plain value from the arguments with which the pickle calls it.
+        calls: name -> function that replaces it: makes a plain value from the call's arguments.
         names: whether a name may appear in the pickle without being called.
         persistent: makes a value from a persistent id.
         most_bytes: of the pickle.
-        leave_out: what has any other name becomes a `Foreign`, whatever the pickle gives to it; else it is
-            refused.
+        leave_out: whether objects with other names become `Foreign`; else they are refused.
 
     Raises:
         PickleRefused: the stream holds no pickle, or one with more than plain values.
@@ -86,7 +85,7 @@ def plain_value(
     machine = _Machine(calls, names, persistent, leave_out)
     start = stream.tell()
     try:
-        # genops warns of strange escapes, in texts of a kind that is refused here anyway.
+        # genops warns of odd escapes, in a kind of string that is refused here anyway.
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             for opcode, argument, position in pickletools.genops(stream):
                 if position - start > most_bytes:
@@ -96,7 +95,7 @@ def plain_value(
                 machine.do(opcode.name, argument)
     except WeightsError:
         raise
-    # What genops, or an operation on an empty stack or a wrong kind of value, ends with.
+    # Raised by genops, or by an operation on an empty stack or a value of the wrong type.
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise PickleRefused(f"a damaged pickle ({_line(error)})") from error
     raise PickleRefused("a pickle without an end")
@@ -116,7 +115,7 @@ class _Machine:
         return value
 
     def do(self, operation: str, argument: Any) -> None:
-        """Carry out one operation of the pickle."""
+        """Execute one operation of the pickle."""
         stack = self._stack
         if operation in _LITERALS:
             stack.append(argument)
@@ -179,7 +178,7 @@ class _Machine:
             yield value
 
     def _of_foreign(self) -> bool:
-        """Whether what is filled was left out."""
+        """Whether the container being filled was left out."""
         return isinstance(self._stack[-1], Foreign)
 
     def _top(self, kind: type) -> Any:
@@ -210,7 +209,7 @@ class _Machine:
         return self._calls[name.text](*arguments)
 
     def _set_attributes(self) -> None:
-        """Keep a Namespace's attributes; ignore a state dictionary's, which do not affect tensors."""
+        """Keep a Namespace's attributes; ignore those of a state dictionary, which do not affect tensors."""
         state = self.pop()
         if isinstance(self._stack[-1], Stateful):
             self._stack[-1].set_state(state)

@@ -1,4 +1,4 @@
-"""Resampling of a learned position embedding to another token grid, as a matrix."""
+"""Resampling of a learned position embedding to another grid of tokens, as a matrix."""
 
 from functools import lru_cache
 
@@ -11,8 +11,8 @@ _CUBIC = -0.75  # the kernel constant of PyTorch's and OpenCV's bicubic
 def grid_resampling(old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
     """The matrix R (h' w', h w) float32 with R @ embedding = bicubic resize from grid `old` to `new`.
 
-    Sizes decide the sampling points (half-pixel centres); the identity where the grids are equal.
-    Deviation: DINO and iBOT pass a scale factor enlarged by 0.1 px, which shifts the points a little.
+    The sampling points follow from the sizes (half-pixel centres); equal grids give the identity.
+    Deviation: DINO and iBOT pass a scale factor enlarged by 0.1 px, which shifts the points slightly.
     """
     rows, columns = _axis_weights(old[0], new[0]), _axis_weights(old[1], new[1])
     return np.kron(rows, columns).astype(np.float32)

@@ -27,7 +27,7 @@ _FORMATS = {
     "BOOL": "bool",
     "C64": "complex64",
 }
-_LENGTH_BYTES = 8  # of the header's length, before it
+_LENGTH_BYTES = 8  # of the field before the header that holds its length
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
@@ -37,7 +37,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str
         WeightsError: there is no such file, or it is not a complete safetensors file.
     """
     try:
-        # The library checks the whole header; its arrays for NumPy end in a TypeError at bfloat16.
+        # The library validates the whole header, but its NumPy arrays raise a TypeError at bfloat16.
         with safe_open(path, framework="numpy") as checked, open(path, "rb") as stream:
             metadata = checked.metadata() or {}
             length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")

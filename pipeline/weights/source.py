@@ -9,7 +9,7 @@ from pipeline.weights.error import WeightsError
 from pipeline.weights.safetensors_file import read_safetensors
 from pipeline.weights.torch_file import read_torch_file
 
-# Of a folder, the first that is there; an index names the file of each tensor, where they are in several.
+# In order of preference. An index names the file of each tensor of weights split over several files.
 WEIGHT_FILES = (
     *("model.safetensors", "model.safetensors.index.json"),
     *("pytorch_model.bin", "pytorch_model.bin.index.json"),
@@ -19,7 +19,7 @@ CONFIG_FILES = ("config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True)
 class Source:
-    """The weights that were found, with the settings beside them."""
+    """The weights that were found, with the folder's configuration files."""
 
     path: Path
     value: Any  # plain values and `StoredTensor`
@@ -55,7 +55,7 @@ def _joined(index: Path) -> dict[str, Any]:
     """The tensors of all files that an index names.
 
     Raises:
-        WeightsError: a file is missing, is not in the folder, or does not hold exactly what the index says.
+        WeightsError: a file is missing, is not in the folder, or does not hold exactly the listed tensors.
     """
     listed = _json(index).get("weight_map")
     if not isinstance(listed, dict) or not all(isinstance(file, str) for file in listed.values()):
@@ -73,7 +73,7 @@ def _joined(index: Path) -> dict[str, Any]:
 
 
 def _advice(folder: Path) -> str:
-    """What to do with the folder of a sharded training."""
+    """How to convert the folder of a sharded training; empty for other folders."""
     if any(folder.glob("**/*.distcp")):
         tool = "python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
         return f"; it holds PyTorch's sharded checkpoint, which `{tool} {folder} weights.pth` joins"

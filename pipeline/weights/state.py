@@ -1,4 +1,4 @@
-"""Selects the state dictionary of one network from what a file holds, and the base within it."""
+"""Selects the state dictionary of one network in a file, and the base within it."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pipeline.weights.source import Source
 from pipeline.weights.stored_tensor import StoredTensor
 from pipeline.weights.tensors import Tensors
 
-# Entries that state dictionaries are found under. The first two are what DINO, iBOT and HSSL evaluate.
+# Names of entries that hold state dictionaries. DINO, iBOT and HSSL evaluate the first two.
 _PREFERRED = ("teacher", "teacher_backbone")
 _ENTRIES = (
     *_PREFERRED,
@@ -20,11 +20,11 @@ _ENTRIES = (
     *("state_dict_ema", "model_ema", "ema", "ema_state_dict"),
 )
 _MOST_NESTED = 4
-# Parts of names that parallel, compiled, sharded and checkpointed networks put into them.
+# Parts of names that wrappers insert: of parallel, compiled, sharded and checkpointed networks.
 _WRAPPERS = re.compile(
     r"(^|\.)(module|_orig_mod|_forward_module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)"
 )
-# Networks that are not the one that is evaluated, where a file has both.
+# Networks of a file that are not the evaluated one.
 _OTHERS = {"student", "momentum_encoder", "encoder_k", "decoder", "predictor"}
 _NO_PREFIX = re.compile(r"(.*\.)?(layers?\d*|stages|blocks|features)\.\d+\.")  # parts of a network
 _BESIDE = {
@@ -43,7 +43,7 @@ def chosen_tensors(source: Source, key: str | None) -> tuple[Tensors, str]:
         key: an entry of the file, or the first part of names; None: the teacher, or the only network.
 
     Raises:
-        WeightsError: there is no such network, or it is not clear which one is meant.
+        WeightsError: there is no such network, or the choice is ambiguous.
     """
     origin, value, notes = str(source.path), source.value, []
     if isinstance(value, dict) and (foreign := sorted(set(_foreign(value)))):
@@ -66,7 +66,7 @@ def chosen_tensors(source: Source, key: str | None) -> tuple[Tensors, str]:
 def _state(
     origin: str, value: Any, key: str | None, notes: list[str]
 ) -> tuple[dict[str, StoredTensor], str | None]:
-    """The state dictionary, and the key unless it was an entry's; what was taken is said."""
+    """The state dictionary, and the key unless it named an entry; the entries taken are noted."""
     if not isinstance(value, dict) or not value:
         raise WeightsError(_only_foreign(origin, value) or f"{origin}: holds no named tensors")
     for _ in range(_MOST_NESTED):
@@ -100,7 +100,7 @@ def _is_state(value: Any) -> bool:
 
 
 def _holds_state(value: Any, depth: int = _MOST_NESTED) -> bool:
-    """Whether it is a state dictionary, or has one below known names."""
+    """Whether a value is a state dictionary, or holds one under known names."""
     if _is_state(value):
         return True
     inner = value if isinstance(value, dict) and depth else {}
@@ -108,7 +108,7 @@ def _holds_state(value: Any, depth: int = _MOST_NESTED) -> bool:
 
 
 def _unwrapped(origin: str, state: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """Names without what wrappers put into them."""
+    """The tensors by their names without the parts that wrappers insert."""
     named = {_WRAPPERS.sub("", name).removeprefix("."): tensor for name, tensor in state.items()}
     if len(named) < len(state):
         raise WeightsError(f"{origin}: names that differ by a wrapper alone, such as 'module'")
@@ -116,9 +116,9 @@ def _unwrapped(origin: str, state: dict[str, StoredTensor]) -> dict[str, StoredT
 
 
 def _prefixes(names: Any) -> list[str]:
-    """What stands before the names of every network of a known layout."""
+    """Prefixes of the names of every network of a known layout."""
     found = {
-        name[: -len(sign)] for name in names for sign in LAYOUTS if name == sign or name.endswith(f".{sign}")
+        name[: -len(key)] for name in names for key in LAYOUTS if name == key or name.endswith(f".{key}")
     }
     return sorted(each for each in found if not _NO_PREFIX.fullmatch(each))
 
@@ -139,7 +139,7 @@ def _prefix(origin: str, names: list[str], key: str | None) -> str:
 
 
 def _foreign(value: Any) -> Iterator[str]:
-    """Names of the classes whose objects were not read."""
+    """Names of classes whose objects were not read."""
     if isinstance(value, Foreign):
         yield value.name
     elif isinstance(value, dict):
@@ -151,6 +151,6 @@ def _foreign(value: Any) -> Iterator[str]:
 
 
 def _only_foreign(origin: str, value: Any) -> str | None:
-    """Why nothing can be taken, where that is an object of some class."""
+    """The message for a file that holds an object of some class in place of tensors; None for others."""
     name = next(_foreign(value), None)
     return name and f"{origin}: holds a {name}; only plain values and arrays of numbers are read"

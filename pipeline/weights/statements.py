@@ -22,7 +22,7 @@ _SIZES = (
     "window_size",
     "kernel_sizes",
 )
-# Arguments of timm's networks that change nothing in the features of a base.
+# Arguments of timm's networks that do not change a base's features.
 _HARMLESS = (
     "num_classes",
     "dynamic_img_size",
@@ -33,8 +33,8 @@ _HARMLESS = (
     "no_embed_class",
 )
 _TINY_EPS = 1e-12  # Hugging Face's default
-_EPS = {"swin": 1e-5}  # of layer norms by Hugging Face's kind of network, here as there; others: NORM_EPS
-# Kinds of networks that compute what no base here does, by Hugging Face's word, in its config.json.
+_EPS = {"swin": 1e-5}  # of layer norms, by Hugging Face's model_type; others: NORM_EPS
+# Unsupported kinds of networks, by Hugging Face's model_type -> what the bases here lack.
 _UNREAD = {
     "dinov3_vit": "rotary positions and register tokens",
     "dinov3_convnext": "another ConvNeXt",
@@ -52,7 +52,7 @@ _UNREAD = {
 
 @dataclass(frozen=True)
 class Statements:
-    """What the files say; None where they say nothing."""
+    """Settings from the files; None if not stated."""
 
     num_heads: int | None = None
     image_size: int | None = None
@@ -93,7 +93,7 @@ def _hugging_faces(source: Source) -> Statements:
             f"{source.path}/config.json: model_type {kind!r}, for which the bases here have no counterpart: "
             f"{_UNREAD[kind]}"
         )
-    # A ResNet has another activation, and, of an older kind, strides in its first convolution.
+    # A ResNet has another activation; older ones stride in the first convolution of a block.
     act = "relu" if kind == "resnet" else "gelu"
     stated = (("hidden_act", act), ("use_swiglu_ffn", False), ("downsample_in_bottleneck", False))
     for name, expected in (*stated, ("downsample_in_first_stage", False)):
@@ -125,7 +125,7 @@ def _section(source: Source, value: Any) -> dict[str, Any]:
 
 
 def _preprocessed(source: Source) -> Statistics | None:
-    """Mean and std by preprocessor_config.json, which may also say that there is no normalising."""
+    """Mean and std from preprocessor_config.json, which may also state that pixels are not normalised."""
     if source.preprocessing.get("do_normalize") is False:
         return (0.0,) * 3, (1.0,) * 3
     return _statistics(source, source.preprocessing.get("image_mean"), source.preprocessing.get("image_std"))

@@ -1,4 +1,4 @@
-"""A tensor in a file, whose numbers are read only when they are needed."""
+"""A tensor in a file, whose numbers are read on demand."""
 
 import math
 import mmap
@@ -17,17 +17,17 @@ _MAX_DIMS = 32  # NumPy 1's
 
 @dataclass(frozen=True)
 class Storage:
-    """A byte range of a mapped file, of which tensors are views."""
+    """A byte range of a mapped file, which tensors are views of."""
 
     path: Path
     mapped: mmap.mmap
     start: int  # bytes
     num_bytes: int
-    crc: int | None = None  # as the file states it
+    crc: int | None = None  # CRC-32 stated by the file
 
     @cached_property
     def stored(self) -> np.ndarray:
-        """The bytes (n,) uint8, mapped; the checksum is verified once, even if tensors share the storage.
+        """The mapped bytes, (n,) uint8; the checksum is verified once, also if tensors share the storage.
 
         Raises:
             WeightsError: the checksum does not match.
@@ -42,7 +42,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor of numbers in one format within a storage; `checked_tensor` makes one."""
+    """A tensor within a storage; made by `checked_tensor`."""
 
     storage: Storage
     number_format: str  # "float32", "bfloat16", ...
@@ -63,12 +63,12 @@ class StoredTensor:
         return np.lib.stride_tricks.as_strided(numbers, self.shape, strides, writeable=False).copy()
 
     def without_numbers(self) -> "StoredTensor":
-        """The same shape and format, of zeros that are not read."""
+        """A tensor of the same shape whose numbers are 0 and not read."""
         return _Zeros(self.storage, self.number_format, self.shape, self.strides, self.offset)
 
 
 class _Zeros(StoredTensor):
-    """A tensor of which the shape alone is asked."""
+    """A tensor of which only the shape is needed."""
 
     def array(self) -> np.ndarray:
         return np.broadcast_to(np.float32(0), self.shape)
@@ -77,10 +77,10 @@ class _Zeros(StoredTensor):
 def checked_tensor(
     storage: Storage, number_format: str, shape: object, strides: object, offset: object
 ) -> StoredTensor:
-    """A tensor that was checked to lie within its storage.
+    """A tensor, checked to lie within its storage.
 
     Args:
-        shape, strides, offset: as the file states them, so not to be trusted.
+        shape, strides, offset: as stated by the file, so untrusted.
 
     Raises:
         WeightsError: they are invalid, or the tensor would be larger than its storage or reach beyond it.

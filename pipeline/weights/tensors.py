@@ -1,4 +1,4 @@
-"""The tensors of one network in a file; every one of them has to be accounted for."""
+"""The tensors of one network in a file, each of which must be accounted for."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ class Tensors:
 
     def __init__(self, origin: str, tensors: Mapping[str, StoredTensor]):
         self.origin = origin
-        self.notes: list[str] = []  # what a reader of the result should know
+        self.notes: list[str] = []  # for the user: what was left out, resized and assumed
         self._left = dict(tensors)
 
     def __contains__(self, name: str) -> bool:
@@ -32,7 +32,7 @@ class Tensors:
         return list(self._left)
 
     def rename(self, renamed: Callable[[str], str]) -> None:
-        """Give every tensor the new name that `renamed` returns for its name.
+        """Rename every tensor by `renamed`, old name -> new name.
 
         Raises:
             WeightsError: two tensors would have the same name.
@@ -42,8 +42,8 @@ class Tensors:
             raise self.error("two blocks of one name")
         self._left = names
 
-    def forget_numbers(self) -> None:
-        """Keep shapes alone: every number becomes 0, which takes no memory and reads nothing."""
+    def drop_numbers(self) -> None:
+        """Keep shapes only: every number becomes 0, without memory or reading."""
         self._left = {name: tensor.without_numbers() for name, tensor in self._left.items()}
 
     def error(self, message: str) -> WeightsError:
@@ -87,33 +87,33 @@ class Tensors:
         return array
 
     def refuse(self, rules: Mapping[str, str]) -> None:
-        """Refuse tensors by rules: regular expression of the whole name -> what this project lacks.
+        """Refuse tensors by rules: regular expression of the full name -> what this project lacks.
 
         Raises:
             WeightsError: there is such a tensor.
         """
-        for pattern, words in rules.items():
+        for pattern, feature in rules.items():
             found = [name for name in self._left if re.fullmatch(pattern, name)]
             if found:
-                raise self.error(f"{words} ({found[0]!r}), for which the bases here have no counterpart")
+                raise self.error(f"{feature} ({found[0]!r}), for which the bases here have no counterpart")
 
     def ignore(self, rules: Mapping[str, str]) -> None:
-        """Ignore tensors by rules: regular expression of the whole name -> what they are outside a base."""
-        for pattern, words in rules.items():
+        """Ignore tensors by rules: regular expression of the full name -> what they belong to."""
+        for pattern, owner in rules.items():
             found = [name for name in self._left if re.fullmatch(pattern, name)]
             if found:
-                self.notes.append(f"left out: {words} ({len(found)} tensors)")
+                self.notes.append(f"left out: {owner} ({len(found)} tensors)")
             for name in found:
                 del self._left[name]
 
     def finish(self, advice: str = "") -> None:
-        """End.
+        """Check that every tensor was taken or ignored.
 
         Args:
-            advice: what to do where tensors are left.
+            advice: end of the message, on what to do with the rest.
 
         Raises:
-            WeightsError: tensors are left that nothing was done with.
+            WeightsError: tensors are left.
         """
         if self._left:
             names = list(self._left)

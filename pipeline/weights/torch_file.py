@@ -1,10 +1,10 @@
-"""Reads PyTorch's files, `.pth` and `.pt`, in the zip form and the older form, without PyTorch or unpickling.
+"""Reads PyTorch's files (`.pth`, `.pt`), in the zip and the older format, without PyTorch and unpickling.
 
-The result holds plain values: dictionaries, lists, tuples, numbers, texts, and `StoredTensor` for tensors. No
-memory is allocated on the word of the file: files are mapped, and every tensor is checked to lie within the
-bytes that exist.
+The result holds plain values: dictionaries, lists, tuples, numbers, strings, and `StoredTensor` for tensors.
+Sizes that the file states are never trusted: files are mapped, and every tensor is checked to lie within the
+existing bytes.
 
-Source: torch/serialization.py of PyTorch for both forms; torch/_utils.py for how tensors are pickled.
+Source: torch/serialization.py of PyTorch for both formats; torch/_utils.py for how tensors are pickled.
 """
 
 import io
@@ -47,7 +47,7 @@ def read_torch_file(path: Path, *, leave_out: bool = False) -> Any:
         leave_out: objects of other classes become `Foreign`, unread; else they are refused.
 
     Raises:
-        WeightsError: there is no such file, it is not PyTorch's, is damaged, or holds more than plain values.
+        WeightsError: the file is missing, not PyTorch's, damaged, or holds more than plain values.
     """
     try:
         with open(path, "rb") as stream:
@@ -63,7 +63,7 @@ def read_torch_file(path: Path, *, leave_out: bool = False) -> Any:
 
 
 class _Zip:
-    """The zip form: data.pkl, and the bytes of each storage as an uncompressed member."""
+    """The zip format: data.pkl, and the bytes of each storage as an uncompressed member."""
 
     def __init__(self, path: Path, mapped: mmap.mmap, leave_out: bool):
         self._path, self._mapped, self._leave_out = path, mapped, leave_out
@@ -71,7 +71,7 @@ class _Zip:
         try:
             with zipfile.ZipFile(path) as archive:
                 self._members = {member.filename: member for member in archive.infolist()}
-        except Exception as error:  # of a damaged directory, zipfile raises a dozen kinds
+        except Exception as error:  # zipfile raises a dozen types for a damaged directory
             raise WeightsError(f"{path}: a damaged zip archive ({type(error).__name__})") from error
         pickles = [name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -118,9 +118,9 @@ class _Zip:
 
 
 class _OlderForm:
-    """The older form: pickles (magic number, version, machine, value, storage keys), then the storages.
+    """The older format: pickles (magic number, version, machine, value, storage keys), then the storages.
 
-    The offset of a storage is known only after the value was read, so tensors are made in a second pass.
+    The offset of a storage is known only after the value was read, so tensors are built in a second pass.
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap, leave_out: bool):
@@ -154,7 +154,7 @@ class _OlderForm:
     def _claim(self, persistent_id: Any) -> tuple[Storage, str]:
         number_format, key, num = _checked_id(persistent_id)
         self._claimed.setdefault(key, (number_format, num))
-        # Any view fits into a storage of so many bytes; the second pass checks it against the file.
+        # A provisional storage of the claimed size; the second pass checks it against the file.
         return Storage(self._path, self._mapped, 0, num * bytes_of_one(number_format)), number_format
 
     def _storage(self, persistent_id: Any) -> tuple[Storage, str]:
@@ -165,7 +165,7 @@ class _OlderForm:
         return storage, number_format
 
     def _place(self, keys: list[str]) -> None:
-        """Find the storages, which follow one another: each is its length in 8 bytes, then its numbers."""
+        """Locate the storages, which are consecutive: each has its length in 8 bytes, then its numbers."""
         position, size = self._mapped.tell(), len(self._mapped)
         for key in keys:
             number_format, num = self._claimed.get(key, ("", 0))
@@ -180,7 +180,7 @@ class _OlderForm:
 
 
 def _checked_id(persistent_id: Any) -> tuple[str, str, int]:
-    """Number format, key and length from the id ("storage", type, key, device, length, ...)."""
+    """Number format, key and length from a persistent id ("storage", type, key, device, length, ...)."""
     match persistent_id:
         case ("storage", Name(text=text), str(key), str(), int(num), *rest) if (
             text in _STORAGES and 0 <= num < 2**62 and not any(part is not None for part in rest)
@@ -195,7 +195,7 @@ def _is_name(text: str) -> bool:
 
 
 def _calls(path: Path) -> dict[str, Callable[..., Any]]:
-    """The names that a file of weights may call -> the functions that replace them."""
+    """Names that a weights file may call -> functions that replace them."""
 
     def tensor(storage, offset, shape, strides, *_) -> StoredTensor:
         return checked_tensor(*_stored(storage), shape, strides, offset)

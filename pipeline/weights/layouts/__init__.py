@@ -1,4 +1,4 @@
-"""Layouts of foreign weights: one file for each family of names; a layout is recognised by its `sign`.
+"""Layouts of other projects' weights. A layout is recognised by a tensor name that only it has.
 
 To add one, write a file here with a function (Tensors, Known) -> Converted, and an entry in `LAYOUTS`.
 """
@@ -24,14 +24,14 @@ from pipeline.weights.tensors import Tensors
 
 @dataclass(frozen=True)
 class Layout:
-    """Who writes such files, what reads them, and where their pixels surely have ImageNet's mean and std."""
+    """The writer of such files, their reader, and when their pixels surely have ImageNet's mean and std."""
 
     writer: str
     read: Callable[[Tensors, Known], Converted]
     has_imagenet_statistics: Literal["always", "without a classifier", "never"] = "without a classifier"
 
 
-# A name that only this layout has -> the layout.
+# A tensor name that only this layout has -> the layout.
 LAYOUTS: dict[str, Layout] = {
     "blocks.0.attn.qkv.weight": Layout("ViT by timm's names", read_vit),
     "blocks.0.0.attn.qkv.weight": Layout("ViT by DINOv2's names", read_vit),
@@ -62,7 +62,7 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "features.1.0.layer_scale": Layout("ConvNeXt of torchvision", read_torchvision_convnext, "always"),
 }
-# Names that only what is not read has -> what it is.
+# Regular expression of names that only an unsupported network has -> the network.
 UNREAD = {
     r"(.*\.)?(self_attn|attention)\.q_proj\.weight": "a ViT of DINOv3, CLIP or SigLIP",
     r"(.*\.)?transformer\.resblocks\.\d.*": "CLIP's own ViT",
@@ -73,13 +73,13 @@ UNREAD = {
 
 
 def convert(tensors: Tensors, known: Known) -> tuple[Layout, Converted]:
-    """Convert tensors; return their layout, and this project's arrays.
+    """Convert tensors; return their layout and the result.
 
     Raises:
-        WeightsError: the layout is not known, or a tensor is not accounted for.
+        WeightsError: the layout is unknown, or a tensor is not accounted for.
     """
-    for sign, layout in LAYOUTS.items():
-        if sign in tensors:
+    for name, layout in LAYOUTS.items():
+        if name in tensors:
             converted = layout.read(tensors, known)
             tensors.finish()
             return layout, converted

@@ -9,16 +9,16 @@ from pydantic import ValidationError
 from pipeline.config.backbone import BackboneConfig
 from pipeline.weights.tensors import Tensors
 
-NORM_EPS = 1e-6  # of layer norms in ViT and ConvNeXt, here as there
+NORM_EPS = 1e-6  # of the layer norms in ViT and ConvNeXt
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known beside the tensors; None where nothing is."""
+    """Facts that the tensors do not show; None if unknown."""
 
     image_size: int | None = None  # pixels
     num_heads: int | None = None
-    prefix: str = ""  # that the names had in a larger network
+    prefix: str = ""  # of the names in a larger network, removed before
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def mlp_ratio(tensors: Tensors, name: str, dim: int) -> float:
 
 
 def count(tensors: Tensors, pattern: str) -> int:
-    """How many of the consecutive names `pattern.format(0)`, `pattern.format(1)`, ... exist."""
+    """Number of consecutive names `pattern.format(0)`, `pattern.format(1)`, ... that exist."""
     num = 0
     while pattern.format(num) in tensors:
         num += 1

@@ -1,6 +1,6 @@
-"""ConvNeXt, by timm's names and by those of its authors.
+"""ConvNeXt with timm's names or with its authors' names.
 
-Shapes: C channels of a stage, k x k positions of a depthwise filter.
+Shapes: C channels of a stage, k x k depthwise filters.
 """
 
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from pipeline.weights.layouts.stem import columns_by_position, patch_side
 from pipeline.weights.tensors import Tensors
 
 _STAGES = 4
-_IMAGE_SIZE = 224  # pixels, where nothing else is known: convolutions do not tell
+_IMAGE_SIZE = 224  # default, in pixels: convolutions do not determine it
 
 
 @dataclass(frozen=True)
 class ConvNextNames:
-    """The names that a project gives to the parts of a ConvNeXt."""
+    """The names of a ConvNeXt's parts in one project."""
 
     stem: str  # the convolution
     stem_norm: str
-    entrance: str  # of stage {}: the norm; then the convolution
-    entrance_conv: str
-    block: str  # before the names of block {1} of stage {0}
+    entrance: str  # the norm before the downsampling into stage {}
+    entrance_conv: str  # its convolution
+    block: str  # prefix of block {1} of stage {0}
     conv: str
     expand: str
     contract: str

@@ -1,6 +1,6 @@
-"""Layouts that differ from timm's by names alone: those of torchvision and of Hugging Face.
+"""Layouts that differ from timm's only by names: those of torchvision and of Hugging Face.
 
-Each is a list of (pattern of a name there, name by timm or by the network's authors), used one after another.
+Each is a list of (pattern, replacement), applied in order, that gives timm's or the authors' names.
 """
 
 import re
@@ -16,12 +16,12 @@ Names = tuple[tuple[str, str | Callable[[re.Match], str]], ...]
 
 
 def _stage(found: re.Match) -> str:
-    """torchvision counts stages and what stands between them in one list: 1, 2, ... 7."""
+    """A stage: torchvision counts stages and the merging between them in one list, 1, 2, ... 7."""
     return f"layers.{(int(found[1]) - 1) // 2}.blocks.{found[2]}."
 
 
 def _merging(found: re.Match) -> str:
-    """Merging after a stage, as the authors of Swin have it."""
+    """The patch merging after a stage, named as by the authors of Swin."""
     return f"layers.{int(found[1]) // 2 - 1}.downsample."
 
 
@@ -101,7 +101,7 @@ HUGGING_FACE_CONVNEXT: Names = (
 def renamed(
     names: Names, read: Callable[[Tensors, Known], Converted]
 ) -> Callable[[Tensors, Known], Converted]:
-    """What reads a layout by giving its tensors other names first."""
+    """A reader that renames the tensors and then calls `read`."""
 
     def name_of(name: str) -> str:
         for pattern, new in names:

@@ -1,7 +1,7 @@
-"""ResNet with batch norm, by torchvision's names, which timm, MoCo, DINO and others keep, and Hugging Face's.
+"""ResNet with batch norm, with torchvision's names (also timm's, MoCo's, DINO's) or Hugging Face's.
 
-The bases here have no running statistics: frozen ones are a scale and a shift of each channel, and are read
-as these.
+The bases of this project have no running statistics: frozen ones are folded into a scale and a shift of each
+channel.
 
 Shapes: C channels of a stage.
 """
@@ -15,7 +15,7 @@ from pipeline.weights.tensors import Tensors
 
 BATCH_NORM_EPS = 1e-5
 _STAGES = 4
-_IMAGE_SIZE = 224  # pixels, where nothing else is known: convolutions do not tell
+_IMAGE_SIZE = 224  # default, in pixels: convolutions do not determine it
 _IGNORED = {
     r"(fc|head|classifier)\..*": "heads",
     r".*\.num_batches_tracked": "counters of batches",
@@ -25,7 +25,7 @@ _REFUSED = {
     r".*\.se\..*": "squeeze and excitation",
     r".*\.downsample\.2\..*": "a shortcut that pools",
 }
-_HUGGING_FACE = (  # pattern of a name there -> the name here
+_HUGGING_FACE = (  # pattern of Hugging Face's name -> torchvision's name
     (r"embedder\.embedder\.convolution\.", "conv1."),
     (r"embedder\.embedder\.normalization\.", "bn1."),
     (r"\.shortcut\.convolution\.", ".downsample.0."),
@@ -43,7 +43,7 @@ def read_resnet(tensors: Tensors, known: Known) -> Converted:
     """Convert a ResNet; its sizes follow from the tensors' shapes.
 
     Raises:
-        WeightsError: a tensor of another kind of ResNet, such as groups of convolutions or a deep stem.
+        WeightsError: it is another kind of ResNet, such as one with grouped convolutions or a deep stem.
     """
     tensors.refuse(_REFUSED)
     tensors.ignore(_IGNORED)

@@ -1,4 +1,4 @@
-"""Weights of convolutions with windows that do not overlap, as weights of a linear layer on each window."""
+"""Weights of convolutions with non-overlapping windows, as weights of a linear layer on each window."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def patch_side(tensors: Tensors, name: str) -> tuple[int, int]:
     """D and p, the patch's side in pixels, from the shape (D, 3, p, p) of the first layer's weight.
 
     Raises:
-        WeightsError: it has another shape.
+        WeightsError: the weight has another shape.
     """
     shape = tensors.shape(name, 4)
     if shape[1] != 3 or shape[2] != shape[3]:

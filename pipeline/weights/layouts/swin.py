@@ -1,4 +1,4 @@
-"""Swin, by timm's names and by those of its authors, which put patch merging into different stages.
+"""Swin with timm's names or with its authors' names, which put patch merging into different stages.
 
 Shapes: C channels of the first stage, p pixels of a patch's side.
 """
@@ -12,7 +12,7 @@ from pipeline.weights.layouts.stem import columns_by_position, patch_side
 from pipeline.weights.tensors import Tensors
 
 _STAGES = 4
-_IMAGE_SIZE = 224  # pixels, if nothing else is known: the window sizes do not determine it
+_IMAGE_SIZE = 224  # default, in pixels: the window sizes do not determine it
 _IGNORED = {
     r"(head|pooler)\..*": "heads",
     r".*\.(relative_position_index|attn_mask)": "tables that follow from the sizes",
@@ -59,7 +59,7 @@ def read_swin(tensors: Tensors, known: Known) -> Converted:
     for part in ("weight", "bias"):
         arrays[f"stem.norm.{part}"] = tensors.take(f"patch_embed.norm.{part}", (dim,))
         arrays[f"norm.{part}"] = tensors.take(f"norm.{part}", (config.dim,))
-    authors = "layers.0.downsample.norm.weight" in tensors  # at the end of a stage, not at its beginning
+    authors = "layers.0.downsample.norm.weight" in tensors  # merging at the end of a stage, not at its start
     first = 0
     for stage, depth in enumerate(depths):
         if stage > 0:
@@ -87,7 +87,7 @@ def _block(tensors: Tensors, theirs: str, ours: str, dim: int, ratio: float) -> 
         "mlp.contract": ("mlp.fc2", (dim, hidden)),
     }
     arrays = {}
-    if f"{theirs}attn.query.weight" in tensors:  # in three, as Hugging Face has them
+    if f"{theirs}attn.query.weight" in tensors:  # three layers, as in Hugging Face
         for kind, shape in (("weight", (dim, dim)), ("bias", (dim,))):
             parts = [tensors.take(f"{theirs}attn.{part}.{kind}", shape) for part in ("query", "key", "value")]
             arrays[f"{ours}attention.qkv.{kind}"] = np.concatenate(parts)

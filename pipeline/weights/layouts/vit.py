@@ -1,4 +1,4 @@
-"""ViT, by timm's names, which DeiT, DINO, iBOT, HSSL, MAE, MoCo v3 and DINOv2 use, and by Hugging Face's.
+"""ViT with timm's names (also DeiT's, DINO's, iBOT's, HSSL's, MAE's, MoCo v3's, DINOv2's) or Hugging Face's.
 
 All have pre-norm blocks, exact GELU, norms with eps 1e-6, and a position embedding with the CLS token first.
 
@@ -17,22 +17,22 @@ from pipeline.weights.position_grid import grid_resampling
 from pipeline.weights.tensors import Tensors
 
 _CHANNELS_OF_A_HEAD = 64
-_MOCO_V3_HEADS = 12  # of its ViT-S too, which has 384 channels; Chen et al. 2021, section 4.3
+_MOCO_V3_HEADS = 12  # also in its ViT-S of 384 channels; Chen et al. 2021, section 4.3
 
 
 @dataclass(frozen=True)
 class VitNames:
-    """The names that a project gives to the parts of a ViT."""
+    """The names of a ViT's parts in one project."""
 
     patch: str
     cls: str
     positions: str
-    registers: tuple[str, ...]  # beside CLS and patches, one after the other
-    masks: tuple[str, ...]  # what stands for hidden patches, the first that is there
+    registers: tuple[str, ...]  # all that exist are concatenated
+    masks: tuple[str, ...]  # the mask token, under the first name that exists
     norm: str
-    block: str  # before the names of block i, with {} for i
-    layers: dict[str, tuple[str, ...]]  # our layer -> theirs, stacked where they are several
-    scales: dict[str, str]  # our layer -> their LayerScale behind it
+    block: str  # prefix of block {}
+    layers: dict[str, tuple[str, ...]]  # our layer -> theirs; several are concatenated
+    scales: dict[str, str]  # our layer -> the LayerScale after it
     ignored: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -119,7 +119,7 @@ HUGGING_FACE_DINOV2 = VitNames(
 
 
 def read_vit(tensors: Tensors, known: Known) -> Converted:
-    """See `_read`; blocks that DINOv2 keeps in chunks, "blocks.<chunk>.<i>.", are taken by their index."""
+    """See `_read`. Blocks that DINOv2 stores in chunks, "blocks.<chunk>.<i>.", are numbered by i."""
     tensors.rename(lambda name: re.sub(r"^blocks\.\d+\.(?=\d+\.)", "blocks.", name))
     return _read(tensors, known, TIMM)
 
@@ -137,12 +137,12 @@ def read_hugging_face_dinov2(tensors: Tensors, known: Known) -> Converted:
 def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
     """Convert a ViT; its sizes follow from the tensors' shapes.
 
-    LayerScale is multiplied into the layer before it, which computes the same. For an image size other than
-    the file's, the position embedding is resampled as the network itself would do it.
+    LayerScale is folded into the layer before it. For an image size other than the file's, the position
+    embedding is resampled as the network would do at run time.
     """
     tensors.refuse(names.refused)
     if names.cls not in tensors:
-        raise tensors.error(f"no {names.cls!r}: a ViT without a CLS token, which the one here has")
+        raise tensors.error(f"no {names.cls!r}: a ViT without a CLS token, which this project's has")
     dim, side = patch_side(tensors, f"{names.patch}.weight")
     ratio = mlp_ratio(tensors, names.block.format(0) + names.layers["mlp.expand"][0] + ".weight", dim)
     registers = _registers(tensors, names, dim)
@@ -159,7 +159,7 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
         register_tokens=len(registers) or None,
     )
     arrays = {
-        # Channel, row, column: as the weight of a convolution lies.
+        # In the order channel, row, column, as in a convolution's weight.
         "patch_embed.weight": tensors.take(f"{names.patch}.weight").reshape(dim, -1),
         "patch_embed.bias": tensors.take(f"{names.patch}.bias", (dim,)),
         "cls_token": tensors.take(names.cls, (1, 1, dim)).reshape(1, dim),
@@ -182,7 +182,7 @@ def _read(tensors: Tensors, known: Known, names: VitNames) -> Converted:
 def _block(
     tensors: Tensors, names: VitNames, index: int, dim: int, hidden: int, *, biased: bool
 ) -> dict[str, np.ndarray]:
-    """Arrays of one block, with LayerScale multiplied in; biased: queries, keys and values."""
+    """Arrays of one block, with LayerScale folded in. biased: queries, keys and values have biases."""
     shapes = {
         "norm_attention": (dim,),
         "attention.qkv": (3 * dim, dim),
@@ -228,7 +228,7 @@ def _positions(
     """Position embedding (1 + N, D), CLS first, and the image size in pixels that it belongs to.
 
     Args:
-        registers: (R, D); positions of their own are added to them, in place.
+        registers: (R, D); if they have positions, these are added to them in place.
     """
     if name not in tensors:
         raise tensors.error(f"no {name!r}: a ViT with positions of another kind, as DINOv3's rotary ones")
@@ -236,7 +236,7 @@ def _positions(
     if len(shape) != 3 or shape[0] != 1 or shape[2] != dim or shape[1] < 1:
         raise tensors.error(f"{name!r} has shape {shape}, expected (1, 1 + N, {dim})")
     embedding = tensors.take(name)[0]
-    # Of tokens before the patches: CLS; none, by timm's `no_embed_class`; CLS and registers.
+    # Number of embedded tokens before the patches: CLS; none (timm's `no_embed_class`); CLS and registers.
     for before in (1, 0, 1 + len(registers)):
         if len(embedding) >= before and math.isqrt(len(embedding) - before) ** 2 == len(embedding) - before:
             break
@@ -275,7 +275,7 @@ def _num_heads(tensors: Tensors, known: Known, dim: int) -> int:
 
 
 def _mask_token(tensors: Tensors, names: VitNames, dim: int) -> dict[str, np.ndarray]:
-    """The mask token, which replaces hidden patches, if the file has one."""
+    """The base's mask token, if the file has one."""
     name = next((each for each in names.masks if each in tensors), None)
     if name is None:
         return {}

@@ -12,7 +12,7 @@ from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.plan import plan
 from pipeline.storage.artifacts import LIVE, LOG, locked
 from pipeline.watch import states
-from pipeline.watch.losses import loss_courses
+from pipeline.watch.losses import loss_curves
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, stage_states
 
 
@@ -114,5 +114,5 @@ def test_losses_come_from_the_log_of_a_training(graph):
     directory = begin(graph, node)
     lines = [{"step": 1, "loss": 6.5}, {"step": 50, "loss": 5.0}]
     (directory / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"st')
-    (course,) = loss_courses(graph, graph.nodes)
+    (course,) = loss_curves(graph, graph.nodes)
     assert (course.label, course.step, course.values) == (node.label, 50, [6.5, 5.0])

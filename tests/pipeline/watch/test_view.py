@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from pipeline.watch.losses import LossCourse
+from pipeline.watch.losses import LossCurve
 from pipeline.watch.states import DONE, RUNNING, STOPPED, WAITING, StageState
 from pipeline.watch.view import closing_line, curve, screen, shown
 
@@ -21,7 +21,7 @@ def printed(*arguments, **options) -> str:
 
 def test_a_screen_holds_stages_curves_warnings_and_the_time_left():
     text = printed(
-        "mine", "mine.toml", STATES, [LossCourse("pretrain:ibot-seed0", 100, [6.0, 4.0])], max_lines=9
+        "mine", "mine.toml", STATES, [LossCurve("pretrain:ibot-seed0", 100, [6.0, 4.0])], max_lines=9
     )
     shown_parts = (
         "prepare:images",
