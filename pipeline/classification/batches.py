@@ -17,14 +17,14 @@ from pipeline.transforms.mixing import mixed, soft_label_sets, soft_targets
 
 @dataclass(frozen=True, eq=False)
 class ClassificationBatch:
-    """B images with soft targets; an image may be a mixture of two, in the proportion its target states."""
+    """B images with soft targets; mixup and cutmix make one image, and its target, of two."""
 
     names: Sequence[str]
     images: np.ndarray  # (B, 3, S, S) float32
     targets: np.ndarray  # (B, K) float32, rows that sum to 1; of label sets each in 0..1
 
     def microbatch(self, index: int, num_microbatches: int) -> "ClassificationBatch":
-        """Part `index` of `num_microbatches` equal parts."""
+        """The microbatch `index` of `num_microbatches` equal ones."""
         size = len(self.images) // num_microbatches
         images = slice(index * size, (index + 1) * size)
         return ClassificationBatch(self.names[images], self.images[images], self.targets[images])

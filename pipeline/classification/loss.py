@@ -1,4 +1,4 @@
-"""The losses of a classifier: its targets are distributions, or a share of each class on its own."""
+"""Losses of a classifier: softmax cross-entropy with soft targets, and binary cross-entropy per class."""
 
 import jittor as jt
 import numpy as np
@@ -27,7 +27,7 @@ def soft_target_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
 
 
 def binary_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
-    """Binary cross-entropy of each class by its sigmoid, in nats, averaged over images and classes.
+    """Binary cross-entropy of a sigmoid per class, in nats, averaged over images and classes.
 
     Args:
         logits: (B, K) float32.
@@ -40,7 +40,7 @@ def binary_loss(logits: jt.Var, targets: jt.Var) -> jt.Var:
         ValueError: the shapes disagree.
     """
     _check_shapes(logits, targets)
-    # log(1 + exp(x)) - x y; the larger of 0 and x is taken out of the sum, so that it overflows nowhere.
+    # log(1 + exp(x)) - x y, with max(0, x) taken out of the logarithm so that exp cannot overflow.
     larger = jt.maximum(logits, 0.0).stop_grad()
     log_sum = larger + jt.log(jt.exp(-larger) + jt.exp(logits - larger))
     return (log_sum - logits * targets).mean()

@@ -27,7 +27,7 @@ _UNUSED = {"patches": {"mask_token", "norm.weight", "norm.bias"}, "cls": {"mask_
 
 
 class PooledBackbone(nn.Module):
-    """Pools a backbone's tokens to the one vector per image that is classified.
+    """Pools a backbone's tokens to one vector per image, the input of the classifier.
 
     Args:
         network: the backbone; its parameters are shared, not copied.
@@ -41,7 +41,7 @@ class PooledBackbone(nn.Module):
         super().__init__()
         self.network = network
         self.pooling = pooling
-        # A parameter that is never read would be decayed all the same, and ask for a gradient in vain.
+        # A parameter that is never used would still be decayed, and would have no gradient.
         for name, parameter in network.named_parameters():
             (parameter.stop_grad if name in _UNUSED[pooling] else parameter.start_grad)()
 
@@ -62,8 +62,8 @@ class PooledBackbone(nn.Module):
 class Classifier(nn.Module):
     """images (B, 3, H, W) -> logits (B, K).
 
-    Source: MAE's fine-tuning (He et al. 2022): the mean patch token through a norm of its own; with "cls"
-    iBOT's, the CLS token through the backbone's norm. Then one linear layer, whose weights start next to 0.
+    Source: MAE's fine-tuning (He et al. 2022): the mean patch token and a layer norm of its own; with "cls"
+    iBOT's: the CLS token and the backbone's norm. Then one linear layer, whose initial weights are near 0.
     """
 
     def __init__(self, network: Encoder, num_classes: int, *, pooling: Pooling, seed: int):
@@ -94,7 +94,7 @@ def open_classifier(
     """Build a classifier on the backbone in a file.
 
     Returns:
-        The classifier, and what the file says about the backbone: input statistics, kind of weights.
+        The classifier, and what the file says of the backbone: input statistics, kind of weights.
 
     Raises:
         WeightsError: the file holds no backbone of this project, or its arrays do not fit.

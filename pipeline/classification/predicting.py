@@ -1,4 +1,4 @@
-"""A classifier's predictions for the images of a split."""
+"""Predicts the classes of a split's images."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -23,13 +23,13 @@ def logits_of_batches(
     std: np.ndarray,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Iterator[np.ndarray]:
-    """The logits of the central crops, (b, K) float32 of one batch after another, whichever rank computed it.
+    """Yield the logits of the central crops, (b, K) float32 per batch, on whichever rank they were computed.
 
     Args:
         logits_of: images (b, 3, S, S) float32 -> logits (b, K); always called with b = `test_batch_size`.
         rows: (n,) rows of the images in the data set.
         mean, std: (3,), of the channels in [0, 1].
-        ranks: that share the images; every one of them gets all logits.
+        ranks: the ranks that share the images; each of them gets all logits.
 
     Raises:
         FloatingPointError: a logit is not finite.
@@ -52,7 +52,7 @@ def logits_of_batches(
 
 
 def top_classes(batches: Iterable[np.ndarray]) -> np.ndarray:
-    """The most likely classes of each image, most likely first; the lowest class wins a tie.
+    """The most likely classes of each image, in decreasing order; of equal logits the lower class is first.
 
     Args:
         batches: logits, (b, K) each.

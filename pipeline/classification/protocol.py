@@ -1,4 +1,4 @@
-"""Describes, for a table, how a classifier was trained."""
+"""Describes how a classifier was trained, for a row of a table."""
 
 from pipeline.classification.schedule import schedule_in_steps
 from pipeline.config.finetune import FinetuneConfig
@@ -9,12 +9,12 @@ _TOKENS = {"patches": "mean patch token", "cls": "CLS token"}
 def protocol(
     config: FinetuneConfig, *, weights: str, num_images: int, labels: str, of_label_sets: bool = False
 ) -> str:
-    """A sentence that distinguishes recipes, and supervised training from fine-tuning of pretrained weights.
+    """A sentence that tells recipes apart, and supervised training from fine-tuning of pretrained weights.
 
     Args:
         weights: kind of the backbone's weights, see `FrozenBackbone`.
         num_images: number of training images.
-        labels: text on the subset of labels, with a comma in front; empty if all were used.
+        labels: text about the subset of labels, with a comma in front; empty if all labels were used.
         of_label_sets: whether images have any number of classes.
     """
     schedule, view, mixing = config.schedule, config.view, config.mixing

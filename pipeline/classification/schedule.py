@@ -3,11 +3,11 @@
 from pipeline.config.dense import FinetuneSchedule
 from pipeline.config.finetune import ClassificationSchedule
 
-_LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
+_LR_REFERENCE_BATCH = 256  # images; base learning rates are stated for this batch size
 
 
 def schedule_in_steps(schedule: ClassificationSchedule, num_images: int) -> FinetuneSchedule:
-    """The schedule in optimiser steps for so many training images; the warm-up keeps its share of them."""
+    """The schedule in steps for a training set of `num_images`; the warm-up stays the same share of it."""
     num_steps = max(1, schedule.min_steps, round(schedule.epochs * num_images / schedule.batch_size))
     return FinetuneSchedule(
         num_steps=num_steps,

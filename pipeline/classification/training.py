@@ -29,8 +29,8 @@ def train_classifier(
     """Train `network` in place, resuming from `output`; see `pipeline.training.loop.train`.
 
     Args:
-        backbone_digest: digest of the backbone's file; a checkpoint that was made with another is refused.
-        ranks: that train together.
+        backbone_digest: digest of the backbone's file; a checkpoint made with another backbone is refused.
+        ranks: the ranks that train together.
     """
     config, rows = batches.config, batches.rows
 

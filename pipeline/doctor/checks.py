@@ -1,4 +1,4 @@
-"""Checks of this machine, each with what was found and the remedy if something is missing."""
+"""Checks of this machine: what was found, and a remedy where something is missing."""
 
 import math
 import platform
@@ -31,12 +31,12 @@ _ONEDNN_REMEDY = "pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023
 
 
 def cheap_checks(experiment: Experiment, results: Path, *, runs_here: bool = True) -> list[Check]:
-    """Run the checks that take milliseconds, and seconds where hosts of a file are asked.
+    """Run the checks that take milliseconds; reaching the hosts of a file takes seconds.
 
     Args:
         experiment: the experiment whose data and device are checked.
         results: folder that the run will write into; it need not exist.
-        runs_here: whether stages run on this machine, whose device is checked then.
+        runs_here: whether stages run on this machine; only then is its device checked.
     """
     return [
         _python(),
@@ -55,7 +55,7 @@ def cheap_checks(experiment: Experiment, results: Path, *, runs_here: bool = Tru
 
 
 def experiment_checks(experiment: Experiment, *, runs_here: bool = True) -> list[Check]:
-    """Those of them that depend on the experiment: its device, ranks, loggers and data."""
+    """The cheap checks that depend on the experiment: its device, ranks, loggers and data."""
     return [
         *(cuda_checks(experiment.runtime.device) if runs_here else ()),
         *mpi_checks(experiment.runtime, runs_here=runs_here),
@@ -68,7 +68,7 @@ def full_checks(experiment: Experiment, results: Path, *, say=lambda message: No
     """Run the cheap checks, start Jittor, and measure its speed and the size of its cache.
 
     Args:
-        say: called with a line about whatever takes long.
+        say: called with a line before anything that takes long.
     """
     checks = cheap_checks(experiment, results)
     if not stops(checks):
@@ -86,7 +86,7 @@ def failures(checks: list[Check]) -> list[str]:
 
 
 def stops(checks: list[Check]) -> bool:
-    """Whether one of the checks failed in a way that would stop a run."""
+    """Whether one of the failed checks would stop a run."""
     return any(check.ok is False for check in checks)
 
 
@@ -222,11 +222,11 @@ def _cache_size() -> Check:
 def _data(experiment: Experiment) -> list[Check]:
     """One check per data set, in the order in which a run uses them."""
     found = [_source(key, data.source) for key, data in experiment.data_sections().items()]
-    return found + [_served(each) for each in experiment.evaluate if Path(each.data.source).exists()]
+    return found + [_supported(each) for each in experiment.evaluate if Path(each.data.source).exists()]
 
 
-def _served(section: EvaluateSection) -> Check:
-    """Whether a further data set has what its tasks need, as far as its format tells."""
+def _supported(section: EvaluateSection) -> Check:
+    """Check that a further data set has the annotations its tasks need, as far as its format tells."""
     from pipeline.datasets.supported_tasks import check_found
 
     name = f"evaluate {section.name}"
@@ -271,7 +271,7 @@ def _jittor_runs(experiment: Experiment, say) -> list[Check]:
 
 
 def _products_on_card() -> list[Check]:
-    """Check the speed and the error of a matrix product in each precision, measured on the GPU."""
+    """Measure the speed and the error of a matrix product on the GPU in each precision."""
     from pipeline.runtime.cuda.products import timed_products
 
     checks = []
@@ -283,7 +283,7 @@ def _products_on_card() -> list[Check]:
 
 
 def _matmul_gflops(size: int = 1024, repeats: int = 7) -> float:
-    """Median GFLOP/s of a (size, size) float32 product; the first one, which compiles, does not count."""
+    """Median GFLOP/s of a (size, size) float32 product; the first one, which compiles, is left out."""
     import jittor
 
     left = jittor.randn(size, size)

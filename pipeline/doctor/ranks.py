@@ -1,4 +1,4 @@
-"""The doctor's checks of several ranks: Open MPI, and a mean over two of them."""
+"""Checks of training on several ranks: Open MPI, and a mean over two ranks."""
 
 import subprocess
 import sys
@@ -30,10 +30,10 @@ assert (ranks.count, mean) == (2, 3.5), f"{ranks.count} ranks, their mean of 3 a
 
 
 def mpi_checks(runtime: RuntimeConfig, *, runs_here: bool = True) -> list[Check]:
-    """What would start ranks, and the hosts of a file; needed where `runtime.devices` asks for several.
+    """Check the program that starts ranks, and the hosts of a file; needed if `runtime.devices` is above 1.
 
     Args:
-        runs_here: whether stages start on this machine: its hosts are asked then, within `REACH_SECONDS`.
+        runs_here: whether stages start on this machine; only then are its hosts reached, in `REACH_SECONDS`.
     """
     found = [_mpi_check(runtime)]
     if runtime.devices > 1 and runtime.hosts:
@@ -64,7 +64,7 @@ def _hosts_checks(path: Path, *, runs_here: bool) -> list[Check]:
 
 
 def two_ranks_check() -> Check:
-    """Start two ranks and take a mean over them, by Jittor; compiles what MPI needs if it must."""
+    """Start two ranks and average a number over them with Jittor; compiles what MPI needs if necessary."""
     mpi = installed_mpi()
     command = command_of_ranks(mpi, 2, [sys.executable, "-c", _MEAN])
     try:

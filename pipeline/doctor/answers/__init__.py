@@ -1,1 +1,1 @@
-"""Known answers, for `doit run doctor deep=yes`: what a good machine gives through the code that runs use."""
+"""Known-answer tests of `doit run doctor deep=yes`: the code that runs use, on inputs with known results."""

@@ -1,30 +1,30 @@
-"""One known answer beside what was found here."""
+"""The result of one known-answer test."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked, what came out, and what should have."""
+    """The result found on this machine, beside the expected one."""
 
-    what: str
+    name: str  # of the test
     found: str
     expected: str
-    error: float  # how far the two are apart, in the unit of `tolerance`; NaN where nothing came out
+    error: float  # distance between the two, in the unit of `tolerance`; NaN where nothing was found
     tolerance: float
     remedy: str
 
     @property
     def ok(self) -> bool:
-        """Whether the answer is right; NaN is not."""
+        """Whether the error is within the tolerance; NaN is not."""
         return self.error <= self.tolerance
 
 
 def answer_rows(answers: list[Answer]) -> list[tuple[str, ...]]:
-    """Rows (what, state, found, expected, tolerance, remedy) to print; a remedy only where it is needed."""
+    """Rows (name, state, found, expected, tolerance, remedy) to print; right answers have no remedy."""
     return [
         (
-            each.what,
+            each.name,
             "ok" if each.ok else "FAILED",
             each.found,
             each.expected,

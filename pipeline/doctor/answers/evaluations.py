@@ -1,4 +1,4 @@
-"""k-NN, mIoU and AP on data that is drawn or written down here, beside known scores."""
+"""k-NN, mIoU and AP on small data sets made here, compared with known scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ _SEED = 20261128
 _NUM_CLASSES = 10
 KS = (10, 20)
 TEMPERATURE = 0.07
-# Shares of the queries of `knn_data`, as scikit-learn's brute force in float64 gives them.
+# Accuracy on the queries of `knn_data`, by scikit-learn's brute force in float64.
 KNN_TOP1 = {10: 204 / 300, 20: 215 / 300}
-# Of `detections`, by pycocotools 2.0.
+# Scores of `detections`, by pycocotools 2.0.
 AP = {"ap": 0.13315209908431014, "ap50": 0.26354876089112667, "ar_100": 0.3295751633986928}
-_EXACT = 1e-9  # integers are counted, and shares of them taken in float64
-_REMEDY = "install NumPy and SciPy again: products or sums of theirs are wrong here"
+_EXACT = 1e-9  # scores are ratios of counts, computed in float64
+_REMEDY = "install NumPy and SciPy again: their products or sums are wrong here"
 _AP_REMEDY = "install faster-coco-eval again, as pyproject.toml asks for it"
 
 
 def evaluation_tests() -> dict[str, Callable[[], Answer]]:
-    """What asks for each score, by its name; pycocotools is asked only where it is installed."""
-    questions = {"k-NN": _knn, "mIoU": _mean_iou, "AP": _average_precision}
+    """The test of each score, by name; AP is compared with pycocotools only where that is installed."""
+    tests = {"k-NN": _knn, "mIoU": _mean_iou, "AP": _average_precision}
     if util.find_spec("pycocotools") is not None:
-        questions["AP beside pycocotools"] = _beside_pycocotools
-    return questions
+        tests["AP beside pycocotools"] = _beside_pycocotools
+    return tests
 
 
 def knn_data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Queries (300, 48), their labels, bank (800, 48), its labels: classes that overlap."""
+    """Queries (300, 48), their labels, bank (800, 48), its labels: classes overlap."""
     rng = np.random.default_rng(_SEED)
     centres = rng.normal(size=(_NUM_CLASSES, 48))
     labels = rng.integers(_NUM_CLASSES, size=1100)
@@ -49,7 +49,7 @@ def _knn() -> Answer:
 
 
 def _mean_iou() -> Answer:
-    """Six labelled pixels: 2 of 3, 1 of 3 and 1 of 2 overlap; two are ignored, two classes absent."""
+    """Six labelled pixels; the IoUs are 2/3, 1/3 and 1/2; two pixels are ignored, two classes absent."""
     from pipeline.evaluate.mean_iou import SegmentationCounts, class_areas, set_scores
 
     counts = SegmentationCounts(5)
@@ -61,7 +61,7 @@ def _mean_iou() -> Answer:
 
 @dataclass
 class DrawnBoxes:
-    """Images of 200 x 160 pixels with boxes of three classes: what AP asks of a prepared data set."""
+    """Images of 200 x 160 pixels with boxes of three classes, with what AP reads of a data set."""
 
     all_objects: list[Objects]
     class_names: tuple[str, ...] = ("a", "b", "c")
@@ -78,7 +78,7 @@ class DrawnBoxes:
 
 
 def detections() -> tuple[DrawnBoxes, list]:
-    """Twelve images, and what a middling detector would say of them."""
+    """Twelve images, and detections of mixed quality."""
     from pipeline.evaluate.average_precision import Detections
 
     rng = np.random.default_rng(_SEED)
@@ -103,7 +103,7 @@ def _boxes(rng: np.random.Generator, number: int) -> np.ndarray:
 
 
 def found_precision() -> dict[str, float]:
-    """The scores of `detections` by the code that evaluates detectors."""
+    """The scores of `detections`, by the project's code."""
     from pipeline.evaluate.average_precision import coco_results, evaluate_ap
 
     dataset, found = detections()
@@ -113,7 +113,7 @@ def found_precision() -> dict[str, float]:
 
 
 def precision_by_pycocotools() -> dict[str, float]:
-    """Likewise, by pycocotools."""
+    """The scores of `detections`, by pycocotools."""
     import contextlib
     import io
 
@@ -144,7 +144,7 @@ def _beside_pycocotools() -> Answer:
     return _scores("AP beside pycocotools", found_precision(), precision_by_pycocotools(), _AP_REMEDY)
 
 
-def _scores(what: str, found: dict, expected: dict, remedy: str) -> Answer:
+def _scores(name: str, found: dict, expected: dict, remedy: str) -> Answer:
     error = float(np.max([abs(found[name] - value) for name, value in expected.items()]))
     shown = [", ".join(f"{value:.4f}" for value in scores.values()) for scores in (found, expected)]
-    return Answer(what, *shown, error, _EXACT, remedy)
+    return Answer(name, *shown, error, _EXACT, remedy)

@@ -1,8 +1,8 @@
-"""A loss on fixed tensors, and 20 training steps from there, beside what PyTorch gave in float64.
+"""A loss on fixed tensors and 20 training steps, compared with PyTorch's in float64.
 
-Weights, crops and masks are drawn by NumPy and rates are constants, so that no initial value and no schedule
-of the project has a part in the answer; names and shapes of parameters, and stochastic depth, are its own.
-`python -m tests.golden.write doctor` writes the answers.
+NumPy draws weights, crops and masks, and rates are constants, so the result depends on no initialisation
+and no schedule of the project; it depends on the names and shapes of its parameters and on its stochastic
+depth. `python -m tests.golden.write doctor` writes the expected losses.
 """
 
 import json
@@ -40,8 +40,8 @@ RATES = Rates(
     patch_temperature=0.06,
     last_layer_frozen=False,
 )
-# Of each term. The worst was off by 4e-7 in the first step and by 9e-7 in all, with compiled, plain and the
-# device's kernels: the steps are few enough that rounding does not grow, but Adam's may where others round.
+# Of each term. The largest error measured was 4e-7 in the first step and 9e-7 in all, with compiled, plain
+# and device kernels: 20 steps are few enough that rounding does not grow. Adam may amplify other rounding.
 _LOSS_TOLERANCE = 1e-5
 _STEPS_TOLERANCE = 5e-5
 _REMEDY = (
@@ -59,7 +59,7 @@ class Start:
 
 
 def config() -> PretrainConfig:
-    """HSSL on a small ViT: all terms of the loss, local crops, stochastic depth."""
+    """HSSL on a small ViT, with every loss term, local crops and stochastic depth."""
     return PretrainConfig.model_validate(
         {
             **SMALL_NETWORK,
@@ -75,14 +75,14 @@ def config() -> PretrainConfig:
 
 
 def drawn(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """A parameter far from its initial values, so that no gradient is near 0."""
+    """Values of a parameter far from its initial ones, so that no gradient is near 0."""
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
     gain = "norm" in name and name.endswith("weight")
     return (0.13 * rng.normal(size=shape) + 2.0 * gain).astype(np.float32)
 
 
 def start_of(student: dict[str, tuple[int, ...]], teacher: dict[str, tuple[int, ...]]) -> Start:
-    """Weights for parameters of these names and shapes; the teacher's lie beside the student's."""
+    """Weights for parameters of these names and shapes; the teacher's are close to the student's."""
     of_student = {name: drawn(name, shape) for name, shape in student.items()}
     away = {
         name: np.float32(0.4) * drawn(name.replace("norm", ""), shape, 1) for name, shape in teacher.items()
@@ -96,7 +96,7 @@ def batch_of(step: int) -> "Batch":
 
     rng, sizes = np.random.default_rng((20261128, step)), config().crops
     masks = rng.random((sizes.num_global, NUM_IMAGES, *config().backbone.grid)) < 0.4
-    masks[0, 0] = False  # a crop without hidden patches counts as 0
+    masks[0, 0] = False  # a crop without hidden patches adds 0 to the loss
     crops = [
         rng.normal(size=(views, NUM_IMAGES, 3, side, side)).astype(np.float32)
         for views, side in ((sizes.num_global, sizes.global_size), (sizes.num_local, sizes.local_size))
@@ -105,13 +105,13 @@ def batch_of(step: int) -> "Batch":
 
 
 def training_tests() -> dict[str, Callable[[], Answer]]:
-    """What asks for the loss, and for the steps; the training is done once."""
+    """The tests of the loss and of the steps; they share one training."""
     losses = cache(trained)
     return {"HSSL loss": lambda: _loss(losses()), f"{NUM_STEPS} training steps": lambda: _steps(losses())}
 
 
 def trained() -> list[dict[str, float]]:
-    """The terms of the loss at every step, by the step that pretraining does."""
+    """The loss terms of every step, trained with the step function of pretraining."""
     from pipeline import kernels
     from pipeline.models.weights import assign_arrays
     from pipeline.pretrain.step import initial_state, train_step
@@ -140,12 +140,12 @@ def shapes_of(network) -> dict[str, tuple[int, ...]]:
 
 
 def known_losses() -> list[dict[str, float]]:
-    """The terms at every step in float64."""
+    """The expected terms of every step, from float64."""
     return json.loads(KNOWN.read_text(encoding="utf-8"))["losses"]
 
 
 def _loss(found: list[dict[str, float]]) -> Answer:
-    """The terms of the first step, before anything was trained."""
+    """Compare the terms of the first step, before any update."""
     first, expected = found[0], known_losses()[0]
     error = _relative_error(first, expected)
     shown = [f"{values['total']:.5f}" for values in (first, expected)]
@@ -153,7 +153,7 @@ def _loss(found: list[dict[str, float]]) -> Answer:
 
 
 def _steps(found: list[dict[str, float]]) -> Answer:
-    """The terms of all steps; the last loss is shown."""
+    """Compare the terms of all steps; the last loss is printed."""
     expected = known_losses()
     error = float(np.max([_relative_error(f, e) for f, e in zip(found, expected, strict=True)]))
     shown = [f"{values[-1]['total']:.5f} at the end" for values in (found, expected)]
@@ -161,5 +161,5 @@ def _steps(found: list[dict[str, float]]) -> Answer:
 
 
 def _relative_error(found: dict[str, float], expected: dict[str, float]) -> float:
-    """Of the worst term."""
+    """The largest relative error of the terms."""
     return float(np.max([abs(found[name] - value) / abs(value) for name, value in expected.items()]))

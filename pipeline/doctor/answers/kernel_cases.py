@@ -1,4 +1,4 @@
-"""Every kernel on fixed arrays, beside its reference in float64."""
+"""Every kernel on fixed arrays, compared with its reference in float64."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from pipeline.doctor.answers import references
 from pipeline.doctor.answers.answer import Answer
 from pipeline.doctor.answers.slopes import errors
 
-# Shares of the largest value and of slopes. In float32 the worst of these cases was off by 8e-7, compiled and
-# plain; with factors rounded to bfloat16, by 5e-3 (the device's kernels, built for a processor). tf32 rounds
-# finer. Other processors and cards add in another order: room for several times as much.
+# Relative to the largest value, and to slopes. In float32 the largest error of these cases was 8e-7, compiled
+# and plain; with factors rounded to bfloat16, 5e-3 (the device's kernels, built for a processor). tf32 rounds
+# less. Other processors and cards add in another order, so the tolerance is several times larger.
 TOLERANCES = {"float32": 1e-5, "tf32": 2e-2, "bfloat16": 2e-2}
 _EPS = 1e-6
 _SEED = 20261128
@@ -30,26 +30,24 @@ class KernelCase:
     operator: Callable
     reference: Callable[..., np.ndarray]
     arrays: list[np.ndarray]
-    multiplies: bool = False  # matrices, in the precision of the run
+    multiplies: bool = False  # has matrix products, which are computed in the precision of the run
 
 
 def kernel_tests() -> dict[str, Callable[[], Answer]]:
-    """What asks for each kernel, by its name: in float32, and in the precision that products have now."""
+    """The test of each kernel, by name: in float32, and in the current precision of matrix products."""
     from pipeline import kernels
 
-    questions = {}
+    tests = {}
     for precision in dict.fromkeys(("float32", kernels.current_precision())):
         for name, case in cases(np.random.default_rng(_SEED)).items():
             if precision == "float32":
-                questions[name] = partial(_asked, name, case, precision)
+                tests[name] = partial(_compare, name, case, precision)
             elif case.multiplies:
-                questions[f"{name} in {precision}"] = partial(
-                    _asked, f"{name} in {precision}", case, precision
-                )
-    return questions
+                tests[f"{name} in {precision}"] = partial(_compare, f"{name} in {precision}", case, precision)
+    return tests
 
 
-def _asked(what: str, case: KernelCase, precision: str) -> Answer:
+def _compare(name: str, case: KernelCase, precision: str) -> Answer:
     from pipeline import kernels
 
     precision_of_run = kernels.current_precision()
@@ -63,11 +61,11 @@ def _asked(what: str, case: KernelCase, precision: str) -> Answer:
         text += f", gradient by {found.slopes:.0e}"
     error = float(np.max([found.values, found.slopes]))
     remedy = _REMEDY if kernels.current() == "fused" else _REMEDY_OF_PLAIN
-    return Answer(what, text, "as in float64", error, TOLERANCES[precision], remedy)
+    return Answer(name, text, "as in float64", error, TOLERANCES[precision], remedy)
 
 
 def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
-    """Each kernel of `pipeline.kernels` by its name there; sizes leave rests beside vectors and tiles."""
+    """One case per kernel of `pipeline.kernels`, by its name; sizes are no multiples of vectors and tiles."""
     import jittor as jt
 
     from pipeline import kernels
@@ -190,7 +188,7 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
 
 
 def _taps(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Of three boxes: rows, their weights, columns, their weights, of a map of 3 x 5 cells."""
+    """Interpolation of three boxes on a map of 3 x 5 cells: rows, their weights, columns, their weights."""
     rows, columns = (rng.integers(bound, size=(3, 2, 4)) for bound in (3, 5))
     weights = [(rng.random(rows.shape) * (rng.random(rows.shape) < 0.8)).astype(np.float32) for _ in range(2)]
     return (5 * rows).astype(np.int32), weights[0], columns.astype(np.int32), weights[1]

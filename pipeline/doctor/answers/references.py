@@ -1,4 +1,4 @@
-"""What the kernels compute, in NumPy and float64, as their formulas stand.
+"""The formulas of the kernels in NumPy and float64.
 
 Shapes as in the kernels of the same names in `pipeline.kernels`.
 """
@@ -46,7 +46,7 @@ def attention(qkv: np.ndarray, num_heads: int) -> np.ndarray:
 
 
 def transformer_block(num_heads: int, scales: np.ndarray) -> Callable[..., np.ndarray]:
-    """The block with these scales (2, B) of its branches, as a function of x and the twelve weights."""
+    """The block with the branch scales (2, B), as a function of x and the twelve weights."""
 
     def block(x, n1w, n1b, qkv_w, qkv_b, out_w, out_b, n2w, n2b, *layers) -> np.ndarray:
         mixed = attention(linear(layer_norm(x, n1w, n1b), qkv_w, qkv_b), num_heads)
@@ -67,7 +67,7 @@ def depthwise_conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.nd
 
 
 def soft_cross_entropy(probs, student_rows, teacher_rows, weights, temperature) -> Callable[..., np.ndarray]:
-    """The loss (1,) as a function of the student's logits."""
+    """The loss, shape (1,), as a function of the student's logits."""
 
     def loss(logits: np.ndarray) -> np.ndarray:
         log_probs = np.log(softmax(logits / temperature))
@@ -78,7 +78,7 @@ def soft_cross_entropy(probs, student_rows, teacher_rows, weights, temperature) 
 
 
 def image_patches(side: int) -> Callable[..., np.ndarray]:
-    """Squares of this side as a function of the images."""
+    """Patches of side x side pixels, as a function of the images."""
 
     def patches(images: np.ndarray) -> np.ndarray:
         rows, columns = images.shape[2] // side, images.shape[3] // side
@@ -93,7 +93,7 @@ def image_patches(side: int) -> Callable[..., np.ndarray]:
 
 
 def tokens(mask: np.ndarray) -> Callable[..., np.ndarray]:
-    """Tokens with this mask as a function of patches, CLS token, positions and mask token."""
+    """Tokens with this mask, as a function of patches, CLS token, positions and mask token."""
 
     def joined(patches, cls_token, positions, mask_token) -> np.ndarray:
         shown = np.where(mask[..., None], mask_token, patches)
@@ -104,7 +104,7 @@ def tokens(mask: np.ndarray) -> Callable[..., np.ndarray]:
 
 
 def pixel_cross_entropy(labels: np.ndarray, count: float) -> Callable[..., np.ndarray]:
-    """Cross-entropy of labels (B, H, W), below 0 where there is none, of logits (B, K, H, W)."""
+    """Cross-entropy with labels (B, H, W), negative where ignored, as a function of logits (B, K, H, W)."""
 
     def loss(logits: np.ndarray) -> np.ndarray:
         log_probs = np.log(softmax(np.moveaxis(logits, 1, -1)))
@@ -115,12 +115,12 @@ def pixel_cross_entropy(labels: np.ndarray, count: float) -> Callable[..., np.nd
 
 
 def resample(rows: np.ndarray, columns: np.ndarray) -> Callable[..., np.ndarray]:
-    """A matrix along each axis of maps (B, C, H, W), as a function of these."""
+    """Multiplication by a matrix along each axis, as a function of the maps (B, C, H, W)."""
     return lambda x: rows @ x @ columns.T
 
 
 def pool_cells(rows, row_weights, columns, column_weights) -> Callable[..., np.ndarray]:
-    """Weighted sums of cells as a function of the table."""
+    """Weighted sums of cells, as a function of the table."""
 
     def pooled(table: np.ndarray) -> np.ndarray:
         cells = table[rows[:, :, None, :, None] + columns[:, None, :, None, :]]
@@ -144,7 +144,7 @@ def adamw_step(
     eps,
     frozen=(),
 ) -> None:
-    """One step over lists of arrays, in place; arguments as of `pipeline.kernels.adamw.AdamW`."""
+    """One AdamW step over lists of arrays, in place; arguments as in `pipeline.kernels.adamw.AdamW`."""
     for i, gradient in enumerate(gradients):
         if i in frozen:
             continue

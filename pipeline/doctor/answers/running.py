@@ -1,4 +1,4 @@
-"""Asks for all known answers, in a process of their own for each device, which they may well end."""
+"""Runs all known-answer tests in one subprocess per device, because a test may end its process."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from pipeline.doctor.answers.answer import Answer
 
 _PROJECT = Path(__file__).resolve().parents[3]
 _LIMIT_SECONDS = 1800  # the first time, operators are compiled
-_ASK = """
+_SCRIPT = """
 import sys
 from pathlib import Path
 from pipeline.config.stages import RuntimeConfig
@@ -35,19 +35,19 @@ class DeviceAnswers:
 
     @property
     def right(self) -> bool:
-        """Whether all of them are."""
+        """Whether there are answers and all are right."""
         return bool(self.answers) and all(answer.ok for answer in self.answers)
 
 
 def answers_on_every_device(
     experiment: Experiment, *, say: Callable[[str], None] = lambda message: None
 ) -> list[DeviceAnswers]:
-    """On the device that the experiment would run on, and on the processor where that is another.
+    """Run the tests on the experiment's device, and on the processor if that is another one.
 
     Args:
-        say: called with a line about whatever takes long.
+        say: called with a line before anything that takes long.
     """
-    say("asking for known answers; the first time, operators are compiled for minutes ...")
+    say("computing known answers; the first time, operators are compiled for minutes ...")
     found = [_on_device(experiment.runtime, experiment.schedule.precision)]
     if found[0].device != "cpu":
         say("the same on the processor ...")
@@ -56,9 +56,9 @@ def answers_on_every_device(
 
 
 def write_answers(path: Path, runtime: RuntimeConfig, precision: str) -> None:
-    """Start Jittor and write a line of JSON for each answer as it comes; the first line says how it runs.
+    """Start Jittor, run the tests and write one line of JSON per answer; the first line describes the device.
 
-    Before an answer is asked for, its name is written: a process that ends says so where it ended.
+    The name of a test is written before it runs, so that the file shows in which test a process ended.
     """
     from pipeline.runtime.start_jittor import start
 
@@ -73,33 +73,33 @@ def write_answers(path: Path, runtime: RuntimeConfig, precision: str) -> None:
     kernels.use_precision(precision)
     where = report.card or f"cpu, {report.threads} thread(s)"
     how = f"{where}, {kernels.current()} kernels, products in {kernels.current_precision()}"
-    questions = kernel_tests() | update_tests() | training_tests() | evaluation_tests()
+    tests = kernel_tests() | update_tests() | training_tests() | evaluation_tests()
     with open(path, "w", encoding="utf-8", buffering=1) as lines:
         lines.write(json.dumps({"device": report.device, "how": how}) + "\n")
-        for what, ask in questions.items():
-            lines.write(json.dumps({"asked": what}) + "\n")
-            lines.write(json.dumps(asdict(run_test(what, ask))) + "\n")
+        for name, test in tests.items():
+            lines.write(json.dumps({"started": name}) + "\n")
+            lines.write(json.dumps(asdict(run_test(name, test))) + "\n")
 
 
-def run_test(what: str, ask: Callable[[], Answer]) -> Answer:
-    """The answer; a wrong one that names the error, where there was one."""
+def run_test(name: str, test: Callable[[], Answer]) -> Answer:
+    """Run the test; an exception becomes a wrong answer that quotes it."""
     try:
-        return ask()
+        return test()
     except Exception as error:
         text = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _no_answer(what, text)
+        return _no_answer(name, text)
 
 
-def _no_answer(what: str, why: str) -> Answer:
+def _no_answer(name: str, why: str) -> Answer:
     remedy = "delete the cache, so that all is compiled again, and see whether another machine gives the same"
-    return Answer(what, why, "an answer", float("nan"), 0.0, remedy)
+    return Answer(name, why, "an answer", float("nan"), 0.0, remedy)
 
 
 def _on_device(runtime: RuntimeConfig, precision: str) -> DeviceAnswers:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answers.jsonl"
-        command = [sys.executable, "-c", _ASK, str(path), runtime.model_dump_json(), precision]
+        command = [sys.executable, "-c", _SCRIPT, str(path), runtime.model_dump_json(), precision]
         try:
             done = subprocess.run(
                 command,
@@ -117,8 +117,8 @@ def _on_device(runtime: RuntimeConfig, precision: str) -> DeviceAnswers:
     head = lines[0] if lines else {"device": runtime.device, "how": runtime.device}
     answers = [Answer(**line) for line in lines[1:] if "found" in line]
     if end is not None:
-        asked = lines[-1].get("asked", "the end") if lines else "the start"
-        answers.append(_no_answer(asked, end))
+        last = lines[-1].get("started", "the end") if lines else "the start"
+        answers.append(_no_answer(last, end))
     return DeviceAnswers(head["device"], head["how"], answers, time.monotonic() - started)
 
 

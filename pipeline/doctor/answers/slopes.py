@@ -1,18 +1,18 @@
-"""An operator in float32 beside a reference in float64: values, and slopes along directions."""
+"""Compares an operator in float32 with a reference in float64: values, and slopes along directions."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-_STEP = 1e-5  # of central differences, which in float64 leaves about ten digits of the slope
+_STEP = 1e-5  # of central differences; in float64 this leaves about ten digits of the slope
 
 
 class Errors(NamedTuple):
-    """Largest errors, as shares."""
+    """Largest relative errors."""
 
-    values: float  # of the largest value
-    slopes: float  # of the sum that a slope would be if all its terms had one sign
+    values: float  # relative to the largest value
+    slopes: float  # relative to the sum of the absolute values of the slope's terms
 
 
 def errors(
@@ -23,17 +23,17 @@ def errors(
 ) -> Errors:
     """Compare the operator on float32 with the reference on float64.
 
-    The gradient of a random weighting of the output is compared with the reference's central differences,
-    for each input along a random direction, and along one in which all terms of the slope add up: there a
-    wrong factor shows whole.
+    The gradient of a random weighting of the output is compared with the reference's central differences.
+    Each input is varied along a random direction, and along a random direction with the signs of its
+    gradient, in which all terms of the slope add up: there a wrong factor cannot cancel out.
 
     Args:
         operator: takes and returns Jittor variables.
         reference: takes and returns arrays.
-        arrays: the inputs, each of which takes a gradient; none: values alone are compared.
+        arrays: the inputs, each with a gradient; if empty, only values are compared.
 
     Raises:
-        ValueError: the output or a gradient has another shape than the reference's.
+        ValueError: the shape of the output or of a gradient differs from the reference's.
     """
     import jittor as jt
 
@@ -53,16 +53,16 @@ def errors(
 
 
 def _slope_error(reference, exact, index, gradient, weighting, rng) -> float:
-    """The larger one, of the two directions."""
+    """The larger error of the two directions."""
     gradient = gradient.astype(np.float64)
-    anyhow = rng.normal(size=gradient.shape)
-    along = np.abs(rng.normal(size=gradient.shape)) * np.where(gradient < 0, -1, 1)
+    any_direction = rng.normal(size=gradient.shape)
+    same_signs = np.abs(rng.normal(size=gradient.shape)) * np.where(gradient < 0, -1, 1)
     found = []
-    for direction in (anyhow, along):
+    for direction in (any_direction, same_signs):
         slope = _slope(reference, exact, index, direction, weighting.astype(np.float64))
         terms = gradient * direction
         found.append(float(abs(terms.sum() - slope) / (np.abs(terms).sum() + 1e-9)))
-    return float(np.max(found))  # NaN, where there is one
+    return float(np.max(found))  # NaN if one is NaN
 
 
 def _slope(reference, exact, index, direction, weighting) -> float:

@@ -1,4 +1,4 @@
-"""What changes parameters, AdamW and the teacher's moving average, on fixed arrays beside float64."""
+"""AdamW and the teacher's moving average on fixed arrays, compared with float64."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ _REMEDY = 'see whether runtime.kernels = "plain", or another g++, driver or mach
 
 
 def update_tests() -> dict[str, Callable[[], Answer]]:
-    """What asks for each, by its name."""
+    """The test of each update, by name."""
     return {"adamw": _adamw, "ema_update": _ema}
 
 
 def _adamw() -> Answer:
-    """Five steps with other rates each, one tensor frozen in the first two."""
+    """Five steps with different rates; one tensor is frozen in the first two."""
     import jittor as jt
 
     from pipeline.kernels.adamw import AdamW
@@ -62,7 +62,7 @@ def _drawn(rng: np.random.Generator) -> list[np.ndarray]:
     return [rng.normal(size=shape).astype(np.float32) for shape in _SHAPES]
 
 
-def _answer(what: str, found: list, expected: list[np.ndarray]) -> Answer:
+def _answer(name: str, found: list, expected: list[np.ndarray]) -> Answer:
     differences = [np.abs(f.numpy() - e).max() for f, e in zip(found, expected, strict=True)]
     error = float(np.max(differences))
-    return Answer(what, f"off by {error:.0e}", "as in float64", error, _TOLERANCE, _REMEDY)
+    return Answer(name, f"off by {error:.0e}", "as in float64", error, _TOLERANCE, _REMEDY)

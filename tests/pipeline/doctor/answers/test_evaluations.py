@@ -7,10 +7,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from pipeline.doctor.answers import evaluations
 
 
-@pytest.mark.parametrize("what", ["k-NN", "mIoU", "AP"])
-def test_all_are_right(what):
-    answer = evaluations.evaluation_tests()[what]()
-    assert answer.what == what
+@pytest.mark.parametrize("name", ["k-NN", "mIoU", "AP"])
+def test_all_are_right(name):
+    answer = evaluations.evaluation_tests()[name]()
+    assert answer.name == name
     assert answer.ok, answer
 
 

@@ -11,8 +11,8 @@ def test_loss_and_steps_are_right(jt, kernels):
 
     choice.use(kernels)
     try:
-        for ask in fixed.training_tests().values():
-            answer = ask()
+        for test in fixed.training_tests().values():
+            answer = test()
             assert answer.ok, answer
     finally:
         choice.use("fused")
@@ -31,8 +31,8 @@ def test_a_teacher_that_follows_too_slowly_is_found_in_the_steps_alone(jt, monke
 
     right = step.ema_update
     monkeypatch.setattr(step, "ema_update", lambda teacher, student, m: right(teacher, student, 0.96))
-    answers = {what: ask() for what, ask in fixed.training_tests().items()}
-    assert [what for what, answer in answers.items() if not answer.ok] == ["20 training steps"]
+    answers = {name: test() for name, test in fixed.training_tests().items()}
+    assert [name for name, answer in answers.items() if not answer.ok] == ["20 training steps"]
     assert answers["20 training steps"].remedy
 
 

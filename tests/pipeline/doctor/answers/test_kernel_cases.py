@@ -9,7 +9,7 @@ NO_OPERATORS = {"BlockWeights", "current", "current_precision", "note", "use", "
 
 
 @pytest.fixture(params=["fused", "plain", "device"])
-def questions(jt, request, monkeypatch):
+def tests(jt, request, monkeypatch):
     """What asks for each kernel, with one of the implementations chosen; "device" as in tests of kernels."""
     from pipeline import kernels
     from pipeline.doctor.answers.kernel_cases import kernel_tests
@@ -23,9 +23,9 @@ def questions(jt, request, monkeypatch):
     kernels.use("fused")
 
 
-def wrong(questions) -> list[str]:
+def wrong(tests) -> list[str]:
     """Names of the kernels whose answer is not right."""
-    return [name for name, ask in questions.items() if not ask().ok]
+    return [name for name, test in tests.items() if not test().ok]
 
 
 def test_every_kernel_of_the_package_has_a_case(jt):
@@ -35,10 +35,10 @@ def test_every_kernel_of_the_package_has_a_case(jt):
     assert set(cases(np.random.default_rng(0))) == set(kernels.__all__) - NO_OPERATORS
 
 
-def test_all_are_right(questions):
-    for name, ask in questions.items():
-        answer = ask()
-        assert answer.what == name
+def test_all_are_right(tests):
+    for name, test in tests.items():
+        answer = test()
+        assert answer.name == name
         assert answer.ok, answer
 
 
@@ -79,14 +79,14 @@ BREAKS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("module", "plain", "fused", "names"), BREAKS)
 def test_a_factor_of_one_thousandth_too_much_is_found_by_name(
-    questions, monkeypatch, module, plain, fused, names
+    tests, monkeypatch, module, plain, fused, names
 ):
     from importlib import import_module
 
     module = import_module(f"pipeline.kernels.{module}")
     for name in (plain, fused):  # on a device some of the fused ones give way to their twins
         monkeypatch.setattr(module, name, scaled(getattr(module, name), 1.001))
-    assert set(wrong(questions)) == names
+    assert set(wrong(tests)) == names
 
 
 def test_a_wrong_gradient_alone_is_found_by_name(jt, monkeypatch):

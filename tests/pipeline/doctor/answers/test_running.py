@@ -31,19 +31,19 @@ def test_an_error_is_a_wrong_answer_that_names_it():
         raise RuntimeError("no such operator\nand more")
 
     answer = running.run_test("attention", fail)
-    assert (answer.what, answer.found, answer.ok) == ("attention", "RuntimeError: no such operator", False)
+    assert (answer.name, answer.found, answer.ok) == ("attention", "RuntimeError: no such operator", False)
 
 
-def test_a_process_that_ends_says_what_it_was_asked(experiment, monkeypatch):
+def test_a_process_that_ends_names_its_test(experiment, monkeypatch):
     code = (
         "import os, sys, json; f = open(sys.argv[1], 'w');"
         "f.write(json.dumps({'device': 'cpu', 'how': 'cpu, 1 thread(s)'}) + chr(10));"
-        "f.write(json.dumps({'asked': 'attention'}) + chr(10)); f.close(); os.abort()"
+        "f.write(json.dumps({'started': 'attention'}) + chr(10)); f.close(); os.abort()"
     )
-    monkeypatch.setattr(running, "_ASK", code)
+    monkeypatch.setattr(running, "_SCRIPT", code)
     (device,) = running.answers_on_every_device(experiment)
     (answer,) = device.answers
-    assert (answer.what, answer.ok, device.right) == ("attention", False, False)
+    assert (answer.name, answer.ok, device.right) == ("attention", False, False)
     assert "ended by signal 6" in answer.found
 
 
