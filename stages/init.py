@@ -19,7 +19,7 @@ from pipeline.graph.command_options import stages_at_once
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.local_executor import threads_of_stage
-from pipeline.graph.plan import in_words, plan
+from pipeline.graph.plan import duration_text, plan
 from pipeline.graph.stage_runner import exit_code_of
 from pipeline.storage.files import read_json, write_text
 
@@ -67,7 +67,7 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
     total = sum(seconds for _, seconds in _seconds(target))
     print(f"\n{text}")
     print("\n".join(_cautions(lines, text, total, hours)))
-    print(f"wrote {target}; it will take about {in_words(total)}:")
+    print(f"wrote {target}; it will take about {duration_text(total)}:")
     print(f"doit run all experiment={target}")
 
 

@@ -1,8 +1,8 @@
 """Published numbers of published weights, and which arm holds which of these weights.
 
-Each number was read in the file that its source names, not taken from memory. Tolerances are this project's
-own: k-NN is a fixed computation, so only decoding, resampling and the images that `data.val_share` holds out
-differ; the others train something, in other code, from other random numbers.
+Each number was read in the file that its source names. Tolerances are this project's own: k-NN is a fixed
+computation, so only decoding, resampling and the images held out by `data.val_share` differ; the other
+protocols train something, with other code and other random numbers.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 
 _DINO = "README.md of facebookresearch/dino, commit 00e1bcc, table of pretrained models"
 _IBOT = "README.md of bytedance/ibot, commit 030ffe4"
-_IMAGENET, _ADE20K, _COCO = 50_000, 2000, 5000  # images on which they are tested
+_IMAGENET, _ADE20K, _COCO = 50_000, 2000, 5000  # test images
 _FEATURES = {"features.resize": 256, "features.crop_size": 224}
 _LINEAR = _FEATURES | {"linear.epochs": 100, "linear.batch_size": 1024}
 # iBOT's evaluation/eval_linear.py: four blocks for ViT-S; one and the mean patch for ViT-B.
@@ -25,7 +25,7 @@ _DETECT = {"detection.view.test_short_side": 800, "detection.heads.stages": 3}
 
 @dataclass(frozen=True)
 class PublishedNumber:
-    """One number of a publication, and what it was measured on and how."""
+    """One number of a publication, and the conditions under which it was measured."""
 
     task: str  # as tables call it
     metric: str
@@ -53,7 +53,7 @@ def _vit(
     """A ViT with patches of 16 pixels and its two numbers on ImageNet."""
     numbers = (
         PublishedNumber("knn", "top1", knn, 0.5, source, _IMAGENET, _FEATURES),
-        # The best of the sweep on the test set, as iBOT reports it.
+        # The best of a sweep on the test set, as iBOT reports it.
         PublishedNumber(
             "linear-augmented", "top1_best_on_test", linear, 1.0, source, _IMAGENET, _LINEAR_OF[dim]
         ),
@@ -65,7 +65,7 @@ def _vit(
 ANCHORS: dict[str, Anchor] = {
     "dino-vit-small-16": _vit("DINO, ViT-S/16", 384, 74.5, 77.0, _DINO),
     "dino-vit-base-16": _vit("DINO, ViT-B/16", 768, 76.1, 78.2, _DINO),
-    # The table of that page has 74.5 and 77.0 here, the very numbers of DINO's page; its text has these.
+    # The page's table has 74.5 and 77.0 here, which are the numbers of DINO's page; these are from its text.
     "ibot-vit-small-16": _vit(
         "iBOT, ViT-S/16", 384, 75.2, 77.9, f"{_IBOT}, section on pre-training with ViTs"
     ),
@@ -85,14 +85,14 @@ ANCHORS: dict[str, Anchor] = {
 
 
 def check_anchors(anchors: Mapping[str, str], weights: Mapping[str, Any]) -> None:
-    """Refuse names of no weights of the experiment, and of no anchor.
+    """Refuse anchors for arms without [weights.ARM], and unknown anchors.
 
     Args:
         anchors: arm -> name of an anchor.
-        weights: of the experiment, by arm.
+        weights: the experiment's [weights.NAME] sections, by arm.
 
     Raises:
-        ValueError: there is such a name.
+        ValueError: one of these was found.
     """
     for arm, name in anchors.items():
         if arm not in weights:

@@ -1,4 +1,4 @@
-"""The base: its kinds, their named sizes, and the values that follow from its sizes."""
+"""The base: its kinds, their named sizes, and values derived from its sizes."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -19,9 +19,9 @@ _CHANNELS_OF_A_HEAD = 64  # of attention, in a ViT of any named size
 
 @dataclass(frozen=True)
 class BaseKind:
-    """The settings that one kind of base has."""
+    """The settings of one kind of base."""
 
-    sizes: dict[str, dict[str, Any]]  # by name, the smallest first; "custom" states the same numbers itself
+    sizes: dict[str, dict[str, Any]]  # by name, the smallest first; "custom" sets the same numbers itself
     default_size: str
     defaults: dict[str, Any]  # numbers that any size may change
     hierarchical: bool = True  # four stages; each halves the sides of the map and doubles its channels
@@ -65,7 +65,7 @@ BASES: dict[str, BaseKind] = {
 
 
 def _own_numbers(kind: BaseKind) -> list[str]:
-    """The names of the settings that a size of this kind sets."""
+    """Names of the settings that a size of this kind fixes."""
     return list(kind.sizes[kind.default_size])
 
 
@@ -73,9 +73,9 @@ _BASE_NUMBERS = {name for kind in BASES.values() for name in (*kind.defaults, *_
 
 
 class BackboneConfig(Section):
-    """A base: its kind, and a named size or numbers of its own.
+    """A base: its kind, and a named size or its own numbers.
 
-    Of the numbers below, a kind has those that `BASES` lists for it; the others become None, whatever was
+    Of the numbers below, a kind uses those that `BASES` lists for it; the others become None, whatever was
     given, so that changing `kind` needs no other change.
     """
 
@@ -95,9 +95,9 @@ class BackboneConfig(Section):
     kernel_size: PositiveInt | None = None  # positions, odd
     bottleneck: bool | None = None  # blocks of three convolutions that end at four times the channels
     # Of a ResNet of another project: batch norm with fixed statistics, a scale and a shift of each channel.
-    # Not given: group norm, which is all that is pretrained here.
+    # Not given: group norm, the only one that is pretrained here.
     norm: Annotated[Literal["batch"] | None, AbsentUnlessGiven] = None
-    # Of a ViT: tokens beside CLS and patches that attend and are attended to, and are no feature.
+    # Of a ViT: tokens besides CLS and patches that take part in attention and are not used as features.
     register_tokens: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
     # Of the images, as `data.channels` says; not given: 3, of RGB.
     channels: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
@@ -109,7 +109,7 @@ class BackboneConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _resolved(cls, values):
-        """Fill in the values of kind and size, so that the resolved configuration is complete."""
+        """Fill in the values of kind and size, so that the configuration is complete."""
         if not isinstance(values, dict) or str(values.get("kind", "vit")) not in BASES:
             return values
         kind = BASES[str(values.get("kind", "vit"))]
@@ -164,7 +164,7 @@ class BackboneConfig(Section):
 
     @property
     def hierarchical(self) -> bool:
-        """Whether the base has four stages with maps of halving size, rather than one map throughout."""
+        """Whether the base has four stages with maps of decreasing size, rather than one size throughout."""
         return BASES[self.kind].hierarchical
 
     @property
@@ -200,12 +200,12 @@ class BackboneConfig(Section):
 
     @property
     def num_feature_blocks(self) -> int:
-        """Number of last blocks that can give frozen features: all of them, or those of the last stage."""
+        """Number of last blocks whose output can be a frozen feature: all, or those of the last stage."""
         return self.depths[-1] if self.hierarchical else self.depth
 
     @property
     def map_heads(self) -> int:
-        """Number of attention heads of an auxiliary head on the last map: the same as the base has there.
+        """Number of attention heads of an auxiliary head on the last map: as many as the base has there.
 
         For a base without attention, one for each 64 channels, as in a ViT, or fewer if that does not divide
         the channels; this is the project's own choice.

@@ -1,4 +1,4 @@
-"""What follows for an experiment from `data.channels`: values that it decides, and what does not fit it."""
+"""Consequences of `data.channels`: values that it sets, and settings that do not go with it."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ _COLOURLESS_CROPS = {
     "grey_probability": 0.0,
     "solarize_probability": (0.0, 0.0, 0.0),
 }
-_COLOURLESS_VIEW = {"num_operations": 0}  # RandAugment is made of changes of colour
+_COLOURLESS_VIEW = {"num_operations": 0}  # RandAugment consists of changes of colour
 
 
 def with_channels(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of an experiment with what `data.channels` decides where nothing is stated.
+    """Fill in what `data.channels` implies, where the experiment does not set it.
 
-    The base takes as many channels. Views are not changed in colour. The embedded drawings that presets have
-    for segmentation and detection are left out: they are RGB.
+    The base takes as many channels. Augmentations of colour are switched off. The embedded drawings that
+    presets have for segmentation and detection are left out, because they are RGB.
     """
     channels = _value(values.get("data"), "channels")
     if channels is None:
@@ -40,10 +40,10 @@ def with_channels(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_channels(experiment: Section) -> None:
-    """Refuse what cannot be done with images of `data.channels`.
+    """Refuse settings that do not go with images of `data.channels` channels.
 
     Raises:
-        ValueError: says what, and what it needs.
+        ValueError: names the setting, and the value it needs.
     """
     for task in _DENSE:
         section = getattr(experiment, task)
@@ -102,5 +102,5 @@ def _value(section: Any, name: str) -> Any:
 
 
 def _with_defaults(section: Any, defaults: dict[str, Any]) -> Any:
-    """What is stated wins; a finished section has stated everything."""
+    """Given values replace the defaults; a finished section has every value."""
     return defaults | section if isinstance(section, dict) else section

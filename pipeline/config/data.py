@@ -16,7 +16,7 @@ from pipeline.config.section import (
 )
 
 Interval = tuple[Share, Share]
-LabelValue = Annotated[int, Field(ge=0, le=65535)]  # what a pixel of a label map holds
+LabelValue = Annotated[int, Field(ge=0, le=65535)]  # of a pixel of a label map
 
 
 class PhotoScenesConfig(Section):
@@ -27,9 +27,9 @@ class PhotoScenesConfig(Section):
     num_train: PositiveInt = 4000  # images; `num_val` and `num_test` likewise
     num_val: PositiveInt = 800
     num_test: PositiveInt = 1600
-    # In colour, colour alone tells most photographs apart, also to a random network.
+    # With colour, even a random network tells most photographs apart by colour alone.
     colour: Literal["rgb", "grey"] = "grey"
-    # Every crop gets the same mean and contrast, so that neither tells the class, nor two images apart.
+    # Every crop gets the same mean and contrast, so that these reveal neither the class nor the photograph.
     even_light: bool = True
     min_crop: PositiveInt = 32  # pixels of the photograph: side of the smallest crop cut from it
     max_crop: PositiveInt = 72  # at most the side of a region of one split, which is near 64
@@ -53,49 +53,49 @@ class DataConfig(Section):
     # Label maps only: the pixel value of each class, e.g. [0, 255]. Empty: the format's own, counted from 0
     # (ADE20K: from 1).
     label_values: tuple[LabelValue, ...] = ()
-    # Label maps only: pixel values that count for nothing. None: the format's own (ADE20K 0, ImageNet-S 1000,
+    # Label maps only: pixel values that are ignored. None: the format's own (ADE20K 0, ImageNet-S 1000,
     # CamVid 11 and 255, else 255). Any other value that is no class is an error.
     ignored_labels: tuple[LabelValue, ...] | None = None
-    # What every image must be labelled with, else preparing fails; "any": a class, or nothing. The data of
-    # `segmentation` and of `detection` are set to theirs.
+    # The annotation that every image must have, else preparing fails; "any": a class, or none. The data of
+    # `segmentation` and of `detection` have theirs set.
     annotation: Literal["any", "label-map", "objects"] = "any"
-    # Objects only: regions of many objects (COCO's iscrowd, VOC's difficult) are neither targets nor
-    # mistakes; "objects": each is an object, as where a converter wrote masks with parts or holes so.
+    # Objects only: regions of many objects (COCO's iscrowd, VOC's difficult) are ignored in scores and as
+    # targets; "objects": each is an object, as where a converter marked masks with parts or holes as crowds.
     crowds: Literal["ignored", "objects"] = "ignored"
     # VOC's boxes only. "from-1": pixels counted from 1, both corners inside, as VOC's own; "from-0": edges
     # counted from 0, so that xmax - xmin is the width; "pixels-from-0": pixels counted from 0, both corners
     # inside; "auto": what the set's corners show, else "from-1".
     corners: Literal["auto", "from-1", "from-0", "pixels-from-0"] = "auto"
-    # VOC's boxes only: an image without an xml file is left out with this reason, or has no objects, as some
+    # VOC's boxes only: an image without an xml file is left out and counted, or has no objects, as some
     # programs mean it.
     unannotated: Literal["left-out", "no-objects"] = "left-out"
-    # What a folder, or a part that the source names otherwise, is: "train", "val", "test", "class", or
+    # The role of a folder, or of a part that the source names otherwise: "train", "val", "test", "class", or
     # "unused", which leaves it out (files too). By name or pattern: { "Final_Test" = "test", "*_mask.png" =
-    # "unused" }. Needed only where names alone leave it open; a message then says so.
+    # "unused" }. Needed only where names alone are ambiguous; a message then says so.
     parts: dict[str, Literal["train", "val", "test", "class", "unused"]] = Field(default_factory=dict)
     # Tables only (csv, hub-folder, parquet, arrow, webdataset): the columns of images, labels and splits
-    # where their names do not tell, e.g. { image = "file", label = "species" }; { label = "" } reads no
+    # if their names do not tell, e.g. { image = "file", label = "species" }; { label = "" } reads no
     # labels. Of webdataset, keys of .json.
     columns: dict[Literal["image", "label", "split"], str] = Field(default_factory=dict)
     # Tables of csv, hub-folder, parquet and arrow, and arrays: how many labels an image has. None: what the
     # file shows; "several": an image may have any number, also on several lines; "one": several are refused.
     labels: Annotated[Literal["one", "several"] | None, AbsentUnlessGiven] = None
-    # Of tables: what is between the labels in a cell, e.g. " ". None: "|", ";", or the commas of a list.
+    # Of tables: the separator of labels in a cell, e.g. " ". None: "|", ";", or the commas of a list.
     label_separator: Annotated[str | None, Field(min_length=1), AbsentUnlessGiven] = None
-    # Of tables: what cells without a label hold, e.g. ["none", "?"]. None: nothing, -1, nan, <NA> or NaT;
-    # None, null and NA could be classes, and are refused until this says so; [] makes all words classes.
+    # Of tables: the text of cells without a label, e.g. ["none", "?"]. None: nothing, -1, nan, <NA> or NaT;
+    # None, null and NA could be classes, and are refused unless listed here; [] makes all words classes.
     missing_labels: Annotated[tuple[str, ...] | None, AbsentUnlessGiven] = None
-    # Lists with a column of 0 and 1 for each class: what -1 says, as where a label is uncertain. An empty
+    # Lists with a column of 0 and 1 for each class: the meaning of -1, used for uncertain labels. An empty
     # cell is "absent" then. None: neither is read.
     uncertain_labels: Annotated[Literal["absent", "present"] | None, AbsentUnlessGiven] = None
     class_folders: bool = True  # false: folders (below splits, or all) are no classes, images have no labels
-    # 16-bit grey only: the values that become black and white. None: the full range where the images use more
+    # 16-bit grey only: the values that become black and white. None: the full range if the images use more
     # than half of it, else the range that they use.
     grey_range: tuple[NonNegative, Positive] | None = None
     val_share: Share = 0.1  # of the training part, held out where the source has no validation split
     test_share: Share = 0.2  # of everything, held out where the source has neither test nor validation
     split_seed: NonNegativeInt = 0  # of the images that are held out
-    max_bad_share: Share = 0.01  # preparing fails above this share of images that cannot be used
+    max_bad_share: Share = 0.01  # preparing fails if a larger share of the images is unusable
     max_pixels: PositiveInt = 64_000_000  # a larger image is refused as a decompression bomb
     max_store_gib: NonNegative = 2.0  # decoded images are kept in one file while they fit into this
     normalization: Literal["imagenet", "dataset"] = "imagenet"  # channel mean and standard deviation
@@ -104,13 +104,13 @@ class DataConfig(Section):
     channels: Annotated[PositiveInt | None, AbsentUnlessGiven] = None
     # With `channels`, of arrays whose shape leaves it open: where the channels are.
     channel_axis: Annotated[Literal["first", "last"] | None, AbsentUnlessGiven] = None
-    # With `channels`: values beyond these are cut. "percentile": the 0.1 and 99.9 percentile of the set, for
-    # each channel; "header": the window that each DICOM file states, which becomes 0 to 1. None: none is cut.
+    # With `channels`: values outside are clipped. "percentile": to the 0.1 and 99.9 percentile of the set, of
+    # each channel; "header": the window that each DICOM file states, scaled to 0 to 1. None: no clipping.
     window: Annotated[Literal["header", "percentile"] | tuple[float, float] | None, AbsentUnlessGiven] = None
     # With `channels`: the value that a TIFF file marks as "no data". None: an image that has it is left out;
     # "kept": it is a value like others.
     no_data: Annotated[Literal["kept"] | None, AbsentUnlessGiven] = None
-    # With `channels`, of DICOM files with several frames: the one that is the image. None: such a file is
+    # With `channels`, of DICOM files with several frames: the frame to read. None: such a file is
     # left out.
     frame: Annotated[Literal["first", "middle"] | None, AbsentUnlessGiven] = None
     # With `channels`: which of them pictures show as red, green and blue, counted from 0. None: the first
@@ -127,7 +127,7 @@ class DataConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _normed_by_its_own(cls, values: Any) -> Any:
-        """ImageNet's mean and deviation are of RGB in 8 bits."""
+        """ImageNet's mean and deviation are those of 8-bit RGB, so channels need the data set's own."""
         if isinstance(values, dict) and values.get("channels") is not None:
             return {"normalization": "dataset"} | values
         return values
@@ -208,9 +208,9 @@ class CropConfig(Section):
 
 
 class MaskConfig(Section):
-    """Block masks over the patch grid, for the student's global crops only (iBOT)."""
+    """Block masks over the patch grid of the student's global crops (iBOT)."""
 
-    # One ratio is chosen per crop with equal chance; a ratio r with variation v means U(r - v, r + v).
+    # Each crop draws one ratio with equal probability; a ratio r with variation v means U(r - v, r + v).
     ratios: tuple[Share, ...] = (0.0, 0.3)
     ratio_variations: tuple[Share, ...] = (0.0, 0.2)
     min_aspect: Positive = 0.3

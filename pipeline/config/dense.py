@@ -9,7 +9,7 @@ from pipeline.config.section import NonNegative, NonNegativeInt, Positive, Posit
 
 
 def drawn_as(drawing: str) -> BeforeValidator:
-    """The data section, with this drawing for photo-scenes unless the section names one."""
+    """A validator: sets `photo_scenes.drawing` to this value unless the data section sets it."""
 
     def filled_in(data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("photo_scenes", {}), dict):
@@ -20,7 +20,7 @@ def drawn_as(drawing: str) -> BeforeValidator:
 
 
 def annotated_with(annotation: Literal["label-map", "objects"]) -> AfterValidator:
-    """The data section, which must have this kind of annotation, so that preparing any other fails."""
+    """A validator: the data section must have this kind of annotation, so that preparing others fails."""
 
     def settled(data: DataConfig) -> DataConfig:
         if data.annotation not in ("any", annotation):
@@ -31,7 +31,7 @@ def annotated_with(annotation: Literal["label-map", "objects"]) -> AfterValidato
 
 
 class FinetuneSchedule(Section):
-    """Optimiser and length of fine-tuning; the number of steps is the same for every arm."""
+    """Optimiser and length of fine-tuning; the number of steps is the same for all arms."""
 
     num_steps: PositiveInt = 160_000
     batch_size: PositiveInt = 16
@@ -76,7 +76,7 @@ class SegmentViewConfig(Section):
 
 
 class SegmentHeadConfig(Section):
-    """Decoders over four feature maps of the backbone."""
+    """Decoders on four feature maps of the backbone."""
 
     tap_norm: bool = True  # the backbone's final norm on each of them
     width: PositiveInt = 384  # channels of UPerNet (iBOT: the backbone's width)
@@ -99,9 +99,9 @@ class SegmentConfig(Section):
 
 
 class PositionConfig(Section):
-    """The floor of segmentation: a class for each position, whatever the image shows."""
+    """The floor of segmentation: predicts each position's most frequent class, whatever the image shows."""
 
-    # Task of the tables, such as "clusters" -> resamples, as many as its other arms have.
+    # Task of the tables, such as "clusters" -> number of resamples, as for its other arms.
     num_bootstrap: dict[str, PositiveInt]
 
 
@@ -129,7 +129,7 @@ class DetectViewConfig(Section):
 
 
 class DetectHeadConfig(Section):
-    """Feature pyramid, RPN and cascade."""
+    """Settings of feature pyramid, RPN and cascade."""
 
     stages: int = Field(default=3, ge=1, le=3)  # 1: Mask R-CNN
     tap_norm: bool = False  # the backbone's final norm on each of its four feature maps
@@ -139,12 +139,12 @@ class DetectHeadConfig(Section):
     anchor_ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
     finest_scale: Positive = 56.0  # pixels: objects below twice this are pooled from the finest level
     inner_anchors_only: bool = True  # do not train on anchors that leave the image
-    rpn_samples: PositiveInt = 256  # anchors of each image that a step trains on
+    rpn_samples: PositiveInt = 256  # anchors sampled per image for the loss of the RPN
     num_proposals_per_level: PositiveInt = 2000
     num_proposals: PositiveInt = 2000
     num_test_proposals_per_level: PositiveInt = 1000
     num_test_proposals: PositiveInt = 1000
-    roi_samples: PositiveInt = 512  # boxes of each image that a stage trains on
+    roi_samples: PositiveInt = 512  # boxes sampled per image for the loss of each stage
     box_convs: NonNegativeInt = 4
     box_hidden_dim: PositiveInt = 1024
     box_fcs: PositiveInt = 1

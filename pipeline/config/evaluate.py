@@ -14,7 +14,7 @@ from pipeline.evaluate.probes.settings import PROBES
 PURPOSES = ("images", "finetune", "segmentation", "detection")  # of an experiment's own prepared images
 FEW_SHOT = "few-shot"
 OF_FEATURES = ("features", *PROBES, LINEAR_AUGMENTED, FEW_SHOT)
-# Task -> the section of the experiment that says how it is done.
+# Task -> the section of the experiment with its settings.
 SECTIONS_OF = {
     LINEAR_AUGMENTED: "linear_augmented",
     "finetune": "finetune",
@@ -31,7 +31,7 @@ class EvaluateSection(Section):
 
     # In the tables' column of data sets, in names of tasks and of files.
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")
-    # "features" computes the features alone. Each is done as its section of the experiment says.
+    # "features" computes the features alone. The settings of a task are those of its section.
     tasks: tuple[str, ...] = ("knn", "linear")
     resize: PositiveInt | None = None  # pixels, of its features; None: `features.resize`
     crop_size: PositiveInt | None = None  # likewise; None: `features.crop_size`
@@ -81,7 +81,7 @@ class EvaluateSection(Section):
         return self
 
     def prepared_data(self) -> DataConfig:
-        """The data section, which asks for what the tasks need, so that preparing any other fails."""
+        """The data section, with the annotation that the tasks need, so that preparing any other fails."""
         dense = {kind_needed(task) for task in self.tasks} - {"class"}
         if dense:
             return self.data.model_copy(update={"annotation": dense.pop()})
@@ -92,7 +92,7 @@ class EvaluateSection(Section):
         return any(task in OF_FEATURES for task in self.tasks)
 
     def features_of(self, features: FeaturesConfig) -> FeaturesConfig:
-        """How features of these images are computed, where those of the experiment's own are as given."""
+        """The experiment's settings of features, with this section's own sizes in their place."""
         sizes = {"resize": self.resize, "crop_size": self.crop_size}
         given = {name: size for name, size in sizes.items() if size is not None}
         return features.model_copy(update=given) if given else features
@@ -101,11 +101,11 @@ class EvaluateSection(Section):
         """Refuse sizes that the backbone cannot take.
 
         Args:
-            features: of the experiment.
-            stride: pixels between positions of the backbone's last map.
+            features: the experiment's own.
+            stride: pixels between neighbouring positions of the backbone's last map.
 
         Raises:
-            ValueError: the crop does not divide, or is larger than the image that it is cut from.
+            ValueError: the crop is not divisible by the stride, or is larger than the resized image.
         """
         own = self.features_of(features)
         if own.crop_size % stride:
@@ -120,7 +120,7 @@ class EvaluateSection(Section):
 
 
 def kind_needed(task: str) -> str:
-    """What images must be labelled with for a task: "class", "label-map" or "objects"."""
+    """The annotation that a task needs: "class", "label-map" or "objects"."""
     return {"segment": "label-map", "detect": "objects"}.get(task, "class")
 
 
@@ -130,16 +130,16 @@ def check_evaluations(
     absent: Collection[str],
     sources: Collection[str],
 ) -> None:
-    """Refuse names that are taken, and tasks that no section of the experiment describes.
+    """Refuse names that are taken, and tasks whose section the experiment lacks.
 
     Args:
-        arms: of the experiment.
+        arms: the experiment's.
         absent: sections that the experiment does not have.
-        sources: of the experiment's own images; a name would be taken that tables call them by.
+        sources: the names by which tables call the experiment's own images.
 
     Raises:
-        ValueError: a name is given twice, is what the experiment's own images are called, or would give two
-            runs one name; or a section is missing.
+        ValueError: a name is given twice, is taken by the experiment's own images, or would give two runs
+            one name; or a section is missing.
     """
     names, paths = [each.name for each in evaluations], [Path(source).name for source in sources]
     own = {part for path in paths for part in (path, path.split(".")[0])}

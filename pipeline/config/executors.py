@@ -9,11 +9,11 @@ from pydantic import Field, field_validator
 
 from pipeline.config.section import NonNegativeInt, Positive, PositiveInt, Section
 
-# Slurm reads them from lines of a script: no character that ends a line or a word.
+# Slurm reads these from lines of a script: no character may end a line or a word.
 Word = Annotated[str, Field(pattern=r"^[\w.,:;@%+/=*()-]+$")]
 CardName = Annotated[str, Field(pattern=r"^cuda:\d{1,3}$")]
 OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
-# Options of sbatch by which a job is found, followed and started again, or that have a key of their own.
+# Options of sbatch by which a job is found, followed and restarted, or that have a key of their own.
 _OWN_OPTIONS = {
     "account": "account", "array": None, "chdir": None, "cpus-per-task": "cpus", "error": None,
     "gpus-per-node": "gpus", "input": None, "job-name": None, "mem": "memory_gib", "no-requeue": None,
@@ -23,11 +23,11 @@ _OWN_OPTIONS = {
 
 
 class SlurmResources(Section):
-    """What a job of Slurm asks for. What is not given, the cluster decides."""
+    """Resources that a job of Slurm requests; the cluster decides what is not given."""
 
     partition: Word | None = None
     account: Word | None = None
-    time_minutes: PositiveInt | None = None  # after it a training goes on in a requeued job
+    time_minutes: PositiveInt | None = None  # a training that takes longer continues in a requeued job
     memory_gib: Positive | None = None  # of the whole job
     cpus: PositiveInt | None = None  # and as many threads, unless runtime.threads says another number
     gpus: NonNegativeInt | None = None
@@ -47,22 +47,22 @@ class SlurmResources(Section):
 class SlurmConfig(SlurmResources):
     """The jobs of all stages, and how they are watched."""
 
-    # Before its time is over a job is warned, so that a training saves a checkpoint. Longer than a few steps
-    # and a checkpoint take; Slurm may warn up to a minute earlier.
+    # A job is warned this long before its time is over, so that a training saves a checkpoint. Must be longer
+    # than a few steps and a checkpoint take; Slurm may warn up to a minute earlier.
     warning_seconds: PositiveInt = 120
-    # Runs of one stage that are ready together, as at several seeds, are one array of jobs.
+    # Runs of one stage that are ready together, such as several seeds, form one job array.
     arrays: bool = True
-    poll_seconds: Positive = 10  # between two questions to Slurm, one for all jobs
-    # Stage -> what its jobs ask for in place of the above: [executor.slurm.stages.pretrain].
+    poll_seconds: Positive = 10  # between two queries to Slurm, each about all jobs
+    # Stage -> resources of its jobs, in place of the above: [executor.slurm.stages.pretrain].
     stages: dict[str, SlurmResources] = Field(default={})
 
 
 class LocalConfig(Section):
-    """Stages that run beside one another on this machine, and the cards that they share."""
+    """How many stages run at once on this machine, and the cards that they share."""
 
-    # What `doit run -n` is where it is not given, but no more than there are cores.
+    # The default of `doit run -n`, but no more than there are cores.
     stages_at_once: PositiveInt = 1
-    # "cuda:0", "cuda:1", each of which computes one stage at a time; none named: all that
+    # "cuda:0", "cuda:1", each of which runs one stage at a time; if empty: all that
     # CUDA_VISIBLE_DEVICES leaves visible.
     devices: tuple[CardName, ...] = ()
 

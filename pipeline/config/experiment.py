@@ -44,20 +44,20 @@ from pipeline.evaluate.probes.settings import SECTIONS
 from pipeline.pretrain.methods.settings import ARMS, METHODS, Arm
 
 _FOLDERS_OF_RESULTS = ("artifacts", "compare", "loggers")  # in results/, beside the experiments
-POSITION = "position"  # the floor of segmentation, an arm of the tables that no experiment lists
+POSITION = "position"  # the floor of segmentation: an arm of tables that no experiment lists
 
 
 class _Compared(Section):
     """The arms, and the settings that they share whatever their method."""
 
-    # Names a folder in results/. Where it is not given: the stem of the experiment's file.
+    # Names a folder in results/. If not given: the stem of the experiment's file.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    arms: tuple[str, ...] = ("random", "ibot", "hssl")  # the ways to a backbone that are compared
-    # The arm that differences are taken to. An arm with auxiliary head is compared with its method alone
-    # instead where that is among the arms, so that one table holds several methods.
+    arms: tuple[str, ...] = ("random", "ibot", "hssl")  # the compared ways to obtain a backbone
+    # The arm from which differences are computed. An arm with auxiliary head is compared with its method
+    # alone instead, if that is an arm, so that one table can hold several methods.
     baseline: str = "ibot"
     seeds: tuple[NonNegativeInt, ...] = (0,)  # each seed is one run of every arm
-    # Shares of the training labels that k-NN, logistic regression and fine-tuning learn from: a run for each.
+    # Shares of the training labels used by k-NN, logistic regression and fine-tuning: one run for each.
     label_shares: tuple[float, ...] = (1.0,)
     data: DataConfig = DataConfig()
     backbone: BackboneConfig = BackboneConfig()
@@ -74,9 +74,9 @@ class _Pretrained(with_sections(_Compared, METHODS)):
     masks: MaskConfig = MaskConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     monitor: MonitorConfig = MonitorConfig()
-    start: StartConfig | None = None  # a checkpoint: of the only pretrained arm and seed
+    start: StartConfig | None = None  # a checkpoint, if there is only one pretrained arm and one seed
     weights: dict[ArmName, ForeignConfig] = Field(default={})  # arms made of other projects' weights, by name
-    # Arm of [weights.NAME] -> the published weights that it holds, for `doit run anchors`.
+    # Arm of [weights.NAME] -> the published weights that it is, for `doit run anchors`.
     anchors: dict[ArmName, str] = Field(default={})
     features: FeaturesConfig = FeaturesConfig()
     pixels: PixelsSection = PixelsSection()  # of the arm `pixels`
@@ -85,18 +85,18 @@ class _Pretrained(with_sections(_Compared, METHODS)):
 class Experiment(with_sections(_Pretrained, SECTIONS)):
     """All settings of `doit run all`."""
 
-    # Beside the linear probe of cached features: one of random crops, where its section is there.
+    # A linear probe of random crops, in addition to that of cached features, if its section is given.
     linear_augmented: LinearAugmentedSection | None = None
-    # Each runs where its section is there; `finetune = false` takes out what an extended experiment has. The
-    # dense tasks are on data of their own.
+    # Each runs if its section is given; `finetune = false` removes what an extended experiment has. The dense
+    # tasks have data of their own.
     finetune: FinetuneSection | None = None
     segmentation: SegmentationSection | None = None
     detection: DetectionSection | None = None
     dense_probe: DenseProbeConfig | None = None
-    # Written [[evaluate]], once for each: further data sets that every backbone is evaluated on.
+    # Written [[evaluate]], once for each further data set on which every backbone is evaluated.
     evaluate: tuple[EvaluateSection, ...] = ()
-    few_shot: FewShotConfig = FewShotConfig()  # of the evaluations whose tasks name it
-    # Studies of the auxiliary head, no part of `all`: see `doit run ablate`, `search` and `search-validate`.
+    few_shot: FewShotConfig = FewShotConfig()  # of the evaluations that have it among their tasks
+    # Studies of the auxiliary head, not part of `all`: see `doit run ablate`, `search` and `search-validate`.
     ablate: AblateSection | None = None
     search: SearchSection = SearchSection()
     sweep: SweepSection | None = None  # the trials of `doit run sweep`
@@ -283,16 +283,16 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         return {key: data for key, data in found.items() if data is not None}
 
     def arm(self, name: str) -> Arm:
-        """How the backbone of an arm gets its weights."""
+        """The method and the auxiliary head of an arm, or where else its weights come from."""
         return Arm(pretrained=False) if name in self.weights else ARMS[name]
 
     def studied_arm(self, section: AblateSection | SearchSection) -> str:
-        """The arm whose head a study changes."""
+        """The arm whose auxiliary head a study varies."""
         arms = (arm for arm in (*self.arms, *ARMS) if self.arm(arm).auxiliary and arm != self.baseline)
         return section.arm or next(arms)
 
     def gain_over(self, arm: str) -> str:
-        """The arm over which a studied arm's gain is computed: its method without head, if it is an arm."""
+        """The arm that a studied arm is compared with: its method without head, if that is an arm."""
         alone = self.arm(arm).alone
         return alone if alone in self.arms else self.baseline
 
@@ -301,10 +301,10 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         return InitializeConfig(backbone=self.backbone, normalization=self.data.normalization, seed=seed)
 
     def pixels_config(self, features: FeaturesConfig | None = None) -> PixelsConfig:
-        """Settings of the stage that takes pixels for features: the part of the image that networks see.
+        """Settings of the stage that uses pixels as features: of the same crop that networks see.
 
         Args:
-            features: how networks see the images; None: as the experiment's own.
+            features: how networks see the images; None: the experiment's own.
         """
         features = features or self.features
         side = min(self.pixels.side, features.crop_size)
@@ -343,7 +343,7 @@ class Experiment(with_sections(_Pretrained, SECTIONS)):
         start = self.start
         if start is None or start.source is None:
             return None
-        # The run norms images as its data section says, so nothing reads this mean and std.
+        # The run normalises images as its data section says, so this mean and std are not used.
         return ForeignConfig(
             source=start.source,
             sha256=start.sha256,

@@ -12,7 +12,7 @@ def checked_label_shares(shares: tuple[float, ...] | None) -> tuple[float, ...] 
     """Return the shares if they are valid.
 
     Raises:
-        ValueError: there is none, one appears twice, or one is not in 0 < share <= 1.
+        ValueError: the list is empty, a share appears twice, or one is not in 0 < share <= 1.
     """
     if shares is None:
         return None
@@ -22,7 +22,7 @@ def checked_label_shares(shares: tuple[float, ...] | None) -> tuple[float, ...] 
 
 
 class SubsetConfig(Section):
-    """A share of the training labels, the same for every arm."""
+    """A share of the training labels, the same for all arms."""
 
     share: float = Field(gt=0, lt=1)  # of each class; at least one image
     seed: NonNegativeInt
@@ -38,7 +38,7 @@ class ClassificationViewConfig(Section):
     flip_probability: Share = 0.5
     # RandAugment in increasing severity, "m9-mstd0.5-inc1".
     num_operations: NonNegativeInt = 2
-    operation_probability: Share = 0.5  # that an operation which was chosen is made
+    operation_probability: Share = 0.5  # that a chosen operation is applied
     magnitude: float = Field(default=9.0, ge=0, le=10)
     magnitude_std: NonNegative = 0.5
     erase_probability: Share = 0.25
@@ -55,12 +55,12 @@ class ClassificationViewConfig(Section):
 
 
 class MixingConfig(Section):
-    """Mixup and cutmix: each image of a batch is mixed with another one, and so are their labels."""
+    """Mixup and cutmix: each image of a batch, and its label, is mixed with another one."""
 
     probability: Share = 1.0  # that a batch is mixed
     mixup_alpha: NonNegative = 0.8  # weights are Beta(alpha, alpha); 0: no mixup
     cutmix_alpha: NonNegative = 1.0
-    cutmix_probability: Share = 0.5  # that cutmix is chosen, where there are both
+    cutmix_probability: Share = 0.5  # that cutmix is chosen, if both are on
     label_smoothing: Share = 0.1
 
 
@@ -68,7 +68,7 @@ class ClassificationSchedule(Section):
     """Optimiser and length of training; lengths are in epochs of the labelled training images in use."""
 
     epochs: Positive = 100.0
-    min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for so many steps at least
+    min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for at least so many steps
     batch_size: PositiveInt = 1024
     accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
     base_lr: Positive = 5e-4  # peak learning rate for a batch of 256 images; scaled linearly

@@ -10,12 +10,12 @@ LINEAR_AUGMENTED = "linear-augmented"
 
 
 class LinearAugmentedSection(Section):
-    """iBOT's linear protocol on random crops of the training images; the rest is as `[linear]` says.
+    """iBOT's linear protocol on random crops of the training images; the rest is set by `[linear]`.
 
-    Every batch passes the network, so it takes `linear.epochs` times as long as `features` for these images.
+    Every batch goes through the network, so this takes `linear.epochs` times as long as `features`.
     """
 
-    scale: tuple[Positive, Positive] = (0.08, 1.0)  # share of the image's area that a crop has
+    scale: tuple[Positive, Positive] = (0.08, 1.0)  # share of the image's area in a crop
     aspect_ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)  # width / height
     flip_probability: Share = 0.5
 

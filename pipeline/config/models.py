@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline.config.section import NonNegative, PositiveInt, Section, Share
 from pipeline.models.auxiliary_heads.kinds import BLOCKS, HeadNumbers
 
-# The numbers that each kind of head takes, with defaults.
+# The numeric settings of each kind of head, with defaults.
 AUXILIARY_HEADS: dict[str, dict[str, int | None]] = {name: kind.keys for name, kind in BLOCKS.items()}
 
 
@@ -23,23 +23,23 @@ HeadKind = Annotated[str, AfterValidator(_known_kind)]
 class AuxiliaryHeadConfig(HeadNumbers):
     """The auxiliary head: blocks of another architecture, as wide as the backbone; only for pretraining.
 
-    Of `HeadNumbers`, a kind has those that `AUXILIARY_HEADS` lists for it; the others become None, whatever
+    Of `HeadNumbers`, a kind uses those that `AUXILIARY_HEADS` lists for it; the others become None, whatever
     was given, so that changing `kind` needs no other change.
     """
 
     kind: HeadKind = "convnext"
     depth: PositiveInt = 3  # blocks
-    # The published head has none: no identity path from base to head. In a block with two branches, as
-    # of a transformer, neither has a shortcut then: this project's choice.
+    # The published head has none: no identity path from base to head. In a block with two branches, such as
+    # a transformer's, neither branch then has a shortcut: this project's choice.
     first_shortcut: bool = False
     # Stop the gradient between base and head: the head's loss then trains the head alone, and the base learns
-    # from the head's teacher only (L_het). The published head is not detached.
+    # only from the head's teacher (L_het). The published head is not detached.
     detached: bool = False
 
     @model_validator(mode="before")
     @classmethod
     def _resolved(cls, values):
-        """Fill in the settings that the kind has, and leave out all others."""
+        """Fill in the settings that the kind has, and set all others to None."""
         if not isinstance(values, dict):
             return values
         defaults = AUXILIARY_HEADS.get(str(values.get("kind", "convnext")))
@@ -72,20 +72,20 @@ class AuxiliaryHeadConfig(HeadNumbers):
 
 
 class ProjectionHeadConfig(Section):
-    """Two separate MLPs (base, auxiliary), followed by one shared prototype layer or two."""
+    """Two separate MLPs (base, auxiliary), followed by one or two prototype layers that they share."""
 
     hidden_dim: PositiveInt = 2048  # of the MLPs' hidden layers
     num_layers: int = Field(default=3, ge=1)  # of each MLP
     bottleneck_dim: PositiveInt = 256  # of the vectors that are compared with prototypes
     num_prototypes: int = Field(default=8192, ge=2)
     # One prototype layer for CLS and patches, in the student and in the teacher. The teacher's layers follow
-    # the student's, so a teacher has a patch layer of its own only where the student has one.
+    # the student's, so a teacher has its own patch layer only if the student has one.
     shared: bool = True
     teacher_shared: bool = True
     num_patch_prototypes: int | None = Field(default=None, ge=2)  # None: num_prototypes
-    norm: Literal["none", "layer", "batch"] = "none"  # behind each hidden layer of the MLPs
+    norm: Literal["none", "layer", "batch"] = "none"  # after each hidden layer of the MLPs
     activation: Literal["gelu", "relu"] = "gelu"
-    learnt_gain: bool = False  # lengths of the prototypes are trained, from 1 on; else they stay 1
+    learnt_gain: bool = False  # the prototypes' norms are trained, from 1 on; else they stay 1
 
     @model_validator(mode="after")
     def _comparable(self) -> "ProjectionHeadConfig":
@@ -98,7 +98,7 @@ class ProjectionHeadConfig(Section):
 
     @property
     def patch_dim(self) -> int:
-        """Number of prototypes with which patches are compared."""
+        """Number of prototypes of the patches."""
         return self.num_prototypes if self.num_patch_prototypes is None else self.num_patch_prototypes
 
 
@@ -121,9 +121,9 @@ class ObjectiveConfig(Section):
     patch_temperature: float = Field(default=0.07, gt=0)  # of patch targets, after the warm-up
     patch_temperature_start: float = Field(default=0.04, gt=0)  # at the start of the warm-up
     patch_temperature_warmup_epochs: NonNegative = 50
-    # No patch is masked and no patch loss taken before this epoch; the patch temperature warms up from it on.
+    # No patch is masked and there is no patch loss before this epoch; the patch temperature warms up from it.
     patch_start_epoch: NonNegative = 0
-    # False: the patch loss is taken on the same patches, but the student sees them.
+    # False: the patch loss is computed on the same patches, but the student sees them.
     patches_hidden: bool = True
     center_momentum: Share = 0.9  # of the moving mean that centres CLS targets
     patch_center_momentum: Share = 0.9  # of the one that centres patch targets

@@ -31,9 +31,9 @@ def preset_names() -> list[str]:
 def read_experiment(name_or_path: str, changes: Mapping[str, Any] | None = None) -> Experiment:
     """Read a preset by name or a user's TOML file by path.
 
-    A file may start from a preset with `extends = "smoke"` and state only what differs. A relative
-    `source` of images, or `runtime.hosts`, counts from the file's own folder, that of a preset from the
-    project's. Without `name`, the file's stem is the name.
+    A file may start from a preset with `extends = "smoke"` and state only what differs. A relative `source`
+    of images, or `runtime.hosts`, counts from the folder of the file; in a preset, from the project's folder.
+    Without `name`, the file's stem is the name.
 
     Args:
         changes: dotted key -> a value, as if the file stated it.
@@ -63,7 +63,7 @@ def _locate(name_or_path: str) -> Path:
 
 
 def _merged(path: Path, seen: tuple[Path, ...], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the preset or file that this file extends, overridden by its own, and by the changes."""
+    """The values of what this file extends, overridden by the file's own values and then by the changes."""
     if path in seen:
         raise ConfigError(f"{path}: extends itself through {[str(p) for p in seen]}")
     values = read_toml(path)
@@ -99,12 +99,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The values of a TOML file.
 
     Raises:
-        ConfigError: it cannot be read, is larger or deeper than any experiment, or is not TOML.
+        ConfigError: it cannot be read, is larger or more deeply nested than any experiment, or is not TOML.
     """
     try:
         if (num_bytes := path.stat().st_size) > MOST_BYTES:
             raise ConfigError(f"{path}: expected at most {MOST_BYTES} bytes, found {num_bytes}")
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors write a BOM
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except RecursionError as error:
@@ -143,7 +143,7 @@ def _place_hosts(runtime: Any, start: Path) -> None:
 
 
 def _place_start(path: Path, section: Any, start: Path) -> None:
-    """Make `start.checkpoint` absolute and add the file's digest, in place: only its content counts."""
+    """Make `start.checkpoint` absolute and add the file's digest, in place: only its content matters."""
     checkpoint = section.get("checkpoint") if isinstance(section, dict) else None
     if not isinstance(checkpoint, str) or not checkpoint.endswith(".safetensors"):
         return
@@ -202,7 +202,7 @@ def _short(value: Any) -> str:
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
-    """The only section that has this key; else the key of the same section with the most similar spelling."""
+    """The only section that has this key; else the most similar key of the same section."""
     section: type[BaseModel] = Experiment
     for part in location[:-1]:
         section = _sections(section).get(str(part), section)
@@ -214,7 +214,7 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
 
 
 def _sections(section: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """The sections directly below a section, by key."""
+    """The subsections of a section, by key."""
     return {
         name: kind
         for name, field in section.model_fields.items()

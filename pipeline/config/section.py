@@ -1,4 +1,4 @@
-"""The base of every configuration section: frozen, strict, and closed to unknown keys."""
+"""The base class of all configuration sections: frozen, strict, without unknown keys."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,14 +18,14 @@ from pydantic_core import to_jsonable_python
 class Location:
     """Marks a path whose content has a digest in the same section.
 
-    Only the digest enters the fingerprint, so moving the file changes no fingerprint.
+    Only the digest enters the fingerprint, so moving the file does not change it.
     """
 
 
 class AbsentUnlessGiven:
-    """Marks a field that is no part of a fingerprint while it is None.
+    """Marks a field that is left out of fingerprints while it is None.
 
-    So a stage can be given something new to do, and what was made without it stays current.
+    So a stage can get a new setting without outdating what was made before.
     """
 
 
@@ -35,8 +35,8 @@ class Section(BaseModel):
     `true` is not a number, text is neither a number nor `true`, and 2.0 is not an integer; but an integer is
     accepted as a float. Lists become tuples.
 
-    A stage may read a section's fields, class attributes and properties: all are in `readable_values`, and so
-    in the fingerprint. Functions that take arguments and compute something do not belong here.
+    A stage may read a section's fields, class attributes and properties: `readable_values` has them all, so
+    they enter the fingerprint. Functions with arguments that compute something do not belong here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
@@ -48,22 +48,22 @@ class Section(BaseModel):
 
 
 def _with_tuples(value: Any) -> Any:
-    """Turn lists into tuples: TOML and JSON only have lists, which a strict section would refuse."""
+    """Turn lists into tuples: TOML and JSON have only lists, which a strict section would refuse."""
     if isinstance(value, dict):
         return {key: _with_tuples(one) for key, one in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def with_sections(base: type[Section], sections: Mapping[str, type[Section]]) -> type[Section]:
-    """`base` with a further key for each section, which holds the section's defaults unless it is set."""
+    """`base` with a further key per section, whose default is the section's defaults."""
     fields = {name: (section, section()) for name, section in sections.items()}
     return create_model(base.__name__, __base__=base, **fields)
 
 
 def without_absent(section: Section, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """For a `model_serializer`: a field marked AbsentUnlessGiven is dumped only where it is given.
+    """For a `model_serializer`: leave out the fields marked AbsentUnlessGiven that are not given.
 
-    So what is written of a configuration, as into the file of a backbone, stays as it was before the field.
+    So a configuration written to a file, such as a backbone's, is the same as before the field existed.
     """
     fields = type(section).model_fields
     return {
@@ -74,7 +74,7 @@ def without_absent(section: Section, dumped: SerializerFunctionWrapHandler) -> d
 
 
 def readable_values(value: Any) -> Any:
-    """All values that a stage can read from a section, its properties included, as plain JSON values."""
+    """All values that a stage can read from a section, its properties included, as JSON values."""
     if isinstance(value, Section):
         section = type(value)
         fields = section.model_fields.items()
@@ -98,7 +98,7 @@ def _properties(section: type[Section]) -> list[str]:
 
 
 def distinct(values: tuple) -> tuple:
-    """Return the values of a field if there is one at least, and none twice.
+    """Return the values of a field if there is at least one, and none appears twice.
 
     Raises:
         ValueError: otherwise.

@@ -33,23 +33,23 @@ class RuntimeConfig(Section):
 
     # "cuda:N": the card with index N of those that CUDA_VISIBLE_DEVICES leaves visible; "cuda": the first.
     device: Annotated[str, AfterValidator(check_device)] = "auto"
-    # Ranks, each a process of its own, that share every batch of a training; see docs/several-devices.md.
+    # Number of ranks, processes that share every batch of a training; see docs/several-devices.md.
     devices: PositiveInt = 1
-    # File that names a host in each line, for mpirun; relative to the experiment's file. null: the hosts of
-    # an allocation (Slurm, PBS), or else this one.
+    # File with one host per line, for mpirun; relative to the experiment's file. null: the hosts of
+    # an allocation (Slurm, PBS), else this machine.
     hosts: str | None = None
-    rank_silence_minutes: Positive = 30  # a rank that others have waited for so long hangs: the stage ends
+    rank_silence_minutes: Positive = 30  # a rank that others wait for longer is taken to hang: the stage ends
     threads: NonNegativeInt = 0  # 0: every core that this process may use; ranks share them
-    kernels: Literal["fused", "plain"] = "fused"  # "plain": stock Jittor operations only
+    kernels: Literal["fused", "plain"] = "fused"  # "plain": Jittor's own operators only
     checkpoint_every_minutes: Positive = 10
     log_every_steps: PositiveInt = 20
     # Compare the gradients of one of the first 20 steps of a pretraining with those of plain operators. null:
-    # where it trains 10,000 steps or more on a processor, for these operators have to be compiled.
+    # if it trains 10,000 steps or more on a processor, because these operators must be compiled first.
     watch_gradients: bool | None = None
-    # Other logs of all that metrics.jsonl holds, in results/loggers; see docs/monitor.md.
+    # Further loggers of everything in metrics.jsonl, in results/loggers; see docs/monitor.md.
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    # Of each rank, that prepare batches of a training; 0: each when it is asked for. null: 2, and for a GPU
-    # one for each core, at most 8.
+    # Threads of each rank that prepare batches of a training ahead; 0: each batch when it is needed. null: 2,
+    # and for a GPU one for each core, at most 8.
     loader_threads: NonNegativeInt | None = None
 
     @property
@@ -59,7 +59,7 @@ class RuntimeConfig(Section):
 
     @property
     def threads_per_rank(self) -> int:
-        """The share of one rank, at least 1."""
+        """The threads of one rank, at least 1."""
         return max(1, self.num_threads // self.devices)
 
     @model_validator(mode="after")
@@ -73,10 +73,10 @@ class RuntimeConfig(Section):
 
 
 class ShuffleConfig(Section):
-    """Images are read in blocks and shuffled in a buffer: for storage that is slow to seek, or remote."""
+    """Images are read in blocks and shuffled in a buffer: for storage with slow seeks, or remote storage."""
 
-    buffer: PositiveInt = 8192  # images that are shuffled with one another; twice as many files are held
-    block: PositiveInt = 256  # images beside one another, read in one go; blocks come in random order
+    buffer: PositiveInt = 8192  # images that are shuffled with one another; twice as many are held in memory
+    block: PositiveInt = 256  # neighbouring images that are read at once; blocks come in random order
 
     @model_validator(mode="after")
     def _fits(self) -> "ShuffleConfig":
@@ -86,7 +86,7 @@ class ShuffleConfig(Section):
 
 
 class SmallCropsConfig(Section):
-    """Smaller global crops, and so cheaper steps, during the first part of pretraining."""
+    """Smaller global crops, for cheaper steps, during the first part of pretraining."""
 
     size: PositiveInt  # pixels
     share: float = Field(default=0.75, gt=0, lt=1)  # of the steps
@@ -98,23 +98,23 @@ class ScheduleConfig(Section):
     epochs: Positive = 100  # of the training part
     batch_size: PositiveInt = 256  # images per optimiser step
     accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
-    # What factors of products are rounded to; sums, weights, optimiser, norms and losses stay float32.
-    # "bfloat16": linear layers, and on a GPU attention and what is kept between the passes; "tf32": on a GPU
-    # only; "auto": "bfloat16" on a GPU that multiplies it, else "float32".
+    # What factors of matrix products are rounded to; sums, weights, optimiser, norms and losses stay float32.
+    # "bfloat16": linear layers, and on a GPU attention and stored activations; "tf32": on a GPU only;
+    # "auto": "bfloat16" on a GPU that supports it, else "float32".
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     base_lr: Positive = 7.5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 2e-6  # at the end; not scaled
     warmup_epochs: NonNegative = 10  # of the learning rate
     weight_decay: NonNegative = 0.04
     weight_decay_end: NonNegative = 0.4  # reached along a cosine
-    # "sgd" and "lars" add the decay to the gradient; "lars" scales each tensor's step by its own norm.
+    # "sgd" and "lars" add the decay to the gradient; "lars" scales each tensor's step by its norm.
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
     betas: tuple[Share, Share] = (0.9, 0.999)  # AdamW's, of the first and second moment
     momentum: float = Field(default=0.9, ge=0, lt=1)  # of "sgd" and "lars"
-    # Of "lars": norm of a step, for lr 1 and before momentum, as a share of the tensor's.
+    # Of "lars": norm of a step, for lr 1 and before momentum, relative to the tensor's norm.
     trust_coefficient: Positive = 0.001
     max_gradient_norm: NonNegative = 0.3  # per tensor; 0 clips nothing
-    freeze_last_layer_epochs: NonNegative = 3  # prototypes stay as they are for so long
+    freeze_last_layer_epochs: NonNegative = 3  # the prototypes are not trained for so long
     ema_momentum: Share = 0.996  # of the teacher; rises to `ema_momentum_end` along a cosine
     ema_momentum_end: Share = 1.0
     # None: every epoch is a permutation of all training images.
@@ -130,17 +130,17 @@ class ScheduleConfig(Section):
 
 
 class StartConfig(Section):
-    """The weights that pretraining starts from instead of random ones."""
+    """The weights from which pretraining starts, instead of random ones."""
 
-    # A checkpoint.safetensors of this project; relative to the experiment's file. Everything in it is taken
-    # over, also its step: training goes on from there on this experiment's schedule.
+    # A checkpoint.safetensors of this project; relative to the experiment's file. All of it is used, with its
+    # step: training continues from there on this experiment's schedule.
     checkpoint: str | None = None
-    # In its place: weights of another project, see docs/weights.md. The base's alone are taken over, by
-    # student and teacher; all else starts as it does without, from the first step.
+    # Instead: weights of another project, see docs/weights.md. Only the base is used, for student and
+    # teacher; everything else starts as without it, from the first step.
     source: Annotated[str | None, Location] = None
     sha256: str | None = None  # of that file; filled in when the experiment is read
     key: str | None = None  # of `source`: which network in the file
-    num_heads: PositiveInt | None = None  # of `source`, where shapes do not tell
+    num_heads: PositiveInt | None = None  # of `source`, if its shapes do not tell
 
     @field_validator("checkpoint")
     @classmethod
@@ -215,10 +215,10 @@ class PretrainConfig(Section):
         return self
 
     def check_devices(self, num_devices: int) -> None:
-        """Refuse what would be another training if ranks computed it, each on its share of the batch.
+        """Refuse ranks that would change the training because each computes only its share of the batch.
 
         Raises:
-            ValueError: a loss sees only the rank's share, or the batch does not divide.
+            ValueError: a loss needs the whole batch, or the batch is not divisible.
         """
         if num_devices == 1:
             return
@@ -243,7 +243,7 @@ class InitializeConfig(Section):
 
 
 class FeaturesConfig(Section):
-    """Frozen features: resize, centre crop, forward."""
+    """Frozen features: resize, central crop, forward pass."""
 
     resize: PositiveInt = 256  # pixels, short side, bicubic
     crop_size: PositiveInt = 224  # pixels, central
@@ -254,9 +254,9 @@ class FeaturesConfig(Section):
 
 
 class PixelsSection(Section):
-    """The arm `pixels`: a small picture of every image, in place of what a network makes of it."""
+    """The arm `pixels`: a small picture of every image, in place of a network's features."""
 
-    # Pixels of its side, at most `features.crop_size`. 16 x 16 are 768 numbers, as many as of a ViT-B.
+    # Side in pixels, at most `features.crop_size`. 16 x 16 RGB are 768 numbers, as many as ViT-B's features.
     side: PositiveInt = 16
 
 
@@ -266,4 +266,4 @@ class PixelsConfig(Section):
     resize: PositiveInt  # pixels, short side, bicubic
     side: PositiveInt  # pixels, central
     normalization: Literal["imagenet", "dataset"]
-    batch_size: PositiveInt  # images read at once
+    batch_size: PositiveInt  # images per read

@@ -1,4 +1,4 @@
-"""Studies of the auxiliary head: `ablate` compares variants of it, `search` chooses among candidates."""
+"""Studies of the auxiliary head: `ablate` compares variants, `search` ranks candidates."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,7 +12,7 @@ from pipeline.config.section import Positive, Section
 from pipeline.config.stages import PretrainConfig
 from pipeline.config.tables import TablesSection
 
-# Part of task names and of links: no "." there, which joins the parts.
+# Part of task names and of links, so without ".", which joins the parts.
 StudyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Proxy = Literal["cka", "cosine", "kl", "auxiliary_loss"]
 
@@ -29,13 +29,13 @@ _HeadKeys = create_model(
 
 
 class HeadChanges(_HeadKeys):
-    """Changes to the experiment's `auxiliary_head`, by any of its keys; other keys keep their values."""
+    """Changes to the experiment's `auxiliary_head`, by key; other keys keep their values."""
 
     def applied_to(self, head: AuxiliaryHeadConfig) -> AuxiliaryHeadConfig:
-        """The head with these changes. Another kind starts from its own default of each number it takes.
+        """The head with these changes. If `kind` changes, its numbers start from that kind's defaults.
 
         Raises:
-            ValueError: there is no such head.
+            ValueError: the resulting head is invalid.
         """
         kept, changes = head.model_dump(), self.model_dump(exclude_none=True)
         if (kind := changes.get("kind", head.kind)) != head.kind:
@@ -84,26 +84,26 @@ class SearchSection(Section):
     candidates: dict[StudyName, HeadChanges] = Field(
         default={kind: HeadChanges(kind=kind, depth=3) for kind in AUXILIARY_HEADS}, min_length=2
     )
-    # Of the joint training; null: a tenth of the experiment's. Every other length in epochs shrinks alike.
+    # Of the joint training; null: a tenth of the experiment's. Other lengths in epochs shrink in proportion.
     epochs: Positive | None = None
-    # Of the trainings that `search-validate` compares with; null: as the search's, the same budget.
+    # Of the trainings that `search-validate` compares with; null: as many as the search's.
     validate_epochs: Positive | None = None
     # The largest value wins: 1 - CKA of patch tokens, cosine distance of projected CLS vectors, KL between
     # prototype distributions (all at the end), or the head's own loss (mean over the last tenth of steps).
     ranking: Proxy = "cka"
 
     def heads(self, head: AuxiliaryHeadConfig) -> dict[str, AuxiliaryHeadConfig]:
-        """The candidates by name; settings that a candidate does not state are those of `head`."""
+        """The candidates by name; settings that a candidate does not set are those of `head`."""
         return {name: changes.applied_to(head) for name, changes in self.candidates.items()}
 
 
 def in_name_order(heads: Mapping[str, AuxiliaryHeadConfig]) -> dict[str, AuxiliaryHeadConfig]:
-    """The values sorted by name: a fingerprint ignores the order of keys, so no number may depend on it."""
+    """The values sorted by name: fingerprints ignore the order of keys, so results must not depend on it."""
     return dict(sorted(heads.items()))
 
 
 def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
-    """The same training in `epochs` epochs: warm-ups and all other lengths in epochs are scaled alike.
+    """The same training in `epochs` epochs: warm-ups and other lengths in epochs shrink in proportion.
 
     It starts from random weights, and exports no backbone before its end.
     """
@@ -117,7 +117,7 @@ def shortened(config: PretrainConfig, epochs: float) -> PretrainConfig:
 
 
 def _lengths(section: Section, share: float) -> dict[str, float]:
-    """The section's lengths in epochs, scaled; intervals of saving, which are integers, are not lengths."""
+    """The section's lengths in epochs, scaled; how often something is saved is an integer and no length."""
     fields = type(section).model_fields
     return {
         name: value * share
@@ -129,7 +129,7 @@ def _lengths(section: Section, share: float) -> dict[str, float]:
 class JointTrainingConfig(Section):
     """All settings of one joint training, given the prepared images."""
 
-    pretrain: PretrainConfig  # of any one candidate alone; its head counts for nothing
+    pretrain: PretrainConfig  # of any one candidate alone; its head is ignored
     candidates: dict[str, AuxiliaryHeadConfig]
 
     _in_name_order = field_validator("candidates")(in_name_order)
@@ -142,7 +142,7 @@ class JointTrainingConfig(Section):
 
     @cached_property
     def alone(self) -> dict[str, PretrainConfig]:
-        """Name of each candidate -> settings of its training alone."""
+        """Name of each candidate -> settings of training it alone."""
         return {
             name: self.pretrain.model_copy(update={"auxiliary_head": head})
             for name, head in self.candidates.items()
@@ -150,7 +150,7 @@ class JointTrainingConfig(Section):
 
 
 class StudyConfig(TablesSection):
-    """Settings that the tables of all studies need."""
+    """Settings that the tables of all studies share."""
 
     experiment: str
     arm: str

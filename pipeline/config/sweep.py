@@ -1,4 +1,4 @@
-"""A sweep: the same experiment with other values of any of its keys, each combination a trial."""
+"""A sweep: the experiment with other values of any keys; each combination is a trial."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from pipeline.config.section import NonNegativeInt, PositiveInt, Section
 
 Changes = dict[str, Any]  # dotted key of the experiment -> its value in a trial
 MOST_TRIALS = 1000
-_MOST_LETTERS = 40  # of a trial's name: it is part of a folder's name
+_MOST_LETTERS = 40  # of a trial's name, because it is part of a folder's name
 _RANGE = {"low", "high", "log"}
 
 
@@ -43,7 +43,7 @@ class RandomTrials(Section):
             yield {key: _drawn(choice, rng) for key, choice in self.choices.items()}
 
     def covering(self) -> dict[str, Changes]:
-        """Trials, by their names, that together have every listed value and both ends of every range."""
+        """Trials, by name, that together contain every listed value and both ends of every range."""
         found = {}
         lists = [each for each in self.choices.values() if not isinstance(each, dict)]
         for i in range(max([2, *map(len, lists)])):
@@ -61,30 +61,30 @@ class RandomTrials(Section):
 
 
 class ObjectiveSection(Section):
-    """What a sampler learns from: one number of a trial's table, of the only row that has these words."""
+    """What a sampler optimises: one number of a trial's table, in the only row that matches these words."""
 
     task: str  # as in the table: "knn", "linear", "segment-uper-finetuned"
     metric: str | None = None  # "top1"
     arm: str  # "hssl"
     dataset: str | None = None
     of: Literal["value", "difference"] = "value"  # "difference": to the baseline of the same trial
-    direction: Literal["maximize", "minimize"] | None = None  # null: as the metric is better
+    direction: Literal["maximize", "minimize"] | None = None  # null: whichever is better for the metric
 
 
 class SweepSection(Section):
-    """The trials of `doit run sweep`. What differs is stated by key; all else is the experiment's."""
+    """The trials of `doit run sweep`. Each states keys that differ; the rest is the experiment's."""
 
-    trials: tuple[dict[str, Any], ...] = ()  # one by one
+    trials: tuple[dict[str, Any], ...] = ()  # each written out
     grid: dict[str, Any] = Field(default={})  # by key a list of values: every combination is a trial
     random: RandomTrials | None = None
-    # How [sweep.random] draws: "random" at once; "optuna" one after another, by what the trials before it
-    # reached, with TPE of the library Optuna.
+    # How [sweep.random] draws: "random" all at once; "optuna" one after another, from the results of earlier
+    # trials, with TPE of the library Optuna.
     sampler: Literal["random", "optuna"] = "random"
     objective: ObjectiveSection | None = None
 
     @property
     def is_search(self) -> bool:
-        """Whether a trial depends on the results of those before it."""
+        """Whether a trial depends on the results of earlier ones."""
         return self.sampler == "optuna"
 
     @model_validator(mode="after")
@@ -117,10 +117,10 @@ class SweepSection(Section):
         return self
 
     def named_changes(self) -> dict[str, Changes]:
-        """What differs in each trial, by its name, such as "base_lr-0.001_depth-3"; of a search nothing.
+        """The changes of each trial, by its name, such as "base_lr-0.001_depth-3"; empty for a search.
 
         Raises:
-            ValueError: a trial changes what tells experiments apart, or nothing.
+            ValueError: a trial changes nothing, or a key that must not differ between trials.
         """
         named = {}
         for changes in () if self.is_search else self._all():
@@ -139,7 +139,7 @@ class SweepSection(Section):
 
 
 def _leaves(tree: dict[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key and choices of every key of a grid or of random trials, however its tables are written."""
+    """Dotted key and choices of every key of a grid or of random trials, in either form of TOML tables."""
     for key, value in tree.items():
         path = start + key
         if isinstance(value, dict) and not value.keys() & _RANGE:
@@ -184,7 +184,7 @@ def _check_changes(changes: Changes) -> None:
 
 
 def rounded(value: float, choice: dict[str, Any]) -> float | int:
-    """A number of a range as trials have it: whole where both ends are, else of three significant digits."""
+    """A number drawn from a range: an integer if both ends are, else with three significant digits."""
     low, high = choice["low"], choice["high"]
     if isinstance(low, int) and isinstance(high, int):
         return min(max(round(value), low), high)
@@ -192,7 +192,7 @@ def rounded(value: float, choice: dict[str, Any]) -> float | int:
 
 
 def trial_name(changes: Changes) -> str:
-    """Of the keys' last parts and the values; a digest where that is long, or tells two keys not apart."""
+    """Last parts of the keys and the values; a digest if that is long, or the same for two keys."""
     last = [key.rpartition(".")[2] for key in changes]
     parts = [f"{key}-{str(value).lower()}" for key, value in zip(last, changes.values(), strict=True)]
     name = re.sub(r"[^a-z0-9._-]+", "-", "_".join(parts)).strip("-")

@@ -14,12 +14,12 @@ class TablesSection(Section):
 
 
 class TablesConfig(TablesSection):
-    """Which arms the table shows, in which order, and compared with what."""
+    """The arms of a table, their order, and what each is compared with."""
 
     experiment: str
     arms: tuple[str, ...]  # order of the rows
-    baseline: str  # arm that differences are taken to, where `alone` names no other
-    # Arm with auxiliary head -> its method alone, of those that are both there.
+    baseline: str  # arm from which differences are computed, where `alone` names no other
+    # Arm with auxiliary head -> its method alone, if both are arms of the experiment.
     alone: dict[str, str] = Field(default_factory=dict)
     floors: tuple[str, ...] = ()  # arms that every pretraining should beat
     subjects: tuple[str, ...]  # arms that the sentences under the table are about
@@ -31,6 +31,6 @@ class TablesConfig(TablesSection):
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The arms that the answer is about, whose pictures, confusions and features the report shows."""
+        """The subjects and the arms they are compared with, whose pictures and features the report shows."""
         named = {*self.subjects, *(self.compared_with[arm] for arm in self.subjects)}
         return tuple(arm for arm in self.arms if not named or arm in named)

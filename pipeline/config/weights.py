@@ -1,4 +1,4 @@
-"""Weights from another project: where they are, and settings that their file may lack."""
+"""Weights of another project: where they are, and settings that their file may lack."""
 
 import hashlib
 from pathlib import Path
@@ -21,14 +21,14 @@ class ForeignConfig(Section):
     # Which of several networks in the file: "teacher", "student", "momentum_encoder", ...; not given: the
     # teacher, or the only one.
     key: str | None = None
-    # Pixels of a side that the network is made for; not given: as the file's shapes or its config.json say.
+    # Side in pixels of the images that the network takes; not given: as the file's shapes or config.json say.
     # A position embedding of another size is resized.
     image_size: PositiveInt | None = None
-    # Of pixels in [0, 1], one number for each channel; not given: of config.json, or ImageNet's where whoever
-    # writes such files uses these.
+    # Of pixels in [0, 1], one number per channel; not given: from config.json, or ImageNet's if the writer of
+    # such files uses these.
     mean: tuple[_Share, _Share, _Share] | None = None
     std: tuple[Positive, Positive, Positive] | None = None
-    # Attention heads, which shapes do not tell; not given: of config.json, or one for each 64 channels.
+    # Attention heads, which shapes do not tell; not given: from config.json, or one for each 64 channels.
     num_heads: PositiveInt | None = None
 
     @model_validator(mode="after")

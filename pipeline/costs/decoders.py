@@ -1,7 +1,7 @@
 """Multiplications of the segmentation and detection decoders, from the configuration alone.
 
-They are of one image's forward pass, without the base, counted as in `pipeline.costs.multiplications`. A
-level's number of positions is the image's pixels over its stride squared, so padding counts nothing.
+Counts are of one image's forward pass without the base, as in `pipeline.costs.multiplications`. The number
+of positions of a level is the image's pixels over its stride squared: padding is not counted.
 """
 
 import math
@@ -11,9 +11,9 @@ from pipeline.config.backbone import BackboneConfig
 from pipeline.config.dense import DetectHeadConfig, SegmentHeadConfig
 from pipeline.costs.multiplications import dense_multiplications
 
-_FINEST_STRIDE = 4  # pixels; of the pyramid that is made from a base with a single feature map
+_FINEST_STRIDE = 4  # pixels; of the pyramid made from a base with a single feature map
 _BOX_POSITIONS, _MASK_POSITIONS = 7**2, 14**2  # pooled from each box
-_MASKED_SHARE = 0.25  # at most this share of the boxes that a step trains on holds an object
+_MASKED_SHARE = 0.25  # at most this share of the boxes sampled for training contains an object
 _OUTPUTS_OF_ANCHOR = 5
 
 
@@ -80,7 +80,7 @@ def trained_masks(heads: DetectHeadConfig) -> float:
 
 
 def _pyramid(backbone: BackboneConfig, pixels: float) -> tuple[float, list[Level]]:
-    """Multiplications of the upsampling, and the four levels of the pyramid, from fine to coarse.
+    """Multiplications of the upsampling, and the four levels of the pyramid, finest first.
 
     A hierarchical base has the four levels already; the single map of any other is upsampled.
     """

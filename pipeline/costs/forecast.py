@@ -1,9 +1,9 @@
-"""Seconds that a stage is expected to take on a processor where it never ran: one function per kind of stage.
+"""Forecasts a stage's seconds on a processor where it has never run: one function per kind of stage.
 
 A training step takes (its operations + STEP_OPERATIONS) / (SHARE x this machine's rate of matrix products).
-STEP_OPERATIONS stands for everything that is not a matrix product: operators, the optimiser, Python. Measured
+STEP_OPERATIONS stands for everything but matrix products: other operators, the optimiser, Python. Measured
 values are marked; they were measured with this project on two cores of an AMD EPYC with AVX2 that reaches
-130 GFLOP/s, on 28 November 2026. Such a forecast is good to about a factor of 2.
+130 GFLOP/s, on 28 November 2026. A forecast is right to about a factor of 2.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ STEP_OPERATIONS = 5e9  # measured: a step of `quickstart`, 7e9 to 11e9 operation
 # Measured: 1200 steps of a linear head on a frozen base take 35 s with `quickstart`, 39 s with CamVid.
 LINEAR_STEP_OPERATIONS = 2.3e9
 START_SECONDS = 1.8  # measured: `initialize`, which starts Jittor and draws a network
-# Measured: how much longer the first stage of a kind takes than a later one, because it compiles.
+# Measured: how much longer the first stage of a kind takes than later ones, because it compiles operators.
 COMPILE_SECONDS = {
     "core": 120.0, "pretrain": 46.0, "dense_probe": 6.0, "segment-linear": 28.0, "segment-uper": 62.0,
     "detect": 82.0,
@@ -39,19 +39,19 @@ COMPILE_SECONDS = {
 # Measured with `quickstart`: seconds per pixel of the images that `prepare` draws.
 DRAWN_PIXEL_SECONDS = {"patches": 7.7e-7, "mosaics": 1.5e-6, "objects": 2.1e-6}
 # Measured in `features`, the probes and the tests of `smoke` and `quickstart`.
-READ_IMAGE_SECONDS = 5e-4  # of one core, to read, crop and hand over an image of 32 pixels
+READ_IMAGE_SECONDS = 5e-4  # of one core, to read and crop an image of 32 pixels and pass it on
 READ_PIXEL_SECONDS = 4e-8  # likewise, per pixel: 128 files of 500 x 375 pixels a second, see docs/speed.md
 NEIGHBOUR_SECONDS = 4e-8  # k-NN, per query and image of the bank, without the matrix product
-SMALL_IMAGE_SECONDS = 2e-4  # `duplicates`: to make an image of 32 to 96 px small
-SMALL_PIXELS = 256  # and how small
+SMALL_IMAGE_SECONDS = 2e-4  # `duplicates`: to make the thumbnail of an image of 32 to 96 px
+SMALL_PIXELS = 256  # of a thumbnail
 LABEL_MAP_SECONDS = 3e-4  # `position`: to read and count a label map of 64 x 64 px
 SWEEP_SHARE = 0.3  # share of the rate of matrix products that the sweep of the linear probe reaches
 ITERATION_SECONDS = 1e-3  # an iteration of logistic regression, however small
-ITERATION_PRODUCT_SECONDS = 6.5e-10  # and what it takes more for each image x channel x class
-ITERATIONS_SHARE = 0.4  # of all iterations that the regressions may use, how many they do
+ITERATION_PRODUCT_SECONDS = 6.5e-10  # and in addition for each image x channel x class
+ITERATIONS_SHARE = 0.4  # of the iterations that the regressions may use: the share that they do use
 FEW_SHOT_ITERATIONS = 100  # measured with `smoke`: logistic regression converges in 46 to 386
-PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 6e-5  # `dense_probe`: once, and per patch
-SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # per test image, beside the network's products
+PATCH_PROBES_SECONDS, PATCH_SECONDS = 3.7, 6e-5  # `dense_probe`: in all, and per patch
+SEGMENTED_IMAGE_SECONDS, DETECTED_IMAGE_SECONDS = 0.01, 0.03  # per test image, besides matrix products
 # Measured; nearly the same in every experiment.
 CURVES_SECONDS, TABLES_SECONDS, REPORT_SECONDS, PROBE_SECONDS = 1.6, 0.2, 21.0, 0.1
 
@@ -79,7 +79,7 @@ class Machine:
     threads: int
 
     def step_seconds(self, operations: float, overhead: float = STEP_OPERATIONS) -> float:
-        """Seconds of a training step; what is no product in it takes as long as `overhead` operations."""
+        """Seconds of a training step; everything but products takes as long as `overhead` operations."""
         return (operations + overhead) / (SHARE * self.rate)
 
     def forward_seconds(self, multiplications: float) -> float:
@@ -87,12 +87,12 @@ class Machine:
         return 2 * multiplications / (SHARE * self.rate)
 
     def reading_seconds(self, pixels: float) -> float:
-        """Seconds to read an image of so many pixels, with every thread reading."""
+        """Seconds to read an image of so many pixels, if every thread reads images."""
         return (READ_IMAGE_SECONDS + READ_PIXEL_SECONDS * pixels) / self.threads
 
 
 def prepare_seconds(config: DataConfig) -> float | None:
-    """Seconds to draw the images; None for images on disk, which are only counted when they are prepared."""
+    """Seconds to draw the images; None for images on disk, whose number is known once they are prepared."""
     images, drawn = drawn_images(config, 1), config.photo_scenes
     if images is None:
         return None
@@ -100,7 +100,7 @@ def prepare_seconds(config: DataConfig) -> float | None:
 
 
 def drawn_images(config: DataConfig, num_classes: int) -> Images | None:
-    """Image counts of a drawn data set, whose sizes the configuration names; None for any other data set."""
+    """Image counts of a drawn data set, from its configuration; None for any other data set."""
     if config.source != "photo-scenes":
         return None
     drawn = config.photo_scenes
@@ -129,18 +129,18 @@ def features_seconds(
 
 
 def views_seconds(config: ViewsConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
-    """Seconds to look at a sample of test and training images."""
+    """Seconds to compute features and pictures of a sample of test and training images."""
     sample = Images(min(images.train, config.num_bank), 0, min(images.test, config.num_shown), 0)
     return features_seconds(config.features, backbone, sample, machine)
 
 
 def pixels_seconds(config: PixelsConfig, images: Images, machine: Machine) -> float:
-    """Seconds to read all images and to make them small."""
+    """Seconds to read all images and to shrink them."""
     return PROBE_SECONDS + images.all * machine.reading_seconds(config.resize**2)
 
 
 def duplicates_seconds(config: DuplicatesConfig, images: Images, machine: Machine) -> float:
-    """Seconds to make the images small, and to compare each with each."""
+    """Seconds to shrink the images, and to compare every pair."""
     compared = min(images.all, config.max_images)
     products = search_operations(compared, compared, SMALL_PIXELS) / (SHARE * machine.rate)
     pairs = compared**2 * NEIGHBOUR_SECONDS + products
@@ -190,7 +190,7 @@ def logistic_seconds(config: LogisticConfig, backbone: BackboneConfig, images: I
 
 
 def few_shot_seconds(config: FewShotConfig, dim: int, images: Images, machine: Machine) -> float:
-    """Seconds for every method, number of shots and draw."""
+    """Seconds for all methods, numbers of shots and draws."""
     seconds = PROBE_SECONDS
     for shots in config.shots:
         bank = shots * images.num_classes
@@ -221,7 +221,7 @@ def finetune_seconds(
 def segment_seconds(
     config: SegmentConfig, backbone: BackboneConfig, images: Images, machine: Machine
 ) -> float:
-    """Of training and of the test images, taken as squares of the short side."""
+    """Seconds to train and to segment the test images; images count as squares of the short side."""
     view, batch = config.view, config.schedule.batch_size
 
     def network(size: float) -> tuple[float, float]:
@@ -241,7 +241,7 @@ def segment_seconds(
 
 
 def detect_seconds(config: DetectConfig, backbone: BackboneConfig, images: Images, machine: Machine) -> float:
-    """Of training and of the test images."""
+    """Seconds to train and to detect objects in the test images."""
     view, heads, batch = config.view, config.heads, config.schedule.batch_size
 
     def network(short_side: float, **looked_at: float) -> tuple[float, float]:
@@ -262,7 +262,7 @@ def detect_seconds(config: DetectConfig, backbone: BackboneConfig, images: Image
 def dense_probe_seconds(
     config: DenseProbeConfig, backbone: BackboneConfig, num_images: int, machine: Machine
 ) -> float:
-    """num_images: whose patches are read."""
+    """Seconds of the probes of patch features, for data with `num_images` images in all."""
     encoded = machine.forward_seconds(backbone_multiplications(backbone, config.image_size))
     patches = (config.image_size // backbone.stride) ** 2
     return START_SECONDS + PATCH_PROBES_SECONDS + num_images * (encoded + patches * PATCH_SECONDS)

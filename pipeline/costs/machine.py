@@ -1,4 +1,4 @@
-"""What a forecast needs to know about this machine: how fast it multiplies, and what is already compiled."""
+"""What a forecast needs of this machine: its rate of matrix products, and what is already compiled."""
 
 import hashlib
 import time
@@ -11,9 +11,9 @@ from pipeline.runtime.processor import model_and_flags
 from pipeline.storage.files import read_json, write_json
 
 RATES = "product_rates.json"
-_SIDE = 512  # rows of the square matrices: large enough for the full rate, small enough for many tries
+_SIDE = 512  # rows of the square matrices: large enough for the full rate, small enough for many repeats
 _SECONDS = 0.1
-# A first pretraining compiles about 50 operators; a cache with fewer has not been used by any experiment.
+# A first pretraining compiles about 50 operators; fewer in a cache mean that no experiment has used it.
 _OPERATORS_OF_A_RUN = 50
 
 
@@ -21,7 +21,7 @@ def product_rate(threads: int) -> float:
     """Floating-point operations per second in NumPy's float32 matrix products.
 
     Other work on the machine makes a measurement slower, never faster. So the fastest one so far counts; it
-    is kept in the cache for this processor and number of threads. Without a usable cache nothing is kept.
+    is kept in the cache, by processor and number of threads. Without a usable cache it is not kept.
     """
     root, key = _usable_cache(), _key(threads)
     if root is None:
@@ -34,7 +34,7 @@ def product_rate(threads: int) -> float:
 
 
 def is_compiled() -> tuple[bool, bool]:
-    """Whether the cache of compiled code holds Jittor's core, and whether it holds the operators of a run."""
+    """Whether the cache of compiled code has Jittor's core, and whether it has the operators of a run."""
     root = _usable_cache()
     if root is None:
         return False, False
@@ -49,7 +49,7 @@ def is_compiled() -> tuple[bool, bool]:
 
 
 def _usable_cache() -> Path | None:
-    """The folder of compiled code, or None if there is none: a run would refuse to start, a plan need not."""
+    """The folder of compiled code, or None: a run without it would refuse to start, a plan need not."""
     try:
         return cache_root()
     except OSError:
@@ -57,12 +57,12 @@ def _usable_cache() -> Path | None:
 
 
 def _measured(threads: int) -> float:
-    import numpy as np  # not to be loaded where nothing is measured: every command imports this module
+    import numpy as np  # not at the top: every command imports this module, and few measure anything
 
     left, right = np.ones((2, _SIDE, _SIDE), np.float32)
     fastest, until = np.inf, time.perf_counter() + _SECONDS
     with threadpool_limits(threads, user_api="blas"):
-        # At least once, however long this process had to wait for a core.
+        # At least once, however long this process waits for a core.
         while fastest == np.inf or time.perf_counter() < until:
             started = time.perf_counter()
             left @ right

@@ -1,8 +1,8 @@
-"""What a stage needs at least: bytes of memory while it runs, and of disk for what it leaves.
+"""What a stage needs at least: bytes of memory while it runs, and of disk for its output.
 
-Lower bounds, so that nothing is refused that would fit: weights, what the optimiser holds of them, and of the
-forward pass what blocks keep for the gradient. What has no line here counts nothing: biases and norms, the
-auxiliary head, losses, decoders, Python and its libraries.
+These are lower bounds, so that nothing is refused that would fit: weights, the optimiser's state, and the
+activations that blocks keep for the backward pass. Not counted: biases and norms, the auxiliary head, losses,
+decoders, Python and its libraries.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from pipeline.costs.weights import backbone_weights, projection_weights
 
 COUNTED = ("pretrain", "features", "finetune", "segment", "detect")  # stages
 _NUMBER = 4  # bytes of a float32
-_MOMENTS = {"adamw": 2, "sgd": 1, "lars": 1}  # numbers that an optimiser holds of each weight
+_MOMENTS = {"adamw": 2, "sgd": 1, "lars": 1}  # numbers that an optimiser keeps for each weight
 _WITH_TEACHER = ("ibot", "mocov3", "byol")
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes at least.
+    """Lower bounds, in bytes.
 
     Attributes:
         held: memory for weights, gradients and moments, whatever the batch.
-        of_batch: memory for the images that are computed at once, and what is kept of them.
-        disk: what is left on disk, a checkpoint with it; a longer training has two.
-        batch_key: setting that makes `of_batch` less.
+        of_batch: memory for the images of one forward pass and for their activations.
+        disk: output and a checkpoint; a training keeps two checkpoints once it has saved twice.
+        batch_key: the setting that reduces `of_batch`.
     """
 
     held: float
@@ -38,16 +38,16 @@ class Need:
 
     @property
     def memory(self) -> float:
-        """Both kinds."""
+        """Bytes of memory in all."""
         return self.held + self.of_batch
 
 
 def least_need(config: Section, backbone: BackboneConfig, num_images: int) -> Need:
-    """What one of the stages in `COUNTED` needs at least on a processor.
+    """The least that one of the stages in `COUNTED` needs on a processor.
 
     Args:
-        backbone: that the stage trains or reads.
-        num_images: of the data set; 0 where that is not known.
+        backbone: the one that the stage trains or reads.
+        num_images: of the data set; 0 if unknown.
     """
     match config:
         case PretrainConfig():
@@ -92,17 +92,18 @@ def _dense(config: SegmentConfig | DetectConfig, backbone: BackboneConfig, kept:
 
 
 def _finetuned(backbone: BackboneConfig, kept: float, key: str) -> Need:
-    """AdamW holds weights, gradients and two moments; a checkpoint all but the gradients."""
+    """AdamW holds weights, gradients and two moments; a checkpoint has all but the gradients."""
     weights = _NUMBER * backbone_weights(backbone)
     return Need(4 * weights, kept, 3 * weights, key)
 
 
 def _kept(backbone: BackboneConfig, size: int) -> float:
-    """Bytes that a base's blocks keep of one image for the gradient.
+    """Bytes of activations that a base's blocks keep for one image.
 
-    A transformer block keeps its input, queries, keys and values, what attention gives, the sum after it, and
-    the hidden numbers of its MLP, as `pipeline.kernels.transformer_block` lists them; without that kernel it
-    keeps more. Of ConvNeXt the inputs of products are counted, of a ResNet those of convolutions and norms.
+    A transformer block keeps its input, queries, keys and values, the attention's output, the sum after it,
+    and the hidden layer of its MLP, as listed in `pipeline.kernels.transformer_block`; without that kernel it
+    keeps more. For ConvNeXt the inputs of matrix products are counted, for a ResNet those of convolutions and
+    norms.
     """
     if backbone.kind == "vit":
         tokens = (size // backbone.patch_size) ** 2 + 1 + (backbone.register_tokens or 0)
@@ -113,11 +114,11 @@ def _kept(backbone: BackboneConfig, size: int) -> float:
 
 
 def _of_position(backbone: BackboneConfig) -> float:
-    """Numbers that a block keeps of each position, for each channel."""
+    """Numbers that a block keeps per position and channel."""
     match backbone.kind:
         case "vit" | "swin":
             return 6 + backbone.mlp_ratio
         case "convnext":  # of the depthwise convolution and the MLP's two products
             return 2 + backbone.mlp_ratio
-    # Of two convolutions and norms; of three, where the width between them is a quarter.
+    # Of two convolutions and norms; of three in a bottleneck, whose middle has a quarter of the width.
     return 3.0 if backbone.bottleneck else 4.0

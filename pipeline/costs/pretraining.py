@@ -1,11 +1,11 @@
-"""How many floating-point operations a pretraining step needs, by arithmetic, for every method.
+"""Counts the floating-point operations of a pretraining step, for every method.
 
 A multiplication with its addition counts as 2 operations; `pipeline.costs.multiplications` counts the
 multiplications of a forward pass. A backward pass takes twice its forward pass, for the gradients of both
 factors of a product; once where one factor has no gradient, such as the images or a teacher's vectors. The
 optimiser, the moving average and everything that is not a product count nothing.
 
-Only what the step needs is counted, not padding or what is computed twice to save memory. Two
+Only what the step needs is counted, neither padding nor what is recomputed to save memory. Two
 simplifications: a detached head counts like any other, and the patch loss counts from the first step.
 
 Symbols: V global views of B images, N positions of a view's last map, D the base's width.
@@ -56,7 +56,7 @@ def num_positions(config: PretrainConfig, size: int) -> int:
 
 
 def _num_views(config: PretrainConfig) -> int:
-    """V B."""
+    """V B, the number of global views in a batch."""
     return config.crops.num_global * config.schedule.batch_size
 
 
@@ -115,14 +115,14 @@ def _ibot(config: PretrainConfig, num_hidden: float) -> float:
 def _joint(config: PretrainConfig) -> float:
     """Multiplications of a step of MoCo v3, BYOL or SimCLR.
 
-    Beside base and head: the projectors, the predictors where there is a teacher, and the similarities.
+    Besides base and head: the projectors, the predictors if there is a teacher, and the similarities.
     """
     method, size, views = config.method, config.crops.global_size, _num_views(config)
     heads = 2 if config.auxiliary_head else 1
     hidden = [method.hidden_dim] * (method.projector_layers - 1)
     projector = dense_multiplications([config.backbone.dim, *hidden, method.out_dim])
     if method.name == "simclr":
-        # The base is contrasted with the head's vectors without their gradient, everything else with itself.
+        # The base is compared with the head's vectors, which carry no gradient there; all else with itself.
         with_gradients = 3 if heads == 1 else 2 + 3
         contrast = with_gradients * views**2 * method.out_dim
         return views * (_both_passes(config, size) + 3 * heads * projector) + contrast

@@ -1,4 +1,4 @@
-"""How many floating-point operations the probes of frozen features need. A multiply-add counts as 2."""
+"""Counts the floating-point operations of the probes of frozen features. A multiply-add counts as 2."""
 
 
 def search_operations(num_queries: int, num_bank: int, channels: int) -> float:

@@ -1,4 +1,4 @@
-"""Numbers in the weights of networks, from the configuration alone: of products, not of biases or norms."""
+"""Number of weights of networks, from the configuration alone: of matrices, without biases and norms."""
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.stages import PretrainConfig
@@ -7,7 +7,7 @@ from pipeline.models.input_channels import input_channels
 
 
 def backbone_weights(config: BackboneConfig) -> int:
-    """Numbers in a base's matrices and kernels; a little below those of all its parameters."""
+    """Numbers in a base's matrices and kernels; slightly fewer than all its parameters."""
     channels, dim = input_channels(config), config.embed_dim
     if config.kind == "resnet":
         return (9 if config.patch_size == 1 else 49) * channels * dim + _resnet_blocks(config)
@@ -23,7 +23,7 @@ def backbone_weights(config: BackboneConfig) -> int:
 
 
 def projection_weights(config: PretrainConfig) -> int:
-    """Numbers in the matrices of the projection head; 0 for a method that has none."""
+    """Numbers in the matrices of the projection head; 0 for a method without one."""
     if not config.method.prototypes:
         return 0
     head = config.projection_head

@@ -1,1 +1,1 @@
-"""Images from wherever they come to one prepared, checked, split data set."""
+"""Reads images of any supported format into one prepared, checked and split data set."""

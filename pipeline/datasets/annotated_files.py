@@ -1,4 +1,4 @@
-"""What sources of label maps and of objects share: images in a folder, annotated by files beside them."""
+"""Base class of sources of label maps and of objects: images in a folder, annotated by files beside them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.datasets.source import Entry, max_file_bytes
 
 
 class AnnotatedFiles(ListedFiles):
-    """Images below `root`, each entry with what the subclass's `target` needs; it adds `annotation` too."""
+    """Images below `root`, with the annotations that the subclass's `target` reads; subclasses set `annotation`."""
 
     category_ids: tuple[int, ...] = ()
 

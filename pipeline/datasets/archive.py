@@ -1,7 +1,7 @@
 """Image trees inside .zip and .tar files, read in place: nothing is ever extracted to disk.
 
-Members are found once in the archive's listing; from then on each is read by its position in the file, which
-needs neither the listing nor a lock. A compressed tar has no positions and can only be read front to back.
+Members are found once in the archive's listing; then each is read by its position in the file, which needs
+neither the listing nor a lock. A compressed tar has no positions and is read front to back.
 """
 
 import lzma
@@ -33,7 +33,7 @@ _Read = TypeVar("_Read")
 MOST_MEMBERS = 10**8
 MOST_LEVELS = 64  # of folders in a member's name
 _COMPRESSION_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
-# What the readers of Python let out when an archive is damaged.
+# What Python's readers raise for a damaged archive.
 DAMAGED_ARCHIVE = (
     OSError, EOFError, ValueError, TypeError, RuntimeError, ArithmeticError, LookupError, NotImplementedError,
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
@@ -53,7 +53,7 @@ class Member(NamedTuple):
 
 
 def archive_kind(path: Path) -> Kind | None:
-    """What kind of archive a file is, by its contents; None: no archive."""
+    """The kind of archive that a file is, by its contents; None: not an archive."""
     with open(path, "rb") as stream:
         start = stream.read(6)
     if zipfile.is_zipfile(path):
@@ -61,7 +61,7 @@ def archive_kind(path: Path) -> Kind | None:
     is_compressed = start.startswith(_COMPRESSION_MAGIC)
     try:
         is_tar = tarfile.is_tarfile(path)
-    except DAMAGED_ARCHIVE:  # of a compressed file it has to unpack the start
+    except DAMAGED_ARCHIVE:  # raised for a compressed file, whose start has to be unpacked
         is_tar = is_compressed
     if not is_tar:
         return None
@@ -69,17 +69,17 @@ def archive_kind(path: Path) -> Kind | None:
 
 
 class Archive:
-    """The images of one archive; folders mean what `pipeline.datasets.layout` says.
+    """The images of one archive; folders have the meanings of `pipeline.datasets.layout`.
 
-    Members without an image's suffix are counted and skipped; hidden ones are only skipped. Names
-    that are absolute or climb with "..", links and encrypted members are refused with a reason.
+    Members without an image's suffix are skipped and counted; hidden ones are skipped. Absolute names, names
+    that climb with "..", links and encrypted members are refused with a reason.
 
     Args:
         parts: `data.parts`.
         are_classes: `data.class_folders`.
 
     Raises:
-        ValueError: the file is no archive, or is damaged.
+        ValueError: the file is not an archive, or is damaged.
     """
 
     annotation = "class"
@@ -101,7 +101,7 @@ class Archive:
         self._max_bytes = max_bytes
         self._parts = parts or {}
         self._are_classes = are_classes
-        self._others: list[str] = []  # files that are no images, once the members are listed
+        self._others: list[str] = []  # files that are not images, once the members are listed
         self.access = "sequential" if kind == "compressed-tar" else "random"
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._descriptor)
@@ -139,7 +139,7 @@ class Archive:
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of how the members were read."""
+        """Remarks for the user on how the members were read."""
         stems, others = defaultdict(set), defaultdict(list)
         for member in self._members:
             stems[_folder(member.path)].add(PurePosixPath(member.path).stem)
@@ -152,14 +152,14 @@ class Archive:
 
     @cached_property
     def num_outside(self) -> int:
-        """Images that lie beside the split folders, or that `data.parts` leaves out."""
+        """Images beside the split folders, or left out by `data.parts`."""
         return sum(self._place(member) is None for member in self._members)
 
     def __len__(self) -> int:
         return len(self._members) - self.num_outside
 
     def entries(self) -> Iterator[Entry]:
-        """Every image: in the order of `path_order`, or as they lie in the file for a compressed tar."""
+        """Every image: in the order of `path_order`, or of the file for a compressed tar."""
         contents = _tar_contents(self._path, self._max_bytes) if self.access == "sequential" else None
         for member in self._members:
             data, late_problem = next(contents) if contents else (None, None)
@@ -224,7 +224,7 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
     _refuse_many(path, len(listing))
     for info in listing:
         name = _plain_name(info.filename)
-        # Not `info.is_dir()`: of a member without a name it raises an IndexError.
+        # Not `info.is_dir()`: it raises an IndexError for a member without a name.
         if info.filename.endswith("/") or _is_hidden(name):
             continue
         if not is_image_name(name):
@@ -241,12 +241,12 @@ def _zip_members(path: Path, others: list[str]) -> Iterator[Member]:
 
 
 def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, str]]:
-    """Every file that is not hidden."""
+    """Every file that is not hidden, with its archive and its cleaned name."""
     is_compressed = archive_kind(path) == "compressed-tar"
     packed_bytes, num_members = path.stat().st_size, 0
     with _of_tar(path, lambda: tarfile.open(path, "r|*" if is_compressed else "r:")) as archive:
         while (info := _of_tar(path, archive.next)) is not None:
-            archive.members.clear()  # or tarfile remembers every member that it ever saw
+            archive.members.clear()  # else tarfile keeps every member in memory
             _refuse_many(path, num_members := num_members + 1)
             if is_compressed:
                 refuse_expansion(path, info.offset_data + info.size, packed_bytes)

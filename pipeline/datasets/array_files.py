@@ -1,4 +1,4 @@
-"""Named arrays in one .npz file whose bytes depend on the arrays alone."""
+"""Reads and writes named arrays in one .npz file whose bytes depend on the arrays alone."""
 
 import zipfile
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.storage.files import replacing
 
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # NumPy's own writer puts the time of day in
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # NumPy's own writer stores the time of day
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Data sets that come as arrays of pixels."""
+"""Data sets that are arrays of pixels."""
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
@@ -9,14 +9,14 @@ import numpy as np
 
 from pipeline.datasets.source import Entry
 
-# Split -> the names under which its images and labels are looked for in a file of arrays, first found wins.
+# Split -> possible names of its images and labels in a file of arrays; the first one found is used.
 _KEYS = {
     "train": (("train_images", "x_train", "images"), ("train_labels", "y_train", "labels")),
     "val": (("val_images", "x_val", "x_valid"), ("val_labels", "y_val", "y_valid")),
     "test": (("test_images", "x_test"), ("test_labels", "y_test")),
 }
 
-_MOST_CLASSES = 2**20  # each number up to the highest label becomes a class
+_MOST_CLASSES = 2**20  # each number up to the highest label is a class
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class ArrayPart:
     """The images of one split.
 
     Raises:
-        ValueError: shapes, dtypes or label values that cannot be right; the message starts with `origin`.
+        ValueError: impossible shapes, dtypes or label values; the message starts with `origin`.
     """
 
     split: str
     # (n, H, W) grey, or (n, H, W, C) with C = 1, 3 or 4; uint8. With `has_channels` also (n, H, W, C) or
-    # (n, C, H, W) of any C and any numbers. Read image by image, so it may lie in a file.
+    # (n, C, H, W) with any C and any numeric type. Read image by image, so it may be on disk.
     images: np.ndarray
-    # (n,) integers, -1 = none; or (n, K) of 0 and 1: any number of K classes.
+    # (n,) integers, -1 = none; or (n, K) of 0 and 1: any number of K classes per image.
     labels: np.ndarray | None
     origin: str  # file and key, for messages
     has_channels: bool = False  # `data.channels` is given
@@ -86,9 +86,9 @@ class ArraySource:
     Args:
         parts: one per split.
         class_names: in label order; None: labels are named by their numbers.
-        notes: what a person should know of how the files were read.
-        stated: `data.labels`. None: a column of labels for each class means several for an image, unless
-            every image has exactly one.
+        notes: remarks for the user on how the files were read.
+        stated: `data.labels`. None: with a column of labels for each class an image has several labels, unless
+        every image has exactly one.
 
     Raises:
         ValueError: a label without a name, parts of different kinds of labels, or several labels where one
@@ -146,14 +146,14 @@ class ArraySource:
                 yield Entry(path, split, class_name, start=row)
 
     def read(self, path: str, start: int, size: int) -> np.ndarray:
-        """Row `start` of the split that `path` begins with, as `ArrayPart` has it."""
+        """Image `start` of the split with which `path` begins, as in `ArrayPart`."""
         return self._parts[path.rpartition("/")[0]].images[start]
 
 
 def _with_one_kind_of_labels(
     parts: list[ArrayPart], stated: Literal["one", "several"] | None
 ) -> tuple[list[ArrayPart], str | None]:
-    """The parts, and how labels of several columns are read; where each image has one, as that one."""
+    """The parts, and a note on columns of labels; one label per image where every image has exactly one."""
     labelled = [part for part in parts if part.labels is not None]
     several = [part for part in labelled if part.are_several]
     if not several:
@@ -177,19 +177,19 @@ def _with_one_kind_of_labels(
 
 
 def _highest(part: ArrayPart) -> int:
-    """The highest label of a part; -1 without one."""
+    """The highest label of a part; -1 if there is none."""
     if part.labels is None or not part.labels.size:
         return -1
     return part.labels.shape[1] - 1 if part.are_several else int(part.labels.max())
 
 
 def labels_of_any_shape(labels: np.ndarray) -> np.ndarray:
-    """(n,) from (n,) or (n, 1), the two forms in which label columns are stored."""
+    """(n,) from (n,) or (n, 1), the two shapes in which label columns are stored."""
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def origin(path: Path, key: str) -> str:
-    """How messages name an array in a file."""
+    """The name of an array in a file, for messages."""
     return f"{path}: {key}"
 
 

@@ -1,4 +1,4 @@
-"""From a data section to the reader for its source."""
+"""Chooses the reader for a data section."""
 
 import difflib
 from collections.abc import Callable
@@ -52,7 +52,7 @@ from pipeline.storage.remote_paths import is_url, path_of
 
 PHOTO_SCENES = "photo-scenes"
 
-# Of two that a folder could be, the first is the narrower one.
+# Of two that match a folder, the first, narrower one is used.
 LABEL_MAPS: dict[str, LabelMapFormat] = {
     "voc-masks": VOC_MASKS,
     "ade20k": ADE20K,
@@ -74,7 +74,7 @@ OBJECTS: dict[str, ObjectFormat] = {
     "labelme": ObjectFormat(is_labelme, read_labelme, ("class_names",)),
 }
 
-# Sets that are told by files of their own; they go before everything else that a folder could be.
+# Data sets recognised by files of their own; they are tried before everything else that matches a folder.
 KNOWN_SETS: dict[str, Format] = {
     "oxford-pets": OXFORD_PETS,
     "tiny-imagenet": TINY_IMAGENET,
@@ -87,7 +87,7 @@ KNOWN_SETS: dict[str, Format] = {
     "stl-10": STL_10,
     "svhn": SVHN,
 }
-# Tables of images; of two that a folder could be, the first.
+# Tables of images; of two that match a folder, the first one is used.
 TABLES: dict[str, Format] = {
     "webdataset": WEB_SHARDS,
     "parquet": PARQUET_TABLES,
@@ -105,7 +105,7 @@ def _image_folder(config: DataConfig, path: Path) -> ImageFolder:
 
 
 def _tree_options(config: DataConfig) -> dict[str, Any]:
-    """What both readers of image trees take from a data section."""
+    """Options of both readers of image trees, from a data section."""
     return {
         "max_bytes": max_file_bytes(config.max_pixels),
         "parts": config.parts,
@@ -114,11 +114,11 @@ def _tree_options(config: DataConfig) -> dict[str, Any]:
 
 
 def _array_options(config: DataConfig) -> dict[str, Any]:
-    """What both readers of files of arrays take from a data section."""
+    """Options of both readers of files of arrays, from a data section."""
     return {"has_channels": config.channels is not None, "labels": config.labels}
 
 
-# Format -> reader. A new format is one reader and one line here, or above.
+# Format -> reader. A new format is one reader and one line here, or in a table above.
 READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     PHOTO_SCENES: lambda config, path: DrawnSource(config.photo_scenes),
     "image-folder": _image_folder,
@@ -131,20 +131,20 @@ READERS: dict[str, Callable[[DataConfig, Path], Source]] = {
     **{name: layout.read for name, layout in OBJECTS.items()},
     **{name: layout.read or partial(read_label_maps, layout) for name, layout in LABEL_MAPS.items()},
 }
-FORMATS = ("auto", *READERS)  # what `data.format` takes
+FORMATS = ("auto", *READERS)  # the values of `data.format`
 _FILE_FORMATS = ("archive", "npz", "hdf5", "cifar", *(name for name, form in TABLES.items() if form.of_files))
 _FOLDER_FORMATS = tuple(name for name in READERS if name not in (PHOTO_SCENES, "archive", "npz", "hdf5"))
 _WITH_LABEL_CELLS = ("csv", "hub-folder", "parquet", "arrow", "webdataset")
-_WITH_SEVERAL_LABELS = (*_WITH_LABEL_CELLS, "npz", "hdf5")  # or with a matrix: several for each image
-# Of those that `data.channels` can be stated for.
+_WITH_SEVERAL_LABELS = (*_WITH_LABEL_CELLS, "npz", "hdf5")  # in a cell, or as a matrix of 0 and 1
+# The formats for which `data.channels` can be set.
 _WITH_CHANNELS = ("image-folder", "csv", "npz", "hdf5")
 
 
 def check_format(config: DataConfig) -> None:
-    """Refuse a format that there is not.
+    """Refuse an unknown format.
 
     Raises:
-        ValueError: names the formats.
+        ValueError: lists the formats.
     """
     if config.format not in FORMATS:
         close = difflib.get_close_matches(config.format, FORMATS, n=1)
@@ -153,12 +153,12 @@ def check_format(config: DataConfig) -> None:
 
 
 def open_source(config: DataConfig) -> tuple[str, Source]:
-    """(format, source) of a data section; `format = "auto"` looks at what is there.
+    """(format, source) of a data section; `format = "auto"` looks at the files.
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
-        ValueError: it is in none of the formats, in several, not in the one that is asked for, or damaged; or
-            the section says of classes and labels what the format has no use for.
+        ValueError: it is in none of the formats, in several, not in the one that is set, or damaged; or the
+            section sets a key about classes or labels that the format does not use.
     """
     check_format(config)
     name = detect(config)
@@ -175,7 +175,7 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
 
 
 def detect(config: DataConfig) -> str:
-    """The name of the format that `data.source` is in.
+    """The format of `data.source`.
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
@@ -215,7 +215,7 @@ def _folder_format(path: Path, annotation: str) -> str:
         None,
     )
     objects = [name for name, layout in OBJECTS.items() if layout.is_present(inner)]
-    # Sets with both, as VOC's own and COCO with its panoptic images, are read as what is asked for.
+    # Data sets with both annotations, such as VOC and COCO with its panoptic images, are read as asked.
     if annotation == "label-map" and label_maps:
         return label_maps
     if annotation == "objects" and len(objects) == 1:
@@ -259,7 +259,7 @@ def _file_format(path: Path) -> str:
 
 
 def _refuse_unused(config: DataConfig, name: str) -> None:
-    """What a format has no use for would seem to have been obeyed."""
+    """Refuse keys that the format does not use: in silence they would seem to have an effect."""
     keys = OBJECTS[name].keys if name in OBJECTS else ()
     if config.class_names and name not in LABEL_MAPS and "class_names" not in keys:
         raise ValueError(f"data.class_names: data in the format {name} names its classes itself")

@@ -1,4 +1,4 @@
-"""Sums of the channels of an image: by native/channel_sums.cpp, or by NumPy where nothing can be compiled."""
+"""Sums over the channels of an image: by native/channel_sums.cpp, or by NumPy if nothing can be compiled."""
 
 import ctypes
 from collections.abc import Callable
@@ -10,11 +10,11 @@ import numpy as np
 from pipeline.native.build import BuildError, build_library
 
 _SOURCE = Path(__file__).resolve().parent.parent / "native" / "channel_sums.cpp"
-_AT_ONCE = 2**20  # values whose sums are taken together
+_AT_ONCE = 2**20  # values per partial sum
 
 
 def channel_sums(pixels: np.ndarray) -> tuple[int, ...]:
-    """Exact sums of R, G, B and of their squares, the same from either program.
+    """Exact sums of R, G, B and of their squares, the same in C++ and in NumPy.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -29,10 +29,10 @@ def channel_sums(pixels: np.ndarray) -> tuple[int, ...]:
 
 
 def channel_sums_by_numpy(pixels: np.ndarray) -> tuple[int, ...]:
-    """As `channel_sums`, in six times its processor time."""
+    """As `channel_sums`, in six times the processor time."""
     rows = pixels.reshape(len(pixels), -1)
     sums = np.zeros((2, rows.shape[1]), np.int64)
-    # At most 257 values of 8 bits add up within 16 bits; large images go through the cache in parts.
+    # At most 257 values of 8 bits add up within 16 bits; large images are summed in parts that fit the cache.
     step = max(1, min(257, _AT_ONCE // rows.shape[1]))
     for start in range(0, len(rows), step):
         part = rows[start : start + step].astype(np.uint16)
@@ -46,7 +46,7 @@ def channel_sums_by_numpy(pixels: np.ndarray) -> tuple[int, ...]:
 def _function() -> Callable[[int, int, int], None] | None:
     try:
         function = ctypes.CDLL(str(build_library("channel_sums", [_SOURCE]))).hssl_channel_sums
-    except (BuildError, OSError):  # the numbers are the same
+    except (BuildError, OSError):  # NumPy gives the same numbers
         return None
     function.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
     function.restype = None

@@ -1,4 +1,4 @@
-"""Decoding every image once and checking what it is labelled with, in parallel, in order."""
+"""Decodes every image once and checks its annotation, in parallel and in order."""
 
 import hashlib
 import itertools
@@ -21,10 +21,10 @@ from pipeline.datasets.decode import FULL_GREY, UndecodableImage, decode, rgb_fr
 from pipeline.datasets.label_like import is_lossy, looks_like_labels
 from pipeline.datasets.source import BadAnnotation, Entry, Packed, Source
 
-_SERIAL_BELOW = 256  # images; fewer are decoded before worker processes would have started
+_SERIAL_BELOW = 256  # images; fewer are decoded faster than worker processes start
 _CHUNK_IMAGES = 64
 _CHUNK_BYTES = 2**21  # of files
-_RETURNED_BYTES = 2**25  # of pixels that one answer of a worker may hold, apart from a single larger image
+_RETURNED_BYTES = 2**25  # of pixels in one result of a worker, apart from a single larger image
 _LEVELS = np.arange(256, dtype=np.int64)
 
 
@@ -32,14 +32,14 @@ _LEVELS = np.arange(256, dtype=np.int64)
 class Checked:
     """What is known of one image after decoding it."""
 
-    reason: str | None  # why it cannot be used; None: it can
+    reason: str | None  # why it cannot be used; None: usable
     width: int = 0
     height: int = 0
     digest: bytes = b""  # SHA-256 of the file's bytes; for arrays of the pixels
-    # Sum of R, G, B, then of their squares, over pixels in 0..255; with channels of their own, `moments`.
+    # Sums of R, G, B, then of their squares, over pixels in 0..255; for images with channels, `moments`.
     sums: tuple[float, ...] = (0,) * 6
     is_label_like: bool = False  # see `pipeline.datasets.label_like`
-    pixels: bytes | None = None  # (H, W, 3) uint8 or (H, W, C) float32 in C order, where asked for
+    pixels: bytes | None = None  # (H, W, 3) uint8 or (H, W, C) float32 in C order, if requested
     target: Packed | None = None  # of annotated sources
 
 
@@ -54,11 +54,11 @@ def check(
 ) -> Checked:
     """Read and decode one image and its label map or objects.
 
-    What is wrong with them comes back as a reason, not as an exception.
+    A problem with them is returned as a reason, not raised.
 
     Args:
-        grey_range: as `pipeline.datasets.decode.decode` has it.
-        channels: how images with channels of their own are read; None: they are RGB of 8 bits.
+        grey_range: as in `pipeline.datasets.decode.decode`.
+        channels: how images with channels are read; None: they are 8-bit RGB.
     """
     if entry.problem is not None:
         return Checked(entry.problem)
@@ -69,7 +69,7 @@ def check(
             pixels = channels.pixels(entry.path, content)
             digest = hashlib.sha256(content if isinstance(content, bytes) else pixels).digest()
         elif isinstance(content, bytes):
-            # Annotations of an unknown size are taken to be made on the image as it is stored.
+            # Annotations of unknown size are taken to be made on the image as stored.
             is_upright = target is None or target.is_upright
             annotated_size = None if is_upright else target.size or (0, 0)
             pixels = decode(
@@ -88,7 +88,7 @@ def check(
     kept = pixels.tobytes() if keep_pixels else None
     if channels is not None:
         return Checked(None, width, height, digest, moments(pixels), pixels=kept, target=packed)
-    if is_lossy(entry.path):  # then it holds no labels
+    if is_lossy(entry.path):  # then it cannot be a label map
         sums, is_label_like = channel_sums(pixels), False
     else:
         sums, num_levels = channel_statistics(pixels)
@@ -97,7 +97,7 @@ def check(
 
 
 def channel_statistics(pixels: np.ndarray) -> tuple[tuple[int, ...], int]:
-    """(exact sums of R, G, B and of their squares, values in the channel of most values).
+    """(exact sums of R, G, B and of their squares, number of distinct values in the channel with most).
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -118,12 +118,12 @@ def check_all(
 ) -> Iterator[tuple[Entry, Checked]]:
     """Check every entry of a source; results come in the order of its entries, for any number of workers.
 
-    Memory stays bounded: a few chunks of files and answers are under way at a time.
+    Memory stays bounded: only a few chunks of files and results are in progress at a time.
 
     Args:
-        keep_pixels: asked again for every chunk; whether answers are to hold the pixels.
+        keep_pixels: called for every chunk; whether its results shall contain the pixels.
         num_workers: processes; with 1, with few images and for arrays in memory, this process does the work.
-        grey_range, channels: as `check` has them.
+        grey_range, channels: as in `check`.
 
     Raises:
         RuntimeError: a worker process died.
@@ -143,7 +143,7 @@ def check_all(
             )
             yield entry, checked
         return
-    # Not forked: a fork of a process with threads (a progress bar's is enough) can lock up.
+    # Spawned, because a fork of a process with threads (a progress bar's is enough) can deadlock.
     context = multiprocessing.get_context("spawn")
     initial = (source, max_pixels, grey_range, channels)
     pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=initial)
@@ -169,7 +169,7 @@ def _in_order(
                 return
             chunk, future = under_way.popleft()
             answers = future.result()
-            # A worker stops early when its answer grows large; the rest goes back in at the front.
+            # A worker stops early when its result grows large; the rest of the chunk is next.
             if rest := chunk[len(answers) :]:
                 under_way.appendleft((rest, pool.submit(_check_chunk, rest, keep_pixels())))
             yield from zip(chunk, answers, strict=False)
@@ -193,7 +193,7 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield chunk
 
 
-# Set once in each worker process: a source is sent over when the worker starts, not with every chunk.
+# Set once per worker process: the source is sent when the worker starts, not with every chunk.
 _worker_source: Source
 _worker_max_pixels: int
 _worker_grey_range: tuple[float, float] | None
@@ -213,7 +213,7 @@ def _start_worker(
 
 
 def _end_with_parent() -> None:
-    """A killed parent cannot say goodbye; without this its workers would wait for work for ever."""
+    """End with the parent process: if it is killed, its workers would wait for work for ever."""
     multiprocessing.parent_process().join()
     os._exit(1)
 

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100, "python version": a folder, or the .tar.gz as published.
 
-The batches are pickles, and a pickle can run any program. They are not unpickled: `plain_pickle` reads plain
-values and arrays of bytes from them and nothing else; NumPy's own reconstruction is not called either.
+The batches are pickles, and unpickling can run any code. So `plain_pickle` reads plain values and arrays of
+bytes from them and nothing else; not even NumPy's own constructors are called.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html
 """
@@ -34,13 +34,13 @@ _VARIANTS = {
     "cifar-100": (["train"], "test", "meta", "fine_label_names", "fine_labels"),
 }
 _BATCH_NAMES = {name for training, test, meta, *_ in _VARIANTS.values() for name in (*training, test, meta)}
-_TAR_NAMES = _BATCH_NAMES | {"readme.html", "file.txt~"}  # all that the published archives hold
+_TAR_NAMES = _BATCH_NAMES | {"readme.html", "file.txt~"}  # everything in the published archives
 
 
 def cifar_files(path: Path) -> dict[str, Callable[[], bytes]] | None:
-    """{file name: a way to read it} if a folder or archive holds CIFAR batches, else None.
+    """{file name: function that reads it} if a folder or archive contains CIFAR batches, else None.
 
-    One wrapping folder, as in the published archives, is looked into.
+    They may be in one subfolder, as in the published archives.
     """
     files = _in_folder(path) if path.is_dir() else _in_tar(path)
     return files if _variant(files) else None
@@ -50,7 +50,7 @@ def read_cifar(path: Path) -> ArraySource:
     """Read CIFAR-10 (10 classes) or CIFAR-100 (its 100 fine classes).
 
     Raises:
-        ValueError: not CIFAR, wrong sizes, or a pickle that asks for anything but plain values.
+        ValueError: not CIFAR, wrong sizes, or a pickle of anything but plain values.
     """
     files = cifar_files(path)
     if files is None:
@@ -80,17 +80,17 @@ def _batch(path: Path, name: str, data: bytes, labels_key: str) -> tuple[np.ndar
 
 
 class _Dtype(Stateful):
-    """Stands for a NumPy dtype in a pickle: its name, nothing more."""
+    """Stands for a NumPy dtype in a pickle; keeps its name only."""
 
     def __init__(self, name: Any = None, *_: Any) -> None:
         self.name = _text(name)
 
     def set_state(self, state: Any) -> None:
-        """Byte order and the like mean nothing for bytes."""
+        """Ignored: bytes have no byte order."""
 
 
 class _Array(Stateful):
-    """Stands for a NumPy array in a pickle; takes arrays of unsigned bytes only."""
+    """Stands for a NumPy array in a pickle; accepts unsigned bytes only."""
 
     values: np.ndarray | None = None
 
@@ -114,12 +114,12 @@ def _no_outside_object(_: Any) -> Any:
     raise PickleRefused("an outside object")
 
 
-# The names that a batch calls -> what is done in their place.
+# Names that a batch's pickle calls -> what is called instead.
 _CALLS = {
     "numpy.core.multiarray._reconstruct": lambda *_: _Array(),
     "numpy._core.multiarray._reconstruct": lambda *_: _Array(),
     "numpy.dtype": _Dtype,
-    "_codecs.encode": _latin1,  # how Python 3 writes bytes in the old protocol
+    "_codecs.encode": _latin1,  # bytes, as Python 3 writes them in the old protocol
 }
 
 
@@ -153,7 +153,7 @@ def _variant(files: dict[str, Any]) -> str | None:
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    """The batches in a folder or in its only subfolder. Others are not looked at: there may be millions."""
+    """The batches in a folder or in its only subfolder. Others are not searched: there may be millions."""
     found = _batches_in(folder)
     if found:
         return found
@@ -167,7 +167,7 @@ def _batches_in(folder: Path) -> dict[str, Callable[[], bytes]]:
 
 
 def _in_tar(path: Path) -> dict[str, Callable[[], bytes]]:
-    """The batches in a tar. The name of the first file tells other archives apart without reading on."""
+    """The batches in a tar. Other archives are recognised by the name of their first file."""
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r|*") as archive:

@@ -1,4 +1,4 @@
-"""Classes that differ between the parts: what no score can get right, said beforehand."""
+"""Classes that only one of the parts has: no score can get these right, so the user is warned."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,22 +7,22 @@ _SHOWN = 8  # classes that a message lists
 
 
 def untrained_images(class_counts: dict[str, list[int]]) -> int:
-    """How many test images are of classes without a training image.
+    """Number of test images of classes without a training image.
 
     Args:
-        class_counts: split -> images of each class.
+        class_counts: split -> number of images of each class.
     """
     return sum(n for n, train in zip(class_counts["test"], class_counts["train"], strict=True) if not train)
 
 
 def overlap_notes(class_names: Sequence[str], class_counts: dict[str, list[int]], unit: str) -> list[str]:
-    """Lines on classes that one part has and the other lacks.
+    """Lines about classes that one part has and the other lacks.
 
     Args:
         unit: what is counted, "images", "objects" or "pixels".
 
     Raises:
-        ValueError: images of the two parts have no class in common.
+        ValueError: the training and the test part have no class in common.
     """
     parts = (class_counts[part] for part in ("train", "val", "test"))
     named = list(zip(class_names, *parts, strict=True))
@@ -45,7 +45,7 @@ def overlap_notes(class_names: Sequence[str], class_counts: dict[str, list[int]]
                 f"caution: {sum(found.values())} of {of} {part} {unit} are of classes without "
                 f"training {unit}: {_counted(found)}"
             )
-    # A class per pixel or per box is often rare; a class of whole images is somebody's folder.
+    # A rare class of pixels or boxes is common; a class of whole images without any is someone's folder.
     if untested and num_test and unit == "images":
         shown = ", ".join(untested[:_SHOWN]) + ", ..." * (len(untested) > _SHOWN)
         lines.append(f"caution: {len(untested)} training classes have no test image: {shown}")

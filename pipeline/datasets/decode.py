@@ -1,4 +1,4 @@
-"""File bytes or raw arrays -> RGB pixels, (H, W, 3) uint8, or label values. Safe from many threads."""
+"""Decodes file bytes or arrays to RGB pixels, (H, W, 3) uint8, or to label values. Thread-safe."""
 
 import importlib
 import io
@@ -13,8 +13,8 @@ from PIL import Image, features
 
 from pipeline.datasets.jpeg import enough, plain_size, rgb_of_jpeg
 
-# What a data set of photographs comes in. The list is closed because some of Pillow's other readers
-# start external programs (PostScript) or check sizes only while loading.
+# The formats of photographs. The list is closed because some of Pillow's other readers start external
+# programs (PostScript) or check sizes only while loading.
 _ALWAYS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")
 # Pillow's name of a format -> (package with the plug-in, its module, its function that registers it).
 _PLUG_INS = {
@@ -43,14 +43,14 @@ _SWAPS_SIDES = (
     Image.Transpose.TRANSVERSE,
     Image.Transpose.ROTATE_90,
 )
-# What files of ISO's base format say that they are.
+# The brands that files of the ISO base media format state.
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "HEIF"),
 }
-# WebP and JPEG 2000 can be, but do not say so.
+# WebP and JPEG 2000 can be lossless, but do not say so.
 _LOSSLESS = ("PNG", "GIF", "BMP", "PPM", "TIFF")
-# Pillow's readers let all of these out when a file is damaged.
+# What Pillow's readers raise for a damaged file.
 _DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, AttributeError,
     RuntimeError, struct.error, zlib.error,
@@ -58,7 +58,7 @@ _DAMAGED = (
 
 
 def _with_plug_ins() -> tuple[str, ...]:
-    """The formats that this installation reads."""
+    """The formats that this installation can read."""
     found = [*_ALWAYS, *(["AVIF"] if features.check("avif") else [])]
     for name, (_, module, register) in _PLUG_INS.items():
         if find_spec(module):
@@ -73,7 +73,7 @@ FORMATS = _with_plug_ins()
 
 
 class UndecodableImage(ValueError):
-    """The bytes are no image that can be used; the message is the reason, without the file's name."""
+    """The bytes are not a usable image; the message is the reason, without the file's name."""
 
 
 def decode(
@@ -86,25 +86,25 @@ def decode(
 ) -> np.ndarray:
     """Decode an image to upright RGB.
 
-    EXIF orientation is applied, unless pixels of the image are annotated. Transparency is composited on
-    white. 16-bit grey is scaled from `grey_range` to 0..255. CMYK is converted without colour profile. Of
-    several frames or pages the first is taken.
+    EXIF orientation is applied, unless the image has annotated pixels. Transparency is composited on white.
+    16-bit grey is scaled from `grey_range` to 0..255. CMYK is converted without colour profile. The first of
+    several frames or pages is read.
 
     Args:
         source: the file's bytes, or its path.
-        max_pixels: larger images are refused from their header, before anything is decoded.
-        at_least: short side in pixels that is enough. A JPEG may then be decoded at 1/2, 1/4 or 1/8 of
-            its size, never to a short side below this. None: full size.
-        annotated_size: (width, height) in pixels of what annotations were made on: the image as it is
-            stored, or turned, whichever has this size; as it is stored if neither or both have.
-        grey_range: the values of 16-bit grey that become 0 and 255; values beyond are cut. None: not known.
+        max_pixels: larger images are refused from their header, before any pixel is decoded.
+        at_least: sufficient length of the short side in pixels. A JPEG may then be decoded at 1/2, 1/4 or 1/8 of
+            its size, with no short side below this. None: full size.
+        annotated_size: (width, height) in pixels of the image on which annotations were made: as stored, or
+            turned, whichever has this size; as stored if neither or both have.
+        grey_range: the values of 16-bit grey that become 0 and 255; values outside are clipped. None: unknown.
             PGM states its own.
 
     Returns:
         (H, W, 3) uint8, possibly read-only.
 
     Raises:
-        UndecodableImage: empty, not an image, truncated, damaged, too large, or without a known value range.
+        UndecodableImage: empty, not an image, truncated, damaged, too large, or of unknown value range.
         OSError: `source` is a path that cannot be read.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
@@ -125,11 +125,11 @@ def decode(
             if pixels is not None:
                 return pixels
         image.load()
-        # Asked only now: Pillow itself turns TIFF while it loads.
+        # Not earlier: Pillow itself turns TIFF files while loading.
         turn = _turn(image)
         if annotated_size is not None and not _is_made_by(turn, full_size, annotated_size):
             turn = None
-        # Transposing forgets the file that says so.
+        # Transposing loses the attribute that says so.
         is_inverted = _is_white_zero(image)
         return _rgb(
             image if turn is None else image.transpose(turn),
@@ -143,7 +143,7 @@ def decode(
 
 
 def wide_grey(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray | None:
-    """(H, W) values of an image of 16-bit grey, within 0..65535; None where it is another image.
+    """(H, W) values of a 16-bit grey image, within 0..65535; None if it is another image.
 
     Raises:
         UndecodableImage: as `decode`.
@@ -162,17 +162,17 @@ def wide_grey(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarra
 
 
 def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
-    """Decode an image whose pixels are numbers, such as a label map: nothing is converted.
+    """Decode an image whose pixels are numbers, such as a label map, without conversion.
 
-    Pillow spreads the values of files with few bits or with a highest value of their own, and inverts TIFF
-    files in which 0 is white; both are taken back.
+    Pillow scales the values of files with few bits or with a stated maximum, and inverts TIFF files in which
+    0 is white; both are undone.
 
     Returns:
-        (H, W) integers: palette indices, or grey values as they are stored; or (H, W, 3) uint8: R, G, B.
+        (H, W) integers: palette indices, or grey values as stored; or (H, W, 3) uint8: R, G, B.
 
     Raises:
-        UndecodableImage: as `decode`; compressed with losses; or pixels that are no plain numbers, or colours
-            of 16 bits.
+        UndecodableImage: as `decode`; lossy compression; or pixels that are not plain numbers, or colours of
+            16 bits.
     """
     return decode_indexed(data, max_pixels=max_pixels)[0]
 
@@ -180,7 +180,7 @@ def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.nd
 def decode_indexed(
     data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> tuple[np.ndarray, dict[int, tuple[int, int, int]]]:
-    """As `decode_values`, with the colour of every palette index in the image; none without a palette.
+    """As `decode_values`, with the colours of the palette indices in use; empty without a palette.
 
     Raises:
         UndecodableImage: as `decode_values`.
@@ -226,7 +226,7 @@ def _values(image: Image.Image, data: bytes) -> np.ndarray:
 
 
 def rgb_from_array(array: np.ndarray) -> np.ndarray:
-    """One image of an array data set as RGB.
+    """An image of an array data set as RGB.
 
     Args:
         array: (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGBA (composited on white), uint8.
@@ -248,7 +248,7 @@ def rgb_from_array(array: np.ndarray) -> np.ndarray:
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
-    # Pillow refuses images above a limit of its own. A configured limit beyond it must win; it is only ever
+    # Pillow refuses images above its own limit, and a higher configured limit must win. It is only ever
     # raised, so threads cannot disagree.
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels
@@ -274,7 +274,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def _missing_plug_in(data: bytes) -> str | None:
-    """The package that would read the file, by its first bytes."""
+    """The package that could read the file, judging by its first bytes."""
     if data[4:8] == b"ftyp":
         name = _BRANDS.get(data[8:12])
     else:
@@ -285,27 +285,27 @@ def _missing_plug_in(data: bytes) -> str | None:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """How the image has to be turned by its EXIF data; unreadable EXIF data asks for nothing."""
+    """The transposition that EXIF data ask for; unreadable EXIF data are ignored."""
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG)
     except _DAMAGED:
         return None
-    # The value is the file's own, of any type.
+    # The value comes from the file and may have any type.
     return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
 
 
 def _is_made_by(turn: Image.Transpose | None, size: tuple[int, int], wanted: tuple[int, int]) -> bool:
-    """Whether turning, and nothing less, gives an image of `size` the `wanted` size."""
+    """Whether only turning gives an image of `size` the `wanted` size."""
     return turn in _SWAPS_SIDES and size != wanted and size[::-1] == wanted
 
 
-# Of PGM and PPM, plain or binary: the highest value, between comments.
+# The maximum value of plain or binary PGM and PPM files, between comments.
 _PNM_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _PNM_HEADER = re.compile(rb"P[2356]" + _PNM_SPACE + rb"\d+" + _PNM_SPACE + rb"\d+" + _PNM_SPACE + rb"(\d+)")
 
 
 def _unspread(values: np.ndarray, highest: int) -> np.ndarray:
-    """Values as the file has them, of those that Pillow spreads over 0..255 or 0..65535."""
+    """The file's own values, from those that Pillow scaled to 0..255 or 0..65535."""
     if values.ndim == 3 and highest > 255:
         raise UndecodableImage("expected values of 8 bits in each of three channels, found 16 bits")
     spread_over = 255 if highest <= 255 else 65535
@@ -314,20 +314,20 @@ def _unspread(values: np.ndarray, highest: int) -> np.ndarray:
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
-    """Bits of a channel as the file says."""
+    """Bits per channel, as stated in the file."""
     if image.format == "PNG":
         return data[24]
     return max(image.tag_v2.get(_BITS_TAG, (8,))) if image.format == "TIFF" else 8
 
 
 def _spread_by(image: Image.Image, data: bytes) -> int:
-    """By what Pillow multiplies the values of a grey image of 2 or 4 bits, to spread them over 0..255."""
+    """The factor by which Pillow scales the values of a grey image of 2 or 4 bits to 0..255."""
     is_grey = data[25] == 0 if image.format == "PNG" else True
     return {2: 85, 4: 17}.get(_bits(image, data), 1) if is_grey else 1
 
 
 def _is_white_zero(image: Image.Image) -> bool:
-    """Whether a TIFF file says that 0 is white."""
+    """Whether a TIFF file has 0 as white."""
     return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
 
 
@@ -342,7 +342,7 @@ def _rgb(image: Image.Image, grey_range: tuple[float, float] | None, *, is_inver
 
 
 def _upright_grey(values: np.ndarray, is_inverted: bool) -> np.ndarray:
-    """16-bit grey with 0 as black: Pillow inverts TIFF files in which 0 is white up to 8 bits only."""
+    """16-bit grey with 0 as black: Pillow inverts TIFF files with 0 as white only up to 8 bits."""
     return int(FULL_GREY[1]) - values if is_inverted else values
 
 

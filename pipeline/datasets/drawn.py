@@ -1,4 +1,4 @@
-"""The embedded photo-scenes data set as a source, with the labels that its drawings carry."""
+"""The embedded photo-scenes data set as a source, with labels."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class DrawnSource(ArraySource):
         ]
         super().__init__(parts, class_names=list(drawn.class_names))
         self.annotation = _ANNOTATIONS[config.drawing]
-        # Class k has the category id k + 1, as COCO counts.
+        # Class k has the category id k + 1, as in COCO.
         self.category_ids = tuple(range(1, len(drawn.class_names) + 1)) if drawn.annotations else ()
         self.notes = ()
         self._card = drawn.card
@@ -41,7 +41,7 @@ class DrawnSource(ArraySource):
         self._objects = {split: _by_image(found) for split, found in drawn.annotations.items()}
 
     def entries(self) -> Iterator[Entry]:
-        """Every image, split by split, with what is drawn on it."""
+        """Every image, split by split, with its class or its number of objects."""
         for entry in super().entries():
             yield entry if self.annotation == "class" else replace(entry, target=self._target(entry))
 

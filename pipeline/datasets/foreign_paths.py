@@ -1,4 +1,4 @@
-"""Paths as files of other people's machines have them: absolute, of Windows, or climbing out of a folder."""
+"""Paths in files from other machines: absolute, of Windows, or climbing out of a folder."""
 
 import posixpath
 import re
@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 
 def found_below(root: Path, name: str) -> str | None:
-    """A path as other people's machines have it -> below `root`, without as many leading folders as it takes.
+    """Find a path from another machine below `root`, dropping as few leading folders as possible.
 
-    None where no ending of it is there; "" for the folder itself.
+    None if no ending of the path exists there; "" for the folder itself.
     """
     parts = path_parts(name)
     if not parts:
@@ -23,6 +23,6 @@ def leads_elsewhere(name: str) -> bool:
 
 
 def path_parts(name: str) -> tuple[str, ...]:
-    """The folders and the name of a path, without what leads out of a folder."""
+    """The folders and the name of a path, without drive, root and ".."."""
     path = PurePosixPath(posixpath.normpath(name.strip().replace("\\", "/")))
     return tuple(part for part in path.parts if part not in ("/", "//", ".", ".."))

@@ -1,7 +1,7 @@
-"""Which values of 16-bit grey images become black and white, for a whole source alike.
+"""Chooses the values of 16-bit grey images that become black and white, for a whole source.
 
-Cameras, microscopes and scanners often fill 10, 12 or 14 of the 16 bits. Scaled from the full range, such
-images would come down to a few levels of 8 bits.
+Cameras, microscopes and scanners often use only 10, 12 or 14 of the 16 bits. Scaled from the full range, such
+images would have only a few of the 256 levels.
 """
 
 from pathlib import PurePosixPath
@@ -13,23 +13,23 @@ from pipeline.datasets.decode import FULL_GREY, UndecodableImage, wide_grey
 from pipeline.datasets.source import Source
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc")  # of formats that can have 16 bits
-_LOOKED_AT = 256  # images, evenly over the source
-_TAILS = (0.001, 0.999)  # shares of all pixels at and below the values that become black and white
+_LOOKED_AT = 256  # images, spaced evenly over the source
+_TAILS = (0.001, 0.999)  # quantiles of all pixels that become black and white
 _HALF = 2**15
 
 
 class GreyRange(NamedTuple):
-    """The decision, and what to say of it."""
+    """The limits, and a note about them for the user."""
 
-    limits: tuple[float, float] | None  # black, white; None: not known, such images are refused
+    limits: tuple[float, float] | None  # black, white; None: unknown, such images are refused
     note: str | None = None
 
 
 def grey_range(source: Source, stated: tuple[float, float] | None, max_pixels: int) -> GreyRange:
-    """The range that 16-bit grey is scaled from.
+    """The range from which 16-bit grey is scaled.
 
-    That is `stated`; else the full range where the images use more than its lower half; else the range
-    between the 0.1 and the 99.9 percentile of their pixels. Up to 256 images are looked at.
+    It is `stated`; else the full range if the images use more than its lower half; else the range between
+    the 0.1 and the 99.9 percentile of their pixels. Up to 256 images are read.
 
     Args:
         stated: `data.grey_range`.
@@ -45,7 +45,7 @@ def grey_range(source: Source, stated: tuple[float, float] | None, max_pixels: i
         try:
             values = wide_grey(source.read(path, start, size), max_pixels=max_pixels)
         except (UndecodableImage, OSError):
-            continue  # said later, when every image is checked
+            continue  # reported later, when every image is checked
         if values is not None:
             histogram += np.bincount(values.ravel(), minlength=2**16)
             num_wide += 1
@@ -64,7 +64,7 @@ def grey_range(source: Source, stated: tuple[float, float] | None, max_pixels: i
 
 
 def _evenly(source: Source) -> list[tuple[str, int, int]]:
-    """(path, start, size) of images that could be of 16 bits: `_LOOKED_AT` at most, all over the source."""
+    """(path, start, size) of images that may have 16 bits: `_LOOKED_AT` at most, spaced evenly."""
     found: list[tuple[str, int, int]] = []
     stride, number = 1, 0
     for entry in source.entries():

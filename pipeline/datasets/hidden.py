@@ -2,5 +2,5 @@
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is left out: dot files, and what macOS and network storage add beside images."""
+    """Whether a name is hidden: dot files, and files that macOS and network storage add."""
     return name.startswith(".") or name in ("__MACOSX", "@eaDir")

@@ -37,7 +37,7 @@ def image_files(folder: Path) -> dict[str, Path]:
     names = {match.string for match in matches}
     for match in sorted(matches, key=lambda match: match.string):
         if match["gz"] and match.string.removesuffix(match["gz"]) in names:
-            continue  # torchvision keeps the archive beside what it unpacked
+            continue  # torchvision keeps the compressed file beside the unpacked one
         path = folder / match.string
         split = "test" if match["split"].lower() == "t10k" else match["split"].lower()
         if split in found:
@@ -51,7 +51,7 @@ def image_files(folder: Path) -> dict[str, Path]:
 def read_idx_folder(folder: Path) -> ArraySource:
     """Read `{train,t10k}-images-idx3-ubyte[.gz]` with the labels beside them; without labels: unlabelled.
 
-    Of a file and its archive the file is read. QMNIST's labels of several columns give the first, the digit.
+    An unpacked file is preferred to its archive. Of QMNIST's label columns the first, the digit, is read.
 
     Raises:
         ValueError: no such files, a wrong magic number, sizes that disagree, or damaged gzip data.
@@ -78,7 +78,7 @@ def read_idx(path: Path, *, num_dimensions: int, dtype: str = "u1") -> np.ndarra
     """One IDX file of unsigned bytes, or of 32-bit integers (">i4").
 
     Raises:
-        ValueError: wrong magic number or dimensions, fewer or more bytes than announced, damaged gzip data.
+        ValueError: wrong magic number or dimensions, fewer or more bytes than stated, damaged gzip data.
     """
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else open(path, "rb") as stream:
@@ -109,7 +109,7 @@ def read_idx(path: Path, *, num_dimensions: int, dtype: str = "u1") -> np.ndarra
 
 
 def _read_up_to(stream, limit: int) -> bytearray:
-    """At most `limit` bytes, without trusting the header to allocate them."""
+    """At most `limit` bytes, without allocating what the header claims."""
     values = bytearray()
     while len(values) < limit:
         block = stream.read(min(_READ_BYTES, limit - len(values)))
@@ -120,7 +120,7 @@ def _read_up_to(stream, limit: int) -> bytearray:
 
 
 def _beside(images: Path, kind: str) -> Path | None:
-    """The file of labels, "idx1-ubyte" or "idx2-int", that is called after a file of images."""
+    """The file of labels, "idx1-ubyte" or "idx2-int", whose name matches a file of images."""
     stem = re.sub(r"\.gz$", "", images.name, flags=re.IGNORECASE)
     name = re.sub("images", "labels", stem, flags=re.IGNORECASE)
     rank, word = kind.split("-")

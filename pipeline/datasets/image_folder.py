@@ -28,13 +28,12 @@ class _Listing(NamedTuple):
 class ImageFolder:
     """Images in folders of any depth; see `pipeline.datasets.layout` for what the folders mean.
 
-    Files without an image's suffix are counted and skipped; hidden ones are only skipped. Links are
-    followed.
+    Files without an image's suffix are skipped and counted; hidden ones are skipped. Links are followed.
 
     Args:
         parts: `data.parts`.
         are_classes: `data.class_folders`.
-        is_image: whether a file of some name is taken for an image.
+        is_image: whether a file of this name counts as an image.
     """
 
     access = "random"
@@ -63,9 +62,9 @@ class ImageFolder:
     def _listing(self) -> _Listing:
         counts: dict[str, int] = {}
         num_unused = 0
-        empty: dict[str, int] = {}  # folders without an image in or below, and their other files
+        empty: dict[str, int] = {}  # folders without an image in or below them -> number of other files
         skipped_files, parallel = SkippedFiles(), ParallelFolders()
-        unknown = dict(self._parts)  # what nothing was called so far
+        unknown = dict(self._parts)  # keys of data.parts that matched nothing so far
         for folder, _, files in walk(self._root):
             images = [entry.name for entry in files if self._is_image(entry.name)]
             used = [name for name in images if not self._is_unused(name)]
@@ -119,19 +118,19 @@ class ImageFolder:
 
     @property
     def num_outside(self) -> int:
-        """Images that lie beside the split folders, or that `data.parts` leaves out."""
+        """Images beside the split folders, or left out by `data.parts`."""
         return self._listing.num_outside
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of how the folders were read."""
+        """Remarks for the user on how the folders were read."""
         return self._listing.notes
 
     def __len__(self) -> int:
         return self._listing.num_images
 
     def entries(self) -> Iterator[Entry]:
-        """Every image file, in the order of `path_order`, one folder in memory at a time."""
+        """Every image file, in the order of `path_order`, with one folder in memory at a time."""
         layout = self._listing.layout
         for folder, _, files in walk(self._root):
             place = layout.place(folder)

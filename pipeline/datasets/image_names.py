@@ -1,4 +1,4 @@
-"""Which files are taken for images. Standard library only: the task graph uses it too."""
+"""Which files count as images. Standard library only: the task graph uses it too."""
 
 from pathlib import PurePosixPath
 
@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = frozenset(
         ".j2k",
         ".j2c",
         ".jpc",
-        # Read where Pillow or a plug-in for it can; otherwise each is refused with what to install.
+        # Read if Pillow or a plug-in for it can; otherwise each is refused with the name of the package to install.
         ".avif",
         ".heic",
         ".heif",
@@ -35,5 +35,5 @@ LIST_SUFFIXES = (".csv", ".tsv", ".parquet")  # of lists of images in the list's
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is taken for an image (suffix in any case)."""
+    """Whether a file of this name counts as an image (suffix in any case)."""
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES

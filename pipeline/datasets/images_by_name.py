@@ -1,4 +1,4 @@
-"""Finding images that other files name, wherever they lie below a folder."""
+"""Finds images that other files name, wherever they are below a folder."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -11,14 +11,14 @@ NO_IMAGE = "no such image in the folder"
 
 
 class Place(NamedTuple):
-    """Where one image lies, relative to the folder of the data set, or why it is not known."""
+    """Path of an image relative to the folder of the data set, or the reason why it is unknown."""
 
     path: str
     problem: str | None = None
 
 
 def images_by_name(root: Path) -> dict[str, list[tuple[str, ...]]]:
-    """Name -> the paths, as folders and name, of the image files below `root` that have it."""
+    """Name -> paths, as tuples of folders and name, of all image files below `root` with this name."""
     found = defaultdict(list)
     for folder, _, files in walk(root):
         start = tuple(folder.split("/")) if folder else ()
@@ -29,7 +29,7 @@ def images_by_name(root: Path) -> dict[str, list[tuple[str, ...]]]:
 
 
 def place_of(words: tuple[str, ...], found: list[tuple[str, ...]]) -> Place:
-    """Of the images that have the name `words[-1]`, the one whose path ends in most of `words`."""
+    """The image named `words[-1]` whose path shares the longest ending with `words`."""
     name = "/".join(words)
     if not found:
         return Place(name, NO_IMAGE)
@@ -42,7 +42,7 @@ def place_of(words: tuple[str, ...], found: list[tuple[str, ...]]) -> Place:
 
 
 def _num_shared(path: tuple[str, ...], words: tuple[str, ...]) -> int:
-    """How many folders and names two paths have in common, from their ends on."""
+    """Number of parts that two paths have in common, counted from their ends."""
     num = 0
     for one, other in zip(reversed(path), reversed(words), strict=False):
         if one != other:

@@ -1,6 +1,6 @@
-"""JPEG files straight into arrays, by simplejpeg where it is installed and gives Pillow's very pixels.
+"""Decodes JPEG files straight into arrays, by simplejpeg if it is installed and gives Pillow's exact pixels.
 
-Both hold libjpeg-turbo, but Pillow copies an image twice more and keeps other threads waiting meanwhile.
+Both use libjpeg-turbo, but Pillow copies an image twice more and blocks other threads meanwhile.
 """
 
 import io
@@ -14,21 +14,21 @@ try:
 except ImportError:
     simplejpeg = None
 
-# Segments that say nothing of how the image is turned, or of colours: APP0 (JFIF), tables, comments.
+# Segments that affect neither orientation nor colours: APP0 (JFIF), tables, comments.
 _TAME = frozenset((0xE0, 0xDB, 0xC4, 0xDD, 0xFE))
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))  # baseline, extended, progressive
-# Reduced sizes of smaller images could be those of several factors.
+# A smaller image's reduced size could come from several factors.
 _FEWEST_PIXELS = 16  # of a side
 
 
 def rgb_of_jpeg(data: bytes, width: int, height: int) -> np.ndarray | None:
-    """(height, width, 3) uint8 of a JPEG file of grey or RGB; None leaves it to Pillow.
+    """(height, width, 3) uint8 of a grey or RGB JPEG file; None: to be decoded by Pillow.
 
-    Left to Pillow are files that libjpeg has anything to say of, such as damaged ones, and all where
-    simplejpeg is not installed or its pixels are not Pillow's.
+    Pillow decodes the files for which libjpeg has warnings, such as damaged ones, and all files if simplejpeg
+    is not installed or its pixels differ from Pillow's.
 
     Args:
-        width, height: pixels; the file's own or, rounded up, 1/2, 1/4 or 1/8 of them.
+        width, height: pixels; the file's own size, or 1/2, 1/4 or 1/8 of it, rounded up.
     """
     if min(width, height) < _FEWEST_PIXELS or not is_used():
         return None
@@ -36,10 +36,10 @@ def rgb_of_jpeg(data: bytes, width: int, height: int) -> np.ndarray | None:
 
 
 def plain_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) of a JPEG file of grey or YCbCr whose header holds nothing else that matters.
+    """(width, height) of a grey or YCbCr JPEG file without unusual headers; None: to be opened by Pillow.
 
-    To open such a file takes Pillow a sixth as long as to decode it. None leaves it to Pillow: files with
-    EXIF or XMP, which may turn the image, with colours of their own (Adobe), and everything that is unusual.
+    Opening such a file takes Pillow a sixth of the time of decoding it. Pillow opens files with EXIF or XMP,
+    which may turn the image, with colours of their own (Adobe), and everything unusual.
     """
     if data[:2] != b"\xff\xd8":
         return None
@@ -58,9 +58,9 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
 
 
 def enough(width: int, height: int, at_least: int) -> tuple[int, int]:
-    """Of the sizes that a file of this one can be decoded at, the smallest whose sides are this long.
+    """The smallest size at which a file can be decoded with both sides at least this long.
 
-    Source: what Pillow's `draft` takes, which divides without remainder first.
+    Source: the size that Pillow's `draft` takes, which tries divisors without remainder first.
     """
     factor = min(width, height) // at_least
     divisor = next((each for each in (8, 4, 2) if factor >= each), 1)
@@ -69,7 +69,7 @@ def enough(width: int, height: int, at_least: int) -> tuple[int, int]:
 
 @cache
 def is_used() -> bool:
-    """Whether simplejpeg is there and decodes as Pillow does, in full and at half size."""
+    """Whether simplejpeg is installed and decodes as Pillow does, in full and at half size."""
     if simplejpeg is None:
         return False
     rng = np.random.default_rng(0)

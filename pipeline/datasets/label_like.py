@@ -1,9 +1,9 @@
-"""Label maps among photographs: files that would be trained on as if they were pictures.
+"""Detects label maps among photographs, which would be trained on as if they were photographs.
 
-A label map is told by what it holds: a lossless file with few values in each channel, far fewer than its
-pixels, or of areas in which neighbours are equal, as the ids of objects are. Photographs are neither. Sets
-that consist of such files (digits, icons, silhouettes) are left alone: only a mixture of both is a doubt, and
-only where one folder, or one ending of names, holds nothing else.
+A label map is recognised by its content: a lossless file with few values per channel, far fewer than its
+pixels, or with areas of equal neighbours, such as the ids of objects. Photographs have neither. Data sets that
+consist of such files (digits, icons, silhouettes) are accepted: only a mixture is refused, and only if one
+folder, or one ending of names, contains nothing else.
 """
 
 import re
@@ -17,15 +17,15 @@ import numpy as np
 from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, stated_role
 
-_MAX_LEVELS = 32  # values of a channel
-_PIXELS_PER_LEVEL = 64  # a thin digit of 28 x 28 pixels has few values too
+_MAX_LEVELS = 32  # distinct values per channel
+_PIXELS_PER_LEVEL = 64  # an image of 28 x 28 pixels of a thin digit has few values too
 # Photographs on white and drawn digits stay below 0.85, maps of labels or ids are above 0.95.
 _EQUAL_NEIGHBOURS = 0.9
 _ROWS_LOOKED_AT = 16
 _FEWEST_PIXELS = 256
 _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".jp2", ".avif", ".heic", ".heif")
-_SHARE = 0.9  # of a group's images that are label maps, or of another's that are not
-# x_mask.png, x_gtFine_labelIds.png: what a name ends in where maps lie beside their images.
+_SHARE = 0.9  # of a group's images that are label maps; in another group, that are not
+# x_mask.png, x_gtFine_labelIds.png: endings of names where label maps are beside their images.
 _ENDING = re.compile(
     r"[-_.](masks?|labels?|label_?ids|label_?train_?ids|instance_?ids|color|gt|seg|segmentation|annotation|"
     r"trimap|[LP])$",
@@ -43,16 +43,16 @@ class _Group(NamedTuple):
 
 
 def is_lossy(path: str) -> bool:
-    """Whether a file's suffix says that it is compressed with losses; labels never are."""
+    """Whether a file's suffix is that of a lossy format; label maps never have one."""
     return path.lower().endswith(_LOSSY)
 
 
 def looks_like_labels(pixels: np.ndarray, num_levels: int) -> bool:
-    """Whether an image without losses could be a map of labels or ids.
+    """Whether a lossless image could be a map of labels or ids.
 
     Args:
         pixels: (H, W, 3) uint8.
-        num_levels: values in its channel of most values.
+        num_levels: distinct values in the channel with most.
     """
     num_pixels = pixels.shape[0] * pixels.shape[1]
     if num_levels <= _MAX_LEVELS and num_pixels >= _PIXELS_PER_LEVEL * num_levels:
@@ -64,13 +64,13 @@ def looks_like_labels(pixels: np.ndarray, num_levels: int) -> bool:
 
 
 class LabelLike:
-    """What the images of a source look like, image by image."""
+    """Counts the images of a source that look like label maps, by folder, suffix and ending of the name."""
 
     def __init__(self) -> None:
         self._counts: dict[_Group, list[int]] = defaultdict(lambda: [0, 0])  # images, label maps among them
 
     def add(self, entry: Entry, is_label_like: bool) -> None:
-        """Count one image; `is_label_like` as `looks_like_labels` has it."""
+        """Count one image; `is_label_like` is the result of `looks_like_labels`."""
         path = PurePosixPath(entry.path)
         suffix = path.suffix.lower()
         ending = _ENDING.search(path.stem)
@@ -80,13 +80,13 @@ class LabelLike:
         counts[1] += is_label_like
 
     def refuse_mixture(self, source: str, parts: Mapping[str, Role]) -> None:
-        """Refuse label maps among photographs, but for folders that are stated to be classes.
+        """Refuse label maps among photographs, except in folders that are declared to be classes.
 
         Args:
             parts: `data.parts`.
 
         Raises:
-            ValueError: there are both; the message names the folders or the endings, and the key.
+            ValueError: there are both; the message names the folders or the endings, and the key to set.
         """
         groups = {g: counts for g, counts in self._counts.items() if stated_role(g.folder, parts) != "class"}
         maps = {group: n for group, (n, like) in groups.items() if like >= _SHARE * n}

@@ -1,4 +1,4 @@
-"""A share of the training labels, chosen once for every arm and kept as a file."""
+"""A share of the training labels, chosen once for all arms and kept as a file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ _SUMMARY, _ROWS = "subset.json", "rows.npy"
 
 @dataclass(frozen=True, eq=False)
 class LabelSubset:
-    """Which training images a probe or a classifier may learn from."""
+    """The training images that a probe or a classifier may learn from."""
 
     share: float  # of the labels
     rows: np.ndarray | None  # (m,) int64 of the data set, ascending; None: all
@@ -22,12 +22,12 @@ class LabelSubset:
         return name if self.rows is None else f"{name}-{100 * self.share:g}%"
 
     def chosen(self, rows: np.ndarray) -> np.ndarray:
-        """What may be learnt from of the labelled training images `rows`."""
+        """Those of the labelled training images `rows` that may be learnt from."""
         return rows if self.rows is None else self.rows
 
     @property
     def description(self) -> str:
-        """What a protocol says of it, with a comma in front; nothing where all labels are used."""
+        """Text for a protocol, with a comma in front; empty if all labels are used."""
         if self.rows is None:
             return ""
         return f", {100 * self.share:g} % of the training labels ({len(self.rows)} images)"
@@ -41,13 +41,13 @@ def stratified_positions(rng: np.random.Generator, labels: np.ndarray, share: fl
         share: 0 < share <= 1.
 
     Returns:
-        (m,) int64 positions in `labels`, ascending. Over all classes the share is met to one image, but for
-        classes that would otherwise have none.
+        (m,) int64 positions in `labels`, ascending. m is the share of n to within one image, plus one for each
+            class that would otherwise have none.
     """
     classes, of_class, counts = np.unique(labels, return_inverse=True, return_counts=True)
     exact = share * counts
     quotas = np.floor(exact).astype(np.int64)
-    # By largest remainder: many small classes do not all round down.
+    # Rounded by largest remainder, so that many small classes do not all round down.
     missing = round(float(exact.sum())) - int(quotas.sum())
     by_remainder = np.lexsort((rng.random(len(classes)), quotas - exact))
     quotas[by_remainder[:missing]] += 1
@@ -65,7 +65,7 @@ def write_subset(directory: Path, subset: LabelSubset) -> None:
 
 
 def read_subset(directory: Path | None) -> LabelSubset:
-    """Read what `write_subset` wrote; without a directory, the subset is everything.
+    """Read what `write_subset` wrote; without a directory, the subset has all images.
 
     Raises:
         FileNotFoundError: there is no subset.

@@ -1,12 +1,11 @@
-"""Folder names -> split and class.
+"""Reads splits and classes from folder names.
 
-The rule: folders that hold everything else are wrappers and mean nothing. Below them, folders called train,
+A folder that contains everything else is a wrapper and has no meaning. Below wrappers, folders called train,
 training, val, valid, validation, test or testing (in any case) are splits; so are folders with such a word in
-their name (cars_train, Final_Test), where all their neighbours have one. The first folder below a split, or
-below the wrappers where there are no splits, is the class; splits may also lie in the class folders. A folder
-that is the only one in its split is a wrapper too, unless another split has it as one class of several or
-every split has it and nothing else. An image without a class folder has no label. `data.parts` goes over all
-of this.
+their name (cars_train, Final_Test), if all their neighbours have one. The first folder below a split, or below
+the wrappers without splits, is the class; splits may also be inside the class folders. A folder that is the
+only one in its split is a wrapper too, unless another split has it as one class of several or every split has
+it and nothing else. An image without a class folder has no label. `data.parts` overrides all of this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ __all__ = ["SPLIT_FOLDERS", "Layout"]
 
 _SPLITS = ("train", "val", "test")
 _SHOWN = 5  # folders that a message lists
-# What a folder of all images is called; no class is.
+# Names of a folder of all images; no class has them.
 _ALL_IMAGES = (
     "images", "image", "imgs", "img", "jpegimages", "jpegs", "jpg", "png", "photos", "pictures", "data",
 )  # fmt: skip
@@ -27,28 +26,28 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the paths of one source are to be read."""
+    """Meaning of the folders in the paths of one source."""
 
-    wrappers: _Path = ()  # leading folders that mean nothing
+    wrappers: _Path = ()  # leading folders without a meaning
     splits: frozenset[str] = frozenset()  # names of the folders that are splits; empty: there are none
     splits_in_classes: bool = False  # class/split/... instead of split/class/...
     class_depths: Mapping[str, int] = field(default_factory=dict)  # split -> wrappers below it
-    parts: Mapping[str, Role] = field(default_factory=dict)  # what `data.parts` says
+    parts: Mapping[str, Role] = field(default_factory=dict)  # `data.parts`
     are_classes: bool = True  # whether folders name classes at all
-    notes: tuple[str, ...] = ()  # what a person should know of how folders were read
+    notes: tuple[str, ...] = ()  # remarks for the user on how folders were read
 
     @classmethod
     def of(
         cls, folders: Iterable[str], parts: Mapping[str, Role] | None = None, *, are_classes: bool = True
     ) -> "Layout":
-        """Find the layout from the folders that directly hold images ("" is the source itself).
+        """Find the layout from the folders that directly contain images ("" is the source itself).
 
         Args:
             parts: `data.parts`.
             are_classes: `data.class_folders`.
 
         Raises:
-            ValueError: folders that could be splits or classes, and nothing says which.
+            ValueError: it is ambiguous which folders are splits or classes.
         """
         parts = parts or {}
         paths = [tuple(folder.split("/")) if folder else () for folder in folders]
@@ -66,7 +65,7 @@ class Layout:
         return cls(wrappers, inner, bool(inner), {}, parts, are_classes, notes if are_classes else ())
 
     def place(self, folder: str) -> tuple[str | None, str | None] | None:
-        """(split, class name) of the images in `folder`; None: they belong to no split, or are unused."""
+        """(split, class name) of the images in `folder`; None: they are in no split, or unused."""
         path = tuple(folder.split("/")) if folder else ()
         if any(stated_role(name, self.parts) == "unused" for name in path):
             return None
@@ -84,7 +83,7 @@ class Layout:
         return path[0] if path and self.are_classes else None
 
     def without_images(self, folders: Iterable[str]) -> tuple[list[str], list[str]]:
-        """(training folders, class and other split folders) among folders without any image in or below."""
+        """(training folders, class and other split folders) among folders with no image in or below them."""
         training, others = [], []
         depth = len(self.wrappers)
         for folder in folders:
@@ -108,7 +107,7 @@ def _wrappers(paths: list[_Path], parts: Mapping[str, Role]) -> _Path:
 
 
 def _splits(names: set[str], parts: Mapping[str, Role]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """(names that are splits, notes) of folders beside one another."""
+    """(names that are splits, notes) of neighbouring folders."""
     stated = {name: role for name in names if (role := stated_role(name, parts))}
     open_names = names - set(stated)
     sure = {name: role for name, role in stated.items() if role in _SPLITS}
@@ -116,7 +115,7 @@ def _splits(names: set[str], parts: Mapping[str, Role]) -> tuple[frozenset[str],
     likely = {name: role for name in open_names - set(sure) if (role := role_of(name))}
     others = open_names - set(sure) - set(likely)
     if sure:
-        # Beside train/, a folder test_images/ is the test part, and train-extra/ is not needed.
+        # Beside train/, a folder test_images/ is the test part, and train-extra/ is unused.
         sure |= {name: role for name, role in likely.items() if role not in sure.values()}
         others |= set(likely) - set(sure)
         if others and len(set(sure.values())) == 1 and not set(sure) <= set(stated):
@@ -137,7 +136,7 @@ def _splits(names: set[str], parts: Mapping[str, Role]) -> tuple[frozenset[str],
 
 
 def _splits_in_classes(below: list[_Path], parts: Mapping[str, Role]) -> frozenset[str]:
-    """Splits that lie in every class folder: bottle/train, bottle/test, cable/train, ..."""
+    """Splits inside every class folder: bottle/train, bottle/test, cable/train, ..."""
     if not below or any(len(path) < 2 for path in below):
         return frozenset()
     names = {path[1] for path in below}
@@ -147,7 +146,7 @@ def _splits_in_classes(below: list[_Path], parts: Mapping[str, Role]) -> frozens
 
 
 def _alike(below: list[_Path], parts: Mapping[str, Role]) -> tuple[str, ...]:
-    """A note on folders that hold folders of the same names: splits, folds or sites rather than classes.
+    """A note on folders with subfolders of the same names: splits, folds or sites rather than classes.
 
     Raises:
         ValueError: there are at least as many such names as folders.
@@ -174,7 +173,7 @@ def _alike(below: list[_Path], parts: Mapping[str, Role]) -> tuple[str, ...]:
 
 
 def _class_depths(below: list[_Path], splits: frozenset[str]) -> tuple[dict[str, int], tuple[str, ...]]:
-    """How many wrappers each split has below it, and a note on those that could be taken for classes."""
+    """Number of wrappers below each split, and a note on those that could be taken for classes."""
     inside = {split: [path[1:] for path in below if path and path[0] == split] for split in splits}
     lone = {split: _common_start(paths) for split, paths in inside.items()}
     classes = {
@@ -217,7 +216,7 @@ def _parts_key(roles: Mapping[str, Role]) -> str:
 
 
 def _common_start(paths: list[_Path]) -> _Path:
-    """The folders that all `paths` begin with."""
+    """The folders with which all `paths` begin."""
     if not paths:
         return ()
     first, last = min(paths), max(paths)

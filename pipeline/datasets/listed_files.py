@@ -1,4 +1,4 @@
-"""Image files of a folder, of which something beside them says which there are."""
+"""Image files of a folder that are listed by something beside them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ class ListedFiles:
 
     Args:
         class_names: in label order; None: see `pipeline.datasets.source.Source`.
-        notes: how the files were understood where they do not say it themselves, a line each.
+        notes: remarks on how ambiguous files were understood, one line each.
     """
 
     access = "random"

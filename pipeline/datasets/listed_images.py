@@ -1,4 +1,4 @@
-"""Images of a folder, with the class and the split that a list beside them gives each."""
+"""Images of a folder, with class and split from a list beside them."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -13,10 +13,10 @@ class ListedImages(ListedFiles):
     """The images that `entries` name, in their order.
 
     Args:
-        root: folder that the entries' paths count from.
+        root: folder to which the entries' paths are relative.
         class_names: in label order; None: those of the entries, in `label_order`.
-        notes: how the list was read.
-        are_several: an image has any number of classes, which are its entry's target.
+        notes: remarks on how the list was read.
+        are_several: an image has any number of classes, given by its entry's target.
     """
 
     annotation = "class"
@@ -42,7 +42,7 @@ class ListedImages(ListedFiles):
         self._max_bytes = max_bytes
 
     def __reduce__(self):
-        # Worker processes are handed the entries, chunk by chunk.
+        # Worker processes receive the entries chunk by chunk.
         return _reader, (self._root, self._max_bytes)
 
 
@@ -51,7 +51,7 @@ def _reader(root: Path, max_bytes: int) -> ListedImages:
 
 
 def label_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Class names by their numbers where all are numbers, else by their letters."""
+    """Class names in numerical order if all are numbers, else in alphabetical order."""
     names = sorted(names)
     try:
         return tuple(sorted(names, key=float))
@@ -60,10 +60,10 @@ def label_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def inside(name: str, root: Path) -> str:
-    """A listed path relative to `root`, with "/".
+    """A listed path, made relative to `root`, with "/".
 
     Raises:
-        ValueError: it leads out of `root`; the message does not name the list.
+        ValueError: it is outside `root`; the message does not name the list.
     """
     path = PurePosixPath(name.strip().replace("\\", "/"))
     if path.is_absolute() and path.is_relative_to(root.as_posix()):
@@ -74,7 +74,7 @@ def inside(name: str, root: Path) -> str:
 
 
 def num_unlisted(root: Path, entries: list[Entry], is_image: Callable[[str], bool] = is_image_name) -> int:
-    """How many images below `root` no entry names."""
+    """Number of images below `root` that are in no entry."""
     listed = {entry.path for entry in entries}
     found = (
         f"{folder}/{file.name}" if folder else file.name

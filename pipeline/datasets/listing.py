@@ -1,4 +1,4 @@
-"""A cheap digest of a source, to tell without reading images whether it changed. Standard library only."""
+"""A cheap digest of a source, which changes with its files, without reading images. Standard library only."""
 
 import hashlib
 import os
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from pipeline.config.data import DataConfig
 
 TRUSTED_ABOVE = 20_000  # files
-_SETTLED_NS = 2 * 10**9  # a folder touched more recently could change again within its clock's resolution
+_SETTLED_NS = 2 * 10**9  # a folder changed more recently could change again within its clock's resolution
 
 
 def listing_digest(config: "DataConfig", memo: Path) -> str:
-    """Digest of path, size and modification time of all that a source consists of.
+    """Digest of path, size and modification time of all files of a source.
 
-    For a file: its own, and for a list of images those of all that is in its folder. For a folder: those of
+    For a file: its own, and for a list of images those of everything in its folder. For a folder: those of
     every file below it that is not hidden. For a pattern of shards: those of the shards. For photo-scenes:
-    the versions of the packages that ship the photographs. For a URL: the URL alone, for every command would
-    wait for its server; what changed there is prepared again once the URL or the experiment changes.
+    the versions of the packages with the photographs. For a URL: the URL alone, because every command would
+    wait for its server; changed content is noticed only when the URL or the experiment changes.
 
-    In a folder of more than 20,000 files a second call looks at the folders, and at files that are no images,
-    such as annotations: a folder's modification time changes when a file in it is added, removed, renamed
-    or replaced, but **not** when an image is overwritten in place. Delete `memo` after doing that.
+    In a folder of more than 20,000 files a second call looks only at folders and at files that are not images,
+    such as annotations: a folder's modification time changes when a file in it is added, removed, renamed or
+    replaced, but **not** when an image is overwritten in place. Delete `memo` after doing that.
 
     Args:
         memo: JSON file that keeps the times of a large source's folders and annotations between calls.
@@ -62,7 +62,7 @@ def _facts(file: Path) -> str:
 
 
 def _remembered(root: Path, memo: Path) -> str | None:
-    """The digest of the last full listing, if no folder and no file but images changed since."""
+    """The digest of the last full listing, if no folder and no file except images changed since."""
     known = read_memo(memo)
     if known is None or known.get("root") != str(root.resolve()):
         return None
@@ -79,7 +79,7 @@ def _listed(root: Path, memo: Path) -> str:
     hasher = hashlib.sha256()
     num_files = 0
     folders: dict[str, int] = {}
-    others: dict[str, int] = {}  # files that are no images
+    others: dict[str, int] = {}  # files that are not images
     for folder, path, files in walk(root):
         folders[path] = os.stat(path).st_mtime_ns
         hasher.update(b"%b\0" % os.fsencode(folder))
@@ -94,7 +94,7 @@ def _listed(root: Path, memo: Path) -> str:
             hasher.update(b"%b\0%b\0" % (os.fsencode(file.name), facts.encode()))
             num_files += 1
     digest = hasher.hexdigest()
-    with suppress(OSError):  # of a folder that may not be written
+    with suppress(OSError):  # the folder may not be writable
         memo.unlink()
     is_settled = max([*folders.values(), *others.values()]) < time.time_ns() - _SETTLED_NS
     if num_files > TRUSTED_ABOVE and is_settled:

@@ -1,4 +1,4 @@
-"""The table of a prepared data set: one row per usable image, in columns that stay small at millions."""
+"""The table of a prepared data set: one row per usable image, in columns that stay small with millions."""
 
 import csv
 import os
@@ -18,10 +18,10 @@ COLUMNS = ("path", "split", "label", "width", "height", "digest")
 
 
 class Rows:
-    """Rows under construction, about 170 bytes each.
+    """Collects rows, in about 170 bytes each.
 
     Args:
-        num_channels: of images with channels of their own; None: they are RGB of 8 bits.
+        num_channels: of images with channels; None: they are 8-bit RGB.
     """
 
     def __init__(self, num_channels: int | None = None) -> None:
@@ -73,12 +73,12 @@ class Columns:
 
     path_bytes: np.ndarray  # (total,) uint8: the paths one after another
     path_ends: np.ndarray  # (n,) int64
-    parts: np.ndarray  # (n,) int64: what the source calls the split, by number
+    parts: np.ndarray  # (n,) int64: the split's name in the source, by number
     labels: np.ndarray  # (n,) int64, -1 = none
     sizes: np.ndarray  # (n, 2) int64: width, height, pixels
-    positions: np.ndarray  # (n, 2) int64: start and size in the archive, -1 where they mean nothing
+    positions: np.ndarray  # (n, 2) int64: start and size in the archive, -1 if unused
     digests: np.ndarray  # (n,) S32
-    sums: np.ndarray  # (n, 6) int64; of images with channels of their own (n, 2 C) float64; see `Checked`
+    sums: np.ndarray  # (n, 6) int64; of images with channels (n, 2 C) float64; see `Checked`
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -95,7 +95,7 @@ def path_at(path_bytes: np.ndarray, path_ends: np.ndarray, row: int) -> str:
 
 
 def write_manifest(path: Path, columns: Columns, splits: np.ndarray) -> None:
-    """Write `manifest.csv`. File names that are not UTF-8 are written as the bytes that they are."""
+    """Write `manifest.csv`. File names that are not UTF-8 are written as their bytes."""
     with (
         replacing(path) as partial,
         open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as out,
@@ -104,7 +104,7 @@ def write_manifest(path: Path, columns: Columns, splits: np.ndarray) -> None:
         writer.writerow(COLUMNS)
         for row in range(len(columns)):
             width, height = columns.sizes[row].tolist()
-            # A digest that ends in zero bytes comes out of NumPy without them.
+            # NumPy drops zero bytes at the end of a digest.
             digest = columns.digests[row].ljust(32, b"\0").hex()
             writer.writerow(
                 (columns.path(row), SPLITS[splits[row]], columns.labels[row], width, height, digest)
@@ -112,7 +112,7 @@ def write_manifest(path: Path, columns: Columns, splits: np.ndarray) -> None:
 
 
 def read_digests(path: Path) -> np.ndarray:
-    """(n, 32) uint8 of a `manifest.csv`: the SHA-256 of each image's file, or of its pixels without one."""
+    """(n, 32) uint8 of a `manifest.csv`: SHA-256 of each image's file, or of its pixels if it has no file."""
     found = bytearray()
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as stream:
         for line in csv.DictReader(stream):

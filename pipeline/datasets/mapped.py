@@ -1,4 +1,4 @@
-"""A file's bytes, mapped once for all threads."""
+"""Maps a file's bytes into memory, once for all threads."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ def mapped_bytes(path: Path, expected: int) -> np.ndarray:
     """(expected,) uint8, read-only.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is of another length.
+        FileNotFoundError: the file does not exist.
+        ValueError: it has another length.
     """
     found = path.stat().st_size
     if found != expected:

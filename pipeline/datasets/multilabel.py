@@ -1,6 +1,6 @@
 """Images with any number of classes: a matrix of 0 and 1 in the prepared folder.
 
-Shapes: N images, K classes. The index of such a data set has no class: what asks for one finds none.
+Shapes: N images, K classes. The index of such a data set has no classes: -1 for every image.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ from pipeline.datasets.source import Entry, Source
 from pipeline.datasets.splits import SPLITS
 from pipeline.storage.files import replacing
 
-UNLABELLED = -1  # in all columns of an image whose classes are not known
+UNLABELLED = -1  # in all columns of an image whose classes are unknown
 _FILE = "label_sets.npy"
 
 
 def has_label_sets(source: Source) -> bool:
-    """Whether an entry's target is a tuple of its classes, possibly none; None where they are not known."""
+    """Whether an entry's target is a tuple of its classes, possibly empty; None if they are unknown."""
     return bool(getattr(source, "are_several", False))
 
 
 class LabelSetWriter:
-    """The classes of one image after another.
+    """Collects the classes of one image after another.
 
     Args:
         class_names: in label order.
@@ -42,7 +42,7 @@ class LabelSetWriter:
         self._rows.append(tuple(self._positions[name] for name in entry.target) if known else None)
 
     def matrix(self) -> np.ndarray:
-        """(N, K) int8: 1 where an image has a class, 0 where not, UNLABELLED where that is not known."""
+        """(N, K) int8: 1 if an image has a class, 0 if not, UNLABELLED if that is unknown."""
         found = np.zeros((len(self._rows), len(self._positions)), np.int8)
         for row, classes in enumerate(self._rows):
             if classes is None:
@@ -60,7 +60,7 @@ def write_label_sets(folder: Path, matrix: np.ndarray) -> str:
 
 
 def read_label_sets(dataset: PreparedDataset) -> np.ndarray | None:
-    """The matrix (N, K) int8 of a prepared data set, read-only; None where an image has one class at most.
+    """The matrix (N, K) int8 of a prepared data set, read-only; None if an image has at most one class.
 
     Raises:
         FileNotFoundError: the file is missing.
@@ -95,10 +95,10 @@ def is_labelled(matrix: np.ndarray) -> np.ndarray:
 
 
 def strata(matrix: np.ndarray) -> np.ndarray:
-    """(N,) int64: each image's rarest class, K where it has none, -1 where that is not known.
+    """(N,) int64: each image's rarest class, K if it has none, -1 if that is unknown.
 
-    Where images are drawn class by class, as held-out parts and shares of the labels are, these are the
-    classes: the rare ones, which a draw by chance alone may leave out, keep their share.
+    Used as the classes when held-out parts and shares of the labels are drawn class by class, so that rare
+    classes, which a random draw may miss, keep their share.
     """
     counts = (matrix == 1).sum(axis=0)
     rarity = np.where(matrix == 1, counts, np.iinfo(np.int64).max)
@@ -107,7 +107,7 @@ def strata(matrix: np.ndarray) -> np.ndarray:
 
 
 def summary_of(matrix: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
-    """What summary.json says of the classes.
+    """The statistics of the classes for summary.json.
 
     Args:
         codes: (N,) index into SPLITS of every image.
@@ -128,7 +128,7 @@ def summary_of(matrix: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
 
 
 def described(summary: dict[str, Any]) -> str:
-    """The line that a person wants to see after preparing."""
+    """A line about the labels, printed after preparing."""
     found = summary["label_sets"]
     line = f"labels: {found['mean']:.2f} for each image, at most {found['most']}"
     if found["num_without"]:
@@ -139,7 +139,7 @@ def described(summary: dict[str, Any]) -> str:
 
 
 def label_words(dataset: PreparedDataset, row: int) -> str | None:
-    """The class of an image, or its classes, in words; None where that is not known."""
+    """The class or classes of an image, as text; None if unknown."""
     matrix = read_label_sets(dataset)
     if matrix is None:
         label = int(dataset.labels[row])

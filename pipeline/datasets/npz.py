@@ -1,4 +1,4 @@
-"""Arrays in one .npz file."""
+"""Reads arrays in one .npz file."""
 
 import struct
 import zipfile
@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.datasets.arrays import ArraySource, named_parts, origin
 from pipeline.datasets.expansion import refuse_expansion
 
-# What the readers of Python and NumPy let out when a file is damaged.
+# What the readers of Python and NumPy raise for a damaged file.
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError,
     ArithmeticError, LookupError, TypeError, SyntaxError, NotImplementedError, MemoryError,
@@ -22,7 +22,7 @@ _DAMAGED = (
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a file is a zip of NumPy arrays and of nothing else."""
+    """Whether a file is a zip that contains only NumPy arrays."""
     if not zipfile.is_zipfile(path):
         return False
     try:
@@ -42,7 +42,7 @@ def read_npz(
     `class_names` is optional.
 
     Args:
-        has_channels: `data.channels` is given; images are then numbers of any kind.
+        has_channels: `data.channels` is given; images may then have any numeric type.
         labels: `data.labels`.
 
     Raises:
@@ -81,6 +81,6 @@ def _array(path: Path, arrays: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
         found = arrays[key]
     except _DAMAGED as error:
         raise ValueError(f"{origin(path, key)}: expected plain numbers or text: {error}") from error
-    if not isinstance(found, np.ndarray):  # NumPy returns the bytes of what is no array
+    if not isinstance(found, np.ndarray):  # NumPy returns bytes for a member that is not an array
         raise ValueError(f"{origin(path, key)}: expected an array, found {type(found).__name__}")
     return found

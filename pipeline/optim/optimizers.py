@@ -27,7 +27,7 @@ class Optimizer(Protocol):
 
 
 def build_optimizer(named: list[tuple[str, jt.Var]], schedule: ScheduleConfig) -> Optimizer:
-    """A new optimiser of named parameters, with zero moments."""
+    """A new optimiser of the named parameters, with zero moments."""
     parameters = [parameter for _, parameter in named]
     common = {
         "decayed": [decays(name, parameter.shape) for name, parameter in named],

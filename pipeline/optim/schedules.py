@@ -41,23 +41,23 @@ class Schedule:
         return max(1, round(self.config.epochs * self.num_images / self.config.batch_size))
 
     def export_due(self, num_done: int) -> int | None:
-        """The number of epochs done after `num_done` steps if the backbone is exported then; else None.
+        """The number of epochs done after `num_done` steps, if the backbone is exported then; else None.
 
-        None at the end of the run, whose backbone is written anyway.
+        None at the end of the run as well: the final backbone is written anyway.
         """
         if num_done >= self.num_steps:
             return None
         return self.epochs_due(num_done, self.config.export_every_epochs)
 
     def exports(self) -> list[int]:
-        """The numbers of epochs after which the backbone is exported in the whole run."""
+        """The numbers of epochs after which the backbone is exported, over the whole run."""
         every = self.config.export_every_epochs
         epochs = range(every, math.ceil(self.config.epochs) + 1, every) if every else ()
         steps = {math.ceil(epoch * self.num_images / self.config.batch_size) for epoch in epochs}
         return sorted(filter(None, map(self.export_due, steps)))
 
     def epochs_due(self, num_done: int, every: int) -> int | None:
-        """Whole epochs done, where `num_done` steps are the first with another `every` of them; else None."""
+        """Whole epochs done, if step `num_done` is the first past another `every` epochs; else None."""
         if not every:
             return None
         size = self.config.batch_size

@@ -10,8 +10,8 @@ class MomentumDescent:
     """m = momentum m + q (g + decay w); w = w - lr m, for each tensor w with gradient g.
 
     q = 1 for SGD. For LARS q = trust_coefficient |w| / |g + decay w|, or 1 where one of the two norms is 0;
-    tensors that are not decayed (biases and other one-dimensional ones) have q = 1 there as well. Parameters
-    are updated in place; the step leaves a frozen tensor and its momentum unchanged.
+    tensors without decay (biases and other one-dimensional ones) have q = 1 there as well. Parameters are
+    updated in place; a frozen tensor and its momentum do not change.
 
     Source: SGD of Sutskever et al. 2013 in PyTorch's form; You, Gitman, Ginsburg, "Large Batch Training of
     Convolutional Networks" (2017), in the form that VISSL, DINO and iBOT use: the ratio before the momentum.
@@ -31,7 +31,7 @@ class MomentumDescent:
             parameters: float32.
             decayed: for each parameter, whether weight decay, and the ratio of LARS, apply.
             trust_coefficient: of LARS; None: SGD.
-            max_gradient_norm: a tensor's gradient g becomes g min(1, this / (|g| + 1e-6)); 0 = no limit.
+            max_gradient_norm: a tensor's gradient g becomes g min(1, this / (|g| + 1e-6)); 0: no clipping.
 
         Raises:
             ValueError: the lists differ in length, or a parameter is not float32.
@@ -63,7 +63,7 @@ class MomentumDescent:
             moment = (self._momentum * self._moments[index] + direction).stop_grad()
             self._moments[index] = moment
             replace_value(parameter, (parameter - lr * moment).stop_grad())
-        # Run what is queued now, without waiting for a device: gradients and activations can be freed.
+        # Run what is queued, without waiting for the device, so that gradients and activations can be freed.
         jt.sync([*self._parameters, *self._moments])
 
     def state(self) -> dict[str, np.ndarray]:
@@ -99,7 +99,7 @@ class MomentumDescent:
             return direction
         own, step = _norm(parameter), _norm(direction)
         both = jt.logical_and(own > 0, step > 0)
-        # The 1 keeps the branch that is not taken free of a division by 0.
+        # The 1 avoids a division by 0 in the branch that is not taken.
         ratio = self._trust * own / jt.where(both, step, jt.ones_like(step))
         return direction * jt.where(both, ratio, jt.ones_like(ratio))
 
@@ -115,5 +115,5 @@ class MomentumDescent:
 
 
 def _norm(x: jt.Var) -> jt.Var:
-    """(1,) Euclidean norm of all entries."""
+    """(1,): Euclidean norm of all entries."""
     return jt.sqrt((x * x).sum())

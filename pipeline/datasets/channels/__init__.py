@@ -1,1 +1,1 @@
-"""Images that are numbers in any count of channels: satellites', microscopes', scanners' and arrays."""
+"""Images with any number of channels: from satellites, microscopes, scanners, or arrays."""

@@ -1,7 +1,7 @@
-"""DICOM files as numbers: one frame, in the units of its modality (of CT, Hounsfield's), through pydicom.
+"""Reads DICOM files through pydicom: one frame, in the units of its modality (for CT, Hounsfield units).
 
-Of several frames one is taken where `data.frame` says which. All of them as images would be many of one
-patient, on both sides of every split that is held out.
+Of several frames one is taken, as `data.frame` says. As images of their own, the frames would be many of one
+patient, in every split that is held out.
 """
 
 import io
@@ -14,19 +14,19 @@ from pipeline.datasets.channels.stored import Stored
 from pipeline.datasets.decode import UndecodableImage
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
-_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom makes RGB of them
+_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom converts them to RGB
 
 
 def read_dicom(data: bytes, options: Options) -> Stored:
-    """Pixels after the file's own rescaling, 0 or low values as black.
+    """Pixels after the file's own rescaling, with low values as black.
 
-    MONOCHROME1, in which high values are black, is turned round within the range that the stored bits have.
-    Pixels that the file marks as padding get the lowest value of the others. With `options.window_of_header`
-    values are cut by the first window that the file states, which becomes 0 to 1.
+    MONOCHROME1, in which high values are black, is inverted within the range of the stored bits. Pixels that
+    the file marks as padding get the lowest value of the others. With `options.window_of_header` values are
+    clipped to the first window that the file states, and scaled to 0 to 1.
 
     Raises:
-        UndecodableImage: no DICOM file, no pixels, several frames and no word on which, compressed in a way
-            that nothing installed decodes, another kind of colour, or a window is wanted and there is none.
+        UndecodableImage: not a DICOM file, no pixels, several frames without `data.frame`, a compression that
+            nothing installed decodes, another kind of colour, or no window where one is needed.
         ValueError: pydicom is not installed.
     """
     pydicom = _library()
@@ -52,7 +52,7 @@ def read_dicom(data: bytes, options: Options) -> Stored:
         values = _in_units(pydicom, file, stored, kind, options)
     except UndecodableImage:
         raise
-    except Exception as error:  # of a damaged file pydicom lets out whatever its parts do
+    except Exception as error:  # for a damaged file pydicom raises whatever its parts raise
         raise UndecodableImage(f"DICOM that cannot be read: {type(error).__name__}: {error}") from error
     padding = _padding(file, stored)
     if padding is not None and padding.any() and not padding.all():
@@ -73,7 +73,7 @@ def _library() -> Any:
 
 
 def _frame(file: Any, options: Options) -> tuple[int, int]:
-    """How many frames a file has, and which one is the image, from 0."""
+    """Number of frames of a file, and index of the one to read."""
     num_frames = int(file.get("NumberOfFrames") or 1)
     if num_frames == 1:
         return 1, 0
@@ -86,9 +86,9 @@ def _frame(file: Any, options: Options) -> tuple[int, int]:
 
 
 def _put_in_place(file: Any, frame: int) -> None:
-    """Put what an enhanced file says of one frame where plain files say it: rescaling and window.
+    """Move what an enhanced file states per frame to where plain files state it: rescaling and window.
 
-    Source: DICOM PS3.3 C.7.6.16, functional groups; what is said of a frame goes before what all share.
+    Source: DICOM PS3.3 C.7.6.16, functional groups; a frame's own values override those shared by all.
     """
     shared, of_frames = (file.get(f"{kind}FunctionalGroupsSequence") or [] for kind in ("Shared", "PerFrame"))
     for group in (*shared[:1], *of_frames[frame : frame + 1]):
@@ -112,7 +112,7 @@ def _in_units(pydicom: Any, file: Any, stored: np.ndarray, kind: str, options: O
 
 
 def _windowed(file: Any, values: np.ndarray) -> np.ndarray:
-    """Values of the file's window as 0 to 1.
+    """Values in the file's window, scaled to 0 to 1.
 
     Source: DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3.2, functions LINEAR and LINEAR_EXACT.
     """
@@ -132,12 +132,12 @@ def _windowed(file: Any, values: np.ndarray) -> np.ndarray:
 
 
 def _first(value: Any) -> float:
-    """Of several windows, the first."""
+    """The first of several windows."""
     return float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)
 
 
 def _padding(file: Any, stored: np.ndarray) -> np.ndarray | None:
-    """Where the file says that there is no image; None where it does not say so of any value."""
+    """True where the file marks a pixel as padding; None if it states no padding value."""
     if "PixelPaddingValue" not in file:
         return None
     value = int(file.PixelPaddingValue)

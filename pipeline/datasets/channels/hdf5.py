@@ -1,4 +1,4 @@
-"""Arrays in one HDF5 file, through h5py."""
+"""Reads arrays in one HDF5 file, through h5py."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -7,12 +7,12 @@ import numpy as np
 
 from pipeline.datasets.arrays import ArraySource, named_parts, origin
 
-_DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py lets out of a damaged file
+_DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises for a damaged file
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file begins as HDF5 files do."""
+    """Whether a file has the signature of HDF5."""
     with open(path, "rb") as stream:
         return stream.read(len(_MAGIC)) == _MAGIC
 
@@ -20,17 +20,17 @@ def is_hdf5(path: Path) -> bool:
 def read_hdf5(
     path: Path, *, has_channels: bool = False, labels: Literal["one", "several"] | None = None
 ) -> ArraySource:
-    """Read `images` and `labels`, or arrays of the names that `.npz` files have.
+    """Read `images` and `labels`, or arrays with the names used in `.npz` files.
 
-    Images stay in the file until they are asked for, one by one.
+    Images stay in the file until they are read, one by one.
 
     Args:
-        has_channels: `data.channels` is given; images are then numbers of any kind, else uint8.
+        has_channels: `data.channels` is given; images then have any numeric type, else uint8.
         labels: `data.labels`.
 
     Raises:
-        ValueError: h5py is not installed, the file is damaged, there are no images, shapes or types cannot be
-            right, or an array lies in another file.
+        ValueError: h5py is not installed, the file is damaged, there are no images, shapes or types are
+            impossible, or an array is stored in another file.
     """
     h5py = _library(path)
     try:
@@ -73,7 +73,7 @@ def _library(path: Path) -> Any:
 
 
 def _dataset(h5py: Any, file: Any, path: Path, name: str) -> Any:
-    """An array that lies in this file: links and storage elsewhere are not followed."""
+    """An array stored in this file: links and external storage are not followed."""
     if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
         raise ValueError(f"{origin(path, name)}: expected an array in this file, found a link to another")
     found = file[name]

@@ -1,4 +1,4 @@
-"""Lowest and highest values of the channels of a whole set, without its outliers."""
+"""Lowest and highest values of each channel of a data set, without outliers."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,8 +8,8 @@ from pipeline.datasets.channels.reading import ChannelReading
 from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.source import Source
 
-WINDOW = (0.1, 99.9)  # percentiles, of `data.window` "percentile"
-_IMAGES = 256  # that are looked at, evenly over the source
+WINDOW = (0.1, 99.9)  # percentiles, for `data.window` "percentile"
+_IMAGES = 256  # sampled evenly from the source
 _PIXELS = 4096  # of each
 
 
@@ -22,7 +22,7 @@ def percentile_limits(
         images: (H, W, C) float32 each.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no images.
     """
     samples = [_sample(image) for image in images]
     if not samples:
@@ -47,10 +47,10 @@ def _evenly(reading: ChannelReading, source: Source) -> Iterator[np.ndarray]:
             content = source.read(entry.path, entry.start, entry.size)
             yield reading.pixels(entry.path, content)
         except (UndecodableImage, OSError):
-            continue  # said later, when every image is checked
+            continue  # reported later, when every image is checked
 
 
 def _sample(image: np.ndarray) -> np.ndarray:
-    """(n, C): pixels evenly over an image."""
+    """(n, C): pixels spaced evenly over an image."""
     pixels = image.reshape(-1, image.shape[2])
     return pixels[:: max(1, len(pixels) // _PIXELS)].copy()

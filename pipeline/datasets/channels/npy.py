@@ -1,4 +1,4 @@
-"""Arrays of NumPy, one image a file: .npy."""
+"""Reads NumPy's .npy files, one image per file."""
 
 import io
 from tokenize import TokenError
@@ -16,15 +16,15 @@ _HEADERS = {
 
 
 def read_npy(data: bytes, options: Options) -> Stored:
-    """The array of a file; as `plain_array`."""
+    """The array of a file; see `plain_array`."""
     return Stored(plain_array(data))
 
 
 def plain_array(data: bytes) -> np.ndarray:
-    """The array of a file, as a view of its bytes: nothing in it is run or unpickled.
+    """The array of a file, as a view of its bytes; nothing is unpickled.
 
     Raises:
-        UndecodableImage: damaged, cut off, or no plain numbers.
+        UndecodableImage: damaged, truncated, or not plain numbers.
     """
     stream = io.BytesIO(data)
     try:

@@ -1,14 +1,14 @@
-"""What the readers of numbers have to know of the data section."""
+"""Options of the readers of images with channels, from the data section."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Options:
-    """One data set's; see the keys of `DataConfig`."""
+    """The options of one data set; see the keys of `DataConfig`."""
 
     num_channels: int
-    channel_axis: str | None  # "first", "last"; None: as file and shape say
+    channel_axis: str | None  # "first", "last"; None: from the file and the shape
     window_of_header: bool  # `data.window` "header"
     no_data_is_kept: bool  # `data.no_data` "kept"
     max_pixels: int
@@ -16,5 +16,5 @@ class Options:
 
     @property
     def max_values(self) -> int:
-        """Numbers of the largest image."""
+        """Number of values in the largest image."""
         return self.max_pixels * self.num_channels

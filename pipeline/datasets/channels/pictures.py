@@ -1,4 +1,4 @@
-"""Pictures of images with channels: three of these, or one in grey, stretched alike over a whole set."""
+"""Pictures of images with channels: three channels, or one in grey, with one contrast for a whole data set."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ import numpy as np
 from pipeline.datasets.channels.limits import percentile_limits
 
 STRETCH = (1.0, 99.0)  # percentiles that become black and white
-LOOKED_AT = 64  # images, evenly over the training part
+LOOKED_AT = 64  # images, spaced evenly over the training part
 
 
 def shown_channels(num_channels: int, stated: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Which channels become red, green and blue, or the one that is shown in grey; counted from 0."""
+    """The channels shown as red, green and blue, or the one shown in grey; counted from 0."""
     return stated or ((0, 1, 2) if num_channels >= 3 else (0,))
 
 
 def picture_words(shown: tuple[int, ...]) -> str:
-    """How pictures come about, for a person."""
+    """A sentence for the user on how pictures are made."""
     if len(shown) == 1:
         what = f"channel {shown[0]} in grey"
     else:
@@ -31,7 +31,7 @@ def picture_words(shown: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """How one data set's images become pictures."""
+    """The contrast of one data set's pictures."""
 
     shown: tuple[int, ...]  # three channels, or one
     low: np.ndarray  # (3 or 1,) float32: becomes black
@@ -39,7 +39,7 @@ class Stretch:
 
     @classmethod
     def of(cls, shown: tuple[int, ...], images: Iterable[np.ndarray]) -> "Stretch":
-        """By the percentiles of some images, (H, W, C) float32 each."""
+        """Limits from the percentiles of some images, (H, W, C) float32 each."""
         low, high = percentile_limits((image[:, :, list(shown)] for image in images), STRETCH)
         return cls(shown, low, high)
 

@@ -1,18 +1,18 @@
-"""PNG files as numbers: grey of 8 or 16 bits, RGB of 8 bits."""
+"""Reads PNG files as numbers: grey of 8 or 16 bits, RGB of 8 bits."""
 
 from pipeline.datasets.channels.options import Options
 from pipeline.datasets.channels.stored import Stored
 from pipeline.datasets.decode import UndecodableImage, decode_values
 
-_COLOUR_TYPE, _PALETTE = 25, 3  # place in the file, and value
+_COLOUR_TYPE, _PALETTE = 25, 3  # byte offset, and value
 
 
 def read_png(data: bytes, options: Options) -> Stored:
-    """Values as the file has them; an alpha channel that is opaque everywhere is left out.
+    """Values as stored; an alpha channel that is opaque everywhere is dropped.
 
     Raises:
-        UndecodableImage: no PNG file, damaged, with a palette, transparent, or of colours in 16 bits, which
-            Pillow cuts to 8.
+        UndecodableImage: not a PNG file, damaged, with a palette, transparent, or RGB of 16 bits, which Pillow
+            cuts to 8.
     """
     if data[:4] != b"\x89PNG":
         raise UndecodableImage(f"expected a PNG file, found one that starts with {data[:8]!r}")

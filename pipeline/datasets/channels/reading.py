@@ -1,4 +1,4 @@
-"""From a file's name to the reader of its numbers, and from its bytes to (H, W, C) float32."""
+"""Reads an image with channels: chooses the reader by the file's name, gives (H, W, C) float32."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +16,7 @@ from pipeline.datasets.channels.stored import Stored, placed, refuse_not_finite
 from pipeline.datasets.channels.tiff import read_tiff
 from pipeline.datasets.decode import UndecodableImage
 
-# Suffix -> reader. A new one is a file and a line here.
+# Suffix -> reader. A new reader is a file and a line here.
 READERS: dict[str, Callable[[bytes, Options], Stored]] = {
     ".npy": read_npy,
     ".tif": read_tiff,
@@ -31,16 +31,16 @@ Limits = tuple[tuple[float, ...], tuple[float, ...]]  # lowest and highest value
 
 
 def has_reader(name: str) -> bool:
-    """Whether a file of this name is taken for an image with channels (suffix in any case)."""
+    """Whether a file of this name counts as an image with channels (suffix in any case)."""
     return PurePosixPath(name).suffix.lower() in READERS
 
 
 @dataclass(frozen=True)
 class ChannelReading:
-    """How the images of one data set become numbers.
+    """How the images of one data set are read.
 
     Args:
-        limits: values beyond these are cut; None: nothing is cut.
+        limits: values outside are clipped; None: no clipping.
     """
 
     options: Options
@@ -48,9 +48,9 @@ class ChannelReading:
 
     @classmethod
     def of(cls, config: DataConfig) -> "ChannelReading | None":
-        """As a data section asks for it; None where its images are RGB of 8 bits.
+        """From a data section; None if its images are 8-bit RGB.
 
-        A window by percentiles has no limits yet: they are looked for in the images, see `with_limits`.
+        A window by percentiles has no limits yet: they are computed from the images, see `with_limits`.
         """
         if config.channels is None:
             return None
@@ -69,7 +69,7 @@ class ChannelReading:
 
     @classmethod
     def from_summary(cls, summary: dict[str, Any]) -> "ChannelReading | None":
-        """As an earlier `to_summary` wrote it."""
+        """From what `to_summary` returned."""
         found = summary.get("channels")
         if found is None:
             return None
@@ -77,20 +77,20 @@ class ChannelReading:
         return cls(Options(**found["options"]), limits and (tuple(limits[0]), tuple(limits[1])))
 
     def to_summary(self) -> dict[str, Any]:
-        """All of it, as JSON values."""
+        """All fields as JSON values."""
         limits = self.limits and [list(each) for each in self.limits]
         return {"options": asdict(self.options), "limits": limits}
 
     @property
     def max_bytes(self) -> int:
-        """Bytes above which no file is an image within the limit of pixels."""
+        """No image within the limit of pixels has a larger file."""
         return _BYTES_OF_A_VALUE * self.options.max_values + 2**24
 
     def pixels(self, path: str, content: bytes | np.ndarray) -> np.ndarray:
         """(H, W, C) float32 of one image.
 
         Args:
-            path: whose suffix says how to read a file.
+            path: its suffix chooses the reader.
             content: a file's bytes, or one image of an array data set.
 
         Raises:
@@ -109,7 +109,7 @@ class ChannelReading:
         return self._finished(READERS[suffix](content, self.options))
 
     def with_limits(self, low: np.ndarray, high: np.ndarray) -> "ChannelReading":
-        """With the limits (C,) of a data set."""
+        """A copy with the limits (C,) of a data set."""
         return replace(self, limits=(tuple(low.tolist()), tuple(high.tolist())))
 
     def _refuse_header(self) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Below this share of its mean's size, float32 does not tell a channel's variation from rounding.
+# Below this ratio of deviation to mean, float32 does not tell a channel's variation from rounding.
 _LEAST_SHARE = 1e-6
 
 
@@ -19,7 +19,7 @@ def moments(pixels: np.ndarray) -> tuple[float, ...]:
 def set_statistics(of_images: np.ndarray, sizes: np.ndarray) -> tuple[list[float], list[float], list[int]]:
     """Mean and standard deviation of each channel over all pixels, and the channels that do not vary.
 
-    A channel that does not vary gets the standard deviation 1, so that nothing is divided by 0.
+    A constant channel gets the standard deviation 1, so that nothing is divided by 0.
 
     Args:
         of_images: (n, 2 C) float64, `moments` of each image.

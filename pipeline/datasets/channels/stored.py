@@ -1,4 +1,4 @@
-"""The numbers of one image as a file stores them, and as (H, W, C) float32."""
+"""The numbers of one image as stored in a file, and their conversion to (H, W, C) float32."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,21 +12,21 @@ _NUMBERS = "biuf"  # kinds of NumPy's types: truth values, integers, floats
 
 @dataclass(frozen=True)
 class Stored:
-    """What a reader found: values as the file has them, and where it says that the channels are."""
+    """What a reader returns: the values, and which axis holds the channels."""
 
     values: np.ndarray  # (H, W), or three axes
-    # "unknown": of three axes the file does not say which one holds the channels.
+    # "unknown": the file does not say which of three axes holds the channels.
     channel_axis: Literal["first", "last", "unknown"] = "unknown"
 
 
 def placed(stored: Stored, num_channels: int, stated_axis: str | None) -> np.ndarray:
     """(H, W, C) float32 in C order.
 
-    Where neither the file nor `stated_axis` says it, the channels are at the only end of the shape that has
-    so many.
+    If neither the file nor `stated_axis` says it, the channels are the only one of first and last axis that has
+    the right length.
 
     Raises:
-        UndecodableImage: no plain numbers, another count of channels, or both ends could be the channels.
+        UndecodableImage: not plain numbers, another number of channels, or both axes could be the channels.
     """
     values = stored.values
     if values.dtype.kind not in _NUMBERS:
@@ -47,10 +47,10 @@ def placed(stored: Stored, num_channels: int, stated_axis: str | None) -> np.nda
 
 
 def refuse_not_finite(pixels: np.ndarray) -> None:
-    """Refuse an image with a value that is no number.
+    """Refuse an image with values that are NaN or infinite.
 
     Raises:
-        UndecodableImage: says how many.
+        UndecodableImage: states their number.
     """
     if not_finite := int(pixels.size - np.isfinite(pixels).sum()):
         raise UndecodableImage(f"{not_finite} of {pixels.size} values are NaN or infinite")

@@ -1,4 +1,4 @@
-"""What a person should know of a data set of images with channels, as lines."""
+"""Lines about a data set with channels, for the user."""
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.channels.limits import WINDOW

@@ -1,4 +1,4 @@
-"""TIFF files as numbers: bands or pages of 8, 16, 32 or 64 bits, integers or floats, through tifffile."""
+"""Reads TIFF files through tifffile: bands or pages of 8, 16, 32 or 64 bits, integers or floats."""
 
 import io
 from typing import Any
@@ -9,21 +9,21 @@ from pipeline.datasets.channels.options import Options
 from pipeline.datasets.channels.stored import Stored
 from pipeline.datasets.decode import UndecodableImage
 
-_NO_DATA_TAG = 42113  # GDAL's, of text
-_PHOTOMETRIC_TAG = 262  # what numbers mean
+_NO_DATA_TAG = 42113  # GDAL's, a text
+_PHOTOMETRIC_TAG = 262  # interpretation of the values
 _PALETTE, _WHITE_IS_ZERO = 3, 0
-_SAMPLES = "SC"  # tifffile's letters of an axis of bands and of one of channels
+_SAMPLES = "SC"  # tifffile's letters for an axis of bands and for one of channels
 
 
 def read_tiff(data: bytes, options: Options) -> Stored:
-    """Values of the one image of a file, at full resolution; 0 is black also where the file has it as white.
+    """Values of the only image of a file, at full resolution; inverted where the file has 0 as white.
 
-    Bands of a page, planes and pages are channels alike. Overviews and masks that GDAL stores beside the
-    image are skipped.
+    Bands of a page, planes and pages are channels. Overviews and masks that GDAL stores beside the image are
+    skipped.
 
     Raises:
-        UndecodableImage: no TIFF file, damaged, several images, more axes than one beside rows and columns, a
-            palette, or pixels that the file marks as without data.
+        UndecodableImage: not a TIFF file, damaged, several images, more than one axis besides rows and columns,
+            a palette, or pixels that the file marks as "no data".
         ValueError: tifffile is not installed.
     """
     tifffile = _library()
@@ -40,7 +40,7 @@ def read_tiff(data: bytes, options: Options) -> Stored:
             photometric = page.tags.get(_PHOTOMETRIC_TAG)
     except UndecodableImage:
         raise
-    except Exception as error:  # of a damaged file tifffile lets out whatever its parts do
+    except Exception as error:  # for a damaged file tifffile raises whatever its parts raise
         raise UndecodableImage(f"TIFF that cannot be read: {type(error).__name__}: {error}") from error
     meaning = None if photometric is None else int(photometric.value)
     if meaning == _PALETTE:
@@ -64,7 +64,7 @@ def _library() -> Any:
 
 
 def _only_series(found: list[Any]) -> Any:
-    """The image itself among overviews and masks."""
+    """The image itself, without overviews and masks."""
     whole = [each for each in found if not (each.keyframe.is_reduced or each.keyframe.is_mask)]
     if len(whole) != 1:
         raise UndecodableImage(
@@ -78,7 +78,7 @@ def _refuse_no_data(values: np.ndarray, text: str) -> None:
         marked = float(text.strip("\0 "))
     except ValueError:
         return
-    if num_marked := int((values == marked).sum()):  # NaN equals nothing, and is refused as such
+    if num_marked := int((values == marked).sum()):  # NaN equals nothing, and is refused elsewhere
         raise UndecodableImage(
             f"{num_marked} of {values.size} values are {marked:g}, which the file marks as no data "
             '(GDAL_NODATA); data.no_data = "kept" takes them as values'

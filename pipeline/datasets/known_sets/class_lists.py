@@ -1,4 +1,4 @@
-"""Sets of class folders below images/ with lists of their official splits: DTD and Food-101."""
+"""Data sets with class folders below images/ and lists of their official splits: DTD and Food-101."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,10 +24,10 @@ def read_class_lists(
 
     Args:
         lists: split -> its list, below the folder.
-        note: what a person should know of the split.
+        note: a remark for the user on the split.
 
     Raises:
-        ValueError: a list is not there, or leads out of the images.
+        ValueError: a list is missing, or names a path outside the images.
     """
     inner = below_wrappers(root)
     if not has_lists(lists)(inner):

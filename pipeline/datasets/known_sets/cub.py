@@ -23,7 +23,7 @@ _SPLIT_OF = {"1": "train", "0": "test"}
 
 
 def cub_folder(root: Path) -> Path | None:
-    """The folder that holds the lists: `root`, or the one named CUB_200_2011 beside segmentations."""
+    """The folder with the lists: `root`, or CUB_200_2011 in it, beside the segmentations."""
     folders = (root, root / "CUB_200_2011")
     return next((f for f in folders if all((f / name).is_file() for name in _LISTS)), None)
 
@@ -32,7 +32,7 @@ def read_cub(config: DataConfig, root: Path) -> ListedImages:
     """Read the birds, their species in the order of classes.txt, and the published split.
 
     Raises:
-        ValueError: a list is not there or lacks an image.
+        ValueError: a list is missing or lacks an image.
     """
     inner = cub_folder(below_wrappers(root))
     if inner is None:

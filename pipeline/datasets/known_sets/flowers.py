@@ -24,10 +24,10 @@ def is_flowers(root: Path) -> bool:
 
 
 def read_flowers(config: DataConfig, root: Path) -> ListedImages:
-    """Read the flowers; classes have no names in the set but their numbers, from 1.
+    """Read the flowers; classes are named by their numbers, from 1, since the set has no names.
 
     Raises:
-        ValueError: a table is not there, is damaged, or names an image that has no label.
+        ValueError: a table is missing or damaged, or names an image that has no label.
     """
     inner = below_wrappers(root)
     if not is_flowers(inner):

@@ -1,4 +1,4 @@
-"""ImageNet's ILSVRC classification set as it is downloaded: class folders for training, a flat val/.
+"""ImageNet's ILSVRC classification set as downloaded: class folders for training, a flat val/.
 
 Source: the challenge's page on Kaggle (LOC_val_solution.csv: "ImageId,PredictionString", the class before its
 boxes), and readme.txt of ILSVRC2012_devkit_t12 (validation_ground_truth.txt: a number from 1 for each image,
@@ -30,7 +30,7 @@ def is_imagenet(root: Path) -> bool:
 
 
 def read_imagenet(config: DataConfig, root: Path) -> ListedImages:
-    """Read train/ by its folders, val/ by the published labels; images of test/ have none, and get none.
+    """Read train/ by its folders and val/ with the published labels; images of test/ have no labels.
 
     Raises:
         ValueError: another layout, a validation image without a label, or labels of another number of images.
@@ -73,7 +73,7 @@ def _devkit(root: Path) -> Path | None:
 
 
 def _val_classes(root: Path, names: list[str]) -> tuple[dict[str, str], str]:
-    """({name without suffix: class}, the file that says so)."""
+    """({name without suffix: class}, the file with these classes)."""
     if file := _solution(root):
         with open(file, encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
@@ -98,7 +98,7 @@ def _val_classes(root: Path, names: list[str]) -> tuple[dict[str, str], str]:
 
 
 def _tree(root: Path, split: str, prefix: str) -> Iterator[Entry]:
-    """The images of train/, classes by folder, or of test/, without."""
+    """The images of train/, with classes by folder, or of test/, without."""
     for folder, _, files in walk(root / split):
         start = f"{prefix}{split}/{folder}/" if folder else f"{prefix}{split}/"
         name = folder.split("/")[0] if folder and split == "train" else None

@@ -1,4 +1,4 @@
-"""Text files of a published set: one item on each line, fields between blanks."""
+"""Reads text files of a published set: one item per line, with fields separated by blanks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ def fields(file: Path, count: int) -> Iterator[list[str]]:
     """The first `count` fields of every line that is neither empty nor a comment (#).
 
     Raises:
-        ValueError: a line of fewer fields, or text that is not UTF-8.
+        ValueError: a line with fewer fields, or text that is not UTF-8.
         FileNotFoundError: no such file.
     """
     for number, line in enumerate(text_of(file).splitlines(), start=1):
@@ -40,7 +40,7 @@ def looked_up(names: dict[str, str], key: str, file: Path) -> str:
     """The value of a key.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such key.
     """
     if key not in names:
         raise ValueError(f"{file}: expected a line for {key}, found none")

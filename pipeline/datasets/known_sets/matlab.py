@@ -1,4 +1,4 @@
-"""Numbers in MATLAB's .mat files."""
+"""Reads numbers from MATLAB's .mat files."""
 
 import zlib
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def matlab_array(file: Path, key: str) -> np.ndarray:
-    """One array of numbers.
+    """Read one array of numbers.
 
     Raises:
         ValueError: a damaged file or one of version 7.3, no such array, or no numbers in it.
@@ -19,7 +19,7 @@ def matlab_array(file: Path, key: str) -> np.ndarray:
 
 
 def matlab_fields(file: Path, key: str, names: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Fields of every record of an array of structures, as text.
+    """Read fields of every record of an array of structures, as text.
 
     Raises:
         ValueError: a damaged file, no such array, or records without these fields.
@@ -31,7 +31,7 @@ def matlab_fields(file: Path, key: str, names: tuple[str, ...]) -> list[tuple[st
 
 
 def _text(value: np.ndarray) -> str:
-    """A text, or one number; MATLAB's are all floating-point."""
+    """A text, or one number; MATLAB's numbers are all floating-point."""
     is_number = value.dtype.kind in "uif" and value.size == 1
     return f"{value.item():.12g}" if is_number else str(np.squeeze(value))
 

@@ -24,7 +24,7 @@ def read_oxford_pets(config: DataConfig, root: Path) -> ListedImages:
     """Read the breeds, in the order of their ids; trainval is the training part.
 
     Raises:
-        ValueError: the lists are not there, or a class id has two names.
+        ValueError: a list is missing, or a class id has two names.
     """
     inner = below_wrappers(root)
     if not is_oxford_pets(inner):

@@ -23,10 +23,10 @@ def is_stl10(root: Path) -> bool:
 
 
 def read_stl10(config: DataConfig, root: Path) -> ArraySource:
-    """Read train and test, and, where it is there, unlabeled: training images without labels.
+    """Read train and test and, if present, unlabeled: training images without labels.
 
     Raises:
-        ValueError: no such files, or sizes that disagree.
+        ValueError: a file is missing, or sizes disagree.
     """
     inner = below_wrappers(root)
     if not is_stl10(inner):

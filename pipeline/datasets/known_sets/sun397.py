@@ -17,7 +17,7 @@ _NAMES = "ClassName.txt"
 
 
 def is_sun397(root: Path) -> bool:
-    """Whether a folder has the list of classes, and the first of them."""
+    """Whether a folder has the list of classes and the folder of the first class."""
     if not (root / _NAMES).is_file():
         return False
     first = next(fields(root / _NAMES, 1), [""])[0]
@@ -25,10 +25,10 @@ def is_sun397(root: Path) -> bool:
 
 
 def read_sun397(config: DataConfig, root: Path) -> ListedImages:
-    """Read the scenes; the set's ten partitions are files of their own, and not read.
+    """Read the scenes; the set's ten published partitions are in separate files, and not read.
 
     Raises:
-        ValueError: there is no list of classes, or one of them has no folder.
+        ValueError: the list of classes is missing, or one of them has no folder.
     """
     inner = below_wrappers(root)
     if not is_sun397(inner):

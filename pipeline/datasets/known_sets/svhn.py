@@ -20,10 +20,10 @@ def is_svhn(root: Path) -> bool:
 
 
 def read_svhn(config: DataConfig, root: Path) -> ArraySource:
-    """Read train and test, and, where it is there, extra, which is training data too.
+    """Read train and test and, if present, extra, which is training data too.
 
     Raises:
-        ValueError: no such files, or damaged ones.
+        ValueError: a file is missing or damaged.
     """
     inner = below_wrappers(root)
     if not is_svhn(inner):

@@ -23,10 +23,10 @@ def is_tiny_imagenet(root: Path) -> bool:
 
 
 def read_tiny_imagenet(config: DataConfig, root: Path) -> ListedImages:
-    """Read the training and validation images; those of test/ have no published labels, and get none.
+    """Read the training and validation images; those of test/ have no published labels.
 
     Raises:
-        ValueError: the list is not there, or names an image twice or outside its folder.
+        ValueError: the list is missing, or names an image twice or outside its folder.
     """
     inner = below_wrappers(root)
     if not is_tiny_imagenet(inner):

@@ -1,1 +1,1 @@
-"""Label maps, a class for every pixel: readers of the layouts they come in, checks, and their store."""
+"""Label maps, a class for every pixel: readers of their layouts, checks, and storage."""

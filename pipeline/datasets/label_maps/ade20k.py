@@ -1,4 +1,4 @@
-"""ADE20K as the scene parsing challenge has it: values 1 to 150 are the classes, 0 is everything else."""
+"""ADE20K as in the scene parsing challenge: values 1 to 150 are the classes, 0 is everything else."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
         return tuple(str(number) for number in range(NUM_CLASSES))
     lines = [line for line in text_of(path).splitlines()[1:] if line.strip()]
     names = tuple(line.split("\t")[-1].split(",")[0].strip() for line in lines)
-    # A few classes share their first name with another, e.g. "screen"; the full one tells them apart.
+    # A few classes share their first name with another, e.g. "screen"; all synonyms tell them apart.
     full = tuple(line.split("\t")[-1].strip() for line in lines)
     names = tuple(whole if names.count(name) > 1 else name for name, whole in zip(names, full, strict=True))
     if len(names) != NUM_CLASSES or len(set(names)) != NUM_CLASSES:

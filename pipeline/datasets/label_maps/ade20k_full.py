@@ -1,8 +1,8 @@
-"""ADE20K in full, release 2021_17_01: x_seg.png beside x.jpg, each pixel's class and instance in its colours.
+"""ADE20K in full, release 2021_17_01: x_seg.png beside x.jpg, with class and instance of each pixel in RGB.
 
-The number of a class is R // 10 * 256 + G, 0 where nothing is annotated; B tells instances apart and is not
-read. The names come from the json file beside each image (`name`, `name_ndx`). The index that comes with the
-release is pickled and is left closed; parts of objects and the masks of single instances are other files.
+The number of a class is R // 10 * 256 + G, 0 where nothing is annotated; B, the instance, is not read. The
+names come from the json file beside each image (`name`, `name_ndx`). The release's index is pickled and not
+opened; parts of objects and masks of single instances are in other files.
 
 Source: the three images with annotations in the repository CSAILVision/ADE20K.
 """
@@ -22,12 +22,12 @@ from pipeline.storage.foreign_json import parse_json
 
 _ENDING = "_seg"
 _SPLITS = ("training", "validation")
-_PLACES = ("images/ADE", "ADE", "images", "")  # of the folders that are the splits
+_PLACES = ("images/ADE", "ADE", "images", "")  # possible parents of the split folders
 _MAX_CLASS = 255 // 10 * 256 + 255
 
 
 def _parts(root: Path) -> list[tuple[str | None, str]]:
-    """(split, folder below `root`) of the parts; a folder of images alone is one without a split."""
+    """(split, folder below `root`) of the parts; a folder of images alone has no split."""
     for place in _PLACES:
         parts = [(split, f"{place}/{split}" if place else split) for split in _SPLITS]
         if found := [part for part in parts if next(_images(root, part[1]), None)]:
@@ -36,7 +36,7 @@ def _parts(root: Path) -> list[tuple[str | None, str]]:
 
 
 def _images(root: Path, top: str) -> Iterator[tuple[str, str]]:
-    """(image, its annotation without suffix), relative to `root`, of images in `top` that have one."""
+    """(image, its annotation without suffix), relative to `root`, of the annotated images in `top`."""
     if not (root / top).is_dir():
         return
     for folder, _, files in walk(root / top):
@@ -51,7 +51,7 @@ def _images(root: Path, top: str) -> Iterator[tuple[str, str]]:
 
 
 def _all_images(root: Path) -> Iterator[tuple[str | None, str, str]]:
-    """(split, image, its annotation without suffix) of the whole set."""
+    """(split, image, its annotation without suffix) of all annotated images."""
     for split, folder in _parts(root):
         yield from ((split, *found) for found in _images(root, folder))
 
@@ -61,14 +61,13 @@ def _pairs(root: Path) -> list[Pair]:
 
 
 def class_numbers(root: Path) -> dict[int, str]:
-    """Number -> name of every class that the json files beside the images name.
+    """Number -> name of every class in the json files beside the images.
 
-    A name is the first of its synonyms, or all of them where two classes share the first, with the number
-    where they share all. Parts of objects are no classes.
+    A name is the first of its synonyms, or all of them if two classes share the first, with the number if
+    they share all. Parts of objects are not classes.
 
     Raises:
-        ValueError: a file that is not in the release's form, or that gives a class another name than one
-            before.
+        ValueError: a file is not in the release's format, or names a class differently from an earlier file.
     """
     full: dict[int, str] = {}
     for _, _, stem in _all_images(root):

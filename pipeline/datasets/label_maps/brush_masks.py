@@ -1,7 +1,8 @@
-"""Label Studio's brush masks, exported as PNG or NumPy: a file for each task, annotation, label and region.
+"""Label Studio's brush masks, exported as PNG or NumPy: one file per task, annotation, label and region.
 
-The files are called `task-1-annotation-101-by-<who>-<tag>-<label>-0.png`, which names no image: the project's
-JSON (or JSON-MIN) export, in the same folder or below it, does. Each holds 0 and 255.
+The names of the files, such as `task-1-annotation-101-by-<who>-<tag>-<label>-0.png`, contain no image's name.
+The images are named in the project's JSON (or JSON-MIN) export, in the same folder or below it. Masks hold 0
+and 255.
 
 Source: label-studio-sdk 2.1.2, `label_studio_sdk.converter.brush`, which was run.
 """
@@ -34,11 +35,11 @@ class BrushFile(NamedTuple):
 
 
 def read_brush_masks(config: DataConfig, root: Path) -> BrushSource:
-    """Read exported brush masks with the images that the project's JSON export names.
+    """Read exported brush masks with the images named in the project's JSON export.
 
     Classes are the background and the sorted labels, unless the data section names them; without a class
-    called "background", unpainted pixels count for nothing. Tasks that nobody annotated are no part of the
-    set; tasks with several annotations are left out.
+    called "background", unpainted pixels are ignored. Tasks without annotation are skipped; tasks with several
+    annotations are left out.
 
     Raises:
         ValueError: no masks, no JSON export, none of the images, or a label that `data.class_names` lacks.
@@ -155,7 +156,7 @@ def _image(
 
 
 def _region(file: BrushFile, regions: Counter) -> tuple[str, str] | None:
-    """Which of the task's regions a file's name ends in; labels may have dashes, so the longest."""
+    """The task's region at the end of a file's name; labels may contain dashes, so the longest match."""
     stem = PurePosixPath(file.path).stem.rpartition("-")[0]  # without the number of the region
     fitting = [each for each in regions if stem.endswith(re.sub(r"[/\\]", "-", f"-{each[0]}-{each[1]}"))]
     return max(fitting, key=lambda each: len(each[0]) + len(each[1]), default=None)

@@ -29,7 +29,7 @@ class BrushImage(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class BrushedMap:
-    """What was painted on one image. A pixel of two classes counts for nothing."""
+    """The painted regions of one image. A pixel painted with two classes is ignored."""
 
     layers: tuple[tuple[int, np.ndarray], ...]  # (label, (H, W) bool)
     unpainted: int  # label
@@ -37,14 +37,14 @@ class BrushedMap:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(width, height) in pixels; None where nothing was painted."""
+        """(width, height) in pixels; None if nothing was painted."""
         return self.layers[0][1].shape[::-1] if self.layers else None
 
     def packed(self, width: int, height: int) -> PackedLabelMap:
         """The label map.
 
         Raises:
-            BadAnnotation: a mask is of another size than the image.
+            BadAnnotation: a mask does not have the image's size.
         """
         values = np.full((height, width), self.unpainted, np.int16)
         is_painted = np.zeros((height, width), bool)
@@ -60,7 +60,7 @@ class BrushedMap:
 
 
 class BrushSource(AnnotatedFiles):
-    """Images below `root` and the masks that were painted on them."""
+    """Images below `root` and their painted masks."""
 
     annotation = "label-map"
 
@@ -77,14 +77,14 @@ class BrushSource(AnnotatedFiles):
         self._unpainted = class_names.index(BACKGROUND) if BACKGROUND in class_names else IGNORED
 
     def __reduce__(self):
-        # Worker processes are handed the entries one by one, and need no list of them.
+        # Worker processes receive the entries one by one, and need no list of them.
         return BrushSource, (self._root, [], self.class_names, self._max_pixels)
 
     def target(self, entry: Entry) -> BrushedMap:
         """The masks of an entry.
 
         Raises:
-            BadAnnotation: one cannot be read, or is no mask.
+            BadAnnotation: one cannot be read, or is not a mask.
         """
         return BrushedMap(tuple((label, self._mask(path)) for label, path in entry.target), self._unpainted)
 

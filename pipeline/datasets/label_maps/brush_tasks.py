@@ -1,4 +1,4 @@
-"""Label Studio's tasks as its JSON or JSON-MIN export lists them: which image, and which brush regions."""
+"""Reads the tasks in Label Studio's JSON or JSON-MIN export: images and their brush regions."""
 
 import re
 from collections import Counter
@@ -12,19 +12,19 @@ from pipeline.datasets.foreign_paths import path_parts
 from pipeline.datasets.image_names import is_image_name
 from pipeline.storage.foreign_json import parse_json
 
-_LABELS = ("brushlabels", "labels")  # BrushLabels, and Labels with a Brush beside it
-_UPLOAD = re.compile(r"[0-9a-f]{8}-")  # what an upload puts before a file's name
+_LABELS = ("brushlabels", "labels")  # BrushLabels, and Labels used with a Brush
+_UPLOAD = re.compile(r"[0-9a-f]{8}-")  # prefix of an uploaded file's name
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One image and what was painted on it."""
+    """One image and its painted regions."""
 
     number: int
-    images: tuple[tuple[str, ...], ...]  # folders and name of what could be its image, the likeliest first
-    # Annotation -> how many regions of each (name of the tag, label); None: not annotated.
+    images: tuple[tuple[str, ...], ...]  # possible images, as folders and name, the likeliest first
+    # Annotation -> number of regions for each (name of the tag, label); None: not annotated.
     annotations: dict[int, Counter]
-    # Why the regions cannot be told apart by class.
+    # Why the classes of the regions are unknown.
     problem: str | None = None
 
 
@@ -37,10 +37,10 @@ def is_task_list(content: Any) -> bool:
 
 
 def read_tasks(path: Path) -> list[Task] | None:
-    """The tasks of a json file, in its order; None where it is another kind of file.
+    """The tasks of a json file, in its order; None for another kind of file.
 
     Raises:
-        ValueError: it cannot be read as JSON, or a task in it is in another form.
+        ValueError: it is not JSON, or a task in it has another form.
     """
     try:
         content = parse_json(path.read_bytes())
@@ -101,7 +101,7 @@ def _counted(regions: list[tuple[str, dict, Any]], problem: str | None) -> tuple
 
 
 def _images(values: Any) -> Iterator[tuple[str, ...]]:
-    """Folders and names that the data of a task could mean: with the upload's prefix, then without."""
+    """Folders and names that a task's data may refer to: with the upload's prefix, then without."""
     for value in values:
         if not isinstance(value, str):
             continue

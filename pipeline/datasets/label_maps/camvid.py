@@ -1,4 +1,4 @@
-"""CamVid in its form of 11 classes: lists of "image label" lines, and 11 for what has no label."""
+"""CamVid with 11 classes: lists of "image label" lines, and the value 11 for unlabelled pixels."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cityscapes: leftImg8bit/ beside gtFine/, whose labelIds become the 19 classes that are scored.
+"""Cityscapes: leftImg8bit/ beside gtFine/, whose labelIds are mapped to the 19 evaluated classes.
 
 Source: cityscapesscripts 2.3.0, helpers/labels.py: the ids of the labels that have a train id from 0 to 18;
 all others are ignored.
@@ -17,7 +17,7 @@ _SCORED = {
     27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle",
 }  # fmt: skip
 _NUM_IDS = 34
-_OWN_NAMES = "label_colors.txt"  # of programs that write own classes in these folders
+_OWN_NAMES = "label_colors.txt"  # of programs that write other classes into these folders
 
 
 def _is_present(root: Path) -> bool:
@@ -25,7 +25,7 @@ def _is_present(root: Path) -> bool:
 
 
 def _pairs(root: Path) -> list[Pair]:
-    """Every image with its labelIds; the published test part has none but of what is ignored."""
+    """Every image with its labelIds; in the published test part they hold ignored values only."""
     maps = set(image_files(root, _MAPS))
     pairs = []
     for image in image_files(root, _IMAGES):

@@ -1,4 +1,4 @@
-"""`classes.json` beside the images: names of the classes by label, and the values that are ignored."""
+"""Reads `classes.json` beside the images: names of the classes by label, and ignored values."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ FILE_NAME = "classes.json"
 
 @dataclass(frozen=True)
 class ClassFile:
-    """What a `classes.json` says; both None where there is none."""
+    """Content of a `classes.json`; both None if there is none."""
 
     class_names: tuple[str, ...] | None = None
     ignored: tuple[int, ...] | None = None
@@ -20,7 +20,7 @@ def read_class_file(root: Path) -> ClassFile:
     """Read `{"classes": [names in label order], "ignore_index": value}`, or a list of names alone.
 
     Raises:
-        ValueError: the file says something else.
+        ValueError: the file has another content.
     """
     path = root / FILE_NAME
     if not path.is_file():

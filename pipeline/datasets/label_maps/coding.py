@@ -1,4 +1,4 @@
-"""From the values that a label map's pixels hold to classes."""
+"""Maps the pixel values of label maps to classes."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,18 +16,18 @@ _NUM_VALUES = 2**16
 _BORDER = (224, 224, 192)  # VOC's colour for 255
 _SHOWN = 8  # values that a message lists one by one
 
-# How a value lies in the colours of a pixel; in the second B is the number of the instance.
+# How a pixel's colour encodes a value; in the second, B is the number of the instance.
 Packing = Literal["R + 256 G", "R // 10 * 256 + G"]
 
 
 @dataclass(frozen=True)
 class LabelCoding:
-    """What the values of one data set's label maps mean."""
+    """The meaning of the pixel values in one data set's label maps."""
 
-    values: tuple[int, ...] | None  # of each class; None: not known, a value is the number of its class
-    ignored: tuple[int, ...]  # values that count for nothing
+    values: tuple[int, ...] | None  # of each class; None: a value is the number of its class
+    ignored: tuple[int, ...]  # values of ignored pixels
     packing: Packing | None = None  # None: a pixel is one number
-    colours: tuple[tuple[int, int, int], ...] | None = None  # of each class, where they are known
+    colours: tuple[tuple[int, int, int], ...] | None = None  # of each class, if known
 
     @cached_property
     def _labels(self) -> np.ndarray:
@@ -41,15 +41,15 @@ class LabelCoding:
         return labels
 
     def labels(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels of a label image -> (H, W) int16 labels, IGNORED where they count for nothing.
+        """Pixels of a label image -> (H, W) int16 labels, IGNORED where they are ignored.
 
         Args:
-            pixels: (H, W) integers; (H, W, 3) uint8 where the value lies in several channels, where colours
-                are known, or where the three channels hold one number.
+            pixels: (H, W) integers; (H, W, 3) uint8 if several channels encode the value, if colours are known, or
+                if all three channels are equal.
 
         Raises:
-            BadAnnotation: colours where numbers are expected or the other way round, or a value that is
-                neither a class nor ignored.
+            BadAnnotation: colours where numbers are expected or vice versa, or a value that is neither a class nor
+                ignored.
         """
         if self.colours and pixels.ndim == 3:
             return self._labels_of_colours(pixels)
@@ -65,7 +65,7 @@ class LabelCoding:
     def _labels_of_colours(self, pixels: np.ndarray) -> np.ndarray:
         packed = _packed(pixels)
         known = _packed(np.array([*self.colours, _BORDER], np.uint8))
-        # VOC's border counts for nothing, unless a class has its colour.
+        # VOC's border is ignored, unless a class has its colour.
         labels = np.array([*range(len(self.colours)), IGNORED], np.int16)
         order = np.argsort(known, kind="stable")
         places = np.minimum(np.searchsorted(known[order], packed), len(known) - 1)
@@ -114,17 +114,17 @@ def coding(
     packing: Packing | None = None,
     colours: tuple[tuple[int, int, int], ...] | None = None,
 ) -> LabelCoding:
-    """The coding that a data section asks for; where it asks for nothing, that of the format.
+    """The coding set by a data section; what it does not set comes from the format.
 
     Args:
-        class_names: of the data set, where they are known.
+        class_names: of the data set, if known.
         ignored: the format's ignored values.
         first: the format's value of class 0.
-        values: the format's value of each class, where they do not follow one another.
-        colours: of each class, where a table beside the data has them.
+        values: the format's value of each class, if they are not consecutive.
+        colours: of each class, if a table beside the data has them.
 
     Raises:
-        ValueError: too many classes, or as many names as values are expected.
+        ValueError: too many classes, or not as many names as values.
     """
     values = config.label_values or values or None
     if class_names is not None:
@@ -138,19 +138,19 @@ def coding(
             )
     if config.ignored_labels is not None:
         ignored = config.ignored_labels
-    # A format's own ignored value gives way to a class that is asked for, e.g. 255 in masks of 0 and 255.
+    # A class that the user lists takes precedence over an ignored value, e.g. 255 in masks of 0 and 255.
     ignored = tuple(value for value in ignored if value not in (config.label_values or ()))
     return LabelCoding(values, ignored, packing, colours)
 
 
 def one_number(pixels: np.ndarray) -> np.ndarray:
-    """(H, W, 3) of three equal channels, as some programs write grey values -> (H, W); else `pixels`."""
+    """(H, W, 3) with three equal channels, a way to write grey values -> (H, W); else `pixels`."""
     is_grey = pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:]).all()
     return pixels[..., 0] if is_grey else pixels
 
 
 def _packed(colours: np.ndarray) -> np.ndarray:
-    """(..., 3) uint8 -> (...) int64: one number for a colour."""
+    """(..., 3) uint8 -> (...) int64: one number per colour."""
     return colours.astype(np.int64) @ np.array([2**16, 2**8, 1])
 
 
@@ -160,7 +160,7 @@ def _colours_found(pixels: np.ndarray) -> str:
 
 
 def _listed(values: tuple[int, ...] | range) -> str:
-    """Values for a message; a run of them by its ends."""
+    """Values for a message; consecutive ones by the first and the last."""
     if len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values))):
         return f"{values[0]} to {values[-1]}"
     shown = ", ".join(str(value) for value in values[:_SHOWN])

@@ -1,4 +1,4 @@
-"""The plain layouts: a folder of images beside a folder of masks, or lists of an image and its mask.
+"""Common layouts: a folder of images beside a folder of masks, or lists of an image and its mask.
 
 `images/` and `masks/` may have split folders below them, or lie in split folders; or `train_labels/` lies
 beside `train/`; or train.txt, val.txt and test.txt hold lines of "image mask".
@@ -16,14 +16,14 @@ from pipeline.datasets.label_maps.reading import LabelMapFormat
 from pipeline.datasets.label_maps.source import Pair
 from pipeline.datasets.split_words import role_of
 
-# Of each pair of words the first that is found; masks only count where they hold images, not e.g. text.
-# Both in any case.
+# The first pair of words that matches is used, in any case; masks count only if the folder holds images, not
+# e.g. text.
 _IMAGES = ("images", "image", "imgs", "img", "img_dir", "jpegimages", "original", "photos")
 _MASKS = (
     "masks", "mask", "labels", "label", "annotations", "ann_dir", "gt", "ground_truth", "groundtruth",
     "segmentation", "segmentations",
 )  # fmt: skip
-_BESIDE_SPLIT = ("_labels", "_masks")  # behind the name of a split's folder of images
+_BESIDE_SPLIT = ("_labels", "_masks")  # appended to the name of a split's folder of images
 
 
 def _is_present(root: Path) -> bool:
@@ -31,7 +31,7 @@ def _is_present(root: Path) -> bool:
 
 
 def _folders(root: Path) -> list[tuple[str | None, str, str]]:
-    """(split, images, masks) of every pair of folders; the split is None where it is to be found below."""
+    """(split, images, masks) of every pair of folders; the split is None if it is to be found below."""
     inside = _folders_in(root)
     places = {"": None} | {f"{name}/": name for name in inside if role_of(name)}
     found = []
@@ -54,7 +54,7 @@ def _folders_in(folder: Path) -> list[str]:
 
 
 def _sisters(root: Path, names: list[str]) -> Iterator[tuple[str, str, str]]:
-    """(split, images, masks) of folders: train_images and train_masks, or images_x and masks_x."""
+    """(split, images, masks) of folders named train_images and train_masks, or images_x and masks_x."""
     by_lower = {name.lower(): name for name in names}
     for lower, name in by_lower.items():
         for word, other in product(_IMAGES, _MASKS) if role_of(name) else ():
@@ -66,7 +66,7 @@ def _sisters(root: Path, names: list[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_their_names(root: Path, images: str, masks: str) -> str | None:
-    """The folder of masks, or one directly in it, in which some are called after the images."""
+    """The folder of masks, or a subfolder of it, in which some are named like the images."""
     stems = stems_in(root, images)
     inside = sorted(path for path in (root / masks).iterdir() if path.is_dir() and not is_hidden(path.name))
     places = [masks, *(f"{masks}/{path.name}" for path in inside)]
@@ -84,7 +84,7 @@ def _pairs(root: Path) -> list[Pair]:
 
 
 def _with_split(pair: Pair, start: int) -> Pair:
-    """The pair, its split taken from the first folder of the image's path after `start` characters."""
+    """The pair with the split named by the first folder of the image's path after `start` characters."""
     folder = pair.image[start:].rpartition("/")[0].split("/")[0]
     return pair._replace(split=folder if role_of(folder) else None)
 

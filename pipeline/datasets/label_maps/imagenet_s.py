@@ -2,8 +2,8 @@
 
 0 is the background, n the n-th class in the order of the folder names, 1000 is ignored.
 
-Source: Gao et al. 2022, "Large-scale unsupervised semantic segmentation", and the layout that its released
-data has.
+Source: Gao et al. 2022, "Large-scale unsupervised semantic segmentation", and the layout of its released
+data.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.datasets.label_maps.reading import LabelMapFormat
 from pipeline.datasets.label_maps.source import Pair
 
 _ENDING = "-segmentation"
-_SPLITS = ("train", "val", "test")  # how the names of the parts begin
+_SPLITS = ("train", "val", "test")  # prefixes of the names of the parts
 
 
 def _parts(root: Path) -> list[str]:

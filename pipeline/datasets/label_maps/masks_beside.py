@@ -1,4 +1,4 @@
-"""Masks beside their images and called after them: `x.jpg` and `x_mask.png` or `x_segmentation.png`."""
+"""Masks beside their images and named after them: `x.jpg` and `x_mask.png` or `x_segmentation.png`."""
 
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ from pipeline.datasets.tree import walk
 
 
 def _pairs(root: Path) -> list[Pair]:
-    """Every image that is no mask itself; folders named train, val or test are the splits."""
+    """Every image that is not a mask; folders named train, val or test are the splits."""
     images = {folder: _pairs_in(folder, [f.name for f in files]) for folder, _, files in walk(root)}
     layout = Layout.of([folder for folder, pairs in images.items() if pairs], are_classes=False)
     return [

@@ -1,9 +1,9 @@
-"""Files that tools put beside label maps to say what the values, or the colours, are called.
+"""Reads the files that tools put beside label maps to name values or colours.
 
 labelmap.txt: CVAT and datumaro, in VOC's layout; "name:r,g,b:parts:actions", colours possibly empty.
-class_names.txt: labelme's script for VOC; a name in each line.
+class_names.txt: labelme's script for VOC; one name per line.
 label_colors.txt: CamVid and datumaro's form of it; "r g b name", colours possibly missing.
-class_dict.csv: CamVid and others as they are often passed on; a line "name,r,g,b", then one for each class.
+class_dict.csv: CamVid and others as often redistributed; a line "name,r,g,b", then one per class.
 """
 
 import csv
@@ -16,11 +16,11 @@ from pipeline.datasets.text_files import text_of
 
 Colour = tuple[int, int, int]
 _COLOUR_FIRST = re.compile(r"(?:(\d+)\s+(\d+)\s+(\d+)\s+)?(\S.*)")
-_IGNORED_NAME = "__ignore__"  # labelme's name for what is no class; it has no value of its own
+_IGNORED_NAME = "__ignore__"  # labelme's name for ignored pixels; it has no value of its own
 
 
 class NamesBeside(NamedTuple):
-    """What such a file says; class k has the value k, or the k-th colour."""
+    """Content of such a file; class k has the value k, or the k-th colour."""
 
     file: str
     class_names: tuple[str, ...]
@@ -28,10 +28,10 @@ class NamesBeside(NamedTuple):
 
 
 def read_names_beside(root: Path) -> NamesBeside | None:
-    """The first of the files above in a folder; None without them.
+    """The first of the files above that a folder has; None if it has none.
 
     Raises:
-        ValueError: no names, a name or a colour twice, or a colour that is none.
+        ValueError: no names, a name or a colour twice, or an invalid colour.
     """
     for file, entries_of in _READERS.items():
         path = root / file

@@ -1,4 +1,4 @@
-"""Lists of an image and its label map on each line: train.txt, val.txt and test.txt."""
+"""Lists with an image and its label map on each line: train.txt, val.txt and test.txt."""
 
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +10,7 @@ _NAMES = ("train.txt", "val.txt", "valid.txt", "test.txt")
 
 
 def lists_in(root: Path) -> list[Path]:
-    """The lists of pairs in a folder: those that begin with images, and name a label map to one of them."""
+    """The lists of pairs in a folder: those that begin with images, and name a label map for one of them."""
     return [path for path in _candidates(root) if _holds_pairs(path)]
 
 
@@ -21,15 +21,14 @@ def _candidates(root: Path) -> list[Path]:
 def listed_pairs(root: Path) -> list[Pair]:
     """The pairs of every list; the list's name is the split.
 
-    Lists of other people's machines hold absolute paths: of each path, as many leading folders are left out
-    as it takes until the first image of the list is found below `root`.
+    Lists from other machines have absolute paths: as many leading folders are dropped as needed to find the
+    first image of the list below `root`.
 
     Raises:
-        ValueError: a list that is there and holds no pair, a line that is no pair, or a path that climbs out
-            of the folder.
+        ValueError: a list without a pair, a line that is not a pair, or a path that climbs out of the folder.
     """
     lists = lists_in(root)
-    # Without it another list would take its place, and be trained on.
+    # Without this list another one would take its place, and be trained on.
     if dropped := [path for path in _candidates(root) if path not in lists]:
         words = " ".join(_first_words(dropped[0]))
         raise ValueError(
@@ -60,13 +59,13 @@ def _pairs_of(root: Path, path: Path) -> list[Pair]:
 
 
 def _words(line: str) -> list[str]:
-    """The paths of a line, between tabs where there are some, else between spaces; "/" for Windows' "\\"."""
+    """The paths of a line, separated by tabs if there are any, else by spaces; "/" for Windows' "\\"."""
     words = line.split("\t") if "\t" in line.strip() else line.split()
     return [word.strip().replace("\\", "/") for word in words if word.strip()]
 
 
 def _num_leading(root: Path, path: str) -> int:
-    """How many leading folders of `path` to leave out for a file below `root`; 0 where none will do."""
+    """Number of leading folders of `path` to drop to find a file below `root`; 0 if none helps."""
     parts = _parts(path)
     return next((n for n in range(len(parts)) if root.joinpath(*parts[n:]).is_file()), 0)
 
@@ -78,7 +77,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _holds_pairs(path: Path) -> bool:
-    """Whether the first line that is no image alone is a pair; "image number" lines come with classes."""
+    """Whether the first line with more than an image is a pair; "image number" lines name classes."""
     with open(path, encoding="utf-8-sig", errors="replace") as stream:
         for line in stream:
             words = _words(line)

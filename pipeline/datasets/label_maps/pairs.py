@@ -1,4 +1,4 @@
-"""Finding the label map of each image."""
+"""Finds the label map of each image."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -8,7 +8,7 @@ from pipeline.datasets.label_maps.source import Pair
 from pipeline.datasets.source import path_order
 from pipeline.datasets.tree import walk
 
-# What programs put behind the image's name: most of them, ISIC's, CamVid's in its form with class_dict.csv.
+# Suffixes that programs append to the image's name: the common ones, ISIC's, CamVid's with class_dict.csv.
 ENDINGS = (
     "_mask",
     "_segmentation",
@@ -48,16 +48,16 @@ def stems_in(root: Path, folder: str) -> set[str]:
 
 
 def called_after(images: set[str], label_maps: set[str]) -> bool:
-    """Whether any label map is called after an image."""
+    """Whether any label map has the name of an image."""
     found = label_maps | {_without_suffix(name) for name in label_maps}
     return any(name in found for stem in images for name in named_after(stem))
 
 
 def paired_folders(root: Path, images: str, label_maps: str, split: str | None) -> list[Pair]:
-    """Pair the images of a folder with the files of the same name, apart from the suffix, in another.
+    """Pair the images of a folder with files of the same name, apart from the suffix, in another folder.
 
-    A label map may be called photo.jpg.png, after the whole name, or have one of ENDINGS behind the name,
-    where none has the name itself. An image without such a file is a pair with a problem. A label map
+    A label map may also be called photo.jpg.png, after the whole name, or have one of ENDINGS after the name,
+    if no file has the name itself. An image without a label map becomes a pair with a problem. A label map
     without an image is skipped.
     """
     by_stem = {_stem(path, label_maps): path for path in image_files(root, label_maps)}
@@ -72,7 +72,7 @@ def paired_folders(root: Path, images: str, label_maps: str, split: str | None) 
 
 
 def named_after(stem: str) -> Iterator[str]:
-    """Names without suffix that the label map of an image may have, the likeliest first."""
+    """Possible names, without suffix, of the label map of an image, the likeliest first."""
     yield stem
     for ending in ENDINGS:
         yield stem + ending
@@ -82,7 +82,7 @@ def named_after(stem: str) -> Iterator[str]:
 
 
 def _without_suffix(name: str) -> str:
-    """Of photo.jpg, as the label map photo.jpg.png has it, photo."""
+    """Drop an image's suffix: photo.jpg, from the label map photo.jpg.png, becomes photo."""
     return str(PurePosixPath(name).with_suffix("")) if is_image_name(name) else name
 
 

@@ -1,4 +1,4 @@
-"""Whether label maps hold the classes that a layout's original has, or somebody's own in its folders."""
+"""Tells whether label maps have the classes of a published data set, or others in the same layout."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from pipeline.datasets.decode import UndecodableImage, decode_values
 from pipeline.datasets.label_maps.coding import one_number
 from pipeline.datasets.label_maps.source import Pair
 
-_LOOKED_AT = 1000  # label maps, evenly over the set
-_MANY = 50  # classes; a list of more is rarely complete in a part of its data
+_LOOKED_AT = 1000  # label maps, spaced evenly over the set
+_MANY = 50  # classes; of a longer list some are often missing in a part of the data
 
 
 def values_found(root: Path, pairs: list[Pair], *, until: int, max_pixels: int) -> set[int]:
-    """The values in the label maps, evenly over the set; fewer where the value `until` is found before.
+    """The values in label maps spaced evenly over the set; stops when the value `until` is found.
 
     Maps that cannot be read or hold colours are skipped: they are refused when every image is checked.
     """
@@ -33,7 +33,7 @@ def values_found(root: Path, pairs: list[Pair], *, until: int, max_pixels: int) 
 def fits(found: set[int], values: range) -> bool:
     """Whether the values found are those of a published list of classes.
 
-    Its last class has to occur: own classes are counted from the same number but are fewer. Of a long list,
-    half of all is enough.
+    Its last class must occur: a user's own classes start from the same number but are fewer. Of a long list,
+    half of all must occur.
     """
     return values[-1] in found or (len(values) > _MANY and 2 * len(found & set(values)) >= len(values))

@@ -1,4 +1,4 @@
-"""What one layout of label maps consists of, and reading any of them."""
+"""The description of one layout of label maps, and the function that reads any of them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,40 +20,40 @@ from pipeline.datasets.wrappers import below, below_wrappers
 
 _SHOWN = 5  # folders that a message lists
 _VALUES_SHOWN = 8
-_PLAIN_IGNORED = (255,)  # where nothing else is known
+_PLAIN_IGNORED = (255,)  # the default
 
 
 @dataclass(frozen=True)
 class LabelMapFormat:
-    """How one layout is found and read; folders are given without wrappers around them."""
+    """How one layout is recognised and read; folders are given without wrappers around them."""
 
     layout: str  # for messages
     is_present: Callable[[Path], bool]
     pairs: Callable[[Path], list[Pair]]  # relative to the folder
-    class_names: Callable[[Path], tuple[str, ...] | None]  # where nobody else names them
-    ignored: tuple[int, ...]  # values that count for nothing, unless user or classes.json say otherwise
+    class_names: Callable[[Path], tuple[str, ...] | None]  # used if nothing else names them
+    ignored: tuple[int, ...]  # ignored values, unless the user or classes.json set others
     first: int = 0  # value of class 0
-    values: tuple[int, ...] = ()  # of each class of `class_names`, where they do not follow one another
-    packing: Packing | None = None  # how a value lies in several channels of a pixel
-    published: str | None = None  # what `class_names` is a list of, if it holds for one data set only
-    names_file: str | None = None  # that comes with that data set and settles that it is the one
-    # Colours of so many classes, for maps in colours where no table beside them has any.
+    values: tuple[int, ...] = ()  # of each class of `class_names`, if they are not consecutive
+    packing: Packing | None = None  # how several channels of a pixel encode a value
+    published: str | None = None  # the data set whose list `class_names` is, if it holds for that one only
+    names_file: str | None = None  # a file of that data set, by which it is recognised
+    # Colours of so many classes, for maps in colours if no table beside them has any.
     colours: Callable[[int], tuple[Colour, ...]] | None = None
-    only_stated: bool = False  # `format = "auto"` passes it over: its files could be photographs alone
-    named_by: str | None = None  # who names the classes that have `values`, where it is no published list
-    # Where the folder has to be looked into before the rest is known; None: `read_label_maps`.
+    only_stated: bool = False  # skipped by `format = "auto"`, because its files could be photographs alone
+    named_by: str | None = None  # source of the names of the classes with `values`, if not a published list
+    # For layouts whose other fields depend on the folder's content; None: `read_label_maps`.
     read: Callable[[DataConfig, Path], AnnotatedSource] | None = None
 
 
 def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> LabelMapSource:
     """Open a folder in one layout.
 
-    Classes are named by the first of these: `data.class_names`, classes.json, labelmap.txt, class_names.txt
-    or label_colors.txt beside the data, and the layout's own list; that of one published data set only where
-    the values fit it. Without names they are numbers.
+    Class names come from the first of these: `data.class_names`, classes.json, labelmap.txt, class_names.txt or
+    label_colors.txt beside the data, and the layout's own list; that of a published data set only if the values
+    fit it. Without names, classes are called by their numbers.
 
     Raises:
-        ValueError: it is in another layout, or class names and label values do not fit together.
+        ValueError: it is in another layout, or class names and label values do not match.
     """
     inner = below_wrappers(root)
     if not layout.is_present(inner):
@@ -86,7 +86,7 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
 
 
 class _Named(NamedTuple):
-    """What the values of a set mean, and who says so."""
+    """Names and meaning of the values of a data set, and where they come from."""
 
     names: tuple[str, ...] | None  # None: a value is the number of its class
     ignored: tuple[int, ...]
@@ -115,15 +115,15 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
                 f"{root}: {said_by} names {len(names)} classes of a layout whose values count from "
                 f"{layout.first or layout.values[0]}; state data.label_values too, the value of each class"
             )
-        if known.ignored is None and not is_own:  # the layout's own gives way to a class that is named
+        if known.ignored is None and not is_own:  # a named class takes precedence over the layout's ignored value
             named = config.label_values or range(layout.first, layout.first + len(names))
             ignored = tuple(value for value in ignored if value not in named)
         note = f"classes: named by {said_by}{some}"
         return _Named(names, ignored, layout.first, note, colours, is_layouts_own=is_own)
     if beside:
-        # Who writes such a file counts its classes from 0, whatever the folders are called.
+        # The writer of such a file counts its classes from 0, whatever the folders are called.
         ignored = _PLAIN_IGNORED if known.ignored is None else known.ignored
-        # Maps of numbers may lie beside a table of colours, too.
+        # Maps of numbers may come with a table of colours, too.
         found = values_found(root, pairs, until=-1, max_pixels=config.max_pixels)
         _refuse_one_more(beside, inner, found, ignored)
         return _Named(beside.class_names, ignored, 0, f"classes: named by {beside.file}", beside.colours)
@@ -159,9 +159,9 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
 
 
 def _refuse_one_more(beside: NamesBeside, inner: Path, found: set[int], ignored: tuple[int, ...]) -> None:
-    """Raise ValueError where the values are one more than the names: 0 is then no class of the file.
+    """Raise ValueError if there is one value more than names: 0 is then a class without a name.
 
-    datumaro's form of CamVid leaves the background out, and every name would be one off.
+    datumaro's form of CamVid omits the background, which would shift every name by one.
     """
     own = found - set(ignored)
     if own and max(own) == len(beside.class_names):
@@ -172,7 +172,7 @@ def _refuse_one_more(beside: NamesBeside, inner: Path, found: set[int], ignored:
 
 
 def _passed_over(root: Path, pairs: list[Pair]) -> list[str]:
-    """A line on the image files that are in no pair, by folder; nothing where there are none."""
+    """A line on the image files that are in no pair, by folder; empty if there are none."""
     paired = {path for pair in pairs for path in (pair.image, pair.label_map)}
     left = Counter()
     for folder, _, files in walk(root):

@@ -1,4 +1,4 @@
-"""Images in a folder, each with a file that holds a label for every pixel."""
+"""Images in a folder, each with a file that has a label for every pixel."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -39,14 +39,14 @@ class LabelMapSource(AnnotatedFiles):
         self._coding = coding
 
     def __reduce__(self):
-        # Worker processes are handed the entries one by one, and need no list of them.
+        # Worker processes receive the entries one by one, and need no list of them.
         return _reader, (self._root, self._coding, self._max_pixels)
 
     def target(self, entry: Entry) -> LabelMap:
         """The label map of an entry.
 
         Raises:
-            BadAnnotation: it cannot be read, or holds a value that is neither a class nor ignored.
+            BadAnnotation: it cannot be read, or has a value that is neither a class nor ignored.
         """
         try:
             content = self._files.read(entry.target, -1, -1)

@@ -1,4 +1,4 @@
-"""Label maps in a prepared folder: one file, each map compressed on its own, so that one is read alone."""
+"""Stores label maps in one file of a prepared folder, each compressed on its own, so that it is read alone."""
 
 import hashlib
 import zlib
@@ -19,9 +19,9 @@ from pipeline.datasets.targets import IGNORED
 Colour = tuple[int, int, int]
 _IGNORED_BYTE = 255
 _LEVEL = 1  # of zlib: label maps are runs of equal values; higher levels are slower and hardly smaller
-# What an ignored 255 becomes in labels that somebody has lowered by one, in unsigned bytes.
+# The value that an ignored 255 gets if somebody subtracts one from unsigned bytes.
 _SUSPICIOUS = 254
-# Labels that are so few of the numbers up to the highest are grey levels rather than classes counted from 0.
+# Labels that are a small part of the numbers up to the highest are rather grey levels than classes.
 _FEW, _SPARSE = 8, 4
 
 
@@ -29,16 +29,16 @@ _FEW, _SPARSE = 8, 4
 class PackedLabelMap:
     """A checked label map."""
 
-    data: bytes  # compressed: uint8 with 255 = ignored where every label is below that, else int16
+    data: bytes  # compressed: uint8 with 255 = ignored if every label is below that, else int16
     digest: bytes
-    labels: bytes  # (k,) int64: the labels in it, IGNORED among them
-    counts: bytes  # (k,) int64: pixels of each
+    labels: bytes  # (k,) int64: the labels that occur, IGNORED among them
+    counts: bytes  # (k,) int64: number of pixels of each
     palette: tuple[tuple[int, Colour], ...] = ()  # palette index in the file -> its colour
 
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """A label map as its source has it."""
+    """A label map as read from its source."""
 
     values: np.ndarray  # (H, W) int16
     palette: Mapping[int, Colour] = field(default_factory=dict)  # of the indices that occur in the file
@@ -50,10 +50,10 @@ class LabelMap:
         return self.values.shape[1], self.values.shape[0]
 
     def packed(self, width: int, height: int) -> PackedLabelMap:
-        """The map, counted and compressed.
+        """The map, with its pixels counted, compressed.
 
         Raises:
-            BadAnnotation: it is of another size than the image.
+            BadAnnotation: it does not have the image's size.
         """
         if self.size != (width, height):
             raise BadAnnotation(
@@ -75,7 +75,7 @@ class LabelMap:
 
 
 class LabelMapWriter:
-    """Label maps under construction, counted on the way."""
+    """Writes label maps one by one, and counts their labels."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -90,8 +90,8 @@ class LabelMapWriter:
         """Append the label map of the next image.
 
         Raises:
-            ValueError: a palette index has another colour than in a label map before, so that indices are no
-                classes: each file has a palette of its own.
+            ValueError: a palette index has another colour than in an earlier label map, so that indices cannot be
+                classes: each file has its own palette.
         """
         for index, colour in packed.palette:
             if self._palette.setdefault(index, colour) != colour:
@@ -112,14 +112,14 @@ class LabelMapWriter:
         return self._hasher.hexdigest()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What is needed to find one map."""
+        """The arrays that are needed to find a map in the file."""
         return {"ends": np.frombuffer(self._ends, np.int64)}
 
     def numbered_classes(self) -> tuple[str, ...]:
-        """Names for classes of which only numbers are known: 0 to the highest label found.
+        """Names for classes known by number only: 0 to the highest label found.
 
         Raises:
-            ValueError: the labels found suggest that they are read in a wrong way.
+            ValueError: the labels found suggest that they are read wrongly.
         """
         found = np.unique(np.frombuffer(self._labels, np.int64))
         highest = int(found[-1])
@@ -175,7 +175,7 @@ class StoredLabelMaps:
         self._sizes = sizes
 
     def read(self, i: int) -> np.ndarray:
-        """(H, W) int16, IGNORED where a pixel counts for nothing."""
+        """(H, W) int16, IGNORED where a pixel is ignored."""
         start = int(self._ends[i - 1]) if i else 0
         data = zlib.decompress(self._data[start : int(self._ends[i])])
         width, height = self._sizes[i].tolist()

@@ -1,4 +1,4 @@
-"""Pascal VOC's masks in SegmentationClass/: palette images, whose indices are the classes, or its colours."""
+"""Pascal VOC's masks in SegmentationClass/: palette images with classes as indices, or VOC's colours."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def _masks(root: Path) -> str | None:
 
 
 def _pairs(root: Path) -> list[Pair]:
-    """By the lists in ImageSets/Segmentation/; without lists every mask counts, and there are no splits."""
+    """Pairs from the lists in ImageSets/Segmentation/; without lists all masks are used, without splits."""
     images, folder = images_by_name(root), _masks(root)
     masks = {path.stem for path in (root / folder).glob("*.png")}
     listed = listed_names(root, "Segmentation", images)
@@ -57,6 +57,6 @@ VOC_MASKS = LabelMapFormat(
     pairs=_pairs,
     class_names=lambda root: CLASSES,
     published="Pascal VOC",
-    ignored=(255,),  # borders of objects, and what was too hard to say
+    ignored=(255,),  # borders of objects, and pixels that were too hard to label
     colours=voc_colours,
 )
