@@ -151,11 +151,8 @@ def test_everything_is_a_crowd(splits, prepared):
     ("options", "words"),
     [
         (
-            {
-                "image": lambda i, place: {**i, "id": str(i["id"])},
-                "annotation": lambda a, place: {**a, "image_id": str(a["image_id"])},
-            },
-            r"instances_train\.json: image id '1' is no whole number",
+            {"image": lambda i, place: {**i, "id": str(i["id"])}},
+            r"instances_train\.json: annotation 1: no image has the id 1, they are such as '1'",
         ),
         (
             {"image": lambda i, place: {**i, "id": 5} if place == 7 else i},
@@ -166,11 +163,20 @@ def test_everything_is_a_crowd(splits, prepared):
             r"annotation 1 in instances_train\.json: expected bbox as four numbers .*, found \[\"",
         ),
     ],
-    ids=["ids of text", "an id twice", "boxes of text"],
+    ids=["ids of text for images alone", "an id twice", "boxes of text"],
 )
 def test_one_line_for(splits, prepared, options, words):
     with pytest.raises(ValueError, match=words):
         prepared(splits(**options), **OBJECTS)
+
+
+def test_ids_of_text(splits, prepared):
+    """Read as the same set with numbers is; ids are counted anew."""
+    folder = splits(
+        image=lambda i, place: {**i, "id": f"{i['id']:012d}"},
+        annotation=lambda a, place: {**a, "id": str(a["id"]), "image_id": f"{a['image_id']:012d}"},
+    )
+    as_drawn(prepared, folder, counts=(12, 0, 6))
 
 
 def test_annotation_ids_begin_anew_in_each_image(splits, prepared):

@@ -1,15 +1,16 @@
 """COCO's json files: boxes and masks of objects, with category ids of any number."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.coco_corners import refuse_corners
-from pipeline.datasets.objects.coco_entries import coco_object, is_number
-from pipeline.datasets.objects.coco_file import CocoFile
+from pipeline.datasets.objects.coco_entries import coco_object
+from pipeline.datasets.objects.coco_file import CocoFile, Id, is_id
 from pipeline.datasets.objects.coco_finding import KEYS, coco_files
 from pipeline.datasets.objects.coco_images import image_places
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
@@ -25,8 +26,8 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
 
     The split is the word train, val or test in the file's name, in its folder's, or in the image's folder;
     without one, there is none. Images are found by their names. Classes are the categories in the order of
-    their ids, but for those that are only above others. Images and classes keep their ids where the evaluator
-    can tell them apart, else both are numbered anew.
+    their ids, but for those that are only above others. Images and classes keep their ids where these are
+    numbers that the evaluator can tell apart, else both are numbered anew.
 
     Raises:
         ValueError: no such file, none of its images, a file that is not in COCO's form, boxes that are two
@@ -45,11 +46,11 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
         refuse_corners(file)
     names = _merged_categories(files)
     above = _only_above_others(files)
-    label_of = {category: label for label, category in enumerate(sorted(names.keys() - above))}
+    label_of = {category: label for label, category in enumerate(_in_order(names.keys() - above))}
     new_ids = _why_new_ids(files)
     notes = []
     if above:
-        words = ", ".join(f"{names[category]} ({category})" for category in sorted(above))
+        words = ", ".join(f"{names[category]} ({category})" for category in _in_order(above))
         notes.append(f"no class: {words}, which no annotation has: it groups others, or is the background")
     if repeated := _repeated(files, label_of):
         notes.append(f"caution: categories of one name and several ids stay apart: {repeated}")
@@ -77,33 +78,43 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
     )
 
 
-def _merged_categories(files: list[CocoFile]) -> dict[int, str]:
+def _in_order(ids: Iterable[Id]) -> list[Id]:
+    """Ids in order: numbers, and text that is whole numbers throughout, by their size."""
+    return sorted(ids) if all(isinstance(key, int) for key in ids) else list(label_order(set(ids)))
+
+
+def _merged_categories(files: list[CocoFile]) -> dict[Id, str]:
     """id -> name over all files; equal names of different ids are told apart by the id.
 
     Raises:
-        ValueError: two files name one id differently.
+        ValueError: two files name one id differently, or one has numbers for ids and another has text.
     """
-    merged: dict[int, str] = {}
+    merged: dict[Id, str] = {}
     for file in files:
         for key, name in file.categories.items():
+            if merged and type(key) is not type(known := next(iter(merged))):
+                raise ValueError(
+                    f"{file.path}: expected category ids that are all numbers or all text, found {key!r}, "
+                    f"but {known!r} elsewhere"
+                )
             if merged.setdefault(key, name) != name:
                 raise ValueError(f"{file.path}: category {key} is {name!r}, but {merged[key]!r} elsewhere")
     times = Counter(merged.values())
     return {key: name if times[name] == 1 else f"{name} ({key})" for key, name in merged.items()}
 
 
-def _repeated(files: list[CocoFile], label_of: dict[int, int]) -> str:
+def _repeated(files: list[CocoFile], label_of: dict[Id, int]) -> str:
     """The names that several classes have, with their ids; "": none."""
     keys = defaultdict(set)
     for file in files:
         for key, name in file.categories.items():
             if key in label_of:
                 keys[name].add(key)
-    several = {name: sorted(found) for name, found in keys.items() if len(found) > 1}
+    several = {name: _in_order(found) for name, found in keys.items() if len(found) > 1}
     return ", ".join(f"{name} ({', '.join(map(str, found))})" for name, found in several.items())
 
 
-def _only_above_others(files: list[CocoFile]) -> set[int]:
+def _only_above_others(files: list[CocoFile]) -> set[Id]:
     """Ids of categories that no annotation has, and that others name as the one above them.
 
     Roboflow's exports begin with such a category, named after the project.
@@ -120,8 +131,11 @@ def _only_above_others(files: list[CocoFile]) -> set[int]:
 
 def _why_new_ids(files: list[CocoFile]) -> str | None:
     """Why images and classes cannot keep their ids; None where they can."""
-    taken: dict[str, dict[int, str]] = defaultdict(dict)
+    taken: dict[str, dict[Id, str]] = defaultdict(dict)
     for file in files:
+        for kind, ids in (("image", file.images), ("category", file.categories)):
+            if isinstance(first := next(iter(ids), 0), str):
+                return f"{file.path.parent.name}/{file.path.name}: {kind} ids are text, such as {first!r}"
         # Images without a split are training images too, and scores never mix splits.
         of_part, name = taken[file.split or "train"], f"{file.path.parent.name}/{file.path.name}"
         both = next((key for key in file.images if key in of_part), None)
@@ -152,7 +166,7 @@ def _images(
     file: CocoFile,
     root: Path,
     prefix: str,
-    label_of: dict[int, int],
+    label_of: dict[Id, int],
     *,
     keep_ids: bool,
     crowds_are_objects: bool,
@@ -175,10 +189,10 @@ def _images(
 
 
 def _object(
-    found: dict[str, Any], label_of: dict[int, int], path: Path, crowds_are_objects: bool
+    found: dict[str, Any], label_of: dict[Id, int], path: Path, crowds_are_objects: bool
 ) -> AnnotatedObject:
     category = found.get("category_id")
-    if not is_number(category) or category not in label_of:
+    if not is_id(category) or category not in label_of:
         raise ValueError(
             f"{path}: annotation {found.get('id')}: expected a category_id among {list(label_of)}, "
             f"found {category!r}"

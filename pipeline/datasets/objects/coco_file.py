@@ -12,18 +12,20 @@ from pipeline.datasets.objects.coco_entries import as_held, is_number
 from pipeline.datasets.objects.coco_finding import KEYS
 from pipeline.datasets.split_words import role_of
 
+Id = int | str  # some programs write text; 1 and "1" are never one id
+
 
 @dataclass(frozen=True)
 class CocoFile:
-    """One json file."""
+    """One json file. Its images' ids are all numbers or all text, and so are its categories'."""
 
     path: Path
     split: str | None
-    images: dict[int, dict[str, Any]]  # by id, in the file's order
-    annotations: dict[int, list[dict[str, Any]]]  # by image id
-    categories: dict[int, str]  # id -> name
-    used: set[int]  # ids of the categories that annotations have
-    above: dict[int, str]  # category id -> name of the category above it; "": none
+    images: dict[Id, dict[str, Any]]  # by id, in the file's order
+    annotations: dict[Id, list[dict[str, Any]]]  # by image id
+    categories: dict[Id, str]  # id -> name
+    used: set[Id]  # ids of the categories that annotations have
+    above: dict[Id, str]  # category id -> name of the category above it; "": none
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "CocoFile":
@@ -42,10 +44,13 @@ class CocoFile:
         grouped, used = defaultdict(list), set()
         for annotation in content["annotations"]:
             image = annotation.get("image_id")
-            if not is_number(image) or image not in images:
-                raise ValueError(f"{path}: annotation {annotation.get('id')}: no image has the id {image!r}")
+            if not is_id(image) or image not in images:
+                known = f", they are such as {next(iter(images))!r}" if images else ""
+                raise ValueError(
+                    f"{path}: annotation {annotation.get('id')}: no image has the id {image!r}{known}"
+                )
             grouped[image].append(annotation)
-            if is_number(category := annotation.get("category_id")):
+            if is_id(category := annotation.get("category_id")):
                 used.add(category)
         found = _by_id(path, "category", categories)
         names = {key: str(value.get("name") or "").strip() for key, value in found.items()}
@@ -55,6 +60,11 @@ class CocoFile:
             raise ValueError(f"{path}: category {nameless[0]}: expected a name, found {held}")
         above = {key: str(value.get("supercategory") or "") for key, value in found.items()}
         return cls(path, _split_word(path, root), images, grouped, names, used, above)
+
+
+def is_id(value: Any) -> bool:
+    """Whether a JSON value may refer to an image or a category."""
+    return is_number(value) or isinstance(value, str)
 
 
 def _check_lists(path: Path, content: Any) -> None:
@@ -90,12 +100,18 @@ def _compact(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _by_id(path: Path, kind: str, values: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
+def _by_id(path: Path, kind: str, values: list[dict[str, Any]]) -> dict[Id, dict[str, Any]]:
+    found: dict[Id, dict[str, Any]] = {}
+    first = None
     for value in values:
         key = value.get("id")
-        if type(key) is not int:
-            raise ValueError(f"{path}: {kind} id {key!r} is no whole number")
+        if type(key) is not int and not (isinstance(key, str) and key):
+            raise ValueError(f"{path}: {kind} id {key!r} is neither a whole number nor text")
+        first = key if first is None else first
+        if type(key) is not type(first):
+            raise ValueError(
+                f"{path}: expected {kind} ids that are all numbers or all text, found {first!r} and {key!r}"
+            )
         if key in found:
             raise ValueError(f"{path}: {kind} id {key!r} is defined twice")
         found[key] = value

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.datasets.foreign_paths import path_parts
 from pipeline.datasets.images_by_name import Place, images_by_name, place_of
 from pipeline.datasets.objects.coco_entries import as_held
-from pipeline.datasets.objects.coco_file import CocoFile
+from pipeline.datasets.objects.coco_file import CocoFile, Id
 from pipeline.datasets.objects.coco_finding import ROBOFLOW
 from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below
@@ -14,7 +14,7 @@ _TRIED = 20  # images of a file that are looked for in each folder
 _FOLDERS = ("images", "data")  # COCO's own and FiftyOne's
 
 
-def image_places(file: CocoFile, root: Path) -> dict[int, Place]:
+def image_places(file: CocoFile, root: Path) -> dict[Id, Place]:
     """The place of every image of a file, by its id, below `root` and nowhere else.
 
     The usual folders are tried first. Where none has the names as they are written, images are found by their

@@ -27,11 +27,11 @@ from tests.pipeline.datasets.objects.coco_set import VAL
         ),
         (
             '{"images": [{"id": [1]}], "annotations": [], "categories": []}',
-            r"image id \[1\] is no whole number",
+            r"image id \[1\] is neither a whole number nor text",
         ),
         (
             '{"images": [{"id": true}], "annotations": [], "categories": []}',
-            "image id True is no whole number",
+            "image id True is neither a whole number nor text",
         ),
     ],
 )

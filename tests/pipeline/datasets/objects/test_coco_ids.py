@@ -1,5 +1,7 @@
 """COCO's ids of images and categories: any numbers, shared by files, too large, twice."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -33,8 +35,8 @@ def test_unknown_ids_are_refused(coco, prepared):
     write_json(coco / TRAIN, content((9, 4, 9), []))
     with pytest.raises(ValueError, match="image id 9 is defined twice"):
         prepared(coco)
-    write_json(coco / TRAIN, content(("9",), []))
-    with pytest.raises(ValueError, match="image id '9' is no whole number"):
+    write_json(coco / TRAIN, content((9.5,), []))
+    with pytest.raises(ValueError, match=r"image id 9\.5 is neither a whole number nor text"):
         prepared(coco)
 
 
@@ -114,4 +116,52 @@ def test_an_image_in_two_files_is_refused(coco, prepared):
     found["images"][0]["file_name"] = "val2017/5.png"
     write_json(coco / "annotations/instances_minival.json", found)
     with pytest.raises(ValueError, match=r"val2017/5\.png: .* in instances_minival\.json and again in inst"):
+        prepared(coco)
+
+
+def as_text(found, of_categories):
+    """A file's content with ids of text: images' in nine digits, categories' as they are."""
+    found = copy.deepcopy(found)  # categories are shared by all
+    for entries, key, text in (
+        (found["images"], "id", "{:09d}"),
+        (found["annotations"], "image_id", "{:09d}"),
+        *(((found["categories"], "id", "{}"), (found["annotations"], "category_id", "{}")) * of_categories),
+    ):
+        for entry in entries:
+            entry[key] = text.format(entry[key])
+    return found
+
+
+@pytest.mark.parametrize("of_categories", [False, True])
+def test_ids_of_text_are_counted_anew(coco, prepared, of_categories):
+    """Classes keep the order of their numbers: 13 before 90, 9 before both."""
+    found = copy.deepcopy(content((9, 4, 7), [annotation(1, 9, 90), annotation(2, 7, 9)]))
+    next(entry for entry in found["categories"] if entry["id"] == 1)["id"] = 9
+    (coco / VAL).unlink()
+    write_json(coco / TRAIN, as_text(found, of_categories))
+    dataset = prepared(coco, val_share=0, test_share=0)
+    assert (dataset.class_names, dataset.category_ids) == (["person", "sign", "toothbrush"], [1, 2, 3])
+    assert [dataset.path(i) for i in range(3)] == [f"images/train2017/{name}.png" for name in (9, 4, 7)]
+    assert [dataset.image_id(i) for i in range(3)] == [0, 1, 2]
+    assert [dataset.objects(i).classes.tolist() for i in range(3)] == [[2], [], [0]]
+    (note,) = [line for line in dataset.summary["notes"] if line.startswith("ids:")]
+    assert note.endswith("annotations/instances_train2017.json: image ids are text, such as '000000009'")
+
+
+def test_numbers_and_text_are_never_one_id(coco, prepared):
+    write_json(coco / TRAIN, content((1, "1"), []))
+    with pytest.raises(ValueError, match=r"image ids that are all numbers or all text, found 1 and '1'"):
+        prepared(coco)
+    found = content((9, 4, 7), [annotation(1, 9, 90)])
+    found["annotations"][0]["image_id"] = "9"
+    write_json(coco / TRAIN, found)
+    with pytest.raises(ValueError, match=r"annotation 1: no image has the id '9', they are such as 9"):
+        prepared(coco)
+    write_json(coco / TRAIN, as_text(content((9, 4, 7), []), True))
+    with pytest.raises(
+        ValueError, match=r"category ids that are all numbers or all text, found .* elsewhere"
+    ):
+        prepared(coco)
+    write_json(coco / TRAIN, content(("",), []))
+    with pytest.raises(ValueError, match="image id '' is neither a whole number nor text"):
         prepared(coco)
