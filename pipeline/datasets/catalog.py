@@ -170,7 +170,10 @@ def open_source(config: DataConfig) -> tuple[str, Source]:
             raise ValueError(
                 f"{path} is a {kind}: expected data.format in {', '.join(allowed)}, found {name}"
             )
-    _refuse_unused(config, name)
+    try:
+        _refuse_unused(config, name)
+    except ValueError as error:
+        raise ValueError(f"{error}; data.source is {config.source}") from None
     return name, READERS[name](config, path)
 
 

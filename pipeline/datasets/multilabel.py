@@ -100,6 +100,8 @@ def strata(matrix: np.ndarray) -> np.ndarray:
     Used as the classes when held-out parts and shares of the labels are drawn class by class, so that rare
     classes, which a random draw may miss, keep their share.
     """
+    if not matrix.shape[1]:  # no image has any class
+        return np.full(len(matrix), -1, np.int64)
     counts = (matrix == 1).sum(axis=0)
     rarity = np.where(matrix == 1, counts, np.iinfo(np.int64).max)
     found = np.where((matrix == 1).any(axis=1), rarity.argmin(axis=1), matrix.shape[1])

@@ -23,6 +23,8 @@ _AGENT = "PRTE_MCA_plm_ssh_agent"  # variable of mpirun: the program to use inst
 _SSH = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={REACH_SECONDS}"]
 # No name begins with a hyphen: ssh would take it for an option.
 _NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_SHOWN = 80  # characters of a wrong word
+_MOST_DIGITS = 6  # of the slots of a host
 _LINE = "a line NAME or NAME slots=N"
 _ASKED_AT_ONCE = 64
 
@@ -62,7 +64,7 @@ def read_hosts(path: Path) -> list[Host]:
             continue
         name = fields[0]
         problem = _problem_of_line(fields) or (
-            f"expected each host once, with all its slots, found {name} of line {first[name]} again"
+            f"expected each host once, with all its slots, found {_short(name)} of line {first[name]} again"
             if name in first
             else None
         )
@@ -104,15 +106,21 @@ def _problem_of_line(fields: list[str]) -> str | None:
     """What is wrong with a line, split into fields of which "=" is one; None if nothing is."""
     name, *rest = fields
     if not _is_name(name):
-        return f"expected {_LINE}, found the name {name!r}"
+        return f"expected {_LINE}, found the name {_short(name)!r}"
     if not rest:
         return None
     if len(rest) != 3 or rest[:2] != ["slots", "="]:
         told = " ".join(rest).replace("= ", "=").replace(" =", "=")
-        return f"expected {_LINE}, found {told!r} after {name}"
-    if not (rest[2].isascii() and rest[2].isdecimal() and int(rest[2]) > 0):
-        return f"expected slots of 1 or more, found {rest[2]!r}"
+        return f"expected {_LINE}, found {_short(told)!r} after {_short(name)}"
+    slots = rest[2]
+    # Of thousands of digits Python makes no number.
+    if not (slots.isascii() and slots.isdecimal() and len(slots) <= _MOST_DIGITS and int(slots) > 0):
+        return f"expected slots of 1 or more, found {_short(slots)!r}"
     return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_name(name: str) -> bool:

@@ -162,6 +162,7 @@ def test_a_format_of_one_label_refuses_the_key(tmp_path, tree):
 def test_strata_are_each_images_rarest_class():
     # dog is there once, owl once (the first counts), cat twice.
     assert strata(np.array(MATRIX, np.int8)).tolist() == [0, 1, 3, 2, -1]
+    assert strata(np.zeros((2, 0), np.int8)).tolist() == [-1, -1], "no image has any class"
     assert is_labelled(np.array(MATRIX, np.int8)).tolist() == [True] * 4 + [False]
 
 
