@@ -9,6 +9,7 @@ from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.shortages import Shortages
 from pipeline.graph.slurm.orphaned_jobs import wait_for_orphaned_job
+from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB, LOG, locked
 from pipeline.storage.files import write_json
@@ -71,15 +72,7 @@ def bring_up_to_date(
             raise StageFailed("\n".join(lines))
         write_json(directory / JOB, _job(graph, node, directory))
         on_start()
-        executor(
-            graph.module(node),
-            directory,
-            cwd=root,
-            threads=node.runtime.threads,
-            lock=lock,
-            show=show,
-            margin=margin,
-        )
+        executor(StageCommand(graph.module(node), directory, root, node.runtime.threads, lock, show, margin))
         reason = graph.fault(node)
         if reason:
             raise StageFailed(f"{node.label}: {reason}, just after it ran; see {directory / LOG}")

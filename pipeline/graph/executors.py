@@ -5,31 +5,18 @@ import shutil
 import signal
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
 from pipeline.config.executors import ExecutorConfig
 from pipeline.graph.local_executor import LocalExecutor
+from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import run_stage
 
 EXECUTORS = ("local", "slurm")
 
 
-class Executor(Protocol):
-    """Runs a module on `<output>/job.json` until its stamp is there; `LocalExecutor` does on this machine."""
-
-    def __call__(
-        self,
-        module: str,
-        output: Path,
-        *,
-        cwd: Path,
-        threads: int,
-        lock: int,
-        show: Callable[[bytes], None],
-        margin: int = 0,
-    ) -> None: ...
+# Runs a stage until its stamp is there, or raises StageFailed.
+Executor = Callable[[StageCommand], None]
 
 
 def runs_here(executor: Executor) -> bool:

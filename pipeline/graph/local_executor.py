@@ -5,12 +5,12 @@ What a stage gets is written into its job's file, or told by its environment; no
 
 import os
 import platform
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 from pipeline.config.executors import LocalConfig
 from pipeline.graph.device_pool import card_taken, cards_to_share
+from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import run_stage
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.cuda.cards import card_index, variables_for_card
@@ -44,37 +44,30 @@ class LocalExecutor:
     def _cards(self) -> tuple[int, ...]:
         return cards_to_share(self._config.devices)  # asks the driver, so only once a stage wants one
 
-    def __call__(
-        self,
-        module: str,
-        output: Path,
-        *,
-        cwd: Path,
-        threads: int,
-        lock: int,
-        show: Callable[[bytes], None],
-        margin: int = 0,
-    ) -> None:
-        """Run a stage until its stamp is there; the arguments are those of `run_stage`.
+    def __call__(self, stage: StageCommand) -> None:
+        """Run a stage until its stamp is there.
 
         Raises:
             StageFailed: the stage failed.
         """
-        job = read_json(output / JOB)
-        if self._at_once > 1 and not threads:
-            threads = threads_of_stage(threads, self._at_once)
-            job["runtime"]["threads"] = threads
-            write_json(output / JOB, job)
-        where = {"cwd": cwd, "threads": threads, "lock": lock, "show": show, "margin": margin}
+        job = read_json(stage.output / JOB)
+        if self._at_once > 1 and not stage.threads:
+            stage = replace(stage, threads=threads_of_stage(0, self._at_once))
+            job["runtime"]["threads"] = stage.threads
+            write_json(stage.output / JOB, job)
         wanted = self._cards_for(job)
         if not wanted:
-            run_stage(module, output, **where)
+            run_stage(stage)
             return
         folder = cache_root() / "cards" / platform.node()
         user = f"{job['stage']} {job['name']}".strip()
-        with card_taken(wanted, folder, user, lambda text: show(f"{text}\n".encode())) as (index, taken):
+
+        def waiting(text: str) -> None:
+            stage.show(f"{text}\n".encode())
+
+        with card_taken(wanted, folder, user, waiting) as (index, taken):
             variables = changed(os.environ, variables_for_card(index))
-            run_stage(module, output, **where, keep_open=(taken,), variables=variables)
+            run_stage(stage, keep_open=(taken,), variables=variables)
 
     def _cards_for(self, job: dict) -> tuple[int, ...]:
         """The cards one of which a stage needs; none where it computes on the processor."""

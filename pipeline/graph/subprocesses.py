@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from pipeline.graph.compile_notes import CompileNotes
+from pipeline.graph.stage_command import StageCommand
 from pipeline.runtime.environment import with_threads
 from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
 from pipeline.storage.files import partial_of
@@ -43,31 +44,18 @@ class StageFailed(RuntimeError):
 
 
 def run_stage(
-    module: str,
-    output: Path,
+    stage: StageCommand,
     *,
-    cwd: Path,
-    threads: int,
-    lock: int | None,
-    show: Callable[[bytes], None],
-    margin: int = 0,
     passed_on: tuple[int, ...] = (),
     keep_open: tuple[int, ...] = (),
     variables: Mapping[str, str] | None = None,
 ) -> None:
-    """Run `python -m module <output>/job.json` until its stamp is there.
+    """Run a stage as a process of this machine until its stamp is there.
 
     Jittor may end a process with exit code 0 and expect to be started again. So a stage that ends with exit
     code 0 but without a stamp is started once more.
 
     Args:
-        module: the stage's module, such as "stages.knn".
-        output: artifact directory, which holds the job.
-        cwd: folder that holds the module's package.
-        threads: threads of the numerical libraries; 0: every core that this process may use.
-        lock: descriptor of the artifact's lock, which the stage keeps open; None: it is not held here.
-        show: called with the stage's output as it comes.
-        margin: columns of a terminal that `show` needs before each line.
         passed_on: signals to this process that the stage gets.
         keep_open: further descriptors that the stage keeps open.
         variables: environment of the stage in place of this process's.
@@ -75,15 +63,16 @@ def run_stage(
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
     """
-    command = [sys.executable, "-m", module, str(output / JOB)]
-    environment = with_threads(variables or os.environ, threads or len(os.sched_getaffinity(0)))
+    output, lock = stage.output, () if stage.lock is None else (stage.lock,)
+    command = [sys.executable, "-m", stage.module, str(output / JOB)]
+    environment = with_threads(variables or os.environ, stage.threads or len(os.sched_getaffinity(0)))
     environment["PYTHONUNBUFFERED"] = "1"
     if not _in_terminal():
         environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; each state of a bar is a line in a file
     for attempt in ("first", "second"):
         with _Log(output / LOG, append=attempt == "second") as log:
             logged = CompileNotes(log.write, moving=True)
-            shown = CompileNotes(show, moving=_in_terminal())
+            shown = CompileNotes(stage.show, moving=_in_terminal())
 
             def pass_on(chunk: bytes, both: tuple[CompileNotes, ...] = (logged, shown)) -> None:
                 for notes in both:
@@ -91,11 +80,11 @@ def run_stage(
 
             code = run_in_group(
                 command,
-                cwd=cwd,
+                cwd=stage.cwd,
                 environment=environment,
-                keep_open=keep_open if lock is None else (lock, *keep_open),
+                keep_open=(*lock, *keep_open),
                 show=pass_on,
-                margin=margin,
+                margin=stage.margin,
                 passed_on=passed_on,
             )
             logged.close()
@@ -104,12 +93,12 @@ def run_stage(
             ended = (
                 f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
             )
-            message = f"{module} {ended}; its output is in {output / LOG}"
+            message = f"{stage.module} {ended}; its output is in {output / LOG}"
             raise StageFailed(message, ended_by=-code if code < 0 else None)
         if (output / STAMP).is_file():
             return
     raise StageFailed(
-        f"{module} ended twice with exit code 0 but no {STAMP}; its output is in {output / LOG}"
+        f"{stage.module} ended twice with exit code 0 but no {STAMP}; its output is in {output / LOG}"
     )
 
 

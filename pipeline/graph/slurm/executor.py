@@ -1,8 +1,8 @@
-"""Runs a stage as a job of Slurm: the same call as `run_stage`, which runs it on this machine."""
+"""Runs a stage as a job of Slurm, as `LocalExecutor` does on this machine."""
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.graph.slurm.following import ending, follow
 from pipeline.graph.slurm.queue import Queue, SlurmError
 from pipeline.graph.slurm.record import JobRecord, array_name, job_name, job_output, jobs_folder, write_record
 from pipeline.graph.slurm.submission import resources_of, submit
+from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.artifacts import JOB, LOG
 
@@ -35,33 +36,21 @@ class SlurmExecutor:
         self._queue = Queue(config.poll_seconds)
         self._gathered: dict[tuple[Path, Path], Gathering[Path, str]] = {}
 
-    def __call__(
-        self,
-        module: str,
-        output: Path,
-        *,
-        cwd: Path,
-        threads: int,
-        lock: int,
-        show: Callable[[bytes], None],
-        margin: int = 0,
-    ) -> None:
-        """Run `python -m module <output>/job.json` in a job until its stamp is there.
-
-        The arguments are those of `run_stage`; threads, lock and margin are of this machine and do not count.
+    def __call__(self, stage: StageCommand) -> None:
+        """Run a stage in a job until its stamp is there; threads, lock and margin here do not count.
 
         Raises:
             StageFailed: Slurm refused the job, the stage failed, or the job was ended.
         """
         try:
-            job_id = self._submitted(module, output, cwd)
+            job_id = self._submitted(stage.module, stage.output, stage.cwd)
         except SlurmError as error:
             # The record stays: that the answer was lost does not mean that the job was.
-            raise StageFailed(f"{module}: {error}") from error
-        ended = follow(job_id, output, self._queue.state, show, self._config.poll_seconds)
+            raise StageFailed(f"{stage.module}: {error}") from error
+        ended = follow(job_id, stage.output, self._queue.state, stage.show, self._config.poll_seconds)
         if ended is not None:
             how = f"Slurm's job {job_id} {ending(ended)}"
-            raise StageFailed(f"{module}: {how}; its output is in {output / LOG}")
+            raise StageFailed(f"{stage.module}: {how}; its output is in {stage.output / LOG}")
 
     def _submitted(self, module: str, output: Path, cwd: Path) -> str:
         """Number of the job that was submitted for an artifact, or of its element of an array."""

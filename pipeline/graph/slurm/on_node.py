@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.graph.slurm.queue import SlurmError, requeue
+from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json, write_json
@@ -34,15 +35,9 @@ def run_on_node(
     """
     threads = _with_given_threads(output / JOB)
     try:
-        run_stage(
-            module,
-            output,
-            cwd=root,
-            threads=threads,
-            lock=None,  # where the job was submitted it is held
-            show=partial(os.write, 1),
-            passed_on=(WARNING,),
-        )
+        # The lock is held where the job was submitted.
+        stage = StageCommand(module, output, root, threads, lock=None, show=partial(os.write, 1))
+        run_stage(stage, passed_on=(WARNING,))
     except StageFailed as failed:
         if failed.ended_by == WARNING:
             _after_warning(output, element, say)

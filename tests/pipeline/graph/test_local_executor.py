@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.config.executors import LocalConfig
 from pipeline.graph.local_executor import LocalExecutor
+from pipeline.graph.stage_command import StageCommand
 
 # Notes its card and threads, that it began, waits for another to begin where it should, and that it ended.
 STAGE = """
@@ -47,8 +48,8 @@ def ran(place: Path, config: LocalConfig, num_stages: int, until: int, waits: fl
         output.mkdir()
         job = {"stage": "pretrain", "name": f"{number}", "libraries": {"jittor": "1"}, "runtime": runtime}
         (output / "job.json").write_text(json.dumps(job | {"until": until, "waits_seconds": waits}))
-        what = {"cwd": place, "threads": runtime["threads"], "lock": None, "show": lambda chunk: None}
-        threads.append(threading.Thread(target=executor, args=("toy", output), kwargs=what))
+        stage = StageCommand("toy", output, place, runtime["threads"], lock=None, show=lambda chunk: None)
+        threads.append(threading.Thread(target=executor, args=(stage,)))
     for thread in threads:
         thread.start()
     for thread in threads:

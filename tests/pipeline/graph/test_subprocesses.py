@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import STAMP
 
@@ -16,7 +17,7 @@ def run(tmp_path, program, threads=0):
     output, shown = tmp_path / "out", []
     output.mkdir(exist_ok=True)
     with open(tmp_path / "lock", "w") as lock:
-        run_stage("toy", output, cwd=tmp_path, threads=threads, lock=lock.fileno(), show=shown.append)
+        run_stage(StageCommand("toy", output, tmp_path, threads, lock.fileno(), shown.append))
     return b"".join(shown), (output / "stage.log").read_bytes()
 
 
@@ -77,8 +78,9 @@ def test_in_a_terminal_the_stage_has_a_terminal(tmp_path):
     (tmp_path / "out").mkdir()
     program = (
         "import os; from pathlib import Path; from pipeline.graph.subprocesses import run_stage; "
-        f"run_stage('toy', Path({str(tmp_path / 'out')!r}), cwd=Path({str(tmp_path)!r}), threads=0, "
-        "lock=os.open(os.devnull, os.O_RDONLY), show=lambda chunk: os.write(1, chunk))"
+        "from pipeline.graph.stage_command import StageCommand; "
+        f"run_stage(StageCommand('toy', Path({str(tmp_path / 'out')!r}), Path({str(tmp_path)!r}), threads=0, "
+        "lock=os.open(os.devnull, os.O_RDONLY), show=lambda chunk: os.write(1, chunk)))"
     )
     reading, writing = pty.openpty()
     subprocess.run([sys.executable, "-c", program], stdout=writing, check=True, timeout=100)
