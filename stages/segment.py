@@ -9,48 +9,26 @@ from pipeline.graph.stage_runner import serve
 
 def run(config: SegmentConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
     """Write the trained model, rows with bootstrap replicates, scores by class, and pictures."""
-    from pipeline import kernels
-    from pipeline.datasets.prepared import PreparedDataset
-    from pipeline.finetune.dense_task import predictions_on_first, train_and_save
-    from pipeline.measures.classification_rows import write_no_outcome
-    from pipeline.ranks.exchange import ranks_of_this_process
+    from pipeline.finetune.dense_task import open_dense_task
     from pipeline.segmentation.batches import BatchMaker
     from pipeline.segmentation.evaluation import Predictor
     from pipeline.segmentation.network import open_network
     from pipeline.segmentation.outcome import why_not, write_outcome
 
-    kernels.use(runtime.kernels)
-    dataset = PreparedDataset.open(data)
-    reason = why_not(dataset)
-    ranks = ranks_of_this_process()
-    if reason:
-        if ranks.is_first:
-            write_no_outcome(output, reason)
+    task = open_dense_task(config, output, backbone=backbone, data=data, runtime=runtime, why_not=why_not)
+    if task is None:
         return
-    path = backbone / "backbone.safetensors"
-    network, stored = open_network(path, config, len(dataset.class_names))
+    dataset, num_classes = task.dataset, len(task.dataset.class_names)
+    network, stored = open_network(task.backbone, config, num_classes)
     print(network.backbone.described())
     make_batch = BatchMaker(
         dataset, config, stored.mean, stored.std, network.multiple, network.dropout_widths
     )
-    train_and_save(
-        network,
-        config,
-        dataset,
-        make_batch=make_batch,
-        losses=network.losses,
-        backbone=path,
-        stored=stored,
-        output=output,
-        runtime=runtime,
-        ranks=ranks,
-    )
-    rows = dataset.indices("test")
-    predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, len(dataset.class_names))
-    predictions = predictor.predictions(dataset, rows, runtime.threads_per_rank, ranks)
-    shown = predictions_on_first(predictions, len(rows), ranks)
-    if shown is not None:
-        write_outcome(output, config, dataset, shown)
+    task.train_and_save(network, stored, make_batch=make_batch, losses=network.losses)
+    predictor = Predictor(network.logits_of, config.view, stored.mean, stored.std, num_classes)
+    predictions = task.test_predictions(predictor)
+    if predictions is not None:
+        write_outcome(output, config, dataset, predictions)
 
 
 if __name__ == "__main__":

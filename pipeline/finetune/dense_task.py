@@ -1,11 +1,13 @@
-"""What segmentation and detection do alike: train and save a network, then predict on all ranks."""
+"""What segmentation and detection do alike: open what they need, train, save, predict on all ranks."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 from tqdm import tqdm
 
@@ -15,59 +17,103 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.finetune.model_file import save_model
 from pipeline.finetune.training import FinetuneBatch, finetune
+from pipeline.measures.classification_rows import write_no_outcome
 from pipeline.models.backbone_file import FrozenBackbone
-from pipeline.ranks.exchange import Ranks
+from pipeline.ranks.exchange import Ranks, ranks_of_this_process
 from pipeline.storage.files import sha256_of_file, sha256_of_json
 from pipeline.training.reporting import quiet, reporting
 
-PredictionT = TypeVar("PredictionT")
+PredictionT = TypeVar("PredictionT", covariant=True)
 
 
-def train_and_save(
-    network: nn.Module,
+class Predictor(Protocol[PredictionT]):
+    """Predicts on images that all ranks share."""
+
+    def predictions(
+        self, dataset: PreparedDataset, rows: np.ndarray, num_threads: int, ranks: Ranks
+    ) -> Iterator[PredictionT]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class DenseTask:
+    """What one stage trains on and writes.
+
+    Attributes:
+        backbone: file that the network's backbone is read from.
+    """
+
+    config: SegmentConfig | DetectConfig
+    dataset: PreparedDataset
+    backbone: Path
+    output: Path
+    runtime: RuntimeConfig
+    ranks: Ranks
+
+    def train_and_save(
+        self,
+        network: nn.Module,
+        stored: FrozenBackbone,
+        *,
+        make_batch: Callable[[int], FinetuneBatch],
+        losses: Callable[[FinetuneBatch, jt.Var | None], dict[str, jt.Var]],
+    ) -> None:
+        """Train `network` in place by `pipeline.finetune.training.finetune`, and write `model.safetensors`.
+
+        Args:
+            stored: what else the backbone's file holds.
+            make_batch, losses: as for `finetune`.
+        """
+        config, runtime, first = self.config, self.runtime, self.ranks.is_first
+        settings = config.model_dump(mode="json")
+        with reporting(kernels.note, self.output, runtime) if first else quiet() as report:
+            finetune(
+                network,
+                make_batch=make_batch,
+                losses=losses,
+                schedule=config.schedule,
+                seed=config.seed,
+                run=sha256_of_json([settings, sha256_of_file(self.backbone), self.dataset.content_digest]),
+                output=self.output,
+                runtime=runtime,
+                report=report,
+                ranks=self.ranks,
+            )
+        if first:
+            save_model(self.output / "model.safetensors", network, settings, self.dataset.class_names, stored)
+
+    def test_predictions(self, predictor: Predictor[PredictionT]) -> Iterator[PredictionT] | None:
+        """The predictions for the test images, under a progress bar; None on all ranks but the first.
+
+        The other ranks compute their share in here, which the first one is handed.
+        """
+        rows = self.dataset.indices("test")
+        predictions = predictor.predictions(self.dataset, rows, self.runtime.threads_per_rank, self.ranks)
+        if not self.ranks.is_first:
+            deque(predictions, maxlen=0)
+            return None
+        return tqdm(predictions, desc="test", unit="image", total=len(rows), dynamic_ncols=True)
+
+
+def open_dense_task(
     config: SegmentConfig | DetectConfig,
-    dataset: PreparedDataset,
-    *,
-    make_batch: Callable[[int], FinetuneBatch],
-    losses: Callable[[FinetuneBatch, jt.Var | None], dict[str, jt.Var]],
-    backbone: Path,
-    stored: FrozenBackbone,
     output: Path,
+    *,
+    backbone: Path,
+    data: Path,
     runtime: RuntimeConfig,
-    ranks: Ranks,
-) -> None:
-    """Train `network` in place by `pipeline.finetune.training.finetune`, and write `model.safetensors`.
+    why_not: Callable[[PreparedDataset], str | None],
+) -> DenseTask | None:
+    """Open what a stage reads; if nothing can be trained on it, write why into `output`, return None.
 
     Args:
-        make_batch, losses: as for `finetune`.
-        backbone: file that the network's backbone was read from; `stored` is what else it holds.
+        backbone: artifact of the backbone.
+        data: artifact of the prepared images.
+        why_not: says why a data set cannot be used.
     """
-    settings = config.model_dump(mode="json")
-    with reporting(kernels.note, output, runtime) if ranks.is_first else quiet() as report:
-        finetune(
-            network,
-            make_batch=make_batch,
-            losses=losses,
-            schedule=config.schedule,
-            seed=config.seed,
-            run=sha256_of_json([settings, sha256_of_file(backbone), dataset.content_digest]),
-            output=output,
-            runtime=runtime,
-            report=report,
-            ranks=ranks,
-        )
-    if ranks.is_first:
-        save_model(output / "model.safetensors", network, settings, dataset.class_names, stored)
-
-
-def predictions_on_first(
-    predictions: Iterator[PredictionT], num_images: int, ranks: Ranks
-) -> Iterator[PredictionT] | None:
-    """The predictions for the test images, under a progress bar; None on all ranks but the first.
-
-    The other ranks compute their share in here, which the first one is handed.
-    """
-    if not ranks.is_first:
-        deque(predictions, maxlen=0)
+    kernels.use(runtime.kernels)
+    dataset, ranks = PreparedDataset.open(data), ranks_of_this_process()
+    if reason := why_not(dataset):
+        if ranks.is_first:
+            write_no_outcome(output, reason)
         return None
-    return tqdm(predictions, desc="test", unit="image", total=num_images, dynamic_ncols=True)
+    return DenseTask(config, dataset, backbone / "backbone.safetensors", output, runtime, ranks)

@@ -115,7 +115,9 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
                 f"{root}: {said_by} names {len(names)} classes of a layout whose values count from "
                 f"{layout.first or layout.values[0]}; state data.label_values too, the value of each class"
             )
-        if known.ignored is None and not is_own:  # a named class takes precedence over the layout's ignored value
+        if (
+            known.ignored is None and not is_own
+        ):  # a named class takes precedence over the layout's ignored value
             named = config.label_values or range(layout.first, layout.first + len(names))
             ignored = tuple(value for value in ignored if value not in named)
         note = f"classes: named by {said_by}{some}"
