@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
-from pipeline.config.stages import InitializeConfig, PretrainConfig, RuntimeConfig
+from pipeline.config.stages import PretrainConfig
 from pipeline.datasets.preparing import prepare
-from stages import initialize
+from tests.stages.drawing import drawn_backbone
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +56,5 @@ def tiny_config() -> PretrainConfig:
 @pytest.fixture
 def backbone(jt, tiny_prepared, tmp_path) -> Path:
     """The artifact of a ViT of two blocks with initial values, for images of 16 pixels."""
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    architecture = BackboneConfig(
-        size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3
-    )
-    config = InitializeConfig(backbone=architecture, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RuntimeConfig(threads=1))
-    return folder
+    base = BackboneConfig(size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3)
+    return drawn_backbone(tmp_path / "initialize", base, tiny_prepared)

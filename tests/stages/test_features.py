@@ -5,22 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
+from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.storage.files import sha256_of_file
-from stages import features, initialize, probe
+from stages import features, probe
+from tests.stages.drawing import drawn_backbone
 
 RUNTIME = RuntimeConfig(threads=1)
 
 
 @pytest.fixture
 def backbone(jt, tiny_prepared, tiny_config, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    config = InitializeConfig(backbone=tiny_config.backbone, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
-    return folder
+    return drawn_backbone(tmp_path / "initialize", tiny_config.backbone, tiny_prepared)
 
 
 def extracted(backbone, data, output, **changes):

@@ -11,10 +11,11 @@ from pipeline.config.finetune import (
     FinetuneConfig,
     MixingConfig,
 )
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.label_subset import LabelSubset, write_subset
 from pipeline.datasets.prepared import PreparedDataset
-from stages import finetune, initialize
+from stages import finetune
+from tests.stages.drawing import drawn_backbone
 
 RUNTIME = RuntimeConfig(threads=1, log_every_steps=1)
 CONFIG = FinetuneConfig(
@@ -32,11 +33,7 @@ SHORT = CONFIG.model_copy(
 
 @pytest.fixture
 def backbone(jt, tiny_prepared, tiny_config, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    config = InitializeConfig(backbone=tiny_config.backbone, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
-    return folder
+    return drawn_backbone(tmp_path / "initialize", tiny_config.backbone, tiny_prepared)
 
 
 def fine_tuned(backbone, data, output, config=CONFIG, runtime=RUNTIME, **inputs):

@@ -17,7 +17,7 @@ from pipeline.config.finetune import (
     MixingConfig,
     SubsetConfig,
 )
-from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
+from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.datasets.label_subset import read_subset
 from pipeline.datasets.multilabel import read_label_sets
 from pipeline.datasets.prepared import PreparedDataset
@@ -28,7 +28,8 @@ from pipeline.inference.images import Decoding, open_images
 from pipeline.measures.class_replicates import read_class_replicates
 from pipeline.measures.rows import read_rows
 from pipeline.storage.artifacts import write_stamp
-from stages import features, few_shot, finetune, initialize, probe, shard, subset
+from stages import features, few_shot, finetune, probe, shard, subset
+from tests.stages.drawing import drawn_backbone
 
 RUNTIME = RuntimeConfig(threads=1, log_every_steps=1)
 NAMES = ["red", "green", "blue", "never"]
@@ -57,11 +58,7 @@ def prepared(tmp_path_factory):
 
 @pytest.fixture
 def backbone(jt, prepared, tiny_config, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    config = InitializeConfig(backbone=tiny_config.backbone, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=prepared, runtime=RUNTIME)
-    return folder
+    return drawn_backbone(tmp_path / "initialize", tiny_config.backbone, prepared)
 
 
 @pytest.fixture

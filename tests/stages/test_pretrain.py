@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.storage.files import sha256_of_file
-from stages import curves, initialize, pretrain
+from stages import curves, pretrain
 from tests.pipeline.pretrain.small_run import SMALL_METHODS
+from tests.stages.drawing import drawn_backbone
 
 RUNTIME = RuntimeConfig(log_every_steps=1)
 
@@ -45,10 +46,7 @@ def test_the_student_moves_and_the_teacher_follows_from_the_random_arm(
 ):
     from pipeline.weights.arrays import read_arrays
 
-    random = tmp_path / "initialize"
-    random.mkdir()
-    config = InitializeConfig(backbone=tiny_config.backbone, normalization="dataset", seed=tiny_config.seed)
-    initialize.run(config, random, data=tiny_prepared, runtime=RUNTIME)
+    random = drawn_backbone(tmp_path / "initialize", tiny_config.backbone, tiny_prepared, tiny_config.seed)
     first, teacher, student = (
         read_arrays(path / file)[0]
         for path, file in (

@@ -5,29 +5,18 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from pipeline.config.backbone import BackboneConfig
 from pipeline.config.data import DataConfig
-from pipeline.config.stages import InitializeConfig, RuntimeConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.config.studies import JointTrainingConfig
 from pipeline.datasets.preparing import prepare
 from pipeline.graph.stage_runner import Job
 from pipeline.storage.artifacts import artifact_directory, record_experiment
 from pipeline.storage.files import write_json
-from stages import detect, finetune, initialize, replay, search_train, segment
+from stages import detect, finetune, replay, search_train, segment
 from tests.stages import test_detect, test_finetune, test_search, test_segment
 
 RUNTIME = RuntimeConfig(device="cpu", threads=1, log_every_steps=1)
 BROKEN = 2  # step that sees a pixel that is no number, counted from 1
-
-
-@pytest.fixture
-def backbone(jt, tiny_prepared, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    base = BackboneConfig(size="custom", image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3)
-    config = InitializeConfig(backbone=base, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
-    return folder
 
 
 def prepared(folder, **config):

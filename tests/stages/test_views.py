@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config.stages import FeaturesConfig, InitializeConfig, RuntimeConfig
+from pipeline.config.stages import FeaturesConfig, RuntimeConfig
 from pipeline.config.views import ViewsConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.dense_probes.contact_sheet import GAP, PANEL
 from pipeline.views.files import BASE, HEAD, read_views
-from stages import features, initialize, pretrain, views
+from stages import features, pretrain, views
+from tests.stages.drawing import drawn_backbone
 
 RUNTIME = RuntimeConfig(threads=1, log_every_steps=1)
 FEATURES = FeaturesConfig(resize=24, crop_size=24, num_blocks=1, batch_size=8)
@@ -96,10 +97,7 @@ def test_without_its_checkpoint_a_pretraining_shows_its_base_alone(
 
 
 def test_a_backbone_that_was_not_pretrained_has_a_base_alone(jt, tiny_prepared, pretrained, tmp_path):
-    folder = tmp_path / "initialize"
-    folder.mkdir()
-    config = InitializeConfig(backbone=pretrained[0].backbone, normalization="dataset", seed=1)
-    initialize.run(config, folder, data=tiny_prepared, runtime=RUNTIME)
+    folder = drawn_backbone(tmp_path / "initialize", pretrained[0].backbone, tiny_prepared)
     found = looked(tmp_path / "views", folder, tiny_prepared)
     assert [*found.vectors] == [*found.bank] == [BASE]
     assert columns(tmp_path / "views" / "pca.png") == 2
