@@ -124,8 +124,8 @@ def train(
     checkpoint at the end of the current step, and ends itself.
 
     Raises:
-        FloatingPointError: a loss, or what is measured beside it, is not finite; names the step and the images
-            of a loss, and adds `Training.explanation`. The last checkpoint is kept.
+        FloatingPointError: a loss, or what is measured beside it, is not finite; names the step and the
+            images of a loss, and adds `Training.explanation`. The last checkpoint is kept.
         WeightsError: the checkpoint does not fit, see `load_newest`.
         GradientsDiffer: the gradients of the checked step are not those of plain operators.
         RanksDiffer: the ranks no longer hold the same parameters.
