@@ -19,7 +19,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from pipeline.storage import leases
-leases.BEAT_SECONDS = 0.1
+leases.HEARTBEAT_SECONDS = 0.1
 wrong_by, right, touch = float(sys.argv[4]), time.time, os.utime
 time.time = lambda: right() + wrong_by
 os.utime = lambda path: touch(path, (time.time(), time.time()))
