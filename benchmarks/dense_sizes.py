@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.detection.targets import Truth
+from pipeline.detection.targets import GroundTruth
 
 NUM_CLASSES = 15  # of photo-scenes
 LR, WEIGHT_DECAY = 1e-4, 0.05
@@ -12,17 +12,18 @@ FIRST = "first.safetensors"  # weights before the first step, by the project's n
 BATCH = "batch.npz"  # images; label_maps, or what `truth_arrays` gives and sample_seeds
 
 
-def truth_arrays(truths: list[Truth]) -> dict[str, np.ndarray]:
+def truth_arrays(truths: list[GroundTruth]) -> dict[str, np.ndarray]:
     """boxes (B, m, 4), classes (B, m) and masks (B, m, H, W) of images with m objects each and no crowd."""
     return {
         name: np.stack([getattr(truth, name) for truth in truths]) for name in ("boxes", "classes", "masks")
     }
 
 
-def truths_of(arrays: Mapping[str, np.ndarray]) -> list[Truth]:
+def truths_of(arrays: Mapping[str, np.ndarray]) -> list[GroundTruth]:
     """Inverse of `truth_arrays`."""
     nothing = np.zeros((0, 4), np.float32)
     rows = zip(arrays["boxes"], arrays["classes"], arrays["masks"], strict=True)
     return [
-        Truth(boxes=boxes, classes=classes, crowds=nothing, masks=masks) for boxes, classes, masks in rows
+        GroundTruth(boxes=boxes, classes=classes, crowds=nothing, masks=masks)
+        for boxes, classes, masks in rows
     ]

@@ -18,7 +18,7 @@ from pipeline import kernels
 from pipeline.config.reading import read_experiment
 from pipeline.detection.batches import DetectBatch
 from pipeline.detection.cascade import CascadeMaskRcnn
-from pipeline.detection.targets import Truth
+from pipeline.detection.targets import GroundTruth
 from pipeline.detection.training import detection_losses
 from pipeline.finetune.rates import decayed
 from pipeline.kernels.adamw import AdamW
@@ -113,7 +113,7 @@ def _detection() -> tuple[CascadeMaskRcnn, Callable, DetectBatch, object]:
     return network, partial(detection_losses, network), batch, config.schedule
 
 
-def _rectangles(rng: np.random.Generator, side: int, count: int) -> Truth:
+def _rectangles(rng: np.random.Generator, side: int, count: int) -> GroundTruth:
     corners = rng.integers(0, side // 2, (count, 2))
     extents = rng.integers(side // 8, side // 2, (count, 2))
     boxes = np.concatenate([corners, corners + extents], axis=1)
@@ -121,6 +121,6 @@ def _rectangles(rng: np.random.Generator, side: int, count: int) -> Truth:
     for mask, (left, top, right, bottom) in zip(masks, boxes.tolist(), strict=True):
         mask[top:bottom, left:right] = True
     classes = rng.integers(0, NUM_CLASSES, count)
-    return Truth(
+    return GroundTruth(
         boxes=boxes.astype(np.float32), classes=classes, crowds=np.zeros((0, 4), np.float32), masks=masks
     )

@@ -109,7 +109,7 @@ def export_model(
 
     start(experiment.runtime.device, experiment.runtime.threads, say=print)
     from pipeline import kernels
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
     from pipeline.export.card_table import table_of_arm
     from pipeline.export.detector_comparison import compared_detector
     from pipeline.export.model_comparison import compared_model
@@ -129,7 +129,7 @@ def export_model(
         if task == "detect" and form == "onnx":
             scenes, sizes = checked_scenes(tuned.prepared, described, _NUM_IMAGES)
             each = zip(scenes, sizes, strict=True)
-            ours = [find(model.network, image[None], size[None])[0] for image, size in each]
+            ours = [detect(model.network, image[None], size[None])[0] for image, size in each]
             print(compared_detector(partial, scenes, sizes, ours))
             return
         images = checked_images(tuned.prepared, described, _NUM_IMAGES)

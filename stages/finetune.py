@@ -82,7 +82,7 @@ def run(
         weights=stored.weights,
         num_images=len(rows),
         labels=subset.description,
-        of_label_sets=label_sets is not None,
+        is_multilabel=label_sets is not None,
     )
     task = subset.task("finetune")
     if label_sets is not None:

@@ -74,7 +74,7 @@ def run(
         restored=train.start_after,
         ranks=ranks,
     )
-    outcome = measured(config.linear, probe, train, augmentation=augmented, keeper=checkpoint)
+    outcome = measured(config.linear, probe, train, augmentation=augmented, checkpointer=checkpoint)
     if not ranks.is_first:
         return
     for name, content in outcome.files.items():

@@ -27,7 +27,7 @@ def run(
     data = open_probe(features, output, labels=labels, needs_val=config.needs_val)
     if data is None:
         return
-    if data.are_several:
+    if data.is_multilabel:
         _score(config, output, data, runtime)
         return
     outcome = resolve_name(PROBES[config.name].section.implementation)(config, data, runtime)
@@ -51,10 +51,10 @@ def _score(config: ProbeSection, output: Path, data: "ProbeData", runtime: Runti
     from pipeline.storage.files import write_json
 
     section = PROBES[config.name].section
-    if section.of_label_sets is None:
+    if section.multilabel_implementation is None:
         write_no_outcome(output, f"no {config.name} of {data.test_images.dataset}: one class for each image")
         return
-    scored = resolve_name(section.of_label_sets)(config, data, runtime)
+    scored = resolve_name(section.multilabel_implementation)(config, data, runtime)
     for name, content in scored.files.items():
         write_json(output / name, content)
     write_label_set_outcome(

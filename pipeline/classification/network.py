@@ -17,9 +17,8 @@ from pipeline.models.initialization import truncated_normal
 from pipeline.models.layers import LayerNorm, Linear
 
 Pooling = Literal["patches", "cls"]
-LABEL_SETS = (
-    "of_label_sets"  # in a model's settings: its logits are of classes that do not exclude each other
-)
+# In a model's settings: its logits are of classes that do not exclude each other.
+LABEL_SETS = "of_label_sets"
 
 _NORM_EPS = 1e-6
 _CLASSIFIER_STD = 2e-5

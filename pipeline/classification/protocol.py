@@ -7,7 +7,7 @@ _TOKENS = {"patches": "mean patch token", "cls": "CLS token"}
 
 
 def protocol(
-    config: FinetuneConfig, *, weights: str, num_images: int, labels: str, of_label_sets: bool = False
+    config: FinetuneConfig, *, weights: str, num_images: int, labels: str, is_multilabel: bool = False
 ) -> str:
     """A sentence that tells recipes apart, and supervised training from fine-tuning of pretrained weights.
 
@@ -15,7 +15,7 @@ def protocol(
         weights: kind of the backbone's weights, see `FrozenBackbone`.
         num_images: number of training images.
         labels: text about the subset of labels, with a comma in front; empty if all labels were used.
-        of_label_sets: whether images have any number of classes.
+        is_multilabel: whether images have any number of classes.
     """
     schedule, view, mixing = config.schedule, config.view, config.mixing
     steps = schedule_in_steps(schedule, num_images).num_steps
@@ -39,6 +39,6 @@ def protocol(
         f"erasing {view.erase_probability:g}, label smoothing {mixing.label_smoothing:g}",
         "weights of the last step",
     ]
-    if of_label_sets:
+    if is_multilabel:
         parts.insert(1, "sigmoid and binary cross-entropy for each class")
     return ", ".join(parts)

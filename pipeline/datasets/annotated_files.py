@@ -8,7 +8,7 @@ from pipeline.datasets.source import Entry, max_file_bytes
 
 
 class AnnotatedFiles(ListedFiles):
-    """Images below `root`, with the annotations that the subclass's `target` reads; subclasses set `annotation`."""
+    """Images below `root`; a subclass reads their annotations in `target`, and sets `annotation`."""
 
     category_ids: tuple[int, ...] = ()
 

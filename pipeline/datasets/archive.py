@@ -132,10 +132,10 @@ class Archive:
     def _is_unused(self, member: Member) -> bool:
         return bool(self._parts) and stated_role(member.path.rpartition("/")[2], self._parts) == "unused"
 
-    def _place(self, member: Member) -> tuple[str | None, str | None] | None:
+    def _split_and_class(self, member: Member) -> tuple[str | None, str | None] | None:
         if self._is_unused(member):
             return None
-        return (None, None) if member.problem else self._layout.place(_folder(member.path))
+        return (None, None) if member.problem else self._layout.split_and_class(_folder(member.path))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ class Archive:
     @cached_property
     def num_outside(self) -> int:
         """Images beside the split folders, or left out by `data.parts`."""
-        return sum(self._place(member) is None for member in self._members)
+        return sum(self._split_and_class(member) is None for member in self._members)
 
     def __len__(self) -> int:
         return len(self._members) - self.num_outside
@@ -163,7 +163,7 @@ class Archive:
         contents = _tar_contents(self._path, self._max_bytes) if self.access == "sequential" else None
         for member in self._members:
             data, late_problem = next(contents) if contents else (None, None)
-            place = self._place(member)
+            place = self._split_and_class(member)
             if place is not None:
                 problem = member.problem or late_problem
                 yield Entry(member.path, *place, member.start, member.size, data=data, problem=problem)

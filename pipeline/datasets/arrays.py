@@ -42,7 +42,7 @@ class ArrayPart:
         self._check_labels(shape)
 
     @property
-    def are_several(self) -> bool:
+    def is_multilabel(self) -> bool:
         """Whether there is a column of labels for each class."""
         return self.labels is not None and self.labels.ndim == 2 and self.labels.shape[1] > 1
 
@@ -64,7 +64,7 @@ class ArrayPart:
     def _check_labels(self, shape: tuple[int, ...]) -> None:
         if self.labels is None:
             return
-        if self.are_several:
+        if self.is_multilabel:
             if len(self.labels) != shape[0] or not np.isin(self.labels, (0, 1)).all():
                 raise ValueError(
                     f"{self.origin}: expected labels ({shape[0]}, classes) of 0 and 1, found shape "
@@ -87,8 +87,8 @@ class ArraySource:
         parts: one per split.
         class_names: in label order; None: labels are named by their numbers.
         notes: remarks for the user on how the files were read.
-        stated: `data.labels`. None: with a column of labels for each class an image has several labels, unless
-        every image has exactly one.
+        stated: `data.labels`. None: with a column of labels for each class an image has several labels,
+        unless every image has exactly one.
 
     Raises:
         ValueError: a label without a name, parts of different kinds of labels, or several labels where one
@@ -108,7 +108,7 @@ class ArraySource:
         stated: Literal["one", "several"] | None = None,
     ) -> None:
         parts, note = _with_one_kind_of_labels(parts, stated)
-        self.are_several = any(part.are_several for part in parts)
+        self.is_multilabel = any(part.is_multilabel for part in parts)
         self.notes = notes if note is None else (*notes, note)
         highest = max((_highest(part) for part in parts), default=-1)
         if class_names is None and highest >= _MOST_CLASSES:
@@ -137,7 +137,7 @@ class ArraySource:
             digits = max(6, len(str(len(part.images))))
             for row in range(len(part.images)):
                 path = f"{split}/{row:0{digits}d}"
-                if part.are_several:
+                if part.is_multilabel:
                     classes = tuple(self.class_names[label] for label in np.flatnonzero(part.labels[row]))
                     yield Entry(path, split, start=row, target=classes)
                     continue
@@ -155,10 +155,10 @@ def _with_one_kind_of_labels(
 ) -> tuple[list[ArrayPart], str | None]:
     """The parts, and a note on columns of labels; one label per image where every image has exactly one."""
     labelled = [part for part in parts if part.labels is not None]
-    several = [part for part in labelled if part.are_several]
+    several = [part for part in labelled if part.is_multilabel]
     if not several:
         return parts, None
-    widths = {part.labels.shape[1] if part.are_several else 1 for part in labelled}
+    widths = {part.labels.shape[1] if part.is_multilabel else 1 for part in labelled}
     if len(widths) > 1:
         raise ValueError(
             f"{several[0].origin}: expected labels of equally many columns in all parts, found "
@@ -166,7 +166,7 @@ def _with_one_kind_of_labels(
         )
     width = widths.pop()
     if stated != "several" and all((part.labels.sum(axis=1) == 1).all() for part in several):
-        ones = [replace(p, labels=p.labels.argmax(axis=1)) if p.are_several else p for p in parts]
+        ones = [replace(p, labels=p.labels.argmax(axis=1)) if p.is_multilabel else p for p in parts]
         return ones, f"labels: {width} columns of 0 and 1, exactly one 1 for each image: one class each"
     if stated == "one":
         raise ValueError(
@@ -180,7 +180,7 @@ def _highest(part: ArrayPart) -> int:
     """The highest label of a part; -1 if there is none."""
     if part.labels is None or not part.labels.size:
         return -1
-    return part.labels.shape[1] - 1 if part.are_several else int(part.labels.max())
+    return part.labels.shape[1] - 1 if part.is_multilabel else int(part.labels.max())
 
 
 def labels_of_any_shape(labels: np.ndarray) -> np.ndarray:

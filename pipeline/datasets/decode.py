@@ -93,12 +93,12 @@ def decode(
     Args:
         source: the file's bytes, or its path.
         max_pixels: larger images are refused from their header, before any pixel is decoded.
-        at_least: sufficient length of the short side in pixels. A JPEG may then be decoded at 1/2, 1/4 or 1/8 of
-            its size, with no short side below this. None: full size.
+        at_least: sufficient length of the short side in pixels. A JPEG may then be decoded at 1/2, 1/4 or 1/8
+            of its size, with no short side below this. None: full size.
         annotated_size: (width, height) in pixels of the image on which annotations were made: as stored, or
             turned, whichever has this size; as stored if neither or both have.
-        grey_range: the values of 16-bit grey that become 0 and 255; values outside are clipped. None: unknown.
-            PGM states its own.
+        grey_range: the values of 16-bit grey that become 0 and 255; values outside are clipped. None:
+            unknown. PGM states its own.
 
     Returns:
         (H, W, 3) uint8, possibly read-only.

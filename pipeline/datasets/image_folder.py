@@ -86,7 +86,7 @@ class ImageFolder:
             layout = Layout.of(counts, self._parts, are_classes=self._are_classes)
         except ValueError as error:
             raise ValueError(f"{self._root}: {error}") from error
-        inside = sum(count for folder, count in counts.items() if layout.place(folder) is not None)
+        inside = sum(count for folder, count in counts.items() if layout.split_and_class(folder) is not None)
         return _Listing(
             layout,
             inside,
@@ -133,7 +133,7 @@ class ImageFolder:
         """Every image file, in the order of `path_order`, with one folder in memory at a time."""
         layout = self._listing.layout
         for folder, _, files in walk(self._root):
-            place = layout.place(folder)
+            place = layout.split_and_class(folder)
             if place is None:
                 continue
             for file in files:

@@ -22,7 +22,8 @@ IMAGE_SUFFIXES = frozenset(
         ".j2k",
         ".j2c",
         ".jpc",
-        # Read if Pillow or a plug-in for it can; otherwise each is refused with the name of the package to install.
+        # Read if Pillow or a plug-in for it can; otherwise each is refused with the name of the package to
+        # install.
         ".avif",
         ".heic",
         ".heif",

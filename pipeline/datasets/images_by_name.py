@@ -10,7 +10,7 @@ from pipeline.datasets.tree import walk
 NO_IMAGE = "no such image in the folder"
 
 
-class Place(NamedTuple):
+class ImagePath(NamedTuple):
     """Path of an image relative to the folder of the data set, or the reason why it is unknown."""
 
     path: str
@@ -28,17 +28,17 @@ def images_by_name(root: Path) -> dict[str, list[tuple[str, ...]]]:
     return found
 
 
-def place_of(words: tuple[str, ...], found: list[tuple[str, ...]]) -> Place:
+def locate(words: tuple[str, ...], found: list[tuple[str, ...]]) -> ImagePath:
     """The image named `words[-1]` whose path shares the longest ending with `words`."""
     name = "/".join(words)
     if not found:
-        return Place(name, NO_IMAGE)
+        return ImagePath(name, NO_IMAGE)
     most = max(_num_shared(path, words) for path in found)
     found = [path for path in found if _num_shared(path, words) == most]
     if len(found) > 1:
         first, second = ("/".join(path) for path in found[:2])
-        return Place(name, f"{len(found)} images have this name, such as {first} and {second}")
-    return Place("/".join(found[0]))
+        return ImagePath(name, f"{len(found)} images have this name, such as {first} and {second}")
+    return ImagePath("/".join(found[0]))
 
 
 def _num_shared(path: tuple[str, ...], words: tuple[str, ...]) -> int:

@@ -1,9 +1,9 @@
 """Detects label maps among photographs, which would be trained on as if they were photographs.
 
 A label map is recognised by its content: a lossless file with few values per channel, far fewer than its
-pixels, or with areas of equal neighbours, such as the ids of objects. Photographs have neither. Data sets that
-consist of such files (digits, icons, silhouettes) are accepted: only a mixture is refused, and only if one
-folder, or one ending of names, contains nothing else.
+pixels, or with areas of equal neighbours, such as the ids of objects. Photographs have neither. Data sets
+that consist of such files (digits, icons, silhouettes) are accepted: only a mixture is refused, and only if
+one folder, or one ending of names, contains nothing else.
 """
 
 import re

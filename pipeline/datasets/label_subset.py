@@ -41,8 +41,8 @@ def stratified_positions(rng: np.random.Generator, labels: np.ndarray, share: fl
         share: 0 < share <= 1.
 
     Returns:
-        (m,) int64 positions in `labels`, ascending. m is the share of n to within one image, plus one for each
-            class that would otherwise have none.
+        (m,) int64 positions in `labels`, ascending. m is the share of n to within one image, plus one for
+            each class that would otherwise have none.
     """
     classes, of_class, counts = np.unique(labels, return_inverse=True, return_counts=True)
     exact = share * counts

@@ -2,10 +2,10 @@
 
 A folder that contains everything else is a wrapper and has no meaning. Below wrappers, folders called train,
 training, val, valid, validation, test or testing (in any case) are splits; so are folders with such a word in
-their name (cars_train, Final_Test), if all their neighbours have one. The first folder below a split, or below
-the wrappers without splits, is the class; splits may also be inside the class folders. A folder that is the
-only one in its split is a wrapper too, unless another split has it as one class of several or every split has
-it and nothing else. An image without a class folder has no label. `data.parts` overrides all of this.
+their name (cars_train, Final_Test), if all their neighbours have one. The first folder below a split, or
+below the wrappers without splits, is the class; splits may also be inside the class folders. A folder that is
+the only one in its split is a wrapper too, unless another split has it as one class of several or every split
+has it and nothing else. An image without a class folder has no label. `data.parts` overrides all of this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -64,7 +64,7 @@ class Layout:
             notes = (*notes, *_alike([path[:1] + path[2:] if inner else path for path in below], parts))
         return cls(wrappers, inner, bool(inner), {}, parts, are_classes, notes if are_classes else ())
 
-    def place(self, folder: str) -> tuple[str | None, str | None] | None:
+    def split_and_class(self, folder: str) -> tuple[str | None, str | None] | None:
         """(split, class name) of the images in `folder`; None: they are in no split, or unused."""
         path = tuple(folder.split("/")) if folder else ()
         if any(stated_role(name, self.parts) == "unused" for name in path):

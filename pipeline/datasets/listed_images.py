@@ -16,7 +16,7 @@ class ListedImages(ListedFiles):
         root: folder to which the entries' paths are relative.
         class_names: in label order; None: those of the entries, in `label_order`.
         notes: remarks on how the list was read.
-        are_several: an image has any number of classes, given by its entry's target.
+        is_multilabel: an image has any number of classes, given by its entry's target.
     """
 
     annotation = "class"
@@ -30,12 +30,12 @@ class ListedImages(ListedFiles):
         class_names: tuple[str, ...] | None = None,
         num_outside: int = 0,
         notes: tuple[str, ...] = (),
-        are_several: bool = False,
+        is_multilabel: bool = False,
     ) -> None:
         found = {entry.class_name for entry in entries} - {None}
-        if are_several:
+        if is_multilabel:
             found = {name for entry in entries for name in entry.target or ()}
-        self.are_several = are_several
+        self.is_multilabel = is_multilabel
         class_names = label_order(found) if class_names is None else class_names
         super().__init__(root, entries, class_names=class_names, max_bytes=max_bytes, notes=notes)
         self.num_outside = num_outside

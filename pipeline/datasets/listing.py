@@ -29,9 +29,9 @@ def listing_digest(config: "DataConfig", memo: Path) -> str:
     the versions of the packages with the photographs. For a URL: the URL alone, because every command would
     wait for its server; changed content is noticed only when the URL or the experiment changes.
 
-    In a folder of more than 20,000 files a second call looks only at folders and at files that are not images,
-    such as annotations: a folder's modification time changes when a file in it is added, removed, renamed or
-    replaced, but **not** when an image is overwritten in place. Delete `memo` after doing that.
+    In a folder of more than 20,000 files a second call looks only at folders and at files that are not
+    images, such as annotations: a folder's modification time changes when a file in it is added, removed,
+    renamed or replaced, but **not** when an image is overwritten in place. Delete `memo` after doing that.
 
     Args:
         memo: JSON file that keeps the times of a large source's folders and annotations between calls.

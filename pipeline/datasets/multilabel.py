@@ -22,7 +22,7 @@ _FILE = "label_sets.npy"
 
 def has_label_sets(source: Source) -> bool:
     """Whether an entry's target is a tuple of its classes, possibly empty; None if they are unknown."""
-    return bool(getattr(source, "are_several", False))
+    return bool(getattr(source, "is_multilabel", False))
 
 
 class LabelSetWriter:

@@ -1,4 +1,4 @@
-"""Class folders that hold files of the same names in different formats: views of one picture, not classes."""
+"""Detects class folders with files of equal names in different formats: views of one picture, not classes."""
 
 from collections import defaultdict
 from pathlib import PurePosixPath
@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 from pipeline.datasets.layout import Layout
 
-_FEWEST = 3  # files; fewer agree by chance
+_FEWEST = 3  # files; fewer may have equal names by chance
 
 
 class _Names(NamedTuple):
     """The names in one folder, in little memory."""
 
     count: int
-    mixed: int  # all names without suffix, order left out
+    mixed: int  # a hash of all names without suffix, independent of their order
     suffixes: frozenset[str]
 
 
 class ParallelFolders:
-    """The names of images, folder by folder."""
+    """Collects the names of images, folder by folder."""
 
     def __init__(self) -> None:
         self._folders: dict[str, _Names] = {}
 
     def add(self, folder: str, names: list[str]) -> None:
-        """Take in the images of a folder."""
+        """Add the images of a folder."""
         mixed = 0
         for name in names:
             mixed ^= hash(PurePosixPath(name).stem)
@@ -32,14 +32,14 @@ class ParallelFolders:
         self._folders[folder] = _Names(len(names), mixed, suffixes)
 
     def notes(self, layout: Layout) -> tuple[str, ...]:
-        """A line on class folders whose files have equal names and other suffixes.
+        """A line on class folders whose files have equal names and different suffixes.
 
-        Numbered files of one suffix are how many tools store classes; photographs and what was made of them
+        Many tools number the files of each class, with one suffix; photographs and images derived from them
         differ in format.
         """
         by_class: dict[str, dict[str, _Names]] = defaultdict(dict)
         for folder, names in self._folders.items():
-            place = layout.place(folder)
+            place = layout.split_and_class(folder)
             if place and place[1]:
                 by_class[place[1]]["/".join(part for part in folder.split("/") if part != place[1])] = names
         alike: dict[frozenset, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Real photographs that installed packages ship, and their split into disjoint regions.
+"""Real photographs shipped by installed packages, and their split into disjoint regions.
 
 Only files inside the installed packages are read; nothing is downloaded, and the packages themselves are
 not imported.
@@ -17,13 +17,13 @@ import numpy as np
 from PIL import Image
 
 SPLITS = ("train", "val", "test")
-REGION_SIDE = 64  # pixels; what the sides of a region are near to
+REGION_SIDE = 64  # pixels; approximate side of a region
 VAL_SHARE, TEST_SHARE = 0.15, 0.25  # of a photograph's regions
 NOT_STATED = "not stated"
 
 
 class PhotographError(RuntimeError):
-    """A photograph is missing, or is not the file that the drawing was made for."""
+    """A photograph is missing, or is not the expected file."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Photograph:
-    """One source file, and what its package's documentation says of it."""
+    """One source file, and what its package's documentation says about it."""
 
     name: str  # the class name
     package: str  # the installed distribution
@@ -52,17 +52,17 @@ class Photograph:
     licence: str
     sha256: str
     box: Region | None = None  # the part that shows the subject; None = all of it
-    reduce: int = 1  # averaged over squares of this side, for files of a much finer scale than the others
+    reduce: int = 1  # side of the squares that are averaged, for files of a much finer scale than the others
 
 
 IMPORT_NAMES = {"scikit-image": "skimage", "scikit-learn": "sklearn"}
 
 
 def read_photograph(photograph: Photograph) -> np.ndarray:
-    """Read the part of a photograph that is drawn from, (H, W, 3) uint8.
+    """Read the used part of a photograph, (H, W, 3) uint8.
 
     Raises:
-        PhotographError: the package or the file is not there, or the file has changed.
+        PhotographError: the package or the file is missing, or the file has changed.
     """
     path = _package_folder(photograph.package) / photograph.file
     release = version(photograph.package)
@@ -84,7 +84,7 @@ def read_photograph(photograph: Photograph) -> np.ndarray:
 
 
 def regions_of_splits(height: int, width: int, rng: np.random.Generator) -> dict[str, list[Region]]:
-    """Cut an image into a grid of regions and give each region to one split.
+    """Cut an image into a grid of regions and assign each region to a split.
 
     The grid has at least 2 x 4 or 4 x 2 regions, so that every split has two or more. The regions cover the
     image and share no pixel.
@@ -117,7 +117,7 @@ def _grid(height: int, width: int) -> tuple[int, int]:
 
 @cache
 def _package_folder(package: str) -> Path:
-    """Where a distribution's import package lies, found without importing it."""
+    """Folder of a distribution's import package, found without importing it."""
     spec = find_spec(IMPORT_NAMES[package])
     try:
         version(package)

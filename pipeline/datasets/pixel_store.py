@@ -1,4 +1,4 @@
-"""Decoded images in a prepared folder: pixels.bin, while they fit."""
+"""Stores decoded images in pixels.bin of a prepared folder, if they fit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pipeline.storage.files import replacing
 
 
 class PixelStore:
-    """Decoded images one after another in one file, until they exceed a limit; then the file goes."""
+    """Writes decoded images one after another to a file, which is deleted once they exceed a limit."""
 
     def __init__(self, path: Path, max_bytes: float) -> None:
         self._stream = open(path, "wb")  # noqa: SIM115 - closed by close()

@@ -1,4 +1,4 @@
-"""Reading a prepared data set."""
+"""Reads a prepared data set."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,17 +22,18 @@ from pipeline.storage.files import read_json
 
 @dataclass(frozen=True, eq=False)
 class PreparedDataset:
-    """The images that `prepare` found usable. Every method may be called from many threads at once."""
+    """The usable images of a prepared data set. All methods are thread-safe."""
 
     name: str
     labels: np.ndarray  # (N,) int64, -1 = none
     class_names: list[str]  # in label order
-    split_names: dict[str, str]  # train, val, test -> what the source calls it; only splits with images
-    # (3,) float32: R, G, B of the training pixels, in [0, 1]; of channels of their own (C,), of their values.
+    split_names: dict[str, str]  # train, val, test -> name in the source; only splits with images
+    # (3,) float32: mean of R, G, B over the training pixels, in [0, 1]; of images with channels (C,), in
+    # their own units.
     mean: np.ndarray
-    std: np.ndarray  # likewise
-    annotation: Annotation  # what images are labelled with: a class at most, a label map each, or objects
-    category_ids: list[int]  # of each class, as the source numbers it, else from 1; objects only
+    std: np.ndarray  # standard deviation, likewise
+    annotation: Annotation  # of the images: at most a class each, a label map each, or objects
+    category_ids: list[int]  # of each class, as numbered in the source, else from 1; objects only
     content_digest: str  # equal for equal images, labels and splits
     directory: Path
     summary: dict
@@ -45,11 +46,11 @@ class PreparedDataset:
 
     @classmethod
     def open(cls, directory: Path) -> "PreparedDataset":
-        """Open what `prepare` wrote; images are read as they are asked for.
+        """Open what `prepare` wrote; images are read when needed.
 
         Raises:
-            FileNotFoundError: there is no finished prepared data set, or the source it refers to has gone.
-            ValueError: its files disagree with one another.
+            FileNotFoundError: there is no finished prepared data set, or its source is gone.
+            ValueError: its files are inconsistent.
         """
         directory = Path(directory)
         if not (directory / "summary.json").is_file():
@@ -93,7 +94,7 @@ class PreparedDataset:
         return len(self.labels)
 
     def indices(self, split: str) -> np.ndarray:
-        """(n,) int64: the rows of a split, ascending, read-only; empty where there is no such split.
+        """(n,) int64: the rows of a split, ascending, read-only; empty if there is no such split.
 
         Raises:
             ValueError: a name other than train, val and test.
@@ -116,11 +117,11 @@ class PreparedDataset:
 
     @property
     def has_channels(self) -> bool:
-        """Whether images are numbers in channels of their own, not RGB of 8 bits."""
+        """Whether images have channels of any number and unit, instead of 8-bit RGB."""
         return "channels" in self.summary
 
     def picture(self, i: int, at_least: int | None = None) -> np.ndarray:
-        """(H, W, 3) uint8 to look at: the image, or channels of it by `Stretch`; arguments as of `image`."""
+        """(H, W, 3) uint8 for display: the image, or some channels by `Stretch`; arguments as in `image`."""
         image = self.image(i, at_least)
         return self._stretch.picture(image) if self.has_channels else image
 
@@ -131,11 +132,11 @@ class PreparedDataset:
         return Stretch.of(tuple(self.summary["picture_channels"]), map(self.image, chosen.tolist()))
 
     def image(self, i: int, at_least: int | None = None) -> np.ndarray:
-        """Image `i`, 0 <= i < len(self): (H, W, 3) uint8 or (H, W, C) float32, read-only or possibly so.
+        """Image `i`, 0 <= i < len(self): (H, W, 3) uint8 or (H, W, C) float32, possibly read-only.
 
         Args:
-            at_least: short side in pixels that is enough; a JPEG that is decoded now may come out reduced to
-                1/2, 1/4 or 1/8, never below this. Stored images come in full.
+            at_least: sufficient length of the short side in pixels; a JPEG decoded now may be reduced to 1/2,
+                1/4 or 1/8, never below this. Stored images have their full size.
 
         Raises:
             IndexError: no such image.
@@ -144,12 +145,12 @@ class PreparedDataset:
         return self.images([i], at_least)[0]
 
     def images(self, rows: Iterable[int], at_least: int | None = None) -> list[np.ndarray]:
-        """As `image`, of several; of shards, what lies beside one another is read at once."""
+        """Several images, as from `image`; in shards, neighbouring ones are read at once."""
         rows = self._checked(rows)
         return self._images.decoded(rows, self._images.contents(rows), at_least)
 
     def contents(self, rows: Iterable[int]) -> list[bytes | None]:
-        """The files of images as they are, for `decoded`; None each where decoded images are stored.
+        """The image files' bytes, for `decoded`; None each if decoded images are stored.
 
         Raises:
             IndexError: no such image.
@@ -171,15 +172,15 @@ class PreparedDataset:
         return rows
 
     def source_files(self) -> ImageFiles | None:
-        """The files that images were decoded from; None where there are none that can be read by position.
+        """The files from which images were decoded; None if there are none that can be read by position.
 
         Raises:
-            FileNotFoundError: the source has gone.
+            FileNotFoundError: the source is gone.
         """
         return self._open_files() if self.summary["access"] == "random" else None
 
     def path(self, i: int) -> str:
-        """Where image `i` comes from, relative to the source."""
+        """Path of image `i`, relative to the source."""
         return self._path(i)
 
     def size(self, i: int) -> tuple[int, int]:
@@ -188,7 +189,7 @@ class PreparedDataset:
         return width, height
 
     def label_map(self, i: int) -> np.ndarray:
-        """The class of every pixel of image `i`: (H, W) int16, IGNORED where a pixel counts for nothing.
+        """The class of every pixel of image `i`: (H, W) int16, IGNORED where a pixel is ignored.
 
         Raises:
             IndexError: no such image.
@@ -206,9 +207,9 @@ class PreparedDataset:
         return self._stored(i, StoredObjects, "objects").read(i)
 
     def image_id(self, i: int) -> int:
-        """The number that the source gives image `i`; where it gives none, or none that can be kept, `i`.
+        """The id that the source gives image `i`; if it gives none, or none that can be kept, `i`.
 
-        No two images of a split share it. Two files of annotations may give the same number to images of
+        It is unique in a split. Two files of annotations may give the same id to images of different splits.
         different splits.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What the images of a prepared data set are read from: decoded ones in a file, or the source's files."""
+"""Reads the images of a prepared data set: decoded ones from a file, or the source's files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +18,11 @@ from pipeline.storage.remote_paths import is_url, path_of
 
 
 class StoredPixels:
-    """Decoded images one after another in one file, mapped once for all threads.
+    """Decoded images in one file, mapped once for all threads.
 
     Args:
         sizes: (N, 2) int32: width and height of each image, pixels.
-        num_channels: of images with channels of their own; None: they are RGB of 8 bits.
+        num_channels: of images with channels; None: they are 8-bit RGB.
     """
 
     def __init__(self, path: Path, sizes: np.ndarray, num_channels: int | None = None) -> None:
@@ -34,7 +34,7 @@ class StoredPixels:
         self._pixels = mapped_bytes(path, int(self._ends[-1]))
 
     def contents(self, rows: list[int]) -> list[None]:
-        """Nothing needs to be read before decoding."""
+        """None for each image: nothing is read before decoding."""
         return [None] * len(rows)
 
     def decoded(self, rows: list[int], contents: list[None], at_least: int | None) -> list[np.ndarray]:
@@ -49,12 +49,12 @@ class StoredPixels:
 
 
 class ImageFiles:
-    """The files of the source, decoded when they are asked for.
+    """The files of the source, decoded when needed.
 
     Args:
         summary: of the prepared folder.
-        sizes: (N, 2) int32: width and height, pixels, as they were when prepared.
-        positions: (N, 2) int64: first byte and bytes of a member.
+        sizes: (N, 2) int32: width and height in pixels, as when prepared.
+        positions: (N, 2) int64: first byte and number of bytes of a member.
         path: of each image, relative to the source.
     """
 
@@ -86,14 +86,14 @@ class ImageFiles:
             try:
                 return self._source.read_many(places)
             except (UndecodableImage, OSError):
-                pass  # one by one, to name the image
+                pass  # read one by one below, to name the image
         return [self._content(*place) for place in places]
 
     def decoded(self, rows: list[int], contents: list[bytes], at_least: int | None) -> list[np.ndarray]:
         """(H, W, 3) uint8 or (H, W, C) float32 each.
 
         Raises:
-            ValueError: an image is not what it was when prepared; the message names it.
+            ValueError: an image has changed since it was prepared; the message names it.
         """
         return [self._decoded(row, each, at_least) for row, each in zip(rows, contents, strict=True)]
 
@@ -132,7 +132,7 @@ class ImageFiles:
 def _reopened(
     summary: dict, location: Path, max_bytes: int
 ) -> Archive | ShardFiles | TableFiles | ImageFolder:
-    """What reads the images once more, without listing them."""
+    """Opens the source's images again, without listing them."""
     match summary["format"]:
         case "archive":
             return Archive(location, max_bytes=max_bytes)
@@ -141,5 +141,5 @@ def _reopened(
         case "parquet" | "arrow":
             suffix = f".{summary['format']}"
             return TableFiles(location, suffix, max_bytes=max_bytes, stated=summary["columns"])
-    # All other formats that are not always stored are folders of images, whatever lies beside them.
+    # All other formats that are not always stored are folders of images, whatever is beside them.
     return ImageFolder(location.parent if location.is_file() else location, max_bytes=max_bytes)

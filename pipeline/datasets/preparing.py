@@ -1,4 +1,4 @@
-"""A source of images -> a prepared folder: checked, split, counted, and decoded once where that fits."""
+"""Turns a source of images into a prepared folder: checked, split, counted, and decoded once if they fit."""
 
 import os
 from collections.abc import Callable
@@ -48,24 +48,24 @@ def prepare(
 ) -> dict:
     """Check every image of `config.source` and write the prepared folder.
 
-    Written: manifest.csv, index.npz, summary.json, quarantine.csv, and pixels.bin while the decoded images
-    fit into `config.max_store_gib` (arrays always: they are decoded, and cannot be read again one by one).
-    Label maps go to label_maps.bin and .npz, objects to objects.npz and segments.bin, several classes for
-    each image to label_sets.npy. For photo-scenes also the card. The files are the same for any number of
+    Writes manifest.csv, index.npz, summary.json, quarantine.csv, and pixels.bin if the decoded images fit
+    into `config.max_store_gib` (arrays always, because they are decoded and cannot be read again one by one).
+    Label maps go to label_maps.bin and .npz, objects to objects.npz and segments.bin, several classes per
+    image to label_sets.npy. For photo-scenes there is also the card. The files do not depend on the number of
     workers.
 
     Args:
         num_workers: decoding processes; 0: one for each core that this process may use.
-        progress: called with the images done and the total after each one.
+        progress: called after each image, with the number of images done and in all.
 
     Returns:
-        What summary.json holds.
+        The content of summary.json.
 
     Raises:
         FileNotFoundError: `data.source` does not exist.
         ValueError: no usable image, more unusable ones than `max_bad_share` (quarantine.csv is written
-            first), another annotation than `config.annotation` or none of it to train or test on, a damaged
-            or unknown source, or a compressed tar that does not fit into `max_store_gib`.
+            first), no annotation of the kind `config.annotation` to train or test on, a damaged or unknown
+            source, or a compressed tar that does not fit into `max_store_gib`.
         RuntimeError: a worker process died.
     """
     format_name, source = open_source(config)
@@ -130,7 +130,7 @@ def prepare(
 
 
 def _channels(config: DataConfig, source: Source) -> ChannelReading | None:
-    """How images with channels of their own are read; the percentiles of a window are looked for here."""
+    """How images with channels are read; percentiles for a window are computed here."""
     reading = ChannelReading.of(config)
     if reading is None or config.window != "percentile":
         return reading
@@ -156,7 +156,7 @@ def _refuse_other_annotation(config: DataConfig, format_name: str, source: Sourc
 
 
 def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
-    """Of data that must be annotated: a dense task trains on one part and scores another."""
+    """Data that must be annotated need annotations in the training part and in the test part."""
     if (
         summary["annotation"] == "objects"
         and 0 < sum(summary["num_objects"].values()) == summary["num_corner_boxes"]
@@ -186,7 +186,7 @@ def _check_and_store(
     channels: ChannelReading | None,
     label_sets: LabelSetWriter | None,
 ) -> tuple[Rows, TargetWriter | None, bool, Quarantine]:
-    """(usable images, their label maps or objects, whether pixels are stored, what cannot be used)."""
+    """(usable images, their label maps or objects, whether pixels are stored, unusable images)."""
     rows = Rows(config.channels)
     label_like = LabelLike()
     max_bytes = float("inf") if source.access == "memory" else config.max_store_gib * _GIB
@@ -267,7 +267,7 @@ def _class_names(
 def _stratified_by(
     columns: Columns, targets: TargetWriter | None, label_sets: np.ndarray | None
 ) -> np.ndarray:
-    """(n,) int64: what images are held out by, -1 where one has no labels."""
+    """(n,) int64: the class by which images are held out, -1 for one without labels."""
     if label_sets is not None:
         return strata(label_sets)
     return columns.labels if targets is None else np.zeros(len(columns), np.int64)
@@ -292,7 +292,7 @@ _COUNTED = {"class": "images", "label-map": "pixels", "objects": "objects"}
 
 
 def _on_classes(config: DataConfig, source: Source, counted: dict, seen: list[str]) -> dict:
-    """The notes, and the names of the splits with what tables have to say of the test part."""
+    """The notes, and the names of the splits, with what tables must say about the test part."""
     class_counts, names = counted["class_counts"], dict(counted["split_names"])
     try:
         unit = "labels" if has_label_sets(source) else _COUNTED[source.annotation]
@@ -319,11 +319,11 @@ def _content_digest(
     channels: ChannelReading | None,
     label_sets: np.ndarray | None,
 ) -> str:
-    """Digest of images, splits, labels, and of label maps or objects; not of where they lie or how."""
+    """Digest of images, splits, labels, and of label maps or objects; independent of paths and storage."""
     digests = [sha256_of_file(output / "manifest.csv")]
     if targets is not None:
         digests += [targets.digest, category_ids]
-    if grey_limits is not None:  # the files alone do not say which pixels they become
+    if grey_limits is not None:  # the files alone do not determine the pixels
         digests.append(list(grey_limits))
     if channels is not None:  # likewise
         read = channels.options
@@ -341,7 +341,7 @@ def _source(config: DataConfig) -> str:
 
 
 def _name(config: DataConfig) -> str:
-    """What tables call the data set: the folder's or file's name without its suffixes."""
+    """Name of the data set in tables: the folder's or file's name without its suffixes."""
     if config.source == PHOTO_SCENES:
         return f"{PHOTO_SCENES} ({config.photo_scenes.drawing})"
     path = Path(config.source).resolve()

@@ -1,4 +1,4 @@
-"""The images that are left out of a prepared data set, and why."""
+"""Records the images that are left out of a prepared data set, with reasons."""
 
 import csv
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _REASONS_SHOWN = 5
 
 
 class Quarantine:
-    """All in a file, the first few reasons in memory."""
+    """Writes all of them to a file, and keeps the first few reasons in memory."""
 
     def __init__(self, stream: TextIO) -> None:
         self._writer = csv.writer(stream, lineterminator="\n")
@@ -21,21 +21,21 @@ class Quarantine:
         self.first: list[str] = []  # path and reason of the first images
 
     def add(self, path: str, reason: str) -> None:
-        """Leave an image out."""
+        """Record an image that is left out."""
         self._writer.writerow((path, reason))
         self.num_bad += 1
         if len(self.first) < _REASONS_SHOWN:
             self.first.append(f"{path}: {reason}")
 
     def described(self) -> str:
-        """The first reasons, one a line, each line started by a newline."""
+        """The first reasons, each on a new line."""
         more = self.num_bad - len(self.first)
         return "".join(f"\n  {reason}" for reason in self.first) + (f"\n  and {more} more" if more else "")
 
 
 @contextmanager
 def quarantine_file(path: Path) -> Iterator[Quarantine]:
-    """Write quarantine.csv: path and reason of every image that is added."""
+    """Write quarantine.csv: path and reason of every image added."""
     with (
         replacing(path) as partial,
         open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as stream,

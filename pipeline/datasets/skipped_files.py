@@ -1,11 +1,11 @@
-"""Files of a source that are no images: how many of which suffix, and which of them look like labels."""
+"""Counts the files of a source that are not images, and recognises labels among them."""
 
 import re
 from collections import Counter
 from pathlib import PurePosixPath
 
 _SHOWN = 6  # suffixes that a message lists
-# What a file's name tells of the labels in it; names in lower case, with their folder.
+# Patterns of files with labels; names in lower case, with their folder.
 _LABELS = (
     (r"(^|/)metadata\.(jsonl|csv|parquet)$", "columns beside an image folder"),
     (r"\.cls$", "WebDataset's class fields"),
@@ -25,7 +25,7 @@ _LABELS = (
     (r"\.(csv|tsv|jsonl|ndjson|xlsx?|ods|feather|sqlite3?|db3)$", "tables"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)
-# Files of an image's own name that describe it.
+# Files with an image's name that describe it.
 _LABEL_FOLDERS = frozenset(("labels", "annotations", "xmls"))
 _BESIDE = {".json": "labelme", ".xml": "Pascal VOC", ".txt": "YOLO or captions"}
 
@@ -34,7 +34,7 @@ _NUMBERS = frozenset((".npy", ".dcm", ".dicom"))
 
 
 class SkippedFiles:
-    """Files that are skipped, counted one by one."""
+    """Counts skipped files."""
 
     def __init__(self) -> None:
         self.suffixes: Counter[str] = Counter()
@@ -42,7 +42,7 @@ class SkippedFiles:
         self._first: dict[str, str] = {}
 
     def add(self, folder: str, names: list[str], image_stems: set[str]) -> None:
-        """Count the files of a folder that are no images.
+        """Count the files of a folder that are not images.
 
         Args:
             image_stems: names of the folder's images without suffix.
@@ -61,7 +61,7 @@ class SkippedFiles:
                 self._first.setdefault(kind, path)
 
     def notes(self) -> tuple[str, ...]:
-        """One line on how many files were skipped, and one on labels among them."""
+        """One line on the number of skipped files, and one on labels among them."""
         lines = []
         if self.suffixes:
             lines.append(f"skipped: {_counted(self.suffixes)}")

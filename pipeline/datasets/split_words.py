@@ -1,4 +1,4 @@
-"""Which words name a training, a validation or a test part. Standard library only."""
+"""Recognises names of training, validation and test parts. Standard library only."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _WORDS: dict[str, Role] = {
     "test": "test", "testing": "test", "tst": "test", "eval": "test", "evaluation": "test",
     "holdout": "test",
 }  # fmt: skip
-# Written together with the words above.
+# Words that may follow or precede the words above.
 _BEHIND = ("set", "data", "dataset", "images", "imgs", "img", "split", "part", "folder", "dir")
 _BEFORE = ("mini", "sub")
 # Whole names, in lower case.
@@ -26,14 +26,14 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def stated_role(name: str, parts: Mapping[str, Role]) -> Role | None:
-    """What `data.parts` says of a folder, file or part; its keys may be patterns such as "*_mask.png"."""
+    """The role of a folder, file or part in `data.parts`, whose keys may be patterns such as "*_mask.png"."""
     if name in parts:
         return parts[name]
     return next((role for pattern, role in parts.items() if fnmatchcase(name, pattern)), None)
 
 
 def unmatched(parts: Mapping[str, Role], names: Iterable[str]) -> list[str]:
-    """The keys of `data.parts` that fit none of the names; a misspelt one would seem to have been obeyed."""
+    """The keys of `data.parts` that match none of the names; a misspelt one would seem to have an effect."""
     left = set(parts)
     for name in names:
         left = {key for key in left if not (key == name or fnmatchcase(name, key))} if left else left
@@ -41,19 +41,19 @@ def unmatched(parts: Mapping[str, Role], names: Iterable[str]) -> list[str]:
 
 
 def whole_role(name: str) -> Role | None:
-    """The split that a whole name stands for, in any case: "Testing" is one, "cars_test" is not."""
+    """The split that a whole name stands for, in any case: "Testing" does, "cars_test" does not."""
     return SPLIT_FOLDERS.get(name.lower())
 
 
 def folder_role(path: str) -> Role | None:
-    """The split that the folders of a path with "/" name, the nearest first; None: none of them."""
+    """The split that the folders of a path with "/" name, the nearest first; None if none does."""
     return next((role for name in reversed(path.split("/")[:-1]) if (role := role_of(name))), None)
 
 
 def role_of(name: str) -> Role | None:
     """The split that a name stands for, alone or as one of its words: Final_Test, cars_train, val2017.
 
-    None without such a word, and where words of two splits occur.
+    None without such a word, or with words of two splits.
     """
     if role := whole_role(name):
         return role

@@ -1,9 +1,9 @@
-"""Which images train, validate and test.
+"""Assigns images to training, validation and test.
 
-What the source calls its parts decides. A test part is the test part. Where there is only a validation part,
-it is the test part (as ImageNet's is used), and validation images are held out of training. Where there is
-only training data with labels, both are held out: a share of each class, or of all images where images have
-label maps or objects. Nothing is held out of unlabelled data.
+The source's parts decide. A test part is the test part. If there is only a validation part, it is the test
+part (as ImageNet's is used), and validation images are held out of training. If there is only training data
+with labels, both are held out: a share of each class, or of all images if they have label maps or objects.
+Nothing is held out of unlabelled data.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ TRAIN, VAL, TEST, UNUSED = range(4)
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """A split for every image."""
+    """The split of every image."""
 
     codes: np.ndarray  # (n,) int8, index into SPLITS
-    names: dict[str, str]  # train, val, test -> what the source calls it; only splits that have images
+    names: dict[str, str]  # train, val, test -> name in the source; only splits with images
 
 
 def plan_splits(
@@ -35,15 +35,15 @@ def plan_splits(
     seed: int,
     stated: Mapping[str, Role] | None = None,
 ) -> SplitPlan:
-    """Decide every image's split.
+    """Assign every image to a split.
 
-    A test or validation part without any label beside labelled training images cannot test anything: it stays
-    unused. A part of another name is training data. Every class keeps at least one training image.
+    A test or validation part without any label beside labelled training images cannot test anything and is
+    unused. A part with another name is training data. Every class keeps at least one training image.
 
     Args:
         parts: (n,) integers, index into `part_names`.
         labels: (n,) integers, -1 = none; 0 for every image that has a label map or objects, even no object.
-        part_names: what the source calls its parts; None where it has none.
+        part_names: names of the source's parts; None for images without one.
         val_share: of the training part.
         test_share: of everything.
         seed: of the choice of held-out images.
@@ -77,9 +77,9 @@ def plan_splits(
 
 
 def without_a_part(parts: np.ndarray, part_names: list[str | None], stated: Mapping[str, Role]) -> list[str]:
-    """A line on images of no part, or of one whose name says nothing, beside parts that are named.
+    """A line on images in no part, or in one whose name says nothing, beside parts with known names.
 
-    They are training images. Arguments as `plan_splits` has them.
+    They become training images. Arguments as in `plan_splits`.
     """
     of_words = [name for name in part_names if name and (stated_role(name, stated) or role_of(name))]
     others = [code for code, name in enumerate(part_names) if name not in of_words]
@@ -103,17 +103,17 @@ def _role(name: str | None, stated: Mapping[str, Role]) -> int:
 def _hold_out(
     codes: np.ndarray, labels: np.ndarray, into: int, share: float, rng: np.random.Generator
 ) -> bool:
-    """Move a stratified share of the labelled training images `into` a split, in place; whether any moved."""
+    """Move a stratified share of the labelled training images `into` a split, in place; False: none moved."""
     rows = np.flatnonzero((codes == TRAIN) & (labels >= 0))
     classes, counts = np.unique(labels[rows], return_counts=True)
-    # Shares of whole images by largest remainder, so that many small classes do not all round to nothing.
+    # Rounded by largest remainder, so that many small classes do not all round to nothing.
     exact = share * counts
     quota = np.floor(exact).astype(np.int64)
     missing = round(float(exact.sum())) - int(quota.sum())
     by_remainder = np.lexsort((rng.random(len(classes)), -(exact - quota)))
     quota[by_remainder[:missing]] += 1
     quota = np.minimum(quota, counts - 1)
-    # One sort by (class, chance), then the first `quota` of each class.
+    # Sorted by (class, random number); then the first `quota` of each class.
     shuffled = rows[np.lexsort((rng.random(len(rows)), labels[rows]))]
     rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     codes[shuffled[rank < np.repeat(quota, counts)]] = into

@@ -1,4 +1,4 @@
-"""Label maps and objects in a prepared folder: which files hold them, writing and opening them."""
+"""Writes and opens the label maps or objects of a prepared folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pipeline.storage.files import replacing
 TargetWriter = LabelMapWriter | ObjectWriter
 StoredTargets = StoredLabelMaps | StoredObjects
 
-# Annotation -> writer, reader, file that holds most of it, file that tells where.
+# Annotation -> writer, reader, file of the data, file of their index.
 _KINDS = {
     "label-map": (LabelMapWriter, StoredLabelMaps, "label_maps.bin", "label_maps.npz"),
     "objects": (ObjectWriter, StoredObjects, "segments.bin", "objects.npz"),
@@ -24,7 +24,7 @@ _KINDS = {
 
 @contextmanager
 def target_writer(annotation: Annotation, output: Path) -> Iterator[TargetWriter | None]:
-    """Yield what takes the targets of one image after another; None where images have a class at most."""
+    """Yield a writer for the annotations of one image after another; None if images have at most a class."""
     if annotation == "class":
         yield None
         return
@@ -42,7 +42,7 @@ def open_targets(annotation: Annotation, directory: Path, sizes: np.ndarray) -> 
         sizes: (N, 2) width and height of the images, pixels.
 
     Raises:
-        FileNotFoundError, ValueError: files are missing or disagree.
+        FileNotFoundError, ValueError: files are missing or inconsistent.
     """
     if annotation == "class":
         return None

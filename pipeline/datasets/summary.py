@@ -8,16 +8,16 @@ from pipeline.datasets.channels.statistics import set_statistics
 from pipeline.datasets.manifest import Columns
 from pipeline.datasets.splits import SPLITS, TEST, TRAIN, UNUSED, VAL, SplitPlan
 
-LEAST_STD = 1 / 255  # one grey level: what varies by less is not divided by less
+LEAST_STD = 1 / 255  # one grey level: a smaller standard deviation is replaced by this
 
 
 def summarize(columns: Columns, plan: SplitPlan, class_names: list[str]) -> dict[str, Any]:
-    """What summary.json says about the images.
+    """The statistics of the images for summary.json.
 
     Duplicates are images with equal bytes (for arrays: equal pixels) in two splits. They are counted, because
-    a score on test images that were trained on flatters, and they stay where they are. A channel that hardly
-    varies over the training images has the standard deviation LEAST_STD (with channels of their own: 1), and
-    is listed.
+    test images that were trained on inflate a score, and left where they are. A channel that hardly varies
+    over the training images gets the standard deviation LEAST_STD (for images with channels: 1), and is
+    listed.
     """
     is_train = plan.codes == TRAIN
     statistics = _rgb_statistics if columns.sums.dtype == np.int64 else _channel_statistics
@@ -66,7 +66,7 @@ def pixel_statistics(sums: np.ndarray, sizes: np.ndarray) -> tuple[list[float], 
         sizes: (n, 2) int64, width and height.
     """
     num_pixels = int(sizes.prod(axis=1).sum())
-    # Python integers: sums of squares over a large data set leave 64 bits.
+    # Python integers, because sums of squares over a large data set exceed 64 bits.
     totals = [sum(column.tolist()) for column in sums.T]
     mean = [total / num_pixels / 255 for total in totals[:3]]
     variance = [square / num_pixels / 255**2 - m * m for square, m in zip(totals[3:], mean, strict=True)]
@@ -74,7 +74,7 @@ def pixel_statistics(sums: np.ndarray, sizes: np.ndarray) -> tuple[list[float], 
 
 
 def short_sides(sizes: np.ndarray) -> list[dict[str, int]]:
-    """Histogram of the images' short sides in bins from 2^k to 2^(k+1) pixels, empty bins left out."""
+    """Histogram of the images' short sides in bins from 2^k to 2^(k+1) pixels, without empty bins."""
     exponents = np.floor(np.log2(sizes.min(axis=1))).astype(np.int64)
     found, counts = np.unique(exponents, return_counts=True)
     return [
@@ -84,5 +84,5 @@ def short_sides(sizes: np.ndarray) -> list[dict[str, int]]:
 
 
 def _num_shared(digests: np.ndarray, codes: np.ndarray, of: int, among: int) -> int:
-    """How many images of one split have a twin in another."""
+    """Number of images of one split with a duplicate in another."""
     return int(np.isin(digests[codes == of], digests[codes == among]).sum())

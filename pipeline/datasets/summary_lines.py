@@ -1,4 +1,4 @@
-"""What was prepared and what is doubtful about it, as lines for a person."""
+"""Lines for the user about what was prepared and what is doubtful."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _CLASSES_SHOWN = 5
 
 
 def described(summary: dict, folder: Path = Path()) -> list[str]:
-    """The lines that a person wants to see after preparing into `folder`."""
+    """The lines printed after preparing into `folder`."""
     counts = ", ".join(
         f"{summary['counts'][split]} {split}{f' ({words})' if words != split else ''}"
         for split, words in summary["split_names"].items()
@@ -73,7 +73,7 @@ def _objects_line(summary: dict) -> str:
 
 
 def _object_doubts(summary: dict) -> list[str]:
-    """A line for each kind of object that is not as its source says, with the first of them."""
+    """A line for each kind of object that deviates from its annotation, with the first of them."""
     lines = []
     for key, what in (
         ("dropped_boxes", "left out: {} objects whose box has no area"),

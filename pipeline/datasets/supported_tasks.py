@@ -1,14 +1,14 @@
-"""Whether a format has what the tasks of a further data set need."""
+"""Checks that a format has the annotations that the tasks of a further data set need."""
 
 from pipeline.config.evaluate import KINDS, EvaluateSection, kind_needed
 from pipeline.datasets.catalog import LABEL_MAPS, OBJECTS, PHOTO_SCENES, detect
 
 
 def check_supported(section: EvaluateSection, format_name: str) -> None:
-    """Refuse a task that images in a format cannot serve.
+    """Refuse a task for which the images of a format lack annotations.
 
     Args:
-        format_name: as stated, or as found; nothing is refused of "auto", which says nothing yet.
+        format_name: as set or as detected; "auto" is accepted, since it says nothing yet.
 
     Raises:
         ValueError: names the data set, the task, what it needs, and what the format has.
@@ -25,10 +25,10 @@ def check_supported(section: EvaluateSection, format_name: str) -> None:
 
 
 def check_found(section: EvaluateSection) -> None:
-    """The same of the format that the source is in, by a look at it.
+    """The same for the format detected at the source.
 
     Raises:
-        FileNotFoundError: there is no such source.
-        ValueError: also where the source is in no known format, or in several.
+        FileNotFoundError: the source does not exist.
+        ValueError: also if the source is in no known format, or in several.
     """
     check_supported(section, detect(section.prepared_data()))

@@ -1,4 +1,4 @@
-"""What an image is labelled with besides a class: a class per pixel, or objects."""
+"""Annotations of an image besides a class: a class per pixel, or objects."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
 
-IGNORED = -1  # label of a pixel that counts neither in training nor in scores
+IGNORED = -1  # label of a pixel that is left out of training and of scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,15 +15,15 @@ class Objects:
 
     boxes: np.ndarray  # (n, 4) float32: x1, y1, x2, y2, pixels, continuous (width = x2 - x1)
     classes: np.ndarray  # (n,) int64, 0..K-1
-    crowd: np.ndarray  # (n,) bool: a region of many objects; neither a target nor a mistake
+    crowd: np.ndarray  # (n,) bool: a region of many objects; ignored as a target and in scores
     areas: np.ndarray  # (n,) float32, pixels, as annotated
     segments: tuple[dict[str, Any] | None, ...]  # COCO's compressed run lengths; None: only a box is known
 
     def masks(self, height: int, width: int) -> np.ndarray | None:
-        """(n, height, width) bool; None where an object has no mask.
+        """(n, height, width) bool; None if an object has no mask.
 
         Raises:
-            ValueError: a mask is of another size.
+            ValueError: a mask has another size.
         """
         if any(segment is None for segment in self.segments):
             return None

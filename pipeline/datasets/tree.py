@@ -1,4 +1,4 @@
-"""Walking a folder in a fixed order. Standard library only: the task graph uses it too."""
+"""Walks a folder in a fixed order. Standard library only: the task graph uses it too."""
 
 import os
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from pipeline.datasets.hidden import is_hidden
 def walk(root: Path) -> Iterator[tuple[str, str, list[os.DirEntry]]]:
     """Visit a folder and everything below it, a folder's files before its subfolders, sorted by name.
 
-    Links to folders are followed, except to a folder that is being visited already. Hidden names are skipped.
+    Links to folders are followed, except to a folder that is being visited. Hidden names are skipped.
 
     Yields:
         (folder relative to `root` with "/", "" for the root; the folder's real path; its files). "Files" are
-        regular files and links that lead nowhere; devices, sockets and pipes are not among them.
+            regular files and broken links; devices, sockets and pipes are not included.
     """
     top = os.stat(root)
     stack = [("", os.fspath(root), frozenset([(top.st_dev, top.st_ino)]))]

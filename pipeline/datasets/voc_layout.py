@@ -10,12 +10,12 @@ from pipeline.datasets.text_files import text_of
 IMAGES = "JPEGImages"
 _IMAGE_FOLDERS = (IMAGES, "images", "Images", "PNGImages")  # VOC's, Label Studio's, and others'
 _SPLITS = ("train", "val", "test")
-# VOC's lists of a class say behind each name whether an image has it.
+# In VOC's lists of a class, each name is followed by whether the image has it.
 _MARK = re.compile(r"\s+(?:-1|0|1)$")
 
 
 def image_folder(root: Path) -> str:
-    """The folder of the images; VOC's own name where there is none."""
+    """The folder of the images; VOC's own name if there is none."""
     return next((name for name in _IMAGE_FOLDERS if (root / name).is_dir()), IMAGES)
 
 
@@ -31,12 +31,12 @@ def listed_names(
 ) -> list[tuple[str | None, str]] | None:
     """(split, name) of every line of ImageSets/<task>/{train,val,test}.txt; None without such lists.
 
-    trainval.txt counts where there is neither train.txt nor val.txt; default.txt, which CVAT and datumaro
-    write for sets without splits, where there is no other. A line is a name with or without suffix, folders
-    before it and VOC's mark behind it; a name twice in one list is one image.
+    trainval.txt is used if there is neither train.txt nor val.txt; default.txt, written by CVAT and datumaro
+    for sets without splits, if there is no other. A line is a name with or without suffix, possibly with
+    folders before it and VOC's mark after it; a name twice in one list is one image.
 
     Args:
-        known: names of images, which tell a mark from the end of a name such as "img 1".
+        known: names of images, to tell a mark from the end of a name such as "img 1".
 
     Raises:
         ValueError: a list is empty, or a name is in two lists.
@@ -60,7 +60,7 @@ def listed_names(
 def _names_in(file: Path, known: dict[str, str]) -> list[str]:
     """The names of a list, each once."""
     lines = [line for line in text_of(file).splitlines() if line.strip()]
-    # Without it another list would take its place, and be trained on.
+    # Without this list another one would take its place, and be trained on.
     if not lines:
         raise ValueError(f"{file}: expected a name in each line, found an empty list")
     names = (next((name for name in _readings(line) if name in known), None) or line for line in lines)
@@ -68,7 +68,7 @@ def _names_in(file: Path, known: dict[str, str]) -> list[str]:
 
 
 def _readings(line: str) -> Iterator[str]:
-    """What a line could call an image, the whole line first."""
+    """Possible names of an image in a line, the whole line first."""
     for words in (line.strip(), _MARK.sub("", line.strip()), line.split()[0]):
         name = PurePosixPath(words.replace("\\", "/")).name
         yield name

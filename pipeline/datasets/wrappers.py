@@ -1,4 +1,4 @@
-"""Folders around a data set that hold nothing but the next one."""
+"""Skips folders around a data set that contain only the next folder."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from pipeline.datasets.hidden import is_hidden
 
 
 def below_wrappers(root: Path) -> Path:
-    """The first folder from `root` downwards that holds a file, or two folders, or nothing."""
+    """The first folder from `root` downwards that contains a file, or two folders, or nothing."""
     while True:
         with os.scandir(root) as listing:
             entries = [entry for entry in listing if not is_hidden(entry.name)]
@@ -17,5 +17,5 @@ def below_wrappers(root: Path) -> Path:
 
 
 def below(root: Path, inner: Path) -> str:
-    """What leads from `root` to `inner`, ready to be put before a path: "" or "folder/"."""
+    """The path from `root` to `inner`, as a prefix: "" or "folder/"."""
     return "" if inner == root else f"{inner.relative_to(root).as_posix()}/"

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.dense_probes.patch_grid import patch_of_pixels
 
 
-def attended(attention: np.ndarray, mass: float) -> np.ndarray:
-    """For each head, the fewest patches that together hold more than the share `mass` of its attention.
+def attention_masks(attention: np.ndarray, mass: float) -> np.ndarray:
+    """For each head, the smallest set of patches with more than the share `mass` of its attention.
 
     Args:
         attention: (heads, h, w), not negative.
@@ -21,7 +21,7 @@ def attended(attention: np.ndarray, mass: float) -> np.ndarray:
     one is kept first.
     """
     flat = attention.reshape(len(attention), -1).astype(np.float64)
-    order = np.argsort(flat, axis=1, kind="stable")  # rising
+    order = np.argsort(flat, axis=1, kind="stable")  # ascending
     rising = np.take_along_axis(flat, order, axis=1)
     share = np.cumsum(rising, axis=1) / np.maximum(rising.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     kept = np.empty(flat.shape, bool)

@@ -1,4 +1,4 @@
-"""Panels in rows and columns, as one picture."""
+"""Writes panels in rows and columns as one picture."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def write_sheet(path: Path, titles: list[str], rows: list[list[np.ndarray]]) -> 
 
 
 def panel(image: np.ndarray) -> np.ndarray:
-    """An image (H, W, 3) uint8 of any size, squeezed to a panel, as the backbone gets it squeezed."""
+    """An image (H, W, 3) uint8 of any size, resized to a square panel, as it is for the backbone."""
     return np.asarray(Image.fromarray(image).resize((PANEL, PANEL), Image.Resampling.BICUBIC))
 
 
@@ -43,21 +43,21 @@ def blocks(values: np.ndarray) -> np.ndarray:
 
 
 def labels(label_map: np.ndarray, num_classes: int) -> np.ndarray:
-    """A panel of classes (H, W), each in a colour of its own; ignored pixels are white."""
+    """A panel of classes (H, W), each with its own colour; ignored pixels are white."""
     palette = np.concatenate([class_colours(num_classes), np.full((1, 3), 255, np.uint8)])
     shown = palette[label_map]  # IGNORED is the last colour
     return np.asarray(Image.fromarray(shown).resize((PANEL, PANEL), Image.Resampling.NEAREST))
 
 
 def tinted(shown: np.ndarray, marked: np.ndarray) -> np.ndarray:
-    """A panel in which marked patches or pixels, (h, w) bool, are tinted."""
+    """A panel whose marked patches or pixels, (h, w) bool, are tinted."""
     mask = Image.fromarray(marked.astype(np.uint8)).resize((PANEL, PANEL), Image.Resampling.NEAREST)
     inside = np.asarray(mask).astype(bool)[..., None]
     return np.where(inside, (1 - BLEND) * shown + BLEND * np.array(TINT), shown).astype(np.uint8)
 
 
 def boxed(shown: np.ndarray, boxes: np.ndarray, width: int, height: int, colour: str) -> np.ndarray:
-    """A panel with boxes (n, 4), in pixels of the image of width x height that the panel shows."""
+    """A panel with boxes (n, 4), given in pixels of the image of width x height that the panel shows."""
     drawn = Image.fromarray(shown)
     draw = ImageDraw.Draw(drawn)
     scale = np.array([PANEL / width, PANEL / height] * 2)

@@ -11,9 +11,9 @@ def truth_boxes(objects: Objects) -> np.ndarray:
 
 
 def foreground(objects: Objects, height: int, width: int) -> np.ndarray:
-    """The union of all masks, crowds included, (height, width) bool; a box stands in for a missing mask.
+    """The union of all masks, crowds included, (height, width) bool; a box replaces a missing mask.
 
-    A box covers the pixels whose centres lie in it.
+    A box covers the pixels whose centres are inside it.
     """
     masks = objects.masks(height, width)
     if masks is not None:

@@ -1,4 +1,4 @@
-"""Confusion counts of each image, sparse: pairs of true and predicted class instead of a K x K matrix.
+"""Sparse confusion counts of each image: pairs of true and predicted class instead of a K x K matrix.
 
 Shapes: H x W pixels, n images, K classes.
 """

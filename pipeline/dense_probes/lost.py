@@ -20,7 +20,7 @@ def lost_object(keys: np.ndarray, grid: tuple[int, int], share: float) -> np.nda
     degree of a patch is the number of others with a positive product; the seed is the patch of lowest degree
     (of equals the first); it grows by the patches of positive product with it among the lowest degrees; the
     object is every patch of positive product with their sum, connected with the seed. Deviation: a share of
-    the patches where the paper has k = 100, which fits its image sizes only.
+    the patches instead of the paper's k = 100, which only suits its image sizes.
     """
     keys = keys.astype(np.float64)
     products = keys @ keys.T

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.config.dense import DenseProbeConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.targets import Objects
-from pipeline.dense_probes.attention_masks import attended, best_jaccard
+from pipeline.dense_probes.attention_masks import attention_masks, best_jaccard
 from pipeline.dense_probes.foreground import foreground, truth_boxes
 from pipeline.dense_probes.lost import lost_object
 from pipeline.dense_probes.patch_boxes import box_around, centered_box
@@ -30,10 +30,12 @@ CENTRE_SIDES = tuple(side / 10 for side in range(1, 11))  # of the centred box, 
 
 @dataclass(frozen=True, eq=False)
 class FoundObjects:
-    """The objects found in one image, as patches (h, w) bool."""
+    """The objects found in one image, as patch masks (h, w) bool."""
 
-    attended: np.ndarray | None  # by the head that fits the objects best; None without CLS attention
-    jaccard: float  # its IoU with them; without attention not a number
+    attention_mask: (
+        np.ndarray | None
+    )  # by the head whose mask fits the objects best; None without CLS attention
+    jaccard: float  # IoU of this mask with the objects; NaN without CLS attention
     lost: np.ndarray
     token_cut: np.ndarray
 
@@ -41,16 +43,16 @@ class FoundObjects:
 def object_probes(
     dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig, say: Callable[[str], None]
 ) -> list[Measure]:
-    """Jaccard index of the attention, and CorLoc of LOST, of TokenCut and of a box in the centre.
+    """Measure the Jaccard index of the attention, and CorLoc of LOST, of TokenCut and of a centred box.
 
-    A base without CLS attention has no Jaccard index, which the output says, and LOST and TokenCut use its
-    patch tokens as keys; both are this project's own choice.
+    A base without CLS attention has no Jaccard index, which is printed, and its patch tokens replace the keys
+    of LOST and TokenCut; both are this project's own choice.
     """
     rows = rows_with_objects(dataset, "test")
     if not len(rows):
         say(f"no probe of objects in {dataset.name}: no test image shows one")
         return []
-    scores = np.concatenate([*reader.of_all(_scores(dataset, rows, reader, config), len(rows))])
+    scores = np.concatenate([*reader.gathered(_scores(dataset, rows, reader, config), len(rows))])
     attends = not np.isnan(scores[:, 0]).all()
     if not attends:
         say("no probe of attention: this base has no CLS token that attends to patches")
@@ -85,11 +87,11 @@ def find_objects(
     keys, grid = features.keys[0], features.grid
     kept, jaccard = None, float("nan")
     if features.attention is not None:
-        of_heads = attended(features.attention[0], config.attention_mass)
+        of_heads = attention_masks(features.attention[0], config.attention_mass)
         jaccard, head = best_jaccard(of_heads, foreground(objects, height, width))
         kept = of_heads[head]
     return FoundObjects(
-        attended=kept,
+        attention_mask=kept,
         jaccard=jaccard,
         lost=lost_object(keys, grid, config.lost_share),
         token_cut=token_cut_object(keys, grid, config.tokencut_threshold),
@@ -99,7 +101,7 @@ def find_objects(
 def image_scores(
     features: PatchFeatures, objects: Objects, width: int, height: int, config: DenseProbeConfig
 ) -> tuple[float, ...]:
-    """The Jaccard index, then whether the box of LOST, of TokenCut and each centred box hits an object."""
+    """The Jaccard index, then for LOST, TokenCut and each centred box whether its box hits an object."""
     found = find_objects(features, objects, width, height, config)
     boxes = [box_around(marked, height, width) for marked in (found.lost, found.token_cut)]
     boxes += [centered_box(side, height, width) for side in CENTRE_SIDES]

@@ -1,4 +1,4 @@
-"""Boxes in the image from marked patches.
+"""Computes boxes in the image from marked patches.
 
 Shapes: H x W pixels, h x w patches. Boxes are x1, y1, x2, y2 in pixels, continuous.
 """
@@ -30,7 +30,7 @@ def box_around(marked: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def centered_box(side: float, height: int, width: int) -> np.ndarray:
-    """The box (4,) float32 around the image's centre whose sides are the share `side` of the image's."""
+    """The box (4,) float32 around the image's centre whose sides are `side` times the image's sides."""
     margin = (1 - side) / 2
     return np.array(
         [margin * width, margin * height, (1 - margin) * width, (1 - margin) * height], np.float32

@@ -17,7 +17,7 @@ from pipeline.dense_probes.patch_reader import PatchReader
 from pipeline.dense_probes.patch_sample import PatchSample, choose_images, sample_patches
 from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 
-SEED = 20  # of the sampled patches; not an option, so that arms differ in their features only
+SEED = 20  # of the sampled patches; not an option, so that arms differ only in their features
 
 
 class PatchClassifier(Protocol):
@@ -27,7 +27,7 @@ class PatchClassifier(Protocol):
     def classes(self) -> np.ndarray: ...  # (C,) int64: class of each column of the scores
 
     @property
-    def protocol(self) -> str: ...  # what a reader must know of it
+    def protocol(self) -> str: ...  # description for the tables
 
     def scores(self, tokens: np.ndarray) -> np.ndarray: ...  # (Q, D) -> (Q, C) float32, the highest wins
 
@@ -42,7 +42,7 @@ def fit_classifiers(
 ) -> dict[str, PatchClassifier]:
     """Fit, by task: a linear classifier, k nearest neighbours, and clusters, which use no labels.
 
-    Of several ranks every one fits, for it would only wait, and takes the first one's.
+    Every rank fits, since it would only wait otherwise, and all use the result of the first rank.
 
     Raises:
         ValueError: all training patches are of one class.
@@ -59,7 +59,7 @@ def fit_classifiers(
     clusters = fit_clusters(train.tokens, num_classes)
 
     def first(array: np.ndarray) -> np.ndarray:
-        return ranks.broadcast(0, array)  # on another kind of processor the last bits may differ
+        return ranks.broadcast(0, array)  # other kinds of processors may differ in the last bits
 
     linear = replace(linear, weights=first(linear.weights), biases=first(linear.biases))
     k, clusters = int(first(np.array([k]))[0]), replace(clusters, centers=first(clusters.centers))

@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-SEED = 20  # of the first centres; not an option, so that arms differ in their features only
+SEED = 20  # of the first centres; not an option, so that arms differ only in their features
 NUM_STARTS = 3
 
 
@@ -21,11 +21,11 @@ class PatchClusters:
     """k-means centres of normalised tokens."""
 
     centers: np.ndarray  # (K, D) float32
-    classes: np.ndarray  # (K,) int64: what each cluster is taken for; before a match, its number
+    classes: np.ndarray  # (K,) int64: class matched to each cluster; before matching, its number
 
     @property
     def protocol(self) -> str:
-        """What a reader must know of it."""
+        """Description for the tables."""
         return (
             f"k-means of last tokens of length 1, {len(self.centers)} clusters, matched to classes by IoU on "
             "the test images, one match for all resamples"
@@ -46,16 +46,16 @@ class PatchClusters:
 def fit_clusters(tokens: np.ndarray, num_clusters: int) -> PatchClusters:
     """Cluster (M, D) tokens by k-means, the best of three starts; at most M clusters."""
     means = KMeans(min(num_clusters, len(tokens)), n_init=NUM_STARTS, random_state=SEED)
-    # One thread: with more, the sums' order and so the last bits depend on which thread is first.
+    # One thread: with several, the order of sums and so the last bits depend on their timing.
     with threadpool_limits(1), warnings.catch_warnings():
-        # A collapsed backbone has fewer different tokens than clusters; then some clusters stay empty.
+        # A collapsed backbone has fewer distinct tokens than clusters; then some clusters stay empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
         means.fit(unit_rows(tokens))
     return PatchClusters(means.cluster_centers_.astype(np.float32), np.arange(means.n_clusters))
 
 
 def match_clusters(confusion: np.ndarray) -> np.ndarray:
-    """Assign each cluster a different class so that the sum of IoU is largest.
+    """Match each cluster with a different class so that the sum of IoU is largest.
 
     Args:
         confusion: (K, C) pixels of each class and cluster, C <= K.

@@ -21,8 +21,8 @@ class PatchFeatures:
     """
 
     tokens: np.ndarray  # (B, h, w, D): patches after the last block and the final norm
-    keys: np.ndarray  # (B, N, D): keys of the last block, its heads side by side, CLS left out
-    attention: np.ndarray | None  # (B, heads, h, w): what the last block's CLS gives to each patch
+    keys: np.ndarray  # (B, N, D): keys of the last block, heads concatenated, without CLS
+    attention: np.ndarray | None  # (B, heads, h, w): from the last block's CLS to each patch
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -48,13 +48,13 @@ class PatchFeatures:
 
 
 def patch_features(network: "Encoder", images: np.ndarray) -> PatchFeatures:
-    """Compute patch features in one forward pass; only the attention's CLS row is computed, never N x N.
+    """Compute patch features in one forward pass; only the CLS row of the attention is computed, never N x N.
 
     Args:
         images: (B, 3, S, S) float32, normalised; S a multiple of the stride. A position embedding is
             resampled if S is not the image size of the backbone's pretraining.
     """
-    import jittor as jt  # here, so that what only reads features loads without it
+    import jittor as jt  # not at the top, so that modules which only use features load without it
 
     if not network.attends_with_cls:
         with jt.no_grad():
@@ -85,8 +85,8 @@ def cls_attention(cls_query: np.ndarray, keys: np.ndarray, num_heads: int) -> np
     """softmax(q k^T / sqrt(d)) of one query per image and head.
 
     Args:
-        cls_query: (B, D), the heads side by side, d = D / num_heads channels each.
-        keys: (B, T, D) likewise, of T tokens: CLS, registers, patches.
+        cls_query: (B, D), heads concatenated, d = D / num_heads channels each.
+        keys: (B, T, D), heads concatenated, of T tokens: CLS, registers, patches.
 
     Returns:
         (B, num_heads, T) float32; each row sums to 1, its first number is the CLS token's own.

@@ -1,14 +1,14 @@
 """Conversions between maps of pixels and the grid of patches that covers them.
 
-Shapes: H x W pixels, h x w patches, K classes. A pixel belongs to the patch that its centre lies in, whatever
-the two sizes are.
+Shapes: H x W pixels, h x w patches, K classes. A pixel belongs to the patch that contains its centre,
+whatever the two sizes are.
 """
 
 import numpy as np
 
 from pipeline.datasets.targets import IGNORED
 
-BLOCK_BYTES = 4 * 2**20  # upsampled scores that are held at once
+BLOCK_BYTES = 4 * 2**20  # upsampled scores in memory at once
 
 
 def patch_of_pixels(height: int, width: int, grid: tuple[int, int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from pipeline.dense_probes.patch_sample import PatchSample
 from pipeline.evaluate.knn import classify, cut_ks
 from pipeline.evaluate.neighbours import nearest
 
-DEFAULT_K = 20  # where there are no validation patches to choose it on
+DEFAULT_K = 20  # if there are no validation patches to choose it on
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class PatchNeighbours:
 
     @property
     def protocol(self) -> str:
-        """What a reader must know of it."""
+        """Description for the tables."""
         return f"k-NN of last tokens, cosine, T={self.temperature:g}, k={self.k}"
 
     def scores(self, tokens: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def choose_k(
     temperature: float,
     num_threads: int,
 ) -> int:
-    """The k of highest validation accuracy, the lowest in a tie; without validation, the one nearest 20."""
+    """The k of highest validation accuracy, the lowest in a tie; without validation, the nearest to 20."""
     ks = cut_ks(ks, len(train))
     if len(ks) == 1:
         return ks[0]

@@ -1,6 +1,6 @@
 """A linear classifier of patch tokens: a 1 x 1 convolution on the frozen feature map.
 
-Shapes: M training patches, Q patches, D channels, C classes that the training patches show.
+Shapes: M training patches, Q patches, D channels, C classes that occur in the training patches.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.evaluate.logistic import fit_logistic
 
 @dataclass(frozen=True, eq=False)
 class PatchLinear:
-    """Logits of every class that was trained."""
+    """Logits of every class seen in training."""
 
     weights: np.ndarray  # (D, C) float32
     biases: np.ndarray  # (C,) float32
@@ -25,7 +25,7 @@ class PatchLinear:
 
     @property
     def protocol(self) -> str:
-        """What a reader must know of it."""
+        """Description for the tables."""
         how = "chosen on validation patches" if self.chosen_on_validation else "no validation to choose it on"
         end = "" if self.converged else f", not converged in {self.iterations} iterations"
         return f"logistic regression on standardised last tokens, C={self.inverse_strength:g} {how}{end}"
@@ -58,7 +58,7 @@ def fit_patch_linear(
     )
     scaler, regression = fitted.scaler, fitted.regression
     coefficients, intercepts = regression.coef_, regression.intercept_  # (C, D), (C,)
-    if len(shown) == 2:  # scikit-learn keeps the second class's logit alone
+    if len(shown) == 2:  # scikit-learn has only the second class's logit
         coefficients, intercepts = (
             np.stack([0 * coefficients[0], coefficients[0]]),
             np.array([0, intercepts[0]]),

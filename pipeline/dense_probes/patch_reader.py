@@ -31,19 +31,18 @@ class PatchReader:
     image_size: int  # pixels; images are resized to a square, whatever their shape
     batch_size: int
     num_threads: int
-    show: Callable[[Iterable[np.ndarray], str, int], Iterable[np.ndarray]]  # batches, what for, how many
+    show: Callable[[Iterable[np.ndarray], str, int], Iterable[np.ndarray]]  # batches, purpose, their number
     ranks: Ranks = SINGLE_PROCESS
 
     @property
     def alone(self) -> "PatchReader":
-        """One that reads all batches itself, whatever other ranks do."""
+        """A reader of all batches, independent of other ranks."""
         return replace(self, ranks=SINGLE_PROCESS)
 
     def read(self, dataset: PreparedDataset, rows: np.ndarray, purpose: str) -> Batches:
         """Yield the features of images, in order, holding only a few batches at a time.
 
-        Of several ranks each yields batches of its own, see `places_of_rank`; `of_all` joins what it makes of
-        them.
+        With several ranks each yields its own batches, see `places_of_rank`; `gathered` collects the results.
 
         Raises:
             FloatingPointError: a feature is not finite; the message names the first image of the batch.
@@ -67,11 +66,11 @@ class PatchReader:
                 )
             yield part, features
 
-    def of_all(self, made: Iterable[np.ndarray], num_images: int) -> Iterator[np.ndarray]:
-        """What all ranks have made of each batch, in the order of batches.
+    def gathered(self, made: Iterable[np.ndarray], num_images: int) -> Iterator[np.ndarray]:
+        """The results of all ranks for each batch, in the order of batches.
 
         Args:
-            made: (n, ...) of each batch that this rank has read, n its own.
+            made: this rank's results, (n, ...) for each of its batches of n images.
             num_images: of all batches of all ranks.
         """
         left = -(-num_images // self.batch_size)

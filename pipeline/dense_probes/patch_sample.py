@@ -20,14 +20,14 @@ class PatchSample:
 
     tokens: np.ndarray  # (M, D) float32
     labels: np.ndarray  # (M,) int64
-    num_images: int  # that were looked at
+    num_images: int  # from which they were sampled
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def choose_images(rng: np.random.Generator, rows: np.ndarray, max_images: int) -> np.ndarray:
-    """All rows, or the allowed number of them drawn without replacement, in ascending order."""
+    """All rows, or `max_images` of them drawn without replacement, in ascending order."""
     if len(rows) <= max_images:
         return rows
     return np.sort(rng.choice(rows, max_images, replace=False))
@@ -45,20 +45,20 @@ def sample_patches(
 ) -> PatchSample:
     """Draw the same number of labelled patches from each image, without replacement.
 
-    Memory grows with `max_patches`, not with the number of images. Of several ranks each gives its batches,
-    and all return the patches of all.
+    Memory grows with `max_patches`, not with the number of images. With several ranks each passes its own
+    batches, and all return the patches of all.
 
     Args:
         batches: rows of the data set and their features; `num_images` rows in all.
         label_map: row -> (H, W) integers, 0..num_classes - 1 or IGNORED.
         max_patches: of all images together; an image gives at least one, if it has one with a label.
-        ranks: that read the images; as many batches in each, what one has read twice comes last.
+        ranks: that read the images; each has equally many batches, and one read by two ranks comes last.
     """
     per_image = max(1, max_patches // max(1, num_images))
     tokens, labels, left = [], [], num_images
     for rows, features in batches:
         maps = [patch_labels(label_map(int(row)), features.grid, num_classes).ravel() for row in rows]
-        # All ranks draw for all images, in their order: the generator goes on as in one rank.
+        # Every rank draws for all images, in order, so that the generator advances as with one rank.
         places: list[list[np.ndarray]] = []
         for of_rank in ranks.all_gather_uneven(np.stack(maps)):
             fresh, left = of_rank[:left], max(0, left - len(of_rank))
@@ -73,5 +73,5 @@ def sample_patches(
 
 
 def _drawn(rng: np.random.Generator, labels: np.ndarray, most: int) -> np.ndarray:
-    """Places of at most so many patches with a label, ascending."""
+    """Positions of at most `most` patches with a label, ascending."""
     return np.sort(rng.permutation(np.flatnonzero(labels != IGNORED))[:most])

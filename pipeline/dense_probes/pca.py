@@ -1,11 +1,11 @@
-"""Patch tokens shown as colours by their first three principal components.
+"""Shows patch tokens as colours by their first three principal components.
 
 Shapes: n images, h x w patches, D channels.
 """
 
 import numpy as np
 
-COLOUR_RANGE = (2, 98)  # percentiles of a component that become 0 and full light
+COLOUR_RANGE = (2, 98)  # percentiles of a component that become 0 and 1
 
 
 def principal_components(tokens: np.ndarray, count: int = 3) -> np.ndarray:
@@ -15,12 +15,12 @@ def principal_components(tokens: np.ndarray, count: int = 3) -> np.ndarray:
         tokens: (n, h, w, D).
 
     Returns:
-        (n, h, w, count) float64, centred. The sign of a component is such that its largest loading is
-        positive; where D < count the last ones are 0.
+        (n, h, w, count) float64, centred. The sign of a component makes its largest loading positive; if
+            D < count the last ones are 0.
     """
     flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float64)
     centered = flat - flat.mean(axis=0)
-    loadings = np.linalg.eigh(centered.T @ centered)[1]  # by rising variance
+    loadings = np.linalg.eigh(centered.T @ centered)[1]  # by ascending variance
     basis = loadings[:, ::-1][:, :count]
     largest = np.take_along_axis(basis, np.abs(basis).argmax(axis=0)[None], axis=0)
     components = np.zeros((len(flat), count))
@@ -29,7 +29,7 @@ def principal_components(tokens: np.ndarray, count: int = 3) -> np.ndarray:
 
 
 def foreground_gate(first: np.ndarray) -> np.ndarray:
-    """The sign of the first component that is less frequent at the images' borders, (n, h, w) bool.
+    """Where the first component has the sign that is less frequent at the images' borders, (n, h, w) bool.
 
     Args:
         first: (n, h, w), the first component, centred.

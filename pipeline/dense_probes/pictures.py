@@ -1,4 +1,4 @@
-"""Pictures of a backbone's patch features in a few test images.
+"""Draws a backbone's patch features in a few test images.
 
 Shapes: n images, h x w patches, D channels.
 """
@@ -51,7 +51,7 @@ def draw_label_maps(
 def draw_objects(
     output: Path, dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig
 ) -> None:
-    """Write discovery.png, pca.png and, where the base has CLS attention, attention.png."""
+    """Write discovery.png, pca.png and, if the base has CLS attention, attention.png."""
     rows = samples(rows_with_objects(dataset, "test"), config.num_pictures)
     if not len(rows):
         return
@@ -66,7 +66,7 @@ def draw_objects(
         if features.attention is not None:
             mean = features.attention[i].mean(axis=0)
             shown = tinted(image, foreground(objects, height, width))
-            attention.append([image, shown, blocks(mean / mean.max()), tinted(image, found.attended)])
+            attention.append([image, shown, blocks(mean / mean.max()), tinted(image, found.attention_mask)])
         discovery.append([boxed(image, truth_boxes(objects), width, height, "lime")])
         for marked, colour in ((found.lost, "red"), (found.token_cut, "cyan")):
             box = box_around(marked, height, width)

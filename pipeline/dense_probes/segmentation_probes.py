@@ -1,4 +1,4 @@
-"""Segmentation by patches, with a linear classifier, with k-NN and with clusters, scored by pixels.
+"""Segmentation by patches, with a linear classifier, k-NN and clusters, scored on pixels.
 
 Shapes: n test images, K classes.
 """
@@ -25,11 +25,11 @@ from pipeline.measures.measure import Measure, TestImages
 def segmentation_probes(
     dataset: PreparedDataset, reader: PatchReader, config: DenseProbeConfig, say: Callable[[str], None]
 ) -> tuple[list[Measure], dict[str, PatchClassifier]]:
-    """mIoU of the linear patch probe, of patch k-NN and of clusters on the test images.
+    """Measure the mIoU of the linear patch probe, of patch k-NN and of clusters on the test images.
 
     Returns:
-        The measures and, by task, how they were computed. Both are empty if the data do not allow a probe;
-        the reason is printed.
+        The measures and the classifiers by task. Both are empty if the data do not allow a probe; the reason
+            is printed.
     """
     train, validation = (labelled_patches(dataset, split, reader, config) for split in ("train", "val"))
     rows = dataset.indices("test")
@@ -49,7 +49,7 @@ def segmentation_probes(
     measures = []
     for task, classifier in classifiers.items():
         areas = pairs[task].areas(len(rows), num_classes)
-        # float64 holds counts below 2^53 exactly, and its product is many times faster than that of integers.
+        # float64 holds counts below 2^53 exactly, and multiplies many times faster than integers.
         resampled = draws @ areas.reshape(len(rows), -1).astype(float)
         value = float(set_scores(areas.sum(axis=0))["miou"])
         replicates = set_scores(resampled.reshape(-1, *areas.shape[1:]))["miou"]
@@ -62,7 +62,7 @@ def predict(
     dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, classifiers: dict[str, PatchClassifier]
 ) -> dict[str, LabelPairs]:
     """Predict the pixels of images with every classifier, in one pass; return pairs with the ground truth."""
-    made = reader.of_all(_pairs_of_batches(dataset, rows, reader, classifiers), len(rows))
+    made = reader.gathered(_pairs_of_batches(dataset, rows, reader, classifiers), len(rows))
     task_of, *columns = np.concatenate([*made]).T
     return {
         task: LabelPairs(*(column[task_of == number] for column in columns))
@@ -73,7 +73,7 @@ def predict(
 def _pairs_of_batches(
     dataset: PreparedDataset, rows: np.ndarray, reader: PatchReader, classifiers: dict[str, PatchClassifier]
 ) -> Iterator[np.ndarray]:
-    """Of each batch that is read, (m, 5) int64: task, place in `rows`, truth, prediction, pixels."""
+    """For each batch, (m, 5) int64: task, position in `rows`, truth, prediction, pixels."""
     num_classes = len(dataset.class_names)
     place_of = {row: place for place, row in enumerate(rows.tolist())}
     with ThreadPoolExecutor(reader.num_threads) as pool:

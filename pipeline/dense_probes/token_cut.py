@@ -6,7 +6,7 @@ from scipy.linalg import eigh
 from pipeline.dense_probes.patch_boxes import component_of
 from pipeline.dense_probes.patch_clusters import unit_rows
 
-WEAK_EDGE = 1e-5  # weight of patches that are not similar; keeps the graph in one piece
+WEAK_EDGE = 1e-5  # weight between dissimilar patches; keeps the graph connected
 
 
 def token_cut_object(keys: np.ndarray, grid: tuple[int, int], threshold: float) -> np.ndarray:
@@ -21,8 +21,8 @@ def token_cut_object(keys: np.ndarray, grid: tuple[int, int], threshold: float) 
         (h, w) bool, one connected component, never empty.
 
     Source: Wang et al. 2022, "Self-Supervised Transformers for Unsupervised Object Discovery using Normalized
-    Cut": the second smallest solution of (D - A) v = lambda D v is split at its mean; the object is the side
-    of the entry of largest magnitude, and of that side the component that holds this entry.
+    Cut": the second smallest solution of (D - A) v = lambda D v is split at its mean; the object is the
+    component that contains the entry of largest magnitude, among the entries on its side.
     """
     unit = unit_rows(keys.astype(np.float64))
     edges = np.where(unit @ unit.T > threshold, 1.0, WEAK_EDGE)

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.evaluate.box_overlap import areas
 
-_CROWD_COVERAGE = 0.5  # a box that lies in a crowd by this share is not taught to be background
+_CROWD_COVERAGE = 0.5  # a box covered by a crowd by this share is never a negative
 
 POSITIVE, NEGATIVE, NEITHER = 1, 0, -1
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.config.dense import DetectConfig
 from pipeline.datasets.prepared import PreparedDataset
-from pipeline.detection.targets import Truth
+from pipeline.detection.targets import GroundTruth
 from pipeline.finetune.order import training_rows
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.dense import detection_view
@@ -22,11 +22,11 @@ class DetectBatch:
     names: list[str]
     images: np.ndarray  # (B, 3, H, W) float32, padded to the right and below
     sizes: np.ndarray  # (B, 2) int64: height and width of each view without padding
-    truths: list[Truth]
-    sample_seeds: np.ndarray  # (B,) int64: of what is drawn while training on each view
+    truths: list[GroundTruth]
+    sample_seeds: np.ndarray  # (B,) int64: seeds of the sampling of boxes in each view
 
     def microbatch(self, index: int, num_microbatches: int) -> "DetectBatch":
-        """Part `index` of `num_microbatches` equal parts."""
+        """The microbatch `index` of `num_microbatches` equal ones."""
         size = len(self.images) // num_microbatches
         part = slice(index * size, (index + 1) * size)
         return DetectBatch(
@@ -36,7 +36,7 @@ class DetectBatch:
 
 @dataclass(frozen=True, eq=False)
 class BatchMaker:
-    """Makes the batch of a step; may be called from several threads at once.
+    """Makes the batch of any step; thread-safe.
 
     Args:
         rows: (n,) rows of the training images.
@@ -78,15 +78,15 @@ def batch_of(
         names=names,
         images=padded_images([view.image for view in views], mean=mean, std=std, multiple=multiple),
         sizes=np.array([view.size for view in views]),
-        truths=[truth_of(view) for view in views],
+        truths=[ground_truth_of(view) for view in views],
         sample_seeds=sample_seeds,
     )
 
 
-def truth_of(scene: Scene) -> Truth:
+def ground_truth_of(scene: Scene) -> GroundTruth:
     """The ground truth of a scene; a crowd is neither a target nor background."""
     single = ~scene.crowd
-    return Truth(
+    return GroundTruth(
         boxes=scene.boxes[single],
         classes=scene.classes[single],
         crowds=scene.boxes[scene.crowd],
@@ -95,7 +95,7 @@ def truth_of(scene: Scene) -> Truth:
 
 
 def rows_to_train_on(dataset: PreparedDataset, *, skip_empty: bool, say: Callable[[str], None]) -> np.ndarray:
-    """Rows of the training images; with `skip_empty`, only of those that show an object, crowds not counted.
+    """Rows of the training images; with `skip_empty`, only of those with an object, crowds not counted.
 
     Args:
         say: called with a line on how many images are left out.

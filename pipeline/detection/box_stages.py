@@ -1,4 +1,4 @@
-"""The stages of the cascade: their losses, how they refine boxes, and which boxes remain at the end.
+"""The stages of the cascade: losses, refinement of boxes, and the final selection.
 
 Shapes: n boxes (RoIs), K classes; the class K is the background.
 """
@@ -13,7 +13,7 @@ from pipeline.detection.masks import mask_targets
 from pipeline.detection.nms import nms
 from pipeline.detection.roi_heads import BoxHead
 from pipeline.detection.sizes import GIOU_WEIGHT, MASK_SIZE, Stage
-from pipeline.detection.targets import RoiSamples, Truth
+from pipeline.detection.targets import GroundTruth, RoiSamples
 
 
 def box_losses(
@@ -33,14 +33,14 @@ def box_losses(
     Source: iBOT's detection: GIoU of decoded boxes, weight 10, averaged over positive and negative boxes.
     """
     rows = jt.array(head.box_rows(rois.labels).astype(np.int32))
-    moved = decode_jt(kernels.gather_rows(deltas.reshape(-1, 4), rows), rois.boxes, stage.stds)
-    # Of negative boxes too, but with weight 0: shapes stay the same, and without any positive box all is 0.
-    distances = giou_loss(moved, jt.array(rois.targets)) * jt.array((rois.truth >= 0).astype(np.float32))
+    refined = decode_jt(kernels.gather_rows(deltas.reshape(-1, 4), rows), rois.boxes, stage.stds)
+    # For negative boxes too, with weight 0: shapes stay the same, and without positive boxes the loss is 0.
+    distances = giou_loss(refined, jt.array(rois.targets)) * jt.array((rois.truth >= 0).astype(np.float32))
     count = count or len(rois.boxes)
     return cross_entropy(logits, rois.labels, count), GIOU_WEIGHT * distances.sum() / count
 
 
-def mask_rows(rois: RoiSamples, truths: list[Truth]) -> np.ndarray:
+def mask_rows(rois: RoiSamples, truths: list[GroundTruth]) -> np.ndarray:
     """Rows of the positive boxes whose ground-truth object has a mask."""
     known = np.array([truth.masks is not None for truth in truths])
     return np.flatnonzero((rois.truth >= 0) & known[rois.image_index])
@@ -55,13 +55,13 @@ def mask_loss(
         logits: (n, 28, 28) of the true class; n > 0.
         boxes: (n, 4).
         masks: n of (H, W) bool.
-        count: of boxes that the mean is over; None: n.
+        count: of boxes over which the mean is taken; None: n.
     """
     wanted = jt.array(mask_targets(masks, boxes, MASK_SIZE))
     return binary_cross_entropy(logits, wanted).sum() / ((count or len(boxes)) * MASK_SIZE**2)
 
 
-def moved_boxes(
+def refined_boxes(
     head: BoxHead,
     deltas: np.ndarray,
     boxes: np.ndarray,
@@ -69,7 +69,7 @@ def moved_boxes(
     stage: Stage,
     size: tuple[int, int],
 ) -> np.ndarray:
-    """Boxes (n, 4) of one image as refined by a stage with the deltas of their class, clipped to the image.
+    """Boxes (n, 4) of one image, refined by a stage with the deltas of their class, clipped to the image.
 
     Args:
         deltas: (n, K or 1, 4).
@@ -80,12 +80,12 @@ def moved_boxes(
     return clipped(decode(rows, boxes, stage.stds), *size)
 
 
-def moved_classes(logits: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+def refined_classes(logits: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """The class whose deltas refine each box: its label, or the most likely class if that is background.
 
     Args:
         logits: (n, K + 1).
-        labels: (n,) in 0..K; None while testing.
+        labels: (n,) in 0..K; None at test time.
 
     Returns:
         (n,) int64 in 0..K-1.
@@ -120,8 +120,8 @@ def best_boxes(
     rows, classes = np.nonzero(scores[:, :-1] > score_threshold)
     kept_scores = scores[rows, classes]
     chosen = deltas[rows, classes % head.num_boxes]
-    moved = clipped(decode(chosen, boxes[rows], stage.stds), *size)
-    solid = (moved[:, 2:] > moved[:, :2]).all(axis=1)
-    moved, kept_scores, classes = moved[solid], kept_scores[solid], classes[solid]
-    kept = nms(moved, kept_scores, nms_iou, classes=classes)[:most]
-    return moved[kept], kept_scores[kept], classes[kept]
+    refined = clipped(decode(chosen, boxes[rows], stage.stds), *size)
+    solid = (refined[:, 2:] > refined[:, :2]).all(axis=1)
+    refined, kept_scores, classes = refined[solid], kept_scores[solid], classes[solid]
+    kept = nms(refined, kept_scores, nms_iou, classes=classes)[:most]
+    return refined[kept], kept_scores[kept], classes[kept]

@@ -1,4 +1,4 @@
-"""The deltas by which a network refines boxes.
+"""Encodes and decodes the deltas by which a network refines boxes.
 
 A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. Everything is NumPy except `decode_jt`,
 so that targets can be made without Jittor.
@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     import jittor as jt
 
-MAX_LOG_SCALE = float(np.log(1000 / 16))  # a box grows or shrinks by no more in one step
-_MIN_SIDE = 1e-3  # pixels: a box without extent is encoded as if it had this
+MAX_LOG_SCALE = float(np.log(1000 / 16))  # limit of a side's growth or shrinkage in one step
+_MIN_SIDE = 1e-3  # pixels: smaller sides are encoded as if they had this length
 
 
 def encode(boxes: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -> np.ndarray:
@@ -57,7 +57,7 @@ def decode_jt(deltas: "jt.Var", proposals: np.ndarray, stds: tuple[float, ...]) 
 
 
 def clipped(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
-    """(n, 4) boxes cut at the borders of an image of height x width pixels."""
+    """(n, 4) boxes clipped to an image of height x width pixels."""
     return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
 
 

@@ -37,11 +37,11 @@ class CascadeHeads(nn.Module):
 class CascadeMaskRcnn(nn.Module):
     """A backbone with the heads of Cascade Mask R-CNN; with one stage, Mask R-CNN.
 
-    `pipeline.detection.training` takes losses of it, `pipeline.detection.inference` finds objects with it.
+    `pipeline.detection.training` computes its losses, `pipeline.detection.inference` its detections.
 
     Args:
         num_classes: K, without the background.
-        masks: predict masks; without, mask heads are left out.
+        masks: whether to predict masks; if not, there are no mask heads.
         seed: seed of the heads' initial weights.
 
     Source: Cascade R-CNN (Cai, Vasconcelos 2018) and Mask R-CNN (He et al. 2017), as configured in iBOT's
@@ -94,7 +94,7 @@ class CascadeMaskRcnn(nn.Module):
         return roi_align(maps, strides, boxes, image_index, bins, self.config.finest_scale)
 
     def mask_heads(self, stage: int) -> list[MaskHead]:
-        """The mask heads that a stage trains: its own or none; the last stage trains a single shared one."""
+        """The mask heads that a stage trains: its own or none; the last stage trains a shared one."""
         if self.config.mask_heads == "each" or not len(self.heads.masks):
             return list(self.heads.masks)[stage : stage + 1]
         return list(self.heads.masks) if stage + 1 == len(self.stages) else []

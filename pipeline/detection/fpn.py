@@ -1,4 +1,4 @@
-"""Feature pyramid network: feature maps of different depth become levels of the same width.
+"""Feature pyramid network: turns feature maps of different depth into levels of the same width.
 
 Shapes: B images, D channels of a feature map, C = width, h x w positions of a level.
 """
@@ -17,7 +17,8 @@ class Fpn(nn.Module):
     Args:
         dims: D of each input map.
         width: C of every output level.
-        num_levels: number of output levels; each beyond the input maps is every second position of the last.
+        num_levels: number of output levels; each one beyond the input maps has every second position of the
+            previous one.
 
     Source: Feature Pyramid Networks (Lin et al. 2017), section 3; iBOT's detection: no norm, and a fifth
         level by subsampling.

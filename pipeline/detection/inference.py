@@ -1,4 +1,4 @@
-"""Detection of objects in images by a trained Cascade Mask R-CNN."""
+"""Detects objects in images with a trained Cascade Mask R-CNN."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
-from pipeline.detection.box_stages import best_boxes, moved_boxes, moved_classes
+from pipeline.detection.box_stages import best_boxes, refined_boxes, refined_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.sizes import BOX_BINS, MASK_BINS, MASK_SIZE
 
-_MASKS_AT_ONCE = 256  # boxes; several copies of a 28 x 28 map of each are held
+_MASKS_AT_ONCE = 256  # boxes; several copies of a 28 x 28 map of each are in memory
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class RawDetections:
     """A network's detections in one image, at most `max_detections`, by descending score."""
 
     boxes: np.ndarray  # (k, 4) float32, pixels of the image that the network saw
@@ -23,11 +23,11 @@ class Found:
     masks: np.ndarray | None  # (k, 28, 28) float32, probabilities within each box; None: boxes only
 
 
-def find(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> list[Found]:
+def detect(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> list[RawDetections]:
     """Detect the objects of each image.
 
     Class probabilities are averaged over the stages, boxes are those of the last stage, mask probabilities
-    are averaged over the mask heads. Boxes lie in their image, never in its padding.
+    are averaged over the mask heads. Boxes are inside their image, never in its padding.
 
     Args:
         network: in evaluation mode.
@@ -43,7 +43,7 @@ def find(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> lis
         proposals = network.proposals(outputs, levels, sizes, training=False)
         found = _found_boxes(network, levels, proposals, sizes)
         masks = _found_masks(network, levels, found) if len(network.heads.masks) else [None] * len(found)
-    return [Found(*parts, of_image) for parts, of_image in zip(found, masks, strict=True)]
+    return [RawDetections(*parts, of_image) for parts, of_image in zip(found, masks, strict=True)]
 
 
 def _found_boxes(
@@ -63,7 +63,7 @@ def _found_boxes(
         parts = [np.split(array.numpy(), ends) for array in (logits, deltas)]
         if index + 1 < len(network.stages):
             proposals = [
-                moved_boxes(head, of_image[1], boxes, moved_classes(of_image[0]), stage, size)
+                refined_boxes(head, of_image[1], boxes, refined_classes(of_image[0]), stage, size)
                 for *of_image, boxes, size in zip(*parts, proposals, sizes.tolist(), strict=True)
             ]
     config = network.config

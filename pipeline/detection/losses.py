@@ -3,7 +3,7 @@
 import jittor as jt
 import numpy as np
 
-_MIN_AREA = 1e-6  # square pixels: what an area is divided by at least
+_MIN_AREA = 1e-6  # square pixels: lower bound of an area in a denominator
 
 
 def giou_loss(boxes: jt.Var, targets: jt.Var) -> jt.Var:
@@ -14,7 +14,7 @@ def giou_loss(boxes: jt.Var, targets: jt.Var) -> jt.Var:
         targets: (n, 4) float32.
 
     Returns:
-        (n,) float32 in [0, 2]: 0 for equal boxes, closer to 2 the further apart they are.
+        (n,) float32 in [0, 2]: 0 for equal boxes, increasing to 2 with their distance.
 
     Source:
         Generalized Intersection over Union (Rezatofighi et al. 2019), algorithm 1.
@@ -40,7 +40,7 @@ def smooth_l1(x: jt.Var, target: jt.Var, beta: float) -> jt.Var:
 
 def binary_cross_entropy(logits: jt.Var, targets: jt.Var) -> jt.Var:
     """Elementwise cross-entropy of sigmoid(logits) with targets in [0, 1], in nats."""
-    # Written by cases: the slopes of maximum and abs at 0 are nobody's choice, and would not add up to 1/2.
+    # Written by cases: at 0 the gradients of maximum and abs are arbitrary, and would not add up to 1/2.
     positive = logits > 0
     softplus = jt.where(positive, logits, 0.0) + jt.log(1 + jt.exp(jt.where(positive, -logits, logits)))
     return softplus - logits * targets
@@ -56,7 +56,7 @@ def cross_entropy(logits: jt.Var, labels: np.ndarray, count: float | None = None
     """
     num_rows, num_classes = logits.shape
     chosen = jt.array(np.asarray(labels)[:, None] == np.arange(num_classes)[None]).float32()
-    # The largest logit cancels out of the loss; so its gradient would.
+    # The largest logit cancels out of the loss, and so does its gradient.
     shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()
     rows = jt.log(jt.exp(shifted).sum(dim=1)) - (shifted * chosen).sum(dim=1)
     return rows.sum() / (count or max(num_rows, 1))

@@ -1,4 +1,4 @@
-"""Instance masks within boxes: targets of a mask head, and its output pasted back into the image."""
+"""Converts instance masks to targets of a mask head, and its output back to masks of the image."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def mask_targets(masks: Sequence[np.ndarray], boxes: np.ndarray, size: int) -> n
 
     Args:
         masks: n masks (H, W) bool, an array or a list of views.
-        boxes: (n, 4) in pixels of the mask; outside of the mask counts as 0.
+        boxes: (n, 4) in pixels of the mask; pixels outside of the mask count as 0.
         size: cells per side.
 
     Returns:
@@ -22,14 +22,14 @@ def mask_targets(masks: Sequence[np.ndarray], boxes: np.ndarray, size: int) -> n
     for target, mask, (x1, y1, x2, y2) in zip(targets, masks, boxes.astype(np.float64), strict=True):
         rows, row_shares = _cell_shares(y1, y2, size, mask.shape[0])
         columns, column_shares = _cell_shares(x1, x2, size, mask.shape[1])
-        # Shares are float32: a cell that is exactly half mask must not fall below by rounding.
+        # Shares are float32: rounding must not push a cell that is exactly half mask below one half.
         shares = row_shares @ mask[rows, columns].astype(np.float32) @ column_shares.T
         target[:] = shares >= _THRESHOLD - 1e-5
     return targets
 
 
 def _cell_shares(low: float, high: float, size: int, length: int) -> tuple[slice, np.ndarray]:
-    """The pixels that cells between low and high touch, and each pixel's share of each cell.
+    """The pixels covered by the cells between low and high, and each pixel's share of each cell.
 
     Returns:
         The p pixels, and (size, p) float32. Rows sum to 1, or less at the border of the image.
@@ -54,8 +54,8 @@ def pasted(masks: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.
         (n, height, width) bool: where the bilinearly interpolated probability is at least one half.
 
     Source:
-        Mask R-CNN (He et al. 2017), section 3.1. Deviation: the outer cells reach to the border of the box;
-        mmdetection lets them fade to 0 there, which rounds off the corners of what fills its box.
+        Mask R-CNN (He et al. 2017), section 3.1. Deviation: the outer cells extend to the border of the box;
+            in mmdetection they fade to 0 there, which rounds off the corners of objects that fill their box.
     """
     pasted_masks = np.zeros((len(boxes), height, width), bool)
     for image, mask, (x1, y1, x2, y2) in zip(pasted_masks, masks, boxes.astype(np.float64), strict=True):
@@ -70,7 +70,7 @@ def _pixel_weights(low: float, high: float, size: int, length: int) -> tuple[sli
 
     Returns:
         The p pixels, and (p, size) float64: linear between the centres of cells, constant beyond the outer
-        ones.
+            ones.
     """
     first = min(max(int(np.ceil(low - 0.5)), 0), length)
     last = min(max(int(np.floor(high - 0.5)) + 1, first), length)

@@ -27,7 +27,7 @@ from pipeline.measures.measure import Measure, TestImages, write_measures
 from pipeline.storage.files import write_csv, write_text
 
 CURVES = "precision_recall.csv"
-_KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's word -> ours
+_KINDS = {"bbox": "box", "segm": "mask"}  # the evaluator's name -> name in tables
 
 
 def why_not(dataset: PreparedDataset) -> str | None:
@@ -106,7 +106,7 @@ def write_outcome(
 
 
 def protocol(config: DetectConfig) -> str:
-    """One line on how the numbers were obtained."""
+    """One line on how the scores were obtained."""
     schedule, view, stages = config.schedule, config.view, config.heads.stages
     lr = schedule.frozen_lr if config.frozen and schedule.frozen_lr is not None else schedule.lr
     state = "frozen backbone" if config.frozen else f"fine-tuned, layer decay {schedule.layer_decay:g}"

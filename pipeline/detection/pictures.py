@@ -1,4 +1,4 @@
-"""Pictures of objects in images: ground truth and detections side by side."""
+"""Draws ground truth and detections in images side by side."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class Drawn:
     boxes: np.ndarray  # (n, 4) pixels
     classes: np.ndarray  # (n,)
     segments: tuple[dict[str, Any] | None, ...]  # run lengths; None: the box only
-    scores: np.ndarray | None = None  # (n,); None: the truth
+    scores: np.ndarray | None = None  # (n,); None: ground truth
     crowd: np.ndarray | None = None  # (n,) bool; drawn in white
 
 
@@ -44,7 +44,7 @@ def draw_samples(path: Path, samples: list[Sample], class_names: list[str]) -> N
     """Write a PNG with a row for each sample.
 
     The highest-scored detections are drawn, as many as there are objects and at least one, so that even a
-    weak detector, whose scores are all low, shows what it confuses.
+    weak detector, whose scores are all low, shows its confusions.
     """
     colours = class_colours(len(class_names))
     rows = [

@@ -1,4 +1,4 @@
-"""Runs a trained network on labelled images: the detections in each, in the image's own coordinates."""
+"""Runs a trained network on labelled images, and returns detections in each image's own coordinates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.config.dense import DetectViewConfig
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.detection.boxes import clipped
 from pipeline.detection.cascade import CascadeMaskRcnn
-from pipeline.detection.inference import Found, find
+from pipeline.detection.inference import RawDetections, detect
 from pipeline.detection.masks import pasted
 from pipeline.evaluate.average_precision import Detections
 from pipeline.finetune.size_groups import loaded_groups
@@ -20,7 +20,7 @@ from pipeline.transforms.dense import fitted
 from pipeline.transforms.padding import padded_images
 from pipeline.transforms.scene import Scene
 
-_BATCH_PIXELS = 2**17  # of one pass through the network; 8 images of 128 px, one of 800 x 1333
+_BATCH_PIXELS = 2**17  # of one forward pass; 8 images of 128 px, one of 800 x 1333
 _MAX_BATCH = 32
 
 
@@ -49,7 +49,7 @@ class Predictor:
         load = partial(self._load, dataset)
         groups = loaded_groups(dataset, rows.tolist(), self._batch_of, load, num_threads, ranks)
         for in_round, _, (images, sizes) in groups:
-            own = list(zip(find(self.network, images, sizes), sizes, strict=True))
+            own = list(zip(detect(self.network, images, sizes), sizes, strict=True))
             for root, group in enumerate(in_round):
                 for place, row in enumerate(group):
                     found, size = _of_rank(ranks, root, *own[place if root == ranks.index else 0])
@@ -69,8 +69,10 @@ class Predictor:
         return batch, np.array([image.shape[:2] for image in images])
 
 
-def _of_rank(ranks: Ranks, root: int, found: Found, size: np.ndarray) -> tuple[Found, np.ndarray]:
-    """What one rank found, and the size of what it saw; the others give any of theirs."""
+def _of_rank(
+    ranks: Ranks, root: int, found: RawDetections, size: np.ndarray
+) -> tuple[RawDetections, np.ndarray]:
+    """One rank's detections in an image, and the size of the image; other ranks pass any of their own."""
     if ranks.count == 1:
         return found, size
     parts = [found.boxes, found.scores, found.classes, *([] if found.masks is None else [found.masks])]
@@ -79,27 +81,27 @@ def _of_rank(ranks: Ranks, root: int, found: Found, size: np.ndarray) -> tuple[F
         parts = [np.empty((num_found, *part.shape[1:]), part.dtype) for part in parts]
     received = [ranks.broadcast(root, part) for part in parts] if num_found else parts
     masks = received[3] if found.masks is not None else None
-    return Found(*received[:3], masks), ranks.broadcast(root, size)
+    return RawDetections(*received[:3], masks), ranks.broadcast(root, size)
 
 
-def detections_of(found: Found, seen: tuple[int, int], original: tuple[int, int]) -> Detections:
+def detections_of(found: RawDetections, seen: tuple[int, int], original: tuple[int, int]) -> Detections:
     """Detections in the coordinates of the original image, with run-length encoded masks.
 
     Args:
         seen: (height, width) of the image that the network saw, without padding.
-        original: (height, width) of the image as it is stored.
+        original: (height, width) of the image as stored.
     """
     height, width = original
     factors = np.array([width / seen[1], height / seen[0]] * 2, np.float32)
     boxes = clipped(found.boxes * factors, height, width)
     masks = None
     if found.masks is not None:
-        # One by one: a hundred masks of a large photograph would fill the memory.
+        # One by one, because a hundred masks of a large photograph would fill the memory.
         parts = [slice(i, i + 1) for i in range(len(boxes))]
         masks = [_encoded(pasted(found.masks[part], boxes[part], height, width)) for part in parts]
     return Detections(boxes, found.scores.astype(np.float32), found.classes, masks)
 
 
 def _encoded(mask: np.ndarray) -> dict:
-    """A mask (1, H, W) bool as COCO's compressed run lengths, which run down the columns."""
+    """A mask (1, H, W) bool as COCO's compressed run lengths, along the columns."""
     return run_lengths.encode(np.asfortranarray(mask[0].astype(np.uint8)))

@@ -1,4 +1,4 @@
-"""The boxes that the region proposal network scores highest, in NumPy.
+"""Selects the proposals that the region proposal network scores highest, in NumPy.
 
 Shapes: N anchors of an image, in the order level, row, column, ratio.
 """
@@ -22,21 +22,21 @@ class Anchors:
     ends: np.ndarray  # (levels + 1,): level i is ends[i] .. ends[i + 1] - 1
 
     def centered_inside(self, height: float, width: float) -> np.ndarray:
-        """(N,) bool: the centre lies in the image, not in what pads it."""
+        """(N,) bool: whether the centre is in the image, not in its padding."""
         x, y = (self.boxes[:, :2] + self.boxes[:, 2:]).T / 2
         return (x < width) & (y < height)
 
     def inside(self, height: float, width: float) -> np.ndarray:
-        """(N,) bool: all of the anchor lies in the image."""
+        """(N,) bool: whether the whole anchor is in the image."""
         x1, y1, x2, y2 = self.boxes.T
         return (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height)
 
 
-@lru_cache(maxsize=32)  # sizes of images come again and again
+@lru_cache(maxsize=32)  # few sizes of images recur
 def anchors_of_levels(
     sizes: tuple[tuple[int, int], ...], strides: tuple[float, ...], scale: float, ratios: tuple[float, ...]
 ) -> Anchors:
-    """The anchors of levels of these heights and widths; for the others see `grid_anchors`."""
+    """The anchors of levels of these heights and widths; for the other arguments see `grid_anchors`."""
     levels = [grid_anchors(size, stride, scale, ratios) for size, stride in zip(sizes, strides, strict=True)]
     ends = np.cumsum([0, *map(len, levels)])
     return Anchors(np.concatenate(levels), ends)
@@ -78,7 +78,7 @@ def proposals(
 def _highest(scores: np.ndarray, count: int) -> np.ndarray:
     """Indices of the highest scores, descending; among equal ones the first."""
     if len(scores) > count:
-        # Everything that could be among them; a full sort would cost most of the time.
+        # First everything that could be among them; a full sort would take most of the time.
         threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
         candidates = np.flatnonzero(scores >= threshold)
     else:

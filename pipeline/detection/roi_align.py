@@ -33,8 +33,8 @@ def roi_align(
     Args:
         maps: (B, C, h, w) float32, fine to coarse.
         strides: of each map, image pixels between neighbours.
-        boxes: (n, 4) in image pixels, n may be 0; boxes without extent or outside of the image may be among
-            them: a sample more than one cell outside of the map is 0.
+        boxes: (n, 4) in image pixels, n may be 0; empty boxes and boxes outside of the image are allowed: a
+            sample more than one cell outside of the map is 0.
         image_index: (n,) integers in 0..B-1.
         output_size: s.
         finest_scale: pixels; boxes below twice this side are taken from the first map, and so on.
@@ -44,7 +44,7 @@ def roi_align(
 
     Source:
         Mask R-CNN (He et al. 2017), section 3; aligned: cell (0, 0) is centred at half a stride. The number
-        of samples is fixed, where iBOT's configuration adapts it to the box.
+            of samples is fixed, while iBOT's configuration adapts it to the box.
     """
     batch, channels = maps[0].shape[:2]
     shape = (len(boxes), channels, output_size, output_size)
@@ -56,7 +56,7 @@ def roi_align(
     corners = boxes.astype(np.float64) / np.asarray(strides, np.float64)[levels, None] - 0.5
     rows, row_weights = _axis(corners[:, 1::2], sizes[levels, 0], output_size, sampling)
     columns, column_weights = _axis(corners[:, 0::2], sizes[levels, 1], output_size, sampling)
-    # Rows become positions in one table of all cells: levels, images, rows and columns one after the other.
+    # Row numbers index one table of all cells: levels, images, rows and columns in sequence.
     first = starts[levels] + np.asarray(image_index) * sizes[levels].prod(axis=1)
     rows = first[:, None, None] + rows * sizes[levels, 1][:, None, None]
     table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, channels) for m in maps], dim=0)
@@ -67,10 +67,10 @@ def roi_align(
 def _axis(
     ends: np.ndarray, lengths: np.ndarray, output_size: int, sampling: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cells that the samples of each bin read along one axis, and their weights.
+    """Cells read by the samples of each bin along one axis, and their weights.
 
     Args:
-        ends: (n, 2) where the box begins and ends, in cells, the centre of cell 0 being 0.
+        ends: (n, 2) start and end of the box, in cells, the centre of cell 0 being 0.
         lengths: (n,) cells of the map.
 
     Returns:
@@ -80,7 +80,7 @@ def _axis(
     offsets = (np.arange(num_samples) + 0.5) / num_samples
     samples = ends[:, :1] + offsets * (ends[:, 1:] - ends[:, :1])
     lengths = lengths[:, None]
-    inside = (samples >= -1) & (samples <= lengths)  # False for what is not a number
+    inside = (samples >= -1) & (samples <= lengths)  # False for NaN
     samples = np.clip(np.where(inside, samples, 0), 0, lengths - 1)
     lower = np.floor(samples)
     upper = np.minimum(lower + 1, lengths - 1)

@@ -43,7 +43,7 @@ class BoxHead(nn.Module):
         return self.predict_classes(x), self.predict_deltas(x).reshape(-1, self.num_boxes, 4)
 
     def box_rows(self, classes: np.ndarray) -> np.ndarray:
-        """Which of the n K (or n) rows of the deltas belong to each box's class; background: any."""
+        """Row indices, among the n K (or n) rows of the deltas, of each box's class; background: any."""
         rows = np.arange(len(classes))
         return rows if self.num_boxes == 1 else rows * self.num_boxes + classes % self.num_boxes
 

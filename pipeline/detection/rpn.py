@@ -1,4 +1,4 @@
-"""Region proposal network: finds boxes that may hold an object of any class.
+"""Region proposal network: finds boxes that may contain an object of any class.
 
 Shapes: B images, C channels, A anchors at each position, N anchors of an image over all levels, in the order
 level, row, column, ratio.
@@ -49,7 +49,7 @@ class Rpn(nn.Module):
 def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
     """Cross-entropy of the objectness, and smooth L1 of the deltas of positive anchors.
 
-    Both are divided by the number of sampled anchors in all images together, those of other ranks too.
+    Both are divided by the number of sampled anchors in all images together, other ranks' included.
 
     Args:
         outputs: (B, N, 5) of `Rpn`.

@@ -1,4 +1,4 @@
-"""Detections in some test images, kept so that arms can be shown beside each other on the same images."""
+"""Stores detections in some test images, so that arms can be shown side by side on the same images."""
 
 import json
 from collections.abc import Sequence
@@ -16,30 +16,30 @@ from pipeline.evaluate.precision_resampling import greedy_matches
 from pipeline.storage.files import read_json, write_text
 
 SAMPLES = "samples.json"
-MOST_SAMPLES = 200  # test images, evenly chosen: the same for every arm
-_IOU = 0.5  # of a box that has found its object
+MOST_SAMPLES = 200  # test images, spaced evenly: the same for all arms
+_IOU = 0.5  # from which on a detection matches an object
 
 
 @dataclass(frozen=True, eq=False)
 class DetectedSample:
-    """A test image with what one network found in it: the best detections, as many as there are objects."""
+    """A test image with a network's best detections in it, as many as there are objects."""
 
     row: int  # of the data set
-    score: float  # share of the objects that these find; NaN where there is none
+    score: float  # share of the objects that these match; NaN without objects
     found: Drawn
 
 
 def best_detections(found: Detections, num_objects: int) -> Drawn:
-    """Those of the highest scores, as many as there are objects."""
+    """The detections with the highest scores, as many as there are objects."""
     best = np.argsort(-found.scores, kind="stable")[:num_objects]
     segments = tuple(found.masks[i] if found.masks is not None else None for i in best)
     return Drawn(found.boxes[best], found.classes[best], segments, found.scores[best])
 
 
 def share_found(truth: Objects, found: Drawn) -> float:
-    """Share of the objects whose box a detection of their class overlaps at IoU 0.5 or more.
+    """Share of the objects whose box a detection of their class overlaps with an IoU of 0.5 or more.
 
-    Crowds are no objects, and detections in them no mistakes. NaN where there is no object.
+    Crowds do not count as objects, nor detections in them as mistakes. NaN without objects.
     """
     num_objects = int(np.count_nonzero(~truth.crowd))
     if not num_objects:
@@ -54,12 +54,12 @@ def share_found(truth: Objects, found: Drawn) -> float:
 
 
 def write_samples(path: Path, samples: Sequence[DetectedSample]) -> None:
-    """Write JSON: of each sample row, score (null: none), boxes, classes, scores and segments."""
+    """Write JSON: for each sample row, score (null: none), boxes, classes, scores and segments."""
     write_text(path, json.dumps([_as_json(each) for each in samples]))
 
 
 def read_samples(path: Path) -> dict[int, DetectedSample]:
-    """By row, those that have a score."""
+    """The samples that have a score, by row."""
     return {
         each["row"]: DetectedSample(
             each["row"],

@@ -1,12 +1,12 @@
-"""Numbers of the detector that no setting changes: its network, its export and the benchmark share them."""
+"""Constants of the detector, shared by its network, its export and the benchmark."""
 
 from dataclasses import dataclass
 
-BOX_BINS, MASK_BINS = 7, 14  # per side, of what is pooled from a box
+BOX_BINS, MASK_BINS = 7, 14  # per side, pooled from a box
 MASK_SIZE = 2 * MASK_BINS  # cells per side of a predicted mask
 NUM_ROI_LEVELS = 4  # boxes are pooled from these; a fifth level is for proposals only
 RPN_OUTPUTS = 5  # of each anchor: objectness, dx, dy, dw, dh
-RPN_NMS_IOU = 0.7  # above it the weaker of two proposals is dropped
+RPN_NMS_IOU = 0.7  # of two proposals that overlap by more, the one with the lower score is dropped
 RPN_STDS = (1.0, 1.0, 1.0, 1.0)  # of the proposals' deltas
 RPN_BETA = 1 / 9  # of their smooth L1 loss: the difference at which it turns from quadratic to linear
 GIOU_WEIGHT = 10.0  # of the loss of a stage's boxes
@@ -16,7 +16,7 @@ GIOU_WEIGHT = 10.0  # of the loss of a stage's boxes
 class Stage:
     """The settings of a stage of the cascade."""
 
-    iou: float  # overlap with a truth from which on a box is positive
+    iou: float  # overlap with a ground-truth box from which on a box is positive
     weight: float  # of its losses
     stds: tuple[float, float, float, float]  # of its deltas
 

@@ -1,4 +1,4 @@
-"""Samples what a training step trains on, with targets: anchors for the RPN, boxes for the heads.
+"""Samples anchors for the RPN and boxes for the heads in a training step, with their targets.
 
 Everything is NumPy, without gradients; each image has its own random generator.
 """
@@ -19,40 +19,40 @@ _ROI_POSITIVE_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class GroundTruth:
     """The ground truth of one image."""
 
     boxes: np.ndarray  # (m, 4) float32, pixels of the batch, without crowds
     classes: np.ndarray  # (m,) int64, 0..K-1
     crowds: np.ndarray  # (c, 4) float32
-    masks: np.ndarray | None  # (m, H, W) bool; None: not known
+    masks: np.ndarray | None  # (m, H, W) bool; None: unknown
 
 
 @dataclass(frozen=True, eq=False)
 class AnchorSamples:
-    """Anchors of one image that a step trains on."""
+    """Sampled anchors of one image."""
 
     rows: np.ndarray  # (n,) int64 among the image's anchors
     positive: np.ndarray  # (n,) bool
-    deltas: np.ndarray  # (n, 4) float32, onto the truth; 0 for negatives
+    deltas: np.ndarray  # (n, 4) float32, from anchor to ground truth; 0 for negatives
 
 
 @dataclass(frozen=True, eq=False)
 class RoiSamples:
-    """Boxes that a step trains the heads on; of one image, or of several one after another."""
+    """Sampled boxes for the heads, of one image or of several one after another."""
 
     boxes: np.ndarray  # (n, 4) float32
     labels: np.ndarray  # (n,) int64; K: background
     truth: np.ndarray  # (n,) int64 among the image's truths; -1: background
     targets: np.ndarray  # (n, 4) float32: box of the truth; background: the box itself
-    is_truth: np.ndarray  # (n,) bool: a true box that was put among the proposals
+    is_truth: np.ndarray  # (n,) bool: a ground-truth box that was added to the proposals
     image_index: np.ndarray  # (n,) int64
 
 
 def sampled_anchors(
     rng: np.random.Generator,
     anchors: Anchors,
-    truth: Truth,
+    truth: GroundTruth,
     size: tuple[int, int],
     *,
     num_samples: int,
@@ -88,7 +88,7 @@ def sampled_anchors(
 def sampled_rois(
     rng: np.random.Generator,
     proposals: np.ndarray,
-    truth: Truth,
+    truth: GroundTruth,
     *,
     image_index: int,
     iou: float,
@@ -101,7 +101,7 @@ def sampled_rois(
         proposals: (n, 4) float32.
         iou: a box with at least this IoU with a ground-truth box is positive; else it is background.
 
-    Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4; mmdetection for adding the true boxes.
+    Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4; mmdetection for adding the ground-truth boxes.
     """
     num_truths = len(truth.boxes)
     boxes = np.concatenate([truth.boxes, proposals]).astype(np.float32)
@@ -125,13 +125,13 @@ def sampled_rois(
 def sampled_rois_of_batch(
     rngs: Sequence[np.random.Generator],
     proposals: Sequence[np.ndarray],
-    truths: Sequence[Truth],
+    truths: Sequence[GroundTruth],
     *,
     iou: float,
     num_samples: int,
     num_classes: int,
 ) -> RoiSamples:
-    """Those that `sampled_rois` samples of each image, one image after another."""
+    """The boxes that `sampled_rois` samples from each image, one image after another."""
     return joined(
         [
             sampled_rois(

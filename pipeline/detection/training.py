@@ -1,4 +1,4 @@
-"""The losses of Cascade Mask R-CNN for one batch."""
+"""Computes the losses of Cascade Mask R-CNN for a batch."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,14 @@ import jittor as jt
 import numpy as np
 
 from pipeline.detection.batches import DetectBatch
-from pipeline.detection.box_stages import Stage, box_losses, mask_loss, mask_rows, moved_boxes, moved_classes
+from pipeline.detection.box_stages import (
+    Stage,
+    box_losses,
+    mask_loss,
+    mask_rows,
+    refined_boxes,
+    refined_classes,
+)
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
@@ -79,7 +86,7 @@ def _stage_losses(
                 "ranks would wait for it in vain: needs runtime.devices = 1, or larger batches"
             )
         if not count:
-            # Crowds cover everything; later stages would have nothing either.
+            # Crowds cover everything; later stages would have no boxes either.
             terms = ["loss_classes", "loss_boxes"] + ["loss_masks"] * bool(len(network.heads.masks))
             yield from ((name, 0 * levels[0].sum()) for name in terms)
             return
@@ -101,7 +108,7 @@ def _mask_loss(
     rows = mask_rows(rois, batch.truths)
     count = mean_count(len(rows))
     if not len(rows):
-        # One box that counts nothing keeps the head in the graph.
+        # A box with weight 0 keeps the head in the graph.
         pooled = network.pooled(levels, rois.boxes[:1], rois.image_index[:1], MASK_BINS)
         return 0 * head(pooled, np.zeros(1, np.int64)).sum()
     boxes, images, truth = rois.boxes[rows], rois.image_index[rows], rois.truth[rows]
@@ -119,9 +126,9 @@ def _refined(
     sizes: np.ndarray,
 ) -> list[np.ndarray]:
     """Proposals for the next stage: this stage's refined boxes, without those added from the ground truth."""
-    classes = moved_classes(logits, rois.labels)
+    classes = refined_classes(logits, rois.labels)
     found = []
     for image, size in enumerate(sizes.tolist()):
         rows = np.flatnonzero((rois.image_index == image) & ~rois.is_truth)
-        found.append(moved_boxes(head, deltas[rows], rois.boxes[rows], classes[rows], stage, size))
+        found.append(refined_boxes(head, deltas[rows], rois.boxes[rows], classes[rows], stage, size))
     return found

@@ -1,4 +1,4 @@
-"""Features of random crops of training images, computed when they are asked for, by all ranks together.
+"""Features of random crops of training images, computed when they are read, by all ranks together.
 
 Shapes: n training images, B of a batch, b of a forward pass, D channels.
 """
@@ -21,14 +21,14 @@ Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(eq=False)
 class AugmentedRows:
-    """Stands where `FeatureRows` stand: rows are features of new crops each time that they are read.
+    """Can be used in place of `FeatureRows`: each read gives the features of new crops.
 
     Args:
         rows: (n,) int64, of the data set.
         forward: crops (b, 3, S, S) -> CLS tokens (b, blocks, D), mean patch tokens (b, D).
         num_channels: of one block.
-        seed: with the number of the batch it decides the crops, so every arm sees the same ones.
-        ranks: that read the same rows, and each compute a share of their features.
+        seed: determines the crops, with the number of the batch, so that all arms see the same crops.
+        ranks: that read the same rows, each computing a share of their features.
     """
 
     dataset: PreparedDataset
@@ -49,7 +49,7 @@ class AugmentedRows:
         return len(self.rows), self.num_channels * (linear.num_blocks + linear.average_pool)
 
     def start_after(self, num_batches: int) -> None:
-        """Go on as if so many batches had been read."""
+        """Continue as if so many batches had been read."""
         self._num_batches = num_batches
 
     def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
@@ -64,12 +64,12 @@ class AugmentedRows:
             return self._crops(rng, rows[first : first + size])
 
         found = []
-        # The next parts are decoded and cut while the network is busy with one.
+        # The next crops are decoded while the network computes.
         for images in prefetch(crops, own, num_threads=self.num_threads):
             padded = np.zeros((size, *images.shape[1:]), np.float32)  # one shape, compiled once
             padded[: len(images)] = images
             found += self.ranks.all_gather_arrays(self._joined(*self.forward(padded)))
-        # Without the padding of the last part, and what a rank has computed that had none left.
+        # Without the padding of the last part, and without what a rank recomputed because it had none left.
         return np.concatenate(found)[: len(rows)]
 
     def _crops(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
@@ -84,9 +84,9 @@ class AugmentedRows:
         return render_crops(images, parameters, size, mean=self.mean, std=self.std)
 
     def _joined(self, cls: np.ndarray, patch_mean: np.ndarray) -> np.ndarray:
-        """As `SplitFeatures.joined` lays them."""
+        """Features in the order of `SplitFeatures.joined`."""
         linear = self.config.linear
         flat = cls[:, -linear.num_blocks :].reshape(len(cls), -1)
         joined = np.concatenate([flat, patch_mean], axis=1) if linear.average_pool else flat
-        # What the cached protocol would have read from its files.
+        # In the precision that the cached protocol would have read from its files.
         return joined.astype(self.config.features.dtype).astype(np.float32)

@@ -16,7 +16,7 @@ from pipeline.evaluate.precision_resampling import (
     mean_over_classes,
 )
 
-# Names of the evaluator's numbers, in its order. "_": not in the short table.
+# Names of the evaluator's numbers, in its order; those with "_" are not in the short table.
 METRICS = (
     "ap",
     "ap50",
@@ -47,7 +47,7 @@ class Detections:
 
 @dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """AP of boxes or of masks, as fractions; NaN where there are no such objects in the ground truth."""
+    """AP of boxes or of masks, as fractions; NaN without such objects in the ground truth."""
 
     metrics: dict[str, float]  # METRICS
     per_class: np.ndarray  # (K,) float64: AP of each class
@@ -92,7 +92,7 @@ def category_ids(dataset: PreparedDataset) -> list[int]:
 
 
 def _as_text(segment: dict[str, Any]) -> dict[str, Any]:
-    """A run-length encoded mask as JSON can hold it."""
+    """A run-length encoded mask with its bytes as text, for JSON."""
     counts = segment["counts"]
     return {
         "size": [int(length) for length in segment["size"]],
@@ -139,7 +139,7 @@ def evaluate_ap(
         results: entries as from `coco_results`, for these images.
         rows: the images, including those without objects and those without results.
         kind: whether boxes or masks must overlap.
-        counts: (R, len(rows)) integers, how often each resample holds each image; None: no replicates.
+        counts: (R, len(rows)) integers, how often each image is in each resample; None: no replicates.
 
     Raises:
         ValueError: masks are to be scored, but a result or an object has none.
@@ -172,13 +172,13 @@ def _or_nan(value: float) -> float:
 
 
 def _evaluated(truth: dict[str, Any], results: list[dict[str, Any]], kind: str) -> COCOeval_faster:
-    """The evaluator, after it has matched results with objects and summed up."""
+    """The evaluator, after matching and accumulation."""
     if kind == "segm":
         for name, entries in (("result", results), ("object", truth["annotations"])):
             if any("segmentation" not in entry for entry in entries):
                 raise ValueError(f"masks are to be scored, and a {name} has none")
     expected = COCO(truth, print_function=_silent)
-    # Sizes of results are those of their masks then, as long as no box comes with them.
+    # Without boxes in the results, their sizes are those of their masks.
     left_out = "bbox" if kind == "segm" else "segmentation"
     found = [{key: value for key, value in result.items() if key != left_out} for result in results]
     evaluator = COCOeval_faster(expected, expected.loadRes(found), kind, print_function=_silent)
@@ -193,11 +193,12 @@ def _silent(*_: object) -> None:
 def _replicates(
     evaluator: COCOeval_faster, truth: dict[str, Any], results: list[dict[str, Any]], counts: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """On each resample, from the overlaps that the evaluator has computed: ap, ap50 and ap75, (R,) each; and
-    the AP of each class, (R, K).
+    """ap, ap50 and ap75, (R,) each, and the AP of each class, (R, K), on each resample.
+
+    They are computed from the overlaps that the evaluator has found.
     """
     thresholds, most = evaluator.params.iouThrs, evaluator.params.maxDets[-1]
-    # The evaluator takes images by ascending ids, and of equal scores keeps that order.
+    # The evaluator takes images by ascending ids, and keeps that order among equal scores.
     columns = {image["id"]: column for column, image in enumerate(truth["images"])}
     crowds, scores = _grouped(truth["annotations"], "iscrowd"), _grouped(results, "score")
     pairs: dict[int, list[ImagePairs]] = {category["id"]: [] for category in truth["categories"]}

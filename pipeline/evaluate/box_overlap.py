@@ -1,4 +1,4 @@
-"""How much boxes overlap: their areas, intersections and intersection over union.
+"""Areas, intersections and intersection over union of boxes.
 
 A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1.
 """

@@ -1,12 +1,12 @@
-"""Discrepancy: how much the representations of base and auxiliary head differ; no labels are used.
+"""Discrepancy: how much the representations of base and auxiliary head differ, without labels.
 
 The released code does not contain the paper's definition of discrepancy: these three are this project's.
 """
 
 import numpy as np
 
-# Vectors of a float32 network that differ by less than this share of their length differ by rounding:
-# products may round the rows of one matrix differently.
+# Relative differences of a float32 network's vectors below this are rounding: a matrix product may round
+# the rows of one matrix differently.
 _ROUNDING = 1e-5
 
 
@@ -17,7 +17,7 @@ def cka_distance(first: np.ndarray, second: np.ndarray) -> float:
         first: (n, p), second: (n, q); n >= 2.
 
     Raises:
-        ValueError: the counts differ, or all vectors of a set are equal up to rounding: CKA does not exist.
+        ValueError: the counts differ, or all vectors of a set are equal up to rounding: CKA is undefined.
 
     Source: Kornblith et al. 2019, linear CKA, features centred.
     """

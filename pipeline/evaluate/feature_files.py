@@ -1,4 +1,4 @@
-"""Cached features of a frozen backbone, as files.
+"""Reads and writes cached features of a frozen backbone.
 
 Shapes: n images of a split, B blocks, D channels, K classes. Per split: `<split>_cls.npy` (n, B, D), normed
 CLS tokens of the last blocks, the last block last; `<split>_patch_mean.npy` (n, D), both float32 or float16;
@@ -19,11 +19,11 @@ from pipeline.storage.files import read_json, replacing
 from pipeline.storage.mapped_pages import release_pages
 
 SUMMARY = "features.json"
-# The weights that `features.weights` names -> their file in the run that made them. What `initialize` draws
-# is backbone.safetensors alone.
+# The weights that `features.weights` names -> their file in the run that made them. `initialize` writes only
+# backbone.safetensors.
 BACKBONE_FILES = {"teacher": "backbone.safetensors", "student": "student.safetensors"}
 _FLOATS = ("float32", "float16")
-CHECKED_BYTES = 32 * 2**20  # read at once to look for values that are not finite
+CHECKED_BYTES = 32 * 2**20  # read at once to check that values are finite
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class SplitFeatures:
 
     cls: np.ndarray  # (N, B, D)
     patch_mean: np.ndarray  # (N, D)
-    rows: np.ndarray | None  # (n,) int64: which of them; None: all
+    rows: np.ndarray | None  # (n,) int64: rows of the labelled ones among the N; None: all
     labels: np.ndarray  # (n,) int64, from 0; or (n, K) int8, 1 where an image has the class
     index: np.ndarray  # (n,) int64
-    source_name: str  # what the data set calls this split
+    source_name: str  # the split's name in the data set
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,10 +63,10 @@ class SplitFeatures:
         return replace(self, rows=chosen, labels=self.labels[kept], index=self.index[kept])
 
     def joined(self, num_blocks: int, *, average_pool: bool) -> FeatureRows:
-        """CLS tokens of the last blocks side by side, followed by the mean patch token if asked for.
+        """CLS tokens of the last blocks side by side, then, with `average_pool`, the mean patch token.
 
         Raises:
-            ValueError: the file holds fewer blocks.
+            ValueError: the file has fewer blocks.
         """
         num_all, num_kept, num_channels = self.cls.shape
         if num_blocks > num_kept:
@@ -86,7 +86,7 @@ class FeatureSet:
     train: SplitFeatures | None
     val: SplitFeatures | None
     test: SplitFeatures | None
-    are_several: bool = False  # an image has any number of classes
+    is_multilabel: bool = False  # an image has any number of classes
 
     def labels(self, *splits: str) -> dict[str, np.ndarray]:
         """Labels (n,) of each split; n = 0 for a split without labelled images."""
@@ -106,7 +106,7 @@ def read_features(directory: Path) -> FeatureSet:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: shapes, types or labels do not fit, or a value is not finite; the message names the file.
+        ValueError: shapes, types or labels are wrong, or a value is not finite; the message names the file.
     """
     summary_path = directory / SUMMARY
     if not summary_path.is_file():
@@ -116,8 +116,8 @@ def read_features(directory: Path) -> FeatureSet:
         split: _read_split(directory, split, summary) if split in summary["num_images"] else None
         for split in ("train", "val", "test")
     }
-    several = summary.get("are_several", False)
-    return FeatureSet(summary["dataset"], summary["class_names"], **splits, are_several=several)
+    several = summary.get("is_multilabel", False)
+    return FeatureSet(summary["dataset"], summary["class_names"], **splits, is_multilabel=several)
 
 
 def write_split(
@@ -138,7 +138,7 @@ def write_split(
         dtype: of the files, "float32" or "float16".
 
     Raises:
-        ValueError: the batches hold more or fewer than n images.
+        ValueError: the batches have more or fewer than n images in all.
         FloatingPointError: a feature is not finite, or too large for float16.
     """
     for name, values in (("labels", labels), ("index", index)):
@@ -154,7 +154,7 @@ def write_split(
 
 
 def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_images: int, dtype: str) -> None:
-    """Write batches of arrays one after the other into files that hold `num_images` rows."""
+    """Write batches of arrays one after another into files with `num_images` rows."""
     done, stored = 0, []
     for batch in features:
         stored = stored or [
@@ -165,7 +165,7 @@ def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_ima
         if end > num_images:
             raise ValueError(f"features of more than the {num_images} images came")
         for target, part in zip(stored, batch, strict=True):
-            with np.errstate(over="ignore"):  # becomes infinite, which is looked for
+            with np.errstate(over="ignore"):  # becomes infinite, which is checked below
                 rounded = part.astype(dtype)
             if not np.isfinite(rounded).all():
                 raise FloatingPointError(
@@ -183,25 +183,25 @@ def _fill(paths: list[Path], features: Iterable[tuple[np.ndarray, ...]], num_ima
 def _read_split(directory: Path, split: str, summary: dict) -> SplitFeatures | None:
     num_images = summary["num_images"][split]
     num_blocks, num_channels = summary["num_blocks"], summary["embed_dim"]
-    class_names, are_several = summary["class_names"], summary.get("are_several", False)
+    class_names, is_multilabel = summary["class_names"], summary.get("is_multilabel", False)
     shapes = {
         "cls": (num_images, num_blocks, num_channels),
         "patch_mean": (num_images, num_channels),
-        "labels": (num_images, len(class_names)) if are_several else (num_images,),
+        "labels": (num_images, len(class_names)) if is_multilabel else (num_images,),
         "index": (num_images,),
     }
-    kinds = {"cls": _FLOATS, "patch_mean": _FLOATS, "labels": ("int8",) if are_several else ("int64",)}
+    kinds = {"cls": _FLOATS, "patch_mean": _FLOATS, "labels": ("int8",) if is_multilabel else ("int64",)}
     arrays = {
         name: _read_array(directory / f"{split}_{name}.npy", shape, kinds.get(name, ("int64",)))
         for name, shape in shapes.items()
     }
-    labels, highest = arrays["labels"], 1 if are_several else len(class_names) - 1
+    labels, highest = arrays["labels"], 1 if is_multilabel else len(class_names) - 1
     if labels.min() < -1 or labels.max() > highest:
         raise ValueError(
             f"{directory / f'{split}_labels.npy'}: expected labels in -1..{highest}, "
             f"found {labels.min()}..{labels.max()}"
         )
-    labelled = np.flatnonzero((labels[:, 0] if are_several else labels) >= 0)
+    labelled = np.flatnonzero((labels[:, 0] if is_multilabel else labels) >= 0)
     if not labelled.size:
         return None
     rows = labelled if labelled.size < num_images else None

@@ -1,4 +1,4 @@
-"""Features on disk, of which rows are read when they are asked for."""
+"""Features on disk, whose rows are read when needed."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from pipeline.storage.mapped_rows import read_rows
 
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
-    """Features (n, sum of D): the channels of several arrays side by side, joined when rows are read.
+    """Features (n, sum of D): the channels of several arrays side by side, concatenated when rows are read.
 
-    What it reads is float32. Nothing of memory-mapped arrays stays in memory.
+    Rows are read as float32. Nothing of memory-mapped arrays stays in memory.
     """
 
     parts: tuple[np.ndarray, ...]  # each (N, D) float32 or float16, maybe memory-mapped

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone for every image of a split.
+"""Computes features of a frozen backbone for every image of a split.
 
 Shapes: b images of a batch, S pixels, B blocks, D channels.
 """
@@ -26,7 +26,7 @@ def load_crops(
 ) -> np.ndarray:
     """Evaluation crops of some images, padded with black images to a full batch.
 
-    All batches have the same shape, so a network that is compiled for each shape is compiled once.
+    All batches have the same shape, so a network that is compiled per shape is compiled once.
 
     Args:
         rows: (b,) rows of the data set, b <= batch_size.
@@ -50,11 +50,11 @@ def extract(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Compute features of padded batches, and drop those of the padding.
 
-    Of several ranks each computes batches of its own, and all yield those of all.
+    With several ranks each computes its own batches, and all yield the features of all batches.
 
     Args:
-        batches: (batch_size, 3, S, S) float32 each; of several ranks, this one's, see `places_of_rank`.
-        sizes: number of images in each batch without the padding, of all ranks.
+        batches: (batch_size, 3, S, S) float32 each; this rank's, see `places_of_rank`.
+        sizes: number of images in each batch without padding, of all ranks.
         forward: batch -> CLS tokens (batch_size, B, D) and mean patch tokens (batch_size, D).
 
     Yields:
@@ -64,14 +64,14 @@ def extract(
     rounds = [sizes[start : start + ranks.count] for start in range(0, len(sizes), ranks.count)]
     for batch, of_round in zip(batches, rounds, strict=True):
         cls, patch_mean = (ranks.all_gather_arrays(part) for part in forward(batch))
-        for size, *parts in zip(of_round, cls, patch_mean, strict=False):  # the last round may not be full
+        for size, *parts in zip(of_round, cls, patch_mean, strict=False):  # the last round may be incomplete
             yield parts[0][:size], parts[1][:size]
 
 
 def places_of_rank(num_batches: int, ranks: Ranks) -> list[int]:
-    """Which batches a rank computes: one of each round, so that all ranks have equally many.
+    """Indices of the batches that a rank computes: one of each round, so that all ranks have equally many.
 
-    In the last round, a rank that has none left computes the last one too.
+    In an incomplete last round, a rank without a batch of its own computes the last one too.
     """
     num_rounds = -(-num_batches // ranks.count)
     positions = range(ranks.index, num_rounds * ranks.count, ranks.count)

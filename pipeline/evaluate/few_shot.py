@@ -1,4 +1,4 @@
-"""Classification from a few training images of each class, by frozen features.
+"""Classification from a few training images per class, by frozen features.
 
 Shapes: n labelled training images, m of them drawn, t test images, D channels.
 """
@@ -22,10 +22,10 @@ def measure_few_shot(
     runtime: RuntimeConfig,
     report: Callable[[], None] = lambda: None,
 ) -> list[DrawnMeasure]:
-    """Accuracy of each method with each number of shots that every class has images for.
+    """Measure the accuracy of each method with each number of shots for which every class has enough images.
 
-    Every draw is a seed: the same images for every arm. There are no validation images to choose on, as so
-    few labels are all that there are: k is the number of shots, C is stated.
+    Every draw has a fixed seed, so that all arms get the same images. There are no validation images to
+    choose on, since the few labels are all that is given: k is the number of shots, C is a setting.
 
     Args:
         report: called after each fit.
@@ -52,7 +52,7 @@ def measure_few_shot(
 
 
 def too_few(data: ProbeData, shots: int) -> str | None:
-    """Why there is nothing to draw so many images from; None where every class has enough."""
+    """Why so many images cannot be drawn; None if every class has enough."""
     classes, counts = np.unique(data.train.labels, return_counts=True)
     lacking = np.flatnonzero(counts < shots)
     if not lacking.size:
@@ -65,10 +65,10 @@ def too_few(data: ProbeData, shots: int) -> str | None:
 
 
 def drawn_positions(labels: np.ndarray, shots: int, draw: int) -> np.ndarray:
-    """As many images of each class as there are shots; more shots of one draw hold those of fewer.
+    """Draw `shots` images of each class; more shots of the same draw include those of fewer.
 
     Args:
-        labels: (n,) int64; of each class at least `shots`.
+        labels: (n,) int64; at least `shots` of each class.
 
     Returns:
         (m,) int64 positions in `labels`, ascending.
@@ -84,26 +84,26 @@ Train = tuple[np.ndarray, np.ndarray]  # features (m, D) and classes (m,)
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
-    """What one fit says of the test images."""
+class _Predictions:
+    """Predictions of one fit for the test images."""
 
     classes: np.ndarray  # (t,) int64
-    description: str  # how they were found
+    description: str  # the method, for the protocol
     converged: bool = True
 
 
 def _neighbours(
     config: FewShotConfig, shots: int, train: Train, test: np.ndarray, runtime: RuntimeConfig
-) -> _Found:
+) -> _Predictions:
     (voted,) = classify(
         test, *train, ks=(shots,), temperature=config.temperature, num_threads=runtime.num_threads
     )
-    return _Found(voted.classes, f"k-NN, cosine, T={config.temperature:g}, k={shots}")
+    return _Predictions(voted.classes, f"k-NN, cosine, T={config.temperature:g}, k={shots}")
 
 
 def _regression(
     config: FewShotConfig, shots: int, train: Train, test: np.ndarray, runtime: RuntimeConfig
-) -> _Found:
+) -> _Predictions:
     fitted = fit_logistic(
         train,
         None,
@@ -112,7 +112,7 @@ def _regression(
         num_threads=runtime.num_threads,
     )
     description = f"logistic regression, standardised CLS, C={config.inverse_strength:g}"
-    return _Found(fitted.predict(test), description, fitted.converged)
+    return _Predictions(fitted.predict(test), description, fitted.converged)
 
 
 _METHODS = {"knn": _neighbours, "logistic": _regression}

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evaluate.neighbours import nearest
 
-VOTE_QUERIES = 4096  # queries whose (q, C) votes are held at once
+VOTE_QUERIES = 4096  # queries whose (q, C) votes are in memory at once
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class KnnPredictions:
     """Predictions by the vote of k neighbours."""
 
     k: int
-    classes: np.ndarray  # (Q,) int64, the class with most votes, the lowest of equals
-    ranking: np.ndarray  # (Q, min(5, C)) int64, classes by falling votes, the lowest of equals first
+    classes: np.ndarray  # (Q,) int64, the class with most votes, the lowest in a tie
+    ranking: np.ndarray  # (Q, min(5, C)) int64, classes by descending votes, the lowest first in a tie
 
 
 def cut_ks(ks: tuple[int, ...], num_bank: int) -> tuple[int, ...]:
-    """The numbers of neighbours in rising order, cut to the bank's size, without duplicates."""
+    """The numbers of neighbours in ascending order, cut to the bank's size, without duplicates."""
     return tuple(sorted({min(k, num_bank) for k in ks}))
 
 
@@ -45,15 +45,15 @@ def classify(
         temperature: a neighbour of cosine similarity s votes with weight exp(s / temperature).
 
     Returns:
-        Predictions for each number of neighbours, in rising order.
+        Predictions for each number of neighbours, in ascending order.
 
     Raises:
         ValueError: shapes disagree, a label is negative, or there is no query or no bank row.
 
     Source:
-        DINO (Caron et al. 2021), k-NN evaluation; kept by iBOT, with k in 10, 20, 100, 200 and temperature
-        0.07. Here weights are relative to the nearest neighbour's: the vote is the same, and a small
-        temperature cannot overflow.
+        DINO (Caron et al. 2021), k-NN evaluation; used by iBOT too, with k in 10, 20, 100, 200 and
+            temperature 0.07. Here weights are relative to the nearest neighbour's: the vote is the same, and
+            a small temperature cannot overflow.
     """
     if not len(queries):
         raise ValueError("there are no queries")
@@ -74,7 +74,7 @@ def classify(
 def _rankings(
     weights: np.ndarray, labels: np.ndarray, ks: tuple[int, ...], num_classes: int
 ) -> list[np.ndarray]:
-    """Best classes (q, min(5, C)) for every k, from weights and labels (q, k) by falling similarity."""
+    """Best classes (q, min(5, C)) for every k, from weights and labels (q, k) by descending similarity."""
     cells = labels + num_classes * np.arange(len(labels))[:, None]
     votes = np.zeros((len(labels), num_classes))
     rankings = []

@@ -2,7 +2,7 @@
 
 Shapes: N images, B images of a batch, D channels, C classes, L learning rates. The weights of all classifiers
 form one matrix (D, C * L), so a step is two large products. The learning rate is the fastest axis, so that
-sums over classes read whole rows of memory.
+sums over classes read contiguous memory.
 """
 
 import math
@@ -17,11 +17,11 @@ from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.probes.settings import LinearConfig
 
 ToGradient = Callable[[np.ndarray, np.ndarray, int], None]
-LR_REFERENCE_BATCH = 256  # images; the batch that a base learning rate is stated for
+LR_REFERENCE_BATCH = 256  # images; base learning rates are stated for this batch size
 INIT_STD = 0.01
-SCORE_BYTES = 256 * 2**20  # of all images by some rates that are held at once
-EVALUATION_BYTES = 32 * 2**20  # logits that are held at once
-SOFTMAX_BYTES = 2**18  # logits that stay in a core's cache
+SCORE_BYTES = 256 * 2**20  # of all images by some rates, in memory at once
+EVALUATION_BYTES = 32 * 2**20  # logits in memory at once
+SOFTMAX_BYTES = 2**18  # logits that fit into a core's cache
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class LinearSweep:
         return ~(np.isfinite(self.weights).all(axis=(0, 1)) & np.isfinite(self.biases).all(axis=0))
 
 
-class SweepKeeper(Protocol):
-    """Keeps the state of a sweep while it trains."""
+class Checkpointer(Protocol):
+    """Saves and restores the state of a sweep during training."""
 
     def restore(self, state: Mapping[str, np.ndarray]) -> int:
-        """Fill in the arrays that were kept, in place; the number of batches that were done, 0 if none."""
+        """Fill in the saved arrays in place; return the number of batches done, 0 if nothing was saved."""
 
-    def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
-        """Called after each batch with the arrays, which change later, and the number of batches done."""
+    def save(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
+        """Take the arrays, which later steps change, after each batch, and the number of batches done."""
 
 
 def train_sweep(
@@ -56,7 +56,7 @@ def train_sweep(
     num_classes: int,
     rng: np.random.Generator,
     report: Callable[[int], None] = lambda epoch: None,
-    keeper: SweepKeeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> LinearSweep:
     """Train a softmax classifier for every base learning rate, on the same batches.
 
@@ -68,7 +68,7 @@ def train_sweep(
         labels: (N,) int64 in 0..num_classes - 1; or (N, num_classes) of 0 and 1, any number of classes for
             each image: the loss is then the sum of each class's binary cross-entropy.
         report: called after each epoch with the number of finished epochs.
-        keeper: of the state, from which a killed sweep goes on and ends bit for bit like one that was not.
+        checkpointer: of the state; a sweep resumed from it ends bit for bit like an uninterrupted one.
 
     Raises:
         ValueError: there are no images, the lengths disagree, or a label is out of range.
@@ -88,8 +88,8 @@ def train_sweep(
     weights = np.repeat(start, len(base_lrs), axis=1)  # (D, C * L)
     to_gradient = _to_binary_gradient if labels.ndim == 2 else _to_logit_gradient
     classifiers = _Optimiser(weights, num_classes, config.momentum, to_gradient)
-    done, num_batches = 0 if keeper is None else keeper.restore(classifiers.state), 0
-    with np.errstate(all="ignore"):  # overflow of a rate that is too high is an outcome of the sweep
+    done, num_batches = 0 if checkpointer is None else checkpointer.restore(classifiers.state), 0
+    with np.errstate(all="ignore"):  # overflow is an expected result of a rate that is too high
         for epoch in range(config.epochs):
             lrs = peak_lrs * np.float32((1 + math.cos(math.pi * epoch / config.epochs)) / 2)
             order = rng.permutation(num_images)  # drawn for finished epochs too, so that later ones are equal
@@ -99,8 +99,8 @@ def train_sweep(
                     continue
                 rows = order[first : first + batch_size]
                 classifiers.step(features[rows], labels[rows], lrs)
-                if keeper is not None:
-                    keeper.keep(classifiers.state, num_batches)
+                if checkpointer is not None:
+                    checkpointer.save(classifiers.state, num_batches)
             report(epoch + 1)
     shape = (num_classes, len(base_lrs))
     return LinearSweep(
@@ -164,7 +164,7 @@ class _Optimiser:
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """All that a step changes, as the arrays themselves."""
+        """All arrays that a step changes, not copied."""
         return {
             "weights": self.weights,
             "biases": self.biases,
@@ -201,7 +201,7 @@ def _to_logit_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int)
 
 
 def _to_binary_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
-    """The same of the sum of each class's binary cross-entropy, for labels (B, C) of 0 and 1."""
+    """The same for the sum of each class's binary cross-entropy, for labels (B, C) of 0 and 1."""
     logits = logits.reshape(len(logits), num_classes, -1)
     expit(logits, out=logits)
     logits -= labels[:, :, None]

@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-# Images x channels x classes below which one thread is faster: scikit-learn's and BLAS's threads wait for one
-# another. Measured with 16,000 x 96 x 15 on two cores: 35 s of processor time by one thread, 116 s by two.
+# Images x channels x classes below which one thread is faster, because scikit-learn's and BLAS's threads wait
+# for one another. Measured with 16,000 x 96 x 15 on two cores: 35 s of processor time with one thread, 116 s
+# with two.
 ONE_THREAD_WORK = 10**9
 
 
@@ -45,13 +46,13 @@ def fit_logistic(
     """Choose C on validation images, then fit on the training images.
 
     Channels are standardised by the training images' mean and deviation, so that the same C means the same
-    for every backbone. The strongest regularisation (the smallest C) wins a tie. Without validation images,
-    C is the candidate nearest to 1, scikit-learn's default.
+    for every backbone. The strongest regularisation (the smallest C) wins a tie. Without validation images, C
+    is the candidate nearest to 1, scikit-learn's default.
 
     Args:
         train: features (n, D) and labels (n,) of at least two classes.
         validation: likewise, or None.
-        num_threads: at most; a small problem takes one.
+        num_threads: at most; a small problem uses one.
 
     Raises:
         ValueError: the training images are of one class.
@@ -67,13 +68,13 @@ def fit_logistic(
         return fits[0]
     return max(
         fits, key=lambda fit: np.mean(fit.predict(validation[0]) == validation[1])
-    )  # the first of equals
+    )  # the first one in a tie
 
 
 def _path(
     features: np.ndarray, labels: np.ndarray, rising_strengths: list[float], max_iterations: int
 ) -> Iterator[FittedLogistic]:
-    """A fit for each C, from where the one before ended: fewer iterations to the same minimum."""
+    """Fit for each C, starting at the previous solution: fewer iterations to the same minimum."""
     scaler = StandardScaler()
     standardised = scaler.fit_transform(features)
     regression = LogisticRegression(max_iter=max_iterations, warm_start=True)

@@ -11,18 +11,18 @@ from scipy.sparse import csr_array
 from pipeline.datasets.targets import IGNORED
 from pipeline.measures.confusion import confusion_matrix
 
-_BLOCK = 64  # resamples that are computed at once
+_BLOCK = 64  # resamples computed at once
 
 
 class SegmentationCounts:
     """The confusion matrix of all pixels, summed over images, and the areas of each image.
 
-    For each image, only the classes that occur in it are kept, a few hundred bytes.
+    For each image, only the classes that occur in it are stored, a few hundred bytes.
     """
 
     def __init__(self, num_classes: int):
-        self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows are the truth
-        self._indices: list[np.ndarray] = []  # of each image: where its flattened areas (3 K,) are not zero,
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows are the ground truth
+        self._indices: list[np.ndarray] = []  # for each image: where its flattened areas (3 K,) are not zero,
         self._values: list[np.ndarray] = []  # and the areas there
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class SegmentationCounts:
         """Count the pixels of one image.
 
         Args:
-            truth: (H, W) integers in 0..K-1, or IGNORED for pixels that do not count.
+            truth: (H, W) integers in 0..K-1, or IGNORED for ignored pixels.
             prediction: (H, W) integers in 0..K-1.
 
         Raises:
@@ -54,7 +54,7 @@ class SegmentationCounts:
             draws: (R, n) int: how often each image is drawn; see `resamples.resample_counts`.
         """
         ends = np.cumsum([0, *map(len, self._indices)])
-        values = np.concatenate([np.empty(0), *self._values])  # float64 holds counts below 2^53 exactly
+        values = np.concatenate([np.empty(0), *self._values])  # float64 is exact for counts below 2^53
         indices = np.concatenate([np.empty(0, np.int32), *self._indices])
         images = csr_array((values, indices, ends), shape=(len(self), 3 * len(self.confusion)))
         scores, ious = [], []

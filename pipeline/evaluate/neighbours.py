@@ -3,9 +3,9 @@
 Shapes: Q queries, N bank rows, D channels, k neighbours.
 
 The bank is read in blocks. Each block consists of short runs of rows spread evenly over the whole bank: in a
-bank that is sorted by class, blocks of consecutive rows could meet the true neighbours last and replace all
-earlier ones each time. A similarity and its bank row are packed into one integer that sorts by similarity,
-then by lowest row, so selecting, merging and breaking ties are one partition of integers.
+bank sorted by class, blocks of consecutive rows could meet the true neighbours last and replace all earlier
+ones each time. A similarity and its bank row are packed into one integer that sorts by similarity, then by
+lowest row, so selecting, merging and breaking ties are one partition of integers.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 BLOCK_ROWS = 4096  # bank rows per block
 TILE_QUERIES = 512  # queries per matrix product: 8 MiB of similarities per thread
 RUN_ROWS = 32  # consecutive bank rows in a block
-SLAB_BYTES = 64 * 2**20  # queries and their neighbours that are held at once
-EMPTY = np.iinfo(np.int64).min  # orders below every similarity
+SLAB_BYTES = 64 * 2**20  # queries and their neighbours in memory at once
+EMPTY = np.iinfo(np.int64).min  # sorts below every similarity
 ROW_MASK = np.int64(2**32 - 1)
 
 
@@ -33,8 +33,8 @@ def nearest(
         k: number of neighbours, at most N.
 
     Returns:
-        Cosine similarities (Q, k) float32, falling, and bank rows (Q, k) int64. Among equal similarities the
-        lowest row comes first. For k <= 200 and D <= 1024, less than 256 MiB are used beside these.
+        Cosine similarities (Q, k) float32, descending, and bank rows (Q, k) int64. Among equal similarities
+            the lowest row comes first. For k <= 200 and D <= 1024, less than 256 MiB are used besides these.
 
     Raises:
         ValueError: shapes disagree, or k is not in 1..N.
@@ -69,7 +69,7 @@ def _nearest_keys(queries: np.ndarray, bank: np.ndarray, k: int, pool: ThreadPoo
 
 
 def _blocks(num_rows: int) -> Iterator[np.ndarray]:
-    """Row numbers of each block, rising: runs of RUN_ROWS rows, evenly spread over the bank."""
+    """Row numbers of each block, ascending: runs of RUN_ROWS rows, spread evenly over the bank."""
     num_blocks = -(-num_rows // BLOCK_ROWS)
     runs = np.arange(0, num_rows, RUN_ROWS)
     for block in range(num_blocks):
@@ -80,10 +80,10 @@ def _blocks(num_rows: int) -> Iterator[np.ndarray]:
 
 
 def _merge(keys: np.ndarray, similarities: np.ndarray, rows: np.ndarray) -> None:
-    """Replace the (q, k) best keys by the best of themselves and a tile's (q, b) similarities."""
+    """Replace the (q, k) best keys by the best among them and a tile's (q, b) similarities."""
     k = keys.shape[1]
-    threshold = _similarity(keys[:, 0])  # a partition left the lowest of the best there
-    if keys[0, 0] == EMPTY:  # fewer than k rows seen, by all queries alike
+    threshold = _similarity(keys[:, 0])  # the partition put the lowest of the best there
+    if keys[0, 0] == EMPTY:  # fewer than k rows so far, for all queries
         threshold = _lower_bound(similarities, k)
     flat = np.flatnonzero(similarities >= threshold[:, None])
     if not flat.size:
@@ -114,7 +114,7 @@ def _lower_bound(similarities: np.ndarray, k: int) -> np.ndarray:
 
 
 def _pack(similarities: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Each pair packed into one int64 that is larger for a higher similarity, then for a lower row."""
+    """Pack each pair into one int64 that is larger for a higher similarity, then for a lower row."""
     bits = (similarities + np.float32(0)).view(np.int32)  # + 0: -0.0 and 0.0 are equal
     ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
     return (ordered << 32) | (ROW_MASK - rows)

@@ -1,4 +1,4 @@
-"""Pictures of label maps over images: image, ground truth and prediction side by side, with a legend."""
+"""Draws label maps over images: image, ground truth and prediction side by side, with a legend."""
 
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LINE = 18  # pixels, of text
 _TEXT = 12
 _LEGEND = 170  # pixels wide
 _STRENGTH = 0.65  # of the class colour over the grey image
-_GOLDEN = 0.618034  # of a turn of the hue: neighbours in number differ in colour
+_GOLDEN = 0.618034  # of a turn of the hue: consecutive classes get different colours
 _TONES = ((0.75, 0.95), (0.55, 0.7), (0.95, 0.6))  # saturation and value
 _TITLES = ("image", "truth", "prediction")
 
@@ -49,7 +49,7 @@ def draw_overlays(path: Path, overlays: list[Overlay], class_names: list[str]) -
 
 
 def samples(rows: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` of the rows, evenly spread, so that the same images are drawn for every network."""
+    """Up to `count` of the rows, spaced evenly, so that the same images are drawn for every network."""
     count = min(count, len(rows))
     return rows[np.linspace(0, len(rows) - 1, count).astype(int)] if count else rows[:0]
 
@@ -61,7 +61,7 @@ def class_colours(num_classes: int) -> np.ndarray:
 
 
 def tinted(image: np.ndarray, label_map: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """The image in grey under the colours of its classes: (H, W, 3) uint8."""
+    """The image in grey, tinted with the colours of its classes: (H, W, 3) uint8."""
     grey = image.astype(np.float32).mean(axis=2, keepdims=True)
     tint = np.concatenate([colours, [[255, 255, 255]]])[label_map]  # IGNORED is the last row
     return np.rint((1 - _STRENGTH) * grey + _STRENGTH * tint).astype(np.uint8)
@@ -72,7 +72,7 @@ def fitted(picture: np.ndarray, side: int) -> Image.Image:
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    # Enlarged pixels stay squares, so that the labels can be read off.
+    # Nearest-neighbour enlargement, so that single labels can be read off.
     kind = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX
     return Image.fromarray(np.ascontiguousarray(picture)).resize(size, kind)
 

@@ -27,9 +27,9 @@ class ImagePairs:
 class ClassMatches:
     """Detections of one class in all images, by descending score."""
 
-    image: np.ndarray  # (N,) int64: where each was found
-    hit: np.ndarray  # (T, N) bool: finds an object
-    ignored: np.ndarray  # (T, N) bool: finds a crowd, and counts for nothing
+    image: np.ndarray  # (N,) int64: the image of each
+    hit: np.ndarray  # (T, N) bool: matches an object
+    ignored: np.ndarray  # (T, N) bool: matches a crowd, and is ignored
     num_truths: np.ndarray  # (n,) int64: objects of each image, without crowds
 
 
@@ -95,11 +95,11 @@ def class_precision(classes: Sequence[ClassMatches], counts: np.ndarray, recalls
     """Average precision of each class on each resample.
 
     Args:
-        counts: (R, n) integers, how often each resample holds each image.
+        counts: (R, n) integers, how often each image is in each resample.
         recalls: ascending recalls over which the precision is averaged.
 
     Returns:
-        (R, T, K) float64; NaN of a class without objects in a resample.
+        (R, T, K) float64; NaN for a class without objects in a resample.
     """
     found = np.full((len(counts), len(classes[0].hit), len(classes)), np.nan)
     for index, matches in enumerate(classes):
@@ -115,7 +115,7 @@ def class_precision(classes: Sequence[ClassMatches], counts: np.ndarray, recalls
 
 
 def mean_over_classes(precision: np.ndarray) -> np.ndarray:
-    """(R, T, K) -> (R, T): classes that a resample lacks are left out of its mean. NaN if it lacks all."""
+    """(R, T, K) -> (R, T): mean over the classes in each resample. NaN if it has none."""
     there = ~np.isnan(precision)
     total, count = np.where(there, precision, 0).sum(axis=2), there.sum(axis=2)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
@@ -126,8 +126,8 @@ def _average_precision(
 ) -> np.ndarray:
     """Average precision (R, T) of one class that has objects in each resample.
 
-    Precision rises with each hit and falls in between, so the highest precision from some rank on is that of
-    a hit, and only hits have to be looked at.
+    Precision rises with each match and falls in between, so the highest precision from some rank on is that
+    of a match, and only matches need be considered.
     """
     weights = counts[:, matches.image]  # (R, N)
     seen = np.cumsum(weights, axis=1)
@@ -139,9 +139,9 @@ def _average_precision(
         num_hits = np.cumsum(weights[:, hits], axis=1)
         num_ignored = np.cumsum(np.pad(weights[:, ignored], ((0, 0), (1, 0))), axis=1)
         num_counted = seen[:, hits] - num_ignored[:, np.searchsorted(ignored, hits)]
-        precision = num_hits / np.maximum(num_counted, 1)  # a resample may hold nothing up to here
+        precision = num_hits / np.maximum(num_counted, 1)  # a resample may have no detections up to here
         best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        # Number of recalls that each hit reaches but the hit before it does not.
+        # Number of recalls that each match reaches but the match before it does not.
         reached = np.searchsorted(recalls, num_hits / num_truths[:, None], side="right")
         gained = np.diff(reached, axis=1, prepend=0)
         result[:, index] = (best_from_here * gained).sum(axis=1) / len(recalls)

@@ -1,4 +1,4 @@
-"""Reads what a probe of frozen features is trained and tested on, or says why it cannot be trained."""
+"""Reads the data of a probe of frozen features, or says why it cannot be trained."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class ProbeData:
     test_images: LabelledImages
 
     @property
-    def are_several(self) -> bool:
+    def is_multilabel(self) -> bool:
         """Whether an image has any number of classes; labels are then (n, K) of 0 and 1."""
         return self.train.labels.ndim == 2
 
@@ -40,7 +40,7 @@ def open_probe(
     Args:
         labels: artifact of the subset of training images to learn from; None: all of them.
         needs_val: whether the probe needs labelled validation images.
-        one_class_for: what the probe is called, if it cannot do with any number of classes for each image.
+        one_class_for: name of the probe, if it needs one class per image.
 
     Raises:
         FileNotFoundError: a file of features or subset is missing.
@@ -48,7 +48,7 @@ def open_probe(
     """
     stored = read_features(features)
     splits = ("train", "val", "test") if needs_val else ("train", "test")
-    several = stored.are_several
+    several = stored.is_multilabel
     reason = (why_no_scores if several else why_not)(stored.dataset, stored.labels(*splits))
     if not reason and several and one_class_for:
         reason = f"no {one_class_for} of {stored.dataset}: needs one class of each image"

@@ -1,4 +1,4 @@
-"""What all stages that make features of every image do alike: batches of each split, and the summary."""
+"""Steps shared by all stages that compute features of every image: batches of each split, the summary."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,10 +23,10 @@ def batches_of_splits(
     num_threads: int,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Iterator[tuple[str, np.ndarray, list[int], Iterable[np.ndarray]]]:
-    """Batches of every split that has images, loaded ahead of their use, under a bar.
+    """Yield batches of every split that has images, loaded ahead, with a progress bar.
 
     Args:
-        load: rows (b,) of the data set -> what a batch is; called in several threads.
+        load: rows (b,) of the data set -> a batch; called in several threads.
         ranks: that share the batches, see `places_of_rank`.
 
     Yields:
@@ -44,7 +44,7 @@ def batches_of_splits(
 
 
 def write_summary(directory: Path, dataset: PreparedDataset, **about: Any) -> None:
-    """Write `features.json`: which data the features are of, and `about`."""
+    """Write `features.json`: the data of the features, and `about`."""
     of_data = {
         "dataset": dataset.name,
         "class_names": dataset.class_names,
@@ -52,5 +52,5 @@ def write_summary(directory: Path, dataset: PreparedDataset, **about: Any) -> No
         "content_digest": dataset.content_digest,
     }
     if "label_sets" in dataset.summary:
-        of_data["are_several"] = True  # an image has any number of classes
+        of_data["is_multilabel"] = True  # an image has any number of classes
     write_json(directory / SUMMARY, of_data | about)

@@ -1,4 +1,4 @@
-"""Keeps the state of a linear sweep on disk while it trains, so that a killed one goes on where it was."""
+"""Saves the state of a linear sweep during training, so that a killed one can be resumed."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from pipeline.weights.error import WeightsError
 
 
 class SweepCheckpoint:
-    """A `SweepKeeper` that writes to a folder every few minutes, and when the process is warned of its end.
+    """A `Checkpointer` that writes to a folder every few minutes, and when the process is about to be killed.
 
     Args:
-        run: digest of all that decides the result; a checkpoint of another one is refused.
+        run: digest of everything that affects the result; a checkpoint with another digest is refused.
         minutes: between two checkpoints.
-        say: told where the sweep goes on, and of a damaged checkpoint.
-        restored: called with the number of batches that were done, if there is a checkpoint.
-        ranks: that train together, each with the whole state. All read the checkpoint; the first writes.
+        say: called with a line on where the sweep resumes, or on a damaged checkpoint.
+        restored: called with the number of batches done, if there is a checkpoint.
+        ranks: that train together, each with the whole state. All read the checkpoint; the first writes it.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class SweepCheckpoint:
         self._warning = EndWarning()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> int:
-        """Fill the arrays of the newest whole checkpoint into `state`; the number of batches done.
+        """Fill the arrays of the newest intact checkpoint into `state`; return the number of batches done.
 
         Raises:
-            WeightsError: the checkpoint is of another run, or of other arrays.
+            WeightsError: the checkpoint belongs to another run, or has other arrays.
         """
-        with self._ranks.first_before_others():  # it moves what is damaged out of the way
+        with self._ranks.first_before_others():  # it moves damaged files out of the way
             saved = newest_intact(self._folder, self._say)
         if saved is None:
             return 0
@@ -59,8 +59,8 @@ class SweepCheckpoint:
         self._restored(done)
         return done
 
-    def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
-        """Write a checkpoint if it is time; end the process if it was warned."""
+    def save(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
+        """Write a checkpoint if it is time; end the process if it has been warned."""
         now, ends = time.monotonic(), self._ranks.broadcast_decision(self._warning.given)
         if self._ranks.is_first and (ends or now - self._saved >= 60 * self._minutes):
             write_newest(self._folder, state, {"step": num_batches, "run": self._run})
@@ -69,6 +69,6 @@ class SweepCheckpoint:
             self._warning.end()
 
     def finish(self) -> None:
-        """Delete the checkpoints of a sweep whose results are written."""
+        """Delete the checkpoints, once the results of the sweep are written."""
         self._warning.close()
         delete_checkpoints(self._folder)

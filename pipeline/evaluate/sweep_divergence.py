@@ -1,4 +1,4 @@
-"""Where the classifiers of a sweep stopped being numbers, once every rate of it has diverged."""
+"""Finds where the classifiers of a sweep became non-finite, once all of its rates have diverged."""
 
 from collections.abc import Mapping
 
@@ -8,15 +8,15 @@ from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.linear_probe import train_sweep
 from pipeline.evaluate.probes.settings import LinearConfig
 
-_MOST_IMAGES = 8  # named
+_MOST_IMAGES = 8  # named in the message
 
 
-class _Found(Exception):
-    """Ends a training at the batch that was looked for."""
+class _NonFiniteStep(Exception):
+    """Ends the training at the batch that is sought."""
 
 
-class _Seen:
-    """Features that remember which rows were asked for last."""
+class _RecordedRows:
+    """Features that record which rows were read last."""
 
     def __init__(self, features: np.ndarray | FeatureRows):
         self._features, self.shape = features, features.shape
@@ -27,8 +27,8 @@ class _Seen:
         return self._features[rows]
 
 
-class _Looking:
-    """A keeper that keeps nothing, and stops where the smallest rate's classifier is not finite."""
+class _StopAtNonFinite:
+    """A checkpointer that saves nothing, and stops when the smallest rate's classifier is not finite."""
 
     def __init__(self, num_rates: int, smallest: int):
         self._num_rates, self._smallest = num_rates, smallest
@@ -37,13 +37,13 @@ class _Looking:
     def restore(self, state: Mapping[str, np.ndarray]) -> int:
         return 0
 
-    def keep(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
+    def save(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
         for name, array in state.items():
             of_rate = array.reshape(*array.shape[:-1], -1, self._num_rates)[..., self._smallest]
             bad = of_rate.size - int(np.isfinite(of_rate).sum())
             if bad:
                 self.step, self.tensor, self.numbers = num_batches, name, (bad, of_rate.size)
-                raise _Found
+                raise _NonFiniteStep
 
 
 def divergence(
@@ -55,10 +55,10 @@ def divergence(
     num_classes: int,
     rng: np.random.Generator,
 ) -> str:
-    """Train again up to the batch after which the smallest rate's classifier is not finite, and name it.
+    """Train again up to the batch after which the smallest rate's classifier is not finite, and describe it.
 
     Args:
-        features, labels, num_classes, rng: as `train_sweep` had them.
+        features, labels, num_classes, rng: as for `train_sweep`.
         index: (N,) rows of the data set.
 
     Returns:
@@ -66,17 +66,17 @@ def divergence(
     """
     lrs, every = config.base_lrs, "the linear probe diverged at every learning rate"
     smallest = int(np.argmin(lrs))
-    seen, looking = _Seen(features), _Looking(len(lrs), smallest)
+    recorded, monitor = _RecordedRows(features), _StopAtNonFinite(len(lrs), smallest)
     try:
-        train_sweep(seen, labels, config, num_classes=num_classes, rng=rng, keeper=looking)
-    except _Found:
-        bad, size = looking.numbers
-        images = index[seen.rows]
+        train_sweep(recorded, labels, config, num_classes=num_classes, rng=rng, checkpointer=monitor)
+    except _NonFiniteStep:
+        bad, size = monitor.numbers
+        images = index[recorded.rows]
         named = ", ".join(map(str, images[:_MOST_IMAGES]))
         more = f" and {len(images) - _MOST_IMAGES} more" if len(images) > _MOST_IMAGES else ""
         return (
-            f"{every}; at the smallest, {lrs[smallest]:g}, in step {looking.step}: {bad} of {size} values of "
-            f"{looking.tensor.replace('_', ' ')} are not finite, after the images in rows {named}{more} of "
+            f"{every}; at the smallest, {lrs[smallest]:g}, in step {monitor.step}: {bad} of {size} values of "
+            f"{monitor.tensor.replace('_', ' ')} are not finite, after the images in rows {named}{more} of "
             "the data set; lower linear.base_lrs"
         )
     return (

@@ -19,8 +19,8 @@ MASK_TOLERANCE = 1e-3  # of probabilities; a box that moves by a hundredth of a 
 LEAST_SHARE = 0.99  # of detections that are found on both sides
 
 
-class Found(Protocol):
-    """Detections in one image, as `pipeline.detection.inference.Found`, which loads Jittor."""
+class RawDetections(Protocol):
+    """Detections in one image, as `pipeline.detection.inference.RawDetections`, which loads Jittor."""
 
     boxes: np.ndarray  # (k, 4), pixels of the padded image
     scores: np.ndarray  # (k,)
@@ -35,7 +35,7 @@ class _Detected(NamedTuple):
     masks: np.ndarray | None
 
 
-def compared_detector(folder: Path, images: np.ndarray, sizes: np.ndarray, ours: list[Found]) -> str:
+def compared_detector(folder: Path, images: np.ndarray, sizes: np.ndarray, ours: list[RawDetections]) -> str:
     """What onnxruntime detects in the images, beside this project's detections, as a line.
 
     Where two boxes overlap by almost exactly what suppression allows, or two scores are almost equal at a
@@ -72,7 +72,7 @@ def compared_detector(folder: Path, images: np.ndarray, sizes: np.ndarray, ours:
     return text
 
 
-def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> list[Found]:
+def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> list[RawDetections]:
     """What onnxruntime detects by a file, image by image."""
     import onnxruntime
 
@@ -86,7 +86,7 @@ def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> lis
     return found
 
 
-def _matched(mine: Found, other: Found) -> tuple[list[tuple[float, float, float]], int]:
+def _matched(mine: RawDetections, other: RawDetections) -> tuple[list[tuple[float, float, float]], int]:
     """Differences of box, score and mask of detections on both sides; how many are on one side only."""
     left, differences = list(range(len(other.boxes))), []
     for index in range(len(mine.boxes)):
@@ -99,7 +99,9 @@ def _matched(mine: Found, other: Found) -> tuple[list[tuple[float, float, float]
     return differences, max(len(mine.boxes), len(other.boxes)) - len(differences)
 
 
-def _difference(mine: Found, i: int, other: Found, j: int) -> tuple[float, float, float] | None:
+def _difference(
+    mine: RawDetections, i: int, other: RawDetections, j: int
+) -> tuple[float, float, float] | None:
     """Of detection i here and j there; None where they are not the same."""
     box = float(np.abs(mine.boxes[i] - other.boxes[j]).max())
     score = abs(float(mine.scores[i] - other.scores[j]))

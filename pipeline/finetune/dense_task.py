@@ -1,4 +1,4 @@
-"""What segmentation and detection do alike: open what they need, train, save, predict on all ranks."""
+"""What segmentation and detection share: open their data, train and save a network, predict on all ranks."""
 
 from collections import deque
 from collections.abc import Callable, Iterator

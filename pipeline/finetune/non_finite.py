@@ -1,7 +1,7 @@
-"""From a loss of a fine-tuning that is not finite back to the step and the tensor where it began.
+"""Finds the step and the tensor in which a fine-tuning first became non-finite.
 
-As `pipeline.pretrain.non_finite` does for pretraining: the same steps again, from the newest checkpoint or
-from the weights that training began with, to the first after which something is not finite.
+As `pipeline.pretrain.non_finite` does for pretraining: repeats the steps from the newest checkpoint, or from
+the initial weights, up to the first one after which something is not finite.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class FinetuningSteps:
         return batch
 
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:
-        """By the names of a batch's fields; those of a list by their places too."""
+        """Arrays by the names of a batch's fields; those of a list by their positions too."""
         found = {}
         for field in fields(batch):
             value = getattr(batch, field.name)
@@ -43,7 +43,7 @@ class FinetuningSteps:
         return found
 
     def batch_of(self, step: int, arrays: Mapping[str, np.ndarray]) -> Any:
-        """What holds no numbers, such as names, is made again."""
+        """A batch of saved arrays; what is not an array, such as names, is made again."""
         batch, changes = self.make_batch(step), {}
         for field in fields(batch):
             value = getattr(batch, field.name)
@@ -78,5 +78,5 @@ class FinetuningSteps:
 
 
 def explanation(training: Any, state: Any, step: int, output: Path, say: Callable[[str], None]) -> str:
-    """`pipeline.pretrain.non_finite.first_step.explained` of a fine-tuning."""
+    """`pipeline.pretrain.non_finite.first_step.explained` for a fine-tuning."""
     return explained(FinetuningSteps(training), state, step, output, say)

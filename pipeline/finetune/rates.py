@@ -1,4 +1,4 @@
-"""The learning rate of each step and each layer, and which parameters decay."""
+"""Learning rates by step and by layer, and which parameters decay."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ from pipeline.config.dense import FinetuneSchedule
 from pipeline.optim.param_groups import decays
 from pipeline.optim.schedules import cosine
 
-_WARMUP_START = 1e-6  # share of the peak that the warm-up starts from (mmseg)
+_WARMUP_START = 1e-6  # share of the peak at which the warm-up starts (mmseg)
 _STEP_FACTOR = 0.1
 
 
@@ -15,7 +15,7 @@ def learning_rate(schedule: FinetuneSchedule, step: int, *, frozen: bool) -> flo
 
     Source: iBOT's segmentation (linear warm-up, then linear decay to 0 over all steps) and detection
     (linear warm-up, then a tenth at each of two epochs) configurations; MAE's fine-tuning (linear warm-up
-    from 0, then half a cosine over the steps that are left).
+    from 0, then half a cosine over the remaining steps).
     """
     peak = schedule.frozen_lr if frozen and schedule.frozen_lr is not None else schedule.lr
     if schedule.decay == "cosine":
@@ -44,7 +44,7 @@ def layer_of(name: str, depth: int) -> int:
         name: name in the fine-tuned network; the backbone's parameters start with "backbone.network.".
         depth: number of blocks in the backbone.
 
-    Source: iBOT's layer decay of segmentation and detection: the final norm belongs to the rest.
+    Source: iBOT's layer decay of segmentation and detection: the final norm counts among the rest.
     """
     inside = name.removeprefix("backbone.network.")
     if inside == name or inside.startswith("norm."):
@@ -60,7 +60,7 @@ def layer_scales(names: Iterable[str], depth: int, decay: float) -> dict[str, fl
 
 
 def decayed(name: str, shape: Sequence[int], *, embeddings: bool) -> bool:
-    """Whether weight decay applies to a parameter; to position embedding and CLS token only if asked for.
+    """Whether weight decay applies to a parameter; position embedding and CLS token only with `embeddings`.
 
     Source: iBOT's dense tasks decay the two, MAE's fine-tuning does not.
     """

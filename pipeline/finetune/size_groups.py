@@ -1,4 +1,4 @@
-"""Batches of test images: only consecutive images of one size share a batch; none is padded for another."""
+"""Batches test images: only consecutive images of one size share a batch, so none is padded for another."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -21,7 +21,7 @@ def loaded_groups(
 ) -> Iterator[tuple[list[list[int]], list[int], Loaded]]:
     """Yield groups of rows, in order, each with what `load` returns for it; groups are loaded ahead.
 
-    Several ranks go through the groups in rounds, in which each has one of its own.
+    Several ranks go through the groups in rounds; in each, every rank has its own group.
 
     Args:
         batch_of: returns the largest batch for images of a (width, height), at least 1.
@@ -29,8 +29,8 @@ def loaded_groups(
         ranks: that share the groups; each loads its own.
 
     Yields:
-        The groups of a round, in the order of ranks; this rank's group, in a last round that is not full the
-        last one where there is none left; and that one loaded.
+        The groups of a round, in the order of ranks; this rank's group, or the last group if a last,
+            incomplete round has none for it; and what `load` returned for it.
     """
     groups = list(size_groups(dataset, rows, batch_of))
     rounds = [groups[start : start + ranks.count] for start in range(0, len(groups), ranks.count)]

@@ -35,7 +35,7 @@ class FinetuneBatch(Protocol):
 
 @dataclass(frozen=True)
 class FinetuneState:
-    """Everything that a training step reads and changes. The network's parameters change in place."""
+    """State of a training, read and changed by each step. The network's parameters change in place."""
 
     network: nn.Module
     optimizer: AdamW
@@ -49,7 +49,7 @@ class FinetuneState:
 
 @dataclass(frozen=True)
 class FinetuneOutcome:
-    """What a step measured, still on the device."""
+    """Measurements of a step, still on the device."""
 
     logged_losses: dict[str, jt.Var]
 
@@ -72,20 +72,20 @@ def finetune(
 
     Args:
         network: its `.backbone` is a `DenseBackbone` or has the same `depth`, `frozen` and `network`. Frozen
-            parameters stay the same bit for bit; running statistics may change.
+            parameters do not change; running statistics may.
         make_batch: returns the batch of a step, which may depend on nothing else; called in several threads.
         losses: returns weighted loss terms, (1,) each, whose sum is minimised; called with the batch and the
             backbone's stochastic depth, (depth, 2, B) or None.
-        run: digest of everything that decides the result; a checkpoint with another digest is refused.
+        run: digest of everything that affects the result; a checkpoint with another digest is refused.
         num_microbatches: number of equal parts in which a batch is computed to save memory; above 1, terms
             must be means over images, and batches need a method `microbatch(index, num_microbatches)`.
-        ranks: that train together. All make the same batches, of which each computes its microbatches.
+        ranks: that train together. All make the same batches, and each computes its own microbatches.
 
     Raises:
         FloatingPointError: a term is not finite; the message names the step and the images, and the last
             checkpoint stays.
     """
-    # First of all: in Jittor `eval` takes the gradients from parameters, and `train` gives them back.
+    # First of all, because in Jittor `eval` stops the gradients of parameters, and `train` restarts them.
     network.train()
     training = Finetuning(network, make_batch, losses, schedule, seed, run, num_microbatches, ranks)
     train(training, output, runtime=runtime, report=report)
@@ -93,7 +93,7 @@ def finetune(
 
 
 class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
-    """Fine-tuning as the training loop sees it; for the arguments see `finetune`."""
+    """Fine-tuning for the training loop; for the arguments see `finetune`."""
 
     def __init__(
         self,
@@ -122,13 +122,13 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         return FinetuneState(self._network, optimizer, step=0)
 
     def first_state(self) -> FinetuneState:
-        """The fresh state, whose numbers are kept: the way back for a loss that is not finite."""
+        """The fresh state, with a copy of its numbers, to return to if a loss is not finite."""
         state = self.fresh_state()
         self._at_start = {name: value.numpy().copy() for name, value in state.tensors.items()}
         return state
 
     def state_at_start(self) -> FinetuneState:
-        """What `first_state` was, once training has changed the network."""
+        """The state that `first_state` returned, after training has changed the network."""
         state = self.fresh_state()
         assign_parameters(state.tensors, self._at_start, origin="the initial weights")
         return state
@@ -171,7 +171,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         return of_one
 
     def after_logged_step(self, state: FinetuneState) -> None:
-        """Looks at running statistics: in Jittor, ReLU makes 0 of NaN, so that the losses may stay finite.
+        """Check running statistics: in Jittor, ReLU makes 0 of NaN, so the losses may stay finite.
 
         Raises:
             FloatingPointError: a statistic is not finite.
@@ -185,7 +185,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
                 )
 
     def explanation(self, state: FinetuneState, step: int, output: Path, say: Callable[[str], None]) -> str:
-        """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        """Repeat steps up to the first non-finite one, save it, and name its first non-finite tensor."""
         return explanation(self, state, step, output, say)
 
     def measured(self, state: FinetuneState, outcome: FinetuneOutcome) -> dict[str, float]:

@@ -1,10 +1,10 @@
-"""What `init` says of prepared images beyond counts: their channels, and what is too little to show much."""
+"""Lines of `init` about prepared images: their channels, and what is too little for clear results."""
 
 from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-CAUTION = "caution:"  # how a line begins that a person should not overlook
+CAUTION = "caution:"  # start of a line that must not be overlooked
 _FEW_TEST_IMAGES, _FEW_DENSE_TEST_IMAGES = 400, 100
 _FEW_OF_A_CLASS = 10  # training images or objects
 _MOST_NAMES = 5
@@ -12,10 +12,10 @@ _NORMAL_95 = 1.96  # standard deviations to either side that hold 95 % of a norm
 
 
 def cautions(summary: Mapping[str, Any]) -> list[str]:
-    """Lines for a person.
+    """The lines for the user.
 
     Args:
-        summary: what `prepare` wrote of the images.
+        summary: summary.json of the prepared images.
     """
     doubts = [_no_labels(summary), _few_test_images(summary), _rare_classes(summary)]
     return [_channels(summary), *_masks(summary), *filter(None, doubts)]
@@ -46,7 +46,7 @@ def _no_labels(summary: Mapping[str, Any]) -> str:
 
 
 def _few_test_images(summary: Mapping[str, Any]) -> str:
-    """How wide the interval of a test is."""
+    """The width of a test's interval."""
     count = summary["counts"].get("test", 0)
     if summary["annotation"] != "class":
         return f"{CAUTION} only {count} test images: intervals will be wide" * (
@@ -56,7 +56,7 @@ def _few_test_images(summary: Mapping[str, Any]) -> str:
         return ""
     if not count:
         return f"{CAUTION} no test images: nothing can be scored"
-    width = 100 * _NORMAL_95 * sqrt(0.25 / count)  # of an accuracy of one half, where it is widest
+    width = 100 * _NORMAL_95 * sqrt(0.25 / count)  # for an accuracy of one half, where it is largest
     return (
         f"{CAUTION} only {count} test images: the 95 % interval of an accuracy reaches {width:.0f} points to "
         "either side, or less"
@@ -64,7 +64,7 @@ def _few_test_images(summary: Mapping[str, Any]) -> str:
 
 
 def _rare_classes(summary: Mapping[str, Any]) -> str:
-    """Of images or objects; label maps count pixels, of which a few mean nothing."""
+    """Classes with few images or objects; label maps count pixels, of which few say nothing."""
     if summary["annotation"] == "label-map":
         return ""
     counts = summary["class_counts"].get("train", [])

@@ -1,4 +1,4 @@
-"""Chooses network, image size and length of training to fit data and time: this project's own choices."""
+"""Chooses network, image size and length of training for data and time: this project's own choices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pipeline.first_experiment.facts import Facts
 
 ENLARGED = 1.3  # an image may be enlarged this much
-MIN_STEPS = 1500  # below, arms hardly differ (this project's experience)
+MIN_STEPS = 1500  # with fewer, arms hardly differ (this project's experience)
 MAX_EPOCHS = 1000
 _BATCH = 64
-DENSE_SHARE = 0.4  # of the time, that training segmenters or detectors may take
-MIN_DENSE_STEPS = 200  # below, a decoder has learnt next to nothing (this project's experience)
+DENSE_SHARE = 0.4  # of the time, for training segmenters or detectors
+MIN_DENSE_STEPS = 200  # with fewer, a decoder has learnt next to nothing (this project's experience)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Network:
         return min(7, grid - 1 + grid % 2)
 
 
-# From cheap to dear. The first is that of `quickstart`, the second that of `cifar10`.
+# From cheap to expensive. The first is that of `quickstart`, the second that of `cifar10`.
 NETWORKS = (
     Network(32, 8, 96, 3, 3),
     Network(32, 4, 128, 6, 4),
@@ -82,8 +82,8 @@ def dense_steps(preset_steps: int, expected_seconds: float, seconds: float) -> i
     """Training steps of each segmenter or detector: those of the preset, or as many as fit.
 
     Args:
-        expected_seconds: that all of them take with `preset_steps`.
-        seconds: for the whole experiment; DENSE_SHARE of it is for these tasks.
+        expected_seconds: time of all of them with `preset_steps`.
+        seconds: for the whole experiment, of which DENSE_SHARE is for these tasks.
     """
     share = min(1.0, DENSE_SHARE * seconds / max(expected_seconds, 1e-9))
     return max(min(MIN_DENSE_STEPS, preset_steps), round(share * preset_steps))

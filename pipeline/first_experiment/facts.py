@@ -1,4 +1,4 @@
-"""The facts about prepared images on which the choice of an experiment depends."""
+"""Facts about prepared images, on which the choice of an experiment depends."""
 
 import csv
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writes an experiment's file, with the reasons beside the values."""
+"""Writes an experiment's file, with reasons beside the values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +7,13 @@ from pipeline.first_experiment.choices import DENSE_SHARE, ENLARGED, MIN_STEPS, 
 from pipeline.first_experiment.facts import Facts
 from pipeline.storage.toml_values import toml_value
 
-DENSE_TASK = {"label-map": "segmentation", "objects": "detection"}  # by what the folder is annotated with
+DENSE_TASK = {"label-map": "segmentation", "objects": "detection"}  # by the annotation of the folder
 SHORT = f"fewer than {MIN_STEPS} steps, so arms will hardly differ: more hours"
 _DEFAULT_STORE_GIB, _MOST_STORE_GIB = 2.0, 8.0
 
 
 def data_lines(source: Path, facts: Facts | None = None) -> list[str]:
-    """[data]: before anything is known of the images, and after; the images are prepared once for both."""
+    """[data], before anything is known of the images, and after; both prepare the images only once."""
     lines = ["[data]", f"source = {toml_value(str(source))}", 'normalization = "dataset"']
     if facts and _DEFAULT_STORE_GIB < facts.decoded_gib <= _MOST_STORE_GIB:
         lines.append(
@@ -31,7 +31,7 @@ def experiment_text(
     described: Sequence[str],
     num_dense_steps: int | None = None,
 ) -> str:
-    """The whole file.
+    """The content of the experiment's file.
 
     Args:
         num_dense_steps: training steps of each segmenter or detector; None: those of the preset.
@@ -85,7 +85,7 @@ def _shortness(choice: Choice) -> str:
 
 
 def _left_out(facts: Facts) -> list[str]:
-    """The tasks of `quickstart` that this folder cannot be used for."""
+    """The tasks of `quickstart` for which this folder cannot be used."""
     kept = DENSE_TASK.get(facts.annotation)
     tasks = [task for task in ("segmentation", "detection", "dense_probe") if task != kept]
     if kept:
@@ -121,7 +121,7 @@ def _dense(source: Path, facts: Facts, choice: Choice) -> list[str]:
 
 
 def _dense_schedule(facts: Facts, num_steps: int | None) -> list[str]:
-    """Training steps of the segmenters or detectors, where those of the preset do not fit the time."""
+    """Training steps of the segmenters or detectors, if those of the preset do not fit into the time."""
     if num_steps is None:
         return []
     section = DENSE_TASK[facts.annotation]

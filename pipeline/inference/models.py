@@ -32,7 +32,7 @@ class Model:
     class_names: list[str]
     mean: np.ndarray  # (3,) of pixels in [0, 1]
     std: np.ndarray
-    of_label_sets: bool = False  # a classifier of images with any number of classes
+    is_multilabel: bool = False  # a classifier of images with any number of classes
 
 
 def open_model(path: Path, task: str) -> Model:
@@ -46,7 +46,7 @@ def open_model(path: Path, task: str) -> Model:
     """
     arrays, metadata = read_arrays(path)
     settings = metadata.get("config")
-    of_label_sets = isinstance(settings, dict) and settings.pop(LABEL_SETS, False) is True
+    is_multilabel = isinstance(settings, dict) and settings.pop(LABEL_SETS, False) is True
     try:
         config = _CONFIGS[task].model_validate(metadata["config"])
         architecture = BackboneConfig.model_validate(metadata["architecture"])
@@ -68,4 +68,4 @@ def open_model(path: Path, task: str) -> Model:
     assign_arrays(network, arrays, origin=str(path))
     network.eval()
     statistics = np.asarray(mean, np.float32), np.asarray(std, np.float32)
-    return Model(network, config, names, *statistics, of_label_sets)
+    return Model(network, config, names, *statistics, is_multilabel)

@@ -125,16 +125,16 @@ class Predictions:
         with open(self.folder / "classes.csv", "w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             numbered = [f"{what}_{i}" for i in range(1, count + 1) for what in ("class", "probability")]
-            writer.writerow(["path", *(names if model.of_label_sets else numbered)])
+            writer.writerow(["path", *(names if model.is_multilabel else numbered)])
             for crops in batches:
                 bad += crops.reasons
                 logits = model.network.logits(crops.images)
-                order, probabilities = ranked(logits, count, of_label_sets=model.of_label_sets)
+                order, probabilities = ranked(logits, count, is_multilabel=model.is_multilabel)
                 for place in np.flatnonzero(crops.is_good):
                     path = crops.paths[place]
                     best = [names[label] for label in order[place]]
                     shares = probabilities[place].tolist()
-                    if model.of_label_sets:
+                    if model.is_multilabel:
                         every = expit(logits[place].astype(np.float64)).tolist()
                         writer.writerow([path, *(f"{share:.6f}" for share in every)])
                     else:
@@ -182,12 +182,12 @@ class FileNames:
         return below.with_name(f"{below.name}.png") if file.exists() else file
 
 
-def ranked(logits: np.ndarray, count: int, *, of_label_sets: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def ranked(logits: np.ndarray, count: int, *, is_multilabel: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest classes, likeliest first, the lowest of equals first, and their probabilities.
 
     Args:
         logits: (b, K) float32.
-        of_label_sets: probabilities are of each class on its own, by its sigmoid, else they sum to 1.
+        is_multilabel: probabilities are of each class on its own, by its sigmoid, else they sum to 1.
 
     Returns:
         (b, count) int64 and (b, count) float64.
@@ -198,7 +198,7 @@ def ranked(logits: np.ndarray, count: int, *, of_label_sets: bool = False) -> tu
     if not np.isfinite(logits).all():
         raise FloatingPointError("a classifier's logits are not all finite")
     order = np.argsort(-logits, axis=1, kind="stable")[:, :count]
-    if of_label_sets:
+    if is_multilabel:
         return order, np.take_along_axis(expit(logits.astype(np.float64)), order, axis=1)
     shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)

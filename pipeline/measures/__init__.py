@@ -1,1 +1,1 @@
-"""What evaluations write: measured values, with what their intervals are made of."""
+"""Output of evaluations: measured values, with the data of their intervals."""

@@ -17,14 +17,14 @@ def write_class_replicates(folder: Path, measures: Mapping[str, np.ndarray]) -> 
     """Write class_replicates.npz.
 
     Args:
-        measures: name of a column of per_class.csv -> (R, K), NaN where a resample lacks the class.
+        measures: name of a column of per_class.csv -> (R, K), NaN if a resample lacks the class.
     """
     with replacing(folder / CLASS_REPLICATES) as partial, open(partial, "wb") as stream:
         np.savez_compressed(stream, **{name: each.astype(np.float32) for name, each in measures.items()})
 
 
 def read_class_replicates(folder: Path, measure: str) -> np.ndarray | None:
-    """(R, K) of a measure; None where its stage wrote none."""
+    """(R, K) of a measure; None if its stage wrote none."""
     path = folder / CLASS_REPLICATES
     if not path.is_file():
         return None

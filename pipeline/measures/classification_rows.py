@@ -14,7 +14,7 @@ from pipeline.storage.files import replacing, write_csv, write_json, write_text
 
 @dataclass(frozen=True)
 class Metric:
-    """Which test images are classified right, and how that came about."""
+    """Which test images are classified correctly, and the protocol."""
 
     name: str
     correct: np.ndarray  # (n,) bool
@@ -23,11 +23,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a probe found on the test images."""
+    """Results of a probe on the test images."""
 
     metrics: list[Metric]  # the headline first
     predictions: np.ndarray  # (n,) int64, the classes behind the headline
-    files: Mapping[str, Any] = field(default_factory=dict)  # name -> what is kept beside the rows, as JSON
+    files: Mapping[str, Any] = field(default_factory=dict)  # name -> content of a JSON file beside the rows
 
 
 def write_outcome(
@@ -45,7 +45,7 @@ def write_outcome(
         metrics: the headline first; each becomes a row.
         predictions: (n,) int64, the classes behind the headline.
         test: the n images.
-        num_bootstrap: resamples that the interval of a single seed takes.
+        num_bootstrap: resamples for the interval of a single seed.
     """
     write_json(output / "rows.json", [_row(task, metric, test, num_bootstrap) for metric in metrics])
     arrays = {f"correct_{metric.name}": metric.correct for metric in metrics}
@@ -66,10 +66,10 @@ def write_no_outcome(output: Path, reason: str) -> None:
 
 
 def why_not(dataset: str, labels: Mapping[str, np.ndarray]) -> str | None:
-    """Why nothing can be learnt and tested on a data set; None where it can.
+    """Why a data set cannot be used for a probe; None if it can.
 
     Args:
-        labels: of each part that is needed, none where it has no labelled images; "train" among them.
+        labels: of each part needed, empty if it has no labelled images; "train" among them.
     """
     missing = without_images(labels)
     if missing:

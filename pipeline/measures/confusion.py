@@ -1,4 +1,4 @@
-"""Confusion matrix, and the accuracy of each class."""
+"""Computes and writes the confusion matrix, and the accuracy of each class."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: i
         predictions: (n,) the same.
 
     Returns:
-        (num_classes, num_classes) int64, rows are the truth.
+        (num_classes, num_classes) int64, rows are the ground truth.
 
     Raises:
         ValueError: lengths differ, or a class is out of range.
@@ -30,7 +30,7 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: i
 
 
 def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """(C,) float64: share of each true class that is predicted right; NaN where a class has no image."""
+    """(C,) float64: share of each true class that is predicted correctly; NaN for a class without images."""
     totals = confusion.sum(axis=1)
     accuracy = np.full(len(confusion), np.nan)
     np.divide(np.diagonal(confusion), totals, out=accuracy, where=totals > 0)
@@ -38,7 +38,7 @@ def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
 
 
 def write_confusion(path: Path, confusion: np.ndarray, class_names: list[str]) -> None:
-    """Write a confusion matrix as CSV, with the names of the classes; rows are the truth."""
+    """Write a confusion matrix as CSV, with the names of the classes; rows are the ground truth."""
     header = ["true class \\ predicted class", *class_names]
     counts = ([name, *row] for name, row in zip(class_names, confusion.tolist(), strict=True))
     write_csv(path, [header, *counts])

@@ -1,4 +1,4 @@
-"""Output files of a classification that was repeated over draws of the training images."""
+"""Output files of a classification repeated over draws of the training images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ class DrawnMeasure:
     """The accuracy of one task with each draw of the training images."""
 
     task: str
-    correct: np.ndarray  # (draws, n) bool: which test images are classified right
+    correct: np.ndarray  # (draws, n) bool: which test images are classified correctly
     protocol: str
 
 
 def write_drawn(output: Path, measures: list[DrawnMeasure], test: LabelledImages) -> None:
-    """Write rows.json, with the mean over the draws, and draws.npz, which intervals are made from."""
+    """Write rows.json, with the mean over the draws, and draws.npz, for the intervals."""
     write_json(output / "rows.json", [_row(measure, test) for measure in measures])
     with replacing(output / DRAWS) as partial, open(partial, "wb") as stream:
         np.savez(stream, **{replicates_key(each.task, "top1"): each.correct for each in measures})

@@ -1,4 +1,4 @@
-"""The labelled images of a split: what a probe or a classifier is tested on."""
+"""The labelled images of a split, on which a probe or a classifier is tested."""
 
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """n images with their classes, and where they are from."""
+    """n images with their classes, and their origin."""
 
     dataset: str
-    split: str  # in the data set's own words
+    split: str  # as named by the data set
     class_names: list[str]
     labels: np.ndarray  # (n,) int64, from 0
     index: np.ndarray  # (n,) int64, rows of the data set
 
 
 def without_images(splits: Mapping[str, Sized]) -> str | None:
-    """Which splits have no labelled images, in words; None where all have some.
+    """The splits without labelled images, as a sentence; None if all have some.
 
     Args:
         splits: the labelled images of each, or their labels.

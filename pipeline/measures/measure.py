@@ -13,12 +13,12 @@ REPLICATES = "replicates.npz"
 
 @dataclass(frozen=True)
 class TestImages:
-    """What was measured on."""
+    """The images of a measurement."""
 
-    __test__ = False  # no test, whatever pytest makes of the name
+    __test__ = False  # tells pytest that this is not a test
 
     dataset: str
-    split: str  # in the data set's own words
+    split: str  # as named by the data set
     num_images: int
 
 
@@ -35,7 +35,7 @@ class Measure:
 
 
 def write_measures(output: Path, measures: list[Measure]) -> None:
-    """Write rows.json and replicates.npz; a measure that does not exist (NaN) gets no row.
+    """Write rows.json and replicates.npz; an undefined measure (NaN) gets no row.
 
     Raises:
         ValueError: a value is infinite, or most of its replicates are not finite.

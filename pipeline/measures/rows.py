@@ -1,4 +1,4 @@
-"""Result rows: what a probe measured, with what the intervals are made of."""
+"""Result rows: measured values of a probe, with the data of their intervals."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,18 +38,18 @@ class Row:
     protocol: str
     higher_is_better: bool
     fingerprint: str  # of the probe's artifact
-    # At most one of the three: a mean over images keeps its images, one over draws of the training images too
-    # keeps both, any other metric its bootstrap replicates.
+    # At most one of the three: for a mean over images its images, for a mean over draws of the training
+    # images too its draws and images, for any other metric its bootstrap replicates.
     correct: np.ndarray | None  # (num_images,) bool
-    num_bootstrap: int | None = None  # resamples of the interval of a single seed, where there is `correct`
+    num_bootstrap: int | None = None  # resamples for the interval of a single seed, with `correct`
     replicates: np.ndarray | None = None  # (R,) the metric on resamples that all arms share
     by_draw: np.ndarray | None = None  # (draws, num_images) bool: right with the training images of each draw
     evaluation: str | None = None  # the further data set; None: the experiment's own images
-    is_floor: bool = False  # measured by the probe of every arm alike, and listed under a name of its own
+    is_floor: bool = False  # measured by every arm's probe alike, and listed under its own name
 
 
 def libraries_of(directory: Path) -> set[str]:
-    """What an artifact and all that it was made from were computed with, such as "numpy 1.26"."""
+    """Libraries and versions with which an artifact and all its inputs were made, such as "numpy 1.26"."""
     made_with = (read_stamp(directory) or {}).get("made_with", {})
     return {f"{name} {number}" for name, number in made_with.items() if number}
 
@@ -58,11 +58,11 @@ def read_rows(directory: Path, *, arm: str, seed: int, evaluation: str | None = 
     """Rows of one probe's artifact.
 
     Args:
-        evaluation: name of the further data set that it was measured on, as tables call it.
+        evaluation: name of the further data set on which it was measured.
 
     Raises:
         FileNotFoundError: there is no rows.json or no stamp.
-        ValueError: a row lacks a key, has a wrong type, or per-image values of another length.
+        ValueError: a row lacks a key, has a value of a wrong type, or per-image values of another length.
     """
     path = directory / "rows.json"
     stamp = read_stamp(directory)
@@ -116,7 +116,7 @@ def _check(path: Path, values: Any) -> None:
 
 
 def _arrays(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
-    """The arrays of a file whose names start with `prefix`, without it; none where there is no file."""
+    """The arrays of a file whose names start with `prefix`, without it; empty if there is no file."""
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as arrays:

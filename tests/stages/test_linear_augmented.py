@@ -174,14 +174,14 @@ def run(computed, tiny_prepared, tmp_path, monkeypatch):
 def kill_after(monkeypatch, num_batches):
     from pipeline.evaluate.sweep_checkpoint import SweepCheckpoint
 
-    keep = SweepCheckpoint.keep
+    save = SweepCheckpoint.save
 
     def kept(self, state, done):
-        keep(self, state, done)
+        save(self, state, done)
         if done == num_batches:
             raise KilledError
 
-    monkeypatch.setattr(SweepCheckpoint, "keep", kept)
+    monkeypatch.setattr(SweepCheckpoint, "save", kept)
 
 
 def test_a_killed_sweep_goes_on(run, tmp_path, monkeypatch):

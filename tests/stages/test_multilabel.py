@@ -113,7 +113,7 @@ def check_outcome(output, prepared, task):
 
 def test_features_hold_the_matrix(extracted, prepared):
     found, dataset = read_features(extracted), PreparedDataset.open(prepared)
-    assert found.are_several
+    assert found.is_multilabel
     for split in SIZES:
         part = getattr(found, split)
         np.testing.assert_array_equal(part.labels, read_label_sets(dataset)[dataset.indices(split)])
@@ -178,7 +178,7 @@ def test_a_network_is_fine_tuned_and_predicts_each_class_on_its_own(backbone, pr
         Image.fromarray(dataset.image(row)).save(images / f"{row:05d}.png")
     decoding = Decoding.of_prepared(prepared)
     model = open_model(output / "classifier.safetensors", "classify")
-    assert model.of_label_sets
+    assert model.is_multilabel
     source, folder = open_images(str(images), decoding.max_pixels), tmp_path / "predicted"
     folder.mkdir()
     Predictions(model, source, decoding, folder, [], 1, 2, 0.0, lambda *counts: None).classify()

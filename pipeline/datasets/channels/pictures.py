@@ -1,4 +1,4 @@
-"""Pictures of images with channels: three channels, or one in grey, with one contrast for a whole data set."""
+"""Pictures of images with channels: three channels, or one in grey, with one contrast for a data set."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

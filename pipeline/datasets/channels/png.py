@@ -11,8 +11,8 @@ def read_png(data: bytes, options: Options) -> Stored:
     """Values as stored; an alpha channel that is opaque everywhere is dropped.
 
     Raises:
-        UndecodableImage: not a PNG file, damaged, with a palette, transparent, or RGB of 16 bits, which Pillow
-            cuts to 8.
+        UndecodableImage: not a PNG file, damaged, with a palette, transparent, or RGB of 16 bits, which
+            Pillow cuts to 8.
     """
     if data[:4] != b"\x89PNG":
         raise UndecodableImage(f"expected a PNG file, found one that starts with {data[:8]!r}")

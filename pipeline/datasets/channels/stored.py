@@ -22,8 +22,8 @@ class Stored:
 def placed(stored: Stored, num_channels: int, stated_axis: str | None) -> np.ndarray:
     """(H, W, C) float32 in C order.
 
-    If neither the file nor `stated_axis` says it, the channels are the only one of first and last axis that has
-    the right length.
+    If neither the file nor `stated_axis` says it, the channels are the only one of first and last axis that
+    has the right length.
 
     Raises:
         UndecodableImage: not plain numbers, another number of channels, or both axes could be the channels.

@@ -22,8 +22,8 @@ def read_tiff(data: bytes, options: Options) -> Stored:
     skipped.
 
     Raises:
-        UndecodableImage: not a TIFF file, damaged, several images, more than one axis besides rows and columns,
-            a palette, or pixels that the file marks as "no data".
+        UndecodableImage: not a TIFF file, damaged, several images, more than one axis besides rows and
+            columns, a palette, or pixels that the file marks as "no data".
         ValueError: tifffile is not installed.
     """
     tifffile = _library()

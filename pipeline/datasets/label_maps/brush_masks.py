@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
 from pipeline.datasets.hidden import is_hidden
-from pipeline.datasets.images_by_name import NO_IMAGE, Place, images_by_name, place_of
+from pipeline.datasets.images_by_name import NO_IMAGE, ImagePath, images_by_name, locate
 from pipeline.datasets.label_maps.brush_source import BACKGROUND, BrushImage, BrushSource
 from pipeline.datasets.label_maps.brush_tasks import Task, read_tasks
 from pipeline.datasets.label_maps.reading import LabelMapFormat
@@ -38,8 +38,8 @@ def read_brush_masks(config: DataConfig, root: Path) -> BrushSource:
     """Read exported brush masks with the images named in the project's JSON export.
 
     Classes are the background and the sorted labels, unless the data section names them; without a class
-    called "background", unpainted pixels are ignored. Tasks without annotation are skipped; tasks with several
-    annotations are left out.
+    called "background", unpainted pixels are ignored. Tasks without annotation are skipped; tasks with
+    several annotations are left out.
 
     Raises:
         ValueError: no masks, no JSON export, none of the images, or a label that `data.class_names` lacks.
@@ -127,8 +127,8 @@ def _image(
     task: Task, files: list[BrushFile], by_name: dict[str, list[tuple[str, ...]]], names: tuple[str, ...]
 ) -> BrushImage:
     place = next(
-        (place_of(words, by_name[words[-1]]) for words in task.images if by_name.get(words[-1])),
-        Place("/".join(task.images[0]) if task.images else f"task {task.number}", NO_IMAGE),
+        (locate(words, by_name[words[-1]]) for words in task.images if by_name.get(words[-1])),
+        ImagePath("/".join(task.images[0]) if task.images else f"task {task.number}", NO_IMAGE),
     )
     split = next((role for part in reversed(place.path.split("/")[:-1]) if (role := role_of(part))), None)
     problem = place.problem or task.problem

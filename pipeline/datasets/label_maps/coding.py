@@ -44,12 +44,12 @@ class LabelCoding:
         """Pixels of a label image -> (H, W) int16 labels, IGNORED where they are ignored.
 
         Args:
-            pixels: (H, W) integers; (H, W, 3) uint8 if several channels encode the value, if colours are known, or
-                if all three channels are equal.
+            pixels: (H, W) integers; (H, W, 3) uint8 if several channels encode the value, if colours are
+                known, or if all three channels are equal.
 
         Raises:
-            BadAnnotation: colours where numbers are expected or vice versa, or a value that is neither a class nor
-                ignored.
+            BadAnnotation: colours where numbers are expected or vice versa, or a value that is neither a
+                class nor ignored.
         """
         if self.colours and pixels.ndim == 3:
             return self._labels_of_colours(pixels)

@@ -17,7 +17,7 @@ def _pairs(root: Path) -> list[Pair]:
     return [
         pair._replace(split=place[0])
         for folder, pairs in images.items()
-        if pairs and (place := layout.place(folder))
+        if pairs and (place := layout.split_and_class(folder))
         for pair in pairs
     ]
 

@@ -48,9 +48,9 @@ class LabelMapFormat:
 def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> LabelMapSource:
     """Open a folder in one layout.
 
-    Class names come from the first of these: `data.class_names`, classes.json, labelmap.txt, class_names.txt or
-    label_colors.txt beside the data, and the layout's own list; that of a published data set only if the values
-    fit it. Without names, classes are called by their numbers.
+    Class names come from the first of these: `data.class_names`, classes.json, labelmap.txt, class_names.txt
+    or label_colors.txt beside the data, and the layout's own list; that of a published data set only if the
+    values fit it. Without names, classes are called by their numbers.
 
     Raises:
         ValueError: it is in another layout, or class names and label values do not match.
@@ -115,9 +115,7 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
                 f"{root}: {said_by} names {len(names)} classes of a layout whose values count from "
                 f"{layout.first or layout.values[0]}; state data.label_values too, the value of each class"
             )
-        if (
-            known.ignored is None and not is_own
-        ):  # a named class takes precedence over the layout's ignored value
+        if known.ignored is None and not is_own:  # a named class comes before an ignored value
             named = config.label_values or range(layout.first, layout.first + len(names))
             ignored = tuple(value for value in ignored if value not in named)
         note = f"classes: named by {said_by}{some}"

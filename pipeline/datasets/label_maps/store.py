@@ -1,4 +1,4 @@
-"""Stores label maps in one file of a prepared folder, each compressed on its own, so that it is read alone."""
+"""Stores label maps in one file of a prepared folder, each compressed and read on its own."""
 
 import hashlib
 import zlib
@@ -90,8 +90,8 @@ class LabelMapWriter:
         """Append the label map of the next image.
 
         Raises:
-            ValueError: a palette index has another colour than in an earlier label map, so that indices cannot be
-                classes: each file has its own palette.
+            ValueError: a palette index has another colour than in an earlier label map, so that indices
+                cannot be classes: each file has its own palette.
         """
         for index, colour in packed.palette:
             if self._palette.setdefault(index, colour) != colour:

@@ -1,1 +1,1 @@
-"""Objects, with boxes and where known with masks: readers, checks, and their store."""
+"""Objects, with boxes and, if known, masks: readers, checks, and storage."""

@@ -1,4 +1,4 @@
-"""The objects of one image as its source has them, and their check against the image."""
+"""The objects of one image as read from its source, and their check against the image."""
 
 import hashlib
 import math
@@ -13,11 +13,11 @@ from pipeline.datasets.objects.segments import compressed, empty_mask, num_pixel
 from pipeline.datasets.source import BadAnnotation
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels, continuous
-_AT_EDGES = 2.0  # pixels that a box may reach beyond its mask or the image: outlines lose a row and a column
+_AT_EDGES = 2.0  # pixels by which a box may exceed its mask or the image: outlines lose a row and a column
 
 
 class AnnotatedObject(NamedTuple):
-    """One object, not yet looked at."""
+    """One object, not yet checked."""
 
     name: str  # for messages, e.g. "annotation 17"
     label: int  # index of its class
@@ -25,15 +25,15 @@ class AnnotatedObject(NamedTuple):
     crowd: bool = False
     area: float | None = None  # pixels; None: of its mask, else of its box
     segmentation: Sequence | dict[str, Any] | None = None  # see `pipeline.datasets.objects.segments`
-    area_missing: bool = False  # the source states areas, but none that is possible here
-    problem: str | None = None  # why what the source says of it is refused
+    area_missing: bool = False  # the source states areas, but no possible one for this object
+    problem: str | None = None  # why the object's annotation is refused
 
 
 @dataclass(frozen=True, slots=True)
 class PackedObjects:
     """Checked objects of one image, n of them."""
 
-    image_id: int  # the source's own; -1: it has none
+    image_id: int  # the source's own; -1: none
     boxes: bytes  # (n, 4) float32
     classes: bytes  # (n,) int32
     crowd: bytes  # (n,) bool
@@ -42,28 +42,28 @@ class PackedObjects:
     dropped: tuple[str, ...]  # names of objects whose box has no area
     empty_masks: tuple[str, ...]  # of objects whose mask covers no pixel
     missing_areas: tuple[str, ...]  # of objects whose area is the mask's or the box's, not the source's
-    stray_masks: tuple[str, ...]  # of objects whose mask lies elsewhere than the box
-    cut_boxes: tuple[str, ...]  # of objects whose box reaches beyond the image
-    corner_boxes: tuple[str, ...]  # of objects whose box lies within the image's first pixel
+    stray_masks: tuple[str, ...]  # of objects whose mask is elsewhere than the box
+    cut_boxes: tuple[str, ...]  # of objects whose box exceeds the image
+    corner_boxes: tuple[str, ...]  # of objects whose box is within the image's first pixel
     digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedImage:
-    """The objects of one image; none at all is allowed."""
+    """The objects of one image, possibly none."""
 
     objects: tuple[AnnotatedObject, ...]
-    size: tuple[int, int] | None  # (width, height) that the annotations were made for
-    origin: str  # the file that says so, for messages
+    size: tuple[int, int] | None  # (width, height) of the image that was annotated
+    origin: str  # the file of the annotations, for messages
     image_id: int = -1
-    is_upright: bool = False  # made for the image with its EXIF orientation applied; else `size` tells
+    is_upright: bool = False  # annotated with the image's EXIF orientation applied; else `size` tells
 
     def packed(self, width: int, height: int) -> PackedObjects:
         """The objects with boxes clipped to the image; those whose box has no area are dropped.
 
         Raises:
-            BadAnnotation: the annotations were made for another size; an object has a problem; a box is no
-                box, lies outside the image or reaches far out of it; or a mask does not fit.
+            BadAnnotation: the annotations are for an image of another size; an object has a problem; a box is
+                invalid, outside the image or far too large; or a mask does not fit.
         """
         if self.size is not None and self.size != (width, height):
             raise BadAnnotation(
@@ -122,7 +122,7 @@ class AnnotatedImage:
 
 
 def _checked(found: AnnotatedObject, width: int, height: int) -> tuple[bytes, Box | None]:
-    """(mask, box) of an object; no box where it has no area."""
+    """(mask, box) of an object; the box is None if it has no area."""
     if found.problem is not None:
         raise BadAnnotation(found.problem)
     segment = compressed(found.segmentation, width, height)
@@ -133,8 +133,8 @@ def _clipped(box: Box, width: int, height: int) -> Box | None:
     """The part of a box inside the image; None for a box without area.
 
     Raises:
-        BadAnnotation: not finite, corners in the wrong order, nothing of it inside, or so far outside that
-            nobody can mean it.
+        BadAnnotation: not finite, corners in the wrong order, outside the image, or so far beyond it that it
+            must be a mistake.
     """
     shown = f"box from ({box[0]:g}, {box[1]:g}) to ({box[2]:g}, {box[3]:g})"
     x1, y1, x2, y2 = box
@@ -158,7 +158,7 @@ def _tight(segment: bytes, width: int, height: int) -> Box:
 
 
 def _is_around(box: Box, mask: Box) -> bool:
-    """Whether a box is that of a mask, though drawn loosely: by its edges, or half of both together."""
+    """Whether a box belongs to a mask, even if loosely drawn: similar edges, or an IoU of half."""
     if max(abs(a - b) for a, b in zip(box, mask, strict=True)) <= _AT_EDGES:
         return True
     wide = min(box[2], mask[2]) - max(box[0], mask[0])

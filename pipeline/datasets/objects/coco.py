@@ -1,4 +1,4 @@
-"""COCO's json files: boxes and masks of objects, with category ids of any number."""
+"""COCO's json files: boxes and masks of objects, with arbitrary category ids."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,29 +12,29 @@ from pipeline.datasets.objects.coco_corners import refuse_corners
 from pipeline.datasets.objects.coco_entries import coco_object
 from pipeline.datasets.objects.coco_file import CocoFile, Id, is_id
 from pipeline.datasets.objects.coco_finding import KEYS, coco_files
-from pipeline.datasets.objects.coco_images import image_places
+from pipeline.datasets.objects.coco_images import image_paths
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below, below_wrappers
 
 _NO_CLASS = "_background_"  # labelme's converters list it among the categories
-_LARGEST_ID = 2**53  # the evaluator holds ids in doubles: above, two ids become one
+_LARGEST_ID = 2**53  # the evaluator stores ids as doubles: above, two ids become one
 
 
 def read_coco(config: DataConfig, root: Path) -> ObjectSource:
     """Read the files that `coco_files` finds.
 
     The split is the word train, val or test in the file's name, in its folder's, or in the image's folder;
-    without one, there is none. Images are found by their names. Classes are the categories in the order of
-    their ids, but for those that are only above others. Images and classes keep their ids where these are
-    numbers that the evaluator can tell apart, else both are numbered anew.
+    else there is none. Images are found by their names. Classes are the categories in the order of their ids,
+    except supercategories without annotations. Images and classes keep their ids if these are numbers that
+    the evaluator can tell apart, else both are numbered anew.
 
     Raises:
-        ValueError: no such file, none of its images, a file that is not in COCO's form, boxes that are two
-            corners, an id that is not defined or defined twice, or an image in two places.
+        ValueError: no such file, none of its images, a file that is not in COCO's format, boxes given as two
+            corners, an id that is undefined or defined twice, or an image in two places.
     """
     inner = below_wrappers(root)
-    # Where no file looks like COCO's, reading the first one names what it lacks.
+    # If no file looks like COCO's, reading the first one names what it lacks.
     paths = coco_files(inner) or sorted(inner.glob("*.json"))[:1]
     if not paths:
         raise ValueError(
@@ -84,7 +84,7 @@ def _in_order(ids: Iterable[Id]) -> list[Id]:
 
 
 def _merged_categories(files: list[CocoFile]) -> dict[Id, str]:
-    """id -> name over all files; equal names of different ids are told apart by the id.
+    """id -> name over all files; equal names with different ids have the id appended.
 
     Raises:
         ValueError: two files name one id differently, or one has numbers for ids and another has text.
@@ -104,7 +104,7 @@ def _merged_categories(files: list[CocoFile]) -> dict[Id, str]:
 
 
 def _repeated(files: list[CocoFile], label_of: dict[Id, int]) -> str:
-    """The names that several classes have, with their ids; "": none."""
+    """Names shared by several classes, with their ids; "" if there are none."""
     keys = defaultdict(set)
     for file in files:
         for key, name in file.categories.items():
@@ -115,7 +115,7 @@ def _repeated(files: list[CocoFile], label_of: dict[Id, int]) -> str:
 
 
 def _only_above_others(files: list[CocoFile]) -> set[Id]:
-    """Ids of categories that no annotation has, and that others name as the one above them.
+    """Ids of categories without annotations that are the supercategory of others.
 
     Roboflow's exports begin with such a category, named after the project.
     """
@@ -130,7 +130,7 @@ def _only_above_others(files: list[CocoFile]) -> set[Id]:
 
 
 def _why_new_ids(files: list[CocoFile]) -> str | None:
-    """Why images and classes cannot keep their ids; None where they can."""
+    """Why images and classes cannot keep their ids; None if they can."""
     taken: dict[str, dict[Id, str]] = defaultdict(dict)
     for file in files:
         for kind, ids in (("image", file.images), ("category", file.categories)):
@@ -150,7 +150,7 @@ def _why_new_ids(files: list[CocoFile]) -> str | None:
 
 
 def _refuse_repeated(images: list[ObjectImage]) -> None:
-    """Raise ValueError where one image is described twice: each time, objects of the other are missing."""
+    """Raise ValueError if an image is described twice: each description lacks the other's objects."""
     first: dict[str, str] = {}
     for image in images:
         origin = image.annotated.origin
@@ -171,8 +171,8 @@ def _images(
     keep_ids: bool,
     crowds_are_objects: bool,
 ) -> Iterator[ObjectImage]:
-    """Every image of a file with its objects, which are taken out of the file to save memory."""
-    places = image_places(file, root)
+    """Every image of a file with its objects, which are removed from the file to save memory."""
+    places = image_paths(file, root)
     for key, image in file.images.items():
         path, problem = places[key]
         size = (image.get("width"), image.get("height"))

@@ -1,4 +1,4 @@
-"""COCO files whose boxes are two corners: their areas, which are stated too, give them away."""
+"""Detects COCO files whose boxes are two corners, by the areas that they state too."""
 
 import math
 from itertools import chain, islice
@@ -7,17 +7,17 @@ from pipeline.datasets.objects.coco_entries import as_held, is_number
 from pipeline.datasets.objects.coco_file import CocoFile
 
 _LOOKED_AT = 2000  # annotations of a file
-_FEWEST = 5  # boxes that can tell
+_FEWEST = 5  # boxes for which the two readings differ
 
 
 def refuse_corners(file: CocoFile) -> None:
-    """Refuse a file whose boxes are x1, y1, x2, y2 where COCO has x, y, width, height.
+    """Refuse a file whose boxes are x1, y1, x2, y2 instead of COCO's x, y, width, height.
 
-    Read as COCO's, such boxes reach too far, often still inside their images. A box without a mask tells
-    where its area is the one that corners give and not width times height.
+    Read as COCO's, such boxes are too large, often still inside their images. A box without a mask is
+    evidence if its area is the one computed from corners and not width times height.
 
     Raises:
-        ValueError: of the boxes that can tell, all say corners.
+        ValueError: all boxes that are evidence for one reading are evidence for corners.
     """
     annotations = islice(chain.from_iterable(file.annotations.values()), _LOOKED_AT)
     telling, says_corners = [], []

@@ -1,4 +1,4 @@
-"""An entry of COCO's "annotations" as an object."""
+"""Converts an entry of COCO's "annotations" to an object."""
 
 import json
 import math
@@ -20,7 +20,7 @@ def coco_object(found: dict[str, Any], label: int, *, crowds_are_objects: bool =
         else:
             left, top, width, height = map(_as_float, box)
             box = (left, top, left + width, top + height)
-    if crowd not in (None, 0, 1):  # false and true among them
+    if crowd not in (None, 0, 1):  # false and true equal 0 and 1
         problem = f"expected iscrowd 0 or 1, found {as_held(crowd)}"
     is_possible = 0 < area < math.inf
     return AnnotatedObject(
@@ -36,12 +36,12 @@ def coco_object(found: dict[str, Any], label: int, *, crowds_are_objects: bool =
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number; true and false are none."""
+    """Whether a JSON value is a number; true and false are not."""
     return type(value) in (int, float)
 
 
 def _as_float(value: Any) -> float:
-    """A JSON number as a float, which integers may be too large for; NaN for anything else."""
+    """A JSON number as a float, infinite for an integer that is too large; NaN for anything else."""
     try:
         return float(value) if is_number(value) else math.nan
     except OverflowError:
@@ -49,6 +49,6 @@ def _as_float(value: Any) -> float:
 
 
 def as_held(value: Any) -> str:
-    """A value as the JSON file has it, the beginning of a long one."""
+    """A value as text, as in the JSON file; a long one is cut."""
     text = json.dumps(value, default=list)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

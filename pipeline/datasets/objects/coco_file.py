@@ -1,4 +1,4 @@
-"""One json file in COCO's form: parsed, checked, and its annotations grouped by image."""
+"""One json file in COCO's format: parsed, checked, and its annotations grouped by image."""
 
 import json
 from array import array
@@ -24,15 +24,15 @@ class CocoFile:
     images: dict[Id, dict[str, Any]]  # by id, in the file's order
     annotations: dict[Id, list[dict[str, Any]]]  # by image id
     categories: dict[Id, str]  # id -> name
-    used: set[Id]  # ids of the categories that annotations have
-    above: dict[Id, str]  # category id -> name of the category above it; "": none
+    used: set[Id]  # ids of the categories that occur in annotations
+    above: dict[Id, str]  # category id -> name of its supercategory; "": none
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "CocoFile":
         """Parse a file below `root`, and group its annotations by image.
 
         Raises:
-            ValueError: it is not in COCO's form, or ids are undefined or defined twice.
+            ValueError: it is not in COCO's format, or ids are undefined or defined twice.
         """
         try:
             with open(path, encoding="utf-8-sig") as stream:
@@ -68,7 +68,7 @@ def is_id(value: Any) -> bool:
 
 
 def _check_lists(path: Path, content: Any) -> None:
-    """Raise ValueError, with the first thing that is not as in COCO's files."""
+    """Raise ValueError for the first deviation from COCO's format."""
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected COCO's lists {', '.join(KEYS)}, found {as_held(content)}")
     missing = [key for key in KEYS if key not in content]
@@ -89,12 +89,12 @@ def _check_lists(path: Path, content: Any) -> None:
 
 
 def _compact(found: dict[str, Any]) -> dict[str, Any]:
-    """Called for every JSON object: polygons become arrays, a quarter as large as lists of numbers."""
+    """Called for every JSON object: turns polygons into arrays, a quarter of the size of lists of numbers."""
     polygons = found.get("segmentation")
     if isinstance(polygons, list):
-        # One outline without a list around it is what some programs write.
+        # Some programs write a single outline without a list around it.
         polygons = [polygons] if polygons and all(map(is_number, polygons)) else polygons
-        # What is no polygon is refused later, where it is known which image it belongs to.
+        # Invalid polygons are refused later, when it is known to which image they belong.
         with suppress(TypeError, OverflowError):
             found["segmentation"] = tuple(array("d", polygon) for polygon in polygons)
     return found
@@ -119,6 +119,6 @@ def _by_id(path: Path, kind: str, values: list[dict[str, Any]]) -> dict[Id, dict
 
 
 def _split_word(path: Path, root: Path) -> str | None:
-    """The split that the file's name, or else a folder that it lies in, stands for."""
+    """The split named by the file, or else by a folder that contains it."""
     folders = path.relative_to(root).parts[:-1]
     return next((role for name in (path.stem, *reversed(folders)) if (role := role_of(name))), None)

@@ -1,4 +1,4 @@
-"""COCO's json files, wherever a tool puts them and whatever it calls them."""
+"""Finds COCO's json files, wherever a tool puts them and however it names them."""
 
 import mmap
 from collections.abc import Iterable
@@ -7,23 +7,22 @@ from pathlib import Path
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.split_words import role_of
 
-ROBOFLOW = "_annotations.coco.json"  # lies in each split folder, beside the images
+ROBOFLOW = "_annotations.coco.json"  # in each split folder, beside the images
 PREFERRED = "instances_*.json"
 KEYS = ("images", "annotations", "categories")
-# COCO's other files in the same folder: captions, key points, and segments without one box for each object.
+# COCO's other files in the same folder: captions, key points, and segments without a box for each object.
 _OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
 _BOX_KEYS = ("bbox", "segmentation")
 _ANNOTATION_FOLDERS = ("annotations", "annotation", "labels")
 _IMAGE_FOLDERS = ("images", "data")
-_MANY = 50  # json files in one folder: one for each image, another program's
+_MANY = 50  # json files in one folder: one for each image, so another program's
 
 
 def coco_files(root: Path) -> list[Path]:
-    """The json files of a folder without wrappers that hold objects, sorted by name.
+    """The json files with objects in a folder without wrappers, sorted by name.
 
-    The first of these that is found: annotations/instances_*.json, other files of objects there, Roboflow's,
-    and any that hold COCO's lists and boxes or masks at the top, beside the images or in folders of
-    annotations.
+    The first of these that exist: annotations/instances_*.json, other files of objects there, Roboflow's, and
+    any with COCO's lists and boxes or masks at the top, beside the images or in folders of annotations.
     """
     inner = root / "annotations"
     return (
@@ -35,7 +34,7 @@ def coco_files(root: Path) -> list[Path]:
 
 
 def keys_in(path: Path, keys: Iterable[str]) -> list[str]:
-    """Those of `keys` that a file's text has in quotes; the file is looked through, not parsed."""
+    """Those of `keys` that appear in quotes in a file's text; the file is searched, not parsed."""
     if not path.stat().st_size:
         return []
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
@@ -43,7 +42,7 @@ def keys_in(path: Path, keys: Iterable[str]) -> list[str]:
 
 
 def _holds_objects(path: Path) -> bool:
-    """Whether a file could be COCO's; two of its lists are enough, so that a missing one can be named."""
+    """Whether a file could be COCO's; two of its lists suffice, so that the missing one can be named."""
     found = keys_in(path, KEYS)
     return "images" in found and len(found) > 1 and bool(keys_in(path, _BOX_KEYS))
 
@@ -57,7 +56,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _folders(root: Path) -> list[Path]:
-    """The folder itself, those in it, and in these the ones of annotations, of a split, or of images."""
+    """The folder itself, its subfolders, and theirs that are named for annotations, a split, or images."""
     found = [root]
     for folder in _inside(root):
         found += [folder, *filter(_may_hold_json, _inside(folder))]

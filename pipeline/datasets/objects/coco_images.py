@@ -1,25 +1,25 @@
-"""Where the images lie that a COCO file names."""
+"""Finds the images that a COCO file names."""
 
 from pathlib import Path
 
 from pipeline.datasets.foreign_paths import path_parts
-from pipeline.datasets.images_by_name import Place, images_by_name, place_of
+from pipeline.datasets.images_by_name import ImagePath, images_by_name, locate
 from pipeline.datasets.objects.coco_entries import as_held
 from pipeline.datasets.objects.coco_file import CocoFile, Id
 from pipeline.datasets.objects.coco_finding import ROBOFLOW
 from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below
 
-_TRIED = 20  # images of a file that are looked for in each folder
-_FOLDERS = ("images", "data")  # COCO's own and FiftyOne's
+_TRIED = 20  # images of a file that are searched for in each folder
+_FOLDERS = ("images", "data")  # of COCO and of FiftyOne
 
 
-def image_places(file: CocoFile, root: Path) -> dict[Id, Place]:
-    """The place of every image of a file, by its id, below `root` and nowhere else.
+def image_paths(file: CocoFile, root: Path) -> dict[Id, ImagePath]:
+    """Where every image of a file is below `root`, by its id.
 
-    The usual folders are tried first. Where none has the names as they are written, images are found by their
-    names wherever they lie below `root`, but in no folder of another split; of several of one name, it is the
-    one whose folders agree, too.
+    The usual folders are tried first. If none has the names as written, images are found by name anywhere
+    below `root`, but not in a folder of another split; of several with one name, the one whose folders match
+    is taken.
 
     Raises:
         ValueError: none of the images is there.
@@ -32,11 +32,12 @@ def image_places(file: CocoFile, root: Path) -> dict[Id, Place]:
     if folder is not None:
         start = f"{folder}/" if folder else ""
         return {
-            key: Place(start + named[key]) if key in named else _nameless(file.images[key]) for key in parts
+            key: ImagePath(start + named[key]) if key in named else _nameless(file.images[key])
+            for key in parts
         }
     by_name = images_by_name(root)
     places = {
-        key: place_of(words, _of_split(by_name, words[-1], file.split))
+        key: locate(words, _of_split(by_name, words[-1], file.split))
         if words
         else _nameless(file.images[key])
         for key, words in parts.items()
@@ -54,13 +55,13 @@ def _parts(image: dict) -> tuple[str, ...]:
     return path_parts(name) if isinstance(name, str) else ()
 
 
-def _nameless(image: dict) -> Place:
+def _nameless(image: dict) -> ImagePath:
     held = as_held(image.get("file_name"))
-    return Place(f"image {image['id']}", f"expected a file_name, found {held}")
+    return ImagePath(f"image {image['id']}", f"expected a file_name, found {held}")
 
 
 def _usual_folder(file: CocoFile, root: Path, names: list[str]) -> str | None:
-    """The usual folder that has most of the names; None where all have less than half of them."""
+    """The usual folder that has most of the names; None if each has less than half of them."""
     part = file.path.stem.removeprefix("instances_")
     beside = below(root, file.path.parent).removesuffix("/")
     words = [part, *([file.split] if file.split else [])]

@@ -1,4 +1,4 @@
-"""How the corners in VOC's xml files are counted: its own from 1, most other programs' from 0."""
+"""How the corners in VOC's xml files are counted: VOC's own from 1, most other programs' from 0."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pipeline.datasets.objects.annotated import Box
 
-# What is added to the near and to the far corner to get a continuous box.
+# Added to the near and to the far corner to get a continuous box.
 COUNTINGS = {"from-1": (-1.0, 0.0), "from-0": (0.0, 0.0), "pixels-from-0": (0.0, 1.0)}
 
 _WORDS = {
@@ -14,13 +14,13 @@ _WORDS = {
     "from-0": "from 0, the far one outside the box",
     "pixels-from-0": "from 0, both inside the box",
 }
-_ROUNDING = 1e-3  # a whole number that went through 32 bits still is one
+_ROUNDING = 1e-3  # a whole number that was stored in 32 bits still counts as one
 # VOC 2012, which counts from 1, has 2 files with decimals among its 17,125.
 _DECIMAL_SHARE = 0.01
 
 
 class Corners(NamedTuple):
-    """xmin, ymin, xmax, ymax as a file holds them."""
+    """xmin, ymin, xmax, ymax as in the file."""
 
     xmin: float
     ymin: float
@@ -28,20 +28,20 @@ class Corners(NamedTuple):
     ymax: float
 
     def box(self, counting: str) -> Box:
-        """The continuous box, by one of COUNTINGS."""
+        """The continuous box, for one of COUNTINGS."""
         near, far = COUNTINGS[counting]
         return self.xmin + near, self.ymin + near, self.xmax + far, self.ymax + far
 
 
 def counting_of(found: Sequence[tuple[Corners, tuple[int, int] | None]], stated: str) -> tuple[str, str]:
-    """(how a whole set counts its corners: one of COUNTINGS, the line that says so).
+    """(counting of a whole data set: one of COUNTINGS, a line about it).
 
-    A near corner of 0 or decimals show that it counts from 0; without these, a far corner equal to the width
-    or height that it counts from 1.
+    A near corner of 0 or decimals are evidence for counting from 0; without these, a far corner equal to the
+    width or height is evidence for counting from 1.
 
     Args:
         found: corners and (width, height) of the image, where known, of every object.
-        stated: what the data section says, "auto" or one of COUNTINGS.
+        stated: `data.corners`: "auto" or one of COUNTINGS.
     """
     if stated != "auto":
         return stated, f"corners: counted {_WORDS[stated]}, as data.corners says"

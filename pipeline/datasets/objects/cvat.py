@@ -25,22 +25,22 @@ from pipeline.datasets.wrappers import below, below_wrappers
 
 _ROOT = "annotations"
 _FEWEST = 6  # numbers of a polygon
-_TAGS = ("tag",)  # of a whole image: no object
+_TAGS = ("tag",)  # of a whole image, so not an object
 
 
 def is_cvat(root: Path) -> bool:
-    """Whether a folder without wrappers has a file of CVAT at its top."""
+    """Whether a folder without wrappers has a file of CVAT at its top level."""
     return bool(_files(root))
 
 
 def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
-    """Read the xml files at the top with the images that they name, below images/ or not.
+    """Read the xml files at the top level with the images that they name, in images/ or not.
 
-    The split of an image is its subset, else the file's name where it is train, val or test. Classes are the
+    The split of an image is its subset, else the file's name if that is train, val or test. Classes are the
     labels of the file in its order, unless the data section names them.
 
     Raises:
-        ValueError: no such file, one of video tracks, files that name other labels, an image in two files, or
+        ValueError: no such file, one of video tracks, files with different labels, an image in two files, or
             a label that is not among the classes.
     """
     inner = below_wrappers(root)
@@ -75,7 +75,7 @@ def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
         root,
         images,
         class_names=class_names,
-        category_ids=tuple(range(1, len(class_names) + 1)),  # CVAT has names only; COCO counts from 1
+        category_ids=tuple(range(1, len(class_names) + 1)),  # CVAT has only names; COCO counts from 1
         max_pixels=config.max_pixels,
         notes=tuple(notes),
     )
@@ -129,7 +129,7 @@ def _image(
 
 
 class _UnknownLabel(ValueError):
-    """A label that no class has: it concerns the whole set."""
+    """A label that is not a class; an error of the whole data set."""
 
 
 def _object(
@@ -187,7 +187,7 @@ def _mask(child: xml.Element, name: str, width: int, height: int) -> dict:
             f"found {wide} x {high} from ({left}, {top})"
         )
     runs = [run.strip() for run in child.get("rle", "").split(",")]
-    # Sums of few digits stay within the image's size, which bounds the memory.
+    # Numbers with few digits and a bounded sum keep memory below the image's size.
     if not all(run.isdecimal() and len(run) < 12 for run in runs) or sum(map(int, runs)) != wide * high:
         raise ValueError(f"{name}: expected rle as run lengths that add up to {wide} x {high} pixels")
     runs = np.array([int(run) for run in runs])

@@ -1,4 +1,4 @@
-"""labelme's json files: one for each image, with the shapes that were drawn on it."""
+"""labelme's json files: one per image, with the shapes drawn on it."""
 
 import posixpath
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from pipeline.datasets.wrappers import below, below_wrappers
 from pipeline.storage.foreign_json import parse_json
 
 _KEYS = ("shapes", "imagePath")
-_DETECTED_BYTES = 2**28  # a larger file is not looked into to find out what it is
+_DETECTED_BYTES = 2**28  # a larger file is not opened to recognise its format
 
 
 def is_labelme(root: Path) -> bool:
-    """Whether the first json file of an image's name, beside the image, is in labelme's form."""
+    """Whether the first json file with an image's name, beside the image, is in labelme's format."""
     for folder, _, files in walk(root):
         names = [file.name for file in files if file.name.endswith(".json")]
         stems = {Path(file.name).stem for file in files if is_image_name(file.name)} if names else ()
@@ -38,11 +38,11 @@ def is_labelme(root: Path) -> bool:
 def read_labelme(config: DataConfig, root: Path) -> ObjectSource:
     """Read every json file of labelme with its image; folders named train, val or test are the splits.
 
-    Images without such a file are no part of the set, as for labelme's own converters. Classes are the sorted
-    names found, unless the data section names them.
+    Images without such a file are skipped, as labelme's own converters do. Classes are the sorted names
+    found, unless the data section names them.
 
     Raises:
-        ValueError: no such file, no object at all, or a name that `data.class_names` does not have.
+        ValueError: no such file, no object at all, or a name that `data.class_names` lacks.
     """
     inner = below_wrappers(root)
     images = {
@@ -64,14 +64,14 @@ def read_labelme(config: DataConfig, root: Path) -> ObjectSource:
     objects = [
         ObjectImage(place[0], prefix + file.image, _annotated(file, prefix, label_of), file.problem)
         for file in files
-        if (place := layout.place(_folder(file.image)))
+        if (place := layout.split_and_class(_folder(file.image)))
     ]
     _refuse_repeated(root, objects)
     return ObjectSource(
         root,
         objects,
         class_names=class_names,
-        category_ids=tuple(range(1, len(class_names) + 1)),  # labelme has names only; COCO counts from 1
+        category_ids=tuple(range(1, len(class_names) + 1)),  # labelme has only names; COCO counts from 1
         max_pixels=config.max_pixels,
         notes=tuple(_notes(files, images)),
     )
@@ -79,9 +79,9 @@ def read_labelme(config: DataConfig, root: Path) -> ObjectSource:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What one json file says."""
+    """Content of one json file."""
 
-    path: str  # relative to the folder without wrappers, as `image`
+    path: str  # relative to the folder without wrappers, like `image`
     image: str
     shapes: tuple[Shape, ...] = ()
     size: tuple[int, int] | None = None
@@ -89,7 +89,7 @@ class _File:
 
 
 def _files(root: Path, images: set[str], max_pixels: int) -> Iterator[_File]:
-    max_bytes = 2 * max_file_bytes(max_pixels)  # the image may be in it, as text
+    max_bytes = 2 * max_file_bytes(max_pixels)  # the image may be included, as text
     beside = {str(PurePosixPath(image).with_suffix("")): image for image in images}
     for folder, _, files in walk(root):
         for file in files:
@@ -100,7 +100,7 @@ def _files(root: Path, images: set[str], max_pixels: int) -> Iterator[_File]:
             try:
                 content = _json(root / path, max_bytes)
             except (ValueError, OSError) as error:
-                # Another program's file, unless it stands beside an image of its name.
+                # Another program's file, unless an image of its name is beside it.
                 if image:
                     yield _File(path, image, problem=f"annotations cannot be read: {path}: {error}")
                 continue
@@ -128,10 +128,10 @@ def _file(path: str, beside: str | None, content: dict[str, Any], images: set[st
 
 
 def _json(path: Path, max_bytes: int) -> Any:
-    """The content of a file, without the copy of the image that it may hold.
+    """The content of a file, without the copy of the image that it may include.
 
     Raises:
-        ValueError: larger than `max_bytes`, or no JSON of a few levels.
+        ValueError: larger than `max_bytes`, not JSON, or too deeply nested.
     """
     if (num_bytes := path.stat().st_size) > max_bytes:
         raise ValueError(f"expected at most {max_bytes} bytes, found {num_bytes}")
@@ -157,7 +157,7 @@ def _annotated(file: _File, prefix: str, label_of: dict[str, int]) -> AnnotatedI
             f"{prefix}{file.path}: shape {strange.number}: expected one of {list(label_of)}, "
             f"found {strange.name!r}"
         )
-    # labelme shows, and measures, images with their EXIF orientation applied.
+    # labelme shows and measures images with their EXIF orientation applied.
     return AnnotatedImage(tuple(objects_of(shapes, label_of)), file.size, prefix + file.path, is_upright=True)
 
 

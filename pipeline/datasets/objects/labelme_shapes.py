@@ -1,4 +1,4 @@
-"""The shapes in a json file of labelme as objects. Points are continuous: the first pixel is from 0 to 1."""
+"""Converts the shapes of a labelme file to objects. Points are continuous: pixel 1 is from 0 to 1."""
 
 import base64
 import binascii
@@ -13,18 +13,18 @@ from faster_coco_eval.core import mask as run_lengths
 from pipeline.datasets.decode import UndecodableImage, decode_values
 from pipeline.datasets.objects.annotated import AnnotatedObject, Box
 
-# Names that labelme's own converters make no class of: what is no object, and what counts for nothing.
+# Names that labelme's own converters do not turn into classes: the background and ignored pixels.
 NO_CLASS = ("_background_", "__ignore__")
-_CIRCLE_CORNERS = 128  # their polygon has 99.96 % of the circle's area
+_CIRCLE_CORNERS = 128  # this polygon has 99.96 % of the circle's area
 
 
 class Shape(NamedTuple):
     """One shape, checked."""
 
-    number: int  # from 1, for messages
+    number: int  # counted from 1, for messages
     name: str  # of its class
     group: int | None  # shapes of one class and group are parts of one object
-    box: Box | None  # None: of a mask, which says it itself
+    box: Box | None  # None: of a mask, whose box is computed
     polygon: list[float] | None  # x, y, x, y, ...; of a rectangle too
     is_rectangle: bool = False
     mask: dict[str, Any] | None = None  # run lengths over the whole image
@@ -34,10 +34,10 @@ def read_shape(found: Any, number: int, size: tuple[int, int] | None) -> Shape:
     """One entry of "shapes".
 
     Args:
-        size: (width, height) of the image, where the file has it.
+        size: (width, height) of the image, if the file states it.
 
     Raises:
-        ValueError: no shape with a name and points, a kind that encloses no certain area, or a wrong mask.
+        ValueError: not a shape with a name and points, a kind without a definite area, or an invalid mask.
     """
     if not isinstance(found, dict):
         raise ValueError(f"shape {number}: expected an object, found {type(found).__name__}")
@@ -68,7 +68,7 @@ def read_shape(found: Any, number: int, size: tuple[int, int] | None) -> Shape:
 
 
 def objects_of(shapes: list[Shape], label_of: dict[str, int]) -> list[AnnotatedObject]:
-    """Objects in the order of their first shape; a rectangle alone is a box, anything else has a mask."""
+    """Objects in the order of their first shape; a single rectangle is a box, anything else has a mask."""
     parts: dict[tuple, list[Shape]] = defaultdict(list)
     for shape in shapes:
         key = shape.number if shape.group is None else (shape.name, shape.group)
@@ -121,7 +121,7 @@ def _circle(points: list[list[float]]) -> tuple[Box, list[float]]:
 
 
 def _mask(found: Any, points: list[list[float]], size: tuple[int, int] | None) -> dict[str, Any]:
-    """A PNG for the pixels from the first point to the second, both inside -> run lengths over the image."""
+    """A PNG of the pixels from the first point to the second, both included -> run lengths over the image."""
     if size is None:
         raise ValueError("expected imageWidth and imageHeight beside a mask, found none")
     width, height = size
@@ -143,7 +143,7 @@ def _mask(found: Any, points: list[list[float]], size: tuple[int, int] | None) -
     return run_lengths.encode(whole)
 
 
-# Kind -> (fewest points, most points, box and polygon). Lines and points have no area that the file states.
+# Kind -> (fewest points, most points, box and polygon). Lines and points have no area.
 _SHAPES: dict[str, tuple[int, float, Callable[[list[list[float]]], tuple[Box, list[float]]] | None]] = {
     "polygon": (3, math.inf, _polygon),
     "rectangle": (2, 2, _rectangle),

@@ -1,4 +1,4 @@
-"""What one layout of objects consists of."""
+"""The description of one layout of objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from pipeline.datasets.objects.source import ObjectSource
 
 @dataclass(frozen=True)
 class ObjectFormat:
-    """How one layout is found and read."""
+    """How one layout is recognised and read."""
 
     is_present: Callable[[Path], bool]  # of a folder without wrappers
     read: Callable[[DataConfig, Path], ObjectSource]
-    # Of `class_names`, `crowds`, `corners` and `unannotated`, those that the reader obeys.
+    # Of `class_names`, `crowds`, `corners` and `unannotated`, those that the reader uses.
     keys: tuple[str, ...] = ()

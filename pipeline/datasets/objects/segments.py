@@ -1,4 +1,4 @@
-"""COCO's three ways to write a mask, turned into one: compressed run lengths down the columns."""
+"""Converts COCO's three formats of a mask to one: compressed run lengths along the columns."""
 
 from array import array
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ _FEWEST = 6  # numbers of a polygon: three corners
 
 
 def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, height: int) -> bytes:
-    """The run lengths of a mask of `width` x `height` pixels; b"" where there is no mask.
+    """The run lengths of a mask of `width` x `height` pixels; b"" without a mask.
 
-    Polygons of fewer than three corners, such as a box's two, and run lengths without a pixel are no mask.
+    Polygons with fewer than three corners, such as a box's two, and run lengths without pixels give no mask.
 
     Args:
         segmentation: polygons, each x, y, x, y, ... in pixels, of which the mask is the union; or
             {"size": [height, width], "counts": ...} with run lengths as numbers or compressed.
 
     Raises:
-        BadAnnotation: another size than the image's, run lengths that do not add up to it, or no polygon.
+        BadAnnotation: another size than the image's, run lengths with another sum, or an invalid polygon.
     """
     if not segmentation:
         return b""
@@ -38,13 +38,13 @@ def compressed(segmentation: Sequence | dict[str, Any] | None, width: int, heigh
 
 @lru_cache
 def empty_mask(width: int, height: int) -> bytes:
-    """The run lengths of a mask without a pixel, as an outline between the pixels' centres gives it."""
+    """The run lengths of a mask without pixels, as for an outline that contains no pixel's centre."""
     nothing = {"size": [height, width], "counts": [height * width]}
     return run_lengths.segmToRle(nothing, width, height)["counts"]
 
 
 def num_pixels(segment: bytes, width: int, height: int) -> int:
-    """How many pixels the run lengths of a mask of `width` x `height` pixels cover."""
+    """Number of pixels in the run lengths of a mask of `width` x `height` pixels."""
     return int(run_lengths.area({"size": [height, width], "counts": segment}))
 
 
@@ -75,7 +75,7 @@ def _checked_runs(segmentation: dict[str, Any], width: int, height: int) -> byte
 
 
 def _corners(polygon: Any, width: int, height: int) -> list[float]:
-    """One polygon, checked; corners may lie outside the image, but not so far that nobody can mean it."""
+    """One polygon, checked; corners may be outside the image, but not so far that it must be a mistake."""
     try:
         numbers = array("d", polygon)
     except (TypeError, OverflowError) as error:
@@ -83,7 +83,7 @@ def _corners(polygon: Any, width: int, height: int) -> list[float]:
     if len(numbers) % 2:
         raise BadAnnotation(f"expected polygons as lists of x, y, x, y, ..., found {len(numbers)} numbers")
     for values, side in ((numbers[::2], width), (numbers[1::2], height)):
-        # Outlines are drawn pixel by pixel, so that such a corner would cost memory, too.
+        # Outlines are drawn pixel by pixel, so such a corner would also cost memory.
         outside = [value for value in values if not -side <= value <= 2 * side]
         if outside:
             raise BadAnnotation(

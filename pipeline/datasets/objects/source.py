@@ -1,4 +1,4 @@
-"""Images in a folder with the objects that were read from files beside them."""
+"""Images in a folder with the objects read from files beside them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class ObjectImage(NamedTuple):
 
 
 class ObjectSource(AnnotatedFiles):
-    """Images below `root`, whose objects are in memory already."""
+    """Images below `root`, whose objects are already in memory."""
 
     annotation = "objects"
 
@@ -36,11 +36,11 @@ class ObjectSource(AnnotatedFiles):
         self.category_ids = category_ids
 
     def __reduce__(self):
-        # Worker processes are handed the entries with their objects, chunk by chunk.
+        # Worker processes receive the entries with their objects, chunk by chunk.
         return _reader, (self._root, self._max_pixels)
 
     def target(self, entry: Entry) -> Target:
-        """The objects of an entry, not yet looked at."""
+        """The objects of an entry, not yet checked."""
         return entry.target
 
 

@@ -1,4 +1,4 @@
-"""Objects in a prepared folder: columns that load at once, and the masks' run lengths one after another."""
+"""Stores objects in a prepared folder: columns that load at once, and the masks' run lengths in sequence."""
 
 import hashlib
 from array import array
@@ -14,12 +14,12 @@ from pipeline.datasets.objects.annotated import PackedObjects
 from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.targets import Objects
 
-_NAMED = 5  # objects of each kind of doubt that are named; all are counted
+_NAMED = 5  # objects per kind of problem that are named; all are counted
 _DOUBTS = ("dropped", "empty_masks", "missing_areas", "stray_masks", "cut_boxes", "corner_boxes")
 
 
 class ObjectWriter:
-    """Objects under construction."""
+    """Collects objects, image by image."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -58,7 +58,7 @@ class ObjectWriter:
         return self._hasher.hexdigest()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Columns over the n objects, and where those of an image end."""
+        """Columns over the n objects, and the end of each image's objects."""
         return {
             "image_ids": np.frombuffer(self._image_ids, np.int64),
             "ends": np.frombuffer(self._ends, np.int64),
@@ -107,7 +107,7 @@ def _called(kind: str) -> str:
 
 
 class StoredObjects:
-    """The objects of a prepared folder; may be read from many threads."""
+    """The objects of a prepared folder; thread-safe."""
 
     def __init__(self, data_path: Path, index_path: Path, sizes: np.ndarray) -> None:
         columns = read_arrays(index_path)
@@ -120,7 +120,7 @@ class StoredObjects:
         self._sizes = sizes
 
     def read(self, i: int) -> Objects:
-        """The objects of one image; arrays of their own."""
+        """The objects of one image, as copies."""
         start, end = self._ends[i : i + 2].tolist()
         width, height = self._sizes[i].tolist()
         bounds = self._segment_ends[start : end + 1].tolist()

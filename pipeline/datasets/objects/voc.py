@@ -22,7 +22,7 @@ _DIFFICULT = {"": False, "0": False, "unspecified": False, "false": False, "1": 
 
 
 def is_voc_boxes(root: Path) -> bool:
-    """Whether a folder without wrappers has xml files where this reader looks for them."""
+    """Whether a folder without wrappers has xml files where this reader expects them."""
     if _has_voc_folders(root):
         return True
     splits = [path for path in root.iterdir() if path.name.lower() in SPLIT_FOLDERS and path.is_dir()]
@@ -32,16 +32,16 @@ def is_voc_boxes(root: Path) -> bool:
 def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     """Read images and boxes by the lists in ImageSets/Main/, or else all, in split folders or not.
 
-    How corners are counted, `data.corners` or the whole set's corners say. Objects marked as difficult are
-    kept as crowds, which are neither targets nor mistakes, unless `data.crowds` says otherwise. Classes are
-    the sorted names found, unless the data section names them.
+    How corners are counted follows from `data.corners` or from the corners of the whole set. Objects marked
+    as difficult become crowds, which are ignored in scores and as targets, unless `data.crowds` says
+    otherwise. Classes are the sorted names found, unless the data section names them.
 
-    An image without an xml file is left out, or without objects where `data.unannotated` says so; the same
-    with lists and without.
+    An image without an xml file is left out, or has no objects, as `data.unannotated` says; the same with
+    lists and without.
 
     Raises:
-        ValueError: another layout, a name that `data.class_names` does not have, no object at all, or lists
-            that disagree.
+        ValueError: another layout, a name that `data.class_names` lacks, no object at all, or lists that
+        disagree.
     """
     inner = below_wrappers(root)
     if not is_voc_boxes(inner):
@@ -78,7 +78,7 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         root,
         images,
         class_names=class_names,
-        category_ids=tuple(range(1, len(class_names) + 1)),  # VOC has names only; COCO counts from 1
+        category_ids=tuple(range(1, len(class_names) + 1)),  # VOC has only names; COCO counts from 1
         max_pixels=config.max_pixels,
         notes=tuple(notes),
     )
@@ -100,7 +100,7 @@ def _bare(split: str | None, image: str, expected: str) -> _File:
 
 
 class _Object(NamedTuple):
-    """An object as its file says it."""
+    """An object as in its file."""
 
     name: str  # of its class
     corners: Corners
@@ -109,7 +109,7 @@ class _Object(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What one xml file says."""
+    """Content of one xml file."""
 
     size: tuple[int, int] | None = None
     objects: tuple[_Object, ...] = ()
@@ -135,7 +135,7 @@ def _listed_files(root: Path) -> Iterator[_File]:
 
 
 def _has_voc_folders(root: Path) -> bool:
-    """Whether there are images, and xml files in a folder of their own beside them."""
+    """Whether there are images, and xml files in a separate folder beside them."""
     return (root / image_folder(root)).is_dir() and any((root / ANNOTATIONS).glob("*.xml"))
 
 
@@ -144,7 +144,7 @@ def _files_beside(root: Path, parts: Mapping[str, Role]) -> Iterator[_File]:
     with_images = [folder for folder, names in folders if any(map(is_image_name, names))]
     layout = Layout.of(with_images, parts)
     for folder, names in folders:
-        place = layout.place(folder)
+        place = layout.split_and_class(folder)
         for name in sorted(filter(is_image_name, names)) if place else ():
             image = f"{folder}/{name}" if folder else name
             annotation = str(PurePosixPath(image).with_suffix(".xml"))
@@ -177,7 +177,7 @@ def _read(path: Path) -> _Content:
         return _Content(problem=f"annotations cannot be read: {error}")
     if not all(found.name for found in objects):
         return _Content(problem="annotations: an object without a name")
-    # Some programs write 0 where they do not know the size.
+    # Some programs write 0 if they do not know the size.
     return _Content(size if all(size) else None, objects)
 
 

@@ -1,4 +1,4 @@
-"""Reading an xml file from elsewhere."""
+"""Reads untrusted xml files."""
 
 import xml.etree.ElementTree as xml
 from pathlib import Path
@@ -23,12 +23,12 @@ class _Limited(xml.TreeBuilder):
         return super().end(tag)
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        # Entities, declared there, can make a small file a huge one.
+        # A document type can declare entities, which make a small file a huge one.
         raise ValueError(f"expected no document type, found <!DOCTYPE {name}>")
 
 
 class _Found(Exception):
-    """The first element was there."""
+    """Ends parsing once the first element is known."""
 
 
 class _RootTag(xml.TreeBuilder):
@@ -37,7 +37,7 @@ class _RootTag(xml.TreeBuilder):
 
 
 def root_tag(path: Path) -> str | None:
-    """Name of the first element of a file; None if it is no xml. Nothing after that element is parsed."""
+    """Name of the first element of a file; None if it is not xml. Nothing after that element is parsed."""
     parser = xml.XMLParser(target=_RootTag())
     try:
         with open(path, "rb") as stream:
@@ -54,8 +54,8 @@ def xml_root(path: Path) -> xml.Element:
     """The root of an xml file.
 
     Raises:
-        xml.etree.ElementTree.ParseError: it is no xml.
-        ValueError: it declares a document type, is too large or too deep.
+        xml.etree.ElementTree.ParseError: it is not xml.
+        ValueError: it declares a document type, is too large, or too deeply nested.
     """
     if (num_bytes := path.stat().st_size) > MOST_BYTES:
         raise ValueError(f"expected at most {MOST_BYTES} bytes, found {num_bytes}")

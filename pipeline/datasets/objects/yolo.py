@@ -1,4 +1,4 @@
-"""YOLO's data sets: a description of the classes and parts, and for each image a text file of its objects."""
+"""YOLO's data sets: a description of classes and parts, and for each image a text file of its objects."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -22,8 +22,8 @@ from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
 
 _IMAGES, _LABELS = "images", "labels"
-_TRIED = 20  # lines of a list that are looked for
-_NO_LABELS = "classes.txt"  # may lie among the label files
+_TRIED = 20  # lines of a list whose images are searched for
+_NO_LABELS = "classes.txt"  # may be among the label files
 
 
 def is_yolo(root: Path) -> bool:
@@ -41,10 +41,10 @@ def read_yolo(config: DataConfig, root: Path) -> ObjectSource:
     """Read images and their label files by data.yaml, obj.data or classes.txt.
 
     Without parts in the description, folders named train, val or test are the splits. The label file of an
-    image lies in labels/ where the image lies in images/, else beside it. An image without one has no object.
+    image in images/ is in labels/, else beside it. An image without one has no objects.
 
     Raises:
-        ValueError: no description and no `data.class_names`, a wrong one, a part without images or without
+        ValueError: no description and no `data.class_names`, an invalid one, a part without images or without
             any label file, or an image in two parts.
     """
     inner = below_wrappers(root)
@@ -82,7 +82,7 @@ def read_yolo(config: DataConfig, root: Path) -> ObjectSource:
 
 
 class _Files(NamedTuple):
-    """What lies in the folder, with "/"."""
+    """Files in the folder, with "/"."""
 
     images: list[str]
     texts: set[str]
@@ -97,11 +97,11 @@ class _Files(NamedTuple):
         return cls(sorted(images, key=path_order), texts)
 
 
-_Place = tuple[str | None, str]  # split, image
+_SplitImage = tuple[str | None, str]  # split, image
 
 
 def _label_paths(image: str) -> Iterator[str]:
-    """Where the label file of an image may lie, the likelier one first."""
+    """Possible paths of an image's label file, the likelier one first."""
     *folders, name = PurePosixPath(image).with_suffix(".txt").parts
     if _IMAGES in folders:
         last = len(folders) - 1 - folders[::-1].index(_IMAGES)
@@ -113,17 +113,17 @@ def _label_file(root: Path, image: str) -> str | None:
     return next((path for path in _label_paths(image) if (root / path).is_file()), None)
 
 
-def _by_folders(root: Path, files: _Files, parts: Mapping[str, Role]) -> list[_Place]:
+def _by_folders(root: Path, files: _Files, parts: Mapping[str, Role]) -> list[_SplitImage]:
     by_folder = [(str(PurePosixPath(image).parent), image) for image in files.images]
     by_folder = [("" if folder == "." else folder, image) for folder, image in by_folder]
     try:
         layout = Layout.of(dict.fromkeys(folder for folder, _ in by_folder), parts, are_classes=False)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
-    return [(place[0], image) for folder, image in by_folder if (place := layout.place(folder))]
+    return [(place[0], image) for folder, image in by_folder if (place := layout.split_and_class(folder))]
 
 
-def _stated(root: Path, described: Description, files: _Files) -> list[_Place]:
+def _stated(root: Path, described: Description, files: _Files) -> list[_SplitImage]:
     found = []
     for split, names in described.parts.items():
         for name in names:
@@ -139,7 +139,7 @@ def _stated(root: Path, described: Description, files: _Files) -> list[_Place]:
 
 
 def _listed(root: Path, file: Path) -> list[str]:
-    """The images of a list, a path in each line, which counts from the list's folder or another machine."""
+    """The images of a list, one path per line, relative to the list's folder or from another machine."""
     lines = [line.strip() for line in text_of(file).splitlines()]
     paths = [path_parts(line) for line in lines if line]
     beside = path_parts(below(root, file.parent))
@@ -154,7 +154,7 @@ def _listed(root: Path, file: Path) -> list[str]:
     return []
 
 
-def _refuse_repeated(described: Description, places: Iterable[_Place]) -> None:
+def _refuse_repeated(described: Description, places: Iterable[_SplitImage]) -> None:
     first: dict[str, str | None] = {}
     for split, image in places:
         if image in first:
@@ -167,9 +167,9 @@ def _refuse_repeated(described: Description, places: Iterable[_Place]) -> None:
 
 
 def _refuse_unlabelled(
-    root: Path, places: list[_Place], unlabelled: list[_Place], parts: Mapping[str, Role]
+    root: Path, places: list[_SplitImage], unlabelled: list[_SplitImage], parts: Mapping[str, Role]
 ) -> None:
-    """Raise ValueError where no image of a part has a label file: it is not labelled, not without objects."""
+    """Raise ValueError if no image of a part has a label file: it is unlabelled, not without objects."""
     labelled = {split for split, _ in set(places) - set(unlabelled)}
     for split, image in unlabelled:
         if split in labelled or (split and stated_role(split, parts) == "unused"):
@@ -182,7 +182,7 @@ def _refuse_unlabelled(
 
 
 def _notes(
-    described: Description, places: list[_Place], unlabelled: list[_Place], files: _Files
+    described: Description, places: list[_SplitImage], unlabelled: list[_SplitImage], files: _Files
 ) -> Iterator[str]:
     if described.parts:
         parts = (

@@ -1,8 +1,8 @@
-"""The file that describes a YOLO data set: its classes, and where its parts lie.
+"""Reads the file that describes a YOLO data set: its classes, and where its parts are.
 
 data.yaml (Ultralytics, Roboflow, datumaro, supervision): names, as a list or by number; path, train, ...
-obj.data (Darknet, CVAT, datumaro): "key = value" lines; its names in a file of their own, its parts in lists.
-classes.txt or *.names alone (labelImg, Label Studio): a class in each line.
+obj.data (Darknet, CVAT, datumaro): "key = value" lines; names in a separate file, parts as lists.
+classes.txt or *.names alone (labelImg, Label Studio): one class per line.
 """
 
 import re
@@ -24,17 +24,17 @@ _NOTHING = ("", "~", "null", "None")
 
 @dataclass(frozen=True)
 class Description:
-    """What such a file says."""
+    """Content of such a file."""
 
     file: Path
     class_names: tuple[str, ...]
-    # Split -> folders or lists of images below the described folder; without any, folders name the splits.
+    # Split -> folders or lists of images below the described folder; if empty, folders name the splits.
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()  # what it names as test part and is not there
+    missing: tuple[str, ...] = ()  # test parts that it names and that do not exist
 
 
 def find_descriptions(root: Path) -> list[Path]:
-    """The files that may describe a folder without wrappers; one alone where its name says so."""
+    """The files that may describe a folder without wrappers; only one if its name is unambiguous."""
     for pattern, preferred in (("*.yaml", "data.yaml"), ("*.yml", "data.yml"), ("*.data", "obj.data")):
         found = [path for path in sorted(root.glob(pattern)) if _names_classes(path)]
         if root / preferred in found:
@@ -48,7 +48,7 @@ def find_descriptions(root: Path) -> list[Path]:
 def _names_classes(path: Path) -> bool:
     try:
         return path.is_file() and _NAMES_KEY.search(_text(path)) is not None
-    except (ValueError, OSError):  # another program's, whatever it holds
+    except (ValueError, OSError):  # another program's file
         return False
 
 
@@ -56,8 +56,8 @@ def read_description(root: Path, file: Path) -> Description:
     """Read a file that `find_descriptions` found in `root`.
 
     Raises:
-        ValueError: it is not in the form, names no distinct classes or another number of them than it says,
-            describes key points, or names a part that is not there.
+        ValueError: invalid format, names that are not distinct or not as many as stated, key points, or a
+            part that does not exist.
     """
     if file.suffix in (".yaml", ".yml"):
         content = _yaml(file)
@@ -99,7 +99,7 @@ def _parts(
             raise ValueError(f"{file}: {key}: expected a folder or list of images, or several in a list")
         found = [found_below(root, f"{start}/{name}" if start else name) for name in names]
         absent = [name for name, place in zip(names, found, strict=True) if place is None]
-        # Roboflow names a test part also where there is none.
+        # Roboflow names a test part even if there is none.
         if absent and split == "test" and len(absent) == len(names):
             missing += absent
         elif absent:
@@ -115,7 +115,7 @@ def _text(file: Path) -> str:
     """The text of a small file.
 
     Raises:
-        ValueError: it is large, or no text.
+        ValueError: it is too large, or not text.
     """
     if (num_bytes := file.stat().st_size) > _MAX_BYTES:
         raise ValueError(f"{file}: expected at most {_MAX_BYTES} bytes, found {num_bytes}")
@@ -129,7 +129,7 @@ def _yaml(file: Path) -> dict[str, Any]:
     text = _text(file)
     try:
         refuse_deep(text.encode())
-        # Safe as yaml.safe_load is, and leaves every value the text that it is: a class "no" is not False.
+        # As safe as yaml.safe_load, and keeps every value as text: a class "no" is not False.
         content = yaml.load(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         words = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""One label file of YOLO: in each line a class and a box, or a class and a polygon, relative to the image."""
+"""Reads a YOLO label file: each line has a class and a box or a polygon, relative to the image."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from pipeline.datasets.source import BadAnnotation
 _MAX_BYTES = 2**26
 _BOX = 5  # columns: class, centre x, centre y, width, height
 _FEWEST = 7  # columns of a polygon: class and three corners
-# Writers round, and count a pixel more or less; pixels in place of shares are far beyond it.
+# Writers round, and may be off by a pixel; pixels instead of fractions are far beyond this.
 _ROUNDING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class YoloLabels:
-    """The objects of one image, read from its label file when they are asked for.
+    """The objects of one image, read from its label file when needed.
 
-    Their coordinates count from the image as programs show it, its EXIF orientation applied.
+    Coordinates refer to the image with its EXIF orientation applied.
     """
 
     file: Path | None  # None: an image without objects
-    origin: str  # the file as messages name it
+    origin: str  # name of the file in messages
     num_classes: int
     size: ClassVar[None] = None
     is_upright: ClassVar[bool] = True
@@ -32,7 +32,8 @@ class YoloLabels:
         """The objects in pixels, checked; as `AnnotatedImage.packed`.
 
         Raises:
-            BadAnnotation: the file cannot be read or a line is none of YOLO's; the message names the line.
+            BadAnnotation: the file cannot be read or a line is not in YOLO's format; the message names the
+            line.
         """
         objects = self._objects(width, height) if self.file else []
         return AnnotatedImage(tuple(objects), None, self.origin).packed(width, height)
@@ -68,10 +69,10 @@ def _lines(file: Path, origin: str) -> list[str]:
 
 
 def _object(words: list[str], name: str, num_classes: int, width: int, height: int) -> AnnotatedObject:
-    """One line as an object.
+    """Convert one line to an object.
 
     Raises:
-        ValueError: another number of columns, no number, a number outside the image, or an unknown class.
+        ValueError: wrong number of columns, not a number, a number outside the image, or an unknown class.
     """
     is_polygon = len(words) >= _FEWEST and len(words) % 2
     if len(words) != _BOX and not is_polygon:

@@ -16,7 +16,7 @@ __all__ = ["DrawnScenes", "card_markdown", "draw"]
 
 
 def draw(config: PhotoScenesConfig) -> DrawnScenes:
-    """Draw every split. Equal configurations give equal bytes, on one release of Pillow and its decoders.
+    """Draw every split. Equal configurations give equal bytes, with one release of Pillow and its decoders.
 
     An image depends on the seed, its split and its row alone, not on how many are drawn.
 

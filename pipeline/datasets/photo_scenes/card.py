@@ -1,4 +1,4 @@
-"""The embedded data set's card: what it is, where its pixels come from, and under which licences."""
+"""The embedded data set's card: content, origin of its pixels, and licences."""
 
 from importlib.metadata import version
 from typing import Any
@@ -40,7 +40,7 @@ def write_card(config: PhotoScenesConfig, photographs: tuple[Photograph, ...]) -
 
 
 def card_markdown(card: dict[str, Any]) -> str:
-    """The card as a page to read."""
+    """The card as Markdown."""
     lines = [f"# {card['name']}: {card['drawing']}", ""]
     lines += [card["description"], "", card["splits"], "", card["light"], ""]
     columns = ("class", "subject", "package", "file", "author", "licence")

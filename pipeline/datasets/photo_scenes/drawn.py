@@ -1,4 +1,4 @@
-"""What a drawing gives."""
+"""The result of drawing a data set."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +8,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class DrawnScenes:
-    """Images of every split with what is known about them. Keys of the dicts: "train", "val", "test"."""
+    """Images of every split with their annotations. Keys of the dicts: "train", "val", "test"."""
 
     images: dict[str, np.ndarray]  # (n, S, S, 3) uint8
-    labels: dict[str, np.ndarray]  # (n,) int64; -1 where an image shows several classes
+    labels: dict[str, np.ndarray]  # (n,) int64; -1 if an image shows several classes
     class_names: tuple[str, ...]
-    card: dict[str, Any]  # where the pixels come from, licences, settings
+    card: dict[str, Any]  # origin of the pixels, licences, settings
     label_maps: dict[str, np.ndarray] = field(default_factory=dict)  # mosaics: (n, S, S) uint8 class
     annotations: dict[str, dict[str, Any]] = field(default_factory=dict)  # objects: COCO-like, see objects.py

@@ -8,7 +8,7 @@ from pipeline.datasets.photo_scenes.textures import EVEN_MEAN, Textures, cut, im
 NUM_TILES = (3, 6)  # fewest and most tiles of a mosaic, each of another class
 WARP = 0.12  # standard deviation of the border's displacement, share of the image's side
 WARP_CELLS = (3, 7)  # coarse and fine noise grid of the displacement
-LIGHT_SPREAD = 30.0  # grey levels: tiles differ in brightness, by chance and not by class
+LIGHT_SPREAD = 30.0  # grey levels: random brightness per tile, independent of its class
 
 
 def draw_mosaics(
@@ -49,7 +49,7 @@ def _mosaic(
 
 
 def warped_voronoi(rng: np.random.Generator, num_tiles: int, size: int) -> np.ndarray:
-    """Tile of every pixel: the nearest of random centres, seen through a smooth random displacement.
+    """Tile of every pixel: the nearest of random centres, after a smooth random displacement.
 
     Returns:
         (size, size) int64 in [0, num_tiles); a tile may be split in pieces or, rarely, be empty.

@@ -10,19 +10,19 @@ from pipeline.datasets.photo_scenes.textures import EVEN_MEAN, Textures, cut, im
 EMPTY_SHARE = 0.05  # of the images: background only
 MAX_OBJECTS = 4
 RADIUS = (0.1, 0.3)  # share of the image's side
-WAVES = 4  # bumps of the outline are sums of this many waves
+WAVES = 4  # the outline's radius varies by a sum of this many waves
 WAVE_STRENGTH = 0.22  # of the radius, for the slowest wave
 ELONGATION = 1.6  # longest to shortest half-axis, at most
 MIN_VISIBLE_SHARE = 0.5  # of an object's whole shape
 MIN_VISIBLE_PIXELS = 12
 MAX_TRIES = 20
-LIGHT_SPREAD = 45.0  # grey levels: brightness of object and background, by chance and not by class
+LIGHT_SPREAD = 45.0  # grey levels: random brightness of object and background, independent of the class
 
 
 def draw_objects(
     textures: Textures, *, split: str, num_images: int, size: int, seed: int, class_names: tuple[str, ...]
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Draw scenes of up to MAX_OBJECTS objects; a later one may cover an earlier one in part.
+    """Draw scenes of up to MAX_OBJECTS objects; later objects may partly cover earlier ones.
 
     Returns:
         images (num_images, size, size, 3) uint8 and annotations in COCO's form: "images" (id = row of the
@@ -71,7 +71,7 @@ def _scene(
 def _place(
     rng: np.random.Generator, instances: np.ndarray, areas: list[int]
 ) -> tuple[np.ndarray, int] | None:
-    """A new object's visible mask and whole area, all objects staying visible enough; None if not found."""
+    """A new object's visible mask and whole area, with all objects visible enough; None if not found."""
     size = instances.shape[0]
     for _ in range(MAX_TRIES):
         whole = random_blob(rng, size)
@@ -88,7 +88,7 @@ def random_blob(rng: np.random.Generator, size: int) -> np.ndarray:
     """An irregular, star-shaped blob around a random point of a (size, size) image.
 
     Returns:
-        (size + 2 * (size // 2),) * 2 bool: the image with a margin, which holds what the image cuts off.
+        (size + 2 * (size // 2),) * 2 bool: the image with a margin for the part of the blob outside it.
     """
     margin = size // 2
     axis = (np.arange(-margin, size + margin) + 0.5) / size
@@ -112,13 +112,13 @@ def _light(rng: np.random.Generator) -> float:
 
 
 def _side(mask: np.ndarray) -> int:
-    """Side of the square that holds the mask."""
+    """Side of the square that contains the mask."""
     rows, columns = np.nonzero(mask)
     return int(max(np.ptp(rows), np.ptp(columns))) + 1
 
 
 def _paint(image: np.ndarray, mask: np.ndarray, texture: np.ndarray) -> None:
-    """Put the texture, its corner at the mask's first row and column, into the masked pixels of the image."""
+    """Copy the texture, its corner at the mask's first row and column, to the masked pixels of the image."""
     rows, columns = np.nonzero(mask)
     image[rows, columns] = texture[rows - rows.min(), columns - columns.min()]
 

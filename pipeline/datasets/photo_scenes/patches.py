@@ -8,7 +8,7 @@ from pipeline.datasets.photo_scenes.textures import Textures, cut, image_rng
 def draw_patches(
     textures: Textures, *, split: str, num_images: int, size: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw patches, the classes in turn, so that class counts differ by one at most.
+    """Draw patches of each class in turn, so that class counts differ by one at most.
 
     Returns:
         images (num_images, size, size, 3) uint8 and labels (num_images,) int64.

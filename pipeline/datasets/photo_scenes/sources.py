@@ -1,8 +1,8 @@
-"""The photographs that the embedded data set is drawn from: one class each.
+"""The photographs of the embedded data set, each of which is a class.
 
 Authors and licences are as stated in the documentation of scikit-image (`skimage.data`) and in the read-me
-beside scikit-learn's sample images. Left out are synthetic, tiny and featureless files, and the pictures of
-many unlike things (astronaut, coffee, motorcycle): a small crop of those does not tell which it is from.
+beside scikit-learn's sample images. Synthetic, tiny and featureless files are left out, and so are pictures
+of many unlike things (astronaut, coffee, motorcycle), whose small crops do not reveal the photograph.
 """
 
 from pipeline.datasets.photographs import NOT_STATED, Photograph, Region

@@ -19,7 +19,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class Textures:
-    """Every photograph, and the regions of it that each split may use."""
+    """Every photograph, and its regions for each split."""
 
     pixels: tuple[np.ndarray, ...]  # (H, W, 3) or, in grey, (H, W), uint8
     regions: dict[str, tuple[tuple[Region, ...], ...]]  # split -> photograph -> regions
@@ -62,7 +62,7 @@ def load_textures(config: PhotoScenesConfig, photographs: tuple[Photograph, ...]
 
 
 def image_rng(seed: int, drawing: str, split: str, index: int) -> np.random.Generator:
-    """The generator of one image: it depends on no other image and on no size of the data set."""
+    """The random generator of one image, independent of other images and of the size of the data set."""
     return np.random.default_rng((seed, STREAMS[drawing], SPLITS.index(split), index))
 
 
@@ -77,8 +77,8 @@ def cut(
 ) -> np.ndarray:
     """Cut a crop of random size, place, quarter turn and mirroring, resized with antialiasing.
 
-    A crop is enlarged at most twofold where its region allows that. `mean` is the brightness it gets where
-    the light is evened out.
+    A crop is enlarged at most twofold if its region allows that. `mean` is its brightness if the light is
+    evened out.
 
     Returns:
         (size, size, 3) uint8.

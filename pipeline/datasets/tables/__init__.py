@@ -1,1 +1,1 @@
-"""Images whose classes and splits stand in a table: lists of files, and tables that hold the images too."""
+"""Images whose classes and splits are in a table: lists of files, and tables that contain the images too."""

@@ -13,7 +13,7 @@ _NUMBERS = {"0": 0, "1": 1, "-1": -1, "0.0": 0, "1.0": 1, "-1.0": -1, "false": 0
 
 
 class UncertainLabels(ValueError):
-    """A column of labels holds more than 0 and 1."""
+    """A column of labels has more values than 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,23 @@ class ClassColumns:
     """The columns that are classes, and the others."""
 
     names: tuple[str, ...]
-    others: tuple[str, ...]  # neither classes nor images nor splits: not read
+    others: tuple[str, ...]  # not classes, images or splits: not read
 
 
 def find_class_columns(
     rows: Iterable[Mapping[str, Any]], names: Iterable[str], origin: str, *, is_uncertain_read: bool = False
 ) -> ClassColumns | None:
-    """The columns that hold 0 and 1 alone, true and false likewise; None where there are none or only one.
+    """The columns with only 0 and 1, or true and false; None if there are fewer than two.
 
-    A row in which all of them are empty has no labels.
+    A row whose cells are all empty has no labels.
 
     Args:
         rows: of the table.
         names: of the columns that may be classes.
-        is_uncertain_read: whether `data.uncertain_labels` says what -1 and empty cells are.
+        is_uncertain_read: whether `data.uncertain_labels` gives a meaning to -1 and empty cells.
 
     Raises:
-        UncertainLabels: such a column holds -1, or is empty where others are not.
+        UncertainLabels: such a column has a -1, or is empty where others are not.
     """
     names = list(names)
     kept = [{name: _number(row.get(name)) for name in names} for row in rows]
@@ -71,7 +71,7 @@ def find_class_columns(
 def classes_of(
     row: Mapping[str, Any], columns: Iterable[str], uncertain: Literal["absent", "present"] | None = None
 ) -> tuple[str, ...] | None:
-    """The classes of a row, -1 as `uncertain` says; None where all cells are empty."""
+    """The classes of a row, with -1 read as `uncertain` says; None if all cells are empty."""
     values = {name: _number(row.get(name)) for name in columns}
     if all(value is None for value in values.values()):
         return None
@@ -80,6 +80,6 @@ def classes_of(
 
 
 def _number(cell: Any) -> Any:
-    """0, 1 or -1; None where the cell is empty, _OTHER where it holds anything else."""
+    """0, 1 or -1; None if the cell is empty, _OTHER for anything else."""
     text = "" if cell is None else str(cell).strip().lower()
     return None if text in _EMPTY else _NUMBERS.get(text, _OTHER)

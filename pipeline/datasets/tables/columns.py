@@ -1,4 +1,4 @@
-"""Which columns of a table hold the image, its class and its split, and what a class may look like."""
+"""Finds the columns of a table with the image, its class and its split, and checks what a class may be."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, role_of, stated_role
 
-# Names in lower case, "_" for spaces and dashes. Of images the first counts: a wrong one finds no files.
+# Names in lower case, "_" for spaces and dashes. The first image column is used: a wrong one finds no files.
 _IMAGE = (
     "path", "image_path", "img_path", "filepath", "file_path", "file_name", "filename", "image_file",
     "image_name", "image_index", "file", "image", "img", "image_id", "img_id", "id",
@@ -18,7 +18,7 @@ _LABEL = (
     "label", "labels", "class", "class_name", "class_label", "class_id", "classid", "category", "target",
     "species", "breed",
 )  # fmt: skip
-# Where there is none of these: as sets with several labels for an image call them.
+# Used if there is none of these: names in data sets with several labels per image.
 _LABELS = ("finding_labels", "tags")
 _SPLIT = (
     "split",
@@ -31,9 +31,9 @@ _SPLIT = (
     "phase",
     "usage",
 )
-# What could be splits, in words of its own: is_valid holds True and False, fold numbers.
+# Possible splits with other values: is_valid has True and False, fold has numbers.
 _COULD_BE_SPLIT = re.compile(r"is_(train|training|val|valid|validation|test)|(k_?|cv_?)?folds?")
-# How lists of labels are written in one cell; a comma may also be part of a name.
+# Notations of a list of labels in one cell; a comma may also be part of a name.
 _SEPARATORS = re.compile(r"[|;]|^(\[.*\]|\{.*\}|\(.*,.*\))$|^\d+([\s,]+\d+)+$")
 IMAGES_ALONE = 'for the images alone state data.columns = { label = "" }'
 LEFT_OUT = "left out, as data.columns states"
@@ -45,22 +45,22 @@ class Columns:
     """Names of columns."""
 
     image: str
-    label: str | None  # None: it is stated that there is none, or each class has a column
+    label: str | None  # None: declared to have no labels, or each class has a column
     split: str | None
     classes: tuple[str, ...] = ()  # columns of 0 and 1, one for each class
-    unread: tuple[str, ...] = ()  # beside these
+    unread: tuple[str, ...] = ()  # besides these
 
 
 def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -> Columns:
-    """The columns by their names.
+    """Find the columns by their names.
 
     Args:
-        stated: `data.columns`, which goes first; an empty label leaves the images without labels, an empty
-            split without splits.
+        stated: `data.columns`, which takes precedence; an empty label means no labels, an empty split no
+            splits.
         origin: the table, for messages.
 
     Raises:
-        ValueError: a stated column is not there; none or, of labels, several that could be meant.
+        ValueError: a column in `stated` is missing; no column, or several columns of labels, match.
     """
     names = list(names)
     for role, name in stated.items():
@@ -91,7 +91,7 @@ def find_columns(names: Iterable[str], stated: Mapping[str, str], origin: str) -
 
 
 def has_label_name(names: Iterable[str]) -> bool:
-    """Whether a column is called as columns of labels are."""
+    """Whether a column has a usual name of a column of labels."""
     return any(_plain(name) in (*_LABEL, *_LABELS) for name in names)
 
 
@@ -100,7 +100,7 @@ def _plain(name: str) -> str:
 
 
 def refuse_unread_split(names: Iterable[str], stated: Mapping[str, str], found: Columns, origin: str) -> None:
-    """Refuse a column that could hold splits in words of its own, unless `data.columns` says what it is.
+    """Refuse a column that may hold splits in other words, unless `data.columns` says what it is.
 
     Args:
         names: all columns.
@@ -121,10 +121,10 @@ def refuse_unread_split(names: Iterable[str], stated: Mapping[str, str], found: 
 
 
 def class_name(value: Any, origin: str) -> str | None:
-    """The class that a cell names; None where it is empty, -1 or NaN.
+    """The class in a cell; None if it is empty, -1 or NaN.
 
     Raises:
-        ValueError: several labels, or a number that counts or measures something.
+        ValueError: several labels, or a number that is a count or a measurement.
     """
     if value is None or value == -1 or value != value:  # NaN
         return None
@@ -148,14 +148,14 @@ def refuse_lists(class_names: Iterable[str], origin: str) -> None:
     """Refuse names that are lists of labels, joined by commas.
 
     Raises:
-        ValueError: so they are.
+        ValueError: they are.
     """
     if (joined := is_comma_list(class_names)) is not None:
         raise ValueError(f"{origin}: expected one label, found {joined!r}: {_ONE_LABEL}; {IMAGES_ALONE}")
 
 
 def is_comma_list(class_names: Iterable[str]) -> str | None:
-    """A name that is several, joined by commas, where the parts of most such names are in other names too."""
+    """A name that is several joined by commas, if the parts of most such names are in other names too."""
     parts = {name: {part.strip() for part in name.split(",")} for name in class_names}
     uses = Counter(part for found in parts.values() for part in found)
     joined = [name for name, found in parts.items() if "," in name]
@@ -163,19 +163,19 @@ def is_comma_list(class_names: Iterable[str]) -> str | None:
     return again[0] if len(joined) > 1 and 2 * len(again) > len(joined) else None
 
 
-def once(entries: Iterable[Entry], origin: str, *, are_several: bool = False) -> list[Entry]:
-    """Entries without repetitions.
+def once(entries: Iterable[Entry], origin: str, *, is_multilabel: bool = False) -> list[Entry]:
+    """The entries without repetitions.
 
     Args:
-        are_several: an image has any number of labels; those of its lines are put together.
+        is_multilabel: an image has any number of labels; those of its lines are combined.
 
     Raises:
-        ValueError: one image has two splits, or two labels where it has one.
+        ValueError: an image has two splits, or two labels where only one is allowed.
     """
     first: dict[str, Entry] = {}
     for entry in entries:
         known = first.setdefault(entry.path, entry)
-        if are_several and known.split == entry.split:
+        if is_multilabel and known.split == entry.split:
             if known is not entry:
                 first[entry.path] = replace(known, target=_joined(known.target, entry.target))
         elif known != entry:
@@ -196,10 +196,10 @@ def _joined(labels: tuple[str, ...] | None, more: tuple[str, ...] | None) -> tup
 
 
 def split_name(value: Any, parts: Mapping[str, Role], origin: str) -> str | None:
-    """What a cell of the split column says; None where it is empty.
+    """The split in a cell of the split column; None if it is empty.
 
     Raises:
-        ValueError: no word for a split, and not in `data.parts`; it would be taken for training.
+        ValueError: not a word for a split, and not in `data.parts`; else it would become training data.
     """
     text = "" if value is None or value != value else str(value).strip()
     if text and not stated_role(text, parts) and role_of(text) not in ("train", "val", "test"):

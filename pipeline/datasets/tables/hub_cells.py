@@ -1,4 +1,4 @@
-"""Which column of a table holds images, and the image in one of its cells."""
+"""Finds the column of images of a table, and reads the image in a cell."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ IMAGE_KINDS = ("struct<bytes: ", "binary", "large_binary")  # types of columns
 
 
 def image_column(schema: Any, stated: Mapping[str, str], origin: str) -> str:
-    """The column of images, by what the `datasets` library says of it, else by its type or name.
+    """The column of images, from the metadata of the `datasets` library, else by its type or name.
 
     Args:
         schema: of pyarrow.
-        stated: `data.columns`, which goes first.
+        stated: `data.columns`, which takes precedence.
         origin: the table, for messages.
 
     Raises:
@@ -44,7 +44,7 @@ def image_column(schema: Any, stated: Mapping[str, str], origin: str) -> str:
 
 
 def features_of(schema: Any) -> dict[str, Any]:
-    """What the `datasets` library writes of each column; empty for tables of others."""
+    """Metadata of each column, written by the `datasets` library; empty for other tables."""
     try:
         return json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
@@ -52,21 +52,21 @@ def features_of(schema: Any) -> dict[str, Any]:
 
 
 def kind_of(feature: Any) -> str | None:
-    """Image, ClassLabel and so on, as the `datasets` library calls a column; None where it says nothing."""
+    """The `datasets` library's type of a column, such as Image or ClassLabel; None if not given."""
     return feature.get("_type") if isinstance(feature, dict) else None
 
 
 def image_bytes(cell: Any, folder: Path, max_bytes: float) -> bytes:
-    """The file that a cell holds, or, where it holds a path alone, names.
+    """The file in a cell or, if the cell has only a path, the file with that path.
 
     Args:
         cell: bytes, or {"bytes", "path"}.
-        folder: that a relative path counts from.
+        folder: to which a relative path refers.
         max_bytes: of the largest image.
 
     Raises:
-        UndecodableImage: no image, or a larger one.
-        OSError: the file that is named cannot be read.
+        UndecodableImage: not an image, or too large a one.
+        OSError: the file at the path cannot be read.
     """
     path = cell.get("path") if isinstance(cell, dict) else None
     data = cell.get("bytes") if isinstance(cell, dict) else cell
@@ -86,7 +86,7 @@ def image_bytes(cell: Any, folder: Path, max_bytes: float) -> bytes:
 
 
 def suffix_of(cell: Any) -> str:
-    """The suffix of the file in a cell: of its path, else by its first bytes; "" where neither tells."""
+    """The suffix of the file in a cell: of its path, else by its first bytes; "" if neither tells."""
     path = cell.get("path") if isinstance(cell, dict) else None
     if path and is_image_name(path):
         return PurePosixPath(path).suffix.lower()

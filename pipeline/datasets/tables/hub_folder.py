@@ -1,4 +1,4 @@
-"""Image folders of the Hugging Face hub: metadata.csv, .jsonl or .parquet in them names each file's label."""
+"""Image folders of the Hugging Face hub: metadata.csv, .jsonl or .parquet in them have each file's label."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ _FILE = "file_name"
 
 
 def metadata_files(root: Path) -> list[Path]:
-    """The metadata files in a folder and directly below it, where the hub expects them first."""
+    """The metadata files in a folder and directly below it, where the hub looks for them first."""
     found = [root / name for name in _NAMES]
     found += sorted(path for name in _NAMES for path in root.glob(f"*/{name}"))
     return [path for path in found if path.is_file()]
@@ -43,10 +43,11 @@ def is_hub_folder(root: Path) -> bool:
 def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
     """Read every metadata.csv, .jsonl and .parquet at any depth.
 
-    `file_name` counts from the file's own folder; absolute paths lose the leading folders that are not there.
+    `file_name` is relative to the metadata file's folder; absolute paths lose the leading folders that do not
+    exist.
 
-    The split is the split column's word, else the folder that is named for one. Folders are no classes then,
-    as the `datasets` library has it.
+    The split comes from the split column, else from the folder named for one. Folders are not classes then,
+    as in the `datasets` library.
 
     Raises:
         ValueError: no metadata, no column of labels, or one image twice with two labels.
@@ -61,7 +62,7 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
     cells = [row.get(of.label) for file, of in columns.items() if of.label for _, row in records(file)]
     reading = LabelCells.of(cells, config, str(files[0]))
     listed = (e for file, of in columns.items() for e in _listed(config, file, root, of, reading))
-    entries = once(listed, f"{root}: {names}", are_several=reading.are_several)
+    entries = once(listed, f"{root}: {names}", is_multilabel=reading.is_multilabel)
     source = f"from {names}{reading.description}"
     return ListedImages(
         root,
@@ -70,7 +71,7 @@ def read_hub_folder(config: DataConfig, root: Path) -> ListedImages:
         class_names=reading.class_names,
         num_outside=num_unlisted(root, entries),
         notes=(f"labels: {LEFT_OUT if config.columns.get('label') == '' else source}",),
-        are_several=reading.are_several,
+        is_multilabel=reading.is_multilabel,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a table of the Hugging Face hub says of its columns, and its image cells."""
+"""Reads the metadata of a Hugging Face table's columns, and of its image cells."""
 
 import re
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ class HubColumns(NamedTuple):
 
     image: str
     label: str | None  # None: the images have no labels
-    class_names: tuple[str, ...] | None  # of labels that are numbers of names; None: labels name themselves
+    class_names: tuple[str, ...] | None  # if labels are indices of names; None: labels are the names
 
 
 def hub_columns(schema: Any, stated: Mapping[str, str], origin: str) -> HubColumns:
-    """The columns of a table, by what the `datasets` library wrote into its schema, else by their names.
+    """The columns of a table, from the metadata of the `datasets` library, else by their names.
 
     Args:
         schema: of pyarrow.
@@ -54,14 +54,14 @@ def hub_columns(schema: Any, stated: Mapping[str, str], origin: str) -> HubColum
 
 
 def _item(feature: Any) -> Any:
-    """What a column's lists hold, as the `datasets` library has it; of a column without lists, itself."""
-    if isinstance(feature, list) and len(feature) == 1:  # its older form of a list
+    """The type of a column's list items, as in the `datasets` library; for other columns, their own type."""
+    if isinstance(feature, list) and len(feature) == 1:  # the library's older notation of a list
         return feature[0]
     return feature["feature"] if kind_of(feature) in ("Sequence", "List", "LargeList") else feature
 
 
 def split_of(path: PurePosixPath) -> str | None:
-    """The split of a table, by its name without its number, else by its folder; None: there is none."""
+    """The split of a table, from its name without its number, else from its folder; None if neither tells."""
     name = _PART.sub("", path.stem)
     named = [word for word in (name, path.parent.name) if role_of(word) in ("train", "val", "test")]
     return named[0] if named else None

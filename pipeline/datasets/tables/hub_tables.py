@@ -1,4 +1,4 @@
-"""Tables that hold the images themselves, as the Hugging Face hub has them: .parquet, and saved .arrow."""
+"""Tables with the images themselves, in the formats of the Hugging Face hub: .parquet, and saved .arrow."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
@@ -17,12 +17,12 @@ from pipeline.datasets.tables.label_cells import LabelCells, Labels
 from pipeline.datasets.tables.table_files import ARROW, PARQUET, TableFiles
 from pipeline.datasets.tree import walk
 
-_MAYBE_SEVERAL = ("list", "fixed_size_list", "string")  # types; any other holds one label
+_MAYBE_SEVERAL = ("list", "fixed_size_list", "string")  # types; others are a single label
 _LARGE_GROUP = 2**26  # bytes
 
 
 def table_files(path: Path, suffix: str) -> list[Path]:
-    """The table itself, or all of a folder, in the order of a walk."""
+    """The table itself, or all tables of a folder, in the order of a walk."""
     if path.is_file():
         return [path] if path.suffix.lower() == suffix else []
     return [
@@ -34,7 +34,7 @@ def table_files(path: Path, suffix: str) -> list[Path]:
 
 
 def holds_tables(suffix: str) -> Callable[[Path], bool]:
-    """Whether a path is such a table, or a folder with them and no images beside or below."""
+    """A test whether a path is such a table, or a folder with them and no images in or below it."""
 
     def is_present(path: Path) -> bool:
         if path.is_file():
@@ -50,20 +50,20 @@ def holds_tables(suffix: str) -> Callable[[Path], bool]:
 
 
 def _holds_images(path: Path) -> bool:
-    """Whether a table holds images; a list of paths does not. True where that cannot be told."""
+    """Whether a table contains images; a list of paths does not. True if that cannot be told."""
     try:
         tables = TableFiles(path, path.suffix.lower(), max_bytes=0, stated={})
         kinds = [str(kind) for kind in tables.table(path.name).schema.types]
     except ValueError:
-        return True  # reading it says why
+        return True  # reading it reports the reason
     return any(kind.startswith(IMAGE_KINDS) for kind in kinds)
 
 
 def read_hub_tables(suffix: str, config: DataConfig, path: Path) -> "HubTables":
-    """Read one table, or all of a folder, as parts of one data set.
+    """Read one table, or all tables of a folder as parts of one data set.
 
     Raises:
-        ValueError: pyarrow is not installed; no such table; a damaged one; tables of different columns or
+        ValueError: pyarrow is not installed; no such table; a damaged one; tables with different columns or
             class names; no images, or several columns of labels.
     """
     return HubTables(path, suffix, max_bytes=max_file_bytes(config.max_pixels), config=config)
@@ -72,13 +72,13 @@ def read_hub_tables(suffix: str, config: DataConfig, path: Path) -> "HubTables":
 class HubTables:
     """Images in the rows of tables; an image's path is `<file>/<row><suffix>`.
 
-    A table of .parquet is read front to back once, a few rows at a time. An image that is read later is found
-    in its row group, which is read whole; .arrow files are mapped, and read row by row.
+    A .parquet table is read front to back once, a few rows at a time. To read an image later, its whole row
+    group is read; .arrow files are mapped, and read row by row.
 
     Args:
         path: a table, or a folder of them.
         suffix: of the tables.
-        config: its columns and how many labels an image has; None: as found.
+        config: for its columns and number of labels per image; None: as found.
     """
 
     access = "random"
@@ -129,9 +129,9 @@ class HubTables:
         return label_order(found)
 
     @property
-    def are_several(self) -> bool:
-        """Whether an image has any number of classes."""
-        return self._reading.are_several
+    def is_multilabel(self) -> bool:
+        """Whether an image may have any number of classes."""
+        return self._reading.is_multilabel
 
     @cached_property
     def _reading(self) -> LabelCells:
@@ -146,7 +146,7 @@ class HubTables:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the tables were read."""
+        """Remarks on how the tables were read."""
         columns = self._columns
         lines = [
             f"tables: images in {columns.image!r}, labels in {columns.label!r}{self._reading.description}"
@@ -178,7 +178,7 @@ class HubTables:
         origin = f"{self._root / name}, row {row}"
         if self._columns.class_names is None:
             return self._reading.labels(label, origin)
-        if not self.are_several:
+        if not self.is_multilabel:
             return self._by_number(label, origin), None
         if label is None or label == -1:
             return None, None

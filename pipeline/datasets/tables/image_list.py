@@ -1,4 +1,4 @@
-"""Lists of images in .csv, .tsv or .parquet files: columns of paths, of labels or classes, perhaps splits."""
+"""Lists of images in .csv, .tsv or .parquet files: columns of paths, labels or classes, maybe splits."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,26 +28,26 @@ from pipeline.datasets.tables.records import header, is_unnamed, place_of_row, r
 from pipeline.datasets.tables.split_lists import SplitLists
 from pipeline.datasets.wrappers import below, below_wrappers
 
-_TRIED = 20  # rows that tell whether a table is a list
-_FEWEST_IN_A_CLASS = 5  # images, where each folder is a class
+_TRIED = 20  # rows used to decide whether a table is a list
+_FEWEST_IN_A_CLASS = 5  # images, if each folder is a class
 _NAMED = 8  # classes that a note lists
-_NO_LABELS = "submission"  # an answer to be filled in: its labels are made up
+_NO_LABELS = "submission"  # a template of predictions, whose labels are placeholders
 
 
 def image_lists(folder: Path) -> list[Path]:
-    """The lists directly in a folder that name images and labels, sorted by name."""
+    """The lists of images and labels directly in a folder, sorted by name."""
     return [file for file in _tables(folder) if _is_list(file)]
 
 
 def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
-    """Read one list, or all lists of a folder, each then named for its split.
+    """Read one list, or all lists of a folder, each named for its split.
 
-    Where the images lie: `ListedPaths`. The split is the split column's word, else the list's name, else that
-    of a text file beside it that lists the image.
+    For the images' paths see `ListedPaths`. The split comes from the split column, else from the list's name,
+    else from a text file beside it that lists the image.
 
     Raises:
-        ValueError: no list, no such columns, lists that differ in their classes' columns, no images in any
-            folder, or one image twice with two labels or splits.
+        ValueError: no list, no such columns, lists with different class columns, no images in any folder, or
+            one image twice with two labels or splits.
     """
     root = source.parent if source.is_file() else source
     inner = root if source.is_file() else below_wrappers(root)
@@ -84,23 +84,23 @@ def read_image_lists(config: DataConfig, source: Path) -> ListedImages:
     channels = ChannelReading.of(config)
     return ListedImages(
         root,
-        once(entries, ", ".join(map(str, files)), are_several=reading.are_several),
+        once(entries, ", ".join(map(str, files)), is_multilabel=reading.is_multilabel),
         max_bytes=channels.max_bytes if channels else max_file_bytes(config.max_pixels),
         class_names=classes or reading.class_names,
         num_outside=num_unlisted(root, entries, has_reader if channels else is_image_name),
         notes=tuple(notes),
-        are_several=reading.are_several,
+        is_multilabel=reading.is_multilabel,
     )
 
 
 def _columns(config: DataConfig, file: Path, rows: list[dict[str, Any]] | None = None) -> Columns:
-    """The columns of a list; without one of labels, those of the classes.
+    """The columns of a list; if none of them is a column of labels, those of the classes.
 
     Args:
-        rows: to look for classes in; None: all.
+        rows: rows in which to look for classes; None: all.
 
     Raises:
-        ValueError: neither is there.
+        ValueError: neither exists.
     """
     names, stated = header(file), dict(config.columns)
     try:
@@ -119,7 +119,7 @@ def _columns(config: DataConfig, file: Path, rows: list[dict[str, Any]] | None =
 
 
 def _described(name: str, columns: Columns, reading: LabelCells) -> str:
-    """How a list's labels are read."""
+    """A note on how a list's labels are read."""
     if columns.classes:
         unread = f"; not read: {', '.join(columns.unread)}" if columns.unread else ""
         return (
@@ -137,28 +137,28 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _is_list(file: Path) -> bool:
-    """Whether a file names images that are there, and labels that are not just the names of their folders."""
+    """Whether a file names existing images, with labels that are not just the names of their folders."""
     try:
         rows = [row for _, row in islice(records(file), _TRIED)]
         try:
             columns = _columns(DataConfig(), file, rows)
-        except UncertainLabels:  # a list of labels all the same: reading it says what is uncertain
+        except UncertainLabels:  # still a list of labels; reading it reports what is uncertain
             columns = replace(find_columns(header(file), {"label": ""}, ""), classes=("uncertain",))
         names = [str(row[columns.image]) for row in rows]
         paths = ListedPaths(file, names, IMAGE_SUFFIXES)
-        found = [paths.place(name, None).path for name in names]
+        found = [paths.locate(name, None).path for name in names]
     except ValueError:
         return False
     if 2 * sum((file.parent / path).is_file() for path in found) <= len(names):
         return False
     folders = [list(filterfalse(role_of, path.split("/")[:-1])) for path in found]
-    if columns.classes:  # images of several folders may have these for classes, and flags in the list
+    if columns.classes:  # with images in several folders, the folders may be classes, and the columns flags
         return len({tuple(names) for names in folders}) == 1 or _are_many(file, columns.image)
     return any(row[columns.label] not in path.split("/")[:-1] for row, path in zip(rows, found, strict=True))
 
 
 def _are_many(file: Path, image: str) -> bool:
-    """Whether the folders of a list's images are too many for classes, as folders of patients are."""
+    """Whether there are too many folders of images for classes, as with a folder per patient."""
     names = [str(row[image]).replace("\\", "/") for _, row in records(file)]
     return len({name.rpartition("/")[0] for name in names}) * _FEWEST_IN_A_CLASS > len(names)
 
@@ -182,7 +182,7 @@ def _listed(
     for number, name, (label, several), split in zip(places, names, labels, splits, strict=True):
         split = split or named or lists.split_of(name)
         try:
-            place = paths.place(name, split)
+            place = paths.locate(name, split)
         except ValueError as error:
             raise ValueError(f"{place_of_row(file, number)}: {error}") from error
         yield Entry(f"{prefix}{place.path}", split, label, target=several, problem=place.problem)

@@ -7,14 +7,14 @@ from pipeline.storage.foreign_json import parse_json
 
 
 def json_label(content: bytes, stated: dict[str, str], origin: str) -> Any:
-    """What a `.json` field says of the class or classes; None where it holds captions, sizes and the like.
+    """The class or classes in a `.json` field; None if it has only captions, sizes and the like.
 
     Args:
         stated: `data.columns`; its `label` is the key.
         origin: the field, for messages.
 
     Raises:
-        ValueError: no JSON, or no such key where one is stated.
+        ValueError: not JSON, or the key in `stated` is missing.
     """
     try:
         values = parse_json(content)

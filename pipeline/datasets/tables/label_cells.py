@@ -1,4 +1,4 @@
-"""How the cells of a column of labels are read: one class for each image, or several."""
+"""Reads the cells of a column of labels: one class per image, or several."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ _NUMBERS = re.compile(r"\d+([\s,]+\d+)+")
 _INDICATORS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 _FEWEST_INDICATORS = 2
 
-# What programs write for a label that is missing; the others may as well be a class's name.
+# Common notations of a missing label; the second set could as well be names of classes.
 _MISSING = frozenset(("nan", "NaN", "NAN", "<NA>", "NaT"))
 _MAYBE_MISSING = frozenset(("None", "null", "NULL", "Null", "NA", "N/A", "n/a", "#N/A"))
 
@@ -28,20 +28,20 @@ Labels = tuple[str, ...]
 class LabelCells:
     """How the cells of a table's labels are read."""
 
-    are_several: bool
-    separator: str | None = None  # between labels, as stated; None: what a cell itself shows
+    is_multilabel: bool
+    separator: str | None = None  # between labels, as set; None: recognised in each cell
     is_stated_as_one: bool = False  # by `data.labels`, or by few-shot
     at_commas: bool = False  # whether "a, b" is two labels, not one class of that name
-    num_indicators: int | None = None  # cells are lists of 0 and 1, so many, one for each class
-    missing: frozenset[str] = _MISSING  # texts of cells, or of labels in them, that are no label
-    found_missing: tuple[tuple[str, int], ...] = ()  # such cells and how many there are
+    num_indicators: int | None = None  # cells are lists of 0 and 1 for so many classes
+    missing: frozenset[str] = _MISSING  # texts of cells, or of labels in them, that mean no label
+    found_missing: tuple[tuple[str, int], ...] = ()  # such texts and the number of their cells
 
     @classmethod
     def of(cls, cells: Iterable[Any], config: DataConfig, origin: str) -> "LabelCells":
-        """As the section states it, else as the cells show.
+        """As set by the section, else as recognised from the cells.
 
         Raises:
-            ValueError: several labels where `data.labels` is "one"; cells that may be a class or no label.
+            ValueError: several labels although `data.labels` is "one"; cells that may be a class or no label.
         """
         cells = [_unboxed(cell) for cell in cells]
         counts = Counter(cell.strip() for cell in cells if isinstance(cell, str))
@@ -58,12 +58,13 @@ class LabelCells:
             found = cls(marked or at_commas, at_commas=at_commas)
         found_missing = tuple((text, counts[text]) for text in sorted(missing & counts.keys()))
         found = replace(found, missing=missing, found_missing=found_missing)
-        return replace(found, num_indicators=found._indicators(cells)) if found.are_several else found
+        return replace(found, num_indicators=found._indicators(cells)) if found.is_multilabel else found
 
     def _indicators(self, cells: list[Any]) -> int | None:
-        """How many classes each cell says 0 or 1 of; None where cells are lists of labels.
+        """The number of classes, if each cell is a list of 0 and 1 per class; None if cells are lists of
+        labels.
 
-        Lists of one length that hold nothing else: as labels they would name an image by the same class
+        Recognised by lists of equal length with nothing but 0 and 1: as labels they would name the same class
         again and again.
         """
         lists = [parts for cell in cells if (parts := self._parts(cell)) is not None]
@@ -74,14 +75,14 @@ class LabelCells:
         return lengths.pop() if are_all else None
 
     def labels(self, value: Any, origin: str) -> tuple[str | None, Labels | None]:
-        """(the class, None) or (None, the classes) of a cell; (None, None) where it holds no label.
+        """(the class, None) or (None, the classes) of a cell; (None, None) if it has no label.
 
         Raises:
-            ValueError: no labels: numbers that are not whole, several where one is expected.
+            ValueError: not labels: numbers that are not integers, or several labels instead of one.
         """
         if isinstance(value, str) and value.strip() in self.missing:
             return None, None
-        if not self.are_several:
+        if not self.is_multilabel:
             try:
                 return class_name(value, origin), None
             except ValueError as error:
@@ -120,10 +121,10 @@ class LabelCells:
 
     @property
     def description(self) -> str:
-        """What the note on the labels says of it."""
+        """A part of the note on labels."""
         if self.num_indicators is not None:
             return f", 0 or 1 for each of {self.num_indicators} classes"
-        several = ", several for each image" if self.are_several else ""
+        several = ", several for each image" if self.is_multilabel else ""
         if not self.found_missing:
             return several
         cells = ", ".join(f"{text!r} in {count} cells" for text, count in self.found_missing)
@@ -131,15 +132,15 @@ class LabelCells:
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """Of cells of 0 and 1 the numbers of all classes, also of those that no image has; else None."""
+        """For cells of 0 and 1, numbers of all classes, also of those without an image; else None."""
         return None if self.num_indicators is None else tuple(map(str, range(self.num_indicators)))
 
 
 def _missing(counts: Counter[str], config: DataConfig, origin: str) -> frozenset[str]:
-    """The texts that are no label.
+    """The texts that mean no label.
 
     Raises:
-        ValueError: there are some that could be a class as well, and `data.missing_labels` is not stated.
+        ValueError: some could also be a class, and `data.missing_labels` is not set.
     """
     if config.missing_labels is not None:
         return frozenset(config.missing_labels)
@@ -153,18 +154,18 @@ def _missing(counts: Counter[str], config: DataConfig, origin: str) -> frozenset
 
 
 def _unboxed(cell: Any) -> Any:
-    """A cell without the list around its one list, as a row of a matrix is written."""
+    """The inner list of a cell that is a list of one list, as for a row of a matrix."""
     return cell[0] if isinstance(cell, list) and len(cell) == 1 and isinstance(cell[0], list) else cell
 
 
 def _is_marked(text: str) -> bool:
-    """Whether a cell's text says itself that it is a list."""
+    """Whether a cell's text has the notation of a list."""
     text = text.strip()
     return bool(_BRACKETS.match(text) or _BARS.search(text) or _NUMBERS.fullmatch(text))
 
 
 def _items(text: str) -> list[str]:
-    """The items of a list as Python, JSON or NumPy write it, without its brackets."""
+    """The items of a list in the notation of Python, JSON or NumPy, without its brackets."""
     items = [
         next(part for part in found if part) for found in _ITEM.findall(text) if any(map(str.strip, found))
     ]

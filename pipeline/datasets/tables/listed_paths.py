@@ -1,4 +1,4 @@
-"""Where the images lie that a list names, as other people's machines write their paths."""
+"""Finds the images that a list names, whose paths may come from other machines."""
 
 import os
 from collections import defaultdict
@@ -7,32 +7,32 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.foreign_paths import path_parts
-from pipeline.datasets.images_by_name import Place, place_of
+from pipeline.datasets.images_by_name import ImagePath, locate
 from pipeline.datasets.split_words import folder_role, role_of
 from pipeline.datasets.tables.columns import IMAGES_ALONE
 from pipeline.datasets.tree import walk
 
-_TRIED = 20  # names of a list that are looked for in each folder
-_SHOWN = 3  # folders of other machines that a note lists
+_TRIED = 20  # names of a list that are searched for in each folder
+_SHOWN = 3  # leading folders that a note lists
 
 Words = tuple[str, ...]
 
 
 class ListedPaths:
-    """The images of a list below its folder, and nowhere else.
+    """The images of a list, searched for only below its folder.
 
-    Drives, `/` and `..` are left out of paths. The first names that are found decide: the folder that they
-    count from, the list's own or one directly below; how many leading folders are of another machine; the
-    suffix of names without one. A name that is not there then is looked for in all folders: it is the image
-    whose path ends in all that the list says of it, in no folder of another split.
+    Drives, `/` and `..` are dropped from paths. The first names that are found decide three things: the
+    folder to which names are relative, the list's own or one directly in it; how many leading folders to
+    drop; the suffix of names without one. A name that does not exist then is searched for in all folders: it
+    is the image whose path ends in the whole name, in no folder of another split.
 
     Args:
         file: the list.
-        names: of its images, as it has them.
+        names: of its images, as in the list.
         suffixes: of images, in lower case.
 
     Raises:
-        ValueError: none of the first names is anywhere below the folder.
+        ValueError: none of the first names is found below the folder.
     """
 
     def __init__(self, file: Path, names: list[str], suffixes: Collection[str]) -> None:
@@ -42,8 +42,8 @@ class ListedPaths:
         self._names = names
         self._folder = self._suffix = ""
         self._lead: Words = ()
-        self._num_kept = 0  # parts of the name that decided
-        self._leads: dict[str, None] = {}  # leading folders that were left out, in the order found
+        self._num_kept = 0  # parts of the deciding name that were kept
+        self._leads: dict[str, None] = {}  # leading folders that were dropped, in the order found
         if not self._decide([words for name in names[:_TRIED] if (words := path_parts(name))]):
             first = names[0] if names else ""
             raise ValueError(
@@ -52,7 +52,7 @@ class ListedPaths:
             )
 
     def _decide(self, tried: list[Words]) -> bool:
-        """Whether a name is found; the fewest leading folders are left out that it takes."""
+        """Find a name, dropping as few leading folders as possible; return whether one was found."""
         for num_left_out in range(max(map(len, tried), default=0)):
             for is_there in (self._is_in_folder, self._is_anywhere):
                 for words in tried:
@@ -72,15 +72,15 @@ class ListedPaths:
     def _is_anywhere(self, words: Words) -> bool:
         return bool(self._found(words, None))
 
-    def place(self, name: str, split: str | None) -> Place:
-        """The place of one image, relative to the list's folder; one that is missing is where it should be.
+    def locate(self, name: str, split: str | None) -> ImagePath:
+        """The path of one image, relative to the list's folder; for a missing image, the path it should have.
 
         Args:
-            name: one of the list.
-            split: that the list says.
+            name: one of the list's.
+            split: the image's split in the list.
 
         Raises:
-            ValueError: the name is no path.
+            ValueError: the name is not a path.
         """
         words = path_parts(name)
         if not words or "\0" in name:
@@ -93,17 +93,17 @@ class ListedPaths:
         self._note(self._lead)
         path = self._path(kept)
         if not os.path.isfile(self._root / path) and (found := self._found(kept, split)):
-            return place_of(kept, found)
-        return Place(path)
+            return locate(kept, found)
+        return ImagePath(path)
 
-    def _of_another_machine(self, words: Words) -> Place:
-        """A path with leading folders that are not those of the name that decided."""
+    def _of_another_machine(self, words: Words) -> ImagePath:
+        """A path whose leading folders differ from those of the deciding name."""
         for num_left_out in range(max(1, len(words) - self._num_kept + 1)):
             path = self._path(words[num_left_out:])
             if os.path.isfile(self._root / path):
                 self._note(words[:num_left_out])
-                return Place(path)
-        return Place("/".join(words))
+                return ImagePath(path)
+        return ImagePath("/".join(words))
 
     def _path(self, words: Words) -> str:
         return f"{self._folder}{'/'.join(words)}{'' if self._has_suffix(words[-1]) else self._suffix}"
@@ -123,7 +123,7 @@ class ListedPaths:
 
     @cached_property
     def _by_name(self) -> dict[str, list[Words]]:
-        """Name, with or without suffix as the list has it -> paths of images that have it."""
+        """Name, with or without suffix as in the list -> paths of images with this name."""
         wanted = {words[-1] for name in self._names if (words := path_parts(name))}
         found = defaultdict(list)
         for folder, _, files in walk(self._root):
@@ -148,7 +148,7 @@ class ListedPaths:
 
     @property
     def note(self) -> str | None:
-        """Which leading folders were left out; None: none were."""
+        """Lists the leading folders that were dropped; None: none were."""
         if not self._leads:
             return None
         shown = ", ".join(f"{lead}/" for lead in list(self._leads)[:_SHOWN])

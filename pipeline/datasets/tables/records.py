@@ -1,4 +1,4 @@
-"""Rows of .csv, .tsv, .jsonl and .parquet files."""
+"""Reads the rows of .csv, .tsv, .jsonl and .parquet files."""
 
 import csv
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ from pipeline.datasets.tables.table_files import PARQUET, ParquetFile
 from pipeline.storage.foreign_json import parse_json
 
 _DELIMITERS = ",;\t"
-_INDEX = "__index_level_"  # what pandas calls a column of row numbers
+_INDEX = "__index_level_"  # prefix of pandas' columns of row numbers
 
 
 def header(file: Path) -> list[str]:
-    """The names of a table's columns; of .jsonl the keys of its first line.
+    """Names of a table's columns; of .jsonl the keys of its first line.
 
     A .csv or .tsv whose first line is an image already has the columns path, split and label, or numbers
     from 0 for several others, by what that line holds.
 
     Raises:
-        ValueError: there are none, two columns have one name, or the first line names two images; a
+        ValueError: there are none, two columns have the same name, or the first line names two images; a
             .parquet file is damaged, or pyarrow is not installed.
     """
     if file.suffix.lower() == PARQUET:
@@ -48,10 +48,10 @@ def is_unnamed(file: Path) -> bool:
 def records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line in the file, {column: value}) of every row; values of .csv and .tsv are text.
 
-    Of .parquet the row's number, from 0, and values of any type.
+    For .parquet the row's number, from 0, and values of any type.
 
     Raises:
-        ValueError: a line that is no row, text that is not UTF-8; the message names file and line.
+        ValueError: an invalid line, or text that is not UTF-8; the message names file and line.
     """
     if file.suffix.lower() == PARQUET:
         yield from enumerate(ParquetFile(file).rows(header(file)))
@@ -65,7 +65,7 @@ def records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def place_of_row(file: Path, number: int) -> str:
-    """Where a row is, for messages: the number is what `records` gives with it."""
+    """The position of a row, for messages; `number` as given by `records`."""
     return f"{file}, {'row' if file.suffix.lower() == PARQUET else 'line'} {number}"
 
 

@@ -1,4 +1,4 @@
-"""Reading members of plain tars by their position."""
+"""Reads members of plain tars by their position."""
 
 import os.path
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.tables.shard_names import expanded
 from pipeline.storage.remote_paths import is_url, path_of, read_range
 
-_MOST_GAP = 2**18  # bytes between two images that are read along rather than skipped
+_MOST_GAP = 2**18  # bytes between two images that are read too rather than skipped
 _MOST_AT_ONCE = 2**26  # bytes of one read
-Place = tuple[str, int, int]  # path, first byte and bytes of an image
+ImageRange = tuple[str, int, int]  # path, first byte and bytes of an image
 
 
 class ShardFiles:
     """The shards below a folder; an image's path is `<shard>/<member>`.
 
     Args:
-        path: a shard, a folder of shards, or a pattern with braces, here or behind a URL.
+        path: a shard, a folder of shards, or a pattern with braces, local or a URL.
         max_bytes: of the largest image.
     """
 
@@ -30,18 +30,18 @@ class ShardFiles:
         """The bytes of one member, by its position in the shard that `path` begins with.
 
         Raises:
-            UndecodableImage: it is too large for an image, or the shard was cut.
+            UndecodableImage: it is too large for an image, or the shard is truncated.
             OSError: the shard cannot be read.
         """
         if size > self._max_bytes:
             raise UndecodableImage(f"{size} bytes, more than {self._max_bytes:.0f}, the largest image")
         return self._range(_shard(path), start, start + size)
 
-    def read_many(self, places: list[Place]) -> list[bytes]:
-        """As `read`, of several images, in their order; those near one another in a shard in one read.
+    def read_many(self, places: list[ImageRange]) -> list[bytes]:
+        """Several images, as from `read`, in order; neighbouring ones in a shard are read at once.
 
         Raises:
-            UndecodableImage, OSError: as of `read`; the message names no image.
+            UndecodableImage, OSError: as in `read`; the message names no image.
         """
         found = {}
         in_order = sorted(range(len(places)), key=lambda i: (_shard(places[i][0]), places[i][1]))
@@ -69,7 +69,7 @@ def _shard(path: str) -> str:
 
 
 def _near(members: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
-    """(number, first byte, bytes) of members by rising position -> those that are read at once."""
+    """(number, first byte, bytes) of members by rising position -> groups that are read at once."""
     together = members[:1]
     for member in members[1:]:
         _, start, size = member
@@ -82,7 +82,7 @@ def _near(members: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, 
 
 
 def _root(path: Path) -> Path:
-    """The folder that the names of shards count from."""
+    """The folder to which the names of shards are relative."""
     if is_url(str(path)):
         if "{" not in str(path):
             return path.parent if path.suffix == ".tar" else path

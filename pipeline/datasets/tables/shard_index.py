@@ -1,4 +1,4 @@
-"""The list that `doit run shard` writes beside shards: what belongs together, and how large it is."""
+"""The index that `doit run shard` writes beside shards: which belong together, and how large they are."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ _KIND = "hssl-shards"
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file of a list."""
+    """One shard in the index."""
 
     name: str
     num_images: int
@@ -25,7 +25,7 @@ def write_shard_index(folder: Path, shards: list[Shard], about: dict) -> None:
 
 
 def read_shard_index(folder: Path) -> dict[str, Shard] | None:
-    """Shards by name; None where the folder has no such list.
+    """Shards by name; None if the folder has no such index.
 
     Raises:
         ValueError: it is damaged.
@@ -35,7 +35,7 @@ def read_shard_index(folder: Path) -> dict[str, Shard] | None:
         return None
     values = read_json(path)
     if not isinstance(values, dict) or values.get("kind") != _KIND:
-        return None  # another program's
+        return None  # another program's file
     try:
         return {each["name"]: Shard(**each) for each in values["shards"]}
     except (KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Names of many files as one: "train-{000000..000146}.tar". Standard library only: the task graph uses it."""
+"""Patterns for the names of many files: "train-{000000..000146}.tar". Standard library only."""
 
 import re
 from pathlib import Path
@@ -7,22 +7,22 @@ from pipeline.storage.remote_paths import is_url, path_of
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_MOST = 1_000_000  # names; more are a slip of the pen
+_MOST = 1_000_000  # names; more are surely a mistake
 
 
 def is_pattern(source: str) -> bool:
-    """Whether a source is a pattern with braces and no file of that name."""
+    """Whether a source is a pattern with braces and not an existing file."""
     return bool(_BRACES.search(source)) and not Path(source).exists()
 
 
 def expanded(source: str) -> list[Path]:
-    """The files that a pattern names, in order: ranges of numbers keep their zeros, lists are cut at commas.
+    """The files that a pattern names, in order: number ranges keep their zeros, lists are split at commas.
 
-    Whether files behind URLs are there is not looked up.
+    Files behind URLs are not checked for existence.
 
     Raises:
-        ValueError: a brace that is neither, or more than a million names.
-        FileNotFoundError: the first of the files that is not there.
+        ValueError: invalid braces, or more than a million names.
+        FileNotFoundError: the first file that does not exist.
     """
     names = [source]
     while match := _BRACES.search(names[0]):

@@ -1,4 +1,4 @@
-"""The samples of shards as a list that stays small at millions."""
+"""The samples of shards in columns that stay small with millions of samples."""
 
 import os
 from array import array
@@ -7,29 +7,29 @@ from typing import Any, NamedTuple
 
 
 class Sample(NamedTuple):
-    """One image, where it lies, and its label."""
+    """Position and label of one image."""
 
     image: str  # name of the member
     start: int
     size: int
-    cell: Any  # what says its class or classes, as it was read; None: nothing does
+    cell: Any  # class or classes, as read; None: none
     shard: int
     problem: str | None
 
 
 class Samples:
-    """Samples in columns: about 40 bytes each beside the member's name; equal cells are held once."""
+    """Samples in columns: about 40 bytes each besides the member's name; equal cells are stored once."""
 
     def __init__(self) -> None:
         self._names, self._ends = bytearray(), array("q")
         self._numbers = array("q")  # start, size, shard, cell's number or -1, per sample
         self._problems: dict[int, str] = {}
-        self._codes: dict[str, int] = {}  # of a cell's `repr`: lists have no hash
-        self.cells: list[Any] = []  # distinct ones, in the order in which they came
+        self._codes: dict[str, int] = {}  # by a cell's `repr`, because lists have no hash
+        self.cells: list[Any] = []  # distinct ones, in order of appearance
         self.origins: list[str] = []  # of the first sample of each
 
     def add(self, sample: Sample, origin: str) -> None:
-        """Append one; `origin` names it in messages."""
+        """Append a sample; `origin` is its name in messages."""
         if sample.problem is not None:
             self._problems[len(self)] = sample.problem
         code = -1
@@ -43,7 +43,7 @@ class Samples:
         self._numbers.extend((sample.start, sample.size, sample.shard, code))
 
     def num_of(self, codes: set[int]) -> int:
-        """Samples whose cells have these numbers; -1 are those without a cell."""
+        """Number of samples whose cells have these numbers; -1 stands for samples without a cell."""
         own = self._numbers[3::4]
         return sum(own.count(code) for code in codes)
 

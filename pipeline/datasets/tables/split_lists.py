@@ -1,4 +1,4 @@
-"""Text files beside a table that say which of its images train, validate and test: train_val_list.txt."""
+"""Text files beside a table that list the images of a split, such as train_val_list.txt."""
 
 import re
 from collections.abc import Iterable
@@ -10,25 +10,25 @@ from pipeline.datasets.foreign_paths import path_parts
 from pipeline.datasets.split_words import role_of
 from pipeline.datasets.text_files import text_of
 
-_TRIED = 20  # lines of a file that are held against the table
+_TRIED = 20  # lines of a file that are compared with the table
 _TRAIN_AND_VAL = re.compile(r"train[\W_]*val(id|idation)?(?![a-z])")
 
 
 @dataclass(frozen=True)
 class SplitLists:
-    """The split of each image, by what the table calls it."""
+    """The split of each image, by its name in the table."""
 
     counts: dict[str, int] = field(default_factory=dict)  # file -> images of the table
     _splits: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def beside(cls, table: Path, names: Iterable[str]) -> "SplitLists":
-        """The .txt files in the table's folder that are named for a split and list its images, one a line.
+        """The .txt files in the table's folder that are named for a split and list its images, one per line.
 
-        A list of training and validation images together counts where there is none of either.
+        A list of training and validation images together is used if there is no separate one of either.
 
         Args:
-            names: of the images, as the table has them.
+            names: of the images, as in the table.
 
         Raises:
             ValueError: an image is in two lists.
@@ -52,12 +52,12 @@ class SplitLists:
         return cls(counts, found)
 
     def split_of(self, name: str) -> str | None:
-        """The split of an image; None where no list has it."""
+        """The split of an image; None if it is in no list."""
         return self._splits.get(name)
 
     @property
     def note(self) -> str | None:
-        """Which lists were read; None: there are none."""
+        """The names of the lists read; None if there are none."""
         files = (f"{name} ({count} images)" for name, count in self.counts.items())
         return f"splits: by {', '.join(files)}" if self.counts else None
 
@@ -83,6 +83,6 @@ def _key(name: str) -> str:
 
 
 def _keys(name: str) -> Iterable[str]:
-    """What a list may call an image: its path, with or without suffix."""
+    """Possible names of an image in a list: its path, with or without suffix."""
     key = _key(name)
     return (key, PurePosixPath(key).with_suffix("").as_posix()) if key else ()

@@ -1,4 +1,4 @@
-"""Reading rows of .parquet and .arrow files, and the images in them."""
+"""Reads rows of .parquet and .arrow files, and the images in them."""
 
 import threading
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from pipeline.datasets.tables.hub_cells import image_bytes, image_column
 from pipeline.storage.arrow import pyarrow
 
 PARQUET, ARROW = ".parquet", ".arrow"
-_ROWS = 64  # that are in memory at a time
+_ROWS = 64  # in memory at a time
 
 
 class TableFiles:
@@ -51,7 +51,7 @@ class TableFiles:
         """The file in row `start` of the table that `path` begins with.
 
         Raises:
-            UndecodableImage: no image, or too large a one.
+            UndecodableImage: not an image, or too large a one.
             OSError: the table, or the file that it names, cannot be read.
         """
         name = path.rpartition("/")[0]
@@ -60,7 +60,7 @@ class TableFiles:
         return self.file_in(table.cell(column, start), name)
 
     def file_in(self, cell: Any, name: str) -> bytes:
-        """The file that a cell of the table `name` holds or names; errors as `read`."""
+        """The file in a cell of the table `name`, or at the path in it; errors as in `read`."""
         return image_bytes(cell, (self.root / name).parent, self._max_bytes)
 
 
@@ -142,7 +142,7 @@ class _Arrow:
         return self._table.num_rows
 
     def group_bytes(self, column: str) -> int:
-        """0: any row is read alone."""
+        """0, since any row can be read alone."""
         return 0
 
     def rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:

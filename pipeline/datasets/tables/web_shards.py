@@ -1,7 +1,7 @@
-"""Shards of WebDataset: plain tars in which files of one name, beside one another, are one sample.
+"""Shards of WebDataset: plain tars in which neighbouring files with the same key form a sample.
 
-A member's key is its path up to the first dot after the last "/", the rest is its field; neighbours of one
-key are a sample. Hidden members are skipped, which that package reads.
+A member's key is its path up to the first dot after the last "/", the rest is its field. Hidden members are
+skipped, unlike in that package.
 
 Source: the package webdataset 1.0.2, tariterators.base_plus_ext and group_by_keys.
 """
@@ -36,13 +36,13 @@ from pipeline.storage.remote_paths import is_url
 _MEMBER = re.compile(r"((?:.*/)?[^./][^.]*)\.([^/]*)")
 _NUMBER = re.compile(r"[-_.]?\d+$")
 _NAMES_FILES = ("classnames.txt", "classes.txt", "class_names.txt")
-_PEEKED = 32  # members that tell shards from an archive of images
+_PEEKED = 32  # members read to tell shards from an archive of images
 _MOST_LABEL_BYTES = 2**20
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
 def is_web_shards(path: Path) -> bool:
-    """Whether a tar holds a `.cls` field near its start, or a folder such tars and no images, or a list."""
+    """Whether a tar has a `.cls` field near its start, a folder has such tars without images, or an index."""
     if path.is_file():
         return _has_labels(path)
     if read_shard_index(path) is not None:
@@ -58,12 +58,12 @@ def is_web_shards(path: Path) -> bool:
 def read_web_shards(config: DataConfig, path: Path) -> "WebShards":
     """Read a shard, all shards of a folder, or those of a pattern with braces.
 
-    The class is the `.cls` field; without one that of a `.json` field, by its key. Whole numbers are named by
-    classnames.txt beside the shards or above, a line for each.
+    The class is the `.cls` field, else that of a `.json` field, by its key. If classes are integers, their
+    names are the lines of classnames.txt beside the shards or above.
 
     Raises:
         ValueError: no shards, or compressed ones; a sample with two images, with two fields of one name, or
-            with a label that is none.
+            with an invalid label.
     """
     return WebShards(path, max_bytes=max_file_bytes(config.max_pixels), config=config)
 
@@ -71,11 +71,10 @@ def read_web_shards(config: DataConfig, path: Path) -> "WebShards":
 class WebShards:
     """The images of shards; an image's path is `<shard>/<member>`.
 
-    Samples are listed once, from front to back, without reading images; then each is read by its position.
+    Samples are listed once, front to back, without reading images; then each is read by its position.
 
-    Args:
-        path: a shard, a folder of shards, or a pattern with braces, here or behind a URL.
-        config: its columns, whose `label` is a key of the `.json` fields, and how many labels an image has;
+    path: a shard, a folder of shards, or a pattern with braces, local or a URL.
+        config: for its columns, whose `label` is a key of the `.json` fields, and number of labels per image;
             None: as found.
     """
 
@@ -118,7 +117,7 @@ class WebShards:
         return found
 
     def _check_index(self) -> None:
-        """Refuse shards that are not what the list beside them says, where there is one."""
+        """Refuse shards that differ from the index beside them, if there is one."""
         index = read_shard_index(self._root)
         if index is None:
             return
@@ -133,11 +132,11 @@ class WebShards:
             raise ValueError(f"{listed}: lists {missing[0]}, which is not there")
 
     def _sample(self, shard: int, key: str, field: str, fields: dict[str, "_Field"]) -> tuple[Sample, str]:
-        """One sample, and what names its label in messages."""
+        """One sample, and the name of its label in messages."""
         image = fields[field]
         origin, cell = f"{self._shards[shard]}: {key}", None
         if self._stated.get("label") == "":
-            pass  # they are to be left out
+            pass  # to be left out
         elif content := _field(fields, "cls"):
             origin = f"{origin}.cls"
             cell = _text(content, origin)
@@ -152,15 +151,15 @@ class WebShards:
 
     @cached_property
     def _labels(self) -> list[tuple[str | None, Labels | None]]:
-        """Class or classes of every distinct cell; at the end those of a sample without one."""
+        """Class or classes of every distinct cell; last, those of a sample without a cell."""
         cells, origins = self._samples.cells, self._samples.origins
         found = [self._reading.labels(*known) for known in zip(cells, origins, strict=True)]
         return [*found, (None, None)]
 
     @property
-    def are_several(self) -> bool:
-        """Whether an image has any number of classes."""
-        return self._reading.are_several
+    def is_multilabel(self) -> bool:
+        """Whether an image may have any number of classes."""
+        return self._reading.is_multilabel
 
     @cached_property
     def _names_file(self) -> Path | None:
@@ -169,17 +168,17 @@ class WebShards:
 
     @cached_property
     def _found(self) -> set[str]:
-        """Every label that a sample has."""
+        """All labels of the samples."""
         return {name for one, several in self._labels for name in (one, *(several or ()))} - {None}
 
     @cached_property
     def _are_numbered(self) -> bool:
-        """Whether labels are numbers of the lines of a file of names."""
+        """Whether labels are line numbers of the file of names."""
         return self._names_file is not None and all(label.isdecimal() for label in self._found)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Of the file of names, where labels are numbers; else the labels, in their order."""
+        """Those in the file of names, if labels are numbers; else the labels, in their order."""
         labels = self._reading.class_names or label_order(self._found)
         if not self._are_numbered:
             return labels
@@ -197,7 +196,7 @@ class WebShards:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the shards were read."""
+        """Remarks on how the shards were read."""
         samples, lines = self._samples, [f"shards: {len(self._shards)}"]
         if self._names_file is not None and self.class_names and not self.class_names[0].isdecimal():
             lines.append(f"names of classes: from {self._names_file.name}")
@@ -205,7 +204,7 @@ class WebShards:
             lines.append(f"left out: {self._without_image} samples without an image")
         if self._reading.description:
             lines.append(f"labels: {self._reading.description.removeprefix(', ')}")
-        # The last of the labels are those of code -1, of a sample without a cell.
+        # The last entry of the labels is that of code -1, a sample without a cell.
         without = {code for code in range(-1, len(samples.cells)) if self._labels[code] == (None, None)}
         if self._stated.get("label") == "":
             lines.append(f"labels: {LEFT_OUT}")
@@ -287,7 +286,7 @@ def _remote_shards(path: Path) -> list[Path]:
 
 
 def _grouped(shard: Path) -> Iterator[tuple[str, dict[str, _Field]]]:
-    """(key, {field: where it is}) of every sample.
+    """(key, {field: position}) of every sample.
 
     Raises:
         ValueError: a damaged tar, or two fields of one name in a sample.
@@ -306,11 +305,11 @@ def _grouped(shard: Path) -> Iterator[tuple[str, dict[str, _Field]]]:
 
 
 def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
-    """(key, field, where it is) of every member that is a file of a sample."""
+    """(key, field, position) of every member that is a file of a sample."""
     try:
         with shard.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             while (info := archive.next()) is not None:
-                archive.members.clear()  # or tarfile remembers every member that it ever saw
+                archive.members.clear()  # else tarfile keeps every member in memory
                 match = _MEMBER.fullmatch(info.name.removeprefix("./"))
                 if not info.isfile() or _is_passed_over(info.name) or match is None:
                     continue
@@ -325,14 +324,14 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
 
 
 def _is_passed_over(name: str) -> bool:
-    """Whether a member is about the shard, or hidden, as macOS adds them."""
+    """Whether a member describes the shard, or is hidden, as macOS adds them."""
     parts = name.split("/")
     is_about = len(parts[0]) >= 4 and parts[0].startswith("__") and parts[0].endswith("__")
     return is_about or any(is_hidden(part) for part in parts if part not in (".", ".."))
 
 
 def _has_labels(path: Path) -> bool:
-    """Whether a field near the start is a label: `.cls`, or `.json` with a key that is called so."""
+    """Whether a field near the start is a label: `.cls`, or `.json` with a key for labels."""
     if archive_kind(path) != "tar":
         return False
     with suppress(ValueError):
@@ -358,7 +357,7 @@ def _text(content: bytes, origin: str) -> str:
 
 
 def _split(shard: PurePosixPath) -> str | None:
-    """The split of a shard, by its name without its number, else by its folder; None: there is none."""
+    """The split of a shard, from its name without its number, else from its folder; None if neither tells."""
     name = _NUMBER.sub("", shard.stem)
     return next(
         (word for word in (name, *reversed(shard.parent.parts)) if role_of(word) in ("train", "val", "test")),

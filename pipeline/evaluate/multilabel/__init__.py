@@ -1,1 +1,1 @@
-"""Images with any number of classes: probes that score them, average precision, F1, rows."""
+"""Images with any number of classes: probes, average precision, F1, and result rows."""

@@ -5,13 +5,13 @@ Shapes: n images, K classes, R resamples.
 
 import numpy as np
 
-_BLOCK_BYTES = 32 * 2**20  # of counts that are held at once
+_BLOCK_BYTES = 32 * 2**20  # of counts in memory at once
 
 
 def average_precisions(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """The area under each class's curve of precision over recall, as a sum of steps.
 
-    Images of equal scores are taken together: no order among them is made up.
+    Images of equal scores count together, since they have no order.
 
     Args:
         truth: (n, K) bool.
@@ -57,7 +57,7 @@ def _of_class(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.n
     if not positives.size:
         return found
     ranked = scores[order]
-    # The last image of the same score as each image: where a threshold lies that takes it in.
+    # The last image with the same score as each image: a threshold below it includes the image.
     last = np.searchsorted(-ranked, -ranked[positives], side="right") - 1
     block = max(1, _BLOCK_BYTES // (8 * len(order)))
     for start in range(0, len(counts), block):
@@ -65,7 +65,7 @@ def _of_class(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.n
         drawn = counts[rows][:, order]
         hits = np.cumsum(drawn[:, positives], axis=1, dtype=np.int64)
         taken = np.cumsum(drawn, axis=1, dtype=np.int64)[:, last]
-        # Hits up to the last positive of equal score.
+        # True positives up to the last positive of equal score.
         ends = np.searchsorted(last, last, side="right") - 1
         total = hits[:, -1:]
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,4 +1,4 @@
-"""Whether images with any number of classes can be learnt from and tested on."""
+"""Checks that images with any number of classes can be trained and tested on."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,15 @@ from pipeline.measures.labelled_images import without_images
 
 
 def has_classes(part: SplitFeatures | None) -> bool:
-    """Whether an image of a part has a class."""
+    """Whether any image of a part has a class."""
     return part is not None and bool((part.labels == 1).any())
 
 
 def why_no_scores(dataset: str, labels: Mapping[str, np.ndarray]) -> str | None:
-    """Why nothing can be learnt and tested on a data set; None where it can.
+    """Why a data set cannot be used for a probe; None if it can.
 
     Args:
-        labels: (n, K) of each part that is needed, n = 0 where it has no labelled images; "train" among them.
+        labels: (n, K) of each part needed, n = 0 if it has no labelled images; "train" among them.
     """
     if missing := without_images(labels):
         return f"no probe of {dataset}: {missing}"

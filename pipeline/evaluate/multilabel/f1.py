@@ -1,4 +1,4 @@
-"""F1 of classes by thresholds that were chosen on validation images.
+"""F1 of classes, with thresholds chosen on validation images.
 
 Shapes: n images, K classes, R resamples.
 """
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_BLOCK = 64  # resamples that are counted at once
+_BLOCK = 64  # resamples computed at once
 
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
-    """A class is predicted where its score is at least its threshold."""
+    """A class is predicted if its score is at least its threshold."""
 
     of_classes: np.ndarray  # (K,) float64: the best F1 of each class on its own, for the macro mean
     common: float  # of all classes: the best micro F1
 
 
 def chosen_thresholds(truth: np.ndarray, scores: np.ndarray) -> Thresholds:
-    """The thresholds with the highest F1 on validation images; the highest of equally good ones.
+    """The thresholds with the highest F1 on validation images; the highest threshold in a tie.
 
     A class without a positive validation image takes the common threshold.
 
@@ -64,7 +64,7 @@ def f1_replicates(
         counts: (R, n) how often each image is in each resample.
 
     Returns:
-        (R, K), NaN where a resample has no positive image of a class; (R,), NaN where it has none of any.
+        (R, K), NaN if a resample has no positive image of a class; (R,), NaN if it has none of any class.
     """
     hit, claimed = truth & predicted, predicted
     of_class, micro = np.empty((len(counts), truth.shape[1])), np.empty(len(counts))

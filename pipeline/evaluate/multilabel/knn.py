@@ -1,4 +1,4 @@
-"""Weighted k-nearest-neighbour votes where images have any number of classes.
+"""Weighted k-nearest-neighbour votes for images with any number of classes.
 
 Shapes: Q queries, N bank rows, D channels, K classes.
 """
@@ -11,7 +11,7 @@ from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.knn import cut_ks
 from pipeline.evaluate.neighbours import nearest
 
-_BLOCK_BYTES = 32 * 2**20  # of neighbours' classes that are held at once
+_BLOCK_BYTES = 32 * 2**20  # of neighbours' classes in memory at once
 
 
 def vote_shares(
@@ -23,10 +23,10 @@ def vote_shares(
     temperature: float,
     num_threads: int = 1,
 ) -> Mapping[int, np.ndarray]:
-    """The share of the k neighbours' votes that goes to each class, for every k, from one search.
+    """The share of the k neighbours' votes for each class, for every k, from one search.
 
     Neighbours and weights are those of `pipeline.evaluate.knn.classify`. Each neighbour votes for all of its
-    classes with its whole weight, so a share is 1 where all neighbours have the class.
+    classes with its full weight, so a share is 1 if all neighbours have the class.
 
     Args:
         queries: (Q, D) finite.
@@ -36,7 +36,7 @@ def vote_shares(
         temperature: a neighbour of cosine similarity s votes with weight exp(s / temperature).
 
     Returns:
-        k -> (Q, K) float32 in 0..1, in rising order of k.
+        k -> (Q, K) float32 in 0..1, in ascending order of k.
 
     Source:
         Weights: DINO (Caron et al. 2021). The share as a score of each class is this project's choice.

@@ -1,4 +1,4 @@
-"""The weighted k-NN probe of images with any number of classes, for every k at once."""
+"""The weighted k-NN probe for images with any number of classes, for every k at once."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from pipeline.evaluate.probes.settings import KnnConfig
 
 
 def score_by_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Scored:
-    """Scores by the k whose mean average precision is best on validation images, and those of every k."""
+    """Scores with the k whose mean average precision is best on validation images, and with every k."""
     train, val, test = data.train, data.val, data.test
 
     def vote(queries: FeatureRows) -> Mapping[int, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The linear probe of images with any number of classes: every learning rate, one chosen on validation."""
+"""The linear probe for images with any number of classes: every learning rate, one chosen on validation."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pipeline.evaluate.probes.settings import LinearConfig
 
 
 def score_by_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) -> Scored:
-    """Scores by the rate that was chosen on validation, those of the best rate on test, and a sweep table.
+    """Scores with the rate chosen on validation, with the best rate on test, and a sweep table.
 
     The sweep of `pipeline.evaluate.probes.linear`, with a sigmoid and binary cross-entropy for each class.
     """
@@ -42,7 +42,7 @@ def score_by_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfi
 
 
 def _precisions(sweep: LinearSweep, features, labels: np.ndarray) -> np.ndarray:
-    """Mean average precision of every rate; 0 of those that diverged, which are never chosen."""
+    """Mean average precision of every rate; 0 for those that diverged, which are never chosen."""
     return np.array(
         [
             mean_average_precision(labels == 1, logits) if np.isfinite(logits).all() else 0.0

@@ -1,4 +1,4 @@
-"""Logistic regression for each class on its own, where images have any number of classes."""
+"""Logistic regression for each class separately, for images with any number of classes."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,23 +13,23 @@ from threadpoolctl import threadpool_limits
 
 @dataclass(frozen=True, eq=False)
 class FittedClasses:
-    """Classifiers of features (n, D), one for each of K classes, of one regularisation."""
+    """Classifiers of features (n, D), one for each of K classes, with the same regularisation."""
 
     scaler: StandardScaler
     inverse_strength: float  # scikit-learn's C
     weights: np.ndarray  # (D, K) float64
     biases: np.ndarray  # (K,) float64
-    num_unfinished: int  # classes whose fit has not converged
+    num_unfinished: int  # classes whose fit did not converge
 
     def scores(self, features: np.ndarray) -> np.ndarray:
-        """(n, K) float64: log odds; 0 for all images where no training image, or each, has the class."""
+        """(n, K) float64: log odds; 0 for a class that no training image, or every one, has."""
         return self.scaler.transform(features) @ self.weights + self.biases
 
 
 def fitted_classes(
     features: np.ndarray, classes: np.ndarray, inverse_strengths: Sequence[float], max_iterations: int
 ) -> Iterator[FittedClasses]:
-    """A fit of all classes for each C, rising; channels are standardised by the training images.
+    """Fit all classes for each C, in ascending order; channels are standardised by the training images.
 
     Args:
         features: (n, D).
@@ -47,7 +47,7 @@ def fitted_classes(
                 of_class = classes[:, label]
                 if of_class.all() or not of_class.any():
                     continue
-                # From where the smaller C ended: fewer iterations to the same minimum.
+                # Starting at the solution of the smaller C: fewer iterations to the same minimum.
                 fit = fits.setdefault(label, LogisticRegression(max_iter=max_iterations, warm_start=True))
                 fit.set_params(C=strength)
                 with warnings.catch_warnings(record=True) as caught:

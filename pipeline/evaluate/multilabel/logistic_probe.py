@@ -1,4 +1,4 @@
-"""The logistic regression probe of images with any number of classes."""
+"""The logistic regression probe for images with any number of classes."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from pipeline.evaluate.probes.settings import LogisticConfig
 
 
 def score_by_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConfig) -> Scored:
-    """Scores by the regularisation whose mean average precision is best on validation images.
+    """Scores with the regularisation whose mean average precision is best on validation images.
 
-    One regularisation for all classes; the strongest, which is the smallest C, of equally good ones. Without
-    validation images, the candidate nearest to 1, scikit-learn's default.
+    All classes have the same regularisation; the strongest, which is the smallest C, wins a tie. Without
+    validation images it is the candidate nearest to 1, scikit-learn's default.
     """
     train, val, test = data.train, data.val, np.asarray(data.test.last_cls)
     strengths, chosen = config.inverse_strengths, "chosen on validation"

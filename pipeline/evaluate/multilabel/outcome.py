@@ -1,4 +1,4 @@
-"""From scores of images with any number of classes to rows, intervals and the files beside them.
+"""Turns scores of images with any number of classes into rows, intervals and further files.
 
 Shapes: n test images, m validation images, K classes, R resamples.
 """
@@ -22,20 +22,20 @@ from pipeline.measures.labelled_images import LabelledImages
 from pipeline.measures.measure import REPLICATES
 from pipeline.storage.files import replacing, write_csv, write_json
 
-PREVALENCE = "prevalence"  # the floor: every image scored alike
-MOST_CLASS_ROWS = 100  # of classes; tables of more would be of classes alone
+PREVALENCE = "prevalence"  # the floor: every image has the same score
+MOST_CLASS_ROWS = 100  # of classes; with more, tables would consist of classes alone
 _NAMED = 5  # classes that a protocol lists
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a probe says of every class of the test images."""
+    """A probe's scores for every class of the test images."""
 
     test: np.ndarray  # (n, K) float, higher is likelier
-    val: np.ndarray | None  # (m, K) likewise, to choose thresholds on; None: no labelled validation images
+    val: np.ndarray | None  # (m, K) likewise, to choose thresholds; None: no labelled validation images
     protocol: str
     variants: Mapping[str, tuple[np.ndarray, str]] = field(default_factory=dict)  # "k20" -> scores, protocol
-    files: Mapping[str, Any] = field(default_factory=dict)  # name -> what is kept beside the rows, as JSON
+    files: Mapping[str, Any] = field(default_factory=dict)  # name -> content of a JSON file beside the rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,11 @@ class _Metric:
     value: float
     replicates: np.ndarray | None  # (R,)
     protocol: str
-    floor: str | None = None  # the arm that the row is of, if not the probe's own
+    floor: str | None = None  # the arm of the row, if not the probe's own
 
 
 def mean_average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The mean over the classes that have a positive image, of truth (n, K) bool; NaN without one."""
+    """Mean over the classes with a positive image, of truth (n, K) bool; NaN if there is none."""
     found = average_precisions(truth, scores)
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
@@ -64,11 +64,11 @@ def write_label_set_outcome(
 ) -> None:
     """Write rows.json and replicates.npz, per_class.csv and its replicates, and scores.npz.
 
-    Classes without a positive test image are in no mean: neither AP nor F1 says anything of them.
+    Classes without a positive test image are in no mean, since AP and F1 are undefined for them.
 
     Args:
         test: the n images, with labels (n, K).
-        val_truth: (m, K) of the validation images that `scored.val` is of.
+        val_truth: (m, K) of the validation images in `scored.val`.
         num_bootstrap: resamples of the test images.
     """
     truth = test.labels == 1
@@ -112,12 +112,12 @@ def _precisions(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> tu
 def _mean(
     name: str, per_class: np.ndarray, replicates: np.ndarray, tested: np.ndarray, protocol: str
 ) -> _Metric:
-    """The mean over the tested classes; on a resample, over those of them that it has a positive image of."""
+    """The mean over the tested classes; on a resample, over those with a positive image in it."""
     return _Metric(name, float(per_class[tested].mean()), _nan_mean(replicates[:, tested]), protocol)
 
 
 def _nan_mean(values: np.ndarray) -> np.ndarray:
-    """(R,) means of the numbers in each row of (R, K); NaN where there is none."""
+    """(R,) means of the numbers in each row of (R, K); NaN if there are none."""
     known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)
@@ -151,7 +151,7 @@ def _f1_metrics(
 
 
 def _classes_in_words(names: list[str], tested: np.ndarray) -> str:
-    """Over which classes a mean is, and why not over the others."""
+    """The classes over which a mean is taken, and why others are left out."""
     if len(tested) == len(names):
         return f"mean over {len(names)} classes"
     left_out = [name for place, name in enumerate(names) if place not in set(tested.tolist())]
@@ -179,7 +179,7 @@ def _write_classes(
     f1: np.ndarray,
     thresholds: Thresholds | None,
 ) -> None:
-    """Write per_class.csv; cells are empty where nothing is known."""
+    """Write per_class.csv; unknown cells are empty."""
     chosen = np.full(len(names), np.nan) if thresholds is None else thresholds.of_classes
     lines = [
         [name, int(truth[:, k].sum()), _cell(per_class[k]), _cell(f1[k]), _cell(chosen[k], ".6g")]

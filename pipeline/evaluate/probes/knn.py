@@ -8,11 +8,11 @@ from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.measures.classification_rows import Metric, Outcome
 
-DEFAULT_K = 20  # where there is no validation split; usually the best (DINO, iBOT)
+DEFAULT_K = 20  # without a validation split; usually the best (DINO, iBOT)
 
 
 def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
-    """Compute a metric for the k that was chosen on validation images, and one for every k."""
+    """Compute a metric for the k chosen on validation images, and one for every k."""
     subset, train, val, test = data.subset, data.train, data.val, data.test
 
     def vote(queries: np.ndarray) -> list[KnnPredictions]:

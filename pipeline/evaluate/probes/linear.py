@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate.feature_rows import FeatureRows
-from pipeline.evaluate.linear_probe import LinearSweep, SweepKeeper, best_rate, predict, train_sweep
+from pipeline.evaluate.linear_probe import Checkpointer, LinearSweep, best_rate, predict, train_sweep
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.evaluate.sweep_divergence import divergence
@@ -16,7 +16,7 @@ from pipeline.measures.classification_rows import Metric, Outcome
 if TYPE_CHECKING:
     from pipeline.evaluate.augmented_rows import AugmentedRows
 
-SEED = 20  # of initial weights and batches; not an option, so that arms differ in their features only
+SEED = 20  # of initial weights and batches; not an option, so that arms differ only in their features
 
 
 def probe_linear(config: LinearConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
@@ -31,20 +31,20 @@ def measured(
     train: "FeatureRows | AugmentedRows",
     *,
     augmentation: str,
-    keeper: SweepKeeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Outcome:
-    """What `probe_linear` computes, of any features of the training images.
+    """Compute what `probe_linear` does, from any features of the training images.
 
     Args:
         train: (N, D), in the order of `data.train`.
-        augmentation: of the training images, in words of the protocol.
-        keeper: of the state of the training.
+        augmentation: of the training images, for the protocol.
+        checkpointer: of the state of the training.
     """
     inputs = {
         split: getattr(data, split).joined(config.num_blocks, average_pool=config.average_pool)
         for split in ("val", "test")
     }
-    sweep = trained_sweep(config, data, train, keeper)
+    sweep = trained_sweep(config, data, train, checkpointer)
     predictions = predict(sweep, inputs["test"])
     correct = predictions == data.test.labels[:, None]
     on_val = (predict(sweep, inputs["val"]) == data.val.labels[:, None]).mean(axis=0)
@@ -67,9 +67,9 @@ def trained_sweep(
     config: LinearConfig,
     data: ProbeData,
     train: "np.ndarray | FeatureRows | AugmentedRows",
-    keeper: SweepKeeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> LinearSweep:
-    """The classifiers of every rate, trained under a bar; the arguments are those of `measured`.
+    """Train the classifiers of every rate, with a progress bar; arguments as in `measured`.
 
     Where every rate diverged, it is trained again up to there, features of random crops included.
 
@@ -85,10 +85,10 @@ def trained_sweep(
             num_classes=num_classes,
             rng=np.random.default_rng(SEED),
             report=lambda epoch: bar.update(epoch - bar.n),
-            keeper=keeper,
+            checkpointer=checkpointer,
         )
     if sweep.diverged.all():
-        if keeper is not None:
+        if checkpointer is not None:
             train.start_after(0)  # the same crops again: their numbers decide them
         again = {"num_classes": num_classes, "rng": np.random.default_rng(SEED)}
         raise FloatingPointError(divergence(train, data.train.labels, data.train.index, config, **again))
@@ -96,7 +96,7 @@ def trained_sweep(
 
 
 def linear_protocol(config: LinearConfig, num_train: int) -> str:
-    """What a table says of the probe, but for the rate."""
+    """The protocol for tables, without the rate."""
     blocks = "block" if config.num_blocks == 1 else f"{config.num_blocks} blocks"
     pooled = " and mean patch token" if config.average_pool else ""
     batch = min(config.batch_size, num_train)

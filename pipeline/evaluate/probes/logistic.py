@@ -10,7 +10,7 @@ from pipeline.measures.classification_rows import Metric, Outcome
 
 
 def probe_logistic(config: LogisticConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
-    """Compute the metric for the regularisation that was chosen on validation images."""
+    """Compute the metric for the regularisation chosen on validation images."""
     subset, train, val, test = data.subset, data.train, data.val, data.test
     fitted = fit_logistic(
         (np.asarray(train.last_cls), train.labels),

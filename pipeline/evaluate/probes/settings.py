@@ -1,4 +1,4 @@
-"""Settings of the probes of cached features, and what the graph needs to know about them.
+"""Settings of the probes of cached features, and what the graph needs to know about each probe.
 
 A new probe needs a class and an entry here.
 """
@@ -14,18 +14,18 @@ from pipeline.config.section import Positive, PositiveInt, Section, Share
 
 
 class ProbeSection(Section):
-    """The probe learns from cached features of the training images.
+    """Base class of the settings of probes that are trained on cached features.
 
     Class attributes:
         implementation: "module:function" of the probe, for `pkgutil.resolve_name`; it is called as
             `probe(config, data, runtime)` and returns an `Outcome`.
-        of_label_sets: likewise where images have any number of classes; it returns `Scored`. None: the probe
-            is made for one class each.
+        multilabel_implementation: the same for images with any number of classes; it returns `Scored`. None:
+            the probe needs one class per image.
         needs_val: whether the probe needs labelled validation images.
     """
 
     implementation: ClassVar[str]
-    of_label_sets: ClassVar[str | None] = None
+    multilabel_implementation: ClassVar[str | None] = None
     needs_val: ClassVar[bool] = False
 
 
@@ -33,7 +33,7 @@ class KnnConfig(ProbeSection):
     """Weighted k-NN by the DINO/iBOT protocol."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.knn:probe_knn"
-    of_label_sets: ClassVar = "pipeline.evaluate.multilabel.knn_probe:score_by_knn"
+    multilabel_implementation: ClassVar = "pipeline.evaluate.multilabel.knn_probe:score_by_knn"
 
     name: Literal["knn"] = "knn"
     ks: tuple[PositiveInt, ...] = (10, 20, 100, 200)  # numbers of neighbours; chosen on validation
@@ -45,7 +45,7 @@ class LinearConfig(ProbeSection):
     """Linear probe by the iBOT protocol, on cached features (no augmentation)."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.linear:probe_linear"
-    of_label_sets: ClassVar = "pipeline.evaluate.multilabel.linear_probe:score_by_linear"
+    multilabel_implementation: ClassVar = "pipeline.evaluate.multilabel.linear_probe:score_by_linear"
 
     needs_val: ClassVar[bool] = True
 
@@ -66,7 +66,7 @@ class LogisticConfig(ProbeSection):
     """L2-regularised logistic regression by scikit-learn."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.logistic:probe_logistic"
-    of_label_sets: ClassVar = "pipeline.evaluate.multilabel.logistic_probe:score_by_logistic"
+    multilabel_implementation: ClassVar = "pipeline.evaluate.multilabel.logistic_probe:score_by_logistic"
 
     name: Literal["logistic"] = "logistic"
     inverse_strengths: tuple[Positive, ...] = (0.01, 0.1, 1.0, 10.0)  # C; chosen on validation

@@ -1,13 +1,13 @@
-"""Every interval that a table or a sentence shows. Their level is one setting, `tables.confidence`.
+"""Every interval in tables and sentences. Their level is one setting, `tables.confidence`.
 
-From the number itself to what it is made of:
+From the bounds to their data:
 
-- `percentiles`: the two tails that are cut off, for all of them.
-- `values_and_differences`: which interval a line of a table gets, and the difference of two arms.
-- `bootstrap`: of a mean over test images, from one outcome per image.
-- `centred`: of a metric that is no such mean, as mIoU and AP, from its values on resamples of the images.
+- `percentiles`: the bounds of a central share, for all of them.
+- `values_and_differences`: the interval of a line of a table, and of the difference of two arms.
+- `bootstrap`: for a mean over test images, from one outcome per image.
+- `centred`: for other metrics, such as mIoU and AP, from their values on resamples of the images.
 - `resamples`: how often each image is in each resample; `pipeline.evaluate` computes the metrics on them.
-- `students_t`: of a mean over seeds.
-- `crossed`: of a mean over draws of the training images and over test images.
-- `kendalls_tau`: of the agreement of two orders.
+- `students_t`: for a mean over seeds.
+- `crossed`: for a mean over draws of the training images and over test images.
+- `kendalls_tau`: for the agreement of two orders.
 """

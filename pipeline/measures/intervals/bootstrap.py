@@ -13,7 +13,7 @@ from pipeline.measures.intervals.percentiles import percentile_interval
 def accuracy_interval(
     correct: np.ndarray, rng: np.random.Generator, *, num_bootstrap: int, confidence: float
 ) -> tuple[float, float]:
-    """Interval of the share of images that are classified right.
+    """Interval of the share of images classified correctly.
 
     Args:
         correct: (n,) bool, or numbers that are 0 or 1; one per test image.
@@ -38,10 +38,10 @@ def accuracy_interval(
 def mean_interval(
     outcomes: np.ndarray, rng: np.random.Generator, *, num_bootstrap: int, confidence: float
 ) -> tuple[float, float]:
-    """Interval of the mean of outcomes with few different values.
+    """Interval of the mean of outcomes with few distinct values.
 
-    Such are the mean over seeds of right and wrong, and the paired difference of two arms: both sides are of
-    the same images, so what is hard for both does not widen the interval.
+    Examples are the mean over seeds of right and wrong, and the paired difference of two arms: both sides
+    have the same images, so images that are hard for both do not widen the interval.
 
     Args:
         outcomes: (n,) one per test image.
@@ -54,7 +54,7 @@ def mean_interval(
     """
     if outcomes.ndim != 1 or outcomes.size == 0:
         raise ValueError(f"outcomes: expected a vector with at least one value, got shape {outcomes.shape}")
-    # Rounding joins values that differ in the last bit only.
+    # Rounding joins values that differ only in the last bit.
     values, counts = np.unique(np.round(outcomes, 9), return_counts=True)
     drawn = rng.multinomial(outcomes.size, counts / outcomes.size, size=num_bootstrap)
     return percentile_interval(drawn @ values / outcomes.size, confidence)

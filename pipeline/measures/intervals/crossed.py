@@ -1,15 +1,15 @@
-"""Interval of a mean over two things that are crossed: each draw of training images, each test image."""
+"""Interval of a mean over two crossed factors: each draw of training images with each test image."""
 
 import numpy as np
 from scipy.special import stdtrit
 
 
 def crossed_interval(outcomes: np.ndarray, *, confidence: float) -> tuple[float, float]:
-    """Interval of the mean, over other draws and other test images.
+    """Interval of the mean, with respect to other draws and other test images.
 
-    The variance of the mean is that of the draws' means, by their number, plus that of the images' means,
-    by theirs. What is peculiar to one image with one draw is in both, once too often: the interval is wide
-    rather than narrow. Student's t has one degree of freedom less than there are draws, which are the fewer.
+    The variance of the mean is the variance of the draws' means over their number, plus that of the images'
+    means over theirs. The interaction of image and draw is in both, once too often, so the interval is rather
+    too wide than too narrow. Student's t has one degree of freedom less than there are draws, the fewer ones.
 
     Args:
         outcomes: (draws, n), two or more of each; right and wrong, means over seeds, or paired differences.
@@ -23,7 +23,8 @@ def crossed_interval(outcomes: np.ndarray, *, confidence: float) -> tuple[float,
 
     Source:
         The model of crossed random effects, as in Owen, The pigeonhole bootstrap, Annals of Applied
-        Statistics 1 (2007). Student's t, and to leave what is counted twice, are choices of this project.
+            Statistics 1 (2007). Student's t, and leaving in what is counted twice, are choices of this
+            project.
     """
     if outcomes.ndim != 2 or min(outcomes.shape) < 2:
         raise ValueError(f"outcomes: expected two or more draws and images, got shape {outcomes.shape}")

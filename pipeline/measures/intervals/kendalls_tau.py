@@ -1,4 +1,4 @@
-"""Do two orders of the same things agree? Kendall's tau, with a bootstrap interval over the things."""
+"""Agreement of two orders of the same items: Kendall's tau, with a bootstrap interval over the items."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from scipy.stats import kendalltau
 
 from pipeline.measures.intervals.percentiles import percentile_interval
 
-FEWEST = 3  # two things are in the same or in the opposite order, and nothing between
+FEWEST = 3  # two items are in the same or in the opposite order, with nothing in between
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class RankCorrelation:
     tau: float
     ci_low: float
     ci_high: float
-    p_value: float  # of "the orders have nothing to do with each other", exact without ties
-    count: int  # things that were ordered
+    p_value: float  # of the hypothesis that the orders are independent, exact without ties
+    count: int  # number of items
 
     def as_dict(self) -> dict[str, float]:
         """For JSON."""
@@ -34,9 +34,9 @@ def rank_correlation(
     num_bootstrap: int,
     confidence: float,
 ) -> RankCorrelation | None:
-    """Tau-b of two orders; None for fewer than three things, or where all values of one side are equal.
+    """Tau-b of two orders; None for fewer than three items, or if all values of one side are equal.
 
-    The interval is a percentile bootstrap: the things, each with both its values, are drawn again with
+    The interval is a percentile bootstrap: the items, each with both its values, are resampled with
     replacement. Resamples in which one side has a single value have no tau and are left out.
 
     Raises:
@@ -61,7 +61,7 @@ def rank_correlation(
 
 
 def _taus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Tau-b of every row, NaN where it does not exist: (R, n), (R, n) -> (R,)."""
+    """Tau-b of every row, NaN if undefined: (R, n), (R, n) -> (R,)."""
     pairs = np.triu_indices(first.shape[1], 1)
     signs = [np.sign(values[:, pairs[0]] - values[:, pairs[1]]) for values in (first, second)]
     untied = [np.abs(sign).sum(axis=1) for sign in signs]

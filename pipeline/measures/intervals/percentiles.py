@@ -1,10 +1,10 @@
-"""Percentile interval: what lies between the two tails of a distribution."""
+"""Percentile interval: the bounds of a distribution's central share."""
 
 import numpy as np
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Bounds between which the central share `confidence` of the values lies; as much is cut off at each end.
+    """Bounds of the central share `confidence` of the values, with equal tails.
 
     Args:
         values: (R,) finite, at least one.

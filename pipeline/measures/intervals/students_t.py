@@ -4,7 +4,7 @@ from scipy.special import stdtrit
 
 
 def half_width(std: float, count: int, *, confidence: float) -> float:
-    """Half the width of the interval of a mean, whose seeds are a sample of all.
+    """Half the width of the interval of a mean over a sample of seeds.
 
     Args:
         std: standard deviation over the seeds, with n - 1.

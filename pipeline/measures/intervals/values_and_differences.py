@@ -1,7 +1,7 @@
 """Intervals of the rows of a task and metric: of one arm, and of the paired difference of two.
 
-With several seeds, images are drawn again on the mean over seeds: the interval speaks of the test images, and
-the standard deviation of the seeds.
+With several seeds, the mean over seeds is resampled over images: the interval reflects the test images, and
+the standard deviation the seeds.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from pipeline.measures.intervals.centred import centred_interval
 from pipeline.measures.intervals.crossed import crossed_interval
 from pipeline.measures.rows import Row
 
-ONE_SEED = 95  # one stream for every row of one seed: equal outcomes get equal intervals
+ONE_SEED = 95  # one generator for every row of one seed: equal outcomes get equal intervals
 
 Interval = tuple[float | None, float | None]
 
 
 def value_interval(group: list[Row], settings: TablesSection) -> Interval:
-    """Of the mean over seeds of one arm, within the fractions that a metric can be.
+    """Interval of the mean over seeds of one arm, clipped to the range 0..1 of a metric.
 
     Args:
         group: the arm's rows, one per seed.
 
     Returns:
-        (low, high); (None, None) where a row has no outcomes and no replicates.
+        (low, high); (None, None) if a row has no outcomes and no replicates.
     """
     row = group[0]
     if len(group) == 1 and row.correct is not None:
@@ -38,13 +38,13 @@ def value_interval(group: list[Row], settings: TablesSection) -> Interval:
     low, high = _Outcomes.of(group).interval(mean, _stream(row), settings)
     if low is None:
         return None, None
-    return max(low, 0.0), min(high, 1.0)  # what is moved, or symmetric, may leave 0..1
+    return max(low, 0.0), min(high, 1.0)  # a shifted or symmetric interval may leave 0..1
 
 
 def difference_interval(group: list[Row], other: list[Row], settings: TablesSection) -> Interval:
-    """Of the mean over seeds of `group` minus that of `other`; (None, None) as in `value_interval`.
+    """Interval of the mean over seeds of `group` minus that of `other`; (None, None) as in `value_interval`.
 
-    Paired by images, or by resamples of them. The seeds of the two sides may be different ones.
+    Paired by images, or by resamples of them. The seeds of the two sides may differ.
     """
     outcomes = _Outcomes.of(group).minus(_Outcomes.of(other))
     difference = float(np.mean([row.value for row in group]) - np.mean([row.value for row in other]))
@@ -57,20 +57,20 @@ def difference_interval(group: list[Row], other: list[Row], settings: TablesSect
 def _often_equal(replicates: np.ndarray, settings: TablesSection) -> bool:
     """Whether the two sides are equal on more resamples than a tail of the interval holds.
 
-    So it is where both are nearly perfect. To move such an interval, as `centred_interval` does, could then
-    move it off 0, which it must not say.
+    This is so if both are nearly perfect. Shifting such an interval, as `centred_interval` does, could shift
+    it off 0, which would be wrong.
     """
     return bool(np.mean(replicates == 0) > (1 - settings.confidence) / 2)
 
 
 def _stream(row: Row) -> np.random.Generator:
-    """A stream of its own for each metric: a probe more changes no interval of another."""
+    """A generator per metric, so that an additional probe changes no interval of another."""
     return np.random.default_rng([*row.task.encode(), 0, *row.metric.encode()])
 
 
 @dataclass(frozen=True, eq=False)
 class _Outcomes:
-    """Means over seeds of what an interval is made of; all are None where nothing is known."""
+    """Means over seeds of the data of an interval; all None if there are none."""
 
     per_image: np.ndarray | None  # (n,) whose mean is the metric
     replicates: np.ndarray | None  # (R,) the metric itself, on resamples of the images
@@ -82,7 +82,7 @@ class _Outcomes:
         return cls(*(_mean([getattr(row, kind) for row in group]) for kind in kinds))
 
     def minus(self, other: "_Outcomes") -> "_Outcomes":
-        """Paired image by image, resample by resample, or draw by draw and image by image."""
+        """The paired difference, image by image, resample by resample, or draw by draw and image by image."""
         return _Outcomes(
             _minus(self.per_image, other.per_image),
             _minus(self.replicates, other.replicates),
@@ -90,7 +90,7 @@ class _Outcomes:
         )
 
     def interval(self, value: float, rng: np.random.Generator, settings: TablesSection) -> Interval:
-        """Of `value`, which is the metric on the images themselves."""
+        """The interval of `value`, the metric on the images themselves."""
         if self.per_image is not None:
             return mean_interval(
                 self.per_image, rng, num_bootstrap=settings.num_bootstrap, confidence=settings.confidence

@@ -22,7 +22,7 @@ from pipeline.datasets.layout import Layout
     ],
 )
 def test_place(folders, folder, expected):
-    assert Layout.of(folders).place(folder) == expected
+    assert Layout.of(folders).split_and_class(folder) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_place(folders, folder, expected):
     ],
 )  # fmt: skip
 def test_forms_that_tools_write(folders, folder, expected):
-    assert Layout.of(folders).place(folder) == expected
+    assert Layout.of(folders).split_and_class(folder) == expected
 
 
 def test_folders_that_could_be_either_need_the_key():
     folders = ["boat", "train", "car"]
     with pytest.raises(ValueError, match=r'found train/ beside boat/, car/: .*{ "train" = "class"'):
         Layout.of(folders)
-    assert Layout.of(folders, {"train": "class"}).place("train") == (None, "train")
-    assert Layout.of(folders, {"train": "train"}).place("car") is None
+    assert Layout.of(folders, {"train": "class"}).split_and_class("train") == (None, "train")
+    assert Layout.of(folders, {"train": "train"}).split_and_class("car") is None
     with pytest.raises(ValueError, match=r"found Final_Test/, Final_Training/ beside photos/"):
         Layout.of(["Final_Training/a", "Final_Test/a", "photos"])
     (note,) = Layout.of(["bullet_train", "boat"]).notes
@@ -73,9 +73,9 @@ def test_folders_that_could_be_either_need_the_key():
 def test_what_the_key_says_goes_over_names():
     parts = {"part-1": "train", "part-2": "test", "draft*": "unused"}
     layout = Layout.of(["part-1/a", "part-1/b", "part-2/a", "drafts/a"], parts)
-    assert layout.place("part-2/a") == ("part-2", "a")
-    assert layout.place("drafts/a") is None
-    assert Layout.of(["train/a", "train/b"], are_classes=False).place("train/a") == ("train", None)
+    assert layout.split_and_class("part-2/a") == ("part-2", "a")
+    assert layout.split_and_class("drafts/a") is None
+    assert Layout.of(["train/a", "train/b"], are_classes=False).split_and_class("train/a") == ("train", None)
 
 
 FOLDS = [f"{fold}/{name}" for fold in ("1", "2") for name in ("cat", "dog", "owl")]
@@ -88,14 +88,14 @@ def test_folders_of_the_same_names_in_each_are_refused():
     ):
         Layout.of(FOLDS)
     stated = Layout.of(FOLDS, {"1": "train", "2": "test"})
-    assert [stated.place(folder) for folder in ("1/cat", "2/owl")] == [("1", "cat"), ("2", "owl")]
-    assert Layout.of(FOLDS, {"1": "class"}).place("2/owl") == (None, "2")
-    assert Layout.of(FOLDS, are_classes=False).place("2/owl") == (None, None)
+    assert [stated.split_and_class(folder) for folder in ("1/cat", "2/owl")] == [("1", "cat"), ("2", "owl")]
+    assert Layout.of(FOLDS, {"1": "class"}).split_and_class("2/owl") == (None, "2")
+    assert Layout.of(FOLDS, are_classes=False).split_and_class("2/owl") == (None, None)
 
 
 def test_few_folders_of_the_same_names_in_many_are_a_doubt():
     sides = [f"{name}/{side}" for name in ("cat", "dog", "owl") for side in ("left", "right")]
     layout = Layout.of(sides)
-    assert layout.place("cat/left") == (None, "cat")
+    assert layout.split_and_class("cat/left") == (None, "cat")
     assert "left/, right/, in each of cat/, dog/, owl/" in layout.notes[0]
     assert not Layout.of(["cat/left", "cat/right", "dog/front", "dog/left"]).notes

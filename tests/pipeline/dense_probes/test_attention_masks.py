@@ -2,25 +2,25 @@ import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score
 
-from pipeline.dense_probes.attention_masks import attended, best_jaccard
+from pipeline.dense_probes.attention_masks import attention_masks, best_jaccard
 
 
 def test_the_fewest_patches_that_hold_the_mass():
     attention = np.array([[[5, 3], [1, 1]], [[0.2, 0.2], [0.0, 1.6]]])
     # Head 0: 5 of 10 is too little, 8 of 10 holds 60 %. Head 1: one patch holds 80 %.
-    assert attended(attention, 0.6).tolist() == [
+    assert attention_masks(attention, 0.6).tolist() == [
         [[True, True], [False, False]],
         [[False, False], [False, True]],
     ]
 
 
 def test_all_of_the_mass_leaves_out_what_gets_none():
-    assert attended(np.array([[[0.0, 2.0, 1.0]]]), 1.0).tolist() == [[[False, True, True]]]
+    assert attention_masks(np.array([[[0.0, 2.0, 1.0]]]), 1.0).tolist() == [[[False, True, True]]]
 
 
 def test_scale_does_not_matter(rng):
     attention = rng.random((3, 7, 5))
-    np.testing.assert_array_equal(attended(attention, 0.6), attended(attention * 1e-3, 0.6))
+    np.testing.assert_array_equal(attention_masks(attention, 0.6), attention_masks(attention * 1e-3, 0.6))
 
 
 @pytest.mark.parametrize("size", [(12, 20), (13, 17)])

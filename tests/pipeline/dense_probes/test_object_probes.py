@@ -57,7 +57,7 @@ class Reader:
     def __init__(self, rng, shift=0):
         self.rng, self.shift, self.asked = rng, shift, []
 
-    def of_all(self, made, num_images):
+    def gathered(self, made, num_images):
         return made
 
     def read(self, dataset, rows, purpose):

@@ -42,7 +42,7 @@ class Reader:
     def __init__(self, *, informed=True):
         self.informed = informed
 
-    def of_all(self, made, num_images):
+    def gathered(self, made, num_images):
         return made
 
     def read(self, dataset, rows, purpose):

@@ -7,7 +7,7 @@ from pipeline.config.data import DataConfig
 from pipeline.config.dense import DetectConfig, DetectHeadConfig, DetectViewConfig, FinetuneSchedule
 from pipeline.datasets.prepared import PreparedDataset
 from pipeline.datasets.preparing import prepare
-from pipeline.detection.batches import BatchMaker, rows_to_train_on, truth_of
+from pipeline.detection.batches import BatchMaker, ground_truth_of, rows_to_train_on
 
 CONFIG = DetectConfig(
     frozen=False,
@@ -61,7 +61,7 @@ def test_what_a_batch_holds(drawn):
 def test_t14_crowds_are_no_truths(painted_scene):
     """T14: they are kept apart from what is learnt, masks too."""
     scene = painted_scene(32, 32, [(0, 0, 8, 8, 1), (8, 8, 24, 24, 2), (0, 20, 9, 31, 0)], crowd=[1])
-    truth = truth_of(scene)
+    truth = ground_truth_of(scene)
     assert truth.classes.tolist() == [1, 0]
     assert truth.boxes.tolist() == [[0, 0, 8, 8], [0, 20, 9, 31]]
     assert truth.crowds.tolist() == [[8, 8, 24, 24]]

@@ -79,11 +79,12 @@ def test_mask_loss_by_hand(jt):
 
 def test_masks_that_are_not_known_are_not_trained(jt):
     from pipeline.detection.box_stages import mask_rows
-    from pipeline.detection.targets import Truth
+    from pipeline.detection.targets import GroundTruth
 
     none = np.zeros((0, 4), np.float32)
     truths = [
-        Truth(BOXES[:1], np.zeros(1, np.int64), none, masks) for masks in (None, np.ones((1, 64, 64), bool))
+        GroundTruth(BOXES[:1], np.zeros(1, np.int64), none, masks)
+        for masks in (None, np.ones((1, 64, 64), bool))
     ]
     rois = rois_of([0, 0, 3])
     rois.image_index[:] = [0, 1, 1]
@@ -91,15 +92,15 @@ def test_masks_that_are_not_known_are_not_trained(jt):
 
 
 def test_boxes_move_as_of_their_class(jt, rng, head):
-    from pipeline.detection.box_stages import moved_boxes, moved_classes
+    from pipeline.detection.box_stages import refined_boxes, refined_classes
 
     logits = np.array([[0, 5, 1, 9], [4, 3, 1, 0], [0, 0, 7, 9]], np.float32)
-    assert moved_classes(logits).tolist() == [1, 0, 2], "never as background"
-    assert moved_classes(logits, np.array([2, 3, 0])).tolist() == [2, 0, 0], (
+    assert refined_classes(logits).tolist() == [1, 0, 2], "never as background"
+    assert refined_classes(logits, np.array([2, 3, 0])).tolist() == [2, 0, 0], (
         "labels count where there are some"
     )
     deltas = rng.normal(size=(3, 3, 4)).astype(np.float32)
-    moved = moved_boxes(head(class_agnostic=False), deltas, BOXES, np.array([1, 0, 2]), STAGES[0], (50, 44))
+    moved = refined_boxes(head(class_agnostic=False), deltas, BOXES, np.array([1, 0, 2]), STAGES[0], (50, 44))
     expected = decode(deltas[[0, 1, 2], [1, 0, 2]], BOXES, STAGES[0].stds)
     assert np.allclose(moved, np.clip(expected, 0, [44, 50, 44, 50]))
 

@@ -50,7 +50,7 @@ def test_t32_the_paper_sizes_build_and_run(jt, rng):
     """T32: iBOT's heads on ViT-S/16, one forward pass at a reduced image size."""
     from pipeline.config.backbone import BackboneConfig
     from pipeline.detection.cascade import CascadeMaskRcnn
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
     from pipeline.models.dense_backbone import DenseBackbone
     from pipeline.models.initialization import initialize
     from pipeline.models.vit import VisionTransformer
@@ -67,7 +67,7 @@ def test_t32_the_paper_sizes_build_and_run(jt, rng):
         (1, 256, -(-160 // stride), -(-224 // stride)) for stride in (4, 8, 16, 32, 64)
     ]
     assert network.heads.rpn(levels).shape == [1, 3 * sum(x.shape[2] * x.shape[3] for x in levels), 5]
-    found = find(network, rng.normal(size=(1, 3, 160, 224)).astype(np.float32), np.array([[150, 200]]))[0]
+    found = detect(network, rng.normal(size=(1, 3, 160, 224)).astype(np.float32), np.array([[150, 200]]))[0]
     assert (found.boxes.shape, found.masks.shape) == ((5, 4), (5, 28, 28))
     assert found.boxes.max() <= 200
     # Faster R-CNN's and Mask R-CNN's layers, counted: K = 80, 7 x 7 bins, 256 channels.

@@ -19,10 +19,10 @@ def images_of(rng, num, height=64, width=96):
 @pytest.mark.parametrize("heads", [{}, {"stages": 1, "class_agnostic": True}, {"mask_heads": "last"}])
 def test_t25_scores_counts_and_places(network, rng, heads):
     """T25: scores in [0, 1], at most max_detections, sorted, inside the image."""
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
 
     sizes = np.array([[64, 96], [50, 70]])
-    found = find(network(**heads), images_of(rng, 2), sizes)
+    found = detect(network(**heads), images_of(rng, 2), sizes)
     for of_image, (height, width) in zip(found, sizes.tolist(), strict=True):
         count = len(of_image.boxes)
         assert 0 < count <= 12
@@ -39,7 +39,7 @@ def test_t25_scores_counts_and_places(network, rng, heads):
 
 def test_scores_are_averaged_over_the_stages(network, jt, rng):
     """T25: probabilities, and masks, are means over the heads."""
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
 
     made = network()
     images, sizes = images_of(rng, 1), np.array([[64, 96]])
@@ -52,38 +52,38 @@ def test_scores_are_averaged_over_the_stages(network, jt, rng):
     for index, head in enumerate(made.heads.masks):
         head.predict.weight.assign(jt.zeros_like(head.predict.weight))
         head.predict.bias.assign(jt.array(np.full(3, -50.0 if index else 50.0, np.float32)))
-    found = find(made, images, sizes)[0]
+    found = detect(made, images, sizes)[0]
     assert np.allclose(found.scores, 1 / 3, atol=1e-5)
     assert np.allclose(found.masks, 1 / 3, atol=1e-5)
 
 
 def test_t4_images_do_not_influence_one_another(network, rng):
     """T4: an image alone and beside another of its size: the same detections."""
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
 
     made, images, sizes = network(), images_of(rng, 2), np.array([[64, 96]] * 2)
-    together = find(made, images, sizes)
+    together = detect(made, images, sizes)
     for index in range(2):
-        alone = find(made, images[index : index + 1], sizes[:1])[0]
+        alone = detect(made, images[index : index + 1], sizes[:1])[0]
         assert np.array_equal(alone.classes, together[index].classes)
         assert np.allclose(alone.boxes, together[index].boxes, atol=1e-3)
         assert np.allclose(alone.masks, together[index].masks, atol=1e-4)
 
 
 def test_nothing_found(network, rng, monkeypatch):
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
 
     made, sizes = network(score_threshold=1.0), np.array([[64, 96]] * 2)
     for _ in range(2):
-        found = find(made, images_of(rng, 2), sizes)
+        found = detect(made, images_of(rng, 2), sizes)
         assert [(f.boxes.shape, f.masks.shape) for f in found] == [((0, 4), (0, 28, 28))] * 2
         none = [np.zeros((0, 4), np.float32)] * 2
         monkeypatch.setattr(made, "proposals", lambda *_, none=none, **__: none)  # and without proposals
 
 
 def test_without_mask_heads(small_detector, rng):
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
 
     made = small_detector(masks=False, score_threshold=0.0)
     made.eval()
-    assert find(made, images_of(rng, 1), np.array([[64, 96]]))[0].masks is None
+    assert detect(made, images_of(rng, 1), np.array([[64, 96]]))[0].masks is None

@@ -24,11 +24,13 @@ class Images:
 
 
 def found_of(boxes, masks=True):
-    from pipeline.detection.inference import Found
+    from pipeline.detection.inference import RawDetections
 
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     probabilities = np.ones((len(boxes), 28, 28), np.float32) if masks else None
-    return Found(boxes, np.linspace(0.9, 0.5, len(boxes)), np.zeros(len(boxes), np.int64), probabilities)
+    return RawDetections(
+        boxes, np.linspace(0.9, 0.5, len(boxes)), np.zeros(len(boxes), np.int64), probabilities
+    )
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def test_t22_the_truth_found_again_is_perfect(jt, tmp_path):
     from pipeline.config.data import DataConfig
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.datasets.preparing import prepare
-    from pipeline.detection.inference import Found
+    from pipeline.detection.inference import RawDetections
     from pipeline.detection.masks import mask_targets
     from pipeline.detection.predictions import detections_of
     from pipeline.evaluate.average_precision import coco_results, evaluate_ap
@@ -106,7 +108,7 @@ def test_t22_the_truth_found_again_is_perfect(jt, tmp_path):
     for row in rows:
         objects = dataset.objects(row)
         masks = mask_targets(objects.masks(64, 64), objects.boxes, 28)
-        found = Found(objects.boxes / 2, np.ones(len(masks)), objects.classes, masks)
+        found = RawDetections(objects.boxes / 2, np.ones(len(masks)), objects.classes, masks)
         detections.append(detections_of(found, (32, 32), (64, 64)))
     results = coco_results(detections, dataset, rows)
     assert evaluate_ap(results, dataset, rows, "bbox").metrics["ap"] == pytest.approx(1.0)

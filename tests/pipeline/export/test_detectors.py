@@ -71,10 +71,10 @@ def scenes(rng, size):
 
 
 def detected(network, images, sizes):
-    from pipeline.detection.inference import find
+    from pipeline.detection.inference import detect
 
     pairs = zip(images, sizes, strict=True)
-    return [find(network, image[None], size[None])[0] for image, size in pairs]
+    return [detect(network, image[None], size[None])[0] for image, size in pairs]
 
 
 @pytest.mark.parametrize("case", CASES)

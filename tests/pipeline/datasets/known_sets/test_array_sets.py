@@ -70,4 +70,4 @@ def test_several_labels_of_medmnist_are_refused_where_one_is_stated(tmp_path):
         ValueError, match=r"expected one label for each image, found 14 columns of 0 and 1 with several"
     ):
         read_npz(tmp_path / "chestmnist.npz", labels="one")
-    assert read_npz(tmp_path / "chestmnist.npz").are_several
+    assert read_npz(tmp_path / "chestmnist.npz").is_multilabel

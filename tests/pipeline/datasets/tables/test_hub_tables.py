@@ -150,7 +150,7 @@ def test_lists_of_labels_by_the_names_of_the_schema(tmp_path, table, parquet, ki
     features = {"image": IMAGE, "labels": {"feature": LABEL, "_type": kind}}
     parquet(tmp_path / "t.parquet", table([0, 1, 2], [[0, 2], [], [1]], features, "labels"))
     source = read(tmp_path / "t.parquet")
-    assert source.are_several
+    assert source.is_multilabel
     names = LABEL["names"]
     assert [entry.target for entry in source.entries()] == [(names[0], names[2]), (), (names[1],)]
     assert source.class_names == tuple(names)

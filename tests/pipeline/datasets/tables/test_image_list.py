@@ -234,7 +234,7 @@ def parquet_list(tmp_path, tree):
 def test_a_parquet_list_of_paths_with_several_labels(parquet_list, cells, names):
     folder = parquet_list(labels=cells)
     for source in (listed(folder), listed(folder / "labels.parquet")):
-        assert source.are_several
+        assert source.is_multilabel
         assert source.class_names == names
         assert [entry.target for entry in source.entries()] == [names, (), None]
         assert [entry.path for entry in source.entries()] == [f"images/{number}.png" for number in range(3)]

@@ -1,13 +1,13 @@
 import pytest
 
 from pipeline.datasets.image_names import IMAGE_SUFFIXES
-from pipeline.datasets.images_by_name import Place
+from pipeline.datasets.images_by_name import ImagePath
 from pipeline.datasets.tables.listed_paths import ListedPaths
 
 
 def places(folder, names, split=None):
     paths = ListedPaths(folder / "l.csv", names, IMAGE_SUFFIXES)
-    return [paths.place(name, split).path for name in names], paths
+    return [paths.locate(name, split).path for name in names], paths
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_a_name_is_found_in_whichever_folder_has_it(tmp_path, tree):
 def test_of_two_images_of_one_name_neither_is_taken_unless_the_split_tells(tmp_path, tree):
     tree(tmp_path, ["set/train/1.png", "set/test/1.png", "set/train/2.png"])
     paths = ListedPaths(tmp_path / "l.csv", ["2.png", "1.png"], IMAGE_SUFFIXES)
-    assert paths.place("1.png", "Testing") == Place("set/test/1.png")
-    assert "2 images have this name" in paths.place("1.png", None).problem
+    assert paths.locate("1.png", "Testing") == ImagePath("set/test/1.png")
+    assert "2 images have this name" in paths.locate("1.png", None).problem
 
 
 def test_an_image_of_another_folder_is_not_the_one_that_is_listed(tmp_path, tree):
