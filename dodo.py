@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline.graph import command_tasks as commands  # noqa: E402
 from pipeline.graph.command_options import OPTIONS, refuse_unknown, stages_at_once  # noqa: E402
-from pipeline.graph.doit_tasks import plainly, program_task, stage_tasks  # noqa: E402
+from pipeline.graph.doit_tasks import program_task, refused_in_one_line, stage_tasks  # noqa: E402
 from pipeline.graph.executors import executor_named  # noqa: E402
 from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph, read_argument  # noqa: E402
 from pipeline.graph.node import GROUPS  # noqa: E402
@@ -88,7 +88,7 @@ def task__trial_checks():
 
 def task__trial_files():
     """Each trial of the sweep as an experiment that can be run alone"""
-    return {"actions": [plainly(SWEEP.write_files)]}
+    return {"actions": [refused_in_one_line(SWEEP.write_files)]}
 
 
 def task_plan():

@@ -45,7 +45,7 @@ class Checkpointer(Protocol):
         """Fill in the saved arrays in place; return the number of batches done, 0 if nothing was saved."""
 
     def save(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
-        """Take the arrays, which later steps change, after each batch, and the number of batches done."""
+        """Called after each batch with the arrays, which later steps change, and how many are done."""
 
 
 def train_sweep(

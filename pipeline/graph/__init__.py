@@ -1,1 +1,1 @@
-"""Decides what runs when: nodes, fingerprints, processes, doit's tasks."""
+"""The task graph: nodes, fingerprints, processes, doit's tasks."""

@@ -1,4 +1,4 @@
-"""The head that a search chose, written as an experiment that can be run."""
+"""Writes the head that a search chose as an experiment that can be run."""
 
 import os
 from pathlib import Path
@@ -17,12 +17,12 @@ def head_section(head: AuxiliaryHeadConfig) -> str:
 
 
 def experiment_of_head(section: str, folder: Path, argument: str) -> str:
-    """Text of `folder/chosen-head.toml`: the same experiment with the chosen head in place of its own.
+    """Content of `folder/chosen-head.toml`: the experiment with the chosen head.
 
     Args:
         section: text from `head_section`.
         folder: `results/<experiment>`.
-        argument: a preset, or a file; its path is written relative to `folder`, so the project may be moved.
+        argument: a preset, or a file; its path is written relative to `folder`, so the project can be moved.
     """
     extends = os.path.relpath(argument, folder) if Path(argument).is_file() else argument
     return "\n".join(

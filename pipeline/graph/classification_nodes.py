@@ -10,7 +10,7 @@ from pipeline.graph.image_nodes import with_labels
 from pipeline.graph.node import Backbones, Collected, Node, Subsets
 from pipeline.graph.node_work import encoder_work
 
-# The probes whose protocol fits pixels. The others are made for the tokens of a network, of few channels.
+# The probes whose protocol suits pixels. The others are made for a network's tokens, with fewer channels.
 _OF_PIXELS = ("knn",)
 Shares = tuple[float, ...]  # of the labels
 
@@ -22,7 +22,7 @@ def probe_nodes(
     subsets: Subsets,
     stages: Collection[str] = tuple(PROBES),
 ) -> Collected:
-    """A node for each of these probes of every backbone with every share of the labels."""
+    """A node for each of these probes, backbones and shares of the labels."""
     nodes = {}
     for stage in (stage for stage in PROBES if stage in stages):
         for share in shares if PROBES[stage].of_label_shares else (1.0,):
@@ -49,7 +49,7 @@ def linear_augmented_nodes(experiment: Experiment, features: Backbones) -> Colle
 
 
 def few_shot_nodes(experiment: Experiment, features: Backbones) -> Collected:
-    """A node to learn from a few images of each class, for every backbone."""
+    """A node for few-shot classification, for every backbone."""
     nodes = {}
     for key, of in features.items():
         config = experiment.few_shot

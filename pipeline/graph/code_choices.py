@@ -1,6 +1,6 @@
-"""Which architectures, methods, probes and monitors a run uses: of their tables only these are in its code.
+"""Finds the architectures, methods, probes and monitors that a run uses; only their code counts for it.
 
-An entry is its value, the imports that only this entry needs, and those of the class that it names.
+A table's entry is its value, the imports that only this entry needs, and those of the class that it names.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ _PROBES, _HEADS, _BASES, _METHODS, _MONITORS = TABLES
 
 
 def chosen_entries(sections: Iterable[Section]) -> Choices:
-    """The (module, key) entries of `TABLES` that these configurations name, at any depth."""
+    """The (module, key) entries of `TABLES` named by these configurations, at any depth."""
     return frozenset(entry for section in sections for entry in _entries(section))
 
 
@@ -38,7 +38,7 @@ def _entries(value: Any) -> Iterator[tuple[str, str]]:
             yield _HEADS, value.kind
         case BackboneConfig():
             yield _BASES, value.kind
-        case ForeignConfig():  # only the file of weights says which kind it is
+        case ForeignConfig():  # only the file of weights says which kind of base it is
             yield from ((_BASES, kind) for kind in BASES)
         case MethodSection():
             yield _METHODS, value.name

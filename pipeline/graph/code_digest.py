@@ -1,7 +1,7 @@
 """Digest of the code that a stage runs: the syntax trees of all project modules that it imports.
 
-Indirect imports count too, and so do imports inside a function; a module imported by a computed name is not
-seen. Editing comments, docstrings or formatting changes no digest.
+Indirect imports and imports inside functions are included; a module imported by a computed name is not.
+Editing comments, docstrings or formatting changes no digest.
 """
 
 import ast
@@ -17,29 +17,29 @@ from pipeline.graph.code_choices import TABLES, Choices
 from pipeline.storage.memos import read_memo, write_memo
 
 # Modules that cannot change a stage's numbers, with the reason. They, and what only they import, are left out
-# of its digest; but where one holds a table of `TABLES`, what the chosen entry imports is included.
+# of its digest; but if one contains a table of `TABLES`, the imports of the chosen entry are included.
 NEUTRAL = {
-    "pipeline.config": "all that can be read off its sections is in the fingerprint, computed or not",
+    "pipeline.config": "every value of its sections is in the fingerprint, computed or not",
     "pipeline.evaluate.probes.settings": "likewise",
     "pipeline.models.auxiliary_heads.kinds": "keys, likewise; and estimates",
     "pipeline.pretrain.methods.settings": "likewise",
     "pipeline.storage.files": "writes what it is given",
     "pipeline.graph.stage_runner": "hands config and inputs to the stage",
-    "pipeline.runtime.start_jittor": "starts the same Jittor",
+    "pipeline.runtime.start_jittor": "always starts the same Jittor",
     "pipeline.runtime.heartbeat": "counts when a rank waits",
     "pipeline.runtime.cuda": "finds the tools of a GPU",
-    "pipeline.runtime.cache": "places of compiled code",
-    "pipeline.doctor": "looks, and computes nothing",
-    "pipeline.pretrain.non_finite": "looks at a training that is over",
+    "pipeline.runtime.cache": "paths of compiled code",
+    "pipeline.doctor": "checks, and computes nothing",
+    "pipeline.pretrain.non_finite": "examines a training that has ended",
     "pipeline.finetune.non_finite": "likewise",
     "pipeline.search.non_finite": "likewise",
     "pipeline.training.gradient_watch": "compares gradients, and changes none",
-    "pipeline.training.loss_curve": "says what the losses look like",
-    "pipeline.training.reporting": "shows and hands on what the loop reports; and what only it imports",
+    "pipeline.training.loss_curve": "describes the losses",
+    "pipeline.training.reporting": "shows and passes on what the loop reports; and what only it imports",
 }
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _OURS = ("pipeline", "benchmarks", "stages")
-# Who imports one of these modules uses files that are no modules too: a folder, and how their names end.
+# Modules whose importers use further files: the folder of these, and their suffix.
 _BESIDE = {
     "pipeline.native.build": ("pipeline/native", (".cpp", ".cu", ".cuh", ".h")),
     "pipeline.report.page.rendering": ("pipeline/report/page/templates", (".jinja", ".css", ".js")),
@@ -48,11 +48,11 @@ _BESIDE = {
 
 @dataclass(frozen=True)
 class _File:
-    """What is remembered about a file; if it holds a table of `TABLES`, its entries are kept apart."""
+    """Cached facts about a file; the entries of a table of `TABLES` in it are kept apart."""
 
     digest: str
     imports: list[str]  # names that may be modules, of the project or others
-    entries: dict[str, tuple[str, list[str]]]  # key of the table -> digest of the entry, imports for it alone
+    entries: dict[str, tuple[str, list[str]]]  # key of the table -> digest of the entry, its own imports
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class _Part:
 
 
 class CodeDigests:
-    """Digests of the stages' code, made of digests of files, remembered by size and time of change.
+    """Digests of the stages' code, from digests of files, which are cached by size and modification time.
 
     Args:
-        root: folder that holds the packages.
-        memo: JSON file that keeps the files' digests; None keeps them in this object only.
+        root: folder of the packages.
+        memo: JSON file that caches the files' digests; None caches them in this object only.
     """
 
     def __init__(self, root: Path, memo: Path | None = None):
@@ -82,20 +82,20 @@ class CodeDigests:
         self._closures: dict[tuple[str, Choices | None], tuple[dict[str, str], set[str]]] = {}
 
     def now(self) -> "CodeDigests":
-        """Digests of the files as they are now; only what has another size or modification time is read."""
+        """Digests of the files as they are now; only files of another size or modification time are read."""
         digests = CodeDigests(self._root)
         digests._files = dict(self._files)
         return digests
 
     def digest(self, module: str, choices: Choices | None = None) -> str:
-        """SHA-256 of all that `parts` returns for `module`, such as "stages.knn"."""
+        """SHA-256 of everything that `parts` returns for `module`, such as "stages.knn"."""
         return hashlib.sha256(json.dumps(self.parts(module, choices), sort_keys=True).encode()).hexdigest()
 
     def parts(self, module: str, choices: Choices | None = None) -> dict[str, str]:
         """Digest of each project file that `module` imports, directly or not, by path relative to the root.
 
         Args:
-            choices: the entries of the tables in `TABLES` that count; None: all of them.
+            choices: the entries of the tables in `TABLES` to include; None: all of them.
 
         Raises:
             FileNotFoundError: there is no file for the module below the root.
@@ -142,7 +142,7 @@ class CodeDigests:
         return found, libraries
 
     def _part(self, name: str) -> _Part:
-        """What a name in an import adds to a closure; looked up once, for most are in nearly all of them."""
+        """What a name in an import adds to a closure; cached, because most are in every stage's closure."""
         if name not in self._parts:
             self._parts[name] = self._looked_up(name)
         return self._parts[name]
@@ -173,9 +173,9 @@ class CodeDigests:
         return path.relative_to(self._root).as_posix()
 
     def _file(self, path: Path, module: str | None) -> _File:
-        """What is remembered about a file; without a module name, its digest is of its bytes."""
+        """Cached facts about a file; without a module name, its digest is of its bytes."""
         status = path.stat()
-        # The form of a syntax tree differs between versions of Python.
+        # The syntax tree of a file differs between versions of Python.
         state = [status.st_size, status.st_mtime_ns, sys.version_info[1]]
         key = self._relative(path)
         memo = self._files.get(key)
@@ -210,7 +210,7 @@ def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[a
 
     Args:
         tree: the module's syntax tree, which is changed.
-        table: name of the variable that the literal is assigned to.
+        table: name of the variable to which the literal is assigned.
 
     Returns:
         Key -> value of the entry, and its import statements.
@@ -239,7 +239,7 @@ def take_table(tree: ast.Module, table: str) -> dict[str, tuple[ast.expr, list[a
 
 
 def _resolved(tree: ast.AST) -> Iterator[ast.ImportFrom]:
-    """The objects that are named in strings as "module:object", as import statements."""
+    """The objects named in strings as "module:object", as import statements."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _OBJECT.fullmatch(node.value):
             module, _, name = node.value.partition(":")

@@ -1,4 +1,4 @@
-"""Options of the command line, `name=value`: a misspelt one would be ignored silently."""
+"""Options of the command line, `name=value`; misspelt ones are refused, since doit ignores them."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ OPTIONS = (
     "executor", "deep", "step", "stage",
 )  # fmt: skip
 
-# Options that one command takes: given to another they would change nothing.
+# Options of a single command: given to another they would have no effect.
 _OF_ONE = {
     "hours": "init", "experiments": "compare", "by": "compare", "of": "plan", "deep": "doctor",
     "delete": "gc", "step": "replay", "stage": "replay", "shard_mib": "shard",
@@ -21,10 +21,10 @@ _OF_ONE = {
 
 
 def stages_at_once(arguments: Sequence[str], experiment: Experiment, executor: str = "local") -> int:
-    """How many stages doit runs at once: N of `-n N` among its own arguments, or what the experiment says.
+    """Number of stages that doit runs at once: N of `-n N` in its own arguments, or the experiment's setting.
 
     Args:
-        executor: by its name; of stages that run elsewhere the experiment says nothing.
+        executor: its name; the experiment has no such setting for stages that run elsewhere.
 
     Raises:
         ValueError: a number below 0, with which doit would run nothing and call it done.
@@ -45,7 +45,7 @@ def _of_option(arguments: Sequence[str]) -> int | None:
             value = argument[2:]
         elif not (is_long and name == "--process"):
             continue
-        if value.isdecimal():  # what is no number doit refuses itself
+        if value.isdecimal():  # doit itself refuses anything else
             found = max(1, int(value))
         elif value.startswith("-") and value[1:].isdecimal():
             raise ValueError(f"-n {value}: expected how many stages may run at once")
@@ -57,7 +57,7 @@ def refuse_unknown(arguments: Sequence[str]) -> None:
 
     Raises:
         SystemExit: there is no such option, or none of the commands takes it; the message names it and the
-            likeliest one meant, or the command that takes it.
+            most similar one, or the command that takes it.
     """
     commands = [each.partition(":")[0] for each in arguments if "=" not in each and not each.startswith("-")]
     for before, argument in zip(["", *arguments], arguments, strict=False):

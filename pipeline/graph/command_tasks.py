@@ -1,4 +1,4 @@
-"""What the commands of dodo.py do: all, plan, doctor, gc, verify and others."""
+"""Actions of dodo.py's commands: all, plan, doctor, gc, verify and others."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from doit.cmdparse import CmdParseError
 from doit.doit_cmd import DoitMain
 from doit.exceptions import TaskFailed
 
-from pipeline.graph.doit_tasks import Task, failing, plainly
+from pipeline.graph.doit_tasks import Task, failing, refused_in_one_line
 from pipeline.graph.executors import Executor
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.printable import printable
@@ -24,7 +24,7 @@ from pipeline.graph.publishing import link_pictures
 from pipeline.graph.study_nodes import needed
 from pipeline.graph.sweep import TRIALS, Sweep
 
-_NOT_UNDERSTOOD = 3  # doit's own code for it
+_NOT_UNDERSTOOD = 3  # doit's own exit code for it
 _COMMANDS = {command.get_name() for command in DoitMain.DOIT_CMDS}  # any other word is a task
 
 
@@ -40,7 +40,7 @@ def _parsed(arguments: tuple[str, ...]) -> tuple[list[str], bool] | None:
 
 
 def named_tasks(arguments: Sequence[str]) -> list[str] | None:
-    """What doit's own arguments ask to run; None: another command, or options that doit itself refuses."""
+    """The tasks named in doit's arguments; None for another command, or options that doit itself refuses."""
     parsed = _parsed(tuple(arguments))
     return parsed and parsed[0]
 
@@ -52,15 +52,15 @@ def asks_for_the_missing(arguments: Sequence[str]) -> bool:
 
 
 def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: Sequence[str]) -> None:
-    """Check what `doit run` is asked to run: doit refuses an unknown name too, but suggests none.
+    """Refuse unknown names of tasks; doit refuses them too, but without a suggestion.
 
     Args:
         arguments: of doit.
-        labels: of the stages' runs, as "knn:hssl-seed0".
+        labels: names of the stages' runs, such as "knn:hssl-seed0".
         tasks: all other names.
 
     Raises:
-        SystemExit: there is no such task; one line on stderr names it and the likeliest one meant.
+        SystemExit: there is no such task; one line on stderr names it and the most similar one.
     """
     first = next((argument for argument in arguments if "=" not in argument), "")
     if first != "run" and (not first or first.startswith("-") or first in _COMMANDS):
@@ -71,7 +71,7 @@ def refuse_unknown_task(arguments: Sequence[str], labels: Sequence[str], tasks: 
     for name in named_tasks(given) or ():
         if name in known or "*" in name:
             continue
-        # doit looks at options; and of a search, trials are not known yet.
+        # Options are doit's to check; and the trials of a search are not known yet.
         if name.startswith("-") or name.partition(":")[0] == TRIALS:
             return
         near = get_close_matches(name, known, 1)
@@ -90,7 +90,10 @@ def all_task(project: ExperimentGraph) -> Task:
         print(f"every metric, with its protocol: {project.folder / 'table.md'}")
         print(f"with curves, classes, pictures and features: {project.folder / 'report.html'}")
 
-    return {"actions": [plainly(show)], "task_dep": ["_checks", *(node.label for node in project.main)]}
+    return {
+        "actions": [refused_in_one_line(show)],
+        "task_dep": ["_checks", *(node.label for node in project.main)],
+    }
 
 
 def plan_task(project: ExperimentGraph, sweep: Sweep, at_once: int) -> Task:
@@ -121,10 +124,10 @@ def config_task(project: ExperimentGraph) -> Task:
 
 
 def doctor_task(argument: str, root: Path) -> Task:
-    """Examines this machine, in a process of its own; `deep=yes` asks for known answers too.
+    """Examines this machine in a subprocess; `deep=yes` runs known-answer tests too.
 
     Args:
-        argument: the experiment, as stages are given it.
+        argument: the experiment, as passed to stages.
         root: the project's folder.
     """
 
@@ -140,7 +143,7 @@ def doctor_task(argument: str, root: Path) -> Task:
 
 
 def anchors_task(project: ExperimentGraph) -> Task:
-    """Runs what the anchors need; then shows each beside its published number."""
+    """Runs what the anchors need; then shows each result beside its published number."""
 
     def show() -> None:
         from pipeline.report.anchors import compare_anchors
@@ -152,7 +155,7 @@ def anchors_task(project: ExperimentGraph) -> Task:
     tables = (
         [node.label for node in project.main if node.stage == "tables"] if project.experiment.anchors else []
     )
-    return {"actions": [plainly(show)], "task_dep": ["_checks", *tables]}
+    return {"actions": [refused_in_one_line(show)], "task_dep": ["_checks", *tables]}
 
 
 def gc_task(results: Path) -> Task:
@@ -166,7 +169,7 @@ def gc_task(results: Path) -> Task:
         print("\n".join(unreferenced_lines(results, delete_them=delete == "yes")))
         return None
 
-    return {"actions": [plainly(act)]}
+    return {"actions": [refused_in_one_line(act)]}
 
 
 def verify_task(project: ExperimentGraph, results: Path) -> Task:
@@ -178,11 +181,11 @@ def verify_task(project: ExperimentGraph, results: Path) -> Task:
         num_damaged = verify(results, lambda line: print(line, flush=True))
         return TaskFailed(f"{num_damaged} damaged: `doit run all` makes them again") if num_damaged else None
 
-    return {"actions": [plainly(act)]}
+    return {"actions": [refused_in_one_line(act)]}
 
 
 def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequence[str]) -> Task:
-    """Fails where the machine or the data would stop a run; every stage waits for it.
+    """Fails if the machine or the data would stop a run; every stage waits for it.
 
     Args:
         arguments: of doit. Where they name stages alone, memory and disk for these are looked at; where all
@@ -192,7 +195,7 @@ def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequenc
     def check() -> TaskFailed | None:
         if asks_for_the_missing(arguments) and not any(map(project.graph.fault, project.main)):
             return None
-        from pipeline.graph.problems import problems_of, shortages_of  # ask for Pillow and more
+        from pipeline.graph.problems import problems_of, shortages_of  # need Pillow and more
 
         named = named_tasks(arguments) or ()
         stages = [project.nodes_named(name) for name in named]
@@ -200,4 +203,4 @@ def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequenc
             return failing(shortages_of(project, chain.from_iterable(stages), executor))
         return failing(problems_of(project, executor))
 
-    return {"actions": [plainly(check)]}
+    return {"actions": [refused_in_one_line(check)]}

@@ -1,4 +1,4 @@
-"""Jittor's notes on the operators that it compiles, made one line with the time that they took."""
+"""Turns Jittor's notes on the operators that it compiles into one line with the time they took."""
 
 import re
 from collections.abc import Callable
@@ -9,11 +9,11 @@ _BREAKS = re.compile(rb"(\n|\r)")
 
 
 class CompileNotes:
-    """Passes the output of a stage on, which may come cut anywhere.
+    """Passes on the output of a stage, which may arrive in arbitrary pieces.
 
     Args:
-        write: takes what is shown.
-        moving: whether every state of the note is shown, or the last alone.
+        write: writes what is shown.
+        moving: whether every state of the note is shown, or only the last.
     """
 
     def __init__(self, write: Callable[[bytes], object], *, moving: bool):
@@ -23,7 +23,7 @@ class CompileNotes:
         self._note: re.Match[bytes] | None = None  # the last state of a note that has not ended
 
     def __call__(self, chunk: bytes) -> None:
-        """Pass on what came, except for what may still become a note."""
+        """Pass on a piece of output, except for what may still become a note."""
         *whole, rest = _BREAKS.split(self._held + chunk)
         self._held, shown = b"", []
         for text, end in zip(whole[::2], whole[1::2], strict=True):

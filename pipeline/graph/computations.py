@@ -1,11 +1,11 @@
-"""Which nodes compute the same, told before anything has run."""
+"""Tells which nodes compute the same, before anything has run."""
 
 from pipeline.graph.node import Node
 from pipeline.storage.files import sha256_of_json
 
 
 class Computations:
-    """Digests of what nodes compute: of stage, settings and inputs, whatever the nodes are called."""
+    """Digests of what nodes compute: of stage, settings and inputs, independent of the nodes' names."""
 
     def __init__(self) -> None:
         self._known: dict[Node, str] = {}

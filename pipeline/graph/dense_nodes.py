@@ -33,7 +33,7 @@ def position_nodes(experiment: Experiment, data: Node, name: str | None = None) 
         name: of the evaluation, if the images are not the experiment's own.
     """
     section = experiment.segmentation
-    # Alone, the experiment's own is `position`; beside others it has a name of its own too.
+    # A single one, the experiment's own, is called `position`; beside others it has a longer name too.
     alone = not any("segment" in each.tasks for each in experiment.evaluate)
     key = RunKey(data=name or (None if alone else "segmentation"))
     resamples = {f"segment-{run}": section.num_bootstrap for run in section.runs}

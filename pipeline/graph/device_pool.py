@@ -1,7 +1,7 @@
-"""The cards of this machine, which stages take one at a time: of one run of doit, and of all others here.
+"""The cards of this machine, which stages take one at a time, also those of other runs of doit.
 
-Who holds a card holds a lock on a file, and the stage that computes on it keeps that file open: the card is
-free when the stage is gone, even if doit was killed before it, and no sooner.
+Whoever holds a card holds a lock on a file, and the stage that computes on it keeps that file open: the card
+becomes free when the stage has ended, even if doit was killed before it, and no sooner.
 """
 
 import fcntl
@@ -15,12 +15,12 @@ from pathlib import Path
 from pipeline.runtime.cuda.cards import VISIBLE, card_index, installed_driver, variables_for_card
 from pipeline.runtime.environment import original
 
-_LOOK_SECONDS = 0.5  # between two looks at cards that are all taken
+_LOOK_SECONDS = 0.5  # between two checks while all cards are taken
 _SAID_BYTES = 200
 
 
 def cards_to_share(named: Sequence[str]) -> tuple[int, ...]:
-    """Indices of the cards of `executor.local.devices`; without names, of all that are visible.
+    """Indices of the cards in `executor.local.devices`; if none is named, of all that are visible.
 
     Raises:
         ValueError: a card does not exist.
@@ -49,11 +49,11 @@ def card_taken(
     Args:
         wanted: indices of cards, the preferred one first.
         folder: of the locks, the same for all runs on this machine.
-        user: who takes it, for others that wait.
-        waiting: called once with who holds the cards, before waiting.
+        user: name of the holder, shown to others that wait.
+        waiting: called once, with the holders of the cards, before waiting.
 
     Yields:
-        The card's index, and a descriptor that keeps it taken for as long as any process has it open.
+        The card's index, and a descriptor that keeps it taken as long as any process has it open.
     """
     folder.mkdir(parents=True, exist_ok=True)
     reported = False
@@ -82,6 +82,6 @@ def card_taken(
 
 
 def lock_path(folder: Path, index: int) -> Path:
-    """The lock of a card, by what CUDA_VISIBLE_DEVICES calls it: indices differ with what is visible."""
+    """The lock of a card, named as in CUDA_VISIBLE_DEVICES, because indices depend on what is visible."""
     name = variables_for_card(index)[VISIBLE]
     return folder / f"card-{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"

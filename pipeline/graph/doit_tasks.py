@@ -1,4 +1,4 @@
-"""Turns nodes and programs into what doit makes tasks from: names, groups, order, actions."""
+"""Converts nodes and programs to doit's tasks: names, groups, order, actions."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ Task = dict[str, Any]
 
 
 def stage_tasks(graph: ExperimentGraph, first: Sequence[str]) -> Iterator[Task]:
-    """A task for every node and, where a group has several nodes, one task that runs them all.
+    """A task for every node and, if a group has several nodes, one task that runs them all.
 
     Args:
         first: names of tasks that every node waits for.
@@ -40,13 +40,13 @@ def stage_tasks(graph: ExperimentGraph, first: Sequence[str]) -> Iterator[Task]:
 def node_task(
     graph: ExperimentGraph, node: Node, awaited: Iterable[Node], start: str = "", *, first: Sequence[str]
 ) -> Task:
-    """What a node's task does, when it is up to date, and what it waits for; not what it is called.
+    """A node's task without its name: what it does, when it is up to date, and what it waits for.
 
     Args:
-        graph: the node's.
-        awaited: nodes that have to run before.
-        start: what the labels of the graph's nodes begin with in the names of their tasks.
-        first: names of tasks that come before any stage, also where several run at once.
+        graph: the node's graph.
+        awaited: nodes that must run before.
+        start: prefix of the node's labels in the names of their tasks.
+        first: names of tasks that come before any stage, also if several run at once.
     """
     return {
         "actions": [partial(_run_stage, graph, node.label)],
@@ -56,13 +56,13 @@ def node_task(
 
 
 def failing(problems: Iterable[str]) -> TaskFailed | None:
-    """The failure of an action that found problems, each a line; None if it found none."""
+    """The failure of an action that found problems, one per line; None if it found none."""
     text = "\n".join(problems)
     return TaskFailed(text) if text else None
 
 
-def plainly(act: Callable[[], Any]) -> Callable[[], Any]:
-    """The same action, which fails with the message alone where the machine or a file is at fault."""
+def refused_in_one_line(act: Callable[[], Any]) -> Callable[[], Any]:
+    """The action, made to fail with the message alone if the machine or a file is at fault."""
 
     def acted() -> Any:
         try:
@@ -77,8 +77,8 @@ def program_task(name: str, problem: str, options: Iterable[str], *, root: Path,
     """A task that runs a program of stages/.
 
     Args:
-        problem: what is said if the program fails, after its own words.
-        options: names of those that are passed on where the command line has them.
+        problem: message if the program fails, after its own output.
+        options: names of options to pass on if the command line has them.
         root: the project's folder.
         folder: where the program runs.
     """
@@ -96,6 +96,6 @@ def _run_stage(graph: ExperimentGraph, label: str) -> TaskFailed | None:
 
 
 def _awaited(node: Node) -> list[Node]:
-    """What has to run before a node. A report shows studies that are done, and never has one run."""
+    """The nodes that run before a node. A report shows finished studies, but never makes one run."""
     skipped = STUDY_TABLES if node.stage == "report" else ()
     return [each for each in node.upstream.values() if each.stage not in skipped]

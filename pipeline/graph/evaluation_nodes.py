@@ -21,15 +21,15 @@ _ALL_LABELS = (1.0,)
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What is computed on one further data set."""
+    """The nodes of one further data set."""
 
     data: Node
     features: Backbones
-    probes: Collected  # what tables are made from
+    probes: Collected  # from which tables are made
 
 
 def evaluation_nodes(experiment: Experiment, section: EvaluateSection, backbones: Backbones) -> Evaluated:
-    """The nodes of a further data set; every run's key has its name in `data`."""
+    """The nodes of a further data set; the key of every run has its name in `data`."""
     name, tasks = section.name, section.tasks
     data = prepared_node(name, section.prepared_data(), experiment)
     starts = {replace(key, data=name): node for key, node in backbones.items()}

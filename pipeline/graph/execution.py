@@ -1,4 +1,4 @@
-"""Bring a node of the graph up to date."""
+"""Brings a node of the graph up to date."""
 
 import shutil
 from collections.abc import Callable
@@ -30,12 +30,12 @@ def bring_up_to_date(
     """Run the node's stage unless its artifact is current.
 
     Args:
-        graph: the graph that holds the node.
+        graph: the node's graph.
         node: the node to bring up to date; its inputs must be current.
-        root: folder that holds the stages' package.
-        force: run the stage even if the artifact is current, and start it from nothing.
-        on_start: called when the artifact's directory is there and the stage is about to run.
-        show: called with the stage's output as it comes.
+        root: folder of the stages' package.
+        force: run the stage even if the artifact is current, and start it from scratch.
+        on_start: called when the artifact's directory exists and the stage is about to run.
+        show: called with the stage's output as it arrives.
         margin: columns of a terminal that `show` needs before each line.
         executor: runs the stage, here or elsewhere.
 
@@ -65,7 +65,7 @@ def bring_up_to_date(
                 return False
             shutil.rmtree(directory)
         set_aside(directory)
-        # The fingerprint is of the code as it was when doit started; under it no other code may run.
+        # The fingerprint belongs to the code as it was when doit started; no other code may run under it.
         if graph.code_of(node, graph.code.now()) != graph.code_of(node):
             raise StageFailed(f"{node.label}: its code was edited since doit started; start doit again")
         if runs_here(executor) and (lines := Shortages(graph).before(node)):

@@ -1,4 +1,4 @@
-"""Where stages run, by the name that `executor=NAME` gives; nothing else in the graph knows."""
+"""Chooses the executor that `executor=NAME` names; the rest of the graph does not know where stages run."""
 
 import difflib
 import shutil
@@ -20,7 +20,7 @@ Executor = Callable[[StageCommand], None]
 
 
 def runs_here(executor: Executor) -> bool:
-    """Whether stages run on this machine, so that its memory and disk are what they have."""
+    """Whether stages run on this machine, and so with its memory and disk."""
     return executor is run_stage or isinstance(executor, LocalExecutor)
 
 
@@ -47,7 +47,7 @@ def executor_named(name: str, config: ExecutorConfig, at_once: int = 1) -> Execu
     from pipeline.graph.slurm.following import leave_jobs
 
     def hang_up(number: int, frame: FrameType | None) -> None:
-        leave_jobs()  # the terminal is gone, not the wish
+        leave_jobs()  # the terminal is gone, but the jobs are still wanted
         raise SystemExit(128 + number)
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -59,7 +59,7 @@ def check_stages(config: ExecutorConfig, stages: list[str]) -> None:
     """Check the names in `[executor.slurm.stages]`.
 
     Raises:
-        ValueError: there is no such stage; the message names the likeliest one meant.
+        ValueError: there is no such stage; the message names the most similar one.
     """
     for name in config.slurm.stages:
         if name not in stages:

@@ -1,4 +1,4 @@
-"""The experiment that a command line names: read it, check which nodes are current, and run a node."""
+"""The experiment that a command names: reads it, checks which nodes are current, and runs a node."""
 
 import fnmatch
 import os
@@ -23,7 +23,7 @@ from pipeline.graph.study_nodes import STUDY_TABLES, study_nodes, with_studies
 from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.storage.artifacts import artifacts_root, listing_memo
 
-# Of the process, not of a graph: doit passes graphs to processes of its own, and a lock cannot be passed.
+# A global, because doit passes graphs to its own processes, and a lock cannot be passed.
 OUTPUT = output_here()
 
 
@@ -49,7 +49,7 @@ def checked_experiment(argument: str, changes: Mapping[str, Any] | None = None) 
     """Read an experiment, and check what its sections cannot: names of formats and of stages.
 
     Args:
-        argument, changes: as `read_experiment` has them.
+        argument, changes: as for `read_experiment`.
 
     Raises:
         ValueError: it is invalid.
@@ -76,9 +76,9 @@ class ExperimentGraph:
     """An experiment's graph, with its artifacts in a results folder.
 
     Args:
-        argument: what names the experiment: a preset, or an absolute path.
+        argument: name of the experiment: a preset, or an absolute path.
         experiment: the experiment.
-        root: folder that holds the packages `pipeline` and `stages`.
+        root: folder of the packages `pipeline` and `stages`.
         results: the results folder.
         executor: runs the stages.
         code: digests of the stages' code; None: read here.
@@ -94,7 +94,7 @@ class ExperimentGraph:
         executor: Executor = run_stage,
         code: CodeDigests | None = None,
     ):
-        self.main = experiment_nodes(experiment)  # what `doit run all` runs
+        self.main = experiment_nodes(experiment)  # nodes of `doit run all`
         self.folder = results / experiment.name
         self.argument, self.experiment, self._root = argument, experiment, root
         self._executor = executor
@@ -106,7 +106,7 @@ class ExperimentGraph:
             self.graph = Graph(self.main + studies, results, code=code, listing=self._listing)
         nodes = self.graph.nodes
         self.by_label = {node.label: node for node in nodes}
-        self._current_when_checked: set[str] = set()  # what runs all the same is forced, by `doit run -a`
+        self._current_when_checked: set[str] = set()  # if they run nevertheless, `doit run -a` forces them
 
     def nodes_named(self, name: str) -> list[Node]:
         """The nodes that a name on doit's command line runs: a label, a group, or a pattern of them."""
@@ -127,7 +127,7 @@ class ExperimentGraph:
         """Run a node's stage unless its artifact is current, and copy its files for people to the results.
 
         Returns:
-            Why the stage failed; None if it did not.
+            The reason why the stage failed; None if it did not.
         """
         node, force = self.by_label[label], label in self._current_when_checked
         try:
@@ -158,13 +158,13 @@ class ExperimentGraph:
         self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"))
 
     def _is_done(self, study: Node) -> bool:
-        """Whether the table of a study is there and current."""
+        """Whether the table of a study exists and is current."""
         made = artifacts_root(self.graph.results) / study.stage
         if study.stage not in STUDY_TABLES or not made.is_dir():
             return False
         try:
             return self.graph.fault(study) is None
-        except (OSError, ValueError):  # the source cannot be listed now
+        except (OSError, ValueError):  # the source cannot be listed at the moment
             return False
 
     def _listing(self, config: Section) -> str:

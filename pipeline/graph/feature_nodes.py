@@ -1,4 +1,4 @@
-"""The nodes that compute what probes learn from: features of backbones, and pixels."""
+"""The nodes that compute the features for probes: of backbones, and pixels."""
 
 from collections.abc import Collection
 
@@ -17,7 +17,7 @@ def feature_nodes(
 
     Args:
         backbones: by the runs of their features.
-        features: how; None: as of the experiment's own images.
+        features: settings; None: those of the experiment's own images.
     """
     nodes = {}
     for key, backbone in backbones.items():
@@ -41,13 +41,13 @@ def features_config(
 def pixel_nodes(
     experiment: Experiment, images: Node, features: FeaturesConfig | None = None, name: str | None = None
 ) -> Backbones:
-    """The node that takes pixels for features; the same one for every seed.
+    """The node that uses pixels as features; the same node for every seed.
 
     Args:
-        features: how networks see the images; None: as the experiment's own.
+        features: how networks see the images; None: the experiment's own.
         name: of the evaluation, if the images are not the experiment's own.
     """
-    # Alone, the experiment's own is `pixels`; beside others it has a name of its own too.
+    # A single one, the experiment's own, is called `pixels`; beside others it has a longer name too.
     alone = not any(section.reads_features() for section in experiment.evaluate)
     key = RunKey(data=name or (None if alone else "images"))
     config, nodes = experiment.pixels_config(features), {}
@@ -60,7 +60,7 @@ def pixel_nodes(
 def view_nodes(
     experiment: Experiment, arms: Collection[str], backbones: Backbones, images: Node
 ) -> Collected:
-    """The node that looks at the backbone of each of `arms`, of the first seed."""
+    """The node of the views of each arm's backbone, for the first seed."""
     nodes = {}
     for key, backbone in backbones.items():
         if key.arm not in arms or key.seed != min(experiment.seeds):

@@ -27,7 +27,7 @@ class Graph:
     A fingerprint is a digest of stage, config, code, library versions and the identities of the inputs. A
     node's identity is its fingerprint, except for `prepare`, whose identity is the digest of the prepared
     data: preparing equal data again changes no later fingerprint. Until `prepare` has run, the fingerprints
-    of later nodes are not known.
+    of later nodes are unknown.
 
     Args:
         nodes: all nodes, each after its inputs.
@@ -64,11 +64,11 @@ class Graph:
         return (code or self.code).digest(self.module(node), self._chosen(node))
 
     def libraries(self, node: Node) -> dict[str, str | None]:
-        """Versions of the libraries that the node computes with."""
+        """Versions of the libraries with which the node computes."""
         return library_versions(self.code.libraries(self.module(node), self._chosen(node)), node.stage)
 
     def made_with(self, node: Node) -> dict[str, str | None]:
-        """Versions of the libraries that the node, or any node upstream of it, computes with."""
+        """Versions of the libraries with which the node, or any node upstream of it, computes."""
         found = {}
         for each in (*map(self.made_with, node.upstream.values()), self.libraries(node)):
             found |= each
@@ -82,7 +82,7 @@ class Graph:
         return self._choices[node]
 
     def identities(self, node: Node) -> dict[str, str] | None:
-        """The inputs' identities, which enter the fingerprint; None while one of them is not known.
+        """The inputs' identities, which enter the fingerprint; None if one of them is unknown.
 
         Raises:
             OSError, ValueError: the source of `prepare` cannot be listed.
@@ -95,7 +95,7 @@ class Graph:
         return None if None in found.values() else found
 
     def fingerprint(self, node: Node) -> str | None:
-        """Fingerprint of a node; None while `prepare` has to run first.
+        """Fingerprint of a node; None until `prepare` has run.
 
         Raises:
             OSError, ValueError: the source of `prepare` cannot be listed.
@@ -116,7 +116,7 @@ class Graph:
         return self._fingerprints[node]
 
     def directory(self, node: Node) -> Path | None:
-        """Artifact directory of a node; None while its fingerprint is not known."""
+        """Artifact directory of a node; None while its fingerprint is unknown."""
         fingerprint = self.fingerprint(node)
         return fingerprint and artifact_directory(self.results, node.stage, fingerprint)
 
@@ -146,7 +146,7 @@ class Graph:
         stamp = read_stamp(directory)
         if wrong := stamp_damage(stamp):
             return f"{STAMP} is damaged: expected {wrong[0]}, found {wrong[1]}"
-        # An input that was made again may differ, e.g. on another device, though its fingerprint does not.
+        # An input made again may differ, e.g. on another device, although its fingerprint does not.
         read = stamp.get("lineage", {})
         now = self.lineage(node)
         changed = [name for name in now if read.get(name) != now[name]]
@@ -155,15 +155,15 @@ class Graph:
     def record(self, name: str, config: dict) -> None:
         """Write experiment `name`'s record of all existing artifacts, and link them in its folder.
 
-        An artifact whose fingerprint is not known now, as until changed images are prepared again, stays in
-        the record: it may be current still, and must not be collected.
+        An artifact whose fingerprint is unknown now, as when changed images are not prepared yet, stays in
+        the record: it may still be current, and must not be deleted by `gc`.
         """
         before = recorded(self.results, name)
         known: dict[str, Path] = {}
         for node in self.nodes:
             try:
                 directory = self.directory(node)
-            except (OSError, ValueError):  # the source cannot be listed now
+            except (OSError, ValueError):  # the source cannot be listed at the moment
                 directory = None
             directory = directory or before.get(node.link)
             if directory and directory.is_dir():

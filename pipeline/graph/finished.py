@@ -1,4 +1,4 @@
-"""What an experiment has finished: its backbones and its fine-tuned models."""
+"""Finds finished artifacts of an experiment: its backbones and its fine-tuned models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ from pipeline.storage.runs import RunKey
 
 
 class NotMade(ValueError):
-    """What was asked for is not there; the message names the command that makes it, or the section."""
+    """The requested artifact does not exist; the message names the command or the section that makes it."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One backbone of an experiment, and how its features are computed there."""
+    """One backbone of an experiment, with the settings of its features."""
 
     backbone: Path  # file
     prepared: Path  # the experiment's own images
@@ -27,16 +27,16 @@ class Arm:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """One model that an experiment has fine-tuned."""
+    """One fine-tuned model of an experiment."""
 
     label: str  # of the stage that trained it
     folder: Path
-    prepared: Path  # what it was trained on
+    prepared: Path  # the data it was trained on
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The artifacts that an experiment's folder links to, whatever version of the code made them.
+    """The artifacts linked in an experiment's folder, whichever version of the code made them.
 
     Args:
         argument: names the experiment on the command line.
@@ -48,7 +48,7 @@ class Finished:
     results: Path
 
     def seed(self, given: str | int | None) -> int:
-        """The seed that was asked for; None: the experiment's first.
+        """The requested seed; None: the experiment's first.
 
         Raises:
             NotMade: the experiment has no such seed.
@@ -64,7 +64,7 @@ class Finished:
         """An arm's backbone.
 
         Raises:
-            NotMade: the experiment has no such arm, or has not made it yet.
+            NotMade: the experiment has no such arm, or its backbone is not made yet.
         """
         self._check_arm(arm)
         node = next(
@@ -88,9 +88,9 @@ class Finished:
         """A model that `segment`, `detect` or `finetune` has trained.
 
         Args:
-            section: of the experiment's file, which asks for such models.
-            run: which; None: the last of the experiment's runs whose backbone was fine-tuned, else the last;
-                of classifiers that of the largest share of the labels.
+            section: of the experiment's file, which requests such models.
+            run: its name; None: the last of the experiment's runs with a fine-tuned backbone, else the last
+                run; for classifiers the run with the largest share of the labels.
 
         Raises:
             NotMade: there is no such section, arm or run, or the stage has not run, or trained nothing.

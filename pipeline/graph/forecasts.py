@@ -1,4 +1,4 @@
-"""The expected time of a stage that never ran here, from its configuration and this machine's speed."""
+"""Forecasts the time of a stage that has never run here, from its configuration and this machine's speed."""
 
 from collections.abc import Callable
 
@@ -31,13 +31,13 @@ _OF_IMAGES = (*_BY_JITTOR, "pixels", "position", "duplicates", "knn", "linear", 
 
 
 class Forecasts:
-    """Expected times of nodes; ask in the order in which they run, as the first of a kind also compiles.
+    """Expected times of nodes; query them in the order of the run, as the first of a kind also compiles.
 
     Args:
         graph: the graph, whose results folder may hold prepared data.
         rate: function from a number of threads to floating-point operations per second in matrix products;
-            called only when a forecast needs it.
-        compiled: whether Jittor's core is compiled, and whether the operators are; None: look in the cache.
+            called only if a forecast needs it.
+        compiled: whether Jittor's core is compiled, and whether the operators are; None: check the cache.
         at_once: how many stages run at once, and share the cores.
     """
 
@@ -58,7 +58,7 @@ class Forecasts:
     def seconds(self, node: Node) -> float | None:
         """Expected seconds of a node.
 
-        None where there is no basis for a forecast: images that have not been counted yet, a GPU, or a stage
+        None if there is no basis for a forecast: images that have not been counted yet, a GPU, or a stage
         that was never measured.
         """
         if node.stage == "curves":
@@ -149,7 +149,7 @@ class Forecasts:
 
 
 def _channels(probe: Node) -> int | None:
-    """Numbers for each image that a probe reads, of a base or of pixels; None: the base is not known yet."""
+    """Numbers per image that a probe reads, of a base or of pixels; None: the base is not known yet."""
     features = probe.inputs["features"]
     if features.stage == "pixels":
         return (features.inputs["data"].config.channels or 3) * features.config.side**2

@@ -1,4 +1,4 @@
-"""The nodes that prepare images, look for duplicates, and choose labels to learn from."""
+"""The nodes that prepare images, search for duplicates, and choose subsets of the labels."""
 
 from dataclasses import replace
 
@@ -10,17 +10,17 @@ from pipeline.storage.runs import RunKey
 
 
 def prepared_node(purpose: str, data: DataConfig, experiment: Experiment) -> Node:
-    """The node that prepares a data set; `purpose` is what its images are for."""
+    """The node that prepares a data set; `purpose` names the use of its images."""
     return Node("prepare", RunKey(data=purpose), data, runtime=experiment.runtime)
 
 
 def duplicates_node(experiment: Experiment, data: Node) -> Node:
-    """The node that looks for duplicate images in a prepared data set."""
+    """The node that searches a prepared data set for duplicate images."""
     return Node("duplicates", data.key, experiment.duplicates, {"data": data}, experiment.runtime)
 
 
 def subset_nodes(experiment: Experiment, images: Node, classified: Node) -> Subsets:
-    """A node for each share of the labels below 1, of each data set that is learnt from, at each seed."""
+    """A node for each share of the labels below 1, data set with labels, and seed."""
     wanted = [(images, share) for share in experiment.label_shares]
     if experiment.finetune is not None:
         wanted += [(classified, share) for share in finetune_shares(experiment)]
@@ -36,7 +36,7 @@ def subset_nodes(experiment: Experiment, images: Node, classified: Node) -> Subs
 def with_labels(
     backbone: RunKey, data: Node, share: float, subsets: Subsets
 ) -> tuple[RunKey, dict[str, Node]]:
-    """The run that learns from a share of the labels, and its input "labels", which a share of 1 lacks."""
+    """The run with a share of the labels, and its input "labels", which a share of 1 does not have."""
     if share >= 1:
         return backbone, {}
     labels = subsets[replace(data.key, share=share, seed=backbone.seed)]
@@ -44,5 +44,5 @@ def with_labels(
 
 
 def finetune_shares(experiment: Experiment) -> tuple[float, ...]:
-    """Shares of the labels that fine-tuning learns from."""
+    """Shares of the labels for fine-tuning."""
     return experiment.finetune.label_shares or experiment.label_shares

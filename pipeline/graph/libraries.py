@@ -1,11 +1,11 @@
-"""Versions of the libraries that compute in a stage; they are part of its fingerprint."""
+"""Versions of the libraries that compute in a stage, which are part of its fingerprint."""
 
 import importlib.metadata
 from collections.abc import Iterable
 from functools import cache
 
-# Name in an import -> its distributions, and how many leading numbers of their versions count. By these
-# projects' rules, later numbers are bug-fix releases; Jittor has no such rule.
+# Import name -> its distributions, and how many leading numbers of their versions count. In these projects,
+# later numbers mean bug fixes; Jittor has no such rule.
 _DISTRIBUTIONS = {
     "jittor": {"jittor": 4, "onednn-cpu-gomp": 2},
     "numpy": {"numpy": 2},
@@ -15,7 +15,7 @@ _DISTRIBUTIONS = {
     "skimage": {"scikit-image": 2},  # its photographs are the embedded data set
     "faster_coco_eval": {"faster-coco-eval": 2},
 }
-# Stages in which it computes; elsewhere it only unpacks stored masks, which nothing reads there.
+# Stages in which it computes; elsewhere it only unpacks stored masks, which are not used there.
 _STAGES_OF = {"faster_coco_eval": ("prepare", "detect", "dense_probe")}
 
 
@@ -23,7 +23,7 @@ def library_versions(imported: Iterable[str], stage: str) -> dict[str, str | Non
     """The leading numbers of library versions that enter a fingerprint, by distribution.
 
     Args:
-        imported: names of packages, as in an import; those that compute nothing are left out.
+        imported: import names of packages; those that compute nothing are left out.
         stage: the stage that imports them.
 
     Returns:
@@ -42,7 +42,7 @@ def _version(distribution: str, count: int) -> str | None:
 
 @cache
 def installed_version(distribution: str) -> str | None:
-    """A distribution's version, or None if it is not installed. Nothing is imported: Jittor would compile."""
+    """A distribution's version, or None if it is not installed. It is not imported: Jittor would compile."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

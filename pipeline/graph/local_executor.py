@@ -1,6 +1,6 @@
-"""Runs stages on this machine: each on a card of its own, and with its share of the cores.
+"""Runs stages on this machine: each on its own card, and with its share of the cores.
 
-What a stage gets is written into its job's file, or told by its environment; nothing else in the graph knows.
+The card and the threads of a stage are written into its job's file, or set in its environment.
 """
 
 import os
@@ -20,16 +20,16 @@ from pipeline.storage.files import read_json, write_json
 
 
 def threads_of_stage(threads: int, at_once: int) -> int:
-    """What each of so many stages has that run at once: `runtime.threads`, or its share of the cores."""
+    """Threads of each of `at_once` stages: `runtime.threads`, or its share of the cores."""
     return threads or max(1, len(os.sched_getaffinity(0)) // at_once)
 
 
 class LocalExecutor:
-    """Runs stages as processes of this machine; may be called from several threads or processes.
+    """Runs stages as processes of this machine; safe to call from several threads or processes.
 
     Args:
-        config: which cards stages share.
-        at_once: how many stages doit runs at once: they share the cores.
+        config: which cards the stages share.
+        at_once: number of stages that run at once and share the cores.
 
     Raises:
         ValueError: a card in `config` does not exist.
@@ -42,10 +42,10 @@ class LocalExecutor:
 
     @cached_property
     def _cards(self) -> tuple[int, ...]:
-        return cards_to_share(self._config.devices)  # asks the driver, so only once a stage wants one
+        return cards_to_share(self._config.devices)  # queries the driver, so only when a stage needs one
 
     def __call__(self, stage: StageCommand) -> None:
-        """Run a stage until its stamp is there.
+        """Run a stage until its stamp exists.
 
         Raises:
             StageFailed: the stage failed.
@@ -70,7 +70,7 @@ class LocalExecutor:
             run_stage(stage, keep_open=(taken,), variables=variables)
 
     def _cards_for(self, job: dict) -> tuple[int, ...]:
-        """The cards one of which a stage needs; none where it computes on the processor."""
+        """The cards of which a stage needs one; empty if it computes on the processor."""
         device = job["runtime"]["device"]
         if "jittor" not in job["libraries"] or device == "cpu" or job["runtime"]["devices"] > 1:
             return ()

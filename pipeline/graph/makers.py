@@ -1,4 +1,4 @@
-"""Who is making an artifact: a process, or a job of Slurm that nobody follows."""
+"""Finds who is making an artifact: a process, or a job of Slurm without a process that follows it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipeline.storage.artifacts import holder
 
 
 def maker(directory: Path) -> str | None:
-    """Description of who makes an artifact now; None if nobody does."""
+    """Description of who is making an artifact; None if nobody is."""
     process = holder(directory)
     if process:
         return process

@@ -1,4 +1,4 @@
-"""A node of the graph: one run of one stage, and the stages that there are."""
+"""A node of the graph: one run of one stage; and the list of stages."""
 
 from dataclasses import dataclass, field
 
@@ -52,10 +52,10 @@ class Node:
     key: RunKey  # identifies the run
     config: Section
     inputs: dict[str, "Node"] = field(default_factory=dict)  # argument name -> node whose artifact it reads
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)  # no part of the fingerprint
-    work: float = 1.0  # expected time, in a unit that all nodes of the stage share
-    for_study: bool = False  # no part of `all`, so no part of what `doit run <stage>` runs
-    # Runs that a table is made from, each as the table sees it: an ablation may read an arm's own run.
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)  # not part of the fingerprint
+    work: float = 1.0  # expected time, in a unit shared by all nodes of the stage
+    for_study: bool = False  # not part of `all`, so not run by `doit run <stage>` either
+    # Runs in a table, each under the key that the table uses: an ablation may read an arm's own run.
     runs: Collected = field(default_factory=dict)
 
     @property

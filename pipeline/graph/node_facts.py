@@ -1,4 +1,4 @@
-"""What arithmetic needs to know of a node: its base, the images that it reads, where it computes."""
+"""Facts about a node for estimates of cost: its base, the images that it reads, its device."""
 
 from functools import cache
 
@@ -33,7 +33,7 @@ def prepared_images(graph: Graph, data: Node) -> Images | None:
     except (OSError, ValueError):
         summary = None
     if summary is None:
-        # Here, for it loads NumPy, which commands with nothing to do start without.
+        # Not at the top, because it loads NumPy, without which commands with nothing to do start faster.
         from pipeline.datasets.photo_scenes.sources import PHOTOGRAPHS
 
         return drawn_images(data.config, len(PHOTOGRAPHS))
@@ -41,9 +41,9 @@ def prepared_images(graph: Graph, data: Node) -> Images | None:
 
 
 def backbone_of(node: Node) -> BackboneConfig | None:
-    """The base that a node trains or reads, by its own settings, upstream, or in another project's file.
+    """The base that a node trains or reads, from its own settings, upstream, or another project's file.
 
-    None: it reads none, or the file is none that can be converted, which the conversion will say.
+    None if it has none, or if the file cannot be converted, which the conversion will report.
     """
     while not hasattr(node.config, "backbone"):
         if isinstance(node.config, ForeignConfig):
@@ -56,7 +56,7 @@ def backbone_of(node: Node) -> BackboneConfig | None:
 
 @cache
 def _base_of_file(config: ForeignConfig) -> BackboneConfig | None:
-    """By the shapes in the file, whose numbers are not read."""
+    """The base according to the shapes in the file; its numbers are not read."""
     try:
         from pipeline.weights.foreign import read_foreign  # likewise
 

@@ -1,4 +1,4 @@
-"""How much a run of a stage computes, by what it is expected to take beside others of its stage."""
+"""Estimates the work of a run relative to other runs of its stage."""
 
 from pipeline.config.experiment import Experiment
 from pipeline.costs.multiplications import backbone_multiplications, head_multiplications

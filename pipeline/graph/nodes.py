@@ -1,4 +1,4 @@
-"""What an experiment consists of: which stages run, on what, and with which settings."""
+"""The nodes of an experiment: which stages run, on what, and with which settings."""
 
 import json
 from collections.abc import Iterable
@@ -89,7 +89,7 @@ def foreign_node(experiment: Experiment, arm: str) -> Node:
 
 
 def start_inputs(experiment: Experiment) -> dict[str, Node]:
-    """The base that pretraining starts from, if it starts from another project's; else no inputs."""
+    """The node that converts the base from which pretraining starts; empty if it starts from none."""
     config = experiment.start_weights()
     if config is None:
         return {}

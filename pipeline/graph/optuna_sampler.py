@@ -1,4 +1,4 @@
-"""The next trial of a search, by the library Optuna, from the trials before it."""
+"""Suggests the next trial of a search from the results so far, with the library Optuna."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ REMEDY = "pip install -e '.[optuna]'"
 
 
 def check_installed() -> None:
-    """See that Optuna is there.
+    """Check that Optuna is installed.
 
     Raises:
         ValueError: it is not.
@@ -23,18 +23,18 @@ def check_installed() -> None:
 def suggested(
     choices: dict[str, Any], history: Sequence[tuple[Changes, float | None]], *, seed: int, maximize: bool
 ) -> Changes:
-    """The values of the next trial: a function of the arguments alone, so that a search can be gone on with.
+    """The values of the next trial; a function of the arguments alone, so that a search can be resumed.
 
     Args:
         choices: by dotted key a list to choose from, or {low, high, log}.
-        history: the values and the result of each trial so far, in their order; None: it failed.
+        history: the values and the result of each trial so far, in order; None: it failed.
         seed: of the search.
-        maximize: whether a high result is a good one.
+        maximize: whether higher results are better.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # A sampler for each trial, by the trial's number: nothing of it has to be saved.
+    # A new sampler per trial, seeded by the trial's number: no state has to be saved.
     sampler = optuna.samplers.TPESampler(seed=1_000_003 * seed + len(history))
     study = optuna.create_study(sampler=sampler, direction="maximize" if maximize else "minimize")
     distributions = {key: _distribution(choice) for key, choice in choices.items()}
@@ -59,7 +59,7 @@ def _distribution(choice: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A choice as Optuna can keep it, which knows no lists and takes `true` for 1."""
+    """A choice in a form that Optuna can store, which has no lists and takes `true` for 1."""
     return json.dumps(value)
 
 
@@ -69,6 +69,6 @@ def _encoded(value: Any, choice: Any) -> Any:
 
 def _decoded(param: Any, choice: Any) -> Any:
     if isinstance(choice, dict):
-        # The ends may have more digits than a trial's numbers have.
+        # The ends may have more digits than the numbers of trials.
         return min(max(rounded(param, choice), choice["low"]), choice["high"])
     return json.loads(param)

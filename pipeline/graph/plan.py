@@ -1,4 +1,4 @@
-"""What a run would do, why, and roughly how long it would take."""
+"""Lists what a run would do, why, and roughly how long it would take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,16 +17,16 @@ _LONGEST_SHOWN = 60  # characters of a value
 
 @dataclass(frozen=True)
 class Step:
-    """One stage that a run would run."""
+    """One stage that would run."""
 
     label: str
     reasons: tuple[str, ...]
-    seconds: float | None  # None: the stage never ran here, and there is nothing to forecast it by
+    seconds: float | None  # None: the stage has never run here, and there is no basis for a forecast
     forecast: bool = False  # the seconds come from the configuration, not from earlier runs
-    fault: str = ""  # what is wrong with the artifact itself
+    fault: str = ""  # why the artifact itself is not current
 
     def of(self, trial: str) -> "Step":
-        """The same step by its name among those of several experiments."""
+        """The same step, named by its trial among those of several experiments."""
         return replace(self, label=f"{trial}:{self.label}")
 
 
@@ -39,8 +39,8 @@ def plan(
     """The steps for those of `nodes` (by default all) that are not current, in order, with reasons.
 
     Args:
-        forecasts: called with the graph; returns the forecasts for stages that never ran here. None: by this
-            machine, where `at_once` stages share the cores.
+        forecasts: called with the graph; returns the forecasts for stages that have never run here. None: for
+            this machine, whose cores `at_once` stages share.
     """
     nodes = graph.nodes if nodes is None else nodes
     expected = forecasts(graph) if forecasts else Forecasts(graph, at_once=at_once)
@@ -61,13 +61,13 @@ def plan(
 
 
 def planned(graph: Graph, chosen: set[Node], at_once: int = 1) -> list[str]:
-    """Lines that tell a person the plan of some of the graph's nodes, in the graph's order."""
+    """Lines with the plan of some of the graph's nodes, in the graph's order."""
     nodes = [node for node in graph.nodes if node in chosen]
     return plan_lines(plan(graph, nodes, at_once=at_once), len(nodes), at_once)
 
 
 def plan_lines(steps: list[Step], num_nodes: int, at_once: int = 1) -> list[str]:
-    """Lines that tell a person the plan.
+    """Lines with the plan, for the user.
 
     Args:
         at_once: how many stages run at once.
@@ -93,19 +93,19 @@ def of_unknown_duration(num_stages: int) -> str:
 
 
 def elapsed(durations: list[float], at_once: int) -> str:
-    """`whole_seconds` in words, and how many stages run at once."""
+    """`whole_seconds` as text, with the number of stages at once."""
     return duration_text(whole_seconds(durations, at_once)) + (
         f", {at_once} stages at once" if at_once > 1 else ""
     )
 
 
 def whole_seconds(durations: list[float], at_once: int) -> float:
-    """How long all of them take together, where none has to wait for another."""
+    """Time of all stages together, if none has to wait for another."""
     return max(sum(durations) / at_once, max(durations, default=0))
 
 
 def duration_text(seconds: float) -> str:
-    """A duration as people say it: 0.4 s, 12 s, 3 min, 2.5 h."""
+    """A duration for people: 0.4 s, 12 s, 3 min, 2.5 h."""
     if seconds < 0.05:
         return "< 0.1 s"
     if seconds < 10:
@@ -122,7 +122,7 @@ def _stamps(results: Path, stage: str) -> list[dict[str, Any]]:
 
 
 def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]]) -> list[str]:
-    """Why a node has to run: its fault, or how a new artifact differs from the most similar older one."""
+    """Why a node must run: its fault, or how a new artifact differs from the most similar older one."""
     if fault == INTERRUPTED and (who := maker(graph.directory(node))):
         return [f"is being made by {who}"]
     if fault not in ("never run", "waits for prepare"):
@@ -131,7 +131,7 @@ def _reasons(graph: Graph, node: Node, fault: str, stamps: list[dict[str, Any]])
     try:
         inputs = graph.identities(node)
     except (OSError, ValueError):
-        inputs = None  # the line of prepare shows the error
+        inputs = None  # the line of `prepare` shows the error
 
     def differences(stamp: dict[str, Any]) -> list[str]:
         found = [_changed(key, old, new) for key, old, new in _changes(stamp["config"], config)]
@@ -174,7 +174,7 @@ def _changes(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
 
 def _changed(key: str, old: Any, new: Any) -> str:
     texts = ["none" if value is None else " ".join(str(value).split()) for value in (old, new)]
-    # Of long ones, as the settings that a report shows, a part says nothing.
+    # Long texts, such as the settings that a report shows, may differ only beyond a cut.
     return f"{key} changed" if max(map(len, texts)) > _LONGEST_SHOWN else f"{key} {' -> '.join(texts)}"
 
 
@@ -183,8 +183,8 @@ def _estimate(
 ) -> tuple[float | None, bool]:
     """Expected seconds, and whether they are a forecast.
 
-    The pace of earlier runs is of their images: an epoch of another data set is longer or shorter. So runs on
-    the same images come first, then the forecast, and runs on any images only where there is none.
+    The pace of earlier runs depends on their images: an epoch of another data set takes another time. So runs
+    on the same images come first, then the forecast, and runs on other images only without a forecast.
     """
     seconds = _at_pace(node, _of_same_images(graph, node, stamps))
     if seconds is not None:
@@ -194,7 +194,7 @@ def _estimate(
 
 
 def _of_same_images(graph: Graph, node: Node, stamps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that read the same prepared images; all of them where the node reads none."""
+    """Stamps of runs on the same prepared images; all stamps if the node reads none."""
     names = [name for name, upstream in node.upstream.items() if upstream.stage == "prepare"]
     if not names:
         return stamps
@@ -202,7 +202,7 @@ def _of_same_images(graph: Graph, node: Node, stamps: list[dict[str, Any]]) -> l
         inputs = graph.identities(node)
     except (OSError, ValueError):
         inputs = None
-    if inputs is None:  # not prepared yet: of how many images nobody knows
+    if inputs is None:  # not prepared yet: the number of images is unknown
         return []
     return [stamp for stamp in stamps if all(stamp["inputs"].get(name) == inputs[name] for name in names)]
 

@@ -1,4 +1,4 @@
-"""Texts from files on a terminal."""
+"""Makes text from files safe to print on a terminal."""
 
 import re
 import sys
@@ -8,25 +8,25 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
 _KEPT = "\n\t\u200c\u200d"  # the last two join letters, as in Persian
-# Control characters, which a terminal obeys, and those that turn the direction of writing.
+# Control characters, which a terminal executes, and those that change the direction of writing.
 _CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
 _PARTIAL = re.compile(r"\.[0-9]+-[0-9]+\.partial\b")  # see `storage.files.partial_of`
 
 
 def printable(text: str) -> str:
-    r"""The text with escapes for what a terminal would obey, like \x1b; line ends and tabs stay.
+    r"""The text with escapes, like \x1b, for what a terminal would execute; line ends and tabs stay.
 
-    Refusals and tables hold names from data sets, which may hold sequences that move the cursor or set a
-    title.
+    Refusals and tables contain names from data sets, which may contain sequences that move the cursor or set
+    a title.
     """
     return "".join(each.encode("unicode_escape").decode() if _is_obeyed(each) else each for each in text)
 
 
 class PrintableStream:
-    """Writes to a stream what is printable; all else is the stream's own.
+    """Writes printable text to a stream; everything else is the stream's own.
 
     Args:
-        stream: of texts. Bars, which move the cursor, go to another.
+        stream: of text. Progress bars, which move the cursor, use another one.
     """
 
     def __init__(self, stream: TextIO):
@@ -42,7 +42,7 @@ class PrintableStream:
 
 @contextmanager
 def printable_output() -> Iterator[None]:
-    """Make printable whatever is printed to standard output meanwhile."""
+    """Make everything printable that is printed to standard output meanwhile."""
     with redirect_stdout(PrintableStream(sys.stdout)):
         yield
 
@@ -58,7 +58,7 @@ def said_by(error: object) -> str:
 
 
 def print_refusal(error: object) -> None:
-    """Print what an error or a sentence says to standard error."""
+    """Print an error or a sentence to standard error, made printable."""
     print(said_by(error), file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What would stop a run, found before anything long: this machine, the data, memory and disk."""
+"""Finds what would stop a run, before anything long: in the machine, the data, memory and disk."""
 
 from collections.abc import Iterable, Mapping
 
@@ -29,12 +29,12 @@ def shortages_of(graph: ExperimentGraph, nodes: Iterable[Node], executor: Execut
 def problems_of_trials(
     whole: Experiment, trials: Mapping[str, ExperimentGraph], executor: Executor
 ) -> list[str]:
-    """The same of a sweep's trials, whose machine is the experiment's own: the data and devices they ask for.
+    """The same for a sweep's trials, on the same machine: problems of their data and devices.
 
-    A line that several trials would have names the first of them alone.
+    A line that several trials have in common names only the first of them.
 
     Args:
-        whole: the experiment that has the sweep; `problems_of` has looked at it.
+        whole: the experiment with the sweep, which `problems_of` has checked.
     """
     here = runs_here(executor)
     looked_at = [(_asked_for(whole), [])]
@@ -51,5 +51,5 @@ def problems_of_trials(
 
 
 def _asked_for(experiment: Experiment) -> tuple:
-    """What `experiment_checks` looks at."""
+    """The settings that `experiment_checks` looks at."""
     return experiment.data_sections(), experiment.evaluate, experiment.runtime

@@ -1,4 +1,4 @@
-"""Runs the programs of stages/ that are no stages, and `doit run` itself, in processes of their own."""
+"""Runs the programs of stages/ that are not stages, and `doit run` itself, in subprocesses."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def run_program(name: str, options: Mapping[str, str], *, root: Path, folder: Pa
     """Run `python -m stages.<name>` with the options, and return its exit code; its output is shown.
 
     Args:
-        options: name -> value, as the user gave them.
+        options: name -> value, as given by the user.
         root: the project's folder.
         folder: where the program runs.
     """
@@ -23,14 +23,14 @@ def run_program(name: str, options: Mapping[str, str], *, root: Path, folder: Pa
     given = [f"{key}={value}" for key, value in options.items()]
     command = [sys.executable, "-m", f"stages.{name}", *given]
     shown = CompileNotes(lambda text: os.write(1, text), moving=os.isatty(1))
-    # In a group of its own: when doit is ended, so is what it started.
+    # In its own group, so that it ends when doit is ended.
     code = run_in_group(command, cwd=folder, environment=environment, show=shown)
     shown.close()
     return code
 
 
 def run_experiment(task: str, argument: str, *, root: Path, at_once: int, executor: str = "local") -> bool:
-    """`doit run <task>` of an experiment, in a process that ends with this one; whether it succeeded.
+    """Run `doit run <task>` in a process that ends with this one; return whether it succeeded.
 
     Args:
         argument: the experiment's file.

@@ -1,4 +1,4 @@
-"""Copies what people read, an experiment's tables and pictures, to `results/<experiment>/`."""
+"""Copies files for people, an experiment's tables and pictures, to `results/<experiment>/`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipeline.graph.node import Node
 from pipeline.storage.artifacts import DATA_SHEETS, place_links
 from pipeline.storage.files import replacing
 
-# Stages whose artifacts people read -> the files.
+# Stages with files for people -> the files.
 PUBLISHED: dict[str, str] = {
     "tables": "table.*",
     "report": "report.html",
@@ -20,21 +20,21 @@ _FIGURES = "figures"  # folder of the report's artifact
 
 
 def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> list[Path]:
-    """Copy an artifact's files for people into `folder`; files that are already equal are left alone.
+    """Copy an artifact's files for people into `folder`; equal files are not written again.
 
     Args:
         stage: the artifact's stage.
-        argument: what names the experiment: a preset or a file.
+        argument: name of the experiment: a preset or a file.
         name: the node's name.
 
     Returns:
         The files in `folder`.
     """
     files = _for_people(stage, artifact, folder, argument, name)
-    # A split or a figure that is no more must not be looked at.
+    # Files of splits or figures that no longer exist must not stay.
     made = {"prepare": f"data/{name}-*.png", "report": f"{_FIGURES}/*"}.get(stage)
     for path in folder.glob(made) if made else ():
-        # The pattern also finds pictures of a node whose name only begins with this one.
+        # The pattern also matches pictures of nodes whose names only begin with this one.
         of_another = stage == "prepare" and path.stem.rpartition("-")[0] != name
         if not of_another and path.relative_to(folder).as_posix() not in files:
             path.unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def publish(stage: str, artifact: Path, folder: Path, argument: str, *, name: st
 
 
 def is_published(stage: str, artifact: Path, folder: Path, argument: str, *, name: str = "") -> bool:
-    """Whether `folder` holds all of the artifact's files for people; true if it has none."""
+    """Whether `folder` has all of the artifact's files for people; true if there are none."""
     return all(
         (folder / file).is_file() and (folder / file).read_bytes() == content
         for file, content in _for_people(stage, artifact, folder, argument, name).items()
@@ -55,7 +55,7 @@ def is_published(stage: str, artifact: Path, folder: Path, argument: str, *, nam
 
 
 def shown_after(folder: Path) -> dict[str, Path]:
-    """Stage -> the table or page that `doit run <stage>` ends with; `all` shows its own."""
+    """Stage -> the table or page shown at the end of `doit run <stage>`; `all` shows its own."""
     files = {stage: folder / f"{stage}.txt" for stage in PUBLISHED if stage != "tables"}
     return files | {"report": folder / PUBLISHED["report"]}
 

@@ -1,4 +1,4 @@
-"""What `doit run` prints: each stage's number, name and seconds, and a closing line."""
+"""Prints the progress of `doit run`: each stage's number, name and seconds, and a closing line."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ class StageReporter:
     experiment: ClassVar[str] = ""
     stages: ClassVar[frozenset[str]] = frozenset()
     say: ClassVar[Callable[[str], None] | None] = None  # shows a line; None: written to doit's stream
-    shown: ClassVar[dict[str, Path]] = {}  # task -> the table or page that it ends with when it was selected
+    shown: ClassVar[dict[str, Path]] = {}  # task -> table or page shown at its end if it was selected
 
     @classmethod
     def of(
@@ -38,18 +38,18 @@ class StageReporter:
         self.outstream = outstream
         self._total = self._number = self._ran = self._failed = 0
         self._run_started = time.monotonic()
-        self._started: dict[str, float] = {}  # of each task: several may run at once
+        self._started: dict[str, float] = {}  # by task, because several may run at once
         self._errors: list[str] = []
         self._selected: set[str] = set()
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
-        """Count the stages that the selected tasks lead to."""
+        """Count the stages that the selected tasks depend on."""
         self._selected = set(selected_tasks)
         chosen = reachable(selected_tasks, lambda name: tasks[name].task_dep)
         self._total = len(chosen & self.stages)
 
     def get_status(self, task: Any) -> None:
-        """Nothing is printed until doit knows whether the stage has to run."""
+        """Print nothing until doit knows whether the stage must run."""
 
     def execute_task(self, task: Any) -> None:
         self._started[task.name] = time.monotonic()
@@ -111,6 +111,6 @@ class StageReporter:
                 return
             self.outstream.write(f"{printable(text)}\n")
             self.outstream.flush()
-        except BrokenPipeError:  # who read it has gone, as `head` does after some lines
+        except BrokenPipeError:  # the reader is gone, as with `head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise SystemExit(128 + signal.SIGPIPE) from None

@@ -1,4 +1,4 @@
-"""Whether there is memory and disk for a stage, before it starts: by arithmetic, and by earlier runs."""
+"""Checks memory and disk for a stage before it starts, by arithmetic and from earlier runs."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,20 +12,20 @@ from pipeline.graph.node_facts import backbone_of, images_of, on_processor
 from pipeline.report.page.address_space import NEEDED_BYTES
 from pipeline.storage.artifacts import artifacts_root, read_stamp
 
-# Share of the memory that an earlier run of the same stage took, without which it is refused. The rest may
-# have been pages of files, which the system takes back: libraries, and images that are mapped.
+# A stage is refused below this share of the memory that an earlier run of it used. The rest may have been
+# pages of files, which the system can reclaim: libraries, and images that are mapped.
 _SURE_SHARE = 0.5
 _GIB = 2**30
 
 
 class Shortages:
-    """Compares what stages need with what there is.
+    """Compares what stages need with what is available.
 
     Args:
-        graph: of the stages.
-        memory: what there is of it, asked anew for every stage.
-        disk: likewise, of a folder.
-        addresses: bytes of address space that a stage may be given.
+        graph: the stages' graph.
+        memory: returns the memory available, called for every stage.
+        disk: returns the disk space available to a folder.
+        addresses: returns the bytes of address space that a stage may be given.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Shortages:
         self._graph, self._memory, self._disk, self._addresses = graph, memory, disk, addresses
 
     def before(self, node: Node) -> list[str]:
-        """What is too little for one stage: lines with the figures and a setting to change."""
+        """What a stage lacks: lines with the figures and a setting to change."""
         lines, need = self._address_lines(node), self._need(node)
         if line := self._memory_line(node, need):
             lines.append(line)
@@ -48,7 +48,7 @@ class Shortages:
         return lines
 
     def before_all(self, nodes: Iterable[Node]) -> list[str]:
-        """The same for all stages of a run that are not current, which leave their outputs together."""
+        """The same for all stages of a run that are not current, whose outputs add up."""
         lines, disk = [], 0.0
         for node in nodes:
             if self._graph.fault(node) is None:
@@ -64,7 +64,7 @@ class Shortages:
         return lines
 
     def _need(self, node: Node) -> Need | None:
-        # On a card, memory is the card's.
+        # On a card, the memory that counts is the card's.
         if node.stage not in COUNTED or not on_processor(node.runtime):
             return None
         images, backbone = images_of(self._graph, node), backbone_of(node)
@@ -97,7 +97,7 @@ class Shortages:
         return None
 
     def _disk_bytes(self, node: Node, need: Need | None) -> float:
-        """Beside what is there of it already."""
+        """In addition to what it has already written."""
         then = self._then(node, lambda stamp: sum(each["size"] for each in stamp["outputs"].values()))
         wanted = max(need.disk if need else 0.0, then or 0)
         directory = self._graph.directory(node)
@@ -105,10 +105,11 @@ class Shortages:
         return max(0.0, wanted - sum(path.stat().st_size for path in there if path.is_file()))
 
     def _then(self, node: Node, figure: Callable[[dict[str, Any]], float]) -> float | None:
-        """The least that runs of the same stage on the same images took, whatever their seeds; else None.
+        """The least that runs of the same stage on the same images used, with any seed; None if there were
+        none.
 
-        Of a stage that reads what others made of images, such as features, it is not asked: nothing tells
-        how many these were.
+        Not known for a stage that reads results from images, such as features: nothing tells how many images
+        there were.
         """
         if "data" not in node.inputs:
             return None
@@ -121,7 +122,7 @@ class Shortages:
                 if same and stamp["lineage"].get("data") == self._graph.lineage(node).get("data"):
                     found.append(figure(stamp))
             except (LookupError, TypeError, AttributeError, OSError, ValueError):
-                continue  # a stamp of another version; or prepare has not run, and says more itself
+                continue  # a stamp of another version; or `prepare` has not run, and reports more itself
         return min(found, default=None)
 
 

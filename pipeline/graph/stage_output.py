@@ -1,4 +1,4 @@
-"""What stages print, each line and each state of a bar with the stage's name: several may run at once."""
+"""Shows the output of stages, each line and bar with the stage's name, because several may run at once."""
 
 import os
 import re
@@ -15,20 +15,20 @@ _UP, _TO_THE_END = b"\x1b[A", b"\x1b[J"  # of the screen
 
 
 class StageOutput(Protocol):
-    """Writes what the stages of one run print; may be called from several threads."""
+    """Shows what the stages of one run print; thread-safe."""
 
     def of(self, name: str) -> Callable[[bytes], None]:
-        """What shows the output of one stage."""
+        """The function that shows one stage's output."""
 
     def end(self, name: str) -> None:
-        """The stage is over; what it left unfinished stays as a line."""
+        """Mark the stage as over; an unfinished line of it is completed."""
 
     def line(self, text: str) -> None:
         """Show a line, or several, of the run itself."""
 
 
 def output_here() -> StageOutput:
-    """To standard output, be it a terminal or not."""
+    """Output to standard output, a terminal or not."""
     if os.isatty(1):
         return TerminalOutput(_write, lambda: os.get_terminal_size(1).columns)
     return FileOutput(_write)
@@ -40,12 +40,12 @@ def _write(shown: bytes) -> None:
 
 
 class FileOutput:
-    """Where no line can be taken back: an unfinished one ends where it is when another stage speaks."""
+    """Output that cannot take lines back: an unfinished line ends where it is when another stage prints."""
 
     def __init__(self, write: Callable[[bytes], object]):
         self._write = write
         self._lock = Lock()
-        self._writer: str | None = None  # whose line is unfinished
+        self._writer: str | None = None  # stage with an unfinished line
         self._at_start = True  # of a line, or of a bar's state
 
     def of(self, name: str) -> Callable[[bytes], None]:
@@ -78,17 +78,17 @@ class FileOutput:
 
 
 class TerminalOutput:
-    """The unfinished line of each stage, a bar, stands below all finished ones, one below another.
+    """Shows the unfinished line of each stage, a progress bar, below all finished lines.
 
     Args:
-        columns: of the terminal, asked anew each time; a bar is cut to them.
+        columns: returns the terminal's width; a bar is cut to it.
     """
 
     def __init__(self, write: Callable[[bytes], object], columns: Callable[[], int]):
         self._write, self._columns = write, columns
         self._lock = Lock()
         self._unfinished: dict[str, bytes] = {}  # by stage, the last state of its line
-        self._num_shown = 0  # unfinished lines that stand on the screen
+        self._num_shown = 0  # unfinished lines on the screen
 
     def of(self, name: str) -> Callable[[bytes], None]:
         return partial(self._show, name)
@@ -105,12 +105,12 @@ class TerminalOutput:
         with self._lock:
             *lines, rest = (self._unfinished.pop(name, b"") + chunk).split(b"\n")
             if _last_state(rest):
-                # The last of the thousands of states of a bar, which may go on with the next chunk.
+                # Only the last of a bar's thousands of states, which may continue in the next chunk.
                 self._unfinished[name] = rest[rest.rstrip(b"\r").rfind(b"\r") + 1 :]
             self._draw(b"".join(prefix(name) + _last_state(line) + b"\n" for line in lines))
 
     def _draw(self, finished: bytes) -> None:
-        """In one piece, so that nothing flickers: take the bars away, show the lines, and the bars again."""
+        """Remove the bars, show the lines, and the bars again, in one write so that nothing flickers."""
         wipe = b"\r" + _UP * (self._num_shown - 1) + _TO_THE_END if self._num_shown else b""
         room = max(1, self._columns() - 1) if self._unfinished else 0  # with a full line, some terminals wrap
         bars = [
@@ -122,11 +122,11 @@ class TerminalOutput:
 
 
 def prefix(name: str) -> bytes:
-    """What stands before each line of a stage."""
+    """The text before each line of a stage."""
     return f"{name}: ".encode()
 
 
 def _last_state(line: bytes) -> bytes:
-    """What a terminal shows of a line that was begun anew several times."""
+    """The part of a line that a terminal shows after it was redrawn several times."""
     state = next((state for state in reversed(line.split(b"\r")) if state), b"")
-    return state if state.strip() else b""  # a bar that is not to stay is overwritten by spaces
+    return state if state.strip() else b""  # a bar that is removed is overwritten by spaces

@@ -1,7 +1,7 @@
-"""A stage as several ranks: its process becomes mpirun, which starts it again, once for each rank.
+"""Runs a stage as several ranks: its process becomes mpirun, which starts the stage once per rank.
 
-The first rank prints, writes the outputs and the stamp. What another one prints goes to a log of its own, and
-to the user only where that rank fails alone. A rank that fails ends its process at once: left to itself,
+The first rank prints, writes the outputs and the stamp. Another rank's output goes to a log of its own, and
+is shown to the user only if that rank fails alone. A rank that fails ends its process at once: otherwise
 Python would wait for the other ranks, which wait for it.
 """
 
@@ -19,15 +19,15 @@ from pipeline.runtime import heartbeat, mpi
 from pipeline.runtime.heartbeat import watch_ranks
 from pipeline.storage.artifacts import log_of_rank
 
-_FIRST_RANK_SECONDS = 3.0  # what all ranks refuse, the first one says: it ends the others within that time
-_ENDING_SECONDS = 60  # for all ranks to leave MPI once all is written
+_FIRST_RANK_SECONDS = 3.0  # if all ranks refuse, the first one prints it and ends the others within this time
+_ENDING_SECONDS = 60  # for all ranks to leave MPI once everything is written
 
 
 def become_ranks(runtime: RuntimeConfig) -> None:
-    """Replace this process by mpirun with the ranks of the stage. Returns where it is one of them already.
+    """Replace this process by mpirun with the ranks of the stage. Returns if it already is one of them.
 
     Raises:
-        MpiUnavailable: there is no Open MPI, a GPU would be taken, or the user's own mpirun started another
+        MpiUnavailable: there is no Open MPI, a GPU would be used, or the user's own mpirun started another
             number of ranks than `runtime.devices`.
     """
     started = mpi.num_ranks_started()
@@ -44,14 +44,14 @@ def become_ranks(runtime: RuntimeConfig) -> None:
 
 
 def leave_mpi() -> None:
-    """Be no rank, even where the user's own mpirun started this process: the stage runs as one."""
+    """Run as a single process, even if the user's own mpirun started this process as a rank."""
     kept = mpi.without_mpi(os.environ)
     for name in set(os.environ) - set(kept):
         del os.environ[name]
 
 
-def place(runtime: RuntimeConfig) -> tuple[str, int]:
-    """Device and threads of this process, be it a rank or the whole stage."""
+def device_and_threads(runtime: RuntimeConfig) -> tuple[str, int]:
+    """Device and threads of this process, whether it is a rank or the whole stage."""
     if mpi.num_ranks_started() is None:
         return runtime.device, runtime.threads
     return "cpu", max(1, runtime.num_threads // mpi.num_ranks_here())
@@ -59,10 +59,10 @@ def place(runtime: RuntimeConfig) -> tuple[str, int]:
 
 @contextmanager
 def as_rank(output: Path) -> Iterator[bool]:
-    """Run a rank's part of the stage; yields whether it is the first.
+    """Run a rank's part of the stage; yields whether it is the first rank.
 
     Args:
-        output: the stage's artifact, beside whose log those of the other ranks lie.
+        output: the stage's artifact; the logs of the other ranks are beside its log.
     """
     rank = mpi.rank_of_this_process()
     heartbeat.begin(rank)
@@ -88,11 +88,11 @@ def as_rank(output: Path) -> Iterator[bool]:
             where = f"the output of this rank is in {output / log_of_rank(rank)}"
             os.write(told, f"\nrank {rank}: {reason}\n{where}\n".encode())
         os._exit(1)
-    # Leaving MPI, which Python's end does, waits for all ranks. Should that hang, it ends all the same.
+    # At exit Python leaves MPI, which waits for all ranks. If that hangs, the process ends nevertheless.
     signal.alarm(_ENDING_SECONDS)
 
 
 def _words(reason: BaseException | None) -> str:
-    if isinstance(reason, MemoryError):  # which says nothing
+    if isinstance(reason, MemoryError):  # has no message
         return "MemoryError: it needs more memory than it can have"
     return f"{type(reason).__name__}: {reason}"

@@ -1,4 +1,4 @@
-"""The stage side of the graph: read a job, run, and write the stamp last."""
+"""The stage's side of the graph: reads a job, runs it, and writes the stamp last."""
 
 import ctypes
 import gc
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
 from pipeline.graph.printable import print_refusal, printable_output, said_by
-from pipeline.graph.stage_ranks import as_rank, become_ranks, leave_mpi, place
+from pipeline.graph.stage_ranks import as_rank, become_ranks, device_and_threads, leave_mpi
 from pipeline.runtime import compiled_libraries
 from pipeline.runtime.heartbeat import waiting_for_others
 from pipeline.runtime.processor import model_name
@@ -36,18 +36,18 @@ TRACEBACK = "traceback.txt"  # the traceback of a refusal; the user is shown onl
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one stage, as the graph writes it for the stage's process."""
+    """One run of one stage, as described by the graph for the stage's process."""
 
     stage: str
-    name: str  # e.g. "hssl-seed0"; empty where a stage runs once
+    name: str  # e.g. "hssl-seed0"; empty if a stage runs once
     run: dict[str, Any]  # fields of the `RunKey` from which the name is made
     fingerprint: str
-    code: str  # digest of the code that the fingerprint was computed from
+    code: str  # digest of the code in the fingerprint
     libraries: dict[str, str | None]  # libraries that compute in the stage -> version, as in the fingerprint
     made_with: dict[str, str | None]  # these, and the libraries of everything upstream
     config: dict[str, Any]
     inputs: dict[str, str]  # argument name -> artifact directory
-    runs: list[dict[str, Any]]  # runs that a table is made from: stage, `RunKey` fields, artifact directory
+    runs: list[dict[str, Any]]  # runs in a table: stage, `RunKey` fields, artifact directory
     identities: dict[str, str]  # the inputs' identities, which entered the fingerprint
     lineage: dict[str, str]  # input -> digest of the content that the stage reads
     work: float
@@ -58,19 +58,19 @@ class Job:
 def serve(
     run: Callable[..., str | None], config_class: Any, *, needs_jittor: bool = False, on_ranks: bool = False
 ) -> None:
-    """Run the job that the command line names, then write `stamp.json`.
+    """Run the job named on the command line, then write `stamp.json`.
 
     Args:
         run: called as `run(config, output, **inputs, runtime=...)`, the inputs as directories; a stage that
             makes a table also gets `runs`, a list of `Run`. It may return a digest of the artifact's content;
-            later fingerprints depend on the one that `prepare` returns.
-        config_class: class that the job's "config" must satisfy, or a choice among several.
+            later fingerprints depend on the digest returned by `prepare`.
+        config_class: class of the job's "config", or a union of several.
         needs_jittor: start Jittor before `run`, so that its imports may use it.
-        on_ranks: whether the stage is run by as many ranks as `runtime.devices` says; each calls `run`.
+        on_ranks: whether the stage runs on `runtime.devices` ranks; each of them calls `run`.
 
     Raises:
-        SystemExit: no job was named, or a file that is none; or the stage refused its input, and the message
-            was printed.
+        SystemExit: no job was named, or an invalid one; or the stage refused its input, and the message was
+            printed.
         ValueError: the job's config is invalid.
     """
     if len(sys.argv) != 2:
@@ -115,7 +115,7 @@ def _run_job(
             from pipeline.runtime.start_jittor import start
 
             with waiting_for_others():  # ranks start MPI together
-                report = start(*place(runtime), say=lambda text: print(text, flush=True))
+                report = start(*device_and_threads(runtime), say=lambda text: print(text, flush=True))
             device, card, ranks = report.device, report.card, report.ranks
         else:
             compiled_libraries.check_native(lambda text: print(text, flush=True))
@@ -155,20 +155,20 @@ def _refusals_printed(output: Path) -> Iterator[None]:
     except Exception as error:
         if not is_refusal(error):
             raise
-        with suppress(OSError):  # as on a full disk
+        with suppress(OSError):  # e.g. the disk is full
             write_text(output / TRACEBACK, traceback.format_exc())
         nameless = isinstance(error, OSError) and error.filename is None and str(output) not in str(error)
         text = f"{output}: {said_by(error)}" if nameless else said_by(error)
-        _take_down(error)
+        _release(error)
         print(f"\n{text}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether an exception is about an input or the machine, and not a fault of this code.
+    """Whether an exception is about an input or the machine, and not a bug.
 
-    Such an exception is of one of the project's classes, or an OSError, or a ValueError or FloatingPointError
-    raised in the project's own lines, not in a library that they called wrongly.
+    Such an exception belongs to one of the project's classes, or is an OSError, or a ValueError or
+    FloatingPointError raised in the project's own code, not in a library that it called wrongly.
     """
     if type(error).__module__.split(".")[0] == "pipeline" or isinstance(error, OSError):
         return True
@@ -186,17 +186,17 @@ def exit_code_of(act: Callable[[], object]) -> int:
     except Exception as error:
         if not is_refusal(error):
             raise
-        _take_down(error)
+        _release(error)
         print_refusal(error)
         return 1
     return 0
 
 
-def _take_down(error: BaseException | None) -> None:
-    """Let go of what the refused work held, quietly.
+def _release(error: BaseException | None) -> None:
+    """Release what the refused work held, quietly.
 
-    A zip file whose writing failed, as of `numpy.savez`, is closed again when it goes, and Python prints a
-    traceback of that.
+    A zip file whose writing failed, as in `numpy.savez`, is closed again when it is deleted, and Python
+    prints a traceback of that.
     """
     before, sys.unraisablehook = sys.unraisablehook, lambda problem: None
     try:
@@ -247,6 +247,6 @@ def environment(
 
 
 def _end_with_parent() -> None:
-    """Have Linux kill this process when the one that started it is gone, so that no orphan keeps the GPU."""
+    """Have Linux kill this process when its parent has ended, so that no orphan keeps the GPU."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

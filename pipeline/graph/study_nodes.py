@@ -1,6 +1,6 @@
 """The nodes of the studies of the auxiliary head: `ablate`, `search` and `search-validate`.
 
-Their pretrainings and probes are stages like all others. A run that the experiment needs anyway, such as the
+Their pretrainings and probes are stages like all others. A run that the experiment has anyway, such as the
 baseline's, is not repeated.
 """
 
@@ -38,7 +38,7 @@ def study_nodes(experiment: Experiment, known: Iterable[Node]) -> list[Node]:
 
 
 def with_studies(main: list[Node], studies: Iterable[Node]) -> list[Node]:
-    """The nodes of an experiment, with a report that shows some studies too.
+    """The nodes of an experiment, whose report shows some studies too.
 
     Args:
         studies: nodes of `STUDY_TABLES` whose artifacts are current: no report waits for a study.
@@ -53,16 +53,16 @@ def needed(nodes: Iterable[Node]) -> set[Node]:
 
 
 class _Pool:
-    """Nodes by what they compute: runs that compute the same are one node, whatever their names."""
+    """Nodes by what they compute: runs that compute the same share one node, whatever their names."""
 
     def __init__(self, known: Iterable[Node]):
-        # Of equals the first: the experiment's own images come before those of an evaluation.
+        # Among equal nodes the first: the experiment's own images come before those of an evaluation.
         self._digest = Computations().digest
         self._nodes = {self._digest(node): node for node in reversed([*known])}
         self.added: list[Node] = []
 
     def one(self, node: Node) -> Node:
-        """The known node that computes the same as `node`, or `node` itself, which is then known."""
+        """The known node that computes the same as `node`, or `node` itself, which then becomes known."""
         found = self._nodes.setdefault(self._digest(node), node)
         if found is node:
             self.added.append(node)
@@ -71,7 +71,7 @@ class _Pool:
 
 @dataclass(frozen=True)
 class _Run:
-    """A pretraining that a study compares, at every seed."""
+    """A pretraining in a study's comparison, at every seed."""
 
     key: RunKey  # without a seed
     head: AuxiliaryHeadConfig
@@ -100,7 +100,7 @@ def _search(experiment: Experiment, pool: _Pool) -> Node:
     trainings = {}
     for seed in experiment.seeds:
         first = next(iter(in_name_order(heads).values()))
-        # The search has measures of its own: none of the monitor's.
+        # The search has its own measures, and none of the monitor's.
         alone = _with_head(experiment, first).pretrain_config(arm, seed).model_copy(update={"monitor": None})
         config = JointTrainingConfig(pretrain=shortened(alone, _epochs(experiment)), candidates=heads)
         work = _joint_work(experiment, heads.values()) * _epochs(experiment) / experiment.schedule.epochs
@@ -130,7 +130,7 @@ def _search_validate(experiment: Experiment, pool: _Pool, search: Node) -> None:
 
 
 def _compared(experiment: Experiment, pool: _Pool, runs: list[_Run], probes: tuple[str, ...]) -> Collected:
-    """What a table reads of every run at every seed: the probes, and the pretraining if it has a head."""
+    """A table's inputs for every run at every seed: the probes, and the pretraining if it has a head."""
     found: Mapping[str, Collected] = {stage: {} for stage in ("pretrain", *probes)}
     for seed in experiment.seeds:
         for run in runs:

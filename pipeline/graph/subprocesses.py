@@ -1,4 +1,4 @@
-"""Runs a stage as a process of its own, with live output, a log, and no process left behind."""
+"""Runs a stage as a subprocess, with live output and a log, and leaves no process behind."""
 
 import contextlib
 import fcntl
@@ -25,7 +25,7 @@ from pipeline.storage.files import partial_of
 
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.2
-_LIVE_SECONDS = 1.0  # between two states of the bar that others can read
+_LIVE_SECONDS = 1.0  # between two states of the bar in the file for other processes
 # Reads the group's number, then waits for the end of its input, which comes when doit ends for any reason.
 _WATCHER = 'read -r group || exit 0; read -r _; kill -s KILL -- "-$group" 2>/dev/null'
 
@@ -50,15 +50,15 @@ def run_stage(
     keep_open: tuple[int, ...] = (),
     variables: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a stage as a process of this machine until its stamp is there.
+    """Run a stage as a process of this machine until its stamp exists.
 
-    Jittor may end a process with exit code 0 and expect to be started again. So a stage that ends with exit
-    code 0 but without a stamp is started once more.
+    Jittor may end a process with exit code 0 and expect to be restarted. So a stage that ends with exit code
+    0 but without a stamp is run once more.
 
     Args:
-        passed_on: signals to this process that the stage gets.
+        passed_on: signals to this process that are passed on to the stage.
         keep_open: further descriptors that the stage keeps open.
-        variables: environment of the stage in place of this process's.
+        variables: environment of the stage, instead of this process's.
 
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
@@ -68,7 +68,7 @@ def run_stage(
     environment = with_threads(variables or os.environ, stage.threads or len(os.sched_getaffinity(0)))
     environment["PYTHONUNBUFFERED"] = "1"
     if not _in_terminal():
-        environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; each state of a bar is a line in a file
+        environment.setdefault("TQDM_MININTERVAL", "10")  # seconds; in a file, each state of a bar is a line
     for attempt in ("first", "second"):
         with _Log(output / LOG, append=attempt == "second") as log:
             logged = CompileNotes(log.write, moving=True)
@@ -112,11 +112,11 @@ def run_in_group(
     margin: int = 0,
     passed_on: tuple[int, ...] = (),
 ) -> int:
-    """Run a command in its own session and return its exit code; pass its output on as it comes.
+    """Run a command in its own session and return its exit code; pass its output on as it arrives.
 
-    Whatever ends this call, also an exception raised by a signal handler, ends the whole process group first.
-    If this process is killed, a watcher kills the group. Signals to this process that are in `passed_on` go
-    to the command, but not to what it has started.
+    Whatever ends this call, even an exception raised by a signal handler, ends the whole process group first.
+    If this process is killed, a watcher kills the group. Signals to this process in `passed_on` are sent to
+    the command, but not to its children.
     """
     reading, writing = _channel(margin)
     try:
@@ -149,7 +149,7 @@ def run_in_group(
 def end_on_signal() -> None:
     """Turn SIGTERM and SIGHUP into SystemExit, so that `finally` blocks run and the stage is ended.
 
-    Of Ctrl-C, which is a KeyboardInterrupt by itself, a line is shown and no traceback.
+    For Ctrl-C, which already raises KeyboardInterrupt, a line is shown instead of a traceback.
     """
     show_traceback = sys.excepthook
 
@@ -165,16 +165,16 @@ def end_on_signal() -> None:
         raise SystemExit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # nohup ignores SIGHUP; keep it so.
+        # nohup ignores SIGHUP; that stays so.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
 
 
 def end_forked_at_once() -> None:
-    """After `end_on_signal`, where Jittor is started: a signal by itself ends its compiling workers.
+    """Call after `end_on_signal` where Jittor runs: its compiling workers end at once at a signal.
 
-    A worker that a signal finds on its way to wait for work would only note it, and wait on; the pool, which
-    waits for its workers when the program is over, would never end either.
+    A worker that gets a signal just before it waits for work would only set a flag, and keep waiting; the
+    pool, which waits for its workers at exit, would never end either.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         os.register_at_fork(after_in_child=partial(signal.signal, number, signal.SIG_DFL))
@@ -210,7 +210,7 @@ def _copy(process: subprocess.Popen, reading: int, show: Callable[[bytes], None]
         if ready:
             try:
                 chunk = os.read(reading, 65536)
-            except OSError:  # how a pseudo-terminal signals the end of file
+            except OSError:  # a pseudo-terminal's end of file
                 return
             if not chunk:
                 return
@@ -233,7 +233,7 @@ def _watched(group: int) -> Iterator[None]:
         watcher.stdin.flush()
         yield
     finally:
-        # Closing lets the watcher kill what is left of the group, even if ending it was interrupted.
+        # Closing makes the watcher kill what is left of the group, even if ending it was interrupted.
         with contextlib.suppress(BrokenPipeError):
             watcher.stdin.close()
         watcher.wait()
@@ -286,7 +286,7 @@ class _Log:
         if time.monotonic() - self._live_written >= _LIVE_SECONDS:
             self._live_written = time.monotonic()
             partial = partial_of(self._live)
-            # Nothing waits for the disk, and no stage ends, for a bar that nobody may be watching.
+            # Neither waits for the disk nor fails for a bar that perhaps nobody watches.
             with contextlib.suppress(OSError):
                 partial.write_bytes(_last_state(self._line))
                 os.replace(partial, self._live)

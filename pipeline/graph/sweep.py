@@ -1,4 +1,4 @@
-"""The trials of an experiment's sweep: each an experiment of its own, with its own table and report."""
+"""The trials of an experiment's sweep: each is an experiment with its own table and report."""
 
 import os
 from functools import partial
@@ -15,23 +15,23 @@ from pipeline.graph.programs import run_experiment
 from pipeline.storage.files import write_text
 from pipeline.storage.toml_values import toml_value
 
-TRIALS = "trials"  # the group of doit's tasks, and the folder of the trials' files
+TRIALS = "trials"  # name of doit's group of tasks, and of the folder of the trials' files
 
 
 class Sweep:
-    """The graphs of all trials, by the trial's name; none where the experiment has no sweep.
+    """The graphs of all trials, by the trial's name; empty if the experiment has no sweep.
 
-    Trials share artifacts by content: what two of them would compute alike is computed once.
+    Trials share artifacts by content: what two of them have in common is computed once.
 
     Args:
-        whole: the experiment that has the sweep. Of a search, whose trials are not known, `graphs` has those
-            that have been chosen.
+        whole: the experiment with the sweep. For a search, whose trials are not known in advance, `graphs`
+            has those chosen so far.
         root: folder that holds the packages `pipeline` and `stages`.
         results: the results folder.
         executor: runs the stages.
 
     Raises:
-        ValueError: a trial is no valid experiment; the message names it and every mistake.
+        ValueError: a trial is not a valid experiment; the message names it and every mistake.
     """
 
     def __init__(self, whole: ExperimentGraph, *, root: Path, results: Path, executor: Executor):
@@ -42,12 +42,12 @@ class Sweep:
         self.changes = sweep.named_changes() if sweep else {}
         self.graphs = {name: self._graph(name, changes) for name, changes in self.changes.items()}
         possible = sweep.random.covering() if self.is_search else {}
-        # What is looked at before anything runs; of a search trials that have, together, every value.
+        # Checked before anything runs; for a search, trials that together have every value.
         self.checked = {name: self._graph(name, changes) for name, changes in possible.items()} or self.graphs
 
     @property
     def names(self) -> list[str]:
-        """Names of the trials as experiments: of the folders with their tables and reports."""
+        """Names of the trials as experiments, and so of the folders with their tables and reports."""
         return [graph.folder.name for graph in self.graphs.values()]
 
     @property
@@ -63,7 +63,8 @@ class Sweep:
     def nodes_before(self, name: str) -> list[Node]:
         """The nodes of one of `checked` that run before the trials are compared.
 
-        Of a search these are the data that only some of its trials read: a trial runs all else itself.
+        For a search these are the data that only some of its trials read: a trial runs everything else
+        itself.
         """
         nodes = self.checked[name].main
         if not self.is_search:
@@ -96,7 +97,7 @@ class Sweep:
         return [self.graphs[name].folder.name for name in reached]
 
     def write_files(self) -> None:
-        """Write each trial as an experiment of its own, `results/<experiment>/trials/<name>.toml`."""
+        """Write each trial as an experiment, `results/<experiment>/trials/<name>.toml`."""
         for name in self.changes:
             self._write_file(name)
 
@@ -118,7 +119,7 @@ class Sweep:
         return self.whole.folder / TRIALS / f"{name}.toml"
 
     def plan(self, at_once: int) -> tuple[list[Step], int]:
-        """The steps of all trials, those that trials share once; and the number of stages likewise."""
+        """The steps of all trials, and the number of stages; those that trials share are counted once."""
         steps, known, computations = [], set(), Computations()
         for name, graph in self.graphs.items():
             digests = {node.label: computations.digest(node) for node in graph.main}

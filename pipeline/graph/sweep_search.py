@@ -1,4 +1,4 @@
-"""A sweep whose trials are chosen one after another, by what those before them reached."""
+"""A sweep whose trials are chosen one after another, from the results so far."""
 
 import json
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from pipeline.storage.files import read_json, write_json, write_text
 
 FILE = "search.json"
 TABLE = "search.md"
-_FAILED_IN_A_ROW = 3  # then it is not the values
+_FAILED_IN_A_ROW = 3  # then the values are not the reason
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial: its name, the values that it has, and what it reached; None: it failed."""
+    """One trial: its name, its values, and its result; None: it failed."""
 
     name: str
     changes: Changes
@@ -25,7 +25,7 @@ class Trial:
 
 
 class SearchRefused(ValueError):
-    """The search cannot go on; the message says why."""
+    """The search cannot continue; the message says why."""
 
 
 def search(
@@ -35,19 +35,19 @@ def search(
     run: Callable[[str, Changes], Path | None],
     say: Callable[[str], None],
 ) -> list[Trial]:
-    """Choose and run trials up to the number wanted; those that `folder` has a record of are chosen again.
+    """Choose and run trials up to the requested number; those recorded in `folder` are repeated.
 
-    The record is written after every trial. Its values are taken as they are, their results from the tables
-    of today, so that a changed experiment is searched on from what its trials reach now.
+    The record is written after every trial. Values come from the record, results from the current tables, so
+    that a changed experiment continues the search from its new results.
 
     Args:
         sweep: a search, see `SweepSection.is_search`.
         folder: for the record and the table.
         run: brings a trial up to date; returns its table.json, or None if the trial failed.
-        say: told of every trial.
+        say: called with a line about every trial.
 
     Raises:
-        SearchRefused: Optuna is missing, a table has not the objective's row, or trials fail in a row.
+        SearchRefused: Optuna is missing, a table lacks the objective's row, or trials failed in a row.
     """
     try:
         check_installed()
@@ -55,7 +55,7 @@ def search(
         raise SearchRefused(str(error)) from error
     drawn, objective, done = sweep.random, sweep.objective, []
     space = {"values": drawn.choices, "seed": drawn.seed, "objective": objective.model_dump(mode="json")}
-    space = json.loads(json.dumps(space))  # as it is read again, without tuples
+    space = json.loads(json.dumps(space))  # as when read again, without tuples
     known = _recorded(folder / FILE, space, say)
     maximize = objective.direction != "minimize"
     for number in range(drawn.num_trials):
@@ -84,10 +84,10 @@ def search(
 
 
 def objective_of(table: Path, objective: ObjectiveSection) -> tuple[float, bool]:
-    """The objective of a trial's table.json, and whether a high one is better.
+    """The objective of a trial's table.json, and whether higher is better.
 
     Raises:
-        SearchRefused: not exactly one row has the objective's words, or it has no such number.
+        SearchRefused: not exactly one row matches the objective, or it lacks the number.
     """
     wanted = objective.model_dump(include={"task", "metric", "arm", "dataset"}, exclude_none=True)
     rows = read_json(table)
@@ -106,7 +106,7 @@ def objective_of(table: Path, objective: ObjectiveSection) -> tuple[float, bool]
 
 
 def table_lines(trials: list[Trial], objective: ObjectiveSection, *, maximize: bool) -> list[str]:
-    """All trials as a table of Markdown, the best first, those that failed last."""
+    """All trials as a Markdown table, the best first, those that failed last."""
     from tabulate import tabulate
 
     sign = -1 if maximize else 1
@@ -127,7 +127,7 @@ def table_lines(trials: list[Trial], objective: ObjectiveSection, *, maximize: b
 
 
 def _recorded(path: Path, space: dict[str, Any], say: Callable[[str], None]) -> list[Changes]:
-    """The values of the trials of a search of this space so far."""
+    """The recorded values of the trials of a search of this space."""
     try:
         record = read_json(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""doit's tasks of a sweep: its trials, what is checked before them, and their comparison."""
+"""doit's tasks of a sweep: its trials, the checks before them, and their comparison."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from doit.exceptions import TaskFailed
 
-from pipeline.graph.doit_tasks import Task, failing, node_task, plainly
+from pipeline.graph.doit_tasks import Task, failing, node_task, refused_in_one_line
 from pipeline.graph.programs import run_program
 from pipeline.graph.sweep import TRIALS, Sweep
 
@@ -14,7 +14,7 @@ BEFORE_TRIALS = ("_checks", "_trial_checks")  # what every stage of a trial wait
 
 
 def trial_tasks(sweep: Sweep) -> Iterator[Task]:
-    """A task for each stage of each trial; of a search, whose trials are not known yet, of the data alone."""
+    """A task for each stage of each trial; for a search, whose trials are unknown, only for the data."""
     for name, graph in sweep.checked.items():
         for node in sweep.nodes_before(name):
             start = f"{TRIALS}:{name}:"
@@ -27,14 +27,14 @@ def trial_tasks(sweep: Sweep) -> Iterator[Task]:
 
 
 def trial_checks(sweep: Sweep) -> Task:
-    """The task that looks at what the trials ask for before any of them runs."""
+    """The task that checks the trials' data and devices before any of them runs."""
 
     def check() -> TaskFailed | None:
-        from pipeline.graph.problems import problems_of_trials  # asks for Pillow and more
+        from pipeline.graph.problems import problems_of_trials  # needs Pillow and more
 
         return failing(problems_of_trials(sweep.whole.experiment, sweep.checked, sweep.executor))
 
-    return {"actions": [plainly(check)]}
+    return {"actions": [refused_in_one_line(check)]}
 
 
 def sweep_task(sweep: Sweep, *, at_once: int, place: str, root: Path, folder: Path) -> Task:
@@ -44,7 +44,7 @@ def sweep_task(sweep: Sweep, *, at_once: int, place: str, root: Path, folder: Pa
         at_once: how many stages run at once.
         place: name of the executor.
         root: the project's folder.
-        folder: where the user is.
+        folder: the user's current folder.
     """
     compare = partial(_compare, sweep, root=root, folder=folder)
     if sweep.is_search:
@@ -55,7 +55,7 @@ def sweep_task(sweep: Sweep, *, at_once: int, place: str, root: Path, folder: Pa
             print(f"\n{table.read_text(encoding='utf-8')}\nthe same in {table}")
             return compare(names) if len(names) > 1 else None
 
-        return {"actions": [plainly(search)], "task_dep": [*BEFORE_TRIALS, *sweep.labels]}
+        return {"actions": [refused_in_one_line(search)], "task_dep": [*BEFORE_TRIALS, *sweep.labels]}
     if not sweep.graphs:
         name = sweep.whole.experiment.name
         line = f"sweep is no part of {name}: the experiment has no section for it"

@@ -1,4 +1,4 @@
-"""Artifacts that no experiment refers to any more."""
+"""Artifacts to which no experiment refers any more."""
 
 import shutil
 import time
@@ -11,16 +11,16 @@ from pipeline.storage.artifacts import artifacts_root, locked, read_stamp, refer
 
 @dataclass(frozen=True)
 class Unreferenced:
-    """An artifact that no experiment refers to and that may be deleted."""
+    """An artifact without a reference, which may be deleted."""
 
     directory: Path
-    name: str  # "stage:node" by its stamp; the stage alone where it was interrupted
+    name: str  # "stage:node" from its stamp; the stage alone if it was interrupted
     num_bytes: int
     age_seconds: float
 
 
 def unreferenced(results: Path) -> list[Unreferenced]:
-    """Artifacts that no `results/*/experiment.json` refers to and nobody is making, largest first.
+    """Artifacts to which no `results/*/experiment.json` refers and which nobody is making, largest first.
 
     Raises:
         ValueError: an experiment's record cannot be read, so any artifact might be in use.
@@ -60,7 +60,7 @@ def delete(results: Path, artifact: Unreferenced) -> bool:
 
 
 def unreferenced_lines(results: Path, *, delete_them: bool) -> list[str]:
-    """Delete unreferenced artifacts, or only list them; return lines for a person."""
+    """Delete unreferenced artifacts, or only list them; return lines for the user."""
     lines, freed = [], 0
     for artifact in unreferenced(results):
         gone = delete_them and delete(results, artifact)

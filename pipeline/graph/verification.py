@@ -1,6 +1,6 @@
-"""`doit run verify`: every artifact that an experiment refers to, and every checkpoint, is read again.
+"""`doit run verify`: reads again every artifact to which an experiment refers, and every checkpoint.
 
-So is the code that computes them: compiled libraries, and Jittor's files.
+It reads the code that computes them too: compiled libraries, and Jittor's files.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from pipeline.storage.verifying import damage, mark
 
 
 def verify(results: Path, say: Callable[[str], None]) -> int:
-    """Compare all artifacts in use with their stamps; what is damaged counts as not made from then on.
+    """Compare all artifacts in use with their stamps; damaged ones no longer count as current.
 
     Args:
         results: the results folder.
-        say: told of each damage and, at the end, what was read.
+        say: called with a line for each damage and, at the end, for what was read.
 
     Returns:
-        How many artifacts and compiled libraries are damaged.
+        Number of damaged artifacts and compiled libraries.
     """
     try:
         used = referenced(results)
@@ -74,7 +74,7 @@ def _damaged_checkpoints(directory: Path) -> list[str]:
 
 
 def _name(directory: Path) -> str:
-    """ "stage:node" by the stamp, else the stage and the folder."""
+    """ "stage:node" from the stamp, else the stage and the folder."""
     stamp = read_stamp(directory)
     node = directory.name if stamp is None else stamp.get("name")
     return ":".join(filter(None, (directory.parent.name, node)))

@@ -1,4 +1,4 @@
-"""Walking a graph."""
+"""Walks a graph."""
 
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar

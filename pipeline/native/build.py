@@ -1,4 +1,4 @@
-"""Compiles C++ sources into a shared library, once for each source, compiler and processor.
+"""Compiles C++ sources into a shared library, once per source, compiler and processor.
 
 Independent of Jittor: the augmentation kernels are called through ctypes, without the interpreter lock.
 """
@@ -15,8 +15,8 @@ from pipeline.runtime.cache import cache_root
 from pipeline.runtime.processor import model_and_flags
 from pipeline.storage.files import replacing
 
-# Nobody asks which operations raised a floating-point flag; where the compiler must keep them, it makes no
-# vector code of a loop with a choice in it, as that of the exponential.
+# Nobody reads floating-point exception flags; where the compiler must preserve them, it cannot vectorise a
+# loop with a branch in it, such as that of the exponential.
 _FLAGS = (
     "-O3",
     "-march=native",
@@ -46,7 +46,7 @@ def build_library(
         depends: headers that the sources include; a change in one recompiles the library.
 
     Returns:
-        Path of the library, whose folder's name is a digest of everything that it was made from.
+        Path of the library, whose folder's name is a digest of everything it was made from.
 
     Raises:
         BuildError: there is no compiler, or it failed.

@@ -1,1 +1,1 @@
-"""Stages as jobs of a Slurm cluster: submitted, followed, found again, cancelled."""
+"""Runs stages as jobs of a Slurm cluster: submitted, followed, found again, cancelled."""

@@ -1,4 +1,4 @@
-"""Stages that become ready together, as runs of one stage at several seeds do, are one array of jobs."""
+"""Gathers stages that become ready together, such as several seeds of one, into a job array."""
 
 import threading
 import time
@@ -19,11 +19,11 @@ class _Group(Generic[Item, Answer]):
 
 
 class Gathering(Generic[Item, Answer]):
-    """Gathers what several threads want done at about the same time, and does it in one call.
+    """Collects what several threads want done at about the same time, and does it in one call.
 
     Args:
-        act: called with the items of a group, in the order in which they came; returns an answer for each.
-        quiet_seconds: a group is acted on once nothing has joined it for so long.
+        act: called with the items of a group, in order of arrival; returns an answer for each.
+        quiet_seconds: a group is complete once nothing has joined it for so long.
         most_seconds: and at the latest so long after it began.
     """
 
@@ -39,7 +39,7 @@ class Gathering(Generic[Item, Answer]):
         self._open: _Group[Item, Answer] | None = None
 
     def answer(self, item: Item) -> Answer:
-        """Join the group that gathers now; return this item's answer, or raise what the call raised."""
+        """Join the current group; return this item's answer, or raise what the call raised."""
         with self._joined:
             group = self._open = self._open or _Group()
             place = len(group.items)

@@ -17,18 +17,18 @@ from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.artifacts import JOB, LOG
 
-# Threads of doit come to their stages one after another, each once the code has been looked at again.
+# doit's threads reach their stages one after another, each after checking the code again.
 _QUIET_SECONDS = 2.0
 _MOST_SECONDS = 20.0
 
 
 class SlurmExecutor:
-    """Submits stages to Slurm and follows their jobs; may be called from several threads.
+    """Submits stages to Slurm and follows their jobs; thread-safe.
 
     Args:
-        config: what jobs ask for, and how they are watched.
-        at_once: how many stages doit runs at once. Where it is several, runs of one stage that come together
-            are submitted as an array.
+        config: resources of the jobs, and how they are watched.
+        at_once: how many stages doit runs at once. If above 1, runs of one stage that are ready together are
+            submitted as an array.
     """
 
     def __init__(self, config: SlurmConfig, at_once: int = 1):
@@ -37,15 +37,16 @@ class SlurmExecutor:
         self._gathered: dict[tuple[Path, Path], Gathering[Path, str]] = {}
 
     def __call__(self, stage: StageCommand) -> None:
-        """Run a stage in a job until its stamp is there; threads, lock and margin here do not count.
+        """Run a stage in a job until its stamp exists; threads, lock and margin concern this machine.
 
         Raises:
+            StageFailed: Slurm refused the job, the stage failed, or the job was ended.
             StageFailed: Slurm refused the job, the stage failed, or the job was ended.
         """
         try:
             job_id = self._submitted(stage.module, stage.output, stage.cwd)
         except SlurmError as error:
-            # The record stays: that the answer was lost does not mean that the job was.
+            # The record stays, because the job may exist although the answer was lost.
             raise StageFailed(f"{stage.module}: {error}") from error
         ended = follow(job_id, stage.output, self._queue.state, stage.show, self._config.poll_seconds)
         if ended is not None:
@@ -57,7 +58,7 @@ class SlurmExecutor:
         submit_all = partial(self._submit, module, cwd)
         if not self._gathers:
             return submit_all([output])[0]
-        # One for each kind of stage; `setdefault` acts at once.
+        # One for each kind of stage; `setdefault` is atomic.
         gathering = self._gathered.setdefault(
             (output.parent, cwd),
             Gathering(submit_all, quiet_seconds=_QUIET_SECONDS, most_seconds=_MOST_SECONDS),

@@ -1,4 +1,4 @@
-"""Follows a job of Slurm: shows what it prints until it is over; cancels it if this process ends first."""
+"""Follows a job of Slurm: shows its output until it is over; cancels it if this process ends first."""
 
 import atexit
 import sys
@@ -10,8 +10,8 @@ from pipeline.graph.slurm.queue import JobState, SlurmError, cancel
 from pipeline.graph.slurm.record import job_output, remove_record
 from pipeline.storage.artifacts import STAMP
 
-_LOOK_SECONDS = 0.5  # between two looks at the job's files
-# A file that a node has written may be seen here so much later: caches of a shared filesystem.
+_LOOK_SECONDS = 0.5  # between two reads of the job's files
+# A file written by a node may become visible here so much later, because shared filesystems cache.
 _SEEN_LATER_SECONDS = 60.0
 _UNKNOWN = "UNKNOWN"
 _ENDS = {
@@ -26,11 +26,11 @@ _ENDS = {
 
 
 class _Followed:
-    """The jobs that this process follows; they end with it."""
+    """The jobs that this process follows; they are cancelled when it ends."""
 
     def __init__(self) -> None:
         self._job_ids: set[str] = set()
-        self.are_left = False  # to run on when this process ends
+        self.are_left = False  # True: they keep running when this process ends
 
     def add(self, job_id: str) -> None:
         self._job_ids.add(job_id)
@@ -39,7 +39,7 @@ class _Followed:
         self._job_ids.discard(job_id)
 
     def end(self, *job_ids: str) -> None:
-        """Cancel these jobs, by default all, unless they are to run on."""
+        """Cancel these jobs, by default all, unless they shall keep running."""
         ending = sorted(self._job_ids & {*(job_ids or self._job_ids)})
         self._job_ids -= {*ending}
         if ending and not self.are_left:
@@ -53,12 +53,12 @@ class _Followed:
 
 
 _FOLLOWED = _Followed()
-# doit's threads are not told that the process ends.
+# doit's threads are not notified when the process ends.
 atexit.register(_FOLLOWED.end)
 
 
 def leave_jobs() -> None:
-    """Let the jobs that this process follows run on when it ends: the next run finds them."""
+    """Let the jobs that this process follows keep running when it ends: the next run finds them."""
     _FOLLOWED.are_left = True
 
 
@@ -69,13 +69,13 @@ def follow(
     show: Callable[[bytes], None],
     poll_seconds: float,
 ) -> JobState | None:
-    """Show what a job prints until it is over; cancel it if this call is ended.
+    """Show a job's output until it is over; cancel it if this call is interrupted.
 
     Args:
         job_id: the job's number.
-        output: directory of the artifact that it makes.
-        state: called with the number; returns what Slurm says of the job, None if it knows no such job.
-        show: called with the job's output as it comes.
+        output: directory of the artifact that the job makes.
+        state: called with the number; returns the job's state in Slurm, None if Slurm does not know the job.
+        show: called with the job's output as it arrives.
         poll_seconds: between two calls of `state`.
 
     Returns:
@@ -130,12 +130,12 @@ def _wait(
 
 
 def ending(ended: JobState) -> str:
-    """How a job ended, in words that follow on its name."""
+    """How a job ended, as a phrase that follows its name."""
     return _ENDS.get(ended.state, f"ended with the state {ended.state}")
 
 
 class _Tail:
-    """Shows what is appended to a file, which may not be there yet."""
+    """Shows what is appended to a file, which may not exist yet."""
 
     def __init__(self, path: Path, show: Callable[[bytes], None]):
         self._path, self._show, self._place = path, show, 0

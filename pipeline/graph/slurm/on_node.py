@@ -1,4 +1,4 @@
-"""What a job of Slurm does on its node: run the stage as on any machine, and go on after a time limit."""
+"""Runs on a Slurm node: runs the stage as on any machine, and requeues the job at its time limit."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json, write_json
 from pipeline.training.end_warning import WARNING
 
-# A controller that is being restarted, or is busy, answers a little later.
+# A controller that is restarting, or busy, answers a little later.
 _REQUEUE_ATTEMPTS = 4
 _PAUSE_SECONDS = 5.0
 

@@ -1,4 +1,4 @@
-"""What Slurm says of this user's jobs."""
+"""Queries Slurm about this user's jobs."""
 
 import os
 import subprocess
@@ -6,24 +6,24 @@ import threading
 import time
 from dataclasses import dataclass
 
-# States of a job that is not over; all others are ends.
+# States of a job that is not over; all others are final.
 _AT_WORK = {
     "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT",
     "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT",
 }  # fmt: skip
-_TIMEOUT_SECONDS = 60.0  # a controller that is being restarted lets a question wait
+_TIMEOUT_SECONDS = 60.0  # a controller that is restarting answers late
 
 
 class SlurmError(RuntimeError):
-    """Slurm is not there, or does not answer; the message is its own."""
+    """Slurm is missing, or does not answer; the message is its own."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """One job at one moment."""
+    """The state of one job at one moment."""
 
     job_id: str  # of an array's element "<array's number>_<element>"
-    state: str  # Slurm's word, e.g. "RUNNING"
+    state: str  # Slurm's name of it, e.g. "RUNNING"
     place: str = ""  # the node, or in brackets why the job waits
 
     @property
@@ -32,7 +32,7 @@ class JobState:
 
 
 class Queue:
-    """States of this user's jobs, asked for once for all, however many threads want them.
+    """States of this user's jobs, queried once for all threads.
 
     Args:
         max_age_seconds: how old an answer may be.
@@ -45,14 +45,15 @@ class Queue:
         self._states: dict[str, JobState] = {}
 
     def state(self, job_id: str) -> JobState | None:
-        """State of a job; None if Slurm knows no such job any more.
+        """State of a job; None if Slurm no longer knows the job.
 
         Raises:
-            SlurmError: Slurm does not answer. The job may be at work all the same.
+            SlurmError: Slurm does not answer. The job may be running nevertheless.
         """
         with self._lock:
             if time.monotonic() - self._asked >= self._max_age_seconds or job_id not in self._states:
-                # A job that ended a while ago is in no answer; that it was at work proves nothing then.
+                # A job that ended a while ago is in no answer; an earlier one that it was running proves
+                # nothing.
                 ended = {job_id: job for job_id, job in self._states.items() if job.is_over}
                 self._states = ended | {job.job_id: job for job in _jobs(f"--user={os.getuid()}")}
                 self._asked = time.monotonic()
@@ -60,25 +61,25 @@ class Queue:
 
 
 def jobs_named(name: str) -> list[JobState]:
-    """The jobs of a name, of any user, oldest first; of those that are over, the ones of the last minutes.
+    """The jobs with a name, of any user, oldest first; of finished jobs, those of the last minutes.
 
     Raises:
-        SlurmError: Slurm is not there, or does not answer.
+        SlurmError: Slurm is missing, or does not answer.
     """
     return sorted(_jobs(f"--name={name}"), key=lambda job: [int(part) for part in job.job_id.split("_")])
 
 
 def cancel(job_ids: list[str]) -> None:
-    """End jobs; those that are over already are skipped.
+    """Cancel jobs; those that are already over are skipped.
 
     Raises:
-        SlurmError: Slurm is not there, or does not answer.
+        SlurmError: Slurm is missing, or does not answer.
     """
     _output(["scancel", "--quiet", *job_ids])
 
 
 def requeue(job_id: str) -> None:
-    """Start a job again once Slurm has room for it. The program of the job that calls this is ended.
+    """Put a job back in the queue. The program of the job that calls this is ended.
 
     Raises:
         SlurmError: Slurm does not allow it, or does not answer.
@@ -87,13 +88,13 @@ def requeue(job_id: str) -> None:
 
 
 def _jobs(chosen: str) -> list[JobState]:
-    each = ["--states=all", "--array", "--noheader", "--format=%i|%T|%R"]  # of an array every element
+    each = ["--states=all", "--array", "--noheader", "--format=%i|%T|%R"]  # with every element of an array
     lines = _output(["squeue", chosen, *each]).splitlines()
     return [JobState(*(field.strip() for field in line.split("|", 2))) for line in lines if line.strip()]
 
 
 def _recorded_state(job_id: str) -> JobState | None:
-    """The state in Slurm's accounts, which not every cluster keeps."""
+    """The state in Slurm's accounting, which not every cluster has."""
     try:
         output = _output(["sacct", f"--jobs={job_id}", "--allocations", "--noheader", "--format=State%30"])
     except SlurmError:

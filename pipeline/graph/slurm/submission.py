@@ -1,7 +1,7 @@
 """Submits a command line to Slurm through the library submitit.
 
-submitit is made to run Python functions: it pickles one, and the job unpickles it. Nothing of that is used
-here, only how it writes a script for sbatch and reads the job's number.
+submitit is made for Python functions, which it pickles and a job unpickles. Only two parts of it are used
+here: it writes a script for sbatch, and reads the job's number.
 """
 
 from pathlib import Path
@@ -21,21 +21,21 @@ def submit(
     resources: SlurmResources,
     num_elements: int | None = None,
 ) -> str:
-    """Submit a job that runs a command; return its number, which those of an array's elements begin with.
+    """Submit a job that runs a command; return its number, the prefix of those of an array's elements.
 
     Args:
-        command: a command of the shell; a signal of Slurm reaches it only if it begins with "exec".
+        command: a shell command; a signal of Slurm reaches it only if it begins with "exec".
         name: the job's name.
         cwd: the job's working directory.
-        output: file for the job's output, in an existing folder; "%j" in its name is the job's number,
-            "%A_%a" that of an array's element.
+        output: file for the job's output, in an existing folder; "%j" in its name stands for the job's
+            number, "%A_%a" for that of an array's element.
         warning_seconds: how long before the end of its time the job gets SIGUSR2.
-        resources: what the job, or each element, asks for.
-        num_elements: makes it an array of so many jobs, which are told their element, counted from 0, in
+        resources: of the job, or of each element.
+        num_elements: makes it an array of so many jobs, which find their number, counted from 0, in
             SLURM_ARRAY_TASK_ID.
 
     Raises:
-        SlurmError: sbatch is not there or refused the job.
+        SlurmError: sbatch is missing or refused the job.
     """
     import submitit
     from submitit.core.utils import FailedJobError
@@ -62,7 +62,7 @@ def submit(
 
 
 def resources_of(config: SlurmConfig, stage: str) -> SlurmResources:
-    """What the jobs of a stage ask for: its own section over the common one, `arguments` name by name."""
+    """Resources of a stage's jobs: its own section overrides the common one, `arguments` name by name."""
     own = config.stages.get(stage, SlurmResources())
     common = {name: getattr(config, name) for name in SlurmResources.model_fields}
     given = {name: getattr(own, name) for name in own.model_fields_set}
@@ -77,16 +77,16 @@ def sbatch_parameters(
     own = {
         "chdir": str(cwd),
         "output": str(output),
-        "open-mode": "append",  # a requeued job goes on in the file
+        "open-mode": "append",  # a requeued job continues in the same file
         "requeue": True,
-        # Only the program of the job is warned ("B:"), not whatever it has started.
+        # Only the program of the job is warned ("B:"), not its children.
         "signal": f"B:USR2@{warning_seconds}",
     }
     return {
         "job_name": name,
         "partition": resources.partition,
         "account": resources.account,
-        "time": resources.time_minutes,  # None has to be said: submitit's own default is 5 minutes
+        "time": resources.time_minutes,  # None must be passed: submitit's own default is 5 minutes
         "mem": memory and f"{round(1024 * memory)}M",
         "cpus_per_task": resources.cpus,
         "gpus_per_node": resources.gpus or None,

@@ -1,1 +1,1 @@
-"""Sources of the CUDA kernels, and how they are built."""
+"""Sources of the CUDA kernels, and their build."""

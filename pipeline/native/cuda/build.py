@@ -1,4 +1,4 @@
-"""Compiles CUDA sources into a shared library, once for each source, toolkit and kind of GPU; no Jittor."""
+"""Compiles CUDA sources into a shared library, once per source, toolkit and kind of GPU; without Jittor."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from pipeline.native.cuda.sources import device_headers, device_sources
 from pipeline.runtime.cuda import Toolkit, toolkit
 from pipeline.runtime.cuda.remedies import code_flag
 
-OLDEST = (8, 0)  # compute capability of the first cards with the instructions that attention is made of
+OLDEST = (8, 0)  # compute capability of the first cards with the instructions used by attention
 # Not --use_fast_math: its exponentials and divisions are too coarse for the tests against float64.
 _FLAGS = ("-O3", "-std=c++17", "-Xcompiler=-fPIC", "--cudart=shared")
 _LIBRARIES = ("-lcublasLt",)
@@ -22,10 +22,10 @@ def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = 
 
     Args:
         architecture: compute capability, such as (9, 0).
-        tools: the CUDA toolkit; None: the one that Jittor is built with.
+        tools: the CUDA toolkit; None: the one with which Jittor is built.
 
     Returns:
-        Path of the library, whose folder's name is a digest of everything that it was made from.
+        Path of the library, whose folder's name is a digest of everything it was made from.
 
     Raises:
         BuildError: the GPU is too old, there is no toolkit, or its compiler failed.
@@ -62,7 +62,7 @@ def build_device_library(architecture: tuple[int, int], tools: Toolkit | None = 
 
 
 def _run(command: list[str]) -> None:
-    # What is appended for Jittor's operators is not for these.
+    # Flags appended for Jittor's operators do not apply here.
     environment = {**os.environ, "NVCC_APPEND_FLAGS": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Which files the device library is made of."""
+"""The files of the device library."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def device_sources() -> list[Path]:
-    """All that is compiled, in the order of names."""
+    """All compiled files, in the order of names."""
     return sorted(FOLDER.glob("*.cu"))
 
 
 def device_headers() -> list[Path]:
-    """All that is included, in the order of names."""
+    """All included files, in the order of names."""
     return sorted([*FOLDER.glob("*.cuh"), *FOLDER.glob("*.h")])

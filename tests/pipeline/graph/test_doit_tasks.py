@@ -4,7 +4,7 @@ import pytest
 from doit.exceptions import TaskFailed
 from doit.loader import generate_tasks
 
-from pipeline.graph.doit_tasks import failing, plainly, stage_tasks
+from pipeline.graph.doit_tasks import failing, refused_in_one_line, stage_tasks
 from pipeline.graph.experiment_graph import ExperimentGraph, read_argument
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,17 +42,17 @@ def test_an_action_fails_with_the_message_alone_where_a_file_is_at_fault():
     def act():
         raise OSError("no space")
 
-    failed = plainly(act)()
+    failed = refused_in_one_line(act)()
     assert isinstance(failed, TaskFailed)
     assert failed.get_msg().strip() == "no space"
 
     def missing():
         raise FileNotFoundError(2, "No such file or directory", "my.toml")
 
-    assert plainly(missing)().get_msg().strip() == "my.toml: No such file or directory"
-    assert plainly(lambda: None)() is None
+    assert refused_in_one_line(missing)().get_msg().strip() == "my.toml: No such file or directory"
+    assert refused_in_one_line(lambda: None)() is None
     with pytest.raises(KeyError):  # a fault of ours keeps its traceback
-        plainly(lambda: {}["absent"])()
+        refused_in_one_line(lambda: {}["absent"])()
 
 
 def test_problems_are_a_failure_of_a_line_each():

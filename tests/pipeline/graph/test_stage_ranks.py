@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph import stage_ranks
-from pipeline.graph.stage_ranks import become_ranks, leave_mpi, place
+from pipeline.graph.stage_ranks import become_ranks, device_and_threads, leave_mpi
 from pipeline.runtime.mpi import Mpi, MpiUnavailable, command_of_ranks
 from tests.pipeline.graph.test_stage_runner import ROOT, STAGE, job
 from tests.pipeline.several_ranks import needs_mpi
@@ -182,9 +182,9 @@ def test_a_file_of_hosts_that_is_not_there_or_empty_is_named(tmp_path):
 def test_the_ranks_share_the_threads(monkeypatch):
     runtime = RuntimeConfig(devices=2, threads=5)
     monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
-    assert place(runtime) == ("auto", 5)
+    assert device_and_threads(runtime) == ("auto", 5)
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
-    assert place(runtime) == ("cpu", 2)
+    assert device_and_threads(runtime) == ("cpu", 2)
     assert RuntimeConfig(devices=8, threads=2).threads_per_rank == 1
 
 
