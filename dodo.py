@@ -72,7 +72,7 @@ def task_stages():
 
 
 def task_sweep():
-    """Run the trials of [sweep], each with its table and report, and set them beside each other"""
+    """Run the trials of [sweep], each with its table and report, and compare them"""
     return sweep_task(SWEEP, at_once=AT_ONCE, place=PLACE, root=ROOT, folder=STARTED_IN)
 
 
@@ -97,7 +97,7 @@ def task_plan():
 
 
 def task_watch():
-    """Show what runs now, its curves, what is wrong and the time left, until it is done; once where piped"""
+    """Show what runs, its curves, warnings and the time left, until it is done; in a pipe, once"""
     return watch_task(PROJECT, AT_ONCE)
 
 
@@ -132,7 +132,7 @@ def task_embed():
 
 
 def task_predict():
-    """What fine-tuned models say of any images: predict task=segment|detect|classify arm=hssl data=FOLDER"""
+    """Predict any images by fine-tuned models: predict task=segment|detect|classify arm=hssl data=FOLDER"""
     return _program("predict", "no predictions were written")
 
 
@@ -142,12 +142,12 @@ def task_replay():
 
 
 def task_export():
-    """Write a base, or a model by task=segment, for timm, torch, hf, onnx: export arm=hssl format=timm"""
+    """Export a base, or with task=segment a model, for timm, torch, hf, onnx: export arm=hssl format=timm"""
     return _program("export", "nothing was exported")
 
 
 def task_anchors():
-    """Evaluate published weights by [anchors], and set each result beside the published number"""
+    """Evaluate published weights, [anchors], and set each result beside the published number"""
     return commands.anchors_task(PROJECT)
 
 
@@ -157,9 +157,9 @@ def task_shard():
 
 
 def task_benchmark():
-    """Measure this machine's speed beside other programs; rows=step,knn repeats=3 profile=yes device=cuda"""
+    """Measure this machine's speed beside other programs: benchmark rows=step,knn repeats=3 device=cuda"""
     options = ("rows", "repeats", "profile", "size", "device", "experiment")
-    return _program("benchmark", "a row of the benchmark failed", options, ROOT)
+    return _program("benchmark", "not every row was measured", options, ROOT)
 
 
 def task_gc():
@@ -168,7 +168,7 @@ def task_gc():
 
 
 def task_verify():
-    """Read every artifact in use again; what is damaged is named, and made again by the next run"""
+    """Read every artifact in use again, and name damaged ones; the next run makes those again"""
     return commands.verify_task(PROJECT, RESULTS)
 
 

@@ -1,6 +1,7 @@
 """Checks of this machine: what was found, and a remedy where something is missing."""
 
 import math
+import os
 import platform
 import shutil
 import statistics
@@ -200,6 +201,8 @@ def _available_memory() -> int | None:
 
 def _disk(results: Path) -> Check:
     existing = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Check("disk", False, f"{existing} cannot be written", "take the right to write there")
     free = shutil.disk_usage(existing).free
     ok = False if free < 0.2 * GIB else None if free < 2 * GIB else True
     return Check("disk", ok, f"{free / GIB:.1f} GiB free at {existing}", "free some space, or doit run gc")

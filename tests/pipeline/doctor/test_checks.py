@@ -91,6 +91,12 @@ def test_little_memory_and_disk(experiment, tmp_path, monkeypatch):
     assert named(checks, "disk").ok is False
 
 
+def test_results_that_cannot_be_written(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)  # root may write anywhere
+    check = named(cheap_checks(experiment, tmp_path), "disk")
+    assert (check.ok, check.found) == (False, f"{tmp_path} cannot be written")
+
+
 def test_a_limit_of_addresses_is_named_with_what_it_ends(experiment, tmp_path, monkeypatch):
     """In a process that has it."""
     code = (
