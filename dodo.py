@@ -111,9 +111,9 @@ def task_doctor():
     return commands.doctor_task(ARGUMENT, ROOT)
 
 
-def _program(name, problem, options=OPTIONS, folder=STARTED_IN):
-    """A task that runs a program of stages/, by default where the user is."""
-    return program_task(name, problem, options, root=ROOT, folder=folder)
+def _program(name, problem, options=OPTIONS):
+    """A task that runs a program of stages/ where the user is."""
+    return program_task(name, problem, options, root=ROOT, folder=STARTED_IN)
 
 
 def task_init():
@@ -158,8 +158,8 @@ def task_shard():
 
 def task_benchmark():
     """Measure this machine's speed beside other programs: benchmark rows=step,knn repeats=3 device=cuda"""
-    options = ("rows", "repeats", "profile", "size", "device", "experiment")
-    return _program("benchmark", "not every row was measured", options, ROOT)
+    options = ("rows", "repeats", "profile", "size", "device", "experiment", "results")
+    return _program("benchmark", "not every row was measured", options)
 
 
 def task_gc():

@@ -1,7 +1,7 @@
 # What completion.bash and completion.zsh complete: the options of doit's commands here, and their values.
 
 _hssl_options="arm by data deep delete device executor experiment experiments format hours of out overlays patches
-profile repeats rows run score seed shard_mib size stage step task"
+profile repeats results rows run score seed shard_mib size stage step task"
 
 # Prints the known values of option $1, one a line, for the project in folder $2.
 _hssl_values() {

@@ -10,13 +10,13 @@ from pipeline.config.experiment import Experiment
 OPTIONS = (
     "experiment", "experiments", "arm", "seed", "data", "out", "format", "patches", "task", "run", "overlays",
     "score", "by", "hours", "of", "delete", "rows", "repeats", "profile", "size", "device", "shard_mib",
-    "executor", "deep", "step", "stage",
+    "executor", "deep", "step", "stage", "results",
 )  # fmt: skip
 
 # Options of a single command: given to another they would have no effect.
 _OF_ONE = {
     "hours": "init", "experiments": "compare", "by": "compare", "of": "plan", "deep": "doctor",
-    "delete": "gc", "step": "replay", "stage": "replay", "shard_mib": "shard",
+    "delete": "gc", "step": "replay", "stage": "replay", "shard_mib": "shard", "results": "benchmark",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ def test_options_of_commands_pass_and_so_do_doits_own():
         ("fromat=onnx", "fromat=: no such option; did you mean format=?"),
         ("x=1", "x=: no such option; there are arm, by, data"),
         ("hours=2", "hours=: an option of `doit run init` alone"),
+        ("results=x", "results=: an option of `doit run benchmark` alone"),
     ],
 )
 def test_a_misspelt_option_is_refused(argument, message):
