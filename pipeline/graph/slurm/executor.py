@@ -41,7 +41,6 @@ class SlurmExecutor:
 
         Raises:
             StageFailed: Slurm refused the job, the stage failed, or the job was ended.
-            StageFailed: Slurm refused the job, the stage failed, or the job was ended.
         """
         try:
             job_id = self._submitted(stage.module, stage.output, stage.cwd)
