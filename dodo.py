@@ -1,4 +1,4 @@
-"""The graph as doit tasks: order and names. What is current is decided by stamps alone."""
+"""The graph as doit tasks: order and names. Stamps alone decide what is up to date."""
 
 import gc
 import sys
@@ -47,7 +47,7 @@ try:
 except ValueError as error:
     raise SystemExit(printable(str(error))) from None
 DOIT_CONFIG = {
-    # doit's own memory is worth nothing here, so that no file of it can be damaged, or fill a disk.
+    # doit's own state is not used; in memory, no file of it can be damaged or fill a disk.
     "backend": "sqlite3",
     "dep_file": ":memory:",
     "default_tasks": ["all"],
@@ -112,7 +112,7 @@ def task_doctor():
 
 
 def _program(name, problem, options=OPTIONS):
-    """A task that runs a program of stages/ where the user is."""
+    """A task that runs a program of stages/ in the user's working directory."""
     return program_task(name, problem, options, root=ROOT, folder=STARTED_IN)
 
 

@@ -1,4 +1,4 @@
-"""Compare variants of the auxiliary head: discrepancy beside gain."""
+"""Compare variants of the auxiliary head by discrepancy and gain."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`doit run benchmark`: how fast the project is here, beside others; exit code 1 if a row failed.
+"""`doit run benchmark`: measure this machine's speed beside other programs; exit code 1 if a row failed.
 
 `python -m stages.benchmark [rows=NAME,NAME] [repeats=N] [profile=yes] [size=toy|large] [device=cuda]
 [results=FOLDER]`, or `rows=quality [experiment=NAME|FILE]`
@@ -17,8 +17,8 @@ from pipeline.graph.subprocesses import end_on_signal
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ("rows", "repeats", "profile", "size", "device", "results")
-GROWTH = "scaling"  # may stand among the rows
-QUALITY = "quality"  # stands alone: half an hour and more
+GROWTH = "scaling"  # can be combined with other rows
+QUALITY = "quality"  # cannot be combined: it takes half an hour or more
 
 
 @printable_output()
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _folder(given: dict[str, str], size: str, plan: Plan | None) -> Path:
-    # A folder of their own, so that rates of toy networks or a GPU do not replace this processor's.
+    # Results of toy networks or a GPU have folders of their own, so that they do not replace the processor's.
     kind = size if plan is None or size != "usual" else plan.device
     apart = "" if kind in ("cpu", "usual") else f"benchmark-{kind}"
     return Path(given.get("results") or ROOT / "results" / apart)

@@ -1,4 +1,4 @@
-"""`doit run compare experiments=A,B[,C] [by=...] [out=FILE.html]`: finished experiments beside each other."""
+"""`doit run compare experiments=A,B[,C] [by=...] [out=FILE.html]`: compare finished experiments."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.storage.files import write_text
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 _USAGE = "usage: doit run compare experiments=A,B[,C] [by=arm|dataset|config] [out=FILE.html]"
-_LONGEST = 120  # letters of the page's own name
+_LONGEST = 120  # characters of the page's default name
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +35,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def compare(names: list[str], layout: str, out: str | None) -> None:
-    """Read, compare, print, and write the page."""
+    """Compare experiments, print the comparison, and write its page."""
     experiments = read_all(names, results=RESULTS, start=Path.cwd())
     differences, refusals = compared(experiments)
     settings = differing([each.settings[0] for each in experiments])

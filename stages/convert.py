@@ -1,4 +1,4 @@
-"""Convert weights that another project has written into a backbone file."""
+"""Convert another project's weights to a backbone file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: ForeignConfig, output: Path, *, runtime: RuntimeConfig) -> None:
-    """Write backbone.safetensors, and conversion.json: what was taken, left out, resized or assumed."""
+    """Write backbone.safetensors, and conversion.json with notes on what was left out, resized or assumed."""
     from pipeline.models.backbone_file import save_backbone
     from pipeline.models.foreign_backbone import foreign_backbone
     from pipeline.storage.files import write_json

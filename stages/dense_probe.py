@@ -19,9 +19,9 @@ def run(
     segmentation: Path | None = None,
     detection: Path | None = None,
 ) -> None:
-    """Write the rows of every probe that the data allow, and the pictures. Compare with the arm `random`.
+    """Write the rows of every probe that the data allow, and the pictures.
 
-    Of several ranks each computes its share of the batches, and the first alone writes.
+    Each rank computes its share of the batches; rank 0 alone writes.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset

@@ -1,7 +1,7 @@
-"""`doit run doctor`: what was found on this machine, with remedies; exit code 1 if a run would stop.
+"""`doit run doctor`: check this machine and suggest remedies; exit code 1 if a run would stop.
 
 `python -m stages.doctor [EXPERIMENT] [deep=yes]`, where EXPERIMENT is the name of a preset or a file. With
-deep=yes, known answers are asked for too, and a wrong one is exit code 1 as well.
+deep=yes, computations with known answers are checked too; a wrong one also means exit code 1.
 """
 
 import sys
@@ -22,7 +22,7 @@ DEEP = "deep=yes"
 
 @printable_output()
 def main(arguments: list[str]) -> int:
-    """Print the table of checks, and those of known answers; return the exit code."""
+    """Print the table of checks, with deep=yes also of known answers; return the exit code."""
     names = [argument for argument in arguments if argument != DEEP]
     if len(names) > 1 or len(arguments) - len(names) > 1:
         print(f"usage: python -m stages.doctor [EXPERIMENT] [{DEEP}]", file=sys.stderr)

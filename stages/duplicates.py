@@ -1,4 +1,4 @@
-"""Find duplicate images, above all those that are tested on and were trained on."""
+"""Find duplicate images, above all test images that also occur in training."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: DuplicatesConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write duplicates.json: how many images are equal or look alike, by part, and some of them."""
+    """Write duplicates.json: numbers of equal and nearly equal images for each two splits, with examples."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.report.duplicates import DUPLICATES, cautions, find_duplicates
     from pipeline.storage.files import write_json

@@ -1,4 +1,4 @@
-"""`doit run embed arm=hssl data=FOLDER`: vectors of any images, by an experiment's frozen backbone."""
+"""`doit run embed arm=hssl data=FOLDER`: compute vectors of any images with an experiment's backbone."""
 
 import shutil
 import sys
@@ -83,7 +83,7 @@ def _run(arguments: list[str]) -> None:
 def opened(
     arm: Arm, source: Source, decoding: Decoding, images: str, runtime, with_patches: bool
 ) -> tuple[Embedding, dict]:
-    """The network on the images, and what is to be known of its vectors."""
+    """The embedding of the images by the arm's network, and a description of its vectors for JSON."""
     import jittor as jt
 
     from pipeline import kernels
@@ -111,7 +111,7 @@ def opened(
         "crop_size": config.crop_size,
         "mean": frozen.mean.tolist(),
         "std": frozen.std.tolist(),
-        "patches": shape if with_patches else None,  # rows, columns, channels; row by row in the file
+        "patches": shape if with_patches else None,  # rows, columns, channels; in row-major order
     }
     identity = about | {
         "images": images,

@@ -1,4 +1,4 @@
-"""`doit run export arm=hssl [task=segment] [format=timm] [out=FOLDER]`: networks for other projects."""
+"""`doit run export arm=hssl [task=segment] [format=timm] [out=FOLDER]`: write networks for other libraries."""
 
 import shutil
 import sys
@@ -17,7 +17,7 @@ from pipeline.inference.tasks import TASKS
 from pipeline.storage.files import new_folder
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-_NUM_IMAGES = 8  # that both sides are run on
+_NUM_IMAGES = 8  # on which both programs are compared
 _OPTIONS = {"arm", "format", "seed", "out", "experiment", "task", "run"}
 _USAGE = (
     f"usage: doit run export arm=hssl [format={'|'.join(FORMATS)}] [seed=0] [out=FOLDER] [experiment=X], or "
@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str, target: Path) -> None:
-    """Write a base in one format and compare it with what the format's own programs compute from it."""
+    """Write a base in one format, and compare its outputs with those of the format's own library."""
     from pipeline.runtime.start_jittor import start
 
     start(experiment.runtime.device, experiment.runtime.threads, say=print)
@@ -91,7 +91,7 @@ def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str,
     if view.crop_size != size:
         print(f"evaluated at {view.crop_size} px, written for the {size} px that the base is made for")
     with new_folder(target) as partial:
-        shutil.copymode(target.parent, partial)  # not only for its owner
+        shutil.copymode(target.parent, partial)  # a new folder is readable by its owner only
         for line in FORMATS[form].write(base, partial):
             print(line)
         pixels = checked_pixels(trained.prepared, base, _NUM_IMAGES)
@@ -104,7 +104,7 @@ def export(experiment: Experiment, trained: Arm, arm: str, seed: int, form: str,
 def export_model(
     experiment: Experiment, tuned: FineTuned, task: str, arm: str, form: str, target: Path
 ) -> None:
-    """Write a fine-tuned network in one format and compare it with what the format's own program computes."""
+    """Write a fine-tuned network in one format, and compare its outputs with the format's library."""
     from pipeline.runtime.start_jittor import start
 
     start(experiment.runtime.device, experiment.runtime.threads, say=print)

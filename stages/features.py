@@ -1,4 +1,4 @@
-"""Compute one frozen backbone's features of every image, which all probes share."""
+"""Compute a frozen backbone's features of every image, for all probes."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.graph.stage_runner import serve
 def run(config: FeaturesConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
     """Write the feature arrays of every split that has images, and features.json last.
 
-    Of several ranks each computes its share of the batches, and the first alone writes.
+    Each rank computes its share of the batches; rank 0 alone writes.
     """
     import jittor as jt
 

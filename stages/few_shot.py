@@ -1,4 +1,4 @@
-"""Learn from a few training images of each class, over several draws, by cached features."""
+"""Few-shot classification with cached features, over several draws of a few images of each class."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.graph.stage_runner import serve
 def run(config: FewShotConfig, output: Path, *, features: Path, runtime: RuntimeConfig) -> None:
     """Write a row for each method and number of shots, with the outcomes of every draw.
 
-    A number of shots that a class has too few images for gets no row; no_rows.txt says so.
+    If a class has fewer images than a number of shots, this number gets no row; no_rows.txt says why.
     """
     from pipeline.evaluate.few_shot import measure_few_shot, too_few
     from pipeline.evaluate.probe_data import open_probe

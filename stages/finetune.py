@@ -18,8 +18,8 @@ def run(
 ) -> None:
     """Write classifier.safetensors, metrics.jsonl, validation.json, and the rows of test accuracy.
 
-    The weights are those of the last step: nothing is chosen on validation or test images. Of several ranks
-    the first alone writes.
+    The weights are those of the last step: nothing is selected on validation or test images. Rank 0 alone
+    writes.
 
     Args:
         labels: artifact of the subset of training images to learn from; None: all of them.
@@ -105,7 +105,7 @@ def run(
     if not ranks.is_first:
         return
     save_model(output / "classifier.safetensors", network, settings, names, stored)
-    if of_val is not None:  # for people who compare recipes
+    if of_val is not None:  # for users who compare recipes
         accuracy = float((of_val == val.labels).mean())
         write_json(output / "validation.json", {"top1": accuracy, "num_images": len(of_val)})
     hits = ranking == test.labels[:, None]

@@ -25,9 +25,9 @@ from pipeline.storage.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-_PRETRAINING = 0.6  # pretraining's first share of the hours; then it gets what the other stages leave
-_MUCH_MORE = 1.25  # times the hours
-_NUM_EPOCHS = 100.0  # an epoch is timed as a part of these: of one, the start of the stage would be most
+_PRETRAINING = 0.6  # pretraining's initial share of the hours; later it gets the rest of the other stages
+_MUCH_MORE = 1.25  # times the hours: from there on the user is warned
+_NUM_EPOCHS = 100.0  # over which the time of an epoch is averaged: the stage's start would dominate one alone
 _USAGE = "usage: doit run init data=FOLDER [hours=1] [out=FILE.toml]"
 
 
@@ -72,7 +72,7 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
 
 
 def _cautions(lines: list[str], text: str, seconds: float, hours: float) -> list[str]:
-    """What a person should not overlook in the file; it is told again below it."""
+    """Cautions from the file, repeated below it so that nobody overlooks them."""
     told = [line for line in lines if line.startswith(CAUTION)]
     if SHORT in text:
         told.append(f"{CAUTION} {SHORT}")
@@ -82,7 +82,7 @@ def _cautions(lines: list[str], text: str, seconds: float, hours: float) -> list
 
 
 def _inspect_images(path: Path) -> tuple[list[str], Facts]:
-    """Prepare the images; return lines on what was found or is doubtful, and facts to choose settings by."""
+    """Prepare the images; return lines on findings and doubts, and the facts that settings are chosen by."""
     project = _project(read_experiment(str(path)), path)
     directory = _prepare(project, "prepare:images")
     summary = read_json(directory / "summary.json")
@@ -90,7 +90,7 @@ def _inspect_images(path: Path) -> tuple[list[str], Facts]:
 
 
 def _prepare(project: ExperimentGraph, label: str) -> Path:
-    """Prepare images unless they are prepared, and return the artifact, which a run uses too."""
+    """Prepare images if necessary, and return the artifact, which the run will use too."""
     node = project.by_label[label]
     bring_up_to_date(project.graph, node, root=ROOT, show=partial(os.write, 2))
     project.graph.code.save()
@@ -98,11 +98,11 @@ def _prepare(project: ExperimentGraph, label: str) -> Path:
 
 
 def _dense_steps(path: Path, facts: Facts, seconds: float) -> int | None:
-    """Steps of each segmenter or detector where those of the preset take too long; else None."""
+    """Steps for each segmenter or detector if those of the preset take too long; else None."""
     if facts.annotation not in DENSE_TASK:
         return None
     task, experiment = DENSE_TASK[facts.annotation], read_experiment(str(path))
-    _prepare(_project(experiment, path), f"prepare:{task}")  # nothing is forecast of images not yet counted
+    _prepare(_project(experiment, path), f"prepare:{task}")  # forecasts need the number of images
     preset = getattr(experiment, task).schedule.num_steps
     expected = sum(s for label, s in _seconds(path) if label.startswith(("segment", "detect")))
     fitting = dense_steps(preset, expected, seconds)
@@ -118,7 +118,7 @@ def _text(
     lines: list[str],
     num_dense_steps: int | None = None,
 ) -> str:
-    """Write the experiment whose pretraining takes so many seconds, and return its text."""
+    """Write the experiment whose pretraining takes about `seconds`, and return its text."""
     experiment = read_experiment(str(target))
     at_once = stages_at_once((), experiment)
     threads = threads_of_stage(experiment.runtime.threads, at_once)
@@ -140,7 +140,7 @@ def _text(
 
 
 def _pretrainings(preset: Experiment, network: Network, batch_size: int) -> list[PretrainConfig]:
-    """The preset's two pretrainings, of _NUM_EPOCHS epochs each, with this network and batch size."""
+    """The preset's two pretrainings with this network and batch size, of _NUM_EPOCHS epochs each."""
     values = preset.model_dump()
     values["backbone"] |= {
         name: getattr(network, name)
@@ -156,7 +156,7 @@ def _pretrainings(preset: Experiment, network: Network, batch_size: int) -> list
 
 
 def _seconds(path: Path) -> list[tuple[str, float]]:
-    """Label and expected seconds of every stage that the experiment would run, their sum those of the run."""
+    """Label and expected seconds of every stage to run; they add up to the duration of the run."""
     experiment = read_experiment(str(path))
     project, at_once = _project(experiment, path), stages_at_once((), experiment)
     steps = plan(project.graph, project.main, at_once=at_once)
@@ -180,7 +180,7 @@ def _hours(text: str) -> float:
 
 
 def _name_of(source: Path) -> str:
-    """A valid experiment name, made from the name of the folder or file."""
+    """A valid experiment name, derived from the name of the folder or file."""
     stem = "".join(
         c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in source.name.split(".")[0]
     )

@@ -1,4 +1,4 @@
-"""Draw a backbone with random weights, which every table shows for comparison."""
+"""Initialise a backbone with random weights, the baseline `random` of every table."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: InitializeConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write backbone.safetensors with the initial weights that pretraining would start from."""
+    """Write backbone.safetensors with the weights that pretraining would start from."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.models.backbone_file import FrozenBackbone, save_backbone
     from pipeline.models.backbones import build_backbone

@@ -1,4 +1,4 @@
-"""Train the linear probe on random crops, whose features are computed as they come."""
+"""Train the linear probe on features of random crops, which are computed on the fly."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def run(
 ) -> None:
     """Write the rows, the predictions and the sweep; validation and test images are those of `features`.
 
-    Of several ranks each computes its share of the crops' features; all train, and the first alone writes.
+    Each rank computes its share of the crops' features; all ranks train, rank 0 alone writes.
     """
     import jittor as jt
 

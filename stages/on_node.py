@@ -1,6 +1,6 @@
 """Run a stage inside a job of Slurm: `python -m stages.on_node stages.knn ARTIFACT/job.json`.
 
-An array's jobs are given all their files, and each takes the one of its element.
+Each job of an array gets the files of all jobs, and takes the one of its array index.
 """
 
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Run the stage that the command line names; return the exit code."""
     module, *jobs = sys.argv[1:]
-    # A job that is no array may have been submitted from inside one, and know its number.
+    # A single job submitted from within an array's job inherits SLURM_ARRAY_TASK_ID: it must be ignored.
     element = int(os.environ["SLURM_ARRAY_TASK_ID"]) if len(jobs) > 1 else None
     end_on_signal()
     output = Path(jobs[element or 0]).parent

@@ -1,4 +1,4 @@
-"""Take the pixels of every image for features: the floor that a network's features should beat."""
+"""Use the pixels of every image as features: a floor that a network's features should beat."""
 
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write what the stage `features` writes, with pixels in place of a network's vectors."""
+    """Write the same files as the stage `features`, with pixels in place of a network's vectors."""
     from pipeline.datasets.multilabel import labels_or_sets
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import write_split
@@ -24,7 +24,7 @@ def run(config: PixelsConfig, output: Path, *, data: Path, runtime: RuntimeConfi
     for split, rows, _, batches in batches_of_splits(
         dataset, of, batch_size=config.batch_size, num_threads=runtime.num_threads
     ):
-        # Every probe reads one of two arrays; of pixels there is one.
+        # The format has two feature arrays, of which every probe reads one; both hold the pixels.
         features = ((each[:, None], each) for each in batches)
         write_split(output, split, features, labels=labels[rows], index=rows)
         num_images[split] = len(rows)

@@ -1,4 +1,4 @@
-"""Segment the test images by position alone: the floor that every segmentation should beat."""
+"""Segment the test images by position alone: a floor that every segmentation should beat."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def run(config: PositionConfig, output: Path, *, data: Path, runtime: RuntimeCon
     values, measures = set_scores(class_areas(counts.confusion)), []
     for task, num_bootstrap in config.num_bootstrap.items():
         replicates, _ = counts.resampled(resample_counts(len(rows), num_bootstrap))
-        # Probes of patches have no other metric.
+        # Patch probes have no other metric.
         names = values if task.startswith("segment-") else ["miou"]
         measures += [
             Measure(task, name, float(values[name]), protocol, images, replicates[name]) for name in names

@@ -1,4 +1,4 @@
-"""`doit run predict task=segment arm=hssl data=FOLDER`: label maps, objects or classes of any images."""
+"""`doit run predict task=segment arm=hssl data=FOLDER`: predict label maps, objects or classes of images."""
 
 import shutil
 import sys
@@ -97,7 +97,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _num_overlays(options: dict[str, str]) -> int | None:
-    """How many images are drawn; None: all."""
+    """Number of images to draw; None: all."""
     text = options.get("overlays", "20")
     if text != "all" and not text.isdecimal():
         raise UsageError(f"overlays={text}: expected a number of images, or all")

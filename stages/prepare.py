@@ -14,7 +14,7 @@ from pipeline.storage.artifacts import DATA_SHEETS
 
 
 def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
-    """Write the prepared folder to `output`, print what is in it, and return the digest of its content."""
+    """Write the prepared data set to `output`, print its description, and return its content digest."""
     with tqdm(unit=" images") as bar:
 
         def progress(num_done: int, num_total: int) -> None:
@@ -31,7 +31,7 @@ def run(config: DataConfig, output: Path, *, runtime: RuntimeConfig) -> str:
 def _draw(output: Path) -> None:
     try:
         write_data_sheets(PreparedDataset.open(output), output / DATA_SHEETS)
-    except Exception as error:  # a picture that cannot be drawn must not undo the preparation
+    except Exception as error:  # any: a failed picture must not undo the preparation
         print(f"caution: no pictures of the data were drawn: {error}")
 
 

@@ -1,11 +1,11 @@
-"""Pretrain one arm at one seed; write checkpoints while it runs and the backbone at the end."""
+"""Pretrain one arm with one seed; write checkpoints during training and the backbone at the end."""
 
 from pathlib import Path
 
 from pipeline.config.stages import PretrainConfig, RuntimeConfig
 from pipeline.graph.stage_runner import serve
 
-FEW_STEPS = 300  # in fewer, the teacher hardly leaves its initial weights (this project's experience)
+FEW_STEPS = 300  # with fewer, the teacher hardly leaves its initial weights (this project's experience)
 
 
 def run(
@@ -13,12 +13,14 @@ def run(
 ) -> str | None:
     """Write backbone.safetensors, student.safetensors and metrics.jsonl.
 
-    Also writes backbone-epoch<n>.safetensors if the schedule asks for it. The base starts from the weights of
-    the artifact `start`, if there is one.
+    Also writes backbone-epoch<n>.safetensors if the schedule sets it. The base starts from the weights of the
+    artifact `start`, if there is one.
 
-    The backbone is the network that the method's authors evaluate: the teacher of iBOT, the student of the
-    others. Returns the backbone's digest, on which later stages depend; they do not depend on the log. Of
-    several ranks the first alone writes and returns.
+    The backbone is the network that the method's authors evaluate: the teacher for iBOT, the student for the
+    others. Rank 0 alone writes.
+
+    Returns:
+        The backbone's digest, on which later stages depend, not on the log; None in ranks other than 0.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
@@ -63,10 +65,11 @@ def run(
 
     state = train()
     exported = [] if config.start else map(exported_file, exported_epochs(config, dataset))
-    gone = [file for file in exported if not (output / file).is_file()]
-    if ranks.broadcast_decision(bool(gone)):
+    missing = [file for file in exported if not (output / file).is_file()]
+    if ranks.broadcast_decision(bool(missing)):
         if ranks.is_first:
-            print(f"{', '.join(gone)}: gone, and training went on from a later step: it starts from step 0")
+            files = ", ".join(missing)
+            print(f"{files}: gone, and training went on from a later step: it starts from step 0")
             delete_checkpoints(output)
         ranks.barrier()
         state = train()
@@ -78,7 +81,7 @@ def run(
 
 
 def exported_file(epoch: int) -> str:
-    """Name of the backbone's file after so many epochs."""
+    """Name of the backbone's file after `epoch` epochs."""
     return f"backbone-epoch{epoch:03d}.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Run a probe of cached features; its settings say which one."""
+"""Run a probe on cached features; its settings select which one."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def run(
     config: ProbeSection, output: Path, *, features: Path, runtime: RuntimeConfig, labels: Path | None = None
 ) -> None:
-    """Write the probe's rows, its predictions and any other file that it makes.
+    """Write the probe's rows, its predictions and its other files.
 
     Args:
         labels: artifact of the subset of training images to learn from; None: all of them.
@@ -45,7 +45,7 @@ def run(
 
 
 def _score(config: ProbeSection, output: Path, data: "ProbeData", runtime: RuntimeConfig) -> None:
-    """Write the rows of a probe of images with any number of classes."""
+    """Write the rows of a probe on multi-label data."""
     from pipeline.evaluate.multilabel.outcome import write_label_set_outcome
     from pipeline.measures.classification_rows import write_no_outcome
     from pipeline.storage.files import write_json

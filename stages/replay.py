@@ -1,4 +1,4 @@
-"""`doit run replay step=N`: repeat a step that was not finite, from what was saved of it."""
+"""`doit run replay step=N`: repeat a saved step that was not finite."""
 
 import sys
 import tempfile
@@ -56,19 +56,19 @@ def _run(arguments: list[str]) -> None:
     from pipeline.training.checkpoint import load_checkpoint
 
     kernels.use(runtime.kernels)
-    place = saved_step(Path(job.output), int(options["step"]))
-    about, steps = read_about(place), steps_of(job, runtime)
-    state = load_checkpoint(place.state, steps.training.fresh_state())
-    look = steps.look(state, steps.batch_of(state.step, read_batch(place)))
-    print(f"step {place.step} of {job.stage} {job.name}, from {place.folder}")
+    saved = saved_step(Path(job.output), int(options["step"]))
+    about, steps = read_about(saved), steps_of(job, runtime)
+    state = load_checkpoint(saved.state, steps.training.fresh_state())
+    check = steps.look(state, steps.batch_of(state.step, read_batch(saved)))
+    print(f"step {saved.step} of {job.stage} {job.name}, from {saved.folder}")
     print(f"images: {', '.join(about['images'])}")
-    print(f"losses: {', '.join(f'{name} {value:.6g}' for name, value in look.losses.items())}")
-    print(f"finite before it, or in all: {look.num_finite} tensors")
-    print(f"the first tensor that is not finite: {look.broken or 'none'}")
+    print(f"losses: {', '.join(f'{name} {value:.6g}' for name, value in check.losses.items())}")
+    print(f"finite before it, or in all: {check.num_finite} tensors")
+    print(f"the first tensor that is not finite: {check.broken or 'none'}")
 
 
 def steps_of(job: Job, runtime: RuntimeConfig) -> Any:
-    """The steps of the training of a job, made of its settings and inputs; Jittor has been started.
+    """The steps of a job's training, rebuilt from its settings and inputs; Jittor must have been started.
 
     Raises:
         UsageError: the stage ends without a training.
@@ -81,9 +81,9 @@ def steps_of(job: Job, runtime: RuntimeConfig) -> Any:
     config = STAGES[job.stage].model_validate(job.config)
     stage = import_module(f"stages.{program(job.stage)}")
     inputs = {name: Path(path) for name, path in job.inputs.items()}
-    # Nothing is logged: the loggers of that run have its steps already.
+    # Without loggers, which have the steps of that run already.
     alone = runtime.model_copy(update={"loggers": (), "devices": 1})
-    # What it says it has said then.
+    # The stage's output was printed in that run.
     with tempfile.TemporaryDirectory() as output, redirect_stdout(StringIO()):
         training = training_of(lambda: stage.run(config, Path(output), runtime=alone, **inputs))
     if training is None:
@@ -96,13 +96,13 @@ def steps_of(job: Job, runtime: RuntimeConfig) -> Any:
 
 
 def chosen_artifact(links: dict[str, Path], options: dict[str, str]) -> Path:
-    """The artifact of the training that the options name, in which the step is saved.
+    """The artifact of the training that the options select, in which the step is saved.
 
     Args:
         links: of the experiment's record, `<stage>-<run>` -> artifact.
 
     Raises:
-        UsageError: none, or several; names what is saved.
+        UsageError: there is none, or several; lists the saved steps.
     """
     from pipeline.pretrain.non_finite.saved_step import saved_steps
 

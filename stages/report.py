@@ -1,4 +1,4 @@
-"""Write the report of an experiment: one page that works offline, and figures for papers."""
+"""Write the report of an experiment: one self-contained page, and figures for papers."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.storage.runs import Run
 
 
 def run(config: ReportConfig, output: Path, *, tables: Path, runs: list[Run], runtime: RuntimeConfig) -> None:
-    """Write report.html and figures/<name>.{svg,png} from the tables and every run of the experiment."""
+    """Write report.html and figures/<name>.{svg,pdf,png} from the tables and every run of the experiment."""
     from pipeline.report.page.contents import contents
     from pipeline.report.page.writing import write_page
     from pipeline.storage.files import read_json

@@ -1,4 +1,4 @@
-"""Train all candidate heads together on one base; write checkpoints while it runs and scores at the end."""
+"""Train all candidate heads jointly on one base; write checkpoints during training and scores at the end."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: JointTrainingConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> str | None:
-    """Write scores.json, cost.json and metrics.jsonl. No labels are read.
+    """Write scores.json, cost.json and metrics.jsonl. No labels are read. Rank 0 alone writes.
 
-    Returns the digest of the scores, on which the ranking depends, without the seconds in cost.json. Of
-    several ranks the first alone writes and returns.
+    Returns:
+        The digest of the scores, on which the ranking depends, not on the timings in cost.json; None in ranks
+        other than 0.
     """
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset

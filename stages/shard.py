@@ -1,4 +1,4 @@
-"""`doit run shard [experiment=NAME] [shard_mib=512] [out=FOLDER]`: prepared images as WebDataset shards."""
+"""`doit run shard [experiment=NAME] [shard_mib=512] [out=FOLDER]`: write prepared images as shards."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Choose a share of the labelled training images, the same images for every arm."""
+"""Choose a share of the labelled training images, the same for every arm."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: SubsetConfig, output: Path, *, data: Path, runtime: RuntimeConfig) -> None:
-    """Write the chosen images' rows in the data set and, for people, their names and classes."""
+    """Write the rows of the chosen images and, for users, a list of their names and classes."""
     from pipeline.datasets.label_subset import LabelSubset, stratified_positions, write_subset
     from pipeline.datasets.multilabel import label_words, read_label_sets, strata
     from pipeline.datasets.prepared import PreparedDataset

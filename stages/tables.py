@@ -16,9 +16,9 @@ from pipeline.training.metrics_log import METRICS, read_metrics
 
 
 def run(config: TablesConfig, output: Path, *, runs: list[Run], runtime: RuntimeConfig) -> None:
-    """Write table.{md,csv,tex,json,txt} from the rows of every probe of every arm at every seed.
+    """Write table.{md,csv,tex,json,txt} from the rows of every probe, arm and seed.
 
-    Of a pretraining only the steps are read, of the search for duplicates what it cautions of.
+    Pretrainings contribute their numbers of steps, the search for duplicates its cautions.
     """
     rows, made_with, num_steps, doubts = [], set(), {}, []
     computed_on = machines_sentence(machine_of(made.directory) for made in runs)

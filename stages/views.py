@@ -1,4 +1,4 @@
-"""Look at what a backbone, and the auxiliary head it was trained with, make of a sample of images."""
+"""Compute features of a backbone and of its auxiliary head on a sample of images, for the report."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,14 +11,14 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: ViewsConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
-    """Write views.npz with vectors of both, pca.png and, where the base has CLS attention, attention.png."""
+    """Write views.npz with vectors of both, pca.png and, if the base has CLS attention, attention.png."""
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import BACKBONE_FILES
     from pipeline.models.backbone_file import load_backbone
     from pipeline.pretrain.trained_head import load_auxiliary_head
+    from pipeline.views.feature_maps import ViewExtractor
     from pipeline.views.files import Views, write_views
-    from pipeline.views.looking import Looker
     from pipeline.views.pictures import draw_attention, draw_colours
     from pipeline.views.sample import drawn_sample
 
@@ -29,14 +29,14 @@ def run(config: ViewsConfig, output: Path, *, backbone: Path, data: Path, runtim
         if head is None:
             print(f"no view of the auxiliary head: the checkpoint in {backbone} is gone")
     frozen = load_backbone(backbone / BACKBONE_FILES[features.weights])
-    looker = Looker(frozen, head, features, runtime.num_threads, _with_bar)
+    extractor = ViewExtractor(frozen, head, features, runtime.num_threads, _with_bar)
     sample = drawn_sample(dataset, config)
-    vectors = looker.vectors(dataset, sample.shown, sample.part)
-    bank = looker.vectors(dataset, sample.bank, "train")
-    pictured = looker.pictured(dataset, sample.pictures)
-    draw_colours(output, pictured.crops, pictured.tokens)
-    if pictured.attention is not None:
-        draw_attention(output, pictured.crops, pictured.attention)
+    vectors = extractor.vectors(dataset, sample.shown, sample.part)
+    bank = extractor.vectors(dataset, sample.bank, "train")
+    maps = extractor.feature_maps(dataset, sample.pictures)
+    draw_colours(output, maps.crops, maps.tokens)
+    if maps.attention is not None:
+        draw_attention(output, maps.crops, maps.attention)
     write_views(output, Views(sample.part, sample.shown, sample.bank, vectors, bank))
 
 

@@ -25,23 +25,23 @@ _HEADERS = (
 
 @dataclass(frozen=True)
 class AnchorLine:
-    """One published number, and what was measured in its place."""
+    """A published number and the corresponding measurement."""
 
     arm: str
     anchor: str
     number: PublishedNumber
-    dataset: str | None  # None: nothing was measured
+    dataset: str | None  # None: not measured
     measured: float | None  # a fraction
     reasons: tuple[str, ...]  # why the two must not be compared
 
     @property
     def difference(self) -> float | None:
-        """Percentage points."""
+        """Measured minus published, in percentage points; None if not measured."""
         return None if self.measured is None else 100 * self.measured - self.number.percent
 
     @property
     def result(self) -> str:
-        """A word, and why."""
+        """The verdict, with its reasons."""
         if self.measured is None or self.reasons:
             word = "not run" if self.measured is None else "not comparable"
             return ": ".join([word, *(["; ".join(self.reasons)] if self.reasons else [])])
@@ -51,11 +51,11 @@ class AnchorLine:
 def anchor_lines(
     experiment: Experiment, lines: Sequence[Mapping[str, Any]], networks: Mapping[str, BackboneConfig]
 ) -> list[AnchorLine]:
-    """A line for each published number of each anchored arm, several where several data sets measured it.
+    """A line for each published number of each anchored arm and each data set that it was measured on.
 
     Args:
         lines: of the experiment's table.json.
-        networks: of the arms, as they were read from their files.
+        networks: of the arms, as read from their files.
     """
     found = []
     for arm, name in experiment.anchors.items():
@@ -75,7 +75,7 @@ def anchor_lines(
 
 
 def anchor_table(lines: Sequence[AnchorLine], form: str = "simple") -> str:
-    """The table, and what has to be said of it."""
+    """The table, with a note that nothing was reproduced."""
     cells = [
         (
             line.arm,
@@ -95,7 +95,7 @@ def anchor_table(lines: Sequence[AnchorLine], form: str = "simple") -> str:
 
 
 def write_anchors(folder: Path, lines: Sequence[AnchorLine]) -> None:
-    """Write anchors.md, anchors.txt and anchors.json, which holds fractions."""
+    """Write anchors.md, anchors.txt and anchors.json; the last holds fractions."""
     write_text(folder / "anchors.md", anchor_table(lines, "github"))
     write_text(folder / "anchors.txt", anchor_table(lines))
     write_json(
@@ -119,11 +119,11 @@ def write_anchors(folder: Path, lines: Sequence[AnchorLine]) -> None:
 
 
 def compare_anchors(experiment: Experiment, folder: Path) -> str:
-    """Compare an experiment's finished table, write the files into its folder, and return the table.
+    """Compare an experiment's finished table with its anchors, write the files, and return the table.
 
     Raises:
         ValueError: the experiment names no anchors.
-        OSError, WeightsError: its table or its converted weights are not there.
+        OSError, WeightsError: its table or its converted weights are missing.
     """
     if not experiment.anchors:
         raise ValueError(
@@ -147,7 +147,7 @@ def _differences(
     line: Mapping[str, Any],
     network: BackboneConfig,
 ) -> tuple[str, ...]:
-    """In what the measurement differs from the published one."""
+    """The differences between the measurement's conditions and the published ones."""
     found = []
     sizes = network.kind, network.embed_dim, network.depth, network.patch_size
     expected = "vit", anchor.embed_dim, anchor.depth, anchor.patch_size
@@ -178,7 +178,7 @@ def _setting(experiment: Experiment, key: str) -> Any:
 
 
 def _how_to_run(experiment: Experiment, number: PublishedNumber) -> str:
-    """What the experiment lacks."""
+    """The reason why a number was not measured."""
     section = {
         "linear-augmented": "linear_augmented",
         "segment-uper-finetuned": "segmentation",

@@ -1,4 +1,4 @@
-"""The answer in a sentence, as sure as it is, and a sentence per task: lines of a table -> words."""
+"""Sentences on a table: the answer with its uncertainty, and a verdict for each task."""
 
 from collections import Counter, defaultdict
 
@@ -13,7 +13,7 @@ _NOTHING = "There is nothing to compare: no arm with an auxiliary head was measu
 
 
 def answers(lines: list[Line], config: TablesConfig) -> list[str]:
-    """A sentence per subject: its difference in the first task, how sure that is, and all tasks counted."""
+    """A sentence per subject: its difference in the first task with a verdict, and a count over all tasks."""
     first: dict[tuple[str, str], Line] = {}
     counts: dict[tuple[str, str], Counter] = defaultdict(Counter)
     for line in headlines(lines):
@@ -25,23 +25,23 @@ def answers(lines: list[Line], config: TablesConfig) -> list[str]:
         return [_NOTHING]
     spread = "; ± is the standard deviation over seeds"
     return [
-        f"{difference_words(line)}; {counted(counts[pair])} ({100 * config.confidence:g} % intervals over "
+        f"{difference_text(line)}; {counted(counts[pair])} ({100 * config.confidence:g} % intervals over "
         f"{covered(lines)}{spread if line['difference_std'] is not None else ''})."
         for pair, line in first.items()
     ]
 
 
 def verdicts(lines: list[Line], config: TablesConfig) -> list[str]:
-    """A sentence per task and subject: does it differ from its baseline in the headline metric?"""
+    """A sentence per task and subject: its difference to its baseline in the headline metric."""
     return [
-        difference_words(line)
+        difference_text(line)
         for line in headlines(lines)
         if line["arm"] in config.subjects and line["difference"] is not None
     ]
 
 
 def coverage(lines: list[Line]) -> str:
-    """What the intervals do not cover, where that is much: with one seed, the randomness of training."""
+    """A caution that the intervals of one seed do not cover the randomness of training; else empty."""
     if not lines or any(len(line["seeds"]) > 1 for line in lines):
         return ""
     return (
@@ -51,7 +51,7 @@ def coverage(lines: list[Line]) -> str:
 
 
 def counted(directions: Counter) -> str:
-    """In how many tasks there is which outcome."""
+    """The number of tasks with each outcome, as text."""
     told = ", ".join(
         f"{directions[word]} {word}" for word in (BETTER, WORSE, NOT_TOLD_APART) if directions[word]
     )
@@ -59,7 +59,7 @@ def counted(directions: Counter) -> str:
     return f"of {total} {'task' if total == 1 else 'tasks'}: {told}"
 
 
-def difference_words(line: Line) -> str:
+def difference_text(line: Line) -> str:
     """ "HSSL - iBOT: +2.6 ± 1.4 points k-NN top-1 [+1.2, +4.0], 3 seeds, better at these seeds"."""
     spread, seeds = line["difference_std"], len(line["seeds"])
     magnitude = points(line["difference"]) + ("" if spread is None else f" ± {points(spread)[1:]}")
@@ -67,23 +67,23 @@ def difference_words(line: Line) -> str:
     if (low := line["difference_ci_low"]) is not None:
         text += f" [{interval_end(low)}, {interval_end(line['difference_ci_high'])}]"
     text += f", {seeds} seed{'s' if seeds > 1 else ''}"
-    return text if low is None else f"{text}, {_judged(line)}"
+    return text if low is None else f"{text}, {_verdict(line)}"
 
 
 def direction(line: Line) -> str:
-    """Which side of 0 the whole interval of a line's difference lies on."""
+    """The direction of a line's difference, see `direction_of`."""
     return direction_of(line["difference_ci_low"], line["difference_ci_high"], line["higher_is_better"])
 
 
 def direction_of(low: float, high: float, higher_is_better: bool) -> str:
-    """Which side of 0 a whole interval lies on."""
+    """BETTER or WORSE if the whole interval lies on that side of 0, else NOT_TOLD_APART."""
     sign = 1 if higher_is_better else -1
     worst, best = sorted((sign * low, sign * high))
     return BETTER if worst > 0 else WORSE if best < 0 else NOT_TOLD_APART
 
 
-def _judged(line: Line) -> str:
-    """In words. The interval is over test images; of several seeds, Student's t speaks of others."""
+def _verdict(line: Line) -> str:
+    """The verdict as text. The interval is over test images; other seeds are judged by Student's t."""
     found = direction(line)
     if found == NOT_TOLD_APART:
         return "no difference shown"
@@ -95,6 +95,6 @@ def _judged(line: Line) -> str:
 
 
 def _shown_for_others(line: Line) -> bool:
-    """Whether Student's t interval of the difference over several seeds leaves 0 out."""
+    """Whether Student's t interval of the difference over several seeds excludes 0."""
     half = half_width(line["difference_std"], len(line["seeds"]), confidence=line["confidence"])
     return abs(line["difference"]) > half

@@ -1,4 +1,4 @@
-"""Pictures of a prepared data set: ten images of each split, with what they are labelled with."""
+"""Pictures of a prepared data set: ten images of each split with their labels."""
 
 import textwrap
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ _PANEL = 192  # pixels, longer side of an image
 _GAP = 8
 _LINE = 15  # pixels, of text
 _TEXT = 11
-_LETTER = 6  # pixels, wide on average
-_LETTERS = 30  # of a line
-_SQUARE = 9  # pixels, of a colour in a legend
-_NAMES = 3  # classes of objects that a line lists
+_LETTER = 6  # average width of a character, pixels
+_LETTERS = 30  # characters per line
+_SQUARE = 9  # side of a colour in a legend, pixels
+_NAMES = 3  # largest number of classes of objects in a line
 _LEGEND = 6  # classes of a label map that its two lines name
 
 
@@ -43,14 +43,14 @@ _Tile = tuple[Image.Image, list[str | list[_Named]]]  # panel, lines below it
 
 
 def write_data_sheets(dataset: PreparedDataset, output: Path) -> list[Path]:
-    """Write `<output>/<split>.png` of every split that has images; what was written.
+    """Write `<output>/<split>.png` for every split that has images, and return the paths.
 
-    The images are spread evenly over the split. Below each stand its class, or the classes on it, and its
-    path. Boxes and masks are drawn on it; an image with a label map is shown as it is, and beside that under
-    the colours of its classes, of which the background has none, with ignored pixels under white stripes.
+    The images are evenly spaced in the split. Each is captioned with its class or classes and its path. Boxes
+    and masks are drawn on it; an image with a label map is shown as it is, and beside that in the colours of
+    its classes, of which the background has none, with ignored pixels under white stripes.
 
     Raises:
-        ValueError, OSError: an image cannot be read any more.
+        ValueError, OSError: an image can no longer be read.
     """
     written = []
     for split in SPLITS[:3]:
@@ -64,7 +64,7 @@ def write_data_sheets(dataset: PreparedDataset, output: Path) -> list[Path]:
 
 
 def _caption(dataset: PreparedDataset) -> str:
-    """How the pictures come about, where the images are no RGB of 8 bits or have label maps."""
+    """How images with channels became pictures, and how label maps are coloured; empty for other 8-bit RGB."""
     words = [picture_words(tuple(dataset.summary["picture_channels"]))] if dataset.has_channels else []
     if dataset.annotation == "label-map":
         background = _background(dataset)
@@ -79,7 +79,7 @@ def _background(dataset: PreparedDataset) -> int | None:
 
 
 def _tiles(dataset: PreparedDataset, row: int) -> list[_Tile]:
-    """(panel, lines below it) of one image; of one with a label map two."""
+    """(panel, lines below it) of an image; two if it has a label map."""
     image, path = dataset.picture(row), _short(dataset.path(row))
     colours = class_colours(len(dataset.class_names))
     if dataset.annotation == "objects":
@@ -98,7 +98,7 @@ def _tiles(dataset: PreparedDataset, row: int) -> list[_Tile]:
 
 
 def _listed(dataset: PreparedDataset, classes: np.ndarray) -> str:
-    """The classes that occur, the most frequent first."""
+    """The classes that occur, most frequent first."""
     found, counts = np.unique(classes, return_counts=True)
     names = [dataset.class_names[label] for label in found[np.argsort(-counts, kind="stable")]]
     return _short(", ".join(names[:_NAMES]) + ", ..." * (len(names) > _NAMES))
@@ -131,8 +131,8 @@ def _write(path: Path, tiles: list[_Tile], columns: int, caption: str) -> None:
     below = textwrap.wrap(caption, columns * width // _LETTER)
     sheet = Image.new("RGB", (columns * width, bottom + len(below) * _LINE), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_TEXT)
-    for place, (panel, lines) in enumerate(tiles):
-        left, top = place % columns * width, place // columns * height
+    for index, (panel, lines) in enumerate(tiles):
+        left, top = index % columns * width, index // columns * height
         sheet.paste(panel, (left, top))
         for number, line in enumerate(lines):
             place_of_line = left, top + _PANEL + number * _LINE + 1

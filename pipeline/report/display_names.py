@@ -1,4 +1,4 @@
-"""What sentences, figures and tables call a line of a table, and its interval."""
+"""Display names of arms, tasks and metrics, for sentences, figures and tables."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,17 +16,17 @@ _METRICS = {
 
 
 def task_name(line: Mapping[str, Any]) -> str:
-    """Its task, "knn"; on a further data set also that one's name, "knn on flowers"."""
+    """A line's task, "knn"; with the name of a further data set, "knn on flowers"."""
     return f"{line['task']} on {line['evaluation']}" if line.get("evaluation") else line["task"]
 
 
 def arm_title(arm: str) -> str:
-    """As the field writes it: "hssl-mocov3" is "HSSL-MoCo v3"."""
+    """An arm's usual spelling: "hssl-mocov3" is "HSSL-MoCo v3"."""
     return "-".join(_ARMS.get(part, part) for part in arm.split("-"))
 
 
 def task_title(task: str) -> str:
-    """A task as `task_name` calls it, "k-NN on flowers": names as the field writes them."""
+    """A task from `task_name` in its usual spelling: "k-NN on flowers"."""
     first, dash, rest = task.partition("-")
     name, space, where = first.partition(" ")
     return f"{_TASKS.get(name, name)}{space}{where}{dash}{rest}"
@@ -38,17 +38,17 @@ def scored_title(line: Mapping[str, Any]) -> str:
 
 
 def pair_title(line: Mapping[str, Any]) -> str:
-    """The arm and what it is compared with."""
+    """The arm minus its baseline, such as "HSSL - iBOT" with a minus sign."""
     return f"{arm_title(line['arm'])} {MINUS} {arm_title(line['baseline'])}"
 
 
 def metric_title(metric: str) -> str:
-    """ "top1" is "top-1", "miou" is "mIoU"."""
+    """A metric's usual spelling: "top1" is "top-1", "miou" is "mIoU"."""
     name, underscore, variant = metric.partition("_")
     return f"{_METRICS.get(name, name)}{underscore}{variant}"
 
 
 def covered(lines: Iterable[Mapping[str, Any]]) -> str:
-    """What the intervals of these lines are over."""
+    """What the intervals of these lines cover."""
     few = any(line.get("draws") for line in lines)
     return "test images, and over draws of the few training images" if few else "test images"

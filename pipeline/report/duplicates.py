@@ -1,4 +1,4 @@
-"""Duplicate images: equal files, and pictures that look alike; within a part and across parts.
+"""Duplicate images: equal files and near duplicates, within a split and across splits.
 
 Shapes: n images.
 """
@@ -17,12 +17,12 @@ from pipeline.datasets.prepared import PreparedDataset
 from pipeline.evaluate.neighbours import nearest
 
 DUPLICATES = "duplicates.json"
-# What leaks comes first: the part that is scored, and where its image is met before.
+# Leaks come first: images of a scored split that also occur in training.
 _PARTS = [("test", "train"), ("val", "train"), ("test", "val")]
 _PARTS += [(part, part) for part in ("train", "val", "test")]
-_SIDE = 16  # pixels of the grey pictures that are compared
-_LEAST_CONTRAST = 2.0  # standard deviation in grey levels below which a picture shows nothing to compare
-_KEPT = 4  # pairs of each kind that are kept to be shown
+_SIDE = 16  # pixels; side of the grey thumbnails that are compared
+_LEAST_CONTRAST = 2.0  # standard deviation in grey levels; a thumbnail with less is not compared
+_KEPT = 4  # number of pairs of each kind to show
 
 Found = dict[str, Any]
 
@@ -34,17 +34,17 @@ def find_duplicates(
     num_threads: int = 1,
     show: Callable[[Iterable, int], Iterable] = lambda images, total: images,
 ) -> Found:
-    """Equal files of all images, and pictures that look alike of at most `config.max_images`.
+    """Find equal files among all images, and near duplicates among at most `config.max_images`.
 
-    A picture looks like another if their small grey versions correlate, so a copy that was resized, stored
-    anew, or made brighter is found; one that was mirrored or cropped is not.
+    Images are near duplicates if their grey thumbnails correlate: copies that were resized, recompressed or
+    brightened are found, mirrored and cropped ones are not.
 
     Args:
-        show: takes the small pictures as they are made, and their number; for a progress bar.
+        show: wraps the iterable of thumbnails, given their number; for a progress bar.
 
     Returns:
-        For JSON: "num_images" and "num_compared" of each part; "parts": for each two parts with a finding how
-        many images of the first have an equal one ("equal") or else one that looks alike ("alike") in the
+        For JSON: "num_images" and "num_compared" of each split; "parts": for each two splits with a finding,
+        how many images of the first have an equal one ("equal") or else a near duplicate ("alike") in the
         second; "pairs": a few of each, as rows of the data set.
     """
     rows = {part: dataset.indices(part) for part in ("train", "val", "test")}
@@ -79,7 +79,7 @@ def find_duplicates(
 
 
 def cautions(found: Found) -> list[str]:
-    """A sentence where test images were met in training."""
+    """A sentence if test images also occur in training; else none."""
     for entry in found["parts"]:
         if entry["parts"] == ["test", "train"]:
             total, compared = found["num_images"]["test"], found["num_compared"]["test"]
@@ -95,7 +95,7 @@ def cautions(found: Found) -> list[str]:
 
 
 def _chosen(rows: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
-    """All rows, or of each part the same share of them, evenly."""
+    """All rows; or, if they are too many, the same share of each split, evenly spaced."""
     total = sum(map(len, rows.values()))
     share = min(1.0, most / max(total, 1))
     return {
@@ -105,7 +105,7 @@ def _chosen(rows: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
 
 
 def _small(dataset: PreparedDataset, row: int) -> np.ndarray:
-    """(256,) float32 of mean 0; length 1, or 0 where the picture shows nothing."""
+    """A grey thumbnail, (256,) float32: mean 0, norm 1; all 0 without contrast."""
     picture = Image.fromarray(dataset.picture(row, at_least=_SIDE)).convert("L")
     grey = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32).ravel()
     grey = grey - grey.mean()
@@ -114,19 +114,19 @@ def _small(dataset: PreparedDataset, row: int) -> np.ndarray:
 
 
 def _with_contrast(rows: np.ndarray, of_row: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows (n,) whose picture shows something, and these pictures (n, 256)."""
+    """The rows (n,) whose thumbnails have contrast, and these thumbnails (n, 256)."""
     kept = [row for row in rows.tolist() if of_row[row].any()]
     pictures = [of_row[row] for row in kept]
     return np.array(kept, np.int64), np.stack(pictures) if pictures else np.empty((0, _SIDE**2), np.float32)
 
 
 def _equal(digests: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[int, int]:
-    """Each row of `first` that has another of equal content in `second` -> the first such row.
+    """Row of `first` -> first other row of `second` with equal content.
 
     Args:
         digests: (n, 32) uint8.
     """
-    # By their first 8 bytes, numbers that are sorted in little memory; the few that are left, by all 32.
+    # First by 8 bytes, which are sorted in little memory; the few candidates then by all 32.
     numbers = np.ascontiguousarray(digests[:, :8]).view(np.uint64).ravel()
     if first is second:
         found, counts = np.unique(numbers[first], return_counts=True)
@@ -150,13 +150,13 @@ def _alike(
     similarity: float,
     num_threads: int,
 ) -> list[tuple[int, int, float]]:
-    """(row, the row of `second` most like it, correlation) of each row of `first` that has one alike."""
+    """(row, nearest row of `second`, correlation) for each row of `first` with a near duplicate."""
     (rows, pictures), (others, bank) = first, second
     same = first is second
     if not len(rows) or len(others) < 1 + same:
         return []
     cosines, neighbours = nearest(pictures, bank, 1 + same, num_threads=num_threads)
-    if same:  # a row is its own neighbour, but not always the first of equals
+    if same:  # a row is its own neighbour, but with equal ones not always the first
         other = (neighbours[:, 0] == np.arange(len(rows))).astype(int)
         cosines, neighbours = (
             np.take_along_axis(values, other[:, None], 1) for values in (cosines, neighbours)
@@ -168,7 +168,7 @@ def _alike(
 
 
 def _once(pairs: Iterable[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
-    """Without the pairs that are there the other way round."""
+    """The pairs without those that occur in reverse order before."""
     seen: dict[frozenset[int], tuple[int, int, float]] = {}
     for pair in pairs:
         seen.setdefault(frozenset(pair[:2]), pair)

@@ -1,4 +1,4 @@
-"""Is it enough? What stands behind the differences of a table, and what they would need."""
+"""Sentences on the evidence behind a table's differences: seeds, steps, images, power, and floors."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _FLOORS = {
 
 
 def needed_seeds(line: Line) -> int | None:
-    """How many seeds would show a difference of the measured size; None where that is not known."""
+    """Number of seeds that would show a difference of the measured size; None if unknown."""
     if line["difference_std"] is None:
         return None
     return seeds_to_show(line["difference"], line["difference_std"], confidence=line["confidence"])
@@ -28,7 +28,7 @@ def evidence(lines: Sequence[Line], config: TablesConfig) -> list[str]:
     """Sentences on steps, images and seeds, on the seeds that would be needed, and on floors.
 
     Args:
-        lines: of the headline metric of each task.
+        lines: of each task's headline metric.
     """
     compared = [line for line in lines if line["arm"] in config.subjects and line["difference"] is not None]
     if not compared:
@@ -42,7 +42,7 @@ def evidence(lines: Sequence[Line], config: TablesConfig) -> list[str]:
 
 
 def _basis(lines: Sequence[Line], compared: Sequence[Line]) -> str:
-    """Seeds, steps of pretraining and test images."""
+    """Numbers of seeds, pretraining steps and test images."""
     seeds = max(len(line["seeds"]) for line in compared)
     parts = [f"{seeds} seeds" if seeds > 1 else "1 seed"]
     arms = {name for line in compared for name in (line["arm"], line["baseline"])}
@@ -58,7 +58,7 @@ def _range(numbers: set[int]) -> str:
 
 
 def _needs_of_one_seed(confidence: float) -> str:
-    """How many seeds a difference needs, by how far it scatters over seeds: one seed says nothing of that."""
+    """The number of seeds needed for three assumed standard deviations, as one seed does not give any."""
     twice, equal, half = (seeds_to_show(ratio, 1.0, confidence=confidence) for ratio in (2.0, 1.0, 0.5))
     return (
         "How many seeds would show a difference depends on its standard deviation over seeds, which one seed "
@@ -82,7 +82,7 @@ def _needs(compared: Sequence[Line]) -> str:
 
 
 def _floors(lines: Sequence[Line], compared: Sequence[Line], config: TablesConfig) -> list[str]:
-    """A caution for each floor: the tasks in which an arm is not shown to be above it."""
+    """A caution for each floor, with the tasks in which an arm is not shown to be above it."""
     arms = dict.fromkeys(name for line in compared for name in (line["arm"], line["baseline"]))
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for arm in arms:

@@ -1,4 +1,4 @@
-"""What tables and page say of the data set of an [[evaluate]], by the name that the experiment gives it."""
+"""The data sets of [[evaluate]] in tables and page, under the experiment's names for them."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ _NO_ROWS = "no_rows.txt"
 
 
 def further_name(run: Run) -> str | None:
-    """Name of the further data set that a run is about; None: the experiment's own images."""
+    """Name of a run's further data set; None: the experiment's own images."""
     return None if run.key.data in PURPOSES else run.key.data
 
 
 def read_duplicates(run: Run) -> dict[str, Any]:
-    """What a run of `duplicates` found, under the name of its data set."""
+    """The result of a run of `duplicates`, with the display name of its data set."""
     found, name = read_json(run.directory / DUPLICATES), further_name(run)
     return found | {"dataset": name} if name else found
 
 
 def not_measured(run: Run) -> list[str]:
-    """Why a run on a further data set has no rows, or not all that were asked for: a sentence each."""
+    """A sentence for each reason why a run on a further data set lacks rows."""
     path, name = run.directory / _NO_ROWS, further_name(run)
     if name is None or not path.is_file():
         return []

@@ -1,4 +1,4 @@
-"""On what the numbers of a table were computed, as the stamps of its runs have it."""
+"""The machines that a table's numbers were computed on, from the stamps of its runs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from pipeline.storage.artifacts import read_stamp
 
 
 def machine_of(directory: Path) -> str | None:
-    """What an artifact was computed on, such as "AMD EPYC 9B45, 2 threads"; None where its stamp has not."""
+    """Machine of an artifact, such as "AMD EPYC 9B45, 2 threads"; None if its stamp does not state it."""
     about = (read_stamp(directory) or {}).get("environment", {})
     threads, ranks = about.get("threads"), about.get("ranks", 1)
     device = about.get("card") if about.get("device") == "cuda" else about.get("processor")
@@ -18,7 +18,7 @@ def machine_of(directory: Path) -> str | None:
 
 
 def machines_sentence(machines: Iterable[str | None]) -> str:
-    """What a table says of them; the order of sums, and so the last bits, depends on all that is named."""
+    """A sentence on the machines; the order of sums, and so the last bits, depends on everything it names."""
     found = sorted({each for each in machines if each})
     if not found:
         return ""

@@ -1,6 +1,6 @@
-"""Lines of a table -> Markdown, CSV, LaTeX, plain text and JSON.
+"""Writes a table as Markdown, CSV, LaTeX, plain text and JSON.
 
-People first see one metric per task; every metric is below it in Markdown, and in CSV, LaTeX and JSON.
+Text and Markdown begin with one metric per task; Markdown then lists every metric, as do CSV, LaTeX and JSON.
 """
 
 import csv
@@ -17,11 +17,11 @@ from pipeline.report.tables import Line, headlines, interval_end, points
 from pipeline.storage.files import write_json, write_text
 
 _LEFT = ("task", "metric", "arm", "seeds", "data set", "split", "protocol")  # the others are numbers
-_NOT_IN_CSV = ("floors", "evaluation", "draws")  # the data set has a column whatever it is
+_NOT_IN_CSV = ("floors", "evaluation", "draws")  # every data set is in the column `dataset` anyway
 _NOTHING = "No probe had labelled images to test on: there is nothing to compare. The backbones are made."
 _LATEX_HEAD = r"% Needs \usepackage{booktabs}; names beyond Latin letters need LuaLaTeX or XeLaTeX."
-_SHORT = 9  # leading columns that a terminal has room for; then where the images come from, and how
-_DATASET = 9  # the first of them, which leads where there are several data sets
+_SHORT = 9  # number of leading columns in the short table, which fits a terminal
+_DATASET = 9  # index of the data set's column, which comes first if there are several data sets
 
 
 def write_tables(
@@ -37,7 +37,7 @@ def write_tables(
 
     Args:
         made_with: libraries and versions that all rows were computed with, for Markdown and LaTeX.
-        computed_on: a sentence on machines, likewise.
+        computed_on: a sentence on the machines, for Markdown and LaTeX.
         cautions: sentences on the data, for text and Markdown.
     """
     several = any("evaluation" in line for line in lines)
@@ -58,7 +58,7 @@ def write_tables(
     markdown = "\n\n".join(part for part in parts if part) if lines else _NOTHING
     write_text(directory / "table.md", f"{markdown}\n")
     statements = [*answers(lines, config), *sentences, *filter(None, [made])]
-    # A line end would end the comment, and LaTeX would read on.
+    # A line break would end the LaTeX comment.
     comments = "".join(f"% {' '.join(sentence.replace('%', 'percent').split())}\n" for sentence in statements)
     latex = _table(every, headers, "latex_booktabs")
     write_text(directory / "table.tex", f"{_LATEX_HEAD}\n{latex}\n{comments}")
@@ -74,7 +74,7 @@ def _table(cells: list[list[str]], headers: list[str], form: str) -> str:
 
 
 def _short(cells: list[str], *, several: bool) -> list[str]:
-    """What people see first of a row or of the headers."""
+    """The cells of the short table, of a row or of the headers."""
     return ([cells[_DATASET]] if several else []) + cells[:_SHORT]
 
 

@@ -23,14 +23,14 @@ def table_lines(
     Args:
         rows: of every arm and seed, on the experiment's own images and on further data sets.
         config: order of arms, baseline, confidence.
-        num_steps: of the pretraining of each arm, as far as it has one.
+        num_steps: pretraining steps by arm, for arms that have any.
 
     Returns:
         Lines with experiment, arm, task, metric, value, std, ci_low, ci_high, confidence (of both intervals),
         difference, difference_std, difference_ci_low, difference_ci_high, baseline, seeds, dataset, split,
         num_images, protocol, higher_is_better, fingerprint, num_steps, seeds_to_show, and floors: the
-        interval of the difference to each floor. What does not apply is None. Those of a further data set
-        have its name as `evaluation`; those over draws of the training images have their number, `draws`.
+        interval of the difference to each floor. Values that do not apply are None. Lines of a further data
+        set have its name as `evaluation`; lines over draws of the training images have their number, `draws`.
 
     Raises:
         ValueError: rows of one task and metric differ in data set, split, number of images or seeds.
@@ -59,7 +59,7 @@ def table_lines(
 
 
 def headlines(lines: list[Line]) -> list[Line]:
-    """The lines of each task's headline metric: its first one without a variant ("_k20") in its name."""
+    """The lines of each task's headline metric: its first metric without a variant ("_k20") in its name."""
     chosen: dict[str, str] = {}
     for line in lines:
         if "_" not in line["metric"]:
@@ -68,7 +68,7 @@ def headlines(lines: list[Line]) -> list[Line]:
 
 
 def points(fraction: float) -> str:
-    """A difference in percentage points, with its sign and one decimal; what rounds to nothing is +0.0."""
+    """A difference in percentage points, with its sign and one decimal; never -0.0."""
     return f"{round(100 * fraction, 1) + 0.0:+.1f}"
 
 
@@ -81,7 +81,7 @@ def interval_end(fraction: float) -> str:
 
 
 def _with_each_floor_once(rows: list[Row]) -> list[Row]:
-    """Without the floors that a second arm's probe measured again."""
+    """The rows without floors that another arm's probe has measured already."""
     found: dict[tuple, Row] = {}
     for row in rows:
         of_arm = None if row.is_floor else id(row)
@@ -135,5 +135,5 @@ def _difference(group: list[Row], base: list[Row], config: TablesConfig) -> Line
 
 
 def _std(values: np.ndarray) -> float | None:
-    """Standard deviation of the population that the seeds are a sample of; None for one seed."""
+    """Sample standard deviation over seeds; None for one seed."""
     return float(values.std(ddof=1)) if values.size > 1 else None

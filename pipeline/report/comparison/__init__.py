@@ -1,1 +1,1 @@
-"""Finished experiments beside each other, from their published files: nothing is trained."""
+"""Compares finished experiments from their result files, without training anything."""

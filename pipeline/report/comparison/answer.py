@@ -15,7 +15,7 @@ _JUDGED = {BETTER: f"better {_HERE}", WORSE: f"worse {_HERE}", NOT_TOLD_APART: "
 
 
 def answers(compared: Compared) -> list[str]:
-    """What each pretraining gained or lost against the first experiment: its first task, and all counted."""
+    """A sentence per pretraining: its gain over the first experiment in the first task; a count over all."""
     reference, *others = compared.experiments
     lines = {(line["task"], line.get("evaluation"), line["arm"]): line for line in headlines(reference.lines)}
     floors = {floor for line in reference.lines for floor in line.get("floors", {})}

@@ -14,7 +14,7 @@ from pipeline.report.comparison.finished import Finished, same_images
 from pipeline.report.display_names import task_name
 from pipeline.report.tables import Line
 
-# What is chosen anew for every backbone, and how the fit ended, are no part of how it is measured.
+# Values chosen anew for every backbone, and how the fit ended, are not part of the protocol.
 _CHOSEN = re.compile(r"[^\s=]+(?= chosen on |: iBOT's own practice)")
 _ENDED = re.compile(r", (\d+ )?not converged in \d+ iterations")
 
@@ -36,16 +36,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a task of two experiments is not compared."""
+    """The reason why tasks of two experiments are not compared."""
 
     reference: str
     other: str
     reason: str
-    tasks: tuple[str, ...]  # or a metric or an arm of one
+    tasks: tuple[str, ...]  # or metrics or arms of tasks
 
     @property
     def sentence(self) -> str:
-        """A line for people."""
+        """The refusal as a sentence."""
         return f"{self.other} and {self.reference} are not compared in {', '.join(self.tasks)}: {self.reason}"
 
 
@@ -53,7 +53,7 @@ def compared(experiments: Sequence[Finished]) -> tuple[list[Difference], list[Re
     """Every later experiment against the first, in each task, metric and arm that both have.
 
     Returns:
-        Differences in the order of the first one's table; refusals, those of one reason together.
+        Differences, in the order of the first one's table; refusals, grouped by reason.
     """
     reference, differences = experiments[0], []
     refused: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
@@ -73,7 +73,7 @@ def compared(experiments: Sequence[Finished]) -> tuple[list[Difference], list[Re
 
 
 def same_protocol(text: str) -> str:
-    """How something was measured, without what was chosen for one backbone on validation images."""
+    """A protocol without the values that were chosen for one backbone on validation images."""
     return _ENDED.sub("", _CHOSEN.sub("?", text))
 
 
@@ -86,7 +86,7 @@ def _key(line: Line) -> tuple[str, str, str]:
 
 
 def _pairs(reference: Finished, other: Finished) -> list[tuple[Line, Line | None]]:
-    """Each line of the first with that of the second; those of the second alone too."""
+    """Each line of the first with its counterpart in the second, then the lines of only the second."""
     ours, theirs = ({_key(line): line for line in each.lines} for each in (reference, other))
     return [(line, theirs.get(key)) for key, line in ours.items()] + [
         (line, None) for key, line in theirs.items() if key not in ours
@@ -94,7 +94,7 @@ def _pairs(reference: Finished, other: Finished) -> list[tuple[Line, Line | None
 
 
 def _absence(reference: Finished, other: Finished, line: Line) -> tuple[str, str]:
-    """What one side alone has, and which side."""
+    """What only one side has, and the reason that names that side."""
     has = [any(_key(each) == _key(line) for each in of.lines) for of in (reference, other)]
     having, lacking = (reference, other) if has[0] else (other, reference)
     reason = f"only in {having.label}"
@@ -106,14 +106,14 @@ def _absence(reference: Finished, other: Finished, line: Line) -> tuple[str, str
 
 
 class _Pairing:
-    """Two experiments; what was found of their test images is kept."""
+    """Two experiments, with a cache of whether their test images are the same."""
 
     def __init__(self, reference: Finished, other: Finished):
         self._reference, self._other = reference, other
         self._same: dict[Any, bool | None] = {}
 
     def refusal(self, line: Line, theirs: Line) -> tuple[str, str] | None:
-        """What is not compared, and why; None where two lines are."""
+        """What is not compared and the reason; None if the two lines can be."""
         images = tuple(map(str, (*self._reference.images(line), *self._other.images(theirs), line["split"])))
         if images not in self._same:
             self._same[images] = same_images(self._reference, self._other, line, theirs)
@@ -128,7 +128,7 @@ class _Pairing:
 
     def _other_protocol(self, line: Line, theirs: Line) -> tuple[str, str] | None:
         ours, others = self._reference.protocol(line), self._other.protocol(theirs)
-        # A key that one version does not have says nothing: the protocol's words have to be the same.
+        # A key that one version lacks tells nothing; then the protocol texts have to be equal.
         differs = [key for key in ours if key in others and ours[key] != others[key]]
         if differs:
             told = "; ".join(f"{key} {others[key]} and {ours[key]}" for key in differs)
@@ -139,7 +139,7 @@ class _Pairing:
         return None
 
     def difference(self, line: Line, theirs: Line) -> Difference:
-        """Of the means over seeds, with its interval over the test images that both share."""
+        """The difference of the means over seeds, with its interval over the shared test images."""
         low, high, note = None, None, ""
         try:
             ours, others = self._reference.rows(line), self._other.rows(theirs)
@@ -154,7 +154,7 @@ class _Pairing:
 
 
 def _settings(reference: Finished) -> TablesSection:
-    """The level of the tables, and the resamples of the first."""
+    """The tables' level of confidence, and the first experiment's number of resamples."""
     stated = reference.settings[0].get("tables", {}).get("num_bootstrap")
     resamples = {"num_bootstrap": stated} if stated else {}
     return TablesSection(confidence=reference.confidence, **resamples)

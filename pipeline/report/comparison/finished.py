@@ -1,4 +1,4 @@
-"""A finished experiment, read from what it published: its table, and the outcomes that the table names."""
+"""A finished experiment, read from its table and the artifacts that the table names."""
 
 import json
 import re
@@ -17,32 +17,32 @@ from pipeline.storage.files import read_json, sha256_of_file
 
 TABLE = "table.json"
 _NEEDED = ("arm", "task", "metric", "value", "seeds", "dataset", "split", "num_images", "protocol")
-_NO_PROTOCOL = ("seed", "num_bootstrap")  # settings of a probe
+_NO_PROTOCOL = ("seed", "num_bootstrap")  # settings of a probe that are not part of its protocol
 _DATA = ("data", "segmentation", "detection")  # names under which a stage reads prepared images
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """The published table of an experiment, and where its artifacts lie."""
+    """The table of an experiment, and where its artifacts are."""
 
-    label: str  # what the user called it, where two would have the same name
+    label: str  # its name; as the user gave it, if two would have the same name
     folder: Path  # results/<experiment>
     lines: list[Line]
 
     @classmethod
     def read(cls, folder: Path) -> "Finished":
-        """The experiment whose published files are in a folder.
+        """The experiment whose results are in a folder.
 
         Raises:
             FileNotFoundError: there is no table.
-            ValueError: its table is not one.
+            ValueError: the table lacks keys.
         """
         path = folder / TABLE
         lines = read_json(path)
-        for place, line in enumerate(lines if isinstance(lines, list) else [None]):
+        for number, line in enumerate(lines if isinstance(lines, list) else [None], start=1):
             missing = [key for key in _NEEDED if not isinstance(line, dict) or key not in line]
             if missing:
-                raise ValueError(f"{path}: row {place + 1}: expected the keys {', '.join(missing)}")
+                raise ValueError(f"{path}: row {number}: expected the keys {', '.join(missing)}")
         return cls(folder.name, folder, lines)
 
     @property
@@ -56,17 +56,17 @@ class Finished:
 
     @cached_property
     def _stamps(self) -> list[dict[str, Any]]:
-        """Of every probe that the table names, as far as it is still there."""
+        """The stamps of the probes that the table names, as far as they still exist."""
         found = {prefix for line in self.lines for prefix in line.get("fingerprint", "").split()}
         directories = [self._artifact(fingerprint) for fingerprint in sorted(found)]
         return [read_stamp(directory) for directory in directories if directory]
 
     @cached_property
     def settings(self) -> tuple[dict[str, Any], str]:
-        """The resolved experiment without what changes no result, and which file it is from.
+        """The resolved experiment, without settings that change no result, and the file it is from.
 
-        The report keeps the settings that its table was made with. `experiment.json` is of the last command,
-        so it is taken only where there is no report of this very table.
+        The report stores the settings that its table was made with. `experiment.json` is of the last command,
+        so it is used only if there is no report of this very table.
         """
         digest = sha256_of_file(self.folder / TABLE)
         made = [read_stamp(path.parent) for path in artifacts_root(self._results).glob("tables/*/stamp.json")]
@@ -82,7 +82,7 @@ class Finished:
 
     @cached_property
     def made_with(self) -> dict[str, str]:
-        """Versions, commit, device and time of what the table was made from, as far as it is still there."""
+        """Versions, commit, device and dates of the artifacts behind the table that still exist."""
         environments = [stamp.get("environment", {}) for stamp in self._stamps]
         started = sorted(stamp["started"][:10] for stamp in self._stamps if stamp.get("started"))
         libraries = {name for stamp in self._stamps for name in _libraries(stamp)}
@@ -99,7 +99,7 @@ class Finished:
         """The rows behind a line of the table, one per seed, with their outcomes.
 
         Raises:
-            ValueError: an artifact is gone, or was made again since and differs; the message says which.
+            ValueError: an artifact is gone, or was made again since and differs; names it.
         """
         fingerprints = line.get("fingerprint", "").split()
         rows = []
@@ -120,7 +120,7 @@ class Finished:
         return rows
 
     def protocol(self, line: Line) -> dict[str, Any]:
-        """Settings of what measured a line and of the features that it read, as far as they were kept."""
+        """Settings of the stage that measured a line, and of its features, as far as they were kept."""
         stamp = self._stamp(line)
         if stamp is None or stamp.get("stage") == "curves":  # the settings of a curve are its pretraining's
             return {}
@@ -130,7 +130,7 @@ class Finished:
         return values | {f"features.{key}": read[key] for key in ("resize", "crop_size") if key in read}
 
     def images(self, line: Line) -> list[tuple[str, Path | None]]:
-        """Digest and place of each prepared data set that a line may have been measured on."""
+        """Digest and directory of each prepared data set that a line may have been measured on."""
         stamp = self._stamp(line) or {}
         read = stamp.get("inputs", {})
         if not any(name in read for name in _DATA):
@@ -139,7 +139,7 @@ class Finished:
         for name in _DATA:
             directory = self._prepared.get(read.get(name))
             named = directory and read_json(directory / "summary.json")["name"]
-            # A further data set is called as the experiment says, and what measured it read nothing else.
+            # A further data set has the experiment's name for it, and its stage reads no other.
             if name in read and (line.get("evaluation") or named in (None, line["dataset"])):
                 found.append((read[name], directory))
         return found
@@ -153,7 +153,7 @@ class Finished:
         return next((stamp for stamp in self._stamps if stamp["fingerprint"] == first), None)
 
     def _artifact(self, fingerprint: str) -> Path | None:
-        """By its fingerprint, whatever stage it is of; None where it is gone."""
+        """The artifact with a fingerprint, of any stage; None if it is gone."""
         if not fingerprint.isalnum():
             return None
         for directory in artifacts_root(self._results).glob(f"*/{fingerprint[:16]}"):
@@ -164,13 +164,13 @@ class Finished:
 
     @cached_property
     def _prepared(self) -> dict[str | None, Path]:
-        """Digest of the content -> prepared data set."""
+        """Content digest -> directory of the prepared data set."""
         paths = [path.parent for path in artifacts_root(self._results).glob("prepare/*/stamp.json")]
         return {content_of(stamp): path for path in paths if (stamp := read_stamp(path))}
 
 
 def same_images(first: Finished, second: Finished, line: Line, other: Line) -> bool | None:
-    """Whether two lines were measured on the same images, in the same order; None where it is not known."""
+    """Whether two lines were measured on the same images, in the same order; None if unknown."""
     here, there = first.images(line), second.images(other)
     if not here or not there:
         return None
@@ -184,12 +184,12 @@ def same_images(first: Finished, second: Finished, line: Line, other: Line) -> b
         return [part_digest(path, line["split"]) for _, path in here] == [
             part_digest(path, other["split"]) for _, path in there
         ]
-    except (OSError, ValueError, KeyError):  # of a version whose files are no longer read
+    except (OSError, ValueError, KeyError):  # files of a version that is no longer read
         return None
 
 
 def _computed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without the experiment's name, and without [runtime] and [executor], which change no result."""
+    """The settings without those that change no result: the experiment's name, [runtime], [executor]."""
     return {key: value for key, value in settings.items() if key not in ("name", "runtime", "executor")}
 
 

@@ -1,4 +1,4 @@
-"""Tables of several experiments, for a terminal and for a page: by arm, by data set, or by what differs."""
+"""Tables of several experiments, for a terminal and for a page: by arm, by data set, or by settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pipeline.report.display_names import task_name
 from pipeline.report.tables import Line, headlines, interval_end, points
 
 _MOST_KEYS = 3
-Cell = tuple[str, ...]  # a value, and what stands below it in small
+Cell = tuple[str, ...]  # a value, and lines in small type below it
 Key = tuple[str, str, str]  # task, metric, arm
 
 
@@ -19,25 +19,25 @@ class Table:
 
     headers: list[str]
     rows: list[list[Cell]]
-    num_names: int  # of those columns
+    num_names: int  # number of those columns
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What the tables are made from."""
+    """Experiments with their differences, from which the tables are made."""
 
     experiments: Sequence[Finished]
-    settings: dict[str, list[str]]  # that differ: key -> the value of each experiment
+    settings: dict[str, list[str]]  # those that differ: key -> value of each experiment
     differences: Sequence[Difference]
 
     def lines(self, *, every: bool) -> list[dict[Key, Line]]:
-        """Of each experiment: every metric, or the headline of each task."""
+        """The lines of each experiment, by key: of every metric, or of each task's headline metric."""
         chosen = [each.lines if every else headlines(each.lines) for each in self.experiments]
         return [{(task_name(line), line["metric"], line["arm"]): line for line in lines} for lines in chosen]
 
 
 def by_arm(compared: Compared, *, every: bool = False) -> list[Table]:
-    """A row per task, metric and arm; a column per experiment, then the paired differences to the first."""
+    """A row per task, metric and arm; a column per experiment, then paired differences to the first."""
     lines, names = compared.lines(every=every), [each.label for each in compared.experiments]
     found = {(each.other, each.task, each.metric, each.arm): each for each in compared.differences}
     with_difference = list(dict.fromkeys(each.other for each in compared.differences))
@@ -56,7 +56,7 @@ def by_arm(compared: Compared, *, every: bool = False) -> list[Table]:
 
 
 def by_dataset(compared: Compared, *, every: bool = False) -> list[Table]:
-    """A column per data set: values, and below them each arm's difference to what it is compared with there.
+    """A column per data set: values, and below them each arm's difference to its baseline there.
 
     Tasks that were measured on the same data sets share a table.
     """
@@ -78,10 +78,10 @@ def by_dataset(compared: Compared, *, every: bool = False) -> list[Table]:
 
 
 def by_config(compared: Compared, *, every: bool = False) -> list[Table]:
-    """A row per arm and experiment beside its settings that differ; a column per task and metric.
+    """A row per arm and experiment, with the settings that differ; a column per task and metric.
 
-    Rows of one arm stand together, in the order of those settings, so that a column shows what they do. More
-    than three settings leave no room beside the values: the experiment's name stands for them.
+    Rows of one arm are adjacent and sorted by these settings, so that a column shows their effect. If more
+    than three settings differ, only the experiment's name is shown.
     """
     shown = compared.settings if len(compared.settings) <= _MOST_KEYS else {}
     lines = compared.lines(every=every)
@@ -103,14 +103,14 @@ LAYOUTS = {"arm": by_arm, "dataset": by_dataset, "config": by_config}
 
 
 def _keys(lines: Sequence[dict[Key, Line]]) -> list[Key]:
-    """Those of any experiment, tasks and metrics together, in the order of the first that has them."""
+    """The keys of all experiments, grouped by task and metric, in the order of first occurrence."""
     every = list(dict.fromkeys(key for of in lines for key in of))
-    places = {pair: place for place, pair in enumerate(dict.fromkeys(key[:2] for key in every))}
-    return sorted(every, key=lambda key: places[key[:2]])
+    order = {pair: index for index, pair in enumerate(dict.fromkeys(key[:2] for key in every))}
+    return sorted(every, key=lambda key: order[key[:2]])
 
 
 def _sortable(text: str) -> tuple[int, float, str]:
-    """Numbers in their order, before words."""
+    """A sort key: numbers by value, before other text."""
     try:
         return (0, float(text), "")
     except ValueError:
@@ -128,7 +128,7 @@ def _value(line: Line | None) -> Cell:
 
 
 def _with_gain(line: Line | None) -> Cell:
-    """The value, and the difference to the arm that it is compared with."""
+    """The value, and the difference to its baseline."""
     if line is None or line.get("difference") is None:
         return _value(line)
     low, high = line.get("difference_ci_low"), line.get("difference_ci_high")

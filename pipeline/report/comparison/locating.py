@@ -1,4 +1,4 @@
-"""Finding the results of experiments by their names, presets, files or folders."""
+"""Finds the results of experiments by their names, presets, files or folders."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,16 +9,16 @@ from pipeline.report.comparison.finished import TABLE, Finished
 
 
 def read_all(arguments: Sequence[str], *, results: Path, start: Path) -> list[Finished]:
-    """Several experiments, each under a name of its own.
+    """Read several experiments, each with a unique label.
 
     Args:
-        arguments: of each its name, its preset, its file, or the folder that its results are in.
+        arguments: for each experiment its name, its preset, its file, or its results folder.
         results: the results folder.
-        start: a relative path starts here.
+        start: the folder that relative paths start from.
 
     Raises:
-        ValueError: fewer than two, one twice, or without a table (a line for each), or levels of confidence
-            that differ.
+        ValueError: fewer than two experiments, one of them twice or without a table, or different levels of
+            confidence.
     """
     found, problems = [], []
     for argument in arguments:
@@ -45,7 +45,7 @@ def read_all(arguments: Sequence[str], *, results: Path, start: Path) -> list[Fi
 
 
 def _label(argument: str, folder: Path, folders: Sequence[Path]) -> str:
-    """As the user called it; of a whole path, the end that no other folder has."""
+    """The user's argument; of an absolute path, its shortest unique end."""
     if not Path(argument).is_absolute():
         return argument
     others = [other.parts for other in folders if other != folder]
@@ -63,7 +63,7 @@ def _read(argument: str, results: Path, start: Path) -> Finished:
 
 
 def _folder(argument: str, results: Path, start: Path) -> Path:
-    """Where the results of an experiment are, or would be."""
+    """The results folder of an experiment, which may not exist."""
     path = start / Path(argument).expanduser()
     if (path / TABLE).is_file():
         return path.resolve()

@@ -1,4 +1,4 @@
-"""A comparison as a page without any other file."""
+"""A comparison as a self-contained HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.report.comparison.answer import answers
 from pipeline.report.comparison.differences import Refusal
 from pipeline.report.comparison.layouts import Compared, Table
-from pipeline.report.comparison.text import no_interval, summary
+from pipeline.report.comparison.text import explanations, no_interval
 from pipeline.report.display_names import arm_title, task_name
 from pipeline.report.page.forest_table import ForestTable, forest_table
 from pipeline.report.page.rendering import rendered
@@ -15,7 +15,7 @@ from pipeline.report.tables import headlines
 
 @dataclass(frozen=True)
 class ComparisonPage:
-    """All that the page shows."""
+    """The content of the page."""
 
     names: list[str]
     answers: list[str]
@@ -41,7 +41,7 @@ def page_text(
     """The page as HTML.
 
     Raises:
-        ValueError: it is larger than a page may be.
+        ValueError: the page is too large, see `rendered`.
     """
     made = [each.made_with | {"settings from": each.settings[1]} for each in compared.experiments]
     page = ComparisonPage(
@@ -52,7 +52,7 @@ def page_text(
         settings=compared.settings,
         tables=tables,
         every=every,
-        notes=[*summary(compared), *no_interval(compared.differences)],
+        notes=[*explanations(compared), *no_interval(compared.differences)],
         refusals=[refusal.sentence for refusal in refusals],
         versions={key: [of[key] for of in made] for key in made[0]},
         command=command,

@@ -1,4 +1,4 @@
-"""Digest of a part of a prepared data set: equal where results belong together image by image."""
+"""Digest of a split of a prepared data set: equal if results can be paired image by image."""
 
 import csv
 import hashlib
@@ -12,18 +12,18 @@ from pipeline.storage.files import sha256_of_json
 
 
 def part_digest(directory: Path, part: str) -> str:
-    """Digest of the images of a part in their order, of what they are labelled with, and of the class names.
+    """Digest of a split's images in their order, of their labels, and of the class names.
 
-    Where the images lie, what they are called and what the other parts hold does not enter it: outcomes of
-    two data sets with equal digests belong to each other image by image.
+    It does not depend on paths, file names and the other splits: outcomes on two splits with equal digests
+    can be paired image by image.
 
     Args:
         directory: of the prepared data set.
-        part: in the data set's own words, as in the rows of a table.
+        part: the split's original name, as in the rows of a table.
 
     Raises:
         FileNotFoundError: there is no prepared data set.
-        ValueError: it has no such part, or its files disagree.
+        ValueError: it has no such split, or its files are inconsistent.
     """
     dataset = PreparedDataset.open(directory)
     splits = [split for split, name in dataset.split_names.items() if name == part]
@@ -39,7 +39,7 @@ def part_digest(directory: Path, part: str) -> str:
 
 
 def _target(dataset: PreparedDataset, row: int) -> bytes:
-    """What an image is labelled with besides its class."""
+    """An image's labels other than its class, as bytes."""
     if (label_sets := read_label_sets(dataset)) is not None:
         return label_sets[row].tobytes()
     if dataset.annotation == "label-map":

@@ -1,15 +1,15 @@
-"""Which settings of several experiments differ."""
+"""The settings in which experiments differ."""
 
 from collections.abc import Sequence
 from typing import Any
 
-ABSENT = "(no such key)"  # in the version that made it
+ABSENT = "(no such key)"  # the key is unknown to the version that made the experiment
 
 
 def differing(settings: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """The keys whose values differ, as "schedule.epochs", with each experiment's value in words.
+    """The keys whose values differ, such as "schedule.epochs" -> each experiment's value as text.
 
-    Where one experiment has a section and another has not, the section's own key says so.
+    If only some experiments have a section, the section's own key is listed.
     """
     found: dict[str, list[str]] = {}
     _compare("", [*settings], found)
@@ -21,14 +21,14 @@ def _compare(key: str, values: list[Any], found: dict[str, list[str]]) -> None:
         for name in dict.fromkeys(name for value in values for name in value):
             _compare(f"{key}.{name}" if key else name, [value.get(name, ABSENT) for value in values], found)
     elif any(value != values[0] for value in values):
-        found[key] = [_words(value) for value in values]
+        found[key] = [_text(value) for value in values]
 
 
-def _words(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or value == []:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
         return "given"
-    return ", ".join(map(_words, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)

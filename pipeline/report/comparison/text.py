@@ -9,19 +9,19 @@ from pipeline.report.comparison.differences import Difference, Refusal
 from pipeline.report.comparison.finished import Finished
 from pipeline.report.comparison.layouts import Compared, Table
 
-_MOST_VALUES = 6  # columns with intervals; of more, a terminal shows the values alone
-_WIDTH = 40  # letters of a setting
+_MOST_VALUES = 6  # columns with intervals; if there are more, only values are shown
+_WIDTH = 40  # characters of a setting
 
 
 def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Sequence[Refusal]) -> str:
-    """Settings that differ, results, what is not compared and why, and versions."""
+    """Differing settings, results, refusals with their reasons, and versions."""
     names = [each.label for each in compared.experiments]
     keys = [[key, *map(_short, values)] for key, values in compared.settings.items()]
     parts = [
         _plain(["setting", *names], keys) if keys else "The settings are equal.",
         *(_of_table(table) for table in tables),
         "\n".join(answers(compared)),
-        "\n".join(summary(compared)),
+        "\n".join(explanations(compared)),
         "\n".join(refusal.sentence for refusal in refusals),
         "\n".join(no_interval(compared.differences)),
         versions(compared.experiments),
@@ -29,8 +29,8 @@ def comparison_text(compared: Compared, tables: Sequence[Table], refusals: Seque
     return "\n\n".join(part for part in parts if part)
 
 
-def summary(compared: Compared) -> list[str]:
-    """What the intervals are, and what they do not cover."""
+def explanations(compared: Compared) -> list[str]:
+    """Sentences on what the intervals cover, and on the seeds."""
     sentences = []
     if any(each.low is not None for each in compared.differences):
         level = 100 * compared.experiments[0].confidence
@@ -46,7 +46,7 @@ def summary(compared: Compared) -> list[str]:
 
 
 def versions(experiments: Sequence[Finished]) -> str:
-    """A line per experiment: what it was made with, and where its settings are from."""
+    """A line per experiment: its commit, device, libraries, dates, and the source of its settings."""
     return "\n".join(
         f"{each.label}: commit {made['commit']}, {made['device']}, python {made['python']}, "
         f"{made['libraries']}; {made['made']}; settings from {each.settings[1]}"
@@ -56,7 +56,7 @@ def versions(experiments: Sequence[Finished]) -> str:
 
 
 def no_interval(differences: Sequence[Difference]) -> list[str]:
-    """Why differences have no interval, each reason once."""
+    """A line for each reason why differences have no interval."""
     found: dict[str, dict[str, dict[str, None]]] = {}
     for each in differences:
         if each.note:

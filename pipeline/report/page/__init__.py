@@ -1,1 +1,1 @@
-"""The report of an experiment: one page that works offline, and its figures as files."""
+"""The report of an experiment: one self-contained page, and its figures as files."""

@@ -1,20 +1,20 @@
-"""Room for the engine that draws charts, which reserves address space and crashes where it gets none."""
+"""The address space that the drawing engine (vl-convert) reserves, without which it crashes."""
 
 import resource
 
 _GIB = 2**30
-NEEDED_BYTES = 128 * _GIB  # vl-convert 1.9 draws with so much, and is ended by SIGTRAP with 64 GiB
+NEEDED_BYTES = 128 * _GIB  # enough for vl-convert 1.9, which ends with SIGTRAP at 64 GiB
 
 
 class AddressSpaceTooSmall(RuntimeError):
-    """Charts cannot be drawn in this process; the message says what to do."""
+    """The limit of address space is too low to draw charts; the message says what to do."""
 
 
 def raise_address_space_limit() -> None:
-    """Raise the process's own limit of address space as far as it may, if it is too low.
+    """Raise the process's soft limit of address space if it is too low.
 
     Raises:
-        AddressSpaceTooSmall: it may not be raised far enough.
+        AddressSpaceTooSmall: the hard limit is too low.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if _enough(soft):

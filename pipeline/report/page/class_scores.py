@@ -1,4 +1,4 @@
-"""The score of each class of one run, with its interval over test images."""
+"""The scores of a run's classes, with intervals over test images."""
 
 import csv
 from pathlib import Path
@@ -21,8 +21,8 @@ def class_scores(folder: Path, measure: str, settings: TablesSection) -> list[di
         measure: column of its per_class.csv.
 
     Returns:
-        For each class "class", and in percent the measure under its name, "low" and "high"; these are None
-        where nothing is known of the images. Empty without a table of classes.
+        For each class "class", and in percent the measure under its name, "low" and "high"; the last two are
+        None without outcomes per image. Empty without per_class.csv.
     """
     path = folder / "per_class.csv"
     if not path.is_file():
@@ -30,12 +30,12 @@ def class_scores(folder: Path, measure: str, settings: TablesSection) -> list[di
     with open(path, newline="", encoding="utf-8") as stream:
         lines = list(csv.DictReader(stream))
     replicates, found = read_class_replicates(folder, measure), []
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if not line.get(measure):
             continue
         value = float(line[measure])
         if replicates is not None:
-            low, high = _of_replicates(replicates[:, place], value, settings)
+            low, high = _of_replicates(replicates[:, index], value, settings)
         elif measure == "accuracy":
             low, high = _of_images(value, int(line["num_images"]), settings)
         else:
@@ -53,7 +53,7 @@ def _of_replicates(replicates: np.ndarray, value: float, settings: TablesSection
 
 
 def _of_images(value: float, num_images: int, settings: TablesSection) -> Interval:
-    """Of the class's own images, by Wilson's score: a bootstrap of a few that are all right has no width."""
+    """Wilson's score interval over the class's images: a bootstrap of a few, all correct, has width 0."""
     found = binomtest(round(value * num_images), num_images)
     low, high = found.proportion_ci(settings.confidence, method="wilson")
     return float(low), float(high)

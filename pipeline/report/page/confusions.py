@@ -1,7 +1,7 @@
-"""Confusion matrices, and a few of the test images behind their cells; of many classes, those most confused.
+"""Confusion matrices with a few test images of their cells; of many classes, the most confused ones.
 
-The figure is a drawing; in the page a grid takes its place, whose cells show their images. A thumbnail is
-in the page once, however many cells of however many arms show it.
+On the page, an interactive grid replaces the drawn figure; its cells show their images. Each thumbnail is in
+the page once, however many cells show it.
 """
 
 import csv
@@ -19,8 +19,8 @@ from pipeline.report.page.charts import classes
 from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import data_address
 
-_MOST_CLASSES = 60  # of a matrix: more nobody reads
-_CHOSEN_CLASSES = 40  # at most, where there are more
+_MOST_CLASSES = 60  # of a whole matrix, to keep it readable
+_CHOSEN_CLASSES = 40  # shown if there are more than that
 _IMAGES_OF_A_CELL = 6
 _MOST_THUMBNAILS = 400  # of the whole page
 _SIDE = 56  # pixels
@@ -30,30 +30,30 @@ Cells = dict[tuple[int, int], list[int]]  # (true class, predicted class) -> row
 
 @dataclass(frozen=True)
 class Counted:
-    """What one arm predicted in one task."""
+    """The full confusion matrix of one arm in one task."""
 
     task: str
     arm: str
-    purpose: str  # which of the data sets the rows are of
+    purpose: str  # of the data set that the rows belong to
     class_names: list[str]
     counts: np.ndarray  # (K, K), rows are the truth
-    cells: Cells | None  # None: its counts are no images
+    cells: Cells | None  # None: the counts are not of images
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """The matrix of one arm in one task."""
+    """The matrix of one arm in one task, as shown."""
 
     figure: Figure
     class_names: list[str]
     counts: np.ndarray  # (K, K), rows are the truth
-    totals: np.ndarray  # (K,) of each true class; more than its row where predictions are of classes left out
+    totals: np.ndarray  # (K,), images of each true class, including those predicted as classes not shown
     purpose: str = ""
     cells: Mapping[tuple[int, int], Sequence[int]] | None = None
 
     @property
     def json(self) -> str:
-        """What the grid is made of, for a script element; "" where there are no images to show."""
+        """The grid's data, for a script element; "" if there are no images to show."""
         if self.cells is None:
             return ""
         cells = {f"{i},{j}": [f"{self.purpose}-{row}" for row in rows] for (i, j), rows in self.cells.items()}
@@ -68,7 +68,7 @@ class Confusion:
 
 
 def read_confusion(directory: Path, task: str, arm: str, purpose: str) -> Counted | None:
-    """Of a probe or a fine-tuned network; None where there is none."""
+    """The matrix of a probe or a fine-tuned network; None if there is none."""
     lines = _lines(directory / "confusion.csv")
     names = [line[0] for line in lines[1:]]
     counts = np.array([[int(cell) for cell in line[1:]] for line in lines[1:]], np.int64)
@@ -78,7 +78,7 @@ def read_confusion(directory: Path, task: str, arm: str, purpose: str) -> Counte
 
 
 def confusions(found: Sequence[Counted]) -> list[Confusion]:
-    """The matrix of each, all arms of a task with the same classes."""
+    """The matrices to show; all arms of a task show the same classes."""
     of_task: dict[str, list[Counted]] = defaultdict(list)
     for each in found:
         of_task[each.task].append(each)
@@ -87,7 +87,7 @@ def confusions(found: Sequence[Counted]) -> list[Confusion]:
 
 
 def most_confused(counts: np.ndarray) -> np.ndarray:
-    """Classes of the most frequent confusions, ascending; all of them where they can be read.
+    """Classes of the most frequent confusions, ascending; all classes if they are few.
 
     Args:
         counts: (K, K), rows are the truth.
@@ -97,22 +97,22 @@ def most_confused(counts: np.ndarray) -> np.ndarray:
         return every
     wrong = counts - np.diag(np.diag(counts))
     chosen: dict[int, None] = {}
-    for place in np.argsort(-wrong, axis=None, kind="stable")[: _CHOSEN_CLASSES**2].tolist():
-        pair = divmod(place, len(counts))
+    for index in np.argsort(-wrong, axis=None, kind="stable")[: _CHOSEN_CLASSES**2].tolist():
+        pair = divmod(index, len(counts))
         if wrong[pair] and len(chosen.keys() | set(pair)) <= _CHOSEN_CLASSES:
             chosen |= dict.fromkeys(pair)
     return every[sorted(chosen)] if chosen else every[:_CHOSEN_CLASSES]
 
 
 def _of_classes(each: Counted, chosen: np.ndarray) -> Confusion:
-    """The part of a matrix."""
+    """The matrix restricted to the chosen classes."""
     names, counts = [each.class_names[label] for label in chosen], each.counts[np.ix_(chosen, chosen)]
     totals = each.counts.sum(axis=1)[chosen]
-    place = {label: at for at, label in enumerate(chosen.tolist())}
+    position = {label: index for index, label in enumerate(chosen.tolist())}
     cells = each.cells
     if cells is not None:
-        shown = {pair: rows for pair, rows in cells.items() if place.keys() >= {*pair}}
-        cells = {(place[i], place[j]): rows for (i, j), rows in shown.items()}
+        shown = {pair: rows for pair, rows in cells.items() if position.keys() >= {*pair}}
+        cells = {(position[i], position[j]): rows for (i, j), rows in shown.items()}
     figure = classes.confusion(each.task, each.arm, names, counts, totals, len(each.class_names))
     return Confusion(figure, names, counts, totals, each.purpose, cells)
 
@@ -120,22 +120,22 @@ def _of_classes(each: Counted, chosen: np.ndarray) -> Confusion:
 def with_thumbnails(
     confusions: Sequence[Confusion], datasets: Mapping[str, PreparedDataset]
 ) -> tuple[list[Confusion], dict[str, dict[str, Any]]]:
-    """Matrices with the images that there is room for, and these images by name.
+    """Matrices with at most `_MOST_THUMBNAILS` images in all, and these images by name.
 
-    Every cell gets its first image before any gets its second, those of mistakes first.
+    Every cell gets its first image before any gets its second, cells of mistakes first.
     """
     chosen: list[Cells] = [defaultdict(list) for _ in confusions]
     taken: dict[tuple[str, int], None] = {}
-    for place in range(_IMAGES_OF_A_CELL):
+    for index in range(_IMAGES_OF_A_CELL):
         for mistakes in (True, False):
             for confusion, cells in zip(confusions, chosen, strict=True):
                 for (i, j), rows in (confusion.cells or {}).items():
-                    if (i != j) != mistakes or place >= len(rows):
+                    if (i != j) != mistakes or index >= len(rows):
                         continue
-                    name = (confusion.purpose, rows[place])
+                    name = (confusion.purpose, rows[index])
                     if name in taken or len(taken) < _MOST_THUMBNAILS:
                         taken[name] = None
-                        cells[i, j].append(rows[place])
+                        cells[i, j].append(rows[index])
     thumbnails = {
         f"{purpose}-{row}": {
             "image": data_address(datasets[purpose].picture(row, at_least=_SIDE), _SIDE),

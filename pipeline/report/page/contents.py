@@ -1,4 +1,4 @@
-"""Artifacts of an experiment -> what its page shows."""
+"""Reads the content of an experiment's page from its artifacts."""
 
 import csv
 from collections import defaultdict
@@ -49,38 +49,38 @@ class OverviewRow:
 
 @dataclass
 class Contents:
-    """All that the page shows; empty parts are left out."""
+    """The content of the page; empty parts are not shown."""
 
     experiment: str
     confidence: float
     sentences: list[str]
-    answers: list[str]  # a sentence per arm that the experiment is about
-    behind: list[str]  # what it rests on, and what it would need
+    answers: list[str]  # a sentence for each subject
+    behind: list[str]  # sentences on the evidence, see `evidence`
     lines: list[Line]
     overview: list[OverviewRow]
     forest: ForestTable | None
-    differences: Figure | None  # the same for papers
+    differences: Figure | None  # the forest plot as a figure, for papers
     training: Figure | None
-    terms: dict[str, str]  # what its curves are
+    terms: dict[str, str]  # explanations of its curves
     probes: list[Figure]
     classes: list[Figure]
     confusions: list[Confusion]
     thumbnails: dict[str, dict[str, Any]]  # of the images behind confusions and on maps
-    compared: list[ComparedTask]  # arms beside each other on the same test images
+    compared: list[ComparedTask]  # arms side by side on the same test images
     sheets: list[Sheet]
     features: list[FeatureViews]  # of each arm that is compared
-    studies: list[StudyView]  # of the auxiliary head, as far as they are done
+    studies: list[StudyView]  # finished studies of the auxiliary head
     data: list[DataSummary]
     costs: list[StageCost]
-    machines: list[str]  # that stages ran on
+    machines: list[str]  # machines of the stages
     made_with: list[str]
     settings: str  # the resolved experiment, as JSON text
-    arms: list[str]  # that have a value in `overview`
+    arms: list[str]  # columns of `overview`
     subjects: list[str]
 
     @property
     def intervals_over(self) -> str:
-        """What the intervals of the results are over."""
+        """What the intervals of the results cover."""
         return covered(self.lines)
 
     @property
@@ -96,11 +96,11 @@ class Contents:
 
 
 def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings: str) -> Contents:
-    """Read what the page needs.
+    """Read the page's content.
 
     Args:
         lines: of the table.
-        runs: of every stage but the tables; prepared data sets too, what backbones are pretrained on first.
+        runs: of every stage but the tables, prepared data sets included, the pretraining images first.
         settings: the resolved experiment, as text.
     """
     prepared = {run.key.data: run.directory for run in runs if run.stage == "prepare"}
@@ -170,7 +170,7 @@ def contents(config: TablesConfig, lines: list[Line], runs: list[Run], settings:
 
 
 def run_title(run: Run) -> str:
-    """The stage and what it was done with: "knn-10pct", "segment-uper-finetuned"."""
+    """The stage with the run's other fields: "knn-10pct", "segment-uper-finetuned"."""
     return "-".join([run.stage, *filter(None, [replace(run.key, arm=None, seed=None).name])])
 
 
@@ -185,12 +185,12 @@ def _overview(lines: list[Line], arms: list[str], config: TablesConfig) -> list[
 
 
 def _without_floors(lines: list[Line], config: TablesConfig) -> list[Line]:
-    """Floors lie far away: on their scale the differences between pretrainings could not be read."""
+    """The lines without floors, which would stretch the scale until other differences are unreadable."""
     return [line for line in lines if line["arm"] in config.arms and line["arm"] not in config.floors]
 
 
 def _compared(made: list[Run], config: TablesConfig) -> list[Run]:
-    """Of the first seed, those of the arms that the answer is about."""
+    """The runs of the first seed and of the arms to show."""
     first = min((each.key.seed for each in made), default=0)
     return [each for each in made if each.key.arm in config.shown and each.key.seed == first]
 
@@ -200,7 +200,7 @@ def _present(figures: list[Figure | None]) -> list[Figure]:
 
 
 def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
-    """Of each run of detection, boxes and masks."""
+    """Precision-recall figures of boxes and masks for each task of detection."""
     values = defaultdict(list)
     for each in made:
         for line in _csv(each.directory / "precision_recall.csv"):
@@ -211,9 +211,9 @@ def _precision_recall(made: list[Run], arms: list[str]) -> list[Figure | None]:
 
 
 def _class_figures(of: Mapping[str, list[Run]], arms: list[str], config: TablesConfig) -> list[Figure]:
-    """Per class, of k-NN, fine-tuning, segmentation and detection; runs of one task in one figure."""
+    """Figures of class scores, one for each task of k-NN, fine-tuning, segmentation and detection."""
     measures = [("knn", "accuracy"), ("finetune", "accuracy"), ("segment", "iou"), ("detect", "box_ap")]
-    measures += [("knn", "ap"), ("finetune", "ap")]  # where images have any number of classes
+    measures += [("knn", "ap"), ("finetune", "ap")]  # of multi-label data
     figures = []
     for stage, measure in measures:
         by_run = defaultdict(list)
@@ -237,7 +237,7 @@ def _confusions(made: list[Run], purposes: Collection[str]) -> list[Confusion]:
 
 
 def _beside(made: list[Run], datasets: Mapping[str, PreparedDataset]) -> list[ComparedTask]:
-    """Of each task of segmentation and detection, arms on the same images."""
+    """Arms side by side on the same images, for each task of segmentation and detection."""
     tasks: dict[tuple[str, str | None, str], dict[str, Path]] = defaultdict(dict)
     for each in made:
         tasks[each.stage, each.key.data, run_title(each)][each.key.arm] = each.directory
@@ -251,7 +251,7 @@ def _beside(made: list[Run], datasets: Mapping[str, PreparedDataset]) -> list[Co
 
 
 def _sheets(made: list[Run]) -> list[Sheet]:
-    """Picture files of the first seed by kind, arms beside each other."""
+    """Picture files of the first seed by kind, arms side by side."""
     found = defaultdict(list)
     first = min((each.key.seed for each in made), default=0)
     for each in made:
@@ -264,7 +264,7 @@ def _sheets(made: list[Run]) -> list[Sheet]:
 
 
 def _settings(each: Run) -> dict[str, Any]:
-    """The configuration that a run was made with."""
+    """The configuration of a run, from its stamp."""
     return (read_stamp(each.directory) or {}).get("config", {})
 
 

@@ -1,4 +1,4 @@
-"""What an experiment took: seconds, memory and machines, by the stamps of its artifacts."""
+"""The time, memory and machines that an experiment took, from the stamps of its artifacts."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from pipeline.storage.runs import Run
 
 @dataclass(frozen=True)
 class StageCost:
-    """All runs of one stage."""
+    """The cost of all runs of one stage."""
 
     stage: str
     runs: int
-    seconds: float  # together
-    thread_seconds: float  # seconds times threads: what was held, used or not
-    devices: str  # "cpu", or the name of a card
-    peak_mib: float  # most memory of one run's process
+    seconds: float  # sum over runs
+    thread_seconds: float  # seconds times reserved threads
+    devices: str  # "cpu", or the name of a GPU
+    peak_mib: float  # largest memory of a run's process
 
 
 def stage_costs(runs: Iterable[Run]) -> list[StageCost]:
-    """Of every stage; runs that seeds share count once."""
+    """The cost of every stage; runs shared by seeds count once."""
     of: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in {run.directory: run for run in runs}.values():
         of[run.stage].append(_stamp(run.directory))
@@ -31,7 +31,7 @@ def stage_costs(runs: Iterable[Run]) -> list[StageCost]:
 
 
 def machines(runs: Iterable[Run]) -> list[str]:
-    """Processor, card, system, Python and commit that the stages ran with, each combination once."""
+    """Each distinct combination of processor, GPU, system, Python and commit that stages ran with."""
     found = {}
     for run in runs:
         about = _stamp(run.directory)["environment"]

@@ -1,4 +1,4 @@
-"""What the page shows of the data: counts, classes, duplicate images, and what was left out."""
+"""The data on the page: counts, classes, duplicates, and images in quarantine."""
 
 import csv
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from pipeline.report.page.figures import Figure
 from pipeline.report.page.thumbnails import data_address
 from pipeline.storage.files import read_json
 
-_MOST_CLASSES = 60  # of a figure: more rows than anybody reads
+_MOST_CLASSES = 60  # per figure, to keep it readable
 _MOST_QUARANTINED = 50
 _SIDE = 72  # pixels of a thumbnail
-_MOST_SIZES = 2000  # images whose sizes are looked at
+_MOST_SIZES = 2000  # images whose sizes are read
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class LeftOut:
 
     path: str
     reason: str
-    image: str | None  # address of a thumbnail; None where none can be made
+    image: str | None  # data address of a thumbnail; None if it cannot be decoded
 
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two images that are equal or look alike."""
+    """Two images that are equal or near duplicates."""
 
     kind: str  # "equal" or "alike"
     similarity: float
-    images: list[dict[str, str]]  # two: image, path, part, class
-    same_class: bool  # true where there are no classes
+    images: list[dict[str, str]]  # two, each with image, path, part and class
+    same_class: bool  # True without classes
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,24 @@ class DataSummary:
     name: str
     source: str
     counts: dict[str, int]  # images by split
-    sizes: str  # of the images, in words
+    sizes: str  # text on the image sizes
     num_classes: int
     num_quarantined: int
     quarantine: list[LeftOut]  # the first of them
-    balance: Figure | None  # of few classes
-    doubles: list[str] = field(default_factory=list)  # duplicates, in words
-    pairs: list[DuplicatePair] = field(default_factory=list)  # some of it
-    compared: str = ""  # how images were compared
-    class_sizes: str = ""  # of many classes, in words
-    pictures: str = ""  # how pictures come about, where images are no RGB of 8 bits
+    balance: Figure | None  # class frequencies; None for many classes
+    doubles: list[str] = field(default_factory=list)  # text on duplicates
+    pairs: list[DuplicatePair] = field(default_factory=list)  # some duplicates
+    compared: str = ""  # text on how images were compared
+    class_sizes: str = ""  # text on class frequencies, for many classes
+    pictures: str = ""  # text on how images with channels were turned into pictures
 
 
 def data_summary(dataset: PreparedDataset, duplicates: Path | None, name: str | None = None) -> DataSummary:
-    """Read what the page shows of a data set.
+    """Read the page's content on a data set.
 
     Args:
-        duplicates: artifact of `duplicates` of this data set.
-        name: as the experiment calls it; None: as it was prepared.
+        duplicates: artifact of the stage `duplicates` for this data set.
+        name: the experiment's name for it; None: the name it was prepared with.
     """
     summary, title = dataset.summary, name or dataset.summary["name"]
     unit = {"label-map": "pixels", "objects": "objects"}.get(summary["annotation"], "images")
@@ -95,7 +95,7 @@ def data_summary(dataset: PreparedDataset, duplicates: Path | None, name: str | 
 
 
 def _class_sizes(values: list[dict[str, Any]], unit: str) -> str:
-    """How often classes occur in training: the rarest, the median and the most frequent."""
+    """The training counts of the rarest, the median and the most frequent class, as text."""
     counts = sorted((each["count"], each["class"]) for each in values if each["split"] == "train")
     if not counts:
         return ""
@@ -110,7 +110,7 @@ def _sizes(dataset: PreparedDataset) -> str:
     order = sorted(sizes, key=lambda size: size[0] * size[1])
     if not order:
         return "none"
-    small, median, large = (f"{order[place][0]} x {order[place][1]}" for place in (0, len(order) // 2, -1))
+    small, median, large = (f"{order[i][0]} x {order[i][1]}" for i in (0, len(order) // 2, -1))
     return small if len({*sizes}) == 1 else f"{small} to {large}, median {median}"
 
 
@@ -118,7 +118,7 @@ def _twice(dataset: PreparedDataset, found: Mapping[str, Any]) -> dict[str, Any]
     total, compared = (sum(found[name].values()) for name in ("num_images", "num_compared"))
     of = f"{compared} of {total} images, evenly chosen" if compared < total else "all images"
     return {
-        "doubles": [_words(entry) for entry in found["parts"]],
+        "doubles": [_text(entry) for entry in found["parts"]],
         "pairs": [_pair(dataset, entry) for entry in found["pairs"]],
         "compared": (
             f"Equal: the same file, of all images. Alike: 16 x 16 grey pixels that correlate "
@@ -127,7 +127,7 @@ def _twice(dataset: PreparedDataset, found: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _words(entry: Mapping[str, Any]) -> str:
+def _text(entry: Mapping[str, Any]) -> str:
     first, second = entry["parts"]
     told = [f"{entry[kind]} {kind}" for kind in ("equal", "alike") if entry[kind]]
     where = f"within {first}" if first == second else f"{first} images that are in {second} too"
@@ -157,7 +157,7 @@ def _quarantine(path: Path, summary: Mapping[str, Any]) -> list[LeftOut]:
 
 
 def _left_out_image(path: str, summary: Mapping[str, Any]) -> str | None:
-    """Of a file in a folder that can be decoded all the same: what was wrong may be its label."""
+    """A thumbnail of a file that can be decoded: it may be in quarantine for its label."""
     folder = Path(summary["source"])
     file = folder / path
     if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):

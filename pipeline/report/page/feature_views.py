@@ -1,4 +1,4 @@
-"""What features see: attention and colours, a map of the test images, the nearest neighbours of a few.
+"""Views of features: attention, PCA colours, a t-SNE map of test images, nearest neighbours of a few.
 
 Shapes: n images, D channels.
 """
@@ -24,7 +24,7 @@ from pipeline.report.page.thumbnails import data_address
 from pipeline.views.files import ATTENTION, COLOURS, Views, read_views
 
 NUM_QUERIES, NUM_NEIGHBOURS = 6, 6
-_LEAST_MAPPED = 8  # images: of fewer, t-SNE makes nothing
+_LEAST_MAPPED = 8  # images, for a t-SNE map
 _SIDE = 48  # pixels of a thumbnail
 _SEED = 0
 _CAPTIONS = {
@@ -33,7 +33,7 @@ _CAPTIONS = {
     COLOURS: "the first three principal components of the patch tokens as red, green and blue",
 }
 
-Shown = dict[str, Any]  # image (its address), class, path
+Shown = dict[str, Any]  # image (its data address), class, labelled, path
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Side:
 
     title: str  # "hssl, auxiliary head"
     map: Figure | None
-    neighbours: list[Neighbours]  # none where no training images lie apart
+    neighbours: list[Neighbours]  # empty if the shown images are training images
 
 
 @dataclass(frozen=True)
 class FeatureViews:
-    """What one arm's network sees."""
+    """The views of one arm's network."""
 
     arm: str
-    part: str  # of the data that the images are from
-    num_bank: int  # training images among which neighbours are looked for
+    part: str  # split of the images
+    num_bank: int  # training images in which neighbours are searched
     pictures: list[Picture]
     sides: list[Side]
 
@@ -67,17 +67,17 @@ class FeatureViews:
 def feature_views(
     runs: Mapping[str, Path], dataset: PreparedDataset, purpose: str
 ) -> tuple[list[FeatureViews], dict[str, Shown]]:
-    """What the networks of some arms see of a sample of images, however many the data set has.
+    """The views of several arms' networks on a sample of images.
 
     Args:
-        runs: arm -> artifact of `views`.
-        purpose: what the data set is for, of which the thumbnails' names are made.
+        runs: arm -> artifact of the stage `views`.
+        purpose: of the data set; prefix of the thumbnails' names.
 
     Returns:
-        For each arm; and the images that are on the maps, by name, each once for all arms.
+        The views of each arm, and the images on the maps by name, shared by all arms.
 
     Raises:
-        ValueError: an artifact is not whole.
+        ValueError: an artifact is incomplete.
     """
 
     @cache
@@ -114,27 +114,27 @@ def feature_views(
 
 
 def mapped(vectors: np.ndarray) -> np.ndarray:
-    """Places (n, 2) of vectors (n, D) in a map by t-SNE, n >= 8."""
+    """Positions (n, 2) of vectors (n, D) in a t-SNE map, n >= 8."""
     units = _units(vectors)
     reduced = PCA(min(50, *units.shape), random_state=_SEED).fit_transform(units)
     perplexity = min(30.0, (len(units) - 1) / 3)
-    # For so few points, threads wait for each other longer than they compute; the map is the same.
+    # With so few points, threads wait for each other longer than they compute; the map is the same.
     with threadpool_limits(1):
         return TSNE(perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(reduced)
 
 
 def nearest_rows(views: Views, side: str) -> list[tuple[int, list[tuple[int, float]]]]:
-    """Of a few images, the same for every arm and side: the nearest training images, with their cosine.
+    """The nearest training images of a few images, which are the same for every arm and side.
 
     Returns:
-        (row, [(row, cosine), ...]) of the data set, nearest first; empty where there are no training images.
+        (row, [(row, cosine), ...]), rows of the data set, nearest first; empty without training images.
     """
     vectors, bank = views.vectors[side], views.bank[side]
     if not len(bank):
         return []
     queries = np.unique(np.linspace(0, len(vectors) - 1, min(NUM_QUERIES, len(vectors))).round().astype(int))
-    cosines, places = nearest(vectors[queries], bank, min(NUM_NEIGHBOURS, len(bank)))
-    rows, others = views.rows[queries].tolist(), views.bank_rows[places].tolist()
+    cosines, indices = nearest(vectors[queries], bank, min(NUM_NEIGHBOURS, len(bank)))
+    rows, others = views.rows[queries].tolist(), views.bank_rows[indices].tolist()
     return [
         (row, [*zip(of_row, similar, strict=True)])
         for row, of_row, similar in zip(rows, others, cosines.tolist(), strict=True)
@@ -146,10 +146,10 @@ def _neighbours(shown: Any, row: int, near: list[tuple[int, float]]) -> Neighbou
 
 
 def _map(title: str, part: str, vectors: np.ndarray, images: Mapping[str, Shown]) -> Figure:
-    places = mapped(vectors).tolist()
+    positions = mapped(vectors).tolist()
     values = [
         {"x": round(x, 2), "y": round(y, 2), "image": name, "class": each["class"], "path": each["path"]}
-        for (x, y), (name, each) in zip(places, images.items(), strict=True)
+        for (x, y), (name, each) in zip(positions, images.items(), strict=True)
     ]
     return feature_map(title, part, values)
 

@@ -1,8 +1,8 @@
 """Figures: Vega-Lite specifications, drawn once, for the page and as SVG, PDF and PNG for papers.
 
-Vega-Lite by vl-convert: interactive in a page without a server, by 0.9 MB of JavaScript, and the same
-specification becomes a vector file without a browser. Colours of text and lines are the page's, by CSS:
-one drawing serves light and dark.
+With vl-convert the same specification is interactive on a page without a server (0.9 MB of JavaScript) and
+becomes a vector file without a browser. Colours of text and lines are set by the page's CSS: one drawing
+serves light and dark mode.
 """
 
 import json
@@ -19,7 +19,7 @@ from pipeline.report.page.address_space import raise_address_space_limit
 from pipeline.storage.files import replacing, write_text
 
 Spec = dict[str, Any]
-# One hue an arm, on white and on black; in the order of Okabe and Ito, whose hues most people can tell apart.
+# A hue per arm, for white and black backgrounds; in the order of Okabe and Ito's colour-blind safe hues.
 ARM_COLORS = ("#7f8790", "#3a87c8", "#d9730d", "#2a9d6f", "#b565c9", "#c9a227", "#d1495b", "#5b5fc7")
 _CONFIG = {
     "background": "transparent",
@@ -43,19 +43,19 @@ _CONFIG = {
 class Figure:
     """One figure of the page."""
 
-    name: str  # of its files
-    caption: str  # what it shows, a sentence
-    alt: str  # what a person who cannot see it should know
+    name: str  # from which file names are made
+    caption: str
+    alt: str  # text alternative
     spec: Spec
 
     @cached_property
     def full_spec(self) -> Spec:
-        """With the common look."""
+        """The specification with the common style."""
         return {**self.spec, "config": _CONFIG, "description": self.alt}
 
     @cached_property
     def svg(self) -> str:
-        """Drawn.
+        """The drawing.
 
         Raises:
             AddressSpaceTooSmall: this process may not reserve what that takes.
@@ -65,12 +65,12 @@ class Figure:
 
     @property
     def json(self) -> str:
-        """The specification for a script element: no "</script>" in a name may end it."""
+        """The specification as JSON for a script element, which no "</script>" in a name can end."""
         return json.dumps(self.full_spec, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Write `<name>.svg`, `.pdf` and `.png`, on white, for papers: the page's own drawing."""
+    """Write the page's drawing as `<name>.svg`, `.pdf` and `.png`, on white, for papers."""
     ground = '<rect width="100%" height="100%" fill="white"/>'
     start = figure.svg.index(">") + 1
     svg = figure.svg[:start] + ground + figure.svg[start:]
@@ -81,7 +81,7 @@ def write_figure(figure: Figure, folder: Path, name: str) -> None:
 
 
 def file_names(figures: Sequence[Figure]) -> list[str]:
-    """A name for the files of each figure that LaTeX and every shell take as it is, no name twice."""
+    """A unique file name for each figure, without characters that LaTeX or a shell would interpret."""
     taken: dict[str, int] = {}
     names = []
     for figure in figures:

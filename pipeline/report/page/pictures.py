@@ -1,11 +1,11 @@
-"""Picture files on the page."""
+"""Picture files that are embedded in the page."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.report.page.thumbnails import picture_address
 
-_SIDE = 900  # pixels; the files themselves lie in results/<experiment>/pictures
+_SIDE = 900  # pixels; the full files are in results/<experiment>/pictures
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,18 @@ class Picture:
 
 
 def picture_of(path: Path, title: str, alt: str | None = None) -> Picture:
-    """A picture file; without an `alt`, its title says what it shows to those who do not see it."""
+    """A picture file; its title is the default text alternative."""
     return Picture(title, alt or title, picture_address(path, _SIDE))
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures of one kind, arms beside each other."""
+    """Pictures of one kind, arms side by side."""
 
     title: str
-    caption: str  # what they show, "" where the title says it
+    caption: str  # "" if the title suffices
     pictures: list[Picture]
-    is_more: bool  # of what the page has shown already
+    is_more: bool  # more of something shown before; folded by default
 
 
 _DENSE = {
@@ -57,7 +57,7 @@ _DENSE = {
 
 
 def sheet_of(run_title: str, stage: str, name: str, pictures: list[Picture]) -> Sheet:
-    """Files called `name` of one stage."""
+    """The sheet of a stage's pictures called `name`."""
     if stage == "dense_probe":
         title, caption = _DENSE.get(name, (f"{run_title}: {name}", ""))
         return Sheet(title, caption, pictures, is_more=False)

@@ -1,4 +1,4 @@
-"""Figures of probes over what was chosen, or varied: k, learning rate, images of each class."""
+"""Figures of probe scores over k, learning rate, shots, and share of labels."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ from pipeline.report.page.figures import Figure
 from pipeline.storage.files import read_json
 from pipeline.storage.runs import Run
 
-_METRICS = {"top1": "top-1 (%)", "map": "mAP (%)"}  # the second where images have any number of classes
+_METRICS = {"top1": "top-1 (%)", "map": "mAP (%)"}  # the second for multi-label data
 _OVER_K = re.compile(r"(top1|map)_k(\d+)")
 _SHOTS = re.compile(r"(\w+)-(\d+)-shot")
 
 
 def probe_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
-    """Of the experiment's own images, and of each further data set.
+    """The figures of the experiment's own images and of each further data set.
 
     Args:
-        of: runs by stage.
+        of: stage -> its runs.
     """
     figures: list[tuple[str, Callable]] = [
         ("knn", _over_k),
@@ -36,7 +36,7 @@ def probe_figures(of: Mapping[str, list[Run]], arms: list[str]) -> list[Figure]:
 
 
 def arm_and_seed(run: Run) -> str:
-    """What a curve is called."""
+    """The label of a curve."""
     return f"{run.key.arm} seed {run.key.seed}"
 
 
@@ -85,7 +85,7 @@ def _over_shots(made: list[Run], arms: list[str], name: str | None) -> list[Figu
 
 
 def _over_shares(made: list[Run], arms: list[str], name: str | None) -> list[Figure | None]:
-    """Of one stage, where it learnt from several shares of the labels."""
+    """The figure of one stage over the share of labels; empty for fewer than two shares."""
     shares = "training labels (%)"
     values = [
         _value(each, row["value"], row["metric"], **{shares: 100 * (each.key.share or 1.0)})

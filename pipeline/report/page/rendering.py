@@ -1,4 +1,4 @@
-"""A template and what it shows -> a page without any other file."""
+"""Renders a template as a self-contained HTML page."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ MOST_BYTES = 8 * 2**20
 
 
 def rendered(template: str, page: Any) -> str:
-    """A page by its template; every name in it is escaped.
+    """The page as HTML; all values are escaped.
 
     Raises:
-        ValueError: it is larger than MOST_BYTES.
+        ValueError: the page has more than MOST_BYTES bytes.
     """
     environment = Environment(
         loader=PackageLoader("pipeline.report.page", "templates"),
@@ -25,7 +25,7 @@ def rendered(template: str, page: Any) -> str:
     )
     environment.filters["points"] = points
     text = environment.get_template(template).render(page=page, script=embedding_script())
-    text = text.encode("utf-8", "backslashreplace").decode()  # names of files may be bytes that are no UTF-8
+    text = text.encode("utf-8", "backslashreplace").decode()  # file names may be invalid UTF-8
     if (size := len(text.encode())) > MOST_BYTES:
         raise ValueError(f"{template.removesuffix('.jinja')}: {size} bytes, expected at most {MOST_BYTES}")
     return text

@@ -1,4 +1,4 @@
-"""Segmentation and detection of several arms on the same test images: the best, the median and the worst."""
+"""Segmentation and detection of several arms side by side on the best, median and worst test image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SIDE = 220  # pixels of a panel
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a row: the image, the truth, or what an arm makes of it."""
+    """One picture of a row: the image, the ground truth, or an arm's prediction."""
 
     title: str
     score: float | None
@@ -29,7 +29,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class ComparedImage:
-    """One test image, with every arm's result."""
+    """A test image with every arm's prediction."""
 
     rank: str  # "best", "median" or "worst"
     path: str
@@ -38,16 +38,16 @@ class ComparedImage:
 
 @dataclass(frozen=True)
 class ComparedTask:
-    """The images of one task, and what their score is."""
+    """The images of one task, ranked by a measure."""
 
     title: str
     measure: str
     images: list[ComparedImage]
-    legend: list[tuple[str, str]]  # (class, colour as "#rrggbb") of the label maps that are shown
+    legend: list[tuple[str, str]]  # (class, colour as "#rrggbb") of the shown label maps
 
 
 def ranked(scores: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
-    """Rank -> image, by the mean score over the arms; of equals the first. Empty where they share no image.
+    """Rank -> image, by the mean score over the arms, the first of equal ones. Empty if no image is shared.
 
     Args:
         scores: arm -> image -> score.
@@ -57,16 +57,16 @@ def ranked(scores: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
     order = sorted(shared, key=lambda image: -means[image])
     if not order:
         return {}
-    places = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
+    indices = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
     found: dict[str, int] = {}
-    for rank, place in places.items():
-        if order[place] not in found.values():
-            found[rank] = order[place]
+    for rank, index in indices.items():
+        if order[index] not in found.values():
+            found[rank] = order[index]
     return found
 
 
 def segmented_images(title: str, runs: Mapping[str, Path], dataset: PreparedDataset) -> ComparedTask | None:
-    """Of one task of segmentation; None where the runs kept no predictions.
+    """The images of a segmentation task; None if the runs kept no predictions.
 
     Args:
         runs: arm -> artifact.
@@ -89,7 +89,7 @@ def segmented_images(title: str, runs: Mapping[str, Path], dataset: PreparedData
 
 
 def detected_images(title: str, runs: Mapping[str, Path], dataset: PreparedDataset) -> ComparedTask | None:
-    """Of one task of detection, likewise."""
+    """The images of a detection task; None if the runs kept no predictions. See `segmented_images`."""
     kept = {arm: detected.read_samples(path) for arm, path in _kept(runs, detected.SAMPLES).items()}
     scores = {arm: {row: each.score for row, each in of.items()} for arm, of in kept.items()}
     colours, images = class_colours(len(dataset.class_names)), []
@@ -109,7 +109,7 @@ def detected_images(title: str, runs: Mapping[str, Path], dataset: PreparedDatas
 
 
 def _kept(runs: Mapping[str, Path], name: str) -> dict[str, Path]:
-    """The runs' files of that name, of those that have one."""
+    """Arm -> file of that name, for the runs that have one."""
     return {arm: folder / name for arm, folder in runs.items() if (folder / name).is_file()}
 
 

@@ -1,4 +1,4 @@
-"""The studies of the auxiliary head on the page: their tables, and gain over discrepancy."""
+"""The studies of the auxiliary head on the page: tables, and figures of gain over discrepancy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class StudyView:
 
 
 def study_view(stage: str, folder: Path, confidence: float) -> StudyView:
-    """Of the artifact of a stage that ends a study."""
+    """The view of a study from the artifact of its last stage."""
     found = read_json(folder / f"{stage}.json")
     lines, shown = found["lines"], found["shown"]
     probes = dict.fromkeys(key.removesuffix(_GAIN) for line in lines for key in line if key.endswith(_GAIN))
@@ -44,7 +44,7 @@ def study_view(stage: str, folder: Path, confidence: float) -> StudyView:
 
 
 def _gains(lines: Sequence[dict[str, Any]], probe: str) -> list[dict[str, Any]]:
-    """Heads with a discrepancy and a gain, the gain in percentage points."""
+    """Values for `charts.studies.gains`: the heads with a discrepancy and a gain."""
     names = {"gain": "", "low": "_ci_low", "high": "_ci_high"}
     return [
         {"head": line["name"], "1 - CKA": line["cka"]}

@@ -1,4 +1,4 @@
-"""Images small enough to lie in a page."""
+"""Small JPEG images as data addresses, to embed in a page."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ def data_address(image: np.ndarray, side: int) -> str:
 
 
 def picture_address(path: Path, side: int) -> str:
-    """A picture file, likewise."""
+    """A picture file as "data:image/jpeg;...", its longer side at most `side` pixels."""
     with Image.open(path) as picture:
         return _encoded(picture.convert("RGB"), side)
 

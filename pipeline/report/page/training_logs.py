@@ -1,4 +1,4 @@
-"""The logs of pretrainings, as much of them as a page shows: a log may be longer than memory is wide."""
+"""Reads pretraining logs, thinned to what a page shows: a log may not fit into memory."""
 
 import json
 from collections import Counter
@@ -11,25 +11,25 @@ import numpy as np
 
 from pipeline.pretrain.collapse import collapse, same_features
 
-_MOST_POINTS, _POINTS_OF_ALL = 300, 900  # of one curve; of the same curve of all runs
-_MOST_WARNINGS = 50  # of a run
+_MOST_POINTS, _POINTS_OF_ALL = 300, 900  # per curve; per metric over all runs
+_MOST_WARNINGS = 50  # per run
 
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """One pretraining."""
+    """The thinned log of one pretraining."""
 
-    lines: list[dict[str, float]]  # some, evenly; each quantity's first and last are among them
-    warnings: dict[int, str]  # step -> the warning after it; of every line
+    lines: list[dict[str, float]]  # evenly spaced, with the first and last value of each metric
+    warnings: dict[int, str]  # step -> warning; of all lines
 
 
 def read_training_log(path: Path, config: Mapping[str, Any], num_runs: int) -> TrainingLog:
-    """Read a log line by line, and judge each as was done while it ran.
+    """Read a log line by line, and derive the same warnings as during training.
 
     Args:
-        path: of metrics.jsonl; where there is none, nothing was logged.
-        config: of the pretraining, as its stamp has it.
-        num_runs: that share the figure.
+        path: of metrics.jsonl; a missing file counts as empty.
+        config: of the pretraining, from its stamp.
+        num_runs: number of runs in the figure.
     """
     counts, warnings = Counter(), {}
     for line in _lines(path):
@@ -37,20 +37,20 @@ def read_training_log(path: Path, config: Mapping[str, Any], num_runs: int) -> T
         if text := _warning(line, config):
             warnings[int(line["step"])] = text
     most = max(2, min(_MOST_POINTS, _POINTS_OF_ALL // max(num_runs, 1)))
-    # A quantity that is logged seldom, as those of a monitor, is thinned by itself.
+    # Each metric is thinned separately, as some are logged rarely, such as the monitor's.
     kept = {key: _evenly(count, most) for key, count in counts.items()}
     steps = list(warnings)
-    marked = {steps[place] for place in _evenly(len(steps), _MOST_WARNINGS)}
-    lines, places = [], Counter()
+    marked = {steps[index] for index in _evenly(len(steps), _MOST_WARNINGS)}
+    lines, seen = [], Counter()
     for line in _lines(path):
-        if line["step"] in marked or any(places[key] in kept[key] for key in line):
+        if line["step"] in marked or any(seen[key] in kept[key] for key in line):
             lines.append(line)
-        places.update(line.keys())
+        seen.update(line.keys())
     return TrainingLog(lines, warnings)
 
 
 def _lines(path: Path) -> Iterator[dict[str, float]]:
-    """Every whole line, one at a time; one cut short by a kill is left out."""
+    """Yield all complete lines; a line truncated by a kill is skipped."""
     if not path.is_file():
         return
     with open(path, encoding="utf-8", errors="replace") as stream:
@@ -64,7 +64,7 @@ def _lines(path: Path) -> Iterator[dict[str, float]]:
 
 
 def _evenly(count: int, most: int) -> frozenset[int]:
-    """At most so many of `count` places, first and last among them."""
+    """At most `most` of the indices below `count`, evenly spaced, with the first and last."""
     return frozenset(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist())
 
 

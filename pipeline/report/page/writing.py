@@ -1,4 +1,4 @@
-"""The page as one file without any other, and its figures as files."""
+"""Writes the self-contained page, and its figures as files."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def write_page(contents: Contents, directory: Path) -> None:
     """Write report.html and figures/<name>.{svg,pdf,png}.
 
     Raises:
-        ValueError: the page is larger than a page may be.
+        ValueError: the page is too large, see `rendered`.
     """
     text = page_text(contents)
     for figure, name in zip(contents.figures, file_names(contents.figures), strict=True):

@@ -1,1 +1,1 @@
-"""Values -> Vega-Lite specifications, a file per subject. Fractions come in, percent goes out."""
+"""Values -> Vega-Lite specifications, a file per subject. Inputs are fractions, figures show percent."""

@@ -1,4 +1,4 @@
-"""Classes: their scores, their confusions, how often each occurs."""
+"""Figures of classes: scores, confusions, and frequencies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,20 +9,21 @@ from pipeline.report.display_names import task_title
 from pipeline.report.page.charts.encodings import WIDTH, by_arm, number
 from pipeline.report.page.figures import Figure
 
-_MEASURES = {"iou": "IoU", "box_ap": "box AP", "ap": "AP"}  # as people write them
-_MOST_CLASSES = 60  # of a figure: more rows than anybody reads
-_MOST_INTERVALS = 240  # of a figure of classes: with more it would be taller than anybody scrolls
+_MEASURES = {"iou": "IoU", "box_ap": "box AP", "ap": "AP"}  # usual spelling
+_MOST_CLASSES = 60  # per figure, to keep it readable
+_MOST_INTERVALS = 240  # per figure: with more, intervals are left out and runs share a row
 
 
 def per_class(
     task: str, measure: str, values: list[dict[str, Any]], arms: Sequence[str], confidence: float
 ) -> Figure | None:
-    """A value for each class, runs side by side, with their intervals where there is room for them.
+    """A value for each class and run, with intervals if they fit; None without values.
 
-    Of many classes those with the lowest mean over the runs.
+    Of many classes, those with the lowest mean over the runs are shown.
 
     Args:
-        values: class, arm, run; in percent the measure under its name, low and high, which may be None.
+        values: each with class, arm and run, and in percent the measure under its name, low and high; the
+            last two may be None.
     """
     if not values:
         return None
@@ -60,12 +61,12 @@ def per_class(
     }
     worst = min(values, key=lambda value: value[measure])
     told = f"lowest: {worst['class']} with {worst[measure]:.1f} % ({worst['run']})"
-    words = f"{task_title(task)}: {called} of each class"
+    caption = f"{task_title(task)}: {called} of each class"
     if apart:
-        words += f", with its {100 * confidence:g} % interval over test images"
+        caption += f", with its {100 * confidence:g} % interval over test images"
     if len(order) < len(every):
-        words += f"; the {len(order)} of {len(every)} classes with the lowest mean over the runs"
-    return Figure(f"classes-{task}", f"{words}.", f"{called} per class of {task}; {told}", spec)
+        caption += f"; the {len(order)} of {len(every)} classes with the lowest mean over the runs"
+    return Figure(f"classes-{task}", f"{caption}.", f"{called} per class of {task}; {told}", spec)
 
 
 def _lowest(values: list[dict[str, Any]], measure: str) -> set[str]:
@@ -79,12 +80,12 @@ def _lowest(values: list[dict[str, Any]], measure: str) -> set[str]:
 def confusion(
     task: str, run: str, names: Sequence[str], counts: np.ndarray, totals: np.ndarray, num_classes: int
 ) -> Figure:
-    """Shares of each true class's images, row by row.
+    """A confusion matrix, normalised by the number of images of each true class.
 
     Args:
         counts: (K, K), rows are the truth.
-        totals: (K,) of each true class.
-        num_classes: that there are; K of them are shown.
+        totals: (K,), images of each true class.
+        num_classes: of the data set; K of them are shown.
     """
     shares = 100 * counts / np.maximum(totals[:, None], 1)
     values = [
@@ -125,11 +126,11 @@ def confusion(
 
 
 def class_balance(values: list[dict[str, Any]], unit: str) -> Figure | None:
-    """How often each class occurs in each split.
+    """The frequency of each class in each split; None without values.
 
     Args:
-        values: class, split, count.
-        unit: what is counted.
+        values: each with class, split and count.
+        unit: of the counts, such as "images of flowers".
     """
     if not values:
         return None
@@ -144,7 +145,7 @@ def class_balance(values: list[dict[str, Any]], unit: str) -> Figure | None:
             "y": {"field": "class", "type": "nominal", "sort": order, "title": None},
             "x": {"field": "count", "type": "quantitative", "title": unit},
             "color": {"field": "split", "type": "nominal", "sort": splits, "title": None},
-            "order": {"field": "place"},  # within a bar as in the legend
+            "order": {"field": "place"},  # stacked in the legend's order
             "tooltip": [{"field": "class"}, {"field": "split"}, {"field": "count"}],
         },
     }

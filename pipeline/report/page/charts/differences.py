@@ -9,7 +9,7 @@ from pipeline.report.tables import Line
 
 
 def forest(lines: Sequence[Line], arms: Sequence[str], confidence: float) -> Figure | None:
-    """Differences to the baseline of every task, with their intervals; None where there are none."""
+    """A forest plot of the differences to the baseline in every task; None if there are none."""
     values = [
         {
             "task": scored_title(line),

@@ -1,4 +1,4 @@
-"""What figures share: the colour of an arm, numbers of tooltips and axes."""
+"""Encodings shared by figures: colours of arms, formats of tooltips and axes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.report.page.figures import ARM_COLORS, Spec
 
 WIDTH = 620  # pixels
-AS_IT_IS = {"format": ".5~r"}  # of an axis; the default rounds the only tick of constant values, 0.125 to 0
+AS_IT_IS = {"format": ".5~r"}  # of an axis; the default rounds the single tick of constant values, 0.125 to 0
 
 
 def by_arm(arms: Sequence[str], values: Sequence[Mapping[str, Any]]) -> Spec:
@@ -19,5 +19,5 @@ def by_arm(arms: Sequence[str], values: Sequence[Mapping[str, Any]]) -> Spec:
 
 
 def number(field: str) -> Spec:
-    """In a tooltip."""
+    """A number in a tooltip, with one decimal."""
     return {"field": field, "type": "quantitative", "format": ".1f"}

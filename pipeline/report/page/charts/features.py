@@ -1,4 +1,4 @@
-"""Images by their features."""
+"""Two-dimensional maps of images by their features."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from pipeline.report.page.figures import Figure
 
 
 def feature_map(title: str, part: str, values: list[dict[str, Any]]) -> Figure:
-    """Images by their features in two dimensions; in the page, a thumbnail where the pointer is.
+    """A scatter plot of images by their features; on the page, pointing at one shows its thumbnail.
 
     Args:
-        title: whose features, "hssl, base".
-        part: of the data.
-        values: x, y, class, path and image (the name of a thumbnail).
+        title: of the network and side, "hssl, base".
+        part: split of the images.
+        values: each with x, y, class, path and image (the name of a thumbnail).
     """
     color = {"field": "class", "type": "nominal", "scale": {"scheme": "tableau20"}, "title": None}
     spec = {

@@ -1,4 +1,4 @@
-"""Probes over what was chosen or varied, and precision over recall."""
+"""Scores of probes over a hyper-parameter, and precision-recall curves."""
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
@@ -15,10 +15,10 @@ _MOST_TICKS = 8
 def sweep(
     name: str, caption: str, values: list[dict[str, Any]], arms: Sequence[str], *, x: str, log: bool
 ) -> Figure | None:
-    """Accuracy, or another score, over a quantity that was chosen on validation.
+    """A score over a hyper-parameter or another varied quantity; None without values.
 
     Args:
-        values: arm, run, the quantity `x`, and one more, in percent: the score by its name.
+        values: each with arm, run, the quantity `x`, and the score under its name, in percent.
     """
     if not values:
         return None
@@ -50,7 +50,7 @@ def sweep(
 
 
 def _ticks(values: list[dict[str, Any]], x: str, *, log: bool) -> dict[str, Any]:
-    """At each value where there are few, else at powers of ten: between those a log axis has too many."""
+    """Ticks at each value if they are few, else at powers of ten, as a log axis has too many between."""
     found = sorted({value[x] for value in values})
     if len(found) <= _MOST_TICKS:
         return AS_IT_IS | {"values": found, "labelOverlap": True}
@@ -63,11 +63,11 @@ def _ticks(values: list[dict[str, Any]], x: str, *, log: bool) -> dict[str, Any]
 def precision_recall(
     task: str, kind: str, values: list[dict[str, Any]], arms: Sequence[str]
 ) -> Figure | None:
-    """Precision over recall, a mean over classes, at each IoU.
+    """Precision over recall at each IoU, averaged over classes; None without values.
 
     Args:
         kind: "box" or "mask".
-        values: arm, run, IoU, recall and precision (fractions).
+        values: each with arm, run, IoU, recall and precision (fractions).
     """
     if not values:
         return None
@@ -97,9 +97,10 @@ def precision_recall(
             },
         },
     }
-    words = f"{task}: precision over recall of {'boxes' if kind == 'box' else 'masks'}, a mean over classes."
+    shapes = "boxes" if kind == "box" else "masks"
+    caption = f"{task}: precision over recall of {shapes}, a mean over classes."
     areas: dict[str, list[float]] = {}
     for value in values:
         areas.setdefault(f"{value['run']} at IoU {value['IoU']}", []).append(value["precision"])
     told = ", ".join(f"{run}: area {100 * np.mean(of):.1f} %" for run, of in areas.items())
-    return Figure(f"precision-recall-{task}-{kind}", words, f"{words} {told}.", spec)
+    return Figure(f"precision-recall-{task}-{kind}", caption, f"{caption} {told}.", spec)

@@ -1,4 +1,4 @@
-"""What auxiliary heads gain, over their discrepancy."""
+"""Gain of auxiliary heads over their discrepancy."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from pipeline.report.page.figures import ARM_COLORS, Figure
 
 
 def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: float) -> Figure | None:
-    """What each auxiliary head gains over the baseline, over its discrepancy.
+    """Gain of each auxiliary head over the baseline, against its discrepancy; None without values.
 
     Args:
-        values: head, "1 - CKA"; gain, low and high in percentage points, the last two maybe None.
+        values: each with head, "1 - CKA", and gain, low and high in percentage points; the last two may be
+            None.
     """
     if not values:
         return None
@@ -51,9 +52,9 @@ def gains(study: str, probe: str, values: list[dict[str, Any]], confidence: floa
         ],
     }  # fmt: skip
     told = "; ".join(f"{v['head']} {v['gain']:+.1f} at {v['1 - CKA']:.2f}" for v in values[:40])
-    words = (
+    caption = (
         f"What each head gains over the baseline in {task_title(probe)}, over its discrepancy "
         f"({study}), "
         f"with the {100 * confidence:g} % interval over test images."
     )
-    return Figure(f"{study}-{probe}-gains", words, f"{words} {told}", spec)
+    return Figure(f"{study}-{probe}-gains", caption, f"{caption} {told}", spec)

@@ -1,4 +1,4 @@
-"""What pretrainings logged."""
+"""Training curves of pretrainings."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from pipeline.report.page.training_logs import TrainingLog
 
 _LOSSES = "loss"
 _WARNING = "#d1495b"
-# Beside the losses, in this order; what a method does not log is left out.
+# Metrics shown after the losses, in this order; those that a method does not log are left out.
 _CURVES = {
     "teacher_entropy": "teacher entropy (nats)",
     "prototype_entropy": "prototype entropy (nats)",
@@ -47,13 +47,13 @@ _MEANINGS = {
 
 
 def terms(logs: Iterable[TrainingLog]) -> dict[str, str]:
-    """What each curve is, of those that are drawn."""
+    """Title -> explanation of the curves that are drawn."""
     titles = _titles({key for log in logs for line in log.lines for key in line})
     return {title: _MEANINGS[title] for title in titles.values() if title in _MEANINGS}
 
 
 def _titles(keys: Collection[str]) -> dict[str, str]:
-    """Logged key -> title, in the order of the fields."""
+    """Logged key -> title, in the order of the charts."""
     titles = {key: key.replace("_", " ") for key in sorted(keys) if key.startswith(_LOSSES)}
     return titles | {key: title for key, title in _CURVES.items() if key in keys}
 
@@ -63,11 +63,11 @@ def training_curves(
     arms: Sequence[str],
     warnings: Mapping[str, Mapping[int, str]] | None = None,
 ) -> Figure | None:
-    """What each pretraining logged, arms overlaid, with the points where it warned.
+    """Curves of all logged metrics, arms overlaid, with marks at warnings; None without values.
 
     Args:
-        logs: lines of metrics.jsonl, as many as are to be drawn, by "<arm> seed <s>".
-        warnings: step -> what it warned of, likewise.
+        logs: "<arm> seed <s>" -> lines of metrics.jsonl to draw.
+        warnings: "<arm> seed <s>" -> step -> warning.
     """
     warnings = warnings or {}
     keys = {key for lines in logs.values() for line in lines for key in line}
@@ -97,7 +97,7 @@ def training_curves(
         "axis": AS_IT_IS,
     }
     tip = [{"field": "run"}, {"field": "step"}, {"field": "value", "type": "quantitative", "format": ".4g"}]
-    courses = {
+    curves = {
         "mark": {"type": "line", "point": len(values) < 300},
         "encoding": {
             "x": x,
@@ -117,18 +117,18 @@ def training_curves(
         "data": {"values": values},
         "facet": {"field": "of", "type": "nominal", "sort": list(titles.values()), "title": None},
         "columns": 3,
-        # Columns stand in line whatever their axes say.
+        # Aligns the columns whatever the widths of their axis labels.
         "bounds": "flush",
         "spacing": {"column": 48, "row": 44},
         "resolve": {"scale": {"y": "independent"}},
-        "spec": {"width": 175, "height": 110, "layer": [courses, marks] if has_warned else [courses]},
+        "spec": {"width": 175, "height": 110, "layer": [curves, marks] if has_warned else [curves]},
     }
     last = {run: lines[-1].get("loss") for run, lines in logs.items() if lines}
     told = ", ".join(f"{run} ends at loss {value:.3g}" for run, value in last.items() if value is not None)
-    words = "Loss terms and measures over the steps of pretraining."
+    caption = "Loss terms and measures over the steps of pretraining."
     for run, of in warnings.items():
         texts = dict.fromkeys(text.partition(":")[0] for text in of.values())
         if of:
             where = f"step {min(of)}" if len(of) == 1 else f"{len(of)} steps, {min(of)} to {max(of)}"
-            words += f" {run} warned at {where} ({', '.join(texts)}): triangles."
-    return Figure("training", words, f"Training curves: {told}. {words}", spec)
+            caption += f" {run} warned at {where} ({', '.join(texts)}): triangles."
+    return Figure("training", caption, f"Training curves: {told}. {caption}", spec)

@@ -24,7 +24,7 @@ _ENLARGED = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Pictured:
+class FeatureMaps:
     """The last feature maps of a few images."""
 
     crops: list[np.ndarray]  # (S, S, 3) uint8 each
@@ -33,7 +33,7 @@ class Pictured:
 
 
 @dataclass(frozen=True, eq=False)
-class Looker:
+class ViewExtractor:
     """A frozen base with its auxiliary head, if any, and the preprocessing of its images."""
 
     frozen: FrozenBackbone
@@ -66,10 +66,10 @@ class Looker:
                 found[side].append(vectors[: len(part)])
         return {side: np.concatenate(each) for side, each in found.items()}
 
-    def pictured(self, dataset: PreparedDataset, rows: np.ndarray) -> Pictured:
+    def feature_maps(self, dataset: PreparedDataset, rows: np.ndarray) -> FeatureMaps:
         """The last maps of both sides, for crops of twice the configured side."""
         at_least = _ENLARGED * self.config.resize
-        images, looked_at = (
+        images, pictures = (
             [of(row, at_least=at_least) for row in rows.tolist()] for of in (dataset.image, dataset.picture)
         )
         crops = self._crops(images, self.frozen.mean, self.frozen.std)
@@ -79,9 +79,9 @@ class Looker:
             with jt.no_grad():
                 mixed = self.head.mixed(self.frozen.network(jt.array(crops)).feature_map)
                 tokens[HEAD] = self.head.norm(mixed).numpy()
-        shown = self._crops(looked_at, np.zeros(3, np.float32), np.ones(3, np.float32))
+        shown = self._crops(pictures, np.zeros(3, np.float32), np.ones(3, np.float32))
         pixels = np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
-        return Pictured([*pixels.transpose(0, 2, 3, 1)], tokens, base.attention)
+        return FeatureMaps([*pixels.transpose(0, 2, 3, 1)], tokens, base.attention)
 
     def _crops(self, images: list[np.ndarray], mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """Enlarged central crops."""
