@@ -1,4 +1,4 @@
-"""`doit run export arm=hssl [task=segment] [format=timm] [out=FOLDER]`: write networks for other libraries."""
+"""`doit run export arm=hssl [task=segment] [format=timm] [out=FOLDER]`: export networks."""
 
 import shutil
 import sys
