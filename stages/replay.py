@@ -63,7 +63,8 @@ def _run(arguments: list[str]) -> None:
     print(f"step {saved.step} of {job.stage} {job.name}, from {saved.folder}")
     print(f"images: {', '.join(about['images'])}")
     print(f"losses: {', '.join(f'{name} {value:.6g}' for name, value in check.losses.items())}")
-    print(f"finite before it, or in all: {check.num_finite} tensors")
+    before = " before the first that is not" if check.broken else ", all of them"
+    print(f"finite tensors{before}: {check.num_finite}")
     print(f"the first tensor that is not finite: {check.broken or 'none'}")
 
 

@@ -43,7 +43,7 @@ def _run(arguments: list[str]) -> None:
         threads = experiment.runtime.num_threads
         shards = write_shards(sharding, target, num_threads=threads, progress=bar.update)
     shown = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
-    print(f"wrote {target}: {len(shards)} shards, {shown}; what belongs together: index.json")
+    print(f"wrote {target}: {len(shards)} shards, {shown}; listed in index.json")
     print(f'read them by [data] source = "{target}"; from front to back with [schedule.shuffle]')
     if limits := dataset.summary["grey_range"]:
         print(f"16-bit grey was prepared with data.grey_range = {limits}: state it where they are read")

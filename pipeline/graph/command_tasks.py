@@ -104,7 +104,7 @@ def plan_task(project: ExperimentGraph, sweep: Sweep, at_once: int) -> Task:
 
         of = doit.get_var("of", "all")
         if of == "sweep" and sweep.is_search:
-            print("each trial is chosen by those before it; `doit run plan` is of one like the experiment")
+            print("results so far choose the next trial; `doit run plan` shows one with the file's values")
             return None
         if of == "sweep":
             print("\n".join(plan_lines(*sweep.plan(at_once), at_once)))

@@ -98,7 +98,7 @@ class StageReporter:
             if path.suffix != ".txt":
                 self._print(f"the page: {path}")
                 return
-            self._print(f"\n{path.read_text(encoding='utf-8')}\nwith what it is made of: {path.parent}")
+            self._print(f"\n{path.read_text(encoding='utf-8')}\nits files: {path.parent}")
 
     def _head(self, task: Any) -> str:
         self._number += 1

@@ -135,7 +135,7 @@ def _recorded(path: Path, space: dict[str, Any], say: Callable[[str], None]) -> 
     if not isinstance(record, dict) or record.keys() != {"space", "trials"}:
         raise SearchRefused(f"{path}: a search's record has space and trials, found {type(record).__name__}")
     if record["space"] != space:
-        say(f"{path} is of other values, seed or objective: the search begins anew, its trials stay")
+        say(f"{path} is of another search (values, seed, objective): it begins anew, trained trials stay")
         return []
     return [trial["changes"] for trial in record["trials"]]
 

@@ -40,7 +40,7 @@ def verify(results: Path, say: Callable[[str], None]) -> int:
             for each in found:
                 say(f"{_name(directory)}: {directory}/{each}")
         for problem in _damaged_checkpoints(directory):
-            say(f"{_name(directory)}: {problem}; if it goes on, it uses the other one")
+            say(f"{_name(directory)}: {problem}: a run that goes on uses the other checkpoint")
     unfinished = f", {num_unfinished} of them not finished" if num_unfinished else ""
     say(f"{len(directories)} artifacts read{unfinished}: {num_damaged or 'none'} damaged")
     return num_damaged + _damaged_code(say)
