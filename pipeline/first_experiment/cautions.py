@@ -58,8 +58,8 @@ def _few_test_images(summary: Mapping[str, Any]) -> str:
         return f"{CAUTION} no test images: nothing can be scored"
     width = 100 * _NORMAL_95 * sqrt(0.25 / count)  # for an accuracy of one half, where it is largest
     return (
-        f"{CAUTION} only {count} test images: the 95 % interval of an accuracy reaches {width:.0f} points to "
-        "either side, or less"
+        f"{CAUTION} only {count} test images: the 95 % interval of an accuracy reaches up to {width:.0f} points "
+        "to either side"
     )
 
 
@@ -75,7 +75,7 @@ def _rare_classes(summary: Mapping[str, Any]) -> str:
     )
     if not rare:
         return ""
-    shown = ", ".join(f"{name} {count}" for count, name in rare[:_MOST_NAMES])
+    shown = ", ".join(f"{name} ({count})" for count, name in rare[:_MOST_NAMES])
     more = f" and {len(rare) - _MOST_NAMES} more" if len(rare) > _MOST_NAMES else ""
     unit = "objects" if summary["annotation"] == "objects" else "images"
-    return f"{CAUTION} fewer than {_FEW_OF_A_CLASS} training {unit} of {shown}{more}"
+    return f"{CAUTION} fewer than {_FEW_OF_A_CLASS} training {unit} of class {shown}{more}"

@@ -28,7 +28,7 @@ def test_plenty_of_images_is_doubted_in_nothing():
          "14 points to either side"),
         ({"counts": {"test": 0}}, "caution: no test images"),
         ({"annotation": "label-map", "counts": {"test": 9}}, "caution: only 9 test images"),
-        ({"class_counts": {"train": [3, 9]}}, "caution: fewer than 10 training images of cat 3, dog 9"),
+        ({"class_counts": {"train": [3, 9]}}, "caution: fewer than 10 training images of class cat (3), dog (9)"),
         (
             {"annotation": "objects", "num_masks": 4, "num_objects": {"train": 5, "test": 1}},
             "masks: of 4 of 6 objects",
@@ -50,4 +50,4 @@ def test_without_labels_it_says_what_is_missing_and_how_to_give_it():
 def test_of_many_rare_classes_a_few_are_named():
     names = [f"c{number}" for number in range(9)]
     (line,) = cautions(a_summary(class_names=names, class_counts={"train": [1] * 9}))[1:]
-    assert line == "caution: fewer than 10 training images of c0 1, c1 1, c2 1, c3 1, c4 1 and 4 more"
+    assert line == "caution: fewer than 10 training images of class c0 (1), c1 (1), c2 (1), c3 (1), c4 (1) and 4 more"
