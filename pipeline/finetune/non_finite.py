@@ -55,7 +55,7 @@ class FinetuningSteps:
                 changes[field.name] = arrays.get(field.name, value)
         return replace(batch, **changes)
 
-    def look(self, state: Any, batch: Any) -> StepCheck:
+    def check(self, state: Any, batch: Any) -> StepCheck:
         training = self.training.alone()
         forward = training.forward(state, batch)
 

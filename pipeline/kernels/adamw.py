@@ -11,10 +11,10 @@ from pipeline.kernels.plain_adamw import Hyper, replace_value, updated
 
 
 class AdamW:
-    """Adam with decoupled weight decay and a limit on each tensor's gradient norm.
+    """Adam with decoupled weight decay and clipping of each tensor's gradient norm.
 
-    Parameters are updated in place; the moments are kept here. A frozen tensor's moments and its
-    count of steps stay as they are, as if the step had not been.
+    Parameters are updated in place; the moments are stored here. A step leaves a frozen tensor, its moments
+    and its step count unchanged.
 
     Source: Loshchilov & Hutter 2019; the limit per tensor as in DINO (Caron et al. 2021).
     """
@@ -33,10 +33,10 @@ class AdamW:
         Args:
             parameters: float32; no two may share memory.
             decayed: for each parameter, whether weight decay applies.
-            lr_scales: for each parameter, what its learning rate is multiplied by; None: 1.
+            lr_scales: for each parameter, a factor of its learning rate; None: 1.
             betas: decay of the first and second moment.
             eps: added to the root of the second moment.
-            max_gradient_norm: a tensor's gradient g becomes g min(1, this / (|g| + 1e-6)); 0 = no limit.
+            max_gradient_norm: a tensor's gradient g becomes g min(1, this / (|g| + 1e-6)); 0: no clipping.
 
         Raises:
             ValueError: the lists differ in length, or a parameter is not float32.
@@ -56,7 +56,8 @@ class AdamW:
         self._offsets = np.concatenate([[0], np.cumsum(self._sizes)]).astype(np.int64)
         self._first = np.zeros(self._offsets[-1], dtype=np.float32)
         self._second = np.zeros(self._offsets[-1], dtype=np.float32)
-        # The moments while device kernels run: flat too, but there. The arrays above are out of date then.
+        # The moments while device kernels run: flat too, but on the device. The arrays above are then out of
+        # date.
         self._device_moments: tuple[jt.Var, jt.Var] | None = None
         self._steps = np.zeros(len(parameters), dtype=np.int64)
         # The moments while plain operators run; the flat arrays are out of date then.
@@ -71,7 +72,7 @@ class AdamW:
             gradients: one for each parameter.
             lr: learning rate of this step.
             weight_decay: of this step, for the tensors that are decayed.
-            frozen: indices of parameters to leave alone in this step.
+            frozen: indices of parameters that this step leaves unchanged.
 
         Raises:
             ValueError: a gradient's shape or type differs from its parameter's, or an index does not exist.
@@ -96,7 +97,7 @@ class AdamW:
         }
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `state` returned; a run goes on bit for bit.
+        """Restore what `state` returned; a run continues bit for bit.
 
         Raises:
             ValueError: an entry is missing or unknown, or was saved for other parameters.
@@ -131,7 +132,7 @@ class AdamW:
     def _fused_step(
         self, gradients: list[jt.Var], active: np.ndarray, lr: float, weight_decay: float
     ) -> None:
-        # All that is still to be computed from the old values must be computed before they change.
+        # Everything pending that uses the old values must be computed before they change.
         jt.sync_all()
         if selection.on_device():
             if self._device_moments is None:
@@ -174,7 +175,7 @@ class AdamW:
             )
             value, self._plain_moments[index] = updated(parameter, gradients[index], moments, steps, hyper)
             replace_value(parameter, value)
-        # Run what is queued now, without waiting for a device: gradients and activations can be freed.
+        # Run what is queued, without waiting for the device, so that gradients and activations can be freed.
         jt.sync([*self._parameters, *(moment for pair in self._plain_moments for moment in pair)])
 
     def _split(self, flat: np.ndarray) -> list[np.ndarray]:
@@ -182,7 +183,7 @@ class AdamW:
         return [part.reshape(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
 
     def _settle(self) -> None:
-        """Bring moments that live in Jittor's variables back to the flat arrays."""
+        """Copy moments that are Jittor variables back to the flat arrays."""
         if self._device_moments is not None:
             self._first[:], self._second[:] = (moments.numpy() for moments in self._device_moments)
             self._device_moments = None

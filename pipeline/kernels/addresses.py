@@ -1,4 +1,4 @@
-"""Where the values of variables are, for calls that change them in place."""
+"""Addresses of variables' values, for calls that change them in place."""
 
 import ctypes
 from typing import Any
@@ -10,10 +10,10 @@ from pipeline.kernels import selection
 
 
 def addresses(variables: list[jt.Var]) -> tuple[np.ndarray, Any]:
-    """Addresses (uint64) of the values, which are computed first; on a device: there.
+    """Addresses (uint64) of the values, which are computed first; on a device if they are there.
 
     Returns:
-        The addresses, and what must be kept alive while they are in use.
+        The addresses, and an object that must be kept alive while they are in use.
     """
     if selection.on_device():
         return _on_device(variables), variables
@@ -27,14 +27,14 @@ def pointer(array: np.ndarray) -> ctypes.c_void_p:
 
 
 def _on_device(variables: list[jt.Var]) -> np.ndarray:
-    """By an operator that takes all of them: `raw_ptr` in Python would move a variable to the host."""
+    """By an operator that takes all of them, since `raw_ptr` in Python would move a variable to the host."""
     found = np.zeros(len(variables), dtype=np.uint64)
     names = ", ".join(f"in{i}_p" for i in range(len(variables)))
     source = (
         f"const void* places[] = {{{names}}};"
         'std::memcpy(reinterpret_cast<void*>(static_cast<long>(data["to"])), places, sizeof places);'
     )
-    # An address has 47 bits, and a number of `data` 53.
+    # An address has 47 bits, and a number in `data` has 53.
     data = {"to": found.__array_interface__["data"][0]}
     where = "cuda" if jt.flags.use_cuda else "cpu"
     code = {f"{where}_header": "#include <cstring>", f"{where}_src": source}

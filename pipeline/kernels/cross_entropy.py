@@ -31,9 +31,9 @@ def soft_cross_entropy(
 ) -> jt.Var:
     """Sum over pairs of weight x H(teacher_probs[row], softmax(student_logits[row] / temperature)).
 
-    The gradient goes to `student_logits` only, and is zero for a row in no pair. The fused
-    kernel refuses indices out of range, and student rows that descend, when it runs (RuntimeError); the plain
-    twin does not look.
+    The gradient goes to `student_logits` only, and is zero for a row in no pair. The fused kernel raises
+    RuntimeError when it runs if an index is out of range or `student_rows` are not ascending; the plain twin
+    does not check.
 
     Args:
         student_logits: (M, K).

@@ -1,4 +1,4 @@
-"""Linear layer, alone or followed by GELU, and the MLP of both."""
+"""Linear layer, linear layer with GELU, and the MLP of both."""
 
 import math
 
@@ -20,7 +20,7 @@ def linear(x: jt.Var, weight: jt.Var, bias: jt.Var | None) -> jt.Var:
 
 
 def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
-    """GELU(linear(x)), the exact one: z (1 + erf(z / sqrt 2)) / 2.
+    """GELU(linear(x)), in its exact form: z (1 + erf(z / sqrt 2)) / 2.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -34,8 +34,8 @@ def linear_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
 def mlp(x: jt.Var, expand: jt.Var, expand_bias: jt.Var, contract: jt.Var, contract_bias: jt.Var) -> jt.Var:
     """linear(linear_gelu(x, expand, expand_bias), contract, contract_bias): (..., K) -> (..., M).
 
-    The fused one keeps the hidden values before the GELU only and recomputes those after it in the backward
-    pass, which saves a fourth of the activations of a transformer block.
+    The fused one keeps only the hidden values before the GELU and recomputes those after it in the backward
+    pass, which saves a quarter of the activations of a transformer block.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -82,7 +82,7 @@ class _Linear(Operator):
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         x, weight = self.saved
-        # Negative: x takes no gradient, as the images themselves.
+        # Negative: x needs no gradient, as for the images themselves.
         x_grad = None if self.input_mask[0] < 0 else input_gradient(out_grad, weight)
         return x_grad, *weight_gradients(out_grad, x)
 
@@ -128,7 +128,7 @@ class _Mlp(Operator):
         return x_grad, weight_gradient(z_grad, x), expand_bias_grad, *contract_grads
 
 
-# What the operators here and in `normed` are made of: rows (R, in), weights (out, in).
+# Parts of the operators here and in `normed`: rows (R, in), weights (out, in).
 
 
 def forward(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
@@ -145,7 +145,7 @@ def forward_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> list[jt.Var]:
 
 
 def gelu_again(z: jt.Var) -> jt.Var:
-    """The GELU of what `forward_gelu` returned first."""
+    """GELU of the first output of `forward_gelu`, recomputed."""
     return call("gelu", "in0_shape0, in0_shape1, in0_p, out0_p", [z], z.shape)
 
 
@@ -156,21 +156,21 @@ def gelu_gradient(out_grad: jt.Var, z: jt.Var) -> list[jt.Var]:
 
 
 def input_gradient(out_grad: jt.Var, weight: jt.Var) -> jt.Var:
-    """Of a linear layer."""
+    """Gradient of a linear layer's input."""
     sizes = "in0_shape0, in0_shape1, in1_shape1"
     shape = (out_grad.shape[0], weight.shape[1])
     return call("linear_input_gradient", f"{sizes}, in0_p, in1_p, out0_p", [out_grad, weight], shape)
 
 
 def weight_gradient(out_grad: jt.Var, x: jt.Var) -> jt.Var:
-    """Of a linear layer, without that of its bias."""
+    """Gradient of a linear layer's weight, without that of its bias."""
     arguments = "in0_shape0, in0_shape1, in1_shape1, in0_p, in1_p, out0_p, nullptr"
     shape = (out_grad.shape[1], x.shape[1])
     return call("linear_weight_gradient", arguments, [out_grad, x], shape)
 
 
 def weight_gradients(out_grad: jt.Var, x: jt.Var) -> list[jt.Var]:
-    """Of the weight and of the bias."""
+    """Gradients of a linear layer's weight and bias."""
     sizes = "in0_shape0, in0_shape1, in1_shape1"
     shape = (out_grad.shape[1], x.shape[1])
     arguments = f"{sizes}, in0_p, in1_p, out0_p, out1_p"

@@ -1,7 +1,7 @@
-"""Layers that are one call of the device library: MLPs, a layer after a norm.
+"""Layers that are one call of the device library: MLPs, and a layer after a norm.
 
-On a device, what costs time beside the products is the host and the memory between operators. So a layer is
-one operator, forward and backward, and what it keeps between them is as small as products read it.
+Besides products, a device's time goes to the host and to memory traffic between operators. So a layer is one
+operator, forward and backward, and stores as little between them as the products need.
 
 Shapes: rows (R, in), weights (out, in), biases (out,).
 """
@@ -71,7 +71,7 @@ class _Mlp(Operator):
 def _gradients(
     operator: Operator, function: str, arguments: str, inputs: list[jt.Var], shapes: list
 ) -> tuple[jt.Var | None, ...]:
-    """Of the rows, where they need one, and of the weights; `{}` in the arguments stands for the rows'."""
+    """Gradients of the rows, if needed, and of the weights; `{}` in the arguments stands for the former."""
     if operator.input_mask[0] < 0:
         return None, *call(function, arguments.format("nullptr"), inputs, *shapes)
     arguments = arguments.format(f"out{len(shapes)}_p")

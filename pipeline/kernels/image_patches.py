@@ -1,4 +1,4 @@
-"""Images into patches, as a patch embedding multiplies them."""
+"""Cuts images into patches, for the matrix product of a patch embedding."""
 
 import jittor as jt
 
@@ -7,11 +7,11 @@ from pipeline.kernels.operator import Operator, call
 
 
 def image_patches(images: jt.Var, side: int) -> jt.Var:
-    """Cut images into squares without overlap.
+    """Cut images into squares that do not overlap.
 
     Args:
         images: (B, C, H, W).
-        side: of a square, pixels.
+        side: of a square, in pixels.
 
     Returns:
         (B, N, C side side): the squares row by row, each channel by channel.
@@ -30,7 +30,7 @@ def image_patches(images: jt.Var, side: int) -> jt.Var:
 
 
 class _ImagePatches(Operator):
-    """On an H200, Jittor's transposition of six axes took 30 times as long as a copy of the pixels."""
+    """One copy of the pixels: on an H200, Jittor's transposition of six axes took 30 times as long."""
 
     def __init__(self, side: int):
         super().__init__()

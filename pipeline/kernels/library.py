@@ -1,4 +1,4 @@
-"""The compiled library behind the fused kernels, for processor or device: built on first use, loaded once."""
+"""Builds and loads the library of the fused kernels, for processor or device, on first use."""
 
 import ctypes
 import re
@@ -45,17 +45,17 @@ class Library:
     """The loaded library."""
 
     handle: ctypes.CDLL
-    multiplies: bool  # whether linear layers are in it
-    on_device: bool  # whether arrays lie on a device
+    multiplies: bool  # whether it has linear layers
+    on_device: bool  # whether its arrays are on a device
     header: Path  # declares its functions
 
     @property
     def prefix(self) -> str:
-        """Of its functions' names: the two libraries can be in one process."""
+        """Prefix of its functions' names: both libraries can be loaded in one process."""
         return "hssl_device_" if self.on_device else "hssl_"
 
     def function(self, name: str) -> Any:
-        """A function to be called by way of ctypes."""
+        """A function, for a call through ctypes."""
         return getattr(self.handle, self.prefix + name)
 
 
@@ -71,14 +71,14 @@ def tried() -> bool:
 
 
 def problem() -> str | None:
-    """Why the library, or its part that needs oneDNN, is missing; None if all is there."""
+    """Why the library, or its part that needs oneDNN, is missing; None if everything is there."""
     return _State.problem
 
 
 def load() -> Library | None:
-    """Build the library unless it is built, load it, and return it; None where that fails (see `problem`).
+    """Build the library if needed, load it, and return it; None if that fails (see `problem`).
 
-    Of the two libraries, it is the one for what Jittor was started on.
+    There is one library for the processor and one for a GPU; it is that of the device in use.
     """
     if not _State.tried:
         _State.tried = True
@@ -97,7 +97,8 @@ def declaration(name: str) -> str:
     Args:
         name: of the function, without the library's prefix.
 
-    Jittor defines macros such as `out_dim` in the source that the declaration goes into.
+    Jittor defines macros such as `out_dim` in the source around the declaration, so it has no parameter
+    names.
 
     Raises:
         KeyError: the header declares no such function.
@@ -139,5 +140,5 @@ def _load_for_device() -> Library:
 
 
 def _loaded_globally(path: Path) -> ctypes.CDLL:
-    """The small operators that Jittor compiles find the functions by their names."""
+    """Load with global symbols: the small operators that Jittor compiles find the functions by name."""
     return ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)

@@ -9,8 +9,8 @@ from pipeline.kernels.operator import Operator, call
 def mean_positions(x: jt.Var) -> jt.Var:
     """x (B, N, C) -> (B, C), the mean over N.
 
-    As sum over count: Jittor's own mean divides before it adds and drifts in float32; and its sums over many
-    rows add in no fixed order on a device.
+    Computed as sum over count: Jittor's own mean divides before it adds, and drifts in float32; and its sums
+    over many rows have no fixed order on a device.
 
     Raises:
         ValueError: x has another number of dimensions, or is empty.

@@ -9,7 +9,7 @@ from pipeline.kernels.operator import Operator, call
 def layer_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.Var:
     """(x - mean) / sqrt(variance + eps) weight + bias over the last dimension; x (..., C), weight, bias (C,).
 
-    The variance is taken from differences to the mean: rows far from zero lose no digits.
+    The variance is that of differences to the mean, so that rows far from zero lose no digits.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -51,7 +51,7 @@ def plain_layer_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> jt.
 
 
 def plain_l2_normalize(x: jt.Var, eps: float = 1e-12) -> jt.Var:
-    # The root of a clamped square: no infinite slope at a row of zeros.
+    # The root of a clamped square has no infinite gradient at a row of zeros.
     squares = (x * x).sum(-1, keepdims=True)
     return x / jt.sqrt(jt.maximum(squares, eps * eps))
 
@@ -82,7 +82,7 @@ def fused_norm(x: jt.Var, weight: jt.Var, bias: jt.Var, eps: float) -> list[jt.V
 
 
 def fused_norm_gradients(out_grad: jt.Var, x: jt.Var, weight: jt.Var, moments: jt.Var) -> list[jt.Var]:
-    """Of rows, weight and bias."""
+    """Gradients of rows, weight and bias."""
     arguments = "in0_shape0, in0_shape1, in0_p, in1_p, in2_p, in3_p, out0_p, out1_p, out2_p"
     shapes = x.shape, weight.shape, weight.shape
     return call("layer_norm_gradient", arguments, [out_grad, x, weight, moments], *shapes)

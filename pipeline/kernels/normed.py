@@ -1,7 +1,7 @@
 """Linear layer and MLP after a layer norm, whose output is not kept.
 
-The backward pass of the layer after it needs that output: it is recomputed from what the norm keeps for its
-own gradient anyway, which saves an eighth of the activations of a transformer block.
+The backward pass needs that output as the input of the layer: it is recomputed from what the norm keeps for
+its own gradient anyway, which saves an eighth of the activations of a transformer block.
 """
 
 import jittor as jt
@@ -83,7 +83,7 @@ class _NormedLinear(Operator):
 
 
 class _NormedMlp(Operator):
-    """One call, forward and backward."""
+    """Forward and backward in one call each."""
 
     def execute(self, x, norm_weight, norm_bias, eps, expand, expand_bias, contract, contract_bias) -> jt.Var:
         inputs = [x, norm_weight, norm_bias, expand, expand_bias, contract, contract_bias]
@@ -115,7 +115,7 @@ class _NormedMlp(Operator):
 
 
 class _NormedMlpInParts(Operator):
-    """A call for each part: for products of bfloat16 on a processor, which see all rows at once."""
+    """One call per part, for products of bfloat16 on a processor, which need all rows at once."""
 
     def execute(self, x, norm_weight, norm_bias, eps, expand, expand_bias, contract, contract_bias) -> jt.Var:
         normed, moments = fused_norm(x, norm_weight, norm_bias, eps)

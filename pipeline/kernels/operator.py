@@ -1,4 +1,4 @@
-"""Jittor operators whose whole body is a call of one function of the compiled library."""
+"""Jittor operators that consist of one call of a function in the compiled library."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ Shape = tuple[int, ...]
 
 
 class Operator(jt.Function):
-    """A forward pass with a gradient of its own; `grad` is not asked where no gradient arrives.
+    """A forward pass with its own gradient; `grad` is not called if no gradient arrives.
 
-    Jittor walks through an operator that lies on no path to the variables it differentiates for, and hands
-    it None. Where the operator answers None in turn, Jittor forgets what other uses of the same input have
-    given it so far, in silence; so an input without a gradient gets zeros.
+    Jittor also visits operators that are on no path to the differentiated variables, and passes them None. If
+    the operator returns None in turn, Jittor silently drops the gradients that other uses of the same input
+    have contributed so far; so an input without a gradient gets zeros.
     """
 
     def __call__(self, *inputs):
@@ -51,11 +51,11 @@ def call(
     """Call `function` of the library when the outputs are needed.
 
     Args:
-        function: its name in the library's header, without the prefix.
-        arguments: C++ text of its arguments: `in0_p`, `in0_shape1`, `out0_p`, `data["name"]`, ...
-        inputs: what in0, in1, ... are.
+        function: name in the library's header, without the prefix.
+        arguments: C++ expression of its arguments: `in0_p`, `in0_shape1`, `out0_p`, `data["name"]`, ...
+        inputs: the variables in0, in1, ...
         shapes: shapes of out0, out1, ...
-        data: numbers that change from call to call without compiling again.
+        data: numbers that may change between calls without compiling again.
         dtypes: of the outputs; None: float32.
 
     Returns:

@@ -13,13 +13,13 @@ from pipeline.kernels.operator import Operator, call
 def pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:
     """Sum over labelled pixels of -log softmax(logits)[label], divided by `count`.
 
-    The gradient goes to `logits` only. The fused kernel refuses labels that are no class when it runs
-    (RuntimeError); the plain twin takes them for pixels of no class.
+    The gradient goes to `logits` only. The fused kernel raises RuntimeError when it runs if a label is too
+    large; the plain twin ignores such pixels.
 
     Args:
         logits: (B, K, H, W) float32.
-        labels: (B, H, W) int32 in 0..K-1; below 0 where there is no label.
-        count: what the sum is divided by, above 0.
+        labels: (B, H, W) int32 in 0..K-1; negative where there is no label.
+        count: divides the sum; above 0.
 
     Returns:
         (1,) float32, in nats.
@@ -33,18 +33,18 @@ def pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:
         raise ValueError(f"pixel_cross_entropy: {found}; expected (B, K, H, W), int32 (B, H, W)")
     if not count > 0:
         raise ValueError(f"pixel_cross_entropy: count {count}; expected a positive number")
-    # On a device Jittor makes a few kernels of the plain twin.
+    # On a device Jittor turns the plain twin into a few kernels.
     fused = selection.fused_on_processor()
     return (fused_pixel_cross_entropy if fused else plain_pixel_cross_entropy)(logits, labels, count)
 
 
 def plain_pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:
-    # The largest logit cancels out of the loss, and so would its gradient.
+    # The largest logit cancels out of the loss, and so does its gradient.
     shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()
     classes = jt.array(np.arange(logits.shape[1], dtype=np.int32).reshape(1, -1, 1, 1))
     chosen = (shifted * (labels.unsqueeze(1) == classes).float32()).sum(dim=1)
     losses = (jt.log(jt.exp(shifted).sum(dim=1)) - chosen) * (labels >= 0).float32()
-    # Row by row: one sum over millions of pixels would lose digits.
+    # Row by row, because one sum over millions of pixels would lose digits.
     return losses.sum(dim=2).sum(dim=1).sum() / count
 
 

@@ -14,19 +14,19 @@ class Hyper:
     beta1: float
     beta2: float
     eps: float
-    max_gradient_norm: float  # 0 = no limit
+    max_gradient_norm: float  # 0: no clipping
 
 
 def updated(
     parameter: jt.Var, gradient: jt.Var, moments: tuple[jt.Var, jt.Var], steps: int, hyper: Hyper
 ) -> tuple[jt.Var, tuple[jt.Var, jt.Var]]:
-    """One tensor's new value and new first and second moment.
+    """New value and new first and second moment of one tensor.
 
     Args:
         parameter: its value.
-        gradient: of its shape.
+        gradient: of the same shape.
         moments: first and second.
-        steps: how many updates it has had, this one included.
+        steps: number of updates, this one included.
         hyper: `weight_decay` 0 for a tensor that is not decayed.
     """
     first, second = moments
@@ -42,7 +42,7 @@ def updated(
 
 
 def replace_value(parameter: jt.Var, value: jt.Var) -> None:
-    """Give a parameter another value; whether it takes gradients stays as it is."""
+    """Set a parameter's value; whether it requires gradients does not change."""
     trained = not parameter.is_stop_grad()
     parameter.update(value)
     if trained:

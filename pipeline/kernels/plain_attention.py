@@ -1,7 +1,7 @@
 """Self-attention in Jittor's own operators: for a GPU, and as the twin of the fused kernel.
 
-The weights of a long sequence do not fit in memory: 12 heads over the 4200 tokens of a photograph are
-0.85 GB for each block of the network. They are made for some queries at a time, and again for the gradient.
+The weights of a long sequence do not fit in memory: 12 heads over the 4200 tokens of a photograph are 0.85 GB
+per block. So they are computed for some queries at a time, and again for the gradient.
 
 Shapes: B images, N tokens, heads of d channels, C = heads x d; P = B x heads pairs of an image and a head.
 """
@@ -12,7 +12,7 @@ import jittor as jt
 
 from pipeline.kernels.operator import Operator
 
-# Weights at once: an array of 64 MiB, and with what the gradient makes of them, four such arrays.
+# Weights at once: an array of 64 MiB, and for the gradient four such arrays.
 MAX_WEIGHTS = 1 << 24
 
 
@@ -20,16 +20,15 @@ def plain_attention(qkv: jt.Var, num_heads: int, max_weights: int = MAX_WEIGHTS)
     """qkv (B, N, 3 C) -> (B, N, C).
 
     Args:
-        max_weights: none of the arrays over pairs of tokens has more elements, or, where it is less than
-            N, more than the N of one query.
+        max_weights: maximum size of an array over pairs of tokens; but at least the N weights of one query.
     """
     return _PlainAttention()(qkv, num_heads, max_weights)
 
 
 def parts(num_pairs: int, num_tokens: int, max_weights: int) -> Iterator[tuple[slice, list[slice]]]:
-    """Pairs of image and head, and of their queries those whose weights are made together.
+    """Yield pairs of image and head, with the queries whose weights are computed together.
 
-    Several pairs come together where all their weights fit, so that short sequences are one part.
+    Several pairs are taken together if all their weights fit, so that short sequences are one part.
     """
     queries = _ranges(num_tokens, max(max_weights // num_tokens, 1))
     for pairs in _ranges(num_pairs, max(max_weights // num_tokens**2, 1)):
@@ -37,9 +36,9 @@ def parts(num_pairs: int, num_tokens: int, max_weights: int) -> Iterator[tuple[s
 
 
 def _ranges(total: int, most: int) -> list[slice]:
-    """0 ... total in the fewest ranges of at most `most`; their lengths differ by one at most.
+    """0 ... total in the fewest ranges of at most `most`, whose lengths differ by one at most.
 
-    A short last range would be one of length 1 for some sizes, for which Jittor compiles once more.
+    A short last range could have length 1, for which Jittor would compile once more.
     """
     count = -(-total // most)
     return [slice(i * total // count, (i + 1) * total // count) for i in range(count)]
@@ -64,7 +63,7 @@ class _PlainAttention(Operator):
         return out
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, None, None]:
-        # Without this, Jittor keeps the weights of every part for a gradient of the gradient.
+        # Otherwise Jittor keeps the weights of every part for second derivatives.
         with jt.no_grad():
             return self._gradient(out_grad), None, None
 
@@ -103,7 +102,7 @@ class _PlainAttention(Operator):
 
 
 def _joined(arrays: list[jt.Var], dim: int) -> jt.Var:
-    """Concatenated, by the same compiled operator whatever their count."""
+    """Concatenate by the same compiled operator, whatever the number of arrays."""
     if len(arrays) == 1:
         return arrays[0]
     shape = list(arrays[0].shape)
@@ -149,7 +148,7 @@ def _part_gradient(
     Returns:
         Of the undivided query (p, n, d); of keys and values, (p, d, N) each.
     """
-    # Fused with its uses, it is compiled in several ways, which depend on the number of parts.
+    # Fused with its uses, it would be compiled in several variants, depending on the number of parts.
     weights = jt.exp(jt.matmul(query, key.transpose(0, 2, 1)) - log_sum).stop_fuse()
     score_grad = weights * (jt.matmul(out_grad, values) - mean)
     # Queries and gradients are transposed, not the much larger weights.

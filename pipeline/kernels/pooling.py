@@ -1,6 +1,6 @@
 """RoIAlign's pooling: each bin of a box is a weighted sum of cells of a feature map.
 
-Shapes: n boxes with s x s bins, C channels, M cells; t cells that a bin reads along each axis.
+Shapes: n boxes with s x s bins, C channels, M cells; each bin reads t cells along each axis.
 """
 
 import jittor as jt

@@ -1,4 +1,4 @@
-"""How exactly linear layers and attention multiply."""
+"""The precision of matrix products in linear layers and attention."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 _NUMBERS = {"float32": 0, "tf32": 1, "bfloat16": 2}  # of the library's `set_precision`
 
 
-_FIRST = (8, 0)  # compute capability of the first cards that multiply bfloat16 and tf32
+_FIRST = (8, 0)  # compute capability of the first cards with bfloat16 and tf32
 
 
 class _State:
@@ -21,16 +21,16 @@ class _State:
 def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> None:
     """Set the precision of the factors of matrix products; their sums are always float32.
 
-    It holds for the forward pass and for both gradients. Weights, optimiser, norms and losses stay float32.
-    On a processor, attention does too; on a device it multiplies as linear layers do, and what is kept for
-    the gradient is bfloat16 with "bfloat16".
+    It applies to the forward pass and to both gradients. Weights, optimiser, norms and losses stay float32.
+    So does attention on a processor; on a device it uses the same precision as linear layers, and stored
+    activations are bfloat16 with "bfloat16".
 
     Args:
-        precision: "auto" is bfloat16 on a device that multiplies it, else float32.
+        precision: "auto" is bfloat16 on a device that supports it, else float32.
 
     Raises:
-        ValueError: a precision is asked for where it would be ignored, or be slower: without the compiled
-            kernels (and oneDNN), or on hardware without instructions for it.
+        ValueError: the precision would be ignored, or be slower: without the compiled kernels (and oneDNN),
+            or on hardware without instructions for it.
     """
     if precision == "auto":
         precision = "bfloat16" if selection.on_device() and architecture() >= _FIRST else "float32"
@@ -44,20 +44,20 @@ def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> 
 
 
 def current_precision() -> Precision:
-    """What `use_precision` chose."""
+    """The precision set by `use_precision`."""
     return _State.precision
 
 
 def kept_dtype() -> str:
-    """Of what device kernels keep for the gradient."""
+    """Type in which device kernels keep activations for the gradient."""
     return "bfloat16" if _State.precision == "bfloat16" else "float32"
 
 
 def multiplies_in_layers() -> bool:
     """Whether a layer of several products is one call of the compiled library.
 
-    On a processor, products of bfloat16 round each weight once for all rows; a layer in one call takes some
-    rows at a time.
+    Not with bfloat16 on a processor: its products round each weight once for all rows, but a layer in one
+    call takes some rows at a time.
     """
     return selection.on_device() or (selection.fused_matmul() and _State.precision == "float32")
 

@@ -1,4 +1,4 @@
-"""Feature maps times a matrix along each axis: bilinear resize, adaptive pooling, and their gradients.
+"""Multiplies feature maps by a matrix along each axis: bilinear resize, adaptive pooling, and gradients.
 
 Shapes: B images, C channels, H x W positions before and h x w after.
 """
@@ -13,8 +13,8 @@ from pipeline.kernels.operator import Operator, call
 def resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
     """rows x columns^T for every map.
 
-    The fused kernel reads, of each row of the matrices, the columns from the first to the last that are not
-    0. The gradient goes to `x` only.
+    The fused kernel reads only the columns between the first and the last non-zero one of each row of the
+    matrices. The gradient goes to `x` only.
 
     Args:
         x: (B, C, H, W) float32.
@@ -31,7 +31,7 @@ def resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
     if not fits or min(x.numel(), rows.size, columns.size) == 0:
         found = f"x {tuple(x.shape)}, rows {rows.shape}, columns {columns.shape}"
         raise ValueError(f"resample: {found}; expected (B, C, H, W), (h, H), (w, W)")
-    # On a device the products are cuBLAS's.
+    # On a device cuBLAS computes the products.
     return (fused_resample if selection.fused_on_processor() else plain_resample)(x, rows, columns)
 
 
@@ -41,7 +41,7 @@ def plain_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
         x = jt.matmul(x.reshape(-1, width), jt.array(columns.T).stop_grad())
         x = x.reshape(batch, channels, height, len(columns))
     if not _is_identity(rows):
-        # As one product of two matrices: many small ones, one a channel, are slower than the transposes.
+        # As one product of two matrices: many small ones, one per channel, are slower than the transposes.
         x = jt.matmul(x.permute(0, 1, 3, 2).reshape(-1, height), jt.array(rows.T).stop_grad())
         x = x.reshape(batch, channels, len(columns), len(rows)).permute(0, 1, 3, 2)
     return x

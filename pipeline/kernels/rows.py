@@ -1,4 +1,4 @@
-"""Picking rows of a matrix."""
+"""Gathers rows of a matrix."""
 
 import jittor as jt
 
@@ -9,7 +9,8 @@ from pipeline.kernels.operator import Operator, call
 def gather_rows(x: jt.Var, rows: jt.Var) -> jt.Var:
     """x (M, C), rows (P,) int32 -> x[rows] (P, C); the gradient of a row picked several times is the sum.
 
-    The fused kernel refuses rows outside 0..M-1 when it runs (RuntimeError); the plain twin does not look.
+    The fused kernel raises RuntimeError when it runs if a row is outside 0..M-1; the plain twin does not
+    check.
 
     Raises:
         ValueError: the shapes or types do not fit.

@@ -1,4 +1,4 @@
-"""Which implementation of the kernels runs: our compiled ones or their plain Jittor twins."""
+"""Chooses the implementation of the kernels: compiled ones, or their plain Jittor twins."""
 
 from pipeline.kernels import library
 
@@ -14,7 +14,7 @@ def use(choice: str) -> None:
     """Choose "fused" (compiled kernels) or "plain" (Jittor's own operators) from now on.
 
     Raises:
-        ValueError: another word.
+        ValueError: another name.
     """
     if choice not in _CHOICES:
         raise ValueError(f"kernels: {choice!r}; expected one of {', '.join(_CHOICES)}")
@@ -22,12 +22,12 @@ def use(choice: str) -> None:
 
 
 def current() -> str:
-    """What runs now: "fused" or "plain", after the fall-back."""
+    """The implementation in use: "fused" or "plain", after falling back."""
     return "fused" if fused() else "plain"
 
 
 def note() -> str | None:
-    """Why "fused" fell back to "plain", wholly or in part; told once, then None."""
+    """Why "fused" fell back to "plain", wholly or in part; returned once, then None."""
     note, _State.note = _State.note, None
     return note
 
@@ -43,12 +43,12 @@ def fused_matmul() -> bool:
 
 
 def fused_on_processor() -> bool:
-    """Whether the compiled kernels run, and not on a device: of those that it lacks."""
+    """Whether the compiled kernels run, but not on a device, which lacks some of them."""
     return fused() and not _loaded().on_device
 
 
 def on_device() -> bool:
-    """Whether the compiled kernels run, and on a device: whole layers are one call there."""
+    """Whether the compiled kernels run on a device, where a whole layer is one call."""
     return fused() and _loaded().on_device
 
 

@@ -8,14 +8,14 @@ from pipeline.kernels.plain_attention import plain_attention
 
 
 def attention(qkv: jt.Var, num_heads: int) -> jt.Var:
-    """softmax(q k^T / sqrt(d)) v for each of the heads.
+    """softmax(q k^T / sqrt(d)) v for each head.
 
     Args:
         qkv: (B, N, 3 C), the last dimension laid out as [q | k | v], each num_heads x d, d = C / num_heads.
-        num_heads: into how many heads C is divided.
+        num_heads: number of heads into which C is divided.
 
     Returns:
-        (B, N, C). Memory grows as B N C, not as B num_heads N N, forward and backward.
+        (B, N, C). Memory grows with B N C, not with B num_heads N N, forward and backward.
 
     Raises:
         ValueError: the shape does not fit.

@@ -1,4 +1,4 @@
-"""Patches into a transformer's tokens."""
+"""Builds a transformer's tokens from patches."""
 
 import jittor as jt
 
@@ -13,13 +13,13 @@ def tokens(
     mask: jt.Var | None = None,
     mask_token: jt.Var | None = None,
 ) -> jt.Var:
-    """CLS token and patches, some of them replaced by the mask token, with positions added.
+    """CLS token and patches, some of them replaced by the mask token, with position embeddings added.
 
     Args:
         patches: (B, N, D).
         cls_token, mask_token: (1, D).
         positions: (1 + N, D), CLS first.
-        mask: (B, N) bool, True = replaced; None: none is.
+        mask: (B, N) bool, True: replaced; None: no patch is.
 
     Returns:
         (B, 1 + N, D).
@@ -40,7 +40,7 @@ def tokens(
         hidden = () if mask is None else (mask_token, mask.stop_grad())
         return _Tokens()(patches, cls_token, positions, *hidden)
     if mask is not None:
-        # Not by assignment: in Jittor, writing into an expression changes a copy.
+        # Not by assignment: in Jittor, assigning to an expression changes a copy.
         patches = jt.where(mask.reshape(batch, -1, 1), mask_token.reshape(1, 1, -1), patches)
     first = cls_token.reshape(1, 1, -1).broadcast((batch, 1, dim))
     return jt.concat([first, patches], dim=1) + positions.unsqueeze(0)

@@ -14,7 +14,7 @@ from pipeline.kernels.self_attention import attention
 
 
 class BlockWeights(NamedTuple):
-    """Parameters of a pre-norm transformer block of width D, with H hidden numbers in its MLP."""
+    """Parameters of a pre-norm transformer block of width D, with hidden width H in its MLP."""
 
     norm1_weight: jt.Var  # (D,)
     norm1_bias: jt.Var
@@ -40,7 +40,7 @@ def transformer_block(
         weights: of norms, attention and MLP.
         num_heads: of the attention.
         eps: of both norms.
-        drop_path_scales: (2, B) what the two branches of each image are multiplied by; None: 1.
+        drop_path_scales: (2, B), factors of the two branches of each image; None: 1.
 
     Returns:
         (B, N, D).
@@ -79,12 +79,12 @@ def _added(x: jt.Var, branch: jt.Var, drop_path_scales: jt.Var | None, index: in
 _HEADS = '(long)data["heads"]'
 _FORWARD = f"in0_shape0, in0_shape1, in0_shape2, in9_shape0, {_HEADS}"
 _GRADIENT = f"in0_shape0, in0_shape1, in0_shape2, in7_shape0, {_HEADS}"
-# The weights that the gradient reads, all but the biases of linear layers: as in1 ... in8.
+# The weights that the gradient reads, all except the biases of linear layers: as in1 ... in8.
 _GRADIENT_WEIGHTS = (0, 1, 2, 4, 6, 7, 8, 10)
 
 
 def _forward(inputs: list[jt.Var], num_heads: int, eps: float, kept: str, *shapes: tuple, dtypes=None):
-    """inputs: x, the twelve weights, the scales of the paths if any; `kept`: places of what is kept."""
+    """Inputs: x, the twelve weights, the scales of the branches if any; kept: further outputs."""
     path = "in13_p" if len(inputs) > 13 else "nullptr"
     weights = ", ".join(f"in{i}_p" for i in range(1, 13))
     arguments = f'{_FORWARD}, data["eps"], in0_p, {path}, {weights}, out0_p, {kept}'
@@ -93,13 +93,13 @@ def _forward(inputs: list[jt.Var], num_heads: int, eps: float, kept: str, *shape
 
 
 def _block_alone(*inputs_and_sizes) -> jt.Var:
-    """The same as `_Block`, where no gradient will be asked."""
+    """The same as `_Block`, for use without gradients."""
     *inputs, num_heads, eps = inputs_and_sizes
     return _forward(inputs, num_heads, eps, ", ".join(["nullptr"] * 6))
 
 
 class _Block(Operator):
-    """Inputs: x, the twelve weights, the scales of the paths if there are any, number of heads, eps."""
+    """Inputs: x, the twelve weights, the scales of the branches if any, number of heads, eps."""
 
     def execute(self, x: jt.Var, *rest) -> jt.Var:
         *weights, num_heads, eps = rest

@@ -1,7 +1,7 @@
-"""How well vectors of different views of an image agree: losses of joint-embedding methods.
+"""Losses of joint-embedding methods: how well vectors of different views of an image agree.
 
-Shapes: rows are V views of B images, row v B + b being view v of image b; unit vectors of C numbers. Of a
-batch that ranks share, queries are of this rank's images and are compared with the keys of all.
+Shapes: rows are V views of B images, row v B + b being view v of image b; unit vectors with C channels. If
+ranks share a batch, queries are of this rank's images and are compared with the keys of all ranks.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from pipeline import kernels
 from pipeline.pretrain.pairs import cls_pairs
 from pipeline.ranks.whole_batch import gather_over_ranks, sharing_ranks
 
-_NEVER = -1e4  # in place of a cosine: no temperature makes its exponential count
+_NEVER = -1e4  # replaces a cosine; its exponential is 0 at any temperature
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """A loss (1,) and, for contrastive ones, the share of queries whose closest key is of their own image."""
+    """A loss (1,) and, if contrastive, the share of queries whose closest key is of their own image."""
 
     loss: jt.Var
     retrieval: jt.Var | None = None  # (1,), in 0..1, no gradient
 
 
 def info_nce(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) -> Agreement:
-    """MoCo v3's contrastive loss: the query of a view finds the key of another view among the batch's.
+    """MoCo v3's contrastive loss: the query of a view is matched with the key of another view of its image.
 
         L = 2 mean over pairs of views (v, q), v != q, of 2 T CE(softmax(query_v . key_q / T), same image)
 
     Args:
-        queries: (V B, C), takes the gradient.
-        keys: (V B, C), takes none.
+        queries: (V B, C), with gradient.
+        keys: (V B, C), without gradient.
 
     Source: Chen et al. 2021, algorithm 1 (two views: the sum of both orders; 2 T as there). More than two
     views: the mean over their pairs, this project's own.
@@ -50,13 +50,13 @@ def info_nce(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) 
 
 
 def nt_xent(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) -> Agreement:
-    """SimCLR's loss: a view finds the other views of its image among all views of all images but itself.
+    """SimCLR's loss: a view is matched with the other views of its image, among all other rows of the batch.
 
         L = mean over rows i, and over other views j of its image, of
             - log(exp(query_i . key_j / T) / sum over k != i of exp(query_i . key_k / T))
 
     Args:
-        queries, keys: (V B, C); both take the gradient. SimCLR's own form has them equal.
+        queries, keys: (V B, C); both with gradient. In SimCLR they are equal.
 
     Source: Chen et al. 2020, equation 1.
     """
@@ -65,7 +65,7 @@ def nt_xent(queries: jt.Var, keys: jt.Var, num_views: int, temperature: float) -
         keys = jt.concat([gather_over_ranks(_view(keys, view, size)) for view in range(num_views)], dim=0)
     all_images = ranks.count * size
     rows, own = np.arange(num_views * all_images), np.arange(all_images)[ranks.share(all_images)]
-    queried = (np.arange(num_views)[:, None] * all_images + own).reshape(-1, 1)  # which rows the queries are
+    queried = (np.arange(num_views)[:, None] * all_images + own).reshape(-1, 1)  # rows of the queries
     same_image = queried % all_images == rows % all_images
     positives = (same_image & (queried != rows)).astype(np.float32) / (num_views - 1)
     itself = jt.array(queried == rows)
@@ -78,15 +78,15 @@ def squared_distance(queries: jt.Var, targets: jt.Var, num_views: int) -> Agreem
     """BYOL's loss: 2 mean over pairs of views (v, q), v != q, and images of |query_v - target_q|^2.
 
     Args:
-        queries: (V B, C), takes the gradient.
-        targets: (V B, C), takes none.
+        queries: (V B, C), with gradient.
+        targets: (V B, C), without gradient.
 
     Source: Grill et al. 2020, equation 2, the sum of both orders of two views.
     """
     pairs = cls_pairs(num_views, num_views, queries.shape[0] // num_views)
     ours = kernels.gather_rows(queries, jt.array(pairs.student_rows))
     theirs = kernels.gather_rows(targets.detach(), jt.array(pairs.teacher_rows))
-    # Of unit vectors, |a - b|^2 = 2 - 2 a . b.
+    # For unit vectors, |a - b|^2 = 2 - 2 a . b.
     return Agreement(4 - 4 * (ours * theirs).sum() / len(pairs.student_rows))
 
 
@@ -95,7 +95,7 @@ def _view(rows: jt.Var, index: int, size: int) -> jt.Var:
 
 
 def _cross_entropy(cosines: jt.Var, targets: np.ndarray, temperature: float) -> jt.Var:
-    """Mean over rows, by a log-sum-exp that subtracts each row's maximum."""
+    """Mean over rows, with a log-sum-exp that subtracts each row's maximum."""
     own = jt.array(np.arange(len(targets), dtype=np.int32))
     weights = jt.array(np.full(len(targets), 1 / len(targets), np.float32))
     return kernels.soft_cross_entropy(cosines, jt.array(targets), own, own, weights, temperature)

@@ -1,4 +1,4 @@
-"""What one optimiser step sees."""
+"""The batch of one optimiser step."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,14 +8,14 @@ import numpy as np
 from pipeline.transforms.packing import Pack
 
 if TYPE_CHECKING:
-    import jittor as jt  # for real it is imported only where crops are made on a device
+    import jittor as jt  # at run time it is imported only where crops are made on a device
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees. V global views, L local views, B images; h x w patches of a global crop.
+    """The input of one step: V global views, L local views, B images; h x w patches of a global crop.
 
-    Crops are arrays where they were made on the processor, variables where they were made on a device.
+    Crops are arrays if made on the processor, Jittor variables if made on a device.
     """
 
     global_crops: "np.ndarray | jt.Var"  # (V, B, 3, S, S) float32
@@ -38,22 +38,22 @@ class Batch:
         return _flat(self.masks)
 
     def microbatch(self, index: int, num_microbatches: int) -> "Batch":
-        """Part `index` of `num_microbatches` equal parts of the images."""
+        """The microbatch `index` of `num_microbatches` equal ones."""
         size = self.masks.shape[1] // num_microbatches
         images = slice(index * size, (index + 1) * size)
         return Batch(self.global_crops[:, images], self.local_crops[:, images], self.masks[:, images])
 
     def rendered(self) -> "Batch":
-        """The batch itself: its crops are made already."""
+        """The batch itself, whose crops exist already."""
         return self
 
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """A batch as a loader's thread leaves it for a device: its crops are still to be made."""
+    """A batch from a loader's thread, whose crops will be made on a device."""
 
-    images: Pack  # orders for all global crops, view by view, and for all local ones if there are any
-    masks: np.ndarray  # as Batch.masks
+    images: Pack  # crops to make: all global ones, view by view, and all local ones if any
+    masks: np.ndarray  # as in Batch
     mean: np.ndarray  # (3,) of the channels in [0, 1], as `std`
     std: np.ndarray
 
@@ -64,7 +64,7 @@ class PackedBatch:
         return on_device.rendered(self.images)
 
     def rendered(self) -> Batch:
-        """The batch with its crops, normalised, on the device. Call once a step, from Jittor's thread."""
+        """The batch with its crops, normalised, on the device. Call once per step, from Jittor's thread."""
         from pipeline.transforms import on_device
 
         crops = [on_device.normalised(each, mean=self.mean, std=self.std) for each in self.device_crops()]

@@ -1,4 +1,4 @@
-"""Images -> the crops and masks of one optimiser step."""
+"""Makes the crops and masks of one optimiser step from images."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ from pipeline.transforms.rendering import image_sizes
 
 @dataclass(eq=False)
 class BatchMaker:
-    """Makes the batch of any step, from any thread; of several ranks, this one's share of it."""
+    """Makes the batch of any step, from any thread; with several ranks, this one's share of it."""
 
     config: PretrainConfig
     dataset: PreparedDataset
-    on_device: bool = False  # leave the crops, with the same random decisions, to the device
+    on_device: bool = False  # crops are made on the device, from the same random numbers
     ranks: Ranks = SINGLE_PROCESS
 
     def __post_init__(self):
@@ -53,9 +53,9 @@ class BatchMaker:
         return Batch(rendered.global_crops, rendered.local_crops, masks)
 
     def _views(self, step: int, rows: np.ndarray, images: list[np.ndarray], crops: CropConfig) -> Views:
-        """Drawn for the whole batch; returned for the images of this rank."""
+        """Drawn for the whole batch; returned for this rank's images."""
         share = self.ranks.share(len(rows))
-        # Of other ranks' images any size will do: a crop draws equally many numbers for every image.
+        # Other ranks' images may have any size here: a crop draws equally many numbers for every image.
         sizes = np.ones((len(rows), 2), np.int64)
         sizes[share] = image_sizes(images)
         rng = generator(self.config.seed, Purpose.CROPS, step)
@@ -72,7 +72,7 @@ class BatchMaker:
         return masks.reshape(num_global, num_images, *grid)
 
     def _before_patches(self, step: int) -> bool:
-        """Whether a step lies before the epoch that the method's patch loss starts in."""
+        """Whether a step is before the epoch in which the method's patch loss starts."""
         num_images = len(self.dataset.indices("train"))
         epoch = epoch_of(step, self.config.schedule.batch_size, num_images)
         return self.config.method.prototypes and epoch < self.config.objective.patch_start_epoch

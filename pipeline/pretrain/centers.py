@@ -1,4 +1,4 @@
-"""Teacher centres: a value and its update."""
+"""The centres of the teacher's logits, and their update."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ import jittor as jt
 
 @dataclass(frozen=True)
 class Centers:
-    """What is subtracted from the teacher's logits before sharpening."""
+    """Subtracted from the teacher's logits before sharpening."""
 
     cls: jt.Var  # (K,)
-    patch: jt.Var  # (K',), K' the prototypes of patches
+    patch: jt.Var  # (K',), K' the number of patch prototypes
 
 
 def initial_centers(num_prototypes: int, num_patch_prototypes: int | None = None) -> Centers:
-    """Zeros, as in DINO. Without a number of their own, patches have the prototypes of CLS vectors."""
+    """Zeros, as in DINO. Without `num_patch_prototypes`, patches have as many prototypes as CLS vectors."""
     return Centers(
         cls=jt.zeros((num_prototypes,)),
         patch=jt.zeros((num_patch_prototypes or num_prototypes,)),
@@ -22,5 +22,5 @@ def initial_centers(num_prototypes: int, num_patch_prototypes: int | None = None
 
 
 def updated_center(center: jt.Var, mean_logits: jt.Var, momentum: float) -> jt.Var:
-    """(K,) -> (K,): moving average of the teacher's mean logits over one optimiser step's rows."""
+    """(K,) -> (K,): moving average of the teacher's mean logits over the rows of one optimiser step."""
     return (center * momentum + mean_logits * (1 - momentum)).stop_grad()

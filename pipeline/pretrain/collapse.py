@@ -1,4 +1,4 @@
-"""Is training healthy? Teacher entropy, feature spread, and warnings of collapse."""
+"""Teacher entropy, feature spread, and warnings of collapse."""
 
 import math
 from typing import TYPE_CHECKING
@@ -7,14 +7,14 @@ import numpy as np
 
 from pipeline.pretrain.entropy import entropies
 
-if TYPE_CHECKING:  # the report judges logs without Jittor
+if TYPE_CHECKING:  # the report reads logs without Jittor
     from pipeline.pretrain.outputs import TeacherOutput
 
-_EDGE = 0.01  # share of ln K within which an entropy counts as 0 or as ln K
+_EDGE = 0.01  # relative to ln K: an entropy this close to 0 or to ln K counts as equal
 
 
 def teacher_statistics(teacher_output: "TeacherOutput") -> dict[str, float]:
-    """How varied the teacher's outputs are.
+    """Measure how varied the teacher's outputs are.
 
     Returns, the entropies for methods with prototypes only:
         teacher_entropy: mean entropy of one image's distribution, in nats, 0..ln K.
@@ -36,14 +36,14 @@ def teacher_statistics(teacher_output: "TeacherOutput") -> dict[str, float]:
 
 
 def same_features(statistics: dict[str, float]) -> str | None:
-    """A warning where all images have one feature vector, of any method; else None."""
+    """A warning if all images have the same feature vector, for any method; else None."""
     if statistics["feature_spread"] < 1e-3:
         return "collapsed: every image has the same feature vector (feature spread 0)"
     return None
 
 
 def collapse(statistics: dict[str, float], num_prototypes: int) -> str | None:
-    """A warning where the distributions over prototypes collapsed or went flat; else None."""
+    """A warning if the distributions over prototypes collapsed or are flat; else None."""
     most = math.log(num_prototypes)
     if same := same_features(statistics):
         return same

@@ -1,4 +1,4 @@
-"""The loss picture of a run."""
+"""Draws the loss curves of a run."""
 
 import math
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from pipeline.storage.files import replacing
 
 
 def draw_curves(path: Path, metrics: list[dict[str, float]], num_prototypes: int) -> None:
-    """Loss terms, teacher entropies and feature spread over steps, as a PNG of 1200 x 400 px.
+    """Draw loss terms, teacher entropies and feature spread over steps, as a PNG of 1200 x 400 px.
 
-    A method without prototypes has no entropies; its middle panel shows what it logs instead, if anything.
-    Where a monitor ran, a second row of as many pixels shows its measures.
+    A method without prototypes has no entropies; its middle panel shows its own metrics instead, if any. With
+    a monitor, a second row of the same size shows its measures.
     """
     monitored = [line for line in metrics if "monitor_rankme" in line]
     num_rows = 2 if monitored else 1
@@ -56,7 +56,7 @@ def draw_curves(path: Path, metrics: list[dict[str, float]], num_prototypes: int
 
 
 def _draw_monitor(fields: Sequence[Axes], lines: list[dict[str, float]], entropies: Axes) -> None:
-    """The monitor's measures into three fields, and its entropy to the others of the teacher."""
+    """Draw the monitor's measures into three panels, and its entropy beside the teacher's others."""
     shares, rank, distances = fields
     _points(shares, lines, "monitor_knn_top1", "k-NN top-1")
     _points(shares, lines, "monitor_cka", "1 - CKA of base and head")

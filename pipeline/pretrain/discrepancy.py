@@ -1,4 +1,4 @@
-"""Discrepancy of the teacher's base and auxiliary head on held-out images, while it trains and at the end."""
+"""Measures the discrepancy of the teacher's base and auxiliary head on held-out images."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class BaseAndHead:
     """Outputs of base and head for B images, base first."""
 
     maps: tuple[np.ndarray, np.ndarray]  # (B, N, D) each: patch tokens
-    vectors: tuple[np.ndarray, np.ndarray] | None  # (B, C) each: in one space, where the method has one
-    logits: tuple[np.ndarray, np.ndarray] | None  # (B, K) each: over prototypes, of methods that have any
+    vectors: tuple[np.ndarray, np.ndarray] | None  # (B, C) each: in one space, if the method has one
+    logits: tuple[np.ndarray, np.ndarray] | None  # (B, K) each: of prototypes, if the method has any
 
     def of(self, rows: np.ndarray) -> "BaseAndHead":
-        """Some of the images."""
+        """The outputs for some of the images."""
 
         def some(sides: tuple[np.ndarray, np.ndarray] | None):
             return None if sides is None else (sides[0][rows], sides[1][rows])
@@ -52,7 +52,7 @@ def measured_discrepancy(network: EncodingNetwork, crops: np.ndarray, temperatur
 
 
 def base_and_head(network: EncodingNetwork, tokens: Tokens) -> BaseAndHead:
-    """The outputs of the network's base for the images, and of its head for those."""
+    """The outputs of the network's base for the images, and of its head for those of the base."""
     with jt.no_grad():
         maps = (tokens.feature_map, network.auxiliary_head.mixed(tokens.feature_map))
         base_map, head_map = (x.numpy().reshape(x.shape[0], -1, x.shape[-1]) for x in maps)
@@ -67,13 +67,13 @@ def base_and_head(network: EncodingNetwork, tokens: Tokens) -> BaseAndHead:
 
 
 def discrepancies(sides: BaseAndHead, temperature: float) -> dict[str, float]:
-    """Up to three measures.
+    """Compute up to three measures.
 
     Returns:
         "discrepancy_cka" and "discrepancy_cosine" in 0..1, "discrepancy_kl" (from the head's to the base's
-        distribution) in nats. A network that collapsed, all its vectors equal, has no CKA: it is left out. So
-        is the cosine of a method that never compares the vectors of base and head in one space, and the
-        divergence of one without prototypes.
+            distribution) in nats. CKA is left out if it is undefined, because all vectors are equal; the
+            cosine for a method that never compares the vectors of base and head in one space; the divergence
+            for one without prototypes.
     """
     values = {}
     if sides.vectors is not None:

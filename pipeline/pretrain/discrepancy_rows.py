@@ -11,7 +11,7 @@ _WORDS = {
 
 
 def discrepancy_measures(metrics: dict[str, float], dataset: PreparedDataset) -> list[Measure]:
-    """Rows of those of the last metrics that are fractions; none of a network without a head."""
+    """Rows of the last logged discrepancies that are fractions; none for a network without a head."""
     part, rows = held_out_rows(dataset)
     images = TestImages(dataset.name, dataset.split_names[part], len(rows))
     protocol = "teacher's {}; no labels; this project's definition"

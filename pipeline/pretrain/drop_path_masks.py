@@ -15,7 +15,7 @@ from pipeline.training.random_generators import Purpose, generator
 
 @dataclass(frozen=True)
 class DropPathMasks:
-    """Stochastic depth of the student's passes: global crops, and local crops if there are any."""
+    """Stochastic depth of the student's forward passes: of global crops, and of local crops if any."""
 
     global_crops: DropPathScales
     local_crops: DropPathScales | None
@@ -26,7 +26,7 @@ def draw_drop_path(
 ) -> dict[str, np.ndarray]:
     """Stochastic depth of the batch: (blocks, branches, V, B) for global and local crops.
 
-    Of several ranks' batch of `ranks.count` B images, it is drawn for all and returned for this rank's.
+    With several ranks it is drawn for the batch of `ranks.count` B images, and returned for this rank's.
     """
     rng = generator(config.seed, Purpose.DROP_PATH, step)
     auxiliary_depth = config.auxiliary_head.depth if config.auxiliary_head else 0
@@ -45,7 +45,7 @@ def draw_drop_path(
 
 
 def microbatch_drop_path(scales: dict[str, np.ndarray], index: int, num_microbatches: int) -> DropPathMasks:
-    """What `draw_drop_path` drew, for microbatch `index` of `num_microbatches`."""
+    """The part of `draw_drop_path`'s result for microbatch `index` of `num_microbatches`."""
 
     def of(views: str) -> DropPathScales | None:
         base, auxiliary = scales[f"{views} base"], scales[f"{views} auxiliary"]

@@ -1,4 +1,4 @@
-"""A pretraining that starts from a base that was trained elsewhere."""
+"""Starts a pretraining from a base that was trained elsewhere."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from pipeline.pretrain.step import TrainState
 
 
 def with_base(state: TrainState, path: Path, config: BackboneConfig) -> TrainState:
-    """Load a backbone's file into the base of student and teacher; all else stays as it is.
+    """Load a backbone's file into the base of student and teacher; everything else is unchanged.
 
     Raises:
-        WeightsError: the file's base is not the one that `config` asks for.
+        WeightsError: the file's base differs from that in `config`.
     """
     given = load_backbone(path)
-    # The name of a size says nothing beyond its numbers.
+    # The name of a size adds nothing to its numbers.
     found, expected = (each.model_dump(exclude={"size"}) for each in (given.config, config))
-    # What is not given is left out of a dump, such as the norm of a ResNet that is not another project's.
+    # Fields that are not given are missing in a dump, such as the norm of a ResNet of this project.
     names = {**expected, **found}
     different = [name for name in names if found.get(name) != expected.get(name)]
     if different:

@@ -3,14 +3,14 @@
     L = 0.5 * cls_weight * (L_het + L_aux) + patch_weight * L_mim
 
 L_het: the head's teacher supervises the base; L_aux: it supervises the head; L_mim: the base's teacher
-supervises the base on hidden patches. Without auxiliary head the first two become the one CLS term of
-iBOT, with weight cls_weight (in the official code the halves sum to the same factor).
+supervises the base on hidden patches. Without auxiliary head the first two become the one CLS term of iBOT,
+with weight cls_weight (in the official code the halves sum to the same factor).
 
-Done with less work than the official code and the same result: prototype logits only for hidden patches
-and CLS vectors, and the patch centre from the mean bottleneck vector (the mean of a linear layer's
-outputs is its output for the mean). A batch norm in the projection would see other rows then: with it, all
-base tokens of a pass are projected together. The auxiliary head's patches are not, so its batch norm sees
-its CLS vectors only: this project's choice.
+The result is that of the official code, with less work: prototype logits are computed only for hidden patches
+and CLS vectors, and the patch centre from the mean bottleneck vector (the mean of a linear layer's outputs is
+its output for the mean). A batch norm in the projection head would then see other rows: with it, all base
+tokens of a pass are projected together. The auxiliary head's patches are not, so its batch norm sees only its
+CLS vectors: this project's choice.
 """
 
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ class Targets:
     """The teacher's output for a batch; no gradient."""
 
     cls_probs: jt.Var  # (V B, K)
-    hidden: MaskedPatches | None  # the patches that the masked-image loss is taken on
-    patch_probs: jt.Var | None  # (P, K'), of the hidden patches; K' = K unless they have own prototypes
+    hidden: MaskedPatches | None  # the patches of the masked-image loss
+    patch_probs: jt.Var | None  # (P, K'), of the hidden patches; K' = K unless they have their own prototypes
     mean_cls_logits: jt.Var  # (K,)
     mean_patch_logits: jt.Var | None  # (K',)
-    features: jt.Var  # (V B, D) base CLS, for monitoring
+    features: jt.Var  # (V B, D) CLS tokens of the base, for monitoring
 
 
 def teacher_targets(
@@ -72,10 +72,10 @@ def teacher_targets(
 
 @dataclass(frozen=True)
 class StudentVectors:
-    """The student's tokens after projection, unit vectors: what is compared with prototypes."""
+    """The student's tokens after projection, unit vectors that are compared with prototypes."""
 
     base_cls: jt.Var  # (V B + L B, C), global crops first
-    auxiliary_cls: jt.Var | None  # likewise
+    auxiliary_cls: jt.Var | None  # (V B + L B, C), likewise
     hidden_patches: jt.Var | None  # (P, C), of the base
 
 
@@ -126,7 +126,7 @@ def student_vectors(
     rows = None if hidden is None else jt.array(hidden.rows)
     auxiliary_cls = [encoding.auxiliary_cls for encoding in encodings]
     has_auxiliary, hidden_patches = head.auxiliary is not None, None
-    if head.norms_rows:  # each pass is a batch, as in the teacher
+    if head.norms_rows:  # each pass is one batch for the norm, as in the teacher
         passes = [head.base_tokens(encoding.base_cls, encoding.base_patches) for encoding in encodings]
         base = _joined([cls for cls, _ in passes])
         auxiliary = _joined([head.auxiliary(cls) for cls in auxiliary_cls]) if has_auxiliary else None
@@ -141,7 +141,7 @@ def student_vectors(
 
 
 def _cls_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:
-    """Unit vectors of the CLS that teaches: the auxiliary head's where there is one, else the base's."""
+    """Unit vectors of the CLS token that teaches: the auxiliary head's if there is one, else the base's."""
     if head.auxiliary is not None:
         return head.auxiliary(encoding.auxiliary_cls)
     if head.norms_rows:
@@ -157,7 +157,7 @@ def _patch_vectors(head: ProjectionHead, encoding: Encoding) -> jt.Var:
 
 
 def _patch_prototypes(head: ProjectionHead, prototypes: jt.Var) -> jt.Var:
-    """The patches' own prototypes, else the common ones."""
+    """The patches' own prototypes if there are any, else those of CLS."""
     own = head.unit_patch_prototypes()
     return prototypes if own is None else own
 

@@ -1,4 +1,4 @@
-"""Channel statistics that images are normalised with."""
+"""Channel statistics with which images are normalised."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a method's forward pass over one microbatch returns."""
+"""The result of a method's forward pass over one microbatch."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,31 +10,31 @@ from pipeline.training.losses import Losses
 
 @dataclass(frozen=True)
 class TeacherOutput:
-    """Of the teacher, or of the network itself where there is none, on a microbatch; no gradient."""
+    """Output of the teacher, or of the network itself if there is none, for a microbatch; no gradient."""
 
     features: jt.Var  # (rows, D) global vectors of the base
-    cls_probs: jt.Var | None = None  # (rows, K) over prototypes, of methods that have any
+    cls_probs: jt.Var | None = None  # (rows, K) over prototypes, if the method has any
 
-    def of_all(self, ranks: Ranks) -> "TeacherOutput":
-        """With the rows of all ranks' microbatches."""
+    def gathered(self, ranks: Ranks) -> "TeacherOutput":
+        """The rows of all ranks' microbatches."""
         probs = None if self.cls_probs is None else ranks.all_gather(self.cls_probs)
         return TeacherOutput(ranks.all_gather(self.features), probs)
 
 
 @dataclass(frozen=True)
 class MethodOutput:
-    """The losses of one microbatch, and what else the step needs of it."""
+    """The losses of one microbatch, and the other results that a step needs."""
 
     losses: Losses
     teacher_output: TeacherOutput
-    batch_means: dict[str, jt.Var] = field(default_factory=dict)  # that the method's own state moves by
+    batch_means: dict[str, jt.Var] = field(default_factory=dict)  # for the update of the method's own state
     metrics: dict[str, jt.Var] = field(default_factory=dict)  # for the log, each (1,), no gradient
 
     @property
     def total(self) -> jt.Var:
-        """What is minimised, (1,)."""
+        """The loss to minimise, (1,)."""
         return self.losses.total
 
     def detached(self) -> "MethodOutput":
-        """The same numbers without their graph."""
+        """The same values without their graph."""
         return replace(self, losses=self.losses.detached())

@@ -1,7 +1,7 @@
-"""Which student row is compared with which teacher row, and with what weight.
+"""Which student rows are compared with which teacher rows, and with what weight.
 
-Rows are views times images: row v * B + b is view v of image b. V global views come first, then L local
-ones; the teacher has rows for global views only. K prototypes.
+Rows are views times images: row v * B + b is view v of image b. V global views come first, then L local ones;
+the teacher has rows only for global views. K prototypes.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Pairs:
 
 
 def cls_pairs(num_global: int, num_views: int, num_images: int) -> Pairs:
-    """Every view with every other global view of the same image, weights summing to 1.
+    """Every view with every other global view of the same image; the weights sum to 1.
 
     Source: HSSL L_het and L_aux (the mean over q in globals, v in all views, v != q), as DINO.
     """
@@ -37,7 +37,7 @@ def cls_pairs(num_global: int, num_views: int, num_images: int) -> Pairs:
 
 @dataclass(frozen=True)
 class MaskedPatches:
-    """The patches that a masked-image loss is taken on, padded to one of a few lengths."""
+    """The patches of a masked-image loss, padded to one of a few lengths."""
 
     rows: np.ndarray  # (P,) int32 into (V * B * N) patch tokens, padding at the end
     weights: np.ndarray  # (P,) float32, 0 for padding
@@ -46,8 +46,8 @@ class MaskedPatches:
 def masked_patches(masks: np.ndarray) -> MaskedPatches:
     """Rows and weights of the hidden patches.
 
-    Each crop weighs 1 / (V B), shared equally by its hidden patches; a crop without any counts as 0. The
-    number of rows is padded to a multiple of a sixteenth of all patches, so that kernels see few shapes.
+    Each crop weighs 1 / (V B), shared equally by its hidden patches; a crop without any adds 0. The number of
+    rows is padded to a multiple of a sixteenth of all patches, so that kernels see few shapes.
 
     Args:
         masks: (V, B, h, w) bool.

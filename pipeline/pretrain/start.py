@@ -1,4 +1,4 @@
-"""Going on from another run's checkpoint."""
+"""Continues from another run's checkpoint."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ def load_start(start: StartConfig, state: TrainState, *, num_steps: int) -> Trai
     """Load another run's checkpoint into a fresh state: networks, moments, the method's state and the step.
 
     Args:
-        start: the file. Its configuration may have been another as long as every array fits.
-        num_steps: of the run that goes on from there.
+        start: the file. Its configuration may differ as long as every array fits.
+        num_steps: of the run that continues from it.
 
     Raises:
-        WeightsError: not a checkpoint of this project, changed since the experiment was read, not fitting,
-            or of a step that the run does not reach.
+        WeightsError: not a checkpoint of this project, changed since the experiment was read, arrays that do
+            not fit, or a step beyond the end of the run.
     """
     path = Path(start.checkpoint)
     state = load_checkpoint(path, state)

@@ -1,11 +1,11 @@
 """One optimiser step of any method.
 
-    losses    = the method's, of the student, given the teacher's output for the same batch
+    losses    = the method's losses of the student, given the teacher's output for the same batch
     student   <- optimiser(student, gradient of the total loss)
-    teacher   <- m teacher + (1 - m) student        (where the method has one)
-    own state <- the method's, as iBOT's centres of the teacher's logits
+    teacher   <- m teacher + (1 - m) student        (if the method has a teacher)
+    own state <- the method's update, e.g. of iBOT's centres of the teacher's logits
 
-What a method's losses are, is in its file in `pipeline.pretrain.methods`; iBOT's and HSSL's, in
+The losses of a method are in its file in `pipeline.pretrain.methods`; iBOT's and HSSL's are in
 `pipeline.pretrain.hssl_loss`.
 """
 
@@ -33,22 +33,22 @@ from pipeline.training.microbatches import accumulated_gradients
 
 @dataclass(frozen=True)
 class TrainState:
-    """Everything that a step reads and changes. The networks' parameters change in place."""
+    """State of a training, read and changed by each step. The networks' parameters change in place."""
 
     student: EncodingNetwork
     teacher: EncodingNetwork | None
     optimizer: Optimizer
-    method_state: MethodState  # the method's own, as iBOT's centres
+    method_state: MethodState  # the method's own, such as iBOT's centres
     step: int  # optimiser steps done
 
     @property
     def networks(self) -> Networks:
-        """What a method trains."""
+        """The networks that a method trains."""
         return Networks(self.student, self.teacher)
 
     @property
     def tensors(self) -> dict[str, jt.Var]:
-        """What a checkpoint holds beside the optimiser."""
+        """The tensors of a checkpoint, without the optimiser's."""
         named = {f"student/{name}": value for name, value in self.student.named_parameters()}
         if self.teacher is not None:
             named |= {f"teacher/{name}": value for name, value in self.teacher.named_parameters()}
@@ -57,7 +57,7 @@ class TrainState:
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What a step measured, still on the device."""
+    """Measurements of a step, still on the device."""
 
     losses: Losses  # of the whole batch
     teacher_output: TeacherOutput  # of this rank's last microbatch
@@ -65,12 +65,12 @@ class StepOutcome:
 
     @property
     def logged_losses(self) -> dict[str, jt.Var]:
-        """The loss and its terms by their names in the log."""
+        """The loss and its terms, by their names in the log."""
         return named_losses(self.losses)
 
 
 def initial_state(config: PretrainConfig) -> TrainState:
-    """Networks with equal weights, an optimiser at rest, the method's own state at its start."""
+    """Student and teacher with equal weights, a new optimiser, and the method's initial state."""
     method = method_of(config)
     networks, method_state = method.networks(), method.initial_state()
     optimizer = build_optimizer(networks.student.named_parameters(), config.schedule)
@@ -85,18 +85,18 @@ def train_step(
     ranks: Ranks = SINGLE_PROCESS,
     watch: GradientWatch | None = None,
 ) -> tuple[TrainState, StepOutcome]:
-    """One step on a batch, computed in `accumulation_steps` microbatches of one size.
+    """Do one step on a batch, computed in `accumulation_steps` microbatches of equal size.
 
     Every loss term is a mean over images, so the mean of the microbatches' gradients is the gradient of the
-    whole batch (a method whose terms are not is refused by the configuration); the method's own state moves
-    once, by the mean over all microbatches. Of several ranks `batch` is this one's share, and all means are
-    over all ranks' microbatches.
+    whole batch (the configuration refuses methods for which this is not so); the method's own state is
+    updated once, with the mean over all microbatches. With several ranks `batch` is this one's share, and all
+    means are over all ranks' microbatches.
 
     Args:
-        watch: is shown the gradients of this step, before they are used.
+        watch: receives the gradients of this step before they are used.
 
     Raises:
-        GradientsDiffer: they are not those that plain operators give.
+        GradientsDiffer: they differ from those of plain operators.
     """
     method, count = method_of(config), config.schedule.accumulation_steps
     student = dict(state.student.named_parameters())
@@ -136,13 +136,13 @@ def train_step(
 
 
 def _sees_whole_batch(config: PretrainConfig) -> bool:
-    """Whether a loss or a norm sees all images of a batch at once, so that in parts it is another."""
+    """Whether a loss or a norm depends on all images of a batch at once, so that parts would change it."""
     batch_norm = config.method.prototypes and config.projection_head.norm == "batch"
     return config.method.whole_batch or batch_norm
 
 
 def mean_batch_means(outputs: Sequence[MethodOutput]) -> dict[str, jt.Var]:
-    """What a method's own state is updated with: the mean over the whole batch."""
+    """The means over the whole batch, for the update of a method's own state."""
     names = outputs[0].batch_means
     return {name: mean([output.batch_means[name] for output in outputs]) for name in names}
 

@@ -1,4 +1,4 @@
-"""The auxiliary head at the end of a pretraining: no artifact exports it, the checkpoint has it."""
+"""Loads the auxiliary head of a finished pretraining from its checkpoint, as no artifact exports it."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ def load_auxiliary_head(config: PretrainConfig, pretraining: Path, weights: str)
     Args:
         config: of the pretraining, with an auxiliary head.
         pretraining: its artifact.
-        weights: "teacher" for the network that the method publishes, or "student", as of features.
+        weights: "teacher" for the network that the method publishes, or "student", as in `features.weights`.
 
     Returns:
-        The head; None where the checkpoint was deleted.
+        The head; None if the checkpoint was deleted.
 
     Raises:
         WeightsError: the checkpoint is damaged, or does not fit.

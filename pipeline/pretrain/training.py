@@ -1,4 +1,4 @@
-"""Pretraining from data to backbone."""
+"""Pretraining, from data to backbone."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -41,20 +41,20 @@ def pretrain(
 ) -> TrainState:
     """Train to the end of the schedule; resumes, see `pipeline.training.loop.train`.
 
-    The numbers depend on the configuration, the data, the thread count and the number of ranks only; on the
-    last two by the order of sums.
+    The numbers depend only on the configuration, the data, the thread count and the number of ranks; on the
+    last two through the order of sums.
 
     Args:
-        export: called with the number of whole epochs done and the state, at the end of every
-            `schedule.export_every_epochs` epochs but the last of the run.
-        base: file of the backbone that student and teacher start with; None: random weights.
-        ranks: that train together, each in a process that calls this; the first reports and exports.
+        export: called with the number of whole epochs done and the state, after every
+            `schedule.export_every_epochs` epochs except at the end of the run.
+        base: file of the backbone with which student and teacher start; None: random weights.
+        ranks: that train together, each in a process that calls this; the first one reports and exports.
 
     Raises:
-        FloatingPointError: a loss is not finite; the last checkpoint stays.
-        WeightsError: the checkpoint that the configuration starts from does not fit it.
-        RanksDiffer: the ranks' parameters came apart.
-        GradientsDiffer: at the step that is looked at, gradients are not those of plain operators.
+        FloatingPointError: a loss is not finite; the last checkpoint is kept.
+        WeightsError: the checkpoint from which the configuration starts does not fit it.
+        RanksDiffer: the ranks' parameters diverged from one another.
+        GradientsDiffer: in the step that is checked, gradients differ from those of plain operators.
     """
     training = Pretraining(config, dataset, output, export, base, ranks)
     return train(training, output, runtime=runtime, report=report)
@@ -66,15 +66,15 @@ def num_steps(config: PretrainConfig, dataset: PreparedDataset) -> int:
 
 
 def exported_epochs(config: PretrainConfig, dataset: PreparedDataset) -> list[int]:
-    """After which whole epochs `pretrain` calls `export`, if it starts from step 0."""
+    """Whole epochs after which `pretrain` calls `export`, if it starts from step 0."""
     return _schedule(config, dataset).exports()
 
 
 class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
-    """What every training on a pretraining's crops and schedule has: this one, and that of a search.
+    """Base class of trainings on a pretraining's crops and schedule: this one, and that of a search.
 
     Args:
-        run: digest of all that decides the result.
+        run: digest of everything that affects the result.
         ranks: that train together.
     """
 
@@ -83,7 +83,7 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
     ):
         self._pretrain, self._dataset, self.ranks = config, dataset, ranks
         self._method = method_of(config)
-        # The kernels that make crops on a device are of RGB in 8 bits.
+        # The kernels that make crops on a device are for 8-bit RGB.
         on_card = on_device.available() and config.backbone.channels is None
         self._batches = BatchMaker(config, dataset, on_device=on_card, ranks=ranks)
         self.schedule = _schedule(config, dataset)
@@ -107,7 +107,7 @@ class CropTraining(Training[State, Batch | PackedBatch, OutcomeT]):
 
 
 class Pretraining(CropTraining[TrainState, StepOutcome]):
-    """What pretraining gives to the loop: batches, steps, what is measured beside the losses."""
+    """Pretraining for the training loop: batches, steps, and measurements besides the losses."""
 
     def __init__(
         self,
@@ -146,23 +146,23 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         self, state: TrainState, batch: Batch | PackedBatch, watch: GradientWatch
     ) -> tuple[TrainState, StepOutcome]:
         if self._config.schedule.optimizer != "adamw":
-            # The others are Jittor operators, compiled as one with those of the gradients: a look at these
-            # moved the last bits.
+            # Optimisers other than AdamW are Jittor operators, compiled together with those of the gradients:
+            # reading the gradients changed the last bits.
             return self.train_step(state, batch)
         rates = self.schedule.at(state.step)
         return train_step(state, batch.rendered(), rates, self._config, self.ranks, watch)
 
     def explanation(self, state: TrainState, step: int, output: Path, say: Callable[[str], None]) -> str:
-        """Goes back to the first step that is not finite, saves it, and names its first such tensor."""
+        """Repeat steps up to the first non-finite one, save it, and name its first non-finite tensor."""
         return explanation(self, self._config, state, step, output, say)
 
     def measured(self, state: TrainState, outcome: StepOutcome) -> dict[str, float]:
         """Teacher statistics, the method's own metrics, rates, and the discrepancy of base and head.
 
-        Of several ranks the first alone returns them: their images, apart from the batch's, are the same.
+        With several ranks only the first returns them: images other than the batch's are the same for all.
         """
         rates = self.schedule.at(state.step - 1)
-        teacher_output = outcome.teacher_output.of_all(self.ranks)
+        teacher_output = outcome.teacher_output.gathered(self.ranks)
         metrics = self.ranks.all_reduce_mean_of(outcome.metrics)
         if not self.ranks.is_first:
             return {}
@@ -200,7 +200,7 @@ class Pretraining(CropTraining[TrainState, StepOutcome]):
         return monitor is not None and self._due(num_done, monitor.pictures_every_epochs or 0)
 
     def _due(self, num_done: int, every: int) -> bool:
-        """Whether another `every` epochs, 0: never, or the training ends with so many steps."""
+        """Whether another `every` epochs (0: never), or the training, are complete after so many steps."""
         return every > 0 and (num_done == self.num_steps or bool(self.schedule.epochs_due(num_done, every)))
 
     def after_logged_step(self, state: TrainState) -> None:

@@ -1,4 +1,4 @@
-"""Crops from the loader to where Jittor computes."""
+"""Uploads crops from the loader to the device of Jittor."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from pipeline.pretrain.batch import Batch
 
 
 def uploaded(batch: Batch) -> Batch:
-    """The batch with its crops as Jittor variables: once, however many networks see them."""
+    """The batch with its crops as Jittor variables, uploaded once for all networks."""
     crops = {"global_crops": batch.global_crops, "local_crops": batch.local_crops}
-    # An array without elements stays one: nobody asks for a variable of it.
+    # An empty array stays one: nobody needs a variable of it.
     return replace(batch, **{name: as_variable(each) for name, each in crops.items() if each.shape[0]})
 
 

@@ -22,7 +22,7 @@ class JointSteps(PretrainingSteps):
         super().__init__(training, config.pretrain)
         self._joint = config
 
-    def look(self, state: steps.JointState, batch: Any) -> StepCheck:
+    def check(self, state: steps.JointState, batch: Any) -> StepCheck:
         config, rates = self._joint, self.training.schedule.at(state.step)
         count, methods = config.pretrain.schedule.accumulation_steps, self._methods()
         drop_path = steps.drawn_drop_path(config, batch, state.step, SINGLE_PROCESS)

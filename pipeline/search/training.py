@@ -93,7 +93,7 @@ class JointTraining(CropTraining[JointState, JointOutcome]):
 
     def measured(self, state: JointState, outcome: JointOutcome) -> dict[str, float]:
         """Teacher statistics; the discrepancies too, which take long, at the user's interval of log lines."""
-        teacher_output = outcome.teacher_output.of_all(self.ranks)
+        teacher_output = outcome.teacher_output.gathered(self.ranks)
         if not self.ranks.is_first:
             return {}
         values = teacher_statistics(teacher_output)

@@ -1,1 +1,1 @@
-"""Methods of self-supervised learning: one file each, their settings and arms in `settings`."""
+"""Methods of self-supervised learning, one file each; their settings and arms are in `settings`."""

@@ -10,7 +10,7 @@ from pipeline.pretrain.methods.momentum import MomentumMethod
 
 
 class Byol(MomentumMethod):
-    """The student's prediction of one view comes close to the moving average's projection of another."""
+    """The student's prediction for one view is matched with the moving average's projection of another."""
 
     last_norm = False
 

@@ -1,4 +1,4 @@
-"""iBOT, DINO (iBOT without patch loss), and HSSL upon them. The loss is in `pipeline.pretrain.hssl_loss`."""
+"""iBOT, DINO (iBOT without patch loss), and HSSL with either. Loss: `pipeline.pretrain.hssl_loss`."""
 
 import jittor as jt
 
@@ -15,7 +15,7 @@ from pipeline.pretrain.upload import uploaded
 
 
 class Ibot(Method):
-    """Student and teacher over shared prototypes; its own state are the centres of the teacher's logits."""
+    """Student and teacher with prototypes; the method's own state is the centres of the teacher's logits."""
 
     published = "teacher"
 

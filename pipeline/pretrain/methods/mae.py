@@ -1,23 +1,23 @@
 """MAE, alone and with HSSL.
 
-Alone: the base sees some patches of a crop, a decoder reconstructs the pixels of the others, each patch
+Alone: the base encodes some patches of a crop, a decoder reconstructs the pixels of the others, each patch
 normalised:
 
     L = L_pixels = mean over hidden patches and their pixels of (decoder - pixels)^2
 
-MAE has neither CLS loss nor teacher. With HSSL (this project's choice, the paper shows no such recipe) there
-is a moving average of base and head that sees whole crops. Its head's map of hidden patches, each normalised
-over channels, is a second target of the base's decoder, and the head learns as MAE does, by reconstructing
-pixels:
+MAE has neither CLS loss nor teacher. With HSSL (this project's choice, the paper shows no such recipe) a
+moving average of base and head encodes whole crops. The features of its head at hidden patches, each
+normalised over channels, are a second target of the base's decoder, and the head learns as MAE does, by
+reconstructing pixels:
 
     L_het = mean over hidden patches and channels of (decoder's features - norm(head^t))^2
     L_aux = mean over hidden patches and their pixels of (head's pixels - pixels)^2
     L = L_pixels + 0.5 auxiliary_weight (L_het + L_aux)
 
-L_pixels keeps its weight, as iBOT's patch loss does beside L_het and L_aux. The head cannot collapse:
-its targets are pixels. The result is the student's base, as MAE's is.
+L_pixels keeps its weight, as iBOT's patch loss does beside L_het and L_aux. The head cannot collapse, because
+its targets are pixels. The result is the student's base, as for MAE.
 
-On every global crop; there are no local ones. On a base that cannot leave patches out, hidden ones are
+All losses are of global crops; there are no local ones. If a base cannot leave patches out, hidden ones are
 replaced by its mask token (`pipeline.models.mae`).
 
 Source: He et al. 2022.
@@ -55,7 +55,7 @@ class Mae(Method):
         method, student, batch = self.config.method, networks.student, inputs.batch
         patch_masks = PatchMasks.of(batch.masks.reshape(-1, *batch.masks.shape[2:]))
         images = as_variable(batch.flat_global_crops)
-        # Reading the images back waits for the device that made them; this method has no faster way yet.
+        # Reading the images back waits for the device that made them; there is no faster way yet.
         crops = images.numpy() if isinstance(batch.flat_global_crops, jt.Var) else batch.flat_global_crops
         pixels = jt.array(hidden_pixels(crops, patch_masks, student.backbone.stride, method.normalize_pixels))
         predictions = student.predictions(images, patch_masks, inputs.drop_path.global_crops)
@@ -70,12 +70,12 @@ class Mae(Method):
         return MethodOutput(Losses(total, terms), TeacherOutput(predictions.cls))
 
     def frozen(self, name: str, student: MaeNetwork, rates: Rates) -> bool:
-        # The mask token of a base that leaves patches out is not used; that of any other is trained.
+        # The mask token of a base that leaves patches out is not used; that of any other base is trained.
         return name == "backbone.mask_token" and student.hides
 
 
 def hidden_pixels(crops: np.ndarray, patch_masks: PatchMasks, stride: int, normalize: bool) -> np.ndarray:
-    """Pixels of the hidden patches, a row for each.
+    """Pixels of the hidden patches, one row per patch.
 
     Args:
         crops: (B, C, H, W) float32.
@@ -97,7 +97,7 @@ def hidden_pixels(crops: np.ndarray, patch_masks: PatchMasks, stride: int, norma
 
 
 def head_features(teacher: EncodingNetwork, images: jt.Var, patch_masks: PatchMasks) -> jt.Var:
-    """The teacher's head's map of whole crops at hidden patches, each normalised, (B (N - n), D)."""
+    """The features of the teacher's head for whole crops at hidden patches, normalised, (B (N - n), D)."""
     with jt.no_grad():
         mixed = teacher.auxiliary_head.mixed(teacher.backbone(images).feature_map)
         rows = hidden_rows(mixed, patch_masks)
@@ -105,8 +105,8 @@ def head_features(teacher: EncodingNetwork, images: jt.Var, patch_masks: PatchMa
         return kernels.layer_norm(rows, jt.ones((width,)), jt.zeros((width,)), _EPS).stop_grad()
 
 
-def mean_square(guess: jt.Var, target: jt.Var) -> jt.Var:
+def mean_square(prediction: jt.Var, target: jt.Var) -> jt.Var:
     """(1,) mean over rows and columns of the squared difference."""
-    difference = guess - target
-    # Sum over count: Jittor's own mean divides before it adds and drifts in float32.
+    difference = prediction - target
+    # Sum over count: Jittor's own mean divides before it adds, and drifts in float32.
     return (difference * difference).sum() / difference.numel()

@@ -1,4 +1,4 @@
-"""What a method of self-supervised learning gives to the training step, which depends on none of them."""
+"""The interface between methods of self-supervised learning and the training step."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from pipeline.pretrain.drop_path_masks import DropPathMasks
 from pipeline.pretrain.methods.settings import METHODS
 from pipeline.pretrain.outputs import MethodOutput
 
-MethodState = dict[str, jt.Var]  # a method's own state beside networks and optimiser; empty for most
+MethodState = dict[str, jt.Var]  # a method's own state besides networks and optimiser; empty for most
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The student, which trains, and its moving average.
+    """The student, which is trained, and its moving average, the teacher.
 
-    A parameter of the teacher follows the student's of the same name. The student may have more: what is
-    trained but teaches nothing, as a predictor.
+    A parameter of the teacher follows the student's of the same name. The student may have more parameters,
+    such as a predictor.
     """
 
     student: EncodingNetwork
@@ -33,7 +33,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class MethodInput:
-    """What the losses of one microbatch are computed from, beside the networks."""
+    """The inputs of one microbatch's losses, besides the networks."""
 
     state: MethodState
     batch: Batch
@@ -42,10 +42,10 @@ class MethodInput:
 
 
 class Method(ABC):
-    """Base of the methods; what has a default here is what most of them do.
+    """Base class of the methods; the defaults suit most of them.
 
     Class attributes:
-        published: which network the method's authors evaluate.
+        published: the network that the method's authors evaluate.
     """
 
     published: Literal["teacher", "student"] = "student"
@@ -66,29 +66,29 @@ class Method(ABC):
         return {}
 
     def updated_state(self, method_state: MethodState, batch_means: dict[str, jt.Var]) -> MethodState:
-        """That state after a step; `batch_means` are over the whole batch."""
+        """The state after a step; `batch_means` are over the whole batch."""
         return method_state
 
     def shared_terms(self) -> dict[str, float]:
-        """Loss terms that are the same whatever the auxiliary head, and their weights in the total."""
+        """Loss terms that do not depend on the auxiliary head, with their weights in the total."""
         return {}
 
     def without_shared_terms(self) -> "Method":
-        """The method with all its losses but those."""
+        """The method without these loss terms."""
         return self
 
     def frozen(self, name: str, student: EncodingNetwork, rates: Rates) -> bool:
-        """Whether a parameter of the student stays as it is in this step.
+        """Whether a step leaves a parameter of the student unchanged.
 
-        Without masked input, a mask token has nothing to learn.
+        Without masked input, a mask token is not trained.
         """
         return name == "backbone.mask_token"
 
     def warning(self, metrics: dict[str, float]) -> str | None:
-        """What the user should know of the training's health, or None."""
+        """A warning about the training's health, or None."""
         return same_features(metrics)
 
 
 def method_of(config: PretrainConfig) -> Method:
-    """The method that a configuration asks for."""
+    """The method of a configuration."""
     return resolve_name(METHODS[config.method.name].implementation)(config)

@@ -1,7 +1,7 @@
 """MoCo v3, alone and with HSSL (see `pipeline.pretrain.methods.momentum`).
 
-Source: Chen et al. 2021. Deviations of this project: the position embedding is learned and initial values are
-as in all arms, so that they start equal; biases and norms do not decay.
+Source: Chen et al. 2021. Deviations of this project: the position embedding is learned, and initial values
+are those of all arms, so that they start equal; biases and norms do not decay.
 """
 
 import jittor as jt
@@ -13,7 +13,7 @@ from pipeline.pretrain.methods.momentum import MomentumMethod
 
 
 class MocoV3(MomentumMethod):
-    """Keys of the moving average; negatives are the other images of the batch."""
+    """Keys are the moving average's; negatives are the other images of the batch."""
 
     last_norm = True
 

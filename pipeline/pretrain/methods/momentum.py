@@ -1,12 +1,12 @@
-"""What MoCo v3 and BYOL share: predictions of a student match the projections of its moving average.
+"""Shared by MoCo v3 and BYOL: predictions of a student match the projections of its moving average.
 
 With V views of an image, one term compares the student's predictions q with the teacher's projections k of
 other views: agree(q, k). The method alone:
 
     L = agree(predictor(projector(base^s)), projector(base^t))
 
-With HSSL the teacher's vectors come from its auxiliary head, and teach base and head, half each, just as the
-head's teacher does in the published form upon iBOT (L_het + L_aux):
+With HSSL the teacher's vectors come from its auxiliary head, and teach base and head, half each, as the
+head's teacher does in the published form with iBOT (L_het + L_aux):
 
     k = auxiliary_projector(head^t)
     L = 0.5 (agree(base_predictor(base_projector(base^s)), k)
@@ -32,7 +32,7 @@ from pipeline.training.losses import Losses
 
 
 class MomentumMethod(Method):
-    """All of such a method but its loss between vectors.
+    """Everything of such a method except the loss between vectors.
 
     Class attributes:
         last_norm: whether projectors and predictors end in a batch norm.
@@ -42,7 +42,7 @@ class MomentumMethod(Method):
 
     @abstractmethod
     def agree(self, queries: jt.Var, keys: jt.Var, num_views: int) -> Agreement:
-        """Of queries (V B, C) with keys (V B, C), unit vectors."""
+        """The loss of queries (V B, C) and keys (V B, C), unit vectors."""
 
     def networks(self) -> Networks:
         student = JointEmbeddingNetwork(self.config, predictors=True, last_norm=self.last_norm)

@@ -1,8 +1,8 @@
-"""Settings of the methods, and the arms that train by them; upstream's numbers are the defaults.
+"""Settings of the methods, and the arms that they train; the published values are the defaults.
 
-A new method is a class, its line and its arms here. One experiment may hold arms of several methods, so a
-method's own rates stand in its section and take the place of those in [schedule] and [regularisation]. iBOT
-and DINO take theirs from these, from [objective] and from [projection_head].
+A new method is a class, its line and its arms here. An experiment may have arms of several methods, so a
+method's own rates are in its section and replace those in [schedule] and [regularisation]. iBOT and DINO use
+these, with [objective] and [projection_head].
 """
 
 from functools import reduce
@@ -27,7 +27,7 @@ class IbotConfig(MethodSection):
     name: Literal["ibot"] = "ibot"
 
 
-# MoCo v3's published rates for AdamW on ViT. Methods that have no such rates of their own start from them.
+# MoCo v3's published rates for AdamW and ViT. Methods without published rates of their own use them too.
 class AdamwSection(MethodSection):
     base_lr: Positive | None = 1.5e-4  # of a batch of 256 images
     min_lr: NonNegative | None = 0.0
@@ -40,8 +40,8 @@ class AdamwSection(MethodSection):
 class MocoV3Config(AdamwSection):
     """MoCo v3. Defaults: its published command for ViT (`moco-m-cos`, `stop-grad-conv1`).
 
-    Source: Chen et al. 2021 and its released code: AdamW, no clipping, no stochastic depth, weight decay that
-    stays, MLPs with batch norm.
+    Source: Chen et al. 2021 and its released code: AdamW, no clipping, no stochastic depth, constant weight
+    decay, MLPs with batch norm.
     """
 
     implementation: ClassVar = "pipeline.pretrain.methods.moco_v3:MocoV3"
@@ -63,9 +63,9 @@ class MocoV3Config(AdamwSection):
 class SimclrConfig(AdamwSection):
     """SimCLR. Defaults: temperature and projector of the paper; the optimiser of MoCo v3.
 
-    Source: Chen et al. 2020, section 4.2 and appendix B.7 (2 layers, 128 numbers out, temperature 0.1). The
-    paper trains ResNets by LARS; for transformers there is no recipe of its own, so the rates are MoCo v3's:
-    this project's choice.
+    Source: Chen et al. 2020, section 4.2 and appendix B.7 (2 layers, 128 output channels, temperature 0.1).
+    The paper trains ResNets with LARS and has no recipe for transformers, so the rates are MoCo v3's: this
+    project's choice.
     """
 
     implementation: ClassVar = "pipeline.pretrain.methods.simclr:Simclr"
@@ -84,7 +84,7 @@ class ByolConfig(AdamwSection):
     """BYOL. Defaults: MLPs and momentum of the paper; the optimiser of MoCo v3.
 
     Source: Grill et al. 2020, section 3.3 (hidden 4096, out 256, momentum 0.996 to 1). The paper trains
-    ResNets by LARS; the rates for transformers are MoCo v3's: this project's choice.
+    ResNets with LARS; the rates for transformers are MoCo v3's: this project's choice.
     """
 
     implementation: ClassVar = "pipeline.pretrain.methods.byol:Byol"
@@ -110,7 +110,7 @@ class MaeConfig(AdamwSection):
     """
 
     implementation: ClassVar = "pipeline.pretrain.methods.mae:Mae"
-    any_grid: ClassVar = False  # its decoder has a position for each patch of a crop of full size
+    any_grid: ClassVar = False  # its decoder has one position per patch of a full-size crop
 
     name: Literal["mae"] = "mae"
     weight_decay: NonNegative | None = 0.05
@@ -133,7 +133,7 @@ class MaeConfig(AdamwSection):
         return self
 
     def crops_taken(self, crops: CropConfig) -> CropConfig:
-        """Without local crops and, unless asked for, without changes of colour."""
+        """The crops without local ones and, unless `colour` is set, without changes of colour."""
         crops = super().crops_taken(crops)
         if self.colour:
             return crops
@@ -142,7 +142,7 @@ class MaeConfig(AdamwSection):
         return crops.model_copy(update=off | {"blur_probability": none, "solarize_probability": none})
 
     def masks_taken(self, masks: MaskConfig) -> MaskConfig:
-        """Random patches, equally many in every crop."""
+        """Masks of random patches, equally many in every crop."""
         return MaskConfig(shape="random", ratios=(self.mask_ratio,), ratio_variations=(0.0,))
 
     def check_grid(self, grid: tuple[int, int]) -> None:
@@ -164,14 +164,14 @@ MethodConfig = Annotated[reduce(or_, METHODS.values()), Field(discriminator="nam
 
 
 class Arm(Section):
-    """One column of the comparison: how a backbone comes by its weights."""
+    """One arm of the comparison: how a backbone gets its weights."""
 
     network: bool = True  # False: the pixels themselves are the features
     pretrained: bool = True
     method: Literal[tuple(METHODS)] = "ibot"
     auxiliary: bool = False
     patch_loss: bool = True  # of iBOT
-    alone: str | None = None  # of an arm with auxiliary head: the same method without
+    alone: str | None = None  # for an arm with auxiliary head: the arm of the method without it
 
 
 ARMS: dict[str, Arm] = {

@@ -5,7 +5,7 @@ the base:
 
     L = nt_xent(b, b)
 
-With HSSL, something must stand for the teacher's head. Here (this project's choice, the paper shows no such
+With HSSL, something must replace the teacher's head. Here (this project's choice, the paper shows no such
 recipe) it is the head's own projections a with a stop-gradient, so that SimCLR stays without a teacher and
 both arms are evaluated by the same kind of network:
 
@@ -14,7 +14,7 @@ both arms are evaluated by the same kind of network:
     L = 0.5 (L_het + L_aux)
 
 In L_het a row's positives are the head's vectors of the image's other views, its negatives the head's vectors
-of all other images; the head's vector of the very same view is left out, as a row itself is in L_aux.
+of all other images; the head's vector of the same view is left out, as the row itself is in L_aux.
 
 Source: Chen et al. 2020.
 """
@@ -30,7 +30,7 @@ from pipeline.training.losses import Losses
 
 
 class Simclr(Method):
-    """One network, contrasted with itself."""
+    """One network whose projections are contrasted with one another."""
 
     def networks(self) -> Networks:
         student = JointEmbeddingNetwork(self.config, predictors=False, last_norm=False)

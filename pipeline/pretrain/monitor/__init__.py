@@ -1,1 +1,1 @@
-"""What features are worth, measured while pretraining runs."""
+"""Measures the quality of features during pretraining."""

@@ -13,13 +13,12 @@ _EPS = 1e-7  # Garrido et al.'s
 
 
 def rank_me(features: np.ndarray) -> float:
-    """How many directions the features fill: exp of the entropy of their singular values, 1..min(n, D).
+    """Effective rank of the features: exp of the entropy of their singular values, 1..min(n, D).
 
-    Args:
+    features: (n, D), neither centred nor normalised. n bounds the result, so choose n above D.
         features: (n, D), not centred and not normalised. n bounds the result: take n above D.
 
-    Source: RankMe (Garrido et al. 2023), equation 1. There mostly of a projector's output; here of what is
-    given.
+    Source: RankMe (Garrido et al. 2023), equation 1. The paper mostly measures a projector's output.
     """
     values = np.linalg.svd(np.asarray(features, np.float64), compute_uv=False)
     shares = values / max(values.sum(), np.finfo(np.float64).tiny) + _EPS
@@ -30,7 +29,7 @@ def alignment(first: np.ndarray, second: np.ndarray) -> float:
     """Mean squared distance of the unit vectors of two views of an image, 0..4; 0: all views agree.
 
     Args:
-        first, second: (n, D), row i of both of image i.
+        first, second: (n, D), row i of both from image i.
 
     Source: Wang & Isola 2020, L_align with alpha = 2.
     """
@@ -38,7 +37,7 @@ def alignment(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def uniformity(features: np.ndarray) -> float:
-    """Log of the mean over pairs of images of exp(-2 |x - y|^2) of unit vectors, -8..0; 0: all are one.
+    """Log of the mean over pairs of images of exp(-2 |x - y|^2) of unit vectors, -8..0; 0: all are equal.
 
     Args:
         features: (n, D), n >= 2, one view of each image.
@@ -53,12 +52,12 @@ def uniformity(features: np.ndarray) -> float:
 def knn_top1(
     queries: np.ndarray, labels: np.ndarray, bank: np.ndarray, bank_labels: np.ndarray, *, k: int
 ) -> float:
-    """Share of queries whose k nearest of the bank vote for their label.
+    """Share of queries whose k nearest neighbours in the bank vote for their label.
 
     Args:
         queries: (Q, D) with labels (Q,), bank: (N, D) with labels (N,), all labels from 0.
 
-    Source: the protocol of `pipeline.evaluate.knn`, at one k.
+    Source: the protocol of `pipeline.evaluate.knn`, for one k.
     """
     (found,) = classify(queries, bank, bank_labels, ks=(k,), temperature=KNN_TEMPERATURE)
     return float((found.classes == labels).mean())

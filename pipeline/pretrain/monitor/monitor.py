@@ -1,6 +1,6 @@
-"""One look at a network that trains: its features of the sample, and what they are worth.
+"""Measures a network during training: the features of a fixed sample, and their quality.
 
-It draws from generators of its own and writes to no parameter, so the training goes on as without it.
+It uses its own random generators and changes no parameter, so the training is the same as without it.
 
 Shapes: B images of a batch, S pixels, D channels, K prototypes.
 """
@@ -31,11 +31,11 @@ from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.evaluation import center_crops
 from pipeline.transforms.multi_crop import multi_crop
 
-BATCH_SIZE = 64  # images of a forward pass; base and head are compared on the first batch of the queries
+BATCH_SIZE = 64  # images of a forward pass; base and head are compared on the first batch of queries
 
 
 class Monitor:
-    """Measures the network that the method publishes: iBOT's teacher, the student of the others.
+    """Measures the network that the method publishes: iBOT's teacher, the student of other methods.
 
     Raises:
         ValueError: the training part has too few images.
@@ -51,13 +51,13 @@ class Monitor:
         """The measures after a step.
 
         Args:
-            rates: of that step; the teacher's temperature is.
+            rates: of that step, for the teacher's temperature.
 
         Returns:
-            "monitor_knn_top1" in 0..1 where the training part has labels, "monitor_rankme",
-            "monitor_alignment", "monitor_uniformity"; "monitor_cka" (1 - CKA of base and head, in 0..1) of a
-            network with an auxiliary head that did not collapse; "monitor_teacher_entropy" in nats of a
-            method with prototypes.
+            "monitor_knn_top1" in 0..1 if the training part has labels, "monitor_rankme", "monitor_alignment",
+                "monitor_uniformity"; "monitor_cka" (1 - CKA of base and head, in 0..1) for a network with an
+                auxiliary head, unless it collapsed; "monitor_teacher_entropy" in nats for a method with
+                prototypes.
         """
         network: EncodingNetwork = getattr(state, self._published)
         with jt.no_grad():
@@ -131,7 +131,7 @@ class Monitor:
 
 
 def _base_and_head(network: EncodingNetwork, tokens: Tokens) -> dict[str, float]:
-    """1 - CKA of the patches; none without a head, or of a side whose vectors are all equal."""
+    """1 - CKA of the patches; empty without a head, or if all vectors of a side are equal."""
     if network.auxiliary_head is None:
         return {}
     maps = (tokens.feature_map, network.auxiliary_head.mixed(tokens.feature_map))

@@ -1,6 +1,6 @@
-"""What looks at a network while it trains: each is part of a pretraining's code where it is asked for alone.
+"""The monitors of a network during training; each belongs to a pretraining's code only if it is used.
 
-So an edit of k-NN or of how pictures are drawn retires no pretraining that has neither.
+So an edit of k-NN or of the pictures outdates no pretraining without them.
 """
 
 from pipeline.pretrain.monitor.monitor import Monitor

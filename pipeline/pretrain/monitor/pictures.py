@@ -1,6 +1,6 @@
-"""Pictures of what the network sees of a few training images while it trains.
+"""Draws the network's features of a few training images during training.
 
-Drawing takes no random numbers and writes to no weight, so the training goes on as without it.
+Drawing uses no random numbers and changes no weight, so the training is the same as without it.
 
 Shapes: n images, S pixels.
 """
@@ -24,7 +24,7 @@ NUM_IMAGES = 8  # the first queries of the monitor's sample
 
 
 class PicturedImages:
-    """The same images every time, as the network sees them and as people do.
+    """Always the same images, in the form for the network and in the form for people.
 
     Raises:
         ValueError: the training part has too few images.
@@ -44,11 +44,11 @@ class PicturedImages:
         self._shown = [*pixels.transpose(0, 2, 3, 1)]
 
     def draw(self, network: EncodingNetwork, output: Path, step: int) -> None:
-        """Write pca.png, of base and auxiliary head, and attention.png where CLS attends to patches.
+        """Write pca.png, of base and auxiliary head, and attention.png if CLS attends to patches.
 
         Args:
             output: artifact of the training.
-            step: after which the network is looked at.
+            step: number of steps after which the network is drawn.
         """
         import jittor as jt
 

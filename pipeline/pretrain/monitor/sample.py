@@ -1,4 +1,4 @@
-"""The images that are measured: a fixed sample of the training part."""
+"""The images of the monitor: a fixed sample of the training part."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from pipeline.training.random_generators import Purpose, generator
 
 @dataclass(frozen=True)
 class MonitorSample:
-    """Rows of the data set, all of its training part; no image is in both."""
+    """Rows of the data set, all in its training part; no image is in both."""
 
     bank: np.ndarray  # (N,) int64
     queries: np.ndarray  # (Q,) int64
@@ -21,7 +21,7 @@ class MonitorSample:
 
     @cached_property
     def labelled(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Positions in bank and queries that have labels; None where they are no task for k-NN."""
+        """Positions in bank and queries that have labels; None if they are no task for k-NN."""
         bank, queries = np.flatnonzero(self.bank_labels >= 0), np.flatnonzero(self.query_labels >= 0)
         if not len(queries) or len(np.unique(self.bank_labels[bank])) < 2:
             return None
@@ -29,7 +29,7 @@ class MonitorSample:
 
 
 def draw_sample(dataset: PreparedDataset, config: MonitorConfig) -> MonitorSample:
-    """Draw the sample by its own seed: the training's order and crops do not change.
+    """Draw the sample with its own seed: the training's order and crops do not change.
 
     Raises:
         ValueError: there are too few training images.

@@ -1,1 +1,1 @@
-"""A step whose numbers are not finite: found, saved with all that it starts from, repeated, and looked at."""
+"""Handles a step whose numbers are not finite: found, saved with its initial state, repeated, and checked."""

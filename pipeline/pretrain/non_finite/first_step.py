@@ -1,7 +1,7 @@
-"""From a loss that is not finite back to the step where it began.
+"""Finds the step in which a training first became non-finite.
 
-Losses are read at logged steps, and by then the numbers are lost that the step started from. Training is the
-same each time, so it is done again from the newest checkpoint, and stopped before the step: nothing has to be
+Losses are read at logged steps, and by then the initial state of the failing step is lost. Training is
+deterministic, so it is repeated from the newest checkpoint, and stopped before that step: nothing has to be
 kept while all is well.
 """
 
@@ -31,33 +31,33 @@ from pipeline.training.loop import Training
 
 
 class Steps(Protocol):
-    """The steps of one kind of training, to be taken again, saved, and looked at; they count from 0.
+    """The steps of one kind of training, to be repeated, saved and checked; they count from 0.
 
-    Ranks take them together, of which the first saves and looks, alone, at the whole batch.
+    Ranks repeat them together; the first saves and checks, alone, the whole batch.
     """
 
     training: Training[Any, Any, Any]
 
     def first_state(self) -> Any:
-        """What the training started from."""
+        """The state at the start of the training."""
 
     def make_batch(self, step: int) -> Any:
-        """The batch of a step, as the training sees it."""
+        """The batch of a step, as in the training."""
 
     def whole(self, batch: Any) -> Any:
         """The batch of all ranks, of this rank's; all call it at once."""
 
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:
-        """What of a batch is saved."""
+        """The arrays of a batch, to be saved."""
 
     def batch_of(self, step: int, arrays: Mapping[str, np.ndarray]) -> Any:
-        """The batch that was saved."""
+        """The batch of saved arrays."""
 
-    def look(self, state: Any, batch: Any) -> StepCheck:
-        """Do the step after `state` in this process alone, and look at every tensor on the way."""
+    def check(self, state: Any, batch: Any) -> StepCheck:
+        """Do the step after `state` in this process alone, and check every tensor on the way."""
 
     def about(self, step: int) -> dict[str, Any]:
-        """What else is known of a step, as JSON."""
+        """Further facts about a step, as JSON."""
 
 
 class PretrainingSteps:
@@ -87,7 +87,7 @@ class PretrainingSteps:
     def batch_of(self, step: int, arrays: Mapping[str, np.ndarray]) -> Any:
         return batch_of(arrays)
 
-    def look(self, state: Any, batch: Any) -> StepCheck:
+    def check(self, state: Any, batch: Any) -> StepCheck:
         return check_step(state, batch, self.training.schedule.at(state.step), self._config)
 
     def about(self, step: int) -> dict[str, Any]:
@@ -97,28 +97,28 @@ class PretrainingSteps:
 def explanation(
     training: Any, config: PretrainConfig, state: Any, step: int, output: Path, say: Callable[[str], None]
 ) -> str:
-    """`explained` of a pretraining."""
+    """`explained` for a pretraining."""
     return explained(PretrainingSteps(training, config), state, step, output, say)
 
 
 def explained(steps: Steps, state: Any, step: int, output: Path, say: Callable[[str], None]) -> str:
-    """Save the first step that is not finite, up to `step`, look at it, and say what was found.
+    """Save the first non-finite step, up to `step`, check it, and describe what was found.
 
     Args:
-        state: of the training now; its networks are used, for there may be no room for others.
-        step: whose loss is not finite, counted from 1.
+        state: of the training now; its networks are reused, since there may be no memory for others.
+        step: the step with a loss that is not finite, counted from 1.
         output: the training's artifact.
-        say: told what takes long.
+        say: called with a line before anything that takes long.
 
     Returns:
         A sentence: the step, the tensor, where it is saved, the command that repeats it.
     """
     training, ranks = steps.training, steps.training.ranks
-    with ranks.first_before_others():  # it moves what is damaged out of the way
+    with ranks.first_before_others():  # it moves damaged files out of the way
         state = load_newest(output, lambda: state, run=training.run, say=say) or steps.first_state()
     if ranks.is_first:
         say(f"not finite: going again from step {state.step}, to see where it began")
-    found = first_broken(training, steps.make_batch, state, step)
+    found = first_non_finite(training, steps.make_batch, state, step)
     if found is None:
         return (
             f"the same steps again, from the newest checkpoint to step {step}, have finite losses and "
@@ -137,24 +137,24 @@ def _saved_and_looked_at(
 ) -> str:
     place = saved_step(output, content[1]["step"] + 1)
     write_step(place, content, steps.arrays(batch))
-    look = steps.look(load_checkpoint(place.state, state), batch)
+    check = steps.check(load_checkpoint(place.state, state), batch)
     images = list(steps.training.image_names(place.step - 1))
-    write_about(place, {"images": images, **steps.about(place.step - 1), **_known(look)})
+    write_about(place, {"images": images, **steps.about(place.step - 1), **_known(check)})
     command = f"doit run replay step={place.step}{_options(output)}"
-    first = f"by {look.broken}" if look.broken else "though on repetition all its tensors are finite"
+    first = f"by {check.broken}" if check.broken else "though on repetition all its tensors are finite"
     return f"it began in step {place.step} {first}; `{command}` repeats that step, saved in {place.folder}"
 
 
-def first_broken(
+def first_non_finite(
     training: Any, make_batch: Callable[[int], Any], state: Any, step: int
 ) -> tuple[tuple[dict, dict[str, Any]], Any, Any] | None:
-    """What the first step starts from after which something is not finite, its batch, and the state after.
+    """The initial state of the first non-finite step, its batch, and the state after it.
 
     Args:
-        training: any whose steps can be taken again: it has `run`, `ranks` and `train_step`.
-        make_batch: called with the number of steps that are done.
+        training: has `run`, `ranks` and `train_step`, so that its steps can be repeated.
+        make_batch: called with the number of steps done.
         state: to start from.
-        step: the last one to take, counted from 1.
+        step: the last one to do, counted from 1.
     """
     while state.step < step:
         content = checkpoint_content(state, training.run)
@@ -167,14 +167,14 @@ def first_broken(
     return None
 
 
-def _known(look: StepCheck) -> dict[str, Any]:
-    """As JSON holds it, which has no NaN."""
-    losses = {name: value if math.isfinite(value) else str(value) for name, value in look.losses.items()}
-    return {"losses": losses, "first": None if look.broken is None else str(look.broken)}
+def _known(check: StepCheck) -> dict[str, Any]:
+    """As JSON, which has no NaN."""
+    losses = {name: value if math.isfinite(value) else str(value) for name, value in check.losses.items()}
+    return {"losses": losses, "first": None if check.broken is None else str(check.broken)}
 
 
 def _options(output: Path) -> str:
-    """Options of the command, by the stage's job; none where there is no job."""
+    """Options of the command, from the stage's job; empty if there is no job."""
     try:
         job = read_json(output / JOB)
         run = {key: job["run"][key] for key in OPTIONS if job["run"].get(key) is not None}

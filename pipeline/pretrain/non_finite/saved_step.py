@@ -1,6 +1,6 @@
-"""A step's state and batch in files: safetensors, and JSON of what is known of it.
+"""Saves a step's state and batch in files: safetensors, and JSON with further facts.
 
-They lie beside the checkpoints of a training, under names that make them no outputs of the stage.
+They are beside the checkpoints of a training, under names that make them no outputs of the stage.
 """
 
 from collections.abc import Mapping
@@ -32,22 +32,22 @@ class SavedStep(NamedTuple):
 
     @property
     def state(self) -> Path:
-        """The training before the step, a checkpoint as any."""
+        """The training's state before the step, in the format of a checkpoint."""
         return self.folder / f"step{self.step}-state.safetensors"
 
     @property
     def batch(self) -> Path:
-        """What the step saw: crops and masks, or images and targets."""
+        """The input of the step: crops and masks, or images and targets."""
         return self.folder / f"step{self.step}-batch.safetensors"
 
 
 def saved_step(output: Path, step: int) -> SavedStep:
-    """Where a step of the training in `output` is saved, if it is."""
+    """The files of a step of the training in `output`, whether they exist or not."""
     return SavedStep(output / _FOLDER, step)
 
 
 def saved_steps(output: Path) -> list[int]:
-    """The steps that are saved of the training in `output`."""
+    """The saved steps of the training in `output`."""
     names = [path.stem.removeprefix("step") for path in (output / _FOLDER).glob("step*.json")]
     return sorted(int(name) for name in names if name.isdecimal())
 
@@ -57,7 +57,7 @@ def write_step(
     state: tuple[Mapping[str, np.ndarray], Mapping[str, Any]],
     batch: Mapping[str, np.ndarray],
 ) -> None:
-    """Write state and batch; what is known of the step is written by `write_about`, last.
+    """Write state and batch; `write_about` must follow, with further facts about the step.
 
     Args:
         state: arrays and metadata of a checkpoint.
@@ -75,7 +75,7 @@ def batch_arrays(batch: Batch) -> dict[str, np.ndarray]:
 
 
 def write_about(place: SavedStep, about: Mapping[str, Any]) -> None:
-    """Write what is known of the step, with which it counts as saved."""
+    """Write the facts about the step; with these it counts as saved."""
     write_json(place.about, {"step": place.step, **about})
 
 
@@ -85,19 +85,19 @@ def read_about(place: SavedStep) -> dict[str, Any]:
 
 
 def read_batch(place: SavedStep) -> dict[str, np.ndarray]:
-    """The arrays of the batch that the step saw.
+    """The arrays of the step's batch.
 
     Raises:
-        WeightsError: no whole file.
+        WeightsError: there is no complete file.
     """
     return read_arrays(place.batch)[0]
 
 
 def batch_of(arrays: Mapping[str, np.ndarray]) -> Batch:
-    """The batch of a pretraining.
+    """A pretraining's batch from its arrays.
 
     Raises:
-        WeightsError: not the arrays of one.
+        WeightsError: these are other arrays.
     """
     if arrays.keys() != set(_BATCH):
         raise WeightsError(f"a batch of crops has the arrays {sorted(_BATCH)}, found {sorted(arrays)}")

@@ -1,4 +1,4 @@
-"""Looks for the first tensor of a step that is not finite, in the order in which a step computes."""
+"""Finds the first tensor of a step that is not finite, in the order of computation."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,16 +18,16 @@ from pipeline.pretrain.step import TrainState, named_losses, train_step
 
 
 @dataclass(frozen=True)
-class Broken:
+class NonFiniteTensor:
     """A tensor that is not finite."""
 
     name: str
     shape: tuple[int, ...]
     num_nan: int
     num_inf: int
-    smallest: float  # of its finite values; NaN where there are none
+    smallest: float  # of its finite values; NaN if there are none
     largest: float
-    place: tuple[int, ...]  # of its first value that is not finite
+    place: tuple[int, ...]  # index of its first value that is not finite
 
     def __str__(self) -> str:
         size = int(np.prod(self.shape))
@@ -39,18 +39,18 @@ class Broken:
 
 @dataclass(frozen=True)
 class StepCheck:
-    """What the check of a step found."""
+    """The result of checking a step."""
 
-    broken: Broken | None  # the first; None: all is finite
-    num_finite: int  # tensors that were looked at before it, or all of them
+    broken: NonFiniteTensor | None  # the first non-finite tensor; None: all are finite
+    num_finite: int  # number of tensors checked before it, or of all
     losses: dict[str, float]  # "loss" and its terms, the mean over microbatches
 
 
 def check_step(state: TrainState, batch: Batch, rates: Rates, config: PretrainConfig) -> StepCheck:
-    """Do the step, and look at every tensor on the way: batch, state, forward pass, losses, gradients, state.
+    """Do the step, and check every tensor on the way: batch, state, forward pass, losses, gradients, state.
 
-    Of the forward pass, outputs of kernels and of the networks' parts are looked at, of gradients those of
-    parameters, from the loss back. The state is that after the step then.
+    In the forward pass, outputs of kernels and of the networks' parts are checked; of gradients those of
+    parameters, starting at the loss. The last state is that after the step.
     """
     method, count = method_of(config), config.schedule.accumulation_steps
     drop_path = draw_drop_path(config, batch, state.step)
@@ -82,49 +82,49 @@ def check_training_step(
     forward: Callable[[int], tuple[jt.Var, dict[str, jt.Var]]],
     step: Callable[[], Any],
 ) -> StepCheck:
-    """The same of any training, in the order of the step.
+    """The same for any training, in the order of the step.
 
     Args:
-        state: before the step: `tensors` and `optimizer`.
-        batch: its arrays, by the names that messages have.
-        networks: whose parts are looked at, likewise.
-        trained: the parameters that take a gradient, likewise.
-        forward: from the index of a microbatch to what is minimised, and the losses as they are logged.
+        state: before the step; has `tensors` and `optimizer`.
+        batch: its arrays, by their names in messages.
+        networks: by their names in messages; the outputs of their parts are checked.
+        trained: the parameters with gradients, by their names in messages.
+        forward: index of a microbatch -> the loss to minimise, and the losses as logged.
         step: does the step; returns the state after it.
     """
-    look, terms = FiniteCheck(), []
+    check, terms = FiniteCheck(), []
     for name, array in batch.items():
-        look.at(f"the batch's {name}", array)
-    look.at("before the step:", state.tensors)
-    look.at("before the step: optimizer", state.optimizer.state())
-    with look.inside(**networks):
+        check.at(f"the batch's {name}", array)
+    check.at("before the step:", state.tensors)
+    check.at("before the step: optimizer", state.optimizer.state())
+    with check.inside(**networks):
         for index in range(num_microbatches):
             total, losses = forward(index)
-            look.at("", losses)
+            check.at("", losses)
             terms.append({name: float(value.item()) for name, value in losses.items()})
             gradients = jt.grad(total / num_microbatches, list(trained.values()))
             for name, gradient in reversed(list(zip(trained, gradients, strict=True))):
-                look.at(f"the gradient of {name}", gradient)
-    look.at("after the step:", step().tensors)
+                check.at(f"the gradient of {name}", gradient)
+    check.at("after the step:", step().tensors)
     means = {name: float(np.mean([each[name] for each in terms])) for name in terms[0]}
-    return StepCheck(look.broken, look.num_finite, means)
+    return StepCheck(check.broken, check.num_finite, means)
 
 
 def all_finite(tensors: dict[str, jt.Var]) -> bool:
-    """Whether every value of every tensor is."""
+    """Whether every value of every tensor is finite."""
     return all(np.isfinite(value.numpy()).all() for value in tensors.values())
 
 
 class FiniteCheck:
-    """Remembers the first tensor that is not finite of all that it is shown."""
+    """Remembers the first tensor that is not finite among those it is given."""
 
     def __init__(self) -> None:
-        self.broken: Broken | None = None
+        self.broken: NonFiniteTensor | None = None
         self.num_finite = 0
-        self._parts: list[str] = []  # the networks' parts that run now, from the outermost
+        self._parts: list[str] = []  # the networks' parts that are running, outermost first
 
     def at(self, name: str, value: Any) -> None:
-        """Look at a tensor, or at all that a container holds, until one is not finite."""
+        """Check a tensor, or everything in a container, until one is not finite."""
         if self.broken is not None:
             return
         if isinstance(value, jt.Var | np.ndarray):
@@ -151,11 +151,11 @@ class FiniteCheck:
         num_nan = int(np.isnan(array).sum())
         place = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), array.shape))
         num_inf = int(array.size - finite.sum()) - num_nan
-        self.broken = Broken(name, array.shape, num_nan, num_inf, *ends, place)
+        self.broken = NonFiniteTensor(name, array.shape, num_nan, num_inf, *ends, place)
 
     @contextmanager
     def inside(self, **networks: Any) -> Iterator[None]:
-        """Look at what every part of the networks, and every kernel, returns."""
+        """Check the outputs of every part of the networks, and of every kernel."""
         modules = [
             (f"{which}/{name}", module)
             for which, network in networks.items()

@@ -73,7 +73,7 @@ def test_t4_only_images_of_one_size_share_a_batch(jt, predictor, monkeypatch):
         seen.append((images.shape, sizes.tolist()))
         return [found_of([[0, 0, width, height]]) for height, width in sizes.tolist()]
 
-    monkeypatch.setattr(predictions, "find", recorded)
+    monkeypatch.setattr(predictions, "detect", recorded)
     dataset = Images([(64, 64), (64, 64), (60, 30), (64, 64)])
     found = list(predictor.predictions(dataset, np.array([0, 1, 2, 3]), 2))
     assert seen == [
@@ -128,9 +128,9 @@ def test_t1_sides_that_no_patch_divides(jt, small_detector, monkeypatch):
     network = small_detector(score_threshold=0.0)
     network.eval()
     predictor = Predictor(network, view, np.full(3, 0.5, "f4"), np.full(3, 0.5, "f4"))
-    seen, whole = [], predictions.find
+    seen, whole = [], predictions.detect
     monkeypatch.setattr(
-        predictions, "find", lambda n, images, sizes: seen.append(images) or whole(n, images, sizes)
+        predictions, "detect", lambda n, images, sizes: seen.append(images) or whole(n, images, sizes)
     )
     (found,) = predictor.predictions(Images([(100, 75)]), np.array([0]), 1)
     assert seen[0].shape == (1, 3, 96, 128)

@@ -50,4 +50,7 @@ def test_without_labels_it_says_what_is_missing_and_how_to_give_it():
 def test_of_many_rare_classes_a_few_are_named():
     names = [f"c{number}" for number in range(9)]
     (line,) = cautions(a_summary(class_names=names, class_counts={"train": [1] * 9}))[1:]
-    assert line == "caution: fewer than 10 training images of class c0 (1), c1 (1), c2 (1), c3 (1), c4 (1) and 4 more"
+    assert (
+        line
+        == "caution: fewer than 10 training images of class c0 (1), c1 (1), c2 (1), c3 (1), c4 (1) and 4 more"
+    )

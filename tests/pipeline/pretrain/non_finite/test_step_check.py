@@ -68,14 +68,14 @@ def test_an_operator_of_the_forward_pass_is_named_with_its_part(jt, parts, monke
 def test_a_gradient_is_named_where_all_before_it_is_finite(jt, parts, monkeypatch):
     from pipeline.kernels import depthwise
 
-    class Broken(depthwise._DepthwiseConv):
+    class NonFiniteTensor(depthwise._DepthwiseConv):
         def grad(self, out_grad):
             first, weight, bias = super().grad(out_grad)
             return [first, weight / 0.0, bias]
 
     if not hasattr(depthwise, "_DepthwiseConv"):
         pytest.skip("no fused kernels here")
-    monkeypatch.setattr(depthwise, "_DepthwiseConv", Broken)
+    monkeypatch.setattr(depthwise, "_DepthwiseConv", NonFiniteTensor)
     found = looked(parts).broken
     assert found.name.startswith("the gradient of student/auxiliary_head.blocks.")
     assert found.name.endswith(".conv.weight")
