@@ -59,7 +59,7 @@ def _run(arguments: list[str]) -> None:
     saved = saved_step(Path(job.output), int(options["step"]))
     about, steps = read_about(saved), steps_of(job, runtime)
     state = load_checkpoint(saved.state, steps.training.fresh_state())
-    check = steps.look(state, steps.batch_of(state.step, read_batch(saved)))
+    check = steps.check(state, steps.batch_of(state.step, read_batch(saved)))
     print(f"step {saved.step} of {job.stage} {job.name}, from {saved.folder}")
     print(f"images: {', '.join(about['images'])}")
     print(f"losses: {', '.join(f'{name} {value:.6g}' for name, value in check.losses.items())}")

@@ -58,8 +58,8 @@ def _few_test_images(summary: Mapping[str, Any]) -> str:
         return f"{CAUTION} no test images: nothing can be scored"
     width = 100 * _NORMAL_95 * sqrt(0.25 / count)  # for an accuracy of one half, where it is largest
     return (
-        f"{CAUTION} only {count} test images: the 95 % interval of an accuracy reaches up to {width:.0f} points "
-        "to either side"
+        f"{CAUTION} only {count} test images: the 95 % interval of an accuracy reaches up to {width:.0f} "
+        "points to either side"
     )
 
 

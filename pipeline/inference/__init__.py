@@ -1,1 +1,1 @@
-"""What an experiment's networks say of any images: vectors, label maps, objects, classes."""
+"""Applies an experiment's networks to any images: vectors, label maps, objects, classes."""

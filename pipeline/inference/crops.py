@@ -1,4 +1,4 @@
-"""Evaluation crops of any images, batch by batch; what cannot be decoded is named and left out.
+"""Evaluation crops of any images, batch by batch; undecodable images are named and left out.
 
 Shapes: b images of a batch, S pixels, C channels.
 """
@@ -18,7 +18,7 @@ from pipeline.transforms.evaluation import center_crops
 
 @dataclass(frozen=True)
 class View:
-    """The central crop that an experiment evaluates by."""
+    """The central crop that an experiment uses for evaluation."""
 
     resize: int  # pixels, short side
     crop_size: int  # pixels, square
@@ -30,10 +30,10 @@ class View:
 class Crops:
     """The crops of some consecutive entries."""
 
-    images: np.ndarray  # (batch_size, C, S, S) float32; black where there is no image
+    images: np.ndarray  # (batch_size, C, S, S) float32; black if there is no image
     is_good: np.ndarray  # (b,) bool
     paths: list[str]  # (b,)
-    reasons: list[tuple[str, str]]  # path and why, of those that are not good
+    reasons: list[tuple[str, str]]  # path and reason of those that are not good
 
 
 def crop_batches(
@@ -45,10 +45,10 @@ def crop_batches(
     batch_size: int,
     num_threads: int,
 ) -> Iterator[Crops]:
-    """The crops of the entries, in order, made ahead in threads.
+    """Yield the crops of the entries, in order, made ahead in threads.
 
-    An entry keeps its place in its batch whether or not others can be decoded. A thread holds one decoded
-    image at a time: a batch of large photographs would not fit into memory.
+    An entry has the same position in its batch whether or not others can be decoded. A thread holds one
+    decoded image at a time, because a batch of large photographs would not fit into memory.
     """
     entries = iter(entries)
     batches = iter(lambda: list(itertools.islice(entries, batch_size)), [])

@@ -1,4 +1,4 @@
-"""Decoded images, some at a time, as the predictors of dense tasks take them."""
+"""Decoded images, a few at a time, with the interface that predictors of dense tasks need."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ _MOST_BYTES = 2**26  # of pixels, apart from a single larger image
 
 @dataclass(eq=False)
 class DecodedImages:
-    """Some images at their own size, by place: what `PreparedDataset` is to the predictors."""
+    """A few images at their own size, by position; replaces a `PreparedDataset` for predictors."""
 
     class_names: list[str]
     category_ids: list[int]
-    first_id: int  # of the first image; the others count on
+    first_id: int  # of the first image; the next ones follow
     paths: list[str] = field(default_factory=list)
     images: list[np.ndarray] = field(default_factory=list)  # (H, W, 3) uint8
 
@@ -38,7 +38,7 @@ class DecodedImages:
         return width, height
 
     def label_map(self, i: int) -> np.ndarray:
-        """Nothing is known of any pixel: (H, W) IGNORED, which says at what size to predict."""
+        """(H, W) of IGNORED, since nothing is known of any pixel; its size is that of the prediction."""
         return np.broadcast_to(np.int16(IGNORED), self.images[i].shape[:2])
 
     def image_id(self, i: int) -> int:
@@ -54,7 +54,8 @@ def decoded_parts(
     category_ids: list[int],
     num_threads: int,
 ) -> Iterator[tuple[DecodedImages, list[tuple[str, str]]]]:
-    """Consecutive images, as many as fit into a bounded memory, and path and reason of the unusable between.
+    """Yield consecutive images, as many as fit into bounded memory, with path and reason of unusable ones
+    between.
 
     Images are numbered from 1 in the order of the source; an unusable one has no number.
     """

@@ -1,8 +1,8 @@
-"""Vectors of any number of images, in parts on disk: what was killed goes on, and ends up the same.
+"""Writes vectors of any number of images, in parts on disk, so that a killed run can be resumed.
 
 Shapes: n images of a part, D channels, N patches. A part is an .npz of `path` (n,), `cls` (n, D) float32,
-`patch_mean` (n, D) float32, maybe `patches` (n, N, D) float32, and path and reason of images that cannot be
-decoded.
+`patch_mean` (n, D) float32, optionally `patches` (n, N, D) float32, and path and reason of undecodable
+images.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from pipeline.inference.crops import Crops, View, crop_batches
 from pipeline.inference.images import Decoding
 from pipeline.storage.files import read_json, replacing, write_json
 
-_PART_IMAGES = 2048  # at most, where a batch is not larger
+_PART_IMAGES = 2048  # at most, unless a batch is larger
 _PART_BYTES = 2**26
 _RUN = "run.json"
 
@@ -27,16 +27,16 @@ Forward = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 class OtherRun(ValueError):
-    """The parts that are there are of other images, of another network, or made in another way."""
+    """The existing parts are of other images, of another network, or made in another way."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """Images, and a network that makes vectors of them.
+    """Images, and a network that computes their vectors.
 
     Args:
-        identity: all that decides the result, as JSON can hold it; parts of another one are refused.
-        row_bytes: of one image's vectors.
+        identity: everything that affects the result, as JSON; parts with another identity are refused.
+        row_bytes: size of one image's vectors.
     """
 
     source: Source
@@ -50,16 +50,16 @@ class Embedding:
 
     @property
     def images_per_part(self) -> int:
-        """Whole batches: so each image shares its batch with the same others, whenever a run was killed."""
+        """Whole batches, so that each image shares its batch with the same others, interrupted or not."""
         most = min(_PART_IMAGES, _PART_BYTES // self.row_bytes)
         return max(1, most // self.batch_size) * self.batch_size
 
 
 def finished_images(embedding: Embedding, folder: Path) -> int:
-    """Images of the parts that `folder` holds already.
+    """Number of images in the parts that exist in `folder`.
 
     Raises:
-        OtherRun: they are of another run; the message names what differs.
+        OtherRun: they belong to another run; the message names the differences.
     """
     if not (folder / _RUN).is_file():
         return 0
@@ -75,10 +75,10 @@ def finished_images(embedding: Embedding, folder: Path) -> int:
 
 
 def embed(embedding: Embedding, folder: Path, progress: Callable[[int, int], None]) -> list[Path]:
-    """Write the parts that are missing in `folder`.
+    """Write the missing parts in `folder`.
 
     Args:
-        progress: called with the images and the unusable ones among them, of each part that is there.
+        progress: called with the number of images, and of unusable ones among them, for each existing part.
 
     Returns:
         All parts, in order.
@@ -136,7 +136,7 @@ def _vectors(forward: Forward, crops: Crops) -> dict[str, np.ndarray]:
 
 
 def _readable(path: str) -> str:
-    """A path as text that every format can hold; bytes that are no UTF-8 are written out."""
+    """A path as text for any format; bytes that are not UTF-8 are escaped."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

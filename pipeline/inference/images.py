@@ -1,4 +1,4 @@
-"""Images of any folder or file, without labels, decoded as those of the experiment were."""
+"""Images of any folder or file, without labels, decoded like those of the experiment."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ from pipeline.storage.files import read_json
 
 
 class EveryImage:
-    """Every image file below a folder, whatever its folders are called; hidden ones are skipped."""
+    """Every image file below a folder, whatever the folders' names; hidden ones are skipped."""
 
     access = "random"
     annotation = "class"
@@ -52,11 +52,11 @@ class EveryImage:
 
     @property
     def digest(self) -> str:
-        """Of path, size and modification time of every image, and of nothing else in the folder."""
+        """Digest of path, size and modification time of every image, and of no other file."""
         return self._listing[1]
 
     def entries(self) -> Iterator[Entry]:
-        """In the order of `path_order`, one folder in memory at a time."""
+        """Every image in the order of `path_order`, with one folder in memory at a time."""
         for folder, _, files in walk(self._root):
             for file in files:
                 if self._is_image(file.name):
@@ -72,15 +72,15 @@ def _facts(file: os.DirEntry) -> str:
 
 
 def open_images(data: str, max_pixels: int, channels: ChannelReading | None = None) -> Source:
-    """All images of a folder; where it holds no image file, or of a file, what the readers of `prepare` find.
+    """Open all images of a folder; for a file, or a folder without image files, use the readers of `prepare`.
 
     Args:
-        data: as `data.source`, of any format.
-        channels: how images with channels of their own are read; None: they are RGB of 8 bits.
+        data: like `data.source`, in any format.
+        channels: how images with channels are read; None: they are 8-bit RGB.
 
     Raises:
         FileNotFoundError: it does not exist.
-        ValueError: it holds no image, is of no known format, or damaged.
+        ValueError: it has no image, is in no known format, or damaged.
     """
     if Path(data).is_dir():
         kind = (
@@ -99,10 +99,10 @@ def open_images(data: str, max_pixels: int, channels: ChannelReading | None = No
 
 
 def images_digest(source: Source, data: str, memo: Path) -> str:
-    """Digest that tells whether `data` holds the same images as before.
+    """Digest that shows whether `data` has the same images as before.
 
     Args:
-        source: what `open_images` made of `data`.
+        source: result of `open_images` for `data`.
         memo: see `listing_digest`.
     """
     return source.digest if isinstance(source, EveryImage) else listing_digest(DataConfig(source=data), memo)
@@ -110,17 +110,17 @@ def images_digest(source: Source, data: str, memo: Path) -> str:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How images become pixels."""
+    """How images are decoded to pixels."""
 
     max_pixels: int
     grey_range: tuple[float, float] | None  # of 16-bit grey
-    # A JPEG may be decoded at a part of its size. The experiment's are where its pixels are not stored.
+    # Whether JPEG files may be decoded at a reduced size, as in an experiment whose pixels are not stored.
     reduced: bool
-    channels: ChannelReading | None = None  # of images with channels of their own
+    channels: ChannelReading | None = None  # for images with channels
 
     @classmethod
     def of_prepared(cls, prepared: Path) -> "Decoding":
-        """As the images of a prepared data set come to its experiment."""
+        """The decoding of a prepared data set's experiment."""
         summary = read_json(prepared / "summary.json")
         grey_range = summary["grey_range"] and tuple(summary["grey_range"])
         channels = ChannelReading.from_summary(summary)
@@ -130,7 +130,7 @@ class Decoding:
         """(H, W, 3) uint8 or (H, W, C) float32.
 
         Args:
-            at_least: short side in pixels that is enough; None: the image's own size.
+            at_least: sufficient length of the short side in pixels; None: the image's own size.
 
         Raises:
             UndecodableImage: the message is the reason.

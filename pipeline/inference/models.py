@@ -1,4 +1,4 @@
-"""Fine-tuned networks, opened again from what `pipeline.finetune.model_file` wrote."""
+"""Opens fine-tuned networks that `pipeline.finetune.model_file` wrote."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,12 @@ from pipeline.segmentation.network import SegmentationNetwork
 from pipeline.weights.arrays import read_arrays
 
 _CONFIGS = {"segment": SegmentConfig, "detect": DetectConfig, "classify": FinetuneConfig}
-_MASKS = "heads.masks."  # begins the names of a detector's mask heads
+_MASKS = "heads.masks."  # prefix of a detector's mask heads
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fine-tuned network in evaluation mode, and what it was trained with."""
+    """A fine-tuned network in evaluation mode, and the settings of its training."""
 
     network: nn.Module
     config: Any  # section of the stage that trained it
@@ -42,7 +42,7 @@ def open_model(path: Path, task: str) -> Model:
         task: "segment", "detect" or "classify".
 
     Raises:
-        WeightsError: no such model, or arrays that do not fit it.
+        WeightsError: not such a model, or arrays that do not fit it.
     """
     arrays, metadata = read_arrays(path)
     settings = metadata.get("config")

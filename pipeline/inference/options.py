@@ -1,20 +1,20 @@
-"""Options of a command, as `doit run` hands them on: name=value."""
+"""Parses options of a command, passed on by `doit run`: name=value."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
 class UsageError(ValueError):
-    """A command cannot be understood; the message says how it is written."""
+    """A command is invalid; the message shows its syntax."""
 
 
 def read_options(
     arguments: Iterable[str], *, known: Sequence[str], needed: Sequence[str], usage: str
 ) -> dict[str, str]:
-    """The options by name, those without a value left out.
+    """The options by name, without those that have no value.
 
     Raises:
-        UsageError: an option is unknown, or a needed one is missing.
+        UsageError: an option is unknown, or a required one is missing.
     """
     options = dict(argument.partition("=")[::2] for argument in arguments)
     options = {name: value for name, value in options.items() if value}
@@ -26,10 +26,10 @@ def read_options(
 
 
 def choice(options: dict[str, str], name: str, choices: Sequence[str], default: str | None = None) -> str:
-    """The value of an option that is one of several words.
+    """The value of an option with fixed choices.
 
     Raises:
-        UsageError: another word.
+        UsageError: another value.
     """
     value = options.get(name, default)
     if value not in choices:
@@ -38,10 +38,10 @@ def choice(options: dict[str, str], name: str, choices: Sequence[str], default: 
 
 
 def existing(options: dict[str, str], name: str) -> str:
-    """An option that names a file or folder.
+    """The value of an option that names a file or folder.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it does not exist.
     """
     path = Path(options[name]).expanduser()
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Pictures of what a network says of one image, at the image's own size, with names beside it."""
+"""Draws predictions for one image, at the image's own size, with names beside it."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _LINE, _TEXT, _MARGIN, _WIDEST = 18, 12, 6, 400  # pixels
 
 
 def segmented(image: np.ndarray, label_map: np.ndarray, class_names: Sequence[str]) -> Image.Image:
-    """The image in grey under the colours of its classes; beside it the classes, the largest first."""
+    """The image in grey, tinted with the colours of its classes; beside it the classes, the largest first."""
     colours = class_colours(len(class_names))
     labels, counts = np.unique(label_map, return_counts=True)
     order = labels[np.argsort(-counts, kind="stable")]
@@ -24,7 +24,7 @@ def segmented(image: np.ndarray, label_map: np.ndarray, class_names: Sequence[st
 def detected(
     image: np.ndarray, found: Detections, class_names: Sequence[str], lowest_score: float
 ) -> Image.Image:
-    """The image with boxes, and masks where there are any, of the detections from a score on."""
+    """The image with boxes, and masks if any, of the detections with at least this score."""
     shown = np.flatnonzero(found.scores >= lowest_score)
     segments = tuple(found.masks or (None,) * len(found.boxes))
     drawn = Drawn(found.boxes, found.classes, segments, found.scores)
@@ -33,13 +33,13 @@ def detected(
 
 
 def classified(image: np.ndarray, names: Sequence[str], probabilities: Sequence[float]) -> Image.Image:
-    """The image, and beside it the likeliest classes."""
+    """The image, and beside it the most likely classes."""
     lines = [(f"{100 * p:.1f}% {name}", None) for name, p in zip(names, probabilities, strict=True)]
     return _beside(Image.fromarray(image), lines)
 
 
 def _beside(picture: Image.Image, lines: list[tuple[str, tuple[int, ...] | None]]) -> Image.Image:
-    """A picture with lines of text to its right, each after a patch of its colour if it has one."""
+    """A picture with lines of text on its right, each after a patch of its colour if it has one."""
     font = ImageFont.load_default(_TEXT)
     indent = _LINE if any(colour for _, colour in lines) else 0
     width = min(_WIDEST, max((int(font.getlength(text)) for text, _ in lines), default=0))

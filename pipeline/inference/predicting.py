@@ -1,4 +1,4 @@
-"""Predictions for any images, written as they come: label maps, detections, classes, pictures."""
+"""Predicts for any images and writes the results one by one: label maps, detections, classes, pictures."""
 
 import csv
 import json
@@ -30,14 +30,14 @@ Bad = list[tuple[str, str]]  # path and reason
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A model on images, and where its predictions go.
+    """A model, images, and the folder for its predictions.
 
     Args:
-        folder: to write into.
-        category_ids: of each class, as the data that the model was trained on numbers it; detection only.
-        num_overlays: pictures of the first so many images; None: of all.
-        lowest_score: of the detections that pictures show.
-        progress: called with the images and the unusable ones among them.
+        folder: output folder.
+        category_ids: of each class, as numbered in the model's training data; detection only.
+        num_overlays: number of first images with a picture; None: all.
+        lowest_score: of the detections shown in pictures.
+        progress: called with the number of images, and of unusable ones among them.
     """
 
     model: Model
@@ -107,8 +107,8 @@ class Predictions:
     def classify(self) -> Bad:
         """Write classes.csv and overlays/.
 
-        Of each image the likeliest classes with their probabilities; of any number of classes, the
-        probability of every class on its own. A picture shows the central crop, which is all that the
+        For each image the most likely classes with their probabilities; with any number of classes, the
+        probability of every class by itself. A picture shows the central crop, which is all that the
         classifier sees.
         """
         model, bad, num_done = self.model, [], 0
@@ -174,7 +174,7 @@ class FileNames:
     folder: Path
 
     def new(self, path: str) -> Path:
-        """A file that is not there yet: `a/b.png` for a/b.jpg; `a/b.jpg.png` where there is another a/b."""
+        """A file that does not exist yet: `a/b.png` for a/b.jpg; `a/b.jpg.png` if there is another a/b."""
         parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
         below = self.folder.joinpath(*parts)
         below.parent.mkdir(parents=True, exist_ok=True)
@@ -183,11 +183,11 @@ class FileNames:
 
 
 def ranked(logits: np.ndarray, count: int, *, is_multilabel: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest classes, likeliest first, the lowest of equals first, and their probabilities.
+    """The most likely classes, in descending order, the lowest first in a tie, and their probabilities.
 
     Args:
         logits: (b, K) float32.
-        is_multilabel: probabilities are of each class on its own, by its sigmoid, else they sum to 1.
+        is_multilabel: whether each class has its own probability, by a sigmoid; else they sum to 1.
 
     Returns:
         (b, count) int64 and (b, count) float64.
@@ -206,7 +206,7 @@ def ranked(logits: np.ndarray, count: int, *, is_multilabel: bool = False) -> tu
 
 
 def _label_map_picture(class_map: np.ndarray, colours: np.ndarray) -> Image.Image:
-    """A PNG whose values are the classes: with their colours as palette, or 16 bits where they are many."""
+    """A PNG whose values are the classes: with their colours as palette, or of 16 bits if there are many."""
     if len(colours) > _MOST_COLOURS:
         return Image.fromarray(class_map.astype(np.uint16))
     picture = Image.fromarray(class_map.astype(np.uint8))
@@ -215,6 +215,6 @@ def _label_map_picture(class_map: np.ndarray, colours: np.ndarray) -> Image.Imag
 
 
 def _pixels(crop: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """A normalised crop (3, S, S) as a picture again: (S, S, 3) uint8."""
+    """A normalised crop (3, S, S) as a picture: (S, S, 3) uint8."""
     levels = 255 * (crop * std[:, None, None] + mean[:, None, None])
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8).transpose(1, 2, 0)

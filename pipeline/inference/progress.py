@@ -1,4 +1,4 @@
-"""The bar of a command over any images."""
+"""Progress bar of a command on any images."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 
 def counted_in(bar: tqdm) -> Callable[[int, int], None]:
-    """What to call with the images that are done and the unusable ones among them; the bar counts both."""
+    """A function to call with the numbers of finished and of unusable images; the bar counts both."""
     num_bad = 0
 
     def progress(num_images: int, num_unusable: int) -> None:

@@ -1,4 +1,4 @@
-"""What fine-tuned networks do: the task's word on the command line -> what trains its models."""
+"""The tasks of fine-tuned networks: name on the command line -> what trains its models."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Task:
     """One task."""
 
     stage: str  # that trains its models
-    section: str  # of an experiment, which asks for them
+    section: str  # of an experiment, which requests them
     file: str  # of a model, in the stage's artifact
 
 

@@ -1,4 +1,4 @@
-"""Parts of an embedding joined into one file, a part in memory at a time.
+"""Joins the parts of an embedding into one file, with one part in memory at a time.
 
 Shapes: n images, D channels, N patches.
 """
@@ -21,7 +21,7 @@ def write_npz(target: Path, parts: list[Path]) -> None:
         for name in _names(parts):
             arrays = [_shape_and_type(part, name) for part in parts]
             num_rows = sum(shape[0] for shape, _ in arrays)
-            dtype = np.result_type(*(dtype for _, dtype in arrays))  # of paths: as wide as the longest
+            dtype = np.result_type(*(dtype for _, dtype in arrays))  # for paths: as wide as the longest
             header = {"descr": dtype.str, "fortran_order": False, "shape": (num_rows, *arrays[0][0][1:])}
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array_header_1_0(member, header)
@@ -30,7 +30,7 @@ def write_npz(target: Path, parts: list[Path]) -> None:
 
 
 def write_csv(target: Path, parts: list[Path]) -> None:
-    """Columns path, cls_0 ..., patch_mean_0 ...; numbers as short as they can be and read back the same."""
+    """Columns path, cls_0 ..., patch_mean_0 ...; the shortest numbers that read back the same."""
     names = [name for name in _names(parts) if name != "path"]
     with replacing(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -43,7 +43,7 @@ def write_csv(target: Path, parts: list[Path]) -> None:
 
 
 def write_parquet(target: Path, parts: list[Path]) -> None:
-    """Columns `path`, and lists of a fixed length; a part is a row group."""
+    """Columns `path`, and lists of a fixed length; each part is a row group."""
     arrow = parquet_library(target)
     with replacing(target) as partial:
         writer = None
@@ -57,7 +57,7 @@ def write_parquet(target: Path, parts: list[Path]) -> None:
 
 
 def parquet_library(target: Path) -> Any:
-    """What writes a parquet file.
+    """The library that writes parquet files.
 
     Raises:
         ValueError: it is not installed.
@@ -83,7 +83,7 @@ def _array(path: Path, name: str) -> np.ndarray:
 
 
 def _shape_and_type(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Of an array in a part, from its header alone."""
+    """Shape and type of an array in a part, from its header."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
         np.lib.format.read_magic(member)
         shape, _, dtype = np.lib.format.read_array_header_1_0(member)

@@ -1,4 +1,4 @@
-"""The exported backbone: one safetensors file that says what it holds."""
+"""The exported backbone: one safetensors file with its description."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Batch norm with running statistics, of dense heads: by all images of a batch, also where ranks share it."""
+"""Batch norm with running statistics, for dense heads; its batch includes that of other ranks."""
 
 import jittor as jt
 from jittor import nn
@@ -7,16 +7,16 @@ from pipeline.ranks.whole_batch import mean_count, sharing_ranks, sum_over_ranks
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Jittor's batch norm. Of a batch that ranks share, the statistics are of all positions of all ranks.
+    """Jittor's batch norm. If ranks share a batch, the statistics are of all positions of all ranks.
 
-    Jittor's own sums over ranks are lazy operators, in whatever order they are run; see `training.ranks`.
+    Jittor's own sums over ranks are lazy operators, which run in any order; see `training.ranks`.
     """
 
     def __init__(self, num_channels: int):
         super().__init__(num_channels, sync=False)
 
     def execute(self, x: jt.Var) -> jt.Var:
-        """x (B, C, h, w) -> the same shape; B may differ among ranks, as of boxes."""
+        """x (B, C, h, w) -> same shape; B may differ among ranks, e.g. for boxes."""
         ranks = sharing_ranks()
         if ranks.count == 1 or not self.is_train:
             return super().execute(x)

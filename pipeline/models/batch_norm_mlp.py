@@ -12,9 +12,9 @@ _EPS = 1e-5
 
 
 class BatchNorm(nn.Module):
-    """Batch norm by the statistics of the batch, each view's own; of a batch that ranks share, by all of it.
+    """Batch norm with the statistics of the batch, separately for each view; of all ranks if they share it.
 
-    There are no running statistics: the layers that it stands in train only, and are thrown away.
+    There are no running statistics: the layers with it are only used in training, and not exported.
     """
 
     def __init__(self, dim: int, affine: bool):
@@ -26,7 +26,7 @@ class BatchNorm(nn.Module):
         """x (V B, C), row v B + b being view v of image b -> (V B, C)."""
         views = x.reshape(num_views, -1, x.shape[-1])
         size = views.shape[1] * sharing_ranks().count
-        # Sums over counts: Jittor's own mean divides before it adds and drifts in float32.
+        # Sums over counts: Jittor's own mean divides before it adds, and drifts in float32.
         centred = views - sum_over_ranks(views.sum(dim=1, keepdims=True)) / size
         variance = sum_over_ranks((centred * centred).sum(dim=1, keepdims=True)) / size
         normed = (centred / jt.sqrt(variance + _EPS)).reshape(x.shape)
@@ -34,7 +34,7 @@ class BatchNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """Linear without bias, which a batch norm after it would cancel, and that norm."""
+    """Linear layer without bias, which the batch norm would cancel, and a batch norm."""
 
     def __init__(self, in_dim: int, out_dim: int, *, norm: bool, affine: bool = True):
         super().__init__()
@@ -51,7 +51,7 @@ class BatchNormMlp(nn.Module):
 
     Args:
         num_layers: linear layers in all.
-        last_norm: a batch norm without gain and shift after the last layer, as in MoCo v3.
+        last_norm: whether the last layer has a batch norm, without gain and shift, as in MoCo v3.
     """
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int, *, last_norm: bool):

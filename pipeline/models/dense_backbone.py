@@ -1,4 +1,4 @@
-"""A backbone as dense tasks see it: four feature maps of an image of any size."""
+"""A backbone for dense tasks: four feature maps of an image of any size."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from pipeline.models.encoder import Encoder
 
 
 class DenseBackbone(nn.Module):
-    """Four taps of a backbone, shallow to deep: of one size, or each of its own.
+    """Four taps of a backbone, shallow to deep, of equal or of different sizes.
 
     Args:
         network: the backbone; its parameters are shared, not copied.
         tap_norm: taps with a norm, see `taps` of the backbone.
-        frozen: nothing in it takes a gradient or changes.
+        frozen: nothing in it has a gradient or changes.
     """
 
     def __init__(self, network: Encoder, *, tap_norm: bool, frozen: bool):
@@ -26,7 +26,7 @@ class DenseBackbone(nn.Module):
         self.dims, self.strides = network.tap_dims, network.tap_strides  # channels, pixels; of each tap
         self.stride = network.stride  # pixels; sides of images are padded to multiples of it
         self.depth = network.depth  # blocks
-        # A parameter that no tap reads would be decayed all the same, and ask for a gradient in vain.
+        # A parameter that no tap uses would still be decayed, and would have no gradient.
         names = [name for name, _ in network.named_parameters()]
         unused = ("mask_token",) if tap_norm else ("mask_token", "norm.weight", "norm.bias")
         self.unused = tuple(name for name in unused if name in names)
@@ -34,7 +34,7 @@ class DenseBackbone(nn.Module):
             (parameter.stop_grad if frozen or name in self.unused else parameter.start_grad)()
 
     def described(self) -> str:
-        """How the loaded arrays are used, in a line; loading is strict, so none is missing or left over."""
+        """A line on how the loaded arrays are used; loading is strict, so none is missing or unexpected."""
         count = len(self.network.named_parameters())
         state = "frozen" if self.frozen else "fine-tuned"
         return (
@@ -45,8 +45,8 @@ class DenseBackbone(nn.Module):
     def execute(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """images (B, 3, H, W) of any size -> four maps (B, dims[i], h_i, w_i).
 
-        Images are padded with 0, the mean colour, to the right and below, to multiples of `stride`: no pixel
-        is left out. h_i is the padded height divided by strides[i].
+        Images are padded with 0, the mean colour, on the right and at the bottom, to multiples of `stride`:
+        no pixel is left out. h_i is the padded height divided by strides[i].
         """
         images = padded_to_multiple(images, self.stride)
         if self.frozen:
@@ -56,7 +56,7 @@ class DenseBackbone(nn.Module):
 
 
 def padded_to_multiple(images: jt.Var, multiple: int) -> jt.Var:
-    """(B, C, H, W) with zeros to the right and below, so that `multiple` divides both sides."""
+    """(B, C, H, W) with zeros on the right and at the bottom, so that `multiple` divides both sides."""
     height, width = images.shape[2:]
     below, right = -height % multiple, -width % multiple
     return nn.pad(images, (0, right, 0, below)) if below or right else images

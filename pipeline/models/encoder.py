@@ -1,4 +1,4 @@
-"""What every base is to those that use it: pretraining, probes, fine-tuning, dense tasks.
+"""The interface of every base, for pretraining, probes, fine-tuning and dense tasks.
 
 Shapes: B images of H x W pixels; h x w positions of the last map, N = h w of them, D channels. H and W are
 multiples of `stride`, and h = H / stride.
@@ -20,31 +20,31 @@ class Tokens:
 
 
 class Encoder(Protocol):
-    """The contract of a base; a module.
+    """The interface of a base, which is a module.
 
-    Parameters of its blocks are named "blocks.<index>...", those of its final norm "norm...", and what stands
-    for hidden positions "mask_token". A base without a token that attends (`attends_with_cls` false) has a
-    pooled map as its global vector.
+    Parameters of its blocks are named "blocks.<index>...", those of its final norm "norm...", and the mask
+    token "mask_token". The global vector of a base without CLS token (`attends_with_cls` false) is its pooled
+    map.
     """
 
     dim: int  # D
-    stride: int  # pixels from one place of the last map to the next
+    stride: int  # pixels between neighbouring positions of the last map
     grid: tuple[int, int]  # (h, w) at the configured image size
     depth: int  # residual blocks, for stochastic depth and layer-wise rates
     attends_with_cls: bool  # whether the last block has a CLS token that attends to the patches
     tap_dims: tuple[int, ...]  # channels of the four taps, shallow to deep
-    tap_strides: tuple[int, ...]  # pixels from one of their positions to the next
+    tap_strides: tuple[int, ...]  # pixels between their neighbouring positions
 
     def __call__(
         self, images: jt.Var, mask: jt.Var | None = None, drop_path_scales: jt.Var | None = None
     ) -> Tokens:
-        """One forward pass.
+        """Do a forward pass.
 
         Args:
             images: (B, 3, H, W) float32, normalised.
-            mask: (B, h, w) bool or None; pixels of a position that is True have no influence on the result.
+            mask: (B, h, w) bool or None; pixels of positions that are True do not influence the result.
             drop_path_scales: (depth, 2, B) float32 or None; see `pipeline.models.drop_path`. A block with one
-                branch takes the first of the two numbers.
+                branch uses the first of the two numbers.
 
         Raises:
             ValueError: H or W is not a multiple of the stride, or the mask's shape differs.
@@ -55,12 +55,12 @@ class Encoder(Protocol):
         mean patch of the last block (B, D); all after the final norm.
 
         Raises:
-            ValueError: there are not so many blocks of that width.
+            ValueError: there are fewer blocks of that width.
         """
 
     def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
         """Four maps (B, tap_dims[i], H / tap_strides[i], W / tap_strides[i]), shallow to deep.
 
         Args:
-            normed: with a norm on every map; which norm, the base says.
+            normed: whether every map is normed; how is up to the base.
         """

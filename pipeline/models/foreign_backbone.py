@@ -1,4 +1,4 @@
-"""A base made of another project's weights."""
+"""Builds a base from another project's weights."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ WEIGHTS = "foreign"  # their kind in the backbone's file
 
 
 def foreign_backbone(foreign: ForeignBackbone, origin: str) -> FrozenBackbone:
-    """The base with these arrays; a mask token that the file lacks is zero.
+    """The base with these arrays; a mask token missing in the file is zero.
 
     Args:
         origin: the file, for messages.

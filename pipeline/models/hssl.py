@@ -1,4 +1,4 @@
-"""Student and teacher: backbone, auxiliary head and, for prototypes, projection head in one network."""
+"""Student and teacher: backbone, auxiliary head and, with prototypes, projection head in one network."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Encoding:
 
 
 class EncodingNetwork(nn.Module):
-    """A backbone that learns, and the auxiliary head that is thrown away, if there is one."""
+    """A backbone, and the auxiliary head that is discarded after training, if there is one."""
 
     def __init__(self, config: PretrainConfig):
         super().__init__()
@@ -47,8 +47,8 @@ class EncodingNetwork(nn.Module):
     ) -> Encoding:
         """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
 
-        The head reads the patch tokens before the final norm. Unless it is detached, its loss trains the
-        base as well.
+        The head reads the patch tokens before the final norm. Unless it is detached, its loss trains the base
+        too.
         """
         tokens = self.backbone(images, mask, drop_path.base if drop_path else None)
         auxiliary_cls = None
@@ -58,19 +58,19 @@ class EncodingNetwork(nn.Module):
         return Encoding(base_cls=tokens.cls, base_patches=tokens.patches, auxiliary_cls=auxiliary_cls)
 
     def comparable_vectors(self, tokens: Tokens) -> tuple[jt.Var, jt.Var] | None:
-        """Base's and head's vectors in one space, (B, C) each; None where the method has no such space."""
+        """Base's and head's vectors in one space, (B, C) each; None if the method has no such space."""
         return None
 
     def unit_prototypes(self) -> jt.Var | None:
-        """(K, C), what such vectors are compared with; None of a method without prototypes."""
+        """(K, C), with which such vectors are compared; None for a method without prototypes."""
         return None
 
 
 class HSSLNetwork(EncodingNetwork):
-    """With projection to prototypes: the network of iBOT and DINO, and of HSSL upon them."""
+    """With projection to prototypes: the network of iBOT and DINO, and of HSSL with either."""
 
     def __init__(self, config: PretrainConfig, *, shared: bool = True):
-        """shared: one prototype layer for CLS and patches."""
+        """shared: whether CLS and patches have one prototype layer."""
         super().__init__(config)
         dim, auxiliary = config.backbone.dim, config.auxiliary_head is not None
         self.projection_head = ProjectionHead(config.projection_head, dim, auxiliary=auxiliary, shared=shared)
@@ -85,10 +85,10 @@ class HSSLNetwork(EncodingNetwork):
 
 
 def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetwork]:
-    """Two networks with equal initial values; the teacher's parameters take no gradient."""
+    """Two networks with equal initial values; the teacher's parameters have no gradient."""
     head = config.projection_head
     student = HSSLNetwork(config, shared=head.shared)
-    # Without a patch layer in the student there is nothing that one of the teacher could follow.
+    # Without a patch layer in the student, one in the teacher would have nothing to follow.
     teacher = HSSLNetwork(config, shared=head.shared or head.teacher_shared)
     initialize(student, config.seed)
     initialize_teacher(teacher, config.seed)
@@ -96,7 +96,7 @@ def build_student_teacher(config: PretrainConfig) -> tuple[HSSLNetwork, HSSLNetw
 
 
 def initialize_teacher(teacher: EncodingNetwork, seed: int) -> None:
-    """Initial values, equal to the student's wherever names are; no parameter takes a gradient."""
+    """Set initial values, equal to the student's for equal names; no parameter has a gradient."""
     initialize(teacher, seed)
     for parameter in teacher.parameters():
         parameter.stop_grad()

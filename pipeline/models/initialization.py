@@ -1,7 +1,7 @@
 """Initial values of a network's parameters, a pure function of (seed, parameter name, shape).
 
-Two networks that share a part start from the same values there: the baseline's backbone, HSSL's and
-the random arm's are equal at one seed.
+Two networks that share a part have the same initial values there: the backbones of the baseline, of HSSL and
+of the random arm are equal for one seed.
 """
 
 import math
@@ -18,20 +18,20 @@ STD = 0.02  # truncated normal of ViT, ConvNeXt and the DINO head, cut at two st
 
 
 def initialize(network: nn.Module, seed: int) -> None:
-    """Draw every parameter of `network`: norms 1 and 0, gains 1, biases 0, all else truncated normal.
+    """Draw every parameter of `network`: norms 1 and 0, gains 1, biases 0, all others truncated normal.
 
     Layer scales are small numbers, and filters of a ResNet base have He et al.'s sqrt(2 / inputs).
 
-    Source: DINO/iBOT ViT and head initialisation. Deviation from the official HSSL code, which leaves
-    the head's depthwise convolution at its framework's default: here as in ConvNeXt (the layer norm
-    after it cancels the scale).
+    Source: DINO/iBOT ViT and head initialisation. Deviation from the official HSSL code, which leaves the
+    head's depthwise convolution at its framework's default: here as in ConvNeXt (the layer norm after it
+    cancels the scale).
     """
     for name, parameter in network.named_parameters():
         parameter.assign(jt.array(initial_value(name, tuple(parameter.shape), seed)))
 
 
 def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """The initial value of a parameter, float32; a backbone in a larger network starts like one alone."""
+    """The initial value of a parameter, float32; the same for a backbone inside a larger network."""
     name = name.removeprefix("backbone.")
     if name.endswith("bias"):
         return np.zeros(shape, np.float32)
@@ -61,9 +61,9 @@ def initialize_head(head: nn.Module, seed: int) -> None:
 
 
 def truncated_normal(name: str, shape: tuple[int, ...], seed: int, std: float) -> np.ndarray:
-    """Normal numbers, cut at two standard deviations, float32; a function of seed and name."""
+    """Normal numbers, truncated at two standard deviations, float32; a function of seed and name."""
     rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
-    # By the inverse distribution function: one uniform number an entry, no rejection loop.
+    # By the inverse distribution function: one uniform number per entry, no rejection loop.
     low, high = ndtr(-2.0), ndtr(2.0)
     uniform = low + (high - low) * rng.random(shape)
     return (std * ndtri(uniform)).astype(np.float32)

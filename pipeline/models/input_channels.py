@@ -1,4 +1,4 @@
-"""How many channels a base takes."""
+"""The number of input channels of a base."""
 
 from pipeline.config.backbone import BackboneConfig
 
@@ -6,5 +6,5 @@ _RGB = 3
 
 
 def input_channels(config: BackboneConfig) -> int:
-    """Channels of the images: as `backbone.channels` says, else 3."""
+    """Channels of the images: `backbone.channels`, else 3."""
     return config.channels or _RGB

@@ -1,6 +1,6 @@
 """Networks of methods that compare vectors of two views: MoCo v3, BYOL, SimCLR.
 
-Shapes: rows are V views of B images, row v B + b being view v of image b; C numbers in a vector.
+Shapes: rows are V views of B images, row v B + b being view v of image b; vectors have C channels.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from pipeline.models.batch_norm_mlp import BatchNormMlp
 from pipeline.models.encoder import Tokens
 from pipeline.models.hssl import DropPathScales, EncodingNetwork
 
-# Shifts of what goes into a projector: the batch norm in it cancels them, so that their gradient is zero and
-# Adam would make steps of full size out of its rounding noise. They are to stay at their initial value, 0.
+# Shifts of a projector's input: its batch norm cancels them, so their gradient is zero, and Adam would turn
+# its rounding noise into steps of full size. They are kept at their initial value, 0.
 CANCELLED = frozenset({"backbone.norm.bias", "auxiliary_head.norm.bias"})
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Unit vectors (V B, C) of base and auxiliary head; None where the network has no MLP for them."""
+    """Unit vectors (V B, C) of base and auxiliary head; None if the network has no MLP for them."""
 
     base: jt.Var | None
     auxiliary: jt.Var | None
@@ -28,20 +28,20 @@ class Vectors:
 
     @property
     def teaching(self) -> jt.Var:
-        """The auxiliary head's where there is one, else the base's."""
+        """The auxiliary head's vectors if there are any, else the base's."""
         return self.base if self.auxiliary is None else self.auxiliary
 
 
 class JointEmbeddingNetwork(EncodingNetwork):
-    """Backbone and auxiliary head, each with a projector of its own and, if asked for, a predictor.
+    """Backbone and auxiliary head, each with its own projector and, optionally, predictor.
 
-    As in HSSL's published form, base and head have separate MLPs and meet in one space.
+    As in HSSL's published form, base and head have separate MLPs into one space.
 
     Args:
         config: its method has hidden_dim, out_dim, projector_layers and, for predictors, predictor_layers.
-        predictors: whether there are any: of a student that a moving average teaches.
+        predictors: whether there are any, as in a student that a moving average teaches.
         last_norm: of projectors and predictors, see `BatchNormMlp`.
-        teacher: whether it is the teacher, which has only the projector of the vectors that teach.
+        teacher: whether it is the teacher, which only has the projector of the vectors that teach.
     """
 
     def __init__(self, config: PretrainConfig, *, predictors: bool, last_norm: bool, teacher: bool = False):
@@ -62,7 +62,7 @@ class JointEmbeddingNetwork(EncodingNetwork):
         self.auxiliary_predictor = predictor() if predictors and has_head else None
 
     def vectors(self, images: jt.Var, num_views: int, drop_path: DropPathScales | None = None) -> Vectors:
-        """images (V B, 3, H, W) -> what is compared: predictions where there are predictors."""
+        """images (V B, 3, H, W) -> the vectors to compare: predictions if there are predictors."""
         seen = self.encode(images, None, drop_path)
         return Vectors(
             base=_unit(seen.base_cls, num_views, self.base_projector, self.base_predictor),
@@ -73,9 +73,9 @@ class JointEmbeddingNetwork(EncodingNetwork):
         )
 
     def comparable_vectors(self, tokens: Tokens) -> tuple[jt.Var, jt.Var] | None:
-        """Projections of base and head, by the statistics of this batch.
+        """Projections of base and head, with the statistics of this batch.
 
-        None where the base meets the head's vectors through a predictor only, or the network is a teacher.
+        None if the base meets the head's vectors only through a predictor, or the network is a teacher.
         """
         if self.base_predictor is not None or self.base_projector is None:
             return None

@@ -1,7 +1,7 @@
-"""Linear layer and layer norm: parameters that go through the fused kernels.
+"""Linear layer, layer norm and MLP, with fused kernels.
 
-Parameters are created as zeros; `pipeline.models.initialization` draws their values, so that a
-tensor's first value depends on the seed and its name only, not on what was built before it.
+Parameters are created as zeros; `pipeline.models.initialization` draws their values, so that a tensor's
+initial value depends only on the seed and its name, not on what was built before it.
 """
 
 import jittor as jt
@@ -11,7 +11,7 @@ from pipeline import kernels
 
 
 class Linear(nn.Module):
-    """x (..., in_dim) -> (..., out_dim); after a layer norm where one is given."""
+    """x (..., in_dim) -> (..., out_dim); after a layer norm if one is given."""
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__()
@@ -45,7 +45,7 @@ class LayerNorm(nn.Module):
 
 
 class Mlp(nn.Module):
-    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer; after a layer norm where one is given."""
+    """x (..., in_dim) -> (..., out_dim), one hidden GELU layer; after a layer norm if one is given."""
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int):
         super().__init__()

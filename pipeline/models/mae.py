@@ -1,7 +1,7 @@
 """Networks of MAE: an encoder of the visible patches, and a decoder that reconstructs the hidden ones.
 
 Shapes: B crops, N = h w patches (positions of the base's last map), n of them visible; D width of the base, d
-of the decoder, s pixels from a patch to the next.
+of the decoder, s pixels per patch side.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class PatchMasks:
         """From masks (B, h, w).
 
         Raises:
-            ValueError: crops differ in how many patches are hidden, or all are, or none.
+            ValueError: crops differ in the number of hidden patches, or all or none are hidden.
         """
         flat = masks.reshape(len(masks), -1)
         counts = set(flat.sum(axis=1).tolist())
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
         dim: of the base's tokens.
         width, depth, num_heads: of the decoder.
         num_outputs: width of each linear layer's output, by name.
-        hides: whether patches are missing, for which the decoder then has a token.
+        hides: whether patches are missing; the decoder then has a token for them.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class Decoder(nn.Module):
 class MaeNetwork(EncodingNetwork):
     """The student: base, decoder, auxiliary head.
 
-    A base that can leave patches out (`visible_tokens`, the Vision Transformer) gets the visible ones only;
-    any other gets its mask token in hidden patches, as in SimMIM (Xie et al. 2022). The auxiliary head needs
-    the whole map: where the base left patches out, the head has a token of its own for them.
+    A base that can leave patches out (`visible_tokens`, the Vision Transformer) gets only the visible ones;
+    any other has its mask token in hidden patches, as in SimMIM (Xie et al. 2022). The auxiliary head needs
+    the whole map: if the base left patches out, the head has its own token for them.
     """
 
     def __init__(self, config: PretrainConfig):
@@ -133,7 +133,7 @@ class MaeNetwork(EncodingNetwork):
     def predictions(
         self, images: jt.Var, patch_masks: PatchMasks, drop_path: DropPathScales | None = None
     ) -> Predictions:
-        """images (B, 3, H, W) of the configured size, whose hidden pixels have no influence."""
+        """images (B, 3, H, W) of the configured size; hidden pixels do not influence the result."""
         base_drop_path = drop_path.base if drop_path else None
         if self.hides:
             tokens = self.backbone.visible_tokens(images, patch_masks.visible, base_drop_path)
@@ -160,14 +160,14 @@ class MaeNetwork(EncodingNetwork):
 
 
 def filled(visible: jt.Var, token: jt.Var, patch_masks: PatchMasks) -> jt.Var:
-    """visible (B, n, C), token (1, C) -> (B, N, C): visible patches in their positions, else the token."""
+    """visible (B, n, C), token (1, C) -> (B, N, C): visible patches at their positions, else the token."""
     batch, num_visible, channels = visible.shape
     hidden = patch_masks.masks.reshape(batch, -1)
-    source = np.zeros(hidden.shape, np.int32)  # any row does for a hidden patch
+    source = np.zeros(hidden.shape, np.int32)  # for a hidden patch any row will do
     source[~hidden] = np.arange(batch * num_visible)
     spread = kernels.gather_rows(visible.reshape(-1, channels), jt.array(source.ravel()))
-    # Not by joining rows and token: in Jittor 1.3.11, the gradient of a linear layer in front of such a
-    # jt.concat came out as zero from the second step on.
+    # Not by concatenating rows and token: in Jittor 1.3.11, the gradient of a linear layer before such a
+    # jt.concat was zero from the second step on.
     return jt.where(jt.array(hidden)[:, :, None], token.unsqueeze(0), spread.reshape(batch, -1, channels))
 
 

@@ -11,15 +11,15 @@ from pipeline.models.batch_norm_mlp import BatchNorm
 from pipeline.models.layers import LayerNorm, Linear, LinearGelu
 
 _NORM_EPS = 1e-5
-ACTIVATIONS = {"gelu": nn.gelu, "relu": nn.relu}  # the GELU of errors, not of tanh
+ACTIVATIONS = {"gelu": nn.gelu, "relu": nn.relu}  # the exact GELU, not the tanh approximation
 
 
 class HiddenLayer(Linear):
     """x (M, in_dim) -> activation(norm(Linear(x))) (M, out_dim).
 
-    A batch norm goes by the mean and variance of these M rows, in student and teacher alike. There are no
-    running statistics, so that nothing is left behind between steps: the head sees whole batches only, also
-    where it is measured, and is thrown away. The teacher of iBOT, too, norms by its own batch.
+    A batch norm uses the mean and variance of these M rows, in student and teacher alike. There are no
+    running statistics: the head is only used on whole batches, also when it is measured, and is discarded
+    after training. The teacher of iBOT is normed by its own batch too.
     """
 
     def __init__(self, config: ProjectionHeadConfig, in_dim: int, out_dim: int):
@@ -38,7 +38,7 @@ class HiddenLayer(Linear):
 
 
 def hidden_layer(config: ProjectionHeadConfig, in_dim: int, out_dim: int) -> Linear:
-    """One hidden layer; the published one, GELU without norm, as one operator."""
+    """One hidden layer; the published one, GELU without norm, is a single operator."""
     if config.norm == "none" and config.activation == "gelu":
         return LinearGelu(in_dim, out_dim)
     return HiddenLayer(config, in_dim, out_dim)
@@ -63,9 +63,9 @@ class ProjectionHead(nn.Module):
     """Base and auxiliary MLPs before weight-normalised prototype layers.
 
     The published head has one layer for CLS and patches, of unit vectors (`norm_last_layer true`). With
-    `shared` false, patches have prototypes of their own; CLS prototypes stay common to base and auxiliary
-    head, which is what makes their distributions comparable. With `learnt_gain`, every prototype has a
-    length that is trained.
+    `shared` false, patches have prototypes of their own; CLS prototypes are still shared by base and
+    auxiliary head, which makes their distributions comparable. With `learnt_gain`, every prototype has a
+    trained norm.
 
     Source: HSSL released code (HSSLHead): GELU, no norm, L2-normalised bottleneck, no bias at the end. Its
     branch of separate layers does not run; here it is iBOT's (iBOTHead), as are norms, activations and gain.
@@ -76,7 +76,7 @@ class ProjectionHead(nn.Module):
         Args:
             dim: D of the tokens.
             auxiliary: whether there is an auxiliary head.
-            shared: one layer for CLS and patches.
+            shared: whether CLS and patches have one layer.
         """
         super().__init__()
         self.base = ProjectionMlp(config, dim)
@@ -84,23 +84,23 @@ class ProjectionHead(nn.Module):
         self.norms_rows = config.norm == "batch"
         self.prototypes = jt.zeros((config.num_prototypes, config.bottleneck_dim))
         self.patch_prototypes = None if shared else jt.zeros((config.patch_dim, config.bottleneck_dim))
-        # (K, 1): not one-dimensional, so that they decay, as iBOT's.
+        # (K, 1): not one-dimensional, so that they decay, as in iBOT.
         self.gain = jt.zeros((config.num_prototypes, 1)) if config.learnt_gain else None
         separate_gain = config.learnt_gain and not shared
         self.patch_gain = jt.zeros((config.patch_dim, 1)) if separate_gain else None
 
     def unit_prototypes(self) -> jt.Var:
-        """(K, bottleneck_dim), rows of norm 1, or of their gain where that is learnt; compute once a step."""
+        """(K, bottleneck_dim), rows of norm 1, or of their gain if that is learnt; compute once per step."""
         return _lengthened(self.prototypes, self.gain)
 
     def unit_patch_prototypes(self) -> jt.Var | None:
-        """What patches are compared with, likewise; None where that is what CLS vectors are compared with."""
+        """The patches' own prototypes, likewise; None if they share those of CLS."""
         if self.patch_prototypes is None:
             return None
         return _lengthened(self.patch_prototypes, self.patch_gain)
 
     def base_tokens(self, cls: jt.Var, patches: jt.Var) -> tuple[jt.Var, jt.Var]:
-        """All base tokens of one pass together: a batch norm sees them as one batch, as in iBOT.
+        """Project all base tokens of one pass together: a batch norm sees them as one batch, as in iBOT.
 
         Args:
             cls: (B, D). patches: (B, N, D).
@@ -112,7 +112,7 @@ class ProjectionHead(nn.Module):
         return vectors[: cls.shape[0]], vectors[cls.shape[0] :]
 
 
-# Frozen in the first epochs, as `last_layer` of DINO and iBOT.
+# Frozen in the first epochs, like `last_layer` in DINO and iBOT.
 LAST_LAYER = frozenset(
     f"projection_head.{name}" for name in ("prototypes", "patch_prototypes", "gain", "patch_gain")
 )

@@ -1,4 +1,4 @@
-"""Four taps of a backbone -> a pyramid, with strides 4, 8, 16 and 32 where there is a choice.
+"""Turns four taps of a backbone into a pyramid, with strides 4, 8, 16 and 32 if possible.
 
 Shapes: B images, D channels, h x w positions of the taps.
 """
@@ -17,9 +17,10 @@ _NUM_LEVELS = 4
 
 
 def tap_pyramid(dims: Sequence[int], strides: Sequence[int]) -> nn.Module:
-    """The pyramid of four taps of these channels and pixels a position: `pyramid(taps)`, `pyramid.strides`.
+    """A module `pyramid(taps)`, with `pyramid.strides`, for four taps with these channels and strides in
+    pixels.
 
-    Taps that are a pyramid already, each of half the size of the one before, stay as they are.
+    Taps that are a pyramid already, each of half the size of the previous one, are unchanged.
     """
     if len(set(strides)) == 1:
         return TapPyramid(dims[0], strides[0])
@@ -27,27 +28,28 @@ def tap_pyramid(dims: Sequence[int], strides: Sequence[int]) -> nn.Module:
 
 
 class StagePyramid(nn.Module):
-    """Taps of a hierarchical backbone are the levels."""
+    """The taps of a hierarchical backbone, which are the levels."""
 
     def __init__(self, strides: Sequence[int]):
         super().__init__()
         self.strides = tuple(strides)  # pixels
 
     def execute(self, taps: Sequence[jt.Var]) -> list[jt.Var]:
-        """Four taps (B, D_i, h_i, w_i), as they came."""
+        """Four taps (B, D_i, h_i, w_i), unchanged."""
         return list(taps)
 
 
 class TapPyramid(nn.Module):
     """Taps of a plain backbone, shallow to deep, as levels from fine to coarse.
 
-    Patches of 16 pixels: the first tap is enlarged four times, the second twice, the third stays and the
-    fourth is halved by max pooling. Patches of 8: the first twice, then as they are, halved and quartered;
-    patches of 4 likewise. Other patches: powers of two that bring the finest level nearest to stride 4.
+    Patches of 16 pixels: the first tap is enlarged four times, the second twice, the third not at all, and
+    the fourth is halved by max pooling. Patches of 8: the first twice, the second not at all, the others are
+    halved and quartered; patches of 4 likewise. Other patches: powers of two that bring the finest level
+    nearest to stride 4.
 
     Args:
         dim: D of the taps, and of the levels.
-        stride: pixels from one place of the taps to the next.
+        stride: pixels between neighbouring positions of the taps.
 
     Source: iBOT's segmentation and detection backbones (`fpn1` to `fpn4`), with patches of 16 and 8. Other
         patches, and an odd last row that is pooled alone instead of dropped, are this project's own.
@@ -55,7 +57,7 @@ class TapPyramid(nn.Module):
 
     def __init__(self, dim: int, stride: int):
         super().__init__()
-        # 2 doublings for 16 px, 1 for 8; every level below has one fewer, down to halvings.
+        # 2 doublings for 16 px, 1 for 8; one fewer for each further level, down to halvings.
         doublings = max(0, round(math.log2(stride / _FINEST_STRIDE)))
         self.doublings = [doublings - level for level in range(_NUM_LEVELS)]
         self.strides = tuple(stride / 2**doubled for doubled in self.doublings)  # pixels
@@ -80,7 +82,7 @@ class TapPyramid(nn.Module):
 
 
 class Doubling(nn.Module):
-    """2 x 2 deconvolution, and before it batch norm and GELU if another one came before."""
+    """2 x 2 deconvolution, preceded by batch norm and GELU if it follows another one."""
 
     def __init__(self, dim: int, *, after_another: bool):
         super().__init__()
@@ -111,7 +113,7 @@ class Deconv(nn.Module):
 def halved(x: jt.Var) -> jt.Var:
     """Max pooling of 2 x 2 positions: (B, D, h, w) -> (B, D, ceil(h / 2), ceil(w / 2)).
 
-    Jittor's own pooling refuses maps of 2 x 2 and drops a last odd row.
+    Jittor's own pooling refuses maps of 2 x 2 and drops an odd last row.
     """
     batch, dim, height, width = x.shape
     if height % 2:

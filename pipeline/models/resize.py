@@ -1,7 +1,6 @@
 """Bilinear resize and adaptive average pooling of feature maps, as a small matrix along each axis.
 
-Jittor's own adaptive pooling has other bins than PyTorch's, and fails where the result is larger than the
-map.
+Jittor's own adaptive pooling has other bins than PyTorch's, and fails if the result is larger than the map.
 """
 
 from collections.abc import Callable
@@ -14,14 +13,14 @@ from pipeline import kernels
 
 
 def resize(x: jt.Var, size: tuple[int, int]) -> jt.Var:
-    """Bilinear resize by half-pixel centres, edges repeated, without antialiasing.
+    """Bilinear resize with half-pixel centres, repeated edges, without antialiasing.
 
     Args:
         x: (B, C, H, W).
         size: (h, w) of the result.
 
     Returns:
-        (B, C, h, w); x itself where the size is right already.
+        (B, C, h, w); x itself if it has this size.
 
     Source: PyTorch's `interpolate(mode="bilinear", align_corners=False)`, as mmseg's heads call it.
     """
@@ -29,7 +28,7 @@ def resize(x: jt.Var, size: tuple[int, int]) -> jt.Var:
 
 
 def adaptive_pool(x: jt.Var, size: tuple[int, int]) -> jt.Var:
-    """Averages over a grid of bins; bins overlap where the size does not divide, also if it is larger.
+    """Averages over a grid of bins; bins overlap if the size does not divide the map's, also if it is larger.
 
     Args:
         x: (B, C, H, W).

@@ -1,8 +1,7 @@
 """Decoders: feature maps of an image -> logits of the classes at every position.
 
-Shapes: B images, K classes; map i has C_i channels and h_i x w_i positions. Maps cover the same pixels and
-come from fine to coarse. Logits are of the first map's positions; `pipeline.models.resize` brings them to
-pixels.
+Shapes: B images, K classes; map i has C_i channels and h_i x w_i positions. Maps cover the same pixels,
+finest first. Logits are at the first map's positions; `pipeline.models.resize` brings them to pixels.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ _POOL_SIZES = (1, 2, 3, 6)
 
 
 class LinearHead(nn.Module):
-    """One 1 x 1 convolution of all maps laid over one another; no norm, no dropout.
+    """One 1 x 1 convolution of all maps, resized and concatenated; no norm, no dropout.
 
     Args:
         channels: C_i of each map.
@@ -42,7 +41,7 @@ class UperHead(nn.Module):
         width: channels of everything inside.
 
     Source: Xiao et al. 2018, as mmsegmentation builds it: pools of 1, 2, 3 and 6, batch norm after every
-        convolution but the last, bilinear resizes by half-pixel centres.
+    convolution except the last, bilinear resizes with half-pixel centres.
     """
 
     def __init__(self, channels: Sequence[int], width: int, num_classes: int):
@@ -58,7 +57,7 @@ class UperHead(nn.Module):
 
         Args:
             maps: (B, C_i, h_i, w_i) each.
-            channel_scales: (B, width) or None; what dropout multiplies the last hidden map's channels by.
+            channel_scales: (B, width) or None; dropout's factors of the last hidden map's channels.
         """
         merged = [self.pooling(maps[-1])]
         for lateral, finer in zip(reversed(self.laterals), reversed(maps[:-1]), strict=True):
@@ -69,7 +68,7 @@ class UperHead(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """PSPNet's module: averages over 1, 2 x 2, 3 x 3 and 6 x 6 bins laid beside the map they came from."""
+    """PSPNet's module: averages over 1, 2 x 2, 3 x 3 and 6 x 6 bins, concatenated with their input."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()
@@ -86,7 +85,7 @@ class PyramidPooling(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """FCN: a 3 x 3 convolution and a prediction, on one map; only training uses it."""
+    """FCN: a 3 x 3 convolution and a prediction, on one map; used in training only."""
 
     def __init__(self, channels: int, width: int, num_classes: int):
         super().__init__()
@@ -99,7 +98,7 @@ class AuxiliaryHead(nn.Module):
 
 
 def _stacked(maps: Sequence[jt.Var]) -> jt.Var:
-    """Channels of all maps at the positions of the first."""
+    """Channels of all maps at the positions of the first one."""
     size = tuple(maps[0].shape[2:])
     return jt.concat([resize(x, size) for x in maps], dim=1)
 

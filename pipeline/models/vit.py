@@ -28,7 +28,7 @@ class Attention(nn.Module):
         self.out = Linear(dim, dim)
 
     def execute(self, x: jt.Var, norm: LayerNorm | None = None) -> jt.Var:
-        """x (B, N, D) -> same shape; after a layer norm where one is given."""
+        """x (B, N, D) -> same shape; after a layer norm if one is given."""
         return self.out(kernels.attention(self.qkv(x, norm), self.num_heads))
 
 
@@ -43,7 +43,7 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), dim)
 
     def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
-        """x (B, N + 1, D); drop_path_scales (2, B): what stochastic depth multiplies the two branches by."""
+        """x (B, N + 1, D); drop_path_scales (2, B): stochastic depth's factors of the two branches."""
         return kernels.transformer_block(
             x, self._weights(), self.attention.num_heads, self.norm_attention.eps, drop_path_scales
         )
@@ -55,9 +55,9 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """ViT with a learned position embedding and a mask token, and registers where asked for; an `Encoder`.
+    """ViT with a learned position embedding, a mask token and, optionally, registers; an `Encoder`.
 
-    Registers stand in every block and in no output; they have no positions.
+    Registers are in every block and in no output; they have no position embedding.
 
     Source: Dosovitskiy et al. 2021 as in DINO/iBOT: pre-norm, qkv bias, layer norm eps 1e-6, exact GELU.
     Registers: Darcet et al. 2024, as in DINOv2.
@@ -106,7 +106,7 @@ class VisionTransformer(nn.Module):
     def visible_tokens(
         self, images: jt.Var, visible: np.ndarray, drop_path_scales: jt.Var | None = None
     ) -> Tokens:
-        """One forward pass of some patches: the others are left out before the first block, as in MAE.
+        """Do a forward pass of some patches: the others are left out before the first block, as in MAE.
 
         Args:
             images: (B, C, H, W) float32, normalised.

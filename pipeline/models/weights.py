@@ -1,4 +1,4 @@
-"""Named arrays <-> networks, strict in names, shapes and types."""
+"""Copies named arrays from and to networks; names, shapes and types must match."""
 
 from collections.abc import Mapping
 
@@ -15,10 +15,10 @@ def named_arrays(network: nn.Module) -> dict[str, np.ndarray]:
 
 
 def assign_arrays(network: nn.Module, arrays: Mapping[str, np.ndarray], origin: str) -> None:
-    """Give every parameter of `network` the array of its name.
+    """Set every parameter of `network` to the array of its name.
 
     Raises:
-        WeightsError: as of `assign_parameters`.
+        WeightsError: as in `assign_parameters`.
     """
     assign_parameters(dict(network.named_parameters()), arrays, origin)
 
@@ -26,11 +26,11 @@ def assign_arrays(network: nn.Module, arrays: Mapping[str, np.ndarray], origin: 
 def assign_parameters(
     parameters: Mapping[str, jt.Var], arrays: Mapping[str, np.ndarray], origin: str
 ) -> None:
-    """Give every parameter the array of its name; what takes a gradient goes on taking one.
+    """Set every parameter to the array of its name; those with gradients keep them.
 
     Raises:
-        WeightsError: a name is missing or unexpected, or a shape or type differs; all are listed and
-            nothing is changed.
+        WeightsError: a name is missing or unexpected, or a shape or type differs; all are listed and nothing
+            is changed.
     """
     missing, unexpected = sorted(parameters.keys() - arrays.keys()), sorted(arrays.keys() - parameters.keys())
     reshaped = {
@@ -47,5 +47,5 @@ def assign_parameters(
     for name, parameter in parameters.items():
         trainable = parameter.requires_grad
         parameter.assign(jt.array(arrays[name]))
-        # Assigning may carry the source's flag over; a frozen student would train to nothing in silence.
+        # Assigning may copy the source's flag; a frozen student would be trained without effect, in silence.
         (parameter.start_grad if trainable else parameter.stop_grad)()

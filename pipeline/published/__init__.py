@@ -1,1 +1,1 @@
-"""The command line of the released HSSL code, translated into an experiment of this project."""
+"""Translates the command line of the released HSSL code into an experiment of this project."""

@@ -1,6 +1,6 @@
-"""The published flags: their types and defaults, and the configuration key that each one sets.
+"""The published flags: types, defaults, and the configuration keys that they set.
 
-Names, types and defaults are facts of the released command line; the words are this project's.
+Names, types and defaults are those of the released command line; the descriptions are this project's.
 """
 
 import argparse
@@ -109,7 +109,7 @@ FLAG_OF_KEY: dict[str, str] = {key: flag.name for flag in FLAGS for key in flag.
 
 
 class _Parser(argparse.ArgumentParser):
-    """Flags are given in full: an abbreviation of the published ones may mean another in a later version."""
+    """Accepts no abbreviations: those of the published flags may mean another flag in a later version."""
 
     def error(self, message: str) -> NoReturn:
         """Report an error without the usage text, which is longer than a screen."""
@@ -117,7 +117,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def published_parser() -> argparse.ArgumentParser:
-    """A parser of the published flags; its result lacks what is not given: defaults are in `FLAGS`."""
+    """A parser of the published flags; its result has only the given ones: defaults are in `FLAGS`."""
     parser = _Parser(
         prog="python -m stages.pretrain_cli",
         description="Pretrain with the flags of the published HSSL command.",
@@ -140,7 +140,7 @@ def published_parser() -> argparse.ArgumentParser:
 
 
 def _truth(text: str) -> bool:
-    """The value of a switch in one of the published spellings."""
+    """Parse a switch in one of the published spellings."""
     values = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
     if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")

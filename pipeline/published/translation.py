@@ -15,7 +15,7 @@ from pipeline.storage.toml_values import toml_value
 
 
 class FlagError(ValueError):
-    """A value that cannot be used; the message names the flag."""
+    """An unusable value; the message names the flag."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Translation:
     """The experiment that a command line describes."""
 
     values: dict[str, Any]  # configuration key -> value, in the order of the file
-    notes: list[str]  # what was accepted without effect, and what the user should know
+    notes: list[str]  # flags without effect, and further remarks for the user
 
     @property
     def name(self) -> str:
@@ -37,14 +37,14 @@ class Translation:
 
 
 def translated(given: argparse.Namespace, *, working_directory: Path) -> Translation:
-    """Translate the given flags, with the defaults of the others.
+    """Translate the given flags, with defaults for the others.
 
     Args:
         given: the result of `published_parser`.
-        working_directory: folder from which relative paths start.
+        working_directory: folder to which relative paths refer.
 
     Raises:
-        FlagError: a flag is missing, or its value cannot be used, alone or with others.
+        FlagError: a flag is missing, or its value is unusable, alone or with others.
     """
     asked = vars(given)
     flags = {flag.name: asked.get(flag.name, flag.default) for flag in FLAGS}
@@ -56,7 +56,7 @@ def translated(given: argparse.Namespace, *, working_directory: Path) -> Transla
         "name": _name(output),
         "seeds": [flags["seed"]],
         "data.source": str(_data(flags["data_path"], working_directory)),
-        # Published: all images below --data_path are trained on.
+        # Published: all images below --data_path are for training.
         "data.val_share": 0.0,
         "data.test_share": 0.0,
         "backbone.kind": kind,
@@ -76,7 +76,7 @@ def translated(given: argparse.Namespace, *, working_directory: Path) -> Transla
 
 
 def toml_text(translation: Translation) -> str:
-    """The experiment's file; every line says which flag it comes from."""
+    """The experiment's file, with the flag of each line as a comment."""
     lines = [
         "# Written by `python -m stages.pretrain_cli` from published flags; it is written anew each time.",
         "# `doit run all experiment=<this file>` runs the same pretraining, the baseline and every probe.",
@@ -105,7 +105,7 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same_name(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags whose value is that of the configuration key."""
+    """The flags whose values are those of a configuration key."""
     names = [
         "lambda1", "lambda2", "teacher_temp", "warmup_teacher_temp", "teacher_patch_temp",
         "warmup_teacher_patch_temp", "warmup_teacher_temp_epochs", "pred_start_epoch",
@@ -180,12 +180,12 @@ def _start(asked: dict[str, Any], output: Path) -> dict[str, Any]:
     path = _absolute(asked["load_from"], output)
     if not path.is_file():
         raise FlagError(f"argument --load_from: no such file: {path}")
-    # A checkpoint is of one run: this one.
+    # A checkpoint belongs to a single run: this one.
     return {"start.checkpoint": str(path), "arms": ["random", "hssl"], "baseline": "random"}
 
 
 def _probes(kind: str, size: str) -> dict[str, Any]:
-    """iBOT's probe settings: a large ViT's last block with the mean patch token; our choice for others."""
+    """iBOT's probe settings: a large ViT's last block with the mean patch token; others are ours."""
     if kind == "vit" and size in ("tiny", "small"):
         return {"features.num_blocks": 4, "linear.num_blocks": 4, "linear.average_pool": False}
     return {"features.num_blocks": 1, "linear.num_blocks": 1, "linear.average_pool": kind == "vit"}
@@ -218,7 +218,7 @@ def _explained(detail: dict[str, Any]) -> str:
     words = [str(part) for part in detail["loc"] if not isinstance(part, int)]
     flag = next((FLAG_OF_KEY[key] for n in (2, 1) if (key := ".".join(words[:n])) in FLAG_OF_KEY), None)
     message = detail["msg"].removeprefix("Value error, ")
-    if flag is None:  # about several keys, which it names
+    if flag is None:  # about several keys, named in the message
         named = [f for key, f in FLAG_OF_KEY.items() if re.search(rf"\b{key.split('.')[-1]}\b", message)]
         flags = ", ".join(f"--{name}" for name in dict.fromkeys(named))
         return f"argument {flags}: {message}" if flags else message

@@ -1,4 +1,4 @@
-"""What all auxiliary heads share: blocks over the backbone's feature map, pooled into a CLS vector.
+"""Base class of auxiliary heads: blocks over the backbone's feature map, pooled into a CLS vector.
 
 Shapes: B images, (h, w) grid of patches, D width of the backbone, channels last.
 """
@@ -21,12 +21,12 @@ class FeatureMap:
     """The base's last feature map, which the head reads."""
 
     dim: int  # D
-    grid: tuple[int, int]  # (h, w) of a global crop; local crops may bring another
-    num_heads: int  # of the backbone's attention; what attention in the head uses where nothing else is said
+    grid: tuple[int, int]  # (h, w) of a global crop; local crops may have another
+    num_heads: int  # of the backbone's attention; the default for attention in the head
 
 
 class BlockClass(Protocol):
-    """How a block is made and called: `Block(config, feature_map, index)(x, path_scale)`."""
+    """The interface of a block: `Block(config, feature_map, index)(x, path_scale)`."""
 
     def __call__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int) -> nn.Module: ...
 
@@ -34,9 +34,9 @@ class BlockClass(Protocol):
 class AuxiliaryHead(nn.Module):
     """Feature map (B, h, w, D) of the backbone -> auxiliary CLS vector (B, D).
 
-    Blocks at the backbone's width and resolution, global average pool first and layer norm after it.
+    Blocks at the backbone's width and resolution, then global average pooling and layer norm.
 
-    Source: HSSL released code (vision_transformer_hssl), there with ConvNeXt blocks. Its patch outputs get
+    Source: HSSL released code (vision_transformer_hssl), there with ConvNeXt blocks. Its patch outputs have
     no loss there, so they are not projected here. Other kinds of blocks: this project's own choice.
     """
 
@@ -60,12 +60,12 @@ class AuxiliaryHead(nn.Module):
 
 
 def auxiliary_head(config: AuxiliaryHeadConfig, feature_map: FeatureMap) -> AuxiliaryHead:
-    """The head that `config` asks for, at the width and on the grid of `feature_map`."""
+    """The head of `config`, at the width and on the grid of `feature_map`."""
     return AuxiliaryHead(resolve_name(BLOCKS[config.kind].block), config, feature_map)
 
 
 def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | None) -> jt.Var:
-    """x + path_scale branch where there is a shortcut, else the branch alone, which is never dropped.
+    """x + path_scale branch with a shortcut, else the branch alone, which is never dropped.
 
     Args:
         x, branch: (B, h, w, D).

@@ -1,4 +1,4 @@
-"""Layers over all patches of one grid, used on maps of any grid."""
+"""Layers over all patches of one grid, applied to maps of any grid."""
 
 import jittor as jt
 from jittor import nn
@@ -10,12 +10,12 @@ from pipeline.weights.position_grid import grid_resampling
 class FixedGridMixing(nn.Module):
     """A layer over h w patches, applied to each channel of a map.
 
-    Its weights belong to one grid, that of global crops. A map of another grid, as local crops have, is
-    resized to that grid, mixed, and resized back, bicubic both ways, as position embeddings are. That is
-    this project's own choice: Mixer and ResMLP are defined on one grid only.
+    Its weights belong to one grid, that of global crops. A map of another grid, such as a local crop's, is
+    resized to that grid, mixed, and resized back, bicubic both ways, like position embeddings. That is this
+    project's own choice: Mixer and ResMLP are defined on one grid only.
 
     Args:
-        grid: (h, w) that the layer is made for.
+        grid: (h, w) of the layer.
         layer: (..., h w) -> (..., h w).
     """
 

@@ -1,9 +1,9 @@
-"""Group norm: the statistics are those of one image, whatever batch it is in.
+"""Group norm, whose statistics are those of one image, whatever its batch.
 
-Why not batch norm in an auxiliary head: its statistics would differ between a batch and its accumulated
-parts, and between the student's masked crops and the teacher's; a running average would be state that the
-moving average of weights does not cover; and an image's CLS would depend on the images beside it, which lets
-a network satisfy a self-supervised loss without looking at the image.
+Why not batch norm in an auxiliary head: its statistics would differ between a batch and its microbatches, and
+between the student's masked crops and the teacher's; running averages would be state outside the moving
+average of weights; and an image's CLS would depend on the other images of the batch, which lets a network
+satisfy a self-supervised loss without looking at the image.
 """
 
 import math
@@ -17,10 +17,10 @@ _CHANNELS = 16  # of one group, see `groups_of`
 
 
 class GroupNorm(nn.Module):
-    """Norm over all positions of a map and the channels of a group, then scale and shift of each channel.
+    """Norm over all positions of a map and the channels of a group, then scale and shift per channel.
 
     Args:
-        bias: False leaves the shift out, where what follows takes it out again.
+        bias: False: no shift, if the next layer cancels it.
     """
 
     def __init__(self, dim: int, num_groups: int, *, bias: bool = True, eps: float = 1e-5):
@@ -43,7 +43,7 @@ class GroupNorm(nn.Module):
 
 
 def groups_of(dim: int) -> int:
-    """Number of groups of 16 channels, or of the largest power of two below that divides `dim`.
+    """Number of groups of 16 channels, or of the largest smaller power of two that divides `dim`.
 
     Source: Wu & He 2018, where groups of 16 channels do as well as the better known 32 groups; unlike these
     they divide every width of a ViT and of a bottleneck in it.

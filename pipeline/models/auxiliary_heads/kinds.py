@@ -1,7 +1,7 @@
-"""The kinds of auxiliary heads: the keys that each takes, what a block multiplies, and where the block is.
+"""The kinds of auxiliary heads: keys, number of multiplications, and the class of the block.
 
-HSSL publishes convnext only; which others its authors tried is not in what was released: these are this
-project's own, after the papers that their files name.
+HSSL publishes only convnext; which others its authors tried is not in the release: these are this project's
+own, after the papers named in their files.
 """
 
 from typing import ClassVar
@@ -11,7 +11,7 @@ from pipeline.config.section import PositiveInt, Section
 
 
 class HeadNumbers(Section):
-    """The numbers of [auxiliary_head] that a kind may take; None where it takes none."""
+    """The numeric settings of [auxiliary_head]; None if a kind does not use one."""
 
     kernel_size: PositiveInt | None = None  # patches, odd
     window_size: PositiveInt | None = None  # patches, clipped to the map
@@ -24,7 +24,7 @@ class BlockKind:
 
     Class attributes:
         block: "module:Class" of the block, which loads Jittor; see `pkgutil.resolve_name`.
-        keys: which numbers of [auxiliary_head] it takes, with defaults; None: see the comment.
+        keys: the numbers of [auxiliary_head] that it uses, with defaults; None: see the comment.
     """
 
     block: ClassVar[str]
@@ -32,32 +32,32 @@ class BlockKind:
 
     @staticmethod
     def check(head: HeadNumbers) -> None:
-        """Refuse numbers that such a block cannot have.
+        """Refuse numbers that are invalid for such a block.
 
         Raises:
-            ValueError: says which.
+            ValueError: names the number.
         """
         if head.kernel_size is not None and head.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {head.kernel_size}")
 
     @staticmethod
     def multiplications(head: HeadNumbers, side: float, base: BackboneConfig) -> float:
-        """Of one block over a map of side x side positions at the base's width."""
+        """Multiplications of one block over a map of side x side positions at the base's width."""
         raise NotImplementedError
 
 
 def _mlp(dim: int) -> float:
-    """Of the 4x MLP, at one position."""
+    """Multiplications of the 4x MLP at one position."""
     return 8 * dim**2
 
 
 def _attention(n: float, seen: float, dim: int) -> float:
-    """Of n positions, each of which attends to `seen`."""
+    """Multiplications of n positions, each of which attends to `seen` positions."""
     return n * (4 * dim**2 + 2 * seen * dim)
 
 
 class ConvNeXt(BlockKind):
-    """The published one."""
+    """The published kind."""
 
     block: ClassVar = "pipeline.models.auxiliary_heads.convnext:ConvNeXtBlock"
     keys: ClassVar = {"kernel_size": 7}
@@ -68,7 +68,7 @@ class ConvNeXt(BlockKind):
 
 
 class Mixer(BlockKind):
-    """MLPs over the patches of a global crop, whatever the crop."""
+    """MLPs over the patches of a global crop; maps of other crops are resized."""
 
     block: ClassVar = "pipeline.models.auxiliary_heads.mixer:MixerBlock"
     keys: ClassVar = {"token_dim": None}  # None: half the backbone's width
@@ -80,7 +80,7 @@ class Mixer(BlockKind):
 
 
 class PoolFormer(BlockKind):
-    """Means over neighbours, which multiply nothing."""
+    """Means over neighbours, which need no multiplications."""
 
     block: ClassVar = "pipeline.models.auxiliary_heads.poolformer:PoolFormerBlock"
     keys: ClassVar = {"kernel_size": 3}
@@ -97,7 +97,7 @@ class PoolFormer(BlockKind):
 
 
 class ResMlp(BlockKind):
-    """A linear layer over the patches of a global crop, whatever the crop."""
+    """A linear layer over the patches of a global crop; maps of other crops are resized."""
 
     block: ClassVar = "pipeline.models.auxiliary_heads.resmlp:ResMlpBlock"
 

@@ -36,7 +36,7 @@ class PatchMlp(nn.Module):
     """(..., N) -> (..., N), one hidden GELU layer.
 
     Deviation from Tolstikhin et al.: no bias after the second layer. It would shift all channels of a patch
-    by the same number, and every layer norm after it takes that out: it could never learn.
+    by the same number, which every layer norm after it cancels, so it could never learn.
     """
 
     def __init__(self, num_patches: int, hidden_dim: int):

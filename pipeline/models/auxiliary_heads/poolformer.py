@@ -1,4 +1,4 @@
-"""PoolFormer blocks: the patches are mixed by a mean over neighbours, without any weight."""
+"""PoolFormer blocks: the patches are mixed by a mean over neighbours, without weights."""
 
 import jittor as jt
 import numpy as np
@@ -15,12 +15,12 @@ from pipeline.models.layers import Mlp
 class PoolFormerBlock(TwoBranchBlock):
     """Norm over the whole map, mean over neighbours; the same norm, 4x MLP.
 
-    The pooling subtracts its input because the shortcut adds it again. Where there is no shortcut, nothing is
-    subtracted: else a block would keep the edges of its map and lose all that is even.
+    The pooling subtracts its input because the shortcut adds it again. Without shortcut nothing is
+    subtracted: otherwise a block would keep the edges of its map and lose everything constant.
 
     Source: Yu et al. 2022. As an auxiliary head, and without shortcut: this project's own. Deviations: no
-    layer scale, which the published head leaves out of ConvNeXt too; and where the pooling subtracts, the
-    norm before it has no bias, as a mean minus its input takes out what is equal at all places.
+    layer scale, which the published head omits from ConvNeXt too; and if the pooling subtracts, the norm
+    before it has no bias, because a mean minus its input cancels what is equal everywhere.
     """
 
     def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
@@ -35,7 +35,7 @@ class PoolFormerBlock(TwoBranchBlock):
 
 
 class Pooling(nn.Module):
-    """Mean over the k x k neighbours that lie on the map, optionally minus the place itself."""
+    """Mean over the k x k neighbours inside the map, optionally minus the position itself."""
 
     def __init__(self, kernel_size: int, *, subtract: bool):
         super().__init__()
@@ -45,7 +45,7 @@ class Pooling(nn.Module):
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, h, w, D) -> same shape."""
         side, dim = self.kernel_size, x.shape[3]
-        # The ones are made anew: kept in the module, Jittor would take them for parameters.
+        # The ones are created anew: if stored in the module, Jittor would take them for parameters.
         sums = kernels.depthwise_conv(x, jt.ones((side, side, dim)), jt.zeros((dim,)))
         shares = 1 / np.outer(_num_neighbours(x.shape[1], side), _num_neighbours(x.shape[2], side))
         pooled = sums * jt.array(shares.astype(np.float32)[None, :, :, None])
@@ -53,6 +53,6 @@ class Pooling(nn.Module):
 
 
 def _num_neighbours(length: int, side: int) -> np.ndarray:
-    """How many places of a row of `length` a window of `side` around each place holds."""
+    """Number of positions, in a row of `length`, in a window of `side` around each position."""
     place = np.arange(length)
     return np.minimum(place + side // 2, length - 1) - np.maximum(place - side // 2, 0) + 1

@@ -14,8 +14,8 @@ class ResMlpBlock(TwoBranchBlock):
     """Affine, linear layer across patches; affine, 4x MLP across channels.
 
     Source: Touvron et al. 2021. As an auxiliary head, and on other grids than that of a global crop: this
-    project's own. Deviation: no layer scale, which the published head leaves out of ConvNeXt too; it eases
-    the training of networks much deeper than a head.
+    project's own. Deviation: no layer scale, which the published head omits from ConvNeXt too; it helps to
+    train networks much deeper than a head.
     """
 
     def __init__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int):
@@ -30,7 +30,7 @@ class ResMlpBlock(TwoBranchBlock):
 
 
 class Affine(nn.Module):
-    """x (..., D) -> weight x + bias, channel by channel; starts, like a norm, at 1 and 0."""
+    """x (..., D) -> weight x + bias, channel by channel; initially 1 and 0, like a norm."""
 
     def __init__(self, dim: int):
         super().__init__()

@@ -12,7 +12,7 @@ from pipeline.models.auxiliary_heads.windows import Windows, windows
 from pipeline.models.layers import LayerNorm, Linear, Mlp
 
 _EPS = 1e-5
-_BLOCKED = -1e9  # added to a score; finite, so that a place beyond the edge, which sees nobody, is no NaN
+_BLOCKED = -1e9  # added to a score; finite, so that a slot outside the map, which attends to none, is no NaN
 
 
 class SwinBlock(TwoBranchBlock):
@@ -37,7 +37,7 @@ class SwinBlock(TwoBranchBlock):
 class WindowAttention(nn.Module):
     """Multi-head self-attention within the windows of a map, with a learned bias for each relative position.
 
-    Deviation from Liu et al.: the bias starts at 0, as every bias here, not at random numbers of size 0.02.
+    Deviation from Liu et al.: the bias starts at 0, like every bias here, not at random numbers of size 0.02.
     """
 
     def __init__(self, dim: int, num_heads: int, size: int, shift: int):
@@ -59,10 +59,10 @@ class WindowAttention(nn.Module):
         scores = scores.reshape(batch, num_windows, *scores.shape[1:]) + self._score_bias(parts)
         weights = nn.softmax(scores.reshape(-1, *scores.shape[2:]), dim=-1)
         mixed = jt.matmul(weights, value).permute(0, 2, 1, 3).reshape(-1, dim)
-        return self.out(_picked(mixed, parts.positions, batch)).reshape(x.shape)
+        return self.out(_picked(mixed, parts.slots, batch)).reshape(x.shape)
 
     def _score_bias(self, parts: Windows) -> jt.Var:
-        """What is added to the scores: (1, W or 1, heads, m, m)."""
+        """The bias of the scores: (1, W or 1, heads, m, m)."""
         num_positions = parts.rows.shape[0]
         relative = (parts.rows + self.size - 1) * (2 * self.size - 1) + parts.columns + self.size - 1
         bias = kernels.gather_rows(self.relative_position_bias, jt.array(relative.ravel().astype(np.int32)))
@@ -74,6 +74,6 @@ class WindowAttention(nn.Module):
 
 
 def _picked(rows: jt.Var, index: np.ndarray, batch: int) -> jt.Var:
-    """Of each image's n rows in (B n, C), those of `index` (P,) in 0..n-1 -> (B P, C)."""
+    """Gather, from each image's n rows in (B n, C), those of `index` (P,) in 0..n-1 -> (B P, C)."""
     starts = np.arange(batch) * (rows.shape[0] // batch)
     return kernels.gather_rows(rows, jt.array((starts[:, None] + index).astype(np.int32).ravel()))

@@ -1,4 +1,4 @@
-"""The block that attention, pooling and MLP heads share: one branch mixes patches, the other channels."""
+"""The block shared by attention, pooling and MLP heads: one branch mixes patches, the other channels."""
 
 import jittor as jt
 from jittor import nn
@@ -9,10 +9,10 @@ from pipeline.models.auxiliary_heads.base import joined
 class TwoBranchBlock(nn.Module):
     """x + mixing(norm_mixing(x)), then x + mlp(norm_mlp(x)).
 
-    This project's own choice, the same for every head of this form: without shortcut, neither branch has
-    one, so that the output is mlp(norm(mixing(norm(x)))) and no patch's own features pass by the mixing, as
-    in a ConvNeXt block, whose one shortcut spans both. And stochastic depth drops the two branches together:
-    one number for each block and image, as in a ConvNeXt block.
+    This project's own choice, the same for every head of this form: without shortcut neither branch has one,
+    so that the output is mlp(norm(mixing(norm(x)))) and no patch's own features bypass the mixing, as in a
+    ConvNeXt block, whose single shortcut spans both. And stochastic depth drops the two branches together:
+    one number per block and image, as in a ConvNeXt block.
     """
 
     def __init__(

@@ -14,8 +14,8 @@ _EPS = 1e-6
 class VitBlock(TwoBranchBlock):
     """Pre-norm self-attention over all patches, then a 4x MLP.
 
-    No position embedding of its own, the base's tokens carry theirs, and no CLS token: the head's CLS is the
-    pooled map for every kind.
+    It has no position embedding, since the base's tokens carry theirs, and no CLS token: the head's CLS is
+    the pooled map for every kind.
 
     Source: Dosovitskiy et al. 2021, as the base. As an auxiliary head: this project's own.
     """

@@ -1,4 +1,4 @@
-"""Bases: one file for each kind; what all of them offer is `pipeline.models.encoder.Encoder`."""
+"""Bases, one file per kind; their interface is `pipeline.models.encoder.Encoder`."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pipeline.models.backbones.swin import SwinTransformer
 from pipeline.models.encoder import Encoder
 from pipeline.models.vit import VisionTransformer
 
-# The kinds and their numbers for a user: BASES in pipeline/config/backbone.py.
+# The kinds and their settings: BASES in pipeline/config/backbone.py.
 NETWORKS: dict[str, Callable[[BackboneConfig], Encoder]] = {
     "vit": VisionTransformer,
     "swin": SwinTransformer,
@@ -19,5 +19,5 @@ NETWORKS: dict[str, Callable[[BackboneConfig], Encoder]] = {
 
 
 def build_backbone(config: BackboneConfig) -> Encoder:
-    """The base that `config` asks for; its parameters are yet to be given their initial values."""
+    """The base of `config`; its parameters do not have their initial values yet."""
     return NETWORKS[config.kind](config)

@@ -19,11 +19,11 @@ _EPS = 1e-6
 
 
 class ConvNeXt(HierarchicalEncoder):
-    """ConvNeXt with a token for hidden positions; the last map is pooled first and normed after.
+    """ConvNeXt with a mask token; the last map is pooled first and normed after.
 
     Source: Liu et al. 2022: patch stem, layer norm everywhere, layer scale that starts at 1e-6. This
     project's own: hidden positions, whose stem patches become a learned vector after the stem's norm. No
-    convolution before that reads over the edge of a patch, so none of their pixels is seen.
+    convolution before that reads beyond a patch, so none of their pixels is seen.
     """
 
     def __init__(self, config: BackboneConfig):
@@ -46,7 +46,7 @@ class ConvNeXt(HierarchicalEncoder):
 
 
 class Block(nn.Module):
-    """Depthwise convolution, norm, MLP, layer scale; before them, in a new stage, its `Downsampling`."""
+    """Depthwise convolution, norm, MLP, layer scale; in a new stage, `Downsampling` first."""
 
     def __init__(self, dim: int, kernel_size: int, mlp_ratio: float, *, enters: bool):
         super().__init__()

@@ -1,7 +1,7 @@
-"""What hierarchical bases share: four stages of blocks, each on half the grid and twice the channels.
+"""Base class of hierarchical bases: four stages of blocks, each on half the grid with twice the channels.
 
-Shapes: B images of H x W pixels, p pixels of a place of the first stage, s = 8 p of the last; C channels of a
-map, D of the last; h = H / s, N = h w.
+Shapes: B images of H x W pixels, strides of p pixels in the first stage and s = 8 p in the last; C channels
+of a map, D of the last; h = H / s, N = h w.
 """
 
 from abc import ABC, abstractmethod
@@ -16,20 +16,20 @@ from pipeline.models.encoder import Tokens
 from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear
 
-# (stage, index in it from 0) -> the block; the first one of a stage holds what brings the map there.
+# (stage, index in it from 0) -> the block; the first block of a stage also downsamples the map.
 MakeBlock = Callable[[int, int], nn.Module]
 
 
 class HierarchicalEncoder(nn.Module, ABC):
     """Stem, blocks, pooled last map; an `Encoder`.
 
-    A base says what its stem is (`embed`), how its blocks are made and, if its maps are not (B, h, w, C)
-    inside, how they become so (`places_last`). The first block of a stage also brings the map to the stage's
-    grid and channels, so it is that block's layer in layer-wise learning rates; this project's own choice.
+    A base defines its stem (`embed`), its blocks and, if its maps are not (B, h, w, C) inside, their
+    conversion (`channels_last`). The first block of a stage also brings the map to the stage's grid and
+    channels, so that counts to its layer in layer-wise learning rates; this project's own choice.
 
     Args:
-        mask_dim: channels of what stands for hidden positions.
-        norm: the final one; None: there is none, and what is said to be after it is the map as it is.
+        mask_dim: channels of the mask token.
+        norm: the final norm; None: there is none, and what is described as after it is the map itself.
     """
 
     attends_with_cls = False
@@ -50,10 +50,10 @@ class HierarchicalEncoder(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, images: jt.Var, mask: jt.Var | None) -> jt.Var:
-        """images (B, 3, H, W), mask (B, h, w) or None -> the first stage's map, without what is hidden."""
+        """images (B, 3, H, W), mask (B, h, w) or None -> the first stage's map, without hidden patches."""
 
-    def places_last(self, x: jt.Var) -> jt.Var:
-        """A map as blocks pass it on -> (B, h, w, C)."""
+    def channels_last(self, x: jt.Var) -> jt.Var:
+        """A map in the blocks' own layout -> (B, h, w, C)."""
         return x
 
     def pooled(self, feature_map: jt.Var) -> tuple[jt.Var, jt.Var]:
@@ -67,7 +67,7 @@ class HierarchicalEncoder(nn.Module, ABC):
     ) -> Tokens:
         """See `Encoder`."""
         *_, (_, x) = self._maps(images, mask, drop_path_scales)
-        feature_map = self.places_last(x)
+        feature_map = self.channels_last(x)
         cls, patches = self.pooled(feature_map)
         return Tokens(cls=cls, patches=patches, feature_map=feature_map)
 
@@ -85,7 +85,7 @@ class HierarchicalEncoder(nn.Module, ABC):
         vectors = []
         for index, x in self._maps(images, None, None):
             if index >= self.depth - num_blocks:
-                vector, patches = self.pooled(self.places_last(x))
+                vector, patches = self.pooled(self.channels_last(x))
                 vectors.append(vector)
         return jt.stack(vectors, dim=1), kernels.mean_positions(patches)
 
@@ -93,16 +93,16 @@ class HierarchicalEncoder(nn.Module, ABC):
         """The last map of every stage: (B, C, ., .), fine to coarse.
 
         Args:
-            normed: the final norm on the last map, and a layer norm without learned numbers on the other
-                three, whose widths it does not have. Of a base without final norm: maps as they are.
+            normed: the final norm on the last map, and a layer norm without parameters on the other three,
+                whose widths it does not fit. For a base without final norm: the maps themselves.
 
-        Source: Swin's and ConvNeXt's detection backbones, which train a norm on every map; the one without
-            learned numbers is this project's own, so that a frozen backbone stays as it is.
+        Source: Swin's and ConvNeXt's detection backbones, which train a norm on every map; the norm without
+            parameters is this project's own, so that a frozen backbone is unchanged.
         """
         maps = []
         for index, x in self._maps(images, None, drop_path_scales):
             if index in self.last_of_stages:
-                x = self.places_last(x)
+                x = self.channels_last(x)
                 if normed and self.norm is not None:
                     x = self.norm(x) if index == self.depth - 1 else _standardised(x, self.norm.eps)
                 maps.append(x.permute(0, 3, 1, 2))
@@ -160,7 +160,7 @@ def hidden_positions(mask: jt.Var, side: int) -> jt.Var:
 
 
 def branch_scale(drop_path_scales: jt.Var | None, branch: int, num_dims: int) -> jt.Var | float:
-    """What stochastic depth multiplies a branch by: (B, 1, ...) of `num_dims` dimensions, or 1."""
+    """The factor of a branch in stochastic depth: (B, 1, ...) of `num_dims` dimensions, or 1."""
     return 1.0 if drop_path_scales is None else drop_path_scales[branch].reshape(-1, *[1] * (num_dims - 1))
 
 

@@ -18,18 +18,17 @@ _EPS = 1e-5
 class ResNet(HierarchicalEncoder):
     """ResNet with basic or bottleneck blocks; the last map has no norm of its own.
 
-    Group norm, not batch norm as in torchvision's and MoCo's. This project's own choice: statistics of a
-    batch would differ between a batch and its accumulated parts, which are promised to give the same result,
-    and between masked crops of the student and whole ones of the teacher; they would tie an image's features
-    to the images beside it, and running averages would be a state that the moving average of weights does not
-    cover. Wu & He 2018 find ResNet-50 with group norm half a point behind on ImageNet, and ahead where
-    batches are small.
+    It has group norm, not batch norm as torchvision's and MoCo's. This project's own choice: statistics of a
+    batch would differ between a batch and its microbatches, which must give the same result, and between
+    masked crops of the student and whole ones of the teacher; they would make an image's features depend on
+    the other images of the batch, and running averages would be state outside the moving average of weights.
+    Wu & He 2018 find ResNet-50 with group norm half a point behind on ImageNet, and ahead with small batches.
 
-    Hidden positions, this project's own too: their pixels become one learned colour at the input, for
-    convolutions read over the edges of positions.
+    Hidden positions, this project's own too: their pixels become one learned colour at the input, because
+    convolutions read beyond the edges of positions.
 
-    Source: He et al. 2016, as torchvision builds it (a bottleneck strides in its 3 x 3 convolution), first
-    values He et al. 2015. Stems for small images: `patch_size` 2 leaves out the pooling, 1 is one 3 x 3
+    Source: He et al. 2016, as torchvision builds it (a bottleneck strides in its 3 x 3 convolution), initial
+    values of He et al. 2015. Stems for small images: `patch_size` 2 leaves out the pooling, 1 is one 3 x 3
     convolution at stride 1, as is customary for CIFAR.
     """
 
@@ -57,7 +56,7 @@ class ResNet(HierarchicalEncoder):
         x = nn.relu(self.norm_stem(self.stem(images)))
         return pooled_by_two(x) if self.stem_pools else x
 
-    def places_last(self, x: jt.Var) -> jt.Var:
+    def channels_last(self, x: jt.Var) -> jt.Var:
         """See `HierarchicalEncoder`."""
         return x.permute(0, 2, 3, 1)
 
@@ -88,7 +87,7 @@ class Block(nn.Module):
 
 
 class Conv(nn.Module):
-    """k x k convolution without bias, zero padding; at stride 1 the size stays."""
+    """k x k convolution without bias, zero padding; at stride 1 the size does not change."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel_size: int, *, stride: int):
         super().__init__()
@@ -100,7 +99,7 @@ class Conv(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Norm over all positions and the 16 channels of a group; then scale and shift of each channel."""
+    """Norm over all positions and the 16 channels of a group, then scale and shift per channel."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -116,7 +115,7 @@ class GroupNorm(nn.Module):
 
 
 class ChannelScale(nn.Module):
-    """Scale and shift of each channel: batch norm with fixed statistics, as another project trained it."""
+    """Scale and shift per channel: batch norm with fixed statistics, as trained by another project."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -128,9 +127,9 @@ class ChannelScale(nn.Module):
 
 
 def pooled_by_two(x: jt.Var) -> jt.Var:
-    """Largest of 3 x 3 positions at stride 2, no number negative: (B, C, 2 h, 2 w) -> (B, C, h, w).
+    """Max pooling of 3 x 3 positions at stride 2, for non-negative maps: (B, C, 2 h, 2 w) -> (B, C, h, w).
 
-    Rows first, columns after; zeros beyond the edge never win. Jittor's own pooling refuses small maps.
+    Rows first, then columns; zeros beyond the edge never win. Jittor's own pooling refuses small maps.
     """
     return _pooled_rows(_pooled_rows(x).permute(0, 1, 3, 2)).permute(0, 1, 3, 2)
 

@@ -21,11 +21,11 @@ _EPS = 1e-5
 
 
 class SwinTransformer(HierarchicalEncoder):
-    """Swin with a token for hidden positions; every second block of a stage has its windows shifted.
+    """Swin with a mask token; every second block of a stage has its windows shifted.
 
     Source: Liu et al. 2021; the mask token after the stem's norm as in iBOT's Swin. Deviations, both of
-    `WindowAttention`: relative position biases start at 0, and windows that the map does not fill do not
-    attend to what fills them up. A window is never larger than the map at the configured image size.
+    `WindowAttention`: relative position biases start at 0, and windows that extend beyond the map do not
+    attend to padding. A window is never larger than the map at the configured image size.
     """
 
     def __init__(self, config: BackboneConfig):
@@ -39,7 +39,7 @@ class SwinTransformer(HierarchicalEncoder):
 
 
 class Block(nn.Module):
-    """Pre-norm window attention, then an MLP; before them, in a new stage, patch merging."""
+    """Pre-norm window attention, then an MLP; in a new stage, patch merging first."""
 
     def __init__(self, config: BackboneConfig, stage: int, index: int):
         super().__init__()
@@ -61,7 +61,7 @@ class Block(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """2 x 2 positions side by side, norm, linear map without bias: (B, 2 h, 2 w, D / 2) -> (B, h, w, D)."""
+    """2 x 2 positions concatenated, norm, linear map without bias: (B, 2 h, 2 w, D / 2) -> (B, h, w, D)."""
 
     def __init__(self, dim: int):
         super().__init__()

@@ -28,7 +28,8 @@ def test_plenty_of_images_is_doubted_in_nothing():
          "14 points to either side"),
         ({"counts": {"test": 0}}, "caution: no test images"),
         ({"annotation": "label-map", "counts": {"test": 9}}, "caution: only 9 test images"),
-        ({"class_counts": {"train": [3, 9]}}, "caution: fewer than 10 training images of class cat (3), dog (9)"),
+        ({"class_counts": {"train": [3, 9]}},
+         "caution: fewer than 10 training images of class cat (3), dog (9)"),
         (
             {"annotation": "objects", "num_masks": 4, "num_objects": {"train": 5, "test": 1}},
             "masks: of 4 of 6 objects",

@@ -170,6 +170,6 @@ def test_stochastic_depth_drops_a_whole_branch(jt, rng, kind):
     assert np.allclose(same, network(images).cls.numpy(), rtol=1e-4, atol=1e-5)
     scales[-1, :, 1] = 0  # the last block of the second image
     dropped = network(images, None, jt.array(scales)).feature_map.numpy()
-    before = network.places_last([x for _, x in network._maps(images, None, None)][-2]).numpy()
+    before = network.channels_last([x for _, x in network._maps(images, None, None)][-2]).numpy()
     assert np.allclose(dropped[1], before[1], rtol=1e-4, atol=1e-5)
     assert np.abs(dropped[0] - before[0]).max() > 1e-3

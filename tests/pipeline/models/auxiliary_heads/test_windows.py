@@ -19,8 +19,8 @@ def test_every_patch_has_one_place(jt, grid, size, shift):
 
     parts = windows(grid, size, shift)
     num_patches = grid[0] * grid[1]
-    assert np.array_equal(parts.patches.ravel()[parts.positions], np.arange(num_patches))
-    assert len(set(parts.positions.tolist())) == num_patches
+    assert np.array_equal(parts.patches.ravel()[parts.slots], np.arange(num_patches))
+    assert len(set(parts.slots.tolist())) == num_patches
 
 
 @pytest.mark.parametrize(("grid", "size", "shift"), CASES)
@@ -31,7 +31,7 @@ def test_who_sees_whom_and_from_where(jt, grid, size, shift):
     parts = windows(grid, size, shift)
     seen = {}
     of_place = np.full(parts.patches.size, -1)
-    of_place[parts.positions] = np.arange(len(parts.positions))
+    of_place[parts.slots] = np.arange(len(parts.slots))
     of_place = of_place.reshape(parts.patches.shape)
     for window, query, key in np.argwhere(parts.allowed):
         pair = of_place[window, query], of_place[window, key]
