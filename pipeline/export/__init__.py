@@ -1,1 +1,1 @@
-"""Trained bases for other projects: their names, their files, and the comparison with their own code."""
+"""Exports trained networks for other projects: names, files, and the comparison with their own code."""

@@ -7,7 +7,7 @@ from pipeline.storage.files import write_text
 
 
 def write_card(folder: Path, base: DescribedBase, *, library: str, use: str) -> None:
-    """Write how the base is loaded, what images it takes and what was measured with it.
+    """Write how the base is loaded, which images it takes and what was measured with it.
 
     Args:
         use: lines of Python, with {folder} where the folder's name belongs.

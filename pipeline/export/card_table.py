@@ -1,4 +1,4 @@
-"""What an experiment measured of one arm, for the card of its exported base."""
+"""The measurements of one arm in an experiment, for the card of its exported base."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _HEADERS = ("task", "metric", "%", "interval", "data set", "images", "seeds", "p
 
 
 def table_of_arm(path: Path, arm: str) -> str:
-    """The arm's lines of an experiment's table.json as Markdown; empty where there are none."""
+    """The arm's lines of an experiment's table.json as Markdown; empty if there are none."""
     if not path.is_file():
         return ""
     lines = [line for line in read_json(path) if line["arm"] == arm]

@@ -1,4 +1,4 @@
-"""An exported folder compared with what this project computes, on real images.
+"""Compares an exported folder with this project's own outputs, on real images.
 
 Shapes: B images of S pixels, h x h positions of the last map, D channels.
 """
@@ -15,20 +15,20 @@ from pipeline.export.described_base import DescribedBase
 from pipeline.export.error import ExportError
 from pipeline.export.other_programs import OTHER_PROGRAMS, OtherProgram, Vectors, check_jittor
 
-TOLERANCE = 1e-4  # of features that are of size 2 to 5
+TOLERANCE = 1e-4  # for features with values around 2 to 5
 
 
 def compared(format: str, folder: Path, base: DescribedBase, pixels: np.ndarray, ours: Vectors) -> list[str]:
-    """A line for each program that reads the format: the largest difference, or why it was not asked.
+    """A line for each program that reads the format: the largest difference, or why it was not run.
 
     Args:
         pixels: (B, 3, S, S) float32 in [0, 1], not normalised.
         ours: global vectors (B, D) and patches (B, h, h, D), as this project computes them.
 
     Raises:
-        ExportError: a program does not read the files, or computes something else from them.
+        ExportError: a program cannot read the files, or computes something else from them.
     """
-    # Nothing is looked for elsewhere: all that is needed lies in the folder.
+    # Nothing is downloaded: everything needed is in the folder.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if format == "jittor":
         check_jittor(folder, base)
@@ -43,7 +43,7 @@ def _line(program: OtherProgram, folder: Path, base: DescribedBase, pixels: np.n
         theirs = program.compute(folder, base, pixels)
     except ExportError:
         raise
-    except Exception as error:  # of another project's code, any kind
+    except Exception as error:  # of any kind, since it is another project's code
         raise ExportError(f"{program.name} does not read what was written: {quoted(error)}") from error
     vectors, patches = (
         _largest(name, program, mine, other)
@@ -63,13 +63,13 @@ def _largest(name: str, program: OtherProgram, ours: np.ndarray, theirs: np.ndar
 
 
 def missing(packages: tuple[str, ...]) -> str | None:
-    """Why one of the packages cannot be used; None where all can."""
+    """Why one of the packages is unusable; None if all are usable."""
     for package in packages:
         if find_spec(package) is None:
             return f"{package} is not installed; pip install {package}"
         try:
             import_module(package)
-        except Exception as error:  # e.g. a torchvision that was built for another PyTorch
+        except Exception as error:  # e.g. a torchvision built for another PyTorch
             return f"{package} is installed and cannot be imported ({quoted(error)})"
     return None
 

@@ -1,4 +1,4 @@
-"""An exported detector compared with what this project detects, on real images.
+"""Compares an exported detector with this project's own detections, on real images.
 
 Shapes: B images padded to S x S pixels, k detections of one.
 """
@@ -15,12 +15,12 @@ from pipeline.export.model_files import ONNX_FILE
 _PACKAGES = ("onnxruntime",)
 BOX_TOLERANCE = 1e-2  # pixels of the padded image
 SCORE_TOLERANCE = 1e-4
-MASK_TOLERANCE = 1e-3  # of probabilities; a box that moves by a hundredth of a pixel moves them more
-LEAST_SHARE = 0.99  # of detections that are found on both sides
+MASK_TOLERANCE = 1e-3  # of probabilities; shifting a box by a hundredth of a pixel changes them more
+LEAST_SHARE = 0.99  # of detections that must be found by both
 
 
 class RawDetections(Protocol):
-    """Detections in one image, as `pipeline.detection.inference.RawDetections`, which loads Jittor."""
+    """Detections in one image, like `pipeline.detection.inference.RawDetections`, which loads Jittor."""
 
     boxes: np.ndarray  # (k, 4), pixels of the padded image
     scores: np.ndarray  # (k,)
@@ -36,24 +36,24 @@ class _Detected(NamedTuple):
 
 
 def compared_detector(folder: Path, images: np.ndarray, sizes: np.ndarray, ours: list[RawDetections]) -> str:
-    """What onnxruntime detects in the images, beside this project's detections, as a line.
+    """Compare onnxruntime's detections in the images with this project's; return a line about it.
 
-    Where two boxes overlap by almost exactly what suppression allows, or two scores are almost equal at a
-    limit, rounding decides which one stays: one detection of a hundred may be on one side only.
+    If the overlap of two boxes is almost exactly the limit of suppression, or a score almost exactly a
+    threshold, rounding decides; so one detection of a hundred may be found by one side only.
 
     Args:
         images: (B, 3, S, S) float32, normalised and padded.
         sizes: (B, 2) height and width without padding.
-        ours: of each image.
+        ours: this project's detections in each image.
 
     Raises:
-        ExportError: the file is not read, or detections differ.
+        ExportError: the file cannot be read, or detections differ.
     """
     if reason := missing(_PACKAGES):
         return f"not checked: {reason}"
     try:
         theirs = detections_of_onnx(folder / ONNX_FILE, images, sizes)
-    except Exception as error:  # of another project's code, any kind
+    except Exception as error:  # of any kind, since it is another project's code
         raise ExportError(f"onnxruntime does not read what was written: {quoted(error)}") from error
     differences, alone, total = [], 0, 0
     for mine, other in zip(ours, theirs, strict=True):
@@ -73,7 +73,7 @@ def compared_detector(folder: Path, images: np.ndarray, sizes: np.ndarray, ours:
 
 
 def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> list[RawDetections]:
-    """What onnxruntime detects by a file, image by image."""
+    """onnxruntime's detections with a file, image by image."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
@@ -87,7 +87,7 @@ def detections_of_onnx(file: Path, images: np.ndarray, sizes: np.ndarray) -> lis
 
 
 def _matched(mine: RawDetections, other: RawDetections) -> tuple[list[tuple[float, float, float]], int]:
-    """Differences of box, score and mask of detections on both sides; how many are on one side only."""
+    """Differences of box, score and mask of common detections; number of detections on one side only."""
     left, differences = list(range(len(other.boxes))), []
     for index in range(len(mine.boxes)):
         for candidate in left:
@@ -102,7 +102,7 @@ def _matched(mine: RawDetections, other: RawDetections) -> tuple[list[tuple[floa
 def _difference(
     mine: RawDetections, i: int, other: RawDetections, j: int
 ) -> tuple[float, float, float] | None:
-    """Of detection i here and j there; None where they are not the same."""
+    """Differences between detection i here and j there; None if they are not the same."""
     box = float(np.abs(mine.boxes[i] - other.boxes[j]).max())
     score = abs(float(mine.scores[i] - other.scores[j]))
     if mine.classes[i] != other.classes[j] or not (box <= BOX_TOLERANCE and score <= SCORE_TOLERANCE):

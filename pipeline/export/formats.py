@@ -1,4 +1,4 @@
-"""The formats that bases and fine-tuned networks are exported in; each is a folder."""
+"""The formats in which bases and fine-tuned networks are exported; each is a folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from pipeline.export.timm_folder import write_timm
 class Format:
     """One format."""
 
-    write: Callable[[DescribedBase, Path], tuple[str, ...]]  # into an empty folder; what should be said
-    needs: str | None = None  # the package that it is written with, and cannot be without
+    write: Callable[[DescribedBase, Path], tuple[str, ...]]  # into an empty folder; returns remarks to print
+    needs: str | None = None  # the package required to write it
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ MODEL_FORMATS: dict[str, ModelFormat] = {
 
 
 def has_normed_patches(form: str, kind: str) -> bool:
-    """Whether those who read a format take the last map after the final norm; all but ONNX follow timm."""
+    """Whether readers of a format take the last map after the final norm; all but ONNX follow timm."""
     return form == "onnx" or kind != "convnext"
 
 

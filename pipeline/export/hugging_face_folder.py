@@ -1,4 +1,4 @@
-"""A folder of one of Hugging Face's own models, which transformers reads without timm."""
+"""Writes a folder of one of Hugging Face's own models, which transformers reads without timm."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def write_hugging_face(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     """Write model.safetensors, config.json, preprocessor_config.json and README.md.
 
     Raises:
-        ExportError: no model of transformers computes the same.
+        ExportError: no model in transformers computes the same.
     """
     theirs = hugging_face_base(base.config, base.arrays)
     write_state(folder / "model.safetensors", theirs.arrays)
@@ -30,7 +30,7 @@ def write_hugging_face(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     write_json(
         folder / "preprocessor_config.json",
         {
-            # The models' own processors resize to a square and cut nothing off.
+            # The models' own processors resize to a square, without a crop.
             "image_processor_type": "BitImageProcessor",
             "do_convert_rgb": True,
             "do_resize": True,

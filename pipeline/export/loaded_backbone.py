@@ -1,4 +1,4 @@
-"""A trained base in code of your own: images in, NumPy arrays out.
+"""Loads a trained base in the user's own code: images in, NumPy arrays out.
 
 Shapes: B images of H x W pixels; h x w positions of the last map, D channels.
 """
@@ -23,44 +23,44 @@ if TYPE_CHECKING:
     from pipeline.models.backbone_file import FrozenBackbone
 
 _RESULTS = Path(__file__).resolve().parents[2] / "results"
-# Pixels of the short side for each one of the crop, where no experiment says it: 256 to 224.
+# Pixels of the short side per pixel of the crop, if no experiment sets it: 256 to 224.
 _RESIZE_SHARE = 256 / 224
-_WHOLE = Decoding(DEFAULT_MAX_PIXELS, FULL_GREY, reduced=False)  # where no experiment says how
-# (B, H, W, 3) uint8, or a list of such images, of Pillow's, or of paths.
+_WHOLE = Decoding(DEFAULT_MAX_PIXELS, FULL_GREY, reduced=False)  # if no experiment sets it
+# (B, H, W, 3) uint8, or a list of such images, of Pillow images, or of paths.
 Images = np.ndarray | Sequence[np.ndarray | Image.Image | str | Path]
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """Of B images, after the final norm, float32."""
+    """Features of B images, after the final norm, float32."""
 
-    cls: np.ndarray  # (B, D) CLS token; of a base without one: the pooled last map
-    patches: np.ndarray  # (B, h, w, D), rows from above
+    cls: np.ndarray  # (B, D) CLS token; for a base without one: the pooled last map
+    patches: np.ndarray  # (B, h, w, D), from the top row
 
 
 @dataclass(frozen=True)
 class LoadedBackbone:
-    """A base that is ready to be used."""
+    """A base that is ready to use."""
 
     config: BackboneConfig
     mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
     std: np.ndarray  # (3,) float32
-    resize: int  # pixels of the short side, before the central square of `crop_size` is cut
+    resize: int  # pixels of the short side, before the central square of `crop_size` is cropped
     crop_size: int  # pixels
     _frozen: "FrozenBackbone"
-    _decoding: Decoding  # of paths
+    _decoding: Decoding  # of image files
 
     def features(self, images: Images, *, batch_size: int = 64) -> ImageFeatures:
-        """CLS and patch tokens; images are resized, cut and normalised as in this project's evaluation.
+        """CLS and patch tokens; images are resized, cropped and normalised as in this project's evaluation.
 
         Args:
-            images: (B, H, W, 3) uint8, or a list of arrays (H, W, 3) uint8, Pillow's images or paths, of any
+            images: (B, H, W, 3) uint8, or a list of arrays (H, W, 3) uint8, Pillow images or paths, of any
                 sizes.
             batch_size: images in memory at once.
 
         Raises:
-            ValueError: no images, or one that is not what is described above.
-            OSError, UndecodableImage: a path that cannot be read.
+            ValueError: no images, or one of another kind.
+            OSError, UndecodableImage: a path cannot be read.
         """
         if len(images) == 0:
             raise ValueError("features of no images were asked for")
@@ -115,15 +115,15 @@ def load_backbone(
     device: str = "auto",
     results: Path = _RESULTS,
 ) -> LoadedBackbone:
-    """Load a trained base, by its file or by the experiment that trained it.
+    """Load a trained base, from its file or from the experiment that trained it.
 
     Args:
-        path: a backbone.safetensors of this project, or the folder that holds one.
-        experiment: in place of a path: a preset or a file, of which `doit run all` has been run.
-        arm, seed: of the experiment; seed None: the first.
+        path: a backbone.safetensors of this project, or its folder.
+        experiment: instead of a path: a preset or a file, whose `doit run all` has finished.
+        arm, seed: of the experiment; seed None: the first one.
         resize, crop_size: pixels; None: as in the experiment, else the base's own image size and 8/7 of it.
         device: "auto", "cpu", "cuda" or "cuda:1".
-        results: where runs of experiments lie.
+        results: folder of the experiments' results.
 
     Raises:
         ValueError: not exactly one of path and experiment, or no such run, or no backbone in the file.

@@ -1,4 +1,4 @@
-"""README.md of an exported fine-tuned network."""
+"""Writes README.md of an exported fine-tuned network."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ _NAMES = {
 
 
 def write_model_card(folder: Path, model: TunedModel, *, onnx: bool = False) -> None:
-    """Write how the network is loaded, what it takes and gives, and what its arrays are called."""
+    """Write how the network is loaded, its inputs and outputs, and the names of its arrays."""
     mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (model.mean, model.std))
     if onnx:
         use = (_USE_DETECTOR if model.task == "detect" else _USE_ONNX) % (model.size, model.size)

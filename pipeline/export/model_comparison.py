@@ -1,4 +1,4 @@
-"""An exported fine-tuned network compared with what this project computes, on real images.
+"""Compares an exported fine-tuned network with this project's own outputs, on real images.
 
 Shapes: B images of S x S pixels, K classes.
 """
@@ -18,14 +18,14 @@ _NEEDS = {"torch": ("torch", "safetensors"), "onnx": ("onnxruntime",)}
 
 
 def compared_model(form: str, folder: Path, model: TunedModel, images: np.ndarray, ours: np.ndarray) -> str:
-    """What the format's own program computes of the images, beside this project's logits, as a line.
+    """Compare the logits of the format's own program with this project's; return a line about it.
 
     Args:
         images: (B, 3, S, S) float32, normalised.
-        ours: logits of this project; of a detector nothing is read of them.
+        ours: logits of this project; not used for a detector.
 
     Raises:
-        ExportError: the files are not read, or logits differ by more than `TOLERANCE`.
+        ExportError: the files cannot be read, or logits differ by more than `TOLERANCE`.
     """
     if reason := missing(_NEEDS[form]):
         return f"not checked: {reason}"
@@ -35,7 +35,7 @@ def compared_model(form: str, folder: Path, model: TunedModel, images: np.ndarra
         theirs = _PROGRAMS[form](folder, images)
     except ExportError:
         raise
-    except Exception as error:  # of another project's code, any kind
+    except Exception as error:  # of any kind, since it is another project's code
         raise ExportError(f"{_NEEDS[form][0]} does not read what was written: {quoted(error)}") from error
     if theirs.shape != ours.shape:
         raise ExportError(f"{_NEEDS[form][0]}: logits of shape {theirs.shape}, expected {ours.shape}")
@@ -48,7 +48,7 @@ def compared_model(form: str, folder: Path, model: TunedModel, images: np.ndarra
 
 
 def _through_torch(folder: Path, images: np.ndarray) -> np.ndarray:
-    """By network.py, as it lies in the folder."""
+    """Logits by network.py, as written into the folder."""
     import torch
 
     spec = spec_from_file_location("exported_network", folder / NETWORK_FILE)
@@ -58,7 +58,7 @@ def _through_torch(folder: Path, images: np.ndarray) -> np.ndarray:
 
 
 def _through_onnxruntime(folder: Path, images: np.ndarray) -> np.ndarray:
-    """All images in one batch, then the first alone: the batch is free."""
+    """All images in one batch, then the first alone, because the batch size is free."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""A fine-tuned network to export, with what a reader of its files has to know."""
+"""A fine-tuned network to export, with the information that its readers need."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ TASKS = ("classify", "segment", "detect")
 
 @dataclass(frozen=True)
 class TunedModel:
-    """Arrays by this project's names."""
+    """Arrays by this project's names, with metadata."""
 
     name: str  # experiment, stage, arm and seed
     task: str  # one of `TASKS`
@@ -22,11 +22,11 @@ class TunedModel:
     class_names: list[str]
     mean: np.ndarray  # (3,) float32, of pixels in [0, 1]
     std: np.ndarray  # (3,) float32
-    size: int  # pixels of a side of the images that it is checked on, and of ONNX
-    multiple: int  # pixels: the network pads sides of images to multiples of it
-    table: str = ""  # what was measured with it, as Markdown
+    size: int  # side in pixels of the images for the comparison, and of those for ONNX
+    multiple: int  # pixels: the network pads the sides of images to multiples of it
+    table: str = ""  # measurements, as Markdown
 
     @property
     def resize(self) -> int:
-        """Pixels of the short side, before the central square of `size` is cut."""
+        """Pixels of the short side, before the central square of `size` is cropped."""
         return self.config.view.resize if self.task == "classify" else self.size

@@ -1,4 +1,4 @@
-"""A fine-tuned network in the formats that it is exported in; each is a folder."""
+"""Writes a fine-tuned network in its export formats; each is a folder."""
 
 import shutil
 from collections.abc import Callable
@@ -15,7 +15,7 @@ STATE_FILE, ONNX_FILE, NETWORK_FILE = "model.safetensors", "model.onnx", "networ
 
 
 def write_torch_model(model: TunedModel, folder: Path) -> tuple[str, ...]:
-    """Write model.safetensors, config.json, README.md and, of what PyTorch can run by it, network.py."""
+    """Write model.safetensors, config.json, README.md and, if PyTorch can run the network, network.py."""
     write_state(folder / STATE_FILE, model.arrays)
     write_json(
         folder / "config.json",

@@ -38,7 +38,7 @@ class Network:
     def _classes(self, images):
         blocks, vector, _ = _base(_part(self.p, "backbone.network"), self.config["architecture"], images)
         if self.config["settings"]["pooling"] == "patches":
-            vector = _layer_norm(self.p, "pool_norm", _places(blocks[-1]).mean(1), 1e-6)
+            vector = _layer_norm(self.p, "pool_norm", _positions(blocks[-1]).mean(1), 1e-6)
         return _linear(self.p, "predict_classes", vector)
 
     def _pixels(self, images):
@@ -75,7 +75,7 @@ def _mlp(p, name, x):
     return _linear(p, f"{name}.contract", F.gelu(_linear(p, f"{name}.expand", x)))
 
 
-def _places(x):
+def _positions(x):
     """(B, C, h, w) -> (B, h w, C)."""
     return x.flatten(2).transpose(1, 2)
 
@@ -117,8 +117,8 @@ def _vit(p, config, images):
     if tuple(grid) != (old, old):
         square = positions[1:].reshape(1, old, old, dim).permute(0, 3, 1, 2)
         square = F.interpolate(square, size=tuple(grid), mode="bicubic", align_corners=False)
-        positions = torch.cat([positions[:1], _places(square)[0]])
-    x = torch.cat([p["cls_token"].expand(len(x), 1, dim), _places(x)], 1) + positions
+        positions = torch.cat([positions[:1], _positions(square)[0]])
+    x = torch.cat([p["cls_token"].expand(len(x), 1, dim), _positions(x)], 1) + positions
     registers = config.get("register_tokens") or 0
     if registers:
         x = torch.cat([x[:, :1], p["register_tokens"].expand(len(x), registers, dim), x[:, 1:]], 1)
@@ -153,22 +153,22 @@ def _windows(p, name, x, side):
 def _staged(config, x, block):
     maps = []
     for stage, depth in enumerate(config["depths"]):
-        for place in range(depth):
-            x = block(f"blocks.{len(maps)}", x, stage, place)
+        for index in range(depth):
+            x = block(f"blocks.{len(maps)}", x, stage, index)
             maps.append(x)
     return maps
 
 
 def _swin(p, config, images):
-    def block(name, x, stage, place):
-        if stage and not place:
+    def block(name, x, stage, index):
+        if stage and not index:
             rows = [x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
             x = _first(p, f"{name}.entrance.norm", torch.cat(rows, 1), 1e-5)
             x = F.conv2d(x, p[f"{name}.entrance.weight"][:, :, None, None])
         side = config["image_size"] // (config["patch_size"] * 2**stage)
         size = min(config["window_size"], side)
         y = _first(p, f"{name}.norm_attention", x, 1e-5)
-        shift = size // 2 if place % 2 else 0
+        shift = size // 2 if index % 2 else 0
         x = x + _window_attention(p, f"{name}.attention", y, size, shift, config["num_heads"] * 2**stage)
         y = _mlp(p, f"{name}.mlp", _first(p, f"{name}.norm_mlp", x, 1e-5).permute(0, 2, 3, 1))
         return x + y.permute(0, 3, 1, 2)
@@ -179,7 +179,7 @@ def _swin(p, config, images):
 
 
 def _window_attention(p, name, x, size, shift, heads):
-    """Every place looks at those of its window; what is beyond the edge of the map is looked at by nobody."""
+    """Attention within windows; positions beyond the edge of the map are masked."""
     height, width = x.shape[2:]
 
     def axis(length):
@@ -187,9 +187,9 @@ def _window_attention(p, name, x, size, shift, heads):
         moved = shift if side < length else 0
         padded = -(-length // side) * side
         # Shifted windows that the edge cuts off are windows of their own.
-        place = torch.arange(length, device=x.device)
-        place = (place - moved) % padded - padded * (place < moved)
-        return torch.div(place, side, rounding_mode="floor")
+        index = torch.arange(length, device=x.device)
+        index = (index - moved) % padded - padded * (index < moved)
+        return torch.div(index, side, rounding_mode="floor")
 
     rows, columns = axis(height), axis(width)
     window = (rows[:, None] * (4 * width) + columns).flatten()
@@ -199,15 +199,15 @@ def _window_attention(p, name, x, size, shift, heads):
     allowed = window[:, None] == window
     relative = (row[:, None] - row + size - 1) * (2 * size - 1) + column[:, None] - column + size - 1
     bias = p[f"{name}.relative_position_bias"][torch.where(allowed, relative, 0)].permute(2, 0, 1)
-    q, k, v = _heads(_linear(p, f"{name}.qkv", _places(x)), heads)
+    q, k, v = _heads(_linear(p, f"{name}.qkv", _positions(x)), heads)
     bias = bias.masked_fill(~allowed, -math.inf)
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
     return _linear(p, f"{name}.out", y).transpose(1, 2).reshape(x.shape)
 
 
 def _convnext(p, config, images):
-    def block(name, x, stage, place):
-        if stage and not place:
+    def block(name, x, stage, index):
+        if stage and not index:
             x = _windows(p, f"{name}.entrance.reduce", _first(p, f"{name}.entrance.norm", x, 1e-6), 2)
         filters = p[f"{name}.conv.weight"].permute(2, 0, 1)[:, None]
         y = F.conv2d(x, filters, p[f"{name}.conv.bias"], padding=filters.shape[-1] // 2, groups=x.shape[1])
@@ -230,8 +230,8 @@ def _resnet(p, config, images):
         groups = x.shape[1] // math.gcd(x.shape[1], 16)
         return F.group_norm(x, groups, p[f"{name}.weight"], p[f"{name}.bias"], 1e-5)
 
-    def block(name, x, stage, place):
-        stride = 2 if stage and not place else 1
+    def block(name, x, stage, index):
+        stride = 2 if stage and not index else 1
         y = x
         for number, step in enumerate((1, stride, 1) if config["bottleneck"] else (stride, 1)):
             y = F.relu(y) if number else y

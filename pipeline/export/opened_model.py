@@ -1,4 +1,4 @@
-"""A fine-tuned network of an experiment, opened for its export, and what it says of real images."""
+"""Opens an experiment's fine-tuned network for export, and computes its outputs for real images."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def opened_model(path: Path, task: str, *, name: str, table: str) -> tuple[Model
     """Read a model's file.
 
     Raises:
-        WeightsError: no such model, or arrays that do not fit it.
+        WeightsError: not such a model, or arrays that do not fit it.
     """
     model, (_, metadata) = open_model(path, task), read_arrays(path)
     view, network = model.config.view, model.network
@@ -28,7 +28,7 @@ def opened_model(path: Path, task: str, *, name: str, table: str) -> tuple[Model
     size = {
         "classify": lambda: view.image_size,
         "segment": lambda: view.crop_size,
-        # Whatever its proportions, an image fits in.
+        # An image of any proportions fits in.
         "detect": lambda: -(-max(view.max_long_side, view.test_short_side) // multiple) * multiple,
     }[task]()
     return model, TunedModel(
@@ -54,7 +54,7 @@ def checked_images(data: Path, model: TunedModel, num_images: int) -> np.ndarray
 
 
 def checked_scenes(data: Path, model: TunedModel, num_images: int) -> tuple[np.ndarray, np.ndarray]:
-    """These images as a detector sees them, padded (B, 3, S, S), and their sizes (B, 2) without padding."""
+    """The same images for a detector, padded (B, 3, S, S), and their sizes (B, 2) without padding."""
     dataset, rows = _checked_rows(data, num_images)
     view = model.config.view
     limits = view.test_short_side, view.max_long_side
@@ -70,6 +70,6 @@ def _checked_rows(data: Path, num_images: int) -> tuple[PreparedDataset, list[in
 
 
 def logits_here(model: Model, task: str, images: np.ndarray) -> np.ndarray:
-    """What this project computes: (B, K), or (B, K, S, S) of a segmenter; nothing of a detector."""
+    """This project's logits: (B, K), or (B, K, S, S) for a segmenter; empty for a detector."""
     compute = {"classify": "logits", "segment": "logits_of"}.get(task)
     return getattr(model.network, compute)(images) if compute else np.zeros(0, np.float32)

@@ -1,8 +1,8 @@
-"""What other projects compute from an exported folder, with their own code.
+"""Runs other projects' own code on an exported folder.
 
 Shapes: B images of S pixels, h x h positions of the last map, D channels. Every function here takes the
-folder, the base and pixels (B, 3, S, S) float32 in [0, 1], and normalises them as the files say: a wrong mean
-shows.
+folder, the base and pixels (B, 3, S, S) float32 in [0, 1], and normalises them as the files say, so that a
+wrong mean shows.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class OtherProgram:
     """A program that reads a format."""
 
     name: str
-    packages: tuple[str, ...]  # the first one is its own
+    packages: tuple[str, ...]  # the program's own first
     compute: Callable[[Path, DescribedBase, np.ndarray], Vectors]
 
 
@@ -40,7 +40,7 @@ def through_timm(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vecto
 
 
 def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
-    """The same folder by AutoModel and AutoImageProcessor."""
+    """The same folder, by AutoModel and AutoImageProcessor."""
     from transformers import AutoImageProcessor, AutoModel
 
     settings = AutoImageProcessor.from_pretrained(folder).data_config
@@ -56,7 +56,7 @@ def through_transformers(folder: Path, base: DescribedBase, pixels: np.ndarray) 
     processor = AutoImageProcessor.from_pretrained(folder)
     arguments = {"add_pooling_layer": False} if base.config.kind == "vit" else {}
     model, loaded = AutoModel.from_pretrained(folder, output_loading_info=True, **arguments)
-    # A name that it does not know is a line in its log only, and the part is drawn at random.
+    # It only logs a name that it does not know, and initialises that part at random.
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if names := sorted(map(str, loaded[what])):
             raise ExportError(f"transformers: {what.replace('_', ' ')}: {', '.join(names[:5])}")
@@ -88,7 +88,7 @@ def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vect
 
 
 def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
-    """Each image in a batch of its own, then all in one: the batch is free."""
+    """Each image in its own batch, then all in one, because the batch size is free."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
@@ -103,7 +103,7 @@ def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -
 
 
 def check_jittor(folder: Path, base: DescribedBase) -> None:
-    """`jittor.load` has to give every number as it was written.
+    """Check that `jittor.load` gives every number as written.
 
     Raises:
         ExportError: it does not.

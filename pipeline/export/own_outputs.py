@@ -1,4 +1,4 @@
-"""What this project computes of the images that an export is checked on."""
+"""Computes this project's own outputs for the images with which an export is checked."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from pipeline.transforms.evaluation import center_crops
 
 
 def checked_pixels(data: Path, base: DescribedBase, num_images: int) -> np.ndarray:
-    """The first test images (else training images) as evaluation sees them, not normalised.
+    """The first test images (else training images), cropped as in evaluation, not normalised.
 
     Args:
-        data: of prepared images.
+        data: folder of the prepared images.
 
     Returns:
         (B, 3, S, S) float32 in [0, 1].
@@ -30,7 +30,7 @@ def checked_pixels(data: Path, base: DescribedBase, num_images: int) -> np.ndarr
 def computed_here(
     frozen: FrozenBackbone, base: DescribedBase, pixels: np.ndarray, *, normed_patches: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Global vectors (B, D), and patches of the last map (B, h, h, D), after the final norm or before."""
+    """Global vectors (B, D), and patches of the last map (B, h, h, D), after the final norm or before it."""
     mean, std = (values.reshape(1, 3, 1, 1) for values in (base.mean, base.std))
     with jt.no_grad():
         tokens = frozen.network(jt.array((pixels - mean) / std))

@@ -1,4 +1,4 @@
-"""State dictionaries by timm's names, as PyTorch and as Jittor load them."""
+"""Writes state dictionaries by timm's names, for PyTorch and for Jittor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ state = jittor.load("{{folder}}/backbone.pkl")  # by the names of timm's {call}"
 
 
 def write_torch(base: DescribedBase, folder: Path) -> tuple[str, ...]:
-    """Write backbone.pth and README.md, by PyTorch: what Jittor writes under that name it refuses to load."""
+    """Write backbone.pth and README.md, by PyTorch: Jittor refuses to load what it writes under that name."""
     import torch
 
     def save(state: dict[str, np.ndarray], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A folder that timm reads, and transformers through its wrapper of timm."""
+"""Writes a folder that timm reads, and transformers through its wrapper of timm."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def write_timm(base: DescribedBase, folder: Path) -> tuple[str, ...]:
     """Write model.safetensors, config.json and README.md.
 
     Raises:
-        ExportError: no network that a file can ask timm for computes the same.
+        ExportError: no network that a file can request from timm computes the same.
     """
     timm = timm_base(base.config, base.arrays)
     if timm.group_channels is not None:

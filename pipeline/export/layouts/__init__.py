@@ -1,6 +1,6 @@
-"""This project's arrays by timm's names: one file for each kind of base, the inverse of `pipeline.weights`.
+"""Converts this project's arrays to timm's names, the inverse of `pipeline.weights`.
 
-Adding one: a file here with a function (BackboneConfig, arrays) -> TimmBase, and a line in `LAYOUTS`.
+To add one: a file here with a function (BackboneConfig, arrays) -> TimmBase, and a line in `LAYOUTS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from pipeline.export.layouts.swin import timm_swin
 from pipeline.export.layouts.timm_base import TimmBase
 from pipeline.export.layouts.vit import timm_vit
 
-# The kind of base -> what writes it.
+# Kind of base -> its conversion.
 LAYOUTS: dict[str, Callable[[BackboneConfig, Mapping[str, np.ndarray]], TimmBase]] = {
     "vit": timm_vit,
     "swin": timm_swin,
@@ -24,12 +24,12 @@ LAYOUTS: dict[str, Callable[[BackboneConfig, Mapping[str, np.ndarray]], TimmBase
 
 
 def timm_base(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBase:
-    """A base by timm's names.
+    """Convert a base to timm's names.
 
     Args:
-        arrays: by this project's names; the mask token, which no network of timm has, is left out.
+        arrays: by this project's names; the mask token, which timm's networks do not have, is left out.
 
     Raises:
-        ExportError: no network of timm computes the same.
+        ExportError: no network in timm computes the same.
     """
     return LAYOUTS[config.kind](config, arrays)

@@ -1,4 +1,4 @@
-"""ConvNeXt by timm's names.
+"""ConvNeXt with timm's names.
 
 Shapes: C channels of a stage, k x k depthwise filters.
 """
@@ -14,7 +14,7 @@ from pipeline.export.layouts.timm_base import TimmBase
 from pipeline.weights.layouts.convnext import TIMM
 
 _STRIDES_TWICE = 2  # with this patch size timm's first stage halves the map again
-_MLP_RATIO = 4.0  # that of timm's blocks, which no argument changes
+_MLP_RATIO = 4.0  # of timm's blocks, without an argument to change it
 
 
 def timm_convnext(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBase:

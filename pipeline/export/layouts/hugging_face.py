@@ -1,4 +1,4 @@
-"""Bases by the names of Hugging Face's own models.
+"""Bases with the names of Hugging Face's own models.
 
 Shapes: C channels of a stage, D of the last.
 """
@@ -23,22 +23,22 @@ _SWIN_EPS = 1e-5
 
 @dataclass(frozen=True)
 class HuggingFaceBase:
-    """A base as transformers has it."""
+    """A base in the layout of transformers."""
 
     arrays: dict[str, np.ndarray]
-    config: dict[str, Any]  # of config.json
+    config: dict[str, Any]  # content of config.json
     use: str  # lines of Python that take the vectors from `output`
     notes: tuple[str, ...] = ()
 
 
 def hugging_face_base(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFaceBase:
-    """A base by Hugging Face's names.
+    """Convert a base to Hugging Face's names.
 
     Args:
         arrays: by this project's names; the mask token is left out.
 
     Raises:
-        ExportError: no model of transformers computes the same.
+        ExportError: no model in transformers computes the same.
     """
     return _MODELS[config.kind](config, arrays)
 
@@ -105,7 +105,7 @@ def _swin(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> HuggingFa
 
 
 def _swin_layer(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
-    """One array of a stage; merging is at the end of the stage before, as its authors have it."""
+    """One array of a stage; patch merging belongs to the end of the previous stage, as in the original."""
     _, stage, part = name.split(".", 2)
     if part.startswith("downsample."):
         return {f"encoder.layers.{int(stage) - 1}.{part}": array}

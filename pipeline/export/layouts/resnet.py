@@ -1,4 +1,4 @@
-"""ResNet by timm's names, which are torchvision's too."""
+"""ResNet with timm's names, which are torchvision's too."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from pipeline.export.error import ExportError
 from pipeline.export.layouts.timm_base import TimmBase
 from pipeline.weights.layouts.resnet import BATCH_NORM_EPS
 
-_STEM_DIM, _STEM_STRIDE = 64, 4  # channels and pixels; timm's stem has no other
+_STEM_DIM, _STEM_STRIDE = 64, 4  # channels and pixels of timm's only stem
 _GROUP_CHANNELS = 16
 
 
@@ -17,7 +17,7 @@ def timm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> Tim
     """See `pipeline.export.layouts.timm_base`.
 
     Raises:
-        ExportError: another stem than 7 x 7 at stride 2 with 64 channels, and pooling.
+        ExportError: a stem other than 7 x 7 at stride 2 with 64 channels, and pooling.
     """
     if (config.embed_dim, config.patch_size) != (_STEM_DIM, _STEM_STRIDE):
         raise ExportError(
@@ -57,7 +57,7 @@ def timm_resnet(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> Tim
 
 
 def _statistics(theirs: str, dim: int) -> dict[str, np.ndarray]:
-    """Statistics that make a batch norm the scale and shift that it has."""
+    """Statistics with which a batch norm becomes this scale and shift."""
     return {
         f"{theirs}.running_mean": np.zeros(dim, np.float32),
         f"{theirs}.running_var": np.full(dim, 1 - BATCH_NORM_EPS, np.float32),

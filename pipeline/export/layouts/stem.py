@@ -1,4 +1,4 @@
-"""Linear layers over windows that do not overlap, as weights of convolutions."""
+"""Converts linear layers over windows that do not overlap to weights of convolutions."""
 
 import numpy as np
 

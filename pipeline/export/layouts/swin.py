@@ -1,4 +1,4 @@
-"""Swin by timm's names."""
+"""Swin with timm's names."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ def timm_swin(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmB
     """See `pipeline.export.layouts.timm_base`.
 
     Raises:
-        ExportError: windows do not divide a map. Places beyond the edge are masked here; in timm they are
+        ExportError: windows do not divide a map. Positions beyond the edge are masked here; in timm they are
             zeros that attract attention.
     """
     _check_windows(config)

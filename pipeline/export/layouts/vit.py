@@ -1,4 +1,4 @@
-"""ViT by timm's names, and by those of Hugging Face.
+"""ViT with timm's names, and with those of Hugging Face.
 
 Shapes: D channels, p pixels of a patch's side, N patches.
 """
@@ -16,7 +16,7 @@ def timm_vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBa
     """See `pipeline.export.layouts.timm_base`; every size has a counterpart."""
     return TimmBase(
         arrays=vit_arrays(config, arrays, TIMM),
-        # Sizes are all stated as arguments; the architecture gives what every ViT here has.
+        # All sizes are given as arguments; the architecture stands for what every ViT here has in common.
         architecture="vit_small_patch16_224",
         arguments={
             "img_size": config.image_size,
@@ -38,13 +38,13 @@ def timm_vit(config: BackboneConfig, arrays: Mapping[str, np.ndarray]) -> TimmBa
 def vit_arrays(
     config: BackboneConfig, arrays: Mapping[str, np.ndarray], names: VitNames
 ) -> dict[str, np.ndarray]:
-    """Arrays of this project's ViT by other names; the mask token is left out.
+    """Convert the arrays of this project's ViT to other names; the mask token is left out.
 
-    Registers are written as timm has them: positions are of patches alone, that of CLS is added to its token.
+    Registers are written as in timm: positions are of patches only, that of CLS is added to its token.
     """
     dim, side = config.embed_dim, config.patch_size
     found = {
-        # Channel, row, column: as the weight of a convolution lies.
+        # Channel, row, column: the order in a convolution's weight.
         f"{names.patch}.weight": arrays["patch_embed.weight"].reshape(dim, 3, side, side),
         f"{names.patch}.bias": arrays["patch_embed.bias"],
         names.cls: arrays["cls_token"][None],

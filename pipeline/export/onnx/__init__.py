@@ -1,6 +1,6 @@
-"""Networks as ONNX graphs, written operator by operator without PyTorch: one file for each kind of base.
+"""Writes networks as ONNX graphs, operator by operator without PyTorch; one file per kind of base.
 
-Adding a kind: a file here with a class as `OnnxBase` describes it, and a line in `BASES`.
+To add a kind: a file here with a class with the interface of `OnnxBase`, and a line in `BASES`.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from pipeline.export.onnx.resnet import OnnxResNet
 from pipeline.export.onnx.swin import OnnxSwin
 from pipeline.export.onnx.vit import OnnxVit
 
-# The kind of base -> what writes it.
+# Kind of base -> its class.
 BASES: dict[str, Callable[[Graph, BackboneConfig, int], OnnxBase]] = {
     "vit": OnnxVit,
     "swin": OnnxSwin,
@@ -23,5 +23,5 @@ BASES: dict[str, Callable[[Graph, BackboneConfig, int], OnnxBase]] = {
 
 
 def onnx_base(graph: Graph, config: BackboneConfig, size: int) -> OnnxBase:
-    """What adds a base for images of size x size pixels to a graph that has its arrays."""
+    """An object that adds a base for images of size x size pixels to a graph with its arrays."""
     return BASES[config.kind](graph, config, size)

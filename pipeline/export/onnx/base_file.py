@@ -1,4 +1,4 @@
-"""A base as one ONNX file."""
+"""Writes a base as one ONNX file."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def write_onnx(base: DescribedBase, folder: Path) -> tuple[str, ...]:
 
 
 def check_size(graph: Graph) -> None:
-    """Refuse what one file cannot hold.
+    """Refuse a network that does not fit into one file.
 
     Raises:
         ExportError: it is too large.
@@ -45,5 +45,5 @@ def check_size(graph: Graph) -> None:
 
 
 def statistics(mean, std) -> dict[str, str]:
-    """Mean and standard deviation of pixels as the file's properties."""
+    """Mean and standard deviation of pixels as properties of the file."""
     return {name: " ".join(map(repr, values.tolist())) for name, values in (("mean", mean), ("std", std))}

@@ -1,9 +1,9 @@
-"""Boxes in an ONNX graph: how deltas move them, and which of those that overlap stay.
+"""Boxes in an ONNX graph: decoding of deltas, and non-maximum suppression.
 
 Shapes: n boxes x1, y1, x2, y2 in pixels, K classes.
 
-Which of equal numbers comes first, TopK promises (the lower index) and NonMaxSuppression does not. So boxes
-are ranked by TopK, and suppressed by their ranks, no two of which are equal.
+TopK defines the order of equal numbers (lower index first), NonMaxSuppression does not. So boxes are ranked
+by TopK, and suppressed by their ranks, no two of which are equal.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ import numpy as np
 from pipeline.detection.boxes import MAX_LOG_SCALE
 from pipeline.export.onnx.graph import Graph
 
-_NONE = -1.0  # rank of what takes no part; ranks of the others are 1 and above
+_NONE = -1.0  # rank of excluded boxes; the others have ranks from 1
 
 
 def decoded(graph: Graph, deltas: str, boxes: str, stds: tuple[float, ...]) -> str:
-    """Boxes (n, 4) as deltas (n, 4) move them; as `pipeline.detection.boxes.decode`."""
+    """Apply deltas (n, 4) to boxes (n, 4); as `pipeline.detection.boxes.decode`."""
     low, high = (graph.cut(boxes, 1, first, first + 2) for first in (0, 2))
     sides = graph.add("Sub", high, low)
     half = graph.number(0.5)
@@ -30,19 +30,19 @@ def decoded(graph: Graph, deltas: str, boxes: str, stds: tuple[float, ...]) -> s
 
 
 def clipped(graph: Graph, boxes: str, corners: str) -> str:
-    """Boxes (n, 4) cut at the image; `corners` (4,) is its width, height, width, height."""
+    """Boxes (n, 4) clipped to the image; `corners` (4,) is its width, height, width, height."""
     return graph.add("Min", graph.add("Max", boxes, graph.number(0)), corners)
 
 
 def solid(graph: Graph, boxes: str) -> str:
-    """Whether each box (n, 4) has an extent: (n,) bool."""
+    """Whether each box (n, 4) has an area: (n,) bool."""
     low, high = (graph.cut(boxes, 1, first, first + 2) for first in (0, 2))
     wider = graph.add("Cast", graph.add("Greater", high, low), to=1)
     return graph.add("Greater", graph.add("ReduceMin", wider, axes=[1], keepdims=0), graph.number(0))
 
 
 def ranks(graph: Graph, scores: str, takes_part: str) -> str:
-    """(n,) float32: higher for higher scores and, of equal ones, lower indices; -1 for what takes no part."""
+    """(n,) float32: higher for higher scores and, in a tie, lower indices; -1 for excluded boxes."""
     size = graph.add("Shape", scores)
     _, order = graph.several("TopK", scores, size, outputs=2, axis=0)
     descending = graph.add(
@@ -57,11 +57,11 @@ def non_maximum_suppression(graph: Graph, boxes: str, ranked: str, iou: float, m
 
     Args:
         boxes: (groups, n, 4).
-        ranked: (groups, n), ranks; no two of a box that takes part are equal.
-        most: boxes that may remain in all.
+        ranked: (groups, n), ranks; equal only for excluded boxes.
+        most: number of boxes that may remain in all.
 
     Returns:
-        Group and box of each that remains, (k,) int64 each, by descending rank, k <= most.
+        Group and index of each remaining box, (k,) int64 each, by descending rank, k <= most.
     """
     scores = graph.add("Unsqueeze", ranked, graph.integers(1))
     limits = graph.integers(most), graph.constant(np.array([iou], np.float32))

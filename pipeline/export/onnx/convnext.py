@@ -5,7 +5,7 @@ from pipeline.weights.layouts.converted import NORM_EPS
 
 
 class OnnxConvNext(OnnxStages):
-    """See `pipeline.export.onnx.base`; blocks pass on maps (B, h, w, C)."""
+    """See `pipeline.export.onnx.base`; the output of blocks is a map (B, h, w, C)."""
 
     epsilon = NORM_EPS
 

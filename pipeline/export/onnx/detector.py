@@ -1,6 +1,6 @@
-"""A fine-tuned detector as an ONNX graph, of one image at a time.
+"""A fine-tuned detector as an ONNX graph, for one image at a time.
 
-Shapes: L pixels of a side of the padded image, N anchors, n proposals, k detections, K classes, C channels of
+Shapes: L pixels per side of the padded image, N anchors, n proposals, k detections, K classes, C channels of
 the pyramid.
 """
 
@@ -33,8 +33,8 @@ def add_detector(graph: Graph, model: TunedModel) -> dict[str, tuple[str, tuple,
 
     Returns:
         Output name -> value, shape, ONNX's number of its type: boxes (k, 4) in pixels of the padded image,
-        scores (k,), classes (k,), by descending score; masks (k, 28, 28), probabilities in each box, of a
-        network that has them.
+            scores (k,), classes (k,), by descending score; if the network has masks, masks (k, 28, 28),
+            probabilities in each box.
     """
     return _Detector(graph, model).outputs()
 
@@ -98,7 +98,7 @@ class _Detector:
         return x if 2 * side == new else graph.cut(graph.cut(x, 2, 0, new), 3, 0, new)
 
     def _proposals(self, levels: list[Map], strides: list[float]) -> str:
-        """(n, 4), the best of all levels after suppression in each."""
+        """(n, 4), the best of all levels after suppression in each level."""
         graph, heads, rpn = self._graph, self._heads, self._graph.part("heads.rpn")
         scores, boxes, members = [], [], []
         for index, ((x, side), stride) in enumerate(zip(levels, strides, strict=True)):
@@ -115,7 +115,7 @@ class _Detector:
             members += [index] * count
         all_boxes = graph.add("Concat", *boxes, axis=0)
         ranked = ranks(graph, graph.add("Concat", *scores, axis=0), solid(graph, all_boxes))
-        # One group for each level: only its own boxes take part.
+        # One group per level, in which other levels' boxes are excluded.
         of_level = np.array(members)[None] == np.arange(len(levels))[:, None]
         grouped = graph.add("Where", graph.constant(of_level), ranked, graph.number(-1))
         shape = graph.integers(len(levels), len(members), 4)

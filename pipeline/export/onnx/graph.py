@@ -1,6 +1,6 @@
-"""An ONNX graph that grows, with the layers that several networks have.
+"""Builds an ONNX graph, with the layers that several networks use.
 
-Shapes: "..." is any leading dimensions, C channels, D of the result.
+Shapes: "..." stands for any leading dimensions, C channels, D channels of the result.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ MAX_BYTES = 2**31 - 1  # of one protobuf message
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in order, each value named by its number.
+    """Nodes in order, with values named by their numbers.
 
     Args:
         arrays: parameters of the network by this project's names.
-        prefix: that the names of a part of it begin with.
+        prefix: of the names of a part's parameters.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -30,7 +30,7 @@ class Graph:
     stored: dict[str, np.ndarray] = field(default_factory=dict)
 
     def part(self, name: str) -> "Graph":
-        """The same graph, with names that begin with those of a part."""
+        """The same graph, with a prefix for the names of a part."""
         return replace(self, prefix=f"{self.prefix}{name}.")
 
     def array(self, name: str) -> np.ndarray:
@@ -42,25 +42,25 @@ class Graph:
         return self.prefix + name in self.arrays
 
     def constant(self, array: Any, name: str = "") -> str:
-        """A value that is stored.
+        """Add a stored value.
 
         Args:
-            name: of the parameter that it is; its numbers alone are given if it is none.
+            name: of the parameter; empty for numbers that are not a parameter.
         """
         name = self.prefix + name if name else f"constant{len(self.stored)}"
-        self.stored[name] = np.array(array, order="C")  # a scalar stays one
+        self.stored[name] = np.array(array, order="C")  # a scalar remains one
         return name
 
     def integers(self, *values: int) -> str:
-        """A stored list of whole numbers, such as a shape."""
+        """Add a stored list of integers, such as a shape."""
         return self.constant(np.array(values, np.int64))
 
     def number(self, value: float) -> str:
-        """A stored scalar."""
+        """Add a stored scalar."""
         return self.constant(np.array(value, np.float32))
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """The value that an operator computes."""
+        """Add an operator; return its output."""
         from onnx import helper
 
         output = output or f"value{len(self.nodes)}"
@@ -68,7 +68,7 @@ class Graph:
         return output
 
     def several(self, operator: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
-        """The values of an operator that computes so many."""
+        """Add an operator with several outputs; return them."""
         from onnx import helper
 
         names = [f"value{len(self.nodes)}.{index}" for index in range(outputs)]
@@ -80,7 +80,7 @@ class Graph:
         return self.add("Squeeze", x)
 
     def reshaped(self, x: str, *shape: int) -> str:
-        """0 keeps a dimension, -1 is what is left."""
+        """x in another shape: 0 keeps a dimension, -1 is inferred."""
         return self.add("Reshape", x, self.integers(*shape))
 
     def permuted(self, x: str, *order: int) -> str:
@@ -88,7 +88,7 @@ class Graph:
         return self.add("Transpose", x, perm=list(order))
 
     def cut(self, x: str, axis: int, first: int, last: int, step: int = 1) -> str:
-        """Places first, first + step, ... below last of an axis."""
+        """Positions first, first + step, ... below last of an axis."""
         return self.add("Slice", x, *(self.integers(value) for value in (first, last, axis, step)))
 
     def linear(self, x: str, name: str, *, bias: bool = True) -> str:
@@ -107,12 +107,12 @@ class Graph:
         return self.add("LayerNormalization", x, *parts, axis=-1, epsilon=epsilon)
 
     def standardised(self, x: str, dim: int, epsilon: float) -> str:
-        """A layer norm without learned numbers: x (..., C)."""
+        """A layer norm without parameters: x (..., C)."""
         one, zero = (self.constant(np.full(dim, value, np.float32)) for value in (1, 0))
         return self.add("LayerNormalization", x, one, zero, axis=-1, epsilon=epsilon)
 
     def gelu(self, x: str) -> str:
-        """The exact one, by the error function."""
+        """The exact GELU, by the error function."""
         error = self.add("Erf", self.add("Mul", x, self.number(0.5**0.5)))
         half = self.add("Mul", x, self.number(0.5))
         return self.add("Mul", half, self.add("Add", error, self.number(1.0)))
@@ -161,14 +161,14 @@ class Graph:
         inputs: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
         types: Mapping[str, int] = MappingProxyType({}),
     ) -> bytes:
-        """The whole file, checked by `onnx`.
+        """The content of the file, checked by `onnx`.
 
         Args:
-            size: pixels of a side of the input "images" (batch, 3, size, size), float32.
+            size: side in pixels of the input "images" (batch, 3, size, size), float32.
             outputs: name -> shape.
-            batch: of how many images, or a name for any number.
-            inputs: name -> shape of others, float32.
-            types: of outputs that are not float32, ONNX's number of them.
+            batch: number of images, or a name for any number.
+            inputs: name -> shape of further inputs, float32.
+            types: ONNX's numbers of the types of outputs that are not float32.
         """
         import onnx
         from onnx import helper, numpy_helper

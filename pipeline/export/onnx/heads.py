@@ -74,6 +74,6 @@ def _resized(graph: Graph, x: str, side: int, new: int) -> str:
 
 
 def _along_both(graph: Graph, x: str, matrix) -> str:
-    """(B, C, h, h) by a matrix (new, h) along rows and columns."""
+    """(B, C, h, h) times a matrix (new, h) along rows and columns."""
     across = graph.add("MatMul", x, graph.constant(matrix.T))
     return graph.add("MatMul", graph.constant(matrix), across)

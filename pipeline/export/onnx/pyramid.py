@@ -1,4 +1,4 @@
-"""A pyramid of a plain base's maps, and the convolutions of the dense heads, in an ONNX graph.
+"""The pyramid of a plain base's maps, and convolutions of the dense heads, in an ONNX graph.
 
 Shapes: B images, C channels of a map, h x h its positions.
 """
@@ -11,7 +11,7 @@ _BATCH_NORM_EPSILON = 1e-5
 
 
 def pyramid(graph: Graph, base: OnnxBase, maps: list[Map]) -> list[Map]:
-    """Maps of one size -> fine to coarse; each level has one doubling fewer than the one before."""
+    """Maps of one size -> finest first; each level has one doubling fewer than the previous one."""
     first = sum(graph.has(f"enlarge.0.{index}.deconv.weight") for index in range(8))
     levels = []
     for level, (x, side) in enumerate(maps):
@@ -21,7 +21,7 @@ def pyramid(graph: Graph, base: OnnxBase, maps: list[Map]) -> list[Map]:
                 x = graph.gelu(batch_norm(graph, f"{name}.norm", x))
             x, side = doubled(graph, f"{name}.deconv", x, side, base.tap_dims[level]), 2 * side
         for _ in range(max(0, level - first)):
-            # A last odd row is pooled alone.
+            # An odd last row is pooled alone.
             x = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
             side = -(-side // 2)
         levels.append((x, side))

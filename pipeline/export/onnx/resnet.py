@@ -11,7 +11,7 @@ _EPSILON = 1e-5
 
 
 class OnnxResNet(OnnxStages):
-    """See `pipeline.export.onnx.base`; blocks pass on maps (B, C, h, w), and there is no final norm."""
+    """See `pipeline.export.onnx.base`; the output of blocks is a map (B, C, h, w); there is no final norm."""
 
     has_norm = False
 
@@ -46,7 +46,7 @@ class OnnxResNet(OnnxStages):
         return self.graph.convolution(x, filters, strides=[stride, stride], pads=pads)
 
     def _norm(self, x: str, name: str) -> str:
-        """Groups as rows of an instance norm, for GroupNormalization came with a later opset."""
+        """Groups as rows of an instance norm, because GroupNormalization came with a later opset."""
         from pipeline.models.auxiliary_heads.group_norm import groups_of  # loads Jittor, as in `OnnxVit`
 
         graph, weight = self.graph, self.graph.array(f"{name}.weight")

@@ -1,13 +1,13 @@
-"""Features of boxes in an ONNX graph, from the level of the pyramid that each box's size belongs to.
+"""Pools features of boxes in an ONNX graph, from the pyramid level for each box's size.
 
-Shapes: n boxes of one image, C channels, s bins of a side; maps are (1, C, h, h).
+Shapes: n boxes of one image, C channels, s bins per side; maps are (1, C, h, h).
 """
 
 import numpy as np
 
 from pipeline.export.onnx.graph import Graph
 
-_SAMPLES = 2  # of a bin along a side
+_SAMPLES = 2  # per bin and side
 _DOUBLE = 11  # ONNX's number of float64
 
 

@@ -1,4 +1,4 @@
-"""What hierarchical bases share in an ONNX graph: four stages, the taps after each.
+"""Base class of hierarchical bases in an ONNX graph: four stages, with a tap after each.
 
 Shapes: B images of S pixels; C_i channels and h_i x h_i positions of stage i; D and h of the last.
 """
@@ -26,10 +26,10 @@ class OnnxStages(ABC):
 
     @abstractmethod
     def block(self, name: str, x: str, stage: int, index: int) -> str:
-        """One block, with what brings the map to its stage where it is the first one there."""
+        """One block, preceded by the downsampling if it is the first of its stage."""
 
     def channels_last(self, x: str) -> str:
-        """A map as blocks pass it on -> (B, h, w, C)."""
+        """The output of a block -> (B, h, w, C)."""
         return x
 
     def blocks(self, images: str) -> list[str]:
@@ -51,7 +51,7 @@ class OnnxStages(ABC):
         return self.graph.mean_over_positions(patches), patches
 
     def normed(self, x: str) -> str:
-        """x (..., D) after the final norm, where there is one."""
+        """x (..., D) after the final norm, if there is one."""
         return self.graph.layer_norm(x, "norm", self.epsilon) if self.has_norm else x
 
     def taps(self, blocks: list[str], *, normed: bool) -> list[str]:

@@ -13,7 +13,7 @@ _EPSILON = 1e-5
 
 
 class OnnxSwin(OnnxStages):
-    """See `pipeline.export.onnx.base`; blocks pass on maps (B, h, w, C)."""
+    """See `pipeline.export.onnx.base`; the output of blocks is a map (B, h, w, C)."""
 
     epsilon = _EPSILON
 
@@ -67,7 +67,7 @@ class OnnxSwin(OnnxStages):
 
     @staticmethod
     def _bias(table: np.ndarray, parts: Windows, size: int) -> np.ndarray:
-        """What is added to the scores: (W, H, m, m) float32."""
+        """The bias of the scores: (W, H, m, m) float32."""
         relative = (parts.rows + size - 1) * (2 * size - 1) + parts.columns + size - 1
         blocked = np.where(parts.allowed, 0, _BLOCKED)[:, None]
         return (table[relative].transpose(2, 0, 1)[None] + blocked).astype(np.float32)

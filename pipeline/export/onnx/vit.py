@@ -1,6 +1,6 @@
 """ViT as a part of an ONNX graph.
 
-Shapes: B images of S pixels, p pixels of a patch's side, h = S / p, N = h h patches, D channels, H heads.
+Shapes: B images of S pixels, p pixels per patch side, h = S / p, N = h h patches, D channels, H heads.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline.weights.position_grid import grid_resampling
 
 
 class OnnxVit:
-    """See `pipeline.export.onnx.base`; blocks pass on tokens (B, 1 + R + N, D): CLS, registers, patches."""
+    """See `pipeline.export.onnx.base`; the output of blocks is tokens (B, 1 + R + N, D)."""
 
     def __init__(self, graph: Graph, config: BackboneConfig, size: int):
         self._graph, self._config, self._side = graph, config, size // config.patch_size
@@ -56,7 +56,7 @@ class OnnxVit:
 
     def taps(self, blocks: list[str], *, normed: bool) -> list[str]:
         """See `OnnxBase`."""
-        from pipeline.models.vit import tap_blocks  # loads Jittor, which has to be started before
+        from pipeline.models.vit import tap_blocks  # loads Jittor, which must have been started
 
         graph, found = self._graph, []
         for index in tap_blocks(self._config.depth):
