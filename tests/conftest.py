@@ -1,4 +1,4 @@
-"""What tests share: generators, the sample data where it is present, and a started Jittor."""
+"""Shared by all tests: random generators, the sample data if present, and a started Jittor."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Side by side (pytest -n), threads that spin while they wait would keep other processes from their cores.
+# Side by side (pytest -n), threads that spin while waiting would keep other processes from their cores.
 if os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# A shell starts what runs in the background with SIGINT ignored, and so would be what tests start.
+# A shell starts background processes with SIGINT ignored, and so would be what tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two files at a time when all tests run; chosen files in this process, where -s and a debugger work."""
+    """Two processes when all tests run; none for chosen files, so that -s and a debugger work."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.capture != "no"
     return 2 if whole and len(os.sched_getaffinity(0)) > 1 else 0
 

@@ -1,4 +1,4 @@
-"""The toolkit that tests compile device code with."""
+"""The CUDA toolkit with which tests compile device code."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from pipeline.runtime.cuda import Toolkit, toolkit
 
 
 def toolkit_13() -> Toolkit:
-    """A CUDA 13 with the headers of all libraries; the test that asks is skipped where there is none."""
+    """CUDA 13 with the headers of all libraries; the test is skipped if there is none."""
     found = toolkit()
     if found is None or not any((folder / "cublasLt.h").is_file() for folder in found.include_folders):
         pytest.skip("no CUDA toolkit with cuBLASLt's header here: pip install -e '.[cuda13]'")

@@ -1,4 +1,4 @@
-"""Prepares data for tests that look at what comes out."""
+"""Prepares data sets for tests of the result."""
 
 import itertools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from pipeline.datasets.preparing import prepare
 
 
 def preparing_in(folder: Path, **always) -> Callable[..., PreparedDataset]:
-    """prepared(source, **section): what one process prepares from a source, with `always` unless told."""
+    """prepared(source, **section): the data set that one process prepares, with `always` as defaults."""
     numbers = itertools.count()
 
     def run(source: Path, **section) -> PreparedDataset:

@@ -1,4 +1,4 @@
-"""A real Slurm with one node on this machine, for as long as the tests here run."""
+"""A real Slurm with one node on this machine, while the tests here run."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory) -> Path:
-    """The running Slurm's folder; the environment leads its commands there."""
+    """The running Slurm's folder; environment variables make its commands available."""
     pytest.importorskip("submitit", reason="no submitit: pip install -e '.[cluster]'")
     os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
@@ -22,7 +22,7 @@ def slurm(tmp_path_factory) -> Path:
     if os.getuid() != 0:
         pytest.skip("Slurm's daemons are started as root")
     folder = tmp_path_factory.mktemp("slurm")
-    # Where pytest may keep its folders, munge wants nobody else to write.
+    # munge refuses the folders of pytest if others may write in their parents.
     os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
     started = subprocess.run(
         [HERE / "start.sh", folder], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60

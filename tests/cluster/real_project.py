@@ -1,4 +1,4 @@
-"""A project of the real stages under the real dodo.py, whose stages may be jobs of Slurm."""
+"""A project with the real stages and dodo.py, whose stages may be jobs of Slurm."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 1800
-# Images per second are in it.
+# Contains images per second.
 TIMED = {"metrics.jsonl"}
 
 
@@ -24,7 +24,7 @@ def command(*words: str) -> list[str]:
 
 
 def started(project: Path, *words: str) -> subprocess.Popen:
-    """A run whose output is read from what is returned."""
+    """Start a command; its output is read from the returned process."""
     return subprocess.Popen(
         command(*words), cwd=project, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True,
@@ -32,7 +32,7 @@ def started(project: Path, *words: str) -> subprocess.Popen:
 
 
 def ran(project: Path, *words: str) -> str:
-    """Run, require success, and return what was said."""
+    """Run a command, require success, and return its output."""
     done = subprocess.run(
         command(*words), cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=LIMIT_SECONDS,
@@ -42,7 +42,7 @@ def ran(project: Path, *words: str) -> str:
 
 
 def artifacts(project: Path) -> dict[str, dict[str, object]]:
-    """What every artifact is, by stage and name of run."""
+    """Digests of every artifact's outputs, by stage and name of the run."""
     found = {}
     for path in (project / "results/artifacts").glob("*/*/stamp.json"):
         stamp = json.loads(path.read_text())
@@ -58,6 +58,6 @@ def num_logged(project: Path) -> int:
 
 
 def job_of_pretraining(project: Path) -> str:
-    """Number of Slurm's job that makes the pretraining."""
+    """Number of Slurm's job of the pretraining."""
     (record,) = (project / "results/artifacts/pretrain").glob("*.slurm.json")
     return json.loads(record.read_text())["job_id"]

@@ -1,4 +1,4 @@
-"""A toolkit that compiles for real, with a driver, a runtime, cuBLAS and cuRAND that only count."""
+"""A CUDA toolkit that really compiles, with a driver, a runtime, cuBLAS and cuRAND that only count calls."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ _SOURCES = ("runtime.cpp", "driver.cpp", "libraries.cpp")
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
 _NAME = "-Wl,-soname,libcounting.so"
 _LIBRARIES = ("cudart.so.13", "cublas.so.13", "cublasLt.so.13", "curand.so.10")
-# Version 8 is one that is not used: a real cuDNN would end the process that loads it here.
+# An unused version, 8: a real cuDNN would end the process that loads it here.
 _NO_CUDNN = "libcudnn.so.8"
 
 
@@ -33,18 +33,18 @@ class CountingToolkit:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a process that is to find the driver and the toolkit, as on a machine that has them."""
+        """Environment of a process that shall find the driver and the toolkit, as on a machine with a GPU."""
         return {
             **os.environ,
             "CUDA_HOME": str(self.folder),
             "LD_LIBRARY_PATH": str(self.library.parent),
-            # Nobody runs the kernels: quickly compiled ones will do.
+            # The kernels never run, so quick compilation suffices.
             "NVCC_PREPEND_FLAGS": "-Ofc=max",
         }
 
 
 def counting_toolkit(real: Toolkit) -> CountingToolkit:
-    """Compile the libraries, once; its compiler and headers are those of `real`, of CUDA 13."""
+    """Compile the libraries, once; the compiler and the headers are those of `real`, CUDA 13."""
     digest = hashlib.sha256(repr((str(real.folder), _FLAGS, _NAME, _LIBRARIES)).encode())
     for path in sorted(_HERE.glob("*.[ch]*")):
         digest.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""What the counting libraries have counted, read in the process that they are loaded in."""
+"""Reads the counts of the counting libraries, in the process that has loaded them."""
 
 import ctypes
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Counts:
-    """Since the start of the process. The order is that of counts.h."""
+    """Counts since the start of the process, in the order of counts.h."""
 
     launches: int
     products: int

@@ -1,4 +1,4 @@
-"""Pretrains over the counting libraries and writes down what each step was counted at.
+"""Pretrains with the counting libraries and writes the counts at each step.
 
 A process of its own: `python -m tests.cuda_counting.counted_training JOB.json`.
 """
@@ -16,9 +16,9 @@ from tests.cuda_counting.counted_library import Counts, read_counts
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, and where the answer goes."""
+    """What to train, and where to write the result."""
 
-    library: str  # of all that counts
+    library: str  # that counts
     config: dict[str, Any]  # of a `PretrainConfig`
     data: str  # folder of a prepared data set
     output: str  # an empty folder
@@ -27,16 +27,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Step:
-    """Where the process stood when a step began."""
+    """The state of the process when a step began."""
 
     counts: Counts
     thread_seconds: float  # processor time of the thread that trains
     seconds: float
-    image_bytes: int  # images and crop parameters that the loader hands over for this step
+    image_bytes: int  # images and crop parameters that the loader passes on for this step
 
 
 def main(job: Job) -> None:
-    """Train to the end, and write down where each step began."""
+    """Train to the end, and write the state at the start of each step."""
     from pipeline.runtime.start_jittor import start
 
     start("cuda", say=print)
@@ -60,7 +60,7 @@ def main(job: Job) -> None:
             return super().train_step(state, batch)
 
         def measured(self, state, outcome):
-            return {}  # numbers that no kernel has written
+            return {}  # would read numbers that no kernel has written
 
         def warning(self, metrics):
             return None
@@ -73,7 +73,7 @@ def main(job: Job) -> None:
 
 
 def read_steps(output: Path) -> list[Step]:
-    """What `main` has written."""
+    """Read what `main` has written."""
     with open(output / "steps.json") as stream:
         values = json.load(stream)
     return [Step(**{**value, "counts": Counts(**value["counts"])}) for value in values]

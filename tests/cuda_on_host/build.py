@@ -1,4 +1,4 @@
-"""The device sources as a library for the processor: one fiber for each thread of a block."""
+"""Builds the device sources as a library for the processor, with one fiber per thread of a block."""
 
 import hashlib
 import os
@@ -12,12 +12,12 @@ from pipeline.runtime.cache import cache_root
 
 _HERE = Path(__file__).resolve().parent
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
-_WITHOUT = {"products.cu"}  # cuBLASLt; products.cpp stands in for it
+_WITHOUT = {"products.cu"}  # cuBLASLt; replaced by products.cpp
 
 
 @cache
 def build_on_host() -> Path:
-    """Compile what is not compiled yet; each source apart, so that an edit costs one of them."""
+    """Compile what is not compiled yet; each source separately, so that an edit recompiles only one."""
     sources = [path for path in device_sources() if path.name not in _WITHOUT] + [_HERE / "products.cpp"]
     headers = [*device_headers(), *sorted(_HERE.glob("*.h"))]
     common = b"".join(path.read_bytes() for path in headers) + repr(_FLAGS).encode()

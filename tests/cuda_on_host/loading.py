@@ -7,12 +7,12 @@ from tests.cuda_on_host.build import build_on_host
 
 
 def host_library() -> ctypes.CDLL:
-    """The device sources, built and loaded: the operators that Jittor compiles find them."""
+    """The device sources, built and loaded with global symbols, for the operators that Jittor compiles."""
     return ctypes.CDLL(str(build_on_host()), mode=ctypes.RTLD_GLOBAL)
 
 
 def use_device_sources(monkeypatch) -> ctypes.CDLL:
-    """Have operators call them from now on; returns the library."""
+    """Make operators call the device sources from now on; returns the library."""
     from pipeline.kernels import library
 
     handle = host_library()

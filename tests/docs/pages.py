@@ -1,4 +1,4 @@
-"""The pages that a reader sees: README.md and docs/, and the fenced blocks in them."""
+"""Reads the documentation: README.md and docs/, and the fenced blocks in them."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PAGES = {
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, the file that its title names, its text."""
+    """A fenced block: its language, the file named in its title, its text."""
 
     language: str
     title: str

@@ -1,4 +1,4 @@
-"""A toy project that has run once, and is put back as it was then for each test."""
+"""A toy project that has run once, and is restored to that state for each test."""
 
 import shutil
 from pathlib import Path
@@ -26,7 +26,7 @@ def finished(tmp_path_factory) -> tuple[Project, Path]:
 
 @pytest.fixture
 def project(finished) -> Project:
-    """The finished project, where it ran: all of it is up to date."""
+    """The finished project, in the folder where it ran, so that everything is up to date."""
     project, copy = finished
     shutil.rmtree(project.folder)
     shutil.copytree(copy, project.folder, symlinks=True)

@@ -1,4 +1,4 @@
-"""The tools, in an environment of their own: what it holds differs from what this project needs."""
+"""Runs the annotation tools in their own environment, whose packages differ from this project's."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def written_by(tmp_path_factory) -> Callable[[str, str], Path]:
-    """written_by(script, package): the folder that a script beside this file has written, once."""
+    """written_by(script, package): folder written by a script beside this file, once."""
     python = os.environ.get("HSSL_EXPORTERS")
     done: dict[str, Path] = {}
 
@@ -27,7 +27,7 @@ def written_by(tmp_path_factory) -> Callable[[str, str], Path]:
         if subprocess.run([python, "-c", f"import {package}"], capture_output=True).returncode:
             pytest.skip(f"there is no {package} for {python}")
         out = tmp_path_factory.mktemp(script)
-        # Libraries that look for a hub would wait for it.
+        # Libraries that contact a hub would wait for it.
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(out / "cache")}
         environment.pop("PYTHONPATH", None)
         command = [python, str(HERE / f"{script}.py"), str(out)]
@@ -41,5 +41,5 @@ def written_by(tmp_path_factory) -> Callable[[str, str], Path]:
 
 @pytest.fixture
 def prepared(tmp_path) -> Callable[..., PreparedDataset]:
-    """prepared(source, **section): what one process prepares; nothing is held out of the parts."""
+    """prepared(source, **section): the data set prepared by one process, without held-out images."""
     return preparing_in(tmp_path, max_bad_share=0.0, val_share=0.0)

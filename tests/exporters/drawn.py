@@ -1,6 +1,6 @@
-"""The drawn set that every tool writes: eight images in three parts, of known boxes and masks.
+"""The drawn data set that every tool writes: eight images in three parts, with known boxes and masks.
 
-Needs NumPy and Pillow alone: the scripts beside it run in an environment of the tools.
+Needs only NumPy and Pillow, because the scripts beside it run in the tools' environment.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# In no order of the alphabet: what sorts them shows.
+# Not in alphabetical order, so that a tool that sorts them is noticed.
 CLASSES = ("zebra", "apple", "melon")
 COLOURS = ((200, 40, 40), (40, 180, 60), (60, 80, 220))
 SPLITS = ("train", "val", "test")

@@ -1,4 +1,4 @@
-"""What is prepared from a tool's files, held against what was drawn."""
+"""Compares what is prepared from a tool's files with what was drawn."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def _split(data: PreparedDataset, row: int) -> str:
 
 
 def hold_images(data: PreparedDataset, expected: list[Scene] | None = None) -> list[tuple[Scene, int]]:
-    """Every scene and its row, after holding names, sizes and splits to what was drawn."""
+    """Every scene and its row, after comparing names, sizes and splits."""
     expected = list(scenes()) if expected is None else expected
     rows = _by_name(data)
     assert sorted(rows) == sorted(scene.name for scene in expected)
@@ -41,11 +41,11 @@ def hold_objects(
     crowds: bool = False,
     overlap: float = OVERLAP,
 ) -> None:
-    """Classes, counts, corners, and masks where asked for.
+    """Compare classes, counts, corners and, with `masks`, masks.
 
     Args:
         crowds: whether objects in parts or with holes are crowds.
-        overlap: least intersection over union of each mask.
+        overlap: minimum intersection over union of each mask.
     """
     assert sorted(data.class_names) == sorted(CLASSES)
     for scene, row in hold_images(data, expected):
@@ -70,7 +70,7 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> float:
 def hold_label_maps(
     data: PreparedDataset, background: str | None = "background", expected: list[Scene] | None = None
 ) -> None:
-    """Every pixel's class; background None: it is ignored."""
+    """Compare every pixel's class; background None: it is ignored."""
     names = (background, *CLASSES)
     assert set(data.class_names) == {name for name in names if name is not None}
     for scene, row in hold_images(data, expected):
@@ -81,7 +81,7 @@ def hold_label_maps(
 
 
 def hold_classes(data: PreparedDataset, *, splits: bool = True) -> None:
-    """The class of every image that has one."""
+    """Compare the class of every image that has one."""
     rows = _by_name(data)
     assert sorted(data.class_names) == sorted(CLASSES)
     assert sorted(rows) == sorted(scene.name for scene, _ in classified())

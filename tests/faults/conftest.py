@@ -1,4 +1,4 @@
-"""A toy project that has run, to be disturbed."""
+"""A toy project that has run, for disturbed runs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from tests.faults.trials import Bench
 
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory) -> Iterator[Bench]:
-    """With one configuration."""
+    """A toy project with one configuration."""
     if compiler() is None:
         pytest.skip("no C compiler")
     made = Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3,))
@@ -22,7 +22,7 @@ def bench(tmp_path_factory) -> Iterator[Bench]:
 
 @pytest.fixture(scope="session")
 def edited_bench(tmp_path_factory) -> Iterator[Bench]:
-    """With two configurations, between which it is edited."""
+    """A toy project with two configurations, of which one is the edited other."""
     if compiler() is None:
         pytest.skip("no C compiler")
     made = Bench.make(tmp_path_factory.mktemp("faults"), epochs=(3, 4))

@@ -1,4 +1,4 @@
-"""Random histories, drawn from a seed: what may happen to a project before a run, and that run."""
+"""Random histories, drawn from a seed: events that may happen to a project before a run, and the run."""
 
 import os
 import random
@@ -14,15 +14,15 @@ from pathlib import Path
 from tests.faults.trials import PATIENCE_SECONDS, Bench
 from tests.faults.warm_runs import WarmRun
 
-_LONGEST_SECONDS = 1.5  # until a signal; a run from nothing takes about twice that
+_LONGEST_SECONDS = 1.5  # until a signal; a run from scratch takes about twice that
 _STOPPED_SECONDS = 0.3
-_MOST_CALLS = 400  # of a run from nothing
+_MOST_CALLS = 400  # of a run from scratch
 _MOST_EVENTS = 3
 
 
 @dataclass
 class History:
-    """What happened to the project in one round; replayed by its seed."""
+    """The events of one round, which its seed reproduces."""
 
     seed: int
     events: list[str]
@@ -30,7 +30,7 @@ class History:
 
 
 def play(bench: Bench, seed: int) -> History:
-    """One round: a state to start from, up to three events, and the run that has to put all right."""
+    """Play one round: an initial state, up to three events, and the run that must repair everything."""
     rng = random.Random(seed)
     history = History(seed, [], [])
     fresh = rng.random() < 0.2
@@ -49,7 +49,7 @@ def play(bench: Bench, seed: int) -> History:
 
 
 def _start(bench: Bench, rng: random.Random, variables: dict[str, str] | None = None) -> WarmRun:
-    """A run of a configuration that may have been edited."""
+    """Start a run of a configuration that may have been edited."""
     bench.project.configure(epochs=rng.choice(list(bench.expected)))
     return bench.begin("run", "all", variables=variables)
 
@@ -116,7 +116,7 @@ def _runs_at_once(bench: Bench, rng: random.Random) -> str:
 
 
 def _clock_set_back(bench: Bench, rng: random.Random) -> str:
-    """For a run, which may be killed: what was made before it, code and results, comes from the future."""
+    """Set the clock back for a run, which may be killed: earlier code and results are then in the future."""
     seconds = rng.choice((2, 3600, 86400, 20 * 365 * 86400))
     for part in ("results", "pipeline", "stages"):
         for path in (bench.project.folder / part).rglob("*"):

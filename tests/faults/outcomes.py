@@ -1,4 +1,4 @@
-"""What a run has made, and whether it is what an undisturbed run makes."""
+"""Results of a run, and their comparison with those of an undisturbed run."""
 
 import json
 import time
@@ -10,12 +10,12 @@ from pipeline.storage.files import PARTIAL, sha256_of_file
 from pipeline.storage.verifying import damage
 from tests.toy_stages.project import Project
 
-_GONE_SECONDS = 15.0  # until which all processes of an ended run have to be gone
+_GONE_SECONDS = 15.0  # within which all processes of an ended run must be gone
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished experiment consists of, to the bit."""
+    """Everything that a finished experiment consists of, bit by bit."""
 
     record: dict  # experiment.json: link -> artifact
     outputs: dict[str, dict]  # link -> records of the artifact's outputs, from their bytes
@@ -23,7 +23,7 @@ class Outcome:
 
 
 def outcome(project: Project) -> Outcome:
-    """What the experiment `my` has made."""
+    """The results of the experiment `my`."""
     results = project.folder / "results"
     record = json.loads((results / "my" / "experiment.json").read_text())
     outputs = {link: output_records(results / path) for link, path in record["artifacts"].items()}
@@ -36,7 +36,7 @@ def outcome(project: Project) -> Outcome:
 
 
 def finished(project: Project, expected: Outcome) -> dict[str, bytes]:
-    """Stamps of the artifacts of an undisturbed run that are there, whole: their stages may not repeat."""
+    """Stamps of intact artifacts equal to those of an undisturbed run: their stages must not run again."""
     found = {}
     for link, path in expected.record["artifacts"].items():
         directory = project.folder / "results" / path
@@ -46,10 +46,10 @@ def finished(project: Project, expected: Outcome) -> dict[str, bytes]:
 
 
 def differences(project: Project, expected: Outcome, kept: dict[str, bytes]) -> list[str]:
-    """What is not as an undisturbed run leaves it; empty if all is well.
+    """Differences from the results of an undisturbed run; empty if there are none.
 
     Args:
-        kept: stamps of stages that had finished before the last run, so that it had no reason to run them.
+        kept: stamps of stages that had finished before the last run, and so must not run again.
     """
     results = project.folder / "results"
     found = outcome(project)
@@ -74,10 +74,10 @@ def differences(project: Project, expected: Outcome, kept: dict[str, bytes]) -> 
 
 
 def left_processes(project: Project, besides: int) -> list[str]:
-    """Processes of the project's runs that outlive them, after a time in which they should be gone.
+    """Processes of the project's runs that outlive them, after the time in which they should be gone.
 
     Args:
-        besides: process that is no run.
+        besides: a process that is not a run.
     """
     end = time.monotonic() + _GONE_SECONDS
     while (left := _processes(project, besides)) and time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""Makes the n-th write of a run fail: a small library of ours is loaded before the C library."""
+"""Makes the n-th write of a run fail, by a small library loaded before the C library."""
 
 import shutil
 import struct
@@ -14,14 +14,14 @@ _MOST = 65536  # as in the source
 
 
 class Shim:
-    """The compiled library and the counter that all processes of a run share.
+    """The compiled library, and the counter shared by all processes of a run.
 
     Args:
-        folder: where both are put.
+        folder: for both.
         watched: folder whose files count.
 
     Attributes:
-        library: is loaded before the C library.
+        library: file to load before the C library.
     """
 
     def __init__(self, folder: Path, watched: Path):
@@ -32,10 +32,10 @@ class Shim:
             subprocess.run(command, check=True)
 
     def environment(self, kind: str = "none", at: int = 0, *, set_back_seconds: int = 0) -> dict[str, str]:
-        """Variables for a run whose call number `at` goes wrong; the count begins anew.
+        """Variables for a run whose call number `at` fails; the count starts again at 0.
 
         Args:
-            set_back_seconds: by how much its clock is behind.
+            set_back_seconds: by how much its clock is set back.
         """
         self._counter.write_bytes(bytes(8 + _MOST))
         return {
@@ -48,7 +48,7 @@ class Shim:
         }
 
     def calls(self) -> str:
-        """A letter of `CALLS` for each call since the last `environment`, in their order."""
+        """A letter of `CALLS` for each call since the last `environment`, in order."""
         content = self._counter.read_bytes()
         (count,) = struct.unpack_from("q", content)
         return content[9 : 9 + count].decode()

@@ -1,4 +1,4 @@
-"""One disturbed run of a toy project, the run after it, and what is wrong then."""
+"""One disturbed run of a toy project, then an undisturbed one, and what is wrong afterwards."""
 
 import shutil
 from collections.abc import Callable
@@ -15,9 +15,9 @@ PATIENCE_SECONDS = 600.0  # for a run to end; on a busy machine one takes minute
 
 @dataclass
 class Bench:
-    """A toy project that has run for some configurations, with what undisturbed runs of them made.
+    """A toy project that has run with some configurations, and the results of these undisturbed runs.
 
-    Every trial begins with `restore`, so that one has no influence on the next.
+    Every trial begins with `restore`, so trials are independent.
     """
 
     project: Project
@@ -28,7 +28,7 @@ class Bench:
 
     @classmethod
     def make(cls, folder: Path, epochs: tuple[int, ...] = (3,)) -> "Bench":
-        """Run a project in `folder` for each number of epochs; trials start from the first."""
+        """Run a project in `folder` for each number of epochs; trials start from the first one's results."""
         project = Project(folder / "project")
         project.folder.mkdir(parents=True)
         project.write()
@@ -38,7 +38,7 @@ class Bench:
         bench = cls(project, shim, runs, folder / "start")
         for number in epochs:
             project.configure(epochs=number)
-            project.ran()  # as a user does; from here on, warm
+            project.ran()  # as a user does; later runs are forks of a warm process
             if number == epochs[0]:
                 shutil.copytree(project.folder / "results", bench.start, symlinks=True)
             bench.expected[number] = outcome(project)
@@ -46,7 +46,7 @@ class Bench:
         return bench
 
     def restore(self, *, fresh: bool = False) -> None:
-        """Put the results back as the first run left them; or as if nothing had run yet."""
+        """Restore the results of the first run; or the state before any run."""
         results = self.project.folder / "results"
         shutil.rmtree(results)
         if fresh:
@@ -61,7 +61,7 @@ class Bench:
         return self.runs.start(["doit", *arguments, "experiment=my.toml"], environment)
 
     def doit(self, *arguments: str, variables: dict[str, str] | None = None) -> WarmRun:
-        """The same, to its end."""
+        """Run `doit <arguments>` for the experiment to its end."""
         run = self.begin(*arguments, variables=variables)
         run.wait(timeout=PATIENCE_SECONDS)
         return run
@@ -71,10 +71,10 @@ class Bench:
         return left_processes(self.project, besides=self.runs.pid)
 
     def settle(self, epochs: int | None = None, *, verify: bool = False) -> list[str]:
-        """Run the experiment undisturbed, and return all that is not as it should be.
+        """Run the experiment undisturbed, and return everything that is wrong.
 
         Args:
-            verify: look for damage first, which a run alone does not see.
+            verify: first run `verify`, because a run alone does not notice damage.
         """
         epochs = next(iter(self.expected)) if epochs is None else epochs
         problems = [f"a process is left: {process}" for process in self.left_processes()]
@@ -94,7 +94,7 @@ def _tracebacks(what: str, output: str) -> list[str]:
 
 
 def missing_stage(bench: Bench, link: str) -> Callable[[], None]:
-    """Restores the bench without one stage's artifact, so that a run makes that stage alone."""
+    """Restores the bench without one stage's artifact, so that a run makes only that stage."""
     path = bench.project.folder / "results" / next(iter(bench.expected.values())).record["artifacts"][link]
 
     def prepare() -> None:
@@ -105,7 +105,7 @@ def missing_stage(bench: Bench, link: str) -> Callable[[], None]:
 
 
 def calls_of(bench: Bench, prepare: Callable[[], None]) -> str:
-    """Letters of the calls that an undisturbed run makes after `prepare`, in their order."""
+    """Letters of the calls of an undisturbed run after `prepare`, in order."""
     prepare()
     done = bench.doit("run", "all", variables=bench.shim.environment())
     assert done.returncode == 0, done.output
@@ -113,7 +113,7 @@ def calls_of(bench: Bench, prepare: Callable[[], None]) -> str:
 
 
 def failing_call(bench: Bench, prepare: Callable[[], None], kind: str, at: int) -> list[str]:
-    """A run whose call number `at` goes wrong, then an undisturbed one; what is wrong after both."""
+    """Do a run whose call number `at` fails, then an undisturbed one; return what is wrong after both."""
     prepare()
     done = bench.doit("run", "all", variables=bench.shim.environment(kind, at))
     problems = bench.settle()

@@ -1,4 +1,4 @@
-"""The test's side of `warm_server.py`: runs of doit as processes that can be waited for and signalled."""
+"""The client of `warm_server.py`: runs of doit as processes that can be waited for and signalled."""
 
 import json
 import os
@@ -19,11 +19,11 @@ class WarmRuns:
 
     Args:
         folder: the project's.
-        library: is loaded before the C library.
-        environment: of the server; what marks the project's processes is part of it.
+        library: loaded before the C library.
+        environment: of the server, with the mark of the project's processes.
 
     Attributes:
-        pid: of the server, which is no run.
+        pid: of the server, which is not a run.
     """
 
     def __init__(self, folder: Path, library: Path, environment: dict[str, str]):
@@ -46,7 +46,7 @@ class WarmRuns:
         return WarmRun(self, started, output)
 
     def status(self, pid: int, timeout: float | None) -> int | None:
-        """Exit code of a run as `Popen` has it; None: it has not ended after so many seconds."""
+        """Exit code of a run, as in `Popen`; None if it has not ended within the timeout."""
         end = None if timeout is None else time.monotonic() + timeout
         while pid not in self._statuses:
             left = None if end is None else max(0.0, end - time.monotonic())
@@ -62,7 +62,7 @@ class WarmRuns:
         self._server.wait()
 
     def _read(self, timeout: float | None) -> int | None:
-        """Read one line; the number of a run that has started."""
+        """Read one line; return the number of a run that has started."""
         self._socket.settimeout(timeout)
         while b"\n" not in self._unread:
             try:

@@ -1,7 +1,8 @@
-"""Starts runs of a project by a fork of a process that has imported what they import.
+"""Starts runs of a project by forking a process that has already imported their modules.
 
-Most of a run of toy stages is Python's imports. Here doit, and each stage that it starts, are processes of
-their own as ever, stages in sessions of their own; only what `exec` would load anew is there already.
+Most of the time of a run of toy stages is Python's imports. doit and each stage that it starts are still
+separate processes, stages in their own sessions; only the modules that `exec` would import are already
+loaded.
 
 `python warm_server.py SOCKET-DESCRIPTOR`, in the project's folder, with `failing_calls.so` loaded before the
 C library. A request is JSON with "arguments" and "environment", and a descriptor of a file for output; the
@@ -53,7 +54,7 @@ def main(descriptor: int) -> None:
 
 
 def _import_all() -> None:
-    """All that doit and toy stages import, except Jittor, which they never do, and what a job decides."""
+    """Import everything that doit and toy stages import, except Jittor, which they never do."""
     import doit.doit_cmd  # noqa: F401
     import numpy  # noqa: F401
     import safetensors.numpy  # noqa: F401
@@ -93,7 +94,7 @@ def _become_doit(request: dict, output: int) -> None:
 
 
 class ForkedStage:
-    """What `subprocess.Popen` is to doit: a process of its own, forked and not executed."""
+    """Replaces `subprocess.Popen` for doit: a separate process, forked without exec."""
 
     def __init__(self, command, *, cwd, env, stdin, stdout, stderr, start_new_session, pass_fds):
         assert start_new_session
@@ -140,7 +141,7 @@ def _become(
         sys.excepthook = sys.__excepthook__
         for target, source in enumerate(streams):
             os.dup2(source, target)
-        # Not `os.closerange(0, 0)`: it closes all there are.
+        # Not `os.closerange(0, 0)`: it closes all descriptors.
         for each in os.listdir("/proc/self/fd"):
             if int(each) not in kept:
                 with suppress(OSError):

@@ -1,10 +1,10 @@
-"""Inputs of the golden cases of single networks and losses: values, and gradients of a sum of them."""
+"""Inputs of the golden cases of single networks and losses; outputs: values, and gradients of their sum."""
 
 import numpy as np
 
 from tests.golden.recipe import drawn, joined
 
-# Windows do not divide this grid, as of local crops.
+# Windows do not divide this grid, as for local crops.
 HEAD_GRID = (5, 7)
 BASES = {
     "swin": ("swin", {}, (32, 32)),
@@ -30,7 +30,7 @@ def normal(rng, *shape) -> np.ndarray:
 
 
 def weights_of(network):
-    """Drawn weights by the names and shapes of a network; running statistics at their start."""
+    """Drawn weights with the names and shapes of a network's; running statistics have initial values."""
     return {name: drawn(name, tuple(p.shape)) for name, p in network.named_parameters() if p.requires_grad}
 
 
@@ -121,7 +121,7 @@ def loss_inputs(name):
 
 
 def groups_of(inputs, weights, values, gradients):
-    """Both programs' results by the same names; everything is name -> array."""
+    """The results of either program under the same names; everything is name -> array."""
     from tests.pipeline.pretrain.small_run import without_key_bias
 
     given = {name: np.asarray(array, np.float64) for name, array in inputs.items()}

@@ -35,7 +35,7 @@ def numbers_of_groups(groups) -> Numbers:
 
 
 def relative_difference(found: list[float], golden: list[float]) -> float:
-    """Largest difference over the golden norm (or value); where that is 0, the difference itself."""
+    """Largest difference relative to the golden norm (or value); if that is 0, the difference itself."""
     if len(found) != len(golden):
         raise AssertionError(f"expected {len(golden)} numbers, found {len(found)}: another shape")
     difference = float(np.abs(np.subtract(found, golden)).max())
@@ -66,7 +66,7 @@ def golden_numbers(file: str) -> dict[str, Numbers]:
 
 
 def write_numbers(file: str, cases: dict[str, Numbers], versions: dict[str, str]) -> None:
-    """Write tests/golden/<file>.json, one array a line."""
+    """Write tests/golden/<file>.json, one array per line."""
     lines = []
     for case, groups in cases.items():
         of_groups = []

@@ -1,6 +1,6 @@
-"""Inputs of the golden cases, by NumPy from fixed seeds: the tests and `tests.golden.write` build the same.
+"""Inputs of the golden cases, by NumPy from fixed seeds, for the tests and for `tests.golden.write`.
 
-No first value of the project and no schedule has a part in them, so that neither moves a golden number; only
+They depend on no initial value and no schedule of the project, so that neither changes a golden number; only
 names and shapes of parameters, and stochastic depth, are the project's own.
 """
 
@@ -38,7 +38,7 @@ METHOD_CASES = tuple(f"{name}{head}" for name in SMALL_METHODS for head in ("", 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What three steps start from and see."""
+    """Initial state and inputs of three steps."""
 
     student: dict[str, np.ndarray]  # name -> float32
     teacher: dict[str, np.ndarray] | None
@@ -47,7 +47,7 @@ class Inputs:
     drop_paths: list[dict[str, np.ndarray]]
 
     def groups(self):
-        """The inputs in a few numbers: they tell a file that was written for others."""
+        """The inputs as a few numbers, to notice a file written for other inputs."""
         networks = {"student": self.student, "teacher": self.teacher or {}}
         crops = [batch.global_crops for batch in self.batches] + [batch.local_crops for batch in self.batches]
         return {
@@ -67,7 +67,7 @@ def joined(arrays) -> np.ndarray:
 def rates_of(config, step):
     from pipeline.optim.schedules import Rates
 
-    # A batch norm over few images magnifies what rounding makes of Adam's steps: small ones for its methods.
+    # A batch norm over few images amplifies rounding in Adam's steps, so its methods get small rates.
     share = 1.0 if config.method.name == "ibot" else 0.1
     return Rates(
         lr=share * (0.004, 0.003, 0.005)[step],
@@ -80,7 +80,7 @@ def rates_of(config, step):
 
 
 def inputs_of(config, state) -> Inputs:
-    """Inputs for the networks of `state`, of which names and shapes are read."""
+    """Inputs for the networks of `state`, of which only names and shapes are used."""
     from pipeline.pretrain.drop_path_masks import draw_drop_path
 
     student = {name: drawn(name, tuple(p.shape)) for name, p in state.student.named_parameters()}
@@ -89,11 +89,11 @@ def inputs_of(config, state) -> Inputs:
         shapes = {name: tuple(p.shape) for name, p in state.teacher.named_parameters()}
         apart = {name: 0.4 * drawn(name.replace("norm", ""), shape, 1) for name, shape in shapes.items()}
         teacher = {name: student[name] + away.astype(np.float32) for name, away in apart.items()}
-    # Of a seed with no entry whose first gradient is at the level of rounding: Adam steps by its sign.
+    # With this seed, no entry's first gradient is at the level of rounding: Adam steps by its sign.
     rng = np.random.default_rng(5)
     if config.method.name == "ibot":
         batches = [a_batch(config, rng) for _ in range(NUM_STEPS)]
-    else:  # more images, for a batch norm over few magnifies rounding
+    else:  # more images, because a batch norm over few amplifies rounding
         batches = [a_batch_of_method(config, rng, num_images=8) for _ in range(NUM_STEPS)]
     drop_paths = [draw_drop_path(config, batch, step) for step, batch in enumerate(batches)]
     return Inputs(
@@ -102,7 +102,7 @@ def inputs_of(config, state) -> Inputs:
 
 
 def groups_of_steps(inputs, outcomes, student, teacher):
-    """Both programs' results by the same names.
+    """The results of either program under the same names.
 
     Args:
         outcomes: of each step, (terms, gradients, centres), arrays and numbers by name.

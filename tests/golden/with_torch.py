@@ -1,4 +1,4 @@
-"""The golden numbers as PyTorch in float64 gives them: case -> numbers, for each file."""
+"""Computes the golden numbers with PyTorch in float64: case -> numbers, for each file."""
 
 import torch
 

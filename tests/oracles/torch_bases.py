@@ -1,7 +1,7 @@
-"""Hierarchical bases in PyTorch float64, written from the papers' definitions, as plainly as they stand.
+"""Hierarchical bases in PyTorch float64, written directly from the papers' definitions.
 
 Channels come first between blocks, convolutions, norms and pooling are PyTorch's own, windows are a table of
-which place sees which. Parameters are a dict with the project's names.
+which positions attend to which. Parameters are a dict with the project's names.
 """
 
 import torch
@@ -85,7 +85,7 @@ def swin_block(p, config, name, x, scales, *, stage, place):
 
 
 def window_attention(p, name, x, size, shift, num_heads):
-    """Attention over all places with everything outside a place's window blocked."""
+    """Attention over all positions, with everything outside of a position's window masked."""
     batch, dim, height, width = x.shape
     num = height * width
     tokens = linear(p, f"{name}.qkv", x.flatten(2).transpose(1, 2))

@@ -1,4 +1,4 @@
-"""UPerNet, the feature pyramid, the mask head and the dense losses in PyTorch, as plainly as they stand.
+"""UPerNet, the feature pyramid, the mask head and the dense losses in PyTorch, written directly.
 
 Parameters are a dict with the project's names.
 """
@@ -27,7 +27,7 @@ def uper(p, maps, channel_scales):
     merged = coarsest
     levels = [coarsest]
     for i in (2, 1, 0):
-        # Laterals are held from fine to coarse.
+        # Laterals are stored finest first.
         lateral = conv_norm(p, f"laterals.{i}", maps[i])
         merged = lateral + resized(merged, lateral)
         levels.insert(0, conv_norm(p, f"smooths.{i}", merged))
@@ -37,7 +37,7 @@ def uper(p, maps, channel_scales):
 
 
 def fpn(p, maps):
-    """Levels, with a fifth one by taking every second place."""
+    """Levels, with a fifth one of every second position."""
     sums = [
         F.conv2d(x, p[f"lateral.{i}.weight"][:, :, None, None], p[f"lateral.{i}.bias"])
         for i, x in enumerate(maps)

@@ -1,6 +1,6 @@
-"""Auxiliary heads in PyTorch float64, written from the papers' definitions, as plainly as they stand.
+"""Auxiliary heads in PyTorch float64, written directly from the papers' definitions.
 
-Channels come first, norms and pooling are PyTorch's own, windows are a table of which patch sees which.
+Channels come first, norms and pooling are PyTorch's own, windows are a table of which patch attends to which.
 Parameters are a dict with the project's names.
 """
 
@@ -23,7 +23,7 @@ def head(p, config, x, *, grid, num_heads, drop_path_scales=None):
 
 
 def add(x, branch, scale):
-    """The branch alone where `scale` is None."""
+    """The branch alone if `scale` is None."""
     return branch if scale is None else x + scale * branch
 
 
@@ -40,7 +40,7 @@ def group_norm(p, name, x, groups):
 
 
 def groups(channels):
-    """16 channels each, fewer where that does not go up."""
+    """16 channels each, fewer if 16 does not divide."""
     return channels // math.gcd(16, channels)
 
 

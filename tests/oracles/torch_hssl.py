@@ -1,13 +1,13 @@
-"""HSSL in PyTorch float64, written from the method's formulas, as plainly as they stand.
+"""HSSL in PyTorch float64, written directly from the method's formulas.
 
-Nothing is saved here that the project saves: every token is projected to logits, attention maps are
-built, the patch centre is the mean of all logits. Parameters are a dict with the project's names.
+It does the work that the project saves: every token is projected to logits, attention maps are computed, the
+patch centre is the mean of all logits. Parameters are a dict with the project's names.
 """
 
 import torch
 import torch.nn.functional as F
 
-# Arrays are small, and threads that spin while they wait hold up Jittor's.
+# Arrays are small, and threads that spin while waiting hold up Jittor's.
 torch.set_num_threads(1)
 
 
@@ -95,7 +95,7 @@ def vectors(p, config, name, x):
 
 
 def prototypes(p, prefix=""):
-    """(K, C): of patches with the prefix "patch_", where this network has any."""
+    """(K, C): of patches with the prefix "patch_", if this network has any."""
     if f"projection_head.{prefix}prototypes" not in p:
         prefix = ""
     units = F.normalize(p[f"projection_head.{prefix}prototypes"], dim=-1)

@@ -1,6 +1,6 @@
 """MoCo v3, SimCLR, BYOL and MAE in PyTorch float64, from their formulas, with ViT base and ConvNeXt head.
 
-Parameters are dicts with the project's names; views are gone through one by one.
+Parameters are dicts with the project's names; views are computed one by one.
 """
 
 import torch

@@ -7,7 +7,7 @@ import torch
 
 from tests.oracles import torch_hssl, torch_methods
 
-# Below it a gradient is rounding noise, as of a shift that a batch norm cancels: the weight stays as it is.
+# A smaller gradient is rounding noise, as for a shift that a batch norm cancels: the weight is unchanged.
 NO_GRADIENT = 1e-12
 
 
@@ -27,12 +27,12 @@ def to_torch(batch) -> TorchBatch:
 
 
 def drop_path_of(config, batch, drawn):
-    """What `draw_drop_path` drew, as the oracle takes it."""
+    """Convert what `draw_drop_path` drew to the oracle's form."""
     depth = config.auxiliary_head.depth if config.auxiliary_head else 0
     drop_path = {}
     for views in ("global", "local"):
         auxiliary = torch.tensor(drawn[f"{views} auxiliary"]).double()
-        # An empty tensor stands where there is no head, indexed by view and never read.
+        # Without a head, an empty tensor, which is indexed by view and never read.
         drop_path[views] = {
             "base": torch.tensor(drawn[f"{views} base"]).double(),
             "auxiliary": auxiliary[:, 0]
@@ -43,7 +43,7 @@ def drop_path_of(config, batch, drawn):
 
 
 def losses_of(student, teacher, config, batch, centers, rate, drawn):
-    """Loss terms and what the centres move by, of any method."""
+    """Loss terms, and the means for the update of the centres, of any method."""
     if config.method.name != "ibot":
         return torch_methods.losses(student, teacher, config, to_torch(batch)), {}
     temperatures = rate.teacher_temperature, rate.patch_temperature
@@ -62,7 +62,7 @@ def steps(config, student, teacher, batches, rates, drop_paths):
 
     Args:
         student: name -> float64 tensor; likewise the teacher, which may be None.
-        drop_paths: of each step, what `draw_drop_path` drew.
+        drop_paths: for each step, what `draw_drop_path` drew.
     """
     from pipeline.optim.param_groups import decays
 

@@ -1,4 +1,4 @@
-"""Programs as ranks of one job, for tests; skipped where Open MPI is not installed."""
+"""Runs programs as ranks of one job; tests are skipped if Open MPI is not installed."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ needs_mpi = pytest.mark.skipif(
 
 
 def run_on_ranks(num_ranks: int, *arguments: str) -> str:
-    """What `python <arguments>` prints, run from the project's root as ranks of one thread each."""
+    """Output of `python <arguments>`, run from the project's root as ranks with one thread each."""
     command = command_of_ranks(installed_mpi(), num_ranks, [sys.executable, *arguments])
     done = subprocess.run(
         command,

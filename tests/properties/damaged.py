@@ -1,4 +1,4 @@
-"""Values and bytes that no reader expects, and what may come of them: the right thing or a clear refusal."""
+"""Unexpected values and bytes, and the check that a reader accepts them correctly or refuses them clearly."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.graph.stage_runner import is_refusal
 
-# Wrong types, limits of floats and of integers that JSON and C hold, and texts that mean something elsewhere.
+# Wrong types, limits of floats and of integers in JSON and C, and texts with a meaning elsewhere.
 STRANGE = st.one_of(
     st.sampled_from(
         [
@@ -32,7 +32,7 @@ def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
 
 
 def replaced(value: Any, path: tuple, new: Any) -> Any:
-    """A copy of a value of JSON with something else at one place."""
+    """A copy of a JSON value with another value at one path."""
     if not path:
         return new
     copy = value.copy()
@@ -42,7 +42,7 @@ def replaced(value: Any, path: tuple, new: Any) -> Any:
 
 @st.composite
 def changed_json(draw: st.DrawFn, text: str) -> bytes:
-    """A text of JSON in which up to two places hold something strange."""
+    """JSON text with strange values at up to two paths."""
     value = json.loads(text)
     for _ in range(draw(st.integers(1, 2))):
         path = draw(st.sampled_from(list(places(value))))
@@ -71,10 +71,10 @@ def changed_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 def right_or_refused(act: Callable[[], Any], root: Path) -> Any:
-    """What `act` returns; None where it refuses its input in words that say where.
+    """The result of `act`; None if it refuses its input with a message that says where.
 
     Raises:
-        Exception: a fault of the code, that is any other error; or a refusal that does not name `root`.
+        Exception: any other error, which is a bug; or a refusal that does not name `root`.
     """
     try:
         return act()

@@ -1,4 +1,4 @@
-"""Preparing what the tests of this folder draw."""
+"""Prepares what the tests of this folder draw."""
 
 from collections.abc import Callable
 
@@ -10,5 +10,5 @@ from tests.preparing import preparing_in
 
 @pytest.fixture
 def prepared(tmp_path) -> Callable[..., PreparedDataset]:
-    """prepared(source, **section): what one process prepares from a folder."""
+    """prepared(source, **section): the data set that one process prepares from a folder."""
     return preparing_in(tmp_path)

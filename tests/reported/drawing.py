@@ -1,4 +1,4 @@
-"""Small pictures with known rectangles, and what is prepared held against them."""
+"""Small pictures with known rectangles, and comparisons of what is prepared with them."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ Box = tuple[int, int, int, int, int]  # x, y, width, height in pixels, class
 
 
 def boxes(seed: int) -> list[Box]:
-    """One to three boxes that begin at pixel 1 or later, both classes among them over a few seeds."""
+    """One to three boxes that begin at pixel 1 or later; a few seeds give both classes."""
     rng = np.random.default_rng(seed)
     found = []
     for number in range(1 + seed % 3):
@@ -43,19 +43,19 @@ def mask(found: Iterable[Box], values: tuple[int, ...] = (0, 1, 2)) -> np.ndarra
 
 
 def save(image: Image.Image, path: Path, **options) -> None:
-    """An image, and the folders that it needs."""
+    """Save an image, creating its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
 
 
 def class_folder(folder: Path, count: int, *, first: int, suffix: str = ".jpg") -> None:
-    """`count` different pictures; no two calls may share numbers from `first` on."""
+    """`count` different pictures; numbers from `first` on must not be shared by two calls."""
     for number in range(first, first + count):
         save(picture(number), folder / f"{number:05d}{suffix}")
 
 
 def hold_boxes(data: PreparedDataset, seed_of: Callable[[str], int], *, masks: bool) -> None:
-    """Classes, corners to half a pixel, and masks where there are some, of every image by its path."""
+    """Compare classes, corners to half a pixel, and masks if any, of every image by its path."""
     assert data.class_names == list(CLASSES)
     for row in range(len(data)):
         drawn, found = boxes(seed_of(data.path(row))), data.objects(row)
@@ -71,7 +71,7 @@ def hold_boxes(data: PreparedDataset, seed_of: Callable[[str], int], *, masks: b
 
 
 def hold_label_maps(data: PreparedDataset, seed_of: Callable[[str], int], names: tuple[str, ...]) -> None:
-    """Every pixel's class, by the names of background and classes."""
+    """Compare every pixel's class, by the names of background and classes."""
     assert sorted(data.class_names) == sorted(names)
     for row in range(len(data)):
         drawn, found = mask(boxes(seed_of(data.path(row)))), data.label_map(row)
@@ -80,7 +80,7 @@ def hold_label_maps(data: PreparedDataset, seed_of: Callable[[str], int], names:
 
 
 def number_in(path: str) -> int:
-    """The number that a file's name ends in, before its suffix and Roboflow's hash."""
+    """The number at the end of a file's name, before its suffix and Roboflow's hash."""
     stem = path.rpartition("/")[2].split(".")[0].removesuffix("_jpg")
     digits = "".join(letter if letter.isdigit() else " " for letter in stem)
     return int(digits.split()[-1])

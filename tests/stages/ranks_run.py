@@ -1,4 +1,4 @@
-"""Stages by one rank or several: `python -m tests.stages.ranks_run FOLDER STAGE...`; inputs are in FOLDER."""
+"""Runs stages on one rank or several: `python -m tests.stages.ranks_run FOLDER STAGE...`."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ PRETRAIN = {
 
 
 def write_inputs(root: Path, images: Path) -> None:
-    """Write what the stages need into a folder: images, label maps, objects, and a drawn backbone."""
+    """Write the stages' inputs into a folder: images, label maps, objects, and a random backbone."""
     from stages import initialize
     from tests.stages.test_segment import CLASSES, write_images
 
@@ -46,7 +46,7 @@ def write_inputs(root: Path, images: Path) -> None:
 
 
 def run_stage(stage: str, folder: Path, output: Path, num_ranks: int) -> None:
-    """Run one stage; its images are in `<folder>/<what it needs>`."""
+    """Run one stage; its images are in the folder named for its data."""
     from stages import dense_probe, detect, features, finetune, linear_augmented, search_train, segment
     from tests.stages import test_dense_probe, test_detect, test_finetune, test_linear_augmented, test_segment
 

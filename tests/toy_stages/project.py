@@ -1,4 +1,4 @@
-"""A project of toy stages under the real dodo.py."""
+"""A project with toy stages and the real dodo.py."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder, self.runs = folder, folder / "runs.txt"
-        self.errors = folder / "errors.txt"  # what a run that hangs says on standard error
+        self.errors = folder / "errors.txt"  # standard error of a run that hangs
 
     def write(self) -> None:
         """Write the files of a project that has never run."""
@@ -42,12 +42,12 @@ class Project:
     def configure(self, epochs: int = 3, name: str = "my", **top) -> None:
         top = {"arms": ["random", "hssl"], "baseline": "random"} | top
         lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
-        # Of a batch for which there is memory everywhere.
+        # A batch that fits into any memory.
         sections = ["[data]", 'source = "images.bin"', "[schedule]", f"epochs = {epochs}", "batch_size = 4"]
         (self.folder / f"{name}.toml").write_text("\n".join([*lines, *sections]))
 
     def environment(self, fault: str = "") -> dict[str, str]:
-        # Whatever is set here: a project's code is compiled once, not again in each of hundreds of processes.
+        # Applies everywhere: a project's code is compiled once, not again in each of hundreds of processes.
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return kept | {"TOY_RUNS": str(self.runs), "TOY_FAULT": fault}
 

@@ -1,4 +1,4 @@
-"""The report in miniature: it reads the table alone."""
+"""A toy report, which reads only the table."""
 
 from pipeline.config.report import ReportConfig
 from pipeline.graph.stage_runner import serve

@@ -1,4 +1,4 @@
-"""A stage in miniature, for tests of the graph; copied under every stage's name into a toy project.
+"""A toy stage for tests of the graph; copied under every stage's name into a toy project.
 
 `$TOY_FAULT` is "<stage>:<what>", once half an output is written: hang (a child process too), exit-0, fail, or
 wait-for-warning, which saves a checkpoint when it is warned and finishes from one.
@@ -37,7 +37,7 @@ JOB = read_job(Path(sys.argv[1]))
 
 
 def train(output, logged):
-    """A training of four steps in the real checkpoints and log: its weights come from all steps."""
+    """A training of four steps with the real checkpoints and log; its weights depend on all steps."""
     import numpy as np
 
     from pipeline.training import checkpoint_files, metrics_log
@@ -78,7 +78,7 @@ def run(config, output, *, runtime, **inputs):
     elif fault == "fail":
         raise RuntimeError("toy failure")
     if JOB.stage == "prepare":
-        # What is prepared depends on the bytes, whatever the file's time.
+        # The digest depends on the bytes, whatever the file's time.
         result = hashlib.sha256(Path(config.source).read_bytes()).hexdigest()
     write_text(output / "result.txt", result)
     numbers = [int(result[place : place + 4], 16) / 2**16 for place in range(0, 12, 4)]

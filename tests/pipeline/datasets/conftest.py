@@ -14,7 +14,7 @@ from tests.preparing import preparing_in
 
 @pytest.fixture
 def png() -> Callable[..., bytes]:
-    """png(number, width, height): a PNG file of noise that only this number gives."""
+    """png(number, width, height): a PNG file of noise, different for each number."""
 
     def encode(number: int, width: int = 5, height: int = 4) -> bytes:
         pixels = np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -41,7 +41,7 @@ def tree(png) -> Callable[[Path, list[str]], Path]:
 
 @pytest.fixture
 def label_png() -> Callable[..., bytes]:
-    """label_png(values, mode): a PNG file whose pixels hold these numbers; mode as Pillow calls it."""
+    """label_png(values, mode): a PNG file with these pixel values; mode as in Pillow."""
 
     def encode(values, mode: str = "L") -> bytes:
         values = np.asarray(values)
@@ -58,7 +58,7 @@ def label_png() -> Callable[..., bytes]:
 
 @pytest.fixture
 def write() -> Callable[[Path, bytes | str], None]:
-    """write(path, content): a file, and the folders that it needs."""
+    """write(path, content): a file, with its folders."""
 
     def put(path: Path, content: bytes | str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,5 +69,5 @@ def write() -> Callable[[Path, bytes | str], None]:
 
 @pytest.fixture
 def prepared(tmp_path) -> Callable[..., PreparedDataset]:
-    """prepared(source, **section): what one process prepares from a folder."""
+    """prepared(source, **section): the data set that one process prepares from a folder."""
     return preparing_in(tmp_path)

@@ -1,4 +1,4 @@
-"""Boxes to test with."""
+"""Boxes and scenes for tests of detection."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def random_boxes(rng):
 
 @pytest.fixture
 def small_heads():
-    """small_heads(**changes): sections of a detector that is computed in milliseconds."""
+    """small_heads(**changes): settings of a detector that takes milliseconds."""
     from pipeline.config.dense import DetectHeadConfig
 
     small = {

@@ -1,4 +1,4 @@
-"""How an operator is compared with an oracle: values, and slopes along random directions."""
+"""Compares an operator with an oracle: values, and slopes along random directions."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ Oracle = Callable[..., np.ndarray]
 def kernels(jt, request, monkeypatch):
     """pipeline.kernels with one of its implementations chosen.
 
-    "device": the kernels for a GPU; where there is none, their sources built for the processor.
+    "device": the kernels for a GPU; without one, their sources built for the processor.
     """
     from pipeline import kernels
 

@@ -1,7 +1,7 @@
-"""Trainings of twenty steps, by one rank or several.
+"""Trains for twenty steps, on one rank or several.
 
-`python -m tests.pipeline.pretrain.ranks_run DATA FOLDER...`: each folder is named after its configuration; a
-checkpoint in it is gone on from.
+`python -m tests.pipeline.pretrain.ranks_run DATA FOLDER...`: each folder is named after its configuration;
+training continues from a checkpoint in it.
 """
 
 import shutil
@@ -18,15 +18,15 @@ AFTER_THREE = "after-3.safetensors"  # the checkpoint of step 3
 def _twenty_steps(config: PretrainConfig, **schedule) -> PretrainConfig:
     """Of 8 images, of 10 in an epoch.
 
-    By SGD: AdamW forgives a gradient that is a multiple of the right one, and of an entry whose gradient is
-    rounding noise it makes a step of full size.
+    With SGD: AdamW hides a gradient that is a multiple of the right one, and turns a gradient that is
+    rounding noise into a step of full size.
     """
     update = {"epochs": 0.8 * NUM_STEPS, "batch_size": 8, "base_lr": 0.2, "optimizer": "sgd", **schedule}
     return config.model_copy(update={"schedule": config.schedule.model_copy(update=update)})
 
 
 BATCH_NORM = {"hidden_dim": 20, "bottleneck_dim": 12, "num_prototypes": 19, "norm": "batch"}
-# Batch norms of eight rows, and DINO's centre of as many, amplify rounding from step to step.
+# Batch norms over eight rows, and DINO's centre of as many, amplify rounding from step to step.
 GENTLE = 0.005
 CONFIGS = {
     "hssl": _twenty_steps(small_config(), accumulation_steps=2),
@@ -47,7 +47,7 @@ CONFIGS = {
 
 
 def train(folder: Path, data: Path) -> None:
-    """Train the configuration that the folder is named after, saving and logging at every step."""
+    """Train the configuration named by the folder, saving and logging at every step."""
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.pretrain.training import pretrain
     from pipeline.ranks.exchange import ranks_of_this_process

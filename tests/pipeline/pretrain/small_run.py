@@ -43,7 +43,7 @@ def a_batch(config, rng, num_images=4):
 
     side, small = config.crops.global_size, config.crops.local_size
     masks = rng.random((2, num_images, *config.backbone.grid)) < 0.4
-    masks[0, 0] = False  # a crop without hidden patches counts as 0
+    masks[0, 0] = False  # a crop without hidden patches adds 0 to the loss
     return Batch(
         global_crops=rng.normal(size=(2, num_images, 3, side, side)).astype(np.float32),
         local_crops=rng.normal(size=(config.crops.num_local, num_images, 3, small, small)).astype(np.float32),
@@ -52,7 +52,7 @@ def a_batch(config, rng, num_images=4):
 
 
 def config_of_method(name: str, *, head: bool, **changes) -> PretrainConfig:
-    """A method other than iBOT, at toy size, with the mask of its own."""
+    """A method other than iBOT, at toy size, with its own masks."""
     method = SMALL_METHODS[name]
     own = {
         "method": method,
@@ -64,7 +64,7 @@ def config_of_method(name: str, *, head: bool, **changes) -> PretrainConfig:
 
 
 def a_batch_of_method(config, rng, num_images=4):
-    """Crops, and masks as the configuration asks for."""
+    """Crops, and masks as set by the configuration."""
     from pipeline.transforms.block_mask import block_masks
 
     batch = a_batch(config, rng, num_images)

@@ -1,4 +1,4 @@
-"""A network of two blocks with patches of 8 pixels, its settings, and a data set held in memory."""
+"""A network of two blocks with patches of 8 pixels, its settings, and a data set in memory."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def network_of(jt):
 
 
 class InMemory:
-    """As much of a prepared data set as segmentation asks for; every image is a training and a test image."""
+    """The part of a prepared data set that segmentation needs; every image is a training and a test image."""
 
     annotation = "label-map"
 

@@ -11,7 +11,7 @@ NUM_IMAGES = 200
 
 
 def a_probe(folder: Path, correct: np.ndarray, task: str = "knn") -> Path:
-    """A probe that classifies these images right."""
+    """A probe that classifies these images correctly."""
     folder.mkdir(parents=True)
     write_json(folder / "stamp.json", {"fingerprint": folder.name, "outputs": {}})
     np.savez(folder / "predictions.npz", correct_top1=correct)
@@ -29,7 +29,7 @@ def right(count: int) -> np.ndarray:
 
 
 def a_training(folder: Path, **discrepancies: float) -> Path:
-    """A pretraining whose last line of the log says so; the line before it says something else."""
+    """A pretraining with these discrepancies in the last line of its log, and others in the line before."""
     folder.mkdir(parents=True)
     lines = [{f"discrepancy_{name}": 0.9 for name in discrepancies} | {"step": 1}]
     lines.append({f"discrepancy_{name}": value for name, value in discrepancies.items()} | {"step": 2})

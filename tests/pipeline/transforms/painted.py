@@ -1,4 +1,4 @@
-"""A scene whose pixels say where they come from, and the check that all of it still agrees.
+"""A scene whose pixels encode their origin, and a check that its annotations still agree with them.
 
 Red is 2 x, green 2 y, for pixel (x, y) of an image of at most 128 x 128 pixels; labels number the squares of
 a checkerboard; the objects are rectangles.
@@ -37,9 +37,9 @@ def origins(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check(scene: Scene, *, tolerance: float = 1.5) -> None:
-    """Labels, masks and boxes are where the image says, to `tolerance` pixels of the original image."""
+    """Check that labels, masks and boxes agree with the image, to `tolerance` of its pixels."""
     x, y = origins(scene)
-    # Where the image is enlarged, its outermost pixels repeat those of the border.
+    # If the image is enlarged, its outermost pixels repeat those of the border.
     inner = np.zeros(x.shape, bool)
     inner[2:-2, 2:-2] = True
     _check_labels(scene, x, y, inner, tolerance)

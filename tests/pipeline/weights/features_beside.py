@@ -1,4 +1,4 @@
-"""Features of a network that another library built, beside those of the base that its file is read as."""
+"""Compares features of a network built by another library with those of the base read from its file."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ TOLERANCE = 1e-4
 
 
 def recorded(network, modules, images, **options):
-    """What the modules pass on, one after another."""
+    """The outputs of the modules, one after another."""
     found = []
     hooks = [module.register_forward_hook(lambda *parts: found.append(parts[2])) for module in modules]
     network(images, **options)
@@ -19,7 +19,7 @@ def recorded(network, modules, images, **options):
 
 
 def difference_of_tokens(jt, ours, blocks, images):
-    """Of CLS and patches (B, 1 + N, D), normed, after each of three blocks."""
+    """Difference of CLS and patches (B, 1 + N, D), normed, after each of three blocks."""
     cls = ours.features(jt.array(images), 3)[0].numpy()
     taps = [x.numpy() for x in ours.taps(jt.array(images), normed=True)[1:]]
     largest = 0.0
@@ -32,9 +32,9 @@ def difference_of_tokens(jt, ours, blocks, images):
 
 
 def difference_of_stages(jt, ours, expected, images):
-    """Of the maps (B, C, h, w) after each stage, not normed, and of the pooled vector, which comes last.
+    """Difference of maps (B, C, h, w) after each stage, not normed, and of the pooled vector (the last).
 
-    As a share of the largest number, where that is above 1.
+    Relative to the largest number, if that is above 1.
     """
     mine = [x.numpy() for x in ours.taps(jt.array(images), normed=False)]
     mine.append(ours(jt.array(images)).cls.numpy())

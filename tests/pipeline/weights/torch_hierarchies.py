@@ -1,8 +1,8 @@
-"""Swin and ConvNeXt in PyTorch, by the papers, with timm's names; pooled vector and patches.
+"""Swin, ConvNeXt and ResNet in PyTorch, from the papers, with timm's names; pooled vector and patches.
 
-Windows are told by a mask over all pairs of places, not by cutting the map: slow, and easy to check.
+Windows are a mask over all pairs of positions, instead of a cut map: slow, and easy to check.
 
-Shapes: B images, C channels of a stage, h x w places.
+Shapes: B images, C channels of a stage, h x w positions.
 """
 
 import torch
@@ -57,7 +57,7 @@ class Merging(nn.Module):
         self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
 
     def forward(self, x):
-        """Liu et al.'s order: rows change first."""
+        """Liu et al.'s order: rows vary fastest."""
         places = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
         return self.reduction(self.norm(torch.cat(places, -1)))
 
@@ -116,7 +116,7 @@ class ConvNextBlock(nn.Module):
 
 
 class MapNorm(nn.LayerNorm):
-    """Over the channels of (B, C, h, w)."""
+    """Layer norm over the channels of (B, C, h, w)."""
 
     def forward(self, x):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -172,7 +172,7 @@ class ResNetBlock(nn.Module):
 
 
 class TorchvisionResNet(nn.Module):
-    """ResNet by torchvision's names, in evaluation mode, with statistics that were trained."""
+    """ResNet with torchvision's names, in evaluation mode, with trained statistics."""
 
     image_size = 64
 
@@ -207,7 +207,7 @@ class Bottlenecks(TorchvisionResNet):
 
 
 def moco(state):
-    """As MoCo v1 and v2 train: two encoders and a queue."""
+    """As trained by MoCo v1 and v2: two encoders and a queue."""
     both = {f"module.encoder_q.{name}": value for name, value in state.items()}
     both |= {f"module.encoder_k.{name}": torch.zeros_like(value) for name, value in state.items()}
     queue = {"module.queue": torch.zeros(4, 8), "module.queue_ptr": torch.zeros(1, dtype=torch.int64)}
@@ -219,7 +219,7 @@ def plain(state):
 
 
 def swin_of_authors(state):
-    """Merging stands at the end of the stage before; buffers and a classifier are in the file."""
+    """Merging is at the end of the previous stage; buffers and a classifier are in the file."""
     named = {}
     for name, tensor in state.items():
         if ".downsample." in name:

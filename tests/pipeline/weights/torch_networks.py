@@ -1,6 +1,6 @@
-"""Networks in PyTorch, by the papers and with the names of published weights; features of every block.
+"""Networks in PyTorch, from the papers and with the names of published weights; features of every block.
 
-Shapes: B images, D channels, p pixels of a patch's side.
+Shapes: B images, D channels, p pixels per patch side.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Features:
-    """After each block, normed."""
+    """Features after each block, normed."""
 
     cls: torch.Tensor  # (B, blocks, D)
     patches: torch.Tensor  # (B, blocks, N, D)
@@ -54,7 +54,7 @@ class TimmBlock(nn.Module):
 
 
 class TimmVit(nn.Module):
-    """ViT by timm's names."""
+    """ViT with timm's names."""
 
     def __init__(
         self, dim=32, depth=3, heads=2, hidden=64, patch=4, image_size=16, scaled=False, registers=0
@@ -85,7 +85,7 @@ class TimmVit(nn.Module):
 
 
 def randomised(network, seed=0):
-    """Every parameter drawn, norms and biases too, so that none can be left out unseen."""
+    """Draw every parameter, norms and biases too, so that none can be left out unnoticed."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():

@@ -1,4 +1,4 @@
-"""How files are read where a test says nothing else, and an image of numbers."""
+"""Default options of the readers, and an image with channels."""
 
 from dataclasses import replace
 
@@ -20,5 +20,5 @@ def options():
 
 @pytest.fixture
 def bands() -> np.ndarray:
-    """(6, 7, 5) uint16 that 8 bits cannot hold."""
+    """(6, 7, 5) uint16 with values above 8 bits."""
     return np.random.default_rng(0).integers(0, 65536, (6, 7, 5), dtype=np.uint16)

@@ -1,4 +1,4 @@
-"""A small set of images and objects in COCO's form."""
+"""A small set of images and objects in COCO's format."""
 
 CATEGORIES = [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}, {"id": 13, "name": "sign"}]
 SQUARE = [[1, 1, 4, 1, 4, 3, 1, 3]]

@@ -1,4 +1,4 @@
-"""COCO's small set as files."""
+"""The small COCO set as files."""
 
 import pytest
 

@@ -1,11 +1,11 @@
-"""Programs that stand for Slurm's commands."""
+"""Programs that replace Slurm's commands."""
 
 import os
 from pathlib import Path
 
 
 def put_on_path(folder: Path, monkeypatch, **programs: str) -> None:
-    """Put shell scripts where commands of these names are found first."""
+    """Put shell scripts with these names first on PATH."""
     for name, script in programs.items():
         path = folder / name
         path.write_text(f"#!/bin/sh\n{script}\n")

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.config.backbone import BackboneConfig
 
-# Maps of 2 x 2 places at 32 pixels; stages of 16, 8, 4 and 2 places.
+# Maps of 2 x 2 positions at 32 pixels; stages of 16, 8, 4 and 2 positions.
 SMALL: dict[str, dict] = {
     "vit": {"patch_size": 16, "embed_dim": 24, "depth": 3, "num_heads": 3},
     "swin": {"patch_size": 2, "embed_dim": 8, "depths": (2, 1, 1, 2), "num_heads": 2, "window_size": 3},

@@ -18,7 +18,7 @@ PROTOCOL = "k-NN, cosine, T=0.07, k={} chosen on validation"
 
 
 def stamped(results, stage, name, *, inputs=None, config=None, content=None, outputs=None, commit="c0ffee"):
-    """Write the stamp of an artifact; its fingerprint."""
+    """Write the stamp of an artifact; return its fingerprint."""
     fingerprint = sha256(f"{stage} {name}".encode()).hexdigest()
     stamp = {
         "stage": stage, "fingerprint": fingerprint, "inputs": inputs or {}, "config": config or {},
@@ -43,13 +43,13 @@ def publish(
     evaluation=None,
     **stamp,
 ):
-    """An experiment whose only probe found these outcomes.
+    """Write an experiment whose only probe has these outcomes.
 
     Args:
         outcomes: (arm, seed) -> right or wrong of each test image.
         settings: that differ from those of all others.
         knn: settings of the probe.
-        evaluation: name of the further data set that it is; None: the experiment's own.
+        evaluation: name of the further data set; None: the experiment's own.
     """
     content = dataset.content_digest
     data = artifact_directory(results, "prepare", sha256(f"prepare {name}".encode()).hexdigest())

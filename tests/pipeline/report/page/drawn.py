@@ -1,4 +1,4 @@
-"""Contents of a page without any artifact, with names that would break a page that trusts them."""
+"""Contents of a page without any artifact, with names that would break a page without escaping."""
 
 import numpy as np
 from PIL import Image

@@ -12,7 +12,7 @@ _TARGETS = {11: (50, 70, 80, 90), 12: (50, 70, 80, 90), 13: (75, 80, 90, 100, 12
 
 
 def draw_nvcc(path: Path, release: str) -> Path:
-    """A compiler that answers what it is asked about itself."""
+    """A compiler that answers queries about itself."""
     major, minor, _ = release.split(".")
     targets = " ".join(f"sm_{target}" for target in _TARGETS.get(int(major), (90, 150)))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def draw_wheels(site: Path, release: str = "13.0.88", libraries: tuple[str, ...]
 
 @pytest.fixture
 def nothing_installed(monkeypatch, tmp_path):
-    """No toolkit of this machine is found; compiled code and links are kept below `tmp_path`."""
+    """Hide this machine's toolkits, and keep compiled code and links below `tmp_path`."""
     for name in ("CUDA_HOME", "CUDA_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
