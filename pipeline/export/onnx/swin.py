@@ -46,7 +46,7 @@ class OnnxSwin(OnnxStages):
         bias = graph.constant(self._bias(graph.array(f"{name}.relative_position_bias"), parts, size))
         mixed = self._in_windows(qkv, heads, dim // heads, bias, num_windows, window_area)
         mixed = graph.reshaped(mixed, -1, num_windows * window_area, dim)
-        mixed = graph.add("Gather", mixed, graph.constant(parts.positions.astype(np.int64)), axis=1)
+        mixed = graph.add("Gather", mixed, graph.constant(parts.slots.astype(np.int64)), axis=1)
         return graph.linear(graph.reshaped(mixed, 0, side, side, dim), f"{name}.out")
 
     def _in_windows(
