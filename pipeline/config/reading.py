@@ -75,13 +75,13 @@ def _merged(path: Path, seen: tuple[Path, ...], changes: Mapping[str, Any]) -> d
     further = values.get("evaluate")
     tasks = [values.get(task) for task in ("finetune", "segmentation", "detection")]
     for section in (values, *tasks, *(further if isinstance(further, list) else ())):
-        _place_source(section, start)
-    _place_hosts(values.get("runtime"), start)
+        _resolve_source(section, start)
+    _resolve_hosts(values.get("runtime"), start)
     start_section, weights = values.get("start"), values.get("weights")
-    _place_start(path, start_section, start)
-    _place_weights(path, "start", start_section, start)
+    _resolve_start(path, start_section, start)
+    _resolve_weights(path, "start", start_section, start)
     for name, section in weights.items() if isinstance(weights, dict) else ():
-        _place_weights(path, f"weights.{name}", section, start)
+        _resolve_weights(path, f"weights.{name}", section, start)
     parent = values.pop("extends", None)
     if parent is None:
         return values
@@ -127,7 +127,7 @@ def _held(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _place_source(section: Any, start: Path) -> None:
+def _resolve_source(section: Any, start: Path) -> None:
     """Make the relative `data.source` of a section absolute, in place."""
     data = section.get("data") if isinstance(section, dict) else None
     source = data.get("source") if isinstance(data, dict) else None
@@ -135,14 +135,14 @@ def _place_source(section: Any, start: Path) -> None:
         data["source"] = str((start / Path(source).expanduser()).resolve())
 
 
-def _place_hosts(runtime: Any, start: Path) -> None:
+def _resolve_hosts(runtime: Any, start: Path) -> None:
     """Make a relative `runtime.hosts` absolute, in place."""
     hosts = runtime.get("hosts") if isinstance(runtime, dict) else None
     if isinstance(hosts, str):
         runtime["hosts"] = str((start / Path(hosts).expanduser()).resolve())
 
 
-def _place_start(path: Path, section: Any, start: Path) -> None:
+def _resolve_start(path: Path, section: Any, start: Path) -> None:
     """Make `start.checkpoint` absolute and add the file's digest, in place: only its content matters."""
     checkpoint = section.get("checkpoint") if isinstance(section, dict) else None
     if not isinstance(checkpoint, str) or not checkpoint.endswith(".safetensors"):
@@ -158,7 +158,7 @@ def _place_start(path: Path, section: Any, start: Path) -> None:
     section["checkpoint"] = str(file)
 
 
-def _place_weights(path: Path, key: str, section: Any, start: Path) -> None:
+def _resolve_weights(path: Path, key: str, section: Any, start: Path) -> None:
     """Make the `source` of foreign weights absolute and add the digest of its content, in place."""
     source = section.get("source") if isinstance(section, dict) else None
     if not isinstance(source, str):

@@ -1,1 +1,1 @@
-"""How many operations a network needs, and how long a stage will take."""
+"""Counts the operations of networks, and forecasts the time of stages."""

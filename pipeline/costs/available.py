@@ -1,4 +1,4 @@
-"""What there is for a process that is started now: memory by machine, control group and limits; disk."""
+"""Memory and disk space that a new process can use, with what limits them."""
 
 import math
 import resource
@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-# By the controllers in a line of /proc/self/cgroup, of version 2 or 1: limit, use, how names of sums begin.
+# By the controllers in a line of /proc/self/cgroup, version 2 or 1: limit, usage, prefix of sums.
 _NAMES = {
     "": ("memory.max", "memory.current", ""),
     "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
@@ -16,16 +16,17 @@ _LIMITS = {"RLIMIT_AS": "ulimit -v", "RLIMIT_DATA": "ulimit -d"}  # name -> how 
 
 @dataclass(frozen=True)
 class Available:
-    """Bytes, and who says so."""
+    """Bytes, and what limits them."""
 
     bytes: int
     by: str
 
 
 def available_memory(system: Path = Path("/")) -> Available | None:
-    """The least of what the machine has available, of the control groups' rests and of this process's limits.
+    """The smallest of the machine's available memory, what the control groups leave, and this process's
+    limits.
 
-    Swap counts as memory, and so do pages of files, which the system takes back. None: nothing is known.
+    Swap counts as memory, and so do pages of files, which the system can reclaim. None: unknown.
 
     Args:
         system: the root of /proc and /sys.
@@ -35,15 +36,16 @@ def available_memory(system: Path = Path("/")) -> Available | None:
 
 
 def available_disk(folder: Path) -> Available:
-    """What a user may still write in a folder, or where it will be."""
+    """Space that a user may still write in a folder, which need not exist yet."""
     existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     return Available(shutil.disk_usage(existing).free, f"free at {existing}")
 
 
 def address_space() -> float:
-    """Bytes of addresses that a process may be given at most, infinite without a limit.
+    """Largest number of bytes of addresses for a process, infinite without a limit.
 
-    A process may raise its own limit so far. Addresses are not memory: libraries reserve more than they use.
+    A process may raise its own limit up to this. Addresses are not memory: libraries reserve more than they
+    use.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     return math.inf if hard == resource.RLIM_INFINITY else hard
@@ -57,7 +59,7 @@ def _machine(system: Path) -> Available | None:
 
 
 def _groups(system: Path) -> list[Available]:
-    """Of the control group that this process is in, and of those around it, in versions 1 and 2."""
+    """What the control group of this process, and the groups around it, leave, in versions 1 and 2."""
     found = []
     for line in _lines(system / "proc" / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)
@@ -93,7 +95,7 @@ def _table(path: Path, unit: int) -> dict[str, int]:
 
 
 def _number(path: Path) -> int | None:
-    """None: no such file, or "max"."""
+    """None if there is no such file, or it says "max"."""
     lines = _lines(path)
     return int(lines[0]) if lines and lines[0].isdecimal() else None
 

@@ -26,7 +26,7 @@ def product_rate(threads: int) -> float:
     root, key = _usable_cache(), _key(threads)
     if root is None:
         return _measured(threads)
-    kept = _kept(root / RATES)
+    kept = _saved_rates(root / RATES)
     fastest = max(_measured(threads), kept.get(key, 0.0))
     if fastest > kept.get(key, 0.0):
         write_json(root / RATES, kept | {key: fastest})
@@ -75,7 +75,7 @@ def _key(threads: int) -> str:
     return f"{processor}, {threads} thread(s)"
 
 
-def _kept(path: Path) -> dict[str, float]:
+def _saved_rates(path: Path) -> dict[str, float]:
     """Rates measured earlier, by processor; empty if there are none or the file is not JSON."""
     try:
         return read_json(path)

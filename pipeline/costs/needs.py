@@ -59,13 +59,13 @@ def least_need(config: Section, backbone: BackboneConfig, num_images: int) -> Ne
             return Need(_NUMBER * backbone_weights(backbone), images, disk, "lower features.batch_size")
         case FinetuneConfig():
             part = config.schedule.batch_size // config.schedule.accumulation_steps
-            kept = part * _kept(backbone, config.view.image_size)
+            kept = part * _activation_bytes(backbone, config.view.image_size)
             return _finetuned(backbone, kept, "raise finetune.schedule.accumulation_steps")
         case SegmentConfig():
-            kept = config.schedule.batch_size * _kept(backbone, config.view.crop_size)
+            kept = config.schedule.batch_size * _activation_bytes(backbone, config.view.crop_size)
             return _dense(config, backbone, kept, "lower segmentation.schedule.batch_size")
     # Images are as long as they are: at least squares of the smallest short side.
-    kept = config.schedule.batch_size * _kept(backbone, min(config.view.short_sides))
+    kept = config.schedule.batch_size * _activation_bytes(backbone, min(config.view.short_sides))
     return _dense(config, backbone, kept, "lower detection.schedule.batch_size")
 
 
@@ -74,8 +74,8 @@ def _pretrain(config: PretrainConfig) -> Need:
     student = backbone_weights(config.backbone) + projection_weights(config)
     teacher = student if config.method.name in _WITH_TEACHER else 0
     moments = _MOMENTS[schedule.optimizer] * student
-    kept = crops.num_global * _kept(config.backbone, crops.global_size)
-    kept += crops.num_local * _kept(config.backbone, crops.local_size)
+    kept = crops.num_global * _activation_bytes(config.backbone, crops.global_size)
+    kept += crops.num_local * _activation_bytes(config.backbone, crops.local_size)
     if config.method.name == "mae":  # the base encodes the visible patches alone
         kept *= 1 - config.method.mask_ratio
     images = schedule.batch_size / schedule.accumulation_steps
@@ -97,7 +97,7 @@ def _finetuned(backbone: BackboneConfig, kept: float, key: str) -> Need:
     return Need(4 * weights, kept, 3 * weights, key)
 
 
-def _kept(backbone: BackboneConfig, size: int) -> float:
+def _activation_bytes(backbone: BackboneConfig, size: int) -> float:
     """Bytes of activations that a base's blocks keep for one image.
 
     A transformer block keeps its input, queries, keys and values, the attention's output, the sum after it,
@@ -107,13 +107,13 @@ def _kept(backbone: BackboneConfig, size: int) -> float:
     """
     if backbone.kind == "vit":
         tokens = (size // backbone.patch_size) ** 2 + 1 + (backbone.register_tokens or 0)
-        return _NUMBER * backbone.depth * tokens * _of_position(backbone) * backbone.embed_dim
+        return _NUMBER * backbone.depth * tokens * _numbers_per_position(backbone) * backbone.embed_dim
     stages = zip(backbone.depths, backbone.stage_dims, backbone.stage_strides, strict=True)
     numbers = sum(depth * (size // stride) ** 2 * dim for depth, dim, stride in stages)
-    return _NUMBER * _of_position(backbone) * numbers
+    return _NUMBER * _numbers_per_position(backbone) * numbers
 
 
-def _of_position(backbone: BackboneConfig) -> float:
+def _numbers_per_position(backbone: BackboneConfig) -> float:
     """Numbers that a block keeps per position and channel."""
     match backbone.kind:
         case "vit" | "swin":

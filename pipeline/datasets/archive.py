@@ -244,8 +244,8 @@ def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, s
     """Every file that is not hidden, with its archive and its cleaned name."""
     is_compressed = archive_kind(path) == "compressed-tar"
     packed_bytes, num_members = path.stat().st_size, 0
-    with _of_tar(path, lambda: tarfile.open(path, "r|*" if is_compressed else "r:")) as archive:
-        while (info := _of_tar(path, archive.next)) is not None:
+    with _read_tar(path, lambda: tarfile.open(path, "r|*" if is_compressed else "r:")) as archive:
+        while (info := _read_tar(path, archive.next)) is not None:
             archive.members.clear()  # else tarfile keeps every member in memory
             _refuse_many(path, num_members := num_members + 1)
             if is_compressed:
@@ -255,7 +255,7 @@ def _tar_files(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, s
                 yield archive, info, name
 
 
-def _of_tar(path: Path, read: Callable[[], _Read]) -> _Read:
+def _read_tar(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
         return read()
     except DAMAGED_ARCHIVE as error:
@@ -282,7 +282,7 @@ def _tar_contents(path: Path, max_bytes: int) -> Iterator[tuple[bytes | None, st
             yield None, _too_large(info.size, max_bytes)
             continue
         stream = archive.extractfile(info) if info.isreg() and not info.issparse() else None
-        yield (None if stream is None else _of_tar(path, stream.read)), None
+        yield (None if stream is None else _read_tar(path, stream.read)), None
 
 
 def _plain_name(name: str) -> str:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 
-def found_below(root: Path, name: str) -> str | None:
+def find_below(root: Path, name: str) -> str | None:
     """Find a path from another machine below `root`, dropping as few leading folders as possible.
 
     None if no ending of the path exists there; "" for the folder itself.

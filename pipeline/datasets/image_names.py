@@ -1,4 +1,4 @@
-"""Which files count as images. Standard library only: the task graph uses it too."""
+"""Names of image files. Standard library only: the task graph uses it too."""
 
 from pathlib import PurePosixPath
 

@@ -33,7 +33,7 @@ def segmentation_probes(
     """
     train, validation = (labelled_patches(dataset, split, reader, config) for split in ("train", "val"))
     rows = dataset.indices("test")
-    reason = _why_not(train, rows)
+    reason = _reason_to_skip(train, rows)
     if reason:
         say(f"no probe of the label maps of {dataset.name}: {reason}")
         return [], {}
@@ -45,7 +45,7 @@ def segmentation_probes(
     classifiers["clusters"] = clusters.renamed(names)
     images = TestImages(dataset.name, dataset.split_names["test"], len(rows))
     draws = resample_counts(len(rows), config.num_bootstrap).astype(float)
-    how = _how(train, config)
+    how = _training_protocol(train, config)
     measures = []
     for task, classifier in classifiers.items():
         areas = pairs[task].areas(len(rows), num_classes)
@@ -97,7 +97,7 @@ def _pairs_of_batches(
             yield np.concatenate(made)
 
 
-def _why_not(train: PatchSample | None, rows: np.ndarray) -> str | None:
+def _reason_to_skip(train: PatchSample | None, rows: np.ndarray) -> str | None:
     if train is None:
         return "no labelled training patches"
     if not len(rows):
@@ -107,7 +107,7 @@ def _why_not(train: PatchSample | None, rows: np.ndarray) -> str | None:
     return None
 
 
-def _how(train: PatchSample, config: DenseProbeConfig) -> str:
+def _training_protocol(train: PatchSample, config: DenseProbeConfig) -> str:
     return (
         f"learned from {len(train)} patches of {train.num_images} training images, resized to "
         f"{config.image_size} x {config.image_size} px; scores bilinear to the label map's size; "

@@ -52,7 +52,7 @@ def _kept(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:
 
 
 def _greedy(overlapping: np.ndarray) -> np.ndarray:
-    """Which of b boxes remain, (b,) bool, from their overlaps (b, b) bool, best first."""
+    """Select the boxes that remain, (b,) bool, from their overlaps (b, b) bool, best first."""
     lower = np.triu(overlapping, 1)  # [i, j]: j is worse than i, and overlapped by it
     stays = np.ones(len(overlapping), bool)
     for rank in np.flatnonzero(lower.any(axis=1)):

@@ -88,7 +88,9 @@ def write_outcome(
     _write_per_class(output / "per_class.csv", dataset, rows, scored)
     write_class_replicates(output, {f"{name}_ap": score.class_replicates for name, score in scored.items()})
     _write_curves(output / CURVES, scored)
-    of_samples = [_kept(dataset, int(rows[i]), kept[i]) for i in samples(np.arange(len(rows)), MOST_SAMPLES)]
+    of_samples = [
+        _detected_sample(dataset, int(rows[i]), kept[i]) for i in samples(np.arange(len(rows)), MOST_SAMPLES)
+    ]
     write_samples(output / SAMPLES, of_samples)
     shown = samples(np.arange(len(rows)), config.num_pictures)
     if len(shown):
@@ -144,7 +146,7 @@ def _write_curves(path: Path, scored: dict[str, AveragePrecision]) -> None:
     write_csv(path, [("kind", "iou", "recall", "precision"), *lines])
 
 
-def _kept(dataset: PreparedDataset, row: int, found: Detections) -> DetectedSample:
+def _detected_sample(dataset: PreparedDataset, row: int, found: Detections) -> DetectedSample:
     truth = dataset.objects(row)
     best = best_detections(found, int(np.count_nonzero(~truth.crowd)))
     return DetectedSample(row, share_found(truth, best), best)

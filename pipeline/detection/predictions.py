@@ -52,7 +52,7 @@ class Predictor:
             own = list(zip(detect(self.network, images, sizes), sizes, strict=True))
             for root, group in enumerate(in_round):
                 for place, row in enumerate(group):
-                    found, size = _of_rank(ranks, root, *own[place if root == ranks.index else 0])
+                    found, size = _from_rank(ranks, root, *own[place if root == ranks.index else 0])
                     width, height = dataset.size(row)
                     yield detections_of(found, tuple(size.tolist()), (height, width))
 
@@ -69,7 +69,7 @@ class Predictor:
         return batch, np.array([image.shape[:2] for image in images])
 
 
-def _of_rank(
+def _from_rank(
     ranks: Ranks, root: int, found: RawDetections, size: np.ndarray
 ) -> tuple[RawDetections, np.ndarray]:
     """One rank's detections in an image, and the size of the image; other ranks pass any of their own."""

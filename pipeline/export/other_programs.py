@@ -36,7 +36,7 @@ def through_timm(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vecto
 
     model = timm.create_model(f"local-dir:{folder}", pretrained=True)
     settings = model.pretrained_cfg
-    return _of_timm(model, _normalised(pixels, settings["mean"], settings["std"]))
+    return _timm_vectors(model, _normalised(pixels, settings["mean"], settings["std"]))
 
 
 def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -45,7 +45,7 @@ def through_timm_wrapper(folder: Path, base: DescribedBase, pixels: np.ndarray) 
 
     settings = AutoImageProcessor.from_pretrained(folder).data_config
     model = AutoModel.from_pretrained(folder).timm_model
-    return _of_timm(model, _normalised(pixels, settings["mean"], settings["std"]))
+    return _timm_vectors(model, _normalised(pixels, settings["mean"], settings["std"]))
 
 
 def through_transformers(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -84,7 +84,7 @@ def through_torch(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vect
         )
     model = library.create_model(timm.architecture, num_classes=0, **arguments)
     model.load_state_dict(torch.load(folder / TORCH_FILE, weights_only=True))
-    return _of_timm(model, _normalised(pixels, base.mean, base.std))
+    return _timm_vectors(model, _normalised(pixels, base.mean, base.std))
 
 
 def through_onnxruntime(folder: Path, base: DescribedBase, pixels: np.ndarray) -> Vectors:
@@ -134,7 +134,7 @@ def _normalised(pixels: np.ndarray, mean: Any, std: Any) -> np.ndarray:
     return (pixels - mean) / std
 
 
-def _of_timm(model: Any, images: np.ndarray) -> Vectors:
+def _timm_vectors(model: Any, images: np.ndarray) -> Vectors:
     import torch
 
     model.eval()

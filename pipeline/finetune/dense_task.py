@@ -1,4 +1,4 @@
-"""What segmentation and detection share: open their data, train and save a network, predict on all ranks."""
+"""Shared by segmentation and detection: open the data, train and save a network, predict on all ranks."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -36,10 +36,10 @@ class Predictor(Protocol[PredictionT]):
 
 @dataclass(frozen=True, eq=False)
 class DenseTask:
-    """What one stage trains on and writes.
+    """The inputs and the output folder of one stage.
 
     Attributes:
-        backbone: file that the network's backbone is read from.
+        backbone: file of the network's backbone.
     """
 
     config: SegmentConfig | DetectConfig
@@ -60,7 +60,7 @@ class DenseTask:
         """Train `network` in place by `pipeline.finetune.training.finetune`, and write `model.safetensors`.
 
         Args:
-            stored: what else the backbone's file holds.
+            stored: the other content of the backbone's file.
             make_batch, losses: as for `finetune`.
         """
         config, runtime, first = self.config, self.runtime, self.ranks.is_first
@@ -82,9 +82,9 @@ class DenseTask:
             save_model(self.output / "model.safetensors", network, settings, self.dataset.class_names, stored)
 
     def test_predictions(self, predictor: Predictor[PredictionT]) -> Iterator[PredictionT] | None:
-        """The predictions for the test images, under a progress bar; None on all ranks but the first.
+        """The predictions for the test images, with a progress bar; None on all ranks but the first.
 
-        The other ranks compute their share in here, which the first one is handed.
+        The other ranks compute their share inside this call, and pass it to the first one.
         """
         rows = self.dataset.indices("test")
         predictions = predictor.predictions(self.dataset, rows, self.runtime.threads_per_rank, self.ranks)
@@ -103,12 +103,12 @@ def open_dense_task(
     runtime: RuntimeConfig,
     why_not: Callable[[PreparedDataset], str | None],
 ) -> DenseTask | None:
-    """Open what a stage reads; if nothing can be trained on it, write why into `output`, return None.
+    """Open the inputs of a stage; if nothing can be trained, write why into `output`, return None.
 
     Args:
         backbone: artifact of the backbone.
         data: artifact of the prepared images.
-        why_not: says why a data set cannot be used.
+        why_not: returns why a data set cannot be used.
     """
     kernels.use(runtime.kernels)
     dataset, ranks = PreparedDataset.open(data), ranks_of_this_process()

@@ -29,7 +29,7 @@ class FinetuningSteps:
         return self.training.make_batch(step)
 
     def whole(self, batch: Any) -> Any:
-        """As it is: every rank makes the whole batch."""
+        """The batch itself, because every rank makes the whole batch."""
         return batch
 
     def arrays(self, batch: Any) -> dict[str, np.ndarray]:

@@ -57,7 +57,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a name in an import adds to a closure, and the files whose tables add more, by choice."""
+    """What an import adds to a closure, and the files whose tables add more, depending on the choices."""
 
     digests: dict[str, str] = field(default_factory=dict)  # path relative to the root -> digest
     libraries: Set[str] = frozenset()
@@ -142,12 +142,12 @@ class CodeDigests:
         return found, libraries
 
     def _part(self, name: str) -> _Part:
-        """What a name in an import adds to a closure; cached, because most are in every stage's closure."""
+        """What an import adds to a closure; cached, because most are in every stage's closure."""
         if name not in self._parts:
-            self._parts[name] = self._looked_up(name)
+            self._parts[name] = self._read_part(name)
         return self._parts[name]
 
-    def _looked_up(self, name: str) -> _Part:
+    def _read_part(self, name: str) -> _Part:
         neutral = _is_neutral(name)
         if neutral and name not in TABLES:
             return _Part()

@@ -29,13 +29,13 @@ def stages_at_once(arguments: Sequence[str], experiment: Experiment, executor: s
     Raises:
         ValueError: a number below 0, with which doit would run nothing and call it done.
     """
-    given = _of_option(arguments)
+    given = _number_of_option(arguments)
     if given is not None or executor != "local":
         return given or 1
     return min(experiment.executor.local.stages_at_once, len(os.sched_getaffinity(0)))
 
 
-def _of_option(arguments: Sequence[str]) -> int | None:
+def _number_of_option(arguments: Sequence[str]) -> int | None:
     found = None
     for argument, after in pairwise([*arguments, ""]):
         name, is_long, value = argument.partition("=")

@@ -188,8 +188,8 @@ def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequenc
     """Fails if the machine or the data would stop a run; every stage waits for it.
 
     Args:
-        arguments: of doit. Where they name stages alone, memory and disk for these are looked at; where all
-            that they ask for is current, nothing is.
+        arguments: of doit. If they name only stages, memory and disk for these are checked; if everything
+            requested is current, nothing is.
     """
 
     def check() -> TaskFailed | None:

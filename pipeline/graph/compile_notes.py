@@ -54,7 +54,7 @@ class CompileNotes:
             self._write(shown)
 
     def _ended(self) -> bytes:
-        """The line of a note that has ended; nothing where there is none."""
+        """The line of a note that has ended; empty if there is none."""
         note, self._note = self._note, None
         if note is None:
             return b""

@@ -186,14 +186,14 @@ def _estimate(
     The pace of earlier runs depends on their images: an epoch of another data set takes another time. So runs
     on the same images come first, then the forecast, and runs on other images only without a forecast.
     """
-    seconds = _at_pace(node, _of_same_images(graph, node, stamps))
+    seconds = _at_pace(node, _on_same_images(graph, node, stamps))
     if seconds is not None:
         return seconds, False
     seconds = expected.seconds(node)
     return (_at_pace(node, stamps), False) if seconds is None else (seconds, True)
 
 
-def _of_same_images(graph: Graph, node: Node, stamps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _on_same_images(graph: Graph, node: Node, stamps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Stamps of runs on the same prepared images; all stamps if the node reads none."""
     names = [name for name, upstream in node.upstream.items() if upstream.stage == "prepare"]
     if not names:

@@ -48,7 +48,7 @@ def printable_output() -> Iterator[None]:
 
 
 def said_by(error: object) -> str:
-    """What an error or a sentence says, printable; an error of the system as "FILE: what is wrong"."""
+    """The text of an error or a sentence, made printable; a system error as "FILE: what is wrong"."""
     if isinstance(error, OSError) and error.strerror:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]
         # What is being written is called otherwise until it is whole.

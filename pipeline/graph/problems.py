@@ -37,10 +37,10 @@ def problems_of_trials(
         whole: the experiment with the sweep, which `problems_of` has checked.
     """
     here = runs_here(executor)
-    looked_at = [(_asked_for(whole), [])]
+    looked_at = [(_checked_settings(whole), [])]
     lines: dict[str, str] = {}  # without the trial -> with it
     for name, graph in trials.items():
-        asked = _asked_for(graph.experiment)
+        asked = _checked_settings(graph.experiment)
         found = next((problems for known, problems in looked_at if known == asked), None)
         if found is None:
             found = failures(experiment_checks(graph.experiment, runs_here=here))
@@ -50,6 +50,6 @@ def problems_of_trials(
     return list(lines.values())
 
 
-def _asked_for(experiment: Experiment) -> tuple:
+def _checked_settings(experiment: Experiment) -> tuple:
     """The settings that `experiment_checks` looks at."""
     return experiment.data_sections(), experiment.evaluate, experiment.runtime

@@ -9,7 +9,7 @@ Shapes: rows (R, in), weights (out, in), biases (out,).
 import jittor as jt
 
 from pipeline.kernels.operator import Operator, call
-from pipeline.kernels.precision import kept_dtype
+from pipeline.kernels.precision import activation_dtype
 
 _LINEAR = "in0_shape0, in1_shape0, in0_shape1"
 
@@ -37,7 +37,7 @@ class _LinearGelu(Operator):
     def execute(self, x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
         shape = (x.shape[0], weight.shape[0])
         arguments = f"{_LINEAR}, in0_p, in1_p, in2_p, out0_p, out1_p"
-        dtypes = "float32", kept_dtype()
+        dtypes = "float32", activation_dtype()
         y, z = call("dense_gelu", arguments, [x, weight, bias], shape, shape, dtypes=dtypes)
         self.saved = x, weight, z
         return y
@@ -55,7 +55,7 @@ class _Mlp(Operator):
         sizes = "in0_shape0, in0_shape1, in1_shape0, in3_shape0"
         arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
         shapes = (x.shape[0], contract.shape[0]), (x.shape[0], expand.shape[0])
-        y, z = call("mlp", arguments, inputs, *shapes, dtypes=("float32", kept_dtype()))
+        y, z = call("mlp", arguments, inputs, *shapes, dtypes=("float32", activation_dtype()))
         self.saved = x, expand, contract, z
         return y
 

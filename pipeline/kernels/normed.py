@@ -21,7 +21,7 @@ from pipeline.kernels.dense import (
 )
 from pipeline.kernels.normalization import check_norm, fused_norm, fused_norm_gradients, layer_norm
 from pipeline.kernels.operator import Operator, call
-from pipeline.kernels.precision import kept_dtype, multiplies_in_layers
+from pipeline.kernels.precision import activation_dtype, multiplies_in_layers
 
 
 def normed_linear(
@@ -97,7 +97,7 @@ class _NormedMlp(Operator):
             inputs,
             *shapes,
             data={"eps": eps},
-            dtypes=("float32", "float32", kept_dtype()),
+            dtypes=("float32", "float32", activation_dtype()),
         )
         self.saved = [x, norm_weight, norm_bias, expand, contract, moments, z]
         return y

@@ -48,7 +48,7 @@ def current_precision() -> Precision:
     return _State.precision
 
 
-def kept_dtype() -> str:
+def activation_dtype() -> str:
     """Type in which device kernels keep activations for the gradient."""
     return "bfloat16" if _State.precision == "bfloat16" else "float32"
 

@@ -9,7 +9,7 @@ from pipeline.kernels.dense import check_layers, linear
 from pipeline.kernels.normalization import check_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.operator import Operator, call
-from pipeline.kernels.precision import kept_dtype, multiplies_in_layers
+from pipeline.kernels.precision import activation_dtype, multiplies_in_layers
 from pipeline.kernels.self_attention import attention
 
 
@@ -105,7 +105,7 @@ class _Block(Operator):
         *weights, num_heads, eps = rest
         batch, tokens, width = x.shape
         hidden, rows = weights[8].shape[0], batch * tokens
-        kept = kept_dtype()
+        kept = activation_dtype()
         inputs = [x, *weights]
         self.num_heads = num_heads
         y, *saved = _forward(

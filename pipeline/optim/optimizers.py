@@ -12,7 +12,7 @@ from pipeline.optim.sgd_lars import MomentumDescent
 
 
 class Optimizer(Protocol):
-    """What a training step and a checkpoint need from an optimiser; see `pipeline.kernels.adamw.AdamW`."""
+    """Interface of an optimiser for training steps and checkpoints; see `pipeline.kernels.adamw.AdamW`."""
 
     def step(
         self, gradients: list[jt.Var], *, lr: float, weight_decay: float, frozen: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""Which parameters weight decay applies to."""
+"""Selects the parameters to which weight decay applies."""
 
 from collections.abc import Sequence
 

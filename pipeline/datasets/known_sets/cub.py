@@ -7,7 +7,7 @@ Source: README of the published archive: images.txt, image_class_labels.txt, cla
 from pathlib import Path
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.known_sets.listing_files import looked_up, table
+from pipeline.datasets.known_sets.listing_files import lookup, table
 from pipeline.datasets.listed_images import ListedImages, inside
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.wrappers import below, below_wrappers
@@ -41,9 +41,9 @@ def read_cub(config: DataConfig, root: Path) -> ListedImages:
     labels, splits, names = (table(inner / name) for name in (_LABELS, _SPLITS, _CLASSES))
     entries = []
     for number, path in table(inner / _IMAGES).items():
-        name = looked_up(names, looked_up(labels, number, inner / _LABELS), inner / _CLASSES)
-        word = looked_up(splits, number, inner / _SPLITS)
-        split = looked_up(_SPLIT_OF, word, inner / _SPLITS)
+        name = lookup(names, lookup(labels, number, inner / _LABELS), inner / _CLASSES)
+        word = lookup(splits, number, inner / _SPLITS)
+        split = lookup(_SPLIT_OF, word, inner / _SPLITS)
         entries.append(Entry(f"{prefix}images/{inside(path, inner)}", split, name))
     return ListedImages(
         root,

@@ -36,7 +36,7 @@ def table(file: Path) -> dict[str, str]:
     return found
 
 
-def looked_up(names: dict[str, str], key: str, file: Path) -> str:
+def lookup(names: dict[str, str], key: str, file: Path) -> str:
     """The value of a key.
 
     Raises:

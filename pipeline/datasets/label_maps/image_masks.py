@@ -41,7 +41,7 @@ def _folders(root: Path) -> list[tuple[str | None, str, str]]:
             next((below[word] for word in words if word in below and holds_images(root, below[word])), None)
             for words in (_IMAGES, _MASKS)
         )
-        if images and masks and (masks := _of_their_names(root, images, masks)):
+        if images and masks and (masks := _with_their_names(root, images, masks)):
             found.append((split, images, masks))
         for ending in _BESIDE_SPLIT if split else ():
             if holds_images(root, split + ending) and holds_images(root, split):
@@ -65,7 +65,7 @@ def _sisters(root: Path, names: list[str]) -> Iterator[tuple[str, str, str]]:
                 break
 
 
-def _of_their_names(root: Path, images: str, masks: str) -> str | None:
+def _with_their_names(root: Path, images: str, masks: str) -> str | None:
     """The folder of masks, or a subfolder of it, in which some are named like the images."""
     stems = stems_in(root, images)
     inside = sorted(path for path in (root / masks).iterdir() if path.is_dir() and not is_hidden(path.name))

@@ -81,7 +81,7 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
         ),
         class_names=named.names,
         max_pixels=config.max_pixels,
-        notes=(named.note, *_passed_over(root, pairs)),
+        notes=(named.note, *_unpaired_files(root, pairs)),
     )
 
 
@@ -171,7 +171,7 @@ def _refuse_one_more(beside: NamesBeside, inner: Path, found: set[int], ignored:
         )
 
 
-def _passed_over(root: Path, pairs: list[Pair]) -> list[str]:
+def _unpaired_files(root: Path, pairs: list[Pair]) -> list[str]:
     """A line on the image files that are in no pair, by folder; empty if there are none."""
     paired = {path for pair in pairs for path in (pair.image, pair.label_map)}
     left = Counter()

@@ -37,7 +37,7 @@ def image_paths(file: CocoFile, root: Path) -> dict[Id, ImagePath]:
         }
     by_name = images_by_name(root)
     places = {
-        key: locate(words, _of_split(by_name, words[-1], file.split))
+        key: locate(words, _in_split(by_name, words[-1], file.split))
         if words
         else _nameless(file.images[key])
         for key, words in parts.items()
@@ -75,7 +75,7 @@ def _usual_folder(file: CocoFile, root: Path, names: list[str]) -> str | None:
     return best if 2 * num_found[best] >= len(names) else None
 
 
-def _of_split(
+def _in_split(
     by_name: dict[str, list[tuple[str, ...]]], name: str, split: str | None
 ) -> list[tuple[str, ...]]:
     found = by_name.get(name, [])

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.foreign_paths import found_below, path_parts
+from pipeline.datasets.foreign_paths import find_below, path_parts
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
@@ -145,7 +145,7 @@ def _listed(root: Path, file: Path) -> list[str]:
     beside = path_parts(below(root, file.parent))
     for parts in paths[:_TRIED]:
         for start in dict.fromkeys((beside, ())):
-            place = found_below(root.joinpath(*start), "/".join(parts))
+            place = find_below(root.joinpath(*start), "/".join(parts))
             if place:
                 dropped = len(parts) - len(path_parts(place))
                 return ["/".join((*start, *path[dropped:])) for path in paths]

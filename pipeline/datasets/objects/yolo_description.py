@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.datasets.foreign_paths import found_below
+from pipeline.datasets.foreign_paths import find_below
 from pipeline.storage.foreign_json import refuse_deep
 
 _MAX_BYTES = 2**20
@@ -70,7 +70,7 @@ def read_description(root: Path, file: Path) -> Description:
         content = dict(_pairs(file))
         if "names" not in content:
             raise ValueError(f"{file}: expected the keys names and train, found {', '.join(content)}")
-        names_file = found_below(root, content["names"])
+        names_file = find_below(root, content["names"])
         if names_file is None:
             raise ValueError(
                 f"{file}: names: expected a file in {root}, found none called {content['names']}"
@@ -97,7 +97,7 @@ def _parts(
         names = stated if isinstance(stated, list) else [stated]
         if not names or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{file}: {key}: expected a folder or list of images, or several in a list")
-        found = [found_below(root, f"{start}/{name}" if start else name) for name in names]
+        found = [find_below(root, f"{start}/{name}" if start else name) for name in names]
         absent = [name for name, place in zip(names, found, strict=True) if place is None]
         # Roboflow names a test part even if there is none.
         if absent and split == "test" and len(absent) == len(names):

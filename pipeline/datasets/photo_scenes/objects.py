@@ -56,7 +56,7 @@ def _scene(
     areas: list[int] = []
     wanted = 0 if rng.uniform() < EMPTY_SHARE else int(rng.integers(1, MAX_OBJECTS + 1))
     for _ in range(wanted):
-        placed = _place(rng, instances, areas)
+        placed = _placed_object(rng, instances, areas)
         if placed is None:
             continue
         mask, area = placed
@@ -68,7 +68,7 @@ def _scene(
     return image, instances, labels
 
 
-def _place(
+def _placed_object(
     rng: np.random.Generator, instances: np.ndarray, areas: list[int]
 ) -> tuple[np.ndarray, int] | None:
     """A new object's visible mask and whole area, with all objects visible enough; None if not found."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.foreign_paths import found_below, leads_elsewhere, path_parts
+from pipeline.datasets.foreign_paths import find_below, leads_elsewhere, path_parts
 from pipeline.datasets.listed_images import ListedImages, num_unlisted
 from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.split_words import whole_role
@@ -88,7 +88,7 @@ def _listed(
         parts = path_parts(value) if isinstance(value, str) and "\0" not in value else ()
         if not parts:
             raise ValueError(f"{origin}: expected {columns.image} to be a path, found {value!r}")
-        found = found_below(file.parent, value) if leads_elsewhere(value) else None
+        found = find_below(file.parent, value) if leads_elsewhere(value) else None
         name = found or "/".join(parts)
         path = f"{prefix}{name}"
         word = split_name(row.get(columns.split), config.parts, origin) if columns.split else None

@@ -86,7 +86,7 @@ class ListedPaths:
         if not words or "\0" in name:
             raise ValueError(f"expected the path of an image, found {name!r}")
         if self._lead and words[: len(self._lead)] != self._lead:
-            return self._of_another_machine(words)
+            return self._from_another_machine(words)
         kept = words[len(self._lead) :]
         if not kept:
             raise ValueError(f"expected the path of an image, found {name!r}")
@@ -96,7 +96,7 @@ class ListedPaths:
             return locate(kept, found)
         return ImagePath(path)
 
-    def _of_another_machine(self, words: Words) -> ImagePath:
+    def _from_another_machine(self, words: Words) -> ImagePath:
         """A path whose leading folders differ from those of the deciding name."""
         for num_left_out in range(max(1, len(words) - self._num_kept + 1)):
             path = self._path(words[num_left_out:])

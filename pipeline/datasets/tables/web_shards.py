@@ -311,7 +311,7 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
             while (info := archive.next()) is not None:
                 archive.members.clear()  # else tarfile keeps every member in memory
                 match = _MEMBER.fullmatch(info.name.removeprefix("./"))
-                if not info.isfile() or _is_passed_over(info.name) or match is None:
+                if not info.isfile() or _is_skipped(info.name) or match is None:
                     continue
                 field = match[2].lower()
                 content = None
@@ -323,7 +323,7 @@ def _members(shard: Path) -> Iterator[tuple[str, str, _Field]]:
         raise ValueError(f"{shard}: damaged tar: {error}") from error
 
 
-def _is_passed_over(name: str) -> bool:
+def _is_skipped(name: str) -> bool:
     """Whether a member describes the shard, or is hidden, as macOS adds them."""
     parts = name.split("/")
     is_about = len(parts[0]) >= 4 and parts[0].startswith("__") and parts[0].endswith("__")

@@ -102,7 +102,7 @@ def _boxes(rng: np.random.Generator, number: int) -> np.ndarray:
     return np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
 
 
-def found_precision() -> dict[str, float]:
+def precision_by_this_project() -> dict[str, float]:
     """The scores of `detections`, by the project's code."""
     from pipeline.evaluate.average_precision import coco_results, evaluate_ap
 
@@ -137,11 +137,13 @@ def precision_by_pycocotools() -> dict[str, float]:
 
 
 def _average_precision() -> Answer:
-    return _scores("AP", found_precision(), AP, _AP_REMEDY)
+    return _scores("AP", precision_by_this_project(), AP, _AP_REMEDY)
 
 
 def _beside_pycocotools() -> Answer:
-    return _scores("AP beside pycocotools", found_precision(), precision_by_pycocotools(), _AP_REMEDY)
+    return _scores(
+        "AP beside pycocotools", precision_by_this_project(), precision_by_pycocotools(), _AP_REMEDY
+    )
 
 
 def _scores(name: str, found: dict, expected: dict, remedy: str) -> Answer:

@@ -42,10 +42,12 @@ def errors(
     inputs = [jt.array(array) for array in arrays]
     output, expected = operator(*inputs), reference(*exact)
     weighting = rng.normal(size=expected.shape).astype(np.float32)
-    found = _of_shape(output.numpy(), expected.shape)
+    found = _with_shape(output.numpy(), expected.shape)
     gradients = jt.grad((output * jt.array(weighting)).sum(), inputs) if inputs else []
     slopes = [
-        _slope_error(reference, exact, index, _of_shape(gradient.numpy(), exact[index].shape), weighting, rng)
+        _slope_error(
+            reference, exact, index, _with_shape(gradient.numpy(), exact[index].shape), weighting, rng
+        )
         for index, gradient in enumerate(gradients)
     ]
     values = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
@@ -74,7 +76,7 @@ def _slope(reference, exact, index, direction, weighting) -> float:
     return (values[0] - values[1]) / (2 * _STEP)
 
 
-def _of_shape(found: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _with_shape(found: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if found.shape != shape:
         raise ValueError(f"has shape {found.shape}, expected {shape}")
     return found

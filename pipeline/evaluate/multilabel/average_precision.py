@@ -45,11 +45,11 @@ def average_precision_replicates(truth: np.ndarray, scores: np.ndarray, counts: 
         raise ValueError("scores are not all finite")
     found = np.empty((len(counts), truth.shape[1]))
     for label in range(truth.shape[1]):
-        found[:, label] = _of_class(truth[:, label], scores[:, label], counts)
+        found[:, label] = _class_replicates(truth[:, label], scores[:, label], counts)
     return found
 
 
-def _of_class(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _class_replicates(truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(R,) of one class: truth (n,), scores (n,), counts (R, n)."""
     found = np.full(len(counts), np.nan)
     order = np.argsort(-scores, kind="stable")

@@ -76,7 +76,7 @@ class LogisticConfig(ProbeSection):
 
 @dataclass(frozen=True)
 class Probe:
-    """What the graph needs to know about a probe."""
+    """Facts about a probe for the graph."""
 
     section: type[ProbeSection]
     title: str  # of its tasks

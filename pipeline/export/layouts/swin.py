@@ -76,5 +76,5 @@ def _check_windows(config: BackboneConfig) -> None:
 
 
 def _by_columns(array: np.ndarray) -> np.ndarray:
-    """Of 2 x 2 positions, ours are row by row, theirs column by column: the middle two change places."""
+    """Swap the middle two of 2 x 2 positions, which are row by row here and column by column in timm."""
     return array.reshape(*array.shape[:-1], 4, -1)[..., [0, 2, 1, 3], :].reshape(array.shape)

@@ -19,7 +19,7 @@ class OnnxBase(Protocol):
         """Output of the last block -> (B, h, h, D), before the final norm."""
 
     def pooled(self, last: str) -> tuple[str, str]:
-        """What the last block passes on -> global vector (B, D), patches (B, h, h, D), both normed."""
+        """Output of the last block -> global vector (B, D), patches (B, h, h, D), both normed."""
 
     def taps(self, blocks: list[str], *, normed: bool) -> list[str]:
         """Outputs of all blocks -> the four maps (B, C_i, h_i, h_i) for dense tasks."""

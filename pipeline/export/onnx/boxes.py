@@ -53,7 +53,7 @@ def ranks(graph: Graph, scores: str, takes_part: str) -> str:
 
 
 def non_maximum_suppression(graph: Graph, boxes: str, ranked: str, iou: float, most: int) -> tuple[str, str]:
-    """Which boxes remain where each removes those of lower rank in its group that overlap it too much.
+    """The boxes that remain if each removes those of lower rank in its group that overlap it too much.
 
     Args:
         boxes: (groups, n, 4).

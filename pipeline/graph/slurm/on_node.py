@@ -27,8 +27,8 @@ def run_on_node(
         module: the stage's module, such as "stages.knn".
         output: artifact directory, which holds the job's file.
         root: folder that holds the module's package.
-        say: called with why the stage has not made its artifact, or that it will go on.
-        element: number of the job in its array; None: it is in none.
+        say: called with why the artifact is not made, or that the job continues later.
+        element: number of the job in its array; None: not in an array.
 
     Returns:
         Whether the stage has made its artifact.
@@ -48,9 +48,9 @@ def run_on_node(
 
 
 def _with_given_threads(job: Path) -> int:
-    """Write into a job's file as many threads as Slurm gave cores, unless it says a number, and return that.
+    """Write Slurm's number of cores as threads into a job's file, unless it has a number; return the threads.
 
-    Slurm need not bind a job to its cores, so that a process may see them all.
+    Slurm need not bind a job to its cores, so a process may see all cores of the node.
     """
     values = read_json(job)
     threads = values["runtime"]["threads"] or int(os.environ["SLURM_CPUS_ON_NODE"])
@@ -59,12 +59,12 @@ def _with_given_threads(job: Path) -> int:
 
 
 def _after_warning(output: Path, element: int | None, say: Callable[[str], None]) -> None:
-    # The job's file was written when this job started, by the clock that gives all files here their times.
+    # The job's file was written when this job started, by the same clock as all files here.
     started = (output / JOB).stat().st_mtime_ns
     if not any(path.stat().st_mtime_ns > started for path in output.glob("checkpoint*")):
         say("the job's time is over without a new checkpoint: raise executor.slurm.time_minutes")
         return
-    # Before it is: Slurm ends this process as soon as it requeues the job.
+    # Print first: Slurm ends this process as soon as it requeues the job.
     say("the job's time is over; it is requeued and goes on from its checkpoint")
     for attempt in range(_REQUEUE_ATTEMPTS):
         time.sleep(_PAUSE_SECONDS if attempt else 0)
@@ -78,7 +78,7 @@ def _after_warning(output: Path, element: int | None, say: Callable[[str], None]
 
 
 def _job_id(element: int | None) -> str:
-    # SLURM_JOB_ID of one element is that of its array, and would mean all elements.
+    # SLURM_JOB_ID of an element is that of its array, and would mean all elements.
     if element is None:
         return os.environ["SLURM_JOB_ID"]
     return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{element}"

@@ -35,7 +35,7 @@ def value_interval(group: list[Row], settings: TablesSection) -> Interval:
             row.correct, rng, num_bootstrap=row.num_bootstrap, confidence=settings.confidence
         )
     mean = float(np.mean([row.value for row in group]))
-    low, high = _Outcomes.of(group).interval(mean, _stream(row), settings)
+    low, high = _Outcomes.of(group).interval(mean, _generator(row), settings)
     if low is None:
         return None, None
     return max(low, 0.0), min(high, 1.0)  # a shifted or symmetric interval may leave 0..1
@@ -48,7 +48,7 @@ def difference_interval(group: list[Row], other: list[Row], settings: TablesSect
     """
     outcomes = _Outcomes.of(group).minus(_Outcomes.of(other))
     difference = float(np.mean([row.value for row in group]) - np.mean([row.value for row in other]))
-    low, high = outcomes.interval(difference, _stream(group[0]), settings)
+    low, high = outcomes.interval(difference, _generator(group[0]), settings)
     if outcomes.replicates is not None and low is not None and _often_equal(outcomes.replicates, settings):
         return min(low, 0.0), max(high, 0.0)
     return low, high
@@ -63,7 +63,7 @@ def _often_equal(replicates: np.ndarray, settings: TablesSection) -> bool:
     return bool(np.mean(replicates == 0) > (1 - settings.confidence) / 2)
 
 
-def _stream(row: Row) -> np.random.Generator:
+def _generator(row: Row) -> np.random.Generator:
     """A generator per metric, so that an additional probe changes no interval of another."""
     return np.random.default_rng([*row.task.encode(), 0, *row.metric.encode()])
 

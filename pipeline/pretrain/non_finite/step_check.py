@@ -165,9 +165,9 @@ class FiniteCheck:
         operators = {name: getattr(kernels, name) for name in kernels.__all__}
         operators = {name: each for name, each in operators.items() if callable(each) and name.islower()}
         for name, module in modules:
-            module.__dict__["execute"] = self._of_part(name, module.execute)
+            module.__dict__["execute"] = self._checked_part(name, module.execute)
         for name, operator in operators.items():
-            setattr(kernels, name, self._of_kernel(name, operator))
+            setattr(kernels, name, self._checked_kernel(name, operator))
         try:
             yield
         finally:
@@ -176,8 +176,8 @@ class FiniteCheck:
             for name, operator in operators.items():
                 setattr(kernels, name, operator)
 
-    def _of_part(self, name: str, execute: Any) -> Any:
-        def looked_at(*given: Any, **named: Any) -> Any:
+    def _checked_part(self, name: str, execute: Any) -> Any:
+        def checked(*given: Any, **named: Any) -> Any:
             self._parts.append(name)
             try:
                 found = execute(*given, **named)
@@ -186,12 +186,12 @@ class FiniteCheck:
             self.at(name, found)
             return found
 
-        return looked_at
+        return checked
 
-    def _of_kernel(self, name: str, operator: Any) -> Any:
-        def looked_at(*given: Any, **named: Any) -> Any:
+    def _checked_kernel(self, name: str, operator: Any) -> Any:
+        def checked(*given: Any, **named: Any) -> Any:
             found = operator(*given, **named)
             self.at(f"{name} in {self._parts[-1] if self._parts else 'the loss'}", found)
             return found
 
-        return looked_at
+        return checked
