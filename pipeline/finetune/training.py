@@ -151,7 +151,7 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         outputs, gradients = accumulated_gradients(forward, self.num_microbatches, parameters)
         gradients = self.ranks.all_reduce_mean(gradients)
         state.optimizer.step(gradients, lr=self._lr(state), weight_decay=self._schedule.weight_decay)
-        losses = mean_losses(outputs).over(self.ranks)
+        losses = mean_losses(outputs).mean_over(self.ranks)
         return replace(state, step=state.step + 1), FinetuneOutcome({"loss": losses.total, **losses.terms})
 
     def forward(self, state: FinetuneState, batch: FinetuneBatch) -> Callable[[int], Losses]:

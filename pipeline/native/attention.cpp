@@ -14,17 +14,17 @@ using hssl::Left;
 using hssl::multiply;
 using hssl::padded;
 
-// Queries whose weights are held at once: with 1000 tokens, 200 kB.
+// Queries whose weights are in memory at once: with 1000 tokens, 200 kB.
 constexpr long kQueries = 48;
 
-// Memory of a thread that lives from call to call.
+// A thread's memory, kept between calls.
 float* scratch(size_t length) {
     static thread_local std::vector<float> memory;
     if (memory.size() < length) memory.resize(length);
     return memory.data();
 }
 
-// Hands out parts of a thread's memory.
+// Gives out parts of a thread's memory.
 struct Arena {
     float* next;
     float* take(long length) {

@@ -1,5 +1,5 @@
-// A pre-norm transformer block as one call, forward and backward: each thread takes images of its own through all
-// of it. Products are oneDNN's.
+// A pre-norm transformer block as one call, forward and backward: each thread computes the whole block for its own
+// images. Products are oneDNN's.
 #include "chunks.h"
 #include "column_sums.h"
 #include "kernels.h"
@@ -32,7 +32,7 @@ struct Gradients {
     hssl::MlpGradients mlp() const { return {norm2_weight, norm2_bias, expand, expand_bias, contract, contract_bias}; }
 };
 
-// What the forward pass leaves for the gradient; all null where no gradient will be asked.
+// Outputs of the forward pass for the gradient; all null without a gradient.
 struct Kept {
     float *qkv, *attended, *log_sums, *middle, *z, *moments1, *moments2;
 };
@@ -80,7 +80,7 @@ void forward(const Sizes& s, double eps, const float* x, const float* path_scale
     });
 }
 
-// `g` grows by the share of some images.
+// Adds the contribution of some images to `g`.
 void backward_chunk(const Sizes& s, long image, long images, const float* y_grad, const float* x,
                     const float* path_scales, const Weights& w, const Kept& kept, float* x_grad, const Gradients& g) {
     const long c = s.channels, h = s.hidden, rows = images * s.tokens, first = image * s.tokens;

@@ -1,6 +1,6 @@
-// Work on rows that each thread does for rows of its own, a few at a time, through several parts: no thread waits for
-// another between the parts, and what one part has written is in the thread's cache when the next reads it. What a
-// part calls (a product, a norm) finds itself in a thread among others, and uses no more threads.
+// Work in several parts on rows: each thread does all parts for its own rows, a few at a time. So no thread waits for
+// another between parts, and the output of one part is in the thread's cache when the next part reads it. A function
+// called by a part (a product, a norm) runs inside a thread among others, and starts no further threads.
 #pragma once
 
 #include <omp.h>
@@ -10,11 +10,11 @@
 
 namespace hssl {
 
-// Rows that a thread takes at once, where an item has no more: enough for a product's speed.
+// Rows that a thread takes at once, unless an item has more: enough for fast products.
 constexpr long kChunkRows = 256;
 
-// Threads that can take items of `rows` rows of their own, none of them idle for long nor with products of a few rows,
-// which are faster shared; else 0. Within a thread of others 0 too: what it was given is small enough.
+// Number of threads that take their own items of `rows` rows, if none of them would idle for long or have products of
+// few rows, which are faster shared; else 0. Also 0 inside a thread among others, whose work is small enough.
 inline int threads_for(long items, long rows) {
     if (omp_in_parallel()) return 0;
     const long threads = omp_get_max_threads();
@@ -37,7 +37,7 @@ void each_chunk(long items, long rows, int threads, Visit visit) {
     }
 }
 
-// Memory of a thread that lives from call to call, handed out in parts, sixteen at most. One at a time in a thread.
+// A thread's memory, kept between calls, and given out in up to sixteen parts. One object at a time per thread.
 class Arena {
   public:
     explicit Arena(long length) {
@@ -55,7 +55,7 @@ class Arena {
     float* next_;
 };
 
-// A list of gradients for each thread to add to, zeros at first. The first thread's are the gradients themselves.
+// A list of gradients per thread to add to, initially zeros. The first thread's are the gradients themselves.
 class ThreadGradients {
   public:
     struct One {
@@ -63,7 +63,7 @@ class ThreadGradients {
         long length;
     };
 
-    // Threads that there is memory for, `threads` or 0: the others' gradients take 256 MiB at most.
+    // `threads`, or 0 if the other threads' gradients would take more than 256 MiB.
     static int affordable(int threads, const std::vector<One>& gradients) {
         return (threads - 1) * total(gradients) <= (64L << 20) ? threads : 0;
     }
@@ -77,7 +77,7 @@ class ThreadGradients {
         for (const One& gradient : gradients) std::fill_n(gradient.start, gradient.length, 0.f);
     }
 
-    // Where a thread adds to the gradients, in their order.
+    // The arrays to which a thread adds its gradients, in their order.
     std::vector<float*> of(int thread) const {
         std::vector<float*> starts;
         float* next = memory().data() + (thread - 1) * length_;
@@ -109,7 +109,7 @@ class ThreadGradients {
         for (const One& gradient : gradients) sum += gradient.length;
         return sum;
     }
-    // Lives from call to call; every call ends before the next.
+    // Kept between calls; every call ends before the next one.
     static std::vector<float>& memory() {
         static std::vector<float> partials;
         return partials;

@@ -1,4 +1,4 @@
-// Sums over the rows of a matrix, in an order that depends on the number of threads only.
+// Sums over the rows of a matrix, in an order that depends only on the number of threads.
 #pragma once
 
 #include <omp.h>
@@ -9,7 +9,7 @@
 namespace hssl {
 
 // Calls visit(row, partial) for each row; each thread has a `partial` of `length` zeros to add to.
-// Then totals[j] += sum of the threads' partial[j], in the threads' order. Within a thread of others it is alone.
+// Then totals[j] += sum of the threads' partial[j], in the threads' order. Inside a parallel region there is one thread.
 template <class Visit>
 void add_row_sums(long rows, long length, float* totals, Visit visit) {
     const long most = omp_in_parallel() ? 1 : omp_get_max_threads();

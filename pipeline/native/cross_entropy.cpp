@@ -10,7 +10,7 @@
 
 namespace {
 
-// Sums of this many terms are taken in float, the sum of such sums in double.
+// So many terms are summed in float, and these sums in double.
 constexpr long kBlock = 4096;
 
 float largest(const float* x, long length) {

@@ -1,4 +1,4 @@
-// What the library of training kernels offers. Arrays are dense, row-major float32 unless said otherwise.
+// The functions of the library of training kernels. Arrays are dense, row-major float32 unless said otherwise.
 //
 // The operators that Jittor compiles take each declaration from this text: one statement for each
 // function, `void` first.
@@ -14,7 +14,7 @@ void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const flo
 void hssl_linear_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                       float* z, float* y);
 
-// y = GELU(z), again.
+// y = GELU(z), recomputed.
 void hssl_gelu(long rows, long out_dim, const float* z, float* y);
 
 // z_grad = y_grad GELU'(z); bias_grad (out) = column sums of z_grad.
@@ -29,8 +29,8 @@ void hssl_linear_input_gradient(long rows, long out_dim, long in_dim, const floa
 void hssl_linear_weight_gradient(long rows, long out_dim, long in_dim, const float* y_grad, const float* x,
                                  float* weight_grad, float* bias_grad);
 
-// y (rows, out) = MLP(norm(x)), x (rows, in); moments as of hssl_layer_norm, z (rows, hidden) before GELU: both are left
-// for the gradient, or null where none will be asked.
+// y (rows, out) = MLP(norm(x)), x (rows, in); moments as of hssl_layer_norm, z (rows, hidden) before GELU: both are
+// outputs for the gradient, or null without a gradient.
 void hssl_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, double eps, const float* x,
                      const float* norm_weight, const float* norm_bias, const float* expand, const float* expand_bias,
                      const float* contract, const float* contract_bias, float* y, float* moments, float* z);
@@ -44,7 +44,7 @@ void hssl_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_
 // A pre-norm transformer block: x, y (images, tokens, channels), path_scales (2, images) or null; the weights as in
 // `kernels.BlockWeights`. For the gradient it leaves qkv (rows, 3 channels), attended (rows, channels), log_sums as
 // of hssl_attention, middle (rows, channels): x after the attention, z (rows, hidden) before GELU, moments (2, rows,
-// 2) of both norms; all null where no gradient will be asked.
+// 2) of both norms; all null without a gradient.
 void hssl_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps, const float* x,
                 const float* path_scales, const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
                 const float* qkv_bias, const float* out_weight, const float* out_bias, const float* norm2_weight,
@@ -76,7 +76,7 @@ void hssl_layer_norm(long rows, long channels, double eps, const float* x, const
 void hssl_layer_norm_gradient(long rows, long channels, const float* y_grad, const float* x, const float* weight,
                               const float* moments, float* x_grad, float* weight_grad, float* bias_grad);
 
-// y = x / max(norm of the row, eps); scales (rows): what a row was multiplied by, negative where eps ruled.
+// y = x / max(norm of the row, eps); scales (rows): factor of each row, negative if eps was the larger one.
 void hssl_l2_normalize(long rows, long channels, double eps, const float* x, float* y, float* scales);
 
 void hssl_l2_normalize_gradient(long rows, long channels, const float* y_grad, const float* y, const float* scales,
@@ -95,7 +95,7 @@ void hssl_teacher_probabilities(long rows, long prototypes, double temperature, 
                                 const float* center, float* probs);
 
 // loss (1) = sum over pairs of weight H(probs[probs_row], softmax(logits[logits_row] / temperature));
-// log_sums (rows): the logarithm of the softmax's denominator, for rows that are in a pair.
+// log_sums (rows): the logarithm of the softmax's denominator, for rows in a pair.
 void hssl_soft_cross_entropy(long rows, long prototypes, long probs_rows, long pairs, double temperature,
                              const float* logits, const float* probs, const int* logits_row, const int* probs_row,
                              const float* weights, float* loss, float* log_sums);
@@ -121,7 +121,7 @@ void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, 
                               const float* column_weights, float* table_grad);
 
 // loss = sum over labelled pixels of log_sums - logits[label], over count; logits (images, classes, pixels); labels and
-// log_sums (images, pixels), labels below 0 where there is none; log_sums: log sum exp over the classes.
+// log_sums (images, pixels), negative labels are ignored; log_sums: log sum exp over the classes.
 void hssl_pixel_cross_entropy(long images, long classes, long pixels, double count, const float* logits,
                               const int* labels, float* loss, float* log_sums);
 

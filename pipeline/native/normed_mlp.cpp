@@ -18,7 +18,7 @@ using hssl::ThreadGradients;
 
 namespace {
 
-// From z and the gradient of GELU(z): GELU(z), and in the gradient's place that of z, whose columns `sums` grow by.
+// From z and the gradient of GELU(z): GELU(z), and in place of the gradient that of z, added by column to `sums`.
 void gelu_and_gradient(long rows, long columns, const float* z, float* y, float* grad, float* sums) {
     add_row_sums(rows, columns, sums, [&](long i, float* partial) {
         const float* before = z + i * columns;

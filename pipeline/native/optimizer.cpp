@@ -7,8 +7,8 @@
 
 namespace {
 
-// Work is dealt out, and norms are summed, in pieces of this many elements: the result does not depend
-// on the number of threads.
+// Work is divided, and norms are summed, in pieces of this many elements, so that the result does not
+// depend on the number of threads.
 constexpr long kPiece = 8192;
 
 struct Piece {
@@ -23,7 +23,7 @@ std::vector<Piece> pieces_of(long tensors, const long* sizes) {
     return pieces;
 }
 
-// What each tensor's gradient is multiplied by so that its norm is at most `limit`.
+// Factor of each tensor's gradient that limits its norm to `limit`.
 std::vector<float> clipping(long tensors, const std::vector<Piece>& pieces, const float* const* gradients,
                             double limit) {
     std::vector<float> scales(tensors, 1.f);

@@ -16,7 +16,7 @@ void check(dnnl_status_t status) {
     if (status != dnnl_success) throw std::runtime_error("oneDNN's matrix product failed");
 }
 
-// To nearest, ties to even; NaN stays NaN, so that a broken network is seen as one.
+// Rounds to nearest, ties to even; NaN stays NaN, so that a diverged network is noticed.
 void rounded(long size, const float* x, std::vector<std::uint16_t>& y) {
     if (static_cast<long>(y.size()) < size) y.resize(size);
     std::uint16_t* out = y.data();

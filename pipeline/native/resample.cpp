@@ -1,4 +1,4 @@
-// Planes times a matrix from each side, where a row of a matrix has few values beside one another that are not 0.
+// Multiplies planes by a matrix from each side, whose rows have few non-zero values, next to each other.
 #include <algorithm>
 #include <vector>
 

@@ -1,4 +1,4 @@
-// Picking rows of a matrix.
+// Gathers rows of a matrix.
 #include <algorithm>
 #include <stdexcept>
 #include <string>
