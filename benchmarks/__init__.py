@@ -1,1 +1,1 @@
-"""Benchmarks: the project's speed on this machine, beside other programs that compute the same."""
+"""Benchmarks: the project's speed on this machine against other programs that compute the same."""

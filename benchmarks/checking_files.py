@@ -1,4 +1,4 @@
-"""What preparing does with each JPEG file, beside decoding it alone; processor time of one thread."""
+"""Checking a JPEG file as `prepare` does, against decoding it; processor time of one thread."""
 
 import time
 from pathlib import Path
@@ -20,11 +20,11 @@ class _Files:
         self.check = {"sum of the first image": float(self.first_sum())}
 
     def first_sum(self) -> int:
-        """All values of the first image."""
+        """The sum of all values of the first image."""
         raise NotImplementedError
 
     def read(self, path: Path) -> object:
-        """Do it with one file."""
+        """Process one file."""
         raise NotImplementedError
 
     def repeat(self) -> float:

@@ -12,7 +12,7 @@ SIZES = {6: "tiny", 22: "small", 86: "base", 304: "large"}  # millions of parame
 
 
 class CheckpointSize:
-    """A repeat returns the seconds of writing one; `report` says how large it is and how long reading takes.
+    """A repeat returns the seconds of writing one; `report` returns its size and the seconds of reading it.
 
     Args:
         parameters: `millions`, a key of `SIZES`.

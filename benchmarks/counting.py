@@ -14,7 +14,7 @@ from pipeline.evaluate.probes.settings import LinearConfig
 
 SEARCH_SIZES = {"queries": 10_000, "bank": 50_000, "channels": 384, "k": 20}
 SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}
-# `files`: JPEG files and every core, else images in memory and one thread.
+# `files`: load JPEG files with every core; else images in memory with one thread.
 CROP_SIZES = {
     "images": 64, "batch": 16, "global_size": 224, "local_size": 96, "num_local": 6, "files": False
 }  # fmt: skip
@@ -22,7 +22,7 @@ DENSE_PRESET = "quickstart"
 
 
 def steps_operations(parameters: dict[str, Any]) -> float:
-    """Operations of pretraining steps, with the mean number of hidden patches of the measured batches."""
+    """Operations of pretraining steps, for the mean number of hidden patches in the measured batches."""
     config = step_config(parameters["size"], parameters.get("changes"))
     batches = step_batches(config)
     hidden = sum(int(batch.masks.sum()) for batch in batches) / len(batches)
@@ -72,6 +72,6 @@ def segmentation_flops(parameters: dict[str, Any]) -> float:
     decoder = segmentation_multiplications(
         config.heads, config.head, backbone, side**2, num_classes=NUM_CLASSES
     )
-    # Nobody asks for the gradient of the images.
+    # The gradient of the images is not computed.
     both_passes = 3 * (backbone_multiplications(backbone, side) + decoder)
     return 2 * config.schedule.batch_size * (both_passes - embedding_multiplications(backbone, side))

@@ -1,4 +1,4 @@
-"""Two global and six local crops of every image: ours, the plain twin's by Pillow, torchvision's on PIL."""
+"""Two global and six local crops of every image: ours, our reference on Pillow, and torchvision on PIL."""
 
 import time
 from itertools import count
@@ -23,7 +23,7 @@ def crop_config(parameters: dict) -> CropConfig:
 
 
 class OurLoading:
-    """`pipeline.transforms`: from arrays in memory in this thread, or from JPEG files in all threads."""
+    """`pipeline.transforms`, on arrays in memory in this thread, or on JPEG files in all threads."""
 
     def __init__(self, parameters: dict, folder: Path):
         self.sizes = CROP_SIZES | parameters
@@ -38,7 +38,7 @@ class OurLoading:
             self.check["mean size of numbers"] = float(np.abs(views.global_crops).mean(dtype=np.float64))
 
     def use(self, parameters: dict) -> None:
-        """Choose what renders."""
+        """Select the implementation that renders."""
 
     def repeat(self) -> float:
         """Seconds for all images once."""
@@ -60,7 +60,7 @@ class OurLoading:
 
 
 class PillowLoading(OurLoading):
-    """The same crops, rendered by this project's plain twin on Pillow."""
+    """The same crops, rendered by this project's reference on Pillow."""
 
     def use(self, parameters: dict) -> None:
         from pipeline.transforms import rendering

@@ -1,4 +1,4 @@
-"""Measures how long training steps wait for their data, by the training loop's own clock."""
+"""Measures how long training steps wait for data, with the training loop's own counter."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ from pipeline.training.throughput import Throughput
 
 
 class JpegImages:
-    """As much of a prepared data set as pretraining asks for; every image is a training image, in a file."""
+    """A stand-in for a prepared data set: JPEG files that are all training images."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
@@ -50,7 +50,7 @@ class DataWait:
         batches = prefetch(self.make_batch, steps)
         throughput = Throughput(steps.start, self.config.schedule.batch_size)
         for batch in batches:
-            if self.state.step == steps.start:  # the first batch is never there yet
+            if self.state.step == steps.start:  # the wait for the first batch does not count
                 throughput = Throughput(steps.start, self.config.schedule.batch_size)
             throughput.batch_arrived()
             self.state, _ = train_step(self.state, batch, self.rates, self.config)

@@ -1,4 +1,4 @@
-"""What the programs of a dense step have in common, and leave for one another."""
+"""Sizes and files shared by the programs that measure a dense step."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from pipeline.detection.targets import GroundTruth
 NUM_CLASSES = 15  # of photo-scenes
 LR, WEIGHT_DECAY = 1e-4, 0.05
 FIRST = "first.safetensors"  # weights before the first step, by the project's names
-BATCH = "batch.npz"  # images; label_maps, or what `truth_arrays` gives and sample_seeds
+BATCH = "batch.npz"  # images, and either label_maps or the arrays of `truth_arrays` and sample_seeds
 
 
 def truth_arrays(truths: list[GroundTruth]) -> dict[str, np.ndarray]:

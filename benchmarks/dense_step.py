@@ -1,4 +1,4 @@
-"""Training steps of segmentation and detection, fine-tuned, at the sizes of the preset `quickstart`."""
+"""Fine-tuning steps of segmentation and detection, at the sizes of the preset `quickstart`."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class DenseStep:
 
     Args:
         parameters: `task`, "segmentation" or "detection".
-        folder: where the initial weights and the batch are left for another program.
+        folder: the initial weights and the batch are written here for the other program.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -61,7 +61,7 @@ class DenseStep:
         return time.perf_counter() - started
 
     def report(self) -> list[dict[str, Any]]:
-        """The operations that take most of a step."""
+        """The slowest operations of a step."""
         return profiled(self._step, count=12)
 
     def _step(self) -> jt.Var:

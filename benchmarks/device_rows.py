@@ -1,6 +1,6 @@
-"""The rows of the benchmark on a GPU: the pretraining step beside PyTorch on the same card, in one run.
+"""The benchmark's rows on a GPU: the pretraining step against PyTorch on the same GPU, in one run.
 
-For both programs the crops are on the GPU before a step begins, so the upload is not measured.
+In both programs the crops are on the GPU before a step begins, so the upload is not measured.
 """
 
 from benchmarks.counting import step_images, steps_operations

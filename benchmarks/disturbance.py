@@ -1,11 +1,11 @@
-"""How much of the processors' time others took: the host's other guests, and programs beside ours."""
+"""Measures the processor time that others took: the host's other guests, and other programs."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 STAT = Path("/proc/stat")
-# Share above which a measurement is made again: about what repeats of one program differ by.
+# Share above which a measurement is repeated: about the variation between repeats of one program.
 MAX_SHARE = 0.03
 _IDLE = ("idle", "iowait")
 _FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # the first of a line `cpu`
@@ -13,24 +13,24 @@ _FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Shares of all processors' time."""
+    """Shares of all processors' time that others took."""
 
-    stolen: float  # by the machine's host, for its other guests
-    others: float  # by programs that are not the measured ones
+    stolen: float  # by the host, for its other guests
+    others: float  # by programs other than the measured ones
 
     @property
     def share(self) -> float:
-        """Of both together."""
+        """The sum of both shares."""
         return self.stolen + self.others
 
     @property
     def is_noisy(self) -> bool:
-        """Whether the measurement is worth less."""
+        """Whether the disturbance is large enough to affect the measurement."""
         return self.share > MAX_SHARE
 
     @property
     def description(self) -> str:
-        """For a report."""
+        """The disturbance as text for a report."""
         return f"the host took {self.stolen:.0%} of the processors' time and other programs {self.others:.0%}"
 
 
@@ -38,7 +38,7 @@ QUIET = Disturbance(0.0, 0.0)
 
 
 class ProcessorTime:
-    """Starts to count at once. Programs count as ours once they have been waited for.
+    """Counts processor time from its construction. Child processes count as ours once they were waited for.
 
     Args:
         stat: the kernel's table of processor time.
@@ -49,7 +49,7 @@ class ProcessorTime:
         self._first, self._ours = _seconds(stat), _our_seconds()
 
     def disturbance(self) -> Disturbance:
-        """What others took since the start."""
+        """The disturbance since the construction."""
         passed = {name: now - self._first[name] for name, now in _seconds(self._stat).items()}
         total = sum(passed.values())
         if total <= 0:

@@ -16,24 +16,24 @@ Size = Literal["usual", "toy", "large"]
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity that grows. `parameters` says how the program is told."""
+    """A quantity that grows; `parameters` maps its value to the program's parameters."""
 
     quantity: str
     program: str
     values: tuple[int, ...]
     toy_values: tuple[int, ...]
     parameters: Callable[[int], dict[str, Any]]
-    description: str  # what is fixed
-    large_values: tuple[int, ...] = ()  # where it is measured as far as it is meant to go; empty: `values`
+    description: str  # of the fixed quantities
+    large_values: tuple[int, ...] = ()  # up to the largest intended size; empty: `values`
 
     def chosen_values(self, size: Size) -> tuple[int, ...]:
-        """The values that are measured."""
+        """The values to measure."""
         return {"toy": self.toy_values, "large": self.large_values}.get(size) or self.values
 
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement: seconds of a repeat, and MiB that it took beyond what the process held before."""
+    """One measurement: seconds of a repeat, and MiB in addition to the process's memory at its start."""
 
     value: int
     seconds: float
@@ -52,22 +52,22 @@ def _step(changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"size": "toy", "changes": sections, "checked": 2}
 
 
-_STEP_WORDS = "pretraining step, 4 blocks of width 96, 32 px, patches of 4 px, batch 16, K 1024"
+_STEP = "pretraining step, 4 blocks of width 96, 32 px, patches of 4 px, batch 16, K 1024"
 AXES: tuple[Axis, ...] = (
     Axis(
         "batch", "our-step", (8, 16, 32, 64), (2, 4),
-        lambda images: _step({"schedule": {"batch_size": images}}), _STEP_WORDS,
+        lambda images: _step({"schedule": {"batch_size": images}}), _STEP,
     ),
     Axis(
         "tokens of a crop", "our-step", (16, 64, 144, 256, 576), (16, 64),
         lambda tokens: _step({
             "backbone": {"image_size": 4 * math.isqrt(tokens)},
             "crops": {"global_size": 4 * math.isqrt(tokens)},
-        }), _STEP_WORDS,
+        }), _STEP,
     ),
     Axis(
         "prototypes", "our-step", (1024, 4096, 16384, 65536), (64, 256),
-        lambda prototypes: _step({"projection_head": {"num_prototypes": prototypes}}), _STEP_WORDS,
+        lambda prototypes: _step({"projection_head": {"num_prototypes": prototypes}}), _STEP,
     ),
     Axis(
         "images in the bank", "our-search", (12_500, 25_000, 50_000, 100_000), (200, 400),
@@ -84,7 +84,7 @@ AXES: tuple[Axis, ...] = (
 def measure_axis(
     axis: Axis, *, root: Path, threads: int, patience: float, size: Size = "usual"
 ) -> list[Point]:
-    """One process for each value.
+    """Measure every value in a process of its own.
 
     Raises:
         WorkerFailed: a process failed.
@@ -110,7 +110,7 @@ def fitted_exponent(values: Sequence[float], measured: Sequence[float]) -> float
     """Exponent b of the power law a value^b, fitted to `measured` by least squares of the logarithms.
 
     Raises:
-        ValueError: fewer than two different values, or one that is not positive.
+        ValueError: fewer than two different values, or a value that is not positive.
     """
     if len(set(values)) < 2 or min(*values, *measured) <= 0:
         raise ValueError(f"a power law needs two positive points or more, got {values} and {measured}")

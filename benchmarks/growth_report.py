@@ -1,4 +1,4 @@
-"""scaling.md: measured growth, and arithmetic beyond what was measured."""
+"""Writes scaling.md: measured growth, and extrapolation by arithmetic."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def write_growth(
     """Write scaling.md, whole or not at all.
 
     Args:
-        cpu_gflops: what a pretraining step of ViT-S/16 reaches on this machine; None: not measured.
+        cpu_gflops: speed of a pretraining step of ViT-S/16 on this machine; None: not measured.
     """
     write_text(folder / NAME, "\n".join([*_measured(found, machine), *_imagenet(cpu_gflops)]) + "\n")
 

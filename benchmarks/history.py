@@ -1,4 +1,4 @@
-"""What each row measured before on the same kind of processor, and whether it is slower now."""
+"""Earlier measurements of each row on the same kind of processor, to find slowdowns."""
 
 import re
 from datetime import date
@@ -13,7 +13,7 @@ from pipeline.storage.files import read_json, write_json
 HISTORY = (
     Path(__file__).resolve().parent / "history"
 )  # part of the project: a file for each kind of processor
-# That say how wide a processor multiplies, and so which runs can be compared.
+# CPU flags of vector widths: only runs on processors of the same width are compared.
 _WIDTHS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 _MOST_RUNS = 50
 _NUM_RESAMPLES = 2000
@@ -25,7 +25,7 @@ def history_file(flags: str, threads: int, folder: Path = HISTORY) -> Path:
 
     Args:
         flags: of the processor, separated by spaces.
-        threads: that the programs use.
+        threads: of the programs.
     """
     found = set(flags.split())
     width = next((flag for flag in _WIDTHS if flag in found), "other")
@@ -34,12 +34,12 @@ def history_file(flags: str, threads: int, folder: Path = HISTORY) -> Path:
 
 
 def remembered(path: Path) -> list[dict[str, Any]]:
-    """Earlier runs, oldest first; none where there is no file."""
+    """Earlier runs, oldest first; empty without a file."""
     return read_json(path) if path.is_file() else []
 
 
 def remember(path: Path, entries: list[dict[str, Any]], *, peak_gflops: float, commit: str | None) -> None:
-    """Add the times and rates of this run to the file, but for those of noisy measurements."""
+    """Add the times and rates of this run to the file, without noisy measurements."""
     timed = [entry for entry in entries if not entry["noise"] and not entry["unit"].startswith("%")]
     if not timed:
         return
@@ -56,13 +56,14 @@ def remember(path: Path, entries: list[dict[str, Any]], *, peak_gflops: float, c
 def against_before(
     entry: dict[str, Any], runs: list[dict[str, Any]], *, peak_gflops: float, rng: np.random.Generator
 ) -> dict[str, Any] | None:
-    """How fast a row is now beside the latest run that has it: its speed over that one's, with an interval.
+    """Speed of a row relative to the latest earlier run that has it, with an interval.
 
-    Speeds are taken in units of each run's own matrix products, so that a slower clock is no slower program.
-    The interval is a bootstrap over the repeats of both runs; it knows nothing of what differs between days.
+    Speeds are relative to each run's matrix products, so that a lower clock rate does not count as a slower
+    program. The interval is a bootstrap over the repeats of both runs; it does not cover variation between
+    days.
 
     Returns:
-        date, commit, speed, low, high; None where no run has the row.
+        date, commit, speed, low, high; None if no run has the row.
     """
     run = next((run for run in reversed(runs) if entry["name"] in run["rows"]), None)
     if run is None:
@@ -101,5 +102,5 @@ def _speeds(values: list[float], higher_is_better: bool) -> np.ndarray:
 
 
 def _resampled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Medians of resamples, (_NUM_RESAMPLES,)."""
+    """Medians of bootstrap resamples, (_NUM_RESAMPLES,)."""
     return np.median(values[rng.integers(0, len(values), (_NUM_RESAMPLES, len(values)))], axis=1)

@@ -1,4 +1,4 @@
-"""Measures how long doit takes to find nothing to do, in a copy of the project whose stages are all done."""
+"""Measures how long doit takes to find that nothing is to be done, in a copy of the project."""
 
 import os
 import shutil
@@ -25,8 +25,8 @@ _LINKS_PER_FILE = 30_000  # file systems limit how many names a file has
 class IdleGraph:
     """A repeat returns the seconds of the slower of `doit run all` and `doit list --all --status`.
 
-    Every stage of a copy of the project gets a stamp as if it had run. Of what it would have made, there are
-    the tables and, with `lines`, a manifest of as many lines, for a source folder of as many images.
+    Every stage of the copy gets a stamp as if it had run. Of the outputs only the tables exist and, with
+    `lines`, a manifest of that many lines, for a source folder of that many images.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -39,7 +39,7 @@ class IdleGraph:
         if lines:
             _many_names(folder / "images", lines)
             text += f'[data]\nsource = "{folder / "images"}"\n'
-            time.sleep(2.5)  # a listing of folders that were just touched is not remembered
+            time.sleep(2.5)  # listings of folders that have just been modified are not cached
         self.experiment = self.folder / "idle.toml"
         write_text(self.experiment, text)
         _finish(self.folder, self.experiment, lines)
@@ -129,7 +129,7 @@ def _write_manifest(path: Path, lines: int) -> int:
 
 
 def _many_names(folder: Path, count: int) -> None:
-    """As many names of images as ImageNet has, for few files: nothing opens them."""
+    """Make `count` image names as hard links to few files, which are never opened."""
     folders = [folder / "train" / f"n{index:08d}" for index in range(min(_NUM_CLASSES, count))]
     for each in folders:
         each.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Growth with the number of images, for all that looks at no pixels."""
+"""Axes of growth with the number of images, for programs that read no pixels."""
 
 from benchmarks.growth import Axis
 from benchmarks.many_images import BATCH_SIZE, STEPS

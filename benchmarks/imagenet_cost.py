@@ -1,4 +1,4 @@
-"""Expected time of pretraining on ImageNet-1K: operations of the whole run over a stated rate."""
+"""Expected time of pretraining on ImageNet-1K: operations of the whole run, divided by a stated rate."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from pipeline.costs.pretraining import step_operations
 
 IMAGENET_IMAGES = 1_281_167
 EPOCHS = 100
-# Assumptions, not measurements: nothing here has been run on a GPU.
-GPU_PEAK_TFLOPS = 312.0  # dense bf16 of an NVIDIA A100, as its data sheet states
-GPU_SHARE = 0.35  # of the peak that such a training reaches
+# Assumptions, not measurements.
+GPU_PEAK_TFLOPS = 312.0  # dense bf16 of an NVIDIA A100, from its data sheet
+GPU_SHARE = 0.35  # share of the peak that the training reaches
 EIGHT_GPUS_EFFICIENCY = 0.9
 
 
@@ -36,7 +36,7 @@ def imagenet_cost(size: str, num_local: int, cpu_gflops: float | None) -> Cost:
     """Expected time of `EPOCHS` epochs of ImageNet-1K.
 
     Args:
-        cpu_gflops: what a pretraining step reaches on this machine.
+        cpu_gflops: speed of a pretraining step on this machine; None: not measured.
     """
     config = imagenet_config(size, num_local)
     total = step_operations(config) * EPOCHS * IMAGENET_IMAGES / config.schedule.batch_size

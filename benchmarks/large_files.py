@@ -1,4 +1,4 @@
-"""One file that holds a whole data set: COCO's json as large as instances_train2017, a WebDataset shard."""
+"""Large single files: a COCO JSON file of the size of instances_train2017, and a WebDataset shard."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.photographs import write_photographs
-from benchmarks.resident import forget_peak, resident_mib
+from benchmarks.resident import reset_peak, resident_mib
 from pipeline.config.data import DataConfig
 from pipeline.datasets.decode import decode
 from pipeline.datasets.objects.coco import read_coco
@@ -20,31 +20,31 @@ _AT_ONCE = 2**22  # bytes
 
 
 class CocoFile:
-    """A repeat returns the processor seconds of opening the set; `report` the most memory that took."""
+    """A repeat returns the processor seconds of opening the set; `report` returns the peak memory."""
 
     def __init__(self, parameters: dict, folder: Path):
         self.folder = folder
         _write_coco(folder, parameters.get("images", 118_287), parameters.get("objects", 860_001))
         self.check: dict[str, float] = {}
-        forget_peak()
+        reset_peak()
 
     def repeat(self) -> float:
         """Processor seconds."""
-        self.source = None  # the one of the pass before would count as memory
+        self.source = None  # the previous one would count as memory
         started = time.process_time()
         self.source = read_coco(DataConfig(source=str(self.folder), annotation="objects"), self.folder)
         return time.process_time() - started
 
     def report(self) -> dict[str, float]:
-        """MiB at most."""
+        """Peak memory in MiB."""
         return {"peak_mib": resident_mib("VmHWM")}
 
 
 class ShardReading:
     """A repeat returns the seconds of reading a shard's images and decoding them.
 
-    `report` says how long the file alone takes from front to back, and its images without decoding, each
-    after the system was asked to forget the file.
+    `report` returns the seconds of reading the file sequentially, and its images without decoding, each after
+    the file was dropped from the page cache.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -62,9 +62,9 @@ class ShardReading:
         return self._images(decode)
 
     def report(self) -> dict[str, float]:
-        """Seconds, and the share that decoding takes of reading with it."""
+        """Seconds of reading, and the share of decoding in reading and decoding."""
         started = time.perf_counter()
-        self._forget()
+        self._drop_from_cache()
         with open(self.shard, "rb", buffering=0) as stream:
             while stream.read(_AT_ONCE):
                 pass
@@ -79,19 +79,19 @@ class ShardReading:
 
     def _images(self, use) -> float:
         started = time.perf_counter()
-        self._forget()
+        self._drop_from_cache()
         for entry in self.source.entries():
             use(self.source.read(entry.path, entry.start, entry.size))
         return time.perf_counter() - started
 
-    def _forget(self) -> None:
+    def _drop_from_cache(self) -> None:
         with open(self.shard, "rb") as stream:
             os.fsync(stream.fileno())
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _write_coco(folder: Path, num_images: int, num_objects: int) -> None:
-    """The json, and an empty file for each image that it names."""
+    """Write the JSON file, and an empty file for each of its images."""
     rng = np.random.default_rng(0)
     images = folder / "train2017"
     images.mkdir(exist_ok=True)

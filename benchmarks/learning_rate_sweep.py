@@ -1,4 +1,4 @@
-"""The linear probe's sweep over learning rates: all at once, and one rate after the other."""
+"""The linear probe's sweep over learning rates: all rates at once, and one after the other."""
 
 import math
 import time
@@ -15,7 +15,7 @@ from pipeline.evaluate.probes.settings import LinearConfig
 
 
 class _Sweep(ABC):
-    """Checked: size of the weights at low rates; at high ones both diverge in their own way."""
+    """Checks norms of the weights at low rates only, as at high rates the programs diverge differently."""
 
     def __init__(self, parameters: dict, folder: Path):
         self.extra = {"start_mib": resident_mib()}
@@ -52,7 +52,7 @@ class OurSweep(_Sweep):
 
 
 class DiskSweep(OurSweep):
-    """The same, of features that are read from a file batch by batch."""
+    """`OurSweep` with features that are read from a file batch by batch."""
 
     def __init__(self, parameters: dict, folder: Path):
         super().__init__(parameters, folder)
@@ -61,7 +61,7 @@ class DiskSweep(OurSweep):
 
 
 class SweepByRate(_Sweep):
-    """One classifier per rate, trained as one would write it: softmax, SGD with momentum, cosine."""
+    """One classifier per rate, in straightforward NumPy: softmax, SGD with momentum, cosine schedule."""
 
     def sweep(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):

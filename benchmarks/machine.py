@@ -1,4 +1,4 @@
-"""Describes the machine that was measured."""
+"""Describes the measured machine."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def describe_machine(threads: int, peak_gflops: float | None) -> dict[str, str]:
-    """What was used, for the head of the report."""
+    """Hardware, threads and versions, for the head of the report."""
     cores = len(os.sched_getaffinity(0))
     installed = {name: version(name) for name in PACKAGES}
     return {
@@ -37,7 +37,7 @@ def describe_machine(threads: int, peak_gflops: float | None) -> dict[str, str]:
 
 
 def processor_name() -> str:
-    """Name of the processor, or of its kind."""
+    """Name of the processor, or of its architecture."""
     return model_name() or platform.machine()
 
 

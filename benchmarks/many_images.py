@@ -1,4 +1,4 @@
-"""What grows with the number of images though no pixel is looked at: indexes, orders, lists of shards."""
+"""Costs that grow with the number of images without reading pixels: indexes, orders, lists of shards."""
 
 import tarfile
 import time
@@ -25,7 +25,7 @@ IMAGES_PER_SHARD = 10_000
 NUM_CLASSES = 1000
 BATCH_SIZE = 256
 STEPS = 100
-_AT_ONCE = 2**17  # paths that are made at once
+_AT_ONCE = 2**17  # paths built at once
 
 
 class ManyImages(ABC):
@@ -38,11 +38,11 @@ class ManyImages(ABC):
         self.check: dict[str, float] = {}
 
     def prepare(self) -> None:  # noqa: B027 - not every program has something to prepare
-        """Make what is not part of the time and the memory."""
+        """Set up what does not count towards time and memory."""
 
     @abstractmethod
     def pass_over(self) -> None:
-        """Do it once."""
+        """The measured pass."""
 
     def repeat(self) -> float:
         """Seconds."""
@@ -52,7 +52,7 @@ class ManyImages(ABC):
 
 
 class OpenedSet(ManyImages):
-    """Opening a prepared set in shards, and finding its training images; it stays open."""
+    """Opening a prepared set of shards, and finding its training images; it stays open."""
 
     def prepare(self) -> None:
         count = self.num_images
@@ -68,7 +68,7 @@ class OpenedSet(ManyImages):
         write_json(self.folder / "summary.json", summary_of_shards(self.folder))
 
     def pass_over(self) -> None:
-        self.dataset = None  # the one of the pass before would count as memory
+        self.dataset = None  # the previous one would count as memory
         self.dataset = PreparedDataset.open(self.folder)
         self.dataset.indices("train")
 
@@ -89,7 +89,7 @@ class WholeOrder(ManyImages):
 
 
 class BufferedOrder(WholeOrder):
-    """The same where images are read in blocks and shuffled in a buffer."""
+    """The first steps of an epoch whose images are read in blocks and shuffled in a buffer."""
 
     def pass_over(self) -> None:
         order = BlockOrder(self.num_images, 256, 8192, seed=0)
@@ -115,7 +115,7 @@ class ShardList(ManyImages):
 
 
 class PreparedTables(ManyImages):
-    """All of preparing but reading and decoding images."""
+    """Preparing without reading and decoding images."""
 
     def pass_over(self) -> None:
         rows = Rows()
@@ -135,7 +135,7 @@ class PreparedTables(ManyImages):
 
 
 def paths_in_shards(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Paths `train-000000.tar/000000000.jpg` one after another, and their ends."""
+    """Concatenated paths `train-000000.tar/000000000.jpg` as bytes, and their ends."""
     width = len("train-000000.tar/000000000.jpg")
     names = np.empty((count, width), np.uint8)
     for first in range(0, count, _AT_ONCE):
@@ -146,7 +146,7 @@ def paths_in_shards(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def summary_of_shards(source: Path) -> dict:
-    """What `prepare` says of such a set, as far as it is read again."""
+    """The parts of such a set's summary.json that are read again."""
     return {
         "name": "many images",
         "source": str(source),

@@ -1,4 +1,4 @@
-"""The fastest matrix product of this machine, as our kernels call it: float32, or bfloat16 on a GPU."""
+"""Speed of the fastest matrix product of our kernels on this machine: float32, or bfloat16 on a GPU."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Measures rows one after the other; each becomes an object of benchmark.json."""
+"""Measures a row of the benchmark; the result becomes an object of benchmark.json."""
 
 import tempfile
 import time
@@ -19,8 +19,8 @@ from benchmarks.side_by_side import (
 )
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 
-PATIENCE_SECONDS = 900.0  # for one answer; the first one may have to wait for a compiler
-MOST_TRIES = 2  # of a row, while others take too much of the processors' time
+PATIENCE_SECONDS = 900.0  # for one answer; the first may have to wait for compilation
+MOST_TRIES = 2  # per row, while others take too much of the processors' time
 Say = Callable[[str], None]
 
 
@@ -32,7 +32,7 @@ class Found:
     our_peak_mib: float
     extra: dict[str, float]  # of our program
     other_peak_mib: float | None
-    why_no_other: str = ""  # empty where there is one, or none is meant to be
+    why_no_other: str = ""  # empty if there is one, or if the row has none
     profile: list[dict[str, Any]] | None = None  # of our program
     disturbance: Disturbance = QUIET  # while both ran
 
@@ -46,15 +46,18 @@ def measure_row(
     repeats: int | None,
     say: Say,
 ) -> dict[str, Any]:
-    """One row, in processes of its own; once more where others took much of the processors' time.
+    """Measure a row in separate processes; repeat it if others took much of the processors' time.
 
     Args:
-        root: folder that holds the project.
-        peak_gflops: speed of this machine's matrix products; None: shares of it are not known.
-        repeats: at most, instead of the row's own number.
+        root: the project's folder.
+        peak_gflops: speed of this machine's matrix products; None: unknown.
+        repeats: upper limit in place of the row's own.
+
+    Returns:
+        The row's object in benchmark.json. If the other program did not start, its note says why.
 
     Raises:
-        WorkerFailed: our program failed. What kept the other from starting is noted in the object.
+        WorkerFailed: our program failed.
         Disagreement: the programs do not compute the same.
     """
     started = time.monotonic()
@@ -74,7 +77,7 @@ def measure_row(
 
 
 def absent(row: Row) -> str:
-    """Why there is no other program; empty if there is one."""
+    """Why the other program cannot run; empty if it can."""
     missing = [package for package in row.needs if find_spec(package) is None]
     return f"not installed: {', '.join(missing)}" if missing else ""
 
@@ -132,7 +135,7 @@ def row_entry(row: Row, found: Found, peak_gflops: float | None) -> dict[str, An
         "other_name": row.other_name,
         "ratio": ratio,
         "peak_share": share,
-        # What the ratio would be if every operation of ours ran at the matmul peak.
+        # The ratio if every operation of ours ran at the matmul peak.
         "ratio_at_peak": ratio / share if ratio is not None and share else None,
         "flops": flops,
         "gflops": gflops,
@@ -164,10 +167,10 @@ def _in_one_line(entry: dict[str, Any]) -> str:
     text = f"{entry['ours']:.4g} {entry['unit']}"
     if entry["other"] is not None:
         text += f", {entry['other_name']} {entry['other']:.4g}, ratio {entry['ratio']:.2f}"
-    return "".join([text, *(f" ({words})" for words in remarks(entry))])
+    return "".join([text, *(f" ({remark})" for remark in remarks(entry))])
 
 
 def remarks(entry: dict[str, Any]) -> list[str]:
-    """What a reader of the row's figures must know, in words."""
+    """Notes that a reader of the row's figures must know."""
     noise = [f"a noisy measurement: {entry['noise']}"] if entry["noise"] else []
     return ([entry["note"]] if entry["note"] else []) + noise

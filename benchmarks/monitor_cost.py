@@ -1,4 +1,4 @@
-"""Measures what share of a training the monitor takes: one look, beside the steps between two of them."""
+"""Measures the monitor's share of a training: one measurement, relative to the steps between two."""
 
 import time
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from pipeline.config.reading import read_experiment
 from pipeline.pretrain.monitor.monitor import Monitor
 from pipeline.pretrain.step import initial_state, train_step
 
-EVERY_EPOCHS = 5  # as the page on the monitor has it
+EVERY_EPOCHS = 5  # as in docs/monitor.md
 
 
 class NoiseImages:
-    """As much of a prepared data set as the monitor asks for; every image is a training image of noise."""
+    """A stand-in for a prepared data set: images of noise that are all training images."""
 
     name = "noise"
 
@@ -39,7 +39,7 @@ class MonitorCost:
     """A repeat returns the share of time, in %, that the monitor adds to `quickstart`'s training of HSSL.
 
     Args:
-        parameters: `steps`, that are timed in a repeat; `images`, of the monitor's sample.
+        parameters: `steps`, timed in each repeat; `images`, size of the monitor's sample.
     """
 
     def __init__(self, parameters: dict, folder: Path):

@@ -1,4 +1,4 @@
-"""Exact k-NN, brute force: ours, scikit-learn's and faiss's."""
+"""Exact k-NN by brute force: ours, scikit-learn's and faiss's."""
 
 import time
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from benchmarks.resident import resident_mib
 
 
 class _Search(ABC):
-    """Unit vectors of noise. Checked: the similarities and rows that were found."""
+    """A search among random unit vectors; checks the similarities and rows that were found."""
 
     def __init__(self, parameters: dict, folder: Path):
         self.extra = {"start_mib": resident_mib()}
@@ -31,7 +31,7 @@ class _Search(ABC):
         self.extra["beside_bank_mib"] = resident_mib("VmHWM") - before
 
     def prepare(self) -> None:  # noqa: B027 - not every program has something to prepare
-        """Do what is not part of the timed search."""
+        """Set up what is not part of the timed search."""
 
     @abstractmethod
     def search(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,10 @@
-"""The step as the authors' released code computes it, in stock Jittor operators, to be measured.
+"""The pretraining step as the authors' released code computes it, in stock Jittor operators, for timing.
 
-What it does and the lean step does not (see the method's description): all tokens of base and head are
-projected to all prototypes, in student and teacher; attention matrices are kept; gradients are clipped tensor
-by tensor with two values read back for each; the moving average and AdamW are Jittor's own operators, one
-tensor at a time; five loss values are read back and memory is collected in every step. The masks do hide
-patches here, which costs nothing, so that both programs compute the same losses.
+Unlike our step, it projects all tokens of base and head to all prototypes, in student and teacher; stores
+attention matrices; clips gradients tensor by tensor and reads two values back for each; uses Jittor's own
+operators for the moving average and AdamW, one tensor at a time; and reads five loss values back and collects
+memory in every step. The masks do hide patches here, at no cost, so that both programs compute the same
+losses.
 """
 
 from pathlib import Path
@@ -23,14 +23,14 @@ Weights = dict[str, jt.Var]
 
 
 class OfficialStep(TimedStep):
-    """Args: as of `our_step.OurStep`; the initial weights are read from `folder`."""
+    """See `our_step.OurStep` for the arguments; the initial weights are read from `folder`."""
 
     def __init__(self, parameters: dict, folder: Path):
         super().__init__(parameters)
         self.number = 0
         arrays = load_file(folder / WEIGHTS)
-        self.student = {name: jt.array(_laid_out(name, array)) for name, array in arrays.items()}
-        self.teacher = {name: jt.array(_laid_out(name, array)).stop_grad() for name, array in arrays.items()}
+        self.student = {name: jt.array(_to_jittor(name, array)) for name, array in arrays.items()}
+        self.teacher = {name: jt.array(_to_jittor(name, array)).stop_grad() for name, array in arrays.items()}
         self.optimizer = self._optimizer(arrays)
         del arrays
         num_prototypes = self.config.projection_head.num_prototypes
@@ -39,7 +39,7 @@ class OfficialStep(TimedStep):
         for step in range(parameters.get("checked", 2)):
             self.check[f"loss of step {step + 1}"] = self._step()
         for name, weights in (("student", self.student), ("teacher", self.teacher)):
-            arrays = ((key, _laid_back(key, weight.numpy())) for key, weight in weights.items())
+            arrays = ((key, _from_jittor(key, weight.numpy())) for key, weight in weights.items())
             self.check[f"{name}'s distance"] = distance_from(folder / WEIGHTS, arrays)
 
     def _wait(self) -> None:
@@ -125,7 +125,7 @@ class OfficialStep(TimedStep):
     def _outputs(
         self, weights: Weights, images: jt.Var, mask: jt.Var | None, paths: list[jt.Var] | None
     ) -> tuple[jt.Var, jt.Var]:
-        """Logits of every token, (C, 1 + N, K), of base and of head."""
+        """Logits of every token of base and head, (C, 1 + N, K) each."""
         config = self.config
         crops, _, side, _ = images.shape
         grid = side // config.backbone.patch_size
@@ -180,12 +180,13 @@ class OfficialStep(TimedStep):
         return nn.linear(x, jt.normalize(weights["projection_head.prototypes"], dim=-1))
 
 
-def _laid_out(name: str, array: np.ndarray) -> np.ndarray:
-    """Depthwise kernels (k, k, D) become (D, 1, k, k)."""
+def _to_jittor(name: str, array: np.ndarray) -> np.ndarray:
+    """Depthwise kernels (k, k, D) -> (D, 1, k, k); other arrays unchanged."""
     return array.transpose(2, 0, 1)[:, None].copy() if name.endswith("conv.weight") else array
 
 
-def _laid_back(name: str, array: np.ndarray) -> np.ndarray:
+def _from_jittor(name: str, array: np.ndarray) -> np.ndarray:
+    """Inverse of `_to_jittor`."""
     return array[:, 0].transpose(1, 2, 0) if name.endswith("conv.weight") else array
 
 

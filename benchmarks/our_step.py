@@ -1,4 +1,4 @@
-"""The project's own pretraining step, to be measured."""
+"""The project's own pretraining step, for timing."""
 
 from pathlib import Path
 
@@ -19,8 +19,8 @@ class OurStep(TimedStep):
     """Steps of `pipeline.pretrain.step`.
 
     Args:
-        parameters: as of `TimedStep`; `checked`, first steps that are compared with another program;
-            `kernels`, "fused" or "plain".
+        parameters: as of `TimedStep`; `checked`, number of first steps that are compared with the other
+            program; `kernels`, "fused" or "plain".
         folder: the initial weights are written here for the other program.
     """
 
@@ -29,7 +29,7 @@ class OurStep(TimedStep):
         super().__init__(parameters)
         kernels.use(parameters.get("kernels", "fused"))
         kernels.use_precision(self.config.schedule.precision)
-        # On a GPU the crops lie there before the step: how they come there is the loader's row.
+        # On a GPU the crops are uploaded before the step: the row `load` measures loading.
         put = uploaded if jt.flags.use_cuda else lambda batch: batch
         self.batches = [put(batch) for batch in self.batches]
         self.state = initial_state(self.config)

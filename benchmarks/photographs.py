@@ -1,4 +1,4 @@
-"""JPEG files to load: crops of photographs that scikit-image ships, as large as ImageNet's usually are."""
+"""JPEG files for loading: crops of photographs from scikit-image, of the usual size of ImageNet's files."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ SIZE = (500, 375)  # width and height, pixels
 
 
 def write_photographs(folder: Path, count: int) -> list[Path]:
-    """Write `count` JPEG files, turned and cut differently; those that are there are kept."""
+    """Write `count` JPEG files with different crops; if all exist, nothing is written."""
     from PIL import Image
     from skimage import data
 

@@ -1,4 +1,4 @@
-"""Preparing a folder of JPEG files: listed, read, decoded, digested, split; nothing is stored."""
+"""Preparing a folder of JPEG files: listing, reading, decoding, digests and splits; no pixels are stored."""
 
 import os
 import struct
@@ -14,10 +14,11 @@ _CLASSES = 100
 
 
 class Preparing:
-    """A repeat returns the seconds of preparing; `report`, what this process and its workers worked for that.
+    """A repeat returns the seconds of preparing; `report` returns the processor seconds, workers included.
 
     Args:
-        parameters: `images`, files, each with a comment of its own, so that none is there twice; `workers`.
+        parameters: `images`, number of files, each with a unique comment, so that there are no duplicates;
+            `workers`.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -32,7 +33,7 @@ class Preparing:
         self.repeats, self.worked = 0, 0.0
 
     def repeat(self) -> float:
-        """Seconds by the clock."""
+        """Wall-clock seconds."""
         output = self.folder / f"prepared-{self.repeats}"
         output.mkdir()
         self.repeats += 1
@@ -44,10 +45,10 @@ class Preparing:
         return time.perf_counter() - started
 
     def report(self) -> dict[str, float]:
-        """Of the last repeat."""
+        """Processor seconds of the last repeat."""
         return {"processor_seconds_with_workers": round(self.worked, 2)}
 
 
 def _with_comment(jpeg: bytes, comment: bytes) -> bytes:
-    """The same image, its file another: a comment stands behind the first marker."""
+    """The same image as a different file: with a comment after the first marker."""
     return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment + jpeg[2:]

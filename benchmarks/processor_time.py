@@ -1,4 +1,4 @@
-"""One program of the benchmark, in seconds of the processor: for a machine that is busy with other things.
+"""Measures one program of the benchmark in processor seconds, for a machine that is busy otherwise.
 
 python -m benchmarks.processor_time shard-list images=1280000
 python -m benchmarks.processor_time disk-sweep images=200000 channels=384 classes=100 epochs=1 repeats=2
@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 from benchmarks.programs import PROGRAMS
-from benchmarks.resident import forget_peak, resident_mib
+from benchmarks.resident import reset_peak, resident_mib
 
 
 def main(name: str, options: dict[str, str]) -> None:
-    """Print processor time and clock of every repeat, the peak of memory, and what the program reports."""
+    """Print processor and wall-clock time of every repeat, the peak memory, and the program's report."""
     if name not in PROGRAMS:
         raise SystemExit(f"{name}: no such program; there are {', '.join(PROGRAMS)}")
     repeats = int(options.pop("repeats", "1"))
@@ -23,7 +23,7 @@ def main(name: str, options: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="hssl-benchmark-") as folder:
         program = PROGRAMS[name].load({"threads": 1} | numbers, Path(folder))
         held = resident_mib()
-        forget_peak()
+        reset_peak()
         for repeat in range(repeats):
             worked = time.process_time()
             clock = program.repeat()

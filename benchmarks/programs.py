@@ -1,4 +1,4 @@
-"""What is measured, by name. A program is loaded in a process of its own: Jittor and PyTorch never meet."""
+"""The measured programs, by name. Each is loaded in its own process, so that Jittor and PyTorch never mix."""
 
 import pkgutil
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ class Program:
     """A class that takes (parameters, folder) and has `repeat` and `check`, see `worker.LoadedProgram`."""
 
     path: str  # module:class
-    framework: Literal["jittor", "torch"] | None = None  # that is started first
+    framework: Literal["jittor", "torch"] | None = None  # to start first
 
     def load(self, parameters: dict, folder: Path) -> Any:
-        """Start the framework on `parameters["threads"]` threads, and make one of the class."""
+        """Start the framework with `parameters["threads"]` threads, and construct the class."""
         if self.framework == "jittor":
             from pipeline.runtime.start_jittor import start
 

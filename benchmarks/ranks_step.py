@@ -1,4 +1,4 @@
-"""A pretraining step by one rank and by several, of one thread each; the batch is the same.
+"""Measures a pretraining step of one rank and of several, with one thread each and the same batch.
 
 python -m benchmarks.ranks_step size=vit-small batch=8 ranks=2 steps=10 repeats=3
 """
@@ -16,7 +16,7 @@ from pipeline.runtime.mpi import check_runnable, command_of_ranks, environment_o
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = {"size": "vit-small", "batch": "8", "ranks": "2", "steps": "10", "repeats": "3"}
-_FIGURES = "figures: "  # before the line of figures that the first rank prints
+_FIGURES = "figures: "  # prefix of the line of figures that rank 0 prints
 _WARM_STEPS = 2  # compile, and fill caches
 
 
@@ -54,7 +54,7 @@ def _of_ranks(num_ranks: int, options: dict[str, str]) -> dict[str, float]:
 
 
 def as_rank(options: dict[str, str]) -> None:
-    """Run the steps as one of the ranks; the first prints the figures, in seconds of a step."""
+    """Run the steps as one of the ranks; rank 0 prints the figures, in seconds per step."""
     from pipeline.runtime.start_jittor import start
 
     start("cpu", 1)

@@ -1,4 +1,4 @@
-"""benchmark.json, for programs, and benchmark.md, for people."""
+"""Writes benchmark.json for programs, and benchmark.md for readers."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def write_report(folder: Path, entries: list[dict[str, Any]], machine: dict[str,
 
     Args:
         entries: see `measuring.measure_row`.
-        machine: what was measured on, in words.
+        machine: see `machine.describe_machine`.
     """
     write_json(folder / JSON_NAME, entries)
     write_text(folder / TEXT_NAME, "\n".join(_lines(entries, machine)) + "\n")
@@ -31,7 +31,7 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
     table = tabulate(
         [_cells(entry) for entry in entries], headers=_HEADERS, tablefmt="github", disable_numparse=True
     )
-    lines = ["# Benchmark", "", *[f"- {name}: {words}" for name, words in machine.items()], "", table, ""]
+    lines = ["# Benchmark", "", *[f"- {name}: {text}" for name, text in machine.items()], "", table, ""]
     lines += [
         "`ours` and `other` are medians. Each row ran in processes of its own, side by side: a repeat of",
         "ours, a repeat of the other, and so on. `ratio` above 1: ours is better. `share of peak`:",
@@ -49,7 +49,7 @@ def _lines(entries: list[dict[str, Any]], machine: dict[str, str]) -> list[str]:
 
 
 def _bounds(entries: list[dict[str, Any]]) -> list[str]:
-    """How far a missed ratio is from what this machine's processor allows."""
+    """Lines on how far missed ratios are from the processor's limit."""
     lines = []
     for entry in entries:
         missed = any(v["met"] is False and v["target"].startswith("ratio ") for v in entry["targets"])
@@ -62,7 +62,7 @@ def _bounds(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def _before(entries: list[dict[str, Any]]) -> list[str]:
-    """Each row beside the latest earlier run on this kind of processor."""
+    """Lines that compare each row with the latest earlier run on this kind of processor."""
     compared = [entry for entry in entries if entry.get("before")]
     lines = [f"- {description_of(entry['name'], entry['before'])}" for entry in compared]
     head = "Beside earlier runs on this kind of processor, in units of each run's matmul peak:"
@@ -76,8 +76,8 @@ def _profile_lines(profile: list[dict[str, Any]]) -> list[str]:
 
 
 def _against(entry: dict[str, Any]) -> str:
-    words = f"; other: {entry['other_name']}" if entry["other_name"] else ""
-    return "; ".join([words, *remarks(entry)])
+    other = f"; other: {entry['other_name']}" if entry["other_name"] else ""
+    return "; ".join([other, *remarks(entry)])
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:

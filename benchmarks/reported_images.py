@@ -1,6 +1,6 @@
-"""The search for duplicate images, and the report, of an experiment with many images.
+"""The search for duplicate images, and the report, for an experiment with many images.
 
-All is drawn: pixels, labels, predictions, features and logs. It says what they cost, and nothing of images.
+Pixels, labels, predictions, features and logs are random: only the cost is meaningful.
 """
 
 import json
@@ -23,8 +23,8 @@ from pipeline.storage.runs import Run, RunKey
 from pipeline.training.metrics_log import METRICS
 from pipeline.views.files import BASE, HEAD, Views, write_views
 
-SIDE = 4  # pixels of an image as it is stored; reading and decoding larger ones is no part of this
-TEST_EVERY = 27  # one image of so many is tested on; of every class
+SIDE = 4  # pixels of a stored image; reading and decoding larger ones is not measured here
+TEST_EVERY = 27  # every 27th image is a test image, so that all classes have some
 EPOCHS, BATCH_SIZE, LOGGED_EVERY = (
     100,
     256,
@@ -37,7 +37,7 @@ _LOGGED += ("discrepancy_cka", "discrepancy_cosine", "discrepancy_kl", "images_p
 
 
 class ReportedImages(ManyImages):
-    """A repeat looks for duplicate images and makes the page, of two arms at one seed."""
+    """A repeat searches for duplicate images and makes the page of two arms with one seed."""
 
     def prepare(self) -> None:
         self._rng = np.random.default_rng(0)
@@ -99,7 +99,7 @@ class ReportedImages(ManyImages):
                 stream.write(json.dumps({"step": step} | values) + "\n")
 
     def _probe(self, folder: Path) -> None:
-        """Every other test image is right."""
+        """Every other test image is classified correctly."""
         rows = self._dataset.indices("test")
         labels = self._dataset.labels[rows]
         wrong = self._rng.integers(0, NUM_CLASSES, len(rows))

@@ -1,14 +1,14 @@
-"""Memory of this process, as the kernel counts it."""
+"""Memory of this process, as Linux reports it."""
 
 from contextlib import suppress
 from pathlib import Path
 
 
 def resident_mib(field: str = "VmRSS") -> float:
-    """MiB that are held now; with "VmHWM" the most that were ever held.
+    """Resident memory in MiB; with "VmHWM" its peak.
 
     Raises:
-        OSError: the kernel does not say.
+        OSError: Linux does not report it.
     """
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
@@ -16,7 +16,7 @@ def resident_mib(field: str = "VmRSS") -> float:
     raise OSError(f"/proc/self/status has no {field}")
 
 
-def forget_peak() -> None:
-    """Count "VmHWM" from what is held now; where the kernel refuses, the old peak stays."""
+def reset_peak() -> None:
+    """Reset "VmHWM" to the current memory; if Linux refuses, the old peak is kept."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: what is measured against what, with which targets."""
+"""The rows of the benchmark: programs, parameters and targets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ Parameters = dict[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on one number of a row's object, or of its `extra`."""
+    """A bound on one number of a row's object in benchmark.json."""
 
     quantity: str
     at_least: float | None = None
@@ -28,13 +28,13 @@ class Target:
 
     @property
     def description(self) -> str:
-        """Such as "ratio >= 2.5"."""
+        """The bound as text, such as "ratio >= 2.5"."""
         return f"{self.quantity} " + (
             f">= {self.at_least:g}" if self.at_most is None else f"<= {self.at_most:g}"
         )
 
     def met(self, value: float | None) -> bool | None:
-        """None: not known."""
+        """Whether `value` is within the bound; None: unknown."""
         if value is None:
             return None
         return value >= self.at_least if self.at_most is None else value <= self.at_most
@@ -42,29 +42,29 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison, or one measurement of ours alone."""
+    """A comparison of two programs, or a measurement of ours alone."""
 
     name: str
     title: str
-    unit: str  # "s", or what is counted per second, or another quantity that the programs return
+    unit: str  # "s", items per second, or another quantity that the programs return
     ours: str  # key of PROGRAMS
     other: str | None = None
     other_name: str | None = None
     needs: tuple[str, ...] = ()  # packages without which `other` cannot run
     parameters: Parameters = field(default_factory=dict)
-    other_parameters: Parameters = field(default_factory=dict)  # what differs for the other program
+    other_parameters: Parameters = field(default_factory=dict)  # those that differ for the other program
     toy: Parameters = field(default_factory=dict)  # parameters that differ at toy size
     impossible: Callable[[], str] = lambda: ""  # why the row cannot be measured on this machine
-    # What is counted in a repeat: values are items / seconds. None: values are what the programs return.
+    # Number of items in a repeat: values are items / seconds. None: values are those that programs return.
     items: Callable[[Parameters], float] | None = None
     higher_is_better: bool = False
     flops: Callable[[Parameters], float] | None = None  # operations of one repeat
-    tolerance: float = 2e-3  # relative, between what the two programs checked
+    tolerance: float = 2e-3  # relative, for the numbers that both programs check
     targets: tuple[Target, ...] = ()
     repeats: int = 7
     seconds: float = 40.0  # for the repeats of both programs together
-    by_default: bool = True  # measured where no row is asked for
-    # When our program reports the operations that take most of its time.
+    by_default: bool = True  # measured if the user names no row
+    # When our program reports its slowest operations.
     profile: Literal["never", "if a target is missed", "always"] = "never"
 
 
@@ -138,7 +138,7 @@ def _step_rows(size: str, title: str, targets: tuple[Target, ...]) -> list[Row]:
 
 
 def _peak_share() -> float:
-    """Of the measured peak of products, what a step is to reach: narrower vectors leave more beside them."""
+    """Target share of the matmul peak for a step: with narrower vectors, other operations take more of it."""
     return 0.88 if "avx512f" in model_and_flags().split() else 0.85
 
 
@@ -198,7 +198,7 @@ _IDLE = Row(
 
 
 def _dense_row(task: str, *, seconds: float = 10, **beside: Any) -> Row:
-    """A fine-tuning step; beside: another program, if there is one."""
+    """A row of a fine-tuning step; beside: settings of the other program, if there is one."""
     return Row(
         name=f"{task}-step",
         title=f"{task}, fine-tuning step at the sizes of `quickstart`",
@@ -366,14 +366,12 @@ ROWS: tuple[Row, ...] = (
 def chosen_rows(
     names: str | None, rows: tuple[Row, ...] = ROWS, *, toy: bool = False, profile: bool = False
 ) -> tuple[Row, ...]:
-    """The rows that a comma-separated list names; without one, those that are measured by default.
-
-    What is no row's name names all that begin with it.
+    """The rows in a comma-separated list of names or prefixes; without a list, the default rows.
 
     Args:
-        rows: what there is to choose from.
-        toy: at sizes that take seconds and say nothing about speed.
-        profile: rows that can report the operations of our program always do.
+        rows: all rows.
+        toy: use sizes that take seconds and tell nothing about speed.
+        profile: rows that can report our program's operations always do.
 
     Raises:
         ValueError: a name that no row begins with.

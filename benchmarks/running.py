@@ -1,4 +1,4 @@
-"""The whole benchmark: the machine's peak first, then row by row, written as it grows; then growth."""
+"""Runs the whole benchmark: the matmul peak, then row by row with intermediate reports, then growth."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from pipeline.runtime.cuda.cards import installed_driver
 from pipeline.runtime.processor import model_and_flags
 from pipeline.storage.git_commit import git_commit
 
-LATE_SECONDS = 600.0  # after them, rows are repeated as little as can be: a slow machine, a cold cache
+LATE_SECONDS = 600.0  # after so long, further rows are repeated as little as possible
 Say = Callable[[str], None]
 
 
@@ -34,9 +34,9 @@ class Plan:
     """The benchmark that the user asked for."""
 
     rows: tuple[Row, ...]
-    growth: bool  # measure how time and memory grow
-    repeats: int | None = None  # of every row, at most; None: each row's own number
-    size: Size = "usual"  # "large" measures growth with images alone, as far as it is meant to go
+    growth: bool  # whether to measure how time and memory grow
+    repeats: int | None = None  # upper limit for every row; None: each row's own number
+    size: Size = "usual"  # "large" measures only growth with images, up to the largest intended size
     device: Literal["cpu", "cuda"] = "cpu"
 
     @property
@@ -46,14 +46,14 @@ class Plan:
 
 
 def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str]:
-    """Measure, and write benchmark.json, benchmark.md and scaling.md into `folder`.
+    """Run the benchmark, and write benchmark.json, benchmark.md and scaling.md into `folder`.
 
     Args:
-        root: folder that holds the project.
-        say: is told a line before and after each row.
+        root: the project's folder.
+        say: prints a line before and after each row.
 
     Returns:
-        One line for each failure; the other rows are still measured.
+        A line for each failure; the other rows are still measured.
     """
     threads = len(os.sched_getaffinity(0))
     started = time.monotonic()
@@ -64,7 +64,7 @@ def run_benchmark(plan: Plan, folder: Path, *, root: Path, say: Say) -> list[str
     history = history_file(model_and_flags(), threads)
     runs = remembered(history)
     if plan.device == "cuda":
-        # What a card's products reach is another thing than a processor's in float32.
+        # The peak of a GPU is in another precision than a processor's.
         machine = {"GPU": _card(), **machine, "bfloat16 matmul peak": machine.pop("fp32 matmul peak")}
     entries: list[dict[str, Any]] = []
     failures = []
@@ -124,7 +124,7 @@ def _measure_growth(
 
 
 def _step_rate(path: Path) -> float | None:
-    """GFLOP/s of the ViT-S/16 step in a benchmark.json, of this run or an earlier one; None without it."""
+    """GFLOP/s of the ViT-S/16 step in benchmark.json, of this or an earlier run; None without one."""
     if not path.is_file():
         return None
     entries = json.loads(path.read_text(encoding="utf-8"))
@@ -132,7 +132,7 @@ def _step_rate(path: Path) -> float | None:
 
 
 def measured_peak(root: Path, threads: int, device: str = "cpu") -> float:
-    """GFLOP/s of the fastest matrix product: float32 on a processor, bfloat16 on a GPU that multiplies it."""
+    """GFLOP/s of the fastest matrix product: float32 on a processor, bfloat16 on a GPU that supports it."""
     limits = {"root": root, "threads": threads, "patience": PATIENCE_SECONDS}
     with (
         TemporaryDirectory(prefix="hssl-benchmark-") as folder,

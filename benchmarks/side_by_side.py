@@ -1,4 +1,4 @@
-"""Ours, other, ours, other, ...: two programs measured side by side, with medians and quartiles."""
+"""Measures two programs in turn (ours, other, ours, other, ...), with medians and quartiles."""
 
 import statistics
 import time
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MIN_REPEATS = 2
-SETTLE_SECONDS = 0.05  # before a repeat: the other process's threads stop spinning
-MAX_IDLE_SHARE = 0.05  # of a core, that the idle process may use
+SETTLE_SECONDS = 0.05  # pause before a repeat, until the other process's threads stop spinning
+MAX_IDLE_SHARE = 0.05  # share of a core that the idle process may use
 
 
 class Worker(Protocol):
@@ -37,7 +37,7 @@ class Measured:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """Lower and upper quartile; of fewer than 4 values the extremes."""
+        """Lower and upper quartile; for fewer than 4 values the extremes."""
         if len(self.values) < 4:
             return min(self.values), max(self.values)
         lower, _, upper = statistics.quantiles(self.values, n=4, method="inclusive")
@@ -50,15 +50,15 @@ class SideBySide:
 
     ours: Measured
     other: Measured | None
-    order: tuple[str, ...]  # whose repeat came when
-    idle_share: float  # of a core, that the idle process used
+    order: tuple[str, ...]  # program of each repeat
+    idle_share: float  # share of a core that the idle process used
 
 
 def check_agreement(ours: dict[str, float], other: dict[str, float], tolerance: float) -> None:
-    """Compare what both programs found before anything is timed.
+    """Compare the numbers that both programs check before timing.
 
     Raises:
-        Disagreement: a quantity is missing in one, or differs by more than `tolerance`, relatively.
+        Disagreement: a number is missing in one, or the relative difference is above `tolerance`.
     """
     if set(ours) != set(other):
         raise Disagreement(f"the programs checked different things: {sorted(ours)} and {sorted(other)}")
@@ -79,9 +79,9 @@ def compare(
     """Measure the programs in turn.
 
     Args:
-        repeats: of each, at most.
-        seconds: no new round begins when the rounds so far, and the next one, would take longer; but there
-            are at least `MIN_REPEATS` rounds (or `repeats`, if that is less).
+        repeats: largest number of rounds.
+        seconds: no new round begins if all rounds with it would take longer; but there are at least
+            `MIN_REPEATS` rounds (or `repeats`, if that is less).
     """
     workers = {"ours": ours} | ({"other": other} if other is not None else {})
     values: dict[str, list[float]] = {name: [] for name in workers}

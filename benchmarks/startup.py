@@ -1,4 +1,4 @@
-"""Measures the time to the first matrix product, all compiled: Jittor as stages start it, and PyTorch."""
+"""Measures the time to the first matrix product with everything compiled: of Jittor and of PyTorch."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ TORCH = "import torch; x = torch.ones(8, 8); print((x @ x).sum().item())"
 
 
 class Startup:
-    """A repeat returns the seconds of a process of its own."""
+    """A repeat returns the seconds of a new process that starts Jittor as stages do."""
 
     program = OURS
 
@@ -34,6 +34,6 @@ class Startup:
 
 
 class TorchStartup(Startup):
-    """The same with `import torch`."""
+    """A repeat returns the seconds of a new process that imports PyTorch."""
 
     program = TORCH

@@ -13,13 +13,13 @@ from pipeline.pretrain.batch import Batch
 from pipeline.training.random_generators import Purpose, generator
 from pipeline.transforms.block_mask import block_masks
 
-NUM_BATCHES = 4  # taken in turn: masks, and with them the number of hidden patches, differ
+NUM_BATCHES = 4  # used in turn, as the number of hidden patches differs between them
 WEIGHTS = "weights.safetensors"  # written by the project's step, read by the others
 _IMAGES_PER_EPOCH = 100_000
 
 
 def step_batches(config: PretrainConfig) -> list[Batch]:
-    """Batches of noise with block masks; the pixels do not matter to how long a step takes."""
+    """Batches of noise with block masks; the duration of a step does not depend on the pixels."""
     size, images = config.crops.global_size, config.schedule.batch_size
     side = size // config.backbone.patch_size
     batches = []
@@ -45,9 +45,9 @@ def step_rates(config: PretrainConfig) -> Rates:
 
 
 def distance_from(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> float:
-    """Euclidean distance of all parameters together from those in a file.
+    """Euclidean distance of all parameters from those in a file.
 
-    One tensor at a time: copies of a whole network would count as memory of the step.
+    Read tensor by tensor, as a copy of the whole network would count as memory of the step.
     """
     with safe_open(path, framework="numpy") as stream:
         squares = [
@@ -57,7 +57,7 @@ def distance_from(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> float
 
 
 def drawn_drop_path(config: PretrainConfig, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Stochastic depth of the student at one step, as `pipeline.pretrain.step` draws it.
+    """Stochastic depth of the student at a step, drawn as in `pipeline.pretrain.step`.
 
     Returns:
         (depth, 2, V B) for the backbone and (head's depth, V B) for the head.

@@ -1,4 +1,4 @@
-"""Profiles a step with Jittor's profiler; our own kernels have their names from kernels.h."""
+"""Profiles a step with Jittor's profiler; our own kernels appear under their names in kernels.h."""
 
 import re
 from collections import defaultdict
@@ -14,15 +14,15 @@ _STEPS = 3
 
 
 def profiled(step: Callable[[], Any], *, count: int) -> list[dict[str, Any]]:
-    """The operators that take most of a step.
+    """The slowest operators of a step.
 
     Args:
         step: runs one optimiser step.
-        count: operators to name; all others are one line.
+        count: number of operators to list; all others are one line.
 
     Returns:
-        {"operation", "milliseconds", "share"} by falling time; the share is of the time in Jittor's
-        operators. What runs outside of them (the optimiser, the moving average, Python) is not in it.
+        {"operation", "milliseconds", "share"} by descending time; the share is of the time in Jittor's
+        operators, without the optimiser, the moving average and Python.
     """
     with jt.profile_scope() as report:
         for _ in range(_STEPS):
@@ -38,7 +38,7 @@ def profiled(step: Callable[[], Any], *, count: int) -> list[dict[str, Any]]:
 
 
 def top_operations(spent: dict[str, float], count: int) -> list[dict[str, Any]]:
-    """Milliseconds by operation -> the `count` longest, and the rest in one line."""
+    """Milliseconds by operation -> lines of the `count` slowest, and one line of the others."""
     whole = sum(spent.values())
     ordered = sorted(spent.items(), key=lambda item: -item[1])
     if len(ordered) > count:
@@ -47,6 +47,6 @@ def top_operations(spent: dict[str, float], count: int) -> list[dict[str, Any]]:
 
 
 def _named(name: str, source: Path) -> str:
-    """The kernel that a compiled operator calls; for Jittor's own the beginning of its name."""
+    """The kernel that a compiled operator calls; for Jittor's own operators, the start of their name."""
     found = _OUR_KERNEL.findall(source.read_text(errors="replace")) if source.is_file() else []
     return found[-1] if found else f"Jittor: {name[:60]}"

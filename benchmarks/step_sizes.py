@@ -1,11 +1,11 @@
-"""The networks that the pretraining step is measured at, as experiments would configure them."""
+"""Sizes at which the pretraining step is measured, as sections of an experiment."""
 
 from typing import Any
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.stages import PretrainConfig
 
-# Batch sizes are images of an optimiser step; each is seen as two global crops, with masks.
+# Batch sizes are in images per optimiser step; each image has two global crops, with masks.
 STEP_SIZES: dict[str, dict[str, Any]] = {
     "small": {
         "backbone": {"size": "tiny", "image_size": 32, "patch_size": 4},
@@ -35,7 +35,7 @@ STEP_SIZES: dict[str, dict[str, Any]] = {
         "projection_head": {"num_prototypes": 8192},
         "schedule": {"batch_size": 8},
     },
-    # For tests, and for growth of memory over thousands of steps.
+    # For tests, and for the growth of memory over thousands of steps.
     "toy": {
         "backbone": {
             "size": "custom", "image_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 2
@@ -50,7 +50,7 @@ STEP_SIZES: dict[str, dict[str, Any]] = {
 def step_config(size: str, changes: dict[str, dict[str, Any]] | None = None) -> PretrainConfig:
     """HSSL with a ConvNeXt head of three blocks at one of the sizes.
 
-    No warm-up and no frozen last layer, so that the very first step updates every parameter.
+    Without warm-up and frozen last layer, so that the first step updates every parameter.
 
     Args:
         size: a key of `STEP_SIZES`.

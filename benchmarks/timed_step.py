@@ -1,4 +1,4 @@
-"""What every program's pretraining step has to be timed: its sizes, its inputs, repeats of some steps."""
+"""Base class of the timed pretraining steps: sizes, inputs, and repeats."""
 
 import time
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ class TimedStep(ABC):
     """The same images, masks and rates for every program.
 
     Args:
-        parameters: `size`, a key of STEP_SIZES; `changes`, options that differ; `steps`, in one repeat.
+        parameters: `size`, a key of STEP_SIZES; `changes`, options that differ; `steps`, per repeat.
     """
 
     def __init__(self, parameters: dict):
@@ -35,4 +35,4 @@ class TimedStep(ABC):
 
     @abstractmethod
     def _wait(self) -> None:
-        """Until all steps are computed."""
+        """Wait until all steps are computed."""

@@ -1,4 +1,4 @@
-"""What the fine-tuning steps in eager PyTorch have in common: ViT, taps, pyramid, clipping, AdamW."""
+"""Base class of the fine-tuning steps in eager PyTorch: ViT, taps, pyramid, clipping, AdamW."""
 
 import time
 from pathlib import Path
@@ -19,14 +19,14 @@ from pipeline.finetune.rates import decayed
 
 
 class TorchDenseStep:
-    """The same network, batch and optimiser as of `dense_step.DenseStep`, with patches of 8 pixels.
+    """The same network, batch and optimiser as in `dense_step.DenseStep`, with patches of 8 pixels.
 
-    Fused attention and AdamW, lists of tensors instead of loops, convolutions with the channels last.
+    It uses fused attention and AdamW, foreach operations instead of loops, and channels-last convolutions.
 
     Args:
         config: of the fine-tuning.
         folder: holds the initial weights and the batch.
-        pyramid: what the names of the pyramid's weights begin with.
+        pyramid: prefix of the names of the pyramid's weights.
     """
 
     def __init__(self, config: SegmentConfig | DetectConfig, folder: Path, pyramid: str):
@@ -41,7 +41,7 @@ class TorchDenseStep:
             name: decayed(name, tuple(w.shape), embeddings=embeddings) for name, w in self.weights.items()
         }
         self.optimizer = fused_adamw(self.weights, decayed_of, lr=LR, weight_decay=WEIGHT_DECAY)
-        # As the network of pretraining is called, of which this one has the base.
+        # With the names of the pretraining network's base.
         self.base = {name.replace("backbone.network.", "backbone."): w for name, w in self.weights.items()}
         self._enlarge = f"{pyramid}.enlarge.0.0.deconv"
         self.prepare()
@@ -50,7 +50,7 @@ class TorchDenseStep:
         self.check["network's distance"] = distance_from(folder / FIRST, arrays)
 
     def prepare(self) -> None:
-        """What the batch needs before the first step."""
+        """Prepare the batch before the first step."""
 
     def loss(self) -> torch.Tensor:
         """The sum of all weighted terms."""
@@ -73,7 +73,7 @@ class TorchDenseStep:
         return loss.detach()
 
     def pyramid(self) -> list[torch.Tensor]:
-        """Maps (B, D, h, w) of twice, once, half and a quarter of the taps' side: of patches of 8 pixels."""
+        """Maps (B, D, h, w) of 2, 1, 1/2 and 1/4 times the taps' side."""
         taps = self._taps()
         finest = self.enlarged(self._enlarge, taps[0])
         return [finest, taps[1], F.max_pool2d(taps[2], 2), F.max_pool2d(F.max_pool2d(taps[3], 2), 2)]
@@ -81,12 +81,12 @@ class TorchDenseStep:
     def enlarged(self, name: str, x: torch.Tensor) -> torch.Tensor:
         """The 2 x 2 transposed convolution of this name: (B, D, h, w) -> (B, D, 2 h, 2 w)."""
         dim = x.shape[1]
-        # Rows of the weight: row of the window, its column, output channel.
+        # The weight's rows are ordered by window row, window column, output channel.
         kernel = self.weights[f"{name}.weight"].view(2, 2, dim, dim).permute(3, 2, 0, 1)
         return F.conv_transpose2d(x, kernel, self.weights[f"{name}.bias"], stride=2)
 
     def conv(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        """The convolution of this name, which keeps the size."""
+        """The convolution of this name, which preserves the size."""
         weight = self.weights[f"{name}.weight"]
         return F.conv2d(x, weight, self.weights[f"{name}.bias"], padding=weight.shape[-1] // 2)
 

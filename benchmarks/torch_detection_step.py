@@ -40,8 +40,8 @@ _SAMPLING = 2  # points along each side of a bin
 class TorchDetectionStep(TorchDenseStep):
     """See `torch_dense_step.TorchDenseStep`; boxes without convolutions, one mask head, as in `quickstart`.
 
-    Which anchors and boxes a step trains on is drawn by the same NumPy code as ours: two programs that draw
-    other boxes could not be compared.
+    The anchors and boxes of a step are sampled by the same NumPy code as ours, so that both programs train on
+    the same ones.
     """
 
     def __init__(self, parameters: dict, folder: Path):
@@ -86,8 +86,8 @@ class TorchDetectionStep(TorchDenseStep):
 
     def _rpn(self, levels: list[torch.Tensor]) -> torch.Tensor:
         """(B, N, 5): logit of an object, and deltas."""
-        places = [F.relu_(self.conv("heads.rpn.conv", x)).permute(0, 2, 3, 1).flatten(1, 2) for x in levels]
-        outputs = self._linear("heads.rpn.predict", torch.cat(places, dim=1))
+        hidden = [F.relu_(self.conv("heads.rpn.conv", x)).permute(0, 2, 3, 1).flatten(1, 2) for x in levels]
+        outputs = self._linear("heads.rpn.predict", torch.cat(hidden, dim=1))
         return outputs.reshape(len(outputs), -1, RPN_OUTPUTS)
 
     def _proposals(self, outputs: torch.Tensor) -> np.ndarray:
@@ -156,7 +156,7 @@ class TorchDetectionStep(TorchDenseStep):
     def _pooled(
         self, levels: list[torch.Tensor], rois: RoiSamples, boxes: torch.Tensor, bins: int
     ) -> torch.Tensor:
-        """(n, C, bins, bins): each box from the level of its size."""
+        """(n, C, bins, bins): RoIAlign of each box on the level of its size."""
         sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1).sqrt()
         of_box = torch.floor(torch.log2(sides / self.config.heads.finest_scale + 1e-12)).clamp(
             0, len(levels) - 1
@@ -199,7 +199,7 @@ class TorchDetectionStep(TorchDenseStep):
 
 
 def _decoded(deltas: torch.Tensor, boxes: torch.Tensor, stds: tuple[float, ...]) -> torch.Tensor:
-    """Boxes (n, 4) from deltas and the boxes that they move."""
+    """Boxes (n, 4) from deltas (n, 4) relative to boxes (n, 4)."""
     centers, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     scaled = deltas * torch.tensor(stds)
     centers = centers + scaled[:, :2] * sides

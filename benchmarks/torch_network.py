@@ -1,6 +1,6 @@
-"""HSSL's network in PyTorch, written for speed on a CPU: fused attention, channels last, no logit too many.
+"""HSSL's network in PyTorch, optimised for the CPU: fused attention, channels last, only needed logits.
 
-Weights are a dict with the project's names and shapes, but convolution weights are (D, 1, k, k).
+Weights are a dict with the project's names and shapes, except that convolution weights are (D, 1, k, k).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Weights = dict[str, torch.Tensor]
 def torch_weights(
     arrays: dict[str, np.ndarray], *, trained: bool, device: torch.device | str = "cpu"
 ) -> Weights:
-    """Tensors of the project's arrays; with gradients where `trained`."""
+    """The project's arrays as tensors, which require gradients if `trained`."""
     weights = {}
     for name, array in arrays.items():
         tensor = torch.tensor(array, device=device)
@@ -29,7 +29,7 @@ def torch_weights(
 
 
 def named_arrays(weights: Weights) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and arrays as the project has them, one after the other: inverse of `torch_weights`."""
+    """Inverse of `torch_weights`: yields the project's names and arrays."""
     for name, tensor in weights.items():
         value = tensor.detach().cpu()
         yield name, (value[:, 0].permute(1, 2, 0) if name.endswith("conv.weight") else value).numpy()
@@ -63,7 +63,7 @@ def encode(
 def embed(
     weights: Weights, backbone: BackboneConfig, images: torch.Tensor, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """images (C, 3, S, S) -> tokens (C, 1 + N, D), CLS first, with positions, for the grid of S resampled."""
+    """images (C, 3, S, S) -> tokens (C, 1 + N, D), CLS first, with position embeddings resampled to S."""
     crops, channels, side, _ = images.shape
     patch, grid = backbone.patch_size, side // backbone.patch_size
     pixels = images.view(crops, channels, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5)
@@ -79,7 +79,7 @@ def embed(
 
 
 def project(weights: Weights, config: PretrainConfig, part: str, rows: torch.Tensor) -> torch.Tensor:
-    """Rows (M, D) -> unit vectors (M, bottleneck) by the MLP of "base" or "auxiliary"."""
+    """Rows (M, D) -> unit vectors (M, bottleneck), by the MLP of part "base" or "auxiliary"."""
     for index in range(config.projection_head.num_layers - 1):
         rows = F.gelu(linear(weights, f"projection_head.{part}.hidden.{index}", rows))
     return F.normalize(linear(weights, f"projection_head.{part}.bottleneck", rows), dim=-1)
@@ -108,7 +108,7 @@ def block(
 def _head_block(
     weights: Weights, index: int, y: torch.Tensor, scale: torch.Tensor | None, shortcut: bool
 ) -> torch.Tensor:
-    """y (C, h, w, D); its permuted view is what PyTorch calls channels last."""
+    """y: (C, h, w, D); permuted to (C, D, h, w) it has PyTorch's channels-last memory format."""
     name = f"auxiliary_head.blocks.{index}"
     kernel = weights[f"{name}.conv.weight"]
     conv = F.conv2d(

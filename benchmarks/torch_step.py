@@ -1,4 +1,4 @@
-"""The same pretraining step in eager PyTorch, with the same savings: the reference to beat."""
+"""The same pretraining step in eager PyTorch, with the same optimisations: the reference to beat."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,14 @@ from pipeline.pretrain.batch import Batch
 
 
 class TorchStep(TimedStep):
-    """Lean HSSL: hidden patches and CLS rows only go to the prototypes, the centre comes from mean vectors.
+    """HSSL with logits of CLS and hidden patches only, and the centre computed from mean vectors.
 
-    Fused AdamW, fused attention, lists of tensors instead of loops, no value read back. With
-    `schedule.precision = "bfloat16"`, the forward pass runs under autocast; the losses stay float32. On a GPU
-    the crops lie there before the step, as for the other program.
+    It uses fused AdamW, fused attention and foreach operations, and reads no value back. With
+    `schedule.precision = "bfloat16"` the forward pass runs under autocast; the losses stay float32. On a GPU
+    the crops are uploaded before the step, as in the other program.
 
     Args:
-        parameters: as of `our_step.OurStep`; and `compile`: the network goes through `torch.compile`.
+        parameters: as of `our_step.OurStep`; and `compile`: whether to use `torch.compile`.
         folder: holds the initial weights.
     """
 
@@ -86,7 +86,7 @@ class TorchStep(TimedStep):
         hidden = mask.flatten().nonzero()[:, 0]
         per_crop = mask.sum(dim=1).clamp(min=1)
         patch_weights = 1.0 / (per_crop[hidden // mask.shape[1]] * len(mask))
-        # All that is read on the host is read before it goes to the device: nobody waits for it.
+        # Values that the host needs are read before the upload, which avoids a synchronisation.
         mask, hidden, patch_weights = (
             value.to(self.device, non_blocking=True) for value in (mask, hidden, patch_weights)
         )
@@ -98,7 +98,7 @@ class TorchStep(TimedStep):
         )
         tokens, head_cls = self.encode(self.student, config, images, mask.unsqueeze(-1), paths)
         unit = prototypes(self.student)
-        # Base CLS and hidden patches go through one MLP together.
+        # Base CLS and hidden patches share one pass through the MLP.
         rows = torch.cat([tokens[:, 0], tokens[:, 1:].flatten(0, 1)[hidden]])
         base_logits = (project(self.student, config, "base", rows) @ unit.T).float()
         head_logits = (project(self.student, config, "auxiliary", head_cls) @ unit.T).float()
@@ -126,7 +126,7 @@ class TorchStep(TimedStep):
 
 @dataclass(frozen=True)
 class _Inputs:
-    """A batch whose crops lie on the device."""
+    """A batch whose crops are on the device."""
 
     batch: Batch
     crops: torch.Tensor

@@ -1,4 +1,4 @@
-"""What a step in PyTorch does with gradients: for all programs the same, in lists of tensors."""
+"""Optimiser and gradient clipping of the PyTorch programs, with fused and foreach operations."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ import torch
 def fused_adamw(
     weights: Mapping[str, torch.Tensor], decayed: Mapping[str, bool], *, lr: float, weight_decay: float
 ) -> torch.optim.AdamW:
-    """AdamW in one call for all tensors; decayed: by name, which weights decay."""
+    """Fused AdamW. decayed: name -> whether the weight decays."""
     groups: dict[bool, list[torch.Tensor]] = {True: [], False: []}
     for name, weight in weights.items():
         groups[decayed[name]].append(weight)
@@ -23,7 +23,7 @@ def fused_adamw(
 
 
 def clip_each(weights: Iterable[torch.Tensor], limit: float) -> None:
-    """A gradient g becomes g min(1, limit / (|g| + 1e-6)), tensor by tensor."""
+    """Clip each tensor's gradient g to g min(1, limit / (|g| + 1e-6)), in place."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     factors = (limit / (torch.stack(torch._foreach_norm(gradients)) + 1e-6)).clamp_(max=1)
     torch._foreach_mul_(gradients, list(factors.unbind()))

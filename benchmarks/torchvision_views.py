@@ -1,4 +1,4 @@
-"""iBOT's augmentation as it is usually written, with torchvision's transforms on PIL images."""
+"""iBOT's augmentation with torchvision's transforms on PIL images."""
 
 import random
 from pathlib import Path
@@ -15,8 +15,7 @@ def _transforms():
     try:
         from torchvision import transforms
     except RuntimeError:
-        # A wheel built for CUDA beside a CPU-only PyTorch: importing it describes two operators that are
-        # then not there.
+        # With a wheel built for CUDA beside a CPU-only PyTorch, the import refers to two missing operators.
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -1,7 +1,7 @@
 """The worker process of a program: `python -m benchmarks.worker NAME PARAMETERS FOLDER`.
 
-It prepares once and then measures whenever it is asked. One JSON object per line: requests come on standard
-input, answers go to what was standard output at the start; what libraries print goes to standard error.
+It prepares once and then measures on request. Requests are lines on standard input; answers are JSON objects,
+one per line, on the original standard output. Output of libraries goes to standard error.
 """
 
 import json
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.programs import PROGRAMS
-from benchmarks.resident import forget_peak, resident_mib
+from benchmarks.resident import reset_peak, resident_mib
 
 
 class LoadedProgram(Protocol):
-    """A loaded program. It may also have `extra`, further numbers for the report, and `report`."""
+    """A loaded program. It may also have `extra`, further numbers for the report, and a method `report`."""
 
-    check: dict[str, float]  # numbers that the program it is compared with must find too
+    check: dict[str, float]  # numbers in which the compared program must agree
 
     def repeat(self) -> float:
-        """Do it once; seconds, or another quantity that the row names."""
+        """Run once, and return seconds or another quantity that the row names."""
         ...
 
 
 def serve(name: str, parameters: dict, folder: Path) -> None:
-    """Load the program `name`, say so, and answer until standard input ends.
+    """Load the program `name`, and answer requests until standard input ends.
 
-    Answers: {"check": ...} once prepared, then {"value": ..., "peak_rss_mib": ...} to every request, or
-    {"error": text} and the end.
+    Answers: {"check": ...} once prepared, then {"value": ..., "peak_rss_mib": ...} to every request; after
+    {"error": text} it ends.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -42,8 +42,8 @@ def serve(name: str, parameters: dict, folder: Path) -> None:
         program: LoadedProgram = PROGRAMS[name].load(parameters, folder)
         extra = getattr(program, "extra", {})
         answer(check=program.check, extra=extra, peak_rss_mib=resident_mib("VmHWM"))
-        # Comparing weights with a file holds that file in memory: no part of what is measured.
-        forget_peak()
+        # The comparison of weights with a file took memory that must not count.
+        reset_peak()
         for request in sys.stdin:
             if request.strip() == "report":
                 answer(report=program.report())

@@ -1,4 +1,4 @@
-"""A worker process from outside: it is started, and asked for one repeat after the other."""
+"""Starts and controls a worker process, see `worker`."""
 
 import contextlib
 import json
@@ -20,19 +20,19 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class WorkerFailed(RuntimeError):
-    """A program could not be prepared or ended early; the message ends with what it last said."""
+    """A program could not be prepared, or ended early; the message ends with its last output."""
 
 
 class WorkerProcess:
-    """A process that waits in a read of its standard input, with idle threads, for the next request.
+    """A worker process; between requests it waits on its standard input, with idle threads.
 
     Args:
         name: a key of `benchmarks.programs.PROGRAMS`.
-        parameters: what it measures; JSON.
-        folder: shared by the programs of one row.
-        root: folder that holds the packages `benchmarks` and `pipeline`.
-        threads: for every numerical library.
-        patience: seconds for any one answer.
+        parameters: of the program, as JSON values.
+        folder: shared by the programs of a row.
+        root: folder of the packages `benchmarks` and `pipeline`.
+        threads: of every numerical library.
+        patience: seconds to wait for an answer.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class WorkerProcess:
     ):
         self.name = name
         self._patience = patience
-        self._log = folder / f"{name}-{time.monotonic_ns()}.log"  # both workers may be of one name
+        self._log = folder / f"{name}-{time.monotonic_ns()}.log"  # both workers may have the same name
         text = json.dumps(parameters | {"threads": threads})
         with open(self._log, "wb") as stderr:
             self._process = subprocess.Popen(
@@ -69,16 +69,16 @@ class WorkerProcess:
         return answer["value"]
 
     def report(self) -> dict:
-        """What the program has to say beyond its repeats."""
+        """The program's report."""
         return self._request("report")["report"]
 
     def cpu_seconds(self) -> float:
-        """Processor time that its process used so far."""
+        """Processor seconds that the process has used so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def close(self) -> None:
-        """End the process and what it started."""
+        """End the process and its children."""
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
