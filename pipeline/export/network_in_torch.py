@@ -38,7 +38,7 @@ class Network:
     def _classes(self, images):
         blocks, vector, _ = _base(_part(self.p, "backbone.network"), self.config["architecture"], images)
         if self.config["settings"]["pooling"] == "patches":
-            vector = _layer_norm(self.p, "pool_norm", _positions(blocks[-1]).mean(1), 1e-6)
+            vector = _layer_norm(self.p, "pool_norm", _as_tokens(blocks[-1]).mean(1), 1e-6)
         return _linear(self.p, "predict_classes", vector)
 
     def _pixels(self, images):
@@ -75,7 +75,7 @@ def _mlp(p, name, x):
     return _linear(p, f"{name}.contract", F.gelu(_linear(p, f"{name}.expand", x)))
 
 
-def _positions(x):
+def _as_tokens(x):
     """(B, C, h, w) -> (B, h w, C)."""
     return x.flatten(2).transpose(1, 2)
 
@@ -117,8 +117,8 @@ def _vit(p, config, images):
     if tuple(grid) != (old, old):
         square = positions[1:].reshape(1, old, old, dim).permute(0, 3, 1, 2)
         square = F.interpolate(square, size=tuple(grid), mode="bicubic", align_corners=False)
-        positions = torch.cat([positions[:1], _positions(square)[0]])
-    x = torch.cat([p["cls_token"].expand(len(x), 1, dim), _positions(x)], 1) + positions
+        positions = torch.cat([positions[:1], _as_tokens(square)[0]])
+    x = torch.cat([p["cls_token"].expand(len(x), 1, dim), _as_tokens(x)], 1) + positions
     registers = config.get("register_tokens") or 0
     if registers:
         x = torch.cat([x[:, :1], p["register_tokens"].expand(len(x), registers, dim), x[:, 1:]], 1)
@@ -199,7 +199,7 @@ def _window_attention(p, name, x, size, shift, heads):
     allowed = window[:, None] == window
     relative = (row[:, None] - row + size - 1) * (2 * size - 1) + column[:, None] - column + size - 1
     bias = p[f"{name}.relative_position_bias"][torch.where(allowed, relative, 0)].permute(2, 0, 1)
-    q, k, v = _heads(_linear(p, f"{name}.qkv", _positions(x)), heads)
+    q, k, v = _heads(_linear(p, f"{name}.qkv", _as_tokens(x)), heads)
     bias = bias.masked_fill(~allowed, -math.inf)
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
     return _linear(p, f"{name}.out", y).transpose(1, 2).reshape(x.shape)

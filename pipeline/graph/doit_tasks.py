@@ -10,7 +10,7 @@ from doit.exceptions import TaskFailed
 
 from pipeline.graph.experiment_graph import ExperimentGraph
 from pipeline.graph.node import GROUPS, Node
-from pipeline.graph.printable import said_by
+from pipeline.graph.printable import error_text
 from pipeline.graph.programs import run_program
 from pipeline.graph.study_nodes import STUDY_TABLES
 
@@ -68,7 +68,7 @@ def refused_in_one_line(act: Callable[[], Any]) -> Callable[[], Any]:
         try:
             return act()
         except (OSError, ValueError) as error:
-            return TaskFailed(said_by(error))
+            return TaskFailed(error_text(error))
 
     return acted
 

@@ -16,7 +16,7 @@ from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import STAGES, Node
 from pipeline.graph.nodes import experiment_nodes
-from pipeline.graph.printable import said_by
+from pipeline.graph.printable import error_text
 from pipeline.graph.publishing import is_published, publish
 from pipeline.graph.stage_output import output_here, prefix
 from pipeline.graph.study_nodes import STUDY_TABLES, study_nodes, with_studies
@@ -42,7 +42,7 @@ def read_argument(value: str, folder: Path) -> tuple[str, Experiment]:
     try:
         return argument, checked_experiment(argument)
     except ValueError as error:
-        raise SystemExit(said_by(error)) from None
+        raise SystemExit(error_text(error)) from None
 
 
 def checked_experiment(argument: str, changes: Mapping[str, Any] | None = None) -> Experiment:
@@ -148,7 +148,7 @@ class ExperimentGraph:
                 shown = ", ".join(os.path.relpath(file) for file in files)
                 OUTPUT.line(f"look at what was prepared: {shown}")
         except (StageFailed, OSError, ValueError) as error:
-            return said_by(error)
+            return error_text(error)
         finally:
             OUTPUT.end(label)
         return None

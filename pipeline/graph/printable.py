@@ -47,11 +47,11 @@ def printable_output() -> Iterator[None]:
         yield
 
 
-def said_by(error: object) -> str:
-    """The text of an error or a sentence, made printable; a system error as "FILE: what is wrong"."""
+def error_text(error: object) -> str:
+    """The printable message of an error or a sentence; an error of the system as "FILE: what is wrong"."""
     if isinstance(error, OSError) and error.strerror:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        # What is being written is called otherwise until it is whole.
+        # A file being written has a temporary name.
         named = list(dict.fromkeys(_PARTIAL.sub("", name) for name in named))
         return printable(": ".join([*([" -> ".join(named)] if named else []), error.strerror]))
     return printable(str(error))
@@ -59,7 +59,7 @@ def said_by(error: object) -> str:
 
 def print_refusal(error: object) -> None:
     """Print an error or a sentence to standard error, made printable."""
-    print(said_by(error), file=sys.stderr)
+    print(error_text(error), file=sys.stderr)
 
 
 def _is_obeyed(character: str) -> bool:

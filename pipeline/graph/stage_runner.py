@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.libraries import installed_version
-from pipeline.graph.printable import print_refusal, printable_output, said_by
+from pipeline.graph.printable import error_text, print_refusal, printable_output
 from pipeline.graph.stage_ranks import as_rank, become_ranks, device_and_threads, leave_mpi
 from pipeline.runtime import compiled_libraries
 from pipeline.runtime.heartbeat import waiting_for_others
@@ -79,7 +79,7 @@ def serve(
     try:
         job = read_job(Path(sys.argv[1]))
     except (OSError, ValueError) as error:
-        raise SystemExit(said_by(error)) from None
+        raise SystemExit(error_text(error)) from None
     config = TypeAdapter(config_class).validate_python(job.config)
     runtime = RuntimeConfig.model_validate(job.runtime)
     output = Path(job.output)
@@ -158,7 +158,7 @@ def _refusals_printed(output: Path) -> Iterator[None]:
         with suppress(OSError):  # e.g. the disk is full
             write_text(output / TRACEBACK, traceback.format_exc())
         nameless = isinstance(error, OSError) and error.filename is None and str(output) not in str(error)
-        text = f"{output}: {said_by(error)}" if nameless else said_by(error)
+        text = f"{output}: {error_text(error)}" if nameless else error_text(error)
         _release(error)
         print(f"\n{text}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -15,7 +15,7 @@ REMEDY = "python -m pip install --force-reinstall --no-deps jittor=={version}"
 
 @dataclass(frozen=True)
 class JittorFiles:
-    """What became of the files that the wheel lists with a size."""
+    """The files of Jittor that differ from the list in its wheel (those listed with a size)."""
 
     version: str
     num_listed: int  # 0: no list; it was not installed from a wheel

@@ -62,11 +62,11 @@ def test_the_step_of_all_ranks_is_saved_and_repeated_by_one(stage, inputs, tmp_p
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL
     )
-    said = done.stdout + done.stderr
+    printed = done.stdout + done.stderr
     assert done.returncode != 0
-    found = re.search(r"it began in step (\d+) by (.+?); `doit run replay step=", said)
-    assert found, said
-    assert "Traceback" not in said
+    found = re.search(r"it began in step (\d+) by (.+?); `doit run replay step=", printed)
+    assert found, printed
+    assert "Traceback" not in printed
     step, tensor = int(found[1]), found[2]
 
     place = saved_step(output, step)

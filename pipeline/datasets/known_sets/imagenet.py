@@ -41,7 +41,7 @@ def read_imagenet(config: DataConfig, root: Path) -> ListedImages:
     images = _images(inner)
     prefix = below(root, images)
     names = sorted(path.name for path in (images / "val").iterdir() if is_image_name(path.name))
-    classes, said_by = _val_classes(inner, names)
+    classes, named_by = _val_classes(inner, names)
     entries = [*_tree(images, "train", prefix)]
     entries += [Entry(f"{prefix}val/{name}", "val", classes[Path(name).stem]) for name in names]
     if (images / "test").is_dir():
@@ -50,7 +50,7 @@ def read_imagenet(config: DataConfig, root: Path) -> ListedImages:
         root,
         entries,
         max_bytes=max_file_bytes(config.max_pixels),
-        notes=(f"labels of val: by {said_by}",),
+        notes=(f"labels of val: by {named_by}",),
     )
 
 

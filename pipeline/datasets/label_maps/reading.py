@@ -106,19 +106,19 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
         some = "; all other labels are ignored"
     if names := config.class_names or known.class_names:
         colours = beside.colours if beside and len(beside.class_names) == len(names) else None
-        said_by = "data.class_names" if config.class_names else CLASS_FILE
+        named_by = "data.class_names" if config.class_names else CLASS_FILE
         is_own = bool(layout.values) and not config.label_values
         counts_from_0 = not layout.first and not is_own
         num_own = len(layout.class_names(inner) or names)
         if not counts_from_0 and not config.label_values and len(names) != num_own:
             raise ValueError(
-                f"{root}: {said_by} names {len(names)} classes of a layout whose values count from "
+                f"{root}: {named_by} names {len(names)} classes of a layout whose values count from "
                 f"{layout.first or layout.values[0]}; state data.label_values too, the value of each class"
             )
         if known.ignored is None and not is_own:  # a named class comes before an ignored value
             named = config.label_values or range(layout.first, layout.first + len(names))
             ignored = tuple(value for value in ignored if value not in named)
-        note = f"classes: named by {said_by}{some}"
+        note = f"classes: named by {named_by}{some}"
         return _Named(names, ignored, layout.first, note, colours, is_layouts_own=is_own)
     if beside:
         # The writer of such a file counts its classes from 0, whatever the folders are called.
@@ -131,16 +131,16 @@ def _named(layout: LabelMapFormat, config: DataConfig, root: Path, inner: Path, 
     if config.label_values:
         is_published = names is not None and len(names) == len(config.label_values)
         names = names if is_published else tuple(str(number) for number in range(len(config.label_values)))
-        said_by = f"{layout.published}'s list" if is_published and layout.published else "their number"
-        return _Named(names, ignored, layout.first, f"classes: named by {said_by}{some}")
+        named_by = f"{layout.published}'s list" if is_published and layout.published else "their number"
+        return _Named(names, ignored, layout.first, f"classes: named by {named_by}{some}")
     if names is None or layout.published is None:
-        said_by = "folders" if names else "number"
-        return _Named(names, ignored, layout.first, f"classes: named by their {said_by}")
+        named_by = "folders" if names else "number"
+        return _Named(names, ignored, layout.first, f"classes: named by their {named_by}")
     if layout.names_file and (inner / layout.names_file).is_file():
         return _Named(names, ignored, layout.first, f"classes: named by {layout.names_file}")
     if layout.values:
-        said_by = layout.named_by or f"{layout.published}'s list; all other labels are ignored"
-        return _Named(names, ignored, layout.first, f"classes: named by {said_by}", is_layouts_own=True)
+        named_by = layout.named_by or f"{layout.published}'s list; all other labels are ignored"
+        return _Named(names, ignored, layout.first, f"classes: named by {named_by}", is_layouts_own=True)
     values = range(layout.first, layout.first + len(names))
     found = values_found(root, pairs, until=values[-1], max_pixels=config.max_pixels)
     if not found or fits(found, values):

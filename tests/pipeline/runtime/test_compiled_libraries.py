@@ -117,11 +117,11 @@ def test_doctor_reads_all_and_leaves_what_is_damaged_to_the_next_start(library, 
     assert str(found).startswith(f"{operator}: SHA-256 ")
     assert str(found).endswith("…, and 1 more; the other 1 are as compiled")
     assert operator.exists()
-    said = []
+    messages = []
     # All had been read within the hour; they are read again nevertheless.
-    assert check_jittor(home, said.append)
-    check_native(said.append)
-    assert [line.partition(":")[0] for line in said] == [str(operator), str(native)]
+    assert check_jittor(home, messages.append)
+    check_native(messages.append)
+    assert [line.partition(":")[0] for line in messages] == [str(operator), str(native)]
     assert core.exists()
     assert not operator.exists()
     assert str(read_all()) == "1 compiled libraries, all as compiled"
