@@ -7,7 +7,7 @@ from benchmarks.counting import step_images, steps_operations
 from benchmarks.rows import Row, Target
 
 _BATCH = 64
-_STEPS = 20  # of a repeat: reading the clock waits for the card
+_STEPS = 20  # in a repeat: the device is synchronised before the clock is read, which costs time
 _TITLES = {"vit-small": "ViT-S/16", "vit-base": "ViT-B/16"}
 # Between two programs that round at different places, relative, in losses and in the parameters' ways.
 _TOLERANCES = {"float32": 2e-3, "tf32": 2e-2, "bfloat16": 5e-2}

@@ -42,7 +42,7 @@ class OurStep(TimedStep):
             self.check[f"{name}'s distance"] = distance_from(folder / WEIGHTS, arrays)
 
     def report(self) -> list[dict]:
-        """The operators that take most of a step."""
+        """The slowest operators of a step."""
         return profiled(self._step, count=12)
 
     def _wait(self) -> None:

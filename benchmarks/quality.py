@@ -1,8 +1,8 @@
-"""How good features are after how much time: the full recipe beside cheaper ones, same images, same seeds.
+"""Quality of features against pretraining time: the full recipe and cheaper ones, same images and seeds.
 
 Every recipe is an experiment of its own, run by `doit run`: what is up to date is not made again, and the
 seconds are those of the pretraining when it ran. The table says how each k-NN differs from that of the full
-recipe, paired by seeds and test images.
+recipe, paired by seed and test image.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _PART = 7 / 12  # of the full recipe's epochs
 
 @dataclass(frozen=True)
 class Study:
-    """What is pretrained, and how often."""
+    """The experiment that is extended, its number of images and its seeds."""
 
     extends: str  # a preset, or an experiment's file
     seeds: tuple[int, ...]
@@ -58,7 +58,7 @@ def study_of(file: str) -> Study:
 
 
 def recipes(full: Experiment) -> dict[str, dict[str, Any]]:
-    """What each recipe changes of the full one: title -> dotted key -> value. All are this project's own."""
+    """The changes of each recipe to the full one, all our own: title -> dotted key -> value."""
     schedule = full.schedule
     fewer = {"schedule.epochs": round(_PART * schedule.epochs, 3)}
     grid = full.crops.global_size // (2 * full.backbone.patch_size)

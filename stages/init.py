@@ -72,7 +72,7 @@ def write_experiment(source: Path, target: Path, *, hours: float) -> None:
 
 
 def _cautions(lines: list[str], text: str, seconds: float, hours: float) -> list[str]:
-    """Cautions from the file, repeated below it so that nobody overlooks them."""
+    """Cautions from the file, repeated below it so that they are not overlooked."""
     told = [line for line in lines if line.startswith(CAUTION)]
     if SHORT in text:
         told.append(f"{CAUTION} {SHORT}")

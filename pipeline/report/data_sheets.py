@@ -64,7 +64,7 @@ def write_data_sheets(dataset: PreparedDataset, output: Path) -> list[Path]:
 
 
 def _caption(dataset: PreparedDataset) -> str:
-    """How images with channels became pictures, and label maps are coloured; else empty."""
+    """The caption: the channels shown as RGB, and the colours of label maps; empty for other images."""
     words = [picture_words(tuple(dataset.summary["picture_channels"]))] if dataset.has_channels else []
     if dataset.annotation == "label-map":
         background = _background(dataset)

@@ -49,6 +49,6 @@ def metric_title(metric: str) -> str:
 
 
 def covered(lines: Iterable[Mapping[str, Any]]) -> str:
-    """What the intervals of these lines cover."""
+    """The sources of variation that the intervals of these lines cover, such as "test images"."""
     few = any(line.get("draws") for line in lines)
     return "test images, and over draws of the few training images" if few else "test images"

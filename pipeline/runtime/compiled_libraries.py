@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Libraries:
-    """What was found of all compiled libraries."""
+    """The result of comparing all compiled libraries with their digests."""
 
     num_whole: int  # their digests are those of when they were compiled
     num_new: int  # complete, without a digest before
@@ -151,7 +151,7 @@ def _damage(libraries: Iterable[Path], folder: Path) -> dict[Path, str]:
 
 
 def _wrong(path: Path, *, trusted: bool) -> str | None:
-    """What is wrong with a library; None if nothing is.
+    """The difference of a library from its stored digest; None if it is intact.
 
     Args:
         trusted: whether a library without a digest from before the last reboot counts as intact.

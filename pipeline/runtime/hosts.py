@@ -103,7 +103,7 @@ def _location(path: Path, line: int) -> str:
 
 
 def _problem_of_line(fields: list[str]) -> str | None:
-    """What is wrong with a line, split into fields of which "=" is one; None if nothing is."""
+    """The error in a line of the host list, split into fields ("=" is a field too); None if it is valid."""
     name, *rest = fields
     if not _is_name(name):
         return f"expected {_LINE}, found the name {_short(name)!r}"

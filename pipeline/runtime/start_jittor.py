@@ -60,7 +60,7 @@ class JittorStartError(RuntimeError):
 
 @dataclass(frozen=True)
 class StartReport:
-    """How Jittor runs in this process."""
+    """The device, threads, libraries and ranks that Jittor uses in this process."""
 
     device: Literal["cpu", "cuda"]
     card: str | None  # name and index of the GPU, such as "NVIDIA H100 80GB HBM3 (cuda:0)"

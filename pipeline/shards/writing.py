@@ -32,7 +32,7 @@ _END = 2 * _BLOCK + tarfile.RECORDSIZE  # bytes that end a tar, at most
 
 @dataclass(frozen=True)
 class Sharding:
-    """How a prepared set is written as shards.
+    """A prepared set and the settings of its shards.
 
     Training images are shuffled: many sets are stored class by class, and consecutive samples of a shard
     would all be of one class.

@@ -128,7 +128,7 @@ def _is_dead(path: Path, owner: dict[str, Any], seconds: float) -> bool:
 
 
 def _remove_of(path: Path, owner: dict[str, Any]) -> None:
-    """Remove the lease if this owner still holds it; one written by another meanwhile is put back."""
+    """Remove the lease if this owner still holds it; if another owner has taken it, it is put back."""
     partial = partial_of(path)
     try:
         os.rename(path, partial)

@@ -73,7 +73,7 @@ def _joined(index: Path) -> dict[str, Any]:
 
 
 def _advice(folder: Path) -> str:
-    """How to convert the folder of a sharded training; empty for other folders."""
+    """The instruction to convert the checkpoint folder of a sharded training; empty for other folders."""
     if any(folder.glob("**/*.distcp")):
         tool = "python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
         return f"; it holds PyTorch's sharded checkpoint, which `{tool} {folder} weights.pth` joins"

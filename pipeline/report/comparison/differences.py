@@ -94,7 +94,7 @@ def _pairs(reference: Finished, other: Finished) -> list[tuple[Line, Line | None
 
 
 def _absence(reference: Finished, other: Finished, line: Line) -> tuple[str, str]:
-    """What only one side has, and the reason that names that side."""
+    """The subject that only one side has (a task, metric or arm), and the reason, which names that side."""
     has = [any(_key(each) == _key(line) for each in of.lines) for of in (reference, other)]
     having, lacking = (reference, other) if has[0] else (other, reference)
     reason = f"only in {having.label}"
@@ -113,7 +113,7 @@ class _Pairing:
         self._same: dict[Any, bool | None] = {}
 
     def refusal(self, line: Line, theirs: Line) -> tuple[str, str] | None:
-        """What is not compared and the reason; None if the two lines can be."""
+        """The subject that is not compared and the reason; None if the two lines are comparable."""
         images = tuple(map(str, (*self._reference.images(line), *self._other.images(theirs), line["split"])))
         if images not in self._same:
             self._same[images] = same_images(self._reference, self._other, line, theirs)

@@ -153,7 +153,7 @@ class Finished:
         return next((stamp for stamp in self._stamps if stamp["fingerprint"] == first), None)
 
     def _artifact(self, fingerprint: str) -> Path | None:
-        """The artifact with a fingerprint, of any stage; None if it is gone."""
+        """The artifact with a fingerprint, of any stage; None if it was deleted."""
         if not fingerprint.isalnum():
             return None
         for directory in artifacts_root(self._results).glob(f"*/{fingerprint[:16]}"):

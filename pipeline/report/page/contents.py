@@ -80,7 +80,7 @@ class Contents:
 
     @property
     def intervals_over(self) -> str:
-        """What the intervals of the results cover."""
+        """The sources of variation that the intervals of the results cover, such as "test images"."""
         return covered(self.lines)
 
     @property
