@@ -24,8 +24,8 @@ def test_plenty_of_images_is_doubted_in_nothing():
         ({"mean": [0.4] * 3}, "channels: grey of 8 bits, read as three equal ones"),
         ({"channels": {}, "mean": [7.0], "std": [1.0]}, "channels: 1, of numbers as they are in the files"),
         # 1.96 x sqrt(0.5 x 0.5 / 50) = 0.1386
-        ({"counts": {"test": 50}}, "caution: only 50 test images: the 95 % interval of an accuracy reaches "
-         "14 points to either side"),
+        ({"counts": {"test": 50}}, "caution: only 50 test images: the 95 % interval of an accuracy "
+         "reaches up to 14 points to either side"),
         ({"counts": {"test": 0}}, "caution: no test images"),
         ({"annotation": "label-map", "counts": {"test": 9}}, "caution: only 9 test images"),
         ({"class_counts": {"train": [3, 9]}},
