@@ -106,6 +106,8 @@ def plan_task(project: ExperimentGraph, sweep: Sweep, at_once: int) -> Task:
         if of == "sweep" and sweep.is_search:
             print("results so far choose the next trial; `doit run plan` shows one with the file's values")
             return None
+        if of == "sweep" and not sweep.graphs:
+            return TaskFailed(f"sweep is no part of {project.experiment.name}: it has no section [sweep]")
         if of == "sweep":
             print("\n".join(plan_lines(*sweep.plan(at_once), at_once)))
             return None

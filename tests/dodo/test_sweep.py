@@ -93,6 +93,9 @@ def test_without_a_section_sweep_fails_for_there_is_nothing_to_sweep(project):
     done = project.doit("run", "sweep")
     assert done.returncode == 1
     assert "sweep is no part of my: the experiment has no section for it" in done.stdout
+    planned = project.doit("run", "plan", "of=sweep")
+    assert planned.returncode == 1
+    assert "sweep is no part of my" in planned.stdout
 
 
 SEARCH = """

@@ -14,7 +14,7 @@ from pipeline.config.section import Positive, PositiveInt, Section, Share
 
 
 class ProbeSection(Section):
-    """Base class of the settings of probes that are trained on cached features.
+    """A probe of cached features.
 
     Class attributes:
         implementation: "module:function" of the probe, for `pkgutil.resolve_name`; it is called as
