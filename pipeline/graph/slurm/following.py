@@ -121,7 +121,7 @@ def _wait(
         if job is None or not job.is_over:
             over = None
             if note != last_note:
-                show(f"Slurm's job {job_id}: {note}\n".encode())
+                printed.show_line(f"Slurm's job {job_id}: {note}")
                 last_note = note
         elif over is None:
             over, since = job, now
@@ -139,6 +139,7 @@ class _Tail:
 
     def __init__(self, path: Path, show: Callable[[bytes], None]):
         self._path, self._show, self._place = path, show, 0
+        self._is_unfinished = False  # the last line, as that of a bar
 
     def show_more(self) -> None:
         try:
@@ -150,3 +151,10 @@ class _Tail:
         self._place += len(chunk)
         if chunk:
             self._show(chunk)
+            self._is_unfinished = not chunk.endswith(b"\n")
+
+    def show_line(self, text: str) -> None:
+        """Show a line that is not in the file."""
+        start = b"\n" if self._is_unfinished else b""
+        self._show(start + f"{text}\n".encode())
+        self._is_unfinished = False
