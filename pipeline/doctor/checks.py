@@ -24,6 +24,7 @@ from pipeline.runtime.check import Check
 from pipeline.runtime.cuda.checks import cuda_checks
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.plain_paths import environment_problem
+from pipeline.storage.artifacts import artifacts_root
 from pipeline.storage.remote_paths import is_url
 from pipeline.training.loggers.logger import LOGGERS
 
@@ -200,6 +201,12 @@ def _available_memory() -> int | None:
 
 
 def _disk(results: Path) -> Check:
+    for folder in (results, artifacts_root(results)):
+        if os.path.lexists(folder) and not folder.is_dir():
+            absent = folder.is_symlink() and not folder.exists()
+            there = f"a link to {os.readlink(folder)}, which is not there" if absent else "a file"
+            remedy = "mount its disk, or move it away"
+            return Check("disk", False, f"expected a folder {folder}, found {there}", remedy)
     existing = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
         return Check("disk", False, f"{existing} cannot be written", "take the right to write there")

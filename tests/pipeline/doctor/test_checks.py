@@ -97,6 +97,16 @@ def test_results_that_cannot_be_written(experiment, tmp_path, monkeypatch):
     assert (check.ok, check.found) == (False, f"{tmp_path} cannot be written")
 
 
+def test_results_on_a_disk_that_is_not_there(experiment, tmp_path):
+    (tmp_path / "artifacts").symlink_to(tmp_path / "disk" / "artifacts")
+    check = named(cheap_checks(experiment, tmp_path), "disk")
+    assert check.ok is False
+    expected = f"expected a folder {tmp_path}/artifacts, found a link to {tmp_path}/disk/artifacts"
+    assert check.found == f"{expected}, which is not there"
+    (tmp_path / "disk" / "artifacts").mkdir(parents=True)
+    assert named(cheap_checks(experiment, tmp_path), "disk").ok is not False
+
+
 def test_a_limit_of_addresses_is_named_with_what_it_ends(experiment, tmp_path, monkeypatch):
     """In a process that has it."""
     code = (
