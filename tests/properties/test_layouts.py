@@ -32,9 +32,9 @@ def folder(tmp_path_factory):
 
 
 @st.composite
-def changed_state(draw: st.DrawFn, state: dict) -> dict:
+def changed_state(draw: st.DrawFn, network: str) -> dict:
     """Up to three changes of tensors and their names."""
-    found = dict(state)
+    found = dict(NETWORKS[network]().state_dict())
     for _ in range(draw(st.integers(1, 3))):
         name = draw(st.sampled_from(sorted(found)))
         tensor = found[name]
@@ -49,7 +49,7 @@ def changed_state(draw: st.DrawFn, state: dict) -> dict:
             found[name] = tensor.reshape(shape)
         if kind == "cut":
             found[name] = tensor[: max(1, len(tensor) // 2)].clone()
-        if kind == "type":
+        if kind == "type" and not tensor.is_complex():  # of which PyTorch warns
             kinds = [torch.float16, torch.float64, torch.int64, torch.bool, torch.complex64, torch.bfloat16]
             found[name] = tensor.to(draw(st.sampled_from(kinds)))
         if kind == "number" and tensor.is_floating_point() and tensor.numel():
@@ -71,8 +71,7 @@ def read_or_told(path, num_heads) -> ForeignBackbone | str:
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @given(data=st.data())
 def test_strange_tensors(folder, name, suffix, data):
-    whole = NETWORKS[name]().state_dict()
-    state = data.draw(changed_state(whole))
+    state = data.draw(changed_state(name))
     path = folder / f"a{suffix}"
     if suffix == ".pth":
         torch.save({"model": state}, path)
