@@ -4,12 +4,12 @@ Cameras, microscopes and scanners often use only 10, 12 or 14 of the 16 bits. Sc
 images would have only a few of the 256 levels.
 """
 
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.datasets.decode import FULL_GREY, UndecodableImage, wide_grey
+from pipeline.datasets.image_names import stem_and_suffix
 from pipeline.datasets.source import Source
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc")  # of formats that can have 16 bits
@@ -68,7 +68,7 @@ def _evenly(source: Source) -> list[tuple[str, int, int]]:
     found: list[tuple[str, int, int]] = []
     stride, number = 1, 0
     for entry in source.entries():
-        if entry.problem or PurePosixPath(entry.path).suffix.lower() not in _SUFFIXES:
+        if entry.problem or stem_and_suffix(entry.path)[1] not in _SUFFIXES:
             continue
         if number % stride == 0:
             found.append((entry.path, entry.start, entry.size))

@@ -66,9 +66,10 @@ class ImageFolder:
         skipped_files, parallel = SkippedFiles(), ParallelFolders()
         unknown = dict(self._parts)  # keys of data.parts that matched nothing so far
         for folder, _, files in walk(self._root):
-            images = [entry.name for entry in files if self._is_image(entry.name)]
+            images, others = [], []
+            for entry in files:
+                (images if self._is_image(entry.name) else others).append(entry.name)
             used = [name for name in images if not self._is_unused(name)]
-            others = [entry.name for entry in files if not self._is_image(entry.name)]
             skipped_files.add(folder, others, {Path(name).stem for name in images} if others else set())
             for key in set(unknown) - set(unmatched(unknown, (Path(folder).name, *images))):
                 del unknown[key]
@@ -147,11 +148,12 @@ class ImageFolder:
             UndecodableImage: the file is too large to be an image within the pixel limit.
             OSError: it cannot be read.
         """
-        with open(self._root / path, "rb") as stream:
+        # Without a buffered stream, which takes longer to open than the file takes to read.
+        with open(os.path.join(self._root, path), "rb", buffering=0) as stream:
             num_bytes = os.fstat(stream.fileno()).st_size
             if num_bytes > self._max_bytes:
                 raise UndecodableImage(f"{num_bytes} bytes, more than {self._max_bytes}, the largest image")
-            return stream.read()
+            return stream.readall()
 
 
 def _image_folder(root: Path, max_bytes: int) -> ImageFolder:

