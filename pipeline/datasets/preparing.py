@@ -36,6 +36,7 @@ from pipeline.storage.files import sha256_of_file, sha256_of_json, write_json
 from pipeline.storage.remote_paths import is_url
 
 _GIB = 2**30
+_FEWEST_BOXES = 5  # that can tell how all are written
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow")
 
 
@@ -152,19 +153,14 @@ def _refuse_other_annotation(config: DataConfig, format_name: str, source: Sourc
     raise ValueError(
         f"data.source: {config.source}: expected {words[config.annotation]}, "
         f"found {words[source.annotation]} (format {format_name}); docs/data.md lists the layouts"
+        f"{''.join(f'; {note}' for note in source.notes if 'not read' in note)}"
     )
 
 
 def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
     """Data that must be annotated need annotations in the training part and in the test part."""
-    if (
-        summary["annotation"] == "objects"
-        and 0 < sum(summary["num_objects"].values()) == summary["num_corner_boxes"]
-    ):
-        raise ValueError(
-            f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel "
-            f"of their images, such as {summary['first_corner_boxes'][0]}: shares of the image's sides?"
-        )
+    if summary["annotation"] == "objects":
+        _refuse_other_boxes(config, summary)
     if config.annotation == "any":
         return
     counts = summary["num_objects"] if config.annotation == "objects" else summary["counts"]
@@ -173,6 +169,22 @@ def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
         raise ValueError(
             f"data.source: {config.source}: expected {what} to train and to test on, found none in the parts "
             f"{', '.join(empty)}"
+        )
+
+
+def _refuse_other_boxes(config: DataConfig, summary: dict) -> None:
+    """Refuse boxes that are written in another way than their format has them: read, they are wrong."""
+    num_boxes, num_cut = sum(summary["num_objects"].values()), summary["num_cut_boxes"]
+    if 0 < num_boxes == summary["num_corner_boxes"]:
+        raise ValueError(
+            f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel "
+            f"of their images, such as {summary['first_corner_boxes'][0]}: shares of the image's sides?"
+        )
+    if num_boxes >= _FEWEST_BOXES and 2 * num_cut > num_boxes:
+        raise ValueError(
+            f"data.source: {config.source}: expected boxes within their images, found {num_cut} of {num_boxes} "
+            f"that reach beyond, such as {summary['first_cut_boxes'][0]}: two corners where the format has a "
+            "centre or a corner, width and height?"
         )
 
 

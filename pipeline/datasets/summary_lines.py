@@ -82,6 +82,10 @@ def _object_doubts(summary: dict) -> list[str]:
         ("stray_masks", "caution: {} objects whose mask lies elsewhere than their box"),
         ("cut_boxes", "caution: {} boxes reach beyond their image and are cut"),
         ("corner_boxes", "caution: {} boxes lie within the first pixel of their image"),
+        (
+            "repeats",
+            "caution: {} objects have class, box and mask of another, so that one at most can be found",
+        ),
     ):
         if total := summary[f"num_{key}"]:
             names = summary[f"first_{key}"]

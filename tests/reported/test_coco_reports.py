@@ -232,3 +232,15 @@ def test_minival(tmp_path, prepared):
         name = f"COCO_{folder}_{{:06d}}.jpg"
         coco(tmp_path / "set", f"annotations/{file}.json", folder, seeds, name=name, first=(first, 1))
     as_drawn(prepared, tmp_path / "set", counts=(12, 0, 4))
+
+
+def test_every_annotation_twice_is_said(tmp_path, splits, prepared):
+    """As a script that was run twice leaves them: one of two equal objects can be found at most."""
+    folder = splits()
+    for path in folder.rglob("*.json"):
+        content = json.loads(path.read_text())
+        content["annotations"] *= 2
+        path.write_text(json.dumps(content))
+    summary = prepared(folder, **OBJECTS).summary
+    assert 2 * summary["num_repeats"] == sum(summary["num_objects"].values()) > 0
+    assert any("objects have class, box and mask of another" in line for line in described(summary))

@@ -82,7 +82,7 @@ def test_one_line_on_pixels_or_objects():
         "annotation": "objects", "num_objects": {"train": 36, "val": 44, "test": 0}, "num_dropped_boxes": 0,
         "num_crowds": {"train": 1, "val": 0}, "num_without_objects": {"train": 0, "val": 3},
         "num_empty_masks": 0, "num_missing_areas": 0, "num_masks": 80,
-        "num_stray_masks": 0, "num_cut_boxes": 0, "num_corner_boxes": 0,
+        "num_stray_masks": 0, "num_cut_boxes": 0, "num_corner_boxes": 0, "num_repeats": 0,
         "crowd_counts": {"train": [0, 1, 0, 0, 0, 0], "val": [0] * 6, "test": [0] * 6},
     }  # fmt: skip
     line = "objects: 36 train, 44 val; c 70, b 5, d 4, f 1; crowds: 1; images without objects: 3"

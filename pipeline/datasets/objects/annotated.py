@@ -45,6 +45,7 @@ class PackedObjects:
     stray_masks: tuple[str, ...]  # of objects whose mask is elsewhere than the box
     cut_boxes: tuple[str, ...]  # of objects whose box exceeds the image
     corner_boxes: tuple[str, ...]  # of objects whose box is within the image's first pixel
+    repeats: tuple[str, ...]  # of objects whose class, box and mask another of the image has
     digest: bytes
 
 
@@ -72,7 +73,7 @@ class AnnotatedImage:
             )
         kept, boxes, areas, segments = [], [], [], []
         dropped, empty_masks, missing_areas = [], [], []
-        stray_masks, cut_boxes, corner_boxes = [], [], []
+        stray_masks, cut_boxes, corner_boxes, repeats, seen = [], [], [], [], set()
         for found in self.objects:
             name = f"{found.name} in {self.origin}"
             try:
@@ -91,6 +92,9 @@ class AnnotatedImage:
                 cut_boxes.append(name)
             if max(box) <= 1:
                 corner_boxes.append(name)
+            if (found.label, box, segment) in seen:
+                repeats.append(name)
+            seen.add((found.label, box, segment))
             area = found.area
             if area is None or area > width * height:
                 if found.area_missing or area is not None:
@@ -117,6 +121,7 @@ class AnnotatedImage:
             stray_masks=tuple(stray_masks),
             cut_boxes=tuple(cut_boxes),
             corner_boxes=tuple(corner_boxes),
+            repeats=tuple(repeats),
             digest=hashlib.sha256(b"".join([lengths, *columns, *segments])).digest(),
         )
 

@@ -15,7 +15,7 @@ from pipeline.datasets.splits import SPLITS
 from pipeline.datasets.targets import Objects
 
 _NAMED = 5  # objects per kind of problem that are named; all are counted
-_DOUBTS = ("dropped", "empty_masks", "missing_areas", "stray_masks", "cut_boxes", "corner_boxes")
+_DOUBTS = ("dropped", "empty_masks", "missing_areas", "stray_masks", "cut_boxes", "corner_boxes", "repeats")
 
 
 class ObjectWriter:

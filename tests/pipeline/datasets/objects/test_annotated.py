@@ -111,6 +111,15 @@ def test_boxes_beyond_the_image_and_within_its_first_pixel_are_named():
     assert found.corner_boxes == ("object 3 in a.json",)
 
 
+def test_objects_that_another_one_repeats_are_named():
+    """The same class, box and mask; another class or a mask beside the box is another object."""
+    box = (2, 3, 6, 8)
+    objects = [AnnotatedObject(f"object {number}", label, box) for number, label in enumerate((0, 1, 0))]
+    assert packed(*objects, AnnotatedObject("object 3", 0, box, segmentation=SQUARE)).repeats == (
+        "object 2 in a.json",
+    )
+
+
 def test_an_area_larger_than_the_image_is_none():
     found = packed(
         AnnotatedObject("object 0", 0, (2, 3, 6, 8), area=120.0),

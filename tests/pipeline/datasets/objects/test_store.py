@@ -66,12 +66,14 @@ def test_objects_are_counted_by_split(tmp_path):
         "num_stray_masks": 0,
         "num_cut_boxes": 0,
         "num_corner_boxes": 1,
+        "num_repeats": 0,
         "first_dropped_boxes": ["d in a.json"],
         "first_empty_masks": [],
         "first_missing_areas": [],
         "first_stray_masks": [],
         "first_cut_boxes": [],
         "first_corner_boxes": ["b in a.json"],
+        "first_repeats": [],
     }
 
 
