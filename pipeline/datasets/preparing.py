@@ -182,9 +182,9 @@ def _refuse_other_boxes(config: DataConfig, summary: dict) -> None:
         )
     if num_boxes >= _FEWEST_BOXES and 2 * num_cut > num_boxes:
         raise ValueError(
-            f"data.source: {config.source}: expected boxes within their images, found {num_cut} of {num_boxes} "
-            f"that reach beyond, such as {summary['first_cut_boxes'][0]}: two corners where the format has a "
-            "centre or a corner, width and height?"
+            f"data.source: {config.source}: expected boxes within their images, found {num_cut} of "
+            f"{num_boxes} that reach beyond, such as {summary['first_cut_boxes'][0]}: two corners where the "
+            "format has a centre or a corner, width and height?"
         )
 
 

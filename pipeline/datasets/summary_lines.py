@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.datasets.multilabel import described as label_sets_line
 
+_MANY_VALUES, _RARE, _MOST = 16, 0.002, 0.75  # values of label maps; of the pixels; of the values
 _CLASSES_SHOWN = 5
 
 
@@ -19,6 +20,7 @@ def described(summary: dict, folder: Path = Path()) -> list[str]:
         lines.append(_pixels_line(summary))
         if total := summary["num_all_ignored"]:
             lines.append(f"caution: {total} of {summary['num_images']} label maps hold ignored pixels alone")
+        lines += _interpolated(summary)
     elif summary["annotation"] == "objects":
         lines.append(_objects_line(summary))
         num_objects, num_masks = sum(summary["num_objects"].values()), summary["num_masks"]
@@ -59,6 +61,21 @@ def _pixels_line(summary: dict) -> str:
     shown = [f"{name} {total / everything:.1%}" for name, total in list(totals.items())[:_CLASSES_SHOWN]]
     shares = f"{', '.join(shown)}{', ...' * (len(totals) > len(shown))}"
     return f"pixels: {shares}; ignored {ignored / everything:.1%}"
+
+
+def _interpolated(summary: dict) -> list[str]:
+    """A line where numbers between the classes suggest that label maps were resized with interpolation."""
+    names = summary["class_names"]
+    if names != [str(number) for number in range(len(names))]:
+        return []
+    totals = [total for total in _class_totals(summary).values() if total]
+    rare = sum(total < _RARE * sum(totals) for total in totals)
+    if len(totals) < _MANY_VALUES or rare < _MOST * len(totals):
+        return []
+    return [
+        f"caution: {rare} of the {len(totals)} values in the label maps have fewer than {_RARE:.1%} of the "
+        "pixels each: were the label maps resized as pictures are? Then values between two classes are no classes"
+    ]
 
 
 def _objects_line(summary: dict) -> str:

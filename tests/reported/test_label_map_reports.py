@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.summary_lines import described
 from tests.reported.drawing import boxes, hold_label_maps, mask, number_in, picture, save
 
 COLOURS = np.array([[0, 0, 0], [48, 112, 32], [176, 112, 32]], np.uint8)
@@ -135,3 +136,34 @@ def test_own_classes_in_the_folders_of_ade20k(tmp_path, prepared):
     assert any(
         "named by their number: the layout is that of ADE20K" in line for line in data.summary["notes"]
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            "images/00003.bmp",
+            r"expected a label map of its own, found masks/00003\.png, which images/00003\.bmp",
+        ),
+        ("masks/00003.bmp", r"expected one label map, found masks/00003\.bmp and masks/00003\.png"),
+    ],
+)
+def test_images_and_label_maps_of_one_name(tmp_path, prepared, more, words):
+    """Which of two belongs to the other is not known."""
+    for number in range(8):
+        save(picture(number), tmp_path / f"set/images/{number:05d}.jpg")
+        save(Image.fromarray(mask(boxes(number))), tmp_path / f"set/masks/{number:05d}.png")
+    kind = picture(99) if more.startswith("images") else Image.fromarray(mask(boxes(3)))
+    save(kind, tmp_path / "set" / more)
+    with pytest.raises(ValueError, match=words):
+        prepared(tmp_path / "set")
+
+
+def test_label_maps_that_were_resized_like_pictures_are_said(tmp_path, prepared):
+    """Between 0, 127 and 254 lie values of no class."""
+    for number in range(12):
+        save(picture(number), tmp_path / f"set/images/{number:05d}.jpg")
+        labels = Image.fromarray(127 * mask(boxes(number)))
+        save(labels.rotate(3, resample=Image.Resampling.BILINEAR), tmp_path / f"set/masks/{number:05d}.png")
+    lines = described(prepared(tmp_path / "set").summary)
+    assert any("were the label maps resized as pictures are?" in line for line in lines)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_more_epochs_after_a_stop_are_another_training(tmp_path):
-    """A stopped pretraining keeps its folder and checkpoint; more epochs or other batches begin in their own."""
+    """A stopped pretraining keeps its folder and checkpoint; more epochs or other batches get their own."""
 
     def folder(**schedule):
         experiment = Experiment.model_validate({"name": "e", "arms": ["ibot"], "schedule": schedule})

@@ -1,5 +1,6 @@
 """Finds the label map of each image."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -57,17 +58,28 @@ def paired_folders(root: Path, images: str, label_maps: str, split: str | None) 
     """Pair the images of a folder with files of the same name, apart from the suffix, in another folder.
 
     A label map may also be called photo.jpg.png, after the whole name, or have one of ENDINGS after the name,
-    if no file has the name itself. An image without a label map becomes a pair with a problem. A label map
-    without an image is skipped.
+    if no file has the name itself. An image without a label map becomes a pair with a problem; so do
+    images that share one, and those that have two. A label map without an image is skipped.
     """
-    by_stem = {_stem(path, label_maps): path for path in image_files(root, label_maps)}
-    pairs = []
+    by_stem, again = {}, {}
+    for path in image_files(root, label_maps):
+        if (first := by_stem.setdefault(_stem(path, label_maps), path)) != path:
+            again[first] = path
+    pairs, images_of = [], defaultdict(list)
     for image in image_files(root, images):
         stem = _stem(image, images)
         names = (image[len(images) + 1 :], *named_after(stem))
         label_map = next((by_stem[name] for name in names if name in by_stem), None)
         problem = None if label_map else f"no label map: expected {label_maps}/{stem}.png"
+        if label_map in again:
+            problem = f"expected one label map, found {label_map} and {again[label_map]}"
+        images_of[label_map].append(image)
         pairs.append(Pair(split, image, label_map or "", problem))
+    for place, pair in enumerate(pairs):
+        if pair.problem is None and len(sharing := images_of[pair.label_map]) > 1:
+            other = next(image for image in sharing if image != pair.image)
+            problem = f"expected a label map of its own, found {pair.label_map}, which {other} has too"
+            pairs[place] = pair._replace(problem=problem)
     return pairs
 
 

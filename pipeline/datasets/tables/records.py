@@ -75,7 +75,7 @@ def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         delimiter = _delimiter(file, stream.readline())
         if not num_before:
             stream.seek(0)
-        rows = csv.reader(stream, delimiter=delimiter)
+        rows = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
         for row in rows:
             line = rows.line_num + num_before
             if not row:
@@ -89,7 +89,7 @@ def _first_line(file: Path) -> list[str]:
     try:
         with open(file, encoding="utf-8-sig", newline="") as stream:
             line = stream.readline()
-        return [name.strip() for name in next(csv.reader([line], delimiter=_delimiter(file, line)), [])]
+        return [name.strip() for name in next(_cells(file, line), [])]
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
 
@@ -111,6 +111,10 @@ def _unnamed(file: Path, cells: list[str]) -> list[str]:
     else:
         names |= {place: str(number) for number, place in enumerate(labels)}
     return [names[place] for place in range(len(cells))]
+
+
+def _cells(file: Path, line: str) -> Iterator[list[str]]:
+    return csv.reader([line], delimiter=_delimiter(file, line), skipinitialspace=True)
 
 
 def _delimiter(file: Path, line: str) -> str:

@@ -44,3 +44,9 @@ def test_a_wrong_line_is_named(tmp_path, tree, write):
     write(tmp_path / "l.csv", "1.png,a\n2.png,b,c\n")
     with pytest.raises(ValueError, match=r"l\.csv, line 2: expected 2 columns, found 3"):
         open_source(DataConfig(source=str(tmp_path), format="csv"))
+
+
+def test_spaces_before_quotes_are_no_part_of_a_name(tmp_path, tree, write):
+    tree(tmp_path, ["1.png", "2.png"])
+    write(tmp_path / "l.csv", 'path, label\n"1.png", "a, b"\n"2.png", "c"\n')
+    assert [name for _, _, name, _ in seen(tmp_path)[0]] == ["a, b", "c"]
