@@ -74,7 +74,7 @@ def _interpolated(summary: dict) -> list[str]:
         return []
     return [
         f"caution: {rare} of the {len(totals)} values in the label maps have fewer than {_RARE:.1%} of the "
-        "pixels each: were the label maps resized as pictures are? Then values between two classes are no classes"
+        "pixels each: were the label maps resized as pictures are? Values between classes are none"
     ]
 
 
