@@ -139,13 +139,15 @@ def test_a_time_limit_warns_requeues_and_goes_on_also_when_the_terminal_is_gone(
     with open(project.folder / "my.toml", "a") as stream:
         stream.write("[executor.slurm.stages.pretrain]\ntime_minutes = 1\n")
     doit = project.start("pretrain:wait-for-warning")
+    printed = project.folder / "results" / "slurm" / f"{project.record['job_id']}.out"
     doit.send_signal(signal.SIGHUP)
     doit.communicate(timeout=100)
     assert doit.returncode == 128 + signal.SIGHUP
     doit = project.start()
     messages = doit.communicate(timeout=90)[0]
     assert doit.returncode == 0, messages
-    assert messages.count("it is requeued") == 1
+    # On a busy machine the job may be over before doit has started again.
+    assert printed.read_text().count("it is requeued") == 1
     assert (project.artifact("pretrain-hssl-seed0") / "checkpoint.txt").read_text() == "so far"
 
 
