@@ -2,27 +2,24 @@
 
 Shapes: Q queries, N bank rows, D channels, k neighbours.
 
-Similarities are sums in float64, rounded to float32: the same on every processor. A product of rounded
-numbers, bfloat16 where the processor multiplies them, only says which rows cannot be among the nearest: what
-rounding may have changed is bounded, and whatever could be one of them is summed again. So they are exact.
-
 The bank is read in blocks. Each block consists of short runs of rows spread evenly over the whole bank: in a
 bank sorted by class, blocks of consecutive rows could meet the true neighbours last and replace all earlier
-ones each time.
+ones each time. A similarity and its bank row are packed into one integer that sorts by similarity, then by
+lowest row, so selecting, merging and breaking ties are one partition of integers.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-
-from pipeline.evaluate.neighbour_library import Bank, Block, Tile, capacity_of, library
+from threadpoolctl import threadpool_limits
 
 BLOCK_ROWS = 4096  # bank rows per block
-TILE_QUERIES = 240  # queries that one thread searches a block for
+TILE_QUERIES = 512  # queries per matrix product: 8 MiB of similarities per thread
 RUN_ROWS = 32  # consecutive bank rows in a block
-SLAB_BYTES = 64 * 2**20  # queries and their candidates that are held at once
-_CENTRE_ROWS = 1024  # bank rows whose mean is the centre
+SLAB_BYTES = 64 * 2**20  # queries and their neighbours in memory at once
+EMPTY = np.iinfo(np.int64).min  # sorts below every similarity
+ROW_MASK = np.int64(2**32 - 1)
 
 
 def nearest(
@@ -32,7 +29,7 @@ def nearest(
 
     Args:
         queries: (Q, D), finite; need not be normalised; a zero row has similarity 0 with everything.
-        bank: (N, D), likewise; of float32 or float16 it may be memory-mapped, as it is read block by block.
+        bank: (N, D), likewise; may be memory-mapped, as it is read block by block.
         k: number of neighbours, at most N.
 
     Returns:
@@ -48,42 +45,27 @@ def nearest(
         raise ValueError(f"k must be between 1 and the bank's {len(bank)} rows, got {k}")
     similarities = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)
-    searched = Bank(_plain(bank), _centre(bank), library())
-    slab = max(TILE_QUERIES, SLAB_BYTES // (8 * queries.shape[1] + 8 * capacity_of(k)))
-    with ThreadPoolExecutor(num_threads) as pool:
+    slab = max(TILE_QUERIES, SLAB_BYTES // (4 * queries.shape[1] + 8 * k))
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_threads) as pool:
         for start in range(0, len(queries), slab):
-            end = min(start + slab, len(queries))
-            parts = [slice(at, min(at + TILE_QUERIES, end)) for at in range(start, end, TILE_QUERIES)]
-            tiles = list(pool.map(lambda part: Tile(queries[part], searched, k), parts))
-            for block in _packed(searched, pool):
-                list(pool.map(lambda tile, block=block: tile.search(block), tiles))
-            list(pool.map(lambda tile, part: tile.best(similarities[part], rows[part]), tiles, parts))
+            part = slice(start, start + slab)
+            keys = _nearest_keys(_normalized(queries[part]), bank, k, pool)
+            similarities[part], rows[part] = _unpack(keys)
     return similarities, rows
 
 
-def _plain(rows: np.ndarray) -> np.ndarray:
-    """Rows of float32 or float16 with channels beside each other: these rows, or a copy."""
-    beside = rows.shape[1] < 2 or rows.strides[1] == rows.itemsize
-    if rows.dtype in (np.float32, np.float16) and beside:
-        return rows
-    return np.ascontiguousarray(rows, np.float32)
+def _nearest_keys(queries: np.ndarray, bank: np.ndarray, k: int, pool: ThreadPoolExecutor) -> np.ndarray:
+    keys = np.full((len(queries), k), EMPTY)
+    tiles = [slice(start, start + TILE_QUERIES) for start in range(0, len(queries), TILE_QUERIES)]
+    for rows in _blocks(len(bank)):
+        transposed = _normalized(bank[rows]).T
 
+        def search(tile: slice, rows: np.ndarray = rows, transposed: np.ndarray = transposed) -> None:
+            _merge(keys[tile], queries[tile] @ transposed, rows)
 
-def _centre(bank: np.ndarray) -> np.ndarray:
-    """Mean of some rows of length one, (D,) float32."""
-    rows = np.array(bank[:: -(-len(bank) // _CENTRE_ROWS)], np.float64)
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    return (rows / np.where(lengths > 0, lengths, 1)[:, None]).mean(axis=0).astype(np.float32)
-
-
-def _packed(bank: Bank, pool: ThreadPoolExecutor) -> Iterator[Block]:
-    """Each block; the next is packed while one is searched."""
-    ahead = None
-    for numbers in _blocks(len(bank.rows)):
-        block, ahead = ahead, pool.submit(bank.pack, numbers)
-        if block:
-            yield block.result()
-    yield ahead.result()
+        list(pool.map(search, tiles))
+    keys.sort(axis=1)
+    return keys[:, ::-1]
 
 
 def _blocks(num_rows: int) -> Iterator[np.ndarray]:
@@ -94,4 +76,62 @@ def _blocks(num_rows: int) -> Iterator[np.ndarray]:
         rows = (runs[block::num_blocks, None] + np.arange(RUN_ROWS)).ravel()
         rows = rows[rows < num_rows]
         if rows.size:
-            yield rows.astype(np.uint32)
+            yield rows
+
+
+def _merge(keys: np.ndarray, similarities: np.ndarray, rows: np.ndarray) -> None:
+    """Replace the (q, k) best keys by the best among them and a tile's (q, b) similarities."""
+    k = keys.shape[1]
+    threshold = _similarity(keys[:, 0])  # the partition put the lowest of the best there
+    if keys[0, 0] == EMPTY:  # fewer than k rows so far, for all queries
+        threshold = _lower_bound(similarities, k)
+    flat = np.flatnonzero(similarities >= threshold[:, None])
+    if not flat.size:
+        return
+    tile_rows, columns = np.divmod(flat, similarities.shape[1])
+    counts = np.bincount(tile_rows, minlength=len(keys))
+    offsets = np.arange(flat.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    merged = np.full((len(keys), k + counts.max()), EMPTY)
+    merged[:, :k] = keys
+    merged[tile_rows, k + offsets] = _pack(similarities.ravel()[flat], rows[columns])
+    merged.partition(merged.shape[1] - k, axis=1)
+    keys[:] = merged[:, -k:]
+
+
+def _lower_bound(similarities: np.ndarray, k: int) -> np.ndarray:
+    """For every row of (q, b), a value that at least k of its similarities reach, but not many more.
+
+    Such a value is the k-th largest of the maxima of disjoint groups of columns, which is cheaper to find
+    than the k-th largest similarity.
+    """
+    num_queries, width = similarities.shape
+    per_group = width // (2 * k)
+    if per_group < 2:
+        return np.full(num_queries, -np.inf, np.float32)
+    groups = width // per_group
+    grouped = similarities[:, : groups * per_group].reshape(num_queries, per_group, groups)
+    return np.partition(grouped.max(axis=1), groups - k, axis=1)[:, groups - k]
+
+
+def _pack(similarities: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pack each pair into one int64 that is larger for a higher similarity, then for a lower row."""
+    bits = (similarities + np.float32(0)).view(np.int32)  # + 0: -0.0 and 0.0 are equal
+    ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
+    return (ordered << 32) | (ROW_MASK - rows)
+
+
+def _similarity(keys: np.ndarray) -> np.ndarray:
+    ordered = (keys >> 32).astype(np.int32)
+    return np.where(ordered < 0, ordered ^ np.int32(0x7FFFFFFF), ordered).view(np.float32)
+
+
+def _unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return _similarity(keys), ROW_MASK - (keys & ROW_MASK)
+
+
+def _normalized(features: np.ndarray) -> np.ndarray:
+    """Rows scaled to length one, float32; a zero row stays zero."""
+    features = np.array(features, np.float32, order="C")
+    norms = np.sqrt(np.einsum("nd,nd->n", features, features))
+    features /= np.maximum(norms, np.finfo(np.float32).tiny)[:, None]
+    return features
