@@ -62,6 +62,9 @@ class DataConfig(Section):
     # Objects only: regions of many objects (COCO's iscrowd, VOC's difficult) are ignored in scores and as
     # targets; "objects": each is an object, as where a converter marked masks with parts or holes as crowds.
     crowds: Literal["ignored", "objects"] = "ignored"
+    # Objects only: boxes that reach beyond their image are cut at its edges. If most do, they are refused as
+    # written in another way than the format's; true: they do so on purpose, as amodal boxes.
+    amodal: Annotated[bool | None, AbsentUnlessGiven] = None
     # VOC's boxes only. "from-1": pixels counted from 1, both corners inside, as VOC's own; "from-0": edges
     # counted from 0, so that xmax - xmin is the width; "pixels-from-0": pixels counted from 0, both corners
     # inside; "auto": what the set's corners show, else "from-1".

@@ -180,7 +180,7 @@ def _refuse_other_boxes(config: DataConfig, summary: dict) -> None:
             f"data.source: {config.source}: expected boxes in pixels, found all within the first pixel "
             f"of their images, such as {summary['first_corner_boxes'][0]}: shares of the image's sides?"
         )
-    if num_boxes >= _FEWEST_BOXES and 2 * num_cut > num_boxes:
+    if num_boxes >= _FEWEST_BOXES and 2 * num_cut > num_boxes and not config.amodal:
         raise ValueError(
             f"data.source: {config.source}: expected boxes within their images, found {num_cut} of "
             f"{num_boxes} that reach beyond, such as {summary['first_cut_boxes'][0]}: two corners where the "

@@ -68,3 +68,13 @@ def test_as_drawn(tmp_path, prepared):
 def test_one_line_for(tmp_path, prepared, line, yaml, words):
     with pytest.raises(ValueError, match=words):
         prepared(write(tmp_path / "set", line, yaml), annotation="objects", val_share=0.0)
+
+
+def test_boxes_that_are_meant_to_reach_beyond_are_cut(tmp_path, prepared):
+    """Amodal boxes, as of hidden parts of an object."""
+    beyond = lambda x, y, width, height, kind: centre(-10, y, 40, height, kind)  # noqa: E731
+    folder = write(tmp_path / "set", beyond)
+    data = prepared(folder, annotation="objects", val_share=0.0, amodal=True)
+    for row in range(len(data)):
+        found = data.objects(row).boxes
+        assert found[:, [0, 2]].tolist() == [[0, 30]] * len(found) != []
