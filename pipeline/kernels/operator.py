@@ -15,13 +15,7 @@ class Operator(jt.Function):
     Jittor also visits operators that are on no path to the differentiated variables, and passes them None. If
     the operator returns None in turn, Jittor silently drops the gradients that other uses of the same input
     have contributed so far; so an input without a gradient gets zeros.
-
-    `saved` is what the gradient reads. Jittor keeps the operator until all that is queued has been computed,
-    so `saved` is let go when the gradient is queued: each block's activations are free once its gradient is
-    computed. One forward pass has one gradient.
     """
-
-    saved: object = None
 
     def __call__(self, *inputs):
         self._shapes = [
@@ -36,7 +30,6 @@ class Operator(jt.Function):
             found = [None] * len(shapes)
         else:
             found = super()._grad(*output_grads)
-            self.saved = None
         return [
             jt.zeros(shape) if gradient is None and shape is not None else gradient
             for gradient, shape in zip(found, shapes, strict=True)
