@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.device_rows import DEVICE_ROWS
-from benchmarks.quality import TOY, USUAL, measure_quality, study_of
+from benchmarks.quality import TOY, USUAL, Study, measure_quality, study_of
 from benchmarks.rows import ROWS, chosen_rows
 from benchmarks.running import Plan, run_benchmark
 from pipeline.graph.printable import print_refusal, printable_output
@@ -27,8 +27,8 @@ def main(arguments: list[str]) -> int:
     given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
         size = _size(given)
-        plan = None if given.get("rows") == QUALITY else _plan(given, size)
-        study = study_of(given["experiment"]) if "experiment" in given else USUAL
+        study = _study(given, size) if given.get("rows") == QUALITY else None
+        plan = None if study else _plan(given, size)
         folder = _folder(given, size, plan)
         folder.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
@@ -37,7 +37,6 @@ def main(arguments: list[str]) -> int:
     end_on_signal()
     say = partial(print, flush=True)
     if plan is None:
-        study = TOY if size == "toy" else study
         failures = measure_quality(study, folder, root=ROOT, say=say)
         written = study.table_name
         if (folder / written).is_file():
@@ -69,6 +68,14 @@ def _size(given: dict[str, str]) -> str:
     if size == "large" and given.get("rows") == QUALITY:
         raise ValueError(f"size=large: expected rows={GROWTH}, which alone has it")
     return size
+
+
+def _study(given: dict[str, str], size: str) -> Study:
+    if "experiment" not in given:
+        return TOY if size == "toy" else USUAL
+    if size == "toy":
+        raise ValueError("size=toy has an experiment of its own: leave out experiment= or size=")
+    return study_of(given["experiment"])
 
 
 def _plan(given: dict[str, str], size: str) -> Plan:

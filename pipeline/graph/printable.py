@@ -1,16 +1,16 @@
 """Makes text from files safe to print on a terminal."""
 
-import re
 import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
+from pipeline.storage.files import without_partial
+
 _KEPT = "\n\t\u200c\u200d"  # the last two join letters, as in Persian
 # Control characters, which a terminal executes, and those that change the direction of writing.
 _CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
-_PARTIAL = re.compile(r"\.[0-9]+-[0-9]+\.partial\b")  # see `storage.files.partial_of`
 
 
 def printable(text: str) -> str:
@@ -51,8 +51,7 @@ def error_text(error: object) -> str:
     """The printable message of an error or a sentence; an error of the system as "FILE: what is wrong"."""
     if isinstance(error, OSError) and error.strerror:
         named = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        # A file being written has a temporary name.
-        named = list(dict.fromkeys(_PARTIAL.sub("", name) for name in named))
+        named = list(dict.fromkeys(map(without_partial, named)))
         return printable(": ".join([*([" -> ".join(named)] if named else []), error.strerror]))
     return printable(str(error))
 

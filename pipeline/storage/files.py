@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,6 +66,11 @@ def new_folder(target: Path) -> Iterator[Path]:
 def partial_of(target: Path) -> Path:
     """Temporary path beside `target`, different for every thread and process."""
     return target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
+
+
+def without_partial(name: str) -> str:
+    """The name of a file in place of its temporary one by `partial_of`; any other text as it is."""
+    return re.sub(rf"\.[0-9]+-[0-9]+{re.escape(PARTIAL)}\b", "", name)
 
 
 def write_text(target: Path, text: str) -> None:

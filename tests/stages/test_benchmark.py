@@ -72,6 +72,7 @@ def test_mistakes_are_said(option):
     [
         (("rows=quality", "size=huge"), "size can only be 'toy' or 'large', got 'huge'"),
         (("rows=quality", "size=large"), "size=large: expected rows=scaling, which alone has it"),
+        (("rows=quality", "size=toy", "experiment=smoke"), "size=toy has an experiment of its own"),
         (("rows=quality", "repeats=3"), "no option repeats; there are rows, experiment, size, results"),
         (("repeats=many",), "repeats=many: expected a whole number, 1 or more"),
         (("rows=nonsense",), "rows=nonsense: no such row"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from pipeline.storage.files import new_folder, replacing, write_text
+from pipeline.storage.files import new_folder, partial_of, replacing, without_partial, write_text
 
 
 def refuse(*given, **named):
@@ -97,3 +97,9 @@ def test_an_error_that_names_its_file_stays_as_it_is(tmp_path):
     match = r"No such file or directory: '.*images.bin'"
     with pytest.raises(FileNotFoundError, match=match), replacing(tmp_path / "a.bin"):
         (tmp_path / "images.bin").read_bytes()
+
+
+def test_a_temporary_name_and_the_file_s_own():
+    target = Path("/results/my.toml")
+    assert without_partial(str(partial_of(target))) == str(target)
+    assert without_partial("a sentence about my.partial") == "a sentence about my.partial"
