@@ -195,6 +195,8 @@ def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequenc
     """
 
     def check() -> TaskFailed | None:
+        if other := project.other_owner():
+            return failing([other])
         if asks_for_the_missing(arguments) and not any(map(project.graph.fault, project.main)):
             return None
         from pipeline.graph.problems import problems_of, shortages_of  # need Pillow and more

@@ -1,14 +1,17 @@
-"""doit's commands `run` and `list`, which answer a wrong option in one line.
+"""doit's commands `run`, `list` and `info`, which answer what they cannot do in one line.
 
-doit itself answers with all of its options as they are in memory. pyproject.toml names these two to it.
+doit itself answers a wrong option with all of its options as they are in memory, and `info` of an unknown
+name with a traceback. pyproject.toml names these to it.
 """
 
 from collections.abc import Sequence
 from getopt import GetoptError, getopt
 
+from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 from doit.cmd_run import Run as DoitRun
 from doit.cmdparse import CmdParse, CmdParseError
+from doit.exceptions import InvalidCommand
 
 
 class _OneLine:
@@ -29,6 +32,18 @@ class List(_OneLine, DoitList):
     """`doit list`."""
 
     name = "list"
+
+
+class Info(_OneLine, DoitInfo):
+    """`doit info`."""
+
+    name = "info"
+
+    def _execute(self, pos_args: Sequence[str], hide_status: bool = False) -> int | None:
+        known = {task.name for task in self.task_list}
+        if unknown := next((name for name in pos_args if name not in known), None):
+            raise InvalidCommand(f"{unknown}: no such task; `doit list --all` shows what there is")
+        return super()._execute(pos_args, hide_status)
 
 
 def check_options(arguments: Sequence[str], parser: CmdParse, command: str) -> None:

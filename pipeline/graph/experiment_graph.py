@@ -14,6 +14,7 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
+from pipeline.graph.folder_owner import other_owner
 from pipeline.graph.node import STAGES, Node
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.printable import error_text
@@ -153,9 +154,20 @@ class ExperimentGraph:
             OUTPUT.end(label)
         return None
 
+    def other_owner(self) -> str | None:
+        """One line about another experiment that has the same folder of results; None if there is none."""
+        config = self.experiment.model_dump(mode="json")
+        return other_owner(self.graph.results, self.experiment.name, self.argument, config)
+
     def record(self) -> None:
-        """Write the experiment's record of its existing artifacts, and link them in its folder."""
-        self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"))
+        """Write the experiment's record of its existing artifacts, and link them in its folder.
+
+        Raises:
+            ValueError: the folder is another experiment's.
+        """
+        if other := self.other_owner():
+            raise ValueError(other)
+        self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"), self.argument)
 
     def _is_done(self, study: Node) -> bool:
         """Whether the table of a study exists and is current."""

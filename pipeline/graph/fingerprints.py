@@ -152,8 +152,10 @@ class Graph:
         changed = [name for name in now if read.get(name) != now[name]]
         return f"{', '.join(changed)} was made again and differs" if changed else None
 
-    def record(self, name: str, config: dict) -> None:
+    def record(self, name: str, config: dict, argument: str) -> None:
         """Write experiment `name`'s record of all existing artifacts, and link them in its folder.
+
+        `config` and `argument` are as for `record_experiment`.
 
         An artifact whose fingerprint is unknown now, as when changed images are not prepared yet, stays in
         the record: it may still be current, and must not be deleted by `gc`.
@@ -168,7 +170,7 @@ class Graph:
             directory = directory or before.get(node.link)
             if directory and directory.is_dir():
                 known[node.link] = directory
-        record_experiment(self.results, name, config=config, artifacts=known)
+        record_experiment(self.results, name, config=config, artifacts=known, argument=argument)
 
     def _identity(self, node: Node) -> str | None:
         if node.stage != "prepare":

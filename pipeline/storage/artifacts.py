@@ -179,7 +179,7 @@ def _same_file(descriptor: int, path: Path) -> bool:
 
 
 def record_experiment(
-    results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path]
+    results: Path, name: str, *, config: dict[str, Any], artifacts: dict[str, Path], argument: str = ""
 ) -> None:
     """Record which artifacts an experiment uses, and link them in `results/<name>/artifacts/`.
 
@@ -188,27 +188,33 @@ def record_experiment(
         name: the experiment's name.
         config: the resolved experiment.
         artifacts: link name, `<stage>-<node>` -> artifact directory. Links of other names are removed.
+        argument: a preset, or the absolute path of the experiment's file.
     """
     folder = results / name / "artifacts"
     folder.mkdir(parents=True, exist_ok=True)
     relative = {link: path.relative_to(results).as_posix() for link, path in artifacts.items()}
-    record = {"experiment": config, "artifacts": relative}
+    record = {"argument": argument, "experiment": config, "artifacts": relative}
     target = results / name / RECORD
-    try:
-        same = json.loads(target.read_text(encoding="utf-8")) == record
-    except (OSError, ValueError):
-        same = False
-    if not same:
+    if recorded_experiment(results, name) != record:
         write_json(target, record)
     place_links(folder, {link: results / path for link, path in relative.items()})
+
+
+def recorded_experiment(results: Path, name: str) -> dict[str, Any]:
+    """An experiment's record, as `record_experiment` wrote it; empty if it cannot be read."""
+    try:
+        record = json.loads((results / name / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def recorded(results: Path, name: str) -> dict[str, Path]:
     """Link name -> artifact directory, from an experiment's record; empty if it cannot be read."""
     try:
-        artifacts = json.loads((results / name / RECORD).read_text(encoding="utf-8"))["artifacts"]
+        artifacts = recorded_experiment(results, name)["artifacts"]
         return {link: results / relative for link, relative in artifacts.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError):
         return {}
 
 

@@ -38,3 +38,12 @@ def test_doit_asks_these_commands_in_the_projects_folder():
     listed = subprocess.run([*doit[:3], "list"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert listed.returncode == 0, listed.stderr
     assert "pretrain" in listed.stdout
+    asked = subprocess.run(
+        [*doit[:3], "info", "nothing"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert asked.returncode == 3
+    assert asked.stderr == "ERROR: nothing: no such task; `doit list --all` shows what there is\n"
+    about = subprocess.run(
+        [*doit[:3], "info", "_checks"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert "_checks" in about.stdout, about.stderr
