@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, features
 
+from pipeline.datasets.depth import stated_bits
 from pipeline.datasets.jpeg import enough, plain_size, rgb_of_jpeg
 
 # The formats of photographs. The list is closed because some of Pillow's other readers start external
@@ -26,7 +27,7 @@ DEFAULT_MAX_PIXELS = 64_000_000
 FULL_GREY = (0.0, 65535.0)  # all values of 16 bits
 
 _ORIENTATION_TAG = 0x0112  # EXIF
-_BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # TIFF
+_PHOTOMETRIC_TAG = 262  # TIFF
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -129,6 +130,8 @@ def decode(
         turn = _turn(image)
         if annotated_size is not None and not _is_made_by(turn, full_size, annotated_size):
             turn = None
+        if _is_wide_colour(image, data) and grey_range != FULL_GREY and image.format != "PPM":
+            _refuse_wide_colour(grey_range)
         # Transposing loses the attribute that says so.
         is_inverted = _is_white_zero(image)
         return _rgb(
@@ -142,23 +145,33 @@ def decode(
         raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
 
 
-def wide_grey(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray | None:
-    """(H, W) values of a 16-bit grey image, within 0..65535; None if it is another image.
+def wide_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[np.ndarray, bool] | None:
+    """(values within 0..65535, whether they are colours) of a 16-bit image; None if it is another image.
+
+    Grey is (H, W), as stored. Colours are (H, W, 3), of which Pillow keeps the upper 8 bits only: the values
+    are the largest that these could have been.
 
     Raises:
         UndecodableImage: as `decode`.
     """
     image = _open(data, max_pixels)
-    if not image.mode.startswith("I") or image.format == "PPM":
+    are_colours = _is_wide_colour(image, data)
+    if image.format == "PPM" or not (are_colours or image.mode.startswith("I")):
         return None
     try:
         image.load()
         values = np.asarray(image)
     except _DAMAGED as error:
         raise UndecodableImage(f"damaged {image.format} image: {_words(error)}") from error
+    if are_colours:
+        return values[..., :3].astype(np.uint16) * 256 + 255, True
     if values.size == 0 or values.min() < 0 or values.max() > FULL_GREY[1]:
         return None
-    return _upright_grey(values, _is_white_zero(image))
+    return _upright_grey(values, _is_white_zero(image)), False
+
+
+def _is_wide_colour(image: Image.Image, data: bytes) -> bool:
+    return image.mode in ("RGB", "RGBA", "LA") and stated_bits(image, data) > 8
 
 
 def decode_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
@@ -213,11 +226,11 @@ def _values(image: Image.Image, data: bytes) -> np.ndarray:
     if image.mode == "1" or image.mode == "P" or image.mode.startswith("I"):
         return values.astype(np.uint8) if values.dtype == bool else values
     if image.mode == "RGB":
-        if _bits(image, data) > 8:
+        if stated_bits(image, data) > 8:
             raise UndecodableImage("expected values of 8 bits in each of three channels, found 16 bits")
         return values
     if image.mode in ("LA", "RGBA"):
-        if _bits(image, data) > 8:
+        if stated_bits(image, data) > 8:
             raise UndecodableImage("expected values of 8 bits in each channel, found 16 bits")
         if (values[..., -1] == 255).all():  # an alpha channel that some programs always add
             return values[..., 0] if image.mode == "LA" else values[..., :3]
@@ -313,22 +326,27 @@ def _unspread(values: np.ndarray, highest: int) -> np.ndarray:
     return stored.astype(np.uint8 if highest <= 255 else np.uint16)
 
 
-def _bits(image: Image.Image, data: bytes) -> int:
-    """Bits per channel, as stated in the file."""
-    if image.format == "PNG":
-        return data[24]
-    return max(image.tag_v2.get(_BITS_TAG, (8,))) if image.format == "TIFF" else 8
-
-
 def _spread_by(image: Image.Image, data: bytes) -> int:
     """The factor by which Pillow scales the values of a grey image of 2 or 4 bits to 0..255."""
     is_grey = data[25] == 0 if image.format == "PNG" else True
-    return {2: 85, 4: 17}.get(_bits(image, data), 1) if is_grey else 1
+    return {2: 85, 4: 17}.get(stated_bits(image, data), 1) if is_grey else 1
 
 
 def _is_white_zero(image: Image.Image) -> bool:
     """Whether a TIFF file has 0 as white."""
     return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
+
+
+def _refuse_wide_colour(grey_range: tuple[float, float] | None) -> None:
+    if grey_range is None:
+        raise UndecodableImage(
+            "16-bit colours of which it is not known what range is used: state data.grey_range = [0, 65535], "
+            "or data.channels = 3 for the numbers"
+        )
+    raise UndecodableImage(
+        f"16-bit colours keep their upper 8 bits, which data.grey_range = [{grey_range[0]:g}, "
+        f"{grey_range[1]:g}] does not scale; as numbers: data.channels = 3"
+    )
 
 
 def _rgb(image: Image.Image, grey_range: tuple[float, float] | None, *, is_inverted: bool) -> np.ndarray:

@@ -78,7 +78,7 @@ def prepare(
     num_workers = num_workers or len(os.sched_getaffinity(0))
     channels = _channels(config, source)
     if channels is None:
-        grey = grey_range(source, config.grey_range, config.max_pixels)
+        grey = _grey_range(config, source)
         on_pixels = [grey.note] if grey.note else []
     else:
         grey, on_pixels = GreyRange(None), channel_lines(config, channels.limits)
@@ -137,6 +137,13 @@ def _channels(config: DataConfig, source: Source) -> ChannelReading | None:
         return reading
     try:
         return with_window(reading, source)
+    except ValueError as error:
+        raise ValueError(f"data.source: {config.source}: {error}") from error
+
+
+def _grey_range(config: DataConfig, source: Source) -> GreyRange:
+    try:
+        return grey_range(source, config.grey_range, config.max_pixels)
     except ValueError as error:
         raise ValueError(f"data.source: {config.source}: {error}") from error
 

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.split_words import role_of
@@ -28,12 +28,7 @@ def header(file: Path) -> list[str]:
         return [name for name in ParquetFile(file).schema.names if not name.startswith(_INDEX)]
     if file.suffix.lower() == ".jsonl":
         return list(next(records(file), (0, {}))[1])
-    names = _first_line(file)
-    if any(map(is_image_name, names)):
-        return _unnamed(file, names)
-    if len(set(names)) != len(names) or not any(names):
-        raise ValueError(f"{file}: expected distinct names of columns in the first line, found {names}")
-    return names
+    return _first_line(file).names
 
 
 def is_unnamed(file: Path) -> bool:
@@ -42,7 +37,7 @@ def is_unnamed(file: Path) -> bool:
     Raises:
         ValueError: text that is not UTF-8.
     """
-    return file.suffix.lower() not in (PARQUET, ".jsonl") and any(map(is_image_name, _first_line(file)))
+    return file.suffix.lower() not in (PARQUET, ".jsonl") and _first_line(file).is_a_row
 
 
 def records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -69,29 +64,47 @@ def place_of_row(file: Path, number: int) -> str:
     return f"{file}, {'row' if file.suffix.lower() == PARQUET else 'line'} {number}"
 
 
-def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    names, num_before = header(file), 0 if is_unnamed(file) else 1
-    with open(file, encoding="utf-8-sig", newline="") as stream:
-        delimiter = _delimiter(file, stream.readline())
-        if not num_before:
-            stream.seek(0)
-        rows = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
-        for row in rows:
-            line = rows.line_num + num_before
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise ValueError(f"{file}, line {line}: expected {len(names)} columns, found {len(row)}")
-            yield line, dict(zip(names, row, strict=True))
+class _FirstLine(NamedTuple):
+    """The first line of a .csv or .tsv file."""
+
+    names: list[str]  # of the columns
+    is_a_row: bool  # it holds an image, no names
+    delimiter: str
 
 
-def _first_line(file: Path) -> list[str]:
+def _first_line(file: Path) -> _FirstLine:
     try:
         with open(file, encoding="utf-8-sig", newline="") as stream:
-            line = stream.readline()
-        return [name.strip() for name in next(_cells(file, line), [])]
+            return _understood(file, stream.readline())
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: expected text in UTF-8: {error}") from error
+
+
+def _understood(file: Path, line: str) -> _FirstLine:
+    delimiter = "\t" if file.suffix.lower() == ".tsv" else max(_DELIMITERS, key=line.count)
+    found = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    cells = [cell.strip() for cell in found]
+    if any(map(is_image_name, cells)):
+        return _FirstLine(_unnamed(file, cells), True, delimiter)
+    if len(set(cells)) != len(cells) or not any(cells):
+        raise ValueError(f"{file}: expected distinct names of columns in the first line, found {cells}")
+    return _FirstLine(cells, False, delimiter)
+
+
+def _separated(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with open(file, encoding="utf-8-sig", newline="") as stream:
+        first = _understood(file, stream.readline())
+        if first.is_a_row:
+            stream.seek(0)
+        num_names = len(first.names)
+        rows = csv.reader(stream, delimiter=first.delimiter, skipinitialspace=True)
+        for row in rows:
+            line = rows.line_num + (not first.is_a_row)
+            if not row:
+                continue
+            if len(row) != num_names:
+                raise ValueError(f"{file}, line {line}: expected {num_names} columns, found {len(row)}")
+            yield line, dict(zip(first.names, row, strict=True))
 
 
 def _unnamed(file: Path, cells: list[str]) -> list[str]:
@@ -111,14 +124,6 @@ def _unnamed(file: Path, cells: list[str]) -> list[str]:
     else:
         names |= {place: str(number) for number, place in enumerate(labels)}
     return [names[place] for place in range(len(cells))]
-
-
-def _cells(file: Path, line: str) -> Iterator[list[str]]:
-    return csv.reader([line], delimiter=_delimiter(file, line), skipinitialspace=True)
-
-
-def _delimiter(file: Path, line: str) -> str:
-    return "\t" if file.suffix.lower() == ".tsv" else max(_DELIMITERS, key=line.count)
 
 
 def _json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -51,3 +51,35 @@ def test_the_key_states_the_range(grey, prepared):
 def test_images_of_8_bits_need_no_word(tmp_path, tree, prepared):
     summary = prepared(tree(tmp_path / "set", ["1.png", "2.png"])).summary
     assert (summary["grey_range"], summary["notes"]) == (None, [])
+
+
+@pytest.fixture
+def colours(tmp_path, write, rng):
+    """colours(highest): a folder of four PNG files with 16-bit colours, and one with 8 bits."""
+    imagecodecs = pytest.importorskip("imagecodecs", reason="writes colours of 16 bits: the extra `channels`")
+
+    def draw(highest, name="set"):
+        for number in range(4):
+            values = rng.integers(0, highest + 1, (40, 50, 3)).astype(np.uint16)
+            write(tmp_path / f"{name}/{number}.png", imagecodecs.png_encode(values))
+        write(tmp_path / f"{name}/plain.png", imagecodecs.png_encode((values >> 8).astype(np.uint8)))
+        return tmp_path / name
+
+    return draw
+
+
+def test_colours_of_the_full_range_keep_their_upper_bits(colours, prepared):
+    dataset = prepared(colours(65535))
+    assert dataset.summary["grey_range"] == [0, 65535]
+    assert np.array_equal(dataset.image(3), dataset.image(4))
+
+
+def test_colours_of_twelve_bits_are_refused_with_both_keys(colours, prepared):
+    root = colours(4095)
+    with pytest.raises(ValueError, match=r"none above 40\d\d .* 4 such images, of which 16 of 256 "):
+        prepared(root)
+    dataset = prepared(root, grey_range=(0, 65535))
+    assert dataset.image(0).max() == 15
+    (root / "plain.png").unlink()
+    numbers = prepared(root, channels=3)
+    assert 3800 < numbers.image(0).max() <= 4095
