@@ -86,8 +86,9 @@ export(out / "one/voc", "VOC", "RectangleLabels", everything, rectangle)
 export(out / "one/yolo", "YOLO_WITH_IMAGES", "RectangleLabels", everything, rectangle)
 export(out / "one/brush-coco", "BRUSH_TO_COCO", "BrushLabels", everything, brush)
 source = export(out / "one/brush-png", "BRUSH_TO_PNG", "BrushLabels", everything, brush)
-# As a person lays it out: the export in JSON, and the images, beside the masks.
+# As a person lays it out: the images beside what was written, and for the masks the export in JSON.
 (out / "one/brush-png/tasks.json").write_bytes(source.read_bytes())
-(out / "one/brush-png/images").mkdir()
-for path in uploads.iterdir():
-    (out / "one/brush-png/images" / path.name).write_bytes(path.read_bytes())
+for kind in ("brush-png", "brush-coco"):
+    (out / f"one/{kind}/images").mkdir(exist_ok=True)
+    for path in uploads.iterdir():
+        (out / f"one/{kind}/images" / path.name).write_bytes(path.read_bytes())

@@ -1,24 +1,21 @@
 """The description of one layout of label maps, and the function that reads any of them."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.image_names import is_image_name
 from pipeline.datasets.label_maps.class_file import FILE_NAME as CLASS_FILE
 from pipeline.datasets.label_maps.class_file import read_class_file
 from pipeline.datasets.label_maps.coding import Packing, coding
 from pipeline.datasets.label_maps.names_beside import Colour, NamesBeside, read_names_beside
 from pipeline.datasets.label_maps.published import fits, values_found
 from pipeline.datasets.label_maps.source import LabelMapSource, Pair
+from pipeline.datasets.passed_over import passed_over
 from pipeline.datasets.source import AnnotatedSource
-from pipeline.datasets.tree import walk
 from pipeline.datasets.wrappers import below, below_wrappers
 
-_SHOWN = 5  # folders that a message lists
 _VALUES_SHOWN = 8
 _PLAIN_IGNORED = (255,)  # the default
 
@@ -64,6 +61,7 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
         for pair in layout.pairs(inner)
     ]
     named = _named(layout, config, root, inner, pairs)
+    paired = {path for pair in pairs for path in (pair.image, pair.label_map)}
     colours = named.colours
     if colours is None and layout.colours and named.names and not config.label_values:
         colours = layout.colours(len(named.names))
@@ -81,7 +79,10 @@ def read_label_maps(layout: LabelMapFormat, config: DataConfig, root: Path) -> L
         ),
         class_names=named.names,
         max_pixels=config.max_pixels,
-        notes=(named.note, *_unpaired_files(root, pairs)),
+        notes=(
+            named.note,
+            *passed_over(root, paired, "image files that are in no pair of image and label map"),
+        ),
     )
 
 
@@ -169,19 +170,3 @@ def _refuse_one_more(beside: NamesBeside, inner: Path, found: set[int], ignored:
             f"{inner / beside.file}: expected a name for each value from 0 to {max(own)}, found "
             f"{len(beside.class_names)} names; where 0 is the background, add its name as the first line"
         )
-
-
-def _unpaired_files(root: Path, pairs: list[Pair]) -> list[str]:
-    """A line on the image files that are in no pair, by folder; empty if there are none."""
-    paired = {path for pair in pairs for path in (pair.image, pair.label_map)}
-    left = Counter()
-    for folder, _, files in walk(root):
-        start = f"{folder}/" if folder else ""
-        names = [start + file.name for file in files if is_image_name(file.name)]
-        if num_left := sum(name not in paired for name in names):
-            left[folder or "."] = num_left
-    if not left:
-        return []
-    shown = ", ".join(f"{count} in {folder}/" for folder, count in left.most_common(_SHOWN))
-    more = f", {sum(left.values())} in all" if len(left) > _SHOWN else ""
-    return [f"skipped: image files that are in no pair of image and label map: {shown}{more}"]

@@ -14,6 +14,7 @@ from pipeline.datasets.objects.coco_file import CocoFile, Id, is_id
 from pipeline.datasets.objects.coco_finding import KEYS, coco_files
 from pipeline.datasets.objects.coco_images import image_paths
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
+from pipeline.datasets.passed_over import passed_over
 from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below, below_wrappers
 
@@ -68,6 +69,7 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
             crowds_are_objects=config.crowds == "objects",
         )
     _refuse_repeated(images)
+    notes += passed_over(root, {image.path for image in images}, "images that no json file of COCO names")
     return ObjectSource(
         root,
         images,

@@ -13,6 +13,7 @@ from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.objects.xml_file import xml_root
+from pipeline.datasets.passed_over import passed_over
 from pipeline.datasets.tree import walk
 from pipeline.datasets.voc_layout import IMAGES, image_folder, images_by_name, listed_names
 from pipeline.datasets.wrappers import below, below_wrappers
@@ -74,6 +75,7 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         )
         for file, content in zip(files, contents, strict=True)
     ]
+    notes += passed_over(root, {image.path for image in images}, "image files that no list or xml file names")
     return ObjectSource(
         root,
         images,

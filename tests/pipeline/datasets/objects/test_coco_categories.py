@@ -22,7 +22,8 @@ def test_a_category_above_others_is_no_class_unless_it_is_used(coco, prepared):
     assert dataset.objects(0).classes.tolist() == [1]
     assert dataset.summary["notes"] == [
         "no class: shapes (0), _background_ (4), which no annotation has: "
-        "it groups others, or is the background"
+        "it groups others, or is the background",
+        "skipped: images that no json file of COCO names: 2 in images/val2017/",
     ]
     found["annotations"][0]["category_id"] = 0
     write_json(coco / TRAIN, found)
