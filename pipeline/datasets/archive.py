@@ -21,8 +21,9 @@ from typing import Literal, NamedTuple, TypeVar
 from pipeline.datasets.decode import UndecodableImage
 from pipeline.datasets.expansion import refuse_expansion
 from pipeline.datasets.hidden import is_hidden
-from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.image_names import is_image_name, stem_and_suffix
 from pipeline.datasets.layout import Layout
+from pipeline.datasets.names_like_classes import names_like_classes
 from pipeline.datasets.skipped_files import SkippedFiles
 from pipeline.datasets.source import Entry, path_order
 from pipeline.datasets.split_words import Role, stated_role, unmatched
@@ -148,7 +149,13 @@ class Archive:
         skipped_files = SkippedFiles()
         for folder, names in others.items():
             skipped_files.add(folder, names, stems[folder])
-        return (*self._layout.notes, *skipped_files.notes())
+        return (*self._layout.notes, *skipped_files.notes(), *self._classes_in_names())
+
+    def _classes_in_names(self) -> list[str]:
+        used = [(place, member) for member in self._members if (place := self._split_and_class(member))]
+        if not self._are_classes or any(class_name for (_, class_name), _ in used):
+            return []
+        return names_like_classes(stem_and_suffix(member.path)[0] for _, member in used)
 
     @cached_property
     def num_outside(self) -> int:

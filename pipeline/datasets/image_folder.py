@@ -1,14 +1,15 @@
 """A tree of image files on disk."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.datasets.decode import UndecodableImage
-from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.image_names import is_image_name, stem_and_suffix
 from pipeline.datasets.layout import Layout
+from pipeline.datasets.names_like_classes import names_like_classes
 from pipeline.datasets.parallel_folders import ParallelFolders
 from pipeline.datasets.skipped_files import SkippedFiles
 from pipeline.datasets.source import Entry
@@ -97,7 +98,20 @@ class ImageFolder:
                 *parallel.notes(layout),
                 *self._without_images(layout, empty),
                 *skipped_files.notes(),
+                *self._classes_in_names(layout, counts),
             ),
+        )
+
+    def _classes_in_names(self, layout: Layout, folders: Iterable[str]) -> list[str]:
+        """A note on unlabelled images whose names look like classes; looked at only if there is no label."""
+        places = map(layout.split_and_class, folders)
+        if not self._are_classes or any(place and place[1] for place in places):
+            return []
+        return names_like_classes(
+            stem_and_suffix(file.name)[0]
+            for folder, _, files in walk(self._root)
+            for file in files
+            if self._is_image(file.name) and not self._is_unused(file.name) and layout.split_and_class(folder)
         )
 
     def _is_unused(self, name: str) -> bool:

@@ -9,8 +9,9 @@ has it and nothing else. An image without a class folder has no label. `data.par
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline.datasets.part_names import refuse_parts_as_classes
 from pipeline.datasets.split_words import SPLIT_FOLDERS, Role, role_of, stated_role, whole_role
 
 __all__ = ["SPLIT_FOLDERS", "Layout"]
@@ -55,14 +56,20 @@ class Layout:
         wrappers = _wrappers(paths, parts)
         below = [path[len(wrappers) :] for path in paths]
         splits, notes = _splits({path[0] for path in below if path}, parts)
+        depths, inner = {}, frozenset()
         if splits:
             depths, skipped = _class_depths(below, splits)
             notes = (*notes, *skipped)
-            return cls(wrappers, splits, False, depths, parts, are_classes, notes if are_classes else ())
-        inner = _splits_in_classes(below, parts)
-        if are_classes:
+        else:
+            inner = _splits_in_classes(below, parts)
+        found = cls(wrappers, splits or inner, bool(inner), depths, parts, are_classes)
+        if not are_classes:
+            return found
+        places = map(found.split_and_class, map("/".join, paths))
+        refuse_parts_as_classes({place[1] for place in places if place and place[1]}, parts)
+        if not splits:
             notes = (*notes, *_alike([path[:1] + path[2:] if inner else path for path in below], parts))
-        return cls(wrappers, inner, bool(inner), {}, parts, are_classes, notes if are_classes else ())
+        return replace(found, notes=notes)
 
     def split_and_class(self, folder: str) -> tuple[str | None, str | None] | None:
         """(split, class name) of the images in `folder`; None: they are in no split, or unused."""

@@ -99,3 +99,50 @@ def test_few_folders_of_the_same_names_in_many_are_a_doubt():
     assert layout.split_and_class("cat/left") == (None, "cat")
     assert "left/, right/, in each of cat/, dog/, owl/" in layout.notes[0]
     assert not Layout.of(["cat/left", "cat/right", "dog/front", "dog/left"]).notes
+
+
+@pytest.mark.parametrize("names", [("fold_1", "fold_2", "fold_3"), ("Fold0", "Fold1"), ("cv1", "cv2"),
+                                   ("split-a", "split-b"), ("5-fold-1", "5-fold-2", "5-fold-3")])  # fmt: skip
+@pytest.mark.parametrize("below", [("cat", "dog"), ("",)])
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_folds_are_no_classes_unless_it_is_said(names, below, above):
+    folders = [f"{above}{name}/{each}".rstrip("/") for name in names for each in below]
+    with pytest.raises(ValueError, match=rf'folds of a cross-validation: .*"{names[0]}" = "test"'):
+        Layout.of(folders)
+    stated = Layout.of(folders, dict.fromkeys(names, "class"))
+    assert {stated.split_and_class(folder)[1] for folder in folders} == set(names)
+
+
+def test_the_key_that_a_refusal_of_folds_names_tests_on_one():
+    folders = [f"fold_{number}/{name}" for number in (1, 2, 3) for name in ("cat", "dog")]
+    with pytest.raises(ValueError, match=r'{ "fold_1" = "test", "fold_\*" = "train" } tests on one'):
+        Layout.of(folders)
+    layout = Layout.of(folders, {"fold_1": "test", "fold_*": "train"})
+    assert layout.split_and_class("fold_1/dog") == ("fold_1", "dog")
+    assert layout.split_and_class("fold_3/cat") == ("fold_3", "cat")
+
+
+@pytest.mark.parametrize(
+    ("folders", "words", "parts"),
+    [
+        (["query", "gallery"], "the parts of a search", {"query": "class", "gallery": "class"}),
+        (["cat", "dog", "unlabeled"], 'images without labels: data.parts = { "unlabeled" = "unused" }',
+         {"unlabeled": "unused"}),
+        (["labeled/cat", "labeled/dog", "unlabeled"], '"labeled" = "train", "unlabeled" = "unused"',
+         {"labeled": "train", "unlabeled": "unused"}),
+        (["train/cat", "train/unlabelled", "test/cat"], "images without labels", {"unlabelled": "unused"}),
+    ],
+)  # fmt: skip
+def test_other_parts_are_no_classes_unless_it_is_said(folders, words, parts):
+    with pytest.raises(ValueError, match=words):
+        Layout.of(folders)
+    assert not Layout.of(folders, parts).notes
+    assert not Layout.of(folders, are_classes=False).notes
+
+
+@pytest.mark.parametrize(
+    "names", [("fold", "cut"), ("split", "split 1 pin"), ("probe", "tube"), ("part1", "part2")]
+)
+def test_classes_with_such_words_are_classes(names):
+    layout = Layout.of(names)
+    assert [layout.split_and_class(name) for name in names] == [(None, name) for name in names]
