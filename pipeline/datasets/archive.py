@@ -118,6 +118,11 @@ class Archive:
             members if self._kind == "compressed-tar" else sorted(members, key=lambda m: path_order(m.path))
         )
 
+    def suffixes(self) -> Iterator[str]:
+        """The suffix of every file that is not hidden, in lower case; "" without one."""
+        for name in (*(member.path for member in self._members), *self._others):
+            yield stem_and_suffix(name)[1]
+
     @cached_property
     def _layout(self) -> Layout:
         names = (name for member in self._members for name in member.path.split("/"))

@@ -43,8 +43,8 @@ def names_like_classes(stems: Iterable[str]) -> list[str]:
             more = f", ... ({len(counted)} in all)" if len(counted) > _SHOWN else ""
             return [
                 f"caution: no image has a label, but the names of {num_named} of {num_images} look like "
-                f"classes, {shown}{more}: a folder for each class, or a .csv list beside them with the columns "
-                "path,label makes them so; names alone are not read"
+                f"classes, {shown}{more}: a folder for each class, or a .csv list beside them with the "
+                "columns path,label makes them so; names alone are not read"
             ]
     return []
 

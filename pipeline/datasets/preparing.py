@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.archives_inside import archives_inside
 from pipeline.datasets.catalog import PHOTO_SCENES, open_source
 from pipeline.datasets.channels.limits import with_window
 from pipeline.datasets.channels.pictures import shown_channels
@@ -71,7 +72,8 @@ def prepare(
     """
     format_name, source = open_source(config)
     if len(source) == 0:
-        seen = f"; {'; '.join(source.notes)}" if source.notes else ""
+        notes = [*source.notes, *(archives_inside(path) if (path := Path(config.source)).is_dir() else [])]
+        seen = f"; {'; '.join(notes)}" if notes else ""
         raise ValueError(f"data.source: {config.source}: no images found (format {format_name}){seen}")
     _refuse_other_annotation(config, format_name, source)
     output.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -42,7 +43,10 @@ _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
 def is_web_shards(path: Path) -> bool:
-    """Whether a tar has a `.cls` field near its start, a folder has such tars without images, or an index."""
+    """Whether a tar has labels near its start, a folder has tars of samples without images, or an index.
+
+    An image beside a caption is a sample, too; a tar of nothing but images is none, as it may be a class.
+    """
     if path.is_file():
         return _has_labels(path)
     if read_shard_index(path) is not None:
@@ -51,7 +55,7 @@ def is_web_shards(path: Path) -> bool:
         if any(is_image_name(file.name) for file in files):
             return False
         if tars := [file.name for file in files if file.name.lower().endswith(".tar")]:
-            return _has_labels(Path(folder) / tars[0])
+            return _holds_samples(Path(folder) / tars[0])
     return False
 
 
@@ -341,6 +345,19 @@ def _has_labels(path: Path) -> bool:
                 return True
             if count == _PEEKED:
                 break
+    return False
+
+
+def _holds_samples(path: Path) -> bool:
+    """Whether an image near the start has another file of its key."""
+    if _has_labels(path):
+        return True
+    if archive_kind(path) != "tar":
+        return False
+    with suppress(ValueError):
+        for _, fields in islice(_grouped(path), _PEEKED):
+            if len(fields) > 1 and any(is_image_name(f"x.{name}") for name in fields):
+                return True
     return False
 
 

@@ -248,3 +248,32 @@ def test_samples_of_0_and_1_for_each_class(tmp_path, png, write, field):
 def test_shards_are_told_by_labels_in_json(tmp_path, png):
     shard(tmp_path / "0.tar", [("1.json", b'{"label": 3}'), ("1.png", png(1))])
     assert seen(read(tmp_path)) == [("0.tar/1.png", "3", None)]
+
+
+def test_captions_alone_are_images_without_labels(tmp_path, png):
+    members = [
+        (f"{n:04d}.{field}", content)
+        for n in range(4)
+        for field, content in (("png", png(n)), ("txt", b"words"))
+    ]
+    shard(tmp_path / "shards/00000.tar", members)
+    source = read(tmp_path / "shards")
+    assert [(split, label) for _, label, split in seen(source)] == [(None, None)] * 4
+    assert "caution: 4 of 4 samples have no label" in source.notes[-1]
+
+
+def test_a_tar_of_images_alone_is_no_shard_but_said(tmp_path, png, prepared):
+    """As the training images of ImageNet are packed: one tar for each class."""
+    for name in ("n01440764", "n01443537"):
+        shard(tmp_path / f"set/{name}.tar", [(f"{name}_{n}.JPEG", png(n)) for n in range(3)])
+    with pytest.raises(
+        ValueError,
+        match=r"no images found .*2 archives, of which n01440764\.tar holds 3 \.jpeg: state",
+    ):
+        prepared(tmp_path / "set")
+    shard(tmp_path / "words/a.tar", [("0.txt", b"x"), ("1.txt", b"y"), ("0.json", b"{}")])
+    with pytest.raises(ValueError, match=r"a\.tar holds 2 \.txt, 1 \.json: state"):
+        prepared(tmp_path / "words")
+    (tmp_path / "words/a.tar").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"1 archives: .*a\.tar: expected a \.zip or \.tar archive"):
+        prepared(tmp_path / "words")
