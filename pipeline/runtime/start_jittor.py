@@ -25,6 +25,7 @@ from pipeline.runtime import compiled_headers, environment, mpi
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_libraries import check_jittor, check_native, keep_digests_at_exit
 from pipeline.runtime.cuda import after_import, cudnn
+from pipeline.runtime.cuda.calling_operators import compile_calls_as_cpp
 from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
 from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
 from pipeline.runtime.cuda.used import remember
@@ -136,6 +137,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     if cuda is None:
         compiled_headers.use_operator_headers(sys.modules["jittor"], folder, compiler)
         compile_operators_directly(sys.modules["jittor"], folder)
+    else:
+        compile_calls_as_cpp(sys.modules["jittor"], folder, cuda.toolkit.nvcc)
     remember(cuda)
     _set_threads(threads)
     keep_digests_at_exit()
