@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.datasets.part_names import refuse_parts_as_classes
+from pipeline.datasets.sister_folders import listed, parts_key, refuse_copies, refuse_sisters
 from pipeline.datasets.split_words import SPLIT_FOLDERS, Role, role_of, stated_role, whole_role
 
 __all__ = ["SPLIT_FOLDERS", "Layout"]
 
 _SPLITS = ("train", "val", "test")
-_SHOWN = 5  # folders that a message lists
 # Names of a folder of all images; no class has them.
 _ALL_IMAGES = (
     "images", "image", "imgs", "img", "jpegimages", "jpegs", "jpg", "png", "photos", "pictures", "data",
@@ -67,8 +67,14 @@ class Layout:
             return found
         places = map(found.split_and_class, map("/".join, paths))
         refuse_parts_as_classes({place[1] for place in places if place and place[1]}, parts)
-        if not splits:
-            notes = (*notes, *_alike([path[:1] + path[2:] if inner else path for path in below], parts))
+        if splits:
+            for name in sorted(splits):
+                depth = 1 + depths.get(name, 0)
+                refuse_copies((path[depth:] for path in below if path[:1] == (name,)), parts)
+        else:
+            below = [path[:1] + path[2:] if inner else path for path in below]
+            refuse_copies(below, parts)
+            notes = (*notes, *refuse_sisters(below, parts))
         return replace(found, notes=notes)
 
     def split_and_class(self, folder: str) -> tuple[str | None, str | None] | None:
@@ -115,11 +121,11 @@ def _wrappers(paths: list[_Path], parts: Mapping[str, Role]) -> _Path:
 
 def _splits(names: set[str], parts: Mapping[str, Role]) -> tuple[frozenset[str], tuple[str, ...]]:
     """(names that are splits, notes) of neighbouring folders."""
-    stated = {name: role for name in names if (role := stated_role(name, parts))}
+    stated = {name: role for name in sorted(names) if (role := stated_role(name, parts))}
     open_names = names - set(stated)
     sure = {name: role for name, role in stated.items() if role in _SPLITS}
-    sure |= {name: role for name in open_names if (role := whole_role(name))}
-    likely = {name: role for name in open_names - set(sure) if (role := role_of(name))}
+    sure |= {name: role for name in sorted(open_names) if (role := whole_role(name))}
+    likely = {name: role for name in sorted(open_names - set(sure)) if (role := role_of(name))}
     others = open_names - set(sure) - set(likely)
     if sure:
         # Beside train/, a folder test_images/ is the test part, and train-extra/ is unused.
@@ -136,8 +142,8 @@ def _splits(names: set[str], parts: Mapping[str, Role]) -> tuple[frozenset[str],
     if not likely:
         return frozenset(), ()
     note = (
-        f"caution: the folders {_listed(likely)} are taken for classes; for splits state "
-        f"{_parts_key(likely)}, for no doubt {_parts_key(dict.fromkeys(likely, 'class'))}"
+        f"caution: the folders {listed(likely)} are taken for classes; for splits state "
+        f"{parts_key(likely)}, for no doubt {parts_key(dict.fromkeys(likely, 'class'))}"
     )
     return frozenset(), (note,)
 
@@ -150,33 +156,6 @@ def _splits_in_classes(below: list[_Path], parts: Mapping[str, Role]) -> frozens
     roles = {name: stated_role(name, parts) or whole_role(name) for name in names}
     is_split = all(role in _SPLITS for role in roles.values()) and len(set(roles.values())) > 1
     return frozenset(names) if is_split else frozenset()
-
-
-def _alike(below: list[_Path], parts: Mapping[str, Role]) -> tuple[str, ...]:
-    """A note on folders with subfolders of the same names: splits, folds or sites rather than classes.
-
-    Raises:
-        ValueError: there are at least as many such names as folders.
-    """
-    inside: dict[str, set[str]] = {}
-    for path in below:
-        if path:
-            inside.setdefault(path[0], set()).update(path[1:2])
-    if len(inside) < 2 or any(stated_role(name, parts) for name in inside):
-        return ()
-    same = set.intersection(*inside.values())
-    if len(same) < 2 or 2 * len(same) < max(map(len, inside.values())):
-        return ()
-    first, *others = sorted(inside)
-    as_splits = {first: "train", **dict.fromkeys(others, "test")}
-    found = (
-        f"folders of the same names, {_listed(same)}, in each of {_listed(inside)}: for splits state "
-        f'{_parts_key(as_splits)}, with "unused" for what is neither; for classes '
-        f"{_parts_key({first: 'class'})}"
-    )
-    if len(same) >= len(inside):
-        raise ValueError(f"expected folders that are classes, found {found}")
-    return (f"caution: {found}",)
 
 
 def _class_depths(below: list[_Path], splits: frozenset[str]) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -198,28 +177,17 @@ def _class_depths(below: list[_Path], splits: frozenset[str]) -> tuple[dict[str,
     if not skipped:
         return depths, ()
     return depths, (
-        f"no class: {_listed(skipped)}, the only folder in its split; images directly in it have no label",
+        f"no class: {listed(skipped)}, the only folder in its split; images directly in it have no label",
     )
 
 
 def _undecided(splits: Mapping[str, Role], others: Iterable[str]) -> ValueError:
     as_classes = dict.fromkeys(splits, "class")
     return ValueError(
-        f"expected folders that are all splits or all classes, found {_listed(splits)} beside "
-        f"{_listed(others)}: for splits, leaving the others out, state {_parts_key(splits)}; for classes "
-        f"{_parts_key(as_classes)}"
+        f"expected folders that are all splits or all classes, found {listed(splits)} beside "
+        f"{listed(others)}: for splits, leaving the others out, state {parts_key(splits)}; for classes "
+        f"{parts_key(as_classes)}"
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = sorted(names)
-    shown = ", ".join(f"{name}/" for name in names[:_SHOWN])
-    return f"{shown}, ... ({len(names)})" if len(names) > _SHOWN else shown
-
-
-def _parts_key(roles: Mapping[str, Role]) -> str:
-    shown = ", ".join(f'"{name}" = "{role}"' for name, role in sorted(roles.items())[:_SHOWN])
-    return f"data.parts = {{ {shown} }}"
 
 
 def _common_start(paths: list[_Path]) -> _Path:

@@ -5,8 +5,9 @@ classes, each would give a number that means nothing.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
+from pipeline.datasets.sister_folders import listed, parts_key
 from pipeline.datasets.split_words import Role, stated_role
 
 _FOLD = re.compile(
@@ -17,7 +18,6 @@ _OF_A_SEARCH = ("query", "queries", "gallery", "probe", "probes", "distractors")
 _WITHOUT_LABELS = ("unlabeled", "unlabelled", "unlabeled_data", "unlabelled_data", "unsup", "unsupervised")
 _LABELLED = ("labeled", "labelled", "labeled_data", "labelled_data")
 _FEWEST_FOR_A_PATTERN = 3
-_SHOWN = 5  # names that a message lists
 
 
 def refuse_parts_as_classes(names: Collection[str], parts: Mapping[str, Role]) -> None:
@@ -39,15 +39,15 @@ def refuse_parts_as_classes(names: Collection[str], parts: Mapping[str, Role]) -
         raise _refusal(
             of_a_search,
             "the parts of a search",
-            f"{_key((name, 'unused') for name in of_a_search)} leaves them out",
+            f"{parts_key(dict.fromkeys(of_a_search, 'unused'))} leaves them out",
         )
     if without := [name for name in names if name.lower() in _WITHOUT_LABELS]:
         labelled = [name for name in names if name.lower() in _LABELLED]
-        roles = [*((name, "train") for name in labelled), *((name, "unused") for name in without)]
+        roles = dict.fromkeys(labelled, "train") | dict.fromkeys(without, "unused")
         raise _refusal(
             without + labelled,
             "images without labels",
-            f"{_key(roles)} leaves {'them' if len(without) > 1 else 'it'} out"
+            f"{parts_key(roles)} leaves {'them' if len(without) > 1 else 'it'} out"
             + (', with "train" also for it they are pretrained on' if labelled else ""),
         )
 
@@ -57,20 +57,15 @@ def _folds(starts: Mapping[str, str]) -> ValueError:
     first, start = next(iter(starts.items()))
     same = [name for name in starts if starts[name] == start]
     others = [f"{start}*"] if len(same) >= _FEWEST_FOR_A_PATTERN else [n for n in starts if n != first]
-    roles = [(first, "test"), *((name, "train") for name in others)]
-    return _refusal(list(starts), "the folds of a cross-validation", f"{_key(roles)} tests on one of them")
-
-
-def _refusal(names: list[str], meaning: str, remedy: str) -> ValueError:
-    shown = ", ".join(f"{name}/" for name in names[:_SHOWN])
-    more = f", ... ({len(names)})" if len(names) > _SHOWN else ""
-    return ValueError(
-        f"expected folders that are classes, found {shown}{more}, which could be {meaning}: {remedy}; "
-        f"for classes {_key((name, 'class') for name in names)}; data.class_folders = false takes all images "
-        "without labels"
+    roles = {first: "test"} | dict.fromkeys(others, "train")
+    return _refusal(
+        list(starts), "the folds of a cross-validation", f"{parts_key(roles)} tests on one of them"
     )
 
 
-def _key(roles: Iterable[tuple[str, str]]) -> str:
-    shown = ", ".join(f'"{name}" = "{role}"' for name, role in list(roles)[:_SHOWN])
-    return f"data.parts = {{ {shown} }}"
+def _refusal(names: list[str], meaning: str, remedy: str) -> ValueError:
+    return ValueError(
+        f"expected folders that are classes, found {listed(names)}, which could be {meaning}: {remedy}; "
+        f"for classes {parts_key(dict.fromkeys(names, 'class'))}; data.class_folders = false takes all "
+        "images without labels"
+    )

@@ -172,13 +172,26 @@ def _refuse_nothing_to_learn(config: DataConfig, summary: dict) -> None:
         _refuse_other_boxes(config, summary)
     if config.annotation == "any":
         return
-    counts = summary["num_objects"] if config.annotation == "objects" else summary["counts"]
+    counts = summary["counts"]
+    if config.annotation == "objects":
+        counts = summary["num_objects"]
+        _refuse_crowds_alone(config, counts, summary["num_crowds"])
     if empty := [split for split in ("train", "test") if not counts[split]]:
         what = "objects" if config.annotation == "objects" else "images with label maps"
         raise ValueError(
             f"data.source: {config.source}: expected {what} to train and to test on, found none in the parts "
             f"{', '.join(empty)}"
         )
+
+
+def _refuse_crowds_alone(config: DataConfig, num_objects: dict, num_crowds: dict) -> None:
+    for split in ("train", "test"):
+        if 0 < num_objects[split] == num_crowds[split]:
+            raise ValueError(
+                f"data.source: {config.source}: expected objects to train and to test on, found "
+                f"{num_crowds[split]} crowds only in the part {split}, which are neither trained on nor "
+                'scored; data.crowds = "objects" takes them as objects'
+            )
 
 
 def _refuse_other_boxes(config: DataConfig, summary: dict) -> None:

@@ -108,6 +108,9 @@ def _object_doubts(summary: dict) -> list[str]:
             names = summary[f"first_{key}"]
             more = ", ..." if total > len(names) else ""
             lines.append(f"{what.format(total)}: {', '.join(names)}{more}")
+    num_objects, num_crowds = summary["num_objects"], summary["num_crowds"]
+    if alone := [split for split in num_objects if 0 < num_objects[split] == num_crowds[split]]:
+        lines.append(f"caution: all objects of the parts {', '.join(alone)} are crowds")
     crowds = [sum(counts) for counts in zip(*summary["crowd_counts"].values(), strict=True)]
     totals = _class_totals(summary)
     named = zip(summary["class_names"], crowds, strict=True)

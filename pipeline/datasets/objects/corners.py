@@ -17,6 +17,7 @@ _WORDS = {
 _ROUNDING = 1e-3  # a whole number that was stored in 32 bits still counts as one
 # VOC 2012, which counts from 1, has 2 files with decimals among its 17,125.
 _DECIMAL_SHARE = 0.01
+_FEWEST_INSIDE = 3  # objects that end one pixel before the edge; fewer may do so by chance
 
 
 class Corners(NamedTuple):
@@ -52,7 +53,14 @@ def counting_of(found: Sequence[tuple[Corners, tuple[int, int] | None]], stated:
     num_last = sum(size is not None and _reaches(corners, size) for corners, size in found)
     if num_zero:
         why = f"{num_zero} of {total} objects have a corner below 1"
-        return "from-0", f"corners: counted {_WORDS['from-0']}, because {why}; else set data.corners"
+        line = f"corners: counted {_WORDS['from-0']}, because {why}; else set data.corners"
+        num_inside = sum(size is not None and _ends_inside(corners, size) for corners, size in found)
+        if not num_decimal and not num_last and num_inside >= _FEWEST_INSIDE:
+            line = (
+                f"caution: {line}: {num_inside} end one pixel before the image's edge and none at it, as "
+                'with "pixels-from-0"'
+            )
+        return "from-0", line
     if num_decimal > _DECIMAL_SHARE * total:
         why = f"{num_decimal} of {total} objects have corners between whole numbers"
         return "from-0", f"corners: counted {_WORDS['from-0']}, because {why}; else set data.corners"
@@ -69,3 +77,7 @@ def _is_decimal(value: float) -> bool:
 
 def _reaches(corners: Corners, size: tuple[int, int]) -> bool:
     return corners.xmax == size[0] or corners.ymax == size[1]
+
+
+def _ends_inside(corners: Corners, size: tuple[int, int]) -> bool:
+    return corners.xmax == size[0] - 1 or corners.ymax == size[1] - 1

@@ -51,3 +51,18 @@ def test_the_same_box_in_each_way_of_counting():
     ):
         assert counting_of([(Corners(*corners), None)], counting)[0] == counting
         assert Corners(*corners).box(counting) == (2, 5, 5, 10)
+
+
+def test_boxes_that_end_one_pixel_before_the_edge_and_never_at_it_are_a_doubt():
+    clamped = [
+        (Corners(0, 4, 9, 8), (10, 12)),
+        (Corners(3, 2, 7, 11), (10, 12)),
+        (Corners(3, 4, 9, 8), (10, 12)),
+    ]
+    counting, line = counting_of(clamped, "auto")
+    assert counting == "from-0"
+    assert line.startswith("caution: ")
+    assert "3 end one pixel before the image's edge" in line
+    at_the_edge = [*clamped, (Corners(3, 4, 10, 8), (10, 12))]
+    assert not counting_of(at_the_edge, "auto")[1].startswith("caution")
+    assert not counting_of(clamped[:2], "auto")[1].startswith("caution")
