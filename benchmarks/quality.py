@@ -2,7 +2,8 @@
 
 Every recipe is an experiment of its own, run by `doit run`: what is up to date is not made again, and the
 seconds are those of the pretraining when it ran. The table says how each k-NN differs from that of the full
-recipe, paired by seed and test image.
+recipe, paired by seed and test image, and what it costs: by operations counted, which no other program of the
+machine changes, and by seconds of the processor and of the clock.
 """
 
 from collections.abc import Callable
@@ -16,11 +17,13 @@ from tabulate import tabulate
 from pipeline.config.experiment import Experiment
 from pipeline.config.reading import read_experiment
 from pipeline.config.tables import TablesSection
+from pipeline.costs.pretraining import step_operations
 from pipeline.graph.programs import run_experiment
 from pipeline.measures.intervals.values_and_differences import difference_interval
 from pipeline.measures.rows import Row, read_rows
 from pipeline.storage.files import read_json, write_text
 from pipeline.storage.toml_values import toml_value
+from pipeline.transforms.crop_sizes import crops_by_share
 
 ARMS = ("ibot", "hssl")
 _FULL = "full"
@@ -59,23 +62,26 @@ def study_of(file: str) -> Study:
 
 def recipes(full: Experiment) -> dict[str, dict[str, Any]]:
     """The changes of each recipe to the full one, all our own: title -> dotted key -> value."""
-    schedule = full.schedule
+    schedule, stride = full.schedule, full.backbone.stride
+    grid = full.crops.global_size // stride
     fewer = {"schedule.epochs": round(_PART * schedule.epochs, 3)}
-    grid = full.crops.global_size // (2 * full.backbone.patch_size)
+    half = {
+        "schedule.batch_size": max(schedule.batch_size // 2, 1),
+        "schedule.ema_momentum": 1 - 0.75 * (1 - schedule.ema_momentum),
+    }
     return {
         _FULL: {},
         "fewer epochs": fewer,
-        "fewer epochs, larger rate": fewer | {"schedule.base_lr": 1.5 * schedule.base_lr},
-        "fewer epochs, half the batch": fewer
-        | {
-            "schedule.batch_size": max(schedule.batch_size // 2, 1),
-            "schedule.ema_momentum": 1 - 0.75 * (1 - schedule.ema_momentum),
-        },
-        "small crops first": {
-            "schedule.small_crops.size": max(grid, 1) * full.backbone.patch_size,
-            "schedule.small_crops.share": 0.75,
-        },
+        "fewer epochs, half the batch": fewer | half,
+        "small crops first": _smaller_first(max(grid // 2, 1) * stride, 0.75),
+        "smaller crops first, half the batch": {"schedule.epochs": round(0.75 * schedule.epochs, 3)}
+        | half
+        | _smaller_first(max(3 * grid // 4, 1) * stride, 0.85),
     }
+
+
+def _smaller_first(size: int, share: float) -> dict[str, Any]:
+    return {"schedule.small_crops.size": size, "schedule.small_crops.share": share}
 
 
 def measure_quality(study: Study, folder: Path, *, root: Path, say: Callable[[str], None]) -> list[str]:
@@ -97,7 +103,8 @@ def measure_quality(study: Study, folder: Path, *, root: Path, say: Callable[[st
         if not run_experiment("knn", str(file), root=root, at_once=1):
             failures.append(f"{title}: its pretraining or k-NN failed")
         else:
-            found[title] = root / "results" / name / "artifacts"
+            artifacts = root / "results" / name / "artifacts"
+            found[title] = artifacts, read_experiment(study.extends, changes)
     if _FULL in found:
         write_text(folder / study.table_name, _table(found, study))
     return failures
@@ -112,32 +119,71 @@ def _text(study: Study, changes: dict[str, Any]) -> str:
     return "".join(f"{key} = {toml_value(value)}\n" for key, value in (values | changes).items())
 
 
-def _table(found: dict[str, Path], study: Study) -> str:
+def operations_of_an_image(experiment: Experiment, arm: str) -> float:
+    """Floating-point operations of a whole pretraining for each training image, by arithmetic."""
+    config = experiment.pretrain_config(arm, seed=0)
+    of_a_step = sum(
+        share * step_operations(config.model_copy(update={"crops": crops}))
+        for share, crops in crops_by_share(config.crops, config.schedule)
+    )
+    return config.schedule.epochs * of_a_step / config.schedule.batch_size
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What one recipe made of one arm."""
+
+    rows: list[Row]  # k-NN's top-1, one a seed
+    operations: float  # of a pretraining, for each image
+    seconds: float  # of a pretraining by the clock, median over seeds
+    processor_seconds: float | None  # likewise, of all threads; None: stamps of before it was written down
+
+
+def _table(found: dict[str, tuple[Path, Experiment]], study: Study) -> str:
     lines = []
     for arm in ARMS:
-        full, full_seconds = _runs(found[_FULL], arm, study.seeds)
-        for title, artifacts in found.items():
-            rows, seconds = _runs(artifacts, arm, study.seeds)
-            values = [100 * row.value for row in rows]
-            low, high = difference_interval(rows, full, TablesSection())
-            difference = np.mean(values) - 100 * np.mean([row.value for row in full])
+        runs = {
+            title: _runs(artifacts, experiment, arm, study.seeds)
+            for title, (artifacts, experiment) in found.items()
+        }
+        full = runs[_FULL]
+        for title, of_recipe in runs.items():
+            values = [100 * row.value for row in of_recipe.rows]
+            low, high = difference_interval(of_recipe.rows, full.rows, TablesSection())
+            difference = np.mean(values) - 100 * np.mean([row.value for row in full.rows])
             apart = f"{difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]" if title != _FULL else ""
-            share = f"{seconds / full_seconds:.2f}"
-            lines.append([arm, title, f"{seconds:.0f}", share, f"{np.mean(values):.1f}", apart])
+            costs = [
+                f"{of_recipe.operations / full.operations:.2f}",
+                _ratio(of_recipe.processor_seconds, full.processor_seconds),
+                f"{of_recipe.seconds:.0f}",
+                f"{of_recipe.seconds / full.seconds:.2f}",
+            ]
+            lines.append([arm, title, *costs, f"{np.mean(values):.1f}", apart])
     size = f" with {study.num_train} training images" if study.num_train else ""
-    header = ["arm", "recipe", "s of a pretraining", "of full", "k-NN top-1 %", "to full, 95 %"]
+    header = ["arm", "recipe", "operations", "processor", "s", "clock", "k-NN top-1 %", "to full, 95 %"]
     words = (
-        f"`{Path(study.extends).stem}`{size}, seeds {', '.join(map(str, study.seeds))}; "
-        "differences are paired by test images, means over seeds. Seconds mean nothing on a busy machine."
+        f"`{Path(study.extends).stem}`{size}, seeds {', '.join(map(str, study.seeds))}; differences are "
+        "paired by test images, means over seeds. A pretraining's operations, counted, its seconds of the "
+        "processor and those of the clock are shares of the full recipe's. The clock's mean nothing on a "
+        "busy machine."
     )
     return f"{words}\n\n{tabulate(lines, header, tablefmt='github', disable_numparse=True)}\n"
 
 
-def _runs(artifacts: Path, arm: str, seeds: tuple[int, ...]) -> tuple[list[Row], float]:
-    """Rows of k-NN's top-1, one a seed, and the median seconds of a pretraining."""
-    rows, seconds = [], []
+def _runs(artifacts: Path, experiment: Experiment, arm: str, seeds: tuple[int, ...]) -> _Runs:
+    rows, stamps = [], []
     for seed in seeds:
         read = read_rows(artifacts / f"knn-{arm}-seed{seed}", arm=arm, seed=seed)
         rows += [row for row in read if (row.task, row.metric) == ("knn", "top1")]
-        seconds.append(read_json(artifacts / f"pretrain-{arm}-seed{seed}" / "stamp.json")["seconds"])
-    return rows, float(np.median(seconds))
+        stamps.append(read_json(artifacts / f"pretrain-{arm}-seed{seed}" / "stamp.json"))
+    worked = [stamp["processor_seconds"] for stamp in stamps if "processor_seconds" in stamp]
+    return _Runs(
+        rows,
+        operations_of_an_image(experiment, arm),
+        float(np.median([stamp["seconds"] for stamp in stamps])),
+        float(np.median(worked)) if worked else None,
+    )
+
+
+def _ratio(value: float | None, full: float | None) -> str:
+    return "" if value is None or full is None else f"{value / full:.2f}"

@@ -141,6 +141,7 @@ def _run_job(
             "content": content,
             "work": job.work,
             "seconds": round(time.monotonic() - clock, 3),
+            "processor_seconds": round(time.process_time(), 3),  # of all threads; not of compilers
             "started": started.isoformat(timespec="seconds"),
             "environment": environment(runtime, device, card, ranks),
         }

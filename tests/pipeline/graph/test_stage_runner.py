@@ -58,6 +58,7 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     assert stamp["made_with"] == {"numpy": "1.26", "jittor": "1.3.11.0"}
     assert stamp["environment"]["threads"] == 2
     assert (stamp["environment"]["device"], stamp["environment"]["card"]) == ("cpu", None)
+    assert 0 < stamp["processor_seconds"] < 60
     assert stamp["environment"]["peak_memory_bytes"] > 2**20
     assert stamp["environment"]["processor"]
 
