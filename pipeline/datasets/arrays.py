@@ -1,6 +1,6 @@
 """Data sets that are arrays of pixels."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ _KEYS = {
     "test": (("test_images", "x_test"), ("test_labels", "y_test")),
 }
 
+_SHOWN = 5  # names that a note lists
 _MOST_CLASSES = 2**20  # each number up to the highest label is a class
 
 
@@ -211,11 +212,26 @@ def named_parts(
         ValueError: as `ArrayPart`.
     """
     parts = []
-    for split, (image_names, label_names) in _KEYS.items():
-        found = next((name for name in image_names if name in names), None)
-        if found is None:
-            continue
-        named = next((name for name in label_names if name in names), None)
+    for split, (found, named) in _names_in_use(names).items():
         of_split = None if named is None else labels_of_any_shape(labels(named))
         parts.append(ArrayPart(split, images(found), of_split, origin(path, found), has_channels))
     return parts
+
+
+def not_read(names: Collection[str]) -> tuple[str, ...]:
+    """A note on the arrays of a file that `named_parts` does not use; empty if there are none."""
+    used = {name for both in _names_in_use(names).values() for name in both} | {"class_names"}
+    left = [name for name in names if name not in used]
+    if not left:
+        return ()
+    more = ", ..." if len(left) > _SHOWN else ""
+    return (f"not read: the arrays {', '.join(left[:_SHOWN])}{more}",)
+
+
+def _names_in_use(names: Container[str]) -> dict[str, tuple[str, str | None]]:
+    """Split -> names of its images and of its labels; only splits with images."""
+    first = {
+        split: [next((name for name in possible if name in names), None) for possible in both]
+        for split, both in _KEYS.items()
+    }
+    return {split: (images, labels) for split, (images, labels) in first.items() if images is not None}

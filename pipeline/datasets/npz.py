@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.datasets.arrays import ArraySource, named_parts, origin
+from pipeline.datasets.arrays import ArraySource, named_parts, not_read, origin
 from pipeline.datasets.expansion import refuse_expansion
 
 # What the readers of Python and NumPy raise for a damaged file.
@@ -57,7 +57,7 @@ def read_npz(
         found = list(arrays)
     if not parts:
         raise ValueError(f"{path}: expected arrays such as train_images or x_train, found {found}")
-    return ArraySource(parts, class_names=names, stated=labels)
+    return ArraySource(parts, class_names=names, stated=labels, notes=not_read(found))
 
 
 def _refuse_expansion(path: Path) -> None:

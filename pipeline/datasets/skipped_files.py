@@ -23,6 +23,13 @@ _LABELS = (
     (r"coco[^/]*\.json$|(^|/)(instances_[^/]*|result|labels|annotations?)\.json$", "annotations"),
     (r"(^|/)([^/]*_)?(labels?|annotations?|targets?|ground_?truth|gt|captions?)\.txt$", "lists of labels"),
     (r"\.(csv|tsv|jsonl|ndjson|xlsx?|ods|feather|sqlite3?|db3)$", "tables"),
+    (r"\.(lst|rec)$", "MXNet's records"),
+    (
+        r"(^|[/_.-])(labels?|annot[a-z]*|anno|class(es)?|class[-_]to[-_]idx|targets?|ground[-_]?truth|gt|attr"
+        r"[a-z]*|identity|split[a-z]*|folds?|names|meta(data)?|via|region)([_.-][^/]*)?"
+        r"\.(txt|json|geojson|npy|npz|pkl|pickle|pt|pth|mat|h5|hdf5|ya?ml|xml|db)$",
+        "by its name",
+    ),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _LABELS)
 # Files with an image's name that describe it.

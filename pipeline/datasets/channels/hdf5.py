@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.datasets.arrays import ArraySource, named_parts, origin
+from pipeline.datasets.arrays import ArraySource, named_parts, not_read, origin
 
 _DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises for a damaged file
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -58,7 +58,7 @@ def read_hdf5(
     class_names = None
     if "class_names" in names:
         class_names = [_text(name) for name in in_memory("class_names").ravel()]
-    return ArraySource(parts, class_names=class_names, stated=labels)
+    return ArraySource(parts, class_names=class_names, stated=labels, notes=not_read(names))
 
 
 def _library(path: Path) -> Any:

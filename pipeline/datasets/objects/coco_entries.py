@@ -4,9 +4,10 @@ import json
 import math
 from typing import Any
 
-from pipeline.datasets.objects.annotated import AnnotatedObject
+from pipeline.datasets.objects.annotated import AnnotatedObject, Box
 
 _SHOWN = 60  # characters of a wrong value
+_SMALL = 4  # pixels of a box, below which an area of less than one pixel is possible
 
 
 def coco_object(found: dict[str, Any], label: int, *, crowds_are_objects: bool = False) -> AnnotatedObject:
@@ -22,7 +23,7 @@ def coco_object(found: dict[str, Any], label: int, *, crowds_are_objects: bool =
             box = (left, top, left + width, top + height)
     if crowd not in (None, 0, 1):  # false and true equal 0 and 1
         problem = f"expected iscrowd 0 or 1, found {as_held(crowd)}"
-    is_possible = 0 < area < math.inf
+    is_possible = 0 < area < math.inf and _fits(area, box)
     return AnnotatedObject(
         name=f"annotation {found.get('id')}",
         label=label,
@@ -33,6 +34,15 @@ def coco_object(found: dict[str, Any], label: int, *, crowds_are_objects: bool =
         area_missing=not is_possible,
         problem=problem,
     )
+
+
+def _fits(area: float, box: Box | None) -> bool:
+    """Whether an object of such an area may have the box: not larger, nor in shares of the image."""
+    if box is None or not all(map(math.isfinite, box)):
+        return True
+    width, height = box[2] - box[0], box[3] - box[1]
+    # Programs that count both corners give one pixel more on each side.
+    return area <= (width + 1) * (height + 1) and (area >= 1 or width * height < _SMALL)
 
 
 def is_number(value: Any) -> bool:

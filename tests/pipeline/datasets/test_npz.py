@@ -63,3 +63,12 @@ def test_a_stated_part_that_is_not_there_is_an_error(tmp_path, prepared):
 def test_the_highest_number_that_is_a_class(tmp_path):
     np.savez(tmp_path / "a.npz", train_images=IMAGES, train_labels=[0, 2**20 - 1])
     assert len(read_npz(tmp_path / "a.npz").class_names) == 2**20
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path, rng):
+    images = rng.integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+    others = {name: np.zeros(2) for name in ("ids", "masks")}
+    np.savez(tmp_path / "a.npz", images=images, labels=np.arange(4), **others)
+    assert read_npz(tmp_path / "a.npz").notes == ("not read: the arrays ids, masks",)
+    np.savez(tmp_path / "b.npz", images=images, labels=np.arange(4), class_names=list("abcd"))
+    assert read_npz(tmp_path / "b.npz").notes == ()

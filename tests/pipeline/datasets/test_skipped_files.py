@@ -22,6 +22,19 @@ from pipeline.datasets.skipped_files import SkippedFiles
         ("", "labels.jsonl", "tables"),
         ("", "labels.xlsx", "tables"),
         ("train", "train_labels.txt", "lists of labels"),
+        ("", "labels.npy", "by its name"),
+        ("", "y_labels.pkl", "by its name"),
+        ("", "class_to_idx.json", "by its name"),
+        ("", "ground_truth.mat", "by its name"),
+        ("", "via_region_data.json", "by its name"),
+        ("a", "annotations.xml", "by its name"),
+        ("", "list_attr_celeba.txt", "by its name"),
+        ("", "identity_CelebA.txt", "by its name"),
+        ("", "names.txt", "by its name"),
+        ("", "meta.yaml", "by its name"),
+        ("", "splits.h5", "by its name"),
+        ("", "train.lst", "MXNet's records"),
+        ("", "train.rec", "MXNet's records"),
     ],
 )
 def test_labels_are_told_by_their_names(folder, name, words):
@@ -33,9 +46,12 @@ def test_labels_are_told_by_their_names(folder, name, words):
 
 def test_other_files_are_only_counted():
     found = SkippedFiles()
-    found.add("a", ["README.md", "LICENSE", "1.CR2", "2.cr2"], {"1"})
+    found.add("a", ["README.md", "LICENSE", "1.CR2", "2.cr2", "glass.txt", "target practice.pdf"], {"1"})
     (note,) = found.notes()
-    assert note == "skipped: 2 .cr2, 1 (no suffix), 1 .md files, which are no images that can be read"
+    assert (
+        note
+        == "skipped: 2 .cr2, 1 (no suffix), 1 .md, 1 .pdf, 1 .txt files, which are no images that can be read"
+    )
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
