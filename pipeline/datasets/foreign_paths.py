@@ -3,6 +3,9 @@
 import posixpath
 import re
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://([^?#]*)")
 
 
 def find_below(root: Path, name: str) -> str | None:
@@ -23,6 +26,8 @@ def leads_elsewhere(name: str) -> bool:
 
 
 def path_parts(name: str) -> tuple[str, ...]:
-    """The folders and the name of a path, without drive, root and ".."."""
+    """The folders and the name of a path or of a URL, without drive, root, query and ".."."""
+    if match := _URL.match(name.strip()):
+        name = unquote(match[1])
     path = PurePosixPath(posixpath.normpath(name.strip().replace("\\", "/")))
     return tuple(part for part in path.parts if part not in ("/", "//", ".", ".."))

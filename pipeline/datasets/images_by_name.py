@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.datasets.image_names import is_image_name
+from pipeline.datasets.image_names import is_image_name, stem_and_suffix
 from pipeline.datasets.tree import walk
 
 NO_IMAGE = "no such image in the folder"
@@ -25,6 +25,15 @@ def images_by_name(root: Path) -> dict[str, list[tuple[str, ...]]]:
         for file in files:
             if is_image_name(file.name):
                 found[file.name].append((*start, file.name))
+    return found
+
+
+def images_by_loose_name(by_name: dict[str, list[tuple[str, ...]]]) -> dict[str, list[tuple[str, ...]]]:
+    """`images_by_name` with names, and names without suffix, in lower case."""
+    found = defaultdict(list)
+    for name, paths in by_name.items():
+        for key in {name.lower(), stem_and_suffix(name.lower())[0]}:
+            found[key] += paths
     return found
 
 

@@ -162,7 +162,7 @@ def _refuse_other_annotation(config: DataConfig, format_name: str, source: Sourc
     raise ValueError(
         f"data.source: {config.source}: expected {words[config.annotation]}, "
         f"found {words[source.annotation]} (format {format_name}); docs/data.md lists the layouts"
-        f"{''.join(f'; {note}' for note in source.notes if 'not read' in note)}"
+        f"{''.join(f'; {note}' for note in source.notes if 'not read' in note or note.startswith('skipped'))}"
     )
 
 

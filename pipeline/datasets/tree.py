@@ -7,6 +7,13 @@ from pathlib import Path
 from pipeline.datasets.hidden import is_hidden
 
 
+def folders_in(folder: Path) -> list[Path]:
+    """The folders directly in a folder, sorted by name; hidden ones are skipped."""
+    with os.scandir(folder) as listing:  # of a folder of images, thousands of which are no folders
+        names = [entry.name for entry in listing if not is_hidden(entry.name) and entry.is_dir()]
+    return [folder / name for name in sorted(names)]
+
+
 def walk(root: Path) -> Iterator[tuple[str, str, list[os.DirEntry]]]:
     """Visit a folder and everything below it, a folder's files before its subfolders, sorted by name.
 

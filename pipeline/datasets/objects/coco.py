@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import DataConfig
+from pipeline.datasets.images_by_name import ImagePath
 from pipeline.datasets.listed_images import label_order
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.coco_corners import refuse_corners
 from pipeline.datasets.objects.coco_entries import coco_object
 from pipeline.datasets.objects.coco_file import CocoFile, Id, is_id
 from pipeline.datasets.objects.coco_finding import KEYS, coco_files
-from pipeline.datasets.objects.coco_images import image_paths
+from pipeline.datasets.objects.coco_images import differing_name, image_paths
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.passed_over import passed_over
 from pipeline.datasets.split_words import folder_role
 from pipeline.datasets.wrappers import below, below_wrappers
 
-_NO_CLASS = "_background_"  # labelme's converters list it among the categories
+# Categories that labelme's converters and others list, and no annotation has.
+_NO_CLASSES = ("_background_", "__background__", "background")
 _LARGEST_ID = 2**53  # the evaluator stores ids as doubles: above, two ids become one
 
 
@@ -60,9 +62,12 @@ def read_coco(config: DataConfig, root: Path) -> ObjectSource:
     prefix = below(root, inner)
     images = []
     for file in files:
+        places = image_paths(file, inner)
+        if differing := differing_name(file, places):
+            notes.append(f"caution: images: found without regard to case and suffix: {differing}")
         images += _images(
             file,
-            inner,
+            places,
             prefix,
             label_of,
             keep_ids=new_ids is None,
@@ -126,7 +131,7 @@ def _only_above_others(files: list[CocoFile]) -> set[Id]:
     for file in files:
         for key, name in file.categories.items():
             groups = any(above == name for other, above in file.above.items() if other != key)
-            if key not in used and (groups or name == _NO_CLASS):
+            if key not in used and (groups or name.lower() in _NO_CLASSES):
                 found.add(key)
     return found
 
@@ -166,7 +171,7 @@ def _refuse_repeated(images: list[ObjectImage]) -> None:
 
 def _images(
     file: CocoFile,
-    root: Path,
+    places: dict[Id, ImagePath],
     prefix: str,
     label_of: dict[Id, int],
     *,
@@ -174,7 +179,6 @@ def _images(
     crowds_are_objects: bool,
 ) -> Iterator[ObjectImage]:
     """Every image of a file with its objects, which are removed from the file to save memory."""
-    places = image_paths(file, root)
     for key, image in file.images.items():
         path, problem = places[key]
         size = (image.get("width"), image.get("height"))

@@ -1,12 +1,12 @@
 """Finds COCO's json files, wherever a tool puts them and however it names them."""
 
 import mmap
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.datasets.hidden import is_hidden
 from pipeline.datasets.split_words import role_of
+from pipeline.datasets.tree import folders_in
 
 ROBOFLOW = "_annotations.coco.json"  # in each split folder, beside the images
 PREFERRED = "instances_*.json"
@@ -59,15 +59,9 @@ def _json_files(folder: Path) -> list[Path]:
 def _folders(root: Path) -> list[Path]:
     """The folder itself, its subfolders, and theirs that are named for annotations, a split, or images."""
     found = [root]
-    for folder in _inside(root):
-        found += [folder, *filter(_may_hold_json, _inside(folder))]
+    for folder in folders_in(root):
+        found += [folder, *filter(_may_hold_json, folders_in(folder))]
     return found
-
-
-def _inside(folder: Path) -> list[Path]:
-    with os.scandir(folder) as listing:  # of a folder of images, thousands of which are no folders
-        names = [entry.name for entry in listing if not is_hidden(entry.name) and entry.is_dir()]
-    return [folder / name for name in sorted(names)]
 
 
 def _may_hold_json(folder: Path) -> bool:

@@ -1,9 +1,16 @@
 """Finds the images that a COCO file names."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from pipeline.datasets.foreign_paths import path_parts
-from pipeline.datasets.images_by_name import ImagePath, images_by_name, locate
+from pipeline.datasets.image_names import stem_and_suffix
+from pipeline.datasets.images_by_name import (
+    ImagePath,
+    images_by_loose_name,
+    images_by_name,
+    locate,
+)
 from pipeline.datasets.objects.coco_entries import as_held
 from pipeline.datasets.objects.coco_file import CocoFile, Id
 from pipeline.datasets.objects.coco_finding import ROBOFLOW
@@ -19,7 +26,7 @@ def image_paths(file: CocoFile, root: Path) -> dict[Id, ImagePath]:
 
     The usual folders are tried first. If none has the names as written, images are found by name anywhere
     below `root`, but not in a folder of another split; of several with one name, the one whose folders match
-    is taken.
+    is taken. If none is found so, names count without suffix and in any case.
 
     Raises:
         ValueError: none of the images is there.
@@ -36,18 +43,45 @@ def image_paths(file: CocoFile, root: Path) -> dict[Id, ImagePath]:
             for key in parts
         }
     by_name = images_by_name(root)
-    places = {
-        key: locate(words, _in_split(by_name, words[-1], file.split))
-        if words
-        else _nameless(file.images[key])
-        for key, words in parts.items()
-    }
+    places = _located(file, parts, by_name)
+    if all(place.problem for place in places.values()):
+        by_loose_name = images_by_loose_name(by_name)
+        loose = {key: _loose(words, by_loose_name) for key, words in parts.items()}
+        places = _located(file, loose, by_loose_name)
     if all(place.problem for place in places.values()):
         raise ValueError(
             f"{file.path}: expected its images below {root}, found none of {len(places)}, "
             f"such as {file.images[next(iter(named))]['file_name']!r}"
         )
     return places
+
+
+def differing_name(file: CocoFile, places: dict[Id, ImagePath]) -> str | None:
+    """The first image whose name is not that in the file, for a note; None if all have theirs."""
+    for key, place in places.items():
+        words = _parts(file.images[key])
+        if words and place.problem is None and place.path.rpartition("/")[2] != words[-1]:
+            return f"{'/'.join(words)} is {place.path}"
+    return None
+
+
+def _located(
+    file: CocoFile, parts: dict[Id, tuple[str, ...]], by_name: dict[str, list[tuple[str, ...]]]
+) -> dict[Id, ImagePath]:
+    return {
+        key: locate(words, _in_split(by_name, words[-1], file.split))
+        if words
+        else _nameless(file.images[key])
+        for key, words in parts.items()
+    }
+
+
+def _loose(words: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+    """A path whose name is in lower case, and without suffix if it is not known with it."""
+    if not words:
+        return ()
+    name = words[-1].lower()
+    return (*words[:-1], name if name in known else stem_and_suffix(name)[0])
 
 
 def _parts(image: dict) -> tuple[str, ...]:

@@ -1,33 +1,21 @@
 """Boxes in Pascal VOC's xml files: in Annotations/ beside JPEGImages/, or each beside its image."""
 
 import xml.etree.ElementTree as xml
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config.data import DataConfig
-from pipeline.datasets.image_names import is_image_name
-from pipeline.datasets.layout import SPLIT_FOLDERS, Layout, Role
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
+from pipeline.datasets.objects.voc_files import ANNOTATIONS, annotated_files, is_voc_boxes
 from pipeline.datasets.objects.xml_file import xml_root
 from pipeline.datasets.passed_over import passed_over
-from pipeline.datasets.tree import walk
-from pipeline.datasets.voc_layout import IMAGES, image_folder, images_by_name, listed_names
+from pipeline.datasets.voc_layout import IMAGES
 from pipeline.datasets.wrappers import below, below_wrappers
 
-ANNOTATIONS = "Annotations"
 _DIFFICULT = {"": False, "0": False, "unspecified": False, "false": False, "1": True, "true": True}
-
-
-def is_voc_boxes(root: Path) -> bool:
-    """Whether a folder without wrappers has xml files where this reader expects them."""
-    if _has_voc_folders(root):
-        return True
-    splits = [path for path in root.iterdir() if path.name.lower() in SPLIT_FOLDERS and path.is_dir()]
-    return any(_has_xml_beside_images(folder) for folder in (root, *splits))
 
 
 def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
@@ -47,9 +35,10 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     inner = below_wrappers(root)
     if not is_voc_boxes(inner):
         raise ValueError(
-            f"{root}: expected xml files in {ANNOTATIONS}/ beside {IMAGES}/, or one beside each image"
+            f"{root}: expected xml files in {ANNOTATIONS}/ beside {IMAGES}/, in folders called for "
+            "annotations beside those of images, or one beside each image"
         )
-    files = list(_listed_files(inner) if _has_voc_folders(inner) else _files_beside(inner, config.parts))
+    files = annotated_files(inner, config.parts)
     notes = []
     if config.unannotated == "no-objects" and (bare := [file.image for file in files if file.is_bare]):
         files = [file._replace(problem=None) if file.is_bare else file for file in files]
@@ -86,21 +75,6 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
     )
 
 
-class _File(NamedTuple):
-    """An image and its xml file, relative to the folder without wrappers."""
-
-    split: str | None
-    image: str
-    annotation: str  # "": there is none
-    problem: str | None = None
-    is_bare: bool = False  # an image without an xml file
-
-
-def _bare(split: str | None, image: str, expected: str) -> _File:
-    problem = f'no annotations: expected {expected}, or data.unannotated = "no-objects"'
-    return _File(split, image, "", problem, is_bare=True)
-
-
 class _Object(NamedTuple):
     """An object as in its file."""
 
@@ -116,51 +90,6 @@ class _Content:
     size: tuple[int, int] | None = None
     objects: tuple[_Object, ...] = ()
     problem: str | None = None
-
-
-def _listed_files(root: Path) -> Iterator[_File]:
-    images = images_by_name(root)
-    annotated = {path.stem for path in (root / ANNOTATIONS).glob("*.xml")}
-    listed = listed_names(root, "Main", images)
-    if listed is None:
-        listed = [(None, name) for name in sorted(annotated | set(images))]
-    for split, name in listed:
-        annotation = f"{ANNOTATIONS}/{name}.xml"
-        if name not in images:
-            problem = "no such image, though it is listed or annotated"
-            found = annotation if name in annotated else ""
-            yield _File(split, f"{image_folder(root)}/{name}.jpg", found, problem)
-        elif name in annotated:
-            yield _File(split, images[name], annotation)
-        else:
-            yield _bare(split, images[name], annotation)
-
-
-def _has_voc_folders(root: Path) -> bool:
-    """Whether there are images, and xml files in a separate folder beside them."""
-    return (root / image_folder(root)).is_dir() and any((root / ANNOTATIONS).glob("*.xml"))
-
-
-def _files_beside(root: Path, parts: Mapping[str, Role]) -> Iterator[_File]:
-    folders = [(folder, {file.name for file in files}) for folder, _, files in walk(root)]
-    with_images = [folder for folder, names in folders if any(map(is_image_name, names))]
-    layout = Layout.of(with_images, parts)
-    for folder, names in folders:
-        place = layout.split_and_class(folder)
-        for name in sorted(filter(is_image_name, names)) if place else ():
-            image = f"{folder}/{name}" if folder else name
-            annotation = str(PurePosixPath(image).with_suffix(".xml"))
-            if PurePosixPath(annotation).name in names:
-                yield _File(place[0], image, annotation)
-            else:
-                yield _bare(place[0], image, annotation)
-
-
-def _has_xml_beside_images(folder: Path) -> bool:
-    annotated = {path.stem for path in folder.glob("*.xml")}
-    return bool(annotated) and any(
-        is_image_name(path.name) and path.stem in annotated for path in folder.iterdir()
-    )
 
 
 def _read(path: Path) -> _Content:

@@ -130,3 +130,28 @@ def test_one_outline_without_a_list_around_it(tmp_path, png, write, prepared):
     dataset = prepared(tmp_path / "set", test_share=0, val_share=0)
     assert dataset.objects(0).masks(10, 12).sum() == 6
     assert dataset.summary["num_masks"] == 1
+
+
+@pytest.mark.parametrize("listed", ["{}.PNG", "{}", "set/{}.jpg", "https://host.example/set/{}.png?width=9"])
+def test_names_in_another_case_without_suffix_or_as_urls(tmp_path, png, write, prepared, listed):
+    root = tmp_path / "set"
+    for i in range(4):
+        write(root / f"images/a{i}.png", png(i, 12, 10))
+    (root / "annotations").mkdir()
+    write_json(root / "annotations/all.json", content([listed.format(f"a{i}") for i in range(4)]))
+    dataset = prepared(root, test_share=0, val_share=0)
+    assert [dataset.path(i) for i in range(4)] == [f"images/a{i}.png" for i in range(4)]
+    assert [dataset.objects(i).boxes[0].tolist() for i in range(2)] == [[1, 1, 4, 3], [1, 1, 5, 3]]
+    said = "caution: images: found without regard to case and suffix: "
+    assert any(note.startswith(said) for note in dataset.summary["notes"]) == ("?" not in listed)
+
+
+def test_loose_names_of_two_images_leave_them_out(tmp_path, png, write, prepared):
+    root = tmp_path / "set"
+    for name in ("a0.png", "a0.bmp.png", "a1.png", "A1.png"):
+        write(root / f"images/{name}", png(0, 12, 10))
+    (root / "annotations").mkdir()
+    write_json(root / "annotations/all.json", content(["a0", "a1"]))
+    dataset = prepared(root, test_share=0, val_share=0, max_bad_share=0.5)
+    assert len(dataset) == 1
+    assert "2 images have this name" in (dataset.directory / "quarantine.csv").read_text()
