@@ -223,6 +223,9 @@ def _folder_format(path: Path, annotation: str) -> str:
         return label_maps
     if annotation == "objects" and len(objects) == 1:
         return objects[0]
+    if annotation != "any" and not objects and not label_maps:
+        # Tables of images have neither; that they are there is said when they are refused.
+        return _first_present(TABLES, inner) or "image-folder"
     found = [*objects, *([label_maps] if label_maps else []), *([tables] if tables else [])]
     if len(found) > 1:
         raise ValueError(

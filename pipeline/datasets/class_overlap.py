@@ -49,6 +49,13 @@ def overlap_notes(class_names: Sequence[str], class_counts: dict[str, list[int]]
     if untested and num_test and unit == "images":
         shown = ", ".join(untested[:_SHOWN]) + ", ..." * (len(untested) > _SHOWN)
         lines.append(f"caution: {len(untested)} training classes have no test image: {shown}")
+    if unit == "images" and not num_test:
+        counts = [train for _, train, _, _ in named if train]
+        if len(counts) > 2 and max(counts) == 1:
+            lines.append(
+                f"caution: each of the {len(counts)} classes has one image, so that none can be tested "
+                "on: are the labels names of images?"
+            )
     alike = defaultdict(list)
     for name in class_names:
         alike[name.casefold().strip()].append(name)

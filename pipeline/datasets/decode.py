@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import logging
 import re
 import struct
 import zlib
@@ -22,6 +23,9 @@ _PLUG_INS = {
     "HEIF": ("pillow-heif", "pillow_heif", "register_heif_opener"),
     "JXL": ("pillow-jxl-plugin", "pillow_jxl", None),
 }
+
+# Pillow reports some files that it refuses to its log, too, once for each.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 DEFAULT_MAX_PIXELS = 64_000_000
 FULL_GREY = (0.0, 65535.0)  # all values of 16 bits

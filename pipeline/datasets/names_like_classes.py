@@ -56,5 +56,7 @@ def _candidates(stem: str) -> tuple[str | None, str | None, str | None]:
 
 
 def _is_of_programs(name: str) -> bool:
+    if role_of(name):
+        return True
     words = _SEPARATORS.split(name.lower().replace("_", " "))
     return all(word in _NO_CLASSES or role_of(word) for word in words) or bool(_DATE.fullmatch(name))

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 _SHOWN = 6  # suffixes that a message lists
+_TABLES = "tables"
 # Patterns of files with labels; names in lower case, with their folder.
 _LABELS = (
     (r"(^|/)metadata\.(jsonl|csv|parquet)$", "columns beside an image folder"),
@@ -22,7 +23,7 @@ _LABELS = (
     ),
     (r"coco[^/]*\.json$|(^|/)(instances_[^/]*|result|labels|annotations?)\.json$", "annotations"),
     (r"(^|/)([^/]*_)?(labels?|annotations?|targets?|ground_?truth|gt|captions?)\.txt$", "lists of labels"),
-    (r"\.(csv|tsv|jsonl|ndjson|xlsx?|ods|feather|sqlite3?|db3)$", "tables"),
+    (r"\.(csv|tsv|jsonl|ndjson|xlsx?|ods|feather|sqlite3?|db3)$", _TABLES),
     (r"\.(lst|rec)$", "MXNet's records"),
     (
         r"(^|[/_.-])(labels?|annot[a-z]*|anno|class(es)?|class[-_]to[-_]idx|targets?|ground[-_]?truth|gt|attr"
@@ -74,7 +75,9 @@ class SkippedFiles:
             lines.append(f"skipped: {_counted(self.suffixes)}")
         if self._labels:
             kinds = (f"{self._first[kind]} ({kind}; {n} files)" for kind, n in self._labels.most_common())
-            lines.append(f"caution: labels that lie there are not read: {', '.join(kinds)}")
+            is_table = self._first.get(_TABLES, "").lower().endswith((".csv", ".tsv"))
+            why = '; data.format = "csv" reads a list of images, or says why not' if is_table else ""
+            lines.append(f"caution: labels that lie there are not read: {', '.join(kinds)}{why}")
         if numbers := sorted(_NUMBERS.intersection(self.suffixes)):
             lines.append(f"{', '.join(numbers)} are images with data.channels, the number of their channels")
         return tuple(lines)

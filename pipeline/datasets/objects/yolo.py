@@ -14,6 +14,7 @@ from pipeline.datasets.objects.yolo_description import (
     find_descriptions,
     read_description,
 )
+from pipeline.datasets.objects.yolo_key_points import hold_key_points
 from pipeline.datasets.objects.yolo_labels import YoloLabels
 from pipeline.datasets.source import path_order
 from pipeline.datasets.split_words import Role, stated_role
@@ -45,7 +46,7 @@ def read_yolo(config: DataConfig, root: Path) -> ObjectSource:
 
     Raises:
         ValueError: no description and no `data.class_names`, an invalid one, a part without images or without
-            any label file, or an image in two parts.
+            any label file, an image in two parts, or key points.
     """
     inner = below_wrappers(root)
     files = find_descriptions(inner)
@@ -71,6 +72,12 @@ def read_yolo(config: DataConfig, root: Path) -> ObjectSource:
         target = YoloLabels(inner / labels if labels else None, prefix + (labels or image), len(class_names))
         images.append(ObjectImage(split, prefix + image, target))
     _refuse_unlabelled(root, places, unlabelled, config.parts)
+    label_files = (image.annotated.file for image in images if image.annotated.file)
+    if hold_key_points(label_files):
+        raise ValueError(
+            f"{root}: expected boxes or polygons, found lines of a class, a box and points within it: key "
+            "points, which are not read"
+        )
     return ObjectSource(
         root,
         images,

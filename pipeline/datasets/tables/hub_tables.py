@@ -13,12 +13,14 @@ from pipeline.datasets.source import Entry, Format, max_file_bytes
 from pipeline.datasets.tables.columns import class_name
 from pipeline.datasets.tables.hub_cells import IMAGE_KINDS, suffix_of
 from pipeline.datasets.tables.hub_schema import HubColumns, hub_columns, split_of
+from pipeline.datasets.tables.hub_shards import missing_shards, refuse_configurations
 from pipeline.datasets.tables.label_cells import LabelCells, Labels
 from pipeline.datasets.tables.table_files import ARROW, PARQUET, TableFiles
 from pipeline.datasets.tree import walk
 
 _MAYBE_SEVERAL = ("list", "fixed_size_list", "string")  # types; others are a single label
 _LARGE_GROUP = 2**26  # bytes
+_SHOWN = 5  # columns that a note lists
 
 
 def table_files(path: Path, suffix: str) -> list[Path]:
@@ -96,6 +98,7 @@ class HubTables:
         self._files = [file.relative_to(self._root).as_posix() for file in table_files(path, suffix)]
         if not self._files:
             raise ValueError(f"{path}: expected {suffix} tables, found none")
+        refuse_configurations(self._root, self._files)
         self._columns = self._common_columns()
 
     def __reduce__(self):
@@ -148,11 +151,12 @@ class HubTables:
     def notes(self) -> tuple[str, ...]:
         """Remarks on how the tables were read."""
         columns = self._columns
-        lines = [
-            f"tables: images in {columns.image!r}, labels in {columns.label!r}{self._reading.description}"
-            if columns.label
-            else f"tables: images in {columns.image!r}, no labels"
-        ]
+        labels = f"labels in {columns.label!r}{self._reading.description}" if columns.label else "no labels"
+        all_columns = self._tables.table(self._files[0]).schema.names
+        left = [name for name in all_columns if name not in (columns.image, columns.label)]
+        more = ", ..." if len(left) > _SHOWN else ""
+        unread = f"; not read: {', '.join(left[:_SHOWN])}{more}" if left else ""
+        lines = [f"tables: images in {columns.image!r}, {labels}{unread}", *missing_shards(self._files)]
         groups = [
             size
             for name in self._files

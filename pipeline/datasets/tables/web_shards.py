@@ -104,12 +104,13 @@ class WebShards:
     @cached_property
     def _samples(self) -> Samples:
         self._check_index()
-        found = Samples()
+        found, apart = Samples(), None  # the first key of a label without an image
         for number, shard in enumerate(self._shards):
             for key, fields in _grouped(shard):
                 images = [name for name in fields if is_image_name(f"x.{name}")]
                 if not images:
                     self._without_image += 1
+                    apart = apart or (key if not {"cls", "json"}.isdisjoint(fields) else None)
                 elif len(images) > 1:
                     raise ValueError(
                         f"{shard}: {key}: expected one image in a sample, found the fields "
@@ -118,7 +119,19 @@ class WebShards:
                     )
                 else:
                     found.add(*self._sample(number, key, images[0], fields))
+        if apart is not None:
+            self._refuse_apart(found, apart)
         return found
+
+    def _refuse_apart(self, samples: Samples, key: str) -> None:
+        """Refuse an image and a label of one key that are no neighbours: no reader makes them one sample."""
+        for sample, _ in samples:
+            match = _MEMBER.fullmatch(sample.image.removeprefix("./"))
+            if match and match[1] == key:
+                raise ValueError(
+                    f"{self._shards[sample.shard]}: expected the files of a sample one after the other, "
+                    f"found {sample.image} apart from its label: pack them sorted by name"
+                )
 
     def _check_index(self) -> None:
         """Refuse shards that differ from the index beside them, if there is one."""

@@ -34,3 +34,12 @@ def test_the_test_part_is_named_with_what_it_cannot_score(tmp_path, tree, prepar
     assert dataset.split_names["test"] == "val, 4 of 8 of classes without training images"
     caution = "caution: 4 of 8 test images are of classes without training images: c 4"
     assert caution in dataset.summary["notes"]
+
+
+def test_classes_of_one_image_each_are_a_doubt():
+    names = ("a", "b", "c")
+    none = {"val": [0, 0, 0], "test": [0, 0, 0]}
+    (line,) = overlap_notes(names, {"train": [1, 1, 1], **none}, "images")
+    assert line.startswith("caution: each of the 3 classes has one image, so that none can be tested on")
+    assert overlap_notes(names, {"train": [2, 1, 1], **none}, "images") == []
+    assert overlap_notes(names[:2], {"train": [1, 1], "val": [0, 0], "test": [0, 0]}, "images") == []

@@ -39,6 +39,7 @@ def test_names_with_classes_are_said(names, found):
         [f"frame_{n}" for n in range(20)],
         [f"2024010{n % 5}_{n}" for n in range(20)],  # dates
         [f"20{n % 20:02d}_{n:06d}" for n in range(60)],  # years
+        [f"cars_train{n}" for n in range(9)] + [f"cars_test{n}" for n in range(9)],
         [f"train_{n}" for n in range(9)] + [f"test_{n}" for n in range(9)],
         [f"{word}-{n}" for n, word in enumerate(("ash", "bay", "elm", "fir", "oak", "yew"))],  # each once
         ["3f2a", "77bc", "a0de", "c9e1"],

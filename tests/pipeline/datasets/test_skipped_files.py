@@ -78,5 +78,6 @@ def test_tables_are_named():
     skipped_files = SkippedFiles()
     skipped_files.add("", ["labels of mine.tsv", "notes.md"], set())
     assert skipped_files.notes()[1] == (
-        "caution: labels that lie there are not read: labels of mine.tsv (tables; 1 files)"
+        "caution: labels that lie there are not read: labels of mine.tsv (tables; 1 files); "
+        'data.format = "csv" reads a list of images, or says why not'
     )

@@ -180,9 +180,9 @@ def test_several_columns_of_labels_need_the_key(tmp_path, table, parquet):
 def test_tables_of_two_kinds_are_refused(tmp_path, table, parquet):
     parquet(tmp_path / "a/train.parquet", table([0], [1]))
     other = {"image": IMAGE, "label": {**LABEL, "names": ["x", "y"]}}
-    parquet(tmp_path / "b/train.parquet", table([0], [1], other))
+    parquet(tmp_path / "b/more.parquet", table([0], [1], other))
     with pytest.raises(
-        ValueError, match=r"b/train\.parquet: expected the columns and classes of a/train\.parquet"
+        ValueError, match=r"b/more\.parquet: expected the columns and classes of a/train\.parquet"
     ):
         read(tmp_path)
 
@@ -218,3 +218,19 @@ def test_labels_can_be_left_out(tmp_path, table, parquet):
     parquet(tmp_path / "t.parquet", table([0], [[0, 1]], {"image": IMAGE}))
     source = read(tmp_path / "t.parquet", columns={"label": ""})
     assert (seen(source), source.class_names) == ([("t.parquet/000000.png", None, None)], ())
+
+
+def test_columns_that_are_not_read_and_missing_shards_are_said(tmp_path, table, parquet):
+    rows = table([0, 1], [2, 0])
+    rows = rows.append_column("objects", [[{"bbox": [1.0, 2.0, 3.0, 4.0]}]] * 2)
+    parquet(tmp_path / "data/train-00000-of-00002.parquet", rows)
+    source = read(tmp_path)
+    assert source.notes[0] == "tables: images in 'image', labels in 'label'; not read: objects"
+    assert source.notes[1] == "caution: 1 of the shards data/train-...-of-00002 are not there"
+
+
+@pytest.mark.parametrize("annotation", ["objects", "label-map"])
+def test_tables_have_no_objects_or_label_maps(tmp_path, table, parquet, annotation, prepared):
+    parquet(tmp_path / "train.parquet", table([0, 1], [2, 0]))
+    with pytest.raises(ValueError, match=r"found at most a class for each image \(format parquet\)"):
+        prepared(tmp_path, annotation=annotation)

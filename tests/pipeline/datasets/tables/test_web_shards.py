@@ -277,3 +277,14 @@ def test_a_tar_of_images_alone_is_no_shard_but_said(tmp_path, png, prepared):
     (tmp_path / "words/a.tar").write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"1 archives: .*a\.tar: expected a \.zip or \.tar archive"):
         prepared(tmp_path / "words")
+
+
+def test_labels_apart_from_their_images_are_refused(tmp_path, png):
+    images = [(f"{n}.png", png(n)) for n in range(3)]
+    labels = [(f"{n}.cls", b"1") for n in range(3)]
+    source = read(shard(tmp_path / "a.tar", images + labels))
+    with pytest.raises(
+        ValueError, match=r"a\.tar: expected the files of a sample one after the other, found 0\.png"
+    ):
+        len(source)
+    assert len(read(shard(tmp_path / "b.tar", [*images, ("9.cls", b"1")]))) == 3
