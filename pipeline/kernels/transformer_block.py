@@ -105,9 +105,9 @@ class _Block(Operator):
         *weights, num_heads, eps = rest
         batch, tokens, width = x.shape
         hidden, rows = weights[8].shape[0], batch * tokens
-        kept = activation_dtype()
+        kept, on_device = activation_dtype(), selection.on_device()
         inputs = [x, *weights]
-        self.num_heads = num_heads
+        self.num_heads, self.eps = num_heads, eps
         y, *saved = _forward(
             inputs,
             num_heads,
@@ -119,7 +119,8 @@ class _Block(Operator):
             (rows, width),
             (rows, hidden),
             (2, rows, 2),
-            dtypes=("float32", kept, kept, "float32", "float32", kept, "float32"),
+            # out4: on a device, what attention adds to x; on a processor, the sum.
+            dtypes=("float32", kept, kept, "float32", kept if on_device else "float32", kept, "float32"),
         )
         self.saved = inputs, saved
         return y
@@ -131,12 +132,16 @@ class _Block(Operator):
         names = ", ".join(f"in{i}_p" for i in range(1, 15))
         outputs = ", ".join(f"out{i}_p" for i in range(13))
         path = "in16_p" if scales else "nullptr"
+        # A device computes the sum after attention again, with its norm.
+        sizes, data = _GRADIENT, {"heads": self.num_heads}
+        if selection.on_device():
+            sizes, data = f'{_GRADIENT}, data["eps"]', data | {"eps": self.eps}
         x_grad, *gradients = call(
             "block_gradient",
-            f"{_GRADIENT}, in15_p, in0_p, {path}, {names}, {outputs}",
+            f"{sizes}, in15_p, in0_p, {path}, {names}, {outputs}",
             inputs,
             x.shape,
             *(weight.shape for weight in weights),
-            data={"heads": self.num_heads},
+            data=data,
         )
         return x_grad, *gradients, *[None] * (len(scales) + 2)

@@ -9,6 +9,8 @@
 #include "precision.cuh"
 #include "products.cuh"
 
+#include <algorithm>
+
 using hssl::as_factors;
 using hssl::column_pass;
 using hssl::PathScales;
@@ -39,8 +41,8 @@ struct Gradients {
 template <class T>
 struct Kept {
     T *qkv, *attended;
-    float *log_sums, *middle;
-    T* z;
+    float* log_sums;
+    T *added, *z;  // `added`: what attention adds to x, before the scale; half of the sum's bytes in bfloat16
     float *moments1, *moments2;
 };
 
@@ -63,19 +65,20 @@ void forward(const Sizes& s, double eps, const float* x, const float* path_scale
     hssl::layer_norm<T>(rows, c, eps, x, w.norm1_weight, w.norm1_bias, normed, kept.moments1);
     product<T, T>(rows, 3 * c, c, normed, false, qkv_weight, true, qkv_bias, kept.qkv);
     hssl::attention<T>(s.images, s.tokens, s.heads, s.depth(), kept.qkv, kept.attended, kept.log_sums);
-    product<T, T>(rows, c, c, kept.attended, false, out_weight, true, out_bias, branch);
-    hssl::add_and_norm<T>(rows, c, eps, x, {branch, path_scales, s.tokens, kept.middle}, w.norm2_weight,
-                          w.norm2_bias, normed, kept.moments2);
+    product<T, T>(rows, c, c, kept.attended, false, out_weight, true, out_bias, kept.added);
+    // y is the sum after attention until the end.
+    hssl::add_and_norm<T>(rows, c, eps, x, {kept.added, path_scales, s.tokens, y}, w.norm2_weight, w.norm2_bias,
+                          normed, kept.moments2);
     product<T, T>(rows, h, c, normed, false, expand, true, expand_bias, kept.z);
     T* hidden = scratch.take<T>(rows * h);
     hssl::each_element("gelu", rows * h, hssl::GeluPass<T, T>{kept.z, hidden});
     product<T, T>(rows, c, h, hidden, false, contract, true, contract_bias, branch);
     const PathScales scales{path_scales ? path_scales + s.images : nullptr, s.tokens};
-    column_pass("add", rows, c, hssl::AddPass<T>{kept.middle, branch, scales, y, c}, nullptr, scratch);
+    column_pass("add", rows, c, hssl::AddPass<T>{y, branch, scales, y, c}, nullptr, scratch);
 }
 
 template <class T>
-void backward(const Sizes& s, const float* y_grad, const float* x, const float* path_scales, const Weights& w,
+void backward(const Sizes& s, double eps, const float* y_grad, const float* x, const float* path_scales, const Weights& w,
               const Kept<T>& kept, float* x_grad, const Gradients& g) {
     Scratch scratch;
     const long rows = s.rows(), c = s.channels, h = s.hidden;
@@ -85,9 +88,12 @@ void backward(const Sizes& s, const float* y_grad, const float* x, const float* 
                    {w.expand, h * c, &expand},
                    {w.contract, c * h, &contract}},
                   scratch);
+    // Each of these three has the first one's memory, when the one before is no longer read.
+    T* hidden = scratch.take<T>(std::max(rows * h, 3 * s.matrix()));
+    float* middle = reinterpret_cast<float*>(hidden);  // the sum after attention
+    T *qkv_grad = hidden, *z_grad = scratch.take<T>(rows * h);
     T *branch_grad = scratch.take<T>(s.matrix()), *normed = scratch.take<T>(s.matrix()),
       *normed_grad = scratch.take<T>(s.matrix());
-    T *hidden = scratch.take<T>(rows * h), *z_grad = scratch.take<T>(rows * h);
 
     // The MLP.
     const PathScales mlp_scales{path_scales ? path_scales + s.images : nullptr, s.tokens};
@@ -96,15 +102,16 @@ void backward(const Sizes& s, const float* y_grad, const float* x, const float* 
     column_pass("gelu_gradient", rows, h, hssl::GeluGradientPass<T, T>{z_grad, kept.z, z_grad, hidden, h},
                 g.expand_bias, scratch);
     product<T, float>(c, h, rows, branch_grad, true, hidden, false, nullptr, g.contract);
-    hssl::layer_norm_again<T>(rows, c, kept.middle, w.norm2_weight, w.norm2_bias, kept.moments2, normed);
+    hssl::add_and_norm<T>(rows, c, eps, x, {kept.added, path_scales, s.tokens, middle}, w.norm2_weight,
+                          w.norm2_bias, normed, scratch.take<float>(2 * rows));
     product<T, float>(h, c, rows, z_grad, true, normed, false, nullptr, g.expand);
     product<T, T>(rows, c, h, z_grad, false, expand, false, nullptr, normed_grad);
-    hssl::layer_norm_gradient<T>(rows, c, normed_grad, kept.middle, w.norm2_weight, kept.moments2, y_grad, x_grad,
+    hssl::layer_norm_gradient<T>(rows, c, normed_grad, middle, w.norm2_weight, kept.moments2, y_grad, x_grad,
                                  g.norm2_weight, g.norm2_bias, scratch);
 
-    // Attention; x_grad holds the gradient of `middle` now.
+    // Attention; x_grad holds the gradient of that sum now.
     const PathScales scales{path_scales, s.tokens};
-    T *attended_grad = normed_grad, *qkv_grad = scratch.take<T>(3 * s.matrix());
+    T* attended_grad = normed_grad;
     column_pass("scale", rows, c, hssl::ScalePass<T>{x_grad, scales, branch_grad, c}, g.out_bias, scratch);
     product<T, float>(c, c, rows, branch_grad, true, kept.attended, false, nullptr, g.out_weight);
     product<T, T>(rows, c, c, branch_grad, false, out_weight, false, nullptr, attended_grad);
@@ -119,12 +126,12 @@ void backward(const Sizes& s, const float* y_grad, const float* x, const float* 
 }
 
 template <class T>
-Kept<T> kept_of(const Sizes& s, const void* qkv, const void* attended, const float* log_sums, const float* middle,
+Kept<T> kept_of(const Sizes& s, const void* qkv, const void* attended, const float* log_sums, const void* added,
                 const void* z, const float* moments) {
     auto turned = [](const void* from) { return static_cast<T*>(const_cast<void*>(from)); };
     float* pairs = const_cast<float*>(moments);
-    return {turned(qkv), turned(attended), const_cast<float*>(log_sums), const_cast<float*>(middle), turned(z),
-            pairs,       pairs + 2 * s.rows()};
+    return {turned(qkv), turned(attended), const_cast<float*>(log_sums), turned(added), turned(z), pairs,
+            pairs + 2 * s.rows()};
 }
 
 }  // namespace
@@ -134,22 +141,22 @@ void hssl_device_block(long images, long tokens, long channels, long hidden_dim,
                        const float* qkv_weight, const float* qkv_bias, const float* out_weight, const float* out_bias,
                        const float* norm2_weight, const float* norm2_bias, const float* expand,
                        const float* expand_bias, const float* contract, const float* contract_bias, float* y,
-                       void* qkv, void* attended, float* log_sums, float* middle, void* z, float* moments) {
+                       void* qkv, void* attended, float* log_sums, void* added, void* z, float* moments) {
     const Sizes s{images, tokens, channels, hidden_dim, heads};
     const Weights w{norm1_weight, norm1_bias, qkv_weight,  qkv_bias, out_weight,  out_bias,
                     norm2_weight, norm2_bias, expand,      expand_bias, contract, contract_bias};
     with_factor([&](auto t) {
         using T = decltype(t);
-        forward<T>(s, eps, x, path_scales, w, y, kept_of<T>(s, qkv, attended, log_sums, middle, z, moments));
+        forward<T>(s, eps, x, path_scales, w, y, kept_of<T>(s, qkv, attended, log_sums, added, z, moments));
     });
 }
 
-void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads,
+void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, double eps,
                                 const float* y_grad, const float* x, const float* path_scales,
                                 const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
                                 const float* out_weight, const float* norm2_weight, const float* norm2_bias,
                                 const float* expand, const float* contract, const void* qkv, const void* attended,
-                                const float* log_sums, const float* middle, const void* z, const float* moments,
+                                const float* log_sums, const void* added, const void* z, const float* moments,
                                 float* x_grad, float* norm1_weight_grad, float* norm1_bias_grad,
                                 float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad,
                                 float* out_bias_grad, float* norm2_weight_grad, float* norm2_bias_grad,
@@ -163,7 +170,7 @@ void hssl_device_block_gradient(long images, long tokens, long channels, long hi
                       expand_grad,       expand_bias_grad, contract_grad,  contract_bias_grad};
     with_factor([&](auto t) {
         using T = decltype(t);
-        backward<T>(s, y_grad, x, path_scales, w, kept_of<T>(s, qkv, attended, log_sums, middle, z, moments), x_grad,
-                    g);
+        backward<T>(s, eps, y_grad, x, path_scales, w, kept_of<T>(s, qkv, attended, log_sums, added, z, moments),
+                    x_grad, g);
     });
 }

@@ -61,20 +61,20 @@ void hssl_device_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, lo
 
 // A pre-norm transformer block on x (images, tokens, channels). path_scales (2, images): what the two branches of each
 // image are multiplied by, or null. Kept for the gradient: qkv (images, tokens, 3 channels), attended (images, tokens,
-// channels), log_sums (images, heads, tokens) float32, middle (images, tokens, channels) float32: the sum after
-// attention, z (images, tokens, hidden), moments (2, rows, 2) float32.
+// channels), log_sums (images, heads, tokens) float32, added (images, tokens, channels): what attention adds to x before
+// its scale, z (images, tokens, hidden), moments (2, rows, 2) float32.
 void hssl_device_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps,
                        const float* x, const float* path_scales, const float* norm1_weight, const float* norm1_bias,
                        const float* qkv_weight, const float* qkv_bias, const float* out_weight, const float* out_bias,
                        const float* norm2_weight, const float* norm2_bias, const float* expand,
                        const float* expand_bias, const float* contract, const float* contract_bias, float* y,
-                       void* qkv, void* attended, float* log_sums, float* middle, void* z, float* moments);
-void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads,
+                       void* qkv, void* attended, float* log_sums, void* added, void* z, float* moments);
+void hssl_device_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, double eps,
                                 const float* y_grad, const float* x, const float* path_scales,
                                 const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
                                 const float* out_weight, const float* norm2_weight, const float* norm2_bias,
                                 const float* expand, const float* contract, const void* qkv, const void* attended,
-                                const float* log_sums, const float* middle, const void* z, const float* moments,
+                                const float* log_sums, const void* added, const void* z, const float* moments,
                                 float* x_grad, float* norm1_weight_grad, float* norm1_bias_grad,
                                 float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad,
                                 float* out_bias_grad, float* norm2_weight_grad, float* norm2_bias_grad,

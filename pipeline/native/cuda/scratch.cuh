@@ -4,6 +4,8 @@
 
 #include "device.cuh"
 
+#include <vector>
+
 namespace hssl {
 
 class Scratch {
@@ -18,7 +20,8 @@ public:
 
 private:
     void* bytes(size_t size);
-    size_t chunk_ = 0, used_ = 0;
+    size_t used_of(size_t chunk) const { return chunk < used_.size() ? used_[chunk] : 0; }
+    std::vector<size_t> used_;  // bytes of each chunk
 };
 
 }  // namespace hssl
