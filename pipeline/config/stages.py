@@ -63,11 +63,11 @@ class RuntimeConfig(Section):
         return max(1, self.num_threads // self.devices)
 
     @model_validator(mode="after")
-    def _devices_are_processors(self) -> "RuntimeConfig":
-        if self.devices > 1 and self.device.startswith("cuda"):
+    def _a_card_for_each_rank(self) -> "RuntimeConfig":
+        if self.devices > 1 and self.device.startswith("cuda:"):
             raise ValueError(
-                f"devices {self.devices} with device {self.device!r}: ranks run on the processor only, "
-                'several GPUs at once have not been tried; needs devices = 1, or device = "cpu"'
+                f"devices {self.devices} with device {self.device!r}: that is one card, and each rank "
+                'takes its own; needs device = "cuda" (CUDA_VISIBLE_DEVICES says which cards), or devices = 1'
             )
         return self
 

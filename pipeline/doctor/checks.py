@@ -78,7 +78,7 @@ def full_checks(experiment: Experiment, results: Path, *, say=lambda message: No
         checks += [*_jittor_runs(experiment, say), _cache_size()]
         if experiment.runtime.devices > 1:
             say("starting two ranks; the first time, a library is compiled for them ...")
-            checks.append(two_ranks_check())
+            checks.append(two_ranks_check(experiment.runtime.device))
     return checks
 
 

@@ -1,6 +1,6 @@
-"""Runs stages on this machine: each on its own card, and with its share of the cores.
+"""Runs stages on this machine: each on cards of its own, and with its share of the cores.
 
-The card and the threads of a stage are written into its job's file, or set in its environment.
+The cards and the threads of a stage are written into its job's file, or set in its environment.
 """
 
 import os
@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import cached_property
 
 from pipeline.config.executors import LocalConfig
-from pipeline.graph.device_pool import card_taken, cards_to_share
+from pipeline.graph.device_pool import cards_taken, cards_to_share
 from pipeline.graph.stage_command import StageCommand
-from pipeline.graph.subprocesses import run_stage
+from pipeline.graph.stages_on_ranks import num_ranks
+from pipeline.graph.subprocesses import StageFailed, run_stage
 from pipeline.runtime.cache import cache_root
-from pipeline.runtime.cuda.cards import card_index, variables_for_card
+from pipeline.runtime.cuda.cards import card_index, variables_for_cards
 from pipeline.runtime.environment import changed
 from pipeline.storage.artifacts import JOB
 from pipeline.storage.files import read_json, write_json
@@ -65,14 +66,20 @@ class LocalExecutor:
         def waiting(text: str) -> None:
             stage.show(f"{text}\n".encode())
 
-        with card_taken(wanted, folder, user, waiting) as (index, taken):
-            variables = changed(os.environ, variables_for_card(index))
-            run_stage(stage, keep_open=(taken,), variables=variables)
+        count = num_ranks(job["stage"], job["runtime"])
+        if count > len(wanted):
+            raise StageFailed(
+                f"{stage.module}: expected a card for each of {count} ranks (runtime.devices), found "
+                f"{len(wanted)} to share (executor.local.devices, CUDA_VISIBLE_DEVICES)"
+            )
+        with cards_taken(count, wanted, folder, user, waiting) as taken:
+            variables = changed(os.environ, variables_for_cards(sorted(taken)))
+            run_stage(stage, keep_open=tuple(taken.values()), variables=variables)
 
     def _cards_for(self, job: dict) -> tuple[int, ...]:
-        """The cards of which a stage needs one; empty if it computes on the processor."""
+        """The cards of which a stage needs one, or one for each rank; empty if it needs none."""
         device = job["runtime"]["device"]
-        if "jittor" not in job["libraries"] or device == "cpu" or job["runtime"]["devices"] > 1:
+        if "jittor" not in job["libraries"] or device == "cpu":
             return ()
         index = card_index(device)
         return self._cards if index is None else (index,)

@@ -27,13 +27,14 @@ def become_ranks(runtime: RuntimeConfig) -> None:
     """Replace this process by mpirun with the ranks of the stage. Returns if it already is one of them.
 
     Raises:
-        MpiUnavailable: there is no Open MPI, a GPU would be used, or the user's own mpirun started another
-            number of ranks than `runtime.devices`.
+        MpiUnavailable: there is no Open MPI, a rank would have no GPU of its own, or the user's own mpirun
+            started another number of ranks than `runtime.devices`.
     """
     started = mpi.num_ranks_started()
     if started is None:
-        found = mpi.check_runnable(runtime.devices, runtime.device)
         hosts = Path(runtime.hosts) if runtime.hosts else None
+        here_only = hosts is None and mpi.num_hosts_allocated() == 1
+        found = mpi.check_runnable(runtime.devices, runtime.device, here_only=here_only)
         program = [sys.executable, *sys.orig_argv[1:]]
         command = mpi.command_of_ranks(found, runtime.devices, program, hosts=hosts)
         sys.stdout.flush()
@@ -51,10 +52,16 @@ def leave_mpi() -> None:
 
 
 def device_and_threads(runtime: RuntimeConfig) -> tuple[str, int]:
-    """Device and threads of this process, whether it is a rank or the whole stage."""
+    """Device and threads of this process, whether it is a rank or the whole stage.
+
+    Raises:
+        MpiUnavailable: `runtime.device` asks for a GPU, and this rank has none of its own.
+    """
     if mpi.num_ranks_started() is None:
         return runtime.device, runtime.threads
-    return "cpu", max(1, runtime.num_threads // mpi.num_ranks_here())
+    card = mpi.card_of_rank(runtime.device)
+    threads = max(1, runtime.num_threads // mpi.num_ranks_here())
+    return "cpu" if card is None else f"cuda:{card.index}", threads
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def _run_job(
 ) -> None:
     output = Path(job.output)
     started, clock = datetime.now(UTC), time.monotonic()
-    device, card, ranks = "cpu", None, 1
+    device, card, ranks, exchange = "cpu", None, 1, None
     with _refusals_printed(output), printable_output():
         (output / TRACEBACK).unlink(missing_ok=True)
         if needs_jittor:
@@ -117,6 +117,12 @@ def _run_job(
             with waiting_for_others():  # ranks start MPI together
                 report = start(*device_and_threads(runtime), say=lambda text: print(text, flush=True))
             device, card, ranks = report.device, report.card, report.ranks
+            if ranks > 1:
+                from pipeline.ranks.connecting import connect
+
+                exchange, note = connect()
+                if note:
+                    print(note, flush=True)
         else:
             compiled_libraries.check_native(lambda text: print(text, flush=True))
             compiled_libraries.keep_digests_at_exit()
@@ -143,7 +149,7 @@ def _run_job(
             "seconds": round(time.monotonic() - clock, 3),
             "processor_seconds": round(time.process_time(), 3),  # of all threads; not of compilers
             "started": started.isoformat(timespec="seconds"),
-            "environment": environment(runtime, device, card, ranks),
+            "environment": environment(runtime, device, card, ranks, exchange),
         }
         write_stamp(output, stamp)
 
@@ -228,7 +234,11 @@ def _run(values: dict[str, Any]) -> Run:
 
 
 def environment(
-    runtime: RuntimeConfig, device: str, card: str | None = None, ranks: int = 1
+    runtime: RuntimeConfig,
+    device: str,
+    card: str | None = None,
+    ranks: int = 1,
+    exchange: str | None = None,
 ) -> dict[str, Any]:
     """What numbers may depend on besides configuration and code; recorded, but not in the fingerprint."""
     return {
@@ -239,6 +249,7 @@ def environment(
         "git_commit": git_commit(),
         "threads": runtime.num_threads,
         "ranks": ranks,
+        "exchange": exchange,  # by which ranks exchange variables: "MPI", "NCCL 2.28.3"; None: one rank
         "device": device,
         "card": card,
         "kernels": runtime.kernels,

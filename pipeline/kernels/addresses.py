@@ -16,7 +16,7 @@ def addresses(variables: list[jt.Var]) -> tuple[np.ndarray, Any]:
         The addresses, and an object that must be kept alive while they are in use.
     """
     if selection.on_device():
-        return _on_device(variables), variables
+        return device_addresses(variables), variables
     arrays = [variable.data for variable in variables]
     return np.array([array.__array_interface__["data"][0] for array in arrays], dtype=np.uint64), arrays
 
@@ -26,8 +26,11 @@ def pointer(array: np.ndarray) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.__array_interface__["data"][0])
 
 
-def _on_device(variables: list[jt.Var]) -> np.ndarray:
-    """By an operator that takes all of them, since `raw_ptr` in Python would move a variable to the host."""
+def device_addresses(variables: list[jt.Var]) -> np.ndarray:
+    """Addresses (uint64) on the device of the values, which are computed first; keep the variables alive.
+
+    By an operator that takes all of them, since `raw_ptr` in Python would move a variable to the host.
+    """
     found = np.zeros(len(variables), dtype=np.uint64)
     names = ", ".join(f"in{i}_p" for i in range(len(variables)))
     source = (

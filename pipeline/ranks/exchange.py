@@ -1,12 +1,13 @@
-"""Data-parallel training over Jittor's MPI: each rank computes its share of every batch.
+"""Data-parallel training: each rank computes its share of every batch.
 
 All ranks draw the same random decisions for the whole batch and hold the same parameters. Each averages over
 its share; as the shares are equal, the mean over ranks is the mean over the batch.
 
-Only Jittor's eager MPI calls are used: collectives must run in the same order in every rank, and the order of
-lazy operators is the executor's choice. Communication follows the backward pass and does not overlap it:
-Jittor runs the whole pass in one call that lets no other Python thread run, and ranks of one machine exchange
-data with the same cores that compute.
+Variables go by NCCL from GPU to GPU (`device_exchange`), else by Jittor's eager MPI calls, as do arrays of
+the host. Both are eager: collectives must run in the same order in every rank, and the order of lazy
+operators is the executor's choice. On processors, communication follows the backward pass and does not
+overlap it: Jittor runs the whole pass in one call that lets no other Python thread run, and ranks of one
+machine exchange data with the same cores that compute.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from pipeline.runtime.heartbeat import waiting_for_others
 if TYPE_CHECKING:
     import jittor as jt  # batches are made without it
 
+    from pipeline.ranks.device_exchange import DeviceExchange
+
 # Size of one all-reduce. A small bucket stays in a core's cache from the copy in to the copy out, which is
 # worth more than fewer calls: of 0.25 to 64 MiB, 1 MiB took the least processor time in one run on two ranks
 # beside other work; on four 2 MiB took less.
@@ -31,6 +34,15 @@ _BUCKET_BYTES = 2**20
 
 class RanksDiffer(RuntimeError):
     """The ranks no longer hold the same parameters."""
+
+
+class _State:
+    device: "DeviceExchange | None" = None  # between GPUs; None: variables go through the host's memory
+
+
+def exchange_by(device: "DeviceExchange") -> None:
+    """Exchange variables from GPU to GPU from now on; called once, by `pipeline.ranks.connecting`."""
+    _State.device = device
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ class Ranks:
         """The mean over ranks of each float32 variable, detached; bit for bit the same in every rank."""
         if self.count == 1:
             return list(values)
+        if _State.device:
+            return _State.device.means(values)
         import jittor as jt
 
         means = [jt.empty(value.shape, "float32") for value in values]
@@ -82,14 +96,22 @@ class Ranks:
         """The sum over ranks of a float32 variable, detached; bit for bit the same in every rank."""
         if self.count == 1:
             return value
+        if _State.device:
+            return _State.device.sum(value)
         import jittor as jt
 
         return jt.array(_summed(value.numpy().reshape(-1)).reshape(value.shape)).stop_grad()
+
+    def sum_of_counts(self, count: int) -> int:
+        """The sum over ranks of a number that the host knows; no device is asked."""
+        return sum(int(each[0]) for each in self.all_gather_arrays(np.array([count], np.int64)))
 
     def all_gather(self, rows: "jt.Var") -> "jt.Var":
         """(n, ...) float32 of this rank -> (count n, ...) of all ranks in their order, detached."""
         if self.count == 1:
             return rows
+        if _State.device:
+            return _State.device.gathered(rows)
         import jittor as jt
 
         found = np.zeros((self.count, *rows.shape), np.float32)

@@ -44,7 +44,7 @@ def mean_count(count: int) -> float:
     """
     if _sharing.count == 1:
         return count
-    return float(_sharing.all_reduce_sum(jt.array([float(count)])).item()) / _sharing.count
+    return _sharing.sum_of_counts(count) / _sharing.count
 
 
 def gather_over_ranks(x: jt.Var) -> jt.Var:

@@ -5,22 +5,25 @@ its libraries.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sysconfig
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipeline.runtime.cuda.cards import installed_driver
-from pipeline.runtime.environment import with_threads
+from pipeline.runtime.cuda.cards import VISIBLE, NoSuchCard, cards_of_ranks
+from pipeline.runtime.cuda.driver import Card
+from pipeline.runtime.environment import original, with_threads
 from pipeline.runtime.hosts import HostsRefused, read_hosts
 
 REMEDY = "pip install -e '.[mpi]' (or Debian, Ubuntu: apt-get install openmpi-bin libopenmpi-dev)"
 # Variables that mpirun sets for its ranks; Jittor uses MPI if the first is set.
 _COUNT, _RANK = "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"
-_COUNT_HERE = "OMPI_COMM_WORLD_LOCAL_SIZE"
+_COUNT_HERE, _RANK_HERE = "OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"
 _PREFIXES = ("OMPI_", "PMIX_", "PRTE_")
 _FORWARDED = ("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")  # to ranks on other hosts
 
@@ -52,21 +55,64 @@ def installed_mpi() -> Mpi | None:
     return None
 
 
-def check_runnable(num_ranks: int, device: str) -> Mpi:
+def check_runnable(num_ranks: int, device: str, *, here_only: bool = True) -> Mpi:
     """The Open MPI that can start `num_ranks` ranks on `runtime.device`.
 
+    Args:
+        here_only: whether all of them run on this host; each rank of several hosts checks its own card.
+
     Raises:
-        MpiUnavailable: there is no Open MPI, or the device would be a GPU.
+        MpiUnavailable: there is no Open MPI, or a rank would have no GPU of its own.
     """
-    if device == "auto" and (driver := installed_driver()) is not None and driver.cards:
-        raise MpiUnavailable(
-            f"runtime.devices {num_ranks}: this machine has a GPU, but ranks run on the processor only; "
-            'needs runtime.device = "cpu", or runtime.devices = 1'
-        )
+    if here_only:
+        _cards_here(num_ranks, device)
     found = installed_mpi()
     if found is None:
         raise MpiUnavailable(f"runtime.devices {num_ranks} needs Open MPI, found none: {REMEDY}")
     return found
+
+
+def _cards_here(num_ranks: int, device: str) -> tuple[Card, ...]:
+    """A GPU for each of this host's ranks; () if they compute on the processor.
+
+    Raises:
+        MpiUnavailable: there are fewer GPUs than ranks, or none where `device` asks for them.
+    """
+    if device == "cpu":
+        return ()
+    try:
+        cards = cards_of_ranks()
+    except NoSuchCard as error:
+        if device == "auto":
+            return ()
+        raise MpiUnavailable(f"runtime.device {device!r} on {platform.node()}: {error}") from error
+    if num_ranks > len(cards):
+        visible = original(VISIBLE)
+        shown = "" if visible is None else f" ({VISIBLE} is {visible!r})"
+        fitting = "runtime.devices = 1" if len(cards) == 1 else f"{len(cards)} ranks here at most"
+        raise MpiUnavailable(
+            f"runtime.devices: expected a GPU for each rank, found {len(cards)}{shown} for {num_ranks} ranks "
+            f'on {platform.node()}; needs {fitting}, or runtime.device = "cpu"'
+        )
+    return cards[:num_ranks]
+
+
+def cards_here(device: str) -> tuple[Card, ...]:
+    """The GPUs of this host that ranks may take; () if they compute on the processor, or there is none."""
+    try:
+        return () if device == "cpu" else cards_of_ranks()
+    except NoSuchCard:
+        return ()
+
+
+def card_of_rank(device: str) -> Card | None:
+    """This rank's GPU, by its number on its host; None: it computes on the processor.
+
+    Raises:
+        MpiUnavailable: there are fewer GPUs than ranks on this host, or none where `device` asks for them.
+    """
+    cards = _cards_here(num_ranks_here(), device)
+    return cards[int(os.environ[_RANK_HERE])] if cards else None
 
 
 def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Path | None = None) -> list[str]:
@@ -100,6 +146,15 @@ def _on_hosts(mpi: Mpi, hosts: Path | None) -> list[str]:
 def environment_of_ranks(threads: int) -> dict[str, str]:
     """This process's environment, with `threads` threads for each rank."""
     return with_threads(os.environ, threads)
+
+
+def num_hosts_allocated() -> int:
+    """Number of hosts of the allocation that this process is in, Slurm's or PBS's; 1 outside of one."""
+    if nodes := os.environ.get("SLURM_JOB_NUM_NODES"):
+        return int(nodes)
+    with suppress(KeyError, OSError):
+        return len(set(Path(os.environ["PBS_NODEFILE"]).read_text().split())) or 1
+    return 1
 
 
 def num_ranks_started() -> int | None:

@@ -1,4 +1,7 @@
-"""A CUDA toolkit that really compiles, with a driver, a runtime, cuBLAS and cuRAND that only count calls."""
+"""A CUDA toolkit that really compiles, with a driver, a runtime, cuBLAS and cuRAND that only count calls.
+
+Its NCCL exchanges for real, between processes of this machine.
+"""
 
 import hashlib
 import os
@@ -10,6 +13,7 @@ from pathlib import Path
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.cuda import Toolkit
 from pipeline.storage.files import new_folder
+from tests.nccl_stand_in.build import stand_in_nccl
 
 _HERE = Path(__file__).resolve().parent
 _SOURCES = ("runtime.cpp", "driver.cpp", "libraries.cpp")
@@ -25,6 +29,7 @@ class CountingToolkit:
     """A folder in a toolkit's layout."""
 
     folder: Path
+    nccl: Path  # the stand-in for NCCL
 
     @property
     def library(self) -> Path:
@@ -40,19 +45,20 @@ class CountingToolkit:
             "LD_LIBRARY_PATH": str(self.library.parent),
             # The kernels never run, so quick compilation suffices.
             "NVCC_PREPEND_FLAGS": "-Ofc=max",
+            "HSSL_NCCL": str(self.nccl),
         }
 
 
 def counting_toolkit(real: Toolkit) -> CountingToolkit:
     """Compile the libraries, once; the compiler and the headers are those of `real`, CUDA 13."""
     digest = hashlib.sha256(repr((str(real.folder), _FLAGS, _NAME, _LIBRARIES)).encode())
-    for path in sorted(_HERE.glob("*.[ch]*")):
-        digest.update(path.read_bytes())
+    for name in (*_SOURCES, "counts.h"):
+        digest.update((_HERE / name).read_bytes())
     folder = cache_root() / "native" / "cuda_counting" / digest.hexdigest()[:16]
     if not folder.is_dir():
         with new_folder(folder) as partial:
             _make(partial, folder, real)
-    return CountingToolkit(folder)
+    return CountingToolkit(folder, stand_in_nccl())
 
 
 def _make(partial: Path, folder: Path, real: Toolkit) -> None:

@@ -16,13 +16,17 @@ needs_mpi = pytest.mark.skipif(
 )
 
 
-def run_on_ranks(num_ranks: int, *arguments: str) -> str:
-    """Output of `python <arguments>`, run from the project's root as ranks with one thread each."""
+def run_on_ranks(num_ranks: int, *arguments: str, **variables: str) -> str:
+    """Output of `python <arguments>`, run from the project's root as ranks with one thread each.
+
+    Args:
+        variables: to set in their environment.
+    """
     command = command_of_ranks(installed_mpi(), num_ranks, [sys.executable, *arguments])
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=environment_of_ranks(1) | {"PYTHONPATH": str(ROOT)},
+        env=environment_of_ranks(1) | {"PYTHONPATH": str(ROOT)} | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,6 +1,7 @@
 """Chooses the GPU that a process computes on: "cuda" is the first visible one, "cuda:N" has index N."""
 
 import os
+from collections.abc import Sequence
 
 from pipeline.runtime.cuda.driver import Card, Driver, driver
 from pipeline.runtime.environment import change, original
@@ -52,9 +53,28 @@ def use_card(card: Card) -> None:
         change({VISIBLE: entry})
 
 
-def variables_for_card(index: int) -> dict[str, str]:
-    """Values for `environment.changed` with which "auto" and "cuda" mean this GPU in a child process."""
-    return {VISIBLE: _entries(index + 1)[index]}
+def cards_of_ranks() -> tuple[Card, ...]:
+    """The GPUs that this process's ranks share: those that a parent process chose, else all visible ones.
+
+    Raises:
+        NoSuchCard: there is no driver, or no GPU.
+    """
+    choose_card("auto")  # refuses where there is none
+    cards = installed_driver().cards
+    if os.environ.get(VISIBLE) == original(VISIBLE):
+        return cards
+    entries = _entries(len(cards))
+    chosen = [entry for entry in os.environ[VISIBLE].split(",") if entry in entries]
+    return tuple(cards[entries.index(entry)] for entry in chosen) or cards
+
+
+def variables_for_cards(indices: Sequence[int]) -> dict[str, str]:
+    """Values for `environment.changed` with which a child process takes these GPUs.
+
+    "auto" and "cuda" mean the only one, or each rank takes one of them.
+    """
+    entries = _entries(max(indices) + 1)
+    return {VISIBLE: ",".join(entries[index] for index in indices)}
 
 
 def _inherited_index() -> int:

@@ -58,9 +58,10 @@ def test_a_batch_divides_among_ranks_and_their_microbatches():
         Experiment(name="e", runtime={"devices": 4}, finetune=finetune)
 
 
-def test_ranks_run_on_the_processor_only():
+def test_ranks_take_a_card_each():
     Experiment(name="e", runtime={"devices": 2, "device": "cpu"})
-    with pytest.raises(ValidationError, match="ranks run on the processor only"):
+    Experiment(name="e", runtime={"devices": 2, "device": "cuda"})
+    with pytest.raises(ValidationError, match="that is one card, and each rank takes its own"):
         Experiment(name="e", runtime={"devices": 2, "device": "cuda:1"})
 
 

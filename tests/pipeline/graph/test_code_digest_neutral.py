@@ -43,7 +43,7 @@ HARMLESS = {
         "write_json", "write_text",
     },
     "pipeline.graph.stage_runner": {"serve"},
-    "pipeline.runtime.heartbeat": {"waiting_for_others"},
+    "pipeline.runtime.heartbeat": {"queued_for_others", "waiting_for_others"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
     "pipeline.runtime.cuda.remedies": {"code_flag"},  # for which cards the same kernels are compiled
     "pipeline.pretrain.non_finite.first_step": {"explanation"},

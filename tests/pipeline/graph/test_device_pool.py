@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.graph import device_pool
-from pipeline.graph.device_pool import card_taken, cards_to_share, lock_path
+from pipeline.graph.device_pool import cards_taken, cards_to_share, lock_path
 
 ROOT = Path(__file__).resolve().parents[3]
 # Takes a card, starts a process that keeps its descriptor, says so, and waits to be killed.
 TAKER = """
 import subprocess, sys, time
 from pathlib import Path
-from pipeline.graph.device_pool import card_taken
-with card_taken([0], Path(sys.argv[1]), "taker", print) as (index, descriptor):
-    stage = subprocess.Popen(["sleep", "60"], pass_fds=(descriptor,))
+from pipeline.graph.device_pool import cards_taken
+with cards_taken(1, [0], Path(sys.argv[1]), "taker", print) as taken:
+    stage = subprocess.Popen(["sleep", "60"], pass_fds=taken.values())
     print(stage.pid, flush=True)
     time.sleep(60)
 """
@@ -32,15 +32,15 @@ def short_looks(monkeypatch):
 
 def test_every_card_is_taken_once_and_who_waits_is_told_by_whom(tmp_path):
     messages = []
-    with card_taken([0, 1], tmp_path, "pretrain a", messages.append) as (first, _):
-        with card_taken([0, 1], tmp_path, "pretrain b", messages.append) as (second, _):
-            assert (first, second) == (0, 1)
+    with cards_taken(1, [0, 1], tmp_path, "pretrain a", messages.append) as first:
+        with cards_taken(1, [0, 1], tmp_path, "pretrain b", messages.append) as second:
+            assert (list(first), list(second)) == ([0], [1])
             assert not messages
             third = []
 
             def wait():
-                with card_taken([0, 1], tmp_path, "pretrain c", messages.append) as (index, _):
-                    third.append(index)
+                with cards_taken(1, [0, 1], tmp_path, "pretrain c", messages.append) as taken:
+                    third.extend(taken)
 
             thread = threading.Thread(target=wait)
             thread.start()
@@ -54,6 +54,27 @@ def test_every_card_is_taken_once_and_who_waits_is_told_by_whom(tmp_path):
     assert messages == [expected]
 
 
+def test_ranks_take_all_their_cards_or_hold_none_while_they_wait(tmp_path):
+    """Two stages that each held one of two cards would wait for one another for ever."""
+    messages, both = [], []
+
+    def wait():
+        with cards_taken(2, [0, 1], tmp_path, "pretrain on ranks", messages.append) as taken:
+            both.extend(taken)
+
+    with cards_taken(1, [1], tmp_path, "one", messages.append):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not messages:
+            time.sleep(0.01)
+        with cards_taken(1, [0], tmp_path, "another", messages.append) as free:
+            assert list(free) == [0]
+        assert not both
+    thread.join(20)
+    assert both == [0, 1]
+    assert messages[0] == f"waiting for 2 cards: cuda:1 by one, process {os.getpid()}"
+
+
 def test_a_card_stays_taken_while_the_stage_of_a_killed_process_runs(tmp_path):
     command = [sys.executable, "-c", TAKER, str(tmp_path)]
     taker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -65,7 +86,7 @@ def test_a_card_stays_taken_while_the_stage_of_a_killed_process_runs(tmp_path):
         taken = threading.Event()
 
         def take():
-            with card_taken([0], tmp_path, "next", lambda text: None):
+            with cards_taken(1, [0], tmp_path, "next", lambda text: None):
                 taken.set()
 
         thread = threading.Thread(target=take)

@@ -10,6 +10,7 @@ import pytest
 from pipeline.config.executors import LocalConfig
 from pipeline.graph.local_executor import LocalExecutor
 from pipeline.graph.stage_command import StageCommand
+from pipeline.graph.subprocesses import StageFailed
 
 # Notes its card and threads, that it began, waits for another to begin where it should, and that it ended.
 STAGE = """
@@ -38,17 +39,21 @@ def place(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def stage_of(place: Path, number: int, until: int = 1, waits: float = 0, **runtime) -> StageCommand:
+    runtime = {"device": "auto", "devices": 1, "threads": 0} | runtime
+    output = place / f"out{number}"
+    output.mkdir()
+    job = {"stage": "pretrain", "name": f"{number}", "libraries": {"jittor": "1"}, "runtime": runtime}
+    (output / "job.json").write_text(json.dumps(job | {"until": until, "waits_seconds": waits}))
+    return StageCommand("toy", output, place, runtime["threads"], lock=None, show=lambda chunk: None)
+
+
 def ran(place: Path, config: LocalConfig, num_stages: int, until: int, waits: float = 30, **runtime) -> list:
     """What so many stages noted that were started at once."""
     executor = LocalExecutor(config, at_once=num_stages)
-    runtime = {"device": "auto", "devices": 1, "threads": 0} | runtime
     threads = []
     for number in range(num_stages):
-        output = place / f"out{number}"
-        output.mkdir()
-        job = {"stage": "pretrain", "name": f"{number}", "libraries": {"jittor": "1"}, "runtime": runtime}
-        (output / "job.json").write_text(json.dumps(job | {"until": until, "waits_seconds": waits}))
-        stage = StageCommand("toy", output, place, runtime["threads"], lock=None, show=lambda chunk: None)
+        stage = stage_of(place, number, until, waits, **runtime)
         threads.append(threading.Thread(target=executor, args=(stage,)))
     for thread in threads:
         thread.start()
@@ -100,3 +105,16 @@ def test_a_stage_that_does_not_compute_in_jittor_takes_no_card(place):
 def test_a_card_named_twice_is_refused():
     with pytest.raises(ValueError, match="expected every card once, found cuda:0 2 times"):
         LocalConfig(devices=("cuda:0", "cuda:0"))
+
+
+def test_ranks_get_a_card_each_and_other_stages_of_the_experiment_one(place):
+    config = LocalConfig(devices=("cuda:0", "cuda:2", "cuda:5"))
+    notes = ran(place, config, 1, until=1, devices=2, device="cuda")
+    assert notes[0][:2] == ["begins", "0,2"]
+    executor = LocalExecutor(config, at_once=1)
+    assert executor._cards_for({"libraries": {"jittor": "1"}, "runtime": {"device": "cuda"}}) == (0, 2, 5)
+
+
+def test_more_ranks_than_cards_to_share_are_refused(place):
+    with pytest.raises(StageFailed, match=r"a card for each of 2 ranks .*, found 1 to share"):
+        LocalExecutor(LocalConfig(devices=("cuda:0",)), at_once=1)(stage_of(place, 0, devices=2))

@@ -12,6 +12,7 @@ from pipeline.config.stages import RuntimeConfig
 from pipeline.graph import stage_ranks
 from pipeline.graph.stage_ranks import become_ranks, device_and_threads, leave_mpi
 from pipeline.runtime.mpi import Mpi, MpiUnavailable, command_of_ranks
+from tests.nccl_stand_in.build import stand_in_streams
 from tests.pipeline.graph.test_stage_runner import ROOT, STAGE, job
 from tests.pipeline.several_ranks import needs_mpi
 
@@ -123,6 +124,33 @@ def test_a_rank_that_is_behind_in_an_exchange_is_named(tmp_path):
             time.sleep(100 if rank or _ else 0)"""
     done = failing(tmp_path, body, rank_silence_minutes=0.05)
     assert "rank 1 did not go on for 0.05 minutes, and others wait for it: ended" in done.stderr
+
+
+@needs_mpi
+def test_a_rank_whose_card_waits_for_another_one_counts_as_waiting(tmp_path):
+    """Its process may be anywhere, as here, where it would wait for its card."""
+    body = """from pipeline.runtime.heartbeat import queued_for_others
+    if rank == 1:
+        os.kill(os.getpid(), 19)
+    queued_for_others()
+    time.sleep(100)"""
+    done = failing(tmp_path, body, rank_silence_minutes=0.05)
+    assert done.returncode != 0
+    assert "rank 1 did not go on for 0.05 minutes, and others wait for it: ended" in done.stderr
+
+
+@needs_mpi
+def test_a_card_that_has_exchanged_waits_no_more(tmp_path):
+    body = f"""import ctypes
+    from pipeline.runtime.heartbeat import queued_for_others
+    streams = ctypes.CDLL({str(stand_in_streams())!r})
+    for _ in range(3):
+        function, address = queued_for_others()
+        streams.cudaLaunchHostFunc(ctypes.c_void_p(16), function, ctypes.c_void_p(address))
+    time.sleep(6)"""
+    done = failing(tmp_path, body, rank_silence_minutes=0.03)
+    assert "did not go on" not in done.stderr
+    assert "have waited" not in done.stderr
 
 
 @needs_mpi

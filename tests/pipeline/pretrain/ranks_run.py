@@ -1,9 +1,10 @@
 """Trains for twenty steps, on one rank or several.
 
 `python -m tests.pipeline.pretrain.ranks_run DATA FOLDER...`: each folder is named after its configuration;
-training continues from a checkpoint in it.
+training continues from a checkpoint in it. With AS_GPUS=1 ranks exchange as GPUs do, over a stand-in.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -66,5 +67,9 @@ if __name__ == "__main__":
     from pipeline.runtime.start_jittor import start
 
     start("cpu", 1)
+    if "AS_GPUS" in os.environ:
+        from tests.nccl_stand_in.connecting import connect
+
+        connect()
     for given in sys.argv[2:]:
         train(Path(given), Path(sys.argv[1]))

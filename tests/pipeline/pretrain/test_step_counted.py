@@ -106,7 +106,8 @@ CONFIGS = {
 }
 
 
-def trained(tools, config: PretrainConfig, side: int, folder: Path) -> list[Step]:
+def counted_job(tools, config: PretrainConfig, side: int, folder: Path) -> Job:
+    """A training on images that are drawn at random, prepared in `folder`."""
     rng = np.random.default_rng(0)
     images = {
         f"{split}_images": rng.integers(0, 256, (count, side, side, 3), np.uint8)
@@ -116,13 +117,17 @@ def trained(tools, config: PretrainConfig, side: int, folder: Path) -> list[Step
     for name in ("prepared", "output"):
         (folder / name).mkdir()
     prepare(DataConfig(source=str(folder / "images.npz")), folder / "prepared", num_workers=1)
-    job = Job(
+    return Job(
         library=str(tools.library),
         config=config.model_dump(mode="json"),
         data=str(folder / "prepared"),
         output=str(folder / "output"),
         log_every_steps=LOG_EVERY_STEPS,
     )
+
+
+def trained(tools, config: PretrainConfig, side: int, folder: Path) -> list[Step]:
+    job = counted_job(tools, config, side, folder)
     write_json(folder / "job.json", asdict(job))
     command = [sys.executable, "-m", "tests.cuda_counting.counted_training", str(folder / "job.json")]
     done = subprocess.run(command, cwd=ROOT, env=tools.environment, capture_output=True, text=True)

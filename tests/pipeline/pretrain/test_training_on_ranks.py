@@ -1,4 +1,4 @@
-"""Two ranks and four train as one does."""
+"""Two ranks and four train as one does, also where they exchange as GPUs do, over a stand-in for NCCL."""
 
 import shutil
 
@@ -11,6 +11,7 @@ from tests.pipeline.pretrain.small_run import relative_error, without_key_bias
 from tests.pipeline.several_ranks import needs_mpi, run_on_ranks
 
 pytestmark = [needs_mpi, pytest.mark.slow]  # processes that wait for one another
+AS_GPUS = "as GPUs"
 MODULE = "tests.pipeline.pretrain.ranks_run"
 # Batch norms of eight rows divide by small deviations: rounding is largest in biases that hardly moved, by
 # 1.3e-5 of their length in "hssl-byol" at two ranks. All parameters together are held to 1e-5 as elsewhere.
@@ -20,12 +21,13 @@ TIMES = ("images_per_second", "data_wait_share")
 
 @pytest.fixture(scope="module")
 def trained(jt, tiny_dataset, tmp_path_factory):
-    """Every configuration by "one" rank, by "two" and by "four"; what goes on from step 3, in "one-two"."""
+    """Every configuration by "one" rank, "two", "four", and two "as GPUs"; from step 3 on, in "one-two"."""
     root, data = tmp_path_factory.mktemp("trained"), tiny_dataset.directory
     for name in CONFIGS:
         train(root / "one" / name, data)
     for count, by in ((2, "two"), (4, "four")):
         run_on_ranks(count, "-m", MODULE, str(data), *(str(root / by / name) for name in CONFIGS))
+    run_on_ranks(2, "-m", MODULE, str(data), *(str(root / AS_GPUS / name) for name in CONFIGS), AS_GPUS="1")
     for first, second in (("two", "two"), ("one", "two"), ("four", "two"), ("two", "one")):
         goes_on = root / f"{first}-{second}" / "hssl"
         goes_on.mkdir(parents=True)
@@ -53,7 +55,7 @@ def differences(found, expected) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("by", ["two", "four"])
+@pytest.mark.parametrize("by", ["two", "four", AS_GPUS])
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "hssl-adamw"])
 def test_every_parameter_teacher_centre_and_moment_is_that_of_one_rank(trained, name, by):
     found = differences(arrays(trained / by / name), arrays(trained / "one" / name))
@@ -61,7 +63,7 @@ def test_every_parameter_teacher_centre_and_moment_is_that_of_one_rank(trained, 
     assert max(found.values()) < (1e-4 if name in OF_EIGHT_ROWS else 2e-5), max(found, key=found.get)
 
 
-@pytest.mark.parametrize("count", ["two", "four"])
+@pytest.mark.parametrize("count", ["two", "four", AS_GPUS])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_all_parameters_together_are_those_of_one_rank(trained, name, count):
     def parameters(by: str) -> np.ndarray:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runtime import mpi
+from pipeline.runtime import environment, mpi
+from pipeline.runtime.cuda import cards
 from pipeline.runtime.cuda.driver import Card, Driver
 from pipeline.runtime.mpi import Mpi, MpiUnavailable, check_runnable, command_of_ranks
 
@@ -41,11 +42,70 @@ def test_without_open_mpi_the_extra_is_named(one_folder):
         check_runnable(2, "cpu")
 
 
-def test_a_machine_with_a_gpu_is_asked_for_its_processor(monkeypatch):
-    card = Card(0, "H100", (9, 0), 2**36)
-    monkeypatch.setattr(mpi, "installed_driver", lambda: Driver((13, 0), (card,)))
-    with pytest.raises(MpiUnavailable, match=r'needs runtime\.device = "cpu"'):
-        check_runnable(2, "auto")
+@pytest.fixture
+def two_cards(monkeypatch):
+    """A machine with two GPUs, and Open MPI."""
+    monkeypatch.delenv("HSSL_ENVIRONMENT_BEFORE", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = Driver((13, 0), tuple(Card(index, "H100", (9, 0), 2**36) for index in range(2)))
+    monkeypatch.setattr(cards, "installed_driver", lambda: found)
+    monkeypatch.setattr(mpi, "installed_mpi", lambda: Mpi(Path("mpirun"), Path("mpicc"), "Open MPI"))
+
+
+def as_rank(monkeypatch, here: int, count: int) -> None:
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", str(2 * count))
+    monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_SIZE", str(count))
+    monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_RANK", str(here))
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_more_ranks_than_cards_are_refused_before_anything_runs(two_cards, device):
+    check_runnable(2, device)
+    check_runnable(16, device, here_only=False)
+    check_runnable(16, "cpu")
+    with pytest.raises(
+        MpiUnavailable, match=r"expected a GPU for each rank, found 2 for 3 ranks on .*; needs 2"
+    ):
+        check_runnable(3, device)
+
+
+def test_each_rank_takes_the_card_of_its_number_on_its_host(two_cards, monkeypatch):
+    for here in range(2):
+        as_rank(monkeypatch, here, 2)
+        assert mpi.card_of_rank("cuda").index == mpi.card_of_rank("auto").index == here
+        assert mpi.card_of_rank("cpu") is None
+    as_rank(monkeypatch, 2, 3)
+    with pytest.raises(MpiUnavailable, match="found 2 for 3 ranks"):
+        mpi.card_of_rank("cuda")
+
+
+def test_ranks_take_the_cards_that_their_stage_was_given(two_cards, monkeypatch):
+    eight = Driver((13, 0), tuple(Card(index, "H100", (9, 0), 2**36) for index in range(8)))
+    monkeypatch.setattr(cards, "installed_driver", lambda: eight)
+    environment.change(cards.variables_for_cards([2, 5]))
+    as_rank(monkeypatch, 1, 2)
+    assert mpi.card_of_rank("cuda").index == 5
+    as_rank(monkeypatch, 2, 3)
+    with pytest.raises(MpiUnavailable, match="found 2 for 3 ranks"):
+        mpi.card_of_rank("cuda")
+
+
+def test_without_a_card_auto_takes_the_processor_and_cuda_is_refused(two_cards, monkeypatch):
+    monkeypatch.setattr(cards, "installed_driver", lambda: None)
+    check_runnable(4, "auto")
+    with pytest.raises(MpiUnavailable, match=r"runtime\.device 'cuda' on .*: no CUDA driver"):
+        check_runnable(4, "cuda")
+
+
+def test_hosts_of_an_allocation_are_counted(monkeypatch, tmp_path):
+    for name in ("SLURM_JOB_NUM_NODES", "PBS_NODEFILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert mpi.num_hosts_allocated() == 1
+    (tmp_path / "nodes").write_text("a\na\nb\n")
+    monkeypatch.setenv("PBS_NODEFILE", str(tmp_path / "nodes"))
+    assert mpi.num_hosts_allocated() == 2
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "4")
+    assert mpi.num_hosts_allocated() == 4
 
 
 def test_the_command_starts_as_many_ranks_as_are_asked_for(monkeypatch):
